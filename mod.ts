@@ -245,7 +245,8 @@ async function loadCommandLine(): Promise<CommandLine | undefined> {
 if (import.meta.main) {
   const commandLine = await loadCommandLine();
   Deno.exitCode = commandLine === undefined ? 1 : await commandLine.main(Deno.args);
-  // To end by itself takes Deno 10 ms longer, and after an interruption (128 and more) something
-  // may wait that never comes, such as the reader of a pipe. Other failures let it end by itself.
+  // Without this call, Deno takes 10 ms longer to exit, and after an interruption (128 and more) a
+  // pending operation, such as a write to a pipe without a reader, may keep it alive. After other
+  // failures, it exits without it.
   if (Deno.exitCode === 0 || Deno.exitCode >= 128) Deno.exit();
 }

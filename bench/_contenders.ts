@@ -13,7 +13,7 @@ export const WORK_TITLES: Readonly<Record<Work, string>> = {
   ready: "ready for crun",
 };
 
-/** Programs that each kind of work needs, beside those that every benchmark does. */
+/** Programs that each kind of work needs, in addition to those of every benchmark. */
 export const WORK_NEEDS: Readonly<Record<Work, readonly string[]>> = {
   pull: [],
   unpack: ["podman", "umoci", "curl", "igzip", "bsdtar"],

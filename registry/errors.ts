@@ -191,10 +191,10 @@ export interface NetworkErrorFields extends RequestFacts {
 }
 
 /**
- * Problem of a certificate: the signer is not trusted (`"untrusted"`), nor among the certificates
- * that were given (`"other-authority"`), it is self-signed (`"own-authority"`), it has expired (`"expired"`) or is not valid yet
- * (`"not-yet-valid"`), it is for another host (`"wrong-name"`), or the server rejects or misses
- * a client certificate (`"client"`).
+ * Problem of a certificate: its signer is not trusted (`"untrusted"`) or not among the given
+ * certificates (`"other-authority"`), it is self-signed (`"own-authority"`), it has expired
+ * (`"expired"`) or is not valid yet (`"not-yet-valid"`), it is for another host (`"wrong-name"`),
+ * or the server rejects the client certificate or requires one (`"client"`).
  */
 export type CertificateFault =
   | "untrusted"

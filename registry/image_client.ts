@@ -79,9 +79,9 @@ export interface ImageClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * Called with the layers once the manifest is known, and returns what will be read of them first,
-   * as soon as the image is returned. A client may request that while the config arrives, which
-   * saves a round trip.
+   * Called with the layers once the manifest is known. Returns the reads with which the caller
+   * begins when it has the image. A client may request them while the config arrives, which saves a
+   * round trip.
    *
    * @default Layers are requested when they are read.
    */

@@ -51,7 +51,7 @@ export interface DockerArchiveLocation {
 }
 
 const TRANSPORT_REGEXP = /^(oci|oci-archive|docker-archive|docker-daemon|containers-storage|dir):/;
-/** A path up to the first colon, but the one after a drive letter of Windows. */
+/** A path up to the first colon that does not follow a Windows drive letter. */
 const PATH_REGEXP = /^([A-Za-z]:[\\/][^:]*|[^:]*)(?::(.*))?$/s;
 
 const FORMS = {

@@ -16,7 +16,7 @@ export interface Expectation {
  * Call {@linkcode Verifier.update} with each chunk *before* its use, and {@linkcode Verifier.finish} at
  * the end: only then are the bytes verified.
  *
- * @example Refuse the byte that is too many
+ * @example Refuse a surplus byte
  * ```ts
  * import { digestOf, DigestMismatchError, Verifier } from "@x/oci/spec";
  * import { assertThrows } from "@std/assert";

@@ -60,7 +60,7 @@ function describe(
     case "symlink":
       return ["it is a symlink", "Choose the directory that it leads to"];
     case "dangling":
-      return ["it is a symlink to nothing", "Create its target, or choose another directory"];
+      return ["it is a dangling symlink", "Create its target, or choose another directory"];
     case "not-directory":
       return ["it is not a directory", "Choose another path"];
     case "owner":

@@ -14,7 +14,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "registry/transport/speaks_tls.ts": "a failed handshake",
 };
 
-/** A look into the text of an error: a method or a regular expression on `message`. */
+/** Use of the text of an error: a method or a regular expression on `message`. */
 const PARSES = [
   /\b(?:message|problem|stack)\b\)?\s*\??\.\s*(?:at|charAt|codePointAt|endsWith|includes|indexOf|lastIndexOf|match|matchAll|replace|replaceAll|search|slice|split|startsWith|substring|substr)\(/,
   /\.(?:test|exec)\(\s*(?:\(?[\w.]+(?: as \w+\))?\.)?(?:message|problem|stack)\b/,

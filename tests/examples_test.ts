@@ -111,7 +111,7 @@ Deno.test("serve_store.ts serves the image that it pulled", async () => {
   assertEquals(repositories.length, 1);
 });
 
-Deno.test("private_registry.ts pulls with a password, and says that one is wrong", async () => {
+Deno.test("private_registry.ts pulls with a password, and reports a wrong one", async () => {
   const authenticate = basicAuthentication((user, password) => user === "me" && password === "yes");
   await using t = await lab({ authenticate });
   const as = (password: string) =>

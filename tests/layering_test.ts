@@ -4,7 +4,7 @@ import { basename, dirname, join, relative } from "@std/path";
 import { importsOf, withoutComments } from "./_support/imports.ts";
 import { ROOT } from "./_support/process.ts";
 
-/** Which folders the modules of a folder may import from; `""` is the project's own directory. */
+/** Folders that the modules of a folder may import from; `""` is the directory of the project. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   spec: [],
   layer: ["spec"],
@@ -17,9 +17,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** The folders that are divided into rooms. */
 const HOUSES = ["spec", "layer", "registry", "store", "cache", "cli"];
-/** The most files of a room, its `mod.ts` included. */
+/** Maximum number of files of a room, including its `mod.ts`. */
 const MAX_ROOM_FILES = 26;
-/** The most files of a house that are in no room. */
+/** Maximum number of files of a divided folder that are in no room. */
 const MAX_HALL_FILES = 10;
 
 interface Module {
@@ -73,7 +73,7 @@ Deno.test("imports between folders go one way", () => {
   const wrong = refused((module, specifier) => {
     if (!isRelative(specifier)) return false;
     const path = resolve(module, specifier);
-    // The version stands there, and nothing that runs.
+    // It only contains the version.
     if (path === "deno.json") return false;
     const target = folderOf(path);
     return target !== module.folder && !ALLOWED[module.folder]?.includes(target);

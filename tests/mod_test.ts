@@ -11,7 +11,7 @@ async function exportedModules(): Promise<readonly string[]> {
   );
 }
 
-/** A name that an entry point exports, as `deno doc --json` says. */
+/** A name that an entry point exports, in the output of `deno doc --json`. */
 interface Documented {
   readonly name: string;
   readonly declarations: readonly {
@@ -20,7 +20,7 @@ interface Documented {
   }[];
 }
 
-/** What each entry point documents, by its URL. */
+/** Returns the documented names of each entry point, by its URL. */
 async function documentedNames(): Promise<ReadonlyMap<string, readonly Documented[]>> {
   const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
   const paths = Object.values<string>(config.exports).map((path) => toFileUrl(join(ROOT, path)));

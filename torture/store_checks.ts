@@ -73,7 +73,7 @@ export async function checkHealth(path: string): Promise<void> {
   if (findings.length > 0) throw new Broken(`fsck found ${JSON.stringify(findings)}`);
 }
 
-/** Entries that remain in an idle, pruned store, beside blobs and their marks. */
+/** Entries that remain in an idle, pruned store, in addition to blobs and their marks. */
 const LASTING: readonly RegExp[] = [
   /^(oci-layout|index\.json|overlay\.json)$/,
   /^locks\/(index|prune|layers|uploads)\.lock$/,

@@ -99,7 +99,7 @@ export async function copyBetween(
   if (wanted.length > 1 && !sparse) {
     throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
   }
-  // Both sides are asked at the same time.
+  // Query both sides at the same time.
   const current = target.name === undefined
     ? undefined
     : target.content.resolve(target.name, { signal });

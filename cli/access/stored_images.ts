@@ -136,7 +136,9 @@ async function describeManifest(
   const parts = [manifest.config, ...manifest.layers];
   const there = await Promise.all(parts.map((part) => store.has(part)));
   const complete = !there.includes(false);
-  if (complete) { for (const { digest, size } of parts) blobs.set(digest, size); }
+  if (complete) {
+    for (const { digest, size } of parts) blobs.set(digest, size);
+  }
   return {
     platform: await platformName(store, descriptor, manifest),
     digest: descriptor.digest,

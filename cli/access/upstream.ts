@@ -18,7 +18,7 @@ export interface Upstream {
   readonly plainHttp: boolean | undefined;
 }
 
-/** Number of retries of the proxy: its clients wait meanwhile, and retry as well. */
+/** Number of retries of the proxy: its clients have to wait for them, and retry themselves. */
 const PROXY_RETRIES = 2;
 
 /** Hosts of Docker Hub, which references call `docker.io`. */

@@ -31,7 +31,7 @@ export interface Argument extends ArgumentSettings {
 export interface OptionSettings extends ValueSettings {
   /** Value if the option is absent. */
   readonly default?: string;
-  /** Whether the text may be empty; an empty text is mostly an unset shell variable. */
+  /** Whether the text may be empty; an empty text usually comes from an unset shell variable. */
   readonly mayBeEmpty?: boolean;
   /** Whether the values of all uses are collected in a list; otherwise the last one wins. */
   readonly repeatable?: boolean;
@@ -108,7 +108,7 @@ export class Command {
   option(flags: string, description: string, settings: OptionSettings = {}): this {
     const [, short, long, name, value] = FLAGS.exec(flags) ?? [];
     if (long === undefined || name === undefined) {
-      throw new SyntaxError(`Cannot declare "${flags}": it must be as "-o, --output <file>"`);
+      throw new SyntaxError(`Cannot declare "${flags}": it must look like "-o, --output <file>"`);
     }
     const key = name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
     const takesValue = value !== undefined;

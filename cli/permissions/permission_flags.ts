@@ -193,9 +193,9 @@ const CREDENTIAL_VARIABLES: readonly string[] = [
 /**
  * Returns the minimal flags of `deno run` that a command needs.
  *
- * Hosts are those of the registry and, where it is one of the large public ones, of its token
- * servers and of where its blobs lie; another registry may need more, and the error then names
- * it. Credential files are read to know which helpers may be run, as far as they may be read.
+ * The hosts are the registry and, for large public registries, their token servers and blob
+ * storage. Another registry may need more hosts; an error then names the missing one. Credential
+ * files are read to know which helpers may be run, as far as they may be read.
  *
  * @param command The command.
  * @param references One or several references that the command uses. Without a reference, a command

@@ -115,14 +115,14 @@ function beginsDynamicBlock(input: Uint8Array, start: number): boolean {
  *
  * @param point The point.
  * @param stream The compressed bytes, from {@linkcode seekStart} up to the end of the blob.
- * @returns The decompressed bytes after the point, up to the end of the gzip member. To read on
- * fails, as does reading to the end of a member before the last one.
+ * @returns The decompressed bytes after the point, up to the end of the gzip member. Reading on
+ * fails, and so does reading to the end of any member but the last.
  */
 export async function* inflateFrom(
   point: SeekPoint,
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  // The API of the Web has no dictionaries. A stored block with the window stands for one.
+  // The Web's API does not support dictionaries; a stored block with the window replaces one.
   const resumed = ReadableStream.from(split(resume(point, stream)));
   let skipped = 0;
   for await (const chunk of resumed.pipeThrough(new DecompressionStream("deflate-raw"))) {
@@ -139,8 +139,8 @@ export function seekStart({ blobOffset, bits }: SeekPoint): number {
 
 /**
  * Yields a stored block with the window, empty blocks that end at the bit at which the next block
- * begins, and the compressed bytes as they are. To shift all of them would take longer than to
- * decompress them.
+ * begins, and the compressed bytes as they are. Shifting all of them would take longer than
+ * decompressing them.
  */
 async function* resume(
   { bits, window }: SeekPoint,

@@ -67,7 +67,7 @@ export class Directory {
   locate(name: string, path = ""): EntryLocation {
     const begin = this.path;
     if (begin === "") return { parent: this, name, path: name };
-    // Reuses the string if possible, as there can be very many.
+    // Reuses the string if possible, because there can be very many.
     const isPath = path.length === begin.length + 1 + name.length && path.startsWith(begin);
     return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }

@@ -24,7 +24,7 @@ const IGNORED: WhiteoutMark = { kind: "ignored" };
  * Parses a clean path as a whiteout.
  *
  * Only the last component makes a whiteout, whatever the type of the entry: `.wh.a` hides `a`, and
- * `.wh.a/b` is a file in a directory that is called `.wh.a`. umoci, containerd and Docker read it so.
+ * `.wh.a/b` is a file in a directory that is called `.wh.a`, as in umoci, containerd and Docker.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts | layer.md, whiteouts}.
  *

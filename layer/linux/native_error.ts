@@ -38,7 +38,7 @@ const ERRORS: Readonly<Record<number, readonly [string, string, ErrorClass]>> = 
 export interface FailedCall {
   /** Name of the system call, such as `openat2`. */
   readonly call: string;
-  /** Path that it was for, or what took its place. */
+  /** Path, or a description of the object, that the call was for. */
   readonly target: string;
 }
 

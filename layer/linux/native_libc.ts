@@ -162,7 +162,10 @@ function tryOpen(path: string): Library | undefined {
   }
 }
 
-/** The addresses of all functions. What lacks `errno` is no libc; another function may be missing. */
+/**
+ * The addresses of all functions. A library without `errno` is not a libc; other functions may be
+ * missing.
+ */
 const ADDRESSES: Readonly<Record<string, Deno.ForeignStatic>> = Object.fromEntries(
   Object.entries(SYMBOLS).map(([name, declaration]) => {
     const symbol = "name" in declaration ? declaration.name : name;

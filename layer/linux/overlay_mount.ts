@@ -120,7 +120,7 @@ function mountByContext(
  * Mounts with mount(2). Colons separate lower directories, commas separate options, and everything
  * must fit into a page. Paths that contain such characters or are too long are named through
  * descriptors. If that is still too long, they are named relative to their directory, which is the
- * working directory during the call; no other JavaScript runs meanwhile.
+ * working directory during the call, while no other JavaScript runs.
  */
 function mountByPage(
   calls: NativeMount,
@@ -186,7 +186,7 @@ class ShortNames implements Disposable {
   readonly #base: string | undefined;
   readonly #open = new Map<string, Disposable & { readonly fd: number }>();
 
-  /** Creates names. Those of entries of `base` are relative to it. */
+  /** Creates names; entries of `base` get names relative to it. */
   constructor(calls: NativeMount, isShort: (path: string) => boolean, base?: string) {
     this.#calls = calls;
     this.#isShort = isShort;

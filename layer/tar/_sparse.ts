@@ -15,7 +15,7 @@ export type SparseMapKind = "records" | "body";
  * Detects GNU's sparse format from the records: 0.0 and 0.1 store the map in the records, 1.0 in
  * the body. Returns `undefined` if the file is not sparse.
  *
- * @throws {TarError} If the format is unknown, as its map would be read as content.
+ * @throws {TarError} If the format is unknown, because its map would be read as content.
  */
 export function sparseMapKind(records: PaxRecords, offset: number): SparseMapKind | undefined {
   const major = records.get("GNU.sparse.major");

@@ -1,6 +1,6 @@
 /**
- * Creates a transform stream that produces its output on demand, as one input chunk may produce
- * thousands of outputs.
+ * Creates a transform stream that produces its output on demand, because one input chunk may
+ * produce thousands of outputs.
  *
  * @param generate Yields the outputs for the inputs. If it throws, the input is cancelled with the
  * error. If the output is cancelled, the generator returns and the input is cancelled with the

@@ -80,14 +80,15 @@ export class MemoryTree implements FileTree {
     });
   }
 
-  /** Yields the names in a directory one by one. Do not change the tree meanwhile. */
+  /** Yields the names in a directory one by one. Do not change the tree during the iteration. */
   *names(path: string): Generator<string, void, void> {
     for (const number of this.#nodes.sorted(this.#get(path))) yield this.#nodes.nameOf(number);
   }
 
   /**
    * Yields all paths except directories with the positions of their content, in the order of the
-   * layers and their archives. Hard links are sorted by code units. Do not change the tree meanwhile.
+   * layers and their archives. Hard links are sorted by code units. Do not change the tree during
+   * the iteration.
    */
   *contents(): Generator<ContentPlace & { readonly path: string }, void, void> {
     for (const number of this.#contentOrder()) {
@@ -97,8 +98,8 @@ export class MemoryTree implements FileTree {
   }
 
   /**
-   * Yields all directories except the root, parents first, sorted by name, and whether they are empty.
-   * Do not change the tree meanwhile.
+   * Yields all directories except the root, parents first, sorted by name, and whether they are
+   * empty. Do not change the tree during the iteration.
    */
   *directories(): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
     const directoriesIn = (node: Node) => this.#nodes.sorted(node, "directory").values();

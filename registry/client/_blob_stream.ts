@@ -21,7 +21,10 @@ export interface BlobMemory {
   etag?: string | undefined;
   /** Redirect target, until it fails. */
   location?: URL | undefined;
-  /** Whether the source has sent something else than a range, so that the next request is for all. */
+  /**
+   * Whether the source has not sent the requested range, so that the next request is for the whole
+   * blob.
+   */
   hasWrongRange?: boolean | undefined;
   /** Request that was sent before the blob is read. */
   early?: SentRequest | undefined;

@@ -183,7 +183,7 @@ export class RegistryReader implements Disposable {
     return Math.floor((this.#options.maxConnections ?? MAX_CONNECTIONS) / 2);
   }
 
-  /** Returns what reading a blob takes. */
+  /** Returns the context for reading a blob. */
   #blobRead(
     repository: Repository,
     descriptor: Descriptor,

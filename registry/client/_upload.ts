@@ -185,7 +185,7 @@ class BlobUpload {
       const [kept, sent] = [offset - start, end - start];
       throw this.#unusable(session, `confirms only ${kept} of ${sent} bytes again and again`);
     }
-    // Less is sent twice this way.
+    // This way, fewer bytes are sent twice.
     this.#isChunked = true;
     return offset;
   }

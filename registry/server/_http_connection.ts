@@ -33,7 +33,7 @@ export class HttpConnection {
     this.stop();
   }
 
-  /** Ends a request. A client may have sent the next one before. */
+  /** Ends a request. The client may have sent the next one already. */
   end(): void {
     if (--this.#requests === 0) this.awaitRequest();
   }

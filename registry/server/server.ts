@@ -63,7 +63,7 @@ export interface RegistryServer extends AsyncDisposable {
  * @param content Content to serve. Writable content accepts pushes, unless `readOnly` is set.
  * @param options Address, TLS, access, limits and hooks.
  * @returns The listening registry. Dispose of it to stop it.
- * @throws {TypeError} If `cert` is given without `key`, or the reverse.
+ * @throws {TypeError} If only one of `cert` and `key` is given.
  * @throws {RangeError} If a limit is out of bounds.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  *

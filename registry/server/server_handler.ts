@@ -89,12 +89,12 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  *
  * Content that implements {@linkcode WritableRegistryContent} can be pushed to and deleted from;
  * other content is read-only, and requests that would write are refused with `UNSUPPORTED`. A
- * manifest is accepted when everything that it refers to is there, its `subject` excepted.
+ * manifest is accepted if everything that it refers to exists, except its `subject`.
  *
- * Bytes are served exactly as the content has them, whatever the `Accept` header lists, as they
- * cannot be converted without changing their digest; `Content-Type` says what they are. Bodies
- * are streamed in both directions, as fast as the other side is, and the source of a body is
- * cancelled when the client disconnects.
+ * Bytes are served exactly as the content has them, regardless of the `Accept` header, because a
+ * conversion would change their digest; `Content-Type` says what they are. Bodies are streamed in
+ * both directions at the speed of the slower side, and the source of a body is cancelled when the
+ * client disconnects.
  *
  * @param content Content to serve.
  * @param options Access, limits and hooks.

@@ -8,7 +8,8 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
  * Hashes must be bcrypt with a cost from 4 to 16, as in Docker's registry: older formats that
  * web servers read (MD5, SHA-1, `crypt`) do not protect the passwords.
  *
- * @param text The file: `NAME:HASH` a line; empty lines and lines that begin with `#` are ignored.
+ * @param text The file: one `NAME:HASH` per line; empty lines and lines that begin with `#` are
+ * ignored.
  * @returns The check. It hashes a correct password once and remembers in memory that it was
  * correct.
  * @throws {SyntaxError} If a line has another form, a name occurs twice, or there is no name.

@@ -8,7 +8,10 @@ export function mediaTypeOf({ headers }: Answer): string {
   return type.trim().toLowerCase();
 }
 
-/** Returns whether a body is a web page or empty; gateways and portals send such with 200. */
+/**
+ * Returns whether a body is a web page or empty, as gateways and login portals send with status
+ * 200.
+ */
 export function isPage(answer: Answer, size: number | undefined): boolean {
   return size === 0 || mediaTypeOf(answer) === "text/html";
 }

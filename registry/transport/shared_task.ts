@@ -1,6 +1,6 @@
 /**
- * A task shared by several callers. The wait of an aborted caller rejects at once;
- * the task itself is aborted when no caller waits any more.
+ * A task shared by several callers. The wait of an aborted caller rejects at once; the task itself
+ * is aborted when no caller is waiting any more.
  */
 export class SharedTask<T> {
   readonly #controller = new AbortController();
@@ -13,7 +13,7 @@ export class SharedTask<T> {
     this.#result.catch(() => {});
   }
 
-  /** Whether no caller waits any more. */
+  /** Whether no caller is waiting any more. */
   get idle(): boolean {
     return this.#waiting === 0;
   }

@@ -1,5 +1,5 @@
 /**
- * Calls a function after a time, unless it is disposed of before. Until then, it keeps the program
+ * Calls a function after a time, unless it is disposed of first. Until then, it keeps the program
  * alive.
  *
  * The first call of `setTimeout()` loads Node's timers, which takes as long as downloading some

@@ -93,8 +93,7 @@ export interface RemoteLayer {
   /** Origin of the bytes in errors, such as a URL; without secrets. */
   readonly source?: string | undefined;
   /**
-   * Maximum number of parts of the blob to read at once. A source that serves one stream at the
-   * speed of many says 1.
+   * Maximum number of parts of the blob to read at once. It is 1 if one stream is as fast as many.
    *
    * @default {1}
    */

@@ -112,7 +112,7 @@ export function parseManifest(
   const served = knownMediaType(mediaType);
   const type = json.maybe("mediaType")?.string() ?? served ?? impliedMediaType(json);
   if (served !== undefined && type !== served) {
-    json.at("mediaType").fail(`"${served}", because it was served as that`);
+    json.at("mediaType").fail(`"${served}", the media type of the response`);
   }
   if (isIndexMediaType(type)) {
     refuseMembers(json, "an index", ["config", "layers", "fsLayers"]);

@@ -34,7 +34,7 @@ export interface RootlessOptions {
  * @returns The option.
  * @throws {RangeError} If the ranges are empty or overlap.
  *
- * @example Be root in the container, oneself outside
+ * @example Be root in the container, and yourself outside
  * ```ts
  * import { newSpec, withRootless } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

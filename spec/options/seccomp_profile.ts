@@ -27,7 +27,9 @@ const EAFNOSUPPORT = 97;
 /** Flags of clone(2) that create namespaces. */
 const CLONE_NEW_FLAGS = 0x7e02_0000;
 const AF_VSOCK = 40;
-/** Linux, 32 bits, the machine name of 2.6 with both, and the question which it is. */
+/**
+ * Arguments of personality(2): Linux, 32-bit Linux, both with a version name of 2.6, and the query.
+ */
 const PERSONALITIES = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /**

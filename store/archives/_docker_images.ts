@@ -82,7 +82,7 @@ export async function readDockerImages(
   return images;
 }
 
-/** Old versions of docker write the same layer of two images as a link, and no other links. */
+/** Rejects links, except those that old versions of docker write for a layer of several images. */
 function refuseLinks({ file, entries: { links } }: DockerArchive): void {
   for (const name of links.keys()) {
     if (/^[^/]+\/layer\.tar$/.test(name)) continue;
@@ -147,7 +147,7 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
     if (typeof config !== "string") return fail("names no config");
     // Go writes an empty list as null.
     if (!isStrings(layers ?? []) || !isStrings(tags ?? [])) {
-      return fail("is not as docker writes it");
+      return fail("does not have the form that docker writes");
     }
     const names = ((tags ?? []) as string[]).map((tag) => {
       try {
@@ -193,7 +193,7 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
   }
 }
 
-/** The descriptor of a layer. That of an uncompressed one is its DiffID, until it is read. */
+/** Reads the descriptor of a layer; the digest of an uncompressed one is its DiffID. */
 async function readLayer(
   { file, signal }: DockerArchive,
   path: string,

@@ -57,8 +57,8 @@ export interface ArchivedDocument {
 }
 
 /**
- * Reads a document and all below it. Manifests of an index may be missing, as archives hold one
- * platform of many, but not all of them; every blob of a manifest must exist.
+ * Reads a document and all below it. Some manifests of an index may be missing, because archives
+ * often hold one platform of many, but not all; every blob of a manifest must exist.
  *
  * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
  */

@@ -23,7 +23,7 @@ export interface OpenArchiveFileOptions {
 
 /**
  * Opens a tar archive for reading from any offset. A compressed archive, or one from a pipe, is
- * first copied into a temporary file, which has no name and so ends with the process.
+ * first copied into a temporary file, which has no name and so disappears with the process.
  *
  * @throws {ArchiveError} If it is not a tar archive, or its compression is not supported.
  */
@@ -108,7 +108,7 @@ async function spool(
     if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
     for await (const chunk of decompressed(name, input, signal)) {
-      // The file has no name by now, so an error names its directory.
+      // The file has no name any more, so an error names its directory.
       await nameFailure(spoolDirectory, () => writeAll(file, chunk));
       size += chunk.length;
     }
@@ -131,14 +131,14 @@ async function* decompressed(
     yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
   } catch (error) {
     if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
-    // What a limit refuses is in its action, not in its problem.
+    // The action of a limit error, not its problem, says what is refused.
     const isLimit = error instanceof LimitError;
     const problem = `it cannot be decompressed: ${isLimit ? describeError(error) : error.problem}`;
     throw new ArchiveError(name, isLimit ? "hostile" : "damaged", problem, { cause: error });
   }
 }
 
-/** Fails if the first bytes are of no supported format. */
+/** Fails unless the first bytes are those of a supported format. */
 function headCheck(
   name: string,
 ): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {

@@ -44,12 +44,12 @@ interface NamedDocument {
 
 /**
  * Writes images into a tar archive that `docker load`, `podman load`, skopeo and buildah read: an
- * OCI layout, which keeps manifests and indexes as they are. A `docker-archive` has a
- * `manifest.json` as well, as docker itself writes it since version 25, and holds images of one
- * platform each; docker's image ID stays, as the config keeps its bytes.
+ * OCI layout, which keeps manifests and indexes as they are. A `docker-archive` also has a
+ * `manifest.json`, which docker itself has written since version 25, and holds one platform of each
+ * image. Docker's image ID stays the same, because the config keeps its bytes.
  *
  * The file appears, complete, at {@linkcode ImageArchiveWriter.commit}. Blobs are written one after
- * the other, each of them once; equal content in equal order gives equal bytes.
+ * another, each once; the same content in the same order gives the same bytes.
  */
 export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   /** The format. */
@@ -90,12 +90,12 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     return new ImageArchiveWriter(target, format);
   }
 
-  /** Returns whether the archive has the content by now. */
+  /** Returns whether the content has been written. */
   exists({ digest }: Descriptor): Promise<boolean> {
     return Promise.resolve(this.#written.has(digest));
   }
 
-  /** Writes a document or a blob, and verifies it meanwhile. */
+  /** Writes a document or a blob, and verifies it as it is written. */
   async push(
     descriptor: Descriptor,
     open: OpenContent,
@@ -165,8 +165,8 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   }
 
   /**
-   * Writes the entries of the directories of a blob, once each. Other tools give directories that
-   * have none to root, which fails for an ordinary user.
+   * Writes the entries of the directories of a blob, once each. For directories without entries,
+   * other tools set root as the owner, which fails for an ordinary user.
    */
   async #makeDirectories(digest: Digest): Promise<void> {
     const missing = ["blobs", `blobs/${digestAlgorithm(digest)}`]
@@ -205,7 +205,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       await this.#output.rewind(position);
       this.#position = position;
     } catch {
-      // Half an entry cannot be taken back.
+      // A partly written entry cannot be taken back.
       this.#failure = error;
     }
   }

@@ -135,7 +135,7 @@ function makeParents(directory: string, title: string): string {
     path = `${directory}/${parent}`;
     if (lstatIfAny(path) === undefined) Deno.mkdirSync(path);
   }
-  // Another process may have created a symlink there meanwhile.
+  // Another process may have created a symlink there in the meantime.
   checkPlace(directory, title);
   return path;
 }

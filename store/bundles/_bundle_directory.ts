@@ -105,7 +105,8 @@ export class BundleDirectory implements Disposable {
     try {
       if (isNew) makePrivate(path);
       using tree = openFileTree(path);
-      // Only one process can make the mark. It then checks whether the directory is empty otherwise.
+      // Only one process can make the mark. It then checks whether the directory is otherwise
+      // empty.
       if (tree.list("").length > 0 || !makeMark(tree, id)) throw notEmpty(path);
       if (tree.list("").length > 1) {
         removeMark(tree, id);
@@ -183,11 +184,11 @@ export class BundleDirectory implements Disposable {
   }
 
   /**
-   * Unmounts and removes everything, and the directory itself: if that was there before the
-   * bundle, only with a complete one.
+   * Unmounts and removes everything, and the directory itself. A directory that existed before the
+   * bundle is removed only if the bundle is complete.
    */
   async remove(onWarning?: (message: string) => void): Promise<void> {
-    // Until a container has run, there is mostly nothing to remove.
+    // Until a container has run, there is usually nothing to remove.
     const { removeFiles } = await import("./bundle_removal.ts");
     await removeFiles(this, onWarning);
     await this.#records.remove(this.#record.id);

@@ -15,8 +15,9 @@ export type BundlePlace = "here" | "gone" | "elsewhere";
 /**
  * Finds out whether the directory that a record names is still the bundle. Its path and its inode
  * must be those in the record, and the bundle's mark, or a mount that only this bundle can have,
- * must be in it: a moved bundle has another path, a copy another inode, and what an archive makes
- * has no mark that the store knows. The device number is not compared, since a reboot may change it.
+ * must be in it: a moved bundle has another path, a copy another inode, and a directory from an
+ * archive no mark that the store knows. The device number is not compared, since a reboot may
+ * change it.
  */
 export function findPlace(record: BundleRecord): BundlePlace {
   const { path, parentInode } = record;

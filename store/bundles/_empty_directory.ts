@@ -7,9 +7,9 @@ const MAX_PATH_LENGTH = 1024;
 const ENTRIES_PER_TURN = 500;
 
 /**
- * Removes everything in a directory except one name. It follows no symlinks and leaves neither the
- * open directory, even if the path changes meanwhile, nor its file system, as far as the tree's
- * backend can tell.
+ * Removes everything in a directory except one name. It follows no symlinks. It stays in the open
+ * directory, even if the path changes, and on its file system, as far as the tree's backend can
+ * tell.
  *
  * @param tree The directory.
  * @param kept The name that stays.

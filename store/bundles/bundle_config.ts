@@ -86,7 +86,7 @@ export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> 
     writeInto(temporary, formatSpec(spec), path);
   } catch (error) {
     await removeIfAny(temporary).catch(() => {
-      // Why the writing failed is the better error.
+      // The reason why writing failed is the more useful error.
     });
     throw error;
   }

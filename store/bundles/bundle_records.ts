@@ -130,7 +130,7 @@ export class BundleRecords {
 
   /** Removes a locked record and everything that belongs to it. */
   async remove(id: string): Promise<void> {
-    // Mostly, the container has left none.
+    // Usually, the container has left none.
     if (lstatIfAny(this.statePath(id)) !== undefined) await removeTree(this.statePath(id));
     await removeIfAny(`${this.#path}/${id}.json.tmp`);
     await removeIfAny(`${this.#path}/${id}.json`);

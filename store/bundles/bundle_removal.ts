@@ -22,7 +22,8 @@ export interface RemovableBundle {
 
 /**
  * Ends the containers of a bundle, unmounts and removes everything in its directory, and the
- * directory itself: if that was there before the bundle, only with a complete one. The record stays.
+ * directory itself. A directory that existed before the bundle is removed only if the bundle is
+ * complete. The record stays.
  */
 export async function removeFiles(
   bundle: RemovableBundle,
@@ -46,7 +47,7 @@ async function empty(
   await unmountBundle(bundle.record, onWarning);
   using tree = openTree(bundle.record);
   if (tree === undefined) return;
-  // First, as it makes a complete bundle.
+  // First, because a bundle with a mark counts as complete.
   if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
   await emptyDirectory(tree, MARK);
 }
@@ -62,7 +63,7 @@ async function recordRemoval(bundle: RemovableBundle): Promise<void> {
   }
 }
 
-/** Opens the directory; `undefined` if the path leads to another one by now. */
+/** Opens the directory; `undefined` if the path now leads to another one. */
 function openTree({ path, inode }: BundleRecord): FileTree | undefined {
   using stack = new DisposableStack();
   const tree = stack.use(openDirectoryIfAny(path));

@@ -13,7 +13,7 @@ const SCOUT_BYTES = 2 * 1024 * 1024;
 const MAX_RANGE_BYTES = 16 * 1024 * 1024;
 /** Length of ranges that are processed while the next ones arrive. */
 const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
-/** How many times longer than a round trip such a range takes at least. */
+/** Minimum duration of such a range, in round trips. */
 const MIN_ROUND_TRIPS = 4;
 const CHUNK_BYTES = 256 * 1024;
 /** The same for chunks that are passed on to another thread, where each has a cost. */
@@ -203,7 +203,7 @@ class RangedDownload implements RangeJob {
     await Promise.all(this.#running);
   }
 
-  /** Continues with the open connection only, as the server sends the whole blob over it. */
+  /** Continues with the open connection only, because the server sends the whole blob over it. */
   #readWhole(head: Segment): void {
     this.#membership?.[Symbol.dispose]();
     this.#membership = undefined;
@@ -211,7 +211,7 @@ class RangedDownload implements RangeJob {
     head.extend(this.#writer.total);
   }
 
-  /** Requests a range of a near server whose connection is slow, while the head goes on. */
+  /** Requests a range of a near server whose connection is slow, while the head continues. */
   #askForRanges(head: Segment): void {
     const { total } = this.#writer;
     const { isUseful, capacity } = this.#pool;
@@ -223,7 +223,7 @@ class RangedDownload implements RangeJob {
     const scout = new Segment(start, Math.min(total, start + SCOUT_BYTES));
     const answered = (isPartial: boolean) => {
       this.#pool.isUseful = isPartial;
-      // The head may have passed the range by now.
+      // The head may already have passed the range.
       this.#hasAsked = !isPartial;
       if (!isPartial || head.position >= start) return scout.stop();
       this.#map.add(scout);

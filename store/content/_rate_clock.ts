@@ -27,7 +27,7 @@ export class RateClock {
     }
   }
 
-  /** Measures from the start, as a new connection is used. */
+  /** Measures from the start again, because a new connection is used. */
   reset(): void {
     this.#startedMs = performance.now();
     this.#waitedMs = 0;

@@ -11,7 +11,7 @@ const MIN_SAVING_MS = 2000;
 const SLOW_FACTOR = 4;
 /** Time after which the rate of a connection is known. */
 const MEASURED_MS = 50;
-/** Time after which a connection that has been slow will stay so. */
+/** Time after which a slow connection is expected to stay slow. */
 const SETTLED_MS = 1500;
 
 /** A range that one connection fetches. */
@@ -106,7 +106,7 @@ export class Segment {
     return new Segment(this.#end, end, isRescue);
   }
 
-  /** Makes the segment longer, as a server without ranges does. */
+  /** Makes the segment longer, for a server that ignores its end. */
   extend(end: number): void {
     this.#end = end;
   }

@@ -12,7 +12,7 @@ const REHASH_BYTES = 1024 * 1024;
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {
   /**
-   * Expected digest algorithm. The bytes are hashed again if the digest has another one.
+   * Expected digest algorithm. The bytes are hashed again if the digest uses another one.
    *
    * @default {"sha256"}
    */

@@ -89,7 +89,7 @@ export interface IngestOptions {
 
 /** Result of storing a blob. */
 export interface Ingestion extends IngestProgress {
-  /** `"cached"` if the blob was there or another task or process stored it meanwhile. */
+  /** `"cached"` if the blob was there, or another task or process has stored it in the meantime. */
   readonly status: "fetched" | "cached";
 }
 
@@ -121,7 +121,7 @@ export async function ingestBlob(
   const { signal, onProgress } = options;
   const part = partPath(target.directory, descriptor.digest);
   const host = URL.parse(options.source ?? "")?.host ?? "";
-  // Other downloads from a server that accepts ranges would take all connections meanwhile.
+  // Otherwise, other downloads from a server that accepts ranges could take all connections before.
   using expected = options.acceptsRanges && descriptor.size >= MIN_RANGED_BYTES
     ? (await import("./_range_pool.ts")).RangePool.expect(host)
     : undefined;

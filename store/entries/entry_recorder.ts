@@ -33,8 +33,8 @@ export interface RecordedLayer {
 }
 
 /**
- * Records the entries of a layer while it is extracted, which must not take longer for it. So they
- * are written into one buffer at once, without objects for the garbage collector to keep. The first
+ * Records the entries of a layer while it is extracted. To keep the extraction fast, they are
+ * written straight into one buffer, without objects for the garbage collector to track. The first
  * reader makes an index of them.
  */
 export class EntryRecorder {

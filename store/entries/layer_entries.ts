@@ -108,7 +108,7 @@ export class LayerEntries {
   }
 }
 
-/** Reads a file; one that may not be trusted is ignored, as its layer can be read instead. */
+/** Reads a file; one that may not be trusted is ignored, because its layer can be read instead. */
 function ignoringFaults<T>(read: () => T): T | undefined {
   try {
     return read();

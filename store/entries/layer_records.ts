@@ -17,8 +17,8 @@ export interface RecordPlan {
  * Records what later reads of a layer need while it is read for the first time: its entries, and
  * points at which decompression can start. Synchronous, so that it works in a worker.
  *
- * Nothing depends on these files. So a failure to write one is ignored, and so is the loss of one
- * in a power failure, which its digest shows.
+ * Nothing depends on these files, so a failure to write one is ignored. The digest of a file shows
+ * damage by a power failure.
  */
 export class LayerRecords {
   /** Recorder for the decompressor; `undefined` if another thread decompresses. */

@@ -44,7 +44,7 @@ export async function replaceFile(
   if (isDurable) await syncDirectory(directory);
 }
 
-// The answer of another thread takes longer than each of these calls.
+// Waiting for another thread would take longer than each of these calls.
 function createFile(path: string, mode: number): Deno.FsFile {
   return Deno.openSync(path, { write: true, createNew: true, mode });
 }

@@ -23,7 +23,10 @@ export interface LockFileOptions extends TryLockFileOptions {
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
-/** Maximum pause between two attempts, which nobody notices and which costs hardly any CPU time. */
+/**
+ * Maximum pause between two attempts: too short to be noticed, and long enough to cost hardly any
+ * CPU time.
+ */
 const MAX_PAUSE_MS = 50;
 /** Time after which a user may wonder about the wait. */
 const PATIENCE_MS = 1_000;
@@ -31,12 +34,12 @@ const PATIENCE_MS = 1_000;
 /**
  * Opens a file, creates it if it is missing, and holds its flock until the file is closed.
  *
- * The operating system drops the lock with the last descriptor, so an owner that is killed
- * leaves no stale lock behind. A blocking `lock()` could not be aborted and would occupy one
- * of the runtime's threads for each waiter, so the lock is tried again and again instead.
+ * The operating system drops the lock with the last descriptor, so an owner that is killed leaves
+ * no stale lock behind. A blocking `lock()` could not be aborted and would occupy one of the
+ * runtime's threads for each waiter, so the lock is polled instead.
  *
- * An owner may rename or remove the file while others wait for it. Whoever gets the lock of a
- * file that no longer has the name starts over with the file that has it.
+ * An owner may rename or remove the file while others wait for it. A process that has locked a file
+ * without that name starts over with the file that has the name now.
  *
  * @throws {LockUnsupportedError} If its file system has no flock, as some network file systems do.
  * @throws {StoreFileError} If the path is not a regular file: the target of a link may belong to
@@ -102,14 +105,14 @@ export async function tryFlock(
   shared: boolean = false,
 ): Promise<boolean> {
   try {
-    // It never waits, and the answer of another thread would take longer.
+    // It never blocks, and waiting for another thread would take longer.
     return file.tryLockSync(!shared);
   } catch (cause) {
     throw new LockUnsupportedError(path, await fileSystemOf(path), { cause });
   }
 }
 
-/** Type of the file system that a file is on, such as `nfs4`, if that can be found out. */
+/** Type of the file system of a file, such as `nfs4`, if it can be determined. */
 async function fileSystemOf(path: string): Promise<string | undefined> {
   try {
     const { readMounts } = await import("../../layer/linux/mount_table.ts");
@@ -127,7 +130,7 @@ async function fileSystemOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Opens a file for writing, or creates it; `null` if it came or went meanwhile. */
+/** Opens a file for writing, or creates it; `null` if it has just been created or removed. */
 function openOrCreate(path: string): Deno.FsFile | null {
   const info = lstatIfAny(path);
   const fault = info && fileFault(info, { foreign: true });
@@ -146,7 +149,10 @@ function openOrCreate(path: string): Deno.FsFile | null {
   }
 }
 
-/** Whether `path` still names the open file. Windows numbers no files; a name stays there. */
+/**
+ * Whether `path` still names the open file. Windows does not number files, but an open file keeps
+ * its name there.
+ */
 function isNamed(held: Deno.FileInfo, path: string): boolean {
   const named = lstatIfAny(path);
   return named !== undefined && held.ino === named.ino && held.dev === named.dev;

@@ -116,7 +116,7 @@ function openForeign(path: string, named: Deno.FileInfo): Opened<ReadableFile> {
   return { file, info: { ...named, ...status } };
 }
 
-/** Throws if a file is not one that may be read. */
+/** Throws if a file may not be read. */
 function refuse(path: string, info: Deno.FileInfo, options: OpenRegularFileOptions): void {
   const fault = fileFault(info, options);
   if (fault === undefined) return;

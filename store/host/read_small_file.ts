@@ -11,8 +11,8 @@ export interface ReadSmallFileOptions extends OpenRegularFileOptions {
 
 /**
  * Reads a file whole that an image, another user or an earlier process may have made: see
- * {@linkcode openRegularFile}. Synchronous, as such files are small, and a command may read
- * hundreds.
+ * {@linkcode openRegularFile}. Synchronous, because such files are small and a command may read
+ * hundreds of them.
  *
  * @param path Path of the file.
  * @param options Maximum size, and whose file it may be.
@@ -29,7 +29,7 @@ export function readSmallFile(
   if (opened === undefined) return undefined;
   const { file, info: { size } } = opened;
   if (size > maxBytes) throw new LimitError("bytes", maxBytes, size, `"${path}"`);
-  // One byte more shows the end. A file that grows meanwhile, or hides its size, does not end there.
+  // One byte more shows the end. A file that is growing, or hides its size, does not end there.
   let bytes = new Uint8Array(size + 1);
   for (let length = 0;;) {
     const count = file.readSync(bytes.subarray(length));

@@ -16,7 +16,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the name is too long",
   ENOENT: "it does not exist",
   ENOSPC: "the disk is full",
-  ENOTDIR: "a file is in place of a directory in its path",
+  ENOTDIR: "a part of its path is not a directory",
   EPERM: "the operation is not permitted",
   EROFS: "the file system is read-only",
 };

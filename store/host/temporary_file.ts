@@ -71,7 +71,8 @@ export class TemporaryFile implements AsyncDisposable {
       const path = `${directory}/${name}`;
       const info = lstatIfAny(path);
       if (info === undefined || !info.isFile || info.uid !== uid || path === this.path) continue;
-      // It was removed meanwhile, or its permissions do not allow it: the work does not need it.
+      // It has just been removed, or its permissions do not allow it; nothing depends on its
+      // removal.
       await removeIfUnlocked(path, info).catch(() => {});
     }
   }

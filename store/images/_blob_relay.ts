@@ -164,7 +164,7 @@ class RelayReader {
 
   /** Reads bytes before an offset; `undefined` if the file does not have any yet. */
   async readTo(limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (this.#isWrong) throw new Error("Cannot take back bytes that were passed on");
+    if (this.#isWrong) throw new Error("Cannot restart the blob: wrong bytes have been passed on");
     if (this.#isClosed || this.#position >= limit) return undefined;
     let file = this.#file;
     if (file === undefined) {

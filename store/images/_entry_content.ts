@@ -41,7 +41,7 @@ export async function* readEntryContent(
       return;
     } catch (error) {
       if (source.signal?.aborted) throw error;
-      // Other than expected, such as a second member of gzip data: the whole layer decides.
+      // Unexpected data, such as a second member of gzip data: read the whole layer.
     }
   }
   const archive = skipBytes(await source.whole(), offset);

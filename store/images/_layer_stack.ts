@@ -20,7 +20,7 @@ interface WalkedEntry extends FoundEntry {
   readonly parts: readonly FoundEntry[];
 }
 
-/** Thrown where a layer must be listed before a lookup can go on. */
+/** Thrown when a layer must be listed before a lookup can continue. */
 class UnlistedLayer {
   readonly index: number;
 
@@ -29,7 +29,7 @@ class UnlistedLayer {
   }
 }
 
-/** Thrown where only an extraction of all layers over each other shows the files of the image. */
+/** Thrown when only an extraction of all layers over each other shows the files of the image. */
 class EntangledLayer {}
 
 /**

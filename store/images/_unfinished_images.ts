@@ -51,7 +51,7 @@ export class UnfinishedImages {
     await this.settle();
   }
 
-  /** Names the images that are complete by now. */
+  /** Names the images that have become complete. */
   async settle(): Promise<void> {
     for (const [name, image] of this.#images) {
       if (!await this.#isComplete(image)) continue;

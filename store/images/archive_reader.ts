@@ -21,7 +21,7 @@ export interface OpenArchiveOptions {
  * Opens the archive of a layer at an offset without decompressing the bytes before it: in a
  * decompressed copy, or at the last seek point. The blob must have been verified.
  *
- * An extracted layer would do as well, but its files can have changed since they were verified.
+ * An extracted layer is not used, because its files may have changed since they were verified.
  *
  * @param store The store.
  * @param entries Its indexes.

@@ -28,8 +28,8 @@ export interface Layer extends RemoteLayer {
   /** Number of bytes as served. */
   readonly size: number;
   /**
-   * Opens the bytes as served. Verifies every read of all of them, even a `raw` one, as the store
-   * must notice a damaged file: the stream fails in place of the last bytes.
+   * Opens the bytes as served. Verifies every read of all of them, even a `raw` one, because the
+   * store must notice a damaged file: the stream fails in place of the last bytes.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**

@@ -94,8 +94,8 @@ export class ImageFiles {
 
   /**
    * Finds a file. Searches the layers from the top one down, until one has the file or hides it,
-   * and reads on below a layer that does not describe the directories that it uses, as they may be
-   * symlinks in a lower one. Follows symlinks in the path within the image.
+   * and reads on below a layer that does not describe the directories that it uses, because they
+   * may be symlinks in a lower one. Follows symlinks in the path within the image.
    *
    * @param path Path of the file.
    * @param followLast Whether to follow a symlink at the end of the path.
@@ -174,8 +174,8 @@ export class ImageFiles {
   }
 
   /**
-   * Returns the names and metadata of all files of the image. Reads all layers, also those with a
-   * table of contents, as the places of contents are those in the archives of the layers.
+   * Returns the names and metadata of all files of the image. Reads all layers, even those with a
+   * table of contents, because contents are located by their places in the archives of the layers.
    */
   async tree(): Promise<MemoryTree> {
     return await (this.#whole ??= this.#flatten(false));

@@ -293,7 +293,6 @@ export function referenceOfNames(path: string, names: readonly string[]): Refere
   return { registry: "localhost", repository: repositoryOf(path), tag };
 }
 
-/** Parses a name; a layout may contain arbitrary text. */
 /** Returns the name of the directory or archive in the form of a valid repository name. */
 function repositoryOf(path: string): string {
   const base = path.replaceAll("\\", "/").split("/").findLast((part) => /[a-z0-9]/i.test(part));

@@ -50,7 +50,7 @@ export interface ProxyRegistryContentOptions {
 const UPSTREAM_TIMEOUT_MS = 5_000;
 /** Time in milliseconds after a failure during which the store answers what it can. */
 const OUTAGE_MS = 10_000;
-/** Time in milliseconds after which a client is told that upstream does not respond. */
+/** Time in milliseconds after which a client gets an error if upstream does not respond. */
 const PATIENCE_MS = 20_000;
 
 /**
@@ -84,7 +84,7 @@ const PATIENCE_MS = 20_000;
  * ```
  */
 export class ProxyRegistryContent implements RegistryContent {
-  /** Says of which registry it is a cache. */
+  /** Names the registry that it caches. */
   readonly readOnlyReason: string;
   readonly #store: ContentStore;
   readonly #client: ProxyClient;
@@ -266,7 +266,7 @@ export class ProxyRegistryContent implements RegistryContent {
     await this.#unfinished.settle();
   }
 
-  /** Opens a blob while it is downloaded: once, for all clients that request it meanwhile. */
+  /** Opens a blob while it is downloaded, once for all clients that request it during that time. */
   async #relay(
     repository: string,
     descriptor: Descriptor,
@@ -336,7 +336,9 @@ export class ProxyRegistryContent implements RegistryContent {
     });
   }
 
-  /** Forgets the size of content that had another one: what named it may be wrong. */
+  /**
+   * Forgets a size that content turned out not to have: the document that states it may be wrong.
+   */
   #doubt(repository: string, digest: Digest, error: unknown): void {
     if (error instanceof DigestMismatchError) this.#seen.delete(repository, digest);
   }

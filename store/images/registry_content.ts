@@ -268,7 +268,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const roots = [...this.#pushed.of(name)];
     for (const { reference: { tag, digest }, descriptor } of await this.#named(name)) {
       roots.push(descriptor);
-      // A tag beside a digest is informational; another entry defines what the tag points to.
+      // A tag next to a digest is informational; another entry defines what the tag points to.
       if (tag !== undefined && digest === undefined && !tags.has(tag)) tags.set(tag, descriptor);
     }
     return { name, tags, roots };

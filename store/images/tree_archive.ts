@@ -145,7 +145,7 @@ async function* pickContents(
       yield* parse(sought ?? await whole());
     } catch (error) {
       if (sought === undefined) throw error;
-      // Such as a second member of gzip data: the whole layer decides.
+      // For example a second member of gzip data: read the whole layer.
       isSeekable = false;
       yield* parse(skipBytes(await whole(), base + parser.position));
     }

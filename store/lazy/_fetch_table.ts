@@ -16,7 +16,7 @@ const STARGZ_FOOTER_BYTES = 51;
 const STARGZ_TABLE_NAME = "stargz.index.json";
 /** Maximum size of a table. A larger one takes more memory than reading the layer. */
 const MAX_TABLE_BYTES = 24 * 1024 * 1024;
-/** Number of bytes to fetch with the footer, which hold the table of a small layer. */
+/** Number of bytes to fetch with the footer: enough for the table of a small layer. */
 const TAIL_BYTES = 64 * 1024;
 
 /**

@@ -120,8 +120,8 @@ export class LazyLayer {
   }
 
   /**
-   * Fetches the contents of files in their order, with one request for those that are beside each
-   * other. Read each content to its end before the next one.
+   * Fetches the contents of files in their order, with one request for adjacent ones. Read each
+   * content to its end before the next one.
    *
    * @param numbers Numbers of their entries, in ascending order.
    * @param signal Aborts the stream.

@@ -53,7 +53,7 @@ export class ChainStore {
   /**
    * Locks a key to extract its layer. Removes leftovers of a killed process.
    *
-   * @returns The layer if another process has extracted it meanwhile, else a draft.
+   * @returns The layer if another process has extracted it in the meantime, else a draft.
    */
   async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
     const onWait = this.#onWait;
@@ -131,7 +131,7 @@ export class ChainStore {
   }
 }
 
-/** Removes a draft and the mounts and directories beside it. */
+/** Removes a draft and the mounts and directories next to it. */
 async function discard(draft: string): Promise<void> {
   for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
     if (lstatIfAny(path) === undefined) continue;

@@ -56,7 +56,9 @@ function refusalOf(root: string, error: unknown): string {
   return `"${root}" cannot be written (${describeSystemError(error)})`;
 }
 
-/** Explains why the file system of the store refuses layers, as containers and live systems have it. */
+/**
+ * Explains why the file system of the store cannot hold layers, as in containers and live systems.
+ */
 function refusalOfFileSystem(root: string, trial: string): string | undefined {
   const mount = readMounts().findLast(({ target }) => isWithin(trial, target));
   if (mount === undefined || !/^(?:overlay|fuse\.fuse-overlayfs|aufs)$/.test(mount.type)) {
@@ -103,8 +105,8 @@ function mark(directory: string, namespace: OverlayNamespace): void {
 }
 
 async function lookAt(view: string): Promise<string | undefined> {
-  if (lstatIfAny(`${view}/removed`) !== undefined) return "it heeds no whiteouts";
-  if (lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it heeds no opaque directories";
+  if (lstatIfAny(`${view}/removed`) !== undefined) return "it ignores whiteouts";
+  if (lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it ignores opaque directories";
   // A directory that replaces a whiteout must be marked opaque in the upper directory.
   await Deno.mkdir(`${view}/removed`);
   await Deno.writeTextFile(`${view}/removed/file`, "");

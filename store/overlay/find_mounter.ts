@@ -84,7 +84,7 @@ function recallMounter(root: string): OverlayMounter | undefined {
     if (typeof place !== "string" || place !== describePlace(root)) return undefined;
     const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
-    // Layers cannot be stored by now if the store was mounted read-only since.
+    // The store may have been mounted read-only since, so that layers cannot be stored.
     Deno.openSync(path, { write: true }).close();
     const mounter = kernelMounter(way[0], way[1]);
     return {
@@ -95,7 +95,7 @@ function recallMounter(root: string): OverlayMounter | undefined {
         } catch (error) {
           // The next process tests again.
           await removeIfAny(path).catch(() => {
-            // Why the mount failed is the better error.
+            // The reason why the mount failed is the more useful error.
           });
           throw error;
         }

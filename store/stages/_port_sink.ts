@@ -104,7 +104,7 @@ export class PortSink<Result> implements LayerSink<Result> {
     if (this.#end === undefined) {
       const disposal = this.#call({ kind: "dispose" });
       this.#end = new Error("Cannot continue the layer: its sink was closed");
-      // The other thread may end meanwhile.
+      // The other thread may end before it answers.
       await disposal.catch(() => {});
     }
     this.#window.clear();

@@ -39,7 +39,7 @@ export class RelaySink<Result> extends StreamSink<Result> {
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
-    // Together, as the relay may be waiting for the inner sink.
+    // Together, because the relay may be waiting for the inner sink.
     await Promise.all([super[Symbol.asyncDispose](), this.#inner[Symbol.asyncDispose]()]);
   }
 }

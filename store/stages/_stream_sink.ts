@@ -71,7 +71,7 @@ export class StreamSink<Result> implements LayerSink<Result> {
   }
 
   async #stop(reason: Error): Promise<void> {
-    // The attempt stays: a second disposal has to wait for its end as well.
+    // Keep the attempt, so that a second disposal also waits for its end.
     const attempt = this.#attempt;
     attempt?.stop.abort(reason);
     attempt?.queue.fail(reason);

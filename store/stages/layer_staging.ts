@@ -29,7 +29,7 @@ export interface StageOptions extends TarLimits {
   readonly paths?: readonly string[] | undefined;
 }
 
-/** Limits that the reading of an archive observes, and the reading of its index does not. */
+/** Limits that apply to reading an archive, but not to reading its index. */
 export const ARCHIVE_LIMITS: readonly (keyof StageOptions)[] = [
   "maxRatio",
   "maxWindow",

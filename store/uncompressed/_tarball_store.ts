@@ -44,7 +44,7 @@ export class TarballStore {
    * @param layer A layer of the store.
    * @param signal Ends the work.
    * @returns The layer, to be read from the tarball.
-   * @throws {DiffIdMismatchError} If the layer unpacks to something else than the config says.
+   * @throws {DiffIdMismatchError} If the decompressed layer does not match the config.
    */
   async open(layer: Layer, signal?: AbortSignal): Promise<LayerSource> {
     const { diffId } = layer;
@@ -86,7 +86,7 @@ export class TarballStore {
     }
     const part = `${path}.part`;
     using file = await lockFile(part, { signal, onWait: this.#onWait });
-    // Whoever held the lock may have made it.
+    // The previous holder of the lock may have made it.
     const size = await this.#intactSize(diffId, signal);
     let isRenamed = false;
     try {

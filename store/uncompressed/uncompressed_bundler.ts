@@ -15,8 +15,8 @@ import type { Image } from "../images/image.ts";
 import { TarballStore } from "./_tarball_store.ts";
 
 /**
- * Creates bundles by extracting the layers of the image anew for each bundle. Works on every system
- * and for every user. Layers are decompressed once and kept uncompressed in the store.
+ * Creates bundles by extracting all layers of the image for each bundle. Works on every system and
+ * for every user. Layers are decompressed once and kept uncompressed in the store.
  *
  * @example Bundle an image
  * ```ts

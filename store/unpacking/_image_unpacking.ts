@@ -125,7 +125,7 @@ export class ImageUnpacking {
     return { onProgress, onLayer, signal: this.#tasks.signal };
   }
 
-  /** Notes how far a layer is, and limits the bytes of all layers together. */
+  /** Records the position in a layer, and limits the bytes of all layers together. */
   #advance(index: number, position: number): void {
     const { maxBytes = MAX_DECOMPRESSED_BYTES } = this.#options;
     this.#positions[index] = position;

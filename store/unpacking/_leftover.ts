@@ -8,8 +8,8 @@ import { identityOf, type RecordedUnpack } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
 
 /**
- * Returns whether a directory has entries other than those of a process that unpacks into it or was
- * killed meanwhile: its work directory, and what it has published so far.
+ * Returns whether a directory has entries other than those of a process that is unpacking into it,
+ * or was killed doing so: its work directory, and the entries that it has published so far.
  *
  * @param path The directory.
  * @param left What the process recorded.
@@ -19,7 +19,7 @@ export async function hasOthers(path: string, left: RecordedUnpack | undefined):
   const published = isDirectory(`${path}/${work}`) ? publishedIn(path, left) : new Set();
   if (published.size > 0) {
     using tree = openFileTree(path);
-    // What is mounted there belongs to somebody else.
+    // A mount there belongs to the user.
     return tree.list("").some((name) => name !== work && !published.has(name)) || hasMounts(path);
   }
   for await (const { name, isDirectory } of Deno.readDir(path)) {
@@ -43,7 +43,7 @@ export async function removeLeftover(
   const work = `${path}/${workName(path, left)}`;
   if (lstatIfAny(work) === undefined) return "none";
   using stack = new DisposableStack();
-  // A process with another store may have it.
+  // A process with another store may be using it.
   const lock = await lockDirectory(work);
   if (lock === "taken") return "taken";
   if (lock === "gone") return "none";

@@ -65,7 +65,7 @@ export async function unpackFlattened(
   }
   if (maxBytes > 0 && files.bytes > maxBytes) throw tooLarge(files.bytes, maxBytes);
   const entries = reports.reduce((sum, { entries }) => sum + entries, 0);
-  // As an extraction of the selected entries of each layer counts.
+  // Count the same as an extraction of the selected entries of each layer.
   const bytes = paths === undefined
     ? reports.reduce((sum, { bytes }) => sum + bytes, 0)
     : flat.selectedBytes;

@@ -91,7 +91,7 @@ export class UnpackRecord implements AsyncDisposable {
   async writePublished(entries: Iterable<readonly [name: string, FileStatus]>): Promise<void> {
     let text = "";
     for (const [name, status] of entries) text += `\0${name}\0${identityOf(status)}`;
-    // A kill while more entries than that are moved leaves them.
+    // If the process is killed while it moves more entries than that, they stay.
     if (text.length < MAX_BYTES / 4) await this.#append(text);
   }
 

@@ -192,7 +192,7 @@ export class UnpackRoot implements AsyncDisposable {
     return this.base.slice(this.path.length + 1);
   }
 
-  /** Fails if another program has added entries to the directory meanwhile. */
+  /** Fails if another program has added entries to the directory since it was claimed. */
   #refuseOthers(names: readonly string[]): void {
     const other = names.find((name) => name !== WORK);
     if (other === undefined) return;

@@ -6,7 +6,10 @@ import type { UnpackRecord } from "./_unpack_record.ts";
 /** Name of the work directory. Only one process can create it, which claims the target. */
 export const WORK = ".oci-unpack";
 
-/** Returns the name of the work directory with an ID while an entry of the image has its own one. */
+/**
+ * Returns the name of the work directory with an ID while an entry of the image uses its usual
+ * name.
+ */
 export function renamedWork(id: string): string {
   return `${WORK}-${id}`;
 }

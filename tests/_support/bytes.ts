@@ -32,7 +32,7 @@ export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   return new Uint8Array(words.buffer, 0, size);
 }
 
-/** Bytes that compress as programs do: pieces of 4 KiB of noise, in any order. */
+/** Bytes that compress like programs: pieces of 4 KiB of noise, in any order. */
 export function mixture(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   const words = noise(4096, seed);
   const picks = noise(Math.ceil(size / 24) * 2, seed + 1);

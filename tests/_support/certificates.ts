@@ -19,7 +19,7 @@ interface Issuer {
   readonly name: string;
   readonly key: KeyObject;
   /**
-   * When its certificates begin to be valid, for two days, in milliseconds from now.
+   * Start of the validity of its certificates, which lasts two days, in milliseconds from now.
    *
    * @default Yesterday.
    */
@@ -38,7 +38,7 @@ export interface OddCertificates {
   readonly expired: ServerCertificate;
   readonly early: ServerCertificate;
   readonly elsewhere: ServerCertificate;
-  /** A certificate that has signed itself and says that it is an authority. */
+  /** A self-signed certificate that claims to be an authority. */
   readonly ownAuthority: ServerCertificate;
 }
 

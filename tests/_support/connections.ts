@@ -69,7 +69,7 @@ export function endConnection(connection: Deno.Conn): void {
   }
 }
 
-/** Whether an error means that the other side, or the server, has ended a connection. */
+/** Whether an error means that the client or the server has ended a connection. */
 function isDisconnect(error: unknown): boolean {
   return [
     Deno.errors.BadResource,

@@ -23,8 +23,8 @@ export const DEBIAN_IMAGE_NEEDS: readonly string[] = ["mmdebstrap", "skopeo"];
 const RECIPE = "5: minbase, a layer with a whiteout, amd64 and arm64, gzip and zstd";
 
 /**
- * Builds the image, from the mirror that the machine has configured; or finds it where an
- * earlier run has left it, under `OCI_TEST_CACHE` or the system's place for temporary files.
+ * Builds the image from the mirror that the machine has configured, or finds the image of an
+ * earlier run under `OCI_TEST_CACHE` or in the system's directory for temporary files.
  */
 export async function debianImage(): Promise<DebianImage> {
   const cache = Deno.env.get("OCI_TEST_CACHE") ?? join(tmpdir(), "oci-test-cache");
@@ -51,7 +51,7 @@ export async function debianImage(): Promise<DebianImage> {
   };
 }
 
-/** The release that the machine runs, and where it has its packages from. */
+/** The release of the machine, and the mirror of its packages. */
 interface Release {
   readonly suite: string;
   readonly sources: readonly string[];
@@ -89,7 +89,7 @@ async function build(place: string, { suite, sources }: Release): Promise<void> 
   const arm64 = buildImage({ layers: same, config, platform: "linux/arm64/v8" });
   const layout = join(place, "layout");
   await writeLayout(layout, { single: amd64, index: buildIndex([amd64, arm64]) });
-  // In the same layout, skopeo would take the layers that are there for those it is to make.
+  // In the same layout, skopeo would reuse the existing layers instead of compressing them.
   await runPeer("skopeo", [
     ...["copy", "--quiet", "--insecure-policy", "--dest-compress-format=zstd"],
     ...[`oci:${layout}:single`, `oci:${layout}-zstd:single`],
@@ -127,7 +127,7 @@ export async function pushVariants(
   host: string,
   { layout, zstdLayout }: DebianImage,
 ): Promise<void> {
-  // skopeo remembers where it saw the same content, and would put another blob in its place.
+  // skopeo remembers where it has seen the same content, and would reuse another blob.
   const forms: Record<typeof VARIANTS[number], readonly [source: string, ...flags: string[]]> = {
     "debian/oci": [`${layout}:single`, "--preserve-digests"],
     "debian/docker": [`${layout}:single`, "--format=v2s2"],

@@ -6,18 +6,18 @@ import { makeTempDir } from "./temp.ts";
 
 /** Options for {@linkcode dockerRegistry}. */
 export interface DockerRegistryOptions {
-  /** Wants this name and password, by HTTP Basic. */
+  /** Name and password that it requires, by HTTP Basic. */
   readonly auth?: { readonly username: string; readonly password: string };
-  /** Speaks HTTPS, with a certificate of a private authority. */
+  /** Whether it uses HTTPS, with a certificate of a private authority. */
   readonly tls?: boolean;
-  /** Wants a client certificate of the same authority; implies `tls`. */
+  /** Whether it requires a client certificate of the same authority; implies `tls`. */
   readonly clientCertificate?: boolean;
 }
 
 /** Debian's `docker-registry`, running. Disposing of it ends it and removes its data. */
 export interface DockerRegistry extends AsyncDisposable {
   readonly url: string;
-  /** Host and port, as references begin with them. */
+  /** Host and port, for the start of references. */
   readonly host: string;
   /** The certificates, with TLS. */
   readonly certificates: Certificates | undefined;
@@ -80,7 +80,7 @@ export async function dockerRegistry(
   };
 }
 
-/** Reads the log to its end, and gives the address that it says the registry listens at. */
+/** Reads the log to its end, and returns the address that the registry listens on. */
 function readLog(
   stderr: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): { host: Promise<string>; ended: Promise<void> } {

@@ -5,7 +5,7 @@ import type { RawResponse } from "./raw_server.ts";
 /** Names and passwords. */
 export type Users = Readonly<Record<string, string>>;
 
-/** Wants a name and a password with each request. */
+/** Requires a name and a password with each request. */
 export function basicAuth(
   users: Users,
   challenges: readonly string[] = ['Basic realm="test"'],
@@ -32,7 +32,7 @@ function userOf(request: Request, users: Users): string | undefined {
 
 /** Options for {@linkcode tokenAuth}. */
 export interface TokenAuthOptions {
-  /** Who gets a token with a name and a password. */
+  /** Users who get a token with a name and a password. */
   readonly users?: Users;
   /** Refresh tokens that are exchanged by POST (OAuth2). */
   readonly identityTokens?: readonly string[];
@@ -46,27 +46,27 @@ export interface TokenAuthOptions {
   readonly realm?: () => string;
   /** @default {"registry.test"} */
   readonly service?: string;
-  /** How many requests a token is good for. */
+  /** Number of requests for which a token is valid. */
   readonly uses?: number;
   /** `expires_in` of the answer. */
   readonly expiresIn?: number;
-  /** Which member holds the token. */
+  /** Member of the response that contains the token. */
   readonly member?: "token" | "access_token" | "both";
-  /** Scopes for which a token is given that the registry then refuses with 403. */
+  /** Scopes for which tokens are issued that the registry then refuses with 403. */
   readonly denied?: RegExp;
-  /** Tokens that are good without an exchange. */
+  /** Tokens that are valid without an exchange. */
   readonly registryTokens?: readonly string[];
-  /** Makes the header lines of the challenge out of the usual one. */
+  /** Changes the header lines of the challenge. */
   readonly challenges?: (challenge: string) => readonly string[];
 }
 
-/** An exchange that the token server had. */
+/** An exchange of the token server. */
 export interface TokenExchange {
   readonly method: string;
   readonly scopes: readonly string[];
   readonly service: string | null;
   readonly account: string | null;
-  /** Name of the user, `""` for nobody. */
+  /** Name of the user; `""` if there is none. */
   readonly user: string;
   readonly status: number;
   /** Members of the form of a POST. */
@@ -78,11 +78,11 @@ export interface TokenAuth {
   /** Checks registry requests, and answers `/token`. */
   readonly fault: Fault;
   readonly exchanges: readonly TokenExchange[];
-  /** Lets every token so far expire. */
+  /** Expires every token so far. */
   expire(): void;
 }
 
-/** Makes a registry want tokens that a token server gives. */
+/** Makes a registry require tokens from a token server. */
 export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
   const { users = {}, identityTokens = [], anonymous = true, service = "registry.test" } = options;
   const { uses = Infinity, expiresIn, member = "token", denied, registryTokens = [] } = options;
@@ -150,7 +150,7 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
   return { fault, exchanges, expire: () => tokens.clear() };
 }
 
-/** Whether a token may pull; it may be good for more. */
+/** Whether a token permits a pull; it may permit more. */
 function covers(scopes: readonly string[], scope: string): boolean {
   return scope === "" || scopes.some((item) => item === scope || item.startsWith(`${scope},`));
 }

@@ -9,7 +9,9 @@ export interface RedirectOptions {
   readonly query?: () => Readonly<Record<string, string>>;
 }
 
-/** Sends the client to the same path of another origin, or to another URL of the same. */
+/**
+ * Redirects the client to the same path of another origin, or to another URL of the same origin.
+ */
 export function redirect(target: string, options: RedirectOptions = {}): Fault {
   const { status = 307, query } = options;
   return (request) => {
@@ -23,7 +25,7 @@ export function redirect(target: string, options: RedirectOptions = {}): Fault {
   };
 }
 
-/** Sends the client round and round, each time to a URL that it has not seen. */
+/** Redirects the client endlessly, each time to a new URL. */
 export function redirectLoop(): Fault {
   let turn = 0;
   return (request) => {
@@ -41,13 +43,13 @@ export interface SignedUrlsOptions {
   readonly status?: number;
 }
 
-/** A registry's redirects to URLs that expire, and the server that they lead to. */
+/** Redirects of a registry to URLs that expire, and the server of the URLs. */
 export interface SignedUrls {
   /** For the registry. */
   redirect(origin: string): Fault;
   /** For the server. */
   readonly check: Fault;
-  /** Lets every URL so far expire. */
+  /** Expires every URL so far. */
   expire(): void;
 }
 

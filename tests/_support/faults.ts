@@ -4,7 +4,7 @@ import { gzip } from "./compress.ts";
 import type { Fault } from "./faulty_registry.ts";
 import type { RawResponse, Wire } from "./raw_server.ts";
 
-/** A response of the test's own making. */
+/** A response that the test provides. */
 export function respond(
   status: number,
   headers: Readonly<Record<string, string>> = {},
@@ -47,12 +47,12 @@ export function wire(how: Wire): Fault {
   return async (_, next) => ({ ...await next(), wire: how });
 }
 
-/** Ends the connection after so many bytes of the body of each response. */
+/** Ends the connection after a number of bytes of the body of each response. */
 export function cut(bytes: number): Fault {
   return wire({ cutAfter: bytes });
 }
 
-/** Sends so many bytes of the body, then nothing; without a number not even a head. */
+/** Sends a number of bytes of the body, and then nothing; without a number, not even the head. */
 export function stall(bytes = -1): Fault {
   return wire({ stallAfter: bytes });
 }
@@ -85,7 +85,7 @@ export function withStatus(status: number): Fault {
   return async (_, next) => ({ ...await next(), status });
 }
 
-/** Says another digest, or with `undefined` none. */
+/** Sends another digest in the header, or none if `undefined`. */
 export function digestHeader(value: string | undefined): Fault {
   return withHeaders({ "docker-content-digest": value });
 }
@@ -119,12 +119,12 @@ function rewriteBody(
   };
 }
 
-/** Sends more bytes than there are; the length says so. */
+/** Sends surplus bytes, which the length includes. */
 export function extraBytes(count = 1): Fault {
   return rewriteBody((bytes) => concat(bytes, new Uint8Array(count)));
 }
 
-/** Sends fewer bytes than there are; the length says so, and nothing breaks. */
+/** Sends too few bytes, with a matching length. */
 export function missingBytes(count = 1): Fault {
   return rewriteBody((bytes) => bytes.slice(0, Math.max(0, bytes.length - count)));
 }
@@ -140,12 +140,12 @@ export function wrongByte(at = 0): Fault {
   });
 }
 
-/** Cuts the text off after so many bytes, in good order. */
+/** Truncates the text after a number of bytes, with a matching length. */
 export function truncated(bytes: number): Fault {
   return rewriteBody((all) => all.slice(0, bytes));
 }
 
-/** Compresses the body as an HTTP content coding, asked or not. */
+/** Compresses the body as an HTTP content coding, whether the client accepts it or not. */
 export function gzipEncoded(): Fault {
   return async (request, next) =>
     await withHeaders({ "content-encoding": "gzip" })(
@@ -163,7 +163,7 @@ export function oversized(size: number): Fault {
   });
 }
 
-/** Sends blanks without end and without a length. */
+/** Sends blanks endlessly, without a length. */
 export function endless(): Fault {
   return async (_, next) => {
     const response = await next();
@@ -176,7 +176,7 @@ export function endless(): Fault {
   };
 }
 
-/** Answers 200 with everything to a request for a range. */
+/** Answers a request for a range with 200 and the whole content. */
 export function ignoreRange(): Fault {
   return async (request, next) => {
     const headers = new Headers(request.headers);
@@ -185,7 +185,7 @@ export function ignoreRange(): Fault {
   };
 }
 
-/** Answers a request for a range with another one, `delta` bytes off, and says so. */
+/** Answers a request for a range with another one, `delta` bytes off, as `Content-Range` states. */
 export function wrongRange(delta: number): Fault {
   return async (request, next) => {
     const first = /^bytes=(\d+)-/.exec(request.headers.get("range") ?? "")?.[1];
@@ -196,7 +196,7 @@ export function wrongRange(delta: number): Fault {
   };
 }
 
-/** Answers a request for a range with its first byte wrong in `Content-Range` alone. */
+/** Answers a request for a range with a wrong first byte in `Content-Range` only. */
 export function wrongContentRange(delta: number): Fault {
   return async (_, next) => {
     const response = await next();
@@ -208,7 +208,7 @@ export function wrongContentRange(delta: number): Fault {
   };
 }
 
-/** Answers 416 to a request for a range, whether it is there or not. */
+/** Answers 416 to a request for a range, even a valid one. */
 export function refuseRange(size: number | "*" = "*"): Fault {
   return async (request, next) =>
     request.headers.has("range")

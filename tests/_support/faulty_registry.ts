@@ -17,7 +17,7 @@ export type RequestKind =
   | "token"
   | "other";
 
-/** A request that the registry got. */
+/** A request that the registry received. */
 export interface RecordedRequest {
   readonly method: string;
   readonly kind: RequestKind;
@@ -26,9 +26,9 @@ export interface RecordedRequest {
   readonly headers: Headers;
   /** Status of the answer; 0 until there is one. */
   readonly status: number;
-  /** Bytes of the answer's body that were sent. */
+  /** Number of bytes of the response body that were sent. */
   readonly bytesSent: number;
-  /** Whether the answer, or what of it is sent, has ended. */
+  /** Whether sending the response has ended. */
   readonly ended: boolean;
 }
 
@@ -38,13 +38,13 @@ export type Fault = (
   next: (request?: Request) => Promise<RawResponse>,
 ) => RawResponse | Promise<RawResponse>;
 
-/** Which requests a fault is for. */
+/** Selects the requests that a fault applies to. */
 export interface FaultMatch {
   readonly kind?: RequestKind | readonly RequestKind[];
   readonly method?: string;
   /** Compared with path and query. */
   readonly path?: RegExp;
-  /** Only these requests of the same method and path, the first being 1. */
+  /** Numbers of the requests of the same method and path, starting at 1. */
   readonly nth?: number | readonly number[];
   /** Maximum number of requests, over all paths. */
   readonly times?: number;
@@ -71,7 +71,7 @@ export interface FaultyRegistry extends RawServer {
   heal(): void;
   /** The requests of a kind, as `METHOD path`. */
   seen(kind?: RequestKind): readonly string[];
-  /** The bytes of all bodies that were sent for a kind. */
+  /** Returns the number of body bytes that were sent for a kind. */
   bytesSent(kind?: RequestKind): number;
 }
 

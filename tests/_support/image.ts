@@ -18,13 +18,13 @@ import {
 } from "../../spec/mod.ts";
 import { type Content, gzip, toUint8Array, zstd } from "./tar.ts";
 
-/** Bytes and the descriptor that points at them. */
+/** Bytes and their descriptor. */
 export interface BuiltBlob {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** A manifest or an index, and every blob that it leads to, itself included. */
+/** A manifest or an index, and every blob that it leads to, including itself. */
 export interface Built extends BuiltBlob {
   readonly blobs: ReadonlyMap<Digest, BuiltBlob>;
 }
@@ -142,7 +142,7 @@ export interface BuildIndexOptions {
   readonly index?: Readonly<Record<string, unknown>>;
 }
 
-/** An entry for {@linkcode buildIndex} that is not to be as its image says. */
+/** An entry for {@linkcode buildIndex} that differs from its image. */
 export interface IndexEntryInput {
   readonly built: Built;
   /** Further members of the descriptor; `platform: undefined` leaves the platform out. */
@@ -169,7 +169,7 @@ export function buildIndex(
   return withBlobs(index, inputs.flatMap(({ built }) => [...built.blobs.values()]));
 }
 
-/** An index that holds an index that holds … an image: `depth` indexes around it. */
+/** Nests an image in `depth` indexes. */
 export function nestedIndex(depth: number, image: Built): Built {
   let outermost = image;
   for (let i = 0; i < depth; i++) outermost = buildIndex([outermost]);
@@ -224,7 +224,7 @@ export function jsonBlob(
   return blobOf(mediaType, toUint8Array(JSON.stringify(value)), algorithm);
 }
 
-/** A manifest of any kind, sense or not, with the blobs that come with it. */
+/** Any manifest, valid or not, with its blobs. */
 export function withBlobs(manifest: BuiltBlob, blobs: readonly BuiltBlob[]): Built {
   const all = [...blobs, manifest].map((blob) => [blob.descriptor.digest, blob] as const);
   return { ...manifest, blobs: new Map(all) };

@@ -1,8 +1,8 @@
 /**
  * The specifiers that a module imports, exports from, loads lazily or starts as a worker.
  *
- * Reads text as `deno fmt` leaves it: statements begin a line, strings have double quotes.
- * What stands in comments does not count.
+ * Reads text as `deno fmt` leaves it: statements begin a line, strings have double quotes. Ignores
+ * comments.
  */
 export function importsOf(source: string): readonly string[] {
   const code = withoutComments(source);

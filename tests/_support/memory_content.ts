@@ -121,7 +121,7 @@ function readJson(bytes: Uint8Array | undefined): LooseManifest | undefined {
   try {
     return JSON.parse(new TextDecoder().decode(bytes)) as LooseManifest;
   } catch {
-    // A manifest that is broken on purpose refers to nothing.
+    // A deliberately invalid manifest refers to nothing.
     return undefined;
   }
 }

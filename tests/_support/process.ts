@@ -11,13 +11,13 @@ export interface ProcessResult {
   readonly signal: Deno.Signal | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Standard output where it is not text. */
+  /** Standard output as bytes. */
   readonly stdoutBytes: Uint8Array<ArrayBuffer>;
 }
 
 /** Options for {@linkcode run}. */
 export interface RunOptions {
-  /** Variables beside `PATH`; nothing else is inherited, unless `inheritEnv` is set. */
+  /** Variables in addition to `PATH`; nothing else is inherited, unless `inheritEnv` is set. */
   readonly env?: Readonly<Record<string, string>>;
   /** @default {false} */
   readonly inheritEnv?: boolean;
@@ -83,7 +83,7 @@ async function feed(stdin: WritableStream<Uint8Array>, input: string | Uint8Arra
     await new Blob([typeof input === "string" ? input : new Uint8Array(input)]).stream()
       .pipeTo(stdin);
   } catch {
-    // A program need not read all that it is given.
+    // A program need not read all of its input.
   }
 }
 
@@ -101,7 +101,7 @@ export interface RunOciOptions extends RunOptions {
 
 /**
  * Runs the command line from the checkout, as `deno run -A mod.ts ARGS`. The store and the home
- * directory are empty ones that end with the call, unless `env` names others.
+ * directory are empty temporary ones, unless `env` names others.
  */
 export async function runOci(
   args: readonly string[],
@@ -137,7 +137,7 @@ export function withModules(permissions: readonly string[]): readonly string[] {
 
 let denoDir: Promise<string> | undefined;
 
-/** The variables that let `deno` find its modules although `HOME` is another. */
+/** The variables that let `deno` find its modules with another `HOME`. */
 export async function denoEnvironment(): Promise<Readonly<Record<string, string>>> {
   denoDir ??= findDenoDir();
   const inherited = ["npm_config_registry", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG"]

@@ -1,17 +1,17 @@
 import { toUint8Array } from "./bytes.ts";
 import { serveConnections } from "./connections.ts";
 
-/** How a response goes over the wire, where that is other than HTTP has it. */
+/** How a response is sent, where that differs from HTTP. */
 export interface Wire {
-  /** Ends the connection after so many bytes of the body. */
+  /** Number of bytes of the body after which the connection ends. */
   readonly cutAfter?: number;
-  /** Sends so many bytes of the body and then nothing more; `-1` leaves out even the head. */
+  /** Number of bytes of the body after which nothing is sent; `-1` leaves out even the head. */
   readonly stallAfter?: number;
-  /** Sends the body in pieces of so many bytes … */
+  /** Size of the pieces in which the body is sent. */
   readonly pieceSize?: number;
-  /** … with pauses of so many milliseconds. */
+  /** Pause between two pieces, in milliseconds. */
   readonly pauseMs?: number;
-  /** Ends the connection without a response. */
+  /** Whether the connection ends without a response. */
   readonly drop?: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface RawResponse {
   readonly status: number;
   /** Without `content-length`, the body is sent in chunks. */
   readonly headers: Headers;
-  /** Header lines that stand on their own, so that a name can come twice. */
+  /** Additional header lines, in which a name can occur twice. */
   readonly lines?: readonly (readonly [name: string, value: string])[];
   readonly body?: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
   readonly wire?: Wire;

@@ -1,6 +1,6 @@
 /**
- * Layers for tests, entry by entry, byte by byte. Shares no code with `layer/`, so that one
- * can prove the other.
+ * Layers for tests, entry by entry, byte by byte. Shares no code with `layer/`, so that each can
+ * test the other.
  *
  * ```ts ignore
  * const layer = tar(
@@ -11,7 +11,7 @@
  * );
  * ```
  *
- * Every entry is bytes, so that hostile blocks from `header()` can stand between them.
+ * Every entry is bytes, so that hostile blocks from `header()` can be placed between them.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export function dir(name: Content, options: EntryOptions = {}): Uint8Array<Array
   return entry({ name: path, typeflag: "5", mode: 0o755 }, options);
 }
 
-/** A symbolic link at `name` that says `target`. */
+/** A symbolic link at `name` to `target`. */
 export function symlink(
   name: Content,
   target: Content,
@@ -83,13 +83,15 @@ export function device(
   return entry({ name, typeflag, devmajor, devminor, mode: 0o644 }, options);
 }
 
-/** The mark that removes `name` of the layers below. */
+/** The whiteout that removes `name` of the layers below. */
 export function whiteout(name: string, options: EntryOptions = {}): Uint8Array<ArrayBuffer> {
   const at = name.lastIndexOf("/") + 1;
   return file(`${name.slice(0, at)}.wh.${name.slice(at)}`, "", options);
 }
 
-/** The mark that hides all that the layers below have in a directory; `""` is the root. */
+/**
+ * The opaque whiteout that hides everything of the layers below in a directory; `""` is the root.
+ */
 export function opaque(name: string, options: EntryOptions = {}): Uint8Array<ArrayBuffer> {
   return file(name === "" ? ".wh..wh..opq" : `${name}/.wh..wh..opq`, "", options);
 }

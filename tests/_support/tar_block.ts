@@ -105,7 +105,7 @@ export function padded(body: Content): Uint8Array<ArrayBuffer> {
   return concat(bytes, new Uint8Array((512 - bytes.length % 512) % 512));
 }
 
-/** Keys and values of a pax header, in order; a key may come twice. */
+/** Keys and values of a pax header, in order; a key may occur twice. */
 export type PaxRecords =
   | Readonly<Record<string, Content>>
   | readonly (readonly [string, Content])[];

@@ -26,7 +26,7 @@ export interface EntryOptions {
   readonly uname?: Content;
   readonly gname?: Content;
   /**
-   * Seconds since 1970; as text, with as many decimals as it has.
+   * Seconds since 1970; text for any number of decimals.
    *
    * @default {MTIME}
    */

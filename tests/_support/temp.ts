@@ -2,7 +2,7 @@ import { present } from "../../spec/json.ts";
 import { join } from "@std/path";
 import { removeTree } from "../../store/host/remove_tree.ts";
 
-/** A directory that is removed when it is disposed of, whatever the modes in it. */
+/** A directory that is removed when it is disposed of, regardless of the modes in it. */
 export interface TempDir extends AsyncDisposable {
   readonly path: string;
   /** Returns a path in it. */

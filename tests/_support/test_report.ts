@@ -18,8 +18,8 @@ export function skippedTests(junit: string): readonly SkippedTest[] {
 }
 
 /**
- * Says in one line how many tests were skipped, and why. A test with several reasons counts for
- * each of them.
+ * Returns a line with the number of skipped tests and the reasons. A test with several reasons
+ * counts for each of them.
  */
 export function formatSkipped(skipped: readonly SkippedTest[]): string {
   if (skipped.length === 0) return "skipped no test";

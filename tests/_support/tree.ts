@@ -161,7 +161,10 @@ function trimTime(mtime: string): string {
   return mtime.replace(/\.0+$/, "").replace(/(\.\d*?)0+$/, "$1");
 }
 
-/** A tree as {@linkcode describeEntry} has it, without the root unless it is requested. */
+/**
+ * Describes a tree entry by entry with {@linkcode describeEntry}, without the root unless it is
+ * requested.
+ */
 export function describeTree(
   states: ReadonlyMap<string, TreeEntryState>,
   withRoot = false,

@@ -4,7 +4,7 @@ import { denoEnvironment, ROOT } from "./process.ts";
 
 /** The command line, where an ordinary user can run it. */
 export interface UserInstall {
-  /** What runs it: the program and its first arguments. */
+  /** Program that runs it, and the first arguments. */
   readonly command: readonly string[];
   /** The variables that it needs. */
   readonly env: Readonly<Record<string, string>>;

@@ -21,7 +21,7 @@ export type Interference = (
 
 /** Options for {@linkcode writableRegistry}. */
 export interface WritableRegistryOptions extends RegistryHandlerOptions {
-  /** Stands between the client and the registry. */
+  /** Intercepts the requests to the registry. */
   readonly interfere?: Interference;
   readonly tls?: { readonly cert: string; readonly key: string };
 }

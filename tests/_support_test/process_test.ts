@@ -25,7 +25,7 @@ Deno.test("run() gives input, output, variables and the exit code", async () => 
   assertEquals([result.code, result.stdout, result.stderr], [3, "in", "b\n"]);
 });
 
-Deno.test("run() inherits no variable but PATH unless told", async () => {
+Deno.test("run() inherits no variable but PATH by default", async () => {
   const { stdout } = await run("sh", ["-c", "echo ${HOME:-none}"]);
   const inherited = await run("sh", ["-c", "echo ${HOME:-none}"], { inheritEnv: true });
 
@@ -33,7 +33,7 @@ Deno.test("run() inherits no variable but PATH unless told", async () => {
   assertEquals(inherited.stdout, `${Deno.env.get("HOME") ?? "none"}\n`);
 });
 
-Deno.test("run() fails where the program is not there", async () => {
+Deno.test("run() fails if the program is missing", async () => {
   await assertRejects(() => run("no-such-program-here", []), Deno.errors.NotFound);
 });
 

@@ -26,7 +26,7 @@ const reason = Deno.build.os === "linux" ? undefined : "tar is not GNU tar";
 const LONG = `${"d/".repeat(80)}${"n".repeat(30)}`;
 const SPLIT = `${"a".repeat(60)}/${"b".repeat(60)}`;
 
-/** Everything that the peers can list, with what GNU tar says of it. */
+/** Entries that the peers can list, with the output of GNU tar. */
 const ENTRIES: readonly (readonly [entry: Uint8Array, line: string])[] = [
   [dir("etc", { mode: 0o1777 }), "drwxrwxrwt 0/0 0 1577836800 etc/"],
   [

@@ -49,7 +49,7 @@ Deno.test("storeDirectory() names the flag that is missing", async () => {
   assertEquals(refused.includes(`--allow-env=${storeVariables().join(",")}`), true);
 });
 
-/** Sets exactly these of the variables that count, and puts back what there was. */
+/** Sets exactly these of the relevant variables, and restores the old values. */
 function environment(values: Readonly<Record<string, string>>): Disposable {
   const names = ["OCI_STORE", "XDG_DATA_HOME", "HOME"];
   const before = names.map((name) => [name, Deno.env.get(name)] as const);

@@ -14,7 +14,7 @@ import { writableRegistry } from "../_support/writable_registry.ts";
 const NAME = "a.example/b:1";
 /** More than a pipe takes. */
 const LARGE = 2_000_000;
-/** As many that their names are more than a pipe takes. */
+/** Enough files that their names exceed the capacity of a pipe. */
 const COUNT = 6_000;
 
 const image = buildImage({

@@ -14,7 +14,7 @@ import { linuxTest, posixTest } from "../_support/skip.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
-/** A second is promised on a machine with nothing else to do; this one may be busy. */
+/** The promise is one second on an idle machine; this one may be busy. */
 const PATIENCE_MS = 10_000;
 
 const image = buildImage({
@@ -60,7 +60,7 @@ async function assertInterrupted({ child, stderr }: Running): Promise<void> {
   assertMatch(said, /^oci: .*: interrupted by SIGTERM\. /m);
 }
 
-/** Half of an answer, and a promise for when that is sent. */
+/** Half of a response, and a promise that resolves when it has been sent. */
 function stallOnce(): { readonly reached: Promise<void>; readonly fault: Fault } {
   const { promise: reached, resolve } = Promise.withResolvers<void>();
   const fault: Fault = async (_, next) => {
@@ -113,7 +113,7 @@ posixTest.each([
     const args = [command, `${registry.host}/app:1`, ...operands, "--platform", "linux/amd64"];
 
     const running = await start(args, home.path);
-    // The rest, 3 MB, is more than any pipe holds.
+    // The rest, 3 MB, exceeds the capacity of any pipe.
     const reader = running.child.stdout.getReader();
     await reader.read();
     reader.releaseLock();
@@ -177,7 +177,7 @@ async function startWatched(args: readonly string[], home: string) {
 posixTest("oci tags ends on SIGTERM while nothing reads its stderr", async () => {
   await using home = await makeTempDir();
   const { reached, fault } = stallOnce();
-  // Each page is a line on stderr; together they are more than any pipe holds.
+  // Each page is a line on stderr; together they exceed the capacity of any pipe.
   const page = (number: number): Fault => () => {
     const link = { link: `<?page=${number + 1}_${"x".repeat(3000)}>; rel=next` };
     return plain(200, link, '{"tags":[]}');
@@ -204,7 +204,7 @@ posixTest("oci pull ends on SIGTERM while nothing writes to a named pipe", async
   await run("mkfifo", [pipe]);
 
   const running = await start(["pull", "127.0.0.1:1/app:1", "--ca", pipe], home.path);
-  // To open it for writing waits for the reader.
+  // Opening it for writing waits for a reader.
   using _writer = await Deno.open(pipe, { write: true });
 
   await assertInterrupted(running);

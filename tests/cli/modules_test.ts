@@ -3,7 +3,7 @@ import { toFileUrl } from "@std/path";
 import { ROOT, run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
-/** A module, as far as `deno info --json` says what it imports. */
+/** The part of the output of `deno info --json` that describes the imports of a module. */
 interface ModuleInfo {
   readonly specifier: string;
   readonly dependencies?: readonly {
@@ -16,7 +16,7 @@ const PROJECT = `${toFileUrl(ROOT)}/`;
 const CLI = `${PROJECT}cli/`;
 const modules = await importedModules();
 
-/** What each module imports at once, types aside. */
+/** Returns the static imports of each module, without types. */
 async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>> {
   await using dir = await makeTempDir();
   // The specifiers of the command line and its commands are computed, so `mod.ts` does not lead to
@@ -38,7 +38,7 @@ async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>
   }));
 }
 
-/** The modules that are loaded with some. */
+/** Returns the modules that are loaded together with some. */
 function closureOf(specifiers: readonly string[]): ReadonlySet<string> {
   const loaded = new Set(specifiers);
   for (const specifier of loaded) {
@@ -47,13 +47,13 @@ function closureOf(specifiers: readonly string[]): ReadonlySet<string> {
   return loaded;
 }
 
-/** The modules of `cli/` that are loaded with one of them. */
+/** Returns the modules of `cli/` that are loaded together with one of them. */
 function loadedWith(name: string): readonly string[] {
   return [...closureOf([`${CLI}${name}`])].filter((specifier) => specifier.startsWith(CLI))
     .map((specifier) => specifier.slice(CLI.length)).sort();
 }
 
-Deno.test("a pull of a stored image loads no code that fetches or unpacks", async () => {
+Deno.test("a pull of a stored image loads no code to fetch or unpack", async () => {
   const loaded = closureOf([
     `${PROJECT}mod.ts`,
     `${CLI}main.ts`,
@@ -93,7 +93,7 @@ Deno.test("main.ts loads what every command needs, and help on demand", () => {
   ]);
 });
 
-Deno.test("version.ts loads nothing beside", () => {
+Deno.test("version.ts loads no other module", () => {
   assertEquals(loadedWith("commands/host/version.ts"), ["commands/host/version.ts"]);
 });
 

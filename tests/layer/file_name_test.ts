@@ -56,7 +56,7 @@ Deno.test("decodeName() reads text as the platform's decoder does", () => {
   fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 40 }), (text) => {
     const bytes = new TextEncoder().encode(text);
     assertEquals(decodeName(bytes), text.toWellFormed());
-    // An invalid byte beside it makes no difference.
+    // An adjacent invalid byte makes no difference.
     assertEquals(decodeName(Uint8Array.of(0xff, ...bytes)), "\udcff" + text.toWellFormed());
   }));
 });

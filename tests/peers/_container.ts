@@ -85,7 +85,7 @@ const HIDE_SECOND = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
   'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
 const WITHOUT_HYBRID = ["unshare", "-m", "sh", "-c", HIDE_SECOND, "sh"];
 
-/** Why an ordinary user cannot make namespaces here, if that is so. */
+/** Reason why an ordinary user cannot create namespaces here, if any. */
 async function namespaceReason(): Promise<string | undefined> {
   const unshare = ["unshare", "-Ur", "true"];
   const command = Deno.uid() === 0
@@ -101,7 +101,7 @@ async function namespaceReason(): Promise<string | undefined> {
   }
 }
 
-/** Why an ordinary user cannot run containers with a runtime here, if that is so. */
+/** Reason why an ordinary user cannot run containers with a runtime here, if any. */
 export async function ordinaryUserReason(runtime: string): Promise<string | undefined> {
   const reason = await namespaceReason();
   // Only root can take the second version away from crun.

@@ -29,7 +29,7 @@ export interface RunPlace extends AsyncDisposable {
   readonly root: string;
   /** The reference of the image whose user is `app:app`. */
   readonly app: string;
-  /** The reference of the image that says only `app`. */
+  /** The reference of the image whose user is `app`, without a group. */
   readonly groups: string;
   /** Runs the command line as the user. */
   readonly oci: (args: readonly string[], options?: OciOptions) => Promise<ProcessResult>;
@@ -37,7 +37,7 @@ export interface RunPlace extends AsyncDisposable {
   readonly start: (args: readonly string[]) => Deno.ChildProcess;
   /** The directory that the bundles are in. */
   readonly containers: string;
-  /** What of bundles and mounts is left of all runs. */
+  /** Bundles and mounts left behind by the runs. */
   readonly left: () => Promise<readonly string[]>;
 }
 
@@ -79,7 +79,7 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
   };
 }
 
-/** The images of all places, which take long to compress. */
+/** The images, which take long to compress, for all directories. */
 let images: ReturnType<typeof buildImages> | undefined;
 
 async function buildImages() {
@@ -167,7 +167,7 @@ function commandOf(
   ];
 }
 
-/** Who runs containers in the tests: root if it may be, and an ordinary user. */
+/** Users who run containers in the tests: root if possible, and an ordinary user. */
 export function owners(): readonly number[] {
   return Deno.uid() === 0 ? [0, ordinaryId()] : [ordinaryId()];
 }

@@ -56,7 +56,7 @@ function inMilliseconds(state: TreeEntryState): TreeEntryState {
   return { ...state, mtime: `${state.mtime.slice(0, -6)}000000` };
 }
 
-/** What the config says of the layers. */
+/** The part of the config that describes the layers. */
 interface RawConfig {
   readonly rootfs: { readonly "diff_ids": readonly Digest[] };
 }
@@ -98,7 +98,7 @@ export async function assertUnpackAsUmoci(
   wanted: UmociTree,
   { backend, permissions }: typeof BACKENDS[number],
 ): Promise<void> {
-  // Below /dev, where memory is, Deno wants every permission.
+  // Below /dev, where tmpfs is, Deno requires every permission.
   await using temp = await makeTempDir();
 
   const { code, stdout, stderr } = await runOci(

@@ -15,7 +15,7 @@ interface Scene extends AsyncDisposable {
   oci(...args: string[]): Promise<string>;
 }
 
-/** An image with a layer, in a layout of umoci, and stores of podman and of ours. */
+/** An image with a layer in a layout of umoci, and stores of podman and oci. */
 async function makeScene(): Promise<Scene> {
   const dir = await makeTempDir({ large: true });
   const layout = dir.join("layout");
@@ -49,13 +49,13 @@ async function makeScene(): Promise<Scene> {
   };
 }
 
-/** The config of an image of ours: the image ID. */
+/** The config of an image in our store: the image ID. */
 async function imageId({ oci }: Scene, reference: string): Promise<string> {
   return JSON.parse(await oci("inspect", "--raw", reference)).config.digest;
 }
 
 peerTest({
-  name: "oci load takes what skopeo and podman write, digests equal",
+  name: "oci load reads what skopeo and podman write, digests equal",
   needs: NEEDS,
   root: true,
 }, async () => {
@@ -98,7 +98,7 @@ peerTest({
 });
 
 peerTest({
-  name: "oci load takes what buildah and podman write of several images",
+  name: "oci load reads what buildah and podman write for several images",
   needs: [...NEEDS, "buildah"],
   root: true,
 }, async () => {
@@ -135,7 +135,7 @@ peerTest({
 });
 
 peerTest({
-  name: "oci save writes what podman and skopeo take, digests equal",
+  name: "oci save writes what podman and skopeo read, digests equal",
   needs: NEEDS,
   root: true,
 }, async () => {

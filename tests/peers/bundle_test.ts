@@ -40,7 +40,7 @@ for (const stack of STACKS) {
   });
 }
 
-/** Directories that no layer describes: umoci leaves them the time at which it made them. */
+/** Directories that no layer describes: with umoci, their times are those of their creation. */
 function withoutTimes(
   tree: Readonly<Record<string, string>>,
   umoci: Readonly<Record<string, string>>,

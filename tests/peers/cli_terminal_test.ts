@@ -122,7 +122,7 @@ for (const columns of [100, 30]) {
 }
 
 peerTest({
-  name: "oci pull draws nothing where TERM is dumb",
+  name: "oci pull draws nothing if TERM is dumb",
   needs: ["script", "stty"],
 }, async () => {
   await using dir = await makeTempDir();

@@ -104,7 +104,7 @@ async function digestAt(server: RegistryServer, name: string): Promise<string | 
 }
 
 peerTest({
-  name: "serveStore() takes what skopeo pushes and gives it back, digests kept",
+  name: "serveStore() stores what skopeo pushes and serves it, digests kept",
   needs: ["skopeo"],
 }, async () => {
   await using temp = await makeTempDir({ large: true });
@@ -132,7 +132,7 @@ peerTest({
 });
 
 peerTest({
-  name: "serveStore() takes what podman pushes over TLS with a password",
+  name: "serveStore() stores what podman pushes over TLS with a password",
   needs: ["podman", "htpasswd"],
   root: true,
 }, async () => {
@@ -166,7 +166,7 @@ peerTest({
 });
 
 peerTest({
-  name: "serveStore() takes the index that buildah pushes",
+  name: "serveStore() stores the index that buildah pushes",
   needs: ["buildah", "skopeo"],
   root: true,
 }, async () => {

@@ -56,7 +56,7 @@ for (const peer of ["tar", "bsdtar"]) {
       await using temp = await makeTempDir();
       const layers = [
         tar(dir("a", { mtime: 7 }), file("a/f", ""), dir("b", { mtime: 8 }), file("b/f", "")),
-        // GNU tar makes such links when all else is done, and an empty file until then.
+        // GNU tar creates such links last, and empty files before.
         tar(dir("a", { mtime: 9 }), symlink("a/link", "/b/f")),
       ];
       const image = { layers: fakeLayers(layers) } as unknown as RemoteImage;

@@ -38,7 +38,7 @@ for (const { name, layers, fuseDiffers } of NAMED_STACKS) {
   });
 }
 
-/** A tree without the times of directories: the program does not keep those of what it copies. */
+/** A tree without the times of directories, which the program does not keep when it copies them. */
 function withoutTimes(root: string): Record<string, string> {
   return Object.fromEntries(
     Object.entries(describeRoot(root)).map(([path, entry]) => [

@@ -7,7 +7,7 @@ import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { type ReadEntry, readTar } from "../layer/tar/_read_tar.ts";
 
-/** What other programs write, and which names and times their format can hold. */
+/** Formats of other programs, and the names and times that they support. */
 const WRITERS: readonly {
   readonly program: string;
   readonly args: readonly string[];
@@ -53,7 +53,7 @@ for (const { program, args, holds } of WRITERS) {
   );
 }
 
-/** A tree that every format can hold. */
+/** A tree that every format supports. */
 async function makeTree(root: string): Promise<void> {
   await Deno.writeFile(join(root, "plain"), noise(3000));
   await Deno.writeTextFile(join(root, "empty"), "");
@@ -72,7 +72,7 @@ async function makeTree(root: string): Promise<void> {
   await Deno.chmod(join(root, "d"), 0o1777);
 }
 
-/** What v7 and ustar have no room for, or what their writers leave out. */
+/** Fields that v7 and ustar lack, or that their writers leave out. */
 async function makeOddities(root: string): Promise<void> {
   await Deno.mkdir(join(root, LONG, ".."), { recursive: true });
   await Deno.writeFile(join(root, LONG), noise(3000));
@@ -108,7 +108,7 @@ async function compareWithTree(
     gid: info.gid,
   });
   const time = (info.mtime?.getTime() ?? 0) / 1000;
-  // The smaller formats have whole seconds, and libarchive writes none before 1970 in them.
+  // The smaller formats have whole seconds, and libarchive writes no times before 1970 in them.
   if (holds === "everything") assert(Math.abs(mtime + mtimeNs / 1e9 - time) < 0.001, path);
   else if (time >= 0) assertEquals(mtime, Math.floor(time), path);
   switch (type) {
@@ -147,7 +147,7 @@ for (const { program, args } of COMPRESSORS) {
   peerTest({ name, needs: [program] }, async () => {
     const { code, stdoutBytes, stderr } = await run(program, args, { stdin: CONTENT });
     assertEquals(code, 0, stderr);
-    // Appended to one another they are one layer, as eStargz's members are.
+    // Concatenated, they are one layer, like the members of eStargz.
     const twice = concat(stdoutBytes, stdoutBytes);
     const parts: Uint8Array[] = [];
 

@@ -2,8 +2,8 @@
  * `deno run -A tests/peers/matrix.ts [GROUP…]`, as root: runs every case of the layer corpus
  * through umoci, GNU tar, bsdtar and both backends, and prints which tool gets which case right.
  *
- * Each peer runs where all but the directory for the case is read-only, as some of the cases
- * would change the machine if it fell for them.
+ * Everything but the directory of a case is read-only for the peers, because some cases would
+ * change the machine if a peer failed them.
  */
 import { buildImage } from "../_support/image.ts";
 import { programPath, writeLayout } from "../_support/peers.ts";
@@ -12,7 +12,7 @@ import { describeTree, readTree } from "../_support/tree.ts";
 import { CORPUS, type LayerCase } from "../layer/_corpus/mod.ts";
 import { layersOf, makeCaseBox, runCase } from "../layer/_corpus/run.ts";
 
-/** What a contender made of a case. */
+/** Result of a contender for a case. */
 type Verdict = "right" | "wrong" | "ESCAPE" | "-";
 
 interface Contender {
@@ -20,7 +20,7 @@ interface Contender {
   judge(test: LayerCase): Promise<Verdict>;
 }
 
-/** What a program left: `undefined` if it failed. */
+/** The tree that a program left; `undefined` if it failed. */
 type Tree = Readonly<Record<string, string>> | undefined;
 
 /** Everything is read-only except other mounts, such as `/dev/shm`. */
@@ -134,7 +134,7 @@ function isRight(test: LayerCase, tree: Tree): boolean {
   const paths = new Set([...Object.keys(test.tree), ...Object.keys(tree)]);
   return [...paths].every((path) => {
     const wanted = test.tree?.[path];
-    // Nobody says when a directory without an entry was modified.
+    // The modification time of a directory without an entry is not specified.
     return wanted === tree[path] ||
       (wanted?.startsWith("dir @0") && tree[path]?.replace(/@[\d.]+/, "@0") === wanted);
   });

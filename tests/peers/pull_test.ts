@@ -18,7 +18,7 @@ const NEEDS = [
   ...DEBIAN_IMAGE_NEEDS,
 ];
 
-/** The registry as somebody may run it: open, with a password, behind a private authority. */
+/** Kinds of registries: open, with a password, with a private certificate authority. */
 const REGISTRIES: readonly { readonly how: string; readonly options: DockerRegistryOptions }[] = [
   { how: "without anything", options: {} },
   { how: "with basic auth", options: { auth: { username: "ann", password: "s3cret" } } },

@@ -256,7 +256,7 @@ for (const runtime of ["runc", "crun"]) {
     assertEquals([next.code, next.stdout], [0, "0\n"]);
     assertStringIncludes(next.stderr, `is still running; end it with "oci unbundle ${path}"`);
     assertEquals([code, stderr], [0, ""]);
-    // The container has the other end of the pipe for as long as it is there.
+    // The container holds the other end of the pipe as long as it exists.
     assertEquals(await Array.fromAsync(output), []);
     await child.stderr.cancel();
     assertEquals(await place.left(), []);
@@ -275,7 +275,7 @@ for (const runtime of ["runc", "crun"]) {
       await place.oci([...options, "--", "id", "-u"]);
       const wholeMs = performance.now() - begun;
 
-      // The moments are not to be exact, only spread over all that a run does.
+      // The moments need not be exact, but spread over the whole run.
       for (let at = 0.2; at < 1; at += 0.15) {
         await using child = place.start([...options, "--", "id", "-u"]);
         const timer = setTimeout(() => kill(child, "SIGKILL"), at * wholeMs);
@@ -350,7 +350,7 @@ for (const runtime of ["runc", "crun"]) {
   });
 }
 
-/** What `oci doctor` says of the bundles of the store. */
+/** The findings of `oci doctor` about the bundles of the store. */
 async function bundlesIn(
   { oci }: RunPlace,
 ): Promise<readonly Partial<Pick<StoredBundle, "path" | "condition">>[]> {
@@ -364,7 +364,7 @@ async function cgroupsOf(start: string): Promise<readonly string[]> {
   for (const name of await namesIn("/sys/fs/cgroup/memory")) {
     if (!name.startsWith(start)) continue;
     try {
-      // Others may run containers at the same time.
+      // Other programs may run containers at the same time.
       const path = `/sys/fs/cgroup/memory/${name}/cgroup.procs`;
       if (await Deno.readTextFile(path) === "") left.push(name);
     } catch {

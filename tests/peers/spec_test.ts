@@ -49,7 +49,7 @@ function script(text: string, ...options: SpecOption[]) {
   );
 }
 
-/** Whatever a container says of itself, line by line. */
+/** Facts that a container prints about itself, line by line. */
 const REPORT = `
 echo "user $(id -u):$(id -g) $(id -G)"
 echo "env $A $HOME $PATH"

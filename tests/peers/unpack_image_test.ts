@@ -88,7 +88,7 @@ peerTest({
   }
 });
 
-/** What an ordinary user meets: modes that shut them out, owners and devices of others. */
+/** Entries that are difficult for an ordinary user: modes without access, owners, devices. */
 const ORDINARY = buildImage({
   layers: [
     tar(

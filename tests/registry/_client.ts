@@ -21,7 +21,7 @@ import {
 } from "../_support/image.ts";
 import { dir, file, tar } from "../_support/tar.ts";
 
-/** Time that passes only while somebody waits, and no chance. */
+/** A clock that advances only while a caller waits, without randomness. */
 export class FakeClock implements Clock {
   time: number = Date.UTC(2026, 0, 1);
   /** Every pause, in milliseconds. */

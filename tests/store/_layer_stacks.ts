@@ -21,9 +21,9 @@ const FUSE_WHITEOUTS = "it takes such a directory of its lower layers for a whit
 export interface LayerStack {
   readonly name: string;
   readonly layers: readonly Uint8Array[];
-  /** Why umoci makes another tree of them, if it does. */
+  /** Reason why umoci creates a different tree, if it does. */
   readonly umociDiffers?: string;
-  /** Why fuse-overlayfs shows another tree, if it does. */
+  /** Reason why fuse-overlayfs shows a different tree, if it does. */
   readonly fuseDiffers?: string;
 }
 
@@ -40,7 +40,7 @@ const BASE = tar(
   file("usr/lib/b.so", "b"),
 );
 
-/** The stacks that were thought of. */
+/** Stacks written by hand. */
 export const NAMED_STACKS: readonly LayerStack[] = [
   { name: "one layer", layers: [BASE] },
   { name: "an empty layer on top", layers: [BASE, tar()] },
@@ -270,7 +270,7 @@ export const NAMED_STACKS: readonly LayerStack[] = [
   },
 ];
 
-/** Makes stacks of layers out of a seed: the same for the same seed. */
+/** Generates stacks of layers, the same for the same seed. */
 export function randomStack(seed: number): LayerStack {
   let state = seed * 2_654_435_761 >>> 0;
   const next = (below: number) => {

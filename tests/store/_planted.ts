@@ -3,7 +3,7 @@ import { dirname } from "@std/path";
 import { run } from "../_support/process.ts";
 import { ROOT_REASON, testUnless } from "../_support/skip.ts";
 
-/** An entry that an attacker has put in place of a file or a directory of a store. */
+/** An entry that an attacker has put in the place of a file or a directory of a store. */
 export interface Planted {
   readonly what: string;
   /** Why it cannot be made here. */
@@ -12,7 +12,7 @@ export interface Planted {
   readonly plant: (path: string, aside: string) => Promise<void>;
 }
 
-/** What a file outside of the store says, before and after. */
+/** Content of a file outside of the store, before and after. */
 export const SECRET = "secret of the user\n";
 
 /** Checks that nothing was written or removed outside of the store. */

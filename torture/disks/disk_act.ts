@@ -64,7 +64,7 @@ async function play(scene: Scene): Promise<void> {
   const disk = scene.path("disk");
   await Deno.mkdir(disk);
   await runPeer("mount", ["-t", "tmpfs", "-o", `mode=0755,${limit}`, "tmpfs", disk]);
-  // The result is on the small file system as well, or beside it.
+  // The result is on the small file system as well, or next to it.
   const parent = random.chance(0.5) ? disk : scene.path();
   const out = `${parent}/out`;
   const { args, check } = random.pick(CASES);

@@ -169,7 +169,7 @@ async function removalBesideUnpack({ scene, track, store, names, path }: Round):
   await checkStore(store);
 }
 
-/** Pruning beside pulls, unpacks and bundles: nothing is lost that is named or used. */
+/** Pruning during pulls, unpacks and bundles: nothing is lost that is named or used. */
 async function pruneBesideAll({ scene, track, store, names, path }: Round): Promise<void> {
   const [first = "", second = "", third = "", fourth = ""] = names;
   for (const name of [first, second]) await pullInto(store, name);

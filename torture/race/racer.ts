@@ -1,5 +1,5 @@
 /**
- * A worker thread in place of a process: it has its own modules and locks, as an flock belongs
+ * A worker thread in place of a process: it has its own modules and locks, because an flock belongs
  * to an open file. It does what a message says, at the moment that the message comes.
  *
  * @module

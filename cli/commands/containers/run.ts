@@ -42,14 +42,14 @@ export function define(command: Command): Command {
     .option("--name <name>", "name of the container (default: a random one)", { parse: parseName })
     .option("--rm", "remove the container at the end (always on)");
   return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
-The first word after the image that is no option begins the command. A command that begins with a
-dash needs "--" before it. The options have the short forms of docker and podman; --volume, --workdir,
---cpus and --net are understood as well.
+The command begins with the first word after the image that is not an option. Write "--" before a
+command that begins with a dash. The options have the short forms of docker and podman, and --volume,
+--workdir, --cpus and --net are accepted too.
 
-Exits with the container's exit code, or 128 and the number of the signal that ended it; 127 if the
-command is not found, 126 if it cannot be executed. A program that heeds no Ctrl-C is killed by the
-third within two seconds. Neither root nor a daemon is needed: for an ordinary user the container is
-in a user namespace.
+Exits with the container's exit code, or 128 plus the number of the signal that ended it; 127 if the
+command is not found, 126 if it cannot be executed. The third Ctrl-C within two seconds kills a
+program that ignores the others. Needs neither root nor a daemon: for an ordinary user, the container
+runs in a user namespace.
 
 Examples:
   oci run alpine:3.20 cat /etc/os-release

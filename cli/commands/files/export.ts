@@ -28,7 +28,7 @@ export function define(command: Command): Command {
     )
     .option("-o, --output <file>", "file to write (default: stdout)");
   return addRegistryOptions(described).notes(`
-Every entry comes after what it needs: directories before what is in them, links after files.
+Every entry comes after what it needs: directories before their content, links after files.
 
 Examples:
   oci export alpine:3.20 -o rootfs.tar

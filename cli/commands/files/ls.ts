@@ -26,7 +26,7 @@ export function define(command: Command): Command {
   return addRegistryOptions(described, {
     features: ["platform", "policy", "mirror", "connections"],
   }).notes(`
-Prints a path a line, each directory before what is in it.
+Prints one path per line, each directory before its content.
 
 Examples:
   oci ls alpine:3.20 | grep '\\.apk'

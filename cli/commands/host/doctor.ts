@@ -27,7 +27,7 @@ export function define(command: Command): Command {
         '"unknown".',
     );
   return addEndpointOptions(described).notes(`
-Exits with 0 whatever it finds.
+Always exits with 0.
 
 Examples:
   oci doctor

@@ -38,7 +38,7 @@ export function define(command: Command, commands: CommandTable): Command {
         "a registry may reach any host. Options of this command go before the other command's name.",
     )
     .notes(`
-A flag with a path that has spaces is quoted, for a line that is read by "eval".
+Quotes a flag if its path has spaces, for a line that "eval" reads.
 
 Examples:
   oci permissions pull alpine:3.20
@@ -151,7 +151,7 @@ function findCommand(name: string, commands: CommandTable): CommandEntry {
 
 /**
  * Quotes a word for a shell only where needed: words from a `$(…)` substitution keep their quotes.
- * Patterns stay unquoted, as no file name begins with two dashes.
+ * Patterns stay unquoted, because no file name begins with two dashes.
  */
 function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./*\[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

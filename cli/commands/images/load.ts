@@ -22,13 +22,12 @@ export function define(command: Command): Command {
   const described = command
     .argument("<file>", 'archive to load; "-" is stdin')
     .description(
-      "Loads the images of an archive into the store. It may be an OCI archive or an archive of " +
-        "docker, plain or compressed with gzip or zstd. All of it is verified before anything is " +
-        "stored.",
+      "Loads the images of an OCI archive or an archive of docker into the store. The archive may be " +
+        "compressed with gzip or zstd. All of it is verified before anything is stored.",
     )
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
   return addProgressOptions(described).notes(`
-Prints REFERENCE@DIGEST for each image. A full name in the archive stays. A name that is only a tag
+Prints REFERENCE@DIGEST for each image. Keeps full names in the archive. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file; an image without a name gets none.
 
 Examples:

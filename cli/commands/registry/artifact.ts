@@ -47,13 +47,12 @@ export function define(command: Command): Command {
     .option("--subject <ref>", "push: image that the artifact describes")
     .description(
       "Pushes files to a registry as an OCI artifact, one named layer for each file, and pulls them " +
-        "into a directory. oras and other clients read the same form. No name leads out of the " +
-        "directory.",
+        "into a directory, which no name can leave. oras and other clients read the same form.",
     );
   return addRegistryOptions(described, {
     features: ["policy", "mirror", "jobs", "connections", "progress"],
   }).notes(`
-push prints the digest of the artifact, pull a file per line.
+push prints the digest of the artifact; pull prints one file per line.
 
 Examples:
   oci artifact push --type application/spdx+json ghcr.io/owner/sbom:1 sbom.json

@@ -23,8 +23,8 @@ export function define(command: Command): Command {
         "The registry frees the blobs during garbage collection.",
     );
   return addRegistryOptions(described, { features: [] }).notes(`
-Asks first on a terminal. Elsewhere, --yes is needed. The store on this machine stays as it is; for
-that, use "oci rm".
+Asks for confirmation on a terminal; elsewhere, requires --yes. Does not change the store on this
+machine; for that, use "oci rm".
 
 Examples:
   oci delete localhost:5000/app:old

@@ -95,7 +95,7 @@ Deno.test("copy() keeps the index of a platform in the store", async () => {
   assertEquals(await store.has(AMD64.descriptor.digest), false);
 });
 
-Deno.test("copy() asks both sides at the same time", async () => {
+Deno.test("copy() queries both sides at the same time", async () => {
   const [looked, missing] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const { digest } = AMD64.descriptor;
   await using source = writableRegistry({
@@ -123,7 +123,7 @@ Deno.test("copy() asks both sides at the same time", async () => {
   assertEquals(target.seen().filter((line) => line.startsWith("GET")), []);
 });
 
-Deno.test("copy() takes one request per manifest and none per blob where all is there", async () => {
+Deno.test("copy() sends one request per manifest and none per blob if the target has everything", async () => {
   await using scene = await makeScene();
   await copy(scene.from, scene.to, { client: scene.client });
   scene.source.forget();
@@ -177,7 +177,7 @@ Deno.test("copy() keeps a sparse index", async () => {
   assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
 });
 
-Deno.test("copy() refuses several platforms without the index, and those that there are not", async () => {
+Deno.test("copy() refuses several platforms without the index, and platforms that do not exist", async () => {
   await using scene = await makeScene();
   const { client } = scene;
 
@@ -200,7 +200,7 @@ Deno.test("copy() refuses several platforms without the index, and those that th
   assertEquals(await scene.target.content.repositories(), []);
 });
 
-Deno.test("copy() brings referrers along", async () => {
+Deno.test("copy() copies referrers", async () => {
   await using scene = await makeScene();
 
   await copy(scene.from, scene.to, { client: scene.client, withReferrers: true });
@@ -209,7 +209,7 @@ Deno.test("copy() brings referrers along", async () => {
   assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
 });
 
-Deno.test("copy() brings along what cosign has attached by tags", async () => {
+Deno.test("copy() copies what cosign has attached by tags", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();
   const tagOf = (digest: string, suffix: string) => `${digest.replace(":", "-")}.${suffix}`;
@@ -236,7 +236,7 @@ Deno.test("copy() brings along what cosign has attached by tags", async () => {
   assertEquals(await scene.target.content.tags("e/f"), ["v2"]);
 });
 
-Deno.test("copy() brings along signatures of signatures, and what refers to them", async () => {
+Deno.test("copy() copies signatures of signatures, and their referrers", async () => {
   await using scene = await makeScene();
   const artifactType = "application/x.cosign";
   const tagOf = (built: Built) => `${built.descriptor.digest.replace(":", "-")}.sig`;
@@ -294,7 +294,7 @@ Deno.test("copy() stores nothing in a dry run, and reports what it would copy", 
   assertEquals(await scene.target.content.repositories(), []);
 });
 
-Deno.test("copy() goes to a layout and back", async () => {
+Deno.test("copy() copies to a layout and back", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();
   const layout = `oci:${directory.join("layout")}:v1`;
@@ -332,7 +332,7 @@ Deno.test("copy() refuses a target that names another digest", async () => {
   assertEquals(await scene.target.content.repositories(), []);
 });
 
-Deno.test("copy() says that the source is not there", async () => {
+Deno.test("copy() reports a missing source", async () => {
   await using scene = await makeScene();
 
   await assertRejects(
@@ -342,7 +342,7 @@ Deno.test("copy() says that the source is not there", async () => {
   );
 });
 
-Deno.test("copy() creates no layout in a dry run, or if the source is not there", async () => {
+Deno.test("copy() creates no layout in a dry run, or if the source is missing", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();
   const layout = `oci:${directory.join("layout")}:v1`;
@@ -355,7 +355,7 @@ Deno.test("copy() creates no layout in a dry run, or if the source is not there"
   assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
 });
 
-Deno.test("copy() says which directory cannot become a layout", async () => {
+Deno.test("copy() names the directory that cannot become a layout", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();
   const path = directory.join("file");
@@ -370,7 +370,7 @@ Deno.test("copy() says which directory cannot become a layout", async () => {
   assertEquals(error.code, "output");
 });
 
-Deno.test("copy() stops with the signal's reason and gives no name", async () => {
+Deno.test("copy() stops with the signal's reason and records no name", async () => {
   await using scene = await makeScene();
   const controller = new AbortController();
   const reason = new Error("enough");
@@ -389,7 +389,7 @@ Deno.test("copy() stops with the signal's reason and gives no name", async () =>
   assertEquals(await scene.has("v2"), undefined);
 });
 
-Deno.test("copy() reads the source of a blob on when that breaks", async () => {
+Deno.test("copy() resumes a blob whose source breaks", async () => {
   const image = buildImage({
     layers: [tar(file("big", crypto.getRandomValues(new Uint8Array(65_536))))],
   });

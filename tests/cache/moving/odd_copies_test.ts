@@ -113,7 +113,7 @@ Deno.test.each(ODD)(
   },
 );
 
-Deno.test("copy() says that a registry stores a tag under sha256 only", async () => {
+Deno.test("copy() reports that a registry stores a tag under sha256 only", async () => {
   const built = image({ algorithm: "sha512" });
   await using source = writableRegistry();
   await using target = writableRegistry({

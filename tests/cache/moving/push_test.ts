@@ -44,7 +44,7 @@ Deno.test("push() pushes an index that is complete", async () => {
   assertEquals((await registry.content.resolve("a/b", "v1"))?.digest, INDEX.descriptor.digest);
 });
 
-Deno.test("push() pushes the platform that is there of an index that is not complete", async () => {
+Deno.test("push() pushes the only stored platform of an incomplete index", async () => {
   await using scene = await makeScene();
   const { registry, client, store, name } = scene;
   await pushBuilt(registry, "a/b:v1", INDEX);
@@ -57,7 +57,7 @@ Deno.test("push() pushes the platform that is there of an index that is not comp
   assertEquals((await registry.content.resolve("c/d", "v1"))?.digest, HERE.descriptor.digest);
 });
 
-Deno.test("push() mounts what images of the registry have in common", async () => {
+Deno.test("push() mounts blobs that images of the registry share", async () => {
   await using scene = await makeScene();
   const { registry, client, store, name } = scene;
   await pushBuilt(registry, "a/b:v1", HERE);
@@ -83,7 +83,7 @@ Deno.test("push() finds a name that another tool has written", async () => {
   assertEquals((await registry.content.resolve("a/b", "v1"))?.digest, HERE.descriptor.digest);
 });
 
-Deno.test("push() fails where the store has not got the image, or not all of it", async () => {
+Deno.test("push() fails if the store lacks the image or a part of it", async () => {
   await using scene = await makeScene();
   const { registry, client, store, name } = scene;
 
@@ -99,7 +99,7 @@ Deno.test("push() fails where the store has not got the image, or not all of it"
   assertEquals(await registry.content.repositories(), ["a/b"]);
 });
 
-Deno.test("push() stores nothing where a blob of the store is damaged", async () => {
+Deno.test("push() stores nothing if a blob in the store is damaged", async () => {
   await using scene = await makeScene();
   const { registry, client, store, name } = scene;
   await pushBuilt(registry, "a/b:v1", HERE);

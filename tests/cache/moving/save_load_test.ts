@@ -57,7 +57,7 @@ Deno.test.each<{ format: "oci-archive" | "docker-archive"; digest: string }>([
   assert(loading?.some(({ phase }) => phase === "verify"));
 });
 
-Deno.test("save() says that the store lacks an image", async () => {
+Deno.test("save() reports an image that the store lacks", async () => {
   await using scene = await makeScene();
   const path = scene.directory.join("a.tar");
 

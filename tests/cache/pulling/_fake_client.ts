@@ -26,7 +26,7 @@ export class FakeClient {
     this.#built = built;
   }
 
-  /** Makes every reference stand for another image. */
+  /** Makes every reference resolve to another image. */
   serve(built: Built): void {
     this.#built = built;
   }

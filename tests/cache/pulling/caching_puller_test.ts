@@ -98,7 +98,7 @@ Deno.test.each(["Always", "IfNotPresent", "Newer", "Never"] as const)(
   },
 );
 
-Deno.test("image() records the name of a digest that came under another", async () => {
+Deno.test("image() records a name for a digest that was pulled under another one", async () => {
   await using cache = await cacheIn("complete");
   await cache.puller.image(PINNED, { platform: "linux/amd64" });
 
@@ -139,7 +139,7 @@ Deno.test("image() finds an index by its digest, and chooses from it", async () 
   assertEquals(cache.client.calls, []);
 });
 
-Deno.test("image() fetches another platform of an index that is there", async () => {
+Deno.test("image() fetches another platform of a stored index", async () => {
   const arm = image(3, "linux/arm64");
   await using cache = await cacheIn("absent", buildIndex([IMAGE, arm]));
   await cache.puller.image(REFERENCE, { platform: "linux/amd64" });
@@ -236,7 +236,7 @@ Deno.test.each(["IfNotPresent", "Never"] as const)(
   },
 );
 
-Deno.test("image() records nothing of an image that did not arrive", async () => {
+Deno.test("image() records nothing for an image that did not arrive", async () => {
   const wrong = { ...IMAGE, blobs: new Map(IMAGE.blobs) };
   const [layer] = IMAGE.layers;
   if (layer !== undefined) {
@@ -254,7 +254,7 @@ Deno.test("image() records nothing of an image that did not arrive", async () =>
   assertEquals(await cache.store.has(IMAGE.descriptor), false);
 });
 
-Deno.test("image() refuses a policy that there is not", async () => {
+Deno.test("image() rejects an unknown policy", async () => {
   await using cache = await cacheIn("absent");
 
   await assertRejects(

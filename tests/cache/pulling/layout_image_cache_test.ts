@@ -63,7 +63,7 @@ Deno.test("writeImage() fetches a layer that occurs twice once", async () => {
   assertEquals(layers.map(({ digest }) => digest), twice.layers.map((l) => l.descriptor.digest));
 });
 
-Deno.test("writeImage() writes what names content after the content", async () => {
+Deno.test("writeImage() writes a document after the content that it references", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const image = await fetchImage();
@@ -85,7 +85,7 @@ Deno.test("writeImage() writes what names content after the content", async () =
   ]);
 });
 
-Deno.test("writeImage() stops the other layers when one fails, and keeps what came", async () => {
+Deno.test("writeImage() stops the other layers when one fails, and keeps what has arrived", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const image = await fetchImage();
@@ -164,7 +164,7 @@ Deno.test.each([0, -1, 1.5, NaN])("LayoutImageCache refuses %d jobs", async (job
   assertThrows(() => new LayoutImageCache(store, { jobs }), RangeError, "'jobs'");
 });
 
-Deno.test("image() heeds maxLayers", async () => {
+Deno.test("image() enforces maxLayers", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await new LayoutImageCache(store).writeImage(await fetchImage());

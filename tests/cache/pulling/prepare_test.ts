@@ -65,7 +65,7 @@ overlayTest(
   },
 );
 
-overlayTest("prepare() leaves neither blob nor layer where a byte is wrong", async () => {
+overlayTest("prepare() leaves neither blob nor layer if a byte is wrong", async () => {
   await using scene = await makeScene([tar(file("large", LARGE))], [
     on("blob", wrongByte(5_000_000)),
   ]);
@@ -78,7 +78,7 @@ overlayTest("prepare() leaves neither blob nor layer where a byte is wrong", asy
   assertEquals(chains.map(({ name }) => name), []);
 });
 
-overlayTest("prepare() reports a layer too that is extracted already", async () => {
+overlayTest("prepare() also reports a layer that is already extracted", async () => {
   await using scene = await makeScene([BASE, tar(file("a", "a"))]);
   const first = await prepare(scene.reference, scene.options);
   await Deno.remove(`${scene.options.store}/blobs/sha256`, { recursive: true });

@@ -71,7 +71,7 @@ Deno.test("pull() returns an image that reads its own files and knows its refere
   assertEquals(await files.readText("etc/none"), undefined);
 });
 
-Deno.test("pull() with Always asks with one HEAD", async () => {
+Deno.test("pull() with Always sends one HEAD request", async () => {
   await using directory = await makeTempDir();
   await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
   using client = quickClient();
@@ -129,7 +129,7 @@ Deno.test("pull() with Newer falls back to the store when the registry is gone",
   await assertRejects(() => pull(reference, { ...options, client, pullPolicy: "Always" }));
 });
 
-Deno.test("pull() with Never does not ask", async () => {
+Deno.test("pull() with Never sends no request", async () => {
   await using directory = await makeTempDir();
   await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
 
@@ -234,7 +234,7 @@ Deno.test("pull() refuses an image without the platform, and lists what there is
   assertEquals(error.available.length, 2);
 });
 
-Deno.test("pull() refuses more layers than 256", async () => {
+Deno.test("pull() refuses more than 256 layers", async () => {
   const layers = Array.from({ length: 257 }, (_, i) => noise(8, i + 1));
   const error = await refusedPull(buildImage({ layers, compression: "none" }));
 

@@ -60,7 +60,7 @@ async function makeScene(image: Built, rules: readonly FaultRule[] = []) {
   };
 }
 
-/** Answers none of the requests for the config and the layers before all have come. */
+/** Answers none of the requests for the config and the layers before all have arrived. */
 function together(count: number): Fault {
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = 0;
@@ -190,7 +190,7 @@ Deno.test("pull() requests a layer again whose early request failed", async () =
   assertEquals(scene.layers.length, 4);
 });
 
-Deno.test("pull() requests a layer that an image has twice once", async () => {
+Deno.test("pull() requests a repeated layer once", async () => {
   const bytes = tar(file("a", noise(10_000, 6)));
   const image = buildImage({ layers: [bytes, bytes] });
   await using scene = await makeScene(image, [on("blob", together(2))]);
@@ -200,8 +200,8 @@ Deno.test("pull() requests a layer that an image has twice once", async () => {
   assertEquals(scene.registry.seen("blob").length, 2);
 });
 
-Deno.test("unpack() requests those layers early with which it begins", async () => {
-  // The base is read first, as no layer is much larger than the others.
+Deno.test("unpack() requests the layers that it begins with early", async () => {
+  // The base is read first, because no layer is much larger than the others.
   const image = buildImage({
     layers: Array.from({ length: 12 }, (_, i) => tar(file(`${i}`, noise(10_000 + 100 * i, i)))),
   });

@@ -93,7 +93,7 @@ async function makeScene(
   };
 }
 
-/** What there is at a path, but for other names of the same files. */
+/** Entries at a path, without the other names of their files. */
 function statesOf(root: string, path: string): ReadonlyMap<string, unknown> {
   const states = [...readTree(root)].filter(([name]) => {
     return name === path || name.startsWith(`${path}/`);
@@ -149,7 +149,7 @@ Deno.test("unpack() finds paths behind links in a table, and whiteouts in anothe
   assertEquals(error.code, "missing-path");
 });
 
-Deno.test("unpack() downloads a layer without a table beside one with", async () => {
+Deno.test("unpack() downloads only the layers without a table", async () => {
   const base = tar(dir("etc"), file("etc/base", "base"));
   await using scene = await makeScene([base, stargzLayer(ENTRIES)]);
 
@@ -169,7 +169,7 @@ Deno.test("unpack() downloads a layer if the paths are most of it", async () => 
   assertEquals([scene.partial, await scene.stored()], [[], { blobs: [true], references: 1 }]);
 });
 
-Deno.test("unpack() reports no progress of a layer that it fetches in part", async () => {
+Deno.test("unpack() reports no progress for a layer that it fetches in part", async () => {
   await using scene = await makeScene([tar(file("a", "a")), stargzLayer(ENTRIES)]);
   const events: ImageProgress[] = [];
 
@@ -282,7 +282,7 @@ Deno.test("unpack() downloads a layer whose table names the same bytes repeatedl
   assertEquals(await Deno.readFile(scene.path("out/d/x/0")), large[0]?.slice(0, 3));
 });
 
-Deno.test("unpack() opens no further table after one could not be read", async () => {
+Deno.test("unpack() opens no other table after one could not be read", async () => {
   const layers = [stargzLayer(ENTRIES), stargzLayer([...ENTRIES, { dir: "more" }])];
   const [first, second] = buildImage({ layers }).layers.map(({ descriptor }) => descriptor.digest);
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>();

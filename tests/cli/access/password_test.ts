@@ -11,7 +11,7 @@ import {
   readPassword,
 } from "../../../cli/access/password.ts";
 
-/** A keyboard on which somebody types, in the chunks given. */
+/** A keyboard that delivers the given chunks. */
 class Keyboard implements PasswordSource {
   readonly raw: boolean[] = [];
   readonly #chunks: Uint8Array[];
@@ -74,14 +74,14 @@ function silent(): Notices {
 Deno.test.each([
   { name: "a line", chunks: ["s3cret\r"] },
   { name: "keys one by one", chunks: ["s", "3", "cret", "\n"] },
-  { name: "a mistake taken back", chunks: ["s3x\x7fcret\r"] },
+  { name: "a corrected mistake", chunks: ["s3x\x7fcret\r"] },
   { name: "a line begun again", chunks: ["wrong\x15s3cret\r"] },
   { name: "the end of input", chunks: ["s3cret"] },
 ])("promptPassword() takes $name", async ({ chunks }) => {
   assertEquals(await promptPassword("u", silent(), typedOn(keyboard(...chunks))), "s3cret");
 });
 
-Deno.test("promptPassword() takes letters that come in parts, and takes them back whole", async () => {
+Deno.test("promptPassword() reads letters that arrive in pieces, and erases them as a whole", async () => {
   const typed = new TextEncoder().encode("äö\x7fé\r");
   const source = new Keyboard([...typed].map((byte) => Uint8Array.of(byte)));
 
@@ -104,7 +104,7 @@ Deno.test("promptPassword() shows the question, but not the typed text", async (
   assertEquals(source.raw, [true, false]);
 });
 
-Deno.test("promptPassword() is interrupted by Ctrl-C and gives the terminal back", async () => {
+Deno.test("promptPassword() is interrupted by Ctrl-C and restores the terminal", async () => {
   const source = keyboard("s3\x03");
 
   const error = await assertRejects(
@@ -116,7 +116,7 @@ Deno.test("promptPassword() is interrupted by Ctrl-C and gives the terminal back
   assertEquals(source.raw, [true, false]);
 });
 
-Deno.test("promptPassword() is stopped by its signal and gives the terminal back", async () => {
+Deno.test("promptPassword() is stopped by its signal and restores the terminal", async () => {
   const source = new SilentKeyboard();
   const stop = new AbortController();
   const asked = promptPassword("u", silent(), { signal: stop.signal, source });
@@ -154,11 +154,11 @@ Deno.test.each([
   assertEquals(await readPassword(signal, new Blob([text]).stream()), "s3cret");
 });
 
-Deno.test("readPassword() keeps spaces, and lines but the last one's end", async () => {
+Deno.test("readPassword() keeps spaces and line ends, except the last line end", async () => {
   assertEquals(await readPassword(signal, new Blob([" a\nb \n\n"]).stream()), " a\nb \n");
 });
 
-Deno.test("readPassword() refuses an empty one", async () => {
+Deno.test("readPassword() refuses an empty password", async () => {
   await assertRejects(
     () => readPassword(signal, new Blob(["\n"]).stream()),
     UsageError,

@@ -1,4 +1,4 @@
-/** The command line, which says in the last line of standard error how much memory it took. */
+/** Runs the command line, and prints its peak memory in the last line of stderr. */
 import { main } from "../../../cli/main.ts";
 
 Deno.exitCode = await main(Deno.args);

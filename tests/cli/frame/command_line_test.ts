@@ -51,7 +51,7 @@ Deno.test.each([
   { args: ["a", "-o=f"], options: { output: "=f" }, operands: ["a"] },
   { args: ["a", "--output=f\ng"], options: { output: "f\ng" }, operands: ["a"] },
   { args: ["a", "-of\ng"], options: { output: "f\ng" }, operands: ["a"] },
-  // What an option takes is its value, whatever it looks like.
+  // The word after an option with a value is its value, even if it looks like an option.
   { args: ["a", "--output", "-q"], options: { output: "-q" }, operands: ["a"] },
   { args: ["a", "--output", "--help"], options: { output: "--help" }, operands: ["a"] },
   { args: ["a", "--output", "--", "-q"], options: { output: "--", quiet: true } },
@@ -65,19 +65,19 @@ Deno.test.each([
   { args: ["a", "--how", "fast"], options: { how: "fast" }, operands: ["a"] },
   { args: ["a", "--how=fast", "--how=safe"], options: { how: "safe" }, operands: ["a"] },
   { args: ["a", "--registry-user", "me"], options: { user: "me" }, operands: ["a"] },
-  // From "--" on nothing is an option.
+  // After "--", nothing is an option.
   { args: ["--", "-q"], options: {}, operands: ["-q"] },
   { args: ["a", "--", "--help", "--", "-x"], options: {}, operands: ["a", "--help", "--", "-x"] },
   { args: ["a", "--"], options: {}, operands: ["a"] },
-  // Neither is one: a dash, which stands for standard input, and a number.
+  // A dash, which means stdin, and a number are not options.
   { args: ["-"], options: {}, operands: ["-"] },
   { args: [""], options: {}, operands: [""] },
   { args: ["-5", "-.5", "-1.5e-3"], options: {}, operands: ["-5", "-.5", "-1.5e-3"] },
-  // The rest of a group of short flags means the same as by itself.
+  // The rest of a group of short flags has its usual meaning.
   { args: ["-q-", "-v"], options: { quiet: true }, operands: ["-v"] },
   { args: ["-q-verbose", "a"], options: { quiet: true, verbose: true }, operands: ["a"] },
   { args: ["-q-output=f", "a"], options: { quiet: true, output: "f" }, operands: ["a"] },
-  // No option of the command, although every object has a member of that name.
+  // Not an option of the command, although every object has a member of that name.
   { args: ["a", "constructor"], options: {}, operands: ["a", "constructor"] },
 ])("parseCommandLine() reads $args", ({ args, options, operands }) => {
   const commandLine = parseCommandLine(copy(), args);
@@ -128,7 +128,7 @@ Deno.test.each([
   { args: ["a", "--output", ""], line: '"" is invalid: it must not be empty. See' },
   { args: ["a", "--output="], line: '"" is invalid: it must not be empty. See' },
   { args: ["a", "--how=Fast"], line: '--how "Fast" is invalid: it must' },
-  // A value stands there as it was typed.
+  // Values are kept as typed.
   { args: ["a", "--jobs=it's. No"], line: '"it\'s. No" is invalid: it must' },
   { args: ["a", "--jobs=a\nb"], line: '"a\nb" is invalid: it must' },
   {
@@ -244,7 +244,7 @@ Deno.test("parseCommandLine() takes any value in each way to write it", () => {
   }));
 });
 
-/** A command that runs a program, with options that docker calls otherwise. */
+/** A command that runs a program, with options that docker names differently. */
 function runCommand(): Command {
   return new Command("oci run").argument("<ref>", "").argument("[arg...]", "", {
     endsOptions: true,

@@ -38,7 +38,7 @@ Deno.test.each([
   assertThrows(
     () => new Command("oci").option(flags, ""),
     SyntaxError,
-    `Cannot declare "${flags}": it must be as "-o, --output <file>"`,
+    `Cannot declare "${flags}": it must look like "-o, --output <file>"`,
   );
 });
 
@@ -61,7 +61,7 @@ Deno.test.each([
   assertEquals(command.arguments, [{ form, ...expected, description: "what it is" }]);
 });
 
-Deno.test("Command.group() is of the options that follow", () => {
+Deno.test("Command.group() applies to the options that follow", () => {
   const { options } = new Command("oci").option("--a", "").group("Others:").option("--b", "");
 
   assertEquals(options.map(({ group }) => group), ["Options:", "Others:"]);

@@ -20,7 +20,7 @@ Deno.test.each([
   assertEquals(suggest(word, NAMES), advice);
 });
 
-Deno.test("suggest() finds nothing where there is nothing", () => {
+Deno.test("suggest() finds nothing among no names", () => {
   assertEquals(suggest("pull", []), undefined);
 });
 
@@ -28,7 +28,7 @@ Deno.test.each([
   { word: "--plattform", advice: "Did you mean --platform?" },
   { word: "--jsno", advice: "Did you mean --json?" },
   { word: "--json=1", advice: "Did you mean --json?" },
-  // The dashes are nothing that two flags have in common.
+  // The dashes of two flags do not make them similar.
   { word: "--c", advice: "Did you mean --ca?" },
   { word: "--x", advice: undefined },
   { word: "---", advice: undefined },

@@ -89,7 +89,7 @@ Deno.test("permissionFlags() grants no network access with the policy Never", as
   ]);
 });
 
-Deno.test("permissionFlags() serves several references at once", async () => {
+Deno.test("permissionFlags() combines several references", async () => {
   const references = ["example.com/a", "oci:/srv/layout", "quay.io/b"];
 
   assertEquals(await permissionFlags("pull", references, OPTIONS), [
@@ -112,7 +112,7 @@ Deno.test("permissionFlags() adds the hosts of mirrors", async () => {
   assertEquals(net, "--allow-net=example.com,mirror.example:8443");
 });
 
-Deno.test("permissionFlags() knows a registry by each name that a client knows it by", async () => {
+Deno.test("permissionFlags() recognizes each name of a registry that a client does", async () => {
   const flags = await permissionFlags("digest", "alpine", {
     mirrors: { "index.docker.io": ["https://mirror.example"] },
   });
@@ -153,7 +153,7 @@ Deno.test("permissionFlags() names the credential helpers of the registry", asyn
   assertEquals(mirrored.at(-1), "--allow-run=docker-credential-desktop,docker-credential-quay");
 });
 
-Deno.test("permissionFlags() names the variables that it was not told about", async () => {
+Deno.test("permissionFlags() grants the variables that locate credential files", async () => {
   const flags = await permissionFlags("digest", "example.com/a");
 
   // A login of podman on this machine adds more flags.
@@ -165,13 +165,13 @@ Deno.test("permissionFlags() names the variables that it was not told about", as
 Deno.test.each([
   // A flag cannot hold a comma.
   { store: "/srv/a,b", flags: ["--allow-read", "--allow-sys=uid"] },
-  // Deno guards these whatever is listed.
+  // Deno protects these paths even if they are listed.
   { store: "/dev/shm/oci", flags: ["--allow-all"] },
 ])("permissionFlags() falls back to more for $store", async ({ store, flags }) => {
   assertEquals(await permissionFlags("images", undefined, { store }), flags);
 });
 
-Deno.test("permissionFlags() refuses a command that there is not", async () => {
+Deno.test("permissionFlags() rejects an unknown command", async () => {
   await assertRejects(
     () => permissionFlags("fly" as PermissionCommand),
     RangeError,

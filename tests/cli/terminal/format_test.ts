@@ -33,7 +33,7 @@ Deno.test.each([
   assertEquals(formatDuration(ms), text);
 });
 
-Deno.test("printable() leaves nothing that steers a terminal", () => {
+Deno.test("printable() escapes everything that controls a terminal", () => {
   const hostile = "a\x1b[2Jb\rc\u009bd\u202ee\x00f\x7fgé";
 
   assertEquals(

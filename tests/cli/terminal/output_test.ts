@@ -15,7 +15,7 @@ function collector(): Sink & { text(): string } {
   };
 }
 
-Deno.test("Output.json() writes a document that cannot steer a terminal", async () => {
+Deno.test("Output.json() writes a document that cannot control a terminal", async () => {
   const value = { name: "\x1b[31m\x7f\x9b2J\u202e\u2028\u{e0041} ä 你" };
   const sink = collector();
 
@@ -54,7 +54,7 @@ Deno.test("Output distinguishes a closed pipe from a full disk", async () => {
   );
 });
 
-Deno.test("Output.json() says that a document is nested too deeply", async () => {
+Deno.test("Output.json() reports a document that is nested too deeply", async () => {
   const depth = 100_000;
   const value = JSON.parse("[".repeat(depth) + "]".repeat(depth));
 

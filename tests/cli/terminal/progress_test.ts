@@ -85,7 +85,7 @@ Deno.test("ProgressTally adds up images, and counts layers once", () => {
   assertEquals(tally.active().map(({ digest }) => digest), [DIGEST]);
 });
 
-Deno.test("ProgressTally knows rate and time left by what comes over the network", () => {
+Deno.test("ProgressTally computes rate and remaining time from bytes received over the network", () => {
   const tally = new ProgressTally();
 
   tally.add(event({ time: 0, digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
@@ -137,7 +137,7 @@ Deno.test("openProgress() names blobs and what happens to them by the words of t
   assertMatch(drawn.text, /sha256:0123456789ab copying .*, 1 blob done/s);
 });
 
-Deno.test("finishedLine() says what came of a blob", () => {
+Deno.test("finishedLine() describes what happened to a blob", () => {
   const fetched = event({ phase: "done", resumed: 400, retries: 2 });
   const cached = event({ phase: "done", cached: true });
 
@@ -150,7 +150,7 @@ Deno.test("finishedLine() says what came of a blob", () => {
   );
 });
 
-Deno.test("totalLine() says how far, how fast and how long", () => {
+Deno.test("totalLine() shows progress, rate and remaining time", () => {
   const line = totalLine({
     bytes: 34_000_000,
     total: 100_000_000,
@@ -211,7 +211,7 @@ Deno.test("activeLines() draws bars of equal length where there is room", () => 
   assertMatch(line, /^sha256:0123456789ab fetching +\[=+ +\] +50 % +500 B of 1\.0 kB$/);
 });
 
-Deno.test("openProgress() writes an object a line as JSON, with every member", () => {
+Deno.test("openProgress() writes one JSON object per line, with every member", () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
   using progress = openProgress("json", notices, 10_000);
@@ -249,7 +249,7 @@ Deno.test("openProgress() in plain style writes a line per finished blob, and th
   ]);
 });
 
-Deno.test("openProgress() says that nothing had to be transferred", () => {
+Deno.test("openProgress() reports that nothing had to be transferred", () => {
   const recorder = new Recorder();
   {
     using progress = openProgress("plain", new Notices(recorder), 10_000);
@@ -260,7 +260,7 @@ Deno.test("openProgress() says that nothing had to be transferred", () => {
   assertEquals(recorder.text, "localhost/a:1: already in the store\n");
 });
 
-Deno.test("openProgress() does not sum up what never came", () => {
+Deno.test("openProgress() does not sum up bytes that never arrived", () => {
   const recorder = new Recorder();
   {
     using progress = openProgress("plain", new Notices(recorder), 10_000);
@@ -270,7 +270,7 @@ Deno.test("openProgress() does not sum up what never came", () => {
   assertEquals(recorder.text, "");
 });
 
-Deno.test("openProgress() sums up from time to time where plain", async () => {
+Deno.test("openProgress() in plain style sums up at intervals", async () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
   using progress = openProgress("plain", notices, 1);

@@ -1,7 +1,7 @@
 import { device, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** What is in the sentinel beside the root, that a layer may try to reach. */
+/** Content of the sentinel next to the root, which a layer may try to reach. */
 export const SECRET = "secret";
 
 /** Layers that try to read, change or remove files outside of the root. */

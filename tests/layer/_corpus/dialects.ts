@@ -11,7 +11,7 @@ import {
 } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** What the archive's dialect must not change in the tree; and holes. */
+/** Entries that must give the same tree in each dialect, and holes. */
 export const DIALECTS: readonly LayerCase[] = [
   ...(["v7", "ustar", "gnu", "pax"] as const).map((dialect): LayerCase => ({
     name: `the same tree in the dialect ${dialect}`,

@@ -11,7 +11,7 @@ import {
 } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** `cap_net_raw+ep`, as ping has it. */
+/** `cap_net_raw+ep`, as for ping. */
 const NET_RAW = new Uint8Array([1, 0, 0, 2, 0, 32, ...new Array(14).fill(0)]);
 /** A default access control list: `user::rwx`, `group::r-x`, `other::---`. */
 const DEFAULT_ACL = new Uint8Array([

@@ -22,7 +22,7 @@ function overlay(
   };
 }
 
-/** One layer alone, as the kernel's overlay file system wants it. */
+/** A single layer in the form of the kernel's overlay file system. */
 export const OVERLAYS: readonly LayerCase[] = [
   overlay(
     "a whiteout is a device 0:0",

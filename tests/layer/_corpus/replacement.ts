@@ -1,7 +1,7 @@
 import { device, dir, fifo, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** What becomes of something that stands where an entry goes. */
+/** What happens to an existing entry at the path of a new one. */
 export const REPLACEMENT: readonly LayerCase[] = [
   {
     name: "a file over a file",

@@ -15,19 +15,19 @@ export interface CaseOutcome {
   /** What the extraction threw. */
   readonly error: unknown;
   readonly report: ExtractReport | undefined;
-  /** What is beside the root, before and after. */
+  /** Content next to the root, before and after. */
   readonly outside: readonly [before: unknown, after: unknown];
 }
 
-/** A place for a root with a tree beside it that nothing may touch. */
+/** A directory for a root, with a tree next to it that must not change. */
 export interface CaseBox extends AsyncDisposable {
   readonly root: string;
   readonly outside: string;
-  /** What is beside the root, to the last detail. */
+  /** Everything next to the root, in full detail. */
   readOutside(): Promise<unknown>;
 }
 
-/** Makes an empty root and the sentinel beside it. */
+/** Makes an empty root and the sentinel next to it. */
 export async function makeCaseBox(): Promise<CaseBox> {
   const temp: TempDir = await makeTempDir({ large: true });
   const outside = temp.join("outside");

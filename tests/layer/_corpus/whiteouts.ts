@@ -22,7 +22,7 @@ function without(...paths: readonly string[]): Record<string, string> {
   return Object.fromEntries(Object.entries(BASE_TREE).filter(([path]) => !paths.includes(path)));
 }
 
-/** Whiteouts where layers are extracted one over the other. */
+/** Whiteouts in layers that are extracted over each other. */
 export const WHITEOUTS: readonly LayerCase[] = [
   {
     name: "a whiteout removes a file and leaves its parent's time",

@@ -1,6 +1,6 @@
 /**
- * A worker that replaces a directory with a symlink that leads out, and back, as fast as possible, until
- * the file `stop` appears beside them.
+ * A worker that replaces a directory with a symlink that leads out, and back, as fast as possible,
+ * until the file `stop` appears next to them.
  */
 interface SwapOrder {
   readonly directory: string;
@@ -22,7 +22,7 @@ scope.onmessage = ({ data }: MessageEvent<SwapOrder>) => {
       Deno.renameSync(directory, link);
       Deno.renameSync(aside, directory);
     } catch {
-      // The extraction has created or removed one of the names meanwhile: restore them.
+      // The extraction has created or removed one of the names: restore them.
       restore(directory, link, aside);
     }
   }

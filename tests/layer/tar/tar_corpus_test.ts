@@ -109,7 +109,7 @@ for (const [name, { verdict, entries }] of Object.entries(expectations ?? {})) {
   });
 }
 
-corpusTest("TarParser keeps to its limits where a reader of archives would not", async () => {
+corpusTest("TarParser enforces its limits where other readers do not", async () => {
   const archive = await readArchive("nodetar-excessively-deep.tar");
 
   assertThrows(() => readTar(archive), LimitError, '"maxPathBytes"');

@@ -8,7 +8,7 @@ function brief(tree: MemoryTree, path: string): unknown {
   return type === undefined ? undefined : [type, nlink, size];
 }
 
-Deno.test("MemoryTree keeps a file for as long as it has a name", () => {
+Deno.test("MemoryTree keeps a file as long as it has a name", () => {
   const tree = new MemoryTree();
   using file = tree.createFile("a");
   file?.write(new Uint8Array(3), 0);

@@ -64,7 +64,7 @@ Deno.test("RemoteClient gets an anonymous token, once for all requests of a repo
   ]);
 });
 
-Deno.test("RemoteClient makes one exchange for requests at the same time", async () => {
+Deno.test("RemoteClient makes one exchange for concurrent requests", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   using client = testClient();
@@ -74,7 +74,7 @@ Deno.test("RemoteClient makes one exchange for requests at the same time", async
   assertEquals(auth.exchanges.length, 1);
 });
 
-Deno.test("RemoteClient gives one caller's token to all, also if that caller gives up", async () => {
+Deno.test("RemoteClient shares one caller's token, even if that caller aborts", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   const controller = new AbortController();
@@ -161,7 +161,7 @@ Deno.test("RemoteClient sends a registry token unchanged", async () => {
   assertEquals(auth.exchanges.length, 0);
 });
 
-Deno.test("RemoteClient does not show a registry token that no header can have", async () => {
+Deno.test("RemoteClient does not show a registry token that is invalid in a header", async () => {
   const { scene } = tokenScene({ registryTokens: ["given"], anonymous: false });
   await using _ = scene;
   using client = testClient();
@@ -260,11 +260,11 @@ Deno.test("RemoteClient renews a token at 80 % of its lifetime", async () => {
   await client.resolve(scene.reference);
 
   assertEquals([before, auth.exchanges.length], [1, 2]);
-  // It was renewed without being refused first.
+  // It was renewed before it was refused.
   assertEquals(scene.registry.requests.filter(({ status }) => status === 401).length, 1);
 });
 
-Deno.test("RemoteClient renews an anonymous token as often as it ends", async () => {
+Deno.test("RemoteClient renews an anonymous token each time that it expires", async () => {
   const { auth, scene } = tokenScene({ uses: 1 });
   await using _ = scene;
   using client = testClient();
@@ -325,7 +325,7 @@ Deno.test.each([200, 201, 203])("RemoteClient takes a token with status %i", asy
   assertEquals(digest, scene.image.descriptor.digest);
 });
 
-Deno.test("RemoteClient takes a token without a lifetime for one of a minute", async () => {
+Deno.test("RemoteClient assumes a lifetime of a minute for a token without one", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   const clock = new FakeClock();
@@ -340,7 +340,7 @@ Deno.test("RemoteClient takes a token without a lifetime for one of a minute", a
   assertEquals(auth.exchanges.length, 2);
 });
 
-Deno.test("RemoteClient gets a new token when one ends in the middle of an image", async () => {
+Deno.test("RemoteClient gets a new token when one expires in the middle of an image", async () => {
   const { auth, scene } = tokenScene({ uses: 1, anonymous: false });
   await using _ = scene;
   const store = new OneCredential(LOGIN);
@@ -476,7 +476,7 @@ Deno.test("RemoteClient logs in where 403 itself has a challenge", async () => {
   assertEquals([digest, scene.registry.seen("root")], [scene.image.descriptor.digest, []]);
 });
 
-Deno.test("RemoteClient asks a registry that is open but once whether it hides something", async () => {
+Deno.test("RemoteClient asks an open registry only once whether it hides something", async () => {
   await using scene = makeScene();
   using client = testClient();
   const gone = { ...scene.reference, tag: "gone" };

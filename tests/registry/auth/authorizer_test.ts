@@ -12,7 +12,7 @@ Deno.test.each([
 ])("Authorizer sends a credential to $realm of a plain-HTTP registry: $isAsked", async (row) => {
   const url = new URL("http://registry.example/v2/a/manifests/1");
   const headers = { "www-authenticate": `Bearer realm="${row.realm}",service="s"` };
-  // A request for a token ends before it is sent, as the address is not to be reached.
+  // A request for a token ends before it is sent, because the address must not be reached.
   const asked: string[] = [];
   using http = new Http({
     userAgent: "test",
@@ -55,7 +55,7 @@ Deno.test.each<{ realm: string; says: string }>([
 ])("Authorizer does not ask the token server $realm of a public registry", async (row) => {
   const url = new URL("https://registry.example/v2/a/manifests/1");
   const headers = { "www-authenticate": `Bearer realm="${row.realm}",service="s"` };
-  // It cannot be asked either: nothing is sent before the realm is judged.
+  // It cannot be queried either: nothing is sent before the realm is checked.
   using http = new Http({ userAgent: "test", stallTimeoutMs: 1 });
   const authorizer = new Authorizer({
     http,

@@ -1,6 +1,6 @@
 /**
- * Calls servers at link-local addresses, and prints the results. It runs in a separate network,
- * where this machine has such an address, and names that lead there. The argument is its file of
+ * Calls servers at link-local addresses, and prints the results. It runs in a separate network
+ * namespace with such an address, and with names that resolve to it. The argument is its file of
  * names.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
- * Calls a registry with stalling responses, and prints how each call ended. It runs in a process of
- * its own, as only V8's flags make a garbage collection certain.
+ * Calls a registry with stalling responses, and prints how each call ended. It runs in a separate
+ * process, because only V8's flags guarantee a garbage collection.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface StalledCall {
 
 const given = JSON.parse(Deno.args[0] ?? "") as StalledCalls;
 const collect = (globalThis as { gc?: () => void }).gc;
-// Aborting signals is of no use to Deno 2.9 once garbage has been collected.
+// In Deno 2.9, aborting a signal has no effect after a garbage collection.
 const collecting = collect === undefined ? undefined : setInterval(collect, 50);
 
 async function call(name: string, host: string, signal: AbortSignal): Promise<unknown> {

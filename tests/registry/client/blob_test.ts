@@ -138,7 +138,7 @@ Deno.test.each([
 ])("RemoteClient.blob() starts at the right byte where the registry $why", async ({ fault }) => {
   const rules = [
     on({ kind: "blob", nth: 1 }, cut(100_000)),
-    // What is not a range is left as it is.
+    // Responses that are not a range stay unchanged.
     on("blob", async (request, next) => {
       return request.headers.has("range") ? await fault(request, next) : await next();
     }),
@@ -198,7 +198,7 @@ Deno.test("RemoteClient.blob() ignores a content coding if the length is that of
   assertEquals(bytes, scene.blob.bytes);
 });
 
-Deno.test("RemoteClient.blob() takes bytes with an unknown coding as they come", async () => {
+Deno.test("RemoteClient.blob() accepts bytes with an unknown coding unchanged", async () => {
   const coded = withHeaders({ "content-encoding": "aws-chunked", "content-length": undefined });
   await using scene = makeScene([on("blob", coded)]);
   using client = testClient();
@@ -319,7 +319,7 @@ Deno.test.each([
   assertEquals(await readAll(stream), scene.blob.bytes);
 });
 
-Deno.test("RemoteClient.blob() gives up on a blob that ends early for good", async () => {
+Deno.test("RemoteClient.blob() gives up on a blob that always ends early", async () => {
   const unknownLength = withHeaders({ "content-length": undefined });
   await using scene = makeScene([on("blob", unknownLength), on("blob", missingBytes(100))]);
   using client = testClient({ retries: 2 });
@@ -334,7 +334,7 @@ Deno.test("RemoteClient.blob() gives up on a blob that ends early for good", asy
   assertEquals(error.reason, "cut");
 });
 
-Deno.test("RemoteClient.blob() does not let one cut too many pass, and pauses longer and longer", async () => {
+Deno.test("RemoteClient.blob() gives up after too many cuts, with growing pauses", async () => {
   await using scene = makeScene([on("blob", drop())]);
   const clock = new FakeClock();
   using client = testClient({ clock, retries: 8 });
@@ -365,7 +365,7 @@ Deno.test("RemoteClient.blob() treats silence as a cut", async () => {
   assertEquals(reasons, ["stalled", "stalled"]);
 });
 
-Deno.test("RemoteClient.blob() uses the memory of a chunk again only if it may", async () => {
+Deno.test("RemoteClient.blob() reuses the memory of a chunk only if allowed", async () => {
   await using scene = makeScene([], { blobSize: 2 * MIB });
   using client = testClient();
   const read = async (reuseMemory: boolean) => {
@@ -498,7 +498,7 @@ Deno.test("RemoteClient.blob() ends the transfer when the stream is cancelled", 
   assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
 });
 
-Deno.test("RemoteClient.blob() keeps to the places that there are", async () => {
+Deno.test("RemoteClient.blob() does not exceed maxConnections", async () => {
   let active = 0;
   let most = 0;
   await using scene = makeScene([

@@ -72,7 +72,7 @@ Deno.test("RemoteClient.checkCredential() retries temporary failures", async () 
   assertEquals(await client.checkCredential(registry.host, RIGHT), true);
 });
 
-Deno.test("RemoteClient.checkCredential() says that a host is not a registry", async () => {
+Deno.test("RemoteClient.checkCredential() reports that a host is not a registry", async () => {
   await using registry = faultyRegistry(new MemoryContent(), [
     on({}, () => Promise.resolve(plain(404, {}, "nothing here"))),
   ]);

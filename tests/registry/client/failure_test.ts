@@ -15,7 +15,7 @@ import {
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 
-Deno.test("RemoteClient gives the code of a storage service that refuses", async () => {
+Deno.test("RemoteClient reports the error code of a storage service", async () => {
   const body = "<Error><Code>AccessDenied</Code><Message>expired</Message></Error>";
   await using storage = makeScene([on({}, respond(403, {}, body))]);
   await using scene = makeScene([on("blob", redirect(storage.registry.url))]);

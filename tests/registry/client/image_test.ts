@@ -117,7 +117,7 @@ Deno.test("RemoteClient.image() names the available platforms", async () => {
   assert(error.message.includes(`${scene.registry.host}/a/b:x`));
 });
 
-Deno.test("RemoteClient.image() warns of an image of one platform that is another one", async () => {
+Deno.test("RemoteClient.image() warns about a single image for another platform", async () => {
   await using scene = makeScene();
   using client = testClient();
   const warnings: string[] = [];
@@ -160,7 +160,7 @@ Deno.test.each([
   );
 });
 
-Deno.test("RemoteClient.image() refuses an index that its index takes for a manifest", async () => {
+Deno.test("RemoteClient.image() refuses an index that its parent lists as a manifest", async () => {
   await using scene = makeScene();
   using client = testClient();
   const built = buildIndex([scene.image]);
@@ -221,7 +221,7 @@ Deno.test("RemoteClient.image() ignores data that does not match the digest", as
   assertEquals(image.manifest.bytes, scene.image.bytes);
 });
 
-Deno.test("RemoteClient.image() takes a config without a root for that of an artifact", async () => {
+Deno.test("RemoteClient.image() treats a config without a root as that of an artifact", async () => {
   await using scene = makeScene();
   const mediaType = "application/vnd.dev.cosign.simplesigning.v1+json";
   const signature = buildImage({
@@ -330,7 +330,7 @@ Deno.test.each([
     await using _ = ok;
     using client = testClient(option);
 
-    // At the limit it is the digest that is wrong, not the size.
+    // At the limit, the digest is wrong, not the size.
     await assertRejects(() => client.image(ok.reference, AMD64), DigestMismatchError);
     for (const scene of [large, infinite]) {
       const error = await assertRejects(() => client.image(scene.reference, AMD64), LimitError);
@@ -340,7 +340,7 @@ Deno.test.each([
   },
 );
 
-Deno.test("RemoteClient.image() heeds the most layers", async () => {
+Deno.test("RemoteClient.image() enforces maxLayers", async () => {
   await using scene = makeScene();
   using client = testClient({ maxLayers: 1 });
 
@@ -409,7 +409,7 @@ Deno.test.each(["manifest", "config"])(
   },
 );
 
-Deno.test("RemoteClient asks for bytes as they are, and says who it is", async () => {
+Deno.test("RemoteClient requests unencoded bytes and sends a user agent", async () => {
   await using scene = makeScene();
   using client = testClient();
 
@@ -472,7 +472,7 @@ Deno.test("RemoteClient reports a missing image", async () => {
   }
 });
 
-Deno.test("RemoteClient.document() takes the media type from where it is", async () => {
+Deno.test("RemoteClient.document() uses the media type of the response if the document has none", async () => {
   await using scene = makeScene([
     on("manifest", withHeaders({ "content-type": `${OCI_MANIFEST}; charset=utf-8` })),
   ]);
@@ -496,7 +496,7 @@ Deno.test("RemoteClient refuses a manifest of schema 1 with its reason", async (
   await assertRejects(() => client.image(scene.reference), SyntaxError, "schema 1");
 });
 
-Deno.test("RemoteClient.image() says whether the registry has said that it sends ranges", async () => {
+Deno.test("RemoteClient.image() reports whether the registry has announced ranges", async () => {
   for (const header of ["bytes", "none", undefined]) {
     await using scene = makeScene([on("blob", withHeaders({ "accept-ranges": header }))]);
     using client = testClient();

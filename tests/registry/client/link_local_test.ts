@@ -4,7 +4,7 @@ import { peerTest, runPeer } from "../../_support/peers.ts";
 import { ROOT } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
-/** Gives this machine addresses and names, in separate namespaces. */
+/** Adds addresses and names to this machine, in separate namespaces. */
 const SETUP = `ip link set lo up &&
 ip addr add 169.254.169.254/32 dev lo && ip addr add 10.9.9.9/32 dev lo &&
 mount --bind "$1" /etc/hosts && shift && exec "$@"`;
@@ -45,6 +45,6 @@ peerTest({
       `${name}: ${outcome}`,
     );
   }
-  // Another address of the same name is as good as any.
+  // Another address of the same name is used.
   assert(both?.includes("404") && others > 0, stdout);
 });

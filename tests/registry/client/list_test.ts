@@ -85,7 +85,7 @@ Deno.test.each([
   await assertRejects(() => Array.fromAsync(client.tags(scene.reference)), RegistryError, says);
 });
 
-/** Refuses the size of a page that the client asks for. */
+/** Rejects the page size that the client requests. */
 function refusePageSize(status: number, bodies: readonly unknown[]): Fault {
   const list = pages(bodies, (n) => `</v2/a/b/tags/list?page=${n}>; rel="next"`);
   return (request, next) => {
@@ -104,7 +104,7 @@ Deno.test.each([400, 405, 413, 422])(
   },
 );
 
-Deno.test("RemoteClient.tags() says why a list is refused with and without a page size", async () => {
+Deno.test("RemoteClient.tags() reports why a list is refused with and without a page size", async () => {
   await using scene = makeScene([on("tags", respond(400, {}, '{"message":"not here"}'))]);
   using client = testClient();
 
@@ -157,7 +157,7 @@ Deno.test.each([
   assertEquals(listed, ["a", "b"]);
 });
 
-Deno.test("RemoteClient.tags() reads no page without end", async () => {
+Deno.test("RemoteClient.tags() does not read an endless page", async () => {
   await using scene = makeScene([on("tags", endless())]);
   using client = testClient();
 
@@ -189,7 +189,7 @@ Deno.test("RemoteClient.tags() stops with the signal's reason", async () => {
 const SIGNATURE = "application/x-signature";
 const SBOM = "application/x-sbom";
 
-/** Adds two artifacts about the image of a scene, and gives their digests. */
+/** Adds two artifacts that refer to the image of a scene, and returns their digests. */
 function addReferrers(scene: Scene) {
   const subject = scene.image.descriptor;
   const signature = buildArtifact({ artifactType: SIGNATURE, subject });
@@ -225,7 +225,7 @@ function index(...manifests: readonly Descriptor[]) {
   return { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
 }
 
-Deno.test("RemoteClient.referrers() filters by itself, unless the registry says that it did", async () => {
+Deno.test("RemoteClient.referrers() filters unless the registry has done so", async () => {
   const fault = pages([index(entry(1, SBOM), entry(2, SIGNATURE))], () => undefined);
   await using unfiltered = makeScene([on("referrers", fault)]);
   await using filtered = makeScene([
@@ -271,14 +271,14 @@ Deno.test.each([
   },
 );
 
-Deno.test("RemoteClient.referrers() finds none where there is no fallback tag", async () => {
+Deno.test("RemoteClient.referrers() returns none if there is no fallback tag", async () => {
   await using scene = makeScene([on("referrers", respond(404))]);
   using client = testClient();
 
   assertEquals(await client.referrers(scene.reference), []);
 });
 
-Deno.test("RemoteClient.referrers() does not take the image itself for what refers to it", async () => {
+Deno.test("RemoteClient.referrers() does not treat the image as its own referrer", async () => {
   await using scene = makeScene([on("referrers", respond(404))]);
   using client = testClient();
   const multi = buildIndex([scene.image]);
@@ -290,7 +290,7 @@ Deno.test("RemoteClient.referrers() does not take the image itself for what refe
   }
 });
 
-Deno.test("RemoteClient.referrers() fails where the registry does", async () => {
+Deno.test("RemoteClient.referrers() fails if the registry fails", async () => {
   await using scene = makeScene([on("referrers", respond(500))]);
   using client = testClient({ retries: 0 });
 

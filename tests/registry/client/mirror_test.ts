@@ -135,7 +135,7 @@ Deno.test.each([429, 503] as const)(
   },
 );
 
-Deno.test("RemoteClient asks a mirror that says nothing but once", async () => {
+Deno.test("RemoteClient asks a silent mirror only once", async () => {
   await using mirror = makeScene([on({}, stall())]);
   await using upstream = makeScene();
   using client = testClient({ ...mirrored(upstream, mirror.registry.url), stallTimeoutMs: 100 });

@@ -9,7 +9,7 @@ import {
 } from "../../_support/faulty_registry.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 
-/** The ranges that requests for blobs had. */
+/** The ranges of the requests for blobs. */
 function rangesOf(requests: readonly { readonly kind: string; readonly headers: Headers }[]) {
   return requests.filter(({ kind }) => kind === "blob").map(({ headers }) => headers.get("range"));
 }

@@ -100,7 +100,7 @@ Deno.test("RemoteClient gives up soon on a token server that has never answered"
   assertEquals([error.reason, error.attempts], ["refused", 3]);
 });
 
-Deno.test("RemoteClient does not listen to a long explanation of an error", async () => {
+Deno.test("RemoteClient does not wait for a long error body", async () => {
   await using scene = makeScene([
     on("manifest", wire({ pieceSize: 1, pauseMs: 50 })),
     on("manifest", respond(404, {}, "no ".repeat(1000))),
@@ -173,7 +173,7 @@ Deno.test.each([
   ]);
 });
 
-Deno.test("RemoteClient does not wait longer than maxWaitMs, but says when to come back", async () => {
+Deno.test("RemoteClient does not wait longer than maxWaitMs, and says when to try again", async () => {
   await using scene = makeScene([
     on("manifest", withHeaders({ "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0" })),
     on("manifest", busy(429, 301)),

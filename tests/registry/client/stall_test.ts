@@ -46,7 +46,7 @@ const image = buildImage({
 });
 const index = buildIndex([image]);
 
-/** What stalls, by the name of the call that meets it. */
+/** The stalling response, by the name of the affected call. */
 const STALLS: Readonly<Record<string, readonly FaultRule[]>> = {
   "token": [on("token", stall(5)), on({}, tokenAuth().fault)],
   "resolve": [on("manifest", stall())],
@@ -55,7 +55,7 @@ const STALLS: Readonly<Record<string, readonly FaultRule[]>> = {
   "manifest": [on({ path: /manifests\/sha256/ }, stall(5))],
   "config": [on("blob", stall(5))],
   "referrers": [on("referrers", stall(5))],
-  // Bytes that come let the attempts count anew, so that they come once.
+  // Progress resets the count of attempts, so bytes are sent only once.
   "blob": [on({ kind: "blob", nth: 1 }, stall(1000)), on("blob", stall(0))],
   "error body": [on("manifest", stall(5)), on("manifest", registryError(404, "MANIFEST_UNKNOWN"))],
 };
@@ -104,8 +104,8 @@ Deno.test.each(
   const { "error body": errorBody, ...others } = outcomes;
   const expected = isAborted ? "aborted" : "stalled";
   assertEquals(new Set(Object.values(others)), new Set([expected]), stdout);
-  // The status says enough where its explanation does not come. A busy machine may exceed the
-  // timeout even for that.
+  // The status is enough if its explanation does not arrive. A busy machine may exceed the timeout
+  // even for that.
   if (!isAborted) assert(errorBody === expected || errorBody?.includes("404"), stdout);
   for (const { ms } of ended) assertLess(ms, 10_000, stdout);
   assert(isPartFree, stdout);

@@ -46,7 +46,7 @@ Deno.test("RemoteClient trusts a private authority, of the client or of a call",
   assertEquals([first, second], [scene.image.descriptor, scene.image.descriptor]);
 });
 
-Deno.test("RemoteClient says that a certificate is not trusted, and does not try again", async () => {
+Deno.test("RemoteClient reports an untrusted certificate without a retry", async () => {
   await using tls = await tlsScene();
   using client = testClient();
 
@@ -69,7 +69,7 @@ Deno.test.each(
   const certificates = await makeOddCertificates(temp.path);
   await using scene = await odd(certificates[name]);
   using client = testClient({ caCerts: await readCertificates(certificates.ca) });
-  // Not for an authority that has nothing to do with it.
+  // Not with an unrelated authority.
   using trustless = testClient();
 
   const reference = scene.reference;
@@ -81,7 +81,7 @@ Deno.test.each(
   assert(error.message.includes(says), error.message);
 });
 
-Deno.test("RemoteClient says that no given certificate has signed that of the server", async () => {
+Deno.test("RemoteClient reports that no given certificate has signed that of the server", async () => {
   await using temp = await makeTempDir();
   const { elsewhere } = await makeOddCertificates(temp.path);
   await using tls = await tlsScene();
@@ -180,7 +180,7 @@ Deno.test.each([
   assert(!error.message.includes("secret"));
 });
 
-Deno.test("RemoteClient does not speak plain HTTP where that is ruled out", async () => {
+Deno.test("RemoteClient does not use plain HTTP if that is disabled", async () => {
   await using scene = makeScene([]);
   using client = testClient({ plainHttp: false, retries: 0, stallTimeoutMs: 200 });
 
@@ -232,7 +232,7 @@ Deno.test("firstAnswer() leaves a server that shakes hands as much time as any o
   assertEquals([status, sent.length], [200, 2]);
 });
 
-Deno.test("RemoteClient does not take a silent server for one that speaks TLS", async () => {
+Deno.test("RemoteClient does not mistake a silent server for one that speaks TLS", async () => {
   await using scene = makeScene([on("manifest", stall())]);
   using client = testClient({ stallTimeoutMs: 50, retries: 0 });
 

@@ -24,7 +24,7 @@ Deno.test("pushBlob() notices a server that reads only the beginning of a blob",
     }
   });
   using client = testClient({ stallTimeoutMs: 300, retries: 0 });
-  // More than the system keeps for a connection.
+  // More than the system buffers for a connection.
   const chunk = new Uint8Array(MIB);
   const size = 256 * MIB;
   let sent = 0;

@@ -173,7 +173,7 @@ Deno.test("pushBlob() uploads in the session of a mount that finds nothing", asy
   assertEquals(registry.requests.map(({ method }) => method), ["POST", "PUT"]);
 });
 
-Deno.test("pushBlob() uploads where a registry refuses to mount", async () => {
+Deno.test("pushBlob() uploads if a registry refuses to mount", async () => {
   await using registry = writableRegistry({
     interfere: (request, next) =>
       request.url.includes("mount=") ? new Response(null, { status: 405 }) : next(),
@@ -184,7 +184,7 @@ Deno.test("pushBlob() uploads where a registry refuses to mount", async () => {
   assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
 });
 
-Deno.test("pushBlob() resumes an upload that is cut every MiB, with few bytes twice", async () => {
+Deno.test("pushBlob() resumes an upload that is cut every MiB, with few bytes sent twice", async () => {
   const blob = blobOf(OCI_LAYER, noise(64 * MIB));
   await using registry = cuttingRegistry(MIB);
 

@@ -12,11 +12,11 @@ const SMALL = blobOf(OCI_LAYER, noise(1000));
 /** A registry with a token server, which counts its tokens. */
 interface TokenRegistry extends AsyncDisposable {
   readonly registry: WritableRegistry;
-  /** The scopes of every token that was given out. */
+  /** The scopes of every issued token. */
   readonly scopes: readonly (readonly string[])[];
 }
 
-/** Tells which tokens are good for a request. */
+/** Returns whether a token is valid for a request. */
 type Check = (request: Request, token: number) => boolean;
 
 function tokenRegistry(check: Check, refused: readonly string[] = []): TokenRegistry {
@@ -86,7 +86,7 @@ Deno.test("pushBlob() uploads if the token server denies the repository to mount
 });
 
 Deno.test("pushBlob() gets another token when one expires in the middle of an upload", async () => {
-  // The first token is good for the POST; the second, for the PATCH; the third, for the PUT.
+  // The first token is valid for the POST, the second for the PATCH, and the third for the PUT.
   await using scene = tokenRegistry(({ method }, token) =>
     token >= ["POST", "PATCH", "PUT"].indexOf(method) + 1
   );
@@ -98,7 +98,7 @@ Deno.test("pushBlob() gets another token when one expires in the middle of an up
   assertEquals(size, LARGE.bytes.length);
 });
 
-Deno.test("pushBlob() fails where a token is refused in the middle of an upload", async () => {
+Deno.test("pushBlob() fails if a token is refused in the middle of an upload", async () => {
   await using scene = tokenRegistry(({ method }) => method === "POST");
 
   const error = await assertRejects(() => push(scene, LARGE), AuthError);

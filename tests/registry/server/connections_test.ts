@@ -13,7 +13,7 @@ async function talk({ host }: RegistryServer, text: string): Promise<string> {
   try {
     return await new Response(connection.readable).text();
   } catch (error) {
-    // Closed with bytes that it had not read.
+    // It was closed with unread bytes.
     if (error instanceof Deno.errors.ConnectionReset) return "";
     throw error;
   }
@@ -96,7 +96,7 @@ Deno.test("serveRegistry() waits for its own content as long as that takes", asy
     open: () => Promise.reject(new Deno.errors.NotFound()),
     referrers: () => Promise.resolve([]),
   }, { idleTimeoutMs: 50 });
-  // Another connection lives and ends meanwhile.
+  // Another connection begins and ends in the meantime.
   const response = fetch(`${server.url}/v2/_catalog`);
   await asked.promise;
   await talk(server, "");

@@ -158,7 +158,7 @@ Deno.test.each([
   assertThrows(() => createRegistryHandler(new MemoryRegistryContent(), option), RangeError, name);
 });
 
-Deno.test("createRegistryHandler() refuses an index of missing manifests unless told", async () => {
+Deno.test("createRegistryHandler() refuses an index of missing manifests unless allowed", async () => {
   const headers = { "content-type": index.descriptor.mediaType };
   const statuses: number[] = [];
   for (const allowSparseIndexes of [false, true]) {
@@ -193,7 +193,7 @@ Deno.test.each(KINDS)("createRegistryHandler() resumes after a cut in $kind", as
   assertEquals([failed.status, status.headers.get("range"), rest.status], [400, "0-5999", 201]);
 });
 
-Deno.test("createRegistryHandler() gives an upload to the client that came back", async () => {
+Deno.test("createRegistryHandler() lets a returning client continue its upload", async () => {
   await using registry = await makeRegistry();
   const begun = await registry.send("POST", "/a/blobs/uploads/");
   const path = begun.headers.get("location")?.slice("/v2".length) ?? "";

@@ -278,7 +278,7 @@ Deno.test("createRegistryHandler() calls onRequest() for every response", async 
   ]);
 });
 
-Deno.test("createRegistryHandler() knows a repository by a name that is not listed", async () => {
+Deno.test("createRegistryHandler() serves a repository under a name that is not listed", async () => {
   const second = createRegistryHandler(fake({ tags: () => Promise.resolve(["v1"]) }));
 
   const response = await second(new Request("http://localhost/v2/second/manifests/none"));
@@ -300,7 +300,7 @@ Deno.test("createRegistryHandler() responds 500 without details if the content f
   assertEquals(errors, [secret]);
 });
 
-Deno.test("createRegistryHandler() answers 404 for a blob that goes away meanwhile", async () => {
+Deno.test("createRegistryHandler() answers 404 for a blob that disappears during the request", async () => {
   const racing = createRegistryHandler(fake({
     size: () => Promise.resolve(3),
     open: () => Promise.reject(new Deno.errors.NotFound("gone")),

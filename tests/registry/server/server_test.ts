@@ -8,7 +8,7 @@ const image = buildImage({ layers: [layer], compression: "none" });
 const content = new MemoryContent().add("app", "v1", image);
 const blobPath = `/v2/app/blobs/${image.layers[0]?.descriptor.digest}`;
 
-Deno.test("serveRegistry() serves the very bytes, with their length", async () => {
+Deno.test("serveRegistry() serves the exact bytes, with their length", async () => {
   await using server = await serveRegistry(content);
 
   const response = await fetch(`${server.url}${blobPath}`);
@@ -29,7 +29,7 @@ Deno.test("serveRegistry() does not compress a manifest on its way", async () =>
   assertEquals(await response.bytes(), image.bytes);
 });
 
-Deno.test("serveRegistry() gives the length of what HEAD does not send", async () => {
+Deno.test("serveRegistry() sends the length in the response to HEAD", async () => {
   await using server = await serveRegistry(content);
 
   const response = await fetch(`${server.url}${blobPath}`, { method: "HEAD" });
@@ -49,7 +49,7 @@ Deno.test("serveRegistry() rejects a request with an invalid Host", async () => 
   assertMatch(new TextDecoder().decode(answer), /^HTTP\/1.1 400 /);
 });
 
-Deno.test("serveRegistry() outlives a client that goes away in the middle", async () => {
+Deno.test("serveRegistry() survives a client that disconnects in the middle", async () => {
   await using server = await serveRegistry(content);
 
   const gone = await fetch(`${server.url}${blobPath}`);
@@ -59,7 +59,7 @@ Deno.test("serveRegistry() outlives a client that goes away in the middle", asyn
   assertEquals(await next.bytes(), layer.slice(0, 10));
 });
 
-Deno.test("serveRegistry() makes no more of a blob than its client reads", async () => {
+Deno.test("serveRegistry() reads no more of a blob than its client does", async () => {
   const { endless, state } = endlessContent();
   await using server = await serveRegistry(endless);
 
@@ -92,7 +92,7 @@ Deno.test("serveRegistry() does not start if the signal is already aborted", asy
   await assertRejects(() => serveRegistry(content, { signal }), Error, "stop");
 });
 
-Deno.test("serveRegistry() stops when its signal says so", async () => {
+Deno.test("serveRegistry() stops when its signal is aborted", async () => {
   const stop = new AbortController();
   await using server = await serveRegistry(content, { signal: stop.signal });
 

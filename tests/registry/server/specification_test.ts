@@ -38,7 +38,7 @@ interface Row {
   readonly code?: string;
   /** Headers of the answer; `UPLOAD` as above. */
   readonly has?: Readonly<Record<string, string>>;
-  /** A request afterwards, and its status. */
+  /** A following request, and its status. */
   readonly then?: readonly [method: string, path: string, status: number];
 }
 
@@ -477,7 +477,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** An image under a tag, something that refers to it, the blobs of another image. */
+/** An image under a tag, a document that refers to it, and the blobs of another image. */
 async function fill(registry: TestRegistry): Promise<void> {
   await registry.push("a", "v1", image);
   await registry.push("a", sbom.descriptor.digest, sbom);

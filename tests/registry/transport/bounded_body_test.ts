@@ -2,11 +2,11 @@ import { assertEquals } from "@std/assert";
 import { readUpTo } from "../../../registry/transport/bounded_body.ts";
 import { noise } from "../../_support/bytes.ts";
 
-/** Gives a byte at a time, each in the memory that is offered for it. */
+/** Returns one byte at a time, in the provided memory. */
 function dribble(bytes: Uint8Array) {
   let at = 0;
   return {
-    /** The sizes of all memory that was offered. */
+    /** The sizes of all provided memory. */
     offered: new Set<number | undefined>(),
     read(memory?: Uint8Array<ArrayBuffer>) {
       this.offered.add(memory?.buffer.byteLength);

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { HostLimiter } from "../../../registry/transport/host_limiter.ts";
 import { FakeClock } from "../_client.ts";
 
-/** Whether a promise has settled by the time that everything else has. */
+/** Whether a promise has settled once everything else has. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   promise.then(() => settled = true, () => settled = true);
@@ -10,7 +10,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return settled;
 }
 
-Deno.test("HostLimiter.acquire() gives the places that there are, in order", async () => {
+Deno.test("HostLimiter.acquire() grants the free slots in order", async () => {
   const limiter = new HostLimiter(2, new FakeClock());
   const first = await limiter.acquire();
   await limiter.acquire();
@@ -40,7 +40,7 @@ Deno.test("HostLimiter halves with each refusal, and grows by one with ten succe
   assertEquals(limits, [3, 1, 1, 1, 2, 3, 4, 5, 6, 6]);
 });
 
-Deno.test("HostLimiter.acquire() waits until few enough are left after a refusal", async () => {
+Deno.test("HostLimiter.acquire() waits until transfers are below the limit after a refusal", async () => {
   const limiter = new HostLimiter(4, new FakeClock());
   const places = await Promise.all([1, 2, 3, 4].map(() => limiter.acquire()));
   limiter.throttled(0);
@@ -84,7 +84,7 @@ Deno.test("HostLimiter.ready() waits for the end of a pause", async () => {
   assertEquals(clock.pauses, [5_000]);
 });
 
-Deno.test("HostLimiter keeps the others of a request that is stopped as its turn comes", async () => {
+Deno.test("HostLimiter passes on the slot of a request that is aborted on its turn", async () => {
   const limiter = new HostLimiter(1, new FakeClock());
   const controller = new AbortController();
   const first = await limiter.acquire();

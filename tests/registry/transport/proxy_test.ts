@@ -12,7 +12,7 @@ const REQUEST = {
   attempt: 1,
 };
 
-Deno.test("RemoteClient says that it may be the proxy that does not answer", async () => {
+Deno.test("RemoteClient names a proxy that does not respond", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const proxy = `http://127.0.0.1:${listener.addr.port}`;
   listener.close();
@@ -63,7 +63,7 @@ Deno.test("RemoteClient goes through a proxy, with a login of odd characters", a
 
   const { stdout, stderr } = await digestThrough({
     HTTP_PROXY: `http://u@corp:p@ss:w/d%@${registry.host}`,
-    // Deno by itself would take this for a reason to connect directly.
+    // By itself, Deno would then connect directly.
     NO_PROXY: ".registry.test,registry.test:5001",
   });
 
@@ -115,7 +115,7 @@ Deno.test("RemoteClient goes through a SOCKS proxy, which resolves the name", as
   assertEquals(proxy.hosts, ["registry.test"]);
 });
 
-Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
+Deno.test("RemoteClient reports that the proxy requires a login, without a retry", async () => {
   await using scene = makeScene([on({}, respond(407))]);
 
   const { code, stderr } = await digestThrough({

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SharedTasks } from "../../../registry/transport/shared_task.ts";
 
-Deno.test("SharedTasks.run() does work once for those who ask at the same time", async () => {
+Deno.test("SharedTasks.run() does work once for concurrent callers", async () => {
   const flights = new SharedTasks<number>();
   let runs = 0;
   const work = () => Promise.resolve(++runs);
@@ -13,7 +13,7 @@ Deno.test("SharedTasks.run() does work once for those who ask at the same time",
   assertEquals([same, other, later], [[1, 1, 1], 2, 3]);
 });
 
-Deno.test("SharedTasks.run() fails for all who share, and starts anew after that", async () => {
+Deno.test("SharedTasks.run() fails for all callers, and then starts again", async () => {
   const flights = new SharedTasks<number>();
   const fail = () => Promise.reject(new Error("broken"));
 

@@ -9,7 +9,7 @@ import {
 } from "../../../spec/mod.ts";
 import { bytes, digest } from "../_json.ts";
 
-/** Whether a document is read, or refused in the way that is promised. */
+/** Whether a document is parsed, or rejected with the documented error. */
 function isOrderly(parse: () => unknown): boolean {
   try {
     parse();
@@ -19,7 +19,7 @@ function isOrderly(parse: () => unknown): boolean {
   }
 }
 
-/** Documents that are right but for one member somewhere. */
+/** Valid documents with one changed member. */
 function damaged(document: unknown): fc.Arbitrary<unknown> {
   const text = JSON.stringify(document);
   const values = [...text.matchAll(/(?<=:)("[^"]*"|\d+)/g)].map(({ index, 0: value }) => ({

@@ -42,14 +42,14 @@ Deno.test("newSpec() isolates a container", () => {
   assertEquals(linux.readonlyPaths?.includes("/proc/sys"), true);
 });
 
-Deno.test("newSpec() sets PATH and HOME where nothing else does", () => {
+Deno.test("newSpec() sets PATH and HOME if nothing else does", () => {
   assertEquals(newSpec().process.env, [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME=/",
   ]);
 });
 
-Deno.test("newSpec() sets TERM for a terminal where nothing else does", () => {
+Deno.test("newSpec() sets TERM for a terminal if nothing else does", () => {
   const size = { height: 24, width: 80 };
 
   const { process } = newSpec(withTerminal(size));

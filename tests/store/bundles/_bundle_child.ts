@@ -1,4 +1,6 @@
-/** `deno run -A _bundle_child.ts STORE DIGEST ID`: makes a bundle, says so, and leaves it. */
+/**
+ * `deno run -A _bundle_child.ts STORE DIGEST ID`: makes a bundle, reports it, and leaves it behind.
+ */
 import { type Digest, parsePlatform } from "../../../spec/mod.ts";
 import { ContentStore, openBundler, readImage } from "../../../store/mod.ts";
 

@@ -18,7 +18,7 @@ export async function changeRecord(
   await records.write({ ...record, ...changes });
 }
 
-/** Why overlays cannot be mounted here, if that is so. */
+/** Reason why overlays cannot be mounted here, if any. */
 export async function overlayReason(): Promise<string | undefined> {
   await using root = await makeTempDir({ large: true });
   const support = await overlaySupported(root.path);

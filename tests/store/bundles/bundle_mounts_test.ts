@@ -35,7 +35,7 @@ for (const Bundler of BUNDLERS) {
     mountTmpfs(path);
     const bundler = new Bundler(test.store);
     await bundler.bundleIn(path, image);
-    // As if the bundler had been killed: the next one removes its files and nothing else.
+    // Simulates a killed bundler: the next one removes its files and nothing else.
     await changeRecord(test.path, path, { phase: "making" });
 
     await bundler.bundleIn(path, image);
@@ -47,24 +47,27 @@ for (const Bundler of BUNDLERS) {
   });
 }
 
-mountTest("removeBundle() refuses a bundle with a mount of the user, and says where", async () => {
-  await using test = await makeStore();
-  const path = test.directory.join("box");
-  await makeBundle(test, path);
-  const mine = `${path}/rootfs/etc`;
-  mountTmpfs(mine);
-  await Deno.writeTextFile(`${mine}/file`, "mine");
+mountTest(
+  "removeBundle() refuses a bundle with a mount of the user, and names the mount",
+  async () => {
+    await using test = await makeStore();
+    const path = test.directory.join("box");
+    await makeBundle(test, path);
+    const mine = `${path}/rootfs/etc`;
+    mountTmpfs(mine);
+    await Deno.writeTextFile(`${mine}/file`, "mine");
 
-  const error = await assertRejects(() => removeBundle(test.path, path), BundleError);
+    const error = await assertRejects(() => removeBundle(test.path, path), BundleError);
 
-  assertStringIncludes(error.message, `"${mine}" is still mounted. Unmount it first`);
-  assertEquals(await Deno.readTextFile(`${mine}/file`), "mine");
-  assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["kept"]);
-  assertEquals(test.mounts(), [`${path}/rootfs`, mine]);
-  unmountTree(mine);
-  assertEquals(await removeBundle(test.path, path), true);
-  assertEquals(test.mounts(), []);
-});
+    assertStringIncludes(error.message, `"${mine}" is still mounted. Unmount it first`);
+    assertEquals(await Deno.readTextFile(`${mine}/file`), "mine");
+    assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["kept"]);
+    assertEquals(test.mounts(), [`${path}/rootfs`, mine]);
+    unmountTree(mine);
+    assertEquals(await removeBundle(test.path, path), true);
+    assertEquals(test.mounts(), []);
+  },
+);
 
 mountTest("removeBundle() refuses a mount of the user over that of the bundle", async () => {
   await using test = await makeStore();
@@ -77,7 +80,7 @@ mountTest("removeBundle() refuses a mount of the user over that of the bundle", 
   assertEquals(test.mounts(), [`${path}/rootfs`, `${path}/rootfs`]);
 });
 
-mountTest("removeDeadBundles() keeps a mount of the user, and says where", async () => {
+mountTest("removeDeadBundles() keeps a mount of the user, and names it", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await makeBundle(test, path);
@@ -120,7 +123,7 @@ mountTest("removeBundle() knows a bundle by its mount when its mark is gone", as
   await using test = await makeStore();
   const path = test.directory.join("box");
   await makeBundle(test, path);
-  // As "rm -r" does, which cannot remove a mount point.
+  // Like "rm -r", which cannot remove a mount point.
   for (const name of [".oci-bundle", "config.json"]) await Deno.remove(`${path}/${name}`);
 
   assertEquals(await removeBundle(test.path, path), true);
@@ -134,7 +137,7 @@ mountTest("a bundle's scratch memory is unmounted with it", async () => {
   const path = test.directory.join("box");
   await using bundle = await new OverlayBundler(test.store, { upper: { kind: "tmpfs" } })
     .bundleIn(path, image);
-  // As if it had been killed between the two mounts.
+  // Simulates a kill between the two mounts.
   unmountTree(path);
   await Deno.mkdir(`${path}/scratch`);
   const id = await Deno.readLink(`${path}/.oci-bundle`);

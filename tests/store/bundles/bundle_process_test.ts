@@ -45,7 +45,7 @@ overlayTest("two processes extract a layer once, and bundle at once", async () =
   assertEquals(test.mounts(), []);
 });
 
-overlayTest("a bundler that is killed leaves nothing that is in the way", async () => {
+overlayTest("a killed bundler leaves nothing that blocks the next one", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: LAYERS });
   const env = await denoEnvironment();
@@ -62,13 +62,13 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
     }).spawn();
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "begin\n");
-    // The moment is not to be exact, only another one each time.
+    // The moment need not be exact, but must differ each time.
     const timer = setTimeout(() => kill(child, "SIGKILL"), delayMs);
     if ((await child.status).signal === "SIGKILL") interrupted++;
     clearTimeout(timer);
     await Array.fromAsync(output);
 
-    // A complete bundle is removed as such; of another one, the id can be used again.
+    // A complete bundle is removed as usual; the id of any other can be used again.
     await removeIfComplete(test.path, `${test.path}/containers/web`);
     await using bundle = await bundler.bundle(image, "web");
 

@@ -1,4 +1,4 @@
-/** Directories that an image, another store or a copy has made look like bundles, but are none. */
+/** Directories that an image, another store or a copy has made look like bundles. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
@@ -16,7 +16,7 @@ import { storeBuilt } from "../images/_stored_image.ts";
 import { BASE, makeStore, type TestStore } from "./_bundling.ts";
 import "../../_support/native_backend.ts";
 
-/** Somebody may have put a mark, or the file that older versions had, into a directory. */
+/** An attacker may have put a mark, or the file of older versions, into a directory. */
 const MARKS = [".oci-bundle", "oci-bundle.json"];
 
 async function makeBundler(test: TestStore) {
@@ -24,7 +24,7 @@ async function makeBundler(test: TestStore) {
   return { image, bundler: new UncompressedBundler(test.store) };
 }
 
-/** That neither a bundler nor the removal takes a directory, or changes anything in it. */
+/** Checks that neither a bundler nor a removal accepts a directory, or changes anything in it. */
 async function assertUntouched(test: TestStore, path: string): Promise<void> {
   const { image, bundler } = await makeBundler(test);
   const before = describeRoot(path);
@@ -116,7 +116,7 @@ Deno.test("removeBundle() refuses a bundle inside the root of another one", asyn
   await using other = await bundler.bundle(image, "other");
   const inner = `${bundle.path}/rootfs/inner`;
   await Deno.mkdir(`${inner}/rootfs`, { recursive: true });
-  // Even if an image could guess the mark of a bundle that there is.
+  // Even if an image could guess the mark of an existing bundle.
   await Deno.symlink(await Deno.readLink(`${other.path}/.oci-bundle`), `${inner}/.oci-bundle`);
 
   await assertUntouched(test, inner);
@@ -193,7 +193,7 @@ plantedTest(
   },
 );
 
-Deno.test("removeBundle() believes no record of another version or name", async () => {
+Deno.test("removeBundle() rejects a record of another version or name", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const { path } = await bundler.bundle(image, "a");

@@ -65,7 +65,7 @@ Deno.test("removeBundle() removes directories that are nested deeper than a path
   for (const name of ["x", "y", "z"]) {
     await Deno.mkdir(`${path}/rootfs/${chain(name)}`, { recursive: true });
   }
-  // As a container can do it, which makes directories in the one that it works in.
+  // As a container can do, by creating directories in its working directory.
   await Deno.rename(`${path}/rootfs/${"z".repeat(200)}`, `${path}/rootfs/${chain("y")}/z`);
   await Deno.rename(`${path}/rootfs/${"y".repeat(200)}`, `${path}/rootfs/${chain("x")}/y`);
 
@@ -125,7 +125,7 @@ Deno.test("a bundler removes the leftovers of killed processes, and nothing else
 
   const made = (await bundler.bundle(image, "made")).path;
 
-  // The one that is temporary ends with this process, which is there.
+  // The temporary one ends with this process, which still runs.
   const paths = [busy, complete, own.path, made];
   assertEquals(await test.list("containers"), paths.map((path) => basename(path)).sort());
   assertEquals((await listBundles(test.path)).map(({ path }) => path), paths.toSorted());
@@ -174,7 +174,7 @@ Deno.test("removeDeadBundles() keeps a record until the directory is certainly g
   const [disk, away] = [test.directory.join("disk"), test.directory.join("away")];
   await Deno.mkdir(disk);
   await bundler.bundleIn(`${disk}/box`, image);
-  // As if the file system were not mounted.
+  // Simulates a file system that is not mounted.
   await Deno.rename(disk, away);
 
   const unmounted = await removeDeadBundles(test.path);

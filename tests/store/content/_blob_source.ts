@@ -3,7 +3,7 @@ import { noise } from "../../_support/bytes.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
 
-/** A blob of bytes that do not compress, the same for the same seed. */
+/** A blob of incompressible bytes, the same for the same seed. */
 export function randomBlob(size: number, seed = 1): BuiltBlob {
   return blobOf("application/octet-stream", noise(size, seed));
 }
@@ -12,23 +12,23 @@ export function randomBlob(size: number, seed = 1): BuiltBlob {
 export interface CountingSource {
   /** What `ingest` calls. */
   readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
-  /** The offsets that were asked for. */
+  /** The requested offsets. */
   readonly offsets: number[];
-  /** How many bytes were handed out. */
+  /** Number of bytes that were read. */
   bytes: number;
 }
 
 /** Options for {@linkcode countingSource}. */
 export interface CountingSourceOptions {
-  /** Fails after so many bytes of a stream. */
+  /** Number of bytes after which a stream fails. */
   readonly failAfter?: number;
-  /** Is called after so many bytes of a stream, which then waits for ever. */
+  /** Called after a number of bytes of a stream, which then stalls forever. */
   readonly stallAfter?: number;
   readonly onStall?: () => void;
   readonly chunk?: number;
 }
 
-/** Hands out bytes from any offset on. */
+/** Opens bytes from any offset on. */
 export function countingSource(
   bytes: Uint8Array,
   options: CountingSourceOptions = {},

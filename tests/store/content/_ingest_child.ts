@@ -1,6 +1,6 @@
 /**
- * Downloads a blob into a store and prints how many bytes it has: `_ingest_child.ts STORE URL
- * DIGEST SIZE`. At the end it prints `done`, how many bytes it had found and the status.
+ * Downloads a blob into a store and prints the number of its bytes: `_ingest_child.ts STORE URL
+ * DIGEST SIZE`. At the end, it prints `done`, the number of existing bytes and the status.
  */
 import { type Digest, isDigest } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";

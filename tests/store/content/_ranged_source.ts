@@ -19,7 +19,7 @@ export interface RangedSource {
   readonly requests: { readonly offset: number; readonly length: number | undefined }[];
   /** Bytes that were sent. */
   sent: number;
-  /** Most streams that were open at once. */
+  /** Maximum number of streams that were open at once. */
   peak: number;
 }
 
@@ -28,11 +28,11 @@ export interface RangedSourceOptions {
   /** Whether a request, by its number, is answered with the whole blob. */
   readonly sendsWhole?: (request: number) => boolean;
   readonly bytes?: Uint8Array<ArrayBuffer>;
-  /** Fails every stream after so many bytes in all. */
+  /** Total number of bytes after which every stream fails. */
   readonly failAfter?: number;
   /** Whether a request, by its number, is never answered with a byte. */
   readonly stalls?: (request: number) => boolean;
-  /** Called again and again while a stream stalls. */
+  /** Called repeatedly while a stream stalls. */
   readonly onStall?: () => void;
   /** Called with each chunk that is sent. */
   readonly onChunk?: () => void | Promise<void>;

@@ -3,7 +3,7 @@ import { exists } from "@std/fs";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, rangedSource } from "./_ranged_source.ts";
 
-Deno.test("ingest() asks a far server for ranges at once if it has said that it sends them", async () => {
+Deno.test("ingest() requests ranges of a far server at once if it has announced them", async () => {
   await using scene = await openStore();
   const source = rangedSource();
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -11,7 +11,7 @@ Deno.test("ingest() asks a far server for ranges at once if it has said that it 
   await scene.store.ingest(DESCRIPTOR, async (options) => {
     const opened = source.open(options);
     if (source.requests.length === 4) resolve();
-    // The first answer comes after all connections have been asked.
+    // The first response arrives after all requests have been sent.
     await promise;
     return await opened;
   }, { connections: 4, latencyMs: 100, acceptsRanges: true });
@@ -36,13 +36,13 @@ for (const first of [0, 1]) {
     }, { connections: 4, latencyMs: 100, acceptsRanges: true });
 
     assertEquals(await scene.content(), BYTES);
-    // Nothing is requested once more as a whole.
+    // The whole blob is not requested again.
     assertEquals(source.requests.filter(({ length }) => length === undefined), []);
     assertEquals(count <= 4, true);
   });
 }
 
-Deno.test("ingest() asks for the whole if only the first answer is a range", async () => {
+Deno.test("ingest() requests the whole blob if only the first response is a range", async () => {
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: (request) => request >= 1 });
 
@@ -57,7 +57,7 @@ Deno.test("ingest() asks for the whole if only the first answer is a range", asy
   assertEquals(await exists(`${scene.part}.ranges`), false);
 });
 
-Deno.test("ingest() sends one request to a near server that has said that it sends ranges", async () => {
+Deno.test("ingest() sends one request to a near server that has announced ranges", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
   const source = rangedSource({ onChunk: () => clock.pass(1) });

@@ -50,7 +50,7 @@ Deno.test("BlobWriter keeps every byte that was written when it is closed early"
   assertEquals([writer.resumed, writer.size, writer.complete], [300_001, 300_001, false]);
 });
 
-Deno.test("BlobWriter refuses the byte that is too many before it is written", async () => {
+Deno.test("BlobWriter rejects a surplus byte before it is written", async () => {
   await using directory = await makeTempDir();
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
   writer.write(BYTES);
@@ -151,7 +151,7 @@ Deno.test("BlobWriter.open() starts over when the part it waited for was removed
   assertEquals(await exists(part), true);
 });
 
-mountTest("BlobWriter says when the disk is full, and keeps what fits", async () => {
+mountTest("BlobWriter reports a full disk, and keeps what fits", async () => {
   await using directory = await makeTempDir();
   await using _unmount = await smallDisk(directory.path);
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);

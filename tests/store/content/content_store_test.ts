@@ -209,7 +209,7 @@ Deno.test.each([
   assertEquals((await store.resolve("example.com/a:1"))?.digest, descriptor.digest);
 });
 
-Deno.test("ContentStore does not wait for the end of a pipe in place of a part", async () => {
+Deno.test("ContentStore does not block on a pipe in place of a part", async () => {
   await using dir = await makeTempDir();
   const { bytes, descriptor } = randomBlob(100);
   const store = await ContentStore.open(dir.path);
@@ -258,7 +258,7 @@ Deno.test("openBlob() detects disk corruption and distrusts the blob", async () 
   assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
 });
 
-Deno.test("openBlob() fails before the last bytes if they are others", async () => {
+Deno.test("openBlob() fails before the last bytes if they are wrong", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(DESCRIPTOR, BYTES);

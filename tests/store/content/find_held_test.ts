@@ -64,7 +64,7 @@ Deno.test("findHeld() rejects without a hold if nothing is found", async () => {
   await assertRejects(() => Deno.lstat(store.path), Deno.errors.NotFound);
 });
 
-Deno.test("copyNamed() keeps unnamed content at the target that is pruned meanwhile", async () => {
+Deno.test("copyNamed() protects unnamed content at the target while another process prunes", async () => {
   await using directory = await makeTempDir();
   const [source, target, other] = await Promise.all(["from", "to", "to"].map((name) => {
     return ContentStore.open(directory.join(name));

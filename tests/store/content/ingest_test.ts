@@ -103,7 +103,7 @@ Deno.test("ingest() commits a part that was complete already without a request",
   assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
 });
 
-Deno.test("ingest() throws away a part that is corrupt and begins again, once", async () => {
+Deno.test("ingest() discards a corrupt part and restarts, once", async () => {
   await using directory = await makeTempDir();
   const store = await openWithPart(directory.path, new Uint8Array(500_000));
 
@@ -114,7 +114,7 @@ Deno.test("ingest() throws away a part that is corrupt and begins again, once", 
   assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
 });
 
-Deno.test("ingest() throws away a part that is longer than the blob", async () => {
+Deno.test("ingest() discards a part that is longer than the blob", async () => {
   await using directory = await makeTempDir();
   const store = await openWithPart(directory.path, new Uint8Array(1_000_001));
 
@@ -129,7 +129,7 @@ const WRONG = BYTES.with(999_999, 1 ^ (BYTES[999_999] ?? 0));
 Deno.test.each([
   { what: "a wrong byte", bytes: WRONG, kept: 0 },
   { what: "an extra byte", bytes: new Uint8Array([...BYTES, 0]), kept: 0 },
-  // What came may be right as far as it goes, so it is resumed.
+  // The received bytes may be right, so the download is resumed.
   { what: "a short body", bytes: BYTES.subarray(0, 999_999), kept: 1 },
 ])("ingest() refuses $what and shows nothing of it", async ({ bytes, kept }) => {
   await using directory = await makeTempDir();
@@ -158,7 +158,7 @@ Deno.test("ingest() completes a download after a short body", async () => {
   assertEquals(source.offsets, [700_000]);
 });
 
-Deno.test("ingest() begins again, once and elsewhere, where what came is wrong", async () => {
+Deno.test("ingest() restarts once, from another source, if the bytes are wrong", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const asked: BlobReadOptions[] = [];
@@ -262,7 +262,7 @@ Deno.test("ingest() stops waiting for the lock of another process on abort", asy
   assertEquals(error.name, "TimeoutError");
 });
 
-Deno.test("ingest() uses a blob that another process stored meanwhile", async () => {
+Deno.test("ingest() uses a blob that another process has stored in the meantime", async () => {
   await using directory = await makeTempDir();
   const store = await openWithPart(directory.path, new Uint8Array());
   const held = await Deno.open(directory.join(PART), { write: true });

@@ -32,7 +32,7 @@ Deno.test("references() is readable at every moment of another process's writing
 
   while (running) {
     counts.push((await store.references()).length);
-    // References are read synchronously: this lets the process's end through.
+    // References are read synchronously: give the process's end a turn.
     await new Promise((resolve) => setTimeout(resolve));
   }
   await child;
@@ -62,7 +62,7 @@ Deno.test("ingest() resumes the download of a killed process", async () => {
   let lastLine = "";
   await ingestChild(directory.path, server.url, (child, line) => {
     lastLine = line;
-    // All that the server will send has come; now the child waits for more.
+    // Everything that the server will send has arrived; now the child waits for more.
     if (line === "5000000") child.kill("SIGKILL");
   });
   server.open();
@@ -71,7 +71,7 @@ Deno.test("ingest() resumes the download of a killed process", async () => {
 
   const [first, second] = server.offsets;
   assertEquals([lastLine, first], ["5000000", 0]);
-  // What was gathered but not yet written, less than 256 KiB, went with the process.
+  // Buffered bytes that were not written yet, less than 256 KiB, are lost with the process.
   assertGreater(second, 5_000_000 - 256 * 1024);
   assertEquals(lines.at(-1), `done ${second} fetched`);
   const store = await ContentStore.open(directory.path);
@@ -91,7 +91,7 @@ Deno.test("ingest() takes over from a process that is killed while this one wait
   const { status, resumed } = await store.ingest(DESCRIPTOR, async ({ offset = 0 }) => {
     const { body } = await fetch(server.url, { headers: { range: `bytes=${offset}-` } });
     return body ?? new ReadableStream();
-    // The progress that is heard before this task has the lock is the other's.
+    // Progress before this task has the lock is that of the other process.
   }, { onProgress: () => waiting.resolve() });
   await killed;
 
@@ -156,7 +156,7 @@ async function ingestChild(
     onLine(child, line);
   }
   const { success, code, signal } = await child.status;
-  // Tests wait for what a child does, so one that fails must not go unnoticed.
+  // Tests wait for a child, so its failure must not go unnoticed.
   if (!success && signal === null) {
     throw new Error(`_ingest_child.ts failed with exit code ${code}: ${await stderr}`);
   }
@@ -173,7 +173,7 @@ interface BlobServer extends AsyncDisposable {
   open(): void;
 }
 
-/** Serves the blob from any offset on, but holds back what comes after `gate` bytes. */
+/** Serves the blob from any offset on, but holds back everything after `gate` bytes. */
 function serveBlob(gate: number = BYTES.length): BlobServer {
   const offsets: number[] = [];
   const gateOpened = Promise.withResolvers<void>();

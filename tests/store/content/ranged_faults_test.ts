@@ -68,7 +68,7 @@ async function makeScene(
   assert(layer !== undefined);
   const { descriptor, source } = layer;
   return {
-    // As if the registry were far away.
+    // Simulates a registry that is far away.
     ingest: () =>
       store.ingest(descriptor, (options) => layer.compressed(options), {
         source,

@@ -40,7 +40,7 @@ const FOLDERS = [
   "quarantine",
 ];
 
-/** A store with one image, and an empty directory beside it. */
+/** A store with one image, and an empty directory next to it. */
 async function makeStore() {
   const directory = await makeTempDir();
   const [path, aside] = [directory.join("store"), directory.join("aside")];
@@ -51,7 +51,7 @@ async function makeStore() {
   return { path, aside, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-/** Does what a command does that stores something. */
+/** Stores something, as a command does. */
 async function use(path: string): Promise<void> {
   const store = await ContentStore.open(path);
   const other = randomBlob(100);
@@ -131,7 +131,7 @@ plantedTest(
     assertEquals(await store.verify(descriptor), true);
 
     await assertUntouched(test.aside);
-    // The mark is its own again, unless that would have removed a directory of others.
+    // The mark is the user's own again, unless that would have removed another user's directory.
     const { isFile, nlink, uid } = await Deno.lstat(mark);
     assert(isFile || await exists(mark, { isDirectory: true }));
     if (isFile) assertEquals([nlink, uid], [1, Deno.uid()]);
@@ -153,7 +153,7 @@ for (const name of [`ingest/sha256-${NAME}.part`, "locks/index.lock"]) {
         await store.tag("example.com/b:1", descriptor);
       };
 
-      // A file is taken back; what is no file is left to its owner.
+      // A file is replaced; anything else is left to its owner.
       if ((await Deno.lstat(`${test.path}/${name}`)).isFile) await change();
       else await assertRejects(change, StoreFileError, "Remove it");
 
@@ -167,7 +167,7 @@ for (const name of [`ingest/sha256-${NAME}.part`, "locks/index.lock"]) {
 }
 
 posixTest(
-  "ContentStore.open() refuses a store that everybody can write to, and says so",
+  "ContentStore.open() refuses a store that everybody can write to, with that reason",
   async () => {
     await using test = await makeStore();
     await Deno.chmod(test.path, 0o777);
@@ -180,7 +180,7 @@ posixTest(
   },
 );
 
-rootTest("ContentStore.open() refuses a store of another user, and says whose it is", async () => {
+rootTest("ContentStore.open() refuses a store of another user, and names the owner", async () => {
   await using test = await makeStore();
   await Deno.chown(test.path, OTHER_USER, OTHER_USER);
 
@@ -207,7 +207,7 @@ posixTest("ContentStore opens a store that a symlink leads to", async () => {
   assertEquals((await (await ContentStore.open(test.path)).references()).length, 2);
 });
 
-posixTest("ContentStore.open() refuses a symlink to nothing, and names it", async () => {
+posixTest("ContentStore.open() refuses a dangling symlink, and names it", async () => {
   await using test = await makeStore();
   const link = `${test.aside}/link`;
   await Deno.symlink(`${test.aside}/made`, link);
@@ -215,7 +215,7 @@ posixTest("ContentStore.open() refuses a symlink to nothing, and names it", asyn
   await assertRejects(
     () => use(link),
     UntrustedStoreError,
-    `"${link}": it is a symlink to nothing`,
+    `"${link}": it is a dangling symlink`,
   );
 
   assertEquals(await exists(`${test.aside}/made`), false);
@@ -292,7 +292,7 @@ rootTest("ContentStore of root is read by an ordinary user, and not written to",
   assertEquals(JSON.parse(child.stdout), expected);
 });
 
-Deno.test("ContentStore is made by many tasks at once", async () => {
+Deno.test("ContentStore can be created by many tasks at once", async () => {
   for (let round = 0; round < 5; round++) {
     await using directory = await makeTempDir();
     const path = directory.join("a/store");

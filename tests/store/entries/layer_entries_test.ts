@@ -171,7 +171,7 @@ Deno.test.each([
   const layers = fakeLayers(archives.map((tar) => ({ tar, compression: "gzip" as const })));
   const other = await makeUnpackBox();
   await using _other = other;
-  // The second reader arranges what the first one has recorded.
+  // The second reader sorts the entries that the first one has recorded.
   await listed(other.store, layers);
   const expected = await listed(other.store, layers);
 

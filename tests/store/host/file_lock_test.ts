@@ -41,7 +41,7 @@ Deno.test.each<{ name: string; lock: string; change: (store: ContentStore) => Pr
   await changed;
 });
 
-Deno.test("ChainStore tells of another process that extracts the same layer", async () => {
+Deno.test("ChainStore reports another process that extracts the same layer", async () => {
   await using directory = await makeTempDir();
   const waiting = Promise.withResolvers<string>();
   const first = await new ChainStore(directory.path).begin("key", undefined);
@@ -94,7 +94,7 @@ Deno.test("ContentStore names a file system without locks", async () => {
   }
 });
 
-Deno.test("lockFile() shares a lock with those that ask for the same", async () => {
+Deno.test("lockFile() shares a lock between holders of a shared lock", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("lock");
   using _first = await lockFile(path, { shared: true });

@@ -107,7 +107,7 @@ posixTest("openFileOutput() stops waiting for the reader of a pipe", async () =>
   );
 
   assertEquals(await opened, reason);
-  // The system still waits: a reader lets it go, and sees that what was opened late is closed.
+  // The system call is still waiting: a reader ends it, and sees that the late file is closed.
   using reader = await Deno.open(pipe, { read: true });
   assertEquals(await reader.read(new Uint8Array(1)), null);
 });

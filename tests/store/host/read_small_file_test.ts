@@ -20,7 +20,7 @@ plantedTest(PLANTED_FILES, (what) => `readSmallFile() refuses ${what}`, async ({
   assertStringIncludes(error.message, `"${path}": it `);
 });
 
-Deno.test("readSmallFile() returns undefined where there is no file", async () => {
+Deno.test("readSmallFile() returns undefined if there is no file", async () => {
   await using directory = await makeTempDir();
   await Deno.writeTextFile(directory.join("file"), "");
 

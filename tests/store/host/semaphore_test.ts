@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Semaphore } from "../../../store/host/semaphore.ts";
 
-Deno.test("Semaphore lets tasks in in the order in which they came", async () => {
+Deno.test("Semaphore admits tasks in the order of their arrival", async () => {
   const semaphore = new Semaphore(1);
   const order: number[] = [];
 
@@ -37,7 +37,7 @@ Deno.test("Semaphore refuses a task that has been stopped already", async () => 
   assertEquals(await acquired.catch((error) => error), reason);
 });
 
-Deno.test("Semaphore serves the next task if one is aborted as its turn comes", async () => {
+Deno.test("Semaphore serves the next task if one is aborted on its turn", async () => {
   const semaphore = new Semaphore(1);
   const controller = new AbortController();
   const first = await semaphore.acquire();

@@ -97,7 +97,7 @@ for (const { name, layers } of STACKS) {
         file?.status.type === "file" ? file.status.size : 0,
       ];
       assertEquals(found.map(brief), listed.map(brief));
-      // A path that is not listed may lead through a link to one that is.
+      // A path that is not listed may lead through a link to a listed one.
       assertEquals(notListed.filter((file) => file && !paths.has(file.path)), []);
     },
   });

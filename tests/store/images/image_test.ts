@@ -41,7 +41,7 @@ Deno.test.each(["none", "gzip", "zstd"] as const)(
   },
 );
 
-// The first is damage that its decompression stumbles over.
+// The first one makes decompression fail.
 Deno.test.each([{ at: 11 }, { at: 50_000 }])(
   "Layer.uncompressed() says that the blob is damaged, at byte $at",
   async ({ at }) => {

@@ -134,7 +134,7 @@ Deno.test("pull() refuses a layout whose blobs are links", async () => {
   );
 });
 
-Deno.test("pull() refuses a layout whose blobs are others", async () => {
+Deno.test("pull() refuses a layout whose blobs have wrong bytes", async () => {
   await using layout = await layoutOf([entry(AMD64, "v1")]);
   await using directory = await makeTempDir();
   const [layer = AMD64] = AMD64.layers;
@@ -148,7 +148,7 @@ Deno.test("pull() refuses a layout whose blobs are others", async () => {
   assertEquals(await (await ContentStore.open(directory.path)).references(), []);
 });
 
-Deno.test("pull() leaves the layout as it is", async () => {
+Deno.test("pull() does not change the layout", async () => {
   await using layout = await layoutOf([entry(AMD64, "v1")]);
   await using directory = await makeTempDir();
 

@@ -9,7 +9,7 @@ import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_supp
 import { fakeLayers, imageOf, makeUnpackBox, type UnpackBox } from "../unpacking/_unpack_box.ts";
 import { LINKED_STACKS } from "./_linked_stacks.ts";
 
-/** Follows a path in a directory as a container does whose root it is. */
+/** Follows a path in a directory like a container with that root. */
 function resolve(root: string, path: string, followLast: boolean): string | undefined {
   let at: string[] = [];
   let links = 0;
@@ -44,7 +44,7 @@ function lstat(path: string): Deno.FileInfo | undefined {
   }
 }
 
-/** What there is at a path of a directory. */
+/** Describes the entry at a path of a directory. */
 function stateOf(root: string, path: string | undefined): unknown {
   if (path === undefined) return undefined;
   const full = path === "" ? root : `${root}/${path}`;
@@ -57,7 +57,7 @@ function brief(file: ImageFile | undefined): unknown {
   return file && { path: file.path, type: file.status.type, target: file.target };
 }
 
-/** What `oci cat` would print, or why it would not. */
+/** The output of `oci cat`, or the reason why there is none. */
 async function catOf(files: ImageFiles, path: string): Promise<string | undefined> {
   try {
     return await files.readText(path);
@@ -105,7 +105,7 @@ function pathsIn(root: string): readonly string[] {
   ];
 }
 
-/** Compares every lookup with what unpacking gives. */
+/** Compares every lookup with the unpacked files. */
 async function assertAsUnpacked(
   box: UnpackBox,
   layers: readonly Uint8Array[],
@@ -125,7 +125,7 @@ async function assertAsUnpacked(
       cat: contentOf(root, path),
       ls: listOf(root, path),
     };
-    // Anew for each path: a view of all layers that one path takes would help the next.
+    // A new one for each path, because a view of all layers for one path would also serve the next.
     const files = new ImageFiles(box.store, image);
     const listed = await Array.fromAsync(whole.list(path), ({ path }) => path);
     actual[path] = {
@@ -174,7 +174,7 @@ posixTest("ImageFiles looks up what unpacking gives, for any layers", async () =
       try {
         await applyLayers(fromLayers(layers), root, { ownership: "squash" });
       } catch {
-        // Such as a hard link to nothing.
+        // For example, a dangling hard link.
         fc.pre(false);
       }
       await assertAsUnpacked(box, layers, ["a/b", "b/../a", "c/a/b"]);

@@ -29,7 +29,7 @@ const MANIFEST_PATH = "/v2/team/app/manifests/v1";
 const LAYER_PATH = `/v2/team/app/blobs/${LAYER.descriptor.digest}`;
 const OTHER = `sha256:${"0".repeat(64)}`;
 
-/** What a client gets: everything, a status that says no, or a response that breaks. */
+/** Response to a client: everything, an error status, or a response that breaks. */
 type Outcome = "served" | "refused" | "broken";
 
 async function outcomeOf(url: string, expected: Uint8Array<ArrayBuffer>): Promise<Outcome> {
@@ -46,7 +46,7 @@ async function outcomeOf(url: string, expected: Uint8Array<ArrayBuffer>): Promis
   }
 }
 
-/** Two times a fault, of which the first try and one retry get both. */
+/** A fault that occurs twice: for the first attempt and for one retry. */
 const twice = (fault: Fault): FaultRule => on({ kind: "blob", method: "GET", times: 2 }, fault);
 const always = (fault: Fault): FaultRule => on({ kind: "blob", method: "GET" }, fault);
 const manifest = (fault: Fault): FaultRule => on({ kind: "manifest" }, fault);

@@ -19,7 +19,7 @@ interface Proxied extends AsyncDisposable {
   readonly get: Get;
   readonly store: ContentStore;
   readonly content: MemoryContent;
-  /** Requests that the upstream registry got: `GET /v2/…`. */
+  /** Requests that the upstream registry received: `GET /v2/…`. */
   readonly requests: string[];
   readonly warnings: string[];
   /** Resolves with the first warning, which may follow the response that it is about. */
@@ -115,7 +115,7 @@ Deno.test("ProxyRegistryContent names an index when one of its images is whole",
   );
 });
 
-Deno.test("ProxyRegistryContent serves what it has when upstream is away", async () => {
+Deno.test("ProxyRegistryContent serves stored content when upstream is unavailable", async () => {
   await using proxied = await setUp();
   await pull(proxied);
   await proxied.stopUpstream();
@@ -178,7 +178,7 @@ Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () 
   assertEquals(await store.has(descriptor), false);
 });
 
-Deno.test("ProxyRegistryContent gives out nothing else of the store", async () => {
+Deno.test("ProxyRegistryContent serves nothing else of the store", async () => {
   await using proxied = await setUp();
   const { get, store } = proxied;
   const bytes = noise(100, 8);

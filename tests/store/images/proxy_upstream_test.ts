@@ -24,7 +24,7 @@ interface Upstream {
   readonly calls: string[];
   /** Sends the rest of each layer, which begins with a few bytes. */
   readonly release: () => void;
-  /** What `resolve` and `findBlob` do next: answer, fail, or never settle. */
+  /** Whether `resolve` and `findBlob` return, fail, or never settle. */
   state: "there" | "refused" | "silent";
 }
 
@@ -233,7 +233,7 @@ Deno.test("ProxyRegistryContent keeps an artifact whose config no client request
   );
 });
 
-Deno.test("ProxyRegistryContent lists the referrers that it has served while upstream is away", async () => {
+Deno.test("ProxyRegistryContent lists the referrers that it has served while upstream is unavailable", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const origin = upstream();
@@ -261,7 +261,7 @@ Deno.test("ProxyRegistryContent serves blobs of a manifest from before its resta
   const origin = upstream();
   origin.release();
   const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
-  // As containerd does with a manifest in its own store.
+  // Like containerd with a manifest in its own store.
   await content.resolve("app", "all");
   const { digest, size } = LAYER.descriptor;
 

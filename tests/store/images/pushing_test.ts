@@ -15,7 +15,7 @@ const BYTES = noise(5000, 9);
 const MIB = 1024 * 1024;
 const DIGEST = digestOf(BYTES);
 
-Deno.test("StoreRegistryContent names what is pushed after localhost", async () => {
+Deno.test("StoreRegistryContent stores pushed images under localhost", async () => {
   await using pushed = await setUp();
 
   await push(pushed.content, "team/app", ["v1", "latest"], INDEX);
@@ -25,7 +25,7 @@ Deno.test("StoreRegistryContent names what is pushed after localhost", async () 
   assertEquals(await pushed.content.tags("team/app"), ["latest", "v1"]);
 });
 
-Deno.test("serveStore() gets an upload that is cut every MiB, with few bytes twice", async () => {
+Deno.test("serveStore() receives an upload that is cut every MiB, with few bytes sent twice", async () => {
   await using directory = await makeTempDir({ large: true });
   const blob = blobOf(OCI_LAYER, noise(16 * MIB));
   const { bytes } = blob;
@@ -70,7 +70,7 @@ Deno.test("StoreRegistryContent records a push by digest until an index lists it
   assertEquals(await names(store), ["localhost/a:1"]);
 });
 
-Deno.test("StoreRegistryContent still has after a restart what was pushed", async () => {
+Deno.test("StoreRegistryContent keeps pushed content across a restart", async () => {
   await using pushed = await setUp();
   const signature = buildArtifact({ artifactType: "application/x", subject: IMAGE.descriptor });
   const orphan = buildArtifact({ artifactType: "application/y", subject: ARM64.descriptor });
@@ -123,7 +123,7 @@ Deno.test.each<{ name: string; digest: Digest }>([
   assertEquals(await parts(store), []);
 });
 
-Deno.test("StoreRegistryContent keeps nothing of an upload that is cancelled", async () => {
+Deno.test("StoreRegistryContent keeps nothing of a cancelled upload", async () => {
   await using pushed = await setUp();
   const upload = await pushed.content.beginUpload("a");
   await upload.write(BYTES);
@@ -133,7 +133,7 @@ Deno.test("StoreRegistryContent keeps nothing of an upload that is cancelled", a
   assertEquals(await parts(pushed.store), []);
 });
 
-Deno.test("StoreRegistryContent mounts what some repository has, and nothing else", async () => {
+Deno.test("StoreRegistryContent mounts only blobs that some repository has", async () => {
   await using pushed = await setUp([["example.com/a:1", IMAGE]]);
   const { content, store } = pushed;
   await store.putBytes({ mediaType: "x", digest: DIGEST, size: BYTES.length }, BYTES);
@@ -199,7 +199,7 @@ Deno.test("StoreRegistryContent hides deleted content after a restart, until it 
   assertEquals((await (await restarted()).resolve("a", digest))?.digest, digest);
 });
 
-Deno.test("StoreRegistryContent shows again what is pushed again", async () => {
+Deno.test("StoreRegistryContent shows content that is pushed again", async () => {
   await using pushed = await setUp();
   const { content } = pushed;
   const { digest } = LAYER.descriptor;

@@ -58,7 +58,7 @@ Deno.test("StoreRegistryContent serves only content that a repository references
   const digest = secret?.descriptor.digest ?? OTHER.descriptor.digest;
   assertEquals(await content.size("example.com/a", digest), undefined);
   await assertRejects(() => content.open("example.com/a", digest), Deno.errors.NotFound);
-  // A config is a blob, and no manifest.
+  // A config is a blob, not a manifest.
   assertEquals(await content.resolve("example.com/a", AMD64.config.descriptor.digest), undefined);
 });
 
@@ -121,7 +121,7 @@ Deno.test("StoreRegistryContent serves what is pulled while it serves", async ()
   assertEquals(await content.tags("example.com/a"), ["1", "2"]);
 });
 
-Deno.test("StoreRegistryContent keeps serving beside a manifest that is damaged", async () => {
+Deno.test("StoreRegistryContent keeps serving despite a damaged manifest", async () => {
   await using served = await serve([["example.com/a:1", INDEX], ["example.com/a:2", OTHER]]);
   const { content, store } = served;
   await Deno.writeTextFile(store.blobPath(OTHER.descriptor.digest), "damaged");

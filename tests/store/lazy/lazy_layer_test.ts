@@ -85,7 +85,7 @@ async function makeScene(
   };
 }
 
-/** What a file says, or what it fails with. */
+/** Content of a file, or the error. */
 async function bytesOf(files: ImageFiles, path: string): Promise<Uint8Array> {
   return await new Response(await files.read(path)).bytes();
 }

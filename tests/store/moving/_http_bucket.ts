@@ -38,7 +38,7 @@ export class HttpBucket implements NamedSource, NamedTarget {
     open: OpenContent,
     { signal }: ContentOptions = {},
   ): Promise<void> {
-    // An object store takes what it gets: the stream fails before its end if the bytes are wrong.
+    // An object store accepts any bytes: the stream fails before its end if they are wrong.
     const body = (await open()).pipeThrough(new VerifyStream(descriptor));
     await this.#put(this.#blob(descriptor.digest), body, signal);
   }

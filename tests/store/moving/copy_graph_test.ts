@@ -77,7 +77,7 @@ for (
   });
 }
 
-Deno.test("copyGraph() looks for manifests, and for no blob, where all is there", async () => {
+Deno.test("copyGraph() looks for manifests, and for no blob, if the target has everything", async () => {
   const target = new RecordingContent();
   const source = await memoryOf(INDEX);
   await copyGraph(source, target, INDEX.descriptor);
@@ -92,7 +92,7 @@ Deno.test("copyGraph() looks for manifests, and for no blob, where all is there"
   );
 });
 
-Deno.test("copyGraph() completes an index whose manifests are not all there", async () => {
+Deno.test("copyGraph() completes an index with missing manifests", async () => {
   const target = new RecordingContent();
   const source = await memoryOf(INDEX);
   await copyGraph(source, target, INDEX.descriptor, {
@@ -172,14 +172,14 @@ Deno.test("copyNamed() names nothing when a blob cannot be copied", async () => 
   assertEquals(await target.exists(INDEX.descriptor), false);
 });
 
-Deno.test("copyGraph() replaces what a hook replaces, and writes its parents anew", async () => {
+Deno.test("copyGraph() stores the replacements of a hook, and rewrites their parents", async () => {
   const source = await memoryOf(INDEX);
   const target = new MemoryContent();
   const plain = new Map(
     [...AMD64.layers, ...ARM64.layers].map(({ descriptor, tar }) => [descriptor.digest, tar]),
   );
 
-  // Layers without compression in place of those by gzip.
+  // Replaces gzip layers with uncompressed ones.
   const stored = await copyGraph(source, target, INDEX.descriptor, {
     before: ({ descriptor }) => {
       const bytes = plain.get(descriptor.digest);
@@ -267,7 +267,7 @@ Deno.test("copyGraph() copies referrers, those of parts and of referrers too", a
   }
 });
 
-Deno.test("copyGraph() ends where documents are listed as referrers of each other", async () => {
+Deno.test("copyGraph() ends if documents are listed as referrers of each other", async () => {
   const source = await memoryOf(AMD64, ARM64);
   const target = new MemoryContent();
 
@@ -324,7 +324,7 @@ for (
   });
 }
 
-Deno.test("copyNamed() takes one request per manifest and none per blob where all is there", async () => {
+Deno.test("copyNamed() sends one request per manifest and none per blob if the target has everything", async () => {
   await using registry = writableRegistry();
   using client = testClient();
   const source = await memoryOf(INDEX);
@@ -349,7 +349,7 @@ Deno.test("copyNamed() takes one request per manifest and none per blob where al
   );
 });
 
-Deno.test("copyGraph() copies no more blobs at once than it may", async () => {
+Deno.test("copyGraph() limits the number of concurrent blobs", async () => {
   const layers = Array.from({ length: 12 }, (_, i) => tar(file(`${i}`, `${i}`)));
   const image = buildImage({ layers });
   const source = await memoryOf(image);

@@ -38,7 +38,7 @@ Deno.test("LayoutWriter leaves no directories of a store, also after a second im
   assertEquals(length, 2);
 });
 
-Deno.test("LayoutWriter removes the directories that a killed one has left", async () => {
+Deno.test("LayoutWriter removes the directories that a killed writer has left", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
   {

@@ -86,7 +86,7 @@ Deno.test("loadArchive() reads an archive from a stream", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
   const archive = ociArchive(IMAGE, "v1");
-  // In chunks that no header fits.
+  // In chunks that are shorter than a header.
   const chunks = Array.from({ length: Math.ceil(archive.length / 100) }, (_, i) => {
     return archive.subarray(i * 100, i * 100 + 100);
   });
@@ -138,7 +138,7 @@ Deno.test("loadArchive() loads all images of a docker archive, and keeps their i
     assert(image !== undefined);
     await validateImage(image);
     assertEquals(image.config.bytes, built.config.bytes);
-    // There is nothing to choose in a manifest of docker's schema 2, so it comes out the same.
+    // A manifest of docker's schema 2 has no optional parts, so the result is the same.
     assertEquals(image.manifest.value.layers, built.layers.map(({ descriptor }) => descriptor));
   }
 });
@@ -194,7 +194,7 @@ Deno.test.each([
   for (const { descriptor } of loaded) assertEquals(descriptor.digest, IMAGE.descriptor.digest);
 });
 
-Deno.test("loadArchive() loads indexes, with the platforms that are there, and artifacts", async () => {
+Deno.test("loadArchive() loads indexes, with the platforms in the archive, and artifacts", async () => {
   await using dir = await makeTempDir();
   const arm = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
   const index = buildIndex([IMAGE, arm]);
@@ -231,12 +231,12 @@ const WRONG = new Uint8Array(LAYER?.bytes.length ?? 0);
 const GOOD = ociArchive(IMAGE, "h.io/a:1");
 const LEGACY = dockerArchive({ image: DOCKER, tags: ["a:1"] });
 
-/** An OCI archive with something else in place of one layer. */
+/** An OCI archive with other content for one layer. */
 function withLayer(...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return tar(...entries, ...OTHERS, indexEntry([IMAGE, "h.io/a:1"]));
 }
 
-/** A docker archive with other entries behind, which override nothing. */
+/** A docker archive with additional entries at the end, which override nothing. */
 function legacy(manifest: unknown, ...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return tar(file("manifest.json", JSON.stringify(manifest)), ...entries);
 }
@@ -441,7 +441,7 @@ Deno.test("ImageArchive.fetch() fails if a blob has other bytes, unless the read
   assertEquals((await read(true)).length, descriptor.size);
 });
 
-Deno.test("loadArchive() says that there is no file, or a directory", async () => {
+Deno.test("loadArchive() reports a missing file, and a directory", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
 
@@ -463,7 +463,7 @@ Deno.test("loadArchive() stops with the signal's reason", async () => {
   assertEquals(error, reason);
 });
 
-Deno.test("loadArchive() puts a directory of the archive to no use", async () => {
+Deno.test("loadArchive() ignores directories in the archive", async () => {
   await using temp = await makeTempDir();
 
   const { loaded } = await load(temp, concat(dir("."), dir("blobs"), dir("blobs"), GOOD));

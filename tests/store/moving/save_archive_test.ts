@@ -132,7 +132,7 @@ Deno.test("saveArchive() saves an index with all platforms, or one platform of i
   assertEquals((await layout.resolve("h.io/a:1"))?.digest, whole);
 });
 
-Deno.test("saveArchive() leaves the file as it was where it fails", async () => {
+Deno.test("saveArchive() does not change the file if it fails", async () => {
   await using dir = await makeTempDir();
   const store = await storeOf(dir, IMAGE);
   const path = dir.join("a.tar");
@@ -152,7 +152,7 @@ Deno.test("saveArchive() leaves the file as it was where it fails", async () => 
 });
 
 Deno.test({
-  name: "saveArchive() replaces what a link leads to, and keeps link and mode",
+  name: "saveArchive() replaces the target of a link, and keeps link and mode",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using dir = await makeTempDir();
@@ -188,7 +188,7 @@ Deno.test("saveArchive() writes artifacts into an oci-archive, and none into a d
   assertEquals(archive.find("h.io/thing:1").descriptor.digest, artifact.descriptor.digest);
 });
 
-Deno.test("ImageArchiveWriter takes back half an entry, where it can", async () => {
+Deno.test("ImageArchiveWriter removes a partly written entry if possible", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("a.tar");
   await using writer = await ImageArchiveWriter.create(path, "oci-archive");

@@ -16,7 +16,7 @@ import {
 const KEY = "layer sha256:0 test";
 const RECORD = { opaqueRoot: false, describesRoot: true };
 
-/** A store with an extracted layer, and an empty directory beside it. */
+/** A store with an extracted layer, and an empty directory next to it. */
 async function makeStore() {
   const directory = await makeTempDir();
   const [path, aside] = [directory.join("store"), directory.join("aside")];

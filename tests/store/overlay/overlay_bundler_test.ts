@@ -54,7 +54,7 @@ overlayTest("OverlayBundler makes a bundle, and removes it", async () => {
   assertEquals(await test.list("containers"), []);
 });
 
-overlayTest("OverlayBundler keeps what is written out of the layers", async () => {
+overlayTest("OverlayBundler keeps written files out of the layers", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -99,7 +99,7 @@ overlayTest("OverlayBundler refuses an id that is in use", async () => {
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/mine`), "mine");
 });
 
-overlayTest("OverlayBundler gives an id to one of many that want it", async () => {
+overlayTest("OverlayBundler gives an id to one of many callers", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -136,7 +136,7 @@ overlayTest("OverlayBundler makes two hundred bundles at once", async () => {
   assertEquals(await test.list("containers"), []);
 });
 
-overlayTest("OverlayBundler hides a file of whichever parent a layer has", async () => {
+overlayTest("OverlayBundler hides a file of any parent of a layer", async () => {
   await using test = await makeStore();
   const remove = tar(dir("etc"), whiteout("etc/shadow"));
   const without = tar(dir("etc"), file("etc/hosts", ""));
@@ -149,7 +149,7 @@ overlayTest("OverlayBundler hides a file of whichever parent a layer has", async
   await using bundle = await bundler.bundle(second, "second");
 
   assertEquals(await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs/etc`)), []);
-  // Three layers, each once, with a record beside it.
+  // Three layers, each once, with a record.
   assertEquals((await test.list("chains")).length, 6);
 });
 
@@ -225,7 +225,7 @@ overlayTest("OverlayBundler bundles an image without layers", async () => {
   assertEquals(await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`)), []);
 });
 
-overlayTest("OverlayBundler gives the root what the top layer says of it", async () => {
+overlayTest("OverlayBundler gives the root the metadata in the top layer", async () => {
   await using test = await makeStore();
   const root = dir(".", { mode: 0o711, uid: 3, gid: 4, mtime: 1_234_567_890 });
   const image = await storeBuilt(test.store, { layers: [tar(dir(".")), tar(root), BASE] });
@@ -237,10 +237,10 @@ overlayTest("OverlayBundler gives the root what the top layer says of it", async
   assertEquals(mtime?.getTime(), 1_234_567_890_000);
 });
 
-overlayTest("OverlayBundler gives the root what unpackImage() gives it", async () => {
+overlayTest("OverlayBundler gives the root the same metadata as unpackImage()", async () => {
   await using test = await makeStore();
   const below = tar(dir(".", { mode: 0o700, uid: 1, gid: 2, mtime: 1_234_567_890 }));
-  // Once taken for the root of a layer without an entry for it.
+  // This was once mistaken for the root of a layer without an entry for it.
   const root = tar(dir(".", { mode: 0o755, uid: 3, gid: 4, mtime: 1 }));
   const image = await storeBuilt(test.store, { layers: [below, root, BASE] });
 
@@ -266,7 +266,7 @@ overlayTest("OverlayBundler lists no whiteout that hides nothing", async () => {
   assertEquals([await names("new"), await names("op")], [["file"], []]);
 });
 
-overlayTest("OverlayBundler limits what is written to memory", async () => {
+overlayTest("OverlayBundler limits the bytes written to memory", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store, { upper: { kind: "tmpfs", sizeBytes: 65_536 } });
@@ -276,7 +276,7 @@ overlayTest("OverlayBundler limits what is written to memory", async () => {
   await assertRejects(() => Deno.writeFile(`${bundle.path}/rootfs/large`, new Uint8Array(131_072)));
 });
 
-overlayTest("OverlayBundler leaves nothing of what fails at the end", async () => {
+overlayTest("OverlayBundler leaves nothing if it fails at the end", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -302,7 +302,7 @@ overlayTest("OverlayBundler leaves nothing of a mount that fails", async () => {
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
-overlayTest("OverlayBundler leaves an empty directory that was there", async () => {
+overlayTest("OverlayBundler keeps an existing empty directory if it fails", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const path = test.directory.join("mine");
@@ -314,7 +314,7 @@ overlayTest("OverlayBundler leaves an empty directory that was there", async () 
   assertEquals(await Array.fromAsync(Deno.readDir(path)), []);
 });
 
-overlayTest("OverlayBundler keeps nothing of a layer that is another", async () => {
+overlayTest("OverlayBundler keeps nothing of a layer with wrong bytes", async () => {
   await using test = await makeStore();
   const lie = { tar: tar(file("evil", "")), diffId: digestOf(BASE) };
   const image = await storeBuilt(test.store, { layers: [lie] });
@@ -343,7 +343,7 @@ overlayTest("OverlayBundler detaches a bundle that is in use", async () => {
   assertStringIncludes(warnings[0] ?? "", "still in use");
 });
 
-overlayTest("OverlayBundler reads users inside the root alone", async () => {
+overlayTest("OverlayBundler reads users only inside the root", async () => {
   await using test = await makeStore();
   await Deno.writeTextFile(test.directory.join("passwd"), "host:x:7:7::/:/bin/sh\n");
   const layer = tar(dir("etc"), symlink("etc/passwd", test.directory.join("passwd")));
@@ -388,7 +388,7 @@ overlayTest("prepareLayers() leaves the bundler nothing to extract", async () =>
 
   const layers = await prepareLayers(test.store, image);
 
-  // The layers are used as they are, though what they were made of is gone.
+  // The extracted layers are used, although their blobs are gone.
   for (const { descriptor } of image.layers) {
     await Deno.remove(test.store.blobPath(descriptor.digest));
   }
@@ -421,13 +421,13 @@ overlayTest.each([
   assertEquals((mode ?? 0) % 0o10000, 0o750);
 });
 
-overlayTest("OverlayBundler removes what a killed process left", async () => {
+overlayTest("OverlayBundler removes leftovers of a killed process", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const left = `${test.path}/containers/web`;
   const bundler = new OverlayBundler(test.store);
   const made = await bundler.bundle(image, "web");
-  // As if it had been killed between the mount and the configuration.
+  // Simulates a kill between the mount and the configuration.
   await changeRecord(test.path, made.path, { phase: "making" });
   assertEquals(test.mounts().length, 1);
 
@@ -437,7 +437,7 @@ overlayTest("OverlayBundler removes what a killed process left", async () => {
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/secret`), "secret");
 });
 
-Deno.test("overlaySupported() says no without FFI, and why", async () => {
+Deno.test("overlaySupported() returns the reason without FFI", async () => {
   await using directory = await makeTempDir();
   const module = new URL("../../../store/mod.ts", import.meta.url).href;
   const script = directory.join("supported.ts");
@@ -455,7 +455,7 @@ Deno.test("overlaySupported() says no without FFI, and why", async () => {
   assertEquals(JSON.parse(stdout), { supported: false, reason: "it needs --allow-ffi" });
 });
 
-overlayTest("overlaySupported() says no for a store on an overlay, and why", async () => {
+overlayTest("overlaySupported() returns the reason for a store on an overlay", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   await using bundle = await new OverlayBundler(test.store).bundle(image, "outer");
@@ -475,7 +475,7 @@ Deno.test("overlaySupported() leaves nothing behind", async () => {
   assertEquals([test.mounts(), await Array.fromAsync(Deno.readDir(test.path))], [[], []]);
 });
 
-overlayTest("removeBundle() removes what another process made", async () => {
+overlayTest("removeBundle() removes a bundle that another process made", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const { path } = await new OverlayBundler(test.store).bundle(image, "x");

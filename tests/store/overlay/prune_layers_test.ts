@@ -14,7 +14,7 @@ import { storeBuilt } from "../images/_stored_image.ts";
 import { testUnless } from "../../_support/skip.ts";
 
 const overlayTest = testUnless(await overlayReason());
-/** Needs its parents: it does not say what `etc` is. */
+/** Needs its parents, because it does not describe `etc`. */
 const TOP = tar(file("etc/top", "top"));
 
 overlayTest("pruneLayers() keeps the layers of images", async () => {
@@ -49,7 +49,7 @@ overlayTest("pruneLayers() keeps the layers of bundles, wherever they are", asyn
   assertEquals(await test.list("chains"), []);
 });
 
-Deno.test("pruneLayers() removes a link, and not what it leads to", async () => {
+Deno.test("pruneLayers() removes a link, but not its target", async () => {
   await using test = await makeStore();
   const outside = test.directory.join("outside");
   await Deno.mkdir(outside);
@@ -77,7 +77,7 @@ Deno.test("pruneLayers() removes uncompressed layers", async () => {
   assertEquals((await test.list("tarballs/sha256")).length, 1);
 });
 
-Deno.test("pruneLayers() removes what killed processes left", async () => {
+Deno.test("pruneLayers() removes leftovers of killed processes", async () => {
   await using test = await makeStore();
   await Deno.mkdir(`${test.path}/chains/abcdefgh.new/etc`, { recursive: true });
   await Deno.mkdir(`${test.path}/chains/abcdefgh.new.work`);
@@ -89,7 +89,7 @@ Deno.test("pruneLayers() removes what killed processes left", async () => {
   assertEquals(await test.list("chains"), []);
 });
 
-Deno.test("pruneLayers() waits for who uses layers", async () => {
+Deno.test("pruneLayers() waits for processes that use layers", async () => {
   await using test = await makeStore();
   await Deno.mkdir(`${test.path}/chains/bcdefghi`, { recursive: true });
   let isDone = false;

@@ -4,8 +4,8 @@ import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /**
- * A program that takes the arguments of a runtime and runs a script in place of a container. It
- * kills the process whose ID the script writes to the file `pid` beside it.
+ * A program that accepts the arguments of a runtime and runs a script instead of a container. It
+ * kills the process whose ID the script writes to the file `pid` in its directory.
  */
 async function fakeRuntime(dir: TempDir, script: string): Promise<string> {
   const path = dir.join("runtime");

@@ -3,7 +3,7 @@ import { ByteQueue } from "../../../store/stages/_byte_queue.ts";
 
 const CHUNK = 300_000;
 
-/** Says whether something has been settled by now. */
+/** Returns whether a promise has settled. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol();
   return await Promise.race([promise.then(() => true, () => true), Promise.resolve(pending)]) !==

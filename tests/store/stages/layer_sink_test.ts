@@ -5,7 +5,7 @@ import type { LayerSink, SinkListener } from "../../../store/stages/layer_sink.t
 
 const SILENT: SinkListener = { warn() {}, fail() {} };
 
-/** Collects the bytes of a layer, once it may. */
+/** Collects the bytes of a layer, once it is released. */
 class Collector implements StreamConsumer<readonly number[]> {
   position = 0;
   resets = 0;

@@ -54,7 +54,7 @@ plantedTest(
     await Deno.remove(test.tarball);
     await plant(`${test.tarball}.part`, test.aside);
 
-    // A file is taken back; what is no file is left to its owner.
+    // A file is replaced; anything else is left to its owner.
     if ((await Deno.lstat(`${test.tarball}.part`)).isFile) {
       assertEquals(await test.open(), TAR);
       const { nlink, uid } = await Deno.lstat(test.tarball);

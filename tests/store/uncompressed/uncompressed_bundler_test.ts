@@ -52,7 +52,7 @@ Deno.test("UncompressedBundler keeps layers by the digest of their bytes", async
   assertEquals(await Deno.readFile(path), BASE as Uint8Array<ArrayBuffer>);
 });
 
-Deno.test("UncompressedBundler keeps no layer twice that was not compressed", async () => {
+Deno.test("UncompressedBundler keeps no second copy of an uncompressed layer", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE], compression: "none" });
 
@@ -61,7 +61,7 @@ Deno.test("UncompressedBundler keeps no layer twice that was not compressed", as
   assertEquals(await test.list("tarballs/sha256"), []);
 });
 
-Deno.test("UncompressedBundler makes a tarball again that has changed", async () => {
+Deno.test("UncompressedBundler replaces a tarball that has changed", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new UncompressedBundler(test.store);
@@ -75,7 +75,7 @@ Deno.test("UncompressedBundler makes a tarball again that has changed", async ()
   assertEquals(digestOf(await Deno.readFile(path)), digestOf(BASE));
 });
 
-Deno.test("UncompressedBundler keeps nothing of a layer that is another", async () => {
+Deno.test("UncompressedBundler keeps nothing of a layer with wrong bytes", async () => {
   await using test = await makeStore();
   const lie = { tar: tar(file("evil", "")), diffId: digestOf(BASE) };
   const image = await storeBuilt(test.store, { layers: [lie] });

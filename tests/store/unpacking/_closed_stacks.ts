@@ -5,7 +5,7 @@ const NAME = fc.constantFrom("a", "b", "c");
 const PATH = fc.array(NAME, { minLength: 1, maxLength: 4 }).map((names) => names.join("/"));
 const DIRECTORY = fc.oneof(PATH, fc.constant("."));
 const TARGET = fc.constantFrom("a", "/b", "../c", "a/b", "/a/b/c", ".");
-/** Most of them keep the owner from something. */
+/** Most of them deny the owner something. */
 const MODE = fc.constantFrom(0, 0o111, 0o333, 0o444, 0o555, 0o600, 0o700, 0o755, 0o1777);
 const FILE_MODE = fc.constantFrom(0, 0o444, 0o644, 0o4755);
 const TIME = fc.constantFrom(0, 1_600_000_000);
@@ -62,7 +62,7 @@ function stacksOf(mode: number): readonly (readonly Uint8Array[])[] {
 /**
  * Stacks of layers with directories that their owner may not use: the same for the same seed.
  *
- * @param count How many at random, beside those that were thought of.
+ * @param count Number of random stacks, in addition to those written by hand.
  */
 export function closedStacks(count: number, seed: number): readonly (readonly Uint8Array[])[] {
   const thoughtOf = [0o555, 0o444, 0o111, 0o600, 0].flatMap(stacksOf);

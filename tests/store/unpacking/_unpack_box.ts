@@ -14,7 +14,7 @@ export interface FakeLayer extends RemoteLayer {
 
 /** Options for {@linkcode fakeLayers}. */
 export interface FakeLayerOptions {
-  /** Bytes to send in place of those that are promised. */
+  /** Bytes to send instead of the right ones. */
   readonly bytes?: (layer: BuiltLayer) => Uint8Array;
   /** Transforms the stream of the bytes. */
   readonly through?: (
@@ -44,7 +44,7 @@ export function fakeLayers(
   });
 }
 
-/** Layers by their archives: many tests use the same large one, which is slow to compress. */
+/** Layers by archive, because many tests use the same large archive, which is slow to compress. */
 const BUILT = new WeakMap<Uint8Array, BuiltLayer>();
 
 function builtLayer(input: Uint8Array | LayerInput): BuiltLayer {
@@ -55,7 +55,7 @@ function builtLayer(input: Uint8Array | LayerInput): BuiltLayer {
   return built;
 }
 
-/** Makes an image that only has layers; tests use nothing else of it. */
+/** Makes an image that only has layers, because tests use nothing else. */
 export function imageOf(layers: readonly FakeLayer[]): RemoteImage {
   return { layers } as unknown as RemoteImage;
 }

@@ -1,6 +1,6 @@
 /**
- * Unpacks an image, and kills itself at a call that changes files: the first one is that which
- * moves the first entry to its final place. Prints the number of calls if it gets to its end.
+ * Unpacks an image, and kills itself at a call that changes files. The first such call moves the
+ * first entry to its final place. Prints the number of calls if it reaches its end.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { fakeLayers, imageOf } from "./_unpack_box.ts";
 const [store = "", root = "", at = ""] = Deno.args;
 let count = 0;
 
-/** Replaces a function of Deno's by one that counts its calls. */
+/** Replaces a function of Deno with one that counts its calls. */
 function watch(name: "renameSync" | "chmodSync" | "utimeSync" | "remove" | "removeSync"): void {
   const call: unknown = Reflect.get(Deno, name);
   if (typeof call !== "function") throw new TypeError(`Cannot find Deno.${name}`);

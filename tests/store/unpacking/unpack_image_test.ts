@@ -50,10 +50,10 @@ async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, st
 }
 
 const RANDOM_STACKS = Array.from({ length: 8 }, (_, seed) => randomStack(seed));
-/** More than fits the memory between two threads. */
+/** More than fits into the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(3_000_000)), file("last", "x"));
 
-/** Parts of layers with a wrong byte, which does or does not keep them from being extracted. */
+/** Parts of layers with a wrong byte, which may or may not prevent their extraction. */
 const WRONG_PARTS = [
   { of: "content of the base", index: 0, at: 99_000 },
   { of: "compression of the base", index: 0, at: 11 },
@@ -119,7 +119,7 @@ Deno.test("unpackImage() stops in the middle of a stored layer", async () => {
 });
 
 for (const [where, open] of Object.entries(THREADS)) {
-  // A thread takes longer to start than such an image to unpack, so the tests share them.
+  // Starting a thread takes longer than unpacking such an image, so the tests share threads.
   const threads = open();
   Deno.test.afterAll(() => threads[Symbol.dispose]());
 
@@ -298,7 +298,7 @@ Deno.test("unpackImage() removes the directories that it made when it fails", as
 });
 
 rootTest({
-  name: "unpackImage() gives the root directory its metadata",
+  name: "unpackImage() sets the metadata of the root directory",
   fn: async () => {
     await using box = await makeUnpackBox();
     const image = imageOf(fakeLayers([
@@ -316,7 +316,7 @@ rootTest({
   },
 });
 
-/** A directory of somebody's, with names that an image has as well. */
+/** A directory of the user with names that the image also has. */
 async function makeOwn(root: string): Promise<void> {
   await Deno.mkdir(`${root}/var`, { recursive: true });
   for (const path of ["a", "gone", "var/mine"]) await Deno.writeTextFile(`${root}/${path}`, "mine");
@@ -361,7 +361,7 @@ Deno.test.each([
   const options = { force: true, paths };
   const report = await unpackImage(box.store, image, box.root, options);
 
-  // As it stands in the layers, whiteouts included.
+  // As in the layers, including whiteouts.
   assertEquals([report.entries, report.skippedCount], [12, 0]);
   for (const [path, text] of Object.entries(files)) {
     assertEquals(await Deno.readTextFile(`${box.root}/${path}`), text, path);
@@ -470,7 +470,7 @@ rootTest.each([
   },
 );
 
-/** What there is, but for other names of the same files. */
+/** Existing entries, without other names of the same files. */
 function statesOf(root: string): ReadonlyMap<string, unknown> {
   return new Map([...readTree(root)].map(([path, { nlink: _, sameAs: __, ...state }]) => {
     return [path, state];

@@ -39,7 +39,10 @@ async function makeWork(root: string, id: string = crypto.randomUUID()): Promise
   return work;
 }
 
-/** What a process leaves that is killed while it unpacks; its record may name another directory. */
+/**
+ * Makes the leftovers of a process that was killed while it unpacked; its record may name another
+ * directory.
+ */
 async function leaveWork(box: UnpackBox, recorded: string = box.root): Promise<string> {
   const id = crypto.randomUUID();
   const record = await UnpackRecord.lock(box.store.path, recorded);
@@ -136,7 +139,7 @@ Deno.test("unpackImage() refuses a file with the name of the work directory", as
   await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError, "not empty");
 });
 
-Deno.test("unpackImage() refuses a directory that gets other files meanwhile", async () => {
+Deno.test("unpackImage() refuses a directory that gets other files during the extraction", async () => {
   await using box = await makeUnpackBox();
   await Deno.mkdir(box.root);
   const { image, begun, release } = heldLayers([LARGE]);
@@ -207,7 +210,8 @@ for (const force of [false, true]) {
 Deno.test("unpackImage() keeps its lock when it starts over", async () => {
   await using box = await makeUnpackBox();
   const other = imageOf(fakeLayers([tar(file("a", "x"))]));
-  // What is selected is a link into what is not, so that all is extracted in a second pass.
+  // The selected path is a link to one that is not selected, so everything is extracted in a second
+  // pass.
   const [layer] = fakeLayers([tar(file("b", "x"), hardlink("a", "b"))]);
   assert(layer !== undefined);
   let refused: Promise<unknown> | undefined;
@@ -215,7 +219,7 @@ Deno.test("unpackImage() keeps its lock when it starts over", async () => {
     ...layer,
     get descriptor() {
       if (layer.offsets.length > 0) {
-        // It waits for the other one a moment, which may have ended then.
+        // It waits a moment for the other one, which may have ended by then.
         refused ??= assertRejects(() => unpackImage(box.store, other, box.root), UnpackError);
       }
       return layer.descriptor;

@@ -132,7 +132,7 @@ Deno.test("fsck() finds no damage in a sound store", async () => {
   assertEquals(bytes, sizes.reduce((sum, size) => sum + size, 0));
 });
 
-Deno.test("fsck() does not miss a platform that was never pulled", async () => {
+Deno.test("fsck() does not report a platform that was never pulled", async () => {
   await using scene = await makeStore();
   const index = buildIndex([IMAGE, OTHER]);
   await scene.store.putBytes(index.descriptor, index.bytes);
@@ -162,7 +162,7 @@ Deno.test.each(WITHOUT_PLATFORMS)("fsck() misses the platforms of $name", async 
   }]);
 });
 
-Deno.test("fsck() says why it cannot repair, and keeps what is wrong", async () => {
+Deno.test("fsck() explains why it cannot repair, and keeps the damaged content", async () => {
   await using scene = await makeStore();
   await flipBit(scene.layer);
   const broken = { fetch: () => Promise.reject(new Error("the registry is gone")) };

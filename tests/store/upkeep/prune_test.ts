@@ -173,7 +173,7 @@ Deno.test("prune() removes the holds of killed commands", async () => {
   assertEquals(await exists(stale), false);
 });
 
-Deno.test("prune() beside pulls loses nothing", async () => {
+Deno.test("prune() loses nothing while images are pulled", async () => {
   await using scene = await makeStore();
   const { store } = scene;
   const source = await makeStore();
@@ -236,7 +236,7 @@ Deno.test("prune() removes old incomplete downloads with their records", async (
   assertEquals(left.map(({ name }) => `${scene.store.path}/ingest/${name}`), [young]);
 });
 
-Deno.test("prune() creates nothing where there is no store", async () => {
+Deno.test("prune() creates nothing if there is no store", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.join("store"));
 

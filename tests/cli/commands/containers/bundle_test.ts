@@ -129,7 +129,7 @@ idsTest("oci bundle applies its options to config.json", async () => {
   ]);
 });
 
-idsTest("oci bundle understands the options of docker", async () => {
+idsTest("oci bundle accepts the options of docker", async () => {
   await using place = await makePlace();
   const path = place.directory.join("box");
   const source = place.directory.join("layout");
@@ -235,7 +235,7 @@ async function assertRefused(args: readonly string[], says: string): Promise<voi
   assertEquals([result.code, result.stdout], [1, ""], result.stderr);
   assertStringIncludes(result.stderr, says);
   const lines = result.stderr.trim().split("\n");
-  // Where nothing mounts, it warns that the layers are extracted.
+  // Without overlay support, it warns that the layers are extracted.
   assertEquals(lines.filter((line) => !line.startsWith("oci: warning: ")).length, 1, result.stderr);
   assertEquals(mountsIn(place), []);
   assertEquals(await Deno.stat(path).catch((error) => error.name), "NotFound");

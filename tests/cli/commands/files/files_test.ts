@@ -193,7 +193,7 @@ Deno.test("oci ls --json describes each file", async () => {
   ]);
 });
 
-Deno.test("oci ls says that there is nothing at a path", async () => {
+Deno.test("oci ls reports a missing path", async () => {
   await using box = await setUp();
 
   const { code, stderr } = await box.oci("ls", box.reference, "nowhere");
@@ -257,12 +257,12 @@ linuxTest("oci ls and export need little memory for a great many files", async (
     peaks.push(Number(stderr));
   }
 
-  // The least that a program needs is 80 MiB.
+  // Even the smallest program needs 80 MiB.
   const mib = peaks.map((kib) => Math.round(kib / 1024));
   assert(mib.every((peak) => peak > 50 && peak < 256), `MiB: ${mib.join(", ")}`);
 });
 
-Deno.test("oci ls shows times that no calendar has, and no bytes that steer a terminal", async () => {
+Deno.test("oci ls shows times out of range, and escapes control characters", async () => {
   const layer = tar(
     file("late", "", { mtime: 9e15 }),
     file("early", "", { mtime: -9e15 }),

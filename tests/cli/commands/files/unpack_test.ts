@@ -72,7 +72,7 @@ Deno.test("oci unpack prints the digest and makes the flattened tree", async () 
   assert(!await exists(`${box.root}/etc/gone`));
 });
 
-Deno.test("oci unpack warns once where it may not call the C library", async () => {
+Deno.test("oci unpack warns once without permission to call the C library", async () => {
   await using box = await setUp(IMAGE, ["-A", "--deny-ffi"]);
 
   const { code, stderr } = await box.oci("unpack", box.reference, box.root);
@@ -157,7 +157,7 @@ Deno.test.each([
   for (const path of absent) assert(!await exists(`${box.root}/${path}`), path);
 });
 
-Deno.test("oci unpack --path says which path the image lacks", async () => {
+Deno.test("oci unpack --path names the path that the image lacks", async () => {
   await using box = await setUp();
 
   const { code, stderr } = await box.oci("unpack", "--path=opt", box.reference, box.root);
@@ -167,7 +167,7 @@ Deno.test("oci unpack --path says which path the image lacks", async () => {
   assert(!await exists(box.root));
 });
 
-rootTest("oci unpack gives files to the owners that the maps name", async () => {
+rootTest("oci unpack maps the owners of files", async () => {
   await using box = await setUp();
   const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
 

@@ -167,7 +167,7 @@ peerTest({
   ]);
 });
 
-Deno.test("oci completions knows three shells", async () => {
+Deno.test("oci completions supports three shells", async () => {
   const { code, stderr } = await runOci(["completions", "tcsh"]);
 
   assertEquals(code, 2);

@@ -85,7 +85,7 @@ Deno.test("oci doctor leaves no store where there was none", async () => {
 });
 
 (IS_LINUX ? rootTest : linuxTest)({
-  name: "oci doctor says that the disk of the store is full",
+  name: "oci doctor reports that the disk of the store is full",
   fn: async () => {
     await using dir = await makeTempDir();
     const oci = [Deno.execPath(), "run", "-A", "--quiet", join(ROOT, "mod.ts")];
@@ -117,7 +117,7 @@ Deno.test("oci doctor leaves nothing in a store", async () => {
   assertEquals(document.native.supported, IS_LINUX);
 });
 
-Deno.test("oci doctor says that the store cannot be made", async () => {
+Deno.test("oci doctor reports a store that cannot be created", async () => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("file"), "");
 
@@ -229,7 +229,7 @@ Deno.test.each([{ exists: true }, { exists: false }])(
 );
 
 peerTest({
-  name: "oci doctor asks for no permission on a terminal",
+  name: "oci doctor does not prompt for permissions",
   needs: ["script"],
 }, async () => {
   await using dir = await makeTempDir();
@@ -252,7 +252,7 @@ const HYBRID = "mount -t tmpfs cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/uni
   "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified && ";
 
 peerTest({
-  name: "oci doctor says that crun does not take a hybrid of control groups, and what to do",
+  name: "oci doctor reports that crun does not support hybrid control groups, with a remedy",
   needs: ["crun", "unshare", "mount", "umount"],
   root: true,
 }, async () => {

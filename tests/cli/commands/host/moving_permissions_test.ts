@@ -9,7 +9,7 @@ import { pushBuilt } from "../../../cache/moving/_pushed.ts";
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 
-Deno.test("oci permissions serves the commands that move images", async () => {
+Deno.test("oci permissions suffices for the commands that move images", async () => {
   await using source = writableRegistry();
   await using target = writableRegistry();
   await using dir = await makeTempDir();
@@ -51,7 +51,7 @@ Deno.test("oci permissions serves the commands that move images", async () => {
   ]);
 });
 
-Deno.test("oci permissions grants a push no more than it needs", async () => {
+Deno.test("oci permissions grants a push only what it needs", async () => {
   const env = { HOME: "/home/me", OCI_STORE: "/store" };
 
   const { stdout } = await runOci(

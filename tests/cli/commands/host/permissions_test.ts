@@ -57,7 +57,7 @@ Deno.test.each([
   );
 });
 
-Deno.test("oci permissions serves each command that only asks a registry", async () => {
+Deno.test("oci permissions suffices for each command that only queries a registry", async () => {
   await using dir = await makeTempDir();
   await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const env = { HOME: dir.path };
@@ -70,7 +70,7 @@ Deno.test("oci permissions serves each command that only asks a registry", async
   assertEquals([digest?.stdout, tags?.stdout], [`${IMAGE.descriptor.digest}\n`, "1\n"]);
 });
 
-Deno.test("oci permissions serves the commands that read or write an image's files", async () => {
+Deno.test("oci permissions suffices for the commands that read or write an image's files", async () => {
   await using dir = await makeTempDir();
   await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const env = { HOME: dir.path, OCI_STORE: dir.join("store"), FOO: "foo" };
@@ -137,7 +137,7 @@ Deno.test("oci permissions lets a checkout read its modules, and nothing else", 
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
 
-Deno.test("oci permissions knows every command", async () => {
+Deno.test("oci permissions supports every command", async () => {
   const rows = [...COMMANDS.keys()].map((name) => ({ args: ["permissions", name] }));
   const batch = ociBatch(rows, { env: { OCI_STORE: "/store" } });
 
@@ -149,7 +149,7 @@ Deno.test("oci permissions knows every command", async () => {
   }
 });
 
-Deno.test("oci permissions prints one line that a shell can take", async () => {
+Deno.test("oci permissions prints one line that a shell can read", async () => {
   const { code, stdout } = await runOci(
     ["permissions", "pull", "ghcr.io/owner/app:1", "--store", "/srv/my images", "--ca", "/ca.pem"]
       .concat("--mirror", "ghcr.io=https://mirror.example:8443"),
@@ -221,7 +221,7 @@ Deno.test.each([
   assertEquals([command, flags[0]], ["images", `--allow-read=/s,${ROOT}`]);
 });
 
-linuxTest("oci permissions knows a guarded place by a relative path too", async () => {
+linuxTest("oci permissions recognizes a protected path in relative form", async () => {
   const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev/shm" });
 
   assertEquals(stdout, "--allow-all\n");

@@ -81,7 +81,7 @@ Deno.test.each([
   assertMatch(result.stdout, stdout);
 });
 
-Deno.test("oci reads an archive from stdin, once for all that it needs of it", async () => {
+Deno.test("oci reads an archive from stdin only once", async () => {
   await using scene = await makeScene();
   const stdin = await Deno.readFile(scene.dir.join("docker.tar.gz"));
 
@@ -171,7 +171,7 @@ Deno.test("oci save pulls a missing image, and names the platforms that it leave
   assertEquals(load.stdout, `${ref}@${DIGEST}\n`);
 });
 
-Deno.test("oci permissions serves save, load and archives", async () => {
+Deno.test("oci permissions suffices for save, load and archives", async () => {
   await using scene = await makeScene();
   const { oci, dir } = scene;
 

@@ -147,7 +147,7 @@ Deno.test("oci images lists unnamed images last", async () => {
   assertMatch(table.stdout, /\n- +sha256:\w{12} +linux\/amd64 +1 of 1 +\d+ B +\d+ B\n$/);
 });
 
-Deno.test("oci rm removes an image without a name by what oci images prints", async () => {
+Deno.test("oci rm removes an image without a name by the digest that oci images prints", async () => {
   await using dir = await makeTempDir();
   await filledStore(dir.join("store"));
   await Deno.writeFile(dir.join("a.tar"), ociArchive(AMD64));
@@ -283,7 +283,7 @@ Deno.test("oci rm --json prints the removed names", async () => {
   ]]);
 });
 
-Deno.test("oci rm removes nothing if one of the references is not there", async () => {
+Deno.test("oci rm removes nothing if one of the references is missing", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);
 

@@ -9,7 +9,7 @@ import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { ociArchive } from "../../../store/archives/_archives.ts";
 
-/** So many points between the first byte and the end of the process. */
+/** Number of moments between the first byte and the end of the process. */
 const POINTS = 4;
 
 const LARGE: BuiltImage = buildImage({
@@ -150,7 +150,7 @@ async function sizeOf(path: string): Promise<number> {
     const { isFile, size } = await Deno.lstat(path);
     return isFile ? size : 0;
   } catch {
-    // It was renamed meanwhile.
+    // It has just been renamed.
     return 0;
   }
 }

@@ -185,7 +185,7 @@ Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
   assert(stderr.includes(says), stderr);
 });
 
-Deno.test("oci permissions serves artifact", async () => {
+Deno.test("oci permissions suffices for artifact", async () => {
   await using scene = await makeScene();
   const { oci, host } = scene;
 

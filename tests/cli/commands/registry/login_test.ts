@@ -13,11 +13,11 @@ interface Scene extends AsyncDisposable {
   readonly home: TempDir;
   /** Docker's file. */
   readonly config: string;
-  /** Runs the command line in that home. */
+  /** Runs the command line with that home directory. */
   oci(args: readonly string[], options?: RunOciOptions): Promise<ProcessResult>;
 }
 
-/** A registry that lets in "ann" with the password "pw", and a home directory. */
+/** A registry that admits "ann" with the password "pw", and a home directory. */
 async function makeScene(): Promise<Scene> {
   await using resources = new AsyncDisposableStack();
   const home = resources.use(await makeTempDir());
@@ -108,7 +108,7 @@ Deno.test("oci login stores nothing that the registry refuses", async () => {
   assertEquals(await Array.fromAsync(Deno.readDir(home.path), ({ name }) => name), []);
 });
 
-Deno.test("oci login says that a registry asks for nothing", async () => {
+Deno.test("oci login reports that a registry requires no login", async () => {
   await using scene = await makeScene();
   await using open = await serveRegistry(new MemoryContent());
 
@@ -127,7 +127,7 @@ Deno.test("oci login says that a registry asks for nothing", async () => {
   });
 });
 
-Deno.test("oci login and logout work on the files that are named", async () => {
+Deno.test("oci login and logout change the given files", async () => {
   await using scene = await makeScene();
   const { host, oci, home, config } = scene;
   const [named, variable] = [home.join("named.json"), home.join("variable.json")];
@@ -152,7 +152,7 @@ Deno.test("oci login and logout work on the files that are named", async () => {
   assertEquals(JSON.parse(all.stdout), { registry: null, erased: [config] });
 });
 
-Deno.test("oci login leaves a file alone that it cannot read", async () => {
+Deno.test("oci login does not change a file that it cannot parse", async () => {
   await using scene = await makeScene();
   const { host, oci, config, home } = scene;
   await Deno.mkdir(home.join(".docker"));
@@ -197,7 +197,7 @@ Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
   assert(stderr.includes(says), stderr);
 });
 
-Deno.test("oci permissions serves login and logout", async () => {
+Deno.test("oci permissions suffices for login and logout", async () => {
   await using scene = await makeScene();
   const { host, oci, home } = scene;
   await Deno.mkdir(home.join("dotfiles"));

@@ -51,7 +51,7 @@ async function makeScene(options: WritableRegistryOptions = {}) {
   };
 }
 
-Deno.test("oci copy copies an image and prints where it is", async () => {
+Deno.test("oci copy copies an image and prints its location", async () => {
   await using scene = await makeScene();
   const target = `${scene.registry.host}/copy:v1`;
 
@@ -81,7 +81,7 @@ Deno.test("oci copy --json prints a document, --quiet nothing else", async () =>
   assertEquals(stderr, "");
 });
 
-Deno.test("oci copy --platform copies one, and with --sparse the index and those", async () => {
+Deno.test("oci copy --platform copies one platform, and with --sparse the index with some", async () => {
   await using scene = await makeScene();
   const { app, registry } = scene;
 
@@ -105,7 +105,7 @@ Deno.test("oci copy --platform copies one, and with --sparse the index and those
   assertMatch(several.stderr, /needs its index\. Add "--sparse"/);
 });
 
-Deno.test("oci copy --with-referrers brings signatures", async () => {
+Deno.test("oci copy --with-referrers copies signatures", async () => {
   await using scene = await makeScene();
 
   await scene.oci("copy", "--with-referrers", `${scene.app}:1`, `${scene.registry.host}/copy:1`);
@@ -190,7 +190,7 @@ Deno.test("oci copy writes an archive to stdout, and nothing else there", async 
   assert(!stdout.includes("oci-archive:-"));
 });
 
-Deno.test("oci push pushes the platform that is there, and says so", async () => {
+Deno.test("oci push pushes the only stored platform, and says so", async () => {
   await using scene = await makeScene();
   const target = `${scene.registry.host}/pushed:1`;
   await scene.oci("pull", `${scene.app}:1`);
@@ -204,7 +204,7 @@ Deno.test("oci push pushes the platform that is there, and says so", async () =>
   assertMatch(whole.stderr, /the store does not have all of them\. Pull the others first/);
 });
 
-Deno.test("oci pull --all-platforms brings all that oci push needs for the index", async () => {
+Deno.test("oci pull --all-platforms fetches everything that oci push needs for the index", async () => {
   await using scene = await makeScene();
   const target = `${scene.registry.host}/pushed:1`;
   await scene.oci("pull", "--all-platforms", `${scene.app}:1`);
@@ -215,7 +215,7 @@ Deno.test("oci pull --all-platforms brings all that oci push needs for the index
   assert(!stderr.includes("pull --all-platforms"), stderr);
 });
 
-Deno.test("oci push without DEST pushes to where the name says", async () => {
+Deno.test("oci push without DEST pushes to the registry in the name", async () => {
   await using scene = await makeScene();
   await scene.oci("pull", `${scene.app}:2`);
   await scene.registry.content.deleteTag("app", "2");
@@ -299,7 +299,7 @@ Deno.test("oci push prints the refusal of a registry", async () => {
   );
 });
 
-Deno.test("oci tag gives another tag without reading a layer", async () => {
+Deno.test("oci tag adds a tag without reading a layer", async () => {
   await using scene = await makeScene();
 
   const { code, stdout } = await scene.oci("tag", `${scene.app}:1`, "latest");
@@ -333,7 +333,7 @@ Deno.test("oci delete deletes a manifest by its digest", async () => {
   assertEquals(await scene.digest("app", "2"), undefined);
 });
 
-Deno.test("oci delete deletes nothing where the registry cannot delete tags", async () => {
+Deno.test("oci delete deletes nothing if the registry cannot delete tags", async () => {
   await using scene = await makeScene({
     interfere: (request, next) =>
       request.method === "DELETE" && !request.url.includes("sha256:")
@@ -384,7 +384,7 @@ Deno.test("oci catalog lists repositories, all pages of them", async () => {
   assertEquals(JSON.parse(json.stdout), ["app", "b", "c/d"]);
 });
 
-Deno.test("oci copy ends at Ctrl-C, and names nothing", async () => {
+Deno.test("oci copy ends at Ctrl-C and records no name", async () => {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   await using scene = await makeScene({
@@ -397,7 +397,7 @@ Deno.test("oci copy ends at Ctrl-C, and names nothing", async () => {
     },
   });
   const process = new Deno.Command(Deno.execPath(), {
-    // By another name, so that nothing is mounted.
+    // Under another name, so that nothing is mounted.
     args: [
       ...["run", "-A", join(ROOT, "mod.ts"), "copy", "-q", `${scene.app}:2`],
       `${scene.registry.host.replace("127.0.0.1", "localhost")}/copy:1`,

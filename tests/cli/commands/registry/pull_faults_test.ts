@@ -38,7 +38,7 @@ function imageOf(layerBytes: number): Built {
   });
 }
 
-/** The files of a store that a reader of it sees. */
+/** The files of a store that its readers see. */
 async function visible(store: string): Promise<readonly string[]> {
   const paths: string[] = [];
   try {
@@ -80,7 +80,7 @@ const CASES: readonly FaultCase[] = [
     message: /bytes/,
   },
   {
-    name: "a layer with a byte too many",
+    name: "a layer with a surplus byte",
     rules: [on("blob", extraBytes(1))],
     error: "DigestMismatchError|RegistryError",
     message: /bytes/,
@@ -110,7 +110,7 @@ const CASES: readonly FaultCase[] = [
     message: /8/,
   },
   {
-    name: "a platform that is not there",
+    name: "a missing platform",
     image: buildIndex([imageOf(10)]),
     flags: ["--platform=linux/s390x"],
     error: "PlatformError",
@@ -124,7 +124,7 @@ const CASES: readonly FaultCase[] = [
     message: /log in with "docker login|credential/,
   },
   {
-    name: "a repository that is not there",
+    name: "a missing repository",
     rules: [on("manifest", registryError(404, "NAME_UNKNOWN"))],
     error: "NotFoundError",
     message: /404|not|exist/,

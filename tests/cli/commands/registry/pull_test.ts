@@ -92,7 +92,7 @@ Deno.test("oci pull sends no request for an image in the store", async () => {
   assertMatch(again.stderr, /already in the store/);
 });
 
-Deno.test("oci pull --policy never fails where the image is absent, and says what to do", async () => {
+Deno.test("oci pull --policy never fails if the image is absent, with a remedy", async () => {
   const { code, stdout, stderr } = await runOci(
     ["pull", "--policy", "never", "localhost:1/absent:1", "--json"],
   );
@@ -148,7 +148,7 @@ Deno.test("oci pull copies an image from a layout", async () => {
   });
 });
 
-Deno.test("oci pull --progress json writes an object a line on standard error", async () => {
+Deno.test("oci pull --progress json writes one object per line to stderr", async () => {
   const built = image("linux/amd64", "one", "two");
   await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
   const ref = `${server.host}/app:1`;
@@ -186,7 +186,7 @@ Deno.test.each([
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
 
-Deno.test("oci pull names the platforms that there are", async () => {
+Deno.test("oci pull lists the available platforms", async () => {
   await using server = await serveRegistry(
     new MemoryContent().add("app", "1", buildIndex([image("linux/amd64", "x")])),
   );
@@ -199,7 +199,7 @@ Deno.test("oci pull names the platforms that there are", async () => {
   assertMatch(stderr, /^oci: pull .*: cannot find linux\/s390x .*linux\/amd64\. .*--platform\n$/);
 });
 
-Deno.test("oci pull refuses a wrong byte and leaves nothing to see", async () => {
+Deno.test("oci pull rejects a wrong byte and leaves nothing visible", async () => {
   await using dir = await makeTempDir();
   const content = new MemoryContent().add("app", "1", image("linux/amd64", "x"));
   await using server = faultyRegistry(content, [on("blob", wrongByte())]);
@@ -225,7 +225,7 @@ Deno.test("oci pull prints the causes of an error with --verbose", async () => {
   assert(causes.length > 0 && causes.every((cause) => cause.startsWith("  caused by: ")), stderr);
 });
 
-Deno.test("oci pull --debug says each request in a line, without secrets", async () => {
+Deno.test("oci pull --debug prints one line per request, without secrets", async () => {
   await using server = await serveRegistry(
     new MemoryContent().add("app", "1", image("linux/amd64", "x")),
   );
@@ -240,7 +240,7 @@ Deno.test("oci pull --debug says each request in a line, without secrets", async
   assert(!stderr.includes("s3cret"), stderr);
 });
 
-Deno.test("oci pull --verbose says how many requests the registry still takes", async () => {
+Deno.test("oci pull --verbose shows the remaining rate limit", async () => {
   const limits = { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "99;w=21600" };
   await using registry = faultyRegistry(
     new MemoryContent().add("app", "1", image("linux/amd64", "x")),
@@ -257,7 +257,7 @@ Deno.test("oci pull --verbose says how many requests the registry still takes", 
   ]);
 });
 
-Deno.test("oci pull does not repeat a password that stands in a reference", async () => {
+Deno.test("oci pull does not print a password in a reference", async () => {
   const { code, stdout, stderr } = await runOci(["pull", "--json", "me:s3cret@h.io/app:1"]);
 
   assertEquals(code, 2);

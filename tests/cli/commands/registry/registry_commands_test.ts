@@ -164,7 +164,7 @@ Deno.test("oci tags --json prints the tags so far if a page breaks off", async (
   assertMatch(stderr, /^oci: tags .*403.*\n$/);
 });
 
-Deno.test("oci inspect --json has the documents and says where they are from", async () => {
+Deno.test("oci inspect --json contains the documents and their source", async () => {
   await using dir = await makeTempDir();
   const env = { OCI_STORE: dir.path };
   await using server = await serveRegistry(content());
@@ -211,7 +211,7 @@ Deno.test("oci inspect prints readable text without control characters", async (
   assert(!stdout.includes("\x1b"), "no escape sequence comes through");
 });
 
-Deno.test("oci inspect wants one form", async () => {
+Deno.test("oci inspect rejects several output forms", async () => {
   const { code, stderr } = await runOci(["inspect", "--raw", "--json", "alpine"]);
 
   assertEquals(code, 2);

@@ -150,7 +150,7 @@ posixTest("oci serve runs with what oci permissions prints for it", async () => 
   assertEquals({ code, stderr }, { code: 143, stderr: "" });
 });
 
-Deno.test("oci serve says which address is taken", async () => {
+Deno.test("oci serve names an address that is in use", async () => {
   await using other = await serveRegistry(new MemoryContent());
 
   const { code, stdout, stderr } = await runOci(["serve", "--listen", other.host]);
@@ -205,7 +205,7 @@ Deno.test.each([
   assertEquals(stderr, `oci: serve: cannot read line 1 of the htpasswd file: ${row.says}\n`);
 });
 
-Deno.test("oci serve says what certificates it takes", async () => {
+Deno.test("oci serve explains why it rejects a certificate", async () => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("pem"), "no certificate");
   const pem = dir.join("pem");
