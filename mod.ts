@@ -20,10 +20,11 @@
  *
  * Run as a program, it is the command line: `deno run -A jsr:@x/oci --help`.
  *
- * Importing it needs no permission. It exports the functions that pull, unpack, cache, push and copy
- * images, and their errors. The parts are separate entry points: `@x/oci/layer` reads and extracts
- * archives, `/store` holds images, makes bundles and runs them, `/registry` talks to registries and
- * serves as one, `/spec` writes runtime configurations, and `/cache` decides when to ask a registry.
+ * Importing it needs no permission. It exports the functions that pull, unpack, cache, push and
+ * copy images, and their errors. The parts are separate entry points: `@x/oci/layer` reads and
+ * extracts archives, `/store` holds images, makes bundles and runs them, `/registry` talks to
+ * registries and serves as one, `/spec` writes runtime configurations, and `/cache` decides when to
+ * ask a registry.
  *
  * @module
  */

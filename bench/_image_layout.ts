@@ -17,8 +17,8 @@ export interface ImageLayoutOptions {
 }
 
 /**
- * Makes an image, unless an earlier run did, and returns the directory of its OCI
- * layout, in which it has the recipe's name.
+ * Makes an image, unless an earlier run did, and returns the directory of its OCI layout, in which
+ * it has the recipe's name.
  */
 export async function imageLayout(
   recipe: Recipe,

@@ -35,8 +35,8 @@ export interface Figures {
 }
 
 /**
- * Times whole processes against each other. Every contender runs once per round, in turn, so that
- * a machine that is slow for a while is slow for all of them; a first round fills the machine's
+ * Times whole processes against each other. Every contender runs once per round, in turn, so that a
+ * machine that is slow for a while is slow for all of them; a first round fills the machine's
  * caches, and does not count.
  */
 export async function measure(

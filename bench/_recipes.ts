@@ -6,9 +6,9 @@ export interface Recipe {
 }
 
 /**
- * What is in an image: a root file system of Debian; or so many bytes of this machine's own
- * `/usr`, real programs and documents that compress as real images do; or small files of text; or
- * random bytes, as many in each layer.
+ * What is in an image: a root file system of Debian; or so many bytes of this machine's own `/usr`,
+ * real programs and documents that compress as real images do; or small files of text; or random
+ * bytes, as many in each layer.
  */
 export type Content =
   | { readonly kind: "debian" }

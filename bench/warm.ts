@@ -1,8 +1,8 @@
 /**
  * `deno task bench:warm`: commands on an image that is in the store already. `run` is compared with
  * `podman run` and with the runtime alone; commands that read, with the start of the program. Needs
- * root, Debian's `docker-registry`, `skopeo`, `podman`, `crun` and `time`, and what the Debian image
- * needs. `--rounds N` (5).
+ * root, Debian's `docker-registry`, `skopeo`, `podman`, `crun` and `time`, and what the Debian
+ * image needs. `--rounds N` (5).
  */
 import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";

@@ -14,8 +14,8 @@ import { Session } from "./frame/session.ts";
  * Runs the command line. Only the module of the command that runs is loaded.
  *
  * @param args Arguments after the program's name, such as `["pull", "alpine:3.20"]`.
- * @returns The exit code: 0 for success, 1 for failure, 2 for misuse, 128 plus the signal's number if
- * interrupted, 126 or 127 if a container's command cannot be executed or is not found.
+ * @returns The exit code: 0 for success, 1 for failure, 2 for misuse, 128 plus the signal's number
+ * if interrupted, 126 or 127 if a container's command cannot be executed or is not found.
  */
 export async function main(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();

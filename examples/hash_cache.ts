@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- a script prints what it finds
 /**
- * Pulls with a custom cache for the digests of references: a map in memory. The
- * second call does not ask the registry.
+ * Pulls with a custom cache for the digests of references: a map in memory. The second call does
+ * not ask the registry.
  *
  *     deno run -A examples/hash_cache.ts alpine:3.20
  */

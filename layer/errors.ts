@@ -59,11 +59,11 @@ export class ExtractError extends OciError implements ExtractPlace {
 }
 
 /**
- * Thrown when an entry would replace or hide the root: an entry for the root that is not a directory,
- * or a whiteout of `.` or `..`.
+ * Thrown when an entry would replace or hide the root: an entry for the root that is not a
+ * directory, or a whiteout of `.` or `..`.
  *
- * Absolute names and names with `..` are not errors, nor are such targets of links. They are resolved
- * as if the root were `/`, as in a container.
+ * Absolute names and names with `..` are not errors, nor are such targets of links. They are
+ * resolved as if the root were `/`, as in a container.
  */
 export class PathEscapeError extends ExtractError {
   /** Creates the error. `problem` is the cause in words. */

@@ -25,13 +25,13 @@ export interface CredentialFindOptions {
 /** A source of credentials. */
 export interface CredentialStore {
   /**
-   * Finds the credential for a repository. Called only if a registry requires authentication
-   * or may hide content from unauthenticated clients.
+   * Finds the credential for a repository. Called only if a registry requires authentication or may
+   * hide content from unauthenticated clients.
    *
    * @param repository Repository, with its registry.
    * @param options Callbacks and signal.
-   * @returns The credential, or `undefined` to continue without one. Missing or invalid files
-   * are not errors.
+   * @returns The credential, or `undefined` to continue without one. Missing or invalid files are
+   * not errors.
    */
   find(repository: Repository, options?: CredentialFindOptions): Promise<Credential | undefined>;
 }
@@ -40,8 +40,8 @@ export interface CredentialStore {
  * Returns the `Authorization` header of a credential that needs no token exchange.
  *
  * @param auth A credential.
- * @returns `Bearer …` for a registry token, `Basic …` for a user and password, and `undefined`
- * for an identity token, which must be exchanged, or without a credential.
+ * @returns `Bearer …` for a registry token, `Basic …` for a user and password, and `undefined` for
+ * an identity token, which must be exchanged, or without a credential.
  *
  * @example A user and a password
  * ```ts

@@ -126,8 +126,8 @@ export class CredentialFileError extends OciError {
 }
 
 /**
- * Kind of missing content: a tag, a manifest by its digest, a manifest of an index
- * (`"child"`), the config of a manifest, or a blob.
+ * Kind of missing content: a tag, a manifest by its digest, a manifest of an index (`"child"`), the
+ * config of a manifest, or a blob.
  */
 export type MissingKind = "tag" | "manifest" | "child" | "config" | "blob";
 
@@ -209,8 +209,7 @@ export type CertificateFault =
  * Kind of network failure: the host has no address (`"name"`), the connection is refused
  * (`"refused"`), a proxy does not connect (`"proxy"`), a certificate is missing or not trusted
  * (`"certificate"`), the server does not speak TLS or HTTP (`"protocol"`), no data arrives
- * (`"stalled"`), the connection breaks (`"cut"`), or the request cannot be sent
- * (`"request"`).
+ * (`"stalled"`), the connection breaks (`"cut"`), or the request cannot be sent (`"request"`).
  */
 export type NetworkFailure =
   | "name"

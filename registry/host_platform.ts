@@ -13,11 +13,11 @@ const CPU_INFO = "/proc/cpuinfo";
 let knownVariant: string | undefined;
 
 /**
- * Returns the platform of images for this machine: Linux on its CPU, even if Linux runs in
- * a virtual machine, as on macOS and Windows.
+ * Returns the platform of images for this machine: Linux on its CPU, even if Linux runs in a
+ * virtual machine, as on macOS and Windows.
  *
- * @returns The platform, with the CPU variant if `/proc/cpuinfo` contains it and can be
- * read without a prompt. Images for an earlier variant, or without a variant, also match.
+ * @returns The platform, with the CPU variant if `/proc/cpuinfo` contains it and can be read
+ * without a prompt. Images for an earlier variant, or without a variant, also match.
  *
  * @example Get the platform of this machine
  * ```ts

@@ -13,10 +13,10 @@
  * }
  * ```
  *
- * Importing needs no permission. A client needs `--allow-net` for the registry, its token
- * server and redirect targets; `--allow-read` and `--allow-env` to find the credentials
- * of docker and podman; and `--allow-run=docker-credential-NAME` to run a credential helper.
- * Without a credential, access is anonymous.
+ * Importing needs no permission. A client needs `--allow-net` for the registry, its token server
+ * and redirect targets; `--allow-read` and `--allow-env` to find the credentials of docker and
+ * podman; and `--allow-run=docker-credential-NAME` to run a credential helper. Without a
+ * credential, access is anonymous.
  *
  * @module
  */

@@ -32,10 +32,10 @@ const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
 /**
  * Parses a reference: `[docker://][HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
  *
- * Supports the short forms of Docker Hub: `alpine` is
- * `docker.io/library/alpine:latest`. A first part with a dot, a colon or an upper-case letter,
- * and `localhost`, is a host. Without a tag and digest, the tag is `latest`; with both, the digest
- * takes precedence. A path has at most 255 characters, and a tag at most 128.
+ * Supports the short forms of Docker Hub: `alpine` is `docker.io/library/alpine:latest`. A first
+ * part with a dot, a colon or an upper-case letter, and `localhost`, is a host. Without a tag and
+ * digest, the tag is `latest`; with both, the digest takes precedence. A path has at most 255
+ * characters, and a tag at most 128.
  *
  * @param text Text to parse.
  * @returns The complete reference.

@@ -43,8 +43,7 @@ export interface RegistryContent {
 /** Options for {@linkcode WritableRegistryContent.beginUpload}. */
 export interface BeginUploadOptions {
   /**
-   * Hash function of the client's digest, so that the bytes are hashed
-   * once, as they arrive.
+   * Hash function of the client's digest, so that the bytes are hashed once, as they arrive.
    *
    * @default {"sha256"}
    */
@@ -61,15 +60,15 @@ export interface BlobUpload {
   /**
    * Appends bytes.
    *
-   * @param chunk Next bytes; the caller may reuse them when the call has returned and its
-   * promise, if any, has settled.
+   * @param chunk Next bytes; the caller may reuse them when the call has returned and its promise,
+   * if any, has settled.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /**
    * Verifies the bytes and adds the blob to the repository.
    *
-   * @param digest Digest given by the client. Its algorithm may differ from the one that the
-   * upload started with.
+   * @param digest Digest given by the client. Its algorithm may differ from the one that the upload
+   * started with.
    * @throws {DigestMismatchError} If the bytes do not match; they are discarded.
    */
   commit(digest: Digest): Promise<void>;

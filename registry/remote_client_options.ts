@@ -21,17 +21,16 @@ export interface RemoteClientOptions {
   /** Client certificate for registries and their token servers. */
   readonly clientCertificate?: ClientCertificate | undefined;
   /**
-   * Whether to use plain HTTP instead of HTTPS: for all registries, none, or a list of
-   * `HOST` or `HOST:PORT`.
+   * Whether to use plain HTTP instead of HTTPS: for all registries, none, or a list of `HOST` or
+   * `HOST:PORT`.
    *
    * @default Only for `localhost`, `127.0.0.0/8` and `[::1]`, and only if they respond to it.
    */
   readonly plainHttp?: boolean | readonly string[] | undefined;
   /**
-   * URLs of mirrors by registry, such as
-   * `{ "docker.io": ["https://mirror.example"] }`. They are tried in order before the
-   * registry itself. The path of a URL is a prefix of repository names. A failing mirror is skipped
-   * with a warning, and not used again for a minute.
+   * URLs of mirrors by registry, such as `{ "docker.io": ["https://mirror.example"] }`. They are
+   * tried in order before the registry itself. The path of a URL is a prefix of repository names. A
+   * failing mirror is skipped with a warning, and not used again for a minute.
    *
    * @default {{}}
    */
@@ -43,8 +42,7 @@ export interface RemoteClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * Maximum number of retries without progress. Progress of a transfer resets the
-   * count.
+   * Maximum number of retries without progress. Progress of a transfer resets the count.
    *
    * @default {8}
    */
@@ -102,8 +100,8 @@ export interface RemoteClientOptions {
    */
   readonly maxLayers?: number | undefined;
   /**
-   * Whether a public registry may name token servers and redirect targets at loopback, link-local and
-   * private addresses. A registry at such an address always may.
+   * Whether a public registry may name token servers and redirect targets at loopback, link-local
+   * and private addresses. A registry at such an address always may.
    *
    * @default {false}
    */

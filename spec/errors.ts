@@ -29,8 +29,8 @@ export interface OciErrorOptions extends ErrorOptions {
  * branch on the code and write its own message.
  *
  * Errors of the operating system (`Deno.errors.*`), `SyntaxError` for invalid text, `TypeError` and
- * `RangeError` for invalid arguments do not extend it. Those of this package may have the properties
- * of {@linkcode ErrorFacts} nevertheless.
+ * `RangeError` for invalid arguments do not extend it. Those of this package may have the
+ * properties of {@linkcode ErrorFacts} nevertheless.
  *
  * @example Branch on the code
  * ```ts

@@ -37,8 +37,8 @@ const ARCHITECTURES = new Map<string, readonly [string, string?]>([
 const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"], ["amd64", "v1"]]);
 
 /**
- * Parses a platform of the form `OS[(OSVERSION[+OSFEATURE…])]/ARCH[/VARIANT]`, as containerd writes it.
- * The version may also follow at the end, after a colon.
+ * Parses a platform of the form `OS[(OSVERSION[+OSFEATURE…])]/ARCH[/VARIANT]`, as containerd writes
+ * it. The version may also follow at the end, after a colon.
  *
  * Aliases of architectures, such as `x86_64`, `aarch64` and `armhf`, are replaced.
  *
@@ -151,8 +151,8 @@ const AMD64_LEVELS: readonly (readonly [string, readonly string[]])[] = [
  *
  * @param architecture The architecture, by its OCI name.
  * @param cpuinfo Text of `/proc/cpuinfo`.
- * @returns The variant, such as `v3` for `amd64`, `v9` for `arm64` or `v7` for `arm`; `undefined` if the
- * architecture has no variants or the text does not contain it.
+ * @returns The variant, such as `v3` for `amd64`, `v9` for `arm64` or `v7` for `arm`; `undefined`
+ * if the architecture has no variants or the text does not contain it.
  *
  * @example A CPU with AVX2
  * ```ts

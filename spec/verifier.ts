@@ -13,8 +13,8 @@ export interface Expectation {
 /**
  * Verifies chunks of bytes against a digest and a size.
  *
- * Call {@linkcode Verifier.update} with each chunk *before* its use, and {@linkcode Verifier.finish} at
- * the end: only then are the bytes verified.
+ * Call {@linkcode Verifier.update} with each chunk *before* its use, and
+ * {@linkcode Verifier.finish} at the end: only then are the bytes verified.
  *
  * @example Refuse a surplus byte
  * ```ts
@@ -84,8 +84,8 @@ export class Verifier {
 }
 
 /**
- * Verifies chunks of bytes that fit into memory, like {@linkcode Verifier}. Web Crypto, which cannot
- * hash streams, hashes them at the end, so that Node's `crypto` is not loaded.
+ * Verifies chunks of bytes that fit into memory, like {@linkcode Verifier}. Web Crypto, which
+ * cannot hash streams, hashes them at the end, so that Node's `crypto` is not loaded.
  */
 export class HeldVerifier {
   readonly #expected: Required<Expectation>;
@@ -149,8 +149,8 @@ const WEB_CRYPTO_NAMES: Readonly<Record<DigestAlgorithm, string>> = {
 /**
  * Verifies bytes in memory against a digest and a size.
  *
- * Unlike {@linkcode Verifier}, it uses Web Crypto, so that programs that only read documents do not load
- * Node's `crypto`.
+ * Unlike {@linkcode Verifier}, it uses Web Crypto, so that programs that only read documents do not
+ * load Node's `crypto`.
  *
  * @param bytes The bytes.
  * @param expected Expected digest and size.

@@ -31,8 +31,8 @@ async function runDenoTest(args: readonly string[]): Promise<number> {
   const isColored = Deno.stdout.isTerminal() && !Deno.noColor;
   const DENO_DIR = await findDenoDir();
   const child = new Deno.Command(Deno.execPath(), {
-    // `deno task check` checks the types, those of the examples included. Here it would take as long
-    // as a tenth of the tests.
+    // `deno task check` checks the types, those of the examples included. Here it would take as
+    // long as a tenth of the tests.
     args: ["test", "-A", "--no-check", "--doc", "--parallel", ...args],
     stdout: "piped",
     stderr: "piped",

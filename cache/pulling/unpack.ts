@@ -22,8 +22,9 @@ export interface UnpackedImage {
 
 /**
  * Unpacks an image into a directory. Missing parts are pulled following the policy in the same
- * pass; for some paths of an image with tables of contents, parts of its layers are fetched instead,
- * and nothing is stored. See {@linkcode unpackImage} for images that are already in the store.
+ * pass; for some paths of an image with tables of contents, parts of its layers are fetched
+ * instead, and nothing is stored. See {@linkcode unpackImage} for images that are already in the
+ * store.
  *
  * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
  * `oci:./layout:v1`.

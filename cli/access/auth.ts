@@ -12,8 +12,8 @@ export interface ReadAuthOptions {
 const READ = new WeakMap<Session, Promise<ImagePullAuth | undefined>>();
 
 /**
- * Reads the credential from the command line, if any. The password may come from stdin or
- * a prompt, and so is read once per command.
+ * Reads the credential from the command line, if any. The password may come from stdin or a prompt,
+ * and so is read once per command.
  *
  * @throws {UsageError} If the options contradict each other.
  */

@@ -11,8 +11,8 @@ export interface LateProgress extends AsyncDisposable {
 }
 
 /**
- * Shows progress like `showProgress()`, but loads the display with the first event: it takes as long
- * as finding an image in the store, and with `--quiet` it shows nothing.
+ * Shows progress like `showProgress()`, but loads the display with the first event: it takes as
+ * long as finding an image in the store, and with `--quiet` it shows nothing.
  */
 export function showLateProgress(session: Session): LateProgress {
   if (session.options().quiet) return { report() {}, async [Symbol.asyncDispose]() {} };

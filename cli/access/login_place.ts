@@ -13,8 +13,7 @@ export interface LoginPlace {
 }
 
 /**
- * Parses the registry of a login or logout: `HOST[:PORT][/NAMESPACE]`, or the URL
- * of the registry.
+ * Parses the registry of a login or logout: `HOST[:PORT][/NAMESPACE]`, or the URL of the registry.
  *
  * @throws {UsageError} If the text is not a registry.
  */

@@ -10,11 +10,11 @@ const CODE_OFFSET = ELF_HEADER_SIZE + PROGRAM_HEADER_SIZE;
 const MACHINES: Readonly<Record<DemoArchitecture, number>> = { amd64: 62, arm64: 183 };
 
 /**
- * Assembles a minimal Linux program: a static executable that writes a text to
- * stdout and exits with 0. It needs no library, loader or file.
+ * Assembles a minimal Linux program: a static executable that writes a text to stdout and exits
+ * with 0. It needs no library, loader or file.
  *
- * The file is an ELF header, one program header, the code and the text, all in one segment
- * that is mapped readable and executable.
+ * The file is an ELF header, one program header, the code and the text, all in one segment that is
+ * mapped readable and executable.
  *
  * @param architecture Target architecture.
  * @param text Text to write, fewer than 65536 bytes in UTF-8.

@@ -26,8 +26,8 @@ const TYPE_FLAGS: Readonly<Record<DemoEntry["type"], string>> = {
 
 /**
  * Writes a layer as a ustar archive. `@std/tar` writes only files and directories; a layer also has
- * links. Names are ASCII and shorter than 100 bytes, and all times are 1970, so that the
- * same entries produce the same bytes.
+ * links. Names are ASCII and shorter than 100 bytes, and all times are 1970, so that the same
+ * entries produce the same bytes.
  */
 export function demoTar(entries: readonly DemoEntry[]): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [];

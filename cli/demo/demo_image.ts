@@ -21,10 +21,9 @@ export function demoGreeting(architecture: DemoArchitecture): string {
 }
 
 /**
- * Builds an image for two platforms that covers many features: layers in two
- * compressions, two of them shared by the platforms, a whiteout, an opaque
- * directory, a symbolic and a hard link, a sticky directory, a custom user, and a static
- * program.
+ * Builds an image for two platforms that covers many features: layers in two compressions, two of
+ * them shared by the platforms, a whiteout, an opaque directory, a symbolic and a hard link, a
+ * sticky directory, a custom user, and a static program.
  */
 export function buildDemoImage(): DemoImage {
   const blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();

@@ -192,8 +192,8 @@ export function suggest(word: string, known: readonly string[]): string | undefi
 }
 
 /**
- * Counts the edits between two words: an inserted, a deleted, a replaced letter,
- * or two adjacent letters swapped. Returns infinity for more than `most` edits.
+ * Counts the edits between two words: an inserted, a deleted, a replaced letter, or two adjacent
+ * letters swapped. Returns infinity for more than `most` edits.
  */
 function countEdits(from: string, to: string, most: number): number {
   if (from === to) return 0;

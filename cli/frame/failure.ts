@@ -149,8 +149,8 @@ function explain(error: unknown, command: FailedCommand): Explanation {
 const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-in-store"]);
 
 /**
- * Returns the problem, with the library's action only if it differs from the command's. Requests are
- * made for the command as a whole, or for a blob.
+ * Returns the problem, with the library's action only if it differs from the command's. Requests
+ * are made for the command as a whole, or for a blob.
  */
 function stateOf(error: LibraryError, { doing }: FailedCommand): string {
   const { action, subject, problem } = error;

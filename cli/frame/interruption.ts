@@ -33,8 +33,8 @@ export function leaveSignals(signal: AbortSignal): void {
 }
 
 /**
- * Converts the signals that end a program to an abort, so that running work can clean up. A
- * second signal ends the program at once.
+ * Converts the signals that end a program to an abort, so that running work can clean up. A second
+ * signal ends the program at once.
  */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();

@@ -26,8 +26,7 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * Escapes control characters, which a registry or an image could use to
- * control the terminal.
+ * Escapes control characters, which a registry or an image could use to control the terminal.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {

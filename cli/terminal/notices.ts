@@ -26,8 +26,8 @@ function terminalColumns(): number | undefined {
 }
 
 /**
- * Writer for standard error: permanent lines, and below them a block of status lines
- * that is redrawn in place.
+ * Writer for standard error: permanent lines, and below them a block of status lines that is
+ * redrawn in place.
  *
  * Ignores write errors, because results matter more.
  */
@@ -100,8 +100,8 @@ export class Notices implements Disposable {
   }
 
   /**
-   * Returns the sequence that erases the block line by line, from its end to its start. Erasing
-   * all below the start at once makes tmux keep each frame that begins at the top of the screen.
+   * Returns the sequence that erases the block line by line, from its end to its start. Erasing all
+   * below the start at once makes tmux keep each frame that begins at the top of the screen.
    */
   #eraseSequence(): string {
     const height = this.#status.length;

@@ -1,8 +1,7 @@
 import { OciError } from "../../spec/errors.ts";
 
 /**
- * Thrown when the reader of the output has closed it, as `head` does. This is not a
- * failure.
+ * Thrown when the reader of the output has closed it, as `head` does. This is not a failure.
  */
 export class OutputClosedError extends Error {
   /** Creates the error; `cause` is the error of the system. */
@@ -111,8 +110,8 @@ export function escaped(json: string): string {
 /**
  * Waits for `pending`, or rejects with the signal's reason.
  *
- * For operations that take no signal, such as a write to a pipe without a reader: they continue, and
- * end with the process.
+ * For operations that take no signal, such as a write to a pipe without a reader: they continue,
+ * and end with the process.
  */
 export async function abortable<T>(
   pending: Promise<T>,

@@ -3,8 +3,8 @@ import type { SeekPointRecorder } from "./seek_points.ts";
 /** Decodes one compression format, member by member. */
 export interface Codec<IsSync extends boolean = boolean> extends Disposable {
   /**
-   * Decodes bytes. Yields views of the output, each valid until the next one, and returns the number
-   * of input bytes that follow the end of the member.
+   * Decodes bytes. Yields views of the output, each valid until the next one, and returns the
+   * number of input bytes that follow the end of the member.
    *
    * @param bytes The bytes.
    * @param offset Offset of the bytes in the blob, for seek points.

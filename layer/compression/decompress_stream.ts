@@ -10,8 +10,8 @@ import type { DecompressOptions } from "./decompressor.ts";
  * which eStargz layers have.
  *
  * Read `readable` to its end: truncation is only detected there. Its chunks are produced on demand
- * and belong to the reader. It fails with a `DecompressError` if the bytes are damaged or truncated,
- * and with a `LimitError` if the output exceeds a limit.
+ * and belong to the reader. It fails with a `DecompressError` if the bytes are damaged or
+ * truncated, and with a `LimitError` if the output exceeds a limit.
  *
  * @example Read a layer of unknown compression
  * ```ts

@@ -6,8 +6,8 @@ export const MAX_DECOMPRESSED_BYTES = 21_474_836_480;
 /** Options for {@linkcode openDecompressor} and for `DecompressStream`. */
 export interface DecompressOptions {
   /**
-   * Media type of the layer. It is a hint: the format is detected from the bytes, and `onWarning` is
-   * called if they differ.
+   * Media type of the layer. It is a hint: the format is detected from the bytes, and `onWarning`
+   * is called if they differ.
    */
   readonly mediaType?: string | undefined;
   /**
@@ -50,8 +50,8 @@ export type DecompressSink = (bytes: Uint8Array) => void;
 /**
  * Decompresses bytes that are pushed into it.
  *
- * Where the runtime allows it, as Deno 2.9 does, calls are synchronous and return nothing. Elsewhere
- * they return a promise, which must be awaited before the next call.
+ * Where the runtime allows it, as Deno 2.9 does, calls are synchronous and return nothing.
+ * Elsewhere they return a promise, which must be awaited before the next call.
  */
 export interface Decompressor extends Disposable {
   /** Compression of the bytes, or `undefined` until it is detected. */

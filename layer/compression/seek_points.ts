@@ -178,8 +178,8 @@ type Fields = readonly (readonly [value: number, bits: number])[];
 /** A block with fixed codes and without content: 10 bits. */
 const EVEN_BLOCK: Fields = [[0, 1], [1, 2], [0, 7]];
 /**
- * A block with dynamic codes and without content: 99 bits. Only the symbols 254 and 255, which are not
- * used, and 256, the end of the block, have codes, and no distance has one.
+ * A block with dynamic codes and without content: 99 bits. Only the symbols 254 and 255, which are
+ * not used, and 256, the end of the block, have codes, and no distance has one.
  */
 const ODD_BLOCK: Fields = [
   ...[[0, 1], [2, 2], [0, 5], [0, 5], [14, 4]] as const,

@@ -174,8 +174,9 @@ const ADDRESSES: Readonly<Record<string, Deno.ForeignStatic>> = Object.fromEntri
 );
 
 /**
- * Number of calls of a function after which a compiled trampoline pays. Deno takes 7 ms for the first
- * one and half a millisecond for each further one, while it takes 3 µs longer to call an address.
+ * Number of calls of a function after which a compiled trampoline pays. Deno takes 7 ms for the
+ * first one and half a millisecond for each further one, while it takes 3 µs longer to call an
+ * address.
  */
 const CALLS_BEFORE_COMPILATION = 100;
 

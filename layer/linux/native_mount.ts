@@ -55,8 +55,8 @@ export class NativeMount implements Disposable {
   }
 
   /**
-   * Mounts a file system with the calls of Linux 5.2. The mount appears once it is complete, and the
-   * error contains the kernel's explanation.
+   * Mounts a file system with the calls of Linux 5.2. The mount appears once it is complete, and
+   * the error contains the kernel's explanation.
    */
   mount(type: string, parameters: Iterable<MountParameter>, target: string): void {
     using context = this.#own(

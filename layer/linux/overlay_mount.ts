@@ -39,8 +39,8 @@ export interface OverlayMountOptions {
    */
   readonly source?: string | undefined;
   /**
-   * System call to use: that of Linux 6.8, which accepts any paths, or the old one, whose options must
-   * fit into 4095 bytes.
+   * System call to use: that of Linux 6.8, which accepts any paths, or the old one, whose options
+   * must fit into 4095 bytes.
    *
    * @default The new one if the kernel supports it.
    */

@@ -1,8 +1,8 @@
 import { NativeMount } from "./native_mount.ts";
 
 /**
- * Writes the file system of a directory to the disk: one call for a tree of many files. Does nothing
- * if the native backend is not available.
+ * Writes the file system of a directory to the disk: one call for a tree of many files. Does
+ * nothing if the native backend is not available.
  *
  * @param directory The directory.
  */

@@ -89,8 +89,8 @@ export class SparseMap {
   }
 
   /**
-   * Reads a block of the map that precedes the content in format 1.0: lines of decimal digits, first
-   * the number of segments, then the offset and the size of each.
+   * Reads a block of the map that precedes the content in format 1.0: lines of decimal digits,
+   * first the number of segments, then the offset and the size of each.
    *
    * @returns Whether the map ends in this block; the rest of the block is padding.
    */

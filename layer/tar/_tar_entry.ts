@@ -50,8 +50,8 @@ const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 /**
  * Parses the header of an entry.
  *
- * Values override each other as in Go's `archive/tar`, which wrote nearly all images: GNU long names
- * override pax records, which override the fields of the header.
+ * Values override each other as in Go's `archive/tar`, which wrote nearly all images: GNU long
+ * names override pax records, which override the fields of the header.
  *
  * @param block Bytes that contain the block, whose checksum is correct.
  * @param at Offset of the block in them.

@@ -10,8 +10,8 @@ import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts
 export type { TarLimits } from "./tar_limits.ts";
 
 /**
- * Maximum size of an archive without entries. Go's `archive/tar` writes 1024 zeros and GNU tar a record
- * of 10 240.
+ * Maximum size of an archive without entries. Go's `archive/tar` writes 1024 zeros and GNU tar a
+ * record of 10 240.
  */
 export const MAX_EMPTY_BYTES = 10_240;
 
@@ -36,9 +36,9 @@ type State =
  * chunks the parser keeps at most one header.
  *
  * Ambiguous archives are interpreted as in Go's `archive/tar`, with these exceptions: records of a
- * pax `g` header apply to all following entries, as in POSIX, but must not set sizes; an unknown type
- * is an error, and so is an extended header without an entry. Volume headers (`V`) are skipped, and
- * Solaris' `X` is read as `x`. Hard links have no body, whatever their size.
+ * pax `g` header apply to all following entries, as in POSIX, but must not set sizes; an unknown
+ * type is an error, and so is an extended header without an entry. Volume headers (`V`) are
+ * skipped, and Solaris' `X` is read as `x`. Hard links have no body, whatever their size.
  *
  * The archive ends at two zero blocks, or at the end of the input after a complete entry, with or
  * without padding. Anything after the zero blocks is ignored, unless there is no entry before them:
@@ -136,8 +136,8 @@ export class TarParser {
   }
 
   /**
-   * Parses a chunk and calls the sink, whose errors are rethrown. After an error, the parser accepts
-   * no more chunks.
+   * Parses a chunk and calls the sink, whose errors are rethrown. After an error, the parser
+   * accepts no more chunks.
    *
    * @param chunk The next bytes; the caller may reuse them after the call.
    * @throws {TarError} If the archive is damaged or unsupported.

@@ -18,9 +18,9 @@ export interface UntarEntry {
  * every dialect that {@linkcode TarParser} supports.
  *
  * Read the `readable` of each entry to its end or cancel it; the next entry follows only then. The
- * archive is parsed on demand, and is known to be complete and undamaged once the stream closes. The
- * stream fails with a `TarError` if the archive is damaged, and with a `LimitError` if it exceeds a
- * limit.
+ * archive is parsed on demand, and is known to be complete and undamaged once the stream closes.
+ * The stream fails with a `TarError` if the archive is damaged, and with a `LimitError` if it
+ * exceeds a limit.
  *
  * @example Read a file of an archive
  * ```ts

@@ -48,9 +48,9 @@ const PATH_BYTES = 4096;
 const OPEN_HOW_BYTES = 24n;
 
 /**
- * A tree that uses system calls. It opens directories with `openat2`, which resolves them inside the
- * root and follows no symlink, even if other processes change the tree. All other calls use a single
- * name in such a directory.
+ * A tree that uses system calls. It opens directories with `openat2`, which resolves them inside
+ * the root and follows no symlink, even if other processes change the tree. All other calls use a
+ * single name in such a directory.
  */
 export class NativeTree implements FileTree {
   readonly backend = "native";

@@ -2,8 +2,8 @@ import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
 import { SELINUX_XATTR } from "./host_xattrs.ts";
 
 /**
- * Copies the metadata of a directory to another one whose content is complete: owner, mode, times and
- * exactly the same extended attributes.
+ * Copies the metadata of a directory to another one whose content is complete: owner, mode, times
+ * and exactly the same extended attributes.
  *
  * @param from The source directory.
  * @param to The target directory.
@@ -36,8 +36,8 @@ export function settleDirectory(
 }
 
 /**
- * Grants the owner of a directory full access, so that an unprivileged owner can change it. The caller
- * restores the mode.
+ * Grants the owner of a directory full access, so that an unprivileged owner can change it. The
+ * caller restores the mode.
  *
  * @param tree The tree.
  * @param path Path of the directory.

@@ -88,8 +88,8 @@ export interface TreeReader extends Disposable {
  * last component is never followed. Bytes that are not UTF-8 are represented as in
  * {@linkcode TarHeader}.
  *
- * All operations are synchronous, because asynchronous calls take seven times as long for small files.
- * Errors are those of `Deno.errors` with the `code` of the system call.
+ * All operations are synchronous, because asynchronous calls take seven times as long for small
+ * files. Errors are those of `Deno.errors` with the `code` of the system call.
  */
 export interface FileTree extends Disposable {
   /** Backend of the tree. */
@@ -111,8 +111,8 @@ export interface FileTree extends Disposable {
   /**
    * Creates a file. Returns `undefined` if `path` exists.
    *
-   * @param mode Final permissions, 0600 by default. A tree may set them at once; the caller still calls
-   * `setMode`.
+   * @param mode Final permissions, 0600 by default. A tree may set them at once; the caller still
+   * calls `setMode`.
    */
   createFile(path: string, mode?: number): TreeFile | undefined;
   /** Creates a symbolic link. Returns `false` if `path` exists. */

@@ -5,8 +5,8 @@ import { OpenedDirectories } from "./opened_directories.ts";
 type Kind = "directory" | "absent" | "other";
 
 /**
- * Finds paths without symlinks: each existing component must be a directory. Grants the owner access
- * to directories until this is disposed of.
+ * Finds paths without symlinks: each existing component must be a directory. Grants the owner
+ * access to directories until this is disposed of.
  */
 export class LinkFreePaths implements Disposable {
   readonly #directories: OpenedDirectories;

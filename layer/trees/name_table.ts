@@ -16,8 +16,8 @@ const LENGTH = 2;
 const CHAIN = 3;
 
 /**
- * Maps a parent and a name to a number, like a `Map` for each parent, but in a few blocks of memory:
- * there can be millions of names.
+ * Maps a parent and a name to a number, like a `Map` for each parent, but in a few blocks of
+ * memory: there can be millions of names.
  */
 export class NameTable {
   /** First number of each hash; the others follow by `CHAIN`. */

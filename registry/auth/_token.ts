@@ -40,8 +40,7 @@ export interface Token {
  * Requests a token: by `POST` for an identity token (OAuth2), by `GET` with a user and password, or
  * anonymously.
  *
- * @returns The token, or `undefined` if the server rejects the credential or
- * anonymous access.
+ * @returns The token, or `undefined` if the server rejects the credential or anonymous access.
  */
 export async function requestToken(
   http: Http,

@@ -62,9 +62,8 @@ interface Grant {
 }
 
 /**
- * Authenticates requests to one server: Basic, and tokens with and without a
- * credential. After a rejected credential, it tries anonymous access once, because the image may be
- * public.
+ * Authenticates requests to one server: Basic, and tokens with and without a credential. After a
+ * rejected credential, it tries anonymous access once, because the image may be public.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -150,8 +149,8 @@ export class Authorizer {
   }
 
   /**
-   * Returns whether a registry may hide content from unauthenticated clients without a challenge, but
-   * sends one for `/v2/`, which other clients request first.
+   * Returns whether a registry may hide content from unauthenticated clients without a challenge,
+   * but sends one for `/v2/`, which other clients request first.
    */
   async #mayHide(
     request: AuthorizedRequest,

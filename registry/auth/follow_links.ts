@@ -4,8 +4,8 @@ import { dirname, resolve } from "../../spec/paths.ts";
 const MAX_LINKS = 40;
 
 /**
- * Resolves a path for writing: the target of its symlinks, even if the last one is dangling, so that
- * the file can be created or replaced where they lead.
+ * Resolves a path for writing: the target of its symlinks, even if the last one is dangling, so
+ * that the file can be created or replaced where they lead.
  *
  * @throws {Deno.errors.FilesystemLoop} If there are too many links.
  */

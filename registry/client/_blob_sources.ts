@@ -58,9 +58,8 @@ export function registryBlob(
 }
 
 /**
- * A blob at one of the `urls` of its descriptor, used for non-distributable layers.
- * The URLs are untrusted, so only public HTTPS servers are contacted, without
- * credentials.
+ * A blob at one of the `urls` of its descriptor, used for non-distributable layers. The URLs are
+ * untrusted, so only public HTTPS servers are contacted, without credentials.
  */
 export function foreignBlob(
   { http, policy, caCerts }: ForeignOptions,

@@ -74,9 +74,9 @@ export interface RemoteBlobOptions {
 }
 
 /**
- * Opens the bytes of a blob from `offset` on as one stream over any number of connections and sources.
- * Sends the first request when the stream is first read. Never yields more bytes than the size in the
- * descriptor. Verifies the digest of a whole blob unless the read is `raw`.
+ * Opens the bytes of a blob from `offset` on as one stream over any number of connections and
+ * sources. Sends the first request when the stream is first read. Never yields more bytes than the
+ * size in the descriptor. Verifies the digest of a whole blob unless the read is `raw`.
  */
 export function openRemoteBlob(
   descriptor: Descriptor,

@@ -16,8 +16,8 @@ export interface EarlyRequestOptions {
 }
 
 /**
- * A request for the start of a blob that is sent before the blob is read. The first reader takes the
- * response over if it would send the same request.
+ * A request for the start of a blob that is sent before the blob is read. The first reader takes
+ * the response over if it would send the same request.
  */
 export class EarlyRequest implements SentRequest, Disposable {
   readonly #range: string | undefined;

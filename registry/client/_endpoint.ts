@@ -32,8 +32,8 @@ export function registryEndpoint(registry: string, options: EndpointSettings): E
   const isPlain = Array.isArray(plainHttp) ? plainHttp.includes(registry) : plainHttp;
   const bases = isPlain ? [http] : plainHttp === false || !isLoopback(https)
     ? [https]
-    // No traffic leaves the machine either way. A TLS server rejects plain HTTP at once, but an HTTP
-    // server may wait for more after a TLS handshake starts.
+    // No traffic leaves the machine either way. A TLS server rejects plain HTTP at once, but an
+    // HTTP server may wait for more after a TLS handshake starts.
     : [http, https];
   const isPrivate = allowPrivate || isPrivateAddress(https);
   return { registry, bases, prefix: "", isMirror: false, isPrivate };

@@ -91,8 +91,7 @@ export async function readNestedManifest(
 }
 
 /**
- * Resolves a reference by `HEAD`, or by `GET` if that does not return digest,
- * size and media type.
+ * Resolves a reference by `HEAD`, or by `GET` if that does not return digest, size and media type.
  */
 export async function resolveManifest(
   registry: Registry,

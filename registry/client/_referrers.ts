@@ -21,8 +21,8 @@ interface ReferrersPage {
 }
 
 /**
- * Lists the descriptors of the referrers of a digest, by the API of the distribution
- * specification 1.1, or by its fallback tag in registries without the API.
+ * Lists the descriptors of the referrers of a digest, by the API of the distribution specification
+ * 1.1, or by its fallback tag in registries without the API.
  */
 export async function readReferrers(
   registry: Registry,
@@ -111,8 +111,8 @@ async function readFallback(
 }
 
 /**
- * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without the
- * referrers API (distribution-spec, "referrers tag schema").
+ * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without
+ * the referrers API (distribution-spec, "referrers tag schema").
  */
 export function referrersTag(digest: Digest): string {
   const colon = digest.indexOf(":");

@@ -9,8 +9,7 @@ const DOWN_MS = 60_000;
 
 /**
  * The sources of a registry's content: its mirrors in order, then the registry itself. After a
- * failure, the next source is tried; a faulty mirror is skipped for a
- * minute.
+ * failure, the next source is tried; a faulty mirror is skipped for a minute.
  */
 export class Sources {
   readonly #registries: readonly Registry[];
@@ -53,8 +52,8 @@ export class Sources {
   }
 
   /**
-   * Runs an operation with the first source that succeeds. If the user specified a digest,
-   * other bytes are an attack rather than a failure, and end the search.
+   * Runs an operation with the first source that succeeds. If the user specified a digest, other
+   * bytes are an attack rather than a failure, and end the search.
    */
   async first<T>(
     work: (registry: Registry) => Promise<T>,

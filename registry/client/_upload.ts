@@ -133,8 +133,8 @@ class BlobUpload {
     const { size } = this.#descriptor;
     this.#attemptOffset = session.offset;
     let current = session;
-    // Deno repeats a PUT with a buffered body when its connection breaks, so only a body that starts
-    // at offset 0 may be buffered.
+    // Deno repeats a PUT with a buffered body when its connection breaks, so only a body that
+    // starts at offset 0 may be buffered.
     while (size - current.offset > (current.offset === 0 ? SMALL_BYTES : 0)) {
       current = this.#isChunked ? await this.#sendChunk(current) : await this.#sendRest(current);
       this.#session = current;

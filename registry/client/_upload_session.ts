@@ -31,9 +31,8 @@ export function readSession(
 }
 
 /**
- * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like a
- * redirect. A registry behind a TLS proxy may return `http` for its own host instead of
- * `https`.
+ * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like
+ * a redirect. A registry behind a TLS proxy may return `http` for its own host instead of `https`.
  */
 function uploadUrl(
   answer: Answer,

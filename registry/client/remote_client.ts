@@ -24,8 +24,8 @@ import type {
  * Reads from and writes to registries that follow the OCI distribution specification.
  *
  * Verifies documents before returning them. Retries transient failures, and resumes interrupted
- * transfers. Keeps connections open until the client
- * is disposed of, and keeps tokens and rate limits, so share one client.
+ * transfers. Keeps connections open until the client is disposed of, and keeps tokens and rate
+ * limits, so share one client.
  *
  * @example Read an image from a registry
  * ```ts
@@ -86,12 +86,11 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Resolves an image: reads and verifies the manifest for the requested platform and the
-   * config. Layers are read on demand.
+   * Resolves an image: reads and verifies the manifest for the requested platform and the config.
+   * Layers are read on demand.
    *
    * @param reference Which image.
-   * @param options Platform, credentials and others. Without a cache, `pullPolicy` has no
-   * effect.
+   * @param options Platform, credentials and others. Without a cache, `pullPolicy` has no effect.
    * @returns The image.
    * @throws {NotFoundError} If the registry does not have it, or hides it.
    * @throws {AuthError} If the registry denies access.
@@ -139,9 +138,9 @@ export class RemoteClient implements ImageClient, Disposable {
    * the last bytes if the digest is wrong. Do not trust the bytes before the stream has closed. A
    * part of a blob cannot be verified, and a `raw` read is not: compare the bytes yourself.
    *
-   * The first read of the stream sends the first request, and errors appear in the stream.
-   * A stream occupies one of the `maxConnections` slots while it is open, so read streams
-   * concurrently or one after another, but not alternately, and cancel abandoned ones.
+   * The first read of the stream sends the first request, and errors appear in the stream. A stream
+   * occupies one of the `maxConnections` slots while it is open, so read streams concurrently or
+   * one after another, but not alternately, and cancel abandoned ones.
    *
    * @param repository Repository of the blob.
    * @param descriptor Descriptor of the blob; its `data` and `urls` are used too.
@@ -202,8 +201,8 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Lists all repositories of a registry in its order. Many registries
-   * do not allow this, or only for administrators.
+   * Lists all repositories of a registry in its order. Many registries do not allow this, or only
+   * for administrators.
    *
    * @param registry The registry's host, such as `localhost:5000`.
    * @param options Credentials and the like.
@@ -242,8 +241,8 @@ export class RemoteClient implements ImageClient, Disposable {
    * @param repository The repository.
    * @param digest Digest of the blob.
    * @param options Credentials and the like.
-   * @returns Its descriptor with the size that the registry reports, or `undefined` if the repository
-   * does not have it, or the registry does not report a size.
+   * @returns Its descriptor with the size that the registry reports, or `undefined` if the
+   * repository does not have it, or the registry does not report a size.
    */
   async findBlob(
     repository: Repository,
@@ -287,11 +286,11 @@ export class RemoteClient implements ImageClient, Disposable {
    * Uploads a blob, or mounts it from another repository of the registry. Does not check whether
    * the registry has the blob; use {@linkcode RemoteClient.hasBlob}.
    *
-   * Resumes an interrupted upload at the offset that the registry reports; restarts an upload that the
-   * registry has lost. The registry verifies the digest.
+   * Resumes an interrupted upload at the offset that the registry reports; restarts an upload that
+   * the registry has lost. The registry verifies the digest.
    *
-   * Some registries, such as `registry:2`, discard an upload whose connection breaks during a request,
-   * whatever its size. It then restarts at the first byte.
+   * Some registries, such as `registry:2`, discard an upload whose connection breaks during a
+   * request, whatever its size. It then restarts at the first byte.
    *
    * @param repository Target repository.
    * @param descriptor Its digest and size.

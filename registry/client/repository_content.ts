@@ -20,8 +20,8 @@ const MAX_KEPT = 16;
 /** Options for {@linkcode RepositoryContent}. */
 export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> {
   /**
-   * Finds another repository of the same registry that may have a blob, to mount it
-   * instead of uploading it.
+   * Finds another repository of the same registry that may have a blob, to mount it instead of
+   * uploading it.
    */
   readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
   /**

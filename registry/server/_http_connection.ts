@@ -126,8 +126,8 @@ export class HttpRequestBody {
   }
 
   /**
-   * Reads and discards the rest, up to a limit: a client that is still sending when its
-   * connection is closed may never see the response.
+   * Reads and discards the rest, up to a limit: a client that is still sending when its connection
+   * is closed may never see the response.
    */
   async drain(maxBytes: number, timeoutMs: number): Promise<void> {
     const incoming = this.#incoming;

@@ -46,8 +46,8 @@ export function parseRoute(pathname: string): Route | Response {
   if (match === null) return noRoute(pathname);
   const [, name = "", folder = "", reference = ""] = match;
   const kind = KINDS[folder as keyof typeof KINDS];
-  // A manifest may be named by tag, which has no colon; a missing one is not found, whether
-  // well formed or not.
+  // A manifest may be named by tag, which has no colon; a missing one is not found, whether well
+  // formed or not.
   const digestNeeded = kind !== "manifest" || reference.includes(":");
   if (digestNeeded && !isDigest(reference)) {
     return badName(name) ??

@@ -36,9 +36,9 @@ export class UploadSession {
   }
 
   /**
-   * Runs a writing task after the previous one has ended. A client that retries has abandoned
-   * its earlier request, even if the server has not noticed the dead connection yet, so the
-   * earlier task is aborted.
+   * Runs a writing task after the previous one has ended. A client that retries has abandoned its
+   * earlier request, even if the server has not noticed the dead connection yet, so the earlier
+   * task is aborted.
    */
   async exclusive<T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#current?.abort(new UploadTakenError());

@@ -30,8 +30,7 @@ interface Repository {
 const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Registry content in memory: initially empty, and lost with the process. Intended for
- * test suites.
+ * Registry content in memory: initially empty, and lost with the process. Intended for test suites.
  *
  * @example Push a blob in a test
  * ```ts

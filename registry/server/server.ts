@@ -28,8 +28,7 @@ export interface ServeRegistryOptions extends RegistryHandlerOptions {
   readonly key?: string | undefined;
   /**
    * Time in milliseconds after which a connection is closed if its client does not send an expected
-   * request or part of a body. A client that does not read a response has
-   * four times as long.
+   * request or part of a body. A client that does not read a response has four times as long.
    *
    * @default {30_000}
    */

@@ -18,8 +18,8 @@ export interface RegistryRequest {
 /** Options for {@linkcode createRegistryHandler}. */
 export interface RegistryHandlerOptions {
   /**
-   * Called first with each request. Returns the response that rejects it, such as
-   * 401 with a challenge, or `undefined` to accept it.
+   * Called first with each request. Returns the response that rejects it, such as 401 with a
+   * challenge, or `undefined` to accept it.
    *
    * @default Accepts all requests.
    */
@@ -57,8 +57,8 @@ export interface RegistryHandlerOptions {
    */
   readonly uploadTimeoutMs?: number | undefined;
   /**
-   * Whether to accept an index that lists missing manifests. The specification
-   * leaves that to the registry.
+   * Whether to accept an index that lists missing manifests. The specification leaves that to the
+   * registry.
    *
    * @default {false}
    */
@@ -83,9 +83,9 @@ const UPLOAD_TIMEOUT_MS = 60 * 60 * 1000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * Creates an HTTP handler that serves content as an OCI registry according to the
- * {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md | distribution specification}
- * 1.1, with Docker's catalog.
+ * Creates an HTTP handler that serves content as an OCI registry according to the {@link
+ * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md | distribution
+ * specification} 1.1, with Docker's catalog.
  *
  * Content that implements {@linkcode WritableRegistryContent} can be pushed to and deleted from;
  * other content is read-only, and requests that would write are refused with `UNSUPPORTED`. A

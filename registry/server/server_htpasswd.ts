@@ -5,8 +5,8 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
 /**
  * Parses an htpasswd file in the format of `htpasswd -B` for {@linkcode basicAuthentication}.
  *
- * Hashes must be bcrypt with a cost from 4 to 16, as in Docker's registry: older formats that
- * web servers read (MD5, SHA-1, `crypt`) do not protect the passwords.
+ * Hashes must be bcrypt with a cost from 4 to 16, as in Docker's registry: older formats that web
+ * servers read (MD5, SHA-1, `crypt`) do not protect the passwords.
  *
  * @param text The file: one `NAME:HASH` per line; empty lines and lines that begin with `#` are
  * ignored.

@@ -27,8 +27,8 @@ export function suitsNode(error: unknown, { caCerts }: Tls): boolean {
 }
 
 /**
- * Sends a request like `fetch`, but with Node's client, which reaches every port and accepts trusted
- * self-signed certificates.
+ * Sends a request like `fetch`, but with Node's client, which reaches every port and accepts
+ * trusted self-signed certificates.
  */
 export async function nodeFetch(url: URL, request: NodeRequest): Promise<Response> {
   const { method, body, signal, proxy } = request;

@@ -79,8 +79,8 @@ function proxyVariable(
 }
 
 /**
- * Parses the address of a proxy. The password may contain any character: it is the text between
- * the first colon and the last `@`, percent-decoded.
+ * Parses the address of a proxy. The password may contain any character: it is the text between the
+ * first colon and the last `@`, percent-decoded.
  */
 function parseProxy(
   { variable, value }: { readonly variable: string; readonly value: string },

@@ -18,9 +18,9 @@ export interface AnswerParts {
 }
 
 /**
- * An HTTP response whose body may still be arriving. Reading fails with a `NetworkError` when
- * the connection breaks or stalls, and with the signal's reason when the caller
- * aborts. Disposing of it closes the connection, unless the body was read to its end.
+ * An HTTP response whose body may still be arriving. Reading fails with a `NetworkError` when the
+ * connection breaks or stalls, and with the signal's reason when the caller aborts. Disposing of it
+ * closes the connection, unless the body was read to its end.
  */
 export class Answer implements Disposable {
   readonly url: URL;

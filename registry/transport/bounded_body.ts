@@ -37,9 +37,9 @@ export interface ExpectedDocument {
 }
 
 /**
- * Reads a document of at most `maxBytes`. Verifies a digest, if any, against the bytes as received, and
- * after a mismatch against the decoded bytes: registries and storage services declare codings that do
- * not apply or do not exist.
+ * Reads a document of at most `maxBytes`. Verifies a digest, if any, against the bytes as received,
+ * and after a mismatch against the decoded bytes: registries and storage services declare codings
+ * that do not apply or do not exist.
  *
  * @throws {DigestMismatchError} If the bytes do not match the digest.
  * @throws {NetworkError} If the connection ended early.

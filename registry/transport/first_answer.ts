@@ -12,9 +12,9 @@ export interface FirstAnswerOptions {
 }
 
 /**
- * Sends a request to a registry that may use HTTP or HTTPS: to its first
- * address, and to the second one, for HTTPS, if the first response is unexpected and
- * the second address completes a TLS handshake.
+ * Sends a request to a registry that may use HTTP or HTTPS: to its first address, and to the second
+ * one, for HTTPS, if the first response is unexpected and the second address completes a TLS
+ * handshake.
  */
 export async function firstAnswer(
   bases: readonly URL[],

@@ -4,8 +4,8 @@ import { WaitingLine } from "./waiting_line.ts";
 const SUCCESSES_PER_STEP = 10;
 
 /**
- * Limits the concurrent transfers with one host. Starts at the maximum, halves
- * the limit when the host reports too many requests, and raises it by one after ten successes.
+ * Limits the concurrent transfers with one host. Starts at the maximum, halves the limit when the
+ * host reports too many requests, and raises it by one after ten successes.
  */
 export class HostLimiter {
   readonly #max: number;

@@ -33,8 +33,7 @@ const TRANSPORTS: Readonly<Record<string, "http" | "https" | "socks5">> = {
 /**
  * Creates a client for `fetch`.
  *
- * @param url URL of the server. Requests with the same {@linkcode clientKey} can
- * share a client.
+ * @param url URL of the server. Requests with the same {@linkcode clientKey} can share a client.
  * @throws {TypeError} If a certificate or the key is not PEM, which Deno partly ignores.
  */
 export function createHttpClient(
@@ -53,8 +52,8 @@ export function createHttpClient(
   }
   const options = {
     caCerts: [...caCerts],
-    // One connection per blob: with HTTP/2 they would share one window, and 1 GiB over
-    // loopback would take 50 % longer.
+    // One connection per blob: with HTTP/2 they would share one window, and 1 GiB over loopback
+    // would take 50 % longer.
     http2: false,
     ...clientCertificate,
   };

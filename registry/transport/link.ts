@@ -11,10 +11,10 @@ export interface ListPage {
 }
 
 /**
- * Parses the address of the next page from the `Link` header with `rel="next"` (RFC 8288), which may be
- * relative. Uses only the end of its path, because registries behind a proxy may not know their own
- * host, path or repository name. The next page is always part of the
- * same list. Some registries omit `rel` or the brackets.
+ * Parses the address of the next page from the `Link` header with `rel="next"` (RFC 8288), which
+ * may be relative. Uses only the end of its path, because registries behind a proxy may not know
+ * their own host, path or repository name. The next page is always part of the same list. Some
+ * registries omit `rel` or the brackets.
  *
  * @returns Path and query of the next page after `/v2/REPOSITORY/`, or `undefined` after the last
  * page.

@@ -1,6 +1,6 @@
 /**
- * Query parameters whose values are shown: those of the distribution specification and of
- * token requests. Other values may be secrets.
+ * Query parameters whose values are shown: those of the distribution specification and of token
+ * requests. Other values may be secrets.
  */
 const SHOWN_PARAMETERS = new Set([
   ...["n", "last", "page", "artifactType", "digest", "mount", "from", "ns"],

@@ -45,8 +45,8 @@ export async function followRedirects(
 /**
  * Returns the target of a redirect.
  *
- * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it is
- * missing.
+ * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it
+ * is missing.
  */
 export function redirectTarget(answer: Answer, task: RequestTask, allowPrivate: boolean): URL {
   const location = answer.headers.get("location");

@@ -119,8 +119,8 @@ export class Retry {
 }
 
 /**
- * Parses a `Retry-After` header, which contains seconds or a date, to milliseconds
- * (RFC 9110 section 10.2.3).
+ * Parses a `Retry-After` header, which contains seconds or a date, to milliseconds (RFC 9110
+ * section 10.2.3).
  */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   const text = header?.trim() ?? "";

@@ -15,8 +15,8 @@ export interface WatchdogOptions {
 /**
  * Ends waits for a server when the caller's signal is aborted or the server stalls.
  *
- * A wait ends even if its promise stays pending: Deno 2.9 does not reject a pending read of a body when the
- * signal of its `fetch` is aborted after a garbage collection.
+ * A wait ends even if its promise stays pending: Deno 2.9 does not reject a pending read of a body
+ * when the signal of its `fetch` is aborted after a garbage collection.
  */
 export class Watchdog implements Disposable {
   readonly #options: WatchdogOptions;
@@ -43,8 +43,8 @@ export class Watchdog implements Disposable {
     if (this.#end !== undefined) reject(this.#end.reason);
     this.#reject = reject;
     this.#waitingSince = performance.now();
-    // One timer serves many waits, because a timer per chunk would cost more than the chunk. It must
-    // be ref'd: Deno 2.9 never fires another timer while the program only waits for a read.
+    // One timer serves many waits, because a timer per chunk would cost more than the chunk. It
+    // must be ref'd: Deno 2.9 never fires another timer while the program only waits for a read.
     this.#timer ??= startTimer(this.#options.stallTimeoutMs, this.#check);
     try {
       return await promise;

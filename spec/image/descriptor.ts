@@ -73,8 +73,8 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
  * Decodes the embedded content of a descriptor.
  *
  * @param descriptor The descriptor.
- * @returns The bytes, or `undefined` if there are none or they do not match the digest and size: then
- * the content must be fetched.
+ * @returns The bytes, or `undefined` if there are none or they do not match the digest and size:
+ * then the content must be fetched.
  *
  * @example Content that needs no request
  * ```ts

@@ -30,16 +30,17 @@ export interface BlobReadOptions {
    */
   readonly length?: number | undefined;
   /**
-   * Whether the memory of a chunk may be reused for the next one: for a reader that is done with a chunk,
-   * or has transferred its buffer, before it reads the next one. This makes reading much faster.
+   * Whether the memory of a chunk may be reused for the next one: for a reader that is done with a
+   * chunk, or has transferred its buffer, before it reads the next one. This makes reading much
+   * faster.
    *
    * @default {false}
    */
   readonly reuseMemory?: boolean | undefined;
   /**
-   * Whether to free the memory of a chunk when the next one is read: for a reader that passes chunks on
-   * to the system, which keeps bytes that it has not sent. Without it, memory grows until the next
-   * garbage collection.
+   * Whether to free the memory of a chunk when the next one is read: for a reader that passes
+   * chunks on to the system, which keeps bytes that it has not sent. Without it, memory grows until
+   * the next garbage collection.
    *
    * @default {false}
    */
@@ -117,9 +118,9 @@ export interface RemoteLayer {
    * Opens the bytes as served, usually compressed. The chunks belong to the reader, which may
    * transfer their memory.
    *
-   * Layers of this library verify a read of the whole blob unless it is `raw`: the stream fails with
-   * a {@linkcode DigestMismatchError} if the size or the digest is wrong. Do not trust the bytes
-   * before the stream has closed. A part of a blob cannot be verified.
+   * Layers of this library verify a read of the whole blob unless it is `raw`: the stream fails
+   * with a {@linkcode DigestMismatchError} if the size or the digest is wrong. Do not trust the
+   * bytes before the stream has closed. A part of a blob cannot be verified.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }

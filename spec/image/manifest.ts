@@ -76,8 +76,8 @@ export type ManifestDocument =
  * kinds, because they could be read as two different images (CVE-2021-41190).
  *
  * @param bytes The document.
- * @param mediaType Media type of the response, with or without parameters. If it is absent or generic,
- * such as `application/json`, the document determines the kind.
+ * @param mediaType Media type of the response, with or without parameters. If it is absent or
+ * generic, such as `application/json`, the document determines the kind.
  * @param maxLayers Maximum number of layers.
  * @returns The document.
  * @throws {SyntaxError} If it is not a valid manifest or index; the message names the path of the value.

@@ -24,9 +24,9 @@ const MAX_LOOKS = 32;
 const MAX_LOOK_DEPTH = 4;
 
 /**
- * Chooses the entry of an index that fits a platform best, like {@linkcode choosePlatform}. If no entry
- * with a platform fits, the configs of the others, or the indexes, show their platforms. An only entry
- * is chosen without that.
+ * Chooses the entry of an index that fits a platform best, like {@linkcode choosePlatform}. If no
+ * entry with a platform fits, the configs of the others, or the indexes, show their platforms. An
+ * only entry is chosen without that.
  *
  * @param index The index.
  * @param wanted Platform to run on; or several in order of preference.

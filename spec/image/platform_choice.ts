@@ -45,8 +45,8 @@ const MAX_VERSION_FIT = 1e10;
 const EXACT_VARIANT_FIT = 1e5;
 
 /**
- * Rates a variant. A CPU runs its own variant and earlier ones; the later of those fit better. An image
- * without a variant fits worst, because it may be built for any of them.
+ * Rates a variant. A CPU runs its own variant and earlier ones; the later of those fit better. An
+ * image without a variant fits worst, because it may be built for any of them.
  */
 function variantFit(offered: Platform, wanted: Platform): number {
   const offeredVariant = variantOf(offered);
@@ -84,9 +84,9 @@ function versionPart(text: string | undefined): number {
 }
 
 /**
- * Whether an entry of an index is an image, rather than an attestation or an unknown kind, which the
- * specification requires to ignore. BuildKit marks attestations with the platform `unknown/unknown` and
- * an annotation.
+ * Whether an entry of an index is an image, rather than an attestation or an unknown kind, which
+ * the specification requires to ignore. BuildKit marks attestations with the platform
+ * `unknown/unknown` and an annotation.
  *
  * @param entry A descriptor in an index.
  * @returns Whether it may be chosen.
@@ -117,8 +117,8 @@ export function isRunnable(entry: Descriptor): boolean {
  * `choosePlatformByConfig()` looks at the configs of such entries.
  *
  * @param index The index.
- * @param wanted Platform to run on; or several in order of preference, such as `linux/amd64` and then
- * `linux/386`.
+ * @param wanted Platform to run on; or several in order of preference, such as `linux/amd64` and
+ * then `linux/386`.
  * @param subject Name of the image in errors.
  * @returns The entry.
  * @throws {PlatformError} If no entry fits; it lists the platforms of the index.

@@ -35,9 +35,9 @@ export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBu
 /**
  * Verifies the bytes of a read as they pass, unless it is `raw` or of a part of the blob.
  *
- * The stream fails at the first surplus byte, and in place of the last bytes if the digest is wrong:
- * a reader that counts bytes may not look for an error after them. Reads on demand and retains no
- * chunk, so the source may reuse memory.
+ * The stream fails at the first surplus byte, and in place of the last bytes if the digest is
+ * wrong: a reader that counts bytes may not look for an error after them. Reads on demand and
+ * retains no chunk, so the source may reuse memory.
  *
  * @param stream The bytes.
  * @param expected Expected digest and size.

@@ -25,8 +25,8 @@ export interface GroupEntry {
 /**
  * Parses `/etc/passwd`.
  *
- * Skips comments, NIS entries (`+`) and lines with missing fields or invalid numbers. An invalid number
- * is never read as 0.
+ * Skips comments, NIS entries (`+`) and lines with missing fields or invalid numbers. An invalid
+ * number is never read as 0.
  *
  * @param text Content of the file.
  * @returns The users, in the order of the file.

@@ -40,8 +40,8 @@ export function withReadOnlyRoot(readonly = true): SpecOption {
 }
 
 /**
- * Adds mounts. A mount replaces an existing one with the same destination, for example to change the
- * size of `/dev/shm`.
+ * Adds mounts. A mount replaces an existing one with the same destination, for example to change
+ * the size of `/dev/shm`.
  *
  * @param mounts The mounts, in their order.
  * @returns The option.

@@ -83,11 +83,11 @@ function absolutePath(path: string): string {
 }
 
 /**
- * Converts the config of an image to annotations of a container. Labels become annotations, and override
- * derived ones.
+ * Converts the config of an image to annotations of a container. Labels become annotations, and
+ * override derived ones.
  *
- * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md | conversion.md};
- * the volumes, for which it has no annotation, are named like the ports.
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md |
+ * conversion.md}; the volumes, for which it has no annotation, are named like the ports.
  *
  * @param config The image's config.
  * @returns The annotations.

@@ -5,8 +5,8 @@ import type { SpecOption } from "../runtime/spec_option.ts";
 /** Options for {@linkcode withHostNetwork}. */
 export interface HostNetworkOptions {
   /**
-   * Files of the host to mount into the container for name resolution. The runtime fails if one does not
-   * exist.
+   * Files of the host to mount into the container for name resolution. The runtime fails if one
+   * does not exist.
    *
    * @default {["/etc/hosts", "/etc/resolv.conf"]}
    */

@@ -11,10 +11,11 @@ import { resolveUser } from "./user.ts";
 /**
  * Creates the configuration of a container.
  *
- * The default is like that of runc and podman: a root file system at `rootfs`, the usual mounts, masked
- * kernel files, Docker's capabilities, no new privileges, and new namespaces except for users. Options
- * are applied in their order. Values that depend on several options are computed at the end: the user
- * is looked up, `HOME` and `PATH` are set, and the configuration is adapted to a user namespace.
+ * The default is like that of runc and podman: a root file system at `rootfs`, the usual mounts,
+ * masked kernel files, Docker's capabilities, no new privileges, and new namespaces except for
+ * users. Options are applied in their order. Values that depend on several options are computed at
+ * the end: the user is looked up, `HOME` and `PATH` are set, and the configuration is adapted to a
+ * user namespace.
  *
  * @param options Changes to the default.
  * @returns The configuration. {@linkcode formatSpec} serializes it.
@@ -42,8 +43,8 @@ export function newSpec(...options: SpecOption[]): ContainerSpec {
 }
 
 /**
- * Serializes a configuration as a `config.json`, with an indent of two spaces and a final line feed. The
- * result is deterministic.
+ * Serializes a configuration as a `config.json`, with an indent of two spaces and a final line
+ * feed. The result is deterministic.
  *
  * @param spec The configuration.
  * @returns The text.

@@ -21,8 +21,8 @@ export function withArgs(args: readonly string[]): SpecOption {
 }
 
 /**
- * Sets the arguments of the image's entry point, or the command if there is no entry point, like the
- * arguments after the image in `docker run`.
+ * Sets the arguments of the image's entry point, or the command if there is no entry point, like
+ * the arguments after the image in `docker run`.
  *
  * @param command Replacement for the image's `Cmd`.
  * @returns The option.
@@ -50,8 +50,8 @@ export function withCommand(command: readonly string[]): SpecOption {
 }
 
 /**
- * Sets the entry point and drops the image's `Cmd`, like `--entrypoint` of Docker. An empty entry point
- * drops that of the image.
+ * Sets the entry point and drops the image's `Cmd`, like `--entrypoint` of Docker. An empty entry
+ * point drops that of the image.
  *
  * @param entrypoint The entry point.
  * @returns The option.

@@ -22,9 +22,9 @@ const MAX_EXPONENT = 64;
 const MAX_LENGTH = 256;
 
 /**
- * Parses a Kubernetes quantity: a decimal number and a suffix, which is one of `n`, `u`, `m`,
- * `k`, `M`, `G`, `T`, `P`, `E` (powers of 1000), `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` (powers of
- * 1024), or an exponent such as `e3`.
+ * Parses a Kubernetes quantity: a decimal number and a suffix, which is one of `n`, `u`, `m`, `k`,
+ * `M`, `G`, `T`, `P`, `E` (powers of 1000), `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` (powers of 1024), or
+ * an exponent such as `e3`.
  *
  * Fractions of a billionth are rounded up, and quantities above 64 bits are capped.
  *

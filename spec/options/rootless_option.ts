@@ -8,15 +8,15 @@ export interface RootlessOptions {
   /** Group ID mappings. */
   readonly gidMap: readonly IdMapping[];
   /**
-   * Whether the user may manage control groups, for example by systemd's delegation. If not, they are
-   * not mounted.
+   * Whether the user may manage control groups, for example by systemd's delegation. If not, they
+   * are not mounted.
    *
    * @default {false}
    */
   readonly cgroups?: boolean;
   /**
-   * Whether the program keeps its supplementary groups that are mapped. crun and youki support it; runc
-   * rejects a configuration with such groups unless root runs it.
+   * Whether the program keeps its supplementary groups that are mapped. crun and youki support it;
+   * runc rejects a configuration with such groups unless root runs it.
    *
    * @default {false}
    */
@@ -26,9 +26,9 @@ export interface RootlessOptions {
 /**
  * Configures a container that an unprivileged user can run, in a user namespace.
  *
- * Control groups are not mounted and do not restrict devices. With the host's network, `/sys` is that of
- * the host, read-only. Terminals do not belong to unmapped groups, and the program has no supplementary
- * groups.
+ * Control groups are not mounted and do not restrict devices. With the host's network, `/sys` is
+ * that of the host, read-only. Terminals do not belong to unmapped groups, and the program has no
+ * supplementary groups.
  *
  * @param options ID mappings: the user's own ID, and those of `/etc/subuid` and `/etc/subgid`.
  * @returns The option.

@@ -36,9 +36,9 @@ const PERSONALITIES = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
  * Creates the default seccomp profile, which allows the calls of ordinary programs and of the
  * capabilities, like the profiles of Docker and Podman.
  *
- * Forbidden calls fail with `EPERM`. Unknown calls, for example of later kernels, fail with `ENOSYS`, so
- * that libraries fall back to older ones. Without `CAP_SYS_ADMIN`, namespaces cannot be created and
- * `clone3` is missing, because a filter cannot check its flags.
+ * Forbidden calls fail with `EPERM`. Unknown calls, for example of later kernels, fail with
+ * `ENOSYS`, so that libraries fall back to older ones. Without `CAP_SYS_ADMIN`, namespaces cannot
+ * be created and `clone3` is missing, because a filter cannot check its flags.
  *
  * @param architecture Architecture of the host by its OCI name, such as `amd64`.
  * @param capabilities Bounding set of the container.

@@ -58,9 +58,9 @@ export class UnknownUserError extends OciError {
 /**
  * Resolves the user of an image to IDs.
  *
- * Text that consists of digits is always an ID, even if it is a name (CVE-2024-40635, CVE-2026-46680).
- * An ID needs no entry in `/etc/passwd`; its group is then 0. The supplementary groups include the
- * primary group, so that a program cannot drop it (CVE-2022-2989).
+ * Text that consists of digits is always an ID, even if it is a name (CVE-2024-40635,
+ * CVE-2026-46680). An ID needs no entry in `/etc/passwd`; its group is then 0. The supplementary
+ * groups include the primary group, so that a program cannot drop it (CVE-2022-2989).
  *
  * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; empty means 0.
  * @param passwd Text of the image's `/etc/passwd`; empty if there is none.

@@ -2,8 +2,8 @@ import type { IdMapping, LinuxSpec } from "./runtime_linux.ts";
 import type { Process } from "./runtime_process.ts";
 
 /**
- * Version of the runtime specification in new configurations. Runtimes ignore unknown members, but crun
- * before 1.9 rejects later versions.
+ * Version of the runtime specification in new configurations. Runtimes ignore unknown members, but
+ * crun before 1.9 rejects later versions.
  */
 export const RUNTIME_SPEC_VERSION = "1.0.2";
 

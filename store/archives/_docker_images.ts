@@ -37,8 +37,8 @@ export interface DockerArchive {
 }
 
 /**
- * Reads `manifest.json`. The format keeps no manifests, so each image gets one of Docker's schema 2:
- * the same bytes for the same archive. The config keeps its bytes, and with them the image ID.
+ * Reads `manifest.json`. The format keeps no manifests, so each image gets one of Docker's schema
+ * 2: the same bytes for the same archive. The config keeps its bytes, and with them the image ID.
  *
  * @throws {ArchiveError} If the archive is damaged or hostile.
  */

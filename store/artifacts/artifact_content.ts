@@ -130,8 +130,8 @@ export class ArtifactContent implements ContentSource {
   }
 
   /**
-   * Opens the bytes of the manifest, the config or a file. Verifies a read of a whole file unless it
-   * is `raw`: the file may have changed since it was packed.
+   * Opens the bytes of the manifest, the config or a file. Verifies a read of a whole file unless
+   * it is `raw`: the file may have changed since it was packed.
    */
   async fetch(
     descriptor: Descriptor,

@@ -229,8 +229,8 @@ function realTarget(directory: string): string {
 }
 
 /**
- * Makes a directory that other users cannot enter: an image has set-user-ID programs, which users of
- * the host must not run (CVE-2021-41103).
+ * Makes a directory that other users cannot enter: an image has set-user-ID programs, which users
+ * of the host must not run (CVE-2021-41103).
  */
 function makePrivate(path: string): void {
   try {

@@ -3,8 +3,8 @@ import { isBundleId } from "./bundle_record.ts";
 
 /**
  * Name of the symlink in a bundle's directory whose target is the bundle's ID. A symlink appears
- * atomically, for one process alone; reading it opens nothing; and the ID is known only to users who
- * can read the store.
+ * atomically, for one process alone; reading it opens nothing; and the ID is known only to users
+ * who can read the store.
  */
 export const MARK = ".oci-bundle";
 

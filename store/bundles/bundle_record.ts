@@ -19,8 +19,8 @@ export interface BundleMount {
 
 /**
  * Phase of a bundle: `"claimed"`, when its directory may have the mark; `"making"`, while its files
- * are made; `"complete"`; and `"removal"`. A bundle that is neither complete nor locked by a process
- * is dead.
+ * are made; `"complete"`; and `"removal"`. A bundle that is neither complete nor locked by a
+ * process is dead.
  */
 export type BundlePhase = "claimed" | "making" | "complete" | "removal";
 

@@ -25,9 +25,9 @@ const ADVICE = "Remove it, and the bundle by hand";
  * The records of a store's bundles. Only a record makes a directory a bundle: an entry of an image
  * cannot, since images are not unpacked into the store.
  *
- * Each bundle has up to three entries in `bundles/`: `<id>.json` is its record; `<id>.lock` is locked
- * with flock while the bundle is made or removed, and while the process of a temporary bundle runs;
- * and `<id>/` is the state of its containers.
+ * Each bundle has up to three entries in `bundles/`: `<id>.json` is its record; `<id>.lock` is
+ * locked with flock while the bundle is made or removed, and while the process of a temporary
+ * bundle runs; and `<id>/` is the state of its containers.
  */
 export class BundleRecords {
   readonly #store: string;

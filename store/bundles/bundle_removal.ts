@@ -92,8 +92,8 @@ async function removeIfEmpty(path: string): Promise<void> {
 /**
  * Unmounts the mounts of a bundle. Other mounts in its directory belong to the user.
  *
- * @throws {BundleError} If something else is mounted in the directory, before anything is unmounted;
- * or if a mount cannot be unmounted.
+ * @throws {BundleError} If something else is mounted in the directory, before anything is
+ * unmounted; or if a mount cannot be unmounted.
  */
 async function unmountBundle(
   record: BundleRecord,

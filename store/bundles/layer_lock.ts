@@ -2,9 +2,9 @@ import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 
 /**
- * Locks the extracted and uncompressed layers of a store. Any number of processes can use them, from
- * the lookup until their use is recorded; removal needs an exclusive lock. The lock is a flock, which
- * ends with its owner.
+ * Locks the extracted and uncompressed layers of a store. Any number of processes can use them,
+ * from the lookup until their use is recorded; removal needs an exclusive lock. The lock is a
+ * flock, which ends with its owner.
  *
  * @param store The directory of the store.
  * @param purpose Purpose of the lock.

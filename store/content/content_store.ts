@@ -106,8 +106,8 @@ export class ContentStore {
   }
 
   /**
-   * Returns whether the store has a blob, of the right size if given, without reading its bytes.
-   * A blob whose digest cannot be verified counts as absent.
+   * Returns whether the store has a blob, of the right size if given, without reading its bytes. A
+   * blob whose digest cannot be verified counts as absent.
    *
    * @param blob Digest or descriptor of the blob.
    * @returns Whether the file exists.

@@ -43,8 +43,8 @@ export interface OpenBlobOptions {
    */
   readonly reuseMemory?: boolean | undefined;
   /**
-   * Whether to free the memory of a chunk when the next one is read, for a reader that passes chunks
-   * on to the system.
+   * Whether to free the memory of a chunk when the next one is read, for a reader that passes
+   * chunks on to the system.
    *
    * @default {false}
    */

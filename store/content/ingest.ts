@@ -33,8 +33,8 @@ export interface IngestProgress {
  */
 export interface BlobFollower {
   /**
-   * Whether it uses the memory of a chunk only until {@linkcode BlobFollower.write} returns, so that
-   * the memory can be reused.
+   * Whether it uses the memory of a chunk only until {@linkcode BlobFollower.write} returns, so
+   * that the memory can be reused.
    *
    * @default {false}
    */
@@ -106,8 +106,8 @@ export interface IngestTarget {
 }
 
 /**
- * Downloads of this process, by the path of their part. The lock of the part would suffice, but tasks
- * would have to poll it, and would not receive progress.
+ * Downloads of this process, by the path of their part. The lock of the part would suffice, but
+ * tasks would have to poll it, and would not receive progress.
  */
 const downloads = new SingleFlight<IngestProgress>();
 

@@ -104,9 +104,9 @@ export class LayoutIndex {
   }
 
   /**
-   * Records entries in one change, once the names of the blobs have reached the disk. A name replaces
-   * its earlier entries, at the place of the first. An entry without a name is added unless one for
-   * the same digest is there.
+   * Records entries in one change, once the names of the blobs have reached the disk. A name
+   * replaces its earlier entries, at the place of the first. An entry without a name is added
+   * unless one for the same digest is there.
    *
    * @param entries Names, each with an index or a manifest; of equal names, the last one counts.
    * @param signal Aborts the wait for the lock.

@@ -62,8 +62,8 @@ export class VerifiedMarks {
 }
 
 /**
- * Fsyncs a new file and gives it a modification time that allows a mark: a whole second in the past,
- * so that any later change alters it.
+ * Fsyncs a new file and gives it a modification time that allows a mark: a whole second in the
+ * past, so that any later change alters it.
  */
 export async function settleFile(file: Deno.FsFile): Promise<void> {
   await file.syncData();

@@ -69,8 +69,8 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
 
 /**
  * Replaces a small file atomically but not durably, unlike {@linkcode replaceFile}: for hints, and
- * content that readers verify. The temporary file is always new, because a symlink of that name could
- * lead anywhere.
+ * content that readers verify. The temporary file is always new, because a symlink of that name
+ * could lead anywhere.
  */
 export async function replaceSmallFile(path: string, text: string): Promise<void> {
   const options = { createNew: true, mode: FILE_MODE };

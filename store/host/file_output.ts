@@ -26,7 +26,8 @@ export interface FileOutputOptions {
 /**
  * Opens the file that a path names, through links. A regular file is written to a temporary file in
  * the same directory, which then takes its place and mode, so that no partial file is ever visible.
- * Everything else, such as a pipe, is written directly. Removes temporary files of killed processes.
+ * Everything else, such as a pipe, is written directly. Removes temporary files of killed
+ * processes.
  *
  * @throws {OciError} If it cannot be opened.
  */

@@ -18,8 +18,8 @@ export interface FollowPathOptions {
 }
 
 /**
- * Follows a path in a tree like a program whose root is the tree: symbolic links are resolved inside,
- * and `..` stops at the root. The kernel's own resolution would leave the tree.
+ * Follows a path in a tree like a program whose root is the tree: symbolic links are resolved
+ * inside, and `..` stops at the root. The kernel's own resolution would leave the tree.
  *
  * @param tree The tree.
  * @param path The path, from the root of the tree.

@@ -48,8 +48,8 @@ const MAX_ATTEMPTS = 100;
  * @param path Path of the file.
  * @param options Permitted owner, and the advice of errors.
  * @returns The file, or `undefined` if there is none.
- * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others can
- * write to it, or it has several names, and it is not `foreign`.
+ * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others
+ * can write to it, or it has several names, and it is not `foreign`.
  */
 export function openRegularFile(
   path: string,
@@ -154,8 +154,8 @@ const LEVELS = 3;
 const STICKY = 0o1000;
 
 /**
- * Whether another user can replace a file between two system calls. That takes write access to one of
- * its directories, up to that of the layout or store.
+ * Whether another user can replace a file between two system calls. That takes write access to one
+ * of its directories, up to that of the layout or store.
  *
  * @param path Path of the file.
  * @param info Its status.

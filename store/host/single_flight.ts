@@ -18,8 +18,8 @@ interface Flight<Progress> {
 }
 
 /**
- * Does the same work once for all tasks of this process. The others wait and receive its progress. If
- * it fails or is stopped, another task takes over.
+ * Does the same work once for all tasks of this process. The others wait and receive its progress.
+ * If it fails or is stopped, another task takes over.
  */
 export class SingleFlight<Progress = never> {
   readonly #flights = new Map<string, Flight<Progress>>();

@@ -42,8 +42,8 @@ export interface ImageCollection {
 export type LayoutSource = Omit<LayoutLocation, "transport">;
 
 /**
- * Reads an image from another OCI image layout, such as one written by skopeo, umoci or `docker
- * buildx`. Never writes to the layout.
+ * Reads an image from another OCI image layout, such as one written by skopeo, umoci or
+ * `docker buildx`. Never writes to the layout.
  *
  * Blobs that are symlinks are rejected, since they could lead out of the layout.
  *

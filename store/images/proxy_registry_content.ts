@@ -56,10 +56,10 @@ const PATIENCE_MS = 20_000;
 /**
  * A pull-through cache: serves the content of another registry and keeps it in a store.
  *
- * Every tag is resolved on the upstream registry. If that fails or takes too long, the stored content
- * is served, with a warning, and without another attempt for ten seconds. Content is fetched once by
- * digest, and passed to all clients while it is verified and stored. A complete image gets its name
- * in the store, as if it had been pulled.
+ * Every tag is resolved on the upstream registry. If that fails or takes too long, the stored
+ * content is served, with a warning, and without another attempt for ten seconds. Content is
+ * fetched once by digest, and passed to all clients while it is verified and stored. A complete
+ * image gets its name in the store, as if it had been pulled.
  *
  * A repository serves only content that the upstream registry serves to this client, or that the
  * store holds under the name of the upstream registry.

@@ -37,12 +37,11 @@ const BLOB = "application/octet-stream";
 /**
  * Serves the images of a store and stores pushed images.
  *
- * An image is served under its full name, such as `docker.io/library/alpine`, and under its
- * path alone, `library/alpine`, so that the store can stand in for a registry as its mirror.
- * A port is written with `_` for the colon, which a repository's name cannot have:
- * `localhost_5000/a/b`. Where two registries have the same path, the path alone serves the tags
- * of both; a tag that both have is that of `localhost`, else of Docker Hub, else of the registry
- * whose name comes first.
+ * An image is served under its full name, such as `docker.io/library/alpine`, and under its path
+ * alone, `library/alpine`, so that the store can stand in for a registry as its mirror. A port is
+ * written with `_` for the colon, which a repository's name cannot have: `localhost_5000/a/b`.
+ * Where two registries have the same path, the path alone serves the tags of both; a tag that both
+ * have is that of `localhost`, else of Docker Hub, else of the registry whose name comes first.
  *
  * An image that is pushed to `a/b` gets the name `localhost/a/b` in the store, whatever the client
  * calls this registry: a push never changes what the store has of another registry. An image that
@@ -54,7 +53,8 @@ const BLOB = "application/octet-stream";
  *
  * A deletion removes references: of a tag, every one that the repository serves as that tag; of a
  * manifest, every one that stands for it. The bytes stay until the store is pruned. A blob or
- * manifest that something else in the repository still refers to is hidden until it is pushed again.
+ * manifest that something else in the repository still refers to is hidden until it is pushed
+ * again.
  *
  * @example Serve a store
  * ```ts

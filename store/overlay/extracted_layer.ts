@@ -123,8 +123,7 @@ export function findChain(directory: string, key: string): Chain | undefined {
 }
 
 /**
- * Reads a record. The name of a damaged record stays taken, and its directory is not used any
- * more.
+ * Reads a record. The name of a damaged record stays taken, and its directory is not used any more.
  */
 export function readChainRecord(
   directory: string,

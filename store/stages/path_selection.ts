@@ -9,12 +9,12 @@ import { followPath } from "../host/follow_path.ts";
 import { UnpackError } from "../errors.ts";
 
 /**
- * Creates a handler that skips all entries except those at or below the given paths, their parents and
- * whiteouts.
+ * Creates a handler that skips all entries except those at or below the given paths, their parents
+ * and whiteouts.
  *
  * @param paths Clean paths.
- * @returns The handler. It throws an {@linkcode ExtractError} for an entry whose parent has no entry in
- * the layer, because the parent may be a symlink.
+ * @returns The handler. It throws an {@linkcode ExtractError} for an entry whose parent has no
+ * entry in the layer, because the parent may be a symlink.
  */
 export function selectPaths(paths: readonly string[]): ExtractHandler {
   const selected = new Set(paths);
@@ -64,8 +64,8 @@ export function hasPaths(root: string, paths: readonly string[]): boolean {
 }
 
 /**
- * Removes everything from a tree except the given paths, everything below them, and the directories and
- * symlinks that lead to them.
+ * Removes everything from a tree except the given paths, everything below them, and the directories
+ * and symlinks that lead to them.
  *
  * @throws {UnpackError} If one of the paths does not exist.
  */

@@ -16,8 +16,8 @@ import type { Layer } from "../images/image.ts";
 /**
  * Uncompressed layers, each in `tarballs/<alg>/<hex>` of a store by its DiffID.
  *
- * A file appears under its name when its bytes have that digest, by a rename. One that has
- * changed since is made again.
+ * A file appears under its name when its bytes have that digest, by a rename. One that has changed
+ * since is made again.
  */
 export class TarballStore {
   readonly #store: string;

@@ -26,13 +26,13 @@ export interface RecordedUnpack {
 }
 
 /**
- * The store's record of a directory that an image is unpacked into: `locks/unpack-<hash of its path>`
- * has the path and the random ID of the work directory in it and, before they are moved to their
- * final places, the entries of the image. A process that unpacks locks it, so that there is one at a
- * time.
+ * The store's record of a directory that an image is unpacked into:
+ * `locks/unpack-<hash of its path>` has the path and the random ID of the work directory in it and,
+ * before they are moved to their final places, the entries of the image. A process that unpacks
+ * locks it, so that there is one at a time.
  *
- * The name of a work directory proves nothing: an image or the user can have an entry of that name. A
- * directory with the ID in the record was created with this store.
+ * The name of a work directory proves nothing: an image or the user can have an entry of that name.
+ * A directory with the ID in the record was created with this store.
  */
 export class UnpackRecord implements AsyncDisposable {
   /** What a killed process recorded; `undefined` if there is nothing. */
@@ -58,8 +58,8 @@ export class UnpackRecord implements AsyncDisposable {
    *
    * @param store The directory of the store.
    * @param target The directory that is unpacked into, without symlinks.
-   * @returns The record; `"taken"` if another process is unpacking into the directory; `undefined` if
-   * the store cannot be written to.
+   * @returns The record; `"taken"` if another process is unpacking into the directory; `undefined`
+   * if the store cannot be written to.
    */
   static async lock(store: string, target: string): Promise<UnpackRecord | "taken" | undefined> {
     const path = recordPath(store, target);

@@ -6,8 +6,8 @@ import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
 
 /**
- * Removes records of directories that killed processes were unpacking into, where nothing is left of
- * them: the directory was removed, or unpacked into again by the process of another store.
+ * Removes records of directories that killed processes were unpacking into, where nothing is left
+ * of them: the directory was removed, or unpacked into again by the process of another store.
  *
  * @param store The directory of the store.
  */

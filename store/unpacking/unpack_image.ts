@@ -20,10 +20,10 @@ import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts
 /**
  * Unpacks an image into a directory: the root file system of a container.
  *
- * Downloads the layers that the store lacks and extracts them in the same pass. Layers are extracted
- * in parallel, each into a directory, and then merged; the result is that of extracting one after
- * the other. For some paths of a remote layer with a table of contents, only parts of the layer are
- * fetched, unless `partial` is `false`.
+ * Downloads the layers that the store lacks and extracts them in the same pass. Layers are
+ * extracted in parallel, each into a directory, and then merged; the result is that of extracting
+ * one after the other. For some paths of a remote layer with a table of contents, only parts of the
+ * layer are fetched, unless `partial` is `false`.
  *
  * Everything happens in a work directory inside `directory`, whose content is moved into place once
  * all digests have been verified. A failure therefore leaves nothing behind, and the next call

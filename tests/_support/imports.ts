@@ -30,8 +30,8 @@ export function withoutComments(source: string): string {
 
 /**
  * Rewrites the bare names of an import map as `deno publish` does: `bcryptjs` becomes
- * `npm:bcryptjs@^3.0.3`, and `deno-std/assert/mod.js` with an entry for `deno-std/` the
- * specifier of that file.
+ * `npm:bcryptjs@^3.0.3`, and `deno-std/assert/mod.js` with an entry for `deno-std/` the specifier
+ * of that file.
  */
 export function rewriteImports(source: string, imports: Readonly<Record<string, string>>): string {
   return source.replace(

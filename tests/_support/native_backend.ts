@@ -1,6 +1,6 @@
 /**
- * Keeps the native backend loaded while the tests of a file run: loading it takes longer than most of
- * them. After the last test, checks that the tests left no user of it behind.
+ * Keeps the native backend loaded while the tests of a file run: loading it takes longer than most
+ * of them. After the last test, checks that the tests left no user of it behind.
  *
  * @module
  */

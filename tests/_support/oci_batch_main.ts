@@ -1,6 +1,6 @@
 /**
- * Runs each command line of a JSON array, its only argument, in this process. After each, writes NUL
- * to stdout, and NUL, the exit code and NUL to stderr.
+ * Runs each command line of a JSON array, its only argument, in this process. After each, writes
+ * NUL to stdout, and NUL, the exit code and NUL to stderr.
  *
  * @module
  */

@@ -8,8 +8,8 @@ export interface UnmountOptions {
 }
 
 /**
- * Unmounts everything at and below a directory, the last mount first. Busy mounts are detached: they
- * disappear from the directory at once, and from the system with their last user.
+ * Unmounts everything at and below a directory, the last mount first. Busy mounts are detached:
+ * they disappear from the directory at once, and from the system with their last user.
  *
  * @param directory Absolute path of the directory, without symlinks.
  * @param options Callbacks.

@@ -79,8 +79,8 @@ export async function runContainer(
   });
 }
 
-// crun refuses a machine that has both versions of control groups. The second one is taken away
-// in a mount namespace of the runtime's own.
+// crun refuses a machine that has both versions of control groups. The second one is taken away in
+// a mount namespace of the runtime's own.
 const HIDE_SECOND = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
   'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
 const WITHOUT_HYBRID = ["unshare", "-m", "sh", "-c", HIDE_SECOND, "sh"];

@@ -143,8 +143,8 @@ async function prepareOwner(directory: TempDir, owner: number): Promise<UserInst
   };
 }
 
-// crun refuses a machine that has both versions of control groups; they differ in a mount
-// namespace of the command's own.
+// crun refuses a machine that has both versions of control groups; they differ in a mount namespace
+// of the command's own.
 const HIDE_SECOND = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
   'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
 

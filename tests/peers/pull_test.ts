@@ -93,8 +93,8 @@ for (const { how, options } of REGISTRIES) {
         if (!clientCertificate) {
           assertEquals(await skopeoDigest(`docker://${reference}`, options), digest);
         }
-        // What the store holds is what skopeo finds there under the same name. Older ones, such
-        // as Debian 12's, find OCI's own media types alone in a layout (containers/skopeo#2577).
+        // What the store holds is what skopeo finds there under the same name. Older ones, such as
+        // Debian 12's, find OCI's own media types alone in a layout (containers/skopeo#2577).
         if (repository !== "debian/docker") {
           assertEquals(await skopeoDigest(`oci:${store.path}:${reference}`), digest);
         }

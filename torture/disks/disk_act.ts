@@ -48,8 +48,8 @@ async function checkBundle({ scene, store, out, number }: DiskResult): Promise<v
 }
 
 /**
- * Runs a command on a file system that is too small or has too few inodes: a clear error and no half
- * files, and the same command succeeds once there is room.
+ * Runs a command on a file system that is too small or has too few inodes: a clear error and no
+ * half files, and the same command succeeds once there is room.
  */
 export const DISK_ACT: Act = { name: "small disks", weight: 3, reason: mountReason(), play };
 

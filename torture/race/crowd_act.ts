@@ -8,8 +8,8 @@ import { checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
 
 /**
- * Runs many commands on one store at once. All succeed, and nothing is lost that has a name or is in
- * use.
+ * Runs many commands on one store at once. All succeed, and nothing is lost that has a name or is
+ * in use.
  */
 export const CROWD_ACT: Act = { name: "crowd", weight: 4, play };
 

@@ -1,6 +1,6 @@
 /**
- * `deno run -A _extract_as_user.ts UID ROOT OPTIONS LAYER…`: becomes an unprivileged user,
- * extracts layers and prints the report or the error. It starts as root to load its modules.
+ * `deno run -A _extract_as_user.ts UID ROOT OPTIONS LAYER…`: becomes an unprivileged user, extracts
+ * layers and prints the report or the error. It starts as root to load its modules.
  */
 import { applyLayers, type StackingExtractorOptions } from "../../../layer/mod.ts";
 import { becomeUser } from "../../_support/become_user.ts";

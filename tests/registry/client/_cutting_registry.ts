@@ -13,8 +13,8 @@ export interface CuttingRegistry extends AsyncDisposable {
 }
 
 /**
- * A registry for one upload, over bare TCP: it breaks each connection after so many bytes of a body,
- * and keeps all of them. `Deno.serve` loses some that have arrived when a connection breaks.
+ * A registry for one upload, over bare TCP: it breaks each connection after so many bytes of a
+ * body, and keeps all of them. `Deno.serve` loses some that have arrived when a connection breaks.
  */
 export function cuttingRegistry(cutAfter: number): CuttingRegistry {
   const parts: Uint8Array<ArrayBuffer>[] = [];

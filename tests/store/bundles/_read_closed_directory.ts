@@ -1,6 +1,6 @@
 /**
- * Reads a text in a directory without access, as an ordinary user, and prints it with the modes that are
- * left: DIRECTORY.
+ * Reads a text in a directory without access, as an ordinary user, and prints it with the modes
+ * that are left: DIRECTORY.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Downloads a blob into a store and prints the number of its bytes: `_ingest_child.ts STORE URL
- * DIGEST SIZE`. At the end, it prints `done`, the number of existing bytes and the status.
+ * Downloads a blob into a store and prints the number of its bytes:
+ * `_ingest_child.ts STORE URL DIGEST SIZE`. At the end, it prints `done`, the number of existing
+ * bytes and the status.
  */
 import { type Digest, isDigest } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
