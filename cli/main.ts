@@ -1,14 +1,14 @@
+import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
 import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
-import { COMMANDS } from "./commands.ts";
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
-import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
-import { abortable, Output, OutputClosedError } from "./terminal/output.ts";
-import { printable } from "./terminal/format.ts";
 import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
 import { Session } from "./frame/session.ts";
+import { printable } from "./terminal/format.ts";
+import { Notices } from "./terminal/notices.ts";
+import { abortable, Output, OutputClosedError } from "./terminal/output.ts";
 
 /**
  * Runs the command line. Only the module of the command that runs is loaded.

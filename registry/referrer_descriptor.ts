@@ -1,6 +1,6 @@
 import type { Descriptor } from "../spec/image/descriptor.ts";
-import { present } from "../spec/json.ts";
 import type { ManifestDocument } from "../spec/image/manifest.ts";
+import { present } from "../spec/json.ts";
 
 /**
  * Returns the descriptor of a manifest or index in a list of referrers. It repeats the document's

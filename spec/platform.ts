@@ -1,5 +1,5 @@
-import { present } from "./json.ts";
 import { explainedError } from "./error_facts.ts";
+import { present } from "./json.ts";
 
 /**
  * Platform of an image, as in the OCI image index.

@@ -4,8 +4,8 @@
  * @module
  */
 import { demoProgram } from "../cli/demo/_demo_elf.ts";
-import { formatPlatform } from "../spec/mod.ts";
 import { hostPlatform } from "../registry/mod.ts";
+import { formatPlatform } from "../spec/mod.ts";
 import { buildImage, buildIndex, type Built, MemoryContent } from "../tests/_support/image.ts";
 import { dir, file, hardlink, noise, symlink, tar, whiteout } from "../tests/_support/tar.ts";
 

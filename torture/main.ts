@@ -5,12 +5,12 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { ACTS } from "./acts.ts";
 import type { Act } from "./act.ts";
+import { ACTS } from "./acts.ts";
 import { Campaign, type CampaignOptions, type Failure } from "./campaign.ts";
 import { reachMountNamespace } from "./mount_namespace.ts";
-import { Watchdog } from "./watchdog.ts";
 import { failureText, summaryText } from "./summary.ts";
+import { Watchdog } from "./watchdog.ts";
 
 const HELP = `Usage: deno task torture [options]
 

@@ -1,9 +1,9 @@
 import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { readMounts } from "../layer/linux/mount_table.ts";
-import { unmountTree } from "../tests/_support/unmount_tree.ts";
 import { denoEnvironment, kill, type ProcessResult, ROOT, run } from "../tests/_support/process.ts";
 import { makeTempDir, type TempDir } from "../tests/_support/temp.ts";
+import { unmountTree } from "../tests/_support/unmount_tree.ts";
 import { Broken } from "./act.ts";
 import type { Random } from "./random.ts";
 

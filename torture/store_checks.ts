@@ -4,11 +4,11 @@
  * @module
  */
 import { unpack } from "../cache/mod.ts";
+import { hostPlatform, serveRegistry } from "../registry/mod.ts";
 import { isDigest } from "../spec/mod.ts";
 import { ContentStore, fsck, prune, readImage } from "../store/mod.ts";
-import { hostPlatform, serveRegistry } from "../registry/mod.ts";
-import { describeTree, readTree } from "../tests/_support/tree.ts";
 import { makeTempDir } from "../tests/_support/temp.ts";
+import { describeTree, readTree } from "../tests/_support/tree.ts";
 import { Broken } from "./act.ts";
 import { imageContent, IMAGES, repository } from "./images.ts";
 import { namesIn } from "./scene.ts";

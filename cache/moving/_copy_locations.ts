@@ -1,19 +1,19 @@
-import { formatReference, type Reference } from "../../registry/reference.ts";
-import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
-import { hostPlatform } from "../../registry/host_platform.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
-import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
+import { hostPlatform } from "../../registry/host_platform.ts";
+import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import { toPlatform } from "../../spec/platform.ts";
-import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
-import { ContentStore } from "../../store/content/content_store.ts";
+import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
+import { toPlatform } from "../../spec/platform.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
 import { copyLookedUp } from "../../store/moving/copy_looked_up.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
 import { openCopySource, openCopyTarget } from "../../store/moving/open_endpoints.ts";
-import { CopyMeter } from "./_copy_meter.ts";
 import { storeDirectory } from "../directory.ts";
+import { CopyMeter } from "./_copy_meter.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 
 /** Copies from one location to another. */

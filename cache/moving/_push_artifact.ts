@@ -7,10 +7,10 @@ import {
   openCopySource,
   openCopyTarget,
 } from "../../store/moving/open_endpoints.ts";
-import { copyBetween, locationOf } from "./_copy_locations.ts";
-import type { CopiedImage } from "./copy_options.ts";
 import { storeDirectory } from "../directory.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
 import type { PushArtifactOptions } from "./artifact_options.ts";
+import type { CopiedImage } from "./copy_options.ts";
 
 /** Packs files and copies the artifact to its target. */
 export async function packAndPush(

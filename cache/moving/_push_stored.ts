@@ -1,20 +1,20 @@
-import { parseStoredName } from "../../store/content/layout_index.ts";
+import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
+import { parseStoredName } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
 import { chooseManifest } from "../../store/moving/choose_platforms.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopyTarget } from "../../store/moving/open_endpoints.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
-import { copyBetween, locationOf } from "./_copy_locations.ts";
 import { storeDirectory } from "../directory.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
 import { findStored, type StoredDocument } from "./_find_stored.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";
 

@@ -1,6 +1,6 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
-import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import type { PackArtifactOptions } from "../../store/artifacts/artifact_content.ts";

@@ -2,6 +2,7 @@ import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { OciError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { ImageArchive } from "../../store/archives/image_archive.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
@@ -11,10 +12,9 @@ import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { copyBetween, locationOf } from "./_copy_locations.ts";
 import { storeDirectory } from "../directory.ts";
 import { NotCachedError } from "../errors.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
 
 /**

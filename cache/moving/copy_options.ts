@@ -1,5 +1,5 @@
-import type { ImageProgress, ImagePullAuth } from "../../registry/image_client.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ImageProgress, ImagePullAuth } from "../../registry/image_client.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Platform } from "../../spec/platform.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";

@@ -1,3 +1,4 @@
+import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageClientOptions } from "../../registry/image_client.ts";
 import {
   type ImageLocation,
@@ -5,14 +6,13 @@ import {
   type RegistryLocation,
 } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
-import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
-import { CachingPuller } from "./caching_puller.ts";
 import { storeDirectory } from "../directory.ts";
+import type { PullOptions } from "../pull_options.ts";
+import { CachingPuller } from "./caching_puller.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
 import { LayoutImageCache } from "./layout_image_cache.ts";
-import type { PullOptions } from "../pull_options.ts";
 
 /** The source of an image and the store that receives it. */
 export interface ImageSource extends Disposable {

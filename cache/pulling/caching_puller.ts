@@ -1,4 +1,3 @@
-import { describeError } from "../../spec/error_facts.ts";
 import { NetworkError, RegistryError } from "../../registry/errors.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type {
@@ -9,12 +8,13 @@ import type {
   UpcomingLayer,
 } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { formatPlatform, type Platform, toPlatform } from "../../spec/platform.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
+import { formatPlatform, type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import { NotCachedError } from "../errors.ts";
 import type { HashCache } from "./hash_cache.ts";

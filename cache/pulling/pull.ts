@@ -1,11 +1,11 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { Reference } from "../../registry/reference.ts";
-import { toPlatform } from "../../spec/platform.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
+import { toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { ImageFiles, ImageFilesOptions } from "../../store/images/image_files.ts";
-import { openImageSource } from "./_image_source.ts";
 import type { PullOptions } from "../pull_options.ts";
+import { openImageSource } from "./_image_source.ts";
 
 export type { PullOptions };
 

@@ -5,8 +5,8 @@ import type {
   UnpackImageOptions,
   UnpackReport,
 } from "../../store/unpacking/unpack_image_options.ts";
-import { openImageSource } from "./_image_source.ts";
 import type { PullOptions } from "../pull_options.ts";
+import { openImageSource } from "./_image_source.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions

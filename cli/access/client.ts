@@ -1,12 +1,12 @@
-import type { CredentialStore } from "../../registry/credentials.ts";
-import { problemOf } from "../../spec/error_facts.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { CredentialStore } from "../../registry/credentials.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
-import { abortable } from "../terminal/output.ts";
+import { problemOf } from "../../spec/error_facts.ts";
 import { UsageError } from "../frame/errors.ts";
-import { formatDuration, printable } from "../terminal/format.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
+import { formatDuration, printable } from "../terminal/format.ts";
+import { abortable } from "../terminal/output.ts";
 
 /** Options of {@linkcode openClient} that take precedence over those of the command line. */
 export type ClientOverrides = Pick<

@@ -1,6 +1,6 @@
-import type { ImageLocation } from "../../registry/image_location.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { copyGraph } from "../../store/moving/copy_graph.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";

@@ -1,12 +1,12 @@
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
-import { CommandError } from "../frame/errors.ts";
 import { formatReference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
+import { CommandError } from "../frame/errors.ts";
+import type { Session } from "../frame/session.ts";
 import { ImageFinder } from "./image_finder.ts";
 import { notePartialLayer } from "./note_partial_layer.ts";
 import { readSource } from "./references.ts";
-import type { Session } from "../frame/session.ts";
 
 /** The files of an image, valid until disposal. */
 export interface OpenImageFiles extends Disposable {

@@ -1,20 +1,20 @@
-import type { ImageLocation } from "../../registry/image_location.ts";
-import { CachingPuller } from "../../cache/pulling/caching_puller.ts";
 import { NotCachedError } from "../../cache/errors.ts";
+import { CachingPuller } from "../../cache/pulling/caching_puller.ts";
 import { LayoutHashCache } from "../../cache/pulling/hash_cache.ts";
 import { LayoutImageCache } from "../../cache/pulling/layout_image_cache.ts";
-import type { ImageClientOptions } from "../../registry/image_client.ts";
-import type { Reference } from "../../registry/reference.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ImageClientOptions } from "../../registry/image_client.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
+import type { Reference } from "../../registry/reference.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
-import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
+import { formatPlatform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
+import type { Session } from "../frame/session.ts";
 import { openClient } from "./client.ts";
 import { openLocalImage } from "./local_images.ts";
 import { imageOptions } from "./puller.ts";
-import type { Session } from "../frame/session.ts";
 import { openStore } from "./store.ts";
 
 /** An image with its name and source. */

@@ -1,6 +1,6 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
-import type { ProgressView } from "../terminal/progress.ts";
 import type { Session } from "../frame/session.ts";
+import type { ProgressView } from "../terminal/progress.ts";
 
 /**
  * Progress display that is loaded with the first event. Disposing of it shows the remaining lines.

@@ -3,9 +3,9 @@ import type {
   LayoutLocation,
   OciArchiveLocation,
 } from "../../registry/image_location.ts";
-import type { Session } from "../frame/session.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
+import type { Session } from "../frame/session.ts";
 import { storePath } from "./store.ts";
 
 /** An image in an archive. */

@@ -1,15 +1,15 @@
-import type { ImageLocation } from "../../registry/image_location.ts";
 import type { PulledArtifact } from "../../cache/moving/artifacts.ts";
-import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
-import { pull } from "../../cache/pulling/pull.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
+import { pull } from "../../cache/pulling/pull.ts";
+import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";
-import { readAuth } from "./auth.ts";
-import { openClient } from "./client.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
+import { readAuth } from "./auth.ts";
+import { openClient } from "./client.ts";
 import { storePath } from "./store.ts";
 
 /** Pulls images according to the options. */

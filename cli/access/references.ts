@@ -1,6 +1,6 @@
-import { isExplained } from "../../spec/error_facts.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import { isExplained } from "../../spec/error_facts.ts";
 import { NAME_ADVICE, UsageError } from "../frame/errors.ts";
 
 /**

@@ -1,11 +1,11 @@
 import type { RegistryOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
 import {
   openProgress,
   progressStyle,
   type ProgressView,
   type ProgressWords,
 } from "../terminal/progress.ts";
-import type { Session } from "../frame/session.ts";
 import { terminalKind } from "../terminal/terminal.ts";
 
 /** Shows progress on stderr in the style of the options and the terminal. */

@@ -1,5 +1,5 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import {
   type Index,
@@ -10,8 +10,8 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
-import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
+import { formatPlatform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import {
   CONTAINERD_NAME,

@@ -1,8 +1,8 @@
 import type { CopiedImage, CopyOptions } from "../../cache/moving/copy_options.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ImagePullAuth } from "../../registry/image_client.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
-import type { ImagePullAuth } from "../../registry/image_client.ts";
 import { UsageError } from "../frame/errors.ts";
 import type { TransferOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";

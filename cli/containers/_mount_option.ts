@@ -1,5 +1,5 @@
-import { resolve } from "../../spec/paths.ts";
 import { parseQuantity } from "../../spec/options/quantity.ts";
+import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 
 /**

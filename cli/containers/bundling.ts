@@ -11,13 +11,13 @@ import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
 import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
 import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
-import type { ContainerOptions } from "./container_options.ts";
-import type { RegistryOptions } from "../frame/options.ts";
+import { showLateProgress } from "../access/late_progress.ts";
 import { openPuller } from "../access/puller.ts";
 import { readSource } from "../access/references.ts";
-import type { Session } from "../frame/session.ts";
-import { showLateProgress } from "../access/late_progress.ts";
 import { openStore } from "../access/store.ts";
+import type { RegistryOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+import type { ContainerOptions } from "./container_options.ts";
 
 /** An image in the store, and its bundler. The image is not pruned until this is disposed of. */
 export interface Bundling extends Disposable {

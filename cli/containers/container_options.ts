@@ -5,14 +5,14 @@ import { withHostname, withHostNetwork } from "../../spec/options/namespace_opti
 import { withCwd, withEntrypoint } from "../../spec/options/process_options.ts";
 import { withCPULimit, withMemoryLimit } from "../../spec/options/resource_options.ts";
 import { withRootless } from "../../spec/options/rootless_option.ts";
+import { withUser } from "../../spec/options/user_options.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
-import { withUser } from "../../spec/options/user_options.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import type { Command } from "../frame/command.ts";
 import { UsageError } from "../frame/errors.ts";
-import { parseMount } from "./_mount_option.ts";
 import type { Session } from "../frame/session.ts";
+import { parseMount } from "./_mount_option.ts";
 
 /** Container options of `oci bundle` and `oci run`. */
 export interface ContainerOptions {

@@ -1,6 +1,6 @@
 import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { DemoImage } from "./demo_image.ts";
 
 /** One image in memory, under one name, for the embedded registry to serve. */

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestOf } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types.ts";
 import { type DemoArchitecture, demoProgram } from "./_demo_elf.ts";
 import { type DemoEntry, demoTar } from "./_demo_tar.ts";

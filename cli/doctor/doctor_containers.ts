@@ -1,9 +1,9 @@
-import { ENOUGH_IDS } from "../../store/unpacking/default_ownership.ts";
-import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
+import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
+import { ENOUGH_IDS } from "../../store/unpacking/default_ownership.ts";
 import {
   type Diagnosis,
   type DoctorFinding,

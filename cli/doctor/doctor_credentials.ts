@@ -1,12 +1,11 @@
-import { dirname, join } from "../../spec/paths.ts";
 import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import {
   type CredentialFileSummary,
   type CredentialHelperName,
   summarizeCredentials,
 } from "../../registry/auth/credential_summary.ts";
+import { dirname, join } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
-import { programPlaces } from "./doctor_containers.ts";
 import {
   type Diagnosis,
   type DoctorFinding,
@@ -14,6 +13,7 @@ import {
   missingFlags,
   unknownFinding,
 } from "../terminal/findings.ts";
+import { programPlaces } from "./doctor_containers.ts";
 
 const ABOUT = "Credentials";
 

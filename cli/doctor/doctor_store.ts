@@ -1,13 +1,13 @@
-import { resolve } from "../../spec/paths.ts";
 import { statfs } from "node:fs/promises";
-import { errorCode, problemOf } from "../../spec/error_facts.ts";
-import { describeSystemError } from "../../store/host/system_error.ts";
 import { storeVariables } from "../../cache/directory.ts";
 import { nativeRefusal } from "../../layer/trees/open_tree.ts";
+import { errorCode, problemOf } from "../../spec/error_facts.ts";
+import { resolve } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
+import { describeSystemError } from "../../store/host/system_error.ts";
 import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
-import { examineBundles } from "./doctor_bundles.ts";
-import { programPlaces } from "./doctor_containers.ts";
+import { storePath } from "../access/store.ts";
+import type { Session } from "../frame/session.ts";
 import {
   type Diagnosis,
   type DoctorFinding,
@@ -16,8 +16,8 @@ import {
   unknownFinding,
 } from "../terminal/findings.ts";
 import { formatBytes } from "../terminal/format.ts";
-import type { Session } from "../frame/session.ts";
-import { storePath } from "../access/store.ts";
+import { examineBundles } from "./doctor_bundles.ts";
+import { programPlaces } from "./doctor_containers.ts";
 
 const ABOUT = "Store";
 

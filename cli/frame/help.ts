@@ -1,5 +1,5 @@
-import type { Argument, Command, Option } from "./command.ts";
 import { terminalSize, wrapLine } from "../terminal/terminal.ts";
+import type { Argument, Command, Option } from "./command.ts";
 
 /** A term and its description. */
 type Row = readonly [term: string, meaning: string];

@@ -1,5 +1,5 @@
-import { NotCachedError } from "../../cache/errors.ts";
 import { StoreDirectoryError } from "../../cache/directory.ts";
+import { NotCachedError } from "../../cache/errors.ts";
 import { OwnershipError } from "../../layer/errors.ts";
 import {
   type CertificateFault,
@@ -8,7 +8,6 @@ import {
   RateLimitError,
   RegistryError,
 } from "../../registry/errors.ts";
-import { NAME_ADVICE } from "./errors.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import {
@@ -17,6 +16,7 @@ import {
   type DirectoryFault,
   UntrustedStoreError,
 } from "../../store/errors.ts";
+import { NAME_ADVICE } from "./errors.ts";
 
 /** An error of the library, with its code and fields. */
 export type LibraryError = Error & ErrorFacts;

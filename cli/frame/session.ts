@@ -1,9 +1,9 @@
-import type { CommandLine } from "./command_line.ts";
-import type { Notices } from "../terminal/notices.ts";
-import type { CommonOptions } from "./options.ts";
-import type { Output } from "../terminal/output.ts";
 import { hidePasswords, printable } from "../terminal/format.ts";
+import type { Notices } from "../terminal/notices.ts";
+import type { Output } from "../terminal/output.ts";
 import { fitToTerminal } from "../terminal/terminal.ts";
+import type { CommandLine } from "./command_line.ts";
+import type { CommonOptions } from "./options.ts";
 
 /** Options for {@linkcode Session}. */
 export interface SessionParts {

@@ -1,16 +1,16 @@
-import { dirname } from "../../spec/paths.ts";
-import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
+import { storeDirectory, storeVariables } from "../../cache/directory.ts";
 import { CredentialFiles } from "../../registry/auth/credential_files.ts";
+import { findLoginFiles } from "../../registry/auth/login_directories.ts";
+import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
+import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
 import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parseImageLocation } from "../../registry/image_location.ts";
-import { findLoginFiles } from "../../registry/auth/login_directories.ts";
-import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
 import type { Reference } from "../../registry/reference.ts";
+import { dirname } from "../../spec/paths.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { Grants } from "./_grants.ts";
 import { type DirectoryUse, grantDemo, grantDirectories, grantMachine } from "./_machine_grants.ts";
 import { registryHosts } from "./_registry_hosts.ts";
-import { storeDirectory, storeVariables } from "../../cache/directory.ts";
 
 /** A command of the command line, for {@linkcode permissionFlags}. */
 export type PermissionCommand =

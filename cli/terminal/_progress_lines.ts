@@ -1,6 +1,6 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
-import { formatBytes, formatDuration, printable, shortDigest } from "./format.ts";
 import type { Totals } from "./_progress_tally.ts";
+import { formatBytes, formatDuration, printable, shortDigest } from "./format.ts";
 
 const VERBS: Readonly<Record<Exclude<ImageProgress["phase"], "fetch">, string>> = {
   resolve: "resolving",

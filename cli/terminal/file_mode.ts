@@ -1,5 +1,5 @@
-import type { FileType } from "../../layer/trees/file_tree.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import type { FileType } from "../../layer/trees/file_tree.ts";
 
 const TYPES: Readonly<Record<FileType | TarHeader["type"], string>> = {
   "file": "-",

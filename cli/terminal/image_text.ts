@@ -1,7 +1,7 @@
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContainerConfig } from "../../spec/image/image_config.ts";
-import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
+import { formatPlatform } from "../../spec/platform.ts";
 import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
 
 /** Formats an image as text: facts, run configuration, layers. */

@@ -1,7 +1,7 @@
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
-import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { UntarStream } from "../../layer/tar/untar_stream.ts";
+import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { Layer } from "../../store/images/image.ts";
 import { formatFileMode } from "./file_mode.ts";
 import { formatTable, printable } from "./format.ts";

@@ -1,7 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { startTimer } from "../../registry/transport/timer.ts";
-import { printable } from "./format.ts";
-import type { Notices } from "./notices.ts";
 import {
   activeLines,
   finishedLine,
@@ -10,6 +8,8 @@ import {
   totalLine,
 } from "./_progress_lines.ts";
 import { ProgressTally } from "./_progress_tally.ts";
+import { printable } from "./format.ts";
+import type { Notices } from "./notices.ts";
 import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };

@@ -1,14 +1,14 @@
+import { authorization, loginOf } from "../credentials.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import type { Clock } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
-import type { Clock } from "../remote_client_options.ts";
 import type { Http, HttpRequest } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import { registryError, type RegistryErrorContext } from "../transport/registry_error.ts";
-import { authorization, loginOf } from "../credentials.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
-import type { ImagePullAuth } from "../image_client.ts";
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 const DEFAULT_LIFETIME_S = 60;

@@ -1,6 +1,6 @@
+import { AuthError, type RequestTask } from "../errors.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { AuthError, type RequestTask } from "../errors.ts";
 
 /** Registry that names a token server, and the action. */
 export interface TokenServerOptions {

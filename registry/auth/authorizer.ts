@@ -1,16 +1,16 @@
+import { authorization, type Credential } from "../credentials.ts";
 import type { RequestTask } from "../errors.ts";
-import type { Answer } from "../transport/answer.ts";
-import { type Challenge, parseChallenges } from "./_challenge.ts";
+import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
+import type { Answer } from "../transport/answer.ts";
 import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
-import type { RegistryErrorContext } from "../transport/registry_error.ts";
-import { mergeScopes } from "./scope.ts";
 import { isLoopback } from "../transport/private_address.ts";
+import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { SharedTasks } from "../transport/shared_task.ts";
+import { type Challenge, parseChallenges } from "./_challenge.ts";
 import type { Token } from "./_token.ts";
-import { authorization, type Credential } from "../credentials.ts";
-import type { ImagePullAuth } from "../image_client.ts";
+import { mergeScopes } from "./scope.ts";
 
 /** Options for {@linkcode Authorizer}. */
 export interface AuthorizerOptions {

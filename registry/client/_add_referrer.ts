@@ -1,5 +1,5 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestOf } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Repository } from "../reference.ts";

@@ -1,11 +1,11 @@
-import type { RequestTask } from "../errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
-import type { BlobMemory, RemoteBlobSource } from "./_blob_stream.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
-import type { Registry } from "./_registry.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
+import type { BlobMemory, RemoteBlobSource } from "./_blob_stream.ts";
+import type { Registry } from "./_registry.ts";
 import type { Sources } from "./_sources.ts";
 
 const ACCEPTED = [206, 416];

@@ -1,13 +1,13 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobAnswer, BlobRetry } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
-import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
-import { NetworkError, type RequestTask } from "../errors.ts";
+import { BlobTransfer } from "./_blob_transfer.ts";
 
 /**
  * Maximum size of a chunk. Larger chunks save calls; this size still fits into a processor's cache,

@@ -1,5 +1,6 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import {
   type ByteSource,
@@ -9,7 +10,6 @@ import {
 } from "../transport/content_coding.ts";
 import { isPage, pageError } from "../transport/page.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
 
 /** Options for {@linkcode BlobTransfer.from}. */
 export interface BlobTransferOptions {

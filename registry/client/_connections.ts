@@ -1,15 +1,15 @@
 import manifest from "../../deno.json" with { type: "json" };
-import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
+import type { CredentialStore } from "../credentials.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
-import { Registry } from "./_registry.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
+import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
+import { Registry } from "./_registry.ts";
 import { Sources } from "./_sources.ts";
-import type { CredentialStore } from "../credentials.ts";
-import type { ImagePullAuth } from "../image_client.ts";
 import { mirrorAddresses } from "./mirror_addresses.ts";
-import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 
 /** Maximum number of concurrent transfers with a host, unless an option sets it. */
 export const MAX_CONNECTIONS = 16;

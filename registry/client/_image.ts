@@ -1,21 +1,21 @@
-import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
-import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
-import type { Answer } from "../transport/answer.ts";
-import { readDocument } from "../transport/bounded_body.ts";
-import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
-import type { Sources } from "./_sources.ts";
+import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { ArtifactError, NotFoundError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
-import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
 import { formatReference, type Reference } from "../reference.ts";
+import type { Answer } from "../transport/answer.ts";
+import { readDocument } from "../transport/bounded_body.ts";
+import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
+import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import type { Sources } from "./_sources.ts";
 
 /** Context for reading an image. */
 export interface ImageContext extends ManifestContext {

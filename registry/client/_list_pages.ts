@@ -1,10 +1,10 @@
-import { isObject } from "../../spec/json.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { isObject } from "../../spec/json.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/link.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Registry } from "./_registry.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;

@@ -1,7 +1,6 @@
-import type { RequestTask } from "../errors.ts";
-import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { digestOf, isDigest } from "../../spec/digest.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.ts";
 import {
@@ -13,12 +12,13 @@ import {
   OCI_MANIFEST,
 } from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
+import type { RequestTask } from "../errors.ts";
+import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
 import { mediaTypeOf } from "../transport/page.ts";
-import type { Registry } from "./_registry.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
-import type { Reference } from "../reference.ts";
+import type { Registry } from "./_registry.ts";
 
 /** Accepted types of manifests and indexes. */
 export const MANIFEST_ACCEPT: string = [

@@ -1,14 +1,14 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
-import { readBoundedBody } from "../transport/bounded_body.ts";
-import { nextPage } from "../transport/link.ts";
-import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
-import { isPage } from "../transport/page.ts";
-import type { Registry } from "./_registry.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
+import { readBoundedBody } from "../transport/bounded_body.ts";
+import { nextPage } from "../transport/link.ts";
+import { isPage } from "../transport/page.ts";
+import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import type { Registry } from "./_registry.ts";
 
 /** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
 const NO_REFERRERS = [400, 404, 405, 406];

@@ -1,17 +1,17 @@
-import type { Answer } from "../transport/answer.ts";
 import { type AuthorizedRequest, Authorizer } from "../auth/authorizer.ts";
+import { pullScope } from "../auth/scope.ts";
+import type { Credential } from "../credentials.ts";
+import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Clock } from "../remote_client_options.ts";
-import type { Endpoint } from "./_endpoint.ts";
-import type { HostLimiter } from "../transport/host_limiter.ts";
+import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
+import type { HostLimiter } from "../transport/host_limiter.ts";
 import type { Http, HttpMethod, RequestBody } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
-import { pullScope } from "../auth/scope.ts";
-import type { Credential } from "../credentials.ts";
-import type { RegistryError, RequestTask } from "../errors.ts";
+import type { Endpoint } from "./_endpoint.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {

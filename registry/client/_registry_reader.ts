@@ -1,6 +1,6 @@
-import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import {
   type ManifestDocument,
@@ -9,16 +9,6 @@ import {
   MAX_MANIFEST_BYTES,
 } from "../../spec/image/manifest.ts";
 import { toPlatform } from "../../spec/platform.ts";
-import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
-import { type BlobMemory, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
-import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
-import { EarlyRequest } from "./_early_request.ts";
-import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
-import { isPrivateAddress } from "../transport/private_address.ts";
-import { redactUrl } from "../transport/redact.ts";
-import type { Registry } from "./_registry.ts";
-import type { RegistryWriter } from "./_registry_writer.ts";
-import type { Sources } from "./_sources.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
@@ -30,6 +20,16 @@ import type {
   RemoteClientOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import { isPrivateAddress } from "../transport/private_address.ts";
+import { redactUrl } from "../transport/redact.ts";
+import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
+import { type BlobMemory, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
+import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
+import { EarlyRequest } from "./_early_request.ts";
+import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
+import type { Registry } from "./_registry.ts";
+import type { RegistryWriter } from "./_registry_writer.ts";
+import type { Sources } from "./_sources.ts";
 
 /**
  * Implementation of {@linkcode RemoteClient}, loaded on first use: callers that find everything in

@@ -1,23 +1,23 @@
+import type { Digest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
-import { redactUrl } from "../transport/redact.ts";
-import { describeAnswer } from "../transport/registry_error.ts";
-import type { Connections } from "./_connections.ts";
-import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import { listPages } from "./_list_pages.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
-import { uploadBlob, type UploadContext } from "./_upload.ts";
-import { readSession, type UploadSession } from "./_upload_session.ts";
 import type {
   FindTagOptions,
   PushBlobOptions,
   PushManifestOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import { redactUrl } from "../transport/redact.ts";
+import { describeAnswer } from "../transport/registry_error.ts";
+import type { Connections } from "./_connections.ts";
+import { listPages } from "./_list_pages.ts";
+import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
+import type { Registry, RegistryRequest } from "./_registry.ts";
+import { uploadBlob, type UploadContext } from "./_upload.ts";
+import { readSession, type UploadSession } from "./_upload_session.ts";
 
 /** Statuses of registries without mounts, after which the blob is uploaded. */
 const NO_MOUNT = [202, 400, 401, 403, 404, 405];

@@ -1,9 +1,9 @@
-import { problemOf } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { problemOf } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { Registry } from "./_registry.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Clock } from "../remote_client_options.ts";
+import type { Registry } from "./_registry.ts";
 
 const DOWN_MS = 60_000;
 

@@ -1,7 +1,7 @@
-import type { OpenContent } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { OpenContent } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { redactUrl } from "../transport/redact.ts";

@@ -1,6 +1,6 @@
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
 import type { UploadSource } from "../plain_http/upload_source.ts";
 
 /** Options for {@linkcode UploadBody}. */

@@ -1,5 +1,5 @@
-import type { RequestTask } from "../errors.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { redirectTarget } from "../transport/redirect.ts";
 

@@ -1,12 +1,10 @@
-import type { OpenContent } from "../../spec/image/content.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
-import type { RegistryReader } from "./_registry_reader.ts";
-import type { RegistryWriter } from "./_registry_writer.ts";
-import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import { NotFoundError } from "../errors.ts";
+import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   BlobOptions,
@@ -19,6 +17,8 @@ import type {
   RemoteClientOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import type { RegistryReader } from "./_registry_reader.ts";
+import type { RegistryWriter } from "./_registry_writer.ts";
 
 /**
  * Reads from and writes to registries that follow the OCI distribution specification.

@@ -1,5 +1,5 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { ContentRange, RegistryContent } from "../registry_content.ts";

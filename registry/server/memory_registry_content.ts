@@ -1,7 +1,7 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, type DigestAlgorithm, Digester, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { referrerDescriptor } from "../referrer_descriptor.ts";
 import type {

@@ -1,6 +1,6 @@
-import { type JsonReader, present } from "../json.ts";
 import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
 import { digestAlgorithm } from "../digest_algorithm.ts";
+import { type JsonReader, present } from "../json.ts";
 import type { Platform } from "../platform.ts";
 
 /**

@@ -1,8 +1,8 @@
-import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "../digest.ts";
+import type { Platform } from "../platform.ts";
+import type { Descriptor } from "./descriptor.ts";
 import type { ImageConfig } from "./image_config.ts";
 import type { Index, Manifest } from "./manifest.ts";
-import type { Platform } from "../platform.ts";
 
 /** A JSON document of an image: the bytes as served, and the parsed value. */
 export interface ImageDocument<T> {

@@ -1,8 +1,8 @@
-import { JsonReader, present } from "../json.ts";
-import { layerMediaType } from "./media_types.ts";
-import { readDigest, readPlatform } from "./descriptor.ts";
 import type { Digest } from "../digest.ts";
+import { JsonReader, present } from "../json.ts";
 import type { Platform } from "../platform.ts";
+import { readDigest, readPlatform } from "./descriptor.ts";
+import { layerMediaType } from "./media_types.ts";
 
 /** Default execution parameters of an image. */
 export interface ContainerConfig {

@@ -1,5 +1,5 @@
-import type { Descriptor } from "./descriptor.ts";
 import { OciError } from "../errors.ts";
+import type { Descriptor } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
 /** A layer is not a tar archive that can be read, according to its media type. */

@@ -1,7 +1,7 @@
-import { JsonReader, present } from "../json.ts";
-import { type Descriptor, readDescriptor } from "./descriptor.ts";
 import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
+import { JsonReader, present } from "../json.ts";
+import { type Descriptor, readDescriptor } from "./descriptor.ts";
 import {
   DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,

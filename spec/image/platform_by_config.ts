@@ -1,9 +1,9 @@
-import type { Descriptor } from "./descriptor.ts";
 import { isDigest } from "../digest.ts";
+import type { Platform } from "../platform.ts";
+import type { Descriptor } from "./descriptor.ts";
 import { parseImageConfig } from "./image_config.ts";
 import { type Index, parseManifest } from "./manifest.ts";
 import { isConfigMediaType } from "./media_types.ts";
-import type { Platform } from "../platform.ts";
 import { chooseFrom, choosePlatform, isRunnable } from "./platform_choice.ts";
 
 /** Options for {@linkcode choosePlatformByConfig}. */

@@ -1,9 +1,9 @@
-import type { Descriptor } from "./descriptor.ts";
 import { isDigest } from "../digest.ts";
 import { PlatformError } from "../errors.ts";
+import { type Platform, variantLevel, variantOf } from "../platform.ts";
+import type { Descriptor } from "./descriptor.ts";
 import type { Index } from "./manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
-import { type Platform, variantLevel, variantOf } from "../platform.ts";
 
 /**
  * Rates how well an image for one platform runs on another one.

@@ -1,7 +1,7 @@
-import type { OpenContent } from "./content.ts";
-import type { Descriptor } from "./descriptor.ts";
 import { LimitError } from "../errors.ts";
 import { verifyBytes } from "../verifier.ts";
+import type { OpenContent } from "./content.ts";
+import type { Descriptor } from "./descriptor.ts";
 
 /** Options for {@linkcode readBytes}. */
 export interface ReadBytesOptions {

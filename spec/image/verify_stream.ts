@@ -1,5 +1,5 @@
-import type { BlobReadOptions } from "./image.ts";
 import { type Expectation, Verifier } from "../verifier.ts";
+import type { BlobReadOptions } from "./image.ts";
 
 /**
  * A transform stream that verifies its bytes, and fails instead of closing if they are wrong.

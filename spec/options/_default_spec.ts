@@ -1,6 +1,6 @@
-import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import { type Mount, RUNTIME_SPEC_VERSION } from "../runtime/runtime_spec.ts";
 import type { SpecDraft } from "../runtime/spec_option.ts";
+import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
 
 const MOUNTS: readonly Mount[] = [
   { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },

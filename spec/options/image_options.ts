@@ -1,7 +1,7 @@
-import { mergeEnv } from "./environment.ts";
-import { present } from "../json.ts";
 import type { ImageConfig } from "../image/image_config.ts";
+import { present } from "../json.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
+import { mergeEnv } from "./environment.ts";
 
 /** Options for {@linkcode withImageConfig}. */
 export interface ImageConfigOptions {

@@ -1,6 +1,6 @@
 import { explainedError } from "../error_facts.ts";
-import { withMounts } from "./filesystem_options.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
+import { withMounts } from "./filesystem_options.ts";
 
 /** Options for {@linkcode withHostNetwork}. */
 export interface HostNetworkOptions {

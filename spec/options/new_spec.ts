@@ -1,10 +1,10 @@
-import { DEFAULT_SPEC } from "./_default_spec.ts";
-import { DEFAULT_PATH, defaultEnv } from "./environment.ts";
 import { explainedError } from "../error_facts.ts";
 import { OciError } from "../errors.ts";
 import type { IdMapping } from "../runtime/runtime_linux.ts";
 import type { Mount, RuntimeSpec } from "../runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecDraft, SpecOption } from "../runtime/spec_option.ts";
+import { DEFAULT_SPEC } from "./_default_spec.ts";
+import { DEFAULT_PATH, defaultEnv } from "./environment.ts";
 import { defaultSeccompProfile } from "./seccomp_profile.ts";
 import { resolveUser } from "./user.ts";
 

@@ -1,7 +1,7 @@
 import { explainedError } from "../error_facts.ts";
-import { parseQuantity } from "./quantity.ts";
 import type { Resources } from "../runtime/runtime_resources.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
+import { parseQuantity } from "./quantity.ts";
 
 /** Period of CPU time in microseconds: the default of the kernel. */
 const CPU_PERIOD = 100_000n;

@@ -1,7 +1,7 @@
 import { explainedError } from "../error_facts.ts";
-import { ALLOWED, ALLOWED_ON, ALLOWED_WITH, REFUSED } from "./_syscalls.ts";
 import type { SeccompArgument, SeccompProfile, SeccompRule } from "../runtime/runtime_seccomp.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
+import { ALLOWED, ALLOWED_ON, ALLOWED_WITH, REFUSED } from "./_syscalls.ts";
 
 /** Seccomp architectures that the kernel of each OCI architecture supports. */
 const ARCHITECTURES = new Map<string, readonly string[]>([

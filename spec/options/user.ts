@@ -1,6 +1,6 @@
 import { explainedError } from "../error_facts.ts";
-import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./accounts.ts";
 import { OciError } from "../errors.ts";
+import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./accounts.ts";
 
 /** Largest user or group ID that runtimes accept. */
 const MAX_USER_ID = 2_147_483_647;

@@ -1,7 +1,7 @@
-import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";

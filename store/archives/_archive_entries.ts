@@ -1,7 +1,7 @@
-import { describeError } from "../../spec/error_facts.ts";
 import { TarError } from "../../layer/tar/tar_error.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";

@@ -1,9 +1,9 @@
-import { describeError } from "../../spec/error_facts.ts";
 import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
+import { describeError } from "../../spec/error_facts.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";

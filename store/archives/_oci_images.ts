@@ -1,6 +1,6 @@
+import type { Digest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 import {
   type ManifestDocument,
   MAX_INDEX_DEPTH,

@@ -1,5 +1,8 @@
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import { formatReference } from "../../registry/reference.ts";
+import { type Digest, digestHex } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { OciError } from "../../spec/errors.ts";
 import type {
   ContentOptions,
   NamedTarget,
@@ -7,9 +10,6 @@ import type {
   PushContentOptions,
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
-import { OciError } from "../../spec/errors.ts";
 import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import {
   isConfigMediaType,

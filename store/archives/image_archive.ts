@@ -1,6 +1,6 @@
+import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentOptions, NamedSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";

@@ -1,6 +1,6 @@
+import { type Digest, Digester, digestOf } from "../../spec/digest.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, Digester, digestOf } from "../../spec/digest.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";

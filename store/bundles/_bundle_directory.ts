@@ -1,5 +1,5 @@
-import { dirname, resolve } from "../../spec/paths.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { dirname, resolve } from "../../spec/paths.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { makeMark, readMark, removeMark } from "./_bundle_mark.ts";

@@ -1,7 +1,7 @@
-import { dirname } from "../../spec/paths.ts";
 import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { dirname } from "../../spec/paths.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { readMark } from "./_bundle_mark.ts";
 import { type BundleRecord, mountSource } from "./bundle_record.ts";

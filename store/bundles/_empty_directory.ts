@@ -1,5 +1,5 @@
-import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openUpDirectory } from "../../layer/trees/directory_metadata.ts";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 
 /** A container may nest directories deeper than the kernel takes a path: 4096 bytes. */
 const MAX_PATH_LENGTH = 1024;

@@ -1,8 +1,8 @@
 import type { FileTree, TreeReader } from "../../layer/trees/file_tree.ts";
 import { OpenedDirectories } from "../../layer/trees/opened_directories.ts";
 import { LimitError } from "../../spec/errors.ts";
-import { followPath } from "../host/follow_path.ts";
 import { BundleError } from "../errors.ts";
+import { followPath } from "../host/follow_path.ts";
 
 /** Maximum size of `passwd` or `group`: 10 MiB, as in containerd and CRI-O. */
 const MAX_TEXT_BYTES = 10_485_760;

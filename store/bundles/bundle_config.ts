@@ -8,9 +8,9 @@ import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
 import { removeIfAny } from "../host/durable.ts";
+import type { Image } from "../images/image.ts";
 import { CONFIG } from "./_bundle_mark.ts";
 import { ensureRootDirectory, readRootText } from "./_root_files.ts";
-import type { Image } from "../images/image.ts";
 
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";

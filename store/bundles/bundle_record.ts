@@ -1,5 +1,5 @@
-import { isObject } from "../../spec/json.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { isObject } from "../../spec/json.ts";
 import type { BundleKind } from "../bundle.ts";
 
 /**

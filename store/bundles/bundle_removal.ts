@@ -1,14 +1,14 @@
-import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { BundleError } from "../errors.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { unmountAll } from "../host/unmount.ts";
 import { endContainers } from "./_bundle_containers.ts";
 import { CONFIG, MARK, removeMark } from "./_bundle_mark.ts";
 import { type BundlePlace, openDirectoryIfAny } from "./_bundle_place.ts";
-import type { BundleMount, BundleRecord } from "./bundle_record.ts";
 import { emptyDirectory } from "./_empty_directory.ts";
+import type { BundleMount, BundleRecord } from "./bundle_record.ts";
 
 /** A bundle to remove, whose record is locked. */
 export interface RemovableBundle {

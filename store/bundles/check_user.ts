@@ -1,8 +1,8 @@
 import { resolveUser, UnknownUserError } from "../../spec/options/user.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
-import { checkTextSize } from "./_root_files.ts";
 import { ImageFiles } from "../images/image_files.ts";
+import { checkTextSize } from "./_root_files.ts";
 
 /**
  * Checks that an image has the user and the group of a container, so that a wrong name fails before

@@ -1,8 +1,8 @@
-import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
 import type { StoreFileError } from "../errors.ts";
+import { describeSystemError } from "../host/system_error.ts";
 import { findBundleState } from "./_bundle_containers.ts";
 import { findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";

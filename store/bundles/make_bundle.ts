@@ -1,14 +1,14 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
-import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
-import { assertLinux, writeBundleConfig } from "./bundle_config.ts";
+import type { Bundle, BundleKind } from "../bundle.ts";
+import { describeSystemError } from "../host/system_error.ts";
+import type { Image } from "../images/image.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
+import { assertLinux, writeBundleConfig } from "./bundle_config.ts";
 import type { BundleMount } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 import { removeDeadBundles } from "./remove_dead_bundles.ts";
-import type { Bundle, BundleKind } from "../bundle.ts";
-import type { Image } from "../images/image.ts";
 
 /** Parts of a new bundle. */
 export interface BundlePlan {

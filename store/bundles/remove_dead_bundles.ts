@@ -1,7 +1,7 @@
-import { lstatIfAny } from "../host/durable.ts";
-import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { describeSystemError } from "../host/system_error.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";

@@ -1,4 +1,5 @@
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
+import { StoreError, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
 import {
   checkStoreFolder,
@@ -7,7 +8,6 @@ import {
   ensureStoreRoot,
 } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { StoreError, UntrustedStoreError } from "../errors.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 import { LayoutIndex } from "./layout_index.ts";
 

@@ -1,6 +1,5 @@
 import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
 import { writeAllSync } from "../host/durable.ts";
-import type { BlobWriter } from "./blob_writer.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { mergeRanges, PartRanges } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
@@ -8,6 +7,7 @@ import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
 import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
+import type { BlobWriter } from "./blob_writer.ts";
 
 const SCOUT_BYTES = 2 * 1024 * 1024;
 const MAX_RANGE_BYTES = 16 * 1024 * 1024;

@@ -1,8 +1,8 @@
-import { isDiskFull } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
-import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
+import { lockFile } from "../host/file_lock.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 import { settleFile } from "./verified_marks.ts";
 

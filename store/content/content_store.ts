@@ -1,19 +1,19 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
 import { BlobFiles } from "./_blob_files.ts";
 import { LayoutDirectory } from "./_layout_directory.ts";
-import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
 import type {
   ContentStoreOptions,
   OpenBlobOptions,
   ReadBlobOptions,
 } from "./content_store_options.ts";
+import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
 import type { Hold, Holds } from "./hold.ts";
+import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
 import type { RecordedEntry, StoredReference } from "./layout_index.ts";
 
 /**

@@ -1,8 +1,8 @@
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
-import type { ContentStore } from "./content_store.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
+import type { ContentStore } from "./content_store.ts";
 import { partPath } from "./part_path.ts";
 
 /**

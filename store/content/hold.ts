@@ -1,7 +1,7 @@
-import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { namesIn, writeAllSync } from "../host/durable.ts";
+import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";

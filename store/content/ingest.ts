@@ -1,14 +1,14 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
-import { openBlobStream } from "./blob_stream.ts";
 import { SingleFlight } from "../host/single_flight.ts";
-import { pour } from "./_pour.ts";
-import { BlobWriter } from "./blob_writer.ts";
-import { MIN_RANGED_BYTES } from "./_first_range.ts";
-import { partPath } from "./part_path.ts";
 import type { BlobFiles } from "./_blob_files.ts";
+import { MIN_RANGED_BYTES } from "./_first_range.ts";
 import type { LayoutDirectory } from "./_layout_directory.ts";
+import { pour } from "./_pour.ts";
+import { openBlobStream } from "./blob_stream.ts";
+import { BlobWriter } from "./blob_writer.ts";
+import { partPath } from "./part_path.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
 export type BlobSource = (

@@ -1,12 +1,12 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import { isObject, present } from "../../spec/json.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
+import { isObject, present } from "../../spec/json.ts";
 import type { Platform } from "../../spec/platform.ts";
+import { StoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { StoreError } from "../errors.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */
 export const REF_NAME = "org.opencontainers.image.ref.name";

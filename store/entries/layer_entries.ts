@@ -8,8 +8,8 @@ import { lstatIfAny } from "../host/durable.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
-import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { MAX_INDEX_BYTES } from "./_index_format.ts";
+import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./layer_records.ts";
 

@@ -1,8 +1,8 @@
 import { type SeekPoint, SeekPointRecorder } from "../../layer/compression/seek_points.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { encodeSeekPoints } from "./_seek_file.ts";
 import { replaceEntryFile } from "./_replace_entry_file.ts";
+import { encodeSeekPoints } from "./_seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
 
 /** Where the records of a layer are to be written; plain data, which can be sent to a thread. */

@@ -1,7 +1,7 @@
-import { FILE_MODE, lstatIfAny, removeIfAny } from "./durable.ts";
-import { fileFault } from "./open_regular_file.ts";
 import type { MountEntry } from "../../layer/linux/mount_table.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
+import { FILE_MODE, lstatIfAny, removeIfAny } from "./durable.ts";
+import { fileFault } from "./open_regular_file.ts";
 
 /** Options for {@linkcode tryLockFile}. */
 export interface TryLockFileOptions {

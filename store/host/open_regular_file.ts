@@ -1,6 +1,6 @@
 import { errorCode } from "../../spec/error_facts.ts";
-import { type FileFault, StoreFileError } from "../errors.ts";
 import { dirname } from "../../spec/paths.ts";
+import { type FileFault, StoreFileError } from "../errors.ts";
 import { lstatIfAny } from "./durable.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 

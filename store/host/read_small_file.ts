@@ -1,5 +1,5 @@
-import { isObject } from "../../spec/json.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { isObject } from "../../spec/json.ts";
 import { StoreFileError } from "../errors.ts";
 import { openRegularFile, type OpenRegularFileOptions } from "./open_regular_file.ts";
 

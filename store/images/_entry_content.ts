@@ -1,6 +1,6 @@
 import { BLOCK, checkBlock, parseNumber } from "../../layer/tar/tar_fields.ts";
-import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 import type { EntryParser } from "./_entry_parser.ts";
+import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 
 /** Places of fields in a header. */
 const SIZE_AT = 124;

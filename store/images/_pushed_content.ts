@@ -1,5 +1,5 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 
 /**
  * Maximum number of remembered entries, more than any push has in flight. The oldest are dropped.

@@ -1,10 +1,10 @@
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import type { BlobSource } from "../content/ingest.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import type { BlobSource } from "../content/ingest.ts";
 import type { DocumentReader } from "./_document_reader.ts";
 
 /** An image that clients have requested from a proxy. */

@@ -1,8 +1,8 @@
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { archiveTree } from "./tree_archive.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Layer } from "./image.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
+import { archiveTree } from "./tree_archive.ts";
 
 /** Options for {@linkcode exportImage}. */
 export interface ExportImageOptions extends Omit<ImageFilesOptions, "checkOwners"> {}

@@ -1,7 +1,7 @@
 import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 

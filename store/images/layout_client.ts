@@ -2,10 +2,9 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageClient, ImageClientOptions } from "../../registry/image_client.ts";
 import type { LayoutLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import type { Expectation } from "../../spec/verifier.ts";
 import {
   MAX_CONFIG_BYTES,
   MAX_LAYERS,
@@ -13,13 +12,14 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
-import { toPlatform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
-import { readDocuments } from "./read_image.ts";
-import { StoredLayer } from "./image.ts";
+import { toPlatform } from "../../spec/platform.ts";
+import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
-import { StoreError } from "../errors.ts";
 import { CONTAINERD_NAME, fullName, parseStoredName, REF_NAME } from "../content/layout_index.ts";
+import { StoreError } from "../errors.ts";
+import { StoredLayer } from "./image.ts";
+import { readDocuments } from "./read_image.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
 export interface ImageCollection {

@@ -1,22 +1,22 @@
-import { childrenOf } from "../../spec/image/children.ts";
-import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
-import { startTimer } from "../../registry/transport/timer.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { startTimer } from "../../registry/transport/timer.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import { childrenOf } from "../../spec/image/children.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { partPath } from "../content/part_path.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
-import { StoreRegistryContent } from "./registry_content.ts";
 import { UnfinishedImages } from "./_unfinished_images.ts";
+import { StoreRegistryContent } from "./registry_content.ts";
 
 /** Operations of the client for the upstream registry. */
 export type ProxyClient = Pick<

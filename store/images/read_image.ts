@@ -1,7 +1,7 @@
 import { ArtifactError } from "../../registry/errors.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import {
@@ -14,8 +14,8 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
-import type { Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
+import type { Platform } from "../../spec/platform.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Image, StoredLayer } from "./image.ts";

@@ -1,8 +1,4 @@
-import { childrenOf } from "../../spec/image/children.ts";
-import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
-import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import { parseStoredName } from "../content/layout_index.ts";
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type {
   BeginUploadOptions,
@@ -10,9 +6,13 @@ import type {
   ContentRange,
   WritableRegistryContent,
 } from "../../registry/registry_content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { childrenOf } from "../../spec/image/children.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { parseStoredName } from "../content/layout_index.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
 import { PushedContent } from "./_pushed_content.ts";

@@ -1,11 +1,11 @@
-import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { tarHeader } from "../../layer/tar/tar_writer.ts";
+import type { FileStatus } from "../../layer/trees/file_tree.ts";
+import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
-import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 import { SparseRuns } from "./_sparse_runs.ts";
+import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 import type { Layer, UncompressedOptions } from "./image.ts";
 
 const CHUNK_BYTES = 65_536;

@@ -1,5 +1,5 @@
-import { explainedError } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import { DiffIdMismatchError, LimitError } from "../../spec/errors.ts";
 import { MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { verifyBytes } from "../../spec/verifier.ts";

@@ -4,10 +4,10 @@ import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { isDigest } from "../../spec/digest.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
-import { CHUNKED_DIGEST, STARGZ_DIGEST } from "./has_table.ts";
 import { parseTable } from "./_parse_table.ts";
 import { readRange } from "./_read_range.ts";
 import { type TableEntry, TableError } from "./_table_entry.ts";
+import { CHUNKED_DIGEST, STARGZ_DIGEST } from "./has_table.ts";
 
 /** Offset, compressed size, size and type of that table, with colons between them. */
 const CHUNKED_POSITION = "io.github.containers.zstd-chunked.manifest-position";

@@ -1,6 +1,6 @@
-import { isObject } from "../../spec/json.ts";
 import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { isDigest } from "../../spec/digest.ts";
+import { isObject } from "../../spec/json.ts";
 import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
 
 /** Maximum number of entries, including those of chunks. */

@@ -8,7 +8,6 @@ import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts"
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { type Batch, planBatches } from "./_batches.ts";
 import { fetchTable } from "./_fetch_table.ts";
-import { hasTable } from "./has_table.ts";
 import { openRange, readRange } from "./_read_range.ts";
 import {
   type ContentChunk,
@@ -16,6 +15,7 @@ import {
   type TableEntry,
   TableError,
 } from "./_table_entry.ts";
+import { hasTable } from "./has_table.ts";
 
 /** Number of batches of contents to fetch at once. */
 const BATCHES_AHEAD = 4;

@@ -1,8 +1,8 @@
+import { StoreError } from "../errors.ts";
 import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { discardTree } from "../host/unmount.ts";
-import { StoreError } from "../errors.ts";
 import {
   type Chain,
   type ChainRecord,

@@ -1,11 +1,11 @@
-import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
-import { readMounts } from "../../layer/linux/mount_table.ts";
-import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
-import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
+import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
+import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny, removeIfAny } from "../host/durable.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
+import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import { FuseError } from "./_fuse_mounter.ts";

@@ -1,5 +1,5 @@
-import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { StoreFileError } from "../errors.ts";

@@ -1,7 +1,7 @@
-import { OverlayBundler, type OverlayBundlerOptions } from "./overlay_bundler.ts";
-import { findFuseMounter, findKernelMounter } from "./find_mounter.ts";
-import type { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import type { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
+import { findFuseMounter, findKernelMounter } from "./find_mounter.ts";
+import { OverlayBundler, type OverlayBundlerOptions } from "./overlay_bundler.ts";
 
 /** Options for {@linkcode openBundler}. */
 export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter"> {

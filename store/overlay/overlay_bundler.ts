@@ -1,26 +1,26 @@
+import { readMounts } from "../../layer/linux/mount_table.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
-import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
+import { type Bundle, bundlePath } from "../bundle.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
 import { type BundleMount, mountSource } from "../bundles/bundle_record.ts";
-import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";
-import { type Bundle, bundlePath } from "../bundle.ts";
+import type { ContentStore } from "../content/content_store.ts";
 import { BundleError } from "../errors.ts";
 import { makeDirectories, removeIfAny } from "../host/durable.ts";
-import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
-import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
+import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
+import { findKernelMounter } from "./find_mounter.ts";
 import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
-import { findKernelMounter } from "./find_mounter.ts";
 
 /** Name of the directory of a bundle for written files. */
 const SCRATCH = "scratch";

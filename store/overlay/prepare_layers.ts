@@ -1,17 +1,17 @@
-import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { DEFAULT_JOBS } from "../host/file_limit.ts";
-import { BundleError } from "../errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
+import { BundleError } from "../errors.ts";
+import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";
+import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
+import { findKernelMounter } from "./find_mounter.ts";
 import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
-import { findKernelMounter } from "./find_mounter.ts";
 
 /** Options for {@linkcode prepareLayers}. */
 export interface PrepareLayersOptions extends LayerListener {

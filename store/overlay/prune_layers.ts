@@ -1,15 +1,15 @@
-import { resolve } from "../../spec/paths.ts";
 import { type Digest, DIGEST_ALGORITHMS, digestHex, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
+import { resolve } from "../../spec/paths.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { namesIn } from "../host/durable.ts";
-import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { readJsonFile } from "../host/read_small_file.ts";
 import { StoreFileError } from "../errors.ts";
+import { namesIn } from "../host/durable.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import { discardTree } from "../host/unmount.ts";
 import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
 
 /** Options for {@linkcode pruneLayers}. */

@@ -1,7 +1,7 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { packError, unpackError } from "./error_transfer.ts";
 import { PortSink, type PortSinkOptions } from "./_port_sink.ts";
 import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";
+import { packError, unpackError } from "./error_transfer.ts";
 import type { SinkListener } from "./layer_sink.ts";
 import type { MergeOptions, MergePlan } from "./layer_staging.ts";
 

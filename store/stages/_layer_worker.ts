@@ -5,11 +5,11 @@
  */
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
-import { packError, unpackError } from "./error_transfer.ts";
-import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";
 import { PortSink, RELAY_WINDOW_BYTES, serveSink } from "./_port_sink.ts";
 import { RelaySink } from "./_relay_sink.ts";
 import { StreamSink } from "./_stream_sink.ts";
+import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";
+import { packError, unpackError } from "./error_transfer.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
 import { LayerStaging, type MergePlan, mergeStage } from "./layer_staging.ts";
 import { OverlayExtraction } from "./overlay_extraction.ts";

@@ -1,5 +1,5 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RecordPlan } from "../entries/layer_records.ts";
 
 /** The layer that a sink receives; plain data. */

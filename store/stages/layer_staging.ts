@@ -1,4 +1,3 @@
-import { errorCode } from "../../spec/error_facts.ts";
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
@@ -10,6 +9,7 @@ import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { LayerRecords } from "../entries/layer_records.ts";

@@ -1,12 +1,12 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
+import { spareFiles } from "../host/file_limit.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
-import type { ExtractionJob } from "./_thread_messages.ts";
-import { spareFiles } from "../host/file_limit.ts";
 import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
 import { RelaySink } from "./_relay_sink.ts";
 import { StreamSink } from "./_stream_sink.ts";
+import type { ExtractionJob } from "./_thread_messages.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
 import {
   LayerStaging,

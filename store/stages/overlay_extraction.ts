@@ -9,8 +9,8 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { LayerRecords } from "../entries/layer_records.ts";
-import { packError, type TransferredError } from "./error_transfer.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
+import { packError, type TransferredError } from "./error_transfer.ts";
 import type { SinkLayer, SinkListener } from "./layer_sink.ts";
 
 /**

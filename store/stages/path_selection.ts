@@ -1,12 +1,12 @@
 import { ExtractError } from "../../layer/errors.ts";
-import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
+import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
+import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
-import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
-import { followPath } from "../host/follow_path.ts";
 import { UnpackError } from "../errors.ts";
+import { followPath } from "../host/follow_path.ts";
 
 /**
  * Creates a handler that skips all entries except those at or below the given paths, their parents

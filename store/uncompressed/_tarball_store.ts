@@ -5,12 +5,12 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import { OCI_LAYER } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { tarballMarks, tarballPath } from "../content/tarballs.ts";
+import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
 import { lstatIfAny, removeIfAny, writeAll } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
-import { tarballMarks, tarballPath } from "../content/tarballs.ts";
-import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
-import type { ContentStore } from "../content/content_store.ts";
 import type { Layer } from "../images/image.ts";
 
 /**

@@ -1,17 +1,17 @@
-import { checkLayerType } from "../../spec/image/layer_type.ts";
+import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
+import { type Bundle, bundlePath } from "../bundle.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
-import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle } from "../bundles/make_bundle.ts";
-import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
-import { type Bundle, bundlePath } from "../bundle.ts";
-import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
+import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { TarballStore } from "./_tarball_store.ts";
 
 /**

@@ -1,12 +1,12 @@
-import { isDiskFull } from "../../spec/error_facts.ts";
 import { decodeName, encodeName } from "../../layer/file_name.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import { digestHex, digestOf } from "../../spec/digest.ts";
+import { isDiskFull } from "../../spec/error_facts.ts";
+import { removeIfAny, writeAll } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
-import { removeIfAny, writeAll } from "../host/durable.ts";
 
 /** Prefix of the names of records among the locks. */
 export const RECORD_PREFIX = "unpack-";

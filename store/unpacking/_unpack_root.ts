@@ -1,16 +1,16 @@
-import type { ErrorFacts } from "../../spec/error_facts.ts";
-import { dirname, resolve } from "../../spec/paths.ts";
+import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
-import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { lstatIfAny } from "../host/durable.ts";
-import { BASE_STAGE } from "../stages/layer_staging.ts";
-import { isRefusedWrite } from "../host/system_error.ts";
-import { removeTree } from "../host/remove_tree.ts";
+import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
-import { hasOthers, removeLeftover } from "./_leftover.ts";
+import { dirname, resolve } from "../../spec/paths.ts";
 import { UnpackError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
+import { BASE_STAGE } from "../stages/layer_staging.ts";
+import { hasOthers, removeLeftover } from "./_leftover.ts";
 import {
   readUnpackRecord,
   type RecordedUnpack,

@@ -1,7 +1,7 @@
 import { OciError } from "../../spec/errors.ts";
 import { lstatIfAny, namesIn } from "../host/durable.ts";
-import { tryLockFile } from "../host/file_lock.ts";
 import { removeIfAny } from "../host/durable.ts";
+import { tryLockFile } from "../host/file_lock.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
 

@@ -1,5 +1,5 @@
-import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { cleanPath } from "../../layer/trees/clean_path.ts";
 
 /**
  * Warns of entries that differ from the layer or image. Ignores device nodes under `/dev`, where

@@ -1,4 +1,3 @@
-import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import { type ExtractReport, MAX_SKIPPED } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
@@ -6,15 +5,16 @@ import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { pickStageOptions } from "../stages/layer_staging.ts";
 import { LayerThreads } from "../stages/layer_threads.ts";
 import { hasPaths } from "../stages/path_selection.ts";
-import { defaultOwnership } from "./default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { type LazyLayers, openLazyLayers } from "./_lazy_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
+import { defaultOwnership } from "./default_ownership.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /**

@@ -1,9 +1,9 @@
-import { isObject } from "../../spec/json.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isObject } from "../../spec/json.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** The members of a stored document that refer to other content. */

@@ -1,8 +1,8 @@
+import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
+import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
-import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";

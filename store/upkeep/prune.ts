@@ -1,13 +1,13 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { heldDigests, lockPruning } from "../content/hold.ts";
 import { LayoutIndex, parseStoredName, type StoredReference } from "../content/layout_index.ts";
 import { listEntryFiles } from "../entries/stray_entries.ts";
+import { StoreError } from "../errors.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
-import { StoreError } from "../errors.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
 import { blobsIn } from "./_blobs_in.ts";

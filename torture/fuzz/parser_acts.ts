@@ -12,7 +12,6 @@ import {
   parseManifest,
   parsePlatform,
 } from "../../spec/mod.ts";
-import { ATTACKS } from "../../tests/layer/_corpus/attacks.ts";
 import {
   concat,
   dir,
@@ -24,6 +23,7 @@ import {
   whiteout,
   zstd,
 } from "../../tests/_support/tar.ts";
+import { ATTACKS } from "../../tests/layer/_corpus/attacks.ts";
 import { type Act, Broken } from "../act.ts";
 import { isClear } from "../faults/fault_acts.ts";
 import { IMAGES } from "../images.ts";

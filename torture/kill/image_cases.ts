@@ -6,11 +6,11 @@
 import { ContentStore, saveArchive } from "../../store/mod.ts";
 import { rotBlob } from "../../tests/_support/rot.ts";
 import { Broken } from "../act.ts";
+import { IMAGES } from "../images.ts";
 import { mountReason } from "../mount_namespace.ts";
 import { namesIn } from "../scene.ts";
 import { checkImage, checkTree } from "../store_checks.ts";
 import { checkSource, pullInto, storedImage } from "../stored.ts";
-import { IMAGES } from "../images.ts";
 import type { KillCase, KillScene } from "./kill_case.ts";
 
 const FORMATS = ["oci-archive", "docker-archive", "oci-dir"] as const;

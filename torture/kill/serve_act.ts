@@ -1,8 +1,8 @@
 import { copy } from "../../cache/mod.ts";
 import { RemoteClient, serveRegistry } from "../../registry/mod.ts";
+import { kill } from "../../tests/_support/process.ts";
 import { type Act, Broken } from "../act.ts";
 import { imageContent, IMAGES, repository } from "../images.ts";
-import { kill } from "../../tests/_support/process.ts";
 import type { Scene } from "../scene.ts";
 import { checkHealth, checkImage, leftIn } from "../store_checks.ts";
 import { checkSource } from "../stored.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import { serveRegistry } from "../../registry/mod.ts";
+import { removeTree } from "../../store/host/remove_tree.ts";
 import { ContentStore, removeBundle } from "../../store/mod.ts";
 import { buildImage } from "../../tests/_support/image.ts";
-import { removeTree } from "../../store/host/remove_tree.ts";
 import { type Act, Broken } from "../act.ts";
 import { imageContent, repository, SMALL } from "../images.ts";
 import { mountReason } from "../mount_namespace.ts";

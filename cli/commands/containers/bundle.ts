@@ -1,12 +1,12 @@
 import { formatReference } from "../../../registry/reference.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
-import type { Command } from "../../frame/command.ts";
 import {
   addContainerOptions,
   type ContainerOptions,
   containerSpecOptions,
 } from "../../containers/container_options.ts";
+import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";

@@ -4,16 +4,16 @@ import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath, checkBundleId } from "../../../store/bundle.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
-import type { Command } from "../../frame/command.ts";
 import {
   addContainerOptions,
   type ContainerOptions,
   containerSpecOptions,
 } from "../../containers/container_options.ts";
+import type { Command } from "../../frame/command.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
-import { abortable } from "../../terminal/output.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
+import { abortable } from "../../terminal/output.ts";
 
 interface RunOptions extends ContainerOptions {
   readonly name?: string | undefined;

@@ -1,7 +1,7 @@
 import { removeBundle } from "../../../store/bundles/remove_bundle.ts";
+import { storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
-import { storePath } from "../../access/store.ts";
 import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci unbundle`. */

@@ -1,6 +1,6 @@
+import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { missing, openImageFiles } from "../../access/image_files.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 

@@ -4,15 +4,15 @@ import type { RemoteImage } from "../../../spec/image/image.ts";
 import { blobsOfImage, findHeld } from "../../../store/content/find_held.ts";
 import { openFileOutput } from "../../../store/host/file_output.ts";
 import { exportImage } from "../../../store/images/export_image.ts";
+import { type FoundSource, openPuller } from "../../access/puller.ts";
+import { readSource } from "../../access/references.ts";
+import { showProgress } from "../../access/show_progress.ts";
+import { openStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
-import { Output } from "../../terminal/output.ts";
-import { type FoundSource, openPuller } from "../../access/puller.ts";
-import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
-import { showProgress } from "../../access/show_progress.ts";
-import { openStore } from "../../access/store.ts";
+import { Output } from "../../terminal/output.ts";
 
 interface ExportOptions {
   readonly output?: string | undefined;

@@ -1,13 +1,13 @@
 import type { ImageFile, ImageFiles } from "../../../store/images/image_files.ts";
+import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
 import { formatFileMode } from "../../terminal/file_mode.ts";
 import { formatTable, printable, widened } from "../../terminal/format.ts";
-import { missing, openImageFiles } from "../../access/image_files.ts";
-import { addRegistryOptions } from "../../frame/options.ts";
-import { fitToTerminal } from "../../terminal/terminal.ts";
 import { escaped } from "../../terminal/output.ts";
-import type { Session } from "../../frame/session.ts";
+import { fitToTerminal } from "../../terminal/terminal.ts";
 
 interface LsOptions {
   readonly long?: true | undefined;

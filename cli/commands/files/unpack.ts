@@ -2,16 +2,16 @@ import { unpack, type UnpackedImage, type UnpackOptions } from "../../../cache/p
 import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
 import type { Reference } from "../../../registry/reference.ts";
 import { openClient } from "../../access/client.ts";
-import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
-import { formatBytes, printable } from "../../terminal/format.ts";
-import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import { notePartialLayer } from "../../access/note_partial_layer.ts";
 import { imageOptions } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
-import type { Session } from "../../frame/session.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { storePath } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { formatBytes, printable } from "../../terminal/format.ts";
 
 interface UnpackCommandOptions extends RegistryOptions {
   readonly force?: true | undefined;

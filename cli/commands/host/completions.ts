@@ -1,6 +1,6 @@
 import type { Command } from "../../frame/command.ts";
-import { type CommandTable, declareCommand } from "../../frame/program.ts";
 import { type CommandOutline, SCRIPTS } from "../../frame/completion_scripts.ts";
+import { type CommandTable, declareCommand } from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci completions`. */

@@ -1,20 +1,20 @@
 import { CachingPuller } from "../../../cache/pulling/caching_puller.ts";
 import { LayoutHashCache } from "../../../cache/pulling/hash_cache.ts";
 import { LayoutImageCache } from "../../../cache/pulling/layout_image_cache.ts";
+import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference, parseReference } from "../../../registry/reference.ts";
-import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import { serveRegistry } from "../../../registry/server/server.ts";
 import { ContentStore } from "../../../store/content/content_store.ts";
 import type { Image } from "../../../store/images/image.ts";
-import type { Command } from "../../frame/command.ts";
 import { DemoContent } from "../../demo/demo_content.ts";
+import { buildDemoImage } from "../../demo/demo_image.ts";
 import { DemoScript } from "../../demo/demo_script.ts";
+import type { Command } from "../../frame/command.ts";
+import type { Session } from "../../frame/session.ts";
 import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
 import { describeEntries, formatListing } from "../../terminal/layer_listing.ts";
-import type { Session } from "../../frame/session.ts";
-import { buildDemoImage } from "../../demo/demo_image.ts";
 
 const REPOSITORY = "demo/hello";
 const TAG = "1";

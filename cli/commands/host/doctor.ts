@@ -2,19 +2,19 @@ import configuration from "../../../deno.json" with { type: "json" };
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
-import type { Command } from "../../frame/command.ts";
-import { addEndpointOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
 import { readReference } from "../../access/references.ts";
 import { examineContainers } from "../../doctor/doctor_containers.ts";
 import { examineCredentials } from "../../doctor/doctor_credentials.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
+import type { Command } from "../../frame/command.ts";
+import { addEndpointOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
 import {
   type Diagnosis,
   type DoctorFinding,
   formatFindings,
   isGranted,
 } from "../../terminal/findings.ts";
-import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci doctor`. */
 export function define(command: Command): Command {

@@ -1,19 +1,19 @@
+import { dirname } from "../../../spec/paths.ts";
+import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
+import { readArtifactFile } from "../../access/artifact_file.ts";
+import { readLoginPlace } from "../../access/login_place.ts";
+import { locateOutside, readSource } from "../../access/references.ts";
+import type { ContainerOptions } from "../../containers/container_options.ts";
+import type { Command } from "../../frame/command.ts";
+import { parseCommandLine } from "../../frame/command_line.ts";
+import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
+import type { Session } from "../../frame/session.ts";
 import {
   type PermissionCommand,
   permissionFlags,
   type PermissionOptions,
 } from "../../permissions/permission_flags.ts";
-import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
-import type { Command } from "../../frame/command.ts";
-import { parseCommandLine } from "../../frame/command_line.ts";
-import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
-import type { ContainerOptions } from "../../containers/container_options.ts";
-import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
-import { readArtifactFile } from "../../access/artifact_file.ts";
-import { readLoginPlace } from "../../access/login_place.ts";
-import { locateOutside, readSource } from "../../access/references.ts";
-import type { Session } from "../../frame/session.ts";
-import { dirname } from "../../../spec/paths.ts";
 
 /** Describes `oci permissions`. */
 export function define(command: Command, commands: CommandTable): Command {

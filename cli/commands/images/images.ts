@@ -1,9 +1,6 @@
 import { describeError } from "../../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../../spec/errors.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import type { Command } from "../../frame/command.ts";
-import { formatBytes, formatTable, printable, shortDigest } from "../../terminal/format.ts";
-import type { Session } from "../../frame/session.ts";
 import { openExistingStore } from "../../access/store.ts";
 import {
   describeStored,
@@ -13,6 +10,9 @@ import {
   type StoredImage,
   withShares,
 } from "../../access/stored_images.ts";
+import type { Command } from "../../frame/command.ts";
+import type { Session } from "../../frame/session.ts";
+import { formatBytes, formatTable, printable, shortDigest } from "../../terminal/format.ts";
 
 const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE", "UNIQUE"] as const;
 

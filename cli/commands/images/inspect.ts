@@ -3,16 +3,16 @@ import { formatReference } from "../../../registry/reference.ts";
 import { digestOf } from "../../../spec/digest.ts";
 import type { RemoteImage } from "../../../spec/image/image.ts";
 import { parseManifest } from "../../../spec/image/manifest.ts";
-import { formatPlatform } from "../../../spec/platform.ts";
 import { isRunnable } from "../../../spec/image/platform_choice.ts";
+import { formatPlatform } from "../../../spec/platform.ts";
+import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
+import { readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
-import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
-import { readSource } from "../../access/references.ts";
-import type { Session } from "../../frame/session.ts";
 
 interface InspectOptions {
   readonly raw?: true | undefined;

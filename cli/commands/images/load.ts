@@ -1,13 +1,13 @@
 import { load, type LoadedImage } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
-import { printable } from "../../terminal/format.ts";
-import type { Session } from "../../frame/session.ts";
-import type { ProgressWords } from "../../terminal/progress.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { storePath } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
 import { addProgressOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { printable } from "../../terminal/format.ts";
+import type { ProgressWords } from "../../terminal/progress.ts";
 
 const WORDS: ProgressWords = {
   unit: "blob",

@@ -3,13 +3,13 @@ import {
   LayoutIndex,
   type StoredReference,
 } from "../../../store/content/layout_index.ts";
-import { CommandError } from "../../frame/errors.ts";
-import type { Command } from "../../frame/command.ts";
-import { printable } from "../../terminal/format.ts";
 import { readReference } from "../../access/references.ts";
-import type { Session } from "../../frame/session.ts";
 import { openExistingStore } from "../../access/store.ts";
 import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
+import type { Command } from "../../frame/command.ts";
+import { CommandError } from "../../frame/errors.ts";
+import type { Session } from "../../frame/session.ts";
+import { printable } from "../../terminal/format.ts";
 
 /** A digest or its start, as in `@sha256:0123456789ab`. */
 const DIGEST = /^@?(sha(?:256|512):[0-9a-f]{6,128})$/;

@@ -3,6 +3,7 @@ import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { readSource } from "../../access/references.ts";
+import { storePath } from "../../access/store.ts";
 import {
   authOf,
   checkTransferOptions,
@@ -12,7 +13,6 @@ import {
   transferOptions,
   type TransferResult,
 } from "../../access/transfer.ts";
-import { storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { addTransferOptions, type TransferOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";

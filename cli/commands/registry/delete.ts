@@ -1,7 +1,7 @@
 import { formatReference } from "../../../registry/reference.ts";
-import { confirm } from "../../access/password.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
+import { confirm } from "../../access/password.ts";
 import { isReference, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";

@@ -1,9 +1,9 @@
 import { formatReference } from "../../../registry/reference.ts";
 import { openClient } from "../../access/client.ts";
-import type { Command } from "../../frame/command.ts";
-import { addRegistryOptions } from "../../frame/options.ts";
 import { imageOptions } from "../../access/puller.ts";
 import { readReference } from "../../access/references.ts";
+import type { Command } from "../../frame/command.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci digest`. */

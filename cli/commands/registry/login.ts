@@ -11,8 +11,8 @@ import {
   addLoginOptions,
   type RegistryOptions,
 } from "../../frame/options.ts";
-import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
+import { printable } from "../../terminal/format.ts";
 
 interface LoginOptions extends RegistryOptions {
   readonly get?: true;

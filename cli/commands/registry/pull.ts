@@ -1,18 +1,18 @@
-import type { ImageLocation } from "../../../registry/image_location.ts";
-import type { ImageProgress } from "../../../registry/image_client.ts";
 import { ArtifactError } from "../../../registry/errors.ts";
+import type { ImageProgress } from "../../../registry/image_client.ts";
+import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../../registry/reference.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
-import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
-import { imageSize } from "../../terminal/format.ts";
-import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import { showLateProgress } from "../../access/late_progress.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { showLateProgress } from "../../access/late_progress.ts";
+import { imageSize } from "../../terminal/format.ts";
 
 /** Describes `oci pull`. */
 export function define(command: Command): Command {

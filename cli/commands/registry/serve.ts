@@ -7,11 +7,11 @@ import {
 import { basicAuthentication } from "../../../registry/server/server_basic_auth.ts";
 import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
 import { describeError } from "../../../spec/error_facts.ts";
-import { describeSystemError } from "../../../store/host/system_error.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
+import { describeSystemError } from "../../../store/host/system_error.ts";
 import { ProxyRegistryContent } from "../../../store/images/proxy_registry_content.ts";
-import { holdWhileServing } from "../../../store/images/serving_hold.ts";
 import { StoreRegistryContent } from "../../../store/images/registry_content.ts";
+import { holdWhileServing } from "../../../store/images/serving_hold.ts";
 import {
   type Address,
   formatAddress,
@@ -21,14 +21,14 @@ import {
   servesStrangers,
 } from "../../access/address.ts";
 import { readOptionFile } from "../../access/option_file.ts";
+import { openStore } from "../../access/store.ts";
+import { openUpstream, parseUpstream, refuseUpstreamOptions } from "../../access/upstream.ts";
 import type { Command } from "../../frame/command.ts";
-import { abortable } from "../../terminal/output.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
-import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
-import { openUpstream, parseUpstream, refuseUpstreamOptions } from "../../access/upstream.ts";
-import { openStore } from "../../access/store.ts";
+import { printable } from "../../terminal/format.ts";
+import { abortable } from "../../terminal/output.ts";
 
 interface ServeOptions extends ServeAccess, Omit<RegistryOptions, "platform" | "policy"> {
   readonly allowSparseIndexes?: true | undefined;

@@ -1,12 +1,12 @@
 import type { Reference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
+import { isReference, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { printable } from "../../terminal/format.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
-import { isReference, readReference } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
+import { printable } from "../../terminal/format.ts";
 
 /** Describes `oci tags`. */
 export function define(command: Command): Command {
