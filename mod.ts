@@ -105,6 +105,7 @@ export type {
   ImagePullPolicy,
 } from "./registry/image_client.ts";
 export type {
+  ArchiveLocation,
   DockerArchiveLocation,
   ImageLocation,
   LayoutLocation,

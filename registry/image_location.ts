@@ -4,11 +4,10 @@ import { present } from "../spec/json.ts";
 import { parseReference, type Reference } from "./reference.ts";
 
 /** Location of an image, discriminated by `transport`. */
-export type ImageLocation =
-  | RegistryLocation
-  | LayoutLocation
-  | OciArchiveLocation
-  | DockerArchiveLocation;
+export type ImageLocation = RegistryLocation | LayoutLocation | ArchiveLocation;
+
+/** An image in a tar archive. */
+export type ArchiveLocation = OciArchiveLocation | DockerArchiveLocation;
 
 /** An image in a registry. */
 export interface RegistryLocation {
@@ -100,6 +99,25 @@ export function parseImageLocation(text: string): ImageLocation {
           `"docker://${text}" if it is the name of an image`,
       );
   }
+}
+
+/**
+ * Whether a location is in an archive.
+ *
+ * @param location The location.
+ * @returns Whether it is an {@linkcode ArchiveLocation}.
+ *
+ * @example Tell an archive from a layout
+ * ```ts
+ * import { isArchiveLocation, parseImageLocation } from "@x/oci/registry";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isArchiveLocation(parseImageLocation("oci-archive:app.tar:v1")));
+ * assert(!isArchiveLocation(parseImageLocation("oci:./out:v1")));
+ * ```
+ */
+export function isArchiveLocation(location: ImageLocation): location is ArchiveLocation {
+  return location.transport === "oci-archive" || location.transport === "docker-archive";
 }
 
 function locationError(text: string, problem: string, advice: string): SyntaxError {

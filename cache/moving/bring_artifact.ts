@@ -1,5 +1,5 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
-import type { ImageLocation } from "../../registry/image_location.ts";
+import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -39,8 +39,7 @@ export async function bringArtifact(
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
   using own = client === undefined ? new RemoteClient() : undefined;
-  const isArchive = location.transport === "oci-archive" || location.transport === "docker-archive";
-  await using source = isArchive && opened !== undefined
+  await using source = opened !== undefined && isArchiveLocation(location)
     ? sourceOfArchive(opened, location)
     : await openCopySource(location, {
       client: client ?? own as RemoteClient,

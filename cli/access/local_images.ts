@@ -1,25 +1,15 @@
-import type {
-  DockerArchiveLocation,
-  LayoutLocation,
-  OciArchiveLocation,
-} from "../../registry/image_location.ts";
+import type { ArchiveLocation, LayoutLocation } from "../../registry/image_location.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
 import type { Session } from "../frame/session.ts";
 import { storePath } from "./store.ts";
-
-/** An image in an archive. */
-export type ArchiveSource = OciArchiveLocation | DockerArchiveLocation;
-
-/** An image on disk: in a layout or an archive. */
-export type LocalSource = LayoutLocation | ArchiveSource;
 
 const OPEN = new WeakMap<Session, Map<string, Promise<ImageArchive>>>();
 
 /** Opens an image in a layout or an archive. */
 export async function openLocalImage(
   session: Session,
-  source: LocalSource,
+  source: LayoutLocation | ArchiveLocation,
 ): Promise<LayoutClient> {
   const { LayoutClient } = await import("../../store/images/layout_client.ts");
   if (source.transport === "oci") return await LayoutClient.open(source);
@@ -32,7 +22,7 @@ export async function openLocalImage(
  */
 export function openArchive(
   session: Session,
-  { path, transport }: ArchiveSource,
+  { path, transport }: ArchiveLocation,
 ): Promise<ImageArchive> {
   let archives = OPEN.get(session);
   if (archives === undefined) OPEN.set(session, archives = new Map());
@@ -45,7 +35,7 @@ export function openArchive(
 async function open(
   session: Session,
   path: string,
-  format: ArchiveSource["transport"],
+  format: ArchiveLocation["transport"],
 ): Promise<ImageArchive> {
   const { ImageArchive } = await import("../../store/archives/image_archive.ts");
   return session.own(

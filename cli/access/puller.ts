@@ -3,7 +3,7 @@ import type { PullOptions } from "../../cache/pull_options.ts";
 import { pull } from "../../cache/pulling/pull.ts";
 import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
-import type { ImageLocation } from "../../registry/image_location.ts";
+import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { RegistryOptions } from "../frame/options.ts";
@@ -58,9 +58,7 @@ export async function openPuller(session: Session): Promise<Puller> {
       const { bringArtifact } = await import("../../cache/moving/bring_artifact.ts");
       const { openArchive } = await import("./local_images.ts");
       // Stdin can be read only once.
-      const archive = source.transport === "oci-archive" || source.transport === "docker-archive"
-        ? await openArchive(session, source)
-        : undefined;
+      const archive = isArchiveLocation(source) ? await openArchive(session, source) : undefined;
       return await bringArtifact(source, { ...common, client, onProgress }, archive);
     },
     pull: (onProgress, platform = options.platform) => {
@@ -71,7 +69,7 @@ export async function openPuller(session: Session): Promise<Puller> {
     },
     complete: async ({ indexes: [index] }) => {
       // An archive on stdin can be read only once, and never changes.
-      const isWhole = options.pullPolicy === "Never" || source.transport.endsWith("-archive");
+      const isWhole = options.pullPolicy === "Never" || isArchiveLocation(source);
       if (index === undefined || isWhole) return;
       const { completeIndex } = await import("./complete_index.ts");
       const { auth } = common;

@@ -1,7 +1,7 @@
 import type { CopiedImage, CopyOptions } from "../../cache/moving/copy_options.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
-import type { ImageLocation } from "../../registry/image_location.ts";
+import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
 import type { TransferOptions } from "../frame/options.ts";
@@ -106,7 +106,7 @@ export async function runTransfer<T extends CopiedImage>(
 
 /** Returns whether a location is an archive on stdin or stdout. */
 export function isPipe(location: ImageLocation): boolean {
-  return location.transport.endsWith("-archive") && "path" in location && location.path === "-";
+  return isArchiveLocation(location) && location.path === "-";
 }
 
 /** Formats a target with its digest. */

@@ -19,6 +19,12 @@ export class Grants {
     for (const value of values) this.#values.get(kind)?.add(value);
   }
 
+  /** Grants reading and writing paths. */
+  addFiles(...paths: readonly string[]): void {
+    this.add("read", ...paths);
+    this.add("write", ...paths);
+  }
+
   /** Grants a kind of permission for everything. */
   addWhole(...kinds: readonly GrantKind[]): void {
     for (const kind of kinds) this.#whole.add(kind);

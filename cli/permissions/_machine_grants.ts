@@ -56,8 +56,7 @@ async function programName(program: string): Promise<string> {
 export function grantDemo(grants: Grants): void {
   const directory = variable("TMPDIR") ?? "/tmp";
   grants.add("net", "127.0.0.1");
-  grants.add("read", directory);
-  grants.add("write", directory);
+  grants.addFiles(directory);
 }
 
 /** Files that configure mirrors and the IDs of a user. */

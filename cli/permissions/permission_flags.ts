@@ -251,9 +251,9 @@ export async function permissionFlags(
 function grantStore(grants: Grants, access: "read" | "write", options: PermissionOptions): void {
   const { store = storeDirectory() } = options;
   grants.add("read", store);
+  if (access === "write") grants.add("write", store);
   // The store must belong to this user.
   grants.add("sys", "uid");
-  if (access === "write") grants.add("write", store);
   if (options.store === undefined) grants.add("env", ...storeVariables());
 }
 
@@ -286,10 +286,7 @@ function grantTarget(grants: Grants, target: string | undefined): readonly strin
   // Unless it goes to stdout, an archive is written to a temporary file in the same directory
   // first.
   if (location.transport === "oci") grants.add("write", location.path);
-  else if (location.path !== "-") {
-    grants.add("read", dirname(location.path));
-    grants.add("write", dirname(location.path));
-  }
+  else if (location.path !== "-") grants.addFiles(dirname(location.path));
   return location.transport === "oci" ? [target] : [];
 }
 
@@ -319,8 +316,7 @@ async function grantLogin(
     return await grantCredentials(grants, registries, { ...options, credentialPaths });
   }
   const { paths, directories } = await findLoginFiles(command, authfile);
-  grants.add("read", ...directories);
-  grants.add("write", ...directories);
+  grants.addFiles(...directories);
   if (paths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
   if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = registries ?? [undefined];
@@ -349,25 +345,17 @@ function grantArtifact(
   references: readonly (Reference | string)[],
   { output }: PermissionOptions,
 ): void {
-  if (output !== undefined) {
-    grants.add("read", output);
-    grants.add("write", output);
-    return;
-  }
+  if (output !== undefined) return grants.addFiles(output);
   const [target] = references;
   if (typeof target !== "string") return;
   const location = parseImageLocation(target);
   if (location.transport === "docker") return;
   const { transport, path } = location;
-  const directory = transport === "oci" ? path : dirname(path);
-  grants.add("read", directory);
-  grants.add("write", directory);
+  grants.addFiles(transport === "oci" ? path : dirname(path));
 }
 
 /** Grants writing the output, which goes to a temporary file in the same directory first. */
 function grantFile(grants: Grants, { output, isLayout = false }: PermissionOptions): void {
   if (output === undefined || output === "-") return;
-  const directory = isLayout ? output : dirname(output);
-  grants.add("read", directory);
-  grants.add("write", directory);
+  grants.addFiles(isLayout ? output : dirname(output));
 }

@@ -193,7 +193,7 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
   }
 }
 
-/** Reads the descriptor of a layer; the digest of an uncompressed one is its DiffID. */
+/** Reads the descriptor of a layer. The digest of an uncompressed one is its DiffID, unverified. */
 async function readLayer(
   { file, signal }: DockerArchive,
   path: string,

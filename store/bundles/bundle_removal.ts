@@ -47,7 +47,7 @@ async function empty(
   await unmountBundle(bundle.record, onWarning);
   using tree = openTree(bundle.record);
   if (tree === undefined) return;
-  // First, because a bundle with a mark counts as complete.
+  // First, because a bundle with this file counts as complete.
   if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
   await emptyDirectory(tree, MARK);
 }

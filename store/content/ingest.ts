@@ -121,7 +121,7 @@ export async function ingestBlob(
   const { signal, onProgress } = options;
   const part = partPath(target.directory, descriptor.digest);
   const host = URL.parse(options.source ?? "")?.host ?? "";
-  // Otherwise, other downloads from a server that accepts ranges could take all connections before.
+  // Reserve a connection, as other downloads in ranges could take all of them first.
   using expected = options.acceptsRanges && descriptor.size >= MIN_RANGED_BYTES
     ? (await import("./_range_pool.ts")).RangePool.expect(host)
     : undefined;

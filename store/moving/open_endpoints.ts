@@ -1,8 +1,4 @@
-import type {
-  DockerArchiveLocation,
-  ImageLocation,
-  OciArchiveLocation,
-} from "../../registry/image_location.ts";
+import type { ArchiveLocation, ImageLocation } from "../../registry/image_location.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import {
@@ -22,8 +18,6 @@ export interface EndpointOptions extends RepositoryContentOptions, ContentOption
   /** Receives an archive that is written to `-`, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
-
-type ArchiveLocation = OciArchiveLocation | DockerArchiveLocation;
 
 /** Opens the source of a copy. */
 export async function openCopySource(

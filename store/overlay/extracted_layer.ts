@@ -58,7 +58,7 @@ export function findExtracted(
   kind: LayerKind,
 ): readonly Chain[] | undefined {
   const directory = `${resolve(store)}/chains`;
-  // Hashing is slow until it has been compiled, and most layers stand alone.
+  // Computed on demand: hashing is slow until it has been compiled, and most layers stand alone.
   let chainIds: readonly Digest[] | undefined;
   const found: Chain[] = [];
   for (const [i, { diffId }] of layers.entries()) {

@@ -1,4 +1,5 @@
 import { copy } from "../../../cache/moving/moving.ts";
+import { isArchiveLocation } from "../../../registry/image_location.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
@@ -52,7 +53,7 @@ export async function run(session: Session): Promise<void> {
   using client = await openClient(session);
   const keep = session.options().store !== undefined;
   // Only an archive may need temporary space.
-  const store = keep || from.transport.endsWith("-archive") ? storePath(session) : undefined;
+  const store = keep || isArchiveLocation(from) ? storePath(session) : undefined;
   const options = { ...transferOptions(session, client), ...auth, store, keep };
   const results: TransferResult[] = [];
   if (!allTags) {
