@@ -1,27 +1,52 @@
 import type { Repository } from "../reference.ts";
 
-const DOCKER_HUB_HOSTS = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
+const DOCKER_HUB = "docker.io";
+const DOCKER_HUB_HOSTS = new Set([DOCKER_HUB, "index.docker.io", "registry-1.docker.io"]);
 
 /** Docker's key for Docker Hub, in files and helpers. */
 const DOCKER_HUB_SERVER = "https://index.docker.io/v1/";
 
+/** Paths of the API, with which some tools write the address of a registry. */
+const API_PATH_REGEXP = /^(?:v[12])?\/?$/;
+
 /**
  * Normalizes a key of a credential file to a host, or a host and the start of a repository.
- * `https://ghcr.io/v1/` becomes `ghcr.io`, and all names of Docker Hub become `docker.io`.
+ * `https://ghcr.io/v1/` becomes `ghcr.io`, and all names of Docker Hub become `docker.io`. Keys of
+ * docker's own tokens for Docker Hub, such as `https://index.docker.io/v1/refresh-token`, stay as
+ * they are: they are not credentials for its registry.
  */
 export function normalizeCredentialKey(key: string): string {
+  const { bare, registry, path } = splitKey(key);
+  const isAddress = bare !== key;
+  if (isAddress && registry === DOCKER_HUB && !API_PATH_REGEXP.test(path)) return key.toLowerCase();
+  // A key with a scheme is the address of a server, and its path belongs to the API.
+  const namespace = isAddress || API_PATH_REGEXP.test(path) ? "" : path.replace(/\/+$/, "");
+  return namespace === "" ? registry : `${registry}/${namespace}`;
+}
+
+/**
+ * Returns whether a logout from a registry erases a key: one for the registry itself, or for one of
+ * docker's tokens that belong to it.
+ *
+ * @param key Key of a credential file.
+ * @param registry A normalized key.
+ */
+export function isErasedWith(key: string, registry: string): boolean {
+  if (normalizeCredentialKey(key) === registry) return true;
+  const split = splitKey(key);
+  return split.bare !== key && split.registry === registry;
+}
+
+/** Splits a key into its parts, without the scheme of an address. */
+function splitKey(key: string): { bare: string; registry: string; path: string } {
   const bare = key.replace(/^https?:\/\//i, "");
   const [host = "", ...path] = bare.split("/");
-  const registry = canonicalHost(host);
-  // A key with a scheme is the address of a server, and its path belongs to the API.
-  const isServer = bare !== key || /^v[12]\/?$/.test(path.join("/"));
-  const namespace = isServer ? "" : path.join("/").replace(/\/+$/, "");
-  return namespace === "" ? registry : `${registry}/${namespace}`;
+  return { bare, registry: canonicalHost(host), path: path.join("/") };
 }
 
 /** Keys of Docker Hub in order of precedence. */
 const DOCKER_HUB_KEYS = [
-  "docker.io",
+  DOCKER_HUB,
   "https://docker.io",
   "https://docker.io/v1/",
   DOCKER_HUB_SERVER,
@@ -55,15 +80,15 @@ export function credentialKeys({ registry, repository }: Repository): readonly s
 /** Returns the server name for a helper. */
 export function helperServer(registry: string): string {
   const host = canonicalHost(registry);
-  return host === "docker.io" ? DOCKER_HUB_SERVER : host;
+  return host === DOCKER_HUB ? DOCKER_HUB_SERVER : host;
 }
 
 /** Returns docker's form of a normalized key. */
 export function credentialFileKey(key: string): string {
-  return key === "docker.io" ? DOCKER_HUB_SERVER : key;
+  return key === DOCKER_HUB ? DOCKER_HUB_SERVER : key;
 }
 
 function canonicalHost(host: string): string {
   const lower = host.toLowerCase();
-  return DOCKER_HUB_HOSTS.has(lower) ? "docker.io" : lower;
+  return DOCKER_HUB_HOSTS.has(lower) ? DOCKER_HUB : lower;
 }

@@ -17,7 +17,12 @@ import {
 } from "./_credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
 import { readCredentialText, updateCredentialFile } from "./_update_credential_file.ts";
-import { credentialFileKey, helperServer, normalizeCredentialKey } from "./credential_key.ts";
+import {
+  credentialFileKey,
+  helperServer,
+  isErasedWith,
+  normalizeCredentialKey,
+} from "./credential_key.ts";
 
 const HELPER_TIMEOUT_MS = 60_000;
 /** User name that marks an identity token in the helper protocol. */
@@ -174,7 +179,7 @@ export async function eraseCredential(
   const key = normalizeCredentialKey(registry);
   return await eraseMatching(
     options,
-    (other) => normalizeCredentialKey(other) === key,
+    (other) => isErasedWith(other, key),
     async (file, how) => {
       const name = helperOf(file, key);
       const isErased = name !== undefined && await eraseIfAny(name, helperServer(key), how);

@@ -249,6 +249,20 @@ Deno.test("eraseCredential() erases every name of a registry from every file, an
   assertEquals(await Deno.readTextFile(podman), '{"auths":{"h.io":{}}}');
 });
 
+Deno.test("eraseCredential() erases docker's tokens for Docker Hub, and saveCredential() does not", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const token = '"https://index.docker.io/v1/refresh-token":{"auth":"dTp0"}';
+  await Deno.writeTextFile(path, `{"auths":{${token},"h.io":{"auth":"dTpw"}}}`);
+
+  await saveCredential("docker.io", AUTH, { path });
+  assert((await Deno.readTextFile(path)).includes(token));
+  assertEquals(await find(path, "docker.io"), AUTH);
+
+  assertEquals(await eraseCredential("docker.io", { paths: [path] }), [path]);
+  assertEquals(await Deno.readTextFile(path), '{"auths":{"h.io":{"auth":"dTpw"}}}');
+});
+
 Deno.test({
   name: "eraseCredentials() erases everything, from the helpers as well",
   ignore: Deno.build.os === "windows",
