@@ -1,4 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
+import { isObject } from "../../spec/json.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { namedMembers } from "./_credential_file.ts";
 
@@ -54,7 +55,9 @@ export async function runCredentialHelper(
     if (isNotFound(output)) return undefined;
     return warn("it failed; run it by hand to see why");
   }
-  return parseHelperOutput(output.text) ?? warn("its output is invalid");
+  const auth = parseHelperOutput(output.text);
+  if (auth === undefined) return warn("its output is invalid");
+  return auth === "none" ? undefined : auth;
 }
 
 /** Options for the functions that change the credentials of a helper. */
@@ -230,16 +233,20 @@ async function readText(
   return text;
 }
 
-function parseHelperOutput(text: string): ImagePullAuth | undefined {
+/** Parses the output of a helper: the credential, `"none"` if it has none, or `undefined`. */
+function parseHelperOutput(text: string): ImagePullAuth | "none" | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  if (!isObject(value)) return undefined;
   const members = namedMembers(value);
-  const [username, secret] = [members.get("username"), members.get("secret")];
+  const { username = "", secret = "" } = Object.fromEntries(members);
   if (typeof username !== "string" || typeof secret !== "string") return undefined;
+  // Some helpers report a missing credential like this, with success.
+  if (username === "" && secret === "") return "none";
   // The helper protocol marks an identity token by this user name.
   return username === "<token>" ? { identityToken: secret } : { username, password: secret };
 }

@@ -31,6 +31,11 @@ Deno.test.each<{ keys: string[]; repository: string; isFound: boolean }>([
   { keys: ["registry-1.docker.io"], repository: "docker.io/library/a", isFound: true },
   { keys: ["docker.io/me"], repository: "docker.io/me/a", isFound: true },
   { keys: ["docker.io/me"], repository: "docker.io/you/a", isFound: false },
+  {
+    keys: ["https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token"],
+    repository: "docker.io/library/a",
+    isFound: false,
+  },
 ])("CredentialFiles.find() matches $keys with $repository: $isFound", async (row) => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
@@ -48,6 +53,10 @@ Deno.test.each([
   { keys: ["h.io", "https://h.io", "https://h.io/v1/"], repository: "h.io/a" },
   {
     keys: ["docker.io", "https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io"],
+    repository: "docker.io/library/a",
+  },
+  {
+    keys: ["https://index.docker.io/v1/", "https://index.docker.io/v1/refresh-token"],
     repository: "docker.io/library/a",
   },
 ])("CredentialFiles.find() prefers the first of $keys, however they are ordered", async (row) => {
@@ -328,6 +337,18 @@ Deno.test.each<{ why: string; script: string | undefined; warning: RegExp | unde
   { why: "hangs with a child", script: "sleep 30 & sleep 30", warning: /did not answer within/ },
   { why: "fails", script: "echo secret-noise; exit 3", warning: /it failed/ },
   { why: "talks nonsense", script: "echo hello", warning: /its output is invalid/ },
+  { why: "lists nothing", script: "echo '[]'", warning: /its output is invalid/ },
+  {
+    why: "gives a number",
+    script: `echo '{"Username":"u","Secret":7}'`,
+    warning: /its output is invalid/,
+  },
+  { why: "answers with an empty object", script: "echo '{}'", warning: undefined },
+  {
+    why: "answers with an empty credential",
+    script: `echo '{"ServerURL":"h.io","Username":"","Secret":""}'`,
+    warning: undefined,
+  },
   {
     why: "has no credential",
     script: "echo 'credentials not found in native keychain'; exit 1",
