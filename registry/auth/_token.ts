@@ -34,6 +34,8 @@ export interface Token {
   readonly token: string;
   /** Time to refresh the token, in milliseconds since 1970: at 80 % of its lifetime. */
   readonly refreshAt: number;
+  /** Identity token that replaces the one in the request, if any. */
+  readonly identityToken: string | undefined;
 }
 
 /**
@@ -128,17 +130,21 @@ function parseToken(
     // The error does not quote the text, because it contains a token.
     body = undefined;
   }
-  const { token, access_token: accessToken, expires_in: expiresIn } = (body ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const members = (body ?? {}) as Record<string, unknown>;
+  const { token, access_token: accessToken, expires_in: expiresIn } = members;
   const value = [token, accessToken].find((text) => typeof text === "string" && text !== "");
-  if (typeof value !== "string" || /[^\x21-\x7e]/.test(value)) {
+  if (!isToken(value)) {
     throw new RegistryError(
       `the response of the token server at ${url} contains no token`,
       { ...task, status: 200, url },
     );
   }
   const seconds = typeof expiresIn === "number" && expiresIn > 0 ? expiresIn : DEFAULT_LIFETIME_S;
-  return { token: value, refreshAt: now + seconds * 1000 * REFRESH_AT };
+  const { refresh_token: next } = members;
+  const identityToken = isToken(next) ? next : undefined;
+  return { token: value, refreshAt: now + seconds * 1000 * REFRESH_AT, identityToken };
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === "string" && /^[\x21-\x7e]+$/.test(value);
 }

@@ -70,6 +70,9 @@ export class Authorizer {
   readonly #grants = new Map<string, Grant>();
   readonly #attempts = new Map<string, LoginAttempts>();
   readonly #exchanges = new SharedTasks<Token | undefined>();
+  /** Latest identity token of each credential whose token the server has replaced. */
+  readonly #identityTokens = new Map<string, string>();
+  #turn: Promise<unknown> = Promise.resolve();
   #challenge: Challenge | undefined;
   #isPinged = false;
 
@@ -252,11 +255,36 @@ export class Authorizer {
       key,
       request.signal,
       async (signal) => {
-        const login = { realm, service, scopes, auth, tls, allowPrivate };
         const { requestToken } = await import("./_token.ts");
-        return await requestToken(http, clock, { ...login, context, signal });
+        const common = { realm, service, scopes, tls, allowPrivate, context, signal };
+        const exchange = (auth: ImagePullAuth | undefined) => {
+          return requestToken(http, clock, { ...common, auth });
+        };
+        const identityToken = auth?.identityToken;
+        if (identityToken === undefined) return await exchange(auth);
+        return await this.#takeTurn(identityToken, (latest) => {
+          return exchange({ ...auth, identityToken: latest });
+        });
       },
     );
+  }
+
+  /**
+   * Exchanges an identity token. The server may replace it with each exchange (RFC 6749, section 6),
+   * so exchanges wait for each other, and use the latest one.
+   */
+  async #takeTurn(
+    identityToken: string,
+    exchange: (latest: string) => Promise<Token | undefined>,
+  ): Promise<Token | undefined> {
+    const turn = this.#turn.catch(() => {}).then(async () => {
+      const token = await exchange(this.#identityTokens.get(identityToken) ?? identityToken);
+      const next = token?.identityToken;
+      if (next !== undefined) this.#identityTokens.set(identityToken, next);
+      return token;
+    });
+    this.#turn = turn;
+    return await turn;
   }
 
   /** Returns whether a plain-HTTP registry names a token server on another host. */

@@ -36,6 +36,8 @@ export interface TokenAuthOptions {
   readonly users?: Users;
   /** Refresh tokens that are exchanged by POST (OAuth2). */
   readonly identityTokens?: readonly string[];
+  /** Whether an exchanged refresh token is replaced by another one, and is no longer good. */
+  readonly replaceTokens?: boolean;
   /**
    * Whether a token is given without credentials.
    *
@@ -84,9 +86,10 @@ export interface TokenAuth {
 
 /** Makes a registry require tokens from a token server. */
 export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
-  const { users = {}, identityTokens = [], anonymous = true, service = "registry.test" } = options;
+  const { users = {}, anonymous = true, service = "registry.test", replaceTokens } = options;
   const { uses = Infinity, expiresIn, member = "token", denied, registryTokens = [] } = options;
   const { challenges = (usual) => [usual] } = options;
+  const identityTokens = new Set(options.identityTokens);
   const tokens = new Map<string, { scopes: readonly string[]; left: number }>();
   const exchanges: TokenExchange[] = [];
   let count = 0;
@@ -112,7 +115,10 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
     if (status === 401) return plain(401, {}, '{"details":"incorrect username or password"}');
     const token = `token-${++count}`;
     tokens.set(token, { scopes, left: uses });
+    const used = form.get("refresh_token") ?? "";
+    if (replaceTokens && identityTokens.delete(used)) identityTokens.add(`${used}+`);
     const answer = {
+      "refresh_token": replaceTokens && post ? `${used}+` : undefined,
       token: member === "access_token" ? undefined : token,
       "access_token": member === "token" ? undefined : token,
       "expires_in": expiresIn,
@@ -122,7 +128,7 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
 
   const postUser = (form: URLSearchParams): string | undefined => {
     if (form.get("grant_type") === "refresh_token") {
-      return identityTokens.includes(form.get("refresh_token") ?? "") ? "<token>" : undefined;
+      return identityTokens.has(form.get("refresh_token") ?? "") ? "<token>" : undefined;
     }
     const name = form.get("username") ?? "";
     return Object.hasOwn(users, name) && users[name] === form.get("password") ? name : undefined;

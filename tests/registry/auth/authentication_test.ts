@@ -135,6 +135,33 @@ Deno.test("RemoteClient exchanges an identity token by POST", async () => {
   }]);
 });
 
+Deno.test("RemoteClient goes on with the identity token that replaces another one", async () => {
+  const { auth, scene } = tokenScene({
+    identityTokens: ["id"],
+    replaceTokens: true,
+    anonymous: false,
+  });
+  await using _ = scene;
+  using client = testClient();
+  const options = { auth: { identityToken: "id" } };
+  const other = { ...scene.reference, repository: "c/d" };
+  scene.content.add("c/d", "1", scene.image);
+
+  // The exchanges for two repositories must not use the same token.
+  await Promise.all([
+    client.resolve(scene.reference, options),
+    client.resolve({ ...other, tag: "1" }, options),
+  ]);
+  auth.expire();
+  await client.resolve(scene.reference, options);
+
+  assertEquals(auth.exchanges.map(({ form, status }) => [form.refresh_token, status]), [
+    ["id", 200],
+    ["id+", 200],
+    ["id++", 200],
+  ]);
+});
+
 Deno.test.each([404, 405])(
   "RemoteClient sends an identity token as a password where POST gets %i",
   async (status) => {
