@@ -110,10 +110,13 @@ function splitName(name: string): Repository {
 
 function nameProblem({ registry, repository }: Repository): string | undefined {
   const host = HOST_REGEXP.exec(registry);
-  if (host === null) {
+  if (host !== null && Number(host[1] ?? 0) > 65535) {
+    return `the port ${host[1]} must be at most 65535`;
+  }
+  // Not every name or address of this form is one, such as `[1::2::3]` and `10.0.0.256`.
+  if (host === null || !URL.canParse(`https://${registry}`)) {
     return `the host "${registry}" must be a name or an address, with an optional port`;
   }
-  if (Number(host[1] ?? 0) > 65535) return `the port ${host[1]} must be at most 65535`;
   if (!PATH_REGEXP.test(repository)) {
     if (PATH_REGEXP.test(repository.toLowerCase())) return "the repository must be lower case";
     return `the repository "${repository}" must be lower-case letters and digits, with ".", "_", ` +
