@@ -209,9 +209,6 @@ export function checkWords(what: string, result: ProcessResult): void {
     throw new Broken(`${what}: a stack trace\n${said}`);
   }
   if (code === 0 || code >= 128) return;
-  // The first process of a container is runc itself until it executes the program. As a Go program,
-  // it ends with 2 at a signal that cannot kill the first process.
-  if (code === 2 && /--runtime runc .*, SIG(?:INT|TERM) after/.test(what)) return;
   // What a check finds is its result.
   if (`${stdout}${stderr}`.trim() === "") {
     throw new Broken(`${what}: exit code ${code} without a word`);

@@ -1,40 +1,95 @@
-const FORWARDED: readonly Deno.Signal[] = [
-  "SIGINT",
-  "SIGTERM",
-  "SIGHUP",
-  "SIGQUIT",
-  "SIGUSR1",
-  "SIGUSR2",
-  "SIGWINCH",
-];
+/** Exit codes by the convention of shells, for the signals that ask a process to end. */
+const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
+  ["SIGHUP", 129],
+  ["SIGINT", 130],
+  ["SIGQUIT", 131],
+  ["SIGTERM", 143],
+]);
 
-/** Signals that ask a process to end. */
-const ENDING: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGTERM"]);
+const FORWARDED: readonly Deno.Signal[] = [...EXIT_CODES.keys(), "SIGUSR1", "SIGUSR2", "SIGWINCH"];
+
+/** Signals that a user repeats if the container does not end. */
+const REPEATED: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGTERM"]);
 /** Number of such signals within a time that count as insistence. */
 const INSISTING = { count: 3, withinMs: 2000 };
 
-/** Forwards the signals of this process to another one, until it is disposed of. */
-export class SignalForwarder implements Disposable {
+/** Interval between looks at a container whose program has not begun. */
+const PAUSE_MS = 20;
+
+/** Returns the exit code of a process that a signal ended. */
+export function exitCodeOfSignal(name: Deno.Signal): number {
+  return EXIT_CODES.get(name) ?? 1;
+}
+
+/** A container, for {@linkcode SignalForwarder}. */
+export interface SignalReceiver {
+  /** Whether its program has been executed, and thus receives signals. */
+  hasExecuted(): Promise<boolean>;
+  /** Sends a signal to its program. */
+  send(name: Deno.Signal): Promise<void>;
+  /** Sends a signal to its runtime. */
+  signalRuntime(name: Deno.Signal): void;
+}
+
+/** Options for {@linkcode SignalForwarder}. */
+export interface SignalForwarderOptions {
+  /** Called once with a signal that asks to end before the program has begun. */
+  readonly onStop: (name: Deno.Signal) => void;
+  /**
+   * Called after three requests to end within two seconds. The first process of a container receives
+   * only signals that it handles, so the terminal could not end it otherwise.
+   */
+  readonly onInsist: () => void;
+}
+
+/**
+ * Forwards the signals of this process to the program of a container, in turn, until it is disposed
+ * of. Before the program has begun, signals that ask to end stop the start, and others wait.
+ */
+export class SignalForwarder implements AsyncDisposable {
+  readonly #receiver: SignalReceiver;
+  readonly #options: SignalForwarderOptions;
   readonly #listeners = new Map<Deno.Signal, () => void>();
+  /** Signals that wait to be sent. As in the kernel, each of them at most once. */
+  readonly #pending = new Set<Deno.Signal>();
+  #delivery: Promise<void> | undefined;
+  #hasExecuted = false;
+  #isOver = false;
   #asked: readonly number[] = [];
 
-  /**
-   * @param process Receiver of the signals.
-   * @param onInsist Called after three such signals within two seconds. The first process of a
-   * container receives only signals that it handles, so the terminal could not end it otherwise.
-   */
-  constructor(process: Deno.ChildProcess, onInsist: () => void) {
+  constructor(receiver: SignalReceiver, options: SignalForwarderOptions) {
+    this.#receiver = receiver;
+    this.#options = options;
     for (const name of FORWARDED) {
-      const listener = () => {
-        try {
-          process.kill(name);
-        } catch {
-          // The process has ended.
-        }
-        if (ENDING.has(name) && this.#isInsisting()) onInsist();
-      };
+      const listener = () => this.#forward(name);
       Deno.addSignalListener(name, listener);
       this.#listeners.set(name, listener);
+    }
+  }
+
+  #forward(name: Deno.Signal): void {
+    // The runtime passes the new size of its terminal to that of the container.
+    if (name === "SIGWINCH") return this.#receiver.signalRuntime(name);
+    if (REPEATED.has(name) && this.#isInsisting()) this.#options.onInsist();
+    this.#pending.add(name);
+    this.#delivery ??= this.#deliver().finally(() => this.#delivery = undefined);
+  }
+
+  async #deliver(): Promise<void> {
+    while (!this.#isOver && this.#pending.size > 0) {
+      this.#hasExecuted ||= await this.#receiver.hasExecuted();
+      if (this.#hasExecuted) {
+        const [name = "SIGTERM"] = this.#pending;
+        this.#pending.delete(name);
+        await this.#receiver.send(name);
+        continue;
+      }
+      const ending = [...this.#pending].find((name) => EXIT_CODES.has(name));
+      if (ending !== undefined) {
+        this.#isOver = true;
+        return this.#options.onStop(ending);
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 
@@ -44,8 +99,10 @@ export class SignalForwarder implements Disposable {
     return this.#asked.length >= INSISTING.count;
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
     this.#listeners.clear();
+    await this.#delivery;
   }
 }

@@ -1,10 +1,7 @@
-import { describeSystemError } from "../host/system_error.ts";
-import { lstatIfAny } from "../host/durable.ts";
-import { findRuntimes, findSetsid, missingRuntime } from "../host/find_runtime.ts";
-import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
-import { RuntimeError } from "../errors.ts";
-import { SignalForwarder } from "./_signal_forwarder.ts";
+import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
 import { checkBundleId } from "../bundle.ts";
+import { Container } from "./_container.ts";
+import { exitCodeOfSignal, SignalForwarder } from "./_signal_forwarder.ts";
 
 /** A bundle to run. */
 export interface RunnableBundle {
@@ -37,8 +34,9 @@ export interface RunBundleOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * Whether to forward signals of this process to the container: SIGINT, SIGTERM, SIGHUP, SIGQUIT,
-   * SIGUSR1, SIGUSR2 and SIGWINCH. A container that does not end is killed by the third SIGINT or
-   * SIGTERM within two seconds.
+   * SIGUSR1, SIGUSR2 and SIGWINCH. The first four end a container whose program has not begun; its
+   * exit code is then 128 plus the signal number. A container that does not end is killed by the
+   * third SIGINT or SIGTERM within two seconds.
    *
    * @default {false}
    */
@@ -77,10 +75,6 @@ export interface RunResult {
   readonly stderr: Uint8Array<ArrayBuffer>;
 }
 
-/** Time that a runtime may take to exit after its container was killed. */
-const KILL_GRACE_MS = 5000;
-/** Interval between attempts to kill a container that does not exist yet. */
-const KILL_PAUSE_MS = 50;
 /** Maximum delay of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Exit code after SIGKILL. */
@@ -182,17 +176,31 @@ async function runContainer(
   onSpawn: (process: Deno.ChildProcess) => void,
 ): Promise<{ readonly code: number; readonly timedOut: boolean; readonly log: readonly string[] }> {
   const { timeoutMs, signal } = options;
-  await using container = await Container.start(runtime, bundle, id, options);
+  const { stdout = "inherit", stderr = "inherit" } = options;
+  await using container = await Container.start(runtime, {
+    bundle: bundle.path,
+    stateDirectory: bundle.stateDirectory,
+    id,
+    stdout,
+    stderr: stderr === "inherit" ? "inherit" : "piped",
+  });
   onSpawn(container.process);
   const kill = () => void container.kill();
   let isInsisted = false;
-  using _signals = options.forwardSignals
-    ? new SignalForwarder(container.process, () => {
-      if (!isInsisted) {
-        options.onWarning?.("the container was killed after a second request to end");
-      }
-      isInsisted = true;
-      kill();
+  let stopped: Deno.Signal | undefined;
+  await using _signals = options.forwardSignals
+    ? new SignalForwarder(container, {
+      onStop: (name) => {
+        stopped = name;
+        kill();
+      },
+      onInsist: () => {
+        if (!isInsisted && stopped === undefined) {
+          options.onWarning?.("the container was killed after the third request to end");
+        }
+        isInsisted = stopped === undefined;
+        kill();
+      },
     })
     : undefined;
   options.onStart?.();
@@ -207,9 +215,13 @@ async function runContainer(
   try {
     const { code } = await container.process.status;
     signal?.throwIfAborted();
-    await container.checkExecuted(code);
+    await container.checkRuntimeExecuted(code);
     const isKilled = timedOut || isInsisted;
     const log = code === 0 || isKilled ? [] : await readLog(container.logPath);
+    // The program may have begun and ended before it was killed.
+    if (stopped !== undefined && (code === KILLED || log.length > 0)) {
+      return { code: exitCodeOfSignal(stopped), timedOut, log: [] };
+    }
     return { code: isKilled ? KILLED : code, timedOut, log };
   } finally {
     signal?.removeEventListener("abort", kill);
@@ -231,164 +243,4 @@ function startTimer(ms: number, onTime: () => void): Disposable {
   };
   start(ms);
   return { [Symbol.dispose]: () => clearTimeout(timer) };
-}
-
-/**
- * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
- * is never in the bundle, where an image may have put a state that names programs to run.
- */
-function makeStateDir(directory: string | undefined): string {
-  if (directory === undefined) return Deno.makeTempDirSync({ prefix: "oci-run-" });
-  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX });
-}
-
-/** Whether a directory exists and has no entries. */
-function isEmptyDirectory(path: string): boolean {
-  try {
-    for (const _ of Deno.readDirSync(path)) return false;
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** A container that a runtime runs in the foreground, with a directory for its state. */
-class Container implements AsyncDisposable {
-  readonly process: Deno.ChildProcess;
-  readonly logPath: string;
-  readonly #runtime: string;
-  readonly #state: string;
-  readonly #lock: Deno.FsFile;
-  readonly #id: string;
-  readonly #setsid: string | undefined;
-  #isExecuted = true;
-  #killed: Promise<void> | undefined;
-
-  private constructor(
-    runtime: string,
-    bundle: string,
-    { state, lock, id }: { state: string; lock: Deno.FsFile; id: string },
-    { stdout = "inherit", stderr = "inherit" }: RunBundleOptions,
-  ) {
-    this.#runtime = runtime;
-    this.#state = state;
-    this.#lock = lock;
-    this.#id = id;
-    this.logPath = `${state}/log`;
-    const note = { state, runtime: runtime.slice(runtime.lastIndexOf("/") + 1), id };
-    writeContainerNote(note);
-    const args = [...this.#globalArgs(), "run", "--bundle", bundle, id];
-    const setsid = this.#setsid = findSetsid(runtime);
-    this.process = new Deno.Command(setsid ?? runtime, {
-      args: setsid === undefined ? args : [runtime, ...args],
-      stdin: "inherit",
-      stdout,
-      stderr: stderr === "inherit" ? "inherit" : "piped",
-      // Outside the terminal's process group, so that Ctrl-C arrives only once, forwarded.
-      detached: setsid === undefined,
-    }).spawn();
-    writeContainerNote({ ...note, pid: this.process.pid });
-  }
-
-  static async start(
-    runtime: string,
-    bundle: RunnableBundle,
-    id: string,
-    options: RunBundleOptions,
-  ): Promise<Container> {
-    const state = makeStateDir(bundle.stateDirectory);
-    const lock = await lockContainer(state);
-    try {
-      return new Container(runtime, bundle.path, { state, lock, id }, options);
-    } catch (error) {
-      lock.close();
-      await Deno.remove(state, { recursive: true });
-      throw notExecuted(runtime, error);
-    }
-  }
-
-  /** Checks that the runtime was executed, since `setsid` only has exit codes to tell. */
-  async checkExecuted(code: number): Promise<void> {
-    const isUnclear = this.#setsid !== undefined && (code === 126 || code === 127);
-    if (!isUnclear || lstatIfAny(this.logPath) !== undefined) return;
-    try {
-      await this.#call("--version");
-    } catch (error) {
-      this.#isExecuted = false;
-      throw notExecuted(this.#runtime, error);
-    }
-  }
-
-  #globalArgs(): string[] {
-    const root = runtimeRoot(this.#state);
-    // crun reads a prefix with a colon as the kind of the log, unless the kind is given.
-    const kind = this.#runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
-    return ["--root", root, "--log", `${kind}${this.logPath}`, "--log-format", "json"];
-  }
-
-  /** Kills the container, and the runtime if that does not end it. */
-  async kill(): Promise<void> {
-    this.#killed ??= this.#kill();
-    await this.#killed;
-  }
-
-  async #kill(): Promise<void> {
-    // A runtime that is killed while it makes the container leaves control groups behind that are
-    // not in its state yet.
-    for (let waited = 0; waited < KILL_GRACE_MS; waited += KILL_PAUSE_MS) {
-      const isKilled = await this.#call("kill", this.#id, "KILL");
-      if (await this.#endsWithin(isKilled ? KILL_GRACE_MS : KILL_PAUSE_MS)) return;
-      if (isKilled) break;
-    }
-    try {
-      this.process.kill("SIGKILL");
-    } catch {
-      // The container has ended meanwhile.
-    }
-    await this.process.status;
-  }
-
-  async #endsWithin(ms: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<false>();
-    const timer = setTimeout(() => resolve(false), ms);
-    const isEnded = await Promise.race([this.process.status, promise]) !== false;
-    clearTimeout(timer);
-    return isEnded;
-  }
-
-  /** Calls the runtime for the container; returns whether it succeeded. */
-  async #call(...args: readonly string[]): Promise<boolean> {
-    const { success } = await new Deno.Command(this.#runtime, {
-      args: [...this.#globalArgs(), ...args],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#killed;
-    // A killed runtime leaves its container behind. A runtime that exited has emptied its
-    // directory, and calling it again would take longer than everything above.
-    const isOver = this.#killed === undefined && isEmptyDirectory(runtimeRoot(this.#state));
-    if (this.#isExecuted && !isOver) {
-      await this.#call("delete", "--force", this.#id);
-    }
-    await Deno.remove(this.#state, { recursive: true });
-    this.#lock.close();
-  }
-}
-
-function notExecuted(runtime: string, cause: unknown): RuntimeError {
-  return new RuntimeError(describeSystemError(cause), runtime, [], {
-    code: "runtime-failed",
-    action: `run ${runtime}`,
-    advice: cause instanceof Deno.errors.NotCapable
-      ? `Grant --allow-run=${runtime}`
-      : "Check that it is a program for this machine",
-    cause,
-  });
 }

@@ -208,8 +208,7 @@ for (const runtime of ["runc", "crun"]) {
     const place = await placeOf(0);
     await using child = place.start([
       ...["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c"],
-      // crun handles signals only a moment after it has started the container.
-      'trap "" INT; sleep 0.2; echo ready; while :; do sleep 0.05; done',
+      'trap "" INT; echo ready; while :; do sleep 0.05; done',
     ]);
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     const errors = child.stderr.text();

@@ -4,17 +4,20 @@ import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /**
- * A program that accepts the arguments of a runtime and runs a script instead of a container. It
- * kills the process whose ID the script writes to the file `pid` in its directory.
+ * A program that accepts the arguments of a runtime and runs a script instead of a container. The
+ * script writes the ID of the process that receives signals to the file `pid` in its directory.
  */
-async function fakeRuntime(dir: TempDir, script: string): Promise<string> {
+async function fakeRuntime(dir: TempDir, script: string, kill = KILL): Promise<string> {
   const path = dir.join("runtime");
-  const kill = 'kill -9 "$(cat "${0%/*}/pid")"';
-  const text =
-    `#!/bin/sh\ncase "$*" in\n*" run --bundle "*) ${script} ;;\n*" kill "*) ${kill} ;;\nesac\n`;
-  await Deno.writeTextFile(path, text, { mode: 0o755 });
+  const state = `printf '{"status": "running", "pid": %s}' "$(cat "\${0%/*}/pid")"`;
+  const cases = [`*" run --bundle "*) ${script} ;;`, `*" state "*) ${state} ;;`];
+  const text = ["#!/bin/sh", 'case "$*" in', ...cases, `*" kill "*) ${kill} ;;`, "esac"];
+  await Deno.writeTextFile(path, text.map((line) => `${line}\n`).join(""), { mode: 0o755 });
   return path;
 }
+
+/** Sends the last of the arguments to the process. */
+const KILL = 'kill -s "$5" "$(cat "${0%/*}/pid")"';
 
 posixTest("runBundle() returns what the container wrote, if that is piped", async () => {
   await using dir = await makeTempDir();
@@ -98,4 +101,59 @@ posixTest("runBundle() returns exit codes 126 and 127 of a container", async () 
     const runtime = await fakeRuntime(dir, `exit ${code}`);
     assertEquals((await runBundle(dir.path, { runtime })).code, code);
   }
+});
+
+linuxTest("runBundle() ends a container that a signal reaches before its program", async () => {
+  await using dir = await makeTempDir();
+  // A subshell has not executed a program since it was forked.
+  const script = '(while :; do sleep 0.05; done) & echo $! > "${0%/*}/pid"; wait $!';
+  const runtime = await fakeRuntime(dir, script);
+
+  const { code } = await runBundle(dir.path, {
+    runtime,
+    forwardSignals: true,
+    onStart: () => Deno.kill(Deno.pid, "SIGTERM"),
+  });
+
+  assertEquals(code, 143);
+});
+
+linuxTest("runBundle() forwards a signal to the program, not to its runtime", async () => {
+  await using dir = await makeTempDir();
+  const program = 'trap "exit 9" TERM; echo $$ > "$0"; echo ready >&2; ' +
+    "while :; do sleep 0.05; done";
+  const runtime = await fakeRuntime(dir, `sh -c '${program}' "\${0%/*}/pid" & wait $!`);
+  const stderr = new WritableStream({ write: () => Deno.kill(Deno.pid, "SIGTERM") });
+
+  const { code } = await runBundle(dir.path, { runtime, forwardSignals: true, stderr });
+
+  assertEquals(code, 9);
+});
+
+linuxTest("runBundle() keeps a signal that ends nothing until the program begins", async () => {
+  await using dir = await makeTempDir();
+  const program = 'trap "exit 9" USR1; echo $$ > "$0"; while :; do sleep 0.05; done';
+  const runtime = await fakeRuntime(dir, `sh -c '${program}' "\${0%/*}/pid" & wait $!`);
+
+  const { code } = await runBundle(dir.path, {
+    runtime,
+    forwardSignals: true,
+    onStart: () => Deno.kill(Deno.pid, "SIGUSR1"),
+  });
+
+  assertEquals(code, 9);
+});
+
+posixTest("runBundle() returns the exit code of a program that ends before a signal", async () => {
+  await using dir = await makeTempDir();
+  const script = 'until [ -e "${0%/*}/ended" ]; do sleep 0.05; done; exit 3';
+  const runtime = await fakeRuntime(dir, script, 'touch "${0%/*}/ended"');
+
+  const { code } = await runBundle(dir.path, {
+    runtime,
+    forwardSignals: true,
+    onStart: () => Deno.kill(Deno.pid, "SIGTERM"),
+  });
+
+  assertEquals(code, 3);
 });

@@ -1,0 +1,232 @@
+import { RuntimeError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { findSetsid } from "../host/find_runtime.ts";
+import { describeSystemError } from "../host/system_error.ts";
+import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
+
+/** Options for {@linkcode Container.start}. */
+export interface ContainerOptions {
+  /** Directory of the bundle. */
+  readonly bundle: string;
+  /** Directory for the state of the runtime; by default, a new temporary one. */
+  readonly stateDirectory?: string | undefined;
+  /** Name of the container. */
+  readonly id: string;
+  /** Destination of the standard output. */
+  readonly stdout: "inherit" | "piped";
+  /** Destination of the standard error. */
+  readonly stderr: "inherit" | "piped";
+}
+
+/** Time that a runtime may take to exit after its container was killed. */
+const KILL_GRACE_MS = 5000;
+/** Interval between attempts to kill a container that does not exist yet. */
+const KILL_PAUSE_MS = 50;
+/** Maximum time until a container executes its program. Some handlers of crun never execute one. */
+const START_MS = 10_000;
+
+/**
+ * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
+ * is never in the bundle, where an image may have put a state that names programs to run.
+ */
+function makeStateDir(directory: string | undefined): string {
+  if (directory === undefined) return Deno.makeTempDirSync({ prefix: "oci-run-" });
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX });
+}
+
+/** Whether a directory exists and has no entries. */
+function isEmptyDirectory(path: string): boolean {
+  try {
+    for (const _ of Deno.readDirSync(path)) return false;
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** State of a container as its runtime reports it. */
+interface RuntimeState {
+  readonly status?: unknown;
+  readonly pid?: unknown;
+}
+
+/** A container that a runtime runs in the foreground, with a directory for its state. */
+export class Container implements AsyncDisposable {
+  readonly process: Deno.ChildProcess;
+  readonly logPath: string;
+  readonly #runtime: string;
+  readonly #state: string;
+  readonly #lock: Deno.FsFile;
+  readonly #id: string;
+  readonly #setsid: string | undefined;
+  readonly #begun = performance.now();
+  #isRuntimeExecuted = true;
+  #killed: Promise<void> | undefined;
+
+  private constructor(
+    runtime: string,
+    { state, lock }: { state: string; lock: Deno.FsFile },
+    { bundle, id, stdout, stderr }: ContainerOptions,
+  ) {
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#lock = lock;
+    this.#id = id;
+    this.logPath = `${state}/log`;
+    const note = { state, runtime: runtime.slice(runtime.lastIndexOf("/") + 1), id };
+    writeContainerNote(note);
+    // crun reads a prefix with a colon as the kind of the log, unless the kind is given.
+    const kind = runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
+    const args = [
+      ...["--root", runtimeRoot(state), "--log", `${kind}${this.logPath}`, "--log-format", "json"],
+      ...["run", "--bundle", bundle, id],
+    ];
+    const setsid = this.#setsid = findSetsid(runtime);
+    this.process = new Deno.Command(setsid ?? runtime, {
+      args: setsid === undefined ? args : [runtime, ...args],
+      stdin: "inherit",
+      stdout,
+      stderr,
+      // Outside the terminal's process group, so that Ctrl-C arrives only once, forwarded.
+      detached: setsid === undefined,
+    }).spawn();
+    writeContainerNote({ ...note, pid: this.process.pid });
+  }
+
+  /** Starts a runtime that creates and runs a container. */
+  static async start(runtime: string, options: ContainerOptions): Promise<Container> {
+    const state = makeStateDir(options.stateDirectory);
+    const lock = await lockContainer(state);
+    try {
+      return new Container(runtime, { state, lock }, options);
+    } catch (error) {
+      lock.close();
+      await Deno.remove(state, { recursive: true });
+      throw notExecuted(runtime, error);
+    }
+  }
+
+  /** Checks that the runtime was executed, since `setsid` only has exit codes to tell. */
+  async checkRuntimeExecuted(code: number): Promise<void> {
+    const isUnclear = this.#setsid !== undefined && (code === 126 || code === 127);
+    if (!isUnclear || lstatIfAny(this.logPath) !== undefined) return;
+    try {
+      await this.#call("--version");
+    } catch (error) {
+      this.#isRuntimeExecuted = false;
+      throw notExecuted(this.#runtime, error);
+    }
+  }
+
+  /**
+   * Whether the program of the container has been executed. Before that, a signal would reach the
+   * runtime, which is the first process of the container until then.
+   */
+  async hasExecuted(): Promise<boolean> {
+    const { status, pid } = await this.#readState();
+    if (status === undefined || status === "creating" || status === "created") return false;
+    if (typeof pid !== "number" || performance.now() - this.#begun > START_MS) return true;
+    // A runtime reports "running" some time before the first process executes the program.
+    const { hasOnlyForked } = await import("../../layer/linux/process_table.ts");
+    return !hasOnlyForked(pid);
+  }
+
+  /** Reads the state of the container; empty if it does not exist. */
+  async #readState(): Promise<RuntimeState> {
+    const text = await this.#ask("state", this.#id);
+    try {
+      return JSON.parse(text ?? "{}") as RuntimeState;
+    } catch {
+      // Not a runtime that follows the specification.
+      return {};
+    }
+  }
+
+  /** Sends a signal to the program of the container. */
+  async send(name: Deno.Signal): Promise<void> {
+    // crun dies of signals until it forwards them, which begins after the program has.
+    const output = await this.#ask("kill", this.#id, name.slice("SIG".length));
+    if (output === undefined) this.signalRuntime(name);
+  }
+
+  /** Sends a signal to the runtime. */
+  signalRuntime(name: Deno.Signal): void {
+    try {
+      this.process.kill(name);
+    } catch {
+      // The runtime has ended.
+    }
+  }
+
+  /** Kills the container, and the runtime if that does not end it. */
+  async kill(): Promise<void> {
+    this.#killed ??= this.#kill();
+    await this.#killed;
+  }
+
+  async #kill(): Promise<void> {
+    // A runtime that is killed while it makes the container leaves control groups behind that are
+    // not in its state yet.
+    for (let waited = 0; waited < KILL_GRACE_MS; waited += KILL_PAUSE_MS) {
+      const isKilled = await this.#ask("kill", this.#id, "KILL") !== undefined;
+      if (await this.#endsWithin(isKilled ? KILL_GRACE_MS : KILL_PAUSE_MS)) return;
+      if (isKilled) break;
+    }
+    this.signalRuntime("SIGKILL");
+    await this.process.status;
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), ms);
+    const isEnded = await Promise.race([this.process.status, promise]) !== false;
+    clearTimeout(timer);
+    return isEnded;
+  }
+
+  /** Calls the runtime for the container; returns its output, or `undefined` if it failed. */
+  async #ask(...args: readonly string[]): Promise<string | undefined> {
+    try {
+      const { success, stdout } = await this.#call(...args);
+      return success ? new TextDecoder().decode(stdout) : undefined;
+    } catch {
+      // No process can be started, or the runtime is gone.
+      return undefined;
+    }
+  }
+
+  /** Calls the runtime for the container. Its log keeps only messages about the run. */
+  async #call(...args: readonly string[]): Promise<Deno.CommandOutput> {
+    return await new Deno.Command(this.#runtime, {
+      args: ["--root", runtimeRoot(this.#state), ...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).output();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#killed;
+    // A killed runtime leaves its container behind. A runtime that exited has emptied its
+    // directory, and calling it again would take longer than everything above.
+    const isOver = this.#killed === undefined && isEmptyDirectory(runtimeRoot(this.#state));
+    if (this.#isRuntimeExecuted && !isOver) {
+      await this.#call("delete", "--force", this.#id);
+    }
+    await Deno.remove(this.#state, { recursive: true });
+    this.#lock.close();
+  }
+}
+
+function notExecuted(runtime: string, cause: unknown): RuntimeError {
+  return new RuntimeError(describeSystemError(cause), runtime, [], {
+    code: "runtime-failed",
+    action: `run ${runtime}`,
+    advice: cause instanceof Deno.errors.NotCapable
+      ? `Grant --allow-run=${runtime}`
+      : "Check that it is a program for this machine",
+    cause,
+  });
+}
