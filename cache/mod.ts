@@ -1,5 +1,13 @@
 /**
- * State that persists between runs: digests of references, images in the store, and pull policies.
+ * Images and references that persist between runs, and the policies that decide when to ask a
+ * registry.
+ *
+ * {@linkcode CachingPuller} combines a {@linkcode HashCache}, which maps references to digests, an
+ * {@linkcode ImageCache} and a client. {@linkcode pull} and {@linkcode unpack} do so with a store
+ * and a registry; {@linkcode copy}, {@linkcode push}, {@linkcode load} and {@linkcode save} move
+ * images.
+ *
+ * Importing needs no permission; the permissions of a call are those of its store and registry.
  *
  * ```ts
  * import { CachingPuller, LayoutHashCache, LayoutImageCache } from "@x/oci/cache";

@@ -1,18 +1,18 @@
 import { type ErrorCode, OciError, type OciErrorOptions } from "../spec/errors.ts";
 
-/** What a request is for, for errors. */
+/** Purpose of a request, for errors. */
 export interface RequestTask {
-  /** Action in progress, as it follows "Cannot", such as `pull "docker.io/library/alpine:3"`. */
+  /** Action, as it follows "Cannot" in errors, such as `pull "docker.io/library/alpine:3"`. */
   readonly action: string;
-  /** What it is done to: a reference, a repository, a registry, or the digest of a blob. */
+  /** Object of the action: a reference, a repository, a registry, or the digest of a blob. */
   readonly subject: string;
 }
 
-/** What was being done, and what to do, for the errors of a registry. */
+/** Action, subject and advice for the errors of a registry. */
 export interface RequestFacts {
-  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  /** Action that failed, as it follows "Cannot", such as `pull "alpine:3"`. */
   readonly action?: string | undefined;
-  /** Reference, host or other name that the action concerns. */
+  /** Object of the action: a reference, a host or another name. */
   readonly subject?: string | undefined;
   /** What to do, as a sentence without a full stop, in terms of the library. */
   readonly advice?: string | undefined;

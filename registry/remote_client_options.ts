@@ -13,7 +13,7 @@ export interface RemoteClientOptions {
    */
   readonly credentials?: CredentialStore | "none" | undefined;
   /**
-   * Additional trusted certificates in PEM, for all hosts.
+   * Additional trusted certificates, in PEM, for all hosts.
    *
    * @default {[]}
    */
@@ -36,7 +36,7 @@ export interface RemoteClientOptions {
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
-   * Platform to select, as an object or as `OS/ARCH[/VARIANT]`.
+   * Platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
    *
    * @default Linux on the CPU of the host.
    */
@@ -128,7 +128,7 @@ export interface RemoteClientOptions {
 export interface RemoteOptions {
   /** Credentials for the registry of this reference. They take precedence over stored ones. */
   readonly auth?: ImagePullAuth | undefined;
-  /** Additional trusted certificates in PEM. */
+  /** Additional trusted certificates, in PEM. */
   readonly caCerts?: readonly string[] | undefined;
   /** Aborts the operation. */
   readonly signal?: AbortSignal | undefined;

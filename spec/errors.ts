@@ -13,9 +13,9 @@ export interface OciErrorOptions extends ErrorOptions {
    * @default {"other"}
    */
   readonly code?: ErrorCode | undefined;
-  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  /** Action that failed, as it follows "Cannot", such as `pull "alpine:3"`. */
   readonly action?: string | undefined;
-  /** What it was done to: a reference, a host or a path as the caller knows it. */
+  /** Object of the action: a reference, a host or a path, as the caller specified it. */
   readonly subject?: string | undefined;
   /** What to do, as a sentence without a full stop, in terms of the library. */
   readonly advice?: string | undefined;
@@ -47,9 +47,9 @@ export interface OciErrorOptions extends ErrorOptions {
 export class OciError extends Error implements ErrorFacts {
   /** What went wrong, for programs. */
   readonly code: ErrorCode;
-  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  /** Action that failed, as it follows "Cannot", such as `pull "alpine:3"`. */
   readonly action: string | undefined;
-  /** What it was done to: a reference, a host or a path as the caller knows it. */
+  /** Object of the action: a reference, a host or a path, as the caller specified it. */
   readonly subject: string | undefined;
   /** The cause in words, without the action and the advice. */
   readonly problem: string;

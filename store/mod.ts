@@ -1,6 +1,16 @@
 /**
- * On-disk storage: a content store in the form of an OCI image layout, and operations on its
- * images.
+ * A store of verified content in the form of an OCI image layout, and operations on its images.
+ *
+ * - {@linkcode ContentStore} holds the content; {@linkcode prune} and {@linkcode fsck} maintain it.
+ * - {@linkcode ImageFiles} reads files of an image without unpacking it, {@linkcode unpackImage}
+ *   unpacks it, and {@linkcode exportImage} writes its file system as a tar archive.
+ * - {@linkcode openBundler} makes bundles, which {@linkcode runBundle} runs.
+ * - {@linkcode copyGraph} copies content between places; {@linkcode loadArchive} and
+ *   {@linkcode saveArchive} do so for archives of docker and podman.
+ * - {@linkcode serveStore} serves the images as a registry.
+ *
+ * Importing needs no permission. A store needs `--allow-read` and `--allow-write` for its directory,
+ * and `--allow-sys=uid` to compare its owner with the user.
  *
  * ```ts
  * import { ContentStore } from "@x/oci/store";

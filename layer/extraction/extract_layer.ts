@@ -22,7 +22,7 @@ export interface ExtractLayerOptions
    * @default The name of the layer.
    */
   readonly source?: string | undefined;
-  /** Stops the extraction. */
+  /** Aborts the extraction. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;

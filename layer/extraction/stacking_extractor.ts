@@ -10,7 +10,7 @@ import type { FileTree } from "../trees/file_tree.ts";
 export interface LayerReadOptions {
   /** Whether the source may skip verification. */
   readonly raw?: boolean | undefined;
-  /** Aborts the reading. */
+  /** Aborts the read. */
   readonly signal?: AbortSignal | undefined;
 }
 

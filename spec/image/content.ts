@@ -3,7 +3,7 @@ import type { BlobReadOptions } from "./image.ts";
 
 /** Options of every method of {@linkcode ContentSource} and {@linkcode ContentTarget}. */
 export interface ContentOptions {
-  /** Stops the work. */
+  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
 }
 

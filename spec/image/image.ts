@@ -59,7 +59,7 @@ export interface BlobReadOptions {
    * @default {false}
    */
   readonly raw?: boolean | undefined;
-  /** Stops the reading. */
+  /** Aborts the read. */
   readonly signal?: AbortSignal | undefined;
   /** Called for each retry. */
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;

@@ -7,7 +7,7 @@ import type { Descriptor } from "./descriptor.ts";
 export interface ReadBytesOptions {
   /** Maximum number of bytes to read. */
   readonly maxBytes: number;
-  /** Stops the reading. */
+  /** Aborts the read. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -58,10 +58,11 @@ export interface UserAndGroupOptions {
  *
  * @param user A name or an ID.
  * @param group A name or an ID.
+ * @param options Whether the user keeps supplementary groups.
  * @returns The option.
  * @throws {SyntaxError} If one of them contains a colon, or the group is empty.
  *
- * @example Keep the further groups
+ * @example Keep the supplementary groups
  * ```ts
  * import { newSpec, withImageConfig, withUserAndGroup } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

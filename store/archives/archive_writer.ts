@@ -50,6 +50,26 @@ interface NamedDocument {
  *
  * The file appears, complete, at {@linkcode ImageArchiveWriter.commit}. Blobs are written one after
  * another, each once; the same content in the same order gives the same bytes.
+ *
+ * @example Write an index under a name
+ * ```ts
+ * import { ImageArchiveWriter } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assert } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ *
+ * await using writer = await ImageArchiveWriter.create(`${directory}/app.tar`, "oci-archive");
+ * await writer.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
+ * await writer.tag("example.com/app:1", descriptor);
+ * await writer.commit();
+ *
+ * assert((await Deno.stat(`${directory}/app.tar`)).isFile);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   /** The format. */

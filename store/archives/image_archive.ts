@@ -40,7 +40,7 @@ export interface OpenImageArchiveOptions {
   readonly format?: ArchiveFormat | undefined;
   /** Source to read instead of the file, such as stdin. */
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-  /** Stops the work. */
+  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,6 +55,30 @@ const MAX_TABLE_BYTES = 16 * 1024 * 1024;
  *
  * The entries are listed once, and contents are read from their place in the file. Nothing is
  * extracted: names and links of entries never become names of files.
+ *
+ * @example Find an image in an archive
+ * ```ts
+ * import { ImageArchive, ImageArchiveWriter } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const path = `${directory}/app.tar`;
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * {
+ *   await using writer = await ImageArchiveWriter.create(path, "oci-archive");
+ *   await writer.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
+ *   await writer.tag("example.com/app:1", descriptor);
+ *   await writer.commit();
+ * }
+ *
+ * using archive = await ImageArchive.open(path, { spoolDirectory: directory });
+ *
+ * assertEquals((await archive.resolve("example.com/app:1"))?.digest, descriptor.digest);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export class ImageArchive implements NamedSource, Disposable {
   /** The archive, as the caller named it. */

@@ -42,6 +42,29 @@ export interface WrittenFile {
  * @returns The files, in the order of the manifest.
  * @throws {ArtifactFileError} If a name leads out of the directory, occurs twice, or is taken.
  * @throws {DigestMismatchError} If a blob in the store does not match its digest.
+ *
+ * @example Pack a file, and write it
+ * ```ts
+ * import { parseManifest } from "@x/oci/spec";
+ * import { ArtifactContent, ContentStore, copyGraph, LayoutContent } from "@x/oci/store";
+ * import { writeArtifact } from "@x/oci/store";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/notes.txt`, "hello");
+ * const artifact = await ArtifactContent.pack([{ path: `${directory}/notes.txt` }]);
+ * const store = await ContentStore.open(`${directory}/store`);
+ * await copyGraph(artifact, new LayoutContent(store), artifact.root);
+ * const bytes = await store.readBlob(artifact.root);
+ * assert(bytes !== undefined);
+ * const { kind, value } = parseManifest(bytes);
+ * assert(kind === "manifest");
+ *
+ * await writeArtifact(store, value, `${directory}/out`);
+ *
+ * assertEquals(await Deno.readTextFile(`${directory}/out/notes.txt`), "hello");
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export async function writeArtifact(
   store: ContentStore,

@@ -33,7 +33,7 @@ export interface RemoveDeadBundlesOptions {
    * @default {false}
    */
   readonly dryRun?: boolean | undefined;
-  /** Signal that stops the removal between two bundles. */
+  /** Aborts the removal between two bundles. */
   readonly signal?: AbortSignal | undefined;
 }
 

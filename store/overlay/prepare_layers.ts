@@ -57,6 +57,18 @@ export interface PrepareLayersOptions extends LayerListener {
  * @returns The directories of the layers, the base first.
  * @throws {BundleError} If this process cannot mount overlays.
  * @throws {ExtractError} If a layer cannot be extracted.
+ *
+ * @example Prepare an image for its first bundle
+ * ```ts no-assert
+ * import { type ContentStore, type Image, prepareLayers } from "@x/oci/store";
+ *
+ * async function directoriesOf(store: ContentStore, image: Image): Promise<readonly string[]> {
+ *   const layers = await prepareLayers(store, image, { onWarning: console.error });
+ *   return layers.map(({ path }) => path);
+ * }
+ *
+ * console.log(typeof directoriesOf);
+ * ```
  */
 export async function prepareLayers(
   store: ContentStore,

@@ -26,7 +26,7 @@ export interface PruneLayersOptions {
    * @default {0}
    */
   readonly olderThanMs?: number | undefined;
-  /** Signal that stops the pruning between two removals. */
+  /** Aborts the pruning between two removals. */
   readonly signal?: AbortSignal | undefined;
 }
 

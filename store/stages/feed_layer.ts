@@ -6,7 +6,7 @@ import type { LayerSink } from "./layer_sink.ts";
 
 /** Options for {@linkcode feedLayer}. */
 export interface FeedLayerOptions extends LayerListener {
-  /** Stops the work. */
+  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the position in the archive; an error that it throws stops the work. */
   readonly onPosition?: ((position: number) => void) | undefined;

@@ -138,7 +138,7 @@ export interface MergePlan extends StagePlan {
 
 /** Options for {@linkcode mergeStage}. */
 export interface MergeOptions extends Pick<SinkListener, "warn"> {
-  /** Stops the merge. */
+  /** Aborts the merge. */
   readonly signal: AbortSignal;
 }
 

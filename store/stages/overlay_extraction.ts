@@ -28,7 +28,7 @@ export interface LayerExtractionOptions {
    * layers below as well.
    */
   readonly namespace?: OverlayNamespace | undefined;
-  /** Stops the extraction. */
+  /** Aborts the extraction. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;

@@ -73,7 +73,7 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    * @default {6}
    */
   readonly jobs?: number | undefined;
-  /** Stops the work. A later call resumes interrupted downloads. */
+  /** Aborts the work. A later call resumes interrupted downloads. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;

@@ -34,7 +34,7 @@ export interface PruneOptions {
    * @default {false}
    */
   readonly dryRun?: boolean | undefined;
-  /** Signal that stops the pruning between two removals. */
+  /** Aborts the pruning between two removals. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem, such as a bundle whose container still runs. */
   readonly onWarning?: ((message: string) => void) | undefined;
