@@ -1,11 +1,11 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
-import { TITLE } from "../../store/artifacts/artifact_content.ts";
+import { TITLE_ANNOTATION } from "../../store/artifacts/artifact_content.ts";
 import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
 
 /** The name of the file that a layer of an artifact is, if it has one. */
 export function fileName({ annotations = {} }: Descriptor): string | undefined {
-  return annotations[TITLE];
+  return annotations[TITLE_ANNOTATION];
 }
 
 /** Describes an artifact for people: its type, its subject and its files. */

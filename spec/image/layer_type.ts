@@ -2,7 +2,7 @@ import { OciError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
-/** A layer is not a tar archive that can be read, according to its media type. */
+/** Thrown when the media type of a layer is not that of a tar archive that can be read. */
 export class LayerTypeError extends OciError {
   /** Digest of the layer. */
   readonly layer: string;

@@ -9,7 +9,7 @@ import { ArtifactFileError } from "../errors.ts";
 import { describeSystemError } from "../host/system_error.ts";
 
 /** Annotation of a layer that holds the name of its file. */
-export const TITLE = "org.opencontainers.image.title";
+export const TITLE_ANNOTATION = "org.opencontainers.image.title";
 
 /** A file to pack into an artifact. */
 export interface ArtifactFile {
@@ -106,7 +106,11 @@ export class ArtifactContent implements ContentSource {
         throw new ArtifactFileError(title, "two files get this name", { advice: "Rename one" });
       }
       titles.add(title);
-      const layer = { mediaType, ...await hashFile(path, signal), annotations: { [TITLE]: title } };
+      const layer = {
+        mediaType,
+        ...await hashFile(path, signal),
+        annotations: { [TITLE_ANNOTATION]: title },
+      };
       places.set(layer.digest, path);
       layers.push(layer);
     }

@@ -6,7 +6,7 @@ import { ArtifactFileError } from "../errors.ts";
 import { lstatIfAny, writeAll } from "../host/durable.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
-import { TITLE } from "./artifact_content.ts";
+import { TITLE_ANNOTATION } from "./artifact_content.ts";
 
 /** Annotation that oras gives to a packed directory. */
 const UNPACK = "io.deis.oras.content.unpack";
@@ -91,7 +91,7 @@ function planFiles(
 ): readonly WrittenFile[] {
   const files = new Map<string, Descriptor>();
   for (const descriptor of layers) {
-    const { [TITLE]: name, [UNPACK]: isPacked } = descriptor.annotations ?? {};
+    const { [TITLE_ANNOTATION]: name, [UNPACK]: isPacked } = descriptor.annotations ?? {};
     if (name === undefined) {
       onWarning?.(`${descriptor.digest} has no file name and is left out`);
       continue;

@@ -3,7 +3,7 @@ import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/image/
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 
-/** The image, or other document, that is copied, at its source. */
+/** The source of a copy of an image, or another document. */
 export interface CopySource extends AsyncDisposable {
   /** Location for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
   readonly label: string;

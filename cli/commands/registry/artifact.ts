@@ -8,7 +8,7 @@ import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../../spec/image/image.ts";
 import type { Manifest, ManifestDocument } from "../../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../../spec/image/media_types.ts";
-import { TITLE } from "../../../store/artifacts/artifact_content.ts";
+import { TITLE_ANNOTATION } from "../../../store/artifacts/artifact_content.ts";
 import { writeArtifact } from "../../../store/artifacts/write_artifact.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { findHeld, type Held } from "../../../store/content/find_held.ts";
@@ -162,7 +162,9 @@ function checkArtifact(name: string, { kind, value }: ManifestDocument): Manifes
     );
   }
   const { config, layers } = value;
-  if (layers.some(({ annotations = {} }) => annotations[TITLE] !== undefined)) return value;
+  if (layers.some(({ annotations = {} }) => annotations[TITLE_ANNOTATION] !== undefined)) {
+    return value;
+  }
   if (isConfigMediaType(config.mediaType)) {
     throw new CommandError(
       `cannot pull files from "${name}": it is a container image`,

@@ -23,7 +23,7 @@ import { mountTest } from "../../_support/mounting.ts";
 import { run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
-const TITLE = "org.opencontainers.image.title";
+const TITLE_ANNOTATION = "org.opencontainers.image.title";
 
 async function bytesOf(content: ArtifactContent): Promise<Uint8Array<ArrayBuffer>> {
   return await new Response(await content.fetch(content.root)).bytes();
@@ -39,7 +39,7 @@ async function artifactOf(
     const { bytes, descriptor } = blobOf("text/plain", toUint8Array(content));
     const annotations = {
       ...present({
-        [TITLE]: title,
+        [TITLE_ANNOTATION]: title,
         "io.deis.oras.content.unpack": packed && "true",
       }),
     };
@@ -77,10 +77,10 @@ Deno.test("ArtifactContent.pack() makes the manifest of the specification's guid
   assertEquals(value.annotations, { k: "v" });
   assertEquals(
     value.layers.map(({ mediaType, size, annotations }) => [mediaType, size, annotations]),
-    [["text/json", 2, { [TITLE]: "a.json" }], [
+    [["text/json", 2, { [TITLE_ANNOTATION]: "a.json" }], [
       "application/vnd.oci.image.layer.v1.tar",
       1,
-      { [TITLE]: "b" },
+      { [TITLE_ANNOTATION]: "b" },
     ]],
   );
   const nothing = parseManifest(await bytesOf(empty), OCI_MANIFEST);
