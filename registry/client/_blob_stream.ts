@@ -2,7 +2,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobAnswer, BlobRetry } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
-import { NetworkError, type RequestTask } from "../errors.ts";
+import { NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -14,6 +14,8 @@ import { BlobTransfer } from "./_blob_transfer.ts";
  * from which it is hashed and written.
  */
 const CHUNK_BYTES = 262_144;
+/** Statuses of servers that refuse a request for a range instead of ignoring the range. */
+const RANGE_REFUSALS = new Set([400, 405, 406, 412, 417, 501, 505]);
 
 /** State shared by reads of one blob from one source. */
 export interface BlobMemory {
@@ -200,7 +202,7 @@ class BlobReader {
       const range = { range: `bytes=${this.#offset}-${isPart ? this.#end - 1 : ""}` };
       const { etag } = memory;
       const headers = etag === undefined ? range : { ...range, "if-range": etag };
-      const transfer = await this.#ask(headers);
+      const transfer = await this.#askForRange(headers);
       if (transfer instanceof BlobTransfer) return transfer;
       this.#isRangeUsable = false;
       memory.hasWrongRange = true;
@@ -211,6 +213,16 @@ class BlobReader {
     const transfer = await this.#ask({});
     if (transfer instanceof BlobTransfer) return transfer;
     throw transfer;
+  }
+
+  /** Sends one request for a range, which a server may refuse although it has the blob. */
+  async #askForRange(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
+    try {
+      return await this.#ask(headers);
+    } catch (error) {
+      if (error instanceof RegistryError && RANGE_REFUSALS.has(error.status)) return error;
+      throw error;
+    }
   }
 
   /** Sends one request; the response may not match it. */

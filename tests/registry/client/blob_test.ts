@@ -135,6 +135,8 @@ Deno.test.each([
   { why: "sends a range as if it were the blob", fault: withStatus(200) },
   { why: "refuses ranges", fault: refuseRange() },
   { why: "refuses ranges and names the size", fault: refuseRange(300_000) },
+  { why: "answers a range with 400", fault: respond(400) },
+  { why: "answers a range with 501", fault: respond(501) },
 ])("RemoteClient.blob() starts at the right byte where the registry $why", async ({ fault }) => {
   const rules = [
     on({ kind: "blob", nth: 1 }, cut(100_000)),

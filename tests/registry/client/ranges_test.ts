@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
 import type { BlobAnswer, BlobReadOptions } from "../../../spec/mod.ts";
 import {
+  type Fault,
   ignoreRange,
   on,
+  plain,
   redirect,
   signedUrls,
   wrongRange,
@@ -30,9 +32,14 @@ Deno.test("RemoteClient.blob() reads a part of a blob with one ranged request", 
   assertEquals(rangesOf(scene.registry.requests), ["bytes=1000-5999"]);
 });
 
+const refuseRanges: Fault = (request, next) => {
+  return request.headers.has("range") ? plain(400) : next();
+};
+
 Deno.test.each([
   { name: "ignores ranges", fault: ignoreRange() },
   { name: "answers with another range", fault: wrongRange(7) },
+  { name: "refuses requests for ranges", fault: refuseRanges },
 ])("RemoteClient.blob() reads to the end where a server $name", async ({ fault }) => {
   await using scene = makeScene([on("blob", fault)]);
   using client = testClient();

@@ -104,6 +104,8 @@ const FAULTS: readonly { readonly what: string; readonly fault: Fault }[] = [
   { what: "a range that is not named", fault: withHeaders({ "content-range": undefined }) },
   { what: "416", fault: refuseRange() },
   { what: "416 without a body", fault: respond(416) },
+  { what: "400", fault: respond(400) },
+  { what: "501", fault: respond(501) },
   { what: "a length that is too large", fault: wrongLength(1) },
   { what: "a length that is too small", fault: wrongLength(-1) },
   { what: "more bytes", fault: extraBytes(1000) },
