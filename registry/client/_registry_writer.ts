@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
+import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import type {
   FindTagOptions,
@@ -253,6 +253,20 @@ export class RegistryWriter {
 
   /** Requests a mount from another repository; the registry starts an upload if it lacks the blob. */
   async #mount(
+    digest: Digest,
+    from: string,
+    context: UploadContext,
+  ): Promise<"mounted" | UploadSession | undefined> {
+    try {
+      return await this.#requestMount(digest, from, context);
+    } catch (error) {
+      // The token server may refuse access to the other repository.
+      if (error instanceof AuthError) return undefined;
+      throw error;
+    }
+  }
+
+  async #requestMount(
     digest: Digest,
     from: string,
     context: UploadContext,

@@ -19,7 +19,11 @@ interface TokenRegistry extends AsyncDisposable {
 /** Returns whether a token is valid for a request. */
 type Check = (request: Request, token: number) => boolean;
 
-function tokenRegistry(check: Check, refused: readonly string[] = []): TokenRegistry {
+function tokenRegistry(
+  check: Check,
+  refused: readonly string[] = [],
+  refusal: number = 403,
+): TokenRegistry {
   const scopes: string[][] = [];
   const registry = writableRegistry({
     interfere: async (request, next) => {
@@ -28,7 +32,7 @@ function tokenRegistry(check: Check, refused: readonly string[] = []): TokenRegi
         const wanted = url.searchParams.getAll("scope");
         const isLoggedIn = request.headers.get("authorization") === `Basic ${btoa("u:p")}`;
         if (!isLoggedIn || wanted.some((scope) => refused.includes(scope))) {
-          return Response.json({ errors: [{ code: "DENIED" }] }, { status: 403 });
+          return Response.json({ errors: [{ code: "DENIED" }] }, { status: refusal });
         }
         scopes.push(wanted);
         return Response.json({ token: `t${scopes.length}`, expires_in: 3600 });
@@ -77,13 +81,16 @@ Deno.test("pushBlob() asks for a second scope to mount", async () => {
   assertEquals(scene.scopes[0], ["repository:a/b:pull,push", "repository:c/d:pull"]);
 });
 
-Deno.test("pushBlob() uploads if the token server denies the repository to mount from", async () => {
-  await using scene = tokenRegistry(() => true, ["repository:c/d:pull"]);
+Deno.test.each([400, 401, 403, 404, 422])(
+  "pushBlob() uploads if the token server answers %i for the repository to mount from",
+  async (status) => {
+    await using scene = tokenRegistry(() => true, ["repository:c/d:pull"], status);
 
-  assertEquals(await push(scene, SMALL, "c/d"), undefined);
+    assertEquals(await push(scene, SMALL, "c/d"), undefined);
 
-  assertEquals(await scene.registry.content.size("a/b", SMALL.descriptor.digest), 1000);
-});
+    assertEquals(await scene.registry.content.size("a/b", SMALL.descriptor.digest), 1000);
+  },
+);
 
 Deno.test("pushBlob() gets another token when one expires in the middle of an upload", async () => {
   // The first token is valid for the POST, the second for the PATCH, and the third for the PUT.
