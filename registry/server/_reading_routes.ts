@@ -187,7 +187,8 @@ function compare(a: string, b: string): number {
 
 /** Returns at most `n` items after `last`; 400 if `n` is not a number. */
 function paginate(items: readonly string[], query: URLSearchParams): Page | Response {
-  const n = query.get("n");
+  // An empty parameter is like an absent one.
+  const n = query.get("n") || null;
   const last = query.get("last");
   if (n !== null && !/^\d{1,15}$/.test(n)) {
     return failure(400, "PAGINATION_NUMBER_INVALID", `"n" must be a number, not "${n}"`);

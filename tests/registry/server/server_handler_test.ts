@@ -188,6 +188,7 @@ Deno.test("createRegistryHandler() lists tags in lexical order, page by page", a
 
 Deno.test.each([
   { query: "?n=0", tags: [], link: null },
+  { query: "?n=&last=", tags: ["Beta", "v1", "v2"], link: null },
   { query: "?n=3", tags: ["Beta", "v1", "v2"], link: null },
   { query: "?last=v1", tags: ["v2"], link: null },
   { query: "?last=c&n=1", tags: ["v1"], link: '</v2/team/app/tags/list?last=v1&n=1>; rel="next"' },
