@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
-import { layerMediaType } from "../../spec/image/media_types.ts";
+import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { lstatIfAny, writeAll } from "../host/durable.ts";
@@ -92,6 +92,8 @@ function planFiles(
   const files = new Map<string, Descriptor>();
   for (const descriptor of layers) {
     const { [TITLE_ANNOTATION]: name, [UNPACK]: isPacked } = descriptor.annotations ?? {};
+    // An artifact without files has an empty layer, because a manifest needs one.
+    if (name === undefined && descriptor.mediaType === OCI_EMPTY) continue;
     if (name === undefined) {
       onWarning?.(`${descriptor.digest} has no file name and is left out`);
       continue;

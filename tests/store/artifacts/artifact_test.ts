@@ -134,6 +134,22 @@ Deno.test("writeArtifact() writes what ArtifactContent.pack() packed, through a 
   assertEquals(await Deno.readTextFile(dir.join("out/deep/a.txt")), "hello");
 });
 
+Deno.test("writeArtifact() writes nothing of an artifact without files, and warns of nothing", async () => {
+  await using dir = await makeTempDir();
+  const content = await ArtifactContent.pack([]);
+  const store = await ContentStore.open(dir.join("store"));
+  const warnings: string[] = [];
+
+  await copyGraph(content, new LayoutContent(store), content.root);
+  const { kind, value } = parseManifest(await bytesOf(content), OCI_MANIFEST);
+  assert(kind === "manifest");
+  const files = await writeArtifact(store, value, dir.join("out"), {
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals([files, warnings], [[], []]);
+});
+
 Deno.test("writeArtifact() makes directories, replaces files, and warns about layers that it leaves out", async () => {
   await using dir = await makeTempDir();
   const { store, manifest } = await artifactOf(
