@@ -3,8 +3,8 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Repository } from "../reference.ts";
+import { referrersTag } from "../referrers.ts";
 import type { PushManifestOptions } from "../remote_client_options.ts";
-import { referrersTag } from "./_referrers.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
 /**

@@ -2,8 +2,10 @@ import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
+import { referrersTag } from "../referrers.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/link.ts";
 import { isPage } from "../transport/page.ts";
@@ -99,6 +101,8 @@ async function readFallback(
   if (document === undefined || document.value.kind !== "index") return [];
   if (document.descriptor.digest === digest) return [];
   const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
+    // The subject of a document of an unknown type cannot be read.
+    if (!isDocumentMediaType(entry.mediaType)) return [entry];
     const referrer = await orNothing(readNestedManifest(registry, reference, entry, context));
     if (referrer?.value.value.subject?.digest !== digest) return [];
     const { kind, value } = referrer.value;
@@ -108,16 +112,6 @@ async function readFallback(
     return [artifactType === undefined ? entry : { ...entry, artifactType }];
   }));
   return checked.flat();
-}
-
-/**
- * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without
- * the referrers API (distribution-spec, "referrers tag schema").
- */
-export function referrersTag(digest: Digest): string {
-  const colon = digest.indexOf(":");
-  const parts = [digest.slice(0, colon).slice(0, 32), digest.slice(colon + 1).slice(0, 64)];
-  return parts.join("-").replaceAll(/[^A-Za-z0-9._-]/g, "-");
 }
 
 /** A missing tag means no referrers. */

@@ -96,13 +96,27 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     return await this.#client.findTag(this.#repository, name, remote);
   }
 
-  /** Lists the referrers of a document, by the API or the fallback tag. */
+  /**
+   * Lists the referrers of a document, by the API or the fallback tag. Leaves out those of unknown
+   * media types, with a warning: nothing tells what they consist of.
+   */
   async referrers(
     { digest }: Descriptor,
     options: ContentOptions = {},
   ): Promise<readonly Descriptor[]> {
     const reference = { ...this.#repository, digest };
-    return await this.#client.referrers(reference, this.#remoteOptions(options));
+    const remote = this.#remoteOptions(options);
+    const all = await this.#client.referrers(reference, remote);
+    return all.filter((referrer) => {
+      const isKnown = isDocumentMediaType(referrer.mediaType);
+      if (!isKnown) {
+        remote.onWarning?.(
+          `Skipping the referrer ${referrer.digest} of ${digest}: its media type ` +
+            `"${referrer.mediaType}" is not that of a manifest or an index`,
+        );
+      }
+      return isKnown;
+    });
   }
 
   /** Returns whether the repository has a blob or document, by `HEAD`. */
@@ -174,7 +188,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const document = parseManifest(bytes, descriptor.mediaType);
     const { subject } = document.value;
     if (subject === undefined || isListedAsReferrer) return;
-    const { referrerDescriptor } = await import("../referrer_descriptor.ts");
+    const { referrerDescriptor } = await import("../referrers.ts");
     const { addReferrer } = await import("./_add_referrer.ts");
     const entry = referrerDescriptor(descriptor, document);
     // Each update reads and writes the list, so concurrent ones would be lost.

@@ -3,7 +3,7 @@ import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
-import { referrerDescriptor } from "../referrer_descriptor.ts";
+import { referrerDescriptor } from "../referrers.ts";
 import type {
   BeginUploadOptions,
   BlobUpload,

@@ -1,5 +1,5 @@
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
+import { referrerDescriptor } from "../../registry/referrers.ts";
 import type {
   BeginUploadOptions,
   BlobUpload,

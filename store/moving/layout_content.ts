@@ -12,7 +12,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
-import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
+import { referrerDescriptor } from "../../registry/referrers.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { isStored } from "./stored_graph.ts";

@@ -1,4 +1,4 @@
-import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
+import { referrerDescriptor } from "../../registry/referrers.ts";
 import type {
   NamedSource,
   NamedTarget,

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NotFoundError, RegistryError } from "../../../registry/mod.ts";
+import { NotFoundError, RegistryError, RepositoryContent } from "../../../registry/mod.ts";
 import { type Descriptor, digestHex, LimitError, OCI_INDEX } from "../../../spec/mod.ts";
 import {
   endless,
@@ -295,4 +295,40 @@ Deno.test("RemoteClient.referrers() fails if the registry fails", async () => {
   using client = testClient({ retries: 0 });
 
   await assertRejects(() => client.referrers(scene.reference), RegistryError, "answered 500");
+});
+
+Deno.test("RemoteClient.referrers() keeps entries of unknown types in the fallback tag", async () => {
+  await using scene = makeScene([on("referrers", respond(404))]);
+  using client = testClient();
+  const { signature, sbom } = addReferrers(scene);
+  const tag = `sha256-${digestHex(scene.image.descriptor.digest)}`;
+  const unknown = { ...entry(7, SBOM), mediaType: "application/vnd.oci.artifact.manifest.v1+json" };
+  const list = buildIndex([signature, sbom].map((built) => ({ built })));
+  const { manifests } = JSON.parse(new TextDecoder().decode(list.bytes));
+  const bytes = new TextEncoder().encode(JSON.stringify(index(unknown, ...manifests)));
+  scene.registry.add(on("manifest", async (request, next) => {
+    if (!request.url.endsWith(tag)) return await next();
+    return plain(200, { "content-type": OCI_INDEX }, bytes);
+  }));
+
+  const sboms = await client.referrers(scene.reference, { artifactType: SBOM });
+
+  assertEquals(sboms.map(({ digest }) => digest), [unknown.digest, sbom.descriptor.digest]);
+});
+
+Deno.test("RepositoryContent.referrers() leaves out referrers of unknown types, and says so", async () => {
+  const unknown = { ...entry(1, SBOM), mediaType: "application/x-unknown" };
+  await using scene = makeScene([
+    on("referrers", pages([index(unknown, entry(2, SBOM))], () => undefined)),
+  ]);
+  using client = testClient();
+  const warnings: string[] = [];
+  const onWarning = (message: string) => void warnings.push(message);
+  const content = new RepositoryContent(client, scene.reference, { onWarning });
+
+  const found = await content.referrers(scene.image.descriptor);
+
+  assertEquals(digestsOf(found), [entry(2, SBOM).digest]);
+  assertEquals(warnings.length, 1);
+  assert(warnings[0]?.includes(`referrer ${unknown.digest}`), warnings[0]);
 });

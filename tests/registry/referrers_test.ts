@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { referrersTag } from "../../../registry/client/_referrers.ts";
+import { referrersTag } from "../../registry/referrers.ts";
 
 Deno.test("referrersTag() cuts long parts and replaces invalid characters", () => {
   const hex = "ab".repeat(64);

@@ -1,3 +1,4 @@
+import type { Digest } from "../spec/digest.ts";
 import type { Descriptor } from "../spec/image/descriptor.ts";
 import type { ManifestDocument } from "../spec/image/manifest.ts";
 import { present } from "../spec/json.ts";
@@ -22,4 +23,14 @@ export function referrerDescriptor(
     size,
     ...present({ artifactType, annotations }),
   };
+}
+
+/**
+ * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without the
+ * referrers API (distribution-spec, "referrers tag schema").
+ */
+export function referrersTag(digest: Digest): string {
+  const colon = digest.indexOf(":");
+  const parts = [digest.slice(0, colon).slice(0, 32), digest.slice(colon + 1).slice(0, 64)];
+  return parts.join("-").replaceAll(/[^A-Za-z0-9._-]/g, "-");
 }
