@@ -26,8 +26,8 @@ export function referrerDescriptor(
 }
 
 /**
- * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without the
- * referrers API (distribution-spec, "referrers tag schema").
+ * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without
+ * the referrers API (distribution-spec, "referrers tag schema").
  */
 export function referrersTag(digest: Digest): string {
   const colon = digest.indexOf(":");

@@ -79,6 +79,10 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   readonly #directories = new Set<string>();
   readonly #manifests = new Map<Digest, Manifest>();
   readonly #tagged: NamedDocument[] = [];
+  /** Documents that are about another one, such as signatures. */
+  readonly #referrers: Descriptor[] = [];
+  /** Parts of indexes. */
+  readonly #parts = new Set<Digest>();
   /** An archive is one sequence of bytes. */
   readonly #turn = new Semaphore(1);
   #position = 0;
@@ -169,7 +173,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     const index = {
       schemaVersion: 2,
       mediaType: OCI_INDEX,
-      manifests: this.#tagged.map(indexEntry),
+      manifests: [...this.#tagged, ...this.#unlisted()].map(indexEntry),
     };
     const images = this.format === "docker-archive" ? this.#dockerImages() : undefined;
     await this.#writeJson("oci-layout", { imageLayoutVersion: "1.0.0" });
@@ -216,7 +220,9 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     await this.#write(tarPadding(size));
     if (!isDocument) return;
     const { kind, value } = parseManifest(await new Blob(kept).bytes(), mediaType);
+    if (value.subject !== undefined) this.#referrers.push(descriptor);
     if (kind === "manifest") this.#manifests.set(digest, value);
+    else for (const part of value.manifests) this.#parts.add(part.digest);
   }
 
   async #rewind(position: number, error: unknown): Promise<void> {
@@ -240,6 +246,14 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   async #write(bytes: Uint8Array): Promise<void> {
     await this.#output.write(bytes);
     this.#position += bytes.length;
+  }
+
+  /** Returns what refers to another document, and has no name and no index that leads to it. */
+  #unlisted(): readonly NamedDocument[] {
+    const listed = new Set(this.#tagged.map(({ descriptor }) => descriptor.digest));
+    return this.#referrers
+      .filter(({ digest }) => !listed.has(digest) && !this.#parts.has(digest))
+      .map((descriptor) => ({ name: undefined, descriptor }));
   }
 
   /** Returns the entries of `manifest.json`: one for each config and its layers, with all names. */

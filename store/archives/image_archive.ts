@@ -8,6 +8,7 @@ import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { fullName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
+import { isReferrer, layoutReferrers } from "../images/layout_referrers.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
@@ -89,17 +90,20 @@ export class ImageArchive implements NamedSource, Disposable {
   readonly images: readonly ArchivedImage[];
   readonly #file: ArchiveFile;
   readonly #content: ArchiveContent;
+  readonly #own: readonly ArchivedImage[];
 
   private constructor(
     file: ArchiveFile,
     content: ArchiveContent,
     { format, images }: ListedImages,
+    own: readonly ArchivedImage[],
   ) {
     this.path = file.name;
     this.format = format;
     this.images = images;
     this.#file = file;
     this.#content = content;
+    this.#own = own;
   }
 
   /**
@@ -119,7 +123,7 @@ export class ImageArchive implements NamedSource, Disposable {
       if (listed.images.length === 0) {
         throw new ArchiveError(file.name, "format", "it holds no images");
       }
-      return new ImageArchive(file, content, listed);
+      return new ImageArchive(file, content, listed, await ownImages(content, listed.images));
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
@@ -148,8 +152,14 @@ export class ImageArchive implements NamedSource, Disposable {
     return { mediaType: parseManifest(bytes).value.mediaType, digest: name, size: bytes.length };
   }
 
+  /** Lists the documents of the archive whose `subject` is this one. */
+  async referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
+    return await layoutReferrers(this, digest);
+  }
+
   /**
-   * Finds the image that has a name, or the only one.
+   * Finds the image that has a name, or the only one. What has no name and refers to another image,
+   * such as a signature, does not count.
    *
    * @param name Name; optional if the archive has one image.
    * @returns The image.
@@ -161,7 +171,7 @@ export class ImageArchive implements NamedSource, Disposable {
       const has = names.length === 0 ? "" : `, only ${names.join(", ")}`;
       throw new ArchiveError(this.path, fault, `${problem}${has}`);
     };
-    const [first, ...more] = name === undefined ? this.images : this.#named(name);
+    const [first, ...more] = name === undefined ? this.#own : this.#named(name);
     if (first === undefined) {
       return fail("absent", name === undefined ? "it has no image" : `it does not have "${name}"`);
     }
@@ -292,6 +302,23 @@ async function listImages(
     ? "it has no manifest.json, so it is not an archive of docker"
     : "it has neither index.json nor manifest.json, so it holds no images";
   throw new ArchiveError(file.name, "format", missing);
+}
+
+/** Returns the images without the unnamed ones that are about another document, if any remain. */
+async function ownImages(
+  content: ArchiveContent,
+  images: readonly ArchivedImage[],
+): Promise<readonly ArchivedImage[]> {
+  if (images.length < 2) return images;
+  const reader = {
+    readBlob: (blob: Expectation, options: { readonly maxBytes: number }) => {
+      return content.read(blob, options.maxBytes);
+    },
+  };
+  const isOwn = await Promise.all(images.map(async ({ names, descriptor }) => {
+    return names.length > 0 || !await isReferrer(reader, descriptor);
+  }));
+  return isOwn.includes(true) ? images.filter((_, i) => isOwn[i]) : images;
 }
 
 /** The config of an image; `undefined` if it is for several platforms. */

@@ -19,6 +19,7 @@ import { ContentStore } from "../content/content_store.ts";
 import { CONTAINERD_NAME, fullName, parseStoredName, REF_NAME } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import { StoredLayer } from "./image.ts";
+import { isReferrer } from "./layout_referrers.ts";
 import { readDocuments } from "./read_image.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
@@ -215,7 +216,7 @@ async function findEntries(
   }
   const all = await layout.descriptors();
   const names = [...new Set(all.flatMap((entry) => namesOf(entry).slice(0, 1)))];
-  const found = name === undefined ? all : findNamed(all, name);
+  const found = name === undefined ? await ownEntries(layout, all) : findNamed(all, name);
   const [first] = found;
   if (first === undefined) {
     const wanted = name === undefined
@@ -234,6 +235,18 @@ async function findEntries(
     fail(`it has several: ${choicesOf(distinct).join(", ")}`, advice);
   }
   return distinct;
+}
+
+/** Returns the entries without the unnamed ones that are about another document, if any remain. */
+async function ownEntries(
+  layout: ImageCollection,
+  all: readonly Descriptor[],
+): Promise<readonly Descriptor[]> {
+  if (all.length < 2) return all;
+  const isOwn = await Promise.all(all.map(async (entry) => {
+    return namesOf(entry).length > 0 || !await isReferrer(layout, entry);
+  }));
+  return isOwn.includes(true) ? all.filter((_, i) => isOwn[i]) : all;
 }
 
 /** Returns a unique name or the digest of each entry. */

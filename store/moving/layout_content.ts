@@ -6,15 +6,14 @@ import type {
   PushContentOptions,
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
-import { referrerDescriptor } from "../../registry/referrers.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
+import { layoutReferrers } from "../images/layout_referrers.ts";
 import { isStored } from "./stored_graph.ts";
 
 /**
@@ -123,17 +122,8 @@ export class LayoutContent implements NamedSource, NamedTarget {
     await this.#store.tag(name, descriptor, signal);
   }
 
-  /** Lists the documents in `index.json` whose `subject` is this one. */
+  /** Lists the documents whose `subject` is this one. */
   async referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
-    const found = new Map<Digest, Descriptor>();
-    for (const descriptor of await this.#store.descriptors()) {
-      if (!isDocumentMediaType(descriptor.mediaType)) continue;
-      const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-      if (bytes === undefined) continue;
-      const document = parseManifest(bytes, descriptor.mediaType);
-      if (document.value.subject?.digest !== digest) continue;
-      found.set(descriptor.digest, referrerDescriptor(descriptor, document));
-    }
-    return [...found.values()];
+    return await layoutReferrers(this.#store, digest);
   }
 }
