@@ -1,7 +1,7 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { UploadSource } from "../plain_http/upload_source.ts";
+import type { UploadSource } from "../http1/upload_source.ts";
 
 /** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {

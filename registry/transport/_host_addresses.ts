@@ -9,6 +9,8 @@ export interface HostAddress {
   readonly isRefused: boolean;
   /** Address to connect to if some of the others are link-local. */
   readonly only: string | undefined;
+  /** First address of the other IP version; the usual one may lead nowhere. */
+  readonly alternative: string | undefined;
 }
 
 interface Lookup {
@@ -34,7 +36,7 @@ export class HostAddresses {
 
 async function resolveName(name: string): Promise<HostAddress> {
   const { lookup } = globalThis.process.getBuiltinModule("node:dns").promises;
-  let addresses: readonly { readonly address: string }[];
+  let addresses: readonly { readonly address: string; readonly family: number }[];
   try {
     addresses = await lookup(name, { all: true });
   } catch {
@@ -45,5 +47,6 @@ async function resolveName(name: string): Promise<HostAddress> {
   return {
     isRefused: addresses.length > 0 && allowed.length === 0,
     only: allowed.length < addresses.length ? allowed[0]?.address : undefined,
+    alternative: allowed.find(({ family }) => family !== allowed[0]?.family)?.address,
   };
 }

@@ -1,4 +1,4 @@
-import type { BodyReader } from "../plain_http/connection_pool.ts";
+import type { BodyReader } from "../http1/connection_pool.ts";
 import { type FailedRequest, networkError } from "./network_failure.ts";
 import type { Watchdog } from "./watchdog.ts";
 

@@ -1,10 +1,10 @@
-import { explainedError } from "../../spec/error_facts.ts";
+import { explainedError, isExplained } from "../../spec/error_facts.ts";
 import {
   type BodyReader,
   ConnectionPool,
   type ConnectionResponse,
-} from "../plain_http/connection_pool.ts";
-import { isUploadSource, type UploadSource } from "../plain_http/upload_source.ts";
+} from "../http1/connection_pool.ts";
+import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
 import { Answer, bodyReader } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import type { Route, Tls } from "./http_client.ts";
@@ -101,7 +101,8 @@ export class Http implements Disposable {
     const { stallTimeoutMs, userAgent } = this.#options;
     signal?.throwIfAborted();
     const route = await this.#route(request);
-    const client = isPlain(url, route) ? undefined : await this.#client(request, route);
+    const isDirect = this.#isDirect(request, route);
+    const client = isDirect ? undefined : await this.#client(request, route);
     const asked: FailedRequest = { ...request, proxy: route.proxy };
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
@@ -119,9 +120,7 @@ export class Http implements Disposable {
     const started = performance.now();
     const { body: content = null } = request;
     const init = { method, headers, body: content, signal: controller.signal, watchdog };
-    const pending = client === undefined
-      ? this.#sendPlainly(request, route, init)
-      : this.#fetch(request, route, { ...init, client });
+    const pending = this.#exchange(request, route, init, client);
     try {
       const response = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
@@ -135,13 +134,15 @@ export class Http implements Disposable {
       return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
-      // The response may still arrive after the timeout. A plain connection is closed by now, which
-      // ends the request at once.
+      // The response may still arrive after the timeout. A connection of our own is closed by now,
+      // which ends the request at once.
       const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
-      if (client === undefined) await late;
+      if (isDirect) await late;
       signal?.throwIfAborted();
-      // A missing permission: Deno's message names the flag.
+      // For a missing permission, Deno's message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
+      // The certificates of the caller cannot be used.
+      if (error instanceof TypeError && isExplained(error)) throw error;
       const failure = error instanceof NetworkError ? error : networkError(error, asked);
       this.#log(request, started, { error: failure.reason });
       throw failure;
@@ -174,14 +175,43 @@ export class Http implements Disposable {
       stallError: () => stallError(request, stallTimeoutMs),
       onGiveUp: () => {},
     });
-    const { isRefused, only } = await watchdog.wait(this.#addresses.find(url.hostname));
+    const { isRefused, only, alternative } = await watchdog.wait(
+      this.#addresses.find(url.hostname),
+    );
     if (isRefused) throw linkLocalError(url, task);
-    return { address: only };
+    return { address: only, alternative };
   }
 
-  async #sendPlainly(
-    { url, task }: HttpRequest,
-    { address }: Route,
+  /** Sends a request over a connection of the pool or, if there is a client, by `fetch`. */
+  async #exchange(
+    request: HttpRequest,
+    route: Route,
+    init: RequestInit,
+    client: Deno.HttpClient | undefined,
+  ): Promise<ConnectionResponse> {
+    const { url, tls } = request;
+    const isUpload = isUploadSource(init.body);
+    if (this.#byNode.has(url.origin)) {
+      if (isUpload) init.headers.set("content-length", String(init.body.size));
+      return await nodeExchange(request, route, init);
+    }
+    try {
+      return await (client === undefined
+        ? this.#sendDirectly(request, route, init)
+        : fetchExchange(url, { ...init, client }));
+    } catch (error) {
+      // A partly read stream cannot be sent again.
+      if (isUpload) throw error;
+      const { suitsNode } = await import("./_node_fetch.ts");
+      if (!suitsNode(error, tls)) throw error;
+      this.#byNode.add(url.origin);
+      return await nodeExchange(request, route, init);
+    }
+  }
+
+  async #sendDirectly(
+    { url, task, tls: { caCerts } }: HttpRequest,
+    { address, alternative }: Route,
     { body, ...init }: RequestInit,
   ): Promise<ConnectionResponse> {
     const isForm = body instanceof URLSearchParams;
@@ -191,37 +221,16 @@ export class Http implements Disposable {
     const onConnect = (connected: string) => {
       if (isLinkLocal(connected)) throw linkLocalError(url, task);
     };
-    return await this.#pool.send({ ...init, url, body: content, onConnect }, address);
+    const where = { url, address, alternative, caCerts, onConnect };
+    return await this.#pool.send({ ...init, ...where, body: content });
   }
 
-  async #fetch(
-    { tls, url }: HttpRequest,
-    { proxy }: Route,
-    { body: content, watchdog, ...init }: RequestInit & { readonly client: Deno.HttpClient },
-  ): Promise<ConnectionResponse> {
-    const isUpload = isUploadSource(content);
-    // A stream, which `fetch` sends without a length.
-    const body = isUpload
-      ? (await import("./upload_stream.ts")).uploadStream(content, watchdog)
-      : content;
-    const byNode = async () => {
-      const { nodeFetch } = await import("./_node_fetch.ts");
-      return received(await nodeFetch(url, { ...init, body, tls, proxy }));
-    };
-    if (this.#byNode.has(url.origin)) {
-      if (isUpload) init.headers.set("content-length", String(content.size));
-      return await byNode();
-    }
-    try {
-      return received(await fetch(url, { ...init, body, redirect: "manual" }));
-    } catch (error) {
-      // A partly read stream cannot be sent again.
-      if (isUpload) throw error;
-      const { suitsNode } = await import("./_node_fetch.ts");
-      if (!suitsNode(error, tls)) throw error;
-      this.#byNode.add(url.origin);
-      return await byNode();
-    }
+  /** Whether a request needs no `fetch`. */
+  #isDirect({ url, tls: { clientCertificate } }: HttpRequest, { proxy }: Route): boolean {
+    return proxy === undefined && clientCertificate === undefined &&
+      url.username === "" && url.password === "" &&
+      // Otherwise, the environment may name a proxy.
+      (isLoopback(url) || canSetProxyVariables());
   }
 
   async #client({ tls, url }: HttpRequest, route: Route): Promise<Deno.HttpClient> {
@@ -249,12 +258,29 @@ function received({ status, headers, body }: Response): ConnectionResponse {
   return { status, headers, body: body === null ? undefined : bodyReader(body) };
 }
 
-/** Returns whether a server is reached without TLS and without a proxy. */
-function isPlain(url: URL, { proxy }: Route): boolean {
-  return url.protocol === "http:" && proxy === undefined &&
-    url.username === "" && url.password === "" &&
-    // Otherwise, the environment may name a proxy.
-    (isLoopback(url) || canSetProxyVariables());
+async function fetchExchange(
+  url: URL,
+  { body, watchdog, ...init }: RequestInit & { readonly client: Deno.HttpClient },
+): Promise<ConnectionResponse> {
+  const content = await streamOf(body, watchdog);
+  return received(await fetch(url, { ...init, body: content, redirect: "manual" }));
+}
+
+async function nodeExchange(
+  { url, tls }: HttpRequest,
+  { proxy }: Route,
+  { body, watchdog, ...init }: RequestInit,
+): Promise<ConnectionResponse> {
+  const { nodeFetch } = await import("./_node_fetch.ts");
+  const content = await streamOf(body, watchdog);
+  return received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
+}
+
+/** Makes a stream, which `fetch` sends without a length, of the source of an upload. */
+async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
+  if (!isUploadSource(body)) return body;
+  const { uploadStream } = await import("./upload_stream.ts");
+  return uploadStream(body, watchdog);
 }
 
 function linkLocalError(url: URL, task: RequestTask): NetworkError {

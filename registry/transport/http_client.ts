@@ -1,5 +1,5 @@
-import { explainedError, problemOf } from "../../spec/error_facts.ts";
 import { present } from "../../spec/json.ts";
+import { certificateError, checkCertificates } from "../http1/certificate_error.ts";
 import { type Proxy, withoutProxyVariables } from "./_proxy.ts";
 import { isLoopback } from "./private_address.ts";
 import type { ClientCertificate } from "../remote_client_options.ts";
@@ -17,10 +17,9 @@ export interface Route {
   readonly proxy?: Proxy | undefined;
   /** Only address to connect to, if other addresses of the name are unsafe. */
   readonly address?: string | undefined;
+  /** Address to try as well if the usual one takes long to connect. */
+  readonly alternative?: string | undefined;
 }
-
-/** Returns whether a certificate is in PEM; Deno ignores everything else. */
-const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
 /** Transports of proxies, by the protocols of their URLs. */
 const TRANSPORTS: Readonly<Record<string, "http" | "https" | "socks5">> = {
@@ -41,15 +40,7 @@ export function createHttpClient(
   url: URL,
   route: Route,
 ): Deno.HttpClient {
-  const certificates = [...caCerts, ...(clientCertificate ? [clientCertificate.cert] : [])];
-  if (certificates.some((text) => !text.includes(CERTIFICATE_MARK))) {
-    throw explainedError(TypeError, {
-      code: "invalid-argument",
-      action: "use the certificates",
-      problem: `one of them does not contain "${CERTIFICATE_MARK}"`,
-      advice: "Use certificates in PEM format",
-    });
-  }
+  checkCertificates([...caCerts, ...(clientCertificate ? [clientCertificate.cert] : [])]);
   const options = {
     caCerts: [...caCerts],
     // One connection per blob: with HTTP/2 they would share one window, and 1 GiB over loopback
@@ -71,8 +62,7 @@ export function createHttpClient(
       Deno.createHttpClient(isLoopback(url) ? { ...options, proxy: socketOf(url) } : options);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause;
-    const facts = { code: "invalid-argument", action: "use the certificates" } as const;
-    throw explainedError(TypeError, { ...facts, problem: problemOf(cause) }, { cause });
+    throw certificateError(cause);
   }
 }
 

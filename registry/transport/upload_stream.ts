@@ -1,8 +1,4 @@
-import {
-  readWatched,
-  type UploadSource,
-  type UploadWatchdog,
-} from "../plain_http/upload_source.ts";
+import { readWatched, type UploadSource, type UploadWatchdog } from "../http1/upload_source.ts";
 
 /** Creates the stream of a body for `fetch`, which keeps bytes that it has not sent. */
 export function uploadStream(

@@ -1,3 +1,4 @@
+import { connect, type ConnectionTarget } from "./_connect.ts";
 import type { ResponseHead } from "./_response_head.ts";
 import { ResponseReader } from "./_response_reader.ts";
 import {
@@ -24,16 +25,7 @@ export interface ConnectionRequest {
   readonly watchdog: UploadWatchdog;
   /** Closes the connection. */
   readonly signal: AbortSignal;
-  /**
-   * Called with the IP address of a new connection before anything is sent; throws to reject the
-   * address.
-   */
-  readonly onConnect?: ((address: string) => void) | undefined;
 }
-
-/** Address of a server, and how to connect to it. */
-export interface ConnectionTarget
-  extends Pick<URL, "hostname" | "port">, Pick<ConnectionRequest, "signal" | "onConnect"> {}
 
 /** Maximum size of a body to send in one piece with the head. */
 const JOINED_BYTES = 64 * 1024;
@@ -47,13 +39,13 @@ export interface ConnectionResponse {
 }
 
 /**
- * A connection to an HTTP/1.1 server without TLS, for one request at a time.
+ * A connection to an HTTP/1.1 server, for one request at a time.
  *
  * It always waits for a response, so it notices when the server closes it, or sends a response
  * without a request.
  */
 export class HttpConnection implements Disposable {
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.TcpConn | Deno.TlsConn;
   readonly #responses: ResponseReader;
   #next: Promise<ResponseHead>;
   /** Whether the next response has arrived, or the server has closed the connection. */
@@ -62,7 +54,7 @@ export class HttpConnection implements Disposable {
   #isBusy = true;
   #isClosed = false;
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(socket: Deno.TcpConn | Deno.TlsConn) {
     this.#socket = socket;
     this.#responses = new ResponseReader(async (memory) => {
       try {
@@ -76,23 +68,8 @@ export class HttpConnection implements Disposable {
   }
 
   /** Connects to a server. */
-  static async open(
-    { hostname, port, signal, onConnect }: ConnectionTarget,
-  ): Promise<HttpConnection> {
-    const socket = await Deno.connect({
-      hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: Number(port || 80),
-      signal,
-    });
-    try {
-      onConnect?.(socket.remoteAddr.hostname);
-      // Otherwise, the last packet of a body waits until the server confirms the one before it.
-      socket.setNoDelay();
-      return new HttpConnection(socket);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+  static async open(target: ConnectionTarget): Promise<HttpConnection> {
+    return new HttpConnection(await connect(target));
   }
 
   /** Whether another request can be sent. */

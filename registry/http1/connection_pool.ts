@@ -1,3 +1,4 @@
+import type { ConnectionTarget } from "./_connect.ts";
 import {
   type BodyReader,
   type ConnectionRequest,
@@ -15,6 +16,16 @@ interface IdleConnection {
   readonly since: number;
 }
 
+/** A request, and where to send it. */
+export interface PoolRequest extends ConnectionRequest, Pick<ConnectionTarget, "onConnect"> {
+  /** Address to connect to instead of the name in the URL. */
+  readonly address?: string | undefined;
+  /** Address to try as well if the other one takes long to connect. */
+  readonly alternative?: string | undefined;
+  /** Additional trusted certificates, in PEM. */
+  readonly caCerts?: readonly string[] | undefined;
+}
+
 /** Options for {@linkcode ConnectionPool}. */
 export interface ConnectionPoolOptions {
   /**
@@ -26,7 +37,7 @@ export interface ConnectionPoolOptions {
 }
 
 /**
- * Connections to servers without TLS. Free ones are used again.
+ * Connections to servers. Free ones are used again.
  *
  * `fetch` needs as long to load as all requests of a small image take, copies each byte three times,
  * and cannot send a streamed body with its length.
@@ -40,16 +51,12 @@ export class ConnectionPool implements Disposable {
     this.#maxIdleMs = maxIdleMs;
   }
 
-  /**
-   * Sends a request over a free connection, or over a new one.
-   *
-   * @param request The request.
-   * @param hostname Address to connect to instead of the name in the URL.
-   */
-  async send(request: ConnectionRequest, hostname?: string): Promise<ConnectionResponse> {
-    const { url: { port }, url, signal, method, onConnect } = request;
-    const target = { hostname: hostname ?? url.hostname, port, signal, onConnect };
-    const key = `${target.hostname} ${port}`;
+  /** Sends a request over a free connection, or over a new one. */
+  async send(request: PoolRequest): Promise<ConnectionResponse> {
+    const { signal, method } = request;
+    const target = targetOf(request);
+    const { hostname, port, tls } = target;
+    const key = JSON.stringify([hostname, port, tls]);
     const send = (connection: HttpConnection) =>
       connection.send(request, () => this.#release(key, connection));
     const free = this.#take(key);
@@ -109,4 +116,17 @@ export class ConnectionPool implements Disposable {
   #isUsable({ connection, since }: IdleConnection): boolean {
     return connection.isIdle && performance.now() - since < this.#maxIdleMs;
   }
+}
+
+function targetOf({ url, address, caCerts = [], ...rest }: PoolRequest): ConnectionTarget {
+  const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const isTls = url.protocol === "https:";
+  return {
+    hostname: address ?? name,
+    alternative: rest.alternative,
+    port: Number(url.port || (isTls ? 443 : 80)),
+    tls: isTls ? { name, caCerts } : undefined,
+    signal: rest.signal,
+    onConnect: rest.onConnect,
+  };
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConnectionPool } from "../../../registry/plain_http/connection_pool.ts";
-import type { UploadSource } from "../../../registry/plain_http/upload_source.ts";
+import { ConnectionPool } from "../../../registry/http1/connection_pool.ts";
+import type { UploadSource } from "../../../registry/http1/upload_source.ts";
 import { concat } from "../../_support/bytes.ts";
 import { type Connections, serveConnections } from "../../_support/connections.ts";
 

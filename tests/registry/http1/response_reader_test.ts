@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ResponseReader } from "../../../registry/plain_http/_response_reader.ts";
+import { ResponseReader } from "../../../registry/http1/_response_reader.ts";
 import { concat } from "../../_support/bytes.ts";
 
 /** A connection that yields text in pieces. */

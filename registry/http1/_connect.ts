@@ -1,0 +1,98 @@
+import { certificateError, checkCertificates } from "./certificate_error.ts";
+
+/** Time after which another address is tried as well, in milliseconds (RFC 8305, section 8). */
+const ATTEMPT_DELAY_MS = 250;
+
+/** Address of a server, and how to connect to it. */
+export interface ConnectionTarget {
+  /** Name or IP address. */
+  readonly hostname: string;
+  /** IP address to try as well if `hostname` takes long to connect. */
+  readonly alternative?: string | undefined;
+  readonly port: number;
+  /** Expected name and additional trusted certificates of a server with TLS. */
+  readonly tls?: { readonly name: string; readonly caCerts: readonly string[] } | undefined;
+  readonly signal: AbortSignal;
+  /** Called with the IP address before anything is sent; throws to reject the address. */
+  readonly onConnect?: ((address: string) => void) | undefined;
+}
+
+/** Connects to a server, with TLS if the target says so. */
+export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | Deno.TlsConn> {
+  const { tls, signal, onConnect } = target;
+  const socket = await openSocket(target);
+  try {
+    onConnect?.(socket.remoteAddr.hostname);
+    // Otherwise, the last packet of a body waits until the server confirms the one before it.
+    socket.setNoDelay();
+    return tls === undefined ? socket : await startTls(socket, tls, signal);
+  } catch (error) {
+    close(socket);
+    throw error;
+  }
+}
+
+/** Opens a socket; if that takes long, to the alternative address as well. */
+async function openSocket(
+  { hostname, alternative, port, signal }: ConnectionTarget,
+): Promise<Deno.TcpConn> {
+  if (alternative === undefined) return await Deno.connect({ hostname, port, signal });
+  const controller = new AbortController();
+  const stop = AbortSignal.any([signal, controller.signal]);
+  const attempts = [Deno.connect({ hostname, port, signal: stop })];
+  const { promise, resolve, reject } = Promise.withResolvers<Deno.TcpConn>();
+  const timer = setTimeout(() => {
+    const second = Deno.connect({ hostname: alternative, port, signal: stop });
+    attempts.push(second);
+    second.then(resolve, () => {
+      // The first attempt decides.
+    });
+  }, ATTEMPT_DELAY_MS);
+  attempts[0]?.then(resolve, reject);
+  let winner: Deno.TcpConn | undefined;
+  try {
+    return winner = await promise;
+  } finally {
+    clearTimeout(timer);
+    controller.abort();
+    for (const attempt of attempts) {
+      attempt.then((socket) => socket !== winner && close(socket), () => {});
+    }
+  }
+}
+
+async function startTls(
+  socket: Deno.TcpConn,
+  { name, caCerts }: NonNullable<ConnectionTarget["tls"]>,
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  checkCertificates(caCerts);
+  let secured: Deno.TlsConn;
+  try {
+    secured = await Deno.startTls(socket, { hostname: name, caCerts: [...caCerts] });
+  } catch (error) {
+    throw certificateError(error);
+  }
+  const stop = () => close(secured);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    signal.throwIfAborted();
+    await secured.handshake();
+    signal.throwIfAborted();
+    return secured;
+  } catch (error) {
+    stop();
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function close(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // A failed handshake, or its start, has closed it.
+  }
+}
