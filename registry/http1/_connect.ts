@@ -36,7 +36,9 @@ export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | 
 async function openSocket(
   { hostname, alternative, port, signal }: ConnectionTarget,
 ): Promise<Deno.TcpConn> {
-  if (alternative === undefined) return await Deno.connect({ hostname, port, signal });
+  if (alternative === undefined || !isPermitted(alternative, port)) {
+    return await Deno.connect({ hostname, port, signal });
+  }
   const controller = new AbortController();
   const stop = AbortSignal.any([signal, controller.signal]);
   const attempts = [Deno.connect({ hostname, port, signal: stop })];
@@ -59,6 +61,12 @@ async function openSocket(
       attempt.then((socket) => socket !== winner && close(socket), () => {});
     }
   }
+}
+
+/** Whether this process may connect to an address. Never prompts. */
+function isPermitted(address: string, port: number): boolean {
+  const host = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 async function startTls(
