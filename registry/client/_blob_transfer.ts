@@ -8,8 +8,8 @@ import {
   contentCodings,
   decodeContent,
 } from "../transport/content_coding.ts";
-import { isPage, pageError } from "../transport/page.ts";
 import { redactUrl } from "../transport/redact.ts";
+import { isPage, pageError } from "../transport/web_page.ts";
 
 /** Options for {@linkcode BlobTransfer.from}. */
 export interface BlobTransferOptions {

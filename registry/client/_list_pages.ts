@@ -2,7 +2,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
-import { nextPage } from "../transport/link.ts";
+import { nextPage } from "../transport/next_page.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Registry } from "./_registry.ts";
 

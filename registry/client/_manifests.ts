@@ -16,8 +16,8 @@ import type { RequestTask } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
-import { mediaTypeOf } from "../transport/page.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
+import { mediaTypeOf } from "../transport/web_page.ts";
 import type { Registry } from "./_registry.ts";
 
 /** Accepted types of manifests and indexes. */

@@ -7,8 +7,8 @@ import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import { referrersTag } from "../referrers.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
-import { nextPage } from "../transport/link.ts";
-import { isPage } from "../transport/page.ts";
+import { nextPage } from "../transport/next_page.ts";
+import { isPage } from "../transport/web_page.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Registry } from "./_registry.ts";
 

@@ -1,12 +1,12 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { RegistryError } from "../errors.ts";
 import type { Answer } from "./answer.ts";
 import { type ByteSource, canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { cutError } from "./network_failure.ts";
-import { isPage, pageError } from "./page.ts";
 import { redactUrl } from "./redact.ts";
+import { isPage, pageError } from "./web_page.ts";
 
 /** Texts of the `LimitError` for a body that is too large. */
 export interface BodyLimit {

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { nextPage } from "../../../registry/transport/link.ts";
-import { parseRetryAfter } from "../../../registry/transport/retry.ts";
 import { mergeScopes } from "../../../registry/auth/scope.ts";
 import { RegistryError } from "../../../registry/errors.ts";
+import { nextPage } from "../../../registry/transport/next_page.ts";
+import { parseRetryAfter } from "../../../registry/transport/retry.ts";
 
 const PAGE = { path: "tags/list?n=2", task: { action: "list", subject: "a" } };
 
