@@ -1,5 +1,6 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import type { IdRange, Ownership } from "../../layer/extraction/ownership.ts";
+import { processUid } from "../host/owners.ts";
 
 /** Number of IDs that distributions give to each user in `/etc/subuid`. */
 export const ENOUGH_IDS = 65_536;
@@ -12,7 +13,8 @@ export const ENOUGH_IDS = 65_536;
  * may not ask for the user's ID.
  */
 export async function defaultOwnership(directory: string): Promise<Ownership> {
-  if (await processUid(directory) !== 0) return "squash";
+  const uid = processUid() ?? (await Deno.stat(directory)).uid;
+  if (uid !== 0) return "squash";
   const maps = readIdMaps();
   if (maps === undefined) return "strict";
   const isEnough = [maps.uids, maps.gids].every((ranges) => countIds(ranges) >= ENOUGH_IDS);
@@ -22,9 +24,4 @@ export async function defaultOwnership(directory: string): Promise<Ownership> {
 /** Counts the IDs in ranges. */
 function countIds(ranges: readonly IdRange[]): number {
   return ranges.reduce((sum, { size }) => sum + size, 0);
-}
-
-async function processUid(directory: string): Promise<number | null> {
-  const { state } = await Deno.permissions.query({ name: "sys", kind: "uid" });
-  return state === "granted" ? Deno.uid() : (await Deno.stat(directory)).uid;
 }
