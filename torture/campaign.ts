@@ -62,7 +62,7 @@ export class Campaign {
     this.#next = options.round ?? 1;
   }
 
-  /** Plays the acts. Ends early, without an error, when its signal aborts. */
+  /** Plays the acts. Ends early, without an error, when its signal is aborted. */
   async run(): Promise<void> {
     const { jobs, durationMs, round, signal } = this.#options;
     if (round !== undefined) return await this.#playOne(this.#next);

@@ -134,7 +134,7 @@ export class Http implements Disposable {
       return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
-      // The response may still arrive after the timeout. A connection of our own is closed by now,
+      // The response may still arrive after the timeout. A connection of our own is already closed,
       // which ends the request at once.
       const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
       if (isDirect) await late;

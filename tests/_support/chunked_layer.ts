@@ -27,7 +27,7 @@ export interface ChunkedLayerOptions {
   readonly chunkSize?: number;
   /** Changes the entries of the table before it is written. */
   readonly change?: (entries: TableFields[]) => TableFields[];
-  /** Digest of the table, in place of the right one. */
+  /** Digest to state instead of the table's own. */
   readonly tableDigest?: Digest;
 }
 

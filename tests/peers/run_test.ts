@@ -215,7 +215,7 @@ for (const runtime of ["runc", "crun"]) {
     assertEquals((await output.next()).value, "ready\n");
 
     child.kill("SIGINT");
-    // Signals that a busy machine delivers at once are one, so send them until three arrived.
+    // Signals that a busy machine delivers at once count as one, so send them until three arrived.
     const timer = setInterval(() => kill(child, "SIGINT"), 200);
     const { code } = await child.status;
     clearInterval(timer);

@@ -38,7 +38,7 @@ export const DIALECTS: readonly LayerCase[] = [
     tree: { "contiguous": 'file "y"', "old": 'file "x"', "slash": "dir 644" },
   },
   {
-    name: "long link targets in GNU's way",
+    name: "long link targets in GNU's form",
     layers: [tar(symlink("l", "t".repeat(150), { dialect: "gnu" }))],
     tree: { "l": `link -> ${"t".repeat(150)}` },
   },

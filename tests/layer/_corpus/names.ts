@@ -110,7 +110,7 @@ export const NAMES: readonly LayerCase[] = [
     ]),
   },
   {
-    name: "a long name in GNU's way",
+    name: "a long name in GNU's form",
     layers: [tar(file(`${"g".repeat(90)}/${"h".repeat(90)}`, "x", { dialect: "gnu" }))],
     tree: {
       ["g".repeat(90)]: "dir @0",
@@ -118,7 +118,7 @@ export const NAMES: readonly LayerCase[] = [
     },
   },
   {
-    name: "a long name in ustar's way",
+    name: "a long name split by ustar",
     layers: [tar(file(`${"p".repeat(90)}/${"q".repeat(90)}`, "x", { dialect: "ustar" }))],
     tree: {
       ["p".repeat(90)]: "dir @0",

@@ -496,7 +496,7 @@ Deno.test("RemoteClient.blob() ends the transfer when the stream is cancelled", 
 
   await reader.cancel();
 
-  // The place is free again.
+  // The slot is free again.
   assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
 });
 
