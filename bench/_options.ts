@@ -33,6 +33,14 @@ export function readOptions<Name extends string = never>(
   return { ...values, rounds } as BenchmarkOptions<Name>;
 }
 
+/** Returns the things with a name, or all of them if no name is given. */
+export function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  only: string | undefined,
+): readonly T[] {
+  return only === undefined ? all : all.filter(({ name }) => name === only);
+}
+
 function parse(
   args: readonly string[],
   names: readonly string[],

@@ -5,9 +5,9 @@
  */
 import { ContentStore, OverlayBundler, readImage, UncompressedBundler } from "../store/mod.ts";
 import { assertReady } from "./_assert_ready.ts";
-import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
+import { printComparison } from "./_comparison.ts";
 import { imageLayout } from "./_image_layout.ts";
-import { measure, type MeasureOptions, median } from "./_measure.ts";
+import { type MeasureOptions, median } from "./_measure.ts";
 import { OCI } from "./_oci.ts";
 import { readOptions } from "./_options.ts";
 import { CASES, type Recipe } from "./_recipes.ts";
@@ -76,7 +76,7 @@ async function processes(
   );
   await shell(`${podman} pull -q ${reference}`);
   const id = (await shell(`${podman} images -q --no-trunc`)).trim();
-  const measured = await measure([
+  await printComparison(`${recipe.title}, cached`, [
     {
       name: "`oci bundle`",
       ours: true,
@@ -93,6 +93,4 @@ async function processes(
       },
     },
   ], options);
-  const head = [`${recipe.title}, cached`, ...COMPARISON_HEAD];
-  await write(formatTable(head, formatComparison(measured)) + "\n");
 }

@@ -10,7 +10,7 @@ import { assertReady } from "./_assert_ready.ts";
 import { contendersFor, type Work, WORK_NEEDS, WORK_TITLES } from "./_contenders.ts";
 import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
 import { measure } from "./_measure.ts";
-import { readOptions } from "./_options.ts";
+import { chosen, readOptions } from "./_options.ts";
 import { type PushedImage, pushImage } from "./_pushed_image.ts";
 import { CASES } from "./_recipes.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
@@ -28,7 +28,7 @@ async function main(signal: AbortSignal): Promise<void> {
     work: WORKS,
     place: [...PLACES, "both"],
   });
-  const recipes = CASES.filter(({ name }) => only === undefined || only === name);
+  const recipes = chosen(CASES, only);
   const works = WORKS.filter((kind) => work === undefined || work === kind);
   assertReady([
     ...["docker-registry", "skopeo", "time"],

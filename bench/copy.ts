@@ -5,15 +5,14 @@
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
 import { assertReady } from "./_assert_ready.ts";
-import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
-import { type Contender, measure } from "./_measure.ts";
+import { printComparison } from "./_comparison.ts";
+import type { Contender } from "./_measure.ts";
 import { OCI } from "./_oci.ts";
-import { readOptions } from "./_options.ts";
+import { chosen, readOptions } from "./_options.ts";
 import { pushImage } from "./_pushed_image.ts";
 import type { Recipe } from "./_recipes.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
 import { shell } from "./_shell.ts";
-import { write } from "./_write.ts";
 
 /** Images of bytes that no compression shrinks, so that the sizes are those of the layers. */
 const RECIPES: readonly Recipe[] = [
@@ -44,8 +43,7 @@ if (import.meta.main) await runBenchmark(main);
 async function main(signal: AbortSignal): Promise<void> {
   const { rounds, only } = readOptions(Deno.args, { only: RECIPES.map(({ name }) => name) });
   assertReady(["docker-registry", "skopeo", "time"]);
-  const rows: string[][] = [];
-  for (const recipe of RECIPES.filter(({ name }) => only === undefined || only === name)) {
+  for (const recipe of chosen(RECIPES, only)) {
     // In memory, where an image takes its size twice.
     await using source = await dockerRegistry();
     await using target = await dockerRegistry();
@@ -53,12 +51,8 @@ async function main(signal: AbortSignal): Promise<void> {
     const prepare = async () => void await shell(`rm -rf '${target.storage}/docker'`);
     const contenders = copiers(reference, `${target.host}/bench/copy:1`)
       .map((contender) => ({ ...contender, prepare }));
-    const measurements = await measure(contenders, { rounds, signal });
-    formatComparison(measurements).forEach((row, i) => {
-      rows.push([i === 0 ? recipe.title : "", ...row]);
-    });
+    await printComparison(`${recipe.title}, between registries`, contenders, { rounds, signal });
   }
-  await write(formatTable(["between registries", "", ...COMPARISON_HEAD], rows) + "\n");
 }
 
 function copiers(source: string, target: string): readonly Contender[] {

@@ -5,13 +5,12 @@
 import { ensureDir } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { assertReady } from "./_assert_ready.ts";
-import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
-import { type Contender, measure } from "./_measure.ts";
+import { printComparison } from "./_comparison.ts";
+import type { Contender } from "./_measure.ts";
 import { readOptions } from "./_options.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
 import { shell } from "./_shell.ts";
 import { Workplace } from "./_workplace.ts";
-import { write } from "./_write.ts";
 
 const ONCE = fromFileUrl(new URL("./_extract_once.ts", import.meta.url));
 const CONFIG = fromFileUrl(new URL("../deno.json", import.meta.url));
@@ -30,9 +29,7 @@ async function main(signal: AbortSignal): Promise<void> {
     ["nothing: how long it takes to start", await emptyArchive(workplace.path)],
   ] as const;
   for (const [title, archive] of archives) {
-    const contending = contenders(archive, workplace.join("root"));
-    const rows = formatComparison(await measure(contending, { rounds, signal }));
-    await write(formatTable([title, ...COMPARISON_HEAD], rows) + "\n");
+    await printComparison(title, contenders(archive, workplace.join("root")), { rounds, signal });
   }
 }
 

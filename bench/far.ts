@@ -6,16 +6,15 @@
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
 import { assertReady } from "./_assert_ready.ts";
+import { printComparison } from "./_comparison.ts";
 import { type FarLine, openFarProxy } from "./_far_line.ts";
-import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
-import { type Contender, measure } from "./_measure.ts";
+import type { Contender } from "./_measure.ts";
 import { OCI } from "./_oci.ts";
-import { readOptions } from "./_options.ts";
+import { chosen, readOptions } from "./_options.ts";
 import { pushImage } from "./_pushed_image.ts";
 import type { Recipe } from "./_recipes.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
 import { Workplace } from "./_workplace.ts";
-import { write } from "./_write.ts";
 
 const LINES: Readonly<Record<string, FarLine>> = {
   "60ms-15MB": { roundTripMs: 60, bytesPerSecond: 15e6 },
@@ -57,7 +56,7 @@ async function main(signal: AbortSignal): Promise<void> {
   assertReady(["docker-registry", "skopeo", "podman", "time"]);
   await using registry = await dockerRegistry();
   const port = Number(new URL(registry.url).port);
-  for (const recipe of CASES.filter(({ name }) => only === undefined || only === name)) {
+  for (const recipe of chosen(CASES, only)) {
     const image = await pushImage(recipe, registry.host);
     for (const [name, profile] of Object.entries(LINES)) {
       if (line !== "all" && line !== name) continue;
@@ -65,11 +64,8 @@ async function main(signal: AbortSignal): Promise<void> {
       using proxy = openFarProxy(port, profile);
       await using place = await Workplace.open("tmpfs");
       const reference = image.reference.replace(registry.host, proxy.host);
-      const measurements = await measure(contenders(reference, place), { rounds, signal });
       const title = `${recipe.title}, ${name.replace("-", ", ")}/s per connection`;
-      await write(
-        formatTable([title, ...COMPARISON_HEAD], formatComparison(measurements)) + "\n",
-      );
+      await printComparison(title, contenders(reference, place), { rounds, signal });
     }
   }
 }

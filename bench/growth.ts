@@ -10,7 +10,7 @@ import { contendersFor } from "./_contenders.ts";
 import { FIGURES_HEAD, formatFigures, formatTable } from "./_format_table.ts";
 import { type Contender, type Figures, measure, type MeasureOptions } from "./_measure.ts";
 import { OCI } from "./_oci.ts";
-import { readOptions } from "./_options.ts";
+import { chosen, readOptions } from "./_options.ts";
 import { type PushedImage, pushImage } from "./_pushed_image.ts";
 import { type Growth, GROWTHS } from "./_recipes.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
@@ -34,7 +34,7 @@ async function main(signal: AbortSignal): Promise<void> {
     `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. × is in multiples of ` +
       "the first; the start-up is what `oci version` takes.\n",
   );
-  for (const growth of GROWTHS.filter(({ name }) => only === undefined || only === name)) {
+  for (const growth of chosen(GROWTHS, only)) {
     await using workplace = await Workplace.open(place as Place);
     await write(await grow(growth, factors, workplace, { rounds, signal }) + "\n");
   }

@@ -7,8 +7,8 @@
 import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
 import { assertReady } from "./_assert_ready.ts";
-import { COMPARISON_HEAD, FIGURES_HEAD } from "./_format_table.ts";
-import { formatComparison, formatFigures, formatTable } from "./_format_table.ts";
+import { printComparison } from "./_comparison.ts";
+import { FIGURES_HEAD, formatFigures, formatTable } from "./_format_table.ts";
 import { type Contender, measure, type Measurement } from "./_measure.ts";
 import { OCI } from "./_oci.ts";
 import { readOptions } from "./_options.ts";
@@ -32,10 +32,7 @@ async function main(signal: AbortSignal): Promise<void> {
   await using place = await Workplace.open("tmpfs");
   const reference = await fill(place);
   try {
-    const running = await measure(runners(reference, place), { rounds, signal });
-    await write(
-      formatTable(["warm", ...COMPARISON_HEAD], formatComparison(running)) + "\n",
-    );
+    await printComparison("warm", runners(reference, place), { rounds, signal });
     const reading = await measure(readers(reference, place), { rounds, signal });
     await write(
       formatTable(["warm", ...FIGURES_HEAD, "of `oci version`"], formatShares(reading)) + "\n",
