@@ -6,6 +6,8 @@ import { compareCredentialKeys, normalizeCredentialKey } from "./credential_key.
 /** The content of a credential file of docker or podman. */
 export interface CredentialFile {
   readonly path: string;
+  /** The text: a JSON object, or white space. */
+  readonly text: string;
   /** Credentials by normalized key. */
   readonly auths: ReadonlyMap<string, ImagePullAuth>;
   /** Names of helpers by normalized key. */
@@ -16,24 +18,23 @@ export interface CredentialFile {
   readonly problems: ReadonlyMap<string, string>;
 }
 
-/** Maximum size of a credential file in bytes; a sparse file may have any size. */
-const MAX_FILE_BYTES = 1024 * 1024;
-
 /**
- * Reads the bytes of a credential file.
+ * Parses a credential file; an empty one has no credentials.
  *
- * @returns The bytes, or the reason for not reading them; reading a named pipe would block.
+ * @returns The file, or the reason why it is invalid: a JSON error would quote passwords.
  */
-export async function readCredentialBytes(path: string): Promise<Uint8Array<ArrayBuffer> | string> {
-  const { isFile, size } = await Deno.stat(path);
-  if (!isFile) return "it is not a regular file";
-  if (size > MAX_FILE_BYTES) return `it has more than ${MAX_FILE_BYTES} bytes`;
-  return await Deno.readFile(path);
-}
-
-/** Parses a credential file; an empty one has no credentials. */
-export function parseCredentialFile(path: string, text: string): CredentialFile {
-  const root = namedMembers(text.trim() === "" ? {} : JSON.parse(text));
+export function parseCredentialFile(path: string, bytes: Uint8Array): CredentialFile | string {
+  let text: string;
+  let value: unknown;
+  try {
+    // Docker and podman also reject a byte order mark.
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = text.trim() === "" ? {} : JSON.parse(text);
+  } catch {
+    return "it is not JSON";
+  }
+  if (!isObject(value)) return "it is not a JSON object";
+  const root = namedMembers(value);
   const auths = new Map<string, ImagePullAuth>();
   const problems = new Map<string, string>();
   for (const [key, value] of entriesByKey(root.get("auths"))) {
@@ -47,7 +48,7 @@ export function parseCredentialFile(path: string, text: string): CredentialFile 
     if (typeof value === "string" && value !== "") helpers.set(normalizeCredentialKey(key), value);
   }
   const store = string(root.get("credsstore"));
-  return { path, auths, helpers, store, problems };
+  return { path, text, auths, helpers, store, problems };
 }
 
 /**

@@ -1,8 +1,6 @@
-import { isObject } from "../../spec/json.ts";
 import { dirname } from "../../spec/paths.ts";
-import { readCredentialBytes } from "./_credential_file.ts";
+import { readCredentialFile } from "./_read_credential_file.ts";
 import { followLinks } from "./follow_links.ts";
-import { CredentialFileError } from "../errors.ts";
 
 /** Time after which the lock of another process counts as abandoned. */
 const MAX_LOCK_MS = 5_000;
@@ -25,47 +23,11 @@ export async function updateCredentialFile(
   const directory = dirname(target);
   await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   await using lock = await lockDirectory(directory, signal);
-  const text = await readCredentialText(target, path);
-  const edited = edit(text ?? "");
-  if (edited === (text ?? "")) return;
+  const { text = "" } = await readCredentialFile(target, path) ?? {};
+  const edited = edit(text);
+  if (edited === text) return;
   if (lock.isHeld) await removeLeftovers(target);
   await replace(target, edited);
-}
-
-/**
- * Reads the text of a credential file, or `undefined` if there is none.
- *
- * @param path Path of the file.
- * @param name Name of the file in errors.
- * @throws {CredentialFileError} If it is not a JSON object.
- */
-export async function readCredentialText(
-  path: string,
-  name: string = path,
-): Promise<string | undefined> {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    const found = await readCredentialBytes(path);
-    if (typeof found === "string") throw new CredentialFileError(name, found);
-    bytes = found;
-  } catch (error) {
-    const isAbsent = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    if (isAbsent) return undefined;
-    throw error;
-  }
-  let value: unknown;
-  let text: string;
-  try {
-    // Docker and podman also reject a byte order mark.
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    value = text.trim() === "" ? {} : JSON.parse(text);
-  } catch {
-    // The message of a JSON error quotes the file, which contains passwords.
-    throw new CredentialFileError(name, "it is not JSON");
-  }
-  if (isObject(value)) return text;
-  throw new CredentialFileError(name, "it is not a JSON object");
 }
 
 interface DirectoryLock extends AsyncDisposable {

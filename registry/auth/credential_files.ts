@@ -1,11 +1,8 @@
-import {
-  type CredentialFile,
-  parseCredentialFile,
-  readCredentialBytes,
-} from "./_credential_file.ts";
+import type { CredentialFile } from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer } from "./credential_key.ts";
 import { credentialPaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import { findCredentialFile } from "./_read_credential_file.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
@@ -145,25 +142,17 @@ async function openCredentialFile(
   path: string,
   { onWarning, onSkipped }: CredentialFindOptions,
 ): Promise<CredentialFile | undefined> {
-  const permission = await Deno.permissions.query({ name: "read", path });
-  if (permission.state !== "granted") {
-    onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);
-    return undefined;
-  }
-  try {
-    const bytes = await readCredentialBytes(path);
-    if (typeof bytes !== "string") {
-      return parseCredentialFile(path, new TextDecoder().decode(bytes));
-    }
-    onWarning?.(`Cannot read the credentials in "${path}": ${bytes}`);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+  const result = await findCredentialFile(path);
+  switch (result.state) {
+    case "found":
+      return result.file;
+    case "absent":
       return undefined;
-    }
-    // The message of a JSON error quotes the file, which contains passwords.
-    const why = error instanceof SyntaxError ? "it is not JSON" : (error as Error).message;
-    onWarning?.(`Cannot read the credentials in "${path}": ${why}`);
-    return undefined;
+    case "not granted":
+      onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);
+      return undefined;
+    default:
+      onWarning?.(`Cannot read the credentials in "${path}": ${result.why}`);
+      return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { parseCredentialFile, readCredentialBytes } from "./_credential_file.ts";
+import { findCredentialFile } from "./_read_credential_file.ts";
 
 /** A credential helper in a credential file. */
 export interface CredentialHelperName {
@@ -60,47 +60,24 @@ export interface CredentialProblem {
  * ```
  */
 export async function summarizeCredentials(path: string): Promise<CredentialFileSummary> {
-  const text = await readText(path);
-  if (typeof text !== "string") return nothing(path, text.state);
-  try {
-    const { auths, helpers, store, problems } = parseCredentialFile(path, text);
-    return {
-      path,
-      state: "found",
-      registries: [...auths.keys()].map(withoutLogin).sort(),
-      helpers: [
-        ...[...helpers].map(([key, name]) => ({
-          registry: withoutLogin(key),
-          program: `docker-credential-${name}`,
-        })),
-        ...store === undefined ? [] : [{ program: `docker-credential-${store}` }],
-      ],
-      problems: [...problems].map(([key, why]) => ({ registry: withoutLogin(key), why })),
-    };
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return nothing(path, "invalid");
+  const result = await findCredentialFile(path);
+  if (result.state !== "found") {
+    return { path, state: result.state, registries: [], helpers: [], problems: [] };
   }
-}
-
-type Absence = Exclude<CredentialFileSummary["state"], "found">;
-
-async function readText(path: string): Promise<string | { readonly state: Absence }> {
-  const { state } = await Deno.permissions.query({ name: "read", path });
-  if (state !== "granted") return { state: "not granted" };
-  try {
-    const bytes = await readCredentialBytes(path);
-    return typeof bytes === "string" ? { state: "unreadable" } : new TextDecoder().decode(bytes);
-  } catch (error) {
-    const isAbsent = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    // A directory or an unreadable file; a search for credentials skips it with a warning.
-    return { state: isAbsent ? "absent" : "unreadable" };
-  }
-}
-
-function nothing(path: string, state: Absence): CredentialFileSummary {
-  return { path, state, registries: [], helpers: [], problems: [] };
+  const { auths, helpers, store, problems } = result.file;
+  return {
+    path,
+    state: "found",
+    registries: [...auths.keys()].map(withoutLogin).sort(),
+    helpers: [
+      ...[...helpers].map(([key, name]) => ({
+        registry: withoutLogin(key),
+        program: `docker-credential-${name}`,
+      })),
+      ...store === undefined ? [] : [{ program: `docker-credential-${store}` }],
+    ],
+    problems: [...problems].map(([key, why]) => ({ registry: withoutLogin(key), why })),
+  };
 }
 
 /** Redacts a name, which may contain a password by mistake. */

@@ -1,7 +1,7 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { loginOf } from "../credentials.ts";
-import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
+import type { CredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
   type HelperChangeOptions,
@@ -16,7 +16,8 @@ import {
   readGrantedEnvironment,
 } from "./_credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
-import { readCredentialText, updateCredentialFile } from "./_update_credential_file.ts";
+import { readCredentialFile } from "./_read_credential_file.ts";
+import { updateCredentialFile } from "./_update_credential_file.ts";
 import {
   credentialFileKey,
   helperServer,
@@ -97,8 +98,8 @@ export async function saveCredential(
   const { path = defaultPath(), helperTimeoutMs = HELPER_TIMEOUT_MS, signal } = options;
   const key = normalizeCredentialKey(registry);
   const entry = entryOf(auth);
-  const text = await readCredentialText(path);
-  const name = text?.trim() ? helperOf(parseCredentialFile(path, text), key) : undefined;
+  const file = await readCredentialFile(path);
+  const name = file && helperOf(file, key);
   if (name !== undefined) {
     await storeWithHelper(name, helperServer(key), secretOf(auth), {
       timeoutMs: helperTimeoutMs,
@@ -125,9 +126,9 @@ async function eraseOlder(key: string, signal: AbortSignal | undefined): Promise
   for (const path of podmanPaths(readGrantedEnvironment)) {
     let hasOlder = false;
     try {
-      const text = await readCredentialText(path);
+      const file = await readCredentialFile(path);
       const isOlder = (other: string) => normalizeCredentialKey(other) === key;
-      hasOlder = text !== undefined && removeCredentialEntries(text, isOlder) !== text;
+      hasOlder = file !== undefined && removeCredentialEntries(file.text, isOlder) !== file.text;
       if (!hasOlder) continue;
       await updateCredentialFile(path, (text) => removeCredentialEntries(text, isOlder), signal);
       replaced.push(path);
@@ -241,9 +242,8 @@ async function eraseMatching(
   const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
   const erased = new Set<string>();
   for (const path of paths) {
-    const text = await readCredentialText(path);
-    if (!text?.trim()) continue;
-    const file = parseCredentialFile(path, text);
+    const file = await readCredentialFile(path);
+    if (file === undefined) continue;
     const names = await eraseInHelpers(file, { timeoutMs, signal });
     for (const name of names) erased.add(`docker-credential-${name}`);
     if (file.auths.keys().some(isRemoved)) erased.add(path);

@@ -198,6 +198,7 @@ Deno.test("CredentialFiles.find() takes the first file that has one, and passes 
   assertEquals(found, { auth: FOUND, source: dir.join("first") });
   assertEquals(warnings, [
     `Cannot read the credentials in "${dir.join("broken")}": it is not JSON`,
+    `Cannot read the credentials in "${dir.join("odd")}": it is not a JSON object`,
   ]);
 });
 

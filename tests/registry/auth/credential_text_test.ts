@@ -1,10 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { parseCredentialFile } from "../../../registry/auth/_credential_file.ts";
 import {
   removeCredentialEntries,
   setCredentialEntry,
 } from "../../../registry/auth/_credential_text.ts";
-import { parseCredentialFile } from "../../../registry/auth/_credential_file.ts";
 
 const ENTRY = { auth: "dTpw" };
 const HUB = "https://index.docker.io/v1/";
@@ -99,8 +99,10 @@ Deno.test("setCredentialEntry() and removeCredentialEntries() keep every other v
 Deno.test("parseCredentialFile() finds fields in any case, as Go does", () => {
   const text = '{"AUTHS":{"h.io":{"Auth":"dTpw"}},"CredHelpers":{"a.io":"x"},"credſStore":"y"}';
 
-  const { auths, helpers, store } = parseCredentialFile("f", text);
+  const file = parseCredentialFile("f", new TextEncoder().encode(text));
 
+  assert(typeof file !== "string");
+  const { auths, helpers, store } = file;
   assertEquals([...auths], [["h.io", { username: "u", password: "p" }]]);
   assertEquals([...helpers], [["a.io", "x"]]);
   assertEquals(store, "y");

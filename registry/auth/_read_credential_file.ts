@@ -1,0 +1,67 @@
+import { CredentialFileError } from "../errors.ts";
+import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
+
+/** Maximum size of a credential file in bytes; a sparse file may have any size. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** A credential file, or the reason for not using it. */
+export type CredentialFileResult =
+  | { readonly state: "found"; readonly file: CredentialFile }
+  | { readonly state: "absent" }
+  | { readonly state: "not granted" }
+  | { readonly state: "invalid" | "unreadable"; readonly why: string };
+
+/** Reads a credential file without prompting for the permission. Does not fail. */
+export async function findCredentialFile(path: string): Promise<CredentialFileResult> {
+  const { state } = await Deno.permissions.query({ name: "read", path });
+  if (state !== "granted") return { state: "not granted" };
+  try {
+    return await read(path);
+  } catch (error) {
+    return { state: "unreadable", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * Reads a credential file that is about to change; returns `undefined` if there is none.
+ *
+ * @param path Path of the file.
+ * @param name Name of the file in errors.
+ * @throws {CredentialFileError} If it is not a JSON object.
+ */
+export async function readCredentialFile(
+  path: string,
+  name: string = path,
+): Promise<CredentialFile | undefined> {
+  const result = await read(path);
+  switch (result.state) {
+    case "found":
+      return result.file;
+    case "absent":
+      return undefined;
+    default:
+      throw new CredentialFileError(name, result.why);
+  }
+}
+
+async function read(
+  path: string,
+): Promise<Exclude<CredentialFileResult, { readonly state: "not granted" }>> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    const { isFile, size } = await Deno.stat(path);
+    // Reading a named pipe would block.
+    if (!isFile) return { state: "unreadable", why: "it is not a regular file" };
+    if (size > MAX_FILE_BYTES) {
+      return { state: "unreadable", why: `it has more than ${MAX_FILE_BYTES} bytes` };
+    }
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    const isAbsent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isAbsent) return { state: "absent" };
+    throw error;
+  }
+  const file = parseCredentialFile(path, bytes);
+  return typeof file === "string" ? { state: "invalid", why: file } : { state: "found", file };
+}
