@@ -6,10 +6,11 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
-import { toPlatform } from "../../spec/platform.ts";
+import { type Platform, toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import { copyLookedUp } from "../../store/moving/copy_looked_up.ts";
+import { copyLookedUp, type CopyLookedUpOptions } from "../../store/moving/copy_looked_up.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
+import type { SignatureTarget } from "../../store/moving/copy_signatures.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
 import { openCopySource, openCopyTarget } from "../../store/moving/open_endpoints.ts";
 import { storeDirectory } from "../directory.ts";
@@ -93,72 +94,108 @@ export async function copyBetween(
   target: CopyTarget,
   options: CopyOptions,
 ): Promise<CopiedImage> {
-  const { platforms = [], sparse = false, dryRun = false, signal } = options;
-  const { label } = source;
-  const wanted = platforms.map(toPlatform);
-  if (wanted.length > 1 && !sparse) {
-    throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
-  }
+  const { dryRun = false, withReferrers = false, signal } = options;
+  const platforms = platformsOf(options);
   // Query both sides at the same time.
-  const current = target.name === undefined
-    ? undefined
-    : target.content.resolve(target.name, { signal });
-  current?.catch(() => {});
-  const found = await source.root({ signal });
-  const isIndex = isIndexMediaType(found.mediaType);
-  const isSparse = sparse && isIndex;
-  const [first = target.isForOnePlatform && isIndex ? hostPlatform() : undefined] = wanted;
-  const choice = first === undefined
-    ? undefined
-    : await import("../../store/moving/choose_platforms.ts");
-  const root = first === undefined || choice === undefined || isSparse
-    ? found
-    : await choice.chooseManifest(source.content, found, first, { label, signal });
-  checkDigest(target, root, label);
+  const current = lookUpName(target, signal);
+  const { root, successors } = await chooseContent(source, target, platforms, options);
+  checkDigest(target, root, source.label);
   const meter = new CopyMeter(target.label, options.onProgress);
+  const { name, nameOfTag } = target;
+  const content = dryRun ? new DryTarget(target.content) : target.content;
+  const goal = { content, name, nameOfTag };
   const graphOptions: CopyGraphOptions = {
     ...options,
-    successors: choice !== undefined && isSparse
-      ? choice.keepPlatforms(source.content, root, wanted, { label, signal })
-      : options.successors,
+    successors,
     onProgress: (progress) => meter.add(progress),
   };
-  const content = dryRun ? new DryTarget(target.content) : target.content;
-  const { name, nameOfTag } = target;
-  const goal = { content, name, nameOfTag };
-  const documents: Descriptor[] = [];
-  const { jobs, foreignLayers, withReferrers } = options;
   const stored = await copyLookedUp(source.content, goal, root, {
-    ...graphOptions,
+    ...withReferrers ? withSignatures(source, goal, graphOptions) : graphOptions,
     current,
-    after: async (node, stored) => {
-      const isSame = stored.digest === node.descriptor.digest;
-      if (node.document !== undefined && isSame) documents.push(stored);
-      await options.after?.(node, stored);
-    },
-    skipped: async (descriptor) => {
-      if (isDocumentMediaType(descriptor.mediaType)) documents.push(descriptor);
-      await options.skipped?.(descriptor);
-    },
-    beforeName: withReferrers
-      ? async () => {
-        const { copySignatures } = await import("../../store/moving/copy_signatures.ts");
-        await copySignatures(source, goal, documents, {
-          jobs,
-          foreignLayers,
-          signal,
-          onProgress: graphOptions.onProgress,
-        });
-      }
-      : undefined,
   });
-  if (!dryRun) {
-    if (target.name === undefined) await target.keep?.(stored, { signal });
-    await target.commit?.();
-  }
+  if (!dryRun) await finish(target, stored, signal);
   meter.end();
   const { mediaType, digest, size } = stored;
   return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
+}
+
+/** Returns the platforms to copy; none stands for all of them. */
+function platformsOf({ platforms = [], sparse = false }: CopyOptions): readonly Platform[] {
+  if (platforms.length > 1 && !sparse) {
+    throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
+  }
+  return platforms.map(toPlatform);
+}
+
+/** Starts to look up the document that has the name at the target, if there is a name. */
+function lookUpName(
+  { content, name }: CopyTarget,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor | undefined> | undefined {
+  const current = name === undefined ? undefined : content.resolve(name, { signal });
+  // The copy awaits it after the source has responded, which may fail first.
+  current?.catch(() => {});
+  return current;
+}
+
+/** What is copied: a document, and a choice of what it leads to. */
+interface ChosenContent extends Pick<CopyGraphOptions, "successors"> {
+  readonly root: Descriptor;
+}
+
+/** Finds the document at the source, and chooses from it by platform. */
+async function chooseContent(
+  source: CopySource,
+  target: CopyTarget,
+  platforms: readonly Platform[],
+  { sparse = false, successors, signal }: CopyOptions,
+): Promise<ChosenContent> {
+  const { content, label } = source;
+  const found = await source.root({ signal });
+  const isIndex = isIndexMediaType(found.mediaType);
+  const [first = target.isForOnePlatform && isIndex ? hostPlatform() : undefined] = platforms;
+  if (first === undefined) return { root: found, successors };
+  const choice = await import("../../store/moving/choose_platforms.ts");
+  const how = { label, signal };
+  return sparse && isIndex
+    ? { root: found, successors: choice.keepPlatforms(content, found, platforms, how) }
+    : { root: await choice.chooseManifest(content, found, first, how), successors };
+}
+
+/** Adds hooks that copy the signatures of all documents before the root gets its name. */
+function withSignatures(
+  source: CopySource,
+  target: SignatureTarget,
+  options: CopyGraphOptions,
+): Omit<CopyLookedUpOptions, "current"> {
+  const { jobs, foreignLayers, signal, onProgress, after, skipped } = options;
+  const documents: Descriptor[] = [];
+  return {
+    ...options,
+    after: async (node, stored) => {
+      const isSame = stored.digest === node.descriptor.digest;
+      if (node.document !== undefined && isSame) documents.push(stored);
+      await after?.(node, stored);
+    },
+    skipped: async (descriptor) => {
+      if (isDocumentMediaType(descriptor.mediaType)) documents.push(descriptor);
+      await skipped?.(descriptor);
+    },
+    beforeName: async () => {
+      const { copySignatures } = await import("../../store/moving/copy_signatures.ts");
+      await copySignatures(source, target, documents, { jobs, foreignLayers, signal, onProgress });
+    },
+  };
+}
+
+/** Lists a document that got no name, and makes the content visible. */
+async function finish(
+  target: CopyTarget,
+  stored: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (target.name === undefined) await target.keep?.(stored, { signal });
+  await target.commit?.();
 }
 
 /** Checks that the document has the digest that the target names, if it names one. */

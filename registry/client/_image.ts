@@ -1,7 +1,7 @@
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
-import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
+import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
@@ -38,15 +38,10 @@ export async function readRemoteImage(
 ): Promise<RemoteImage> {
   const { indexes, manifest } = await readChain(sources, reference, context);
   const layers = manifest.value.layers.map((descriptor) => {
-    const path = `blobs/${descriptor.digest}`;
-    const { href, host } = sources.upstream.url({ repository: reference.repository, path });
-    return { descriptor, source: href, host, bytes: context.bytesOf(descriptor) };
+    return locateLayer(sources, reference, descriptor, context);
   });
-  const { connections, latencyMs, firstReads } = context;
-  using requests = new FirstRequests(firstReads, () => {
-    return layers.map(({ host, ...layer }) => {
-      return { ...layer, connections, latencyMs: latencyMs(host) };
-    });
+  using requests = new FirstRequests(context.firstReads, () => {
+    return layers.map(({ host, ...layer }) => ({ ...layer, ...lineTo(host, context) }));
   });
   let acceptsRanges = false;
   const config = await readConfig(sources, reference, manifest.value, {
@@ -55,20 +50,9 @@ export async function readRemoteImage(
     // Layers are in the same place as the config.
     onConfig: ({ headers }) => acceptsRanges = headers.get("accept-ranges") === "bytes",
   });
-  const subject = formatReference(reference);
   const { diffIds, platform } = config.value;
-  if (layers.length !== diffIds.length) {
-    throw new OciError(
-      `its manifest has ${layers.length} layers, but its config names ${diffIds.length}`,
-      { code: "invalid-document", action: `read "${subject}" as an image`, subject },
-    );
-  }
-  if (platformFit(platform, context.platform) < 0) {
-    context.onWarning?.(
-      `"${subject}" is for ${formatPlatform(platform) || "an unknown platform"}, not for ` +
-        formatPlatform(context.platform),
-    );
-  }
+  checkLayers(reference, layers.length, diffIds.length);
+  warnOfPlatform(reference, platform, context);
   requests.keep();
   return {
     digest: (indexes[0] ?? manifest).descriptor.digest,
@@ -80,17 +64,57 @@ export async function readRemoteImage(
       const layer = layers[i];
       if (layer === undefined) return [];
       const { descriptor, source, host, bytes: { compressed } } = layer;
-      return [{
-        descriptor,
-        diffId,
-        source,
-        connections,
-        latencyMs: latencyMs(host),
-        acceptsRanges,
-        compressed,
-      }];
+      return [{ descriptor, diffId, source, acceptsRanges, compressed, ...lineTo(host, context) }];
     }),
   };
+}
+
+/** A layer in a registry. */
+interface LocatedLayer extends Pick<RemoteLayer, "descriptor" | "source"> {
+  readonly host: string;
+  readonly bytes: LayerBytes;
+}
+
+function locateLayer(
+  sources: Sources,
+  { repository }: Reference,
+  descriptor: Descriptor,
+  { bytesOf }: ImageContext,
+): LocatedLayer {
+  const path = `blobs/${descriptor.digest}`;
+  const { href, host } = sources.upstream.url({ repository, path });
+  return { descriptor, source: href, host, bytes: bytesOf(descriptor) };
+}
+
+/** Describes the way to a host as it is known by now. */
+function lineTo(
+  host: string,
+  { connections, latencyMs }: ImageContext,
+): Required<Pick<RemoteLayer, "connections" | "latencyMs">> {
+  return { connections, latencyMs: latencyMs(host) };
+}
+
+/** Checks that the manifest and the config of an image have the same number of layers. */
+function checkLayers(reference: Reference, inManifest: number, inConfig: number): void {
+  if (inManifest === inConfig) return;
+  const subject = formatReference(reference);
+  throw new OciError(
+    `its manifest has ${inManifest} layers, but its config names ${inConfig}`,
+    { code: "invalid-document", action: `read "${subject}" as an image`, subject },
+  );
+}
+
+/** Warns of an image without a choice of platforms that is for another one. */
+function warnOfPlatform(
+  reference: Reference,
+  actual: Platform,
+  { platform, onWarning }: ImageContext,
+): void {
+  if (platformFit(actual, platform) >= 0) return;
+  onWarning?.(
+    `"${formatReference(reference)}" is for ${formatPlatform(actual) || "an unknown platform"}, ` +
+      `not for ${formatPlatform(platform)}`,
+  );
 }
 
 interface Chain {
