@@ -4,6 +4,7 @@ import type {
   NamedTarget,
   OpenContent,
   PushContentOptions,
+  TagContentOptions,
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
@@ -157,12 +158,24 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   }
 
   /** Uploads an existing document again under a tag, because the protocol has no other way. */
-  async tag(name: string, descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
+  async tag(name: string, descriptor: Descriptor, options: TagContentOptions = {}): Promise<void> {
     const remote = this.#remoteOptions(options);
-    const reference = { ...this.#repository, digest: descriptor.digest };
     const bytes = this.#documents.get(descriptor.digest) ??
-      (await this.#client.document(reference, remote)).bytes;
+      await this.#bytes(descriptor, options);
     await this.#client.pushManifest({ ...this.#repository, tag: name }, descriptor, bytes, remote);
+  }
+
+  /** Reads a document of the repository, from the caller if it has the bytes. */
+  async #bytes(
+    descriptor: Descriptor,
+    options: TagContentOptions,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { open, signal } = options;
+    if (open !== undefined) {
+      return await readBytes(descriptor, open, { maxBytes: MAX_MANIFEST_BYTES, signal });
+    }
+    const reference = { ...this.#repository, digest: descriptor.digest };
+    return (await this.#client.document(reference, this.#remoteOptions(options))).bytes;
   }
 
   async #pushDocument(

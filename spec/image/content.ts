@@ -96,6 +96,12 @@ export interface NamedSource extends ContentSource {
   resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined>;
 }
 
+/** Options for {@linkcode NamedTarget.tag}. */
+export interface TagContentOptions extends ContentOptions {
+  /** Opens the bytes of the document, for a target that takes a name only together with them. */
+  readonly open?: OpenContent | undefined;
+}
+
 /** A {@linkcode ContentTarget} in which documents get names. */
 export interface NamedTarget extends ContentTarget {
   /**
@@ -111,9 +117,9 @@ export interface NamedTarget extends ContentTarget {
    *
    * @param name The name.
    * @param descriptor The document.
-   * @param options Signal.
+   * @param options Signal, and the bytes of the document if the caller has them.
    */
-  tag(name: string, descriptor: Descriptor, options?: ContentOptions): Promise<void>;
+  tag(name: string, descriptor: Descriptor, options?: TagContentOptions): Promise<void>;
   /**
    * Stores a document and names it in one step, where that saves one. Absent where it saves
    * nothing: then `push` and `tag` do it.

@@ -46,6 +46,8 @@ export class GraphCopy {
   readonly #signal: AbortSignal;
   /** Every node so far, so that each is copied once. */
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
+  /** The root, once it has been read. */
+  #root: ImageDocument<ManifestDocument> | undefined;
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
     const { jobs = DEFAULT_JOBS, signal } = options;
@@ -88,8 +90,18 @@ export class GraphCopy {
     });
     await beforeName?.();
     isNamed ||= current?.digest === stored.digest;
-    if (named !== undefined && !isNamed) await named.target.tag(named.name, stored, { signal });
+    if (named !== undefined && !isNamed) {
+      // The source does not have what replaced the root.
+      const open = stored.digest === root.digest ? () => this.#openRoot(root) : undefined;
+      await named.target.tag(named.name, stored, { signal, open });
+    }
     return stored;
+  }
+
+  async #openRoot(root: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    return this.#root === undefined
+      ? await this.#open(root)
+      : new Blob([this.#root.bytes]).stream();
   }
 
   /** Copies a node once, even if it occurs several times. */
@@ -122,14 +134,14 @@ export class GraphCopy {
     // A hook may replace it, or something that it leads to, so it must be read.
     const isFixed = this.#options.before === undefined;
     // Reads a document that the target probably lacks while the target is asked.
-    const reading = root?.isLikelyNew ? this.#read(descriptor) : undefined;
+    const reading = root?.isLikelyNew ? this.#read(descriptor, depth) : undefined;
     reading?.catch(() => {});
     const isThere = isFixed && (root?.isThere ?? await this.#exists(descriptor));
     if (isThere && isManifestMediaType(descriptor.mediaType)) {
       await reading;
       return await this.#skip(descriptor, depth);
     }
-    const document = await (reading ?? this.#read(descriptor));
+    const document = await (reading ?? this.#read(descriptor, depth));
     const copied = new Map<Digest, Descriptor>();
     const successors = await this.#successors(document);
     const each = document.value.kind === "index" ? this.#jobs : Infinity;
@@ -220,13 +232,18 @@ export class GraphCopy {
     });
   }
 
-  async #read(descriptor: Descriptor): Promise<ImageDocument<ManifestDocument>> {
+  async #read(
+    descriptor: Descriptor,
+    depth: number,
+  ): Promise<ImageDocument<ManifestDocument>> {
     const bytes = await readBytes(
       descriptor,
       (options) => this.#open(descriptor, options),
       { maxBytes: MAX_MANIFEST_BYTES, signal: this.#signal },
     );
-    return { descriptor, bytes, value: parseManifest(bytes, descriptor.mediaType) };
+    const document = { descriptor, bytes, value: parseManifest(bytes, descriptor.mediaType) };
+    if (depth === 0) this.#root = document;
+    return document;
   }
 
   async #open(

@@ -137,6 +137,44 @@ Deno.test("copy() sends one request per manifest and none per blob if the target
   assert(scene.source.requests.length <= 2, scene.source.seen().join());
 });
 
+Deno.test("copy() gives a manifest at the target another name without reading it there", async () => {
+  await using scene = await makeScene();
+  await copy(scene.from, scene.to, { client: scene.client });
+  scene.source.forget();
+  scene.target.forget();
+
+  await copy(scene.from, `${scene.target.host}/c/d:v3`, { client: scene.client });
+
+  assertEquals((await scene.has("v3"))?.digest, INDEX.descriptor.digest);
+  const { digest } = INDEX.descriptor;
+  assertEquals(scene.source.seen(), ["HEAD a/b/manifests/v1", `GET a/b/manifests/${digest}`]);
+  assertEquals(
+    scene.target.seen().toSorted(),
+    [
+      ...[AMD64, ARM64, INDEX].map(({ descriptor }) => `HEAD c/d/manifests/${descriptor.digest}`),
+      "HEAD c/d/manifests/v3",
+      "PUT c/d/manifests/v3",
+    ].toSorted(),
+  );
+});
+
+Deno.test("copy() names another manifest at the target without reading it there", async () => {
+  await using scene = await makeScene();
+  const [platform, to] = ["linux/arm64", `${scene.target.host}/c/d:arm64`];
+  await copy(scene.from, scene.to, { client: scene.client });
+  await copy(scene.from, to, { client: scene.client });
+  scene.target.forget();
+
+  await copy(scene.from, to, { client: scene.client, platforms: [platform] });
+
+  assertEquals((await scene.has("arm64"))?.digest, ARM64.descriptor.digest);
+  assertEquals(scene.target.seen(), [
+    "HEAD c/d/manifests/arm64",
+    `HEAD c/d/manifests/${ARM64.descriptor.digest}`,
+    "PUT c/d/manifests/arm64",
+  ]);
+});
+
 Deno.test("copy() mounts blobs within one registry, and reads none", async () => {
   await using scene = await makeScene();
 
