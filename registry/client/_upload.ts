@@ -4,10 +4,11 @@ import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
+import type { RequestBody } from "../transport/http.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry } from "../transport/retry.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
-import { UploadBody } from "./_upload_body.ts";
+import { FirstBody, UploadBody } from "./_upload_body.ts";
 import { finishUrl, readSession, type UploadSession } from "./_upload_session.ts";
 
 /** Maximum size of a blob that is sent with the final request of its upload. */
@@ -82,8 +83,7 @@ class BlobUpload {
   #parts = 0;
   /** Offset at the start of the attempt. */
   #attemptOffset = 0;
-  /** Bytes of a small blob, read while the upload begins. */
-  #small: Promise<Uint8Array<ArrayBuffer>> | undefined;
+  readonly #first = new FirstBody();
 
   constructor(
     descriptor: Descriptor,
@@ -109,6 +109,8 @@ class BlobUpload {
         await this.#send(this.#session);
         return;
       } catch (error) {
+        // A stream holds a connection, which the next attempt may need.
+        if (this.#descriptor.size > SMALL_BYTES) this.#first.drop();
         this.#context.signal?.throwIfAborted();
         if (await this.#recover(error)) return;
       }
@@ -118,14 +120,14 @@ class BlobUpload {
   async #begin(): Promise<UploadSession> {
     this.#isResumed = false;
     const { size } = this.#descriptor;
-    if (size > 0 && size <= SMALL_BYTES && this.#small === undefined) {
-      this.#small = this.#body(0).chunk(size);
-      this.#small.catch(() => {});
-    }
-    return await this.#request(
+    const begun = this.#request(
       { method: "POST", path: "blobs/uploads/", accept: [202] },
       undefined,
     );
+    // After the request above, since both may need a connection to the same registry.
+    if (size > SMALL_BYTES && !this.#isChunked) this.#first.open(() => this.#body(0).source());
+    else if (size > 0 && size <= SMALL_BYTES) this.#first.open(() => this.#body(0).chunk(size));
+    return await begun;
   }
 
   /** Sends the missing bytes, and completes the upload. */
@@ -148,7 +150,7 @@ class BlobUpload {
     const range = { "content-range": `${offset}-${size - 1}` };
     const next = await this.#patch(session, {
       headers: offset === 0 ? {} : range,
-      body: () => this.#body(offset).source(),
+      body: () => this.#first.take(offset) ?? this.#body(offset).source(),
     });
     return { ...next, offset: this.#confirmed(next, offset, size) };
   }
@@ -237,10 +239,9 @@ class BlobUpload {
   }
 
   /** Returns the bytes for the final request. They are read once, unless they are wrong. */
-  async #rest(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const small = offset === 0 ? this.#small : undefined;
-    this.#small = undefined;
-    return length === 0 ? new Uint8Array() : await (small ?? this.#body(offset).chunk(length));
+  async #rest(offset: number, length: number): Promise<RequestBody> {
+    if (length === 0) return new Uint8Array();
+    return await (this.#first.take(offset) ?? this.#body(offset).chunk(length));
   }
 
   async #request(

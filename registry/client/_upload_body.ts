@@ -1,7 +1,8 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { UploadSource } from "../http1/upload_source.ts";
+import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
+import type { RequestBody } from "../transport/http.ts";
 
 /** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {
@@ -29,15 +30,20 @@ export class UploadBody {
     this.#options = options;
   }
 
-  /** Opens all bytes, as a body that fails if their number is wrong. */
+  /** Requests all bytes, and returns them as a body that fails if their number is wrong. */
   async source(): Promise<UploadSource> {
     const { size } = this.#descriptor;
     const { offset: start, onBytes } = this.#options;
     const reader = (await this.#read()).getReader();
+    // A stream sends its request with the first read.
+    let first: ReturnType<typeof reader.read> | undefined = reader.read();
+    first.catch(() => {});
     let offset = start;
     let isOver = false;
     const read = async () => {
-      const { done, value } = await reader.read();
+      const next = first ?? reader.read();
+      first = undefined;
+      const { done, value } = await next;
       if (isOver) throw new Error("the body is no longer needed");
       offset += value?.length ?? 0;
       if (done && offset < size || offset > size) throw this.#mismatch(offset);
@@ -114,5 +120,32 @@ export class UploadBody {
   #mismatch(size: number): DigestMismatchError {
     const { digest, size: expectedSize } = this.#descriptor;
     return new DigestMismatchError({ expected: digest, expectedSize, size });
+  }
+}
+
+/** The first body of an upload, which is requested from the source while the upload begins. */
+export class FirstBody {
+  #body: Promise<RequestBody> | undefined;
+
+  /** Requests the body unless an earlier attempt has left it. */
+  open(request: () => Promise<RequestBody>): void {
+    this.#body ??= request();
+    // A failure is reported when the body is used.
+    this.#body.catch(() => {});
+  }
+
+  /** Returns the body, once, if it is that of the bytes from `offset` on. */
+  take(offset: number): Promise<RequestBody> | undefined {
+    const body = offset === 0 ? this.#body : undefined;
+    if (body !== undefined) this.#body = undefined;
+    return body;
+  }
+
+  /** Cancels the body unless it has been taken. */
+  drop(): void {
+    const cancel = (body: RequestBody) => {
+      if (isUploadSource(body)) body.cancel();
+    };
+    this.take(0)?.then(cancel, () => {});
   }
 }

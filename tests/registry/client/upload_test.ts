@@ -329,6 +329,59 @@ Deno.test("pushBlob() fails with the source's error when that breaks", async () 
   }
 });
 
+Deno.test("pushBlob() requests the bytes of the source while the upload begins", async () => {
+  for (const blob of [SMALL, LARGE]) {
+    const requested = Promise.withResolvers<void>();
+    await using registry = writableRegistry({
+      interfere: on("POST", 1, async (_, next) => {
+        await requested.promise;
+        return await next();
+      }),
+    });
+    using client = testClient();
+    const open = async (options = {}) => {
+      const stream = await opener(blob.bytes)(options);
+      const reader = stream.getReader();
+      return new ReadableStream({
+        async pull(controller) {
+          requested.resolve();
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+      }, { highWaterMark: 0 });
+    };
+
+    await client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, open);
+
+    assertEquals(await stored(registry, blob), blob.descriptor.digest);
+  }
+});
+
+Deno.test("pushBlob() gives up the source of an upload that does not begin", async () => {
+  await using registry = writableRegistry({
+    interfere: on("POST", 9, () => Response.json({ errors: [] }, { status: 403 })),
+  });
+  using client = testClient();
+  const cancelled = Promise.withResolvers<void>();
+  const open = () => {
+    return Promise.resolve(
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+        cancel: () => cancelled.resolve(),
+      }),
+    );
+  };
+  const { descriptor } = LARGE;
+
+  await assertRejects(
+    () => client.pushBlob(parseReference(`${registry.host}/a/b`), descriptor, open),
+    RegistryError,
+  );
+
+  await cancelled.promise;
+});
+
 Deno.test("pushBlob() sends no credential to another host that a Location names", async () => {
   const leaked: (string | null)[] = [];
   await using other = writableRegistry({
