@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { bodyReader } from "../transport/body_reader.ts";
 import { HttpConnection, HttpRequestBody } from "./_http_connection.ts";
 import { noHost } from "./_refusal.ts";
 
@@ -24,6 +25,8 @@ export interface HttpServer {
   stop(): void;
 }
 
+/** Size of the buffer for the bodies of responses. */
+const BUFFER_BYTES = 256 * 1024;
 /** Limits for reading and discarding the rest of an unwanted body. */
 const DRAIN_BYTES = 1024 * 1024;
 const DRAIN_MS = 2_000;
@@ -172,44 +175,43 @@ class Exchange {
     }
   }
 
-  /** Sends a body as fast as the client reads it. */
-  async #send(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  /** Sends a body as fast as the client reads it, with one buffer for all bytes if possible. */
+  async #send(body: ReadableStream<Uint8Array<ArrayBuffer>> | null): Promise<void> {
     const outgoing = this.#outgoing;
-    const reader = body?.getReader();
-    const closed = () => void reader?.cancel("The client closed the connection").catch(() => {});
+    const reader = body === null ? undefined : bodyReader(body);
+    const closed = () => void reader?.cancel().catch(() => {});
     outgoing.once("close", closed);
     // The client may have gone before the response was ready.
     if (outgoing.destroyed) closed();
     try {
-      for (;;) {
-        const { done, value } = await reader?.read() ?? { done: true, value: undefined };
+      let memory = new Uint8Array(reader === undefined ? 0 : BUFFER_BYTES);
+      while (reader !== undefined) {
+        const { done, value } = await reader.read(memory);
         if (outgoing.destroyed) return;
         if (done) break;
-        if (outgoing.write(value)) continue;
-        if (!await this.#waitFor("drain")) return;
+        if (!await this.#sent((sent) => outgoing.write(value, sent))) return;
+        // A BYOB reader returns the buffer with the bytes.
+        memory = new Uint8Array(value.buffer);
       }
-      outgoing.end();
-      if (!outgoing.writableFinished) await this.#waitFor("finish");
+      await this.#sent((sent) => outgoing.end(sent));
     } finally {
       outgoing.off("close", closed);
     }
   }
 
-  /** Waits until the client has read; `false` if it has disconnected. */
-  async #waitFor(event: "drain" | "finish"): Promise<boolean> {
+  /** Sends something and waits until the client has it; returns `false` if it has disconnected. */
+  async #sent(send: (sent: () => void) => void): Promise<boolean> {
     const outgoing = this.#outgoing;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const done = () => resolve(true);
     const gone = () => resolve(false);
     this.#connection.awaitReading();
-    outgoing.once(event, done);
     outgoing.once("close", gone);
+    send(() => resolve(!outgoing.destroyed || outgoing.writableFinished));
     if (outgoing.destroyed) gone();
     try {
       return await promise;
     } finally {
       this.#connection.stop();
-      outgoing.off(event, done);
       outgoing.off("close", gone);
     }
   }

@@ -5,7 +5,7 @@ import {
   type ConnectionResponse,
 } from "../http1/connection_pool.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
-import { Answer, bodyReader } from "./answer.ts";
+import { Answer } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import type { Route, Tls } from "./http_client.ts";
 import {
@@ -254,7 +254,8 @@ export class Http implements Disposable {
   }
 }
 
-function received({ status, headers, body }: Response): ConnectionResponse {
+async function received({ status, headers, body }: Response): Promise<ConnectionResponse> {
+  const { bodyReader } = await import("./body_reader.ts");
   return { status, headers, body: body === null ? undefined : bodyReader(body) };
 }
 
@@ -263,7 +264,7 @@ async function fetchExchange(
   { body, watchdog, ...init }: RequestInit & { readonly client: Deno.HttpClient },
 ): Promise<ConnectionResponse> {
   const content = await streamOf(body, watchdog);
-  return received(await fetch(url, { ...init, body: content, redirect: "manual" }));
+  return await received(await fetch(url, { ...init, body: content, redirect: "manual" }));
 }
 
 async function nodeExchange(
@@ -273,7 +274,7 @@ async function nodeExchange(
 ): Promise<ConnectionResponse> {
   const { nodeFetch } = await import("./_node_fetch.ts");
   const content = await streamOf(body, watchdog);
-  return received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
+  return await received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
 }
 
 /** Makes a stream, which `fetch` sends without a length, of the source of an upload. */

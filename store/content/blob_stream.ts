@@ -1,5 +1,6 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Verifier } from "../../spec/verifier.ts";
+import { type ByteSource, byteStream } from "../host/byte_stream.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 
 /** Size of a chunk: large enough that the cost per call does not matter. */
@@ -56,36 +57,52 @@ export async function openBlobStream(
     if (!isVerified) verifier?.finish();
     isVerified = true;
   };
+  const read = async (buffer: Uint8Array<ArrayBuffer>): Promise<number> => {
+    try {
+      signal?.throwIfAborted();
+      const room = buffer.subarray(0, Math.min(buffer.length, left));
+      const count = left === 0 ? 0 : await file.read(room) ?? 0;
+      if (count > 0) verifier?.update(room.subarray(0, count));
+      left -= count;
+      // A reader that expects a known length, such as an HTTP client, misses an error after the last
+      // byte.
+      if (left === 0 || count === 0) verify();
+      return count;
+    } catch (error) {
+      if (error instanceof DigestMismatchError) onMismatch?.();
+      throw error;
+    }
+  };
+  const close = () => file.close();
+  const source = { read, close, cancel: close };
+  return reuseMemory || freeMemory
+    ? ownMemoryStream(source, chunkBytes, freeMemory)
+    : byteStream(source, Math.min(chunkBytes, Math.max(left, 1)));
+}
+
+/** Creates a stream whose chunks use the same memory, or free it when the next one is read. */
+function ownMemoryStream(
+  source: ByteSource,
+  chunkBytes: number,
+  freeMemory = false,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   let memory: ArrayBuffer | undefined;
   return new ReadableStream({
     async pull(controller) {
+      if (freeMemory && memory?.detached === false) memory.transfer(0);
+      if (memory === undefined || memory.detached) memory = new ArrayBuffer(chunkBytes);
+      const buffer = new Uint8Array(memory);
+      let count: number;
       try {
-        signal?.throwIfAborted();
-        if (freeMemory && memory?.detached === false) memory.transfer(0);
-        if (memory === undefined || memory.detached) memory = new ArrayBuffer(chunkBytes);
-        const buffer = new Uint8Array(memory, 0, Math.min(chunkBytes, left));
-        if (!reuseMemory && !freeMemory) memory = undefined;
-        const count = left === 0 ? null : await file.read(buffer);
-        if (count !== null) {
-          const chunk = buffer.subarray(0, count);
-          verifier?.update(chunk);
-          left -= count;
-          // A reader that expects a known length, such as an HTTP client, misses an error after the
-          // last byte.
-          if (left === 0) verify();
-          controller.enqueue(chunk);
-          return;
-        }
-        verify();
+        count = await source.read(buffer);
       } catch (error) {
-        file.close();
-        if (error instanceof DigestMismatchError) onMismatch?.();
-        controller.error(error);
-        return;
+        source.close();
+        throw error;
       }
-      file.close();
+      if (count > 0) return controller.enqueue(buffer.subarray(0, count));
+      source.close();
       controller.close();
     },
-    cancel: () => file.close(),
+    cancel: () => source.cancel(),
   }, { highWaterMark: 0 });
 }

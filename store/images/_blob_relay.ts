@@ -1,5 +1,6 @@
 import type { ContentRange } from "../../registry/registry_content.ts";
 import type { BlobFollower } from "../content/ingest.ts";
+import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile, type ReadableFile } from "../host/open_regular_file.ts";
 
 /** Size of a chunk. */
@@ -61,22 +62,14 @@ export class BlobRelay implements BlobFollower {
     const end = Math.min(size, range === undefined ? size : start + range.length);
     const reader = new RelayReader(paths, start, end);
     this.#readers.add(reader);
-    return new ReadableStream({
-      pull: async (controller) => {
-        try {
-          const chunk = await this.#next(reader);
-          if (chunk !== undefined) return controller.enqueue(chunk);
-          controller.close();
-        } catch (error) {
-          controller.error(error);
-        }
-        this.#remove(reader);
-      },
+    return byteStream({
+      read: (buffer) => this.#next(reader, buffer),
+      close: () => this.#remove(reader),
       cancel: () => {
         this.#remove(reader);
         if (this.#readers.size === 0 && !this.#isStored) this.#options.onAbandoned();
       },
-    }, { highWaterMark: 0 });
+    }, CHUNK_BYTES);
   }
 
   /** Counts the next bytes of the blob. */
@@ -113,15 +106,14 @@ export class BlobRelay implements BlobFollower {
     this.#changed();
   }
 
-  /** Waits for the next bytes of a reader; `undefined` at the end. */
-  async #next(reader: RelayReader): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  /** Waits for the next bytes of a reader; returns their number, 0 at the end. */
+  async #next(reader: RelayReader, buffer: Uint8Array<ArrayBuffer>): Promise<number> {
     for (;;) {
       const change = this.#change.promise;
       if (this.#failure !== undefined) throw this.#failure.error;
       const limit = this.#isStored ? reader.end : Math.min(this.#arrived, reader.end - 1);
-      const chunk = await reader.readTo(limit);
-      if (chunk !== undefined) return chunk;
-      if (reader.isAtEnd) return undefined;
+      const count = await reader.readTo(limit, buffer);
+      if (count > 0 || reader.isAtEnd) return count;
       if (this.#isStored && limit === reader.end) {
         throw new Deno.errors.UnexpectedEof("Cannot read the blob: its file ends early");
       }
@@ -162,22 +154,21 @@ class RelayReader {
     return this.#position >= this.end;
   }
 
-  /** Reads bytes before an offset; `undefined` if the file does not have any yet. */
-  async readTo(limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  /** Reads bytes before an offset; returns 0 if the file does not have any yet. */
+  async readTo(limit: number, buffer: Uint8Array<ArrayBuffer>): Promise<number> {
     if (this.#isWrong) throw new Error("Cannot restart the blob: wrong bytes have been passed on");
-    if (this.#isClosed || this.#position >= limit) return undefined;
+    if (this.#isClosed || this.#position >= limit) return 0;
     let file = this.#file;
     if (file === undefined) {
       file = this.#file = this.#open();
       await file.seek(this.#start, Deno.SeekMode.Start);
-      if (file !== this.#file) return undefined;
+      if (file !== this.#file) return 0;
     }
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, limit - this.#position));
-    const count = await file.read(buffer);
+    const count = await file.read(buffer.subarray(0, limit - this.#position));
     // The bytes may be those before a restart.
-    if (count === null || file !== this.#file) return undefined;
+    if (count === null || file !== this.#file) return 0;
     this.#position += count;
-    return buffer.subarray(0, count);
+    return count;
   }
 
   /** Called when the bytes so far were wrong. */

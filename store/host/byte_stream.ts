@@ -1,0 +1,45 @@
+/** Source of the bytes of a {@linkcode byteStream}. */
+export interface ByteSource {
+  /** Reads the next bytes into a buffer; returns their number, which is 0 at the end only. */
+  read(buffer: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** Called at the end, and after a failure. */
+  close(): void;
+  /** Called when the reader cancels the stream. */
+  cancel(): void;
+}
+
+/**
+ * Creates a stream that reads on demand: into the memory of a BYOB reader, which can use the same
+ * memory for all bytes, or into new memory for each chunk.
+ *
+ * @param source Source of the bytes.
+ * @param chunkBytes Maximum size of a chunk in new memory.
+ */
+export function byteStream(
+  source: ByteSource,
+  chunkBytes: number,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: chunkBytes,
+    async pull(controller) {
+      const view = controller.byobRequest?.view;
+      if (!view) return;
+      let count: number;
+      try {
+        count = await source.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+      } catch (error) {
+        source.close();
+        throw error;
+      }
+      // There is no request any more if the stream has been cancelled meanwhile.
+      if (controller.byobRequest === null) return;
+      if (count === 0) {
+        source.close();
+        controller.close();
+      }
+      controller.byobRequest?.respond(count);
+    },
+    cancel: () => source.cancel(),
+  });
+}
