@@ -6,7 +6,6 @@ import type { Platform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import type { Hold } from "../../store/content/hold.ts";
 import type { Image } from "../../store/images/image.ts";
-import { readImage } from "../../store/images/read_image.ts";
 import type { ImageWriter } from "./_image_writer.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 
@@ -72,13 +71,8 @@ export class LayoutImageCache implements ImageCache {
 
   /** Finds a complete image. Reads a few small files but no layers. */
   async image(digest: Digest, platform: Platform = hostPlatform()): Promise<Image | undefined> {
-    const maxLayers = this.#maxLayers;
-    return await readImage(
-      this.#store,
-      digest,
-      platform,
-      { maxLayers },
-    );
+    const { readImage } = await import("../../store/images/read_image.ts");
+    return await readImage(this.#store, digest, platform, { maxLayers: this.#maxLayers });
   }
 
   /** Loads the code that writes images. */

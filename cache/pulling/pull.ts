@@ -1,11 +1,9 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { Reference } from "../../registry/reference.ts";
-import { platformFit } from "../../spec/image/platform_choice.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { ImageFiles, ImageFilesOptions } from "../../store/images/image_files.ts";
 import type { PullOptions } from "../pull_options.ts";
-import { openImageSource } from "./_image_source.ts";
 
 export type { PullOptions };
 
@@ -56,9 +54,11 @@ export async function pull(
   reference: Reference | string,
   options: PullOptions = {},
 ): Promise<PulledImage> {
+  const { openImageSource } = await import("./_image_source.ts");
   using source = await openImageSource(reference, options);
   const { store } = source;
   const image = await source.puller.image(source.reference, source.options);
+  const { platformFit } = await import("../../spec/image/platform_choice.ts");
   return {
     ...image,
     reference: source.reference,

@@ -6,7 +6,6 @@ import type {
   UnpackReport,
 } from "../../store/unpacking/unpack_image_options.ts";
 import type { PullOptions } from "../pull_options.ts";
-import { openImageSource } from "./_image_source.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions
@@ -55,6 +54,7 @@ export async function unpack(
   directory: string,
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
+  const { openImageSource } = await import("./_image_source.ts");
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, options);
   const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
@@ -118,6 +118,7 @@ export async function prepare(
 ): Promise<Image> {
   const { mounter, ownership, ...pulling } = options;
   const { jobs, signal, onWarning } = options;
+  const { openImageSource } = await import("./_image_source.ts");
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, pulling);
   const preparing = loadEarly(() => import("../../store/overlay/prepare_layers.ts"));

@@ -11,9 +11,7 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { describeAnswer } from "../transport/registry_error.ts";
 import type { Connections } from "./_connections.ts";
-import { listPages } from "./_list_pages.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
 import { uploadBlob, type UploadContext } from "./_upload.ts";
@@ -205,6 +203,7 @@ export class RegistryWriter {
       if (!isTag || !(error instanceof RegistryError) || !NO_TAG_DELETE.has(error.status)) {
         throw error;
       }
+      const { describeAnswer } = await import("../transport/registry_error.ts");
       // The manifest may have other tags, so do not delete it instead of the tag.
       throw new RegistryError(
         `${registry.endpoint.registry} cannot delete tags (${describeAnswer(error)})`,
@@ -220,6 +219,7 @@ export class RegistryWriter {
 
   async *repositories(registry: string, options: RemoteOptions): AsyncGenerator<string> {
     const place = { registry, repository: "" };
+    const { listPages } = await import("./_list_pages.ts");
     yield* listPages(this.#registry(place, options), {
       ...this.#request(
         place,
