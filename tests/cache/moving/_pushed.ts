@@ -1,4 +1,8 @@
-import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
+import {
+  parseReference,
+  type RemoteClientOptions,
+  RepositoryContent,
+} from "../../../registry/mod.ts";
 import { copyGraph, copyNamed, MemoryContent } from "../../../store/mod.ts";
 import type { Built } from "../../_support/image.ts";
 import type { WritableRegistry } from "../../_support/writable_registry.ts";
@@ -18,8 +22,9 @@ export async function pushBuilt(
   { host }: Pick<WritableRegistry, "host">,
   name: string,
   built: Built,
+  options: RemoteClientOptions = {},
 ): Promise<void> {
-  using client = testClient();
+  using client = testClient(options);
   const reference = parseReference(`${host}/${name}`);
   const target = new RepositoryContent(client, reference);
   const source = await memoryOf(built);

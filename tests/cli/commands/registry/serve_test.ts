@@ -1,56 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
-import { TextLineStream } from "@std/streams";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
-import { denoEnvironment, ROOT, runOci, withModules } from "../../../_support/process.ts";
+import { serve } from "../../../_support/oci_serve.ts";
+import { runOci } from "../../../_support/process.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
-
-/** A registry that `oci serve` runs in a separate process. */
-interface Served {
-  /** What it printed first. */
-  readonly line: string;
-  /** The next lines that it prints. */
-  rest(count: number): Promise<string>;
-  /** Sends a signal and waits for the end. */
-  stop(signal: Deno.Signal): Promise<{ readonly code: number; readonly stderr: string }>;
-}
-
-async function serve(
-  store: string,
-  options: readonly string[] = [],
-  permissions: readonly string[] = ["-A"],
-): Promise<Served> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", ...withModules(permissions), join(ROOT, "mod.ts")]
-      .concat("serve", "--listen", "127.0.0.1:0", options),
-    clearEnv: true,
-    env: { OCI_STORE: store, ...await denoEnvironment() },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const stderr = new Response(child.stderr).text();
-  const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
-  const reader = lines.getReader();
-  const { value = "" } = await reader.read();
-  return {
-    line: value,
-    rest: async (count) => {
-      let text = "";
-      for (let i = 0; i < count; i++) text += (await reader.read()).value ?? "";
-      return text;
-    },
-    stop: async (signal) => {
-      child.kill(signal);
-      while (!(await reader.read()).done);
-      return { code: (await child.status).code, stderr: await stderr };
-    },
-  };
-}
 
 posixTest("oci serve serves the store to another pull, until it is interrupted", async () => {
   await using dir = await makeTempDir();
