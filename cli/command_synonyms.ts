@@ -1,6 +1,6 @@
 /** Commands of other tools: docker, podman, skopeo, crane, umoci, regctl, oras and tar. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
-  copy: ["cp", "mirror", "sync"],
+  copy: ["cp", "mirror", "sync", "convert"],
   pull: ["download", "fetch", "get"],
   push: ["upload"],
   unpack: ["extract", "untar", "flatten"],
@@ -9,27 +9,40 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   bundle: ["mount", "create", "spec"],
   unbundle: ["umount", "unmount"],
   tags: ["list-tags", "ls-tags"],
-  images: ["image", "list", "index"],
-  inspect: ["history", "stat", "show", "describe"],
+  images: ["image", "list", "index", "du", "df", "size"],
+  inspect: ["history", "stat", "show", "describe", "layers"],
   "inspect --raw": ["manifest"],
   "inspect --config": ["config"],
   digest: ["manifest-digest", "resolve", "head"],
   catalog: ["search", "repo", "repos", "repositories"],
   rm: ["rmi", "remove", "untag"],
-  login: ["auth"],
+  login: ["auth", "signin"],
   doctor: ["info"],
   serve: ["registry", "proxy"],
   save: ["backup", "archive"],
   load: ["restore", "import"],
   "artifact push --subject": ["attach"],
   "copy --with-referrers": ["discover"],
+  "run -it REF sh": ["shell", "sh", "bash"],
 };
 
 /** Advice for commands that do not exist here. */
 const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] = [
   [
     'There is no daemon; a container lives as long as its "oci run"',
-    ["ps", "stop", "kill", "start", "restart", "exec", "logs", "top", "wait", "container"],
+    [
+      "ps",
+      "stop",
+      "kill",
+      "start",
+      "restart",
+      "exec",
+      "logs",
+      "top",
+      "wait",
+      "container",
+      "containers",
+    ],
   ],
   [
     'oci does not build images; copy those of another tool with "oci copy"',

@@ -8,6 +8,7 @@ import { withRootless } from "../../spec/options/rootless_option.ts";
 import { withUser } from "../../spec/options/user_options.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
+import { checkBundleId } from "../../store/bundle.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import type { Command } from "../frame/command.ts";
 import { UsageError } from "../frame/errors.ts";
@@ -199,4 +200,17 @@ function parseVariable(text: string): readonly [name: string, value?: string] {
   const at = text.indexOf("=");
   if (at === 0) throw new SyntaxError("it must be NAME=VALUE");
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Parses the name of a container, which is its ID. */
+export function parseName(text: string): string {
+  try {
+    checkBundleId(text);
+    return text;
+  } catch (cause) {
+    throw new SyntaxError(
+      'it must have 1 to 128 letters, digits, "_", "." and "-", and begin with a letter or a digit',
+      { cause },
+    );
+  }
 }

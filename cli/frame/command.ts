@@ -12,7 +12,10 @@ export interface ValueSettings {
 export interface ArgumentSettings extends ValueSettings {
   /** Whether it accepts words that look like options, for the command line of another command. */
   readonly isVerbatim?: boolean;
-  /** Whether its first word ends the options, for the command line of a program in a container. */
+  /**
+   * Whether its first word ends the options, for the command line of a program in a container. That
+   * may be a word that looks like an option, if it is none of the command.
+   */
   readonly endsOptions?: boolean;
 }
 

@@ -22,12 +22,6 @@ export class HelpRequest extends Error {
   }
 }
 
-/** An unknown flag, and the number of operands before it. */
-interface UnknownFlag {
-  readonly flag: string;
-  readonly operands: number;
-}
-
 /** One use of an option. */
 interface Use {
   readonly option: Option;
@@ -64,20 +58,19 @@ export function parseCommandLine(
   const words = [...args];
   const uses: Use[] = [];
   const operands: string[] = [];
-  const unknown: UnknownFlag[] = [];
+  const unknown: string[] = [];
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const option = command.find(word);
     const inFull = spellOut(command, word);
-    if (command.arguments[operands.length]?.isVerbatim) operands.push(word, ...words.splice(0));
+    const { isVerbatim, endsOptions } = command.arguments[operands.length] ?? {};
+    // "-x" may be an option of a program in a container, whose command line begins here.
+    const isForeign = endsOptions && word !== "--" && !isOwn(command, word);
+    if (isVerbatim || isForeign) operands.push(word, ...words.splice(0));
     else if (word === "--") operands.push(...words.splice(0));
     else if (option !== undefined) uses.push({ option, value: takeValue(command, option, words) });
     else if (inFull !== undefined) words.unshift(...inFull);
-    else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) {
-      unknown.push({ flag: word, operands: operands.length });
-    } else {
-      const { endsOptions } = command.arguments[operands.length] ?? {};
-      operands.push(word, ...endsOptions ? words.splice(0) : []);
-    }
+    else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) unknown.push(word);
+    else operands.push(word);
   }
   const values = optionValues(command, uses);
   if (values.help) throw new HelpRequest(command);
@@ -97,6 +90,13 @@ function spellOut(command: Command, word: string): readonly string[] | undefined
   // "-hostname" is a mistyped option, not a request for help.
   const isGroup = flag === option?.short && option.key !== "help";
   return isGroup ? [flag, `-${rest}`] : undefined;
+}
+
+/** Whether a word has options of the command, and nothing else. */
+function isOwn(command: Command, word: string): boolean {
+  const [flag, rest] = spellOut(command, word) ?? [];
+  if (flag === undefined || rest === undefined) return command.find(word) !== undefined;
+  return command.find(flag)?.takesValue || isOwn(command, rest);
 }
 
 /** Returns the value of an option: the next word, even if it looks like an option. */
@@ -154,16 +154,12 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
   }
 }
 
-function refuseUnknown(command: Command, [unknown]: readonly UnknownFlag[]): void {
-  if (unknown === undefined) return;
-  const { flag, operands } = unknown;
+function refuseUnknown(command: Command, [flag]: readonly string[]): void {
+  if (flag === undefined) return;
   const wrong = `unknown option "${flag}"`;
   // Also "--flag=value", and the first of several short options.
   const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
   const hint = command.hints.get(name);
-  if (command.arguments[operands]?.endsOptions) {
-    throw misuse(command, wrong, 'Put an option of the command to run after "--"');
-  }
   if (hint !== undefined) throw misuse(command, wrong, hint);
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
   throw misuse(command, wrong, suggest(name, known));

@@ -239,15 +239,15 @@ const MISUSE = [
     line: 'oci: run: --name "a/b" is invalid: it must have 1 to 128 letters, ' +
       'digits, "_", "." and "-", and begin with a letter or a digit. See "oci run --help"',
   },
+  {
+    args: ["sh", "alpine:3.20"],
+    line: 'oci: read the command line: unknown command "sh". Use "oci run -it REF sh"',
+  },
   { args: ["cat", "a", ""], line: "oci: cat a: the path is empty. Specify a path" },
   { args: ["ls", "a", ""], line: "oci: ls a: the path is empty. Specify a path or leave it out" },
   {
     args: ["unbundle", ""],
     line: "oci: unbundle: the directory name is empty. Specify a directory",
-  },
-  {
-    args: ["run", "a", "-x", "ls"],
-    line: 'oci: run: unknown option "-x". Put an option of the command to run after "--"',
   },
   { args: ["run", "-iz", "a"], line: 'oci: run: unknown option "-z". See "oci run --help"' },
   {

@@ -5,6 +5,7 @@ import {
   addContainerOptions,
   type ContainerOptions,
   containerSpecOptions,
+  parseName,
 } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
@@ -30,8 +31,10 @@ export function define(command: Command): Command {
       repeatable: true,
       mayBeEmpty: true,
     })
-    .hint(["--name"], "Leave it out; the directory names the bundle")
-    .hint(["--rm"], 'Leave it out; "oci unbundle" removes the bundle');
+    .option("--name <name>", "checked, but unused: the runtime names the container", {
+      parse: parseName,
+    })
+    .option("--rm", 'without effect: "oci unbundle" removes the bundle');
   return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 

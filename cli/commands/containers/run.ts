@@ -1,13 +1,14 @@
 import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
-import { type Bundle, bundlePath, checkBundleId } from "../../../store/bundle.ts";
+import { type Bundle, bundlePath } from "../../../store/bundle.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {
   addContainerOptions,
   type ContainerOptions,
   containerSpecOptions,
+  parseName,
 } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
@@ -42,9 +43,9 @@ export function define(command: Command): Command {
     .option("--name <name>", "name of the container (default: a random one)", { parse: parseName })
     .option("--rm", "remove the container at the end (always on)");
   return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
-The command begins with the first word after the image that is not an option. Write "--" before a
-command that begins with a dash. The options have the short forms of docker and podman, and --volume,
---workdir, --cpus and --net are accepted too.
+The command begins with the first word after the image that is not one of these options. Write "--"
+before a command that begins with one of them. The options have the short forms of docker and podman,
+and --volume, --workdir, --cpus and --net are accepted too.
 
 Exits with the container's exit code, or 128 plus the number of the signal that ended it; 127 if the
 command is not found, 126 if it cannot be executed. The third Ctrl-C within two seconds kills a
@@ -110,19 +111,6 @@ async function makeBundle(
   const directoryIn = name === undefined ? undefined : (store: string) => bundlePath(store, name);
   using bundling = await prepareBundling(session, { directoryIn, isTemporary: true });
   return await bundling.bundler.bundle(bundling.image, id, ...options);
-}
-
-/** Parses the name of a container, which is its ID. */
-function parseName(text: string): string {
-  try {
-    checkBundleId(text);
-    return text;
-  } catch (cause) {
-    throw new SyntaxError(
-      'it must have 1 to 128 letters, digits, "_", "." and "-", and begin with a letter or a digit',
-      { cause },
-    );
-  }
 }
 
 /** Returns a terminal with the size of the current one. */

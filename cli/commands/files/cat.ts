@@ -1,6 +1,7 @@
+import type { ImageFiles } from "../../../store/images/image_files.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -28,7 +29,24 @@ export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
   if (path === "") throw new UsageError("the path is empty", "Specify a path");
   using image = await openImageFiles(session);
-  const content = await image.files.read(path);
+  const content = await open(image.files, path);
   if (content === undefined) throw await missing(image.files, path);
   for await (const chunk of content) await session.output.bytes(chunk);
+}
+
+async function open(files: ImageFiles, path: string): ReturnType<ImageFiles["read"]> {
+  try {
+    return await files.read(path);
+  } catch (cause) {
+    const isDirectory = cause instanceof Deno.errors.IsADirectory;
+    const found = isDirectory || cause instanceof Deno.errors.NotSupported
+      ? await files.find(path)
+      : undefined;
+    if (found === undefined || found.status.type === "file") throw cause;
+    throw new CommandError(
+      `cannot read "${path}" in the image: it is a ${found.status.type}`,
+      isDirectory ? 'List it with "oci ls"' : "Specify a regular file",
+      { subject: path, cause },
+    );
+  }
 }

@@ -135,7 +135,18 @@ idsTest("oci bundle accepts the options of docker", async () => {
   const source = place.directory.join("layout");
 
   const { code, stderr } = await place.oci(
-    ...["bundle", "-q", "--bundler=uncompressed", "-it", "-e", "B=x", "-eC=y", "-w", "/srv"],
+    ...[
+      "bundle",
+      "-q",
+      "--bundler=uncompressed",
+      "-it",
+      "--rm",
+      "-e",
+      "B=x",
+      "-eC=y",
+      "-w",
+      "/srv",
+    ],
     ...["-u", "app", "-v", `${source}:/data:ro`, "--volume", `${source}:/more`, "--cpus", "2"],
     ...["-m", "64Mi", "-h", "box", "--net=none", "--entrypoint", "/bin/app", "--arg", "x"],
     ...[place.image, path],

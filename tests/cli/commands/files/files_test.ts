@@ -101,7 +101,7 @@ const NO_FILES = [
   { path: "far/below", says: '"gone" is a symlink to "usr/away", which does not exist' },
   { path: "bin/none", says: "it does not exist" },
   { path: "etc/a/x", says: "it does not exist" },
-  { path: "etc", says: "it is a directory" },
+  { path: "etc", says: 'cannot read "etc" in the image: it is a directory. List it with "oci ls"' },
 ].map((row) => ({ ...row, args: ["cat", "REF", row.path, ...OPTIONS] }));
 const noFiles = ociBatch(NO_FILES, openScene);
 
