@@ -48,6 +48,8 @@ export class GraphCopy {
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
   /** The root, once it has been read. */
   #root: ImageDocument<ManifestDocument> | undefined;
+  /** Documents that the target has by now, and whose referrers have not been looked up. */
+  readonly #subjects: { readonly descriptor: Descriptor; readonly depth: number }[] = [];
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
     const { jobs = DEFAULT_JOBS, signal } = options;
@@ -88,6 +90,7 @@ export class GraphCopy {
         isNamed = true;
       },
     });
+    await this.#copyReferrers();
     await beforeName?.();
     isNamed ||= current?.digest === stored.digest;
     if (named !== undefined && !isNamed) {
@@ -152,26 +155,33 @@ export class GraphCopy {
     const node = { descriptor, document, copied };
     const bytes = () => Promise.resolve(new Blob([document.bytes]).stream());
     const stored = await this.#store(node, bytes, root);
-    if (stored.digest === descriptor.digest) await this.#referrers(descriptor, depth);
+    if (stored.digest === descriptor.digest) this.#subjects.push({ descriptor, depth });
     return stored;
   }
 
   async #skip(descriptor: Descriptor, depth: number): Promise<Descriptor> {
     await this.#options.skipped?.(descriptor);
     this.#report(descriptor, "skipped", descriptor.size);
-    if (isDocumentMediaType(descriptor.mediaType)) await this.#referrers(descriptor, depth);
+    this.#subjects.push({ descriptor, depth });
     return descriptor;
   }
 
-  /** Copies the referrers of a document that the target has by now. */
-  async #referrers(descriptor: Descriptor, depth: number): Promise<void> {
-    if (!this.#options.withReferrers || this.#source.referrers === undefined) return;
-    const referrers = await this.#source.referrers(descriptor, { signal: this.#signal });
-    await runEach(referrers, this.#jobs, this.#failure, async (referrer) => {
-      // A registry may list anything, even a document among its own referrers. An earlier one is
-      // awaited elsewhere.
-      if (!this.#nodes.has(referrer.digest)) await this.#node(referrer, depth + 1);
-    });
+  /**
+   * Copies the referrers of all documents so far, and their referrers. No document waits for its
+   * referrers, because one of them may be an index that leads to it.
+   */
+  async #copyReferrers(): Promise<void> {
+    const source = this.#source;
+    if (!this.#options.withReferrers || source.referrers === undefined) return;
+    while (this.#subjects.length > 0) {
+      const subjects = this.#subjects.splice(0);
+      await runEach(subjects, this.#jobs, this.#failure, async ({ descriptor, depth }) => {
+        const found = await source.referrers?.(descriptor, { signal: this.#signal }) ?? [];
+        await runEach(found, this.#jobs, this.#failure, async (referrer) => {
+          await this.#node(referrer, depth + 1);
+        });
+      });
+    }
   }
 
   /** Stores a node, or its replacement by a hook, unless the target has it. */

@@ -4,6 +4,7 @@ import {
   type Descriptor,
   DigestMismatchError,
   digestOf,
+  OCI_INDEX,
   OCI_LAYER,
   parseManifest,
 } from "../../../spec/mod.ts";
@@ -15,7 +16,14 @@ import {
   LayoutContent,
   MemoryContent,
 } from "../../../store/mod.ts";
-import { buildArtifact, buildImage, buildIndex, nestedIndex } from "../../_support/image.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  jsonBlob,
+  nestedIndex,
+  withBlobs,
+} from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -282,6 +290,21 @@ Deno.test("copyGraph() ends if documents are listed as referrers of each other",
   );
 
   assert(await target.exists(ARM64.descriptor));
+});
+
+Deno.test("copyGraph() copies an index that refers to one of its manifests", async () => {
+  const index = jsonBlob(OCI_INDEX, {
+    schemaVersion: 2,
+    mediaType: OCI_INDEX,
+    manifests: [AMD64.descriptor],
+    subject: AMD64.descriptor,
+  });
+  const source = await memoryOf(withBlobs(index, [...AMD64.blobs.values()]));
+  const target = new MemoryContent();
+
+  await copyGraph(source, target, AMD64.descriptor, { withReferrers: true });
+
+  assert(await target.exists(index.descriptor));
 });
 
 for (
