@@ -187,6 +187,31 @@ export function explainedError<T extends Error>(
   return Object.assign(new ErrorClass(errorMessage(facts), options), facts);
 }
 
+/**
+ * Checks integers that a caller has passed, such as options.
+ *
+ * @param action What is impossible with other numbers, such as `"copy"`.
+ * @param values The integers by name; those that are `undefined` are not checked.
+ * @param min Smallest valid integer.
+ * @param max Largest valid integer.
+ * @throws {RangeError} If a value is not an integer from `min` to `max`.
+ */
+export function checkIntegers(
+  action: string,
+  values: Readonly<Record<string, number | undefined>>,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    if (Number.isSafeInteger(value) && value >= min && value <= max) continue;
+    const rule = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`;
+    throw new RangeError(
+      `Cannot ${action}: "${name}" must be an integer ${rule}, but it is ${value}`,
+    );
+  }
+}
+
 /** Whether an error carries facts. */
 export function isExplained(error: unknown): error is Error & ErrorFacts {
   const { code, problem } = (error ?? {}) as Partial<ErrorFacts>;

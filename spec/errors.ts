@@ -136,11 +136,11 @@ export class DiffIdMismatchError extends OciError {
   readonly expected: Digest;
   /** Digest of the archive. */
   readonly actual: Digest;
-  /** Digest of the blob of the layer. */
-  readonly layer: Digest;
+  /** Digest of the layer's blob; without a descriptor, the name of the layer. */
+  readonly layer: string;
 
-  /** Creates the error for the layer with the blob digest `layer`. */
-  constructor(expected: Digest, actual: Digest, layer: Digest, options?: ErrorOptions) {
+  /** Creates the error for a layer: the digest of its blob, or its name. */
+  constructor(expected: Digest, actual: Digest, layer: string, options?: ErrorOptions) {
     super(
       `the config of the image says that it unpacks to ${expected}, but it unpacks to ${actual}`,
       {

@@ -49,7 +49,9 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 export function checkBundleId(id: string): void {
   if (ID.test(id)) return;
   throw new RangeError(
-    `Cannot bundle as ${JSON.stringify(id)}: an id has 1 to 128 letters, digits, "_", "." and ` +
+    `Cannot name a bundle ${
+      JSON.stringify(id)
+    }: an ID has 1 to 128 letters, digits, "_", "." and ` +
       '"-", and begins with a letter or a digit',
   );
 }

@@ -122,7 +122,7 @@ export async function copyBetween(
 /** Returns the platforms to copy; none stands for all of them. */
 function platformsOf({ platforms = [], sparse = false }: CopyOptions): readonly Platform[] {
   if (platforms.length > 1 && !sparse) {
-    throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
+    throw new RangeError('Cannot copy several platforms without the others: "sparse" is not set');
   }
   return platforms.map(toPlatform);
 }

@@ -148,8 +148,7 @@ export class CachingPuller implements ImageClient {
     const { pullPolicy = "IfNotPresent", signal } = options;
     if (!POLICIES.includes(pullPolicy)) {
       throw new RangeError(
-        `Cannot pull as 'pullPolicy' must be one of ${POLICIES.join(", ")}: ` +
-          `current value is ${pullPolicy}`,
+        `Cannot pull: "pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${pullPolicy}`,
       );
     }
     signal?.throwIfAborted();

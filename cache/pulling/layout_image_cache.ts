@@ -1,6 +1,7 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Platform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
@@ -59,11 +60,7 @@ export class LayoutImageCache implements ImageCache {
    */
   constructor(store: ContentStore, options: LayoutImageCacheOptions = {}) {
     const { jobs, maxLayers } = options;
-    if (jobs !== undefined && (!Number.isSafeInteger(jobs) || jobs < 1)) {
-      throw new RangeError(
-        `Cannot download layers as 'jobs' must be an integer >= 1: current value is ${jobs}`,
-      );
-    }
+    checkIntegers("download layers", { jobs }, 1);
     this.#store = store;
     this.#jobs = jobs;
     this.#maxLayers = maxLayers;

@@ -6,13 +6,13 @@ import { SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
 import { detectCompression, DETECTION_SIZE, unsupportedFormat } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
-import type { SeekPointRecorder } from "./seek_points.ts";
 import {
   type Decompressor,
   type DecompressorOptions,
   type DecompressSink,
   MAX_DECOMPRESSED_BYTES,
 } from "./decompressor.ts";
+import type { SeekPointRecorder } from "./seek_points.ts";
 
 /** Smallest output whose ratio is checked: small layers of zeros are harmless and common. */
 const RATIO_FROM = 67_108_864;
@@ -52,9 +52,7 @@ export class LayerDecompressor implements Decompressor {
     const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;
-      throw new RangeError(
-        `Cannot decompress as '${name}' must be >= 0: current value is ${value}`,
-      );
+      throw new RangeError(`Cannot decompress: "${name}" must be >= 0, but it is ${value}`);
     }
     this.#options = options;
     this.#isSync = isSync;

@@ -1,12 +1,12 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, Digester } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DiffIdMismatchError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { Verifier } from "../../spec/verifier.ts";
-import { DecompressError } from "./decompress_error.ts";
 import { LayerDecompressor, type LayerDecompressorOptions } from "./_layer_decompressor.ts";
 import { hasSyncCodec } from "./_sync_codec.ts";
+import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor, DecompressSink } from "./decompressor.ts";
 
 /** Options for {@linkcode LayerDecoder}. */
@@ -95,7 +95,7 @@ export class LayerDecoder implements Disposable {
     const { diffId, descriptor, layer } = this.#options;
     const actual = this.#digester?.digest();
     if (diffId === undefined || actual === undefined || actual === diffId) return;
-    throw new DiffIdMismatchError(diffId, actual, descriptor?.digest ?? layer as Digest ?? diffId);
+    throw new DiffIdMismatchError(diffId, actual, descriptor?.digest ?? layer ?? diffId);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { checkIntegers } from "../../spec/error_facts.ts";
 import { NativeMount } from "./native_mount.ts";
 
 /** Options for {@linkcode mountTmpfs}. */
@@ -27,11 +28,7 @@ export interface TmpfsMountOptions {
  */
 export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): void {
   const { sizeBytes, source } = options;
-  if (sizeBytes !== undefined && !(Number.isSafeInteger(sizeBytes) && sizeBytes > 0)) {
-    throw new RangeError(
-      `Cannot mount a tmpfs as "sizeBytes" must be an integer > 0: current value is ${sizeBytes}`,
-    );
-  }
+  checkIntegers("mount a tmpfs", { sizeBytes }, 1);
   using calls = NativeMount.open(`Cannot mount a tmpfs at "${target}"`);
   const size = sizeBytes === undefined ? "" : `,size=${sizeBytes}`;
   calls.mountByPage("tmpfs", `mode=0700${size}`, target, source);

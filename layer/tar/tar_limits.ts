@@ -74,7 +74,7 @@ export function withDefaults(limits: TarLimits): AllTarLimits {
   for (const name of Object.keys(DEFAULTS) as (keyof TarLimits)[]) {
     const value = limits[name] ?? DEFAULTS[name];
     if (!(value >= 0)) {
-      throw new RangeError(`Cannot read tar as '${name}' must be >= 0: current value is ${value}`);
+      throw new RangeError(`Cannot read tar: "${name}" must be >= 0, but it is ${value}`);
     }
     filled[name] = value;
   }

@@ -1,9 +1,10 @@
+import { checkIntegers } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { ExtendedHeaders, isExtended } from "./_extended.ts";
 import { SparseMap } from "./_sparse.ts";
 import { type Entry, readEntry } from "./_tar_entry.ts";
-import { BLOCK, checkBlock, parseNumber } from "./tar_fields.ts";
 import { TarError } from "./tar_error.ts";
+import { BLOCK, checkBlock, parseNumber } from "./tar_fields.ts";
 import type { TarHeader, TarSegment, TarSink } from "./tar_header.ts";
 import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts";
 
@@ -118,12 +119,7 @@ export class TarParser {
    */
   skip(count: number): void {
     this.#refuseFailed();
-    if (!Number.isSafeInteger(count) || count < 0 || count > this.skippable) {
-      throw new RangeError(
-        `Cannot skip bytes of a tar archive as 'count' must be an integer from 0 to ` +
-          `${this.skippable}: current value is ${count}`,
-      );
-    }
+    checkIntegers("skip bytes of a tar archive", { count }, 0, this.skippable);
     this.#base += count;
     this.#remaining -= count;
     if (this.#remaining > 0 || count === 0) {

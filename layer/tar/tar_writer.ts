@@ -140,7 +140,7 @@ function idField(id: number): number {
 function setOctal(block: Uint8Array, at: number, length: number, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new RangeError(
-      `Cannot write a tar header as its numbers must be integers >= 0: current value is ${value}`,
+      `Cannot write a tar header: its numbers must be integers >= 0, but one is ${value}`,
     );
   }
   setText(block, at, `${value.toString(8).padStart(length - 1, "0")}\0`);

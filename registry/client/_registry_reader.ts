@@ -136,7 +136,7 @@ export class RegistryReader implements Disposable {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
       return Promise.reject(
         new RangeError(
-          `Cannot read ${digest} from ${offset} on: 'offset' must be within its ${size} bytes`,
+          `Cannot read ${digest} from ${offset} on: "offset" must be within its ${size} bytes`,
         ),
       );
     }

@@ -1,4 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
@@ -384,14 +385,7 @@ const BOUNDS = {
  */
 function checkBounds(options: RemoteClientOptions): void {
   for (const name of Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]) {
-    const value = options[name];
     const [min, max] = BOUNDS[name];
-    if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) {
-      continue;
-    }
-    throw new RangeError(
-      `Cannot create a client as '${name}' must be an integer from ${min} to ${max}: current ` +
-        `value is ${value}`,
-    );
+    checkIntegers("create a client", { [name]: options[name] }, min, max);
   }
 }

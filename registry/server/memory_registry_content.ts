@@ -1,5 +1,6 @@
 import { type Digest, type DigestAlgorithm, Digester, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
@@ -55,11 +56,7 @@ export class MemoryRegistryContent implements WritableRegistryContent {
   /** Creates content without any repository. */
   constructor(options: MemoryRegistryContentOptions = {}) {
     const { maxBytes = DEFAULT_MAX_BYTES } = options;
-    if (!Number.isSafeInteger(maxBytes) || maxBytes < 0) {
-      throw new RangeError(
-        `Cannot create registry content as "maxBytes" must be an integer >= 0: it is ${maxBytes}`,
-      );
-    }
+    checkIntegers("create registry content", { maxBytes }, 0);
     this.#maxBytes = maxBytes;
   }
 

@@ -1,3 +1,4 @@
+import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RegistryContent } from "../registry_content.ts";
 import { startHttpServer } from "./_http_server.ts";
 import { MemoryRegistryContent } from "./memory_registry_content.ts";
@@ -86,12 +87,12 @@ export async function serveRegistry(
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? "cert" : "key";
     throw new TypeError(
-      `Cannot serve over TLS as "cert" and "key" go together: "${missing}" is missing`,
+      `Cannot serve over TLS: "cert" and "key" go together, but "${missing}" is missing`,
     );
   }
   signal?.throwIfAborted();
-  checkBound("idleTimeoutMs", idleTimeoutMs, MAX_TIMEOUT_MS);
-  checkBound("maxConnections", maxConnections, Number.MAX_SAFE_INTEGER);
+  checkIntegers("serve a registry", { idleTimeoutMs }, 1, MAX_TIMEOUT_MS);
+  checkIntegers("serve a registry", { maxConnections }, 1);
   const handler = createRegistryHandler(content, handling);
   const server = await startHttpServer(
     { hostname, port, cert, key, idleTimeoutMs, maxConnections },
@@ -115,11 +116,4 @@ export async function serveRegistry(
       await finished;
     },
   };
-}
-
-function checkBound(name: string, value: number, max: number): void {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return;
-  throw new RangeError(
-    `Cannot serve a registry as "${name}" must be an integer from 1 to ${max}: it is ${value}`,
-  );
 }

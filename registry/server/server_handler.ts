@@ -1,3 +1,4 @@
+import { checkIntegers } from "../../spec/error_facts.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import type { RegistryContent, WritableRegistryContent } from "../registry_content.ts";
 import { noHost, refusal } from "./_refusal.ts";
@@ -128,7 +129,8 @@ export function createRegistryHandler(
     uploadTimeoutMs = UPLOAD_TIMEOUT_MS,
     allowSparseIndexes = false,
   } = options;
-  checkLimits({ maxManifestBytes, maxBlobBytes, maxUploads, uploadTimeoutMs });
+  checkIntegers("serve a registry", { maxManifestBytes, maxBlobBytes, maxUploads }, 1);
+  checkIntegers("serve a registry", { uploadTimeoutMs }, 1, MAX_TIMEOUT_MS);
   const sessions = new UploadSessions({ maxUploads, uploadTimeoutMs });
   const writing = !readOnly && isWritable(content)
     ? { content, sessions, maxManifestBytes, maxBlobBytes, allowSparseIndexes }
@@ -151,16 +153,6 @@ export function createRegistryHandler(
   return Object.assign(handler, {
     [Symbol.asyncDispose]: () => sessions[Symbol.asyncDispose](),
   });
-}
-
-function checkLimits(limits: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(limits)) {
-    const max = name === "uploadTimeoutMs" ? MAX_TIMEOUT_MS : Number.MAX_SAFE_INTEGER;
-    if (Number.isSafeInteger(value) && value >= 1 && value <= max) continue;
-    throw new RangeError(
-      `Cannot serve a registry as "${name}" must be an integer from 1 to ${max}: it is ${value}`,
-    );
-  }
 }
 
 function isWritable(content: RegistryContent): content is WritableRegistryContent {

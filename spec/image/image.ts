@@ -69,7 +69,7 @@ export interface BlobReadOptions {
 
 /** An answer to a read of a part of a blob. */
 export interface BlobAnswer {
-  /** Whether the answer has the requested part only. */
+  /** Whether the answer has only the requested part. */
   readonly isPartial: boolean;
   /** Shortest time from a request to this server to its answer so far, in milliseconds. */
   readonly latencyMs: number;

@@ -107,7 +107,7 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
 export function withPidsLimit(limit: number): SpecOption {
   if (!Number.isSafeInteger(limit) || (limit < 1 && limit !== -1)) {
     throw new RangeError(
-      `Cannot limit processes as 'limit' must be a whole number > 0 or -1: it is ${limit}`,
+      `Cannot limit processes: "limit" must be an integer > 0 or -1, but it is ${limit}`,
     );
   }
   return withResources(() => ({ pids: { limit } }));

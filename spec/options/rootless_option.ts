@@ -75,8 +75,8 @@ function checkMap(kind: string, map: readonly IdMapping[]): void {
   );
   if (map.length === 0 || !counts || overlaps(map, "containerID") || overlaps(map, "hostID")) {
     throw new RangeError(
-      `Cannot map ${kind} ids ${JSON.stringify(map)} as there must be ranges of whole numbers ` +
-        "in 32 bits that do not overlap",
+      `Cannot map ${kind} IDs ${JSON.stringify(map)}: there must be ranges of 32-bit integers ` +
+        "that do not overlap",
     );
   }
 }

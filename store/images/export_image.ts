@@ -49,7 +49,7 @@ async function* writeImage(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const tree = await files.tree();
-  yield* archiveTree(tree, layersOf(files, count), signal === undefined ? {} : { signal });
+  yield* archiveTree(tree, layersOf(files, count), { signal });
 }
 
 async function* layersOf(files: ImageFiles, count: number): AsyncGenerator<Layer, void, void> {

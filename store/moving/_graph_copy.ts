@@ -1,3 +1,6 @@
+import type { Digest } from "../../spec/digest.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type {
   ContentSource,
@@ -6,8 +9,6 @@ import type {
   OpenContent,
 } from "../../spec/image/content.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
-import { LimitError, OciError } from "../../spec/errors.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import {
   type ManifestDocument,
@@ -23,8 +24,8 @@ import {
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
-import { runEach } from "./_run_each.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
+import { runEach } from "./_run_each.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
 
 /** The name for the root. */
@@ -53,11 +54,7 @@ export class GraphCopy {
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
     const { jobs = DEFAULT_JOBS, signal } = options;
-    if (!Number.isSafeInteger(jobs) || jobs < 1) {
-      throw new RangeError(
-        `Cannot copy as 'jobs' must be an integer >= 1: current value is ${jobs}`,
-      );
-    }
+    checkIntegers("copy", { jobs }, 1);
     this.#source = source;
     this.#target = target;
     this.#options = options;

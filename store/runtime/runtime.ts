@@ -1,5 +1,5 @@
-import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
 import { checkBundleId } from "../bundle.ts";
+import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
 import { Container } from "./_container.ts";
 import { exitCodeOfSignal, SignalForwarder } from "./_signal_forwarder.ts";
 
@@ -109,7 +109,7 @@ export async function runBundle(
   checkBundleId(id);
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new RangeError(
-      `Cannot run "${id}" as "timeoutMs" must be more than 0: current value is ${timeoutMs}`,
+      `Cannot run "${id}": "timeoutMs" must be > 0, but it is ${timeoutMs}`,
     );
   }
   const runnable: RunnableBundle = typeof bundle === "string" ? { path: bundle } : bundle;

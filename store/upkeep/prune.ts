@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -96,15 +97,9 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
 export async function prune(store: ContentStore, options: PruneOptions = {}): Promise<Pruning> {
   const { olderThanMs = 0, keepLast, dryRun = false, signal, onWarning } = options;
   if (!(olderThanMs >= 0)) {
-    throw new RangeError(
-      `Cannot prune as 'olderThanMs' must be at least 0: current value is ${olderThanMs}`,
-    );
+    throw new RangeError(`Cannot prune: "olderThanMs" must be >= 0, but it is ${olderThanMs}`);
   }
-  if (keepLast !== undefined && (!Number.isSafeInteger(keepLast) || keepLast < 0)) {
-    throw new RangeError(
-      `Cannot prune as 'keepLast' must be an integer >= 0: current value is ${keepLast}`,
-    );
-  }
+  checkIntegers("prune", { keepLast }, 0);
   // A missing store has nothing to remove and is not created.
   if (lstatIfAny(`${store.path}/index.json`) === undefined) return { removed: [], bytes: 0 };
   const removed: PrunedItem[] = [];

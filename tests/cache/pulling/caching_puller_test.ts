@@ -260,7 +260,7 @@ Deno.test("image() rejects an unknown policy", async () => {
   await assertRejects(
     () => cache.puller.image(REFERENCE, { pullPolicy: "always" as ImagePullPolicy }),
     RangeError,
-    "current value is always",
+    "it is always",
   );
 });
 

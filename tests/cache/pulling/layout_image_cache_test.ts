@@ -161,7 +161,7 @@ Deno.test.each([0, -1, 1.5, NaN])("LayoutImageCache refuses %d jobs", async (job
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
 
-  assertThrows(() => new LayoutImageCache(store, { jobs }), RangeError, "'jobs'");
+  assertThrows(() => new LayoutImageCache(store, { jobs }), RangeError, '"jobs"');
 });
 
 Deno.test("image() enforces maxLayers", async () => {

@@ -334,8 +334,8 @@ for (
 }
 
 Deno.test("openDecompressor() rejects limits that are not numbers", () => {
-  assertThrows(() => openDecompressor({ maxBytes: -1 }), RangeError, "'maxBytes'");
-  assertThrows(() => openDecompressor({ maxRatio: NaN }), RangeError, "'maxRatio'");
+  assertThrows(() => openDecompressor({ maxBytes: -1 }), RangeError, '"maxBytes"');
+  assertThrows(() => openDecompressor({ maxRatio: NaN }), RangeError, '"maxRatio"');
 });
 
 for (

@@ -81,5 +81,5 @@ Deno.test("TarParser allocates nothing for a header that is too large", () => {
 Deno.test("TarParser rejects limits that are not numbers", () => {
   const sink = { entry() {}, data() {}, end() {} };
 
-  assertThrows(() => new TarParser(sink, { maxEntries: NaN }), RangeError, "'maxEntries'");
+  assertThrows(() => new TarParser(sink, { maxEntries: NaN }), RangeError, '"maxEntries"');
 });

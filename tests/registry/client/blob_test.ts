@@ -48,7 +48,7 @@ Deno.test.each([-1, 0.5, 300_001, NaN])("RemoteClient.blob() refuses offset %d",
   await assertRejects(
     () => client.blob(scene.reference, scene.blob.descriptor, { offset }),
     RangeError,
-    "'offset'",
+    '"offset"',
   );
 });
 

@@ -304,5 +304,5 @@ Deno.test.each([
     error = caught;
   }
 
-  assert(error instanceof RangeError && error.message.includes(`'${name}'`));
+  assert(error instanceof RangeError && error.message.includes(`"${name}"`));
 });

@@ -112,6 +112,6 @@ Deno.test.each([
   { name: "overlaps inside", map: [range(0, 1, 2), range(1, 9, 1)] },
   { name: "overlaps outside", map: [range(5, 10, 5), range(0, 6, 5)] },
 ])("withRootless() refuses to map $name", ({ map }) => {
-  assertThrows(() => withRootless({ uidMap: map, gidMap: SINGLE }), RangeError, "user ids");
-  assertThrows(() => withRootless({ uidMap: SINGLE, gidMap: map }), RangeError, "group ids");
+  assertThrows(() => withRootless({ uidMap: map, gidMap: SINGLE }), RangeError, "user IDs");
+  assertThrows(() => withRootless({ uidMap: SINGLE, gidMap: map }), RangeError, "group IDs");
 });

@@ -82,7 +82,7 @@ Deno.test.each([
   await assertRejects(
     () => new OverlayBundler(test.store).bundle(image, id),
     RangeError,
-    "an id has 1 to 128",
+    "an ID has 1 to 128",
   );
 });
 

@@ -187,8 +187,9 @@ for (const [where, open] of Object.entries(THREADS)) {
     const error = await assertRejects(() => unpackWith(threads, box, layers), DiffIdMismatchError);
 
     assertEquals(error.expected, diffId);
-    assertEquals(error.layer, layers[1]?.descriptor.digest);
-    assert(!(await box.stored()).blobs.includes(error.layer));
+    const digest = layers[1]?.descriptor.digest;
+    assertEquals(error.layer, digest);
+    assert(digest !== undefined && !(await box.stored()).blobs.includes(digest));
   });
 
   Deno.test(`unpacking ${where} says which entry of which layer is wrong`, async () => {

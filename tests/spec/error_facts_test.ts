@@ -1,0 +1,25 @@
+import { assertThrows } from "@std/assert";
+import { checkIntegers } from "../../spec/error_facts.ts";
+
+Deno.test("checkIntegers() accepts integers within the bounds, and missing ones", () => {
+  checkIntegers("copy", { jobs: 1, tries: 5, rest: undefined }, 1, 5);
+  checkIntegers("copy", { jobs: Number.MAX_SAFE_INTEGER }, 1);
+});
+
+for (const value of [0, -1, 1.5, NaN, Infinity, 6]) {
+  Deno.test(`checkIntegers() rejects ${value} where 1 to 5 are valid`, () => {
+    assertThrows(
+      () => checkIntegers("copy", { tries: 2, jobs: value }, 1, 5),
+      RangeError,
+      `Cannot copy: "jobs" must be an integer from 1 to 5, but it is ${value}`,
+    );
+  });
+}
+
+Deno.test("checkIntegers() names no largest integer if all are valid", () => {
+  assertThrows(
+    () => checkIntegers("copy", { jobs: -1 }, 0),
+    RangeError,
+    'Cannot copy: "jobs" must be an integer >= 0, but it is -1',
+  );
+});
