@@ -1,6 +1,6 @@
 /**
- * Connects to an address that drops all packets, with another address of the same server, and prints
- * the address of the connection. It runs in a separate network.
+ * Connects to an address that drops all packets, with another address of the same server, and
+ * prints the address of the connection. It runs in a separate network.
  *
  * @module
  */
@@ -14,4 +14,4 @@ using connection = await connect({
   signal: AbortSignal.timeout(30_000),
 });
 (await listener.accept()).close();
-console.log(connection.remoteAddr);
+await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(connection.remoteAddr)));
