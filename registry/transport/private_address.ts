@@ -11,15 +11,15 @@ export interface IpNetwork {
 const IPV4_BITS = 96;
 
 /** Loopback, link-local, RFC 1918, RFC 6598 and unique local addresses. */
-const PRIVATE_NETWORKS = [
+const PRIVATE_NETWORKS = networks(
   ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"],
   ...["172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"],
-].map(knownNetwork);
-const LOOPBACK_NETWORKS = ["127.0.0.0/8", "::1/128"].map(knownNetwork);
+);
+const LOOPBACK_NETWORKS = networks("127.0.0.0/8", "::1/128");
 /** Link-local networks, where clouds serve the credentials of their machines. */
-const LINK_LOCAL_NETWORKS = ["169.254.0.0/16", "fe80::/10"].map(knownNetwork);
+const LINK_LOCAL_NETWORKS = networks("169.254.0.0/16", "fe80::/10");
 /** IPv4 addresses embedded in IPv6: compatible ones and NAT64. */
-const EMBEDDING_NETWORKS = ["::/96", "64:ff9b::/96"].map(knownNetwork);
+const EMBEDDING_NETWORKS = networks("::/96", "64:ff9b::/96");
 
 /**
  * Returns whether the host of a URL is this machine or a private address: loopback, link-local
@@ -48,7 +48,7 @@ export function parseIp(text: string): IpAddress | undefined {
   if (/^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(bare)) {
     const bytes = bare.split(".").map(Number);
     const isValid = bytes.every((byte) => byte <= 255);
-    return isValid ? Uint8Array.of(...Array(10).fill(0), 255, 255, ...bytes) : undefined;
+    return isValid ? ipv4(bytes) : undefined;
   }
   // `URL` normalizes all spellings of an address.
   const host = bare.includes(":") ? URL.parse(`http://[${bare}]/`)?.hostname : undefined;
@@ -79,14 +79,29 @@ export function isInNetwork(ip: IpAddress, { address, bits }: IpNetwork): boolea
   });
 }
 
-function isIn(host: string, networks: readonly IpNetwork[]): boolean {
+function isIn(host: string, known: Networks): boolean {
   const ip = parseIp(host);
   if (ip === undefined) return false;
-  const isEmbedding = EMBEDDING_NETWORKS.some((network) => isInNetwork(ip, network));
-  const embedded = Uint8Array.of(...Array(10).fill(0), 255, 255, ...ip.subarray(12));
-  return [ip, ...isEmbedding ? [embedded] : []].some((address) => {
-    return networks.some((network) => isInNetwork(address, network));
-  });
+  const has = (address: IpAddress, all: Networks) => {
+    return all().some((network) => isInNetwork(address, network));
+  };
+  return has(ip, known) || has(ip, EMBEDDING_NETWORKS) && has(ipv4(ip.subarray(12)), known);
+}
+
+/** Maps an IPv4 address to IPv6. */
+function ipv4(bytes: ArrayLike<number>): IpAddress {
+  const address = new Uint8Array(16);
+  address.set([255, 255], 10);
+  address.set(bytes, 12);
+  return address;
+}
+
+/** Networks that are parsed with their first use. */
+type Networks = () => readonly IpNetwork[];
+
+function networks(...texts: readonly string[]): Networks {
+  let parsed: readonly IpNetwork[] | undefined;
+  return () => parsed ??= texts.map(knownNetwork);
 }
 
 function knownNetwork(text: string): IpNetwork {
