@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { basicAuthentication, type RegistryContent, serveRegistry } from "../../../registry/mod.ts";
+import { byteStream } from "../../../store/host/byte_stream.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { file, noise, tar } from "../../_support/tar.ts";
 
@@ -73,6 +74,42 @@ Deno.test("serveRegistry() reads no more of a blob than its client does", async 
 
   assert(state.pulled < 64 * 1024 * 1024, `${state.pulled} bytes for a client that reads none`);
   await reader?.cancel();
+});
+
+Deno.test("serveRegistry() sends a blob from one buffer, to a client that is slow, too", async () => {
+  const rooms = new Set<number>();
+  let at = 0;
+  const open = () => {
+    const read = (buffer: Uint8Array) => {
+      rooms.add(buffer.length);
+      const part = layer.subarray(at, at + buffer.length);
+      buffer.set(part);
+      at += part.length;
+      return Promise.resolve(part.length);
+    };
+    return Promise.resolve(byteStream({ read, close() {}, cancel() {} }, 1_000));
+  };
+  await using server = await serveRegistry(
+    {
+      repositories: () => content.repositories(),
+      tags: (name) => content.tags(name),
+      resolve: (name, reference) => content.resolve(name, reference),
+      size: (name, digest) => content.size(name, digest),
+      referrers: (name, digest) => content.referrers(name, digest),
+      open,
+    } satisfies RegistryContent,
+  );
+
+  const { body } = await fetch(`${server.url}${blobPath}`);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk);
+    // The server goes on as far as the network takes bytes.
+    await new Promise<void>((resolve) => setTimeout(resolve));
+  }
+
+  assertEquals(await new Blob(chunks).bytes(), layer);
+  assertEquals([...rooms], [256 * 1024]);
 });
 
 Deno.test("serveRegistry() ends running requests when it is disposed of", async () => {
