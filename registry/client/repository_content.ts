@@ -11,6 +11,7 @@ import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
+import { RegistryError } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import type { RemoteClient } from "./remote_client.ts";
@@ -94,7 +95,8 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
     const { isTarget: isPushTarget } = this.#options;
     const remote = { ...this.#remoteOptions(options), isPushTarget };
-    return await this.#client.findTag(this.#repository, name, remote);
+    const found = this.#client.findTag(this.#repository, name, remote);
+    return isPushTarget ? await unlessForbidden(found, undefined) : await found;
   }
 
   /**
@@ -120,12 +122,16 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     });
   }
 
-  /** Returns whether the repository has a blob or document, by `HEAD`. */
+  /**
+   * Returns whether the repository has a blob or document, by `HEAD`. If the registry forbids that,
+   * the content counts as absent.
+   */
   async exists(descriptor: Descriptor, options: ContentOptions = {}): Promise<boolean> {
     const remote = this.#remoteOptions(options);
-    return isDocumentMediaType(descriptor.mediaType)
-      ? await this.#client.hasManifest(this.#repository, descriptor, remote)
-      : await this.#client.hasBlob(this.#repository, descriptor, remote);
+    const found = isDocumentMediaType(descriptor.mediaType)
+      ? this.#client.hasManifest(this.#repository, descriptor, remote)
+      : this.#client.hasBlob(this.#repository, descriptor, remote);
+    return await unlessForbidden(found, false);
   }
 
   /** Uploads a document, or uploads or mounts a blob. */
@@ -215,5 +221,19 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   #remoteOptions({ signal }: ContentOptions): RemoteOptions {
     const { auth, caCerts, onWarning } = this.#options;
     return { auth, caCerts, onWarning, signal };
+  }
+}
+
+/**
+ * Waits for something that was looked up in the target of a copy; `absent` if the registry forbids
+ * that. The account may be allowed to push only. If it is not, the response to a push has the reason,
+ * which that to a `HEAD` cannot have.
+ */
+async function unlessForbidden<T>(found: Promise<T>, absent: T): Promise<T> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof RegistryError && error.status === 403) return absent;
+    throw error;
   }
 }

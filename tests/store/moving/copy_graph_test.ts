@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { parseReference, RegistryError, RepositoryContent } from "../../../registry/mod.ts";
 import {
   type Descriptor,
   DigestMismatchError,
@@ -346,6 +346,47 @@ for (
     assertEquals(hasTag, !hasApi);
   });
 }
+
+Deno.test("copyNamed() pushes with an account that must not pull", async () => {
+  await using registry = writableRegistry({
+    interfere: (request, next) => {
+      const isRead = request.method === "HEAD" || request.method === "GET";
+      return isRead ? Promise.resolve(new Response(null, { status: 403 })) : next();
+    },
+  });
+  using client = testClient();
+  const target = new RepositoryContent(client, parseReference(`${registry.host}/a/b`), {
+    isTarget: true,
+  });
+
+  await copyNamed(await memoryOf(AMD64), target, AMD64.descriptor, "v1");
+
+  const stored = await registry.content.resolve("a/b", "v1");
+  assertEquals(stored?.digest, AMD64.descriptor.digest);
+});
+
+Deno.test("copyNamed() passes on why a registry forbids a push", async () => {
+  const message = "the quota is used up";
+  await using registry = writableRegistry({
+    interfere: ({ method }) => {
+      const body = JSON.stringify({ errors: [{ code: "DENIED", message }] });
+      return Promise.resolve(new Response(method === "HEAD" ? null : body, { status: 403 }));
+    },
+  });
+  using client = testClient();
+  const target = new RepositoryContent(client, parseReference(`${registry.host}/a/b`), {
+    isTarget: true,
+  });
+  const source = await memoryOf(AMD64);
+
+  const error = await assertRejects(
+    () => copyNamed(source, target, AMD64.descriptor, "v1"),
+    RegistryError,
+    message,
+  );
+
+  assertMatch(error.message, /^Cannot push /);
+});
 
 Deno.test("copyNamed() sends one request per manifest and none per blob if the target has everything", async () => {
   await using registry = writableRegistry();
