@@ -83,7 +83,9 @@ export function parseReference(text: string): Reference {
   // A colon after the last slash starts the tag; one before it belongs to the host's port.
   const colon = rest.indexOf(":", rest.lastIndexOf("/") + 1);
   const tag = colon < 0 ? undefined : rest.slice(colon + 1);
-  const name = splitName(colon < 0 ? rest : rest.slice(0, colon));
+  const path = colon < 0 ? rest : rest.slice(0, colon);
+  if (path === "") fail("the name is missing");
+  const name = splitName(path);
   if (tag !== undefined && !TAG_REGEXP.test(tag)) {
     fail(
       `the tag "${tag}" must be 1 to 128 letters, digits, "_", "." and "-", and must not start ` +

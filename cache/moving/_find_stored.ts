@@ -1,5 +1,7 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { findHeld, type Held } from "../../store/content/find_held.ts";
 import { findReference } from "../../store/content/layout_index.ts";
@@ -32,15 +34,29 @@ export async function findStored(
   );
 }
 
+/** Finds the document of `@DIGEST`, which need not have a name. */
+async function findByDigest(
+  store: ContentStore,
+  name: string,
+): Promise<StoredDocument | undefined> {
+  const digest = name.slice(1);
+  if (!name.startsWith("@") || !isDigest(digest)) return undefined;
+  const bytes = await store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes === undefined) return undefined;
+  const { mediaType } = parseManifest(bytes).value;
+  return { name, descriptor: { mediaType, digest, size: bytes.length } };
+}
+
 async function findDocument(
   store: ContentStore,
   reference: Reference | string,
   action: string,
 ): Promise<StoredDocument> {
   const text = typeof reference === "string" ? reference : formatReference(reference);
-  const found = findReference(await store.references(), text);
+  const found = findReference(await store.references(), text) ?? await findByDigest(store, text);
   if (found !== undefined) return found;
-  const full = typeof reference === "string" ? formatReference(parseReference(reference)) : text;
+  const isName = typeof reference === "string" && !reference.startsWith("@");
+  const full = isName ? formatReference(parseReference(reference)) : text;
   throw new StoreError("the store does not have it", store.path, {
     code: "not-in-store",
     action: `${action} "${full}"`,

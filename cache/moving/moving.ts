@@ -56,7 +56,7 @@ export async function copy(
  * Pushes an image from the store to a registry, layout or archive. A complete index is pushed with
  * all of its manifests. If an index is incomplete, the manifest for one platform is pushed.
  *
- * @param reference Name of the image in the store.
+ * @param reference Name of the image in the store, or `@DIGEST`.
  * @param target Target location.
  * @param options Store, platforms, credentials and callbacks.
  * @returns The pushed image.

@@ -16,6 +16,7 @@ import { openClient } from "./client.ts";
 import { openLocalImage } from "./local_images.ts";
 import { imageOptions } from "./puller.ts";
 import { openStore } from "./store.ts";
+import { isInStore } from "./stored_digest.ts";
 
 /** An image with its name and source. */
 export interface LocatedImage {
@@ -62,7 +63,12 @@ export class ImageFinder implements Disposable {
       const client = await openLocalImage(this.#session, where);
       const { reference } = client;
       const image = await client.image(reference, this.#options);
-      return { reference, image, source: where.transport === "oci" ? "layout" : "archive" };
+      const source = isInStore(this.#session, where)
+        ? "store"
+        : where.transport === "oci"
+        ? "layout"
+        : "archive";
+      return { reference, image, source };
     }
     const { reference } = where;
     if (this.#looksIntoStore) {

@@ -11,6 +11,7 @@ import type { Session } from "../frame/session.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
 import { storePath } from "./store.ts";
+import { isInStore } from "./stored_digest.ts";
 
 /** Pulls images according to the options. */
 export interface Puller extends Disposable {
@@ -83,8 +84,8 @@ export async function openPuller(session: Session): Promise<Puller> {
       }
       const { openLocalImage } = await import("./local_images.ts");
       const layout = await openLocalImage(session, source);
-      // Reading a layout again is cheap.
-      const { pullPolicy = "Always" } = common;
+      // Reading a layout again is cheap; an image in the store itself gets no other name.
+      const pullPolicy = isInStore(session, source) ? "Never" : common.pullPolicy ?? "Always";
       return found(source, layout.reference, { ...common, pullPolicy, client: layout });
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),

@@ -22,6 +22,17 @@ export function readSource(text: string): ImageLocation {
   throw new UsageError(problem, remedy, options);
 }
 
+/** A digest or its start, as in `@sha256:0123456789ab`. */
+const DIGEST_REGEXP = /^@?(sha(?:256|512):[0-9a-f]{6,128})$/;
+
+/**
+ * Returns the digest, or the start of one, by which a text names an image in the store; `undefined`
+ * for a name.
+ */
+export function digestStart(text: string): string | undefined {
+  return DIGEST_REGEXP.exec(text)?.[1];
+}
+
 /** Describes the problem with a reference: the library could not parse it. */
 function describeProblem(error: SyntaxError): string {
   return isExplained(error) ? `cannot ${error.action}: ${error.problem}` : String(error);

@@ -5,9 +5,9 @@ import { blobsOfImage, findHeld } from "../../../store/content/find_held.ts";
 import { openFileOutput } from "../../../store/host/file_output.ts";
 import { exportImage } from "../../../store/images/export_image.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
-import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
+import { locateImage } from "../../access/stored_digest.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
@@ -38,7 +38,7 @@ Examples:
 
 /** Runs `oci export`. */
 export async function run(session: Session): Promise<void> {
-  const source = readSource(session.operands[0] ?? "");
+  const source = await locateImage(session, session.operands[0] ?? "");
   const { output } = session.options<ExportOptions>();
   if (output === undefined) {
     if (Deno.stdout.isTerminal()) {

@@ -1,12 +1,13 @@
 import { unpack, type UnpackedImage, type UnpackOptions } from "../../../cache/pulling/unpack.ts";
 import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
-import type { Reference } from "../../../registry/reference.ts";
+import type { ImageLocation } from "../../../registry/image_location.ts";
 import { openClient } from "../../access/client.ts";
+import { openLocalImage } from "../../access/local_images.ts";
 import { notePartialLayer } from "../../access/note_partial_layer.ts";
 import { imageOptions } from "../../access/puller.ts";
-import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { storePath } from "../../access/store.ts";
+import { isInStore, locateImage } from "../../access/stored_digest.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
@@ -81,14 +82,10 @@ Examples:
 /** Runs `oci unpack`. */
 export async function run(session: Session): Promise<void> {
   const [text = "", directory = ""] = session.operands;
-  const source = readSource(text);
+  const source = await locateImage(session, text);
   if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const { json } = session.options<UnpackCommandOptions>();
-  const { image, report } = await unpackShowing(
-    session,
-    source.transport === "docker" ? source.reference : text,
-    directory,
-  );
+  const { image, report } = await unpackShowing(session, source, directory);
   const { digest } = image;
   const { entries, bytes, skipped, skippedCount } = report;
   if (json) return await session.output.json({ digest, entries, bytes, skipped });
@@ -107,14 +104,23 @@ export async function run(session: Session): Promise<void> {
 /** Unpacks with progress. */
 async function unpackShowing(
   session: Session,
-  source: Reference | string,
+  location: ImageLocation,
   directory: string,
 ): Promise<UnpackedImage> {
+  const [text = ""] = session.operands;
   const options = session.options<UnpackCommandOptions>();
+  const images = await imageOptions(session);
+  const isHeld = isInStore(session, location);
+  const source = location.transport === "docker"
+    ? location.reference
+    : isHeld
+    ? (await openLocalImage(session, location)).reference
+    : text;
   using client = await openClient(session);
   using progress = showProgress(session);
   return await unpack(source, directory, {
-    ...await imageOptions(session),
+    ...images,
+    pullPolicy: isHeld ? "Never" : images.pullPolicy,
     ...extractionOptions(options),
     jobs: options.jobs,
     store: storePath(session),

@@ -2,7 +2,8 @@ import { dirname } from "../../../spec/paths.ts";
 import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
-import { locateOutside, readSource } from "../../access/references.ts";
+import { digestStart, locateOutside, readSource } from "../../access/references.ts";
+import { storePath } from "../../access/store.ts";
 import type { ContainerOptions } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseCommandLine } from "../../frame/command_line.ts";
@@ -61,9 +62,14 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const [target] = named(/^dest$/);
   const isCopy = name === "push" &&
     named(/^ref$/).some((text) => locateOutside(text) !== undefined);
-  // A push reads the store; the image name is only the default destination.
-  const isElsewhere = name === "push" && target !== undefined && !isCopy;
-  const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/);
+  // A push reads the store, and so does a copy of a digest; the image name is only the default
+  // destination.
+  const isPushed = name === "copy" &&
+    named(/^src$/).some((text) => digestStart(text) !== undefined);
+  const isElsewhere = isPushed || name === "push" && target !== undefined && !isCopy;
+  const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/).map((text) => {
+    return digestStart(text) === undefined ? text : `oci:${storePath(session)}`;
+  });
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
   // A reference stands for its registry.
   const registries = named(/^registry$/).map((text) => {
@@ -80,7 +86,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const subject = typeof options.subject === "string" ? [options.subject] : [];
   subject.forEach(readSource);
   const flags = await permissionFlags(
-    isCopy ? "copy" : name as PermissionCommand,
+    isCopy ? "copy" : isPushed ? "push" : name as PermissionCommand,
     [...references, ...subject, ...registries],
     { ...touched({ ...session.options(), ...options }, directory, files), target },
   );

@@ -6,7 +6,7 @@ import { parseManifest } from "../../../spec/image/manifest.ts";
 import { isRunnable } from "../../../spec/image/platform_choice.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
-import { readSource } from "../../access/references.ts";
+import { isInStore, locateImage } from "../../access/stored_digest.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
@@ -44,7 +44,7 @@ Examples:
 /** Runs `oci inspect`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
-  const source = readSource(text);
+  const source = await locateImage(session, text);
   const { raw, config, json } = session.options<InspectOptions>();
   if ([raw, config, json].filter(Boolean).length > 1) {
     throw new UsageError('"--raw", "--config" and "--json" cannot be combined', "Choose one");
@@ -60,7 +60,9 @@ export async function run(session: Session): Promise<void> {
     return await printArtifact(session, await finder.manifestBytes(source), error);
   }
   if (config) return await session.output.bytes(found.image.config.bytes);
-  const name = formatReference(found.reference);
+  const name = isInStore(session, source)
+    ? `@${found.image.digest}`
+    : formatReference(found.reference);
   await session.print(describeImage(name, found), imageText(name, found.image));
 }
 

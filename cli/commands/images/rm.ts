@@ -3,16 +3,13 @@ import {
   LayoutIndex,
   type StoredReference,
 } from "../../../store/content/layout_index.ts";
-import { readReference } from "../../access/references.ts";
+import { digestStart, readReference } from "../../access/references.ts";
 import { openExistingStore } from "../../access/store.ts";
 import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
-
-/** A digest or its start, as in `@sha256:0123456789ab`. */
-const DIGEST = /^@?(sha(?:256|512):[0-9a-f]{6,128})$/;
 
 /** Describes `oci rm`. */
 export function define(command: Command): Command {
@@ -67,7 +64,7 @@ function find(entries: readonly StoredEntry[], text: string): StoredEntry {
   const found = findReference(named, text) ?? findUnnamed(entries, text);
   if (found !== undefined) return found;
   // Throws if the text is not a name at all.
-  if (!DIGEST.test(text)) readReference(text);
+  if (digestStart(text) === undefined) readReference(text);
   throw new CommandError(
     `cannot remove "${text}": not found in the store`,
     'List its images with "oci images"',
@@ -77,7 +74,7 @@ function find(entries: readonly StoredEntry[], text: string): StoredEntry {
 
 /** Finds the entry without a name for the start of a digest, as `oci images` prints it. */
 function findUnnamed(entries: readonly StoredEntry[], text: string): StoredEntry | undefined {
-  const [, start] = DIGEST.exec(text) ?? [];
+  const start = digestStart(text);
   if (start === undefined) return undefined;
   const found = entries.filter(({ descriptor: { digest } }) => digest.startsWith(start));
   const [first, second] = found.filter(({ name }) => name === null);

@@ -7,9 +7,9 @@ import type { ContentStore } from "../../../store/content/content_store.ts";
 import { findHeld } from "../../../store/content/find_held.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import { type FoundSource, openPuller, type Puller } from "../../access/puller.ts";
-import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
+import { isInStore, locateImage } from "../../access/stored_digest.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
@@ -126,11 +126,14 @@ async function findImage(
   // The arbitrary text that another tool wrote need not be a reference.
   const stored = await store.resolve(text);
   if (stored !== undefined) return { name: text, descriptor: stored };
-  const found = await puller.find(readSource(text));
+  const location = await locateImage(session, text);
+  const found = await puller.find(location);
   const name = formatReference(found.reference);
   session.workOn(name);
   using progress = showProgress(session);
-  return { name, descriptor: await pullAny(found, progress.report) };
+  const descriptor = await pullAny(found, progress.report);
+  // A digest in the store is not a name.
+  return { name: isInStore(session, location) ? undefined : name, descriptor };
 }
 
 async function pullAny(

@@ -19,6 +19,7 @@ import { imageOptions } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore, storePath } from "../../access/store.ts";
+import { locateImage } from "../../access/stored_digest.ts";
 import { TRANSFER_WORDS } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
@@ -124,7 +125,7 @@ async function bring(
   text: string,
   store: ContentStore,
 ): Promise<Held<PulledArtifact>> {
-  const source = readSource(text);
+  const source = await locateImage(session, text);
   const name = source.transport === "docker" ? formatReference(source.reference) : text;
   const { jobs } = session.options<ArtifactOptions>();
   using client = await openClient(session);

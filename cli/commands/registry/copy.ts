@@ -5,6 +5,7 @@ import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { readSource } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
+import { locateImage } from "../../access/stored_digest.ts";
 import {
   authOf,
   checkTransferOptions,
@@ -46,7 +47,7 @@ Examples:
 /** Runs `oci copy`. */
 export async function run(session: Session): Promise<void> {
   const [source = "", target = ""] = session.operands;
-  const [from, to] = [readSource(source), readSource(target)];
+  const [from, to] = [await locateImage(session, source), readSource(target)];
   checkTransferOptions(session);
   const { allTags, json } = session.options<TransferOptions>();
   const auth = authOf(from, to, await readAuth(session));

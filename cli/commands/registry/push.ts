@@ -4,8 +4,9 @@ import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { isReference, locateOutside, readSource } from "../../access/references.ts";
+import { digestStart, isReference, locateOutside, readSource } from "../../access/references.ts";
 import { openStore, storePath } from "../../access/store.ts";
+import { locateImage } from "../../access/stored_digest.ts";
 import {
   checkTransferOptions,
   isPipe,
@@ -43,7 +44,9 @@ Examples:
 
 /** Runs `oci push`. */
 export async function run(session: Session): Promise<void> {
-  const [name = "", target = name] = session.operands;
+  const [text = "", target = text] = session.operands;
+  const held = digestStart(text) === undefined ? undefined : await locateImage(session, text);
+  const name = held?.transport === "oci" ? `@${held.digest}` : text;
   const outside = locateOutside(name);
   // A name stored by another tool may not be valid in a registry.
   const to = session.operands[1] === undefined && !isReference(name)
