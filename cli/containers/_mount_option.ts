@@ -3,7 +3,7 @@ import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 
 /**
- * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:ro]`, or pairs such as
+ * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:OPTIONS]`, or pairs such as
  * `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that contains a comma needs double quotes.
  *
  * @throws {SyntaxError} If the text has neither form.
@@ -12,12 +12,33 @@ export function parseMount(text: string): Mount {
   return /^"?[a-z-]+(=|,|$)/.test(text) ? parsePairs(text) : parseColons(text);
 }
 
+/** Name of a volume, which docker and podman keep apart from paths. */
+const VOLUME_NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+const PROPAGATION_REGEXP = /^r?(private|shared|slave)$/;
+/**
+ * Options that change nothing: containers have no SELinux label that a file would have to match, and
+ * caching of mounts exists on macOS only.
+ */
+const IDLE_REGEXP = /^([zZ]|cached|consistent|delegated)$/;
+
 function parseColons(text: string): Mount {
-  const [source = "", target = "", flag = "rw", ...rest] = text.split(":");
-  if (source === "" || rest.length > 0 || !/^(ro|rw)$/.test(flag)) {
+  const [source = "", target = "", list = "rw", ...rest] = text.split(":");
+  const options = list.split(",");
+  const accesses = options.filter((option) => option === "ro" || option === "rw");
+  const propagations = options.filter((option) => PROPAGATION_REGEXP.test(option));
+  const idle = options.filter((option) => IDLE_REGEXP.test(option));
+  const isKnown = accesses.length + propagations.length + idle.length === options.length;
+  const isSingle = accesses.length <= 1 && propagations.length <= 1;
+  if (source === "" || rest.length > 0 || !isKnown || !isSingle) {
     throw new SyntaxError("it must be SOURCE:TARGET or SOURCE:TARGET:ro");
   }
-  return bindMount(source, target, flag === "ro");
+  if (VOLUME_NAME_REGEXP.test(source) && target !== "") {
+    throw new SyntaxError(
+      `${JSON.stringify(source)} is the name of a volume, and there are no volumes: ` +
+        `write "./${source}" for a directory here`,
+    );
+  }
+  return bindMount(source, target, accesses[0] === "ro", propagations[0]);
 }
 
 function parsePairs(text: string): Mount {
@@ -97,13 +118,18 @@ function parseMode(text: string): string {
   throw new SyntaxError('"tmpfs-mode" must have up to four octal digits');
 }
 
-function bindMount(source: string, target: string, isReadOnly: boolean): Mount {
+function bindMount(
+  source: string,
+  target: string,
+  isReadOnly: boolean,
+  propagation = "rprivate",
+): Mount {
   if (source === "") throw new SyntaxError("it has no source");
   return {
     destination: checkTarget(target),
     type: "bind",
     source: resolve(source),
-    options: ["rbind", "rprivate", isReadOnly ? "ro" : "rw"],
+    options: ["rbind", propagation, isReadOnly ? "ro" : "rw"],
   };
 }
 

@@ -210,6 +210,7 @@ const MISUSE = [
   { args: ["--cwd", "here"], says: "it must be an absolute path" },
   { args: ["--env", "=x"], says: "it must be NAME=VALUE" },
   { args: ["--mount", "/a"], says: "its target must be an absolute path" },
+  { args: ["--mount", "data:/a"], says: 'write "./data" for a directory here' },
   { args: ["--mount", "/not/here:/a"], says: 'cannot mount "/not/here"' },
   { args: ["--read-only", "--read-write"], says: "cannot be combined" },
   { args: ["--bundler", "magic"], says: "it must be auto, overlay or uncompressed" },
@@ -388,6 +389,26 @@ Deno.test.each([
     mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "rw"] },
   },
   {
+    text: "/a:/b:ro,z",
+    mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "ro"] },
+  },
+  {
+    text: "/a:/b:Z",
+    mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "rw"] },
+  },
+  {
+    text: "/a:/b:rslave,cached",
+    mount: { destination: "/b", source: "/a", options: ["rbind", "rslave", "rw"] },
+  },
+  {
+    text: "./a:/b",
+    mount: {
+      destination: "/b",
+      source: `${Deno.cwd()}/a`,
+      options: ["rbind", "rprivate", "rw"],
+    },
+  },
+  {
     text: "type=bind,src=/a,dst=/b,ro",
     mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "ro"] },
   },
@@ -425,6 +446,10 @@ Deno.test.each([
   { text: ":/b" },
   { text: "/a:/b:rx" },
   { text: "/a:/b:ro:z" },
+  { text: "/a:/b:ro,rw" },
+  { text: "/a:/b:shared,slave" },
+  { text: "/a:/b:" },
+  { text: "data:/b" },
   { text: "type=nfs,target=/b" },
   { text: "target=/b" },
   { text: "source=/a" },
