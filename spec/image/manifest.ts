@@ -3,6 +3,7 @@ import { LimitError } from "../errors.ts";
 import { JsonReader, present } from "../json.ts";
 import { type Descriptor, readDescriptor } from "./descriptor.ts";
 import {
+  DOCKER_CONFIG,
   DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,
   isIndexMediaType,
@@ -174,10 +175,26 @@ function readManifest(json: JsonReader, mediaType: string, maxLayers: number): M
   return {
     schemaVersion: 2,
     mediaType,
-    config: readDescriptor(json.at("config")),
+    config: readConfig(json.at("config"), mediaType),
     layers: readLayers(layers),
     ...readCommon(json),
   };
+}
+
+/** Types that clients and registries of old wrote for the config of an image, by mistake. */
+const MISTAKEN_CONFIG_TYPES: ReadonlySet<string> = new Set([
+  "",
+  "application/json",
+  "application/octet-stream",
+  "text/html",
+]);
+
+/** Reads the config. A manifest of Docker, which has no artifacts, gets Docker's type for it. */
+function readConfig(json: JsonReader, manifestType: string): Descriptor {
+  const config = readDescriptor(json);
+  const isMistaken = manifestType === DOCKER_MANIFEST &&
+    MISTAKEN_CONFIG_TYPES.has(config.mediaType);
+  return isMistaken ? { ...config, mediaType: DOCKER_CONFIG } : config;
 }
 
 function readIndex(json: JsonReader, mediaType: string): Index {

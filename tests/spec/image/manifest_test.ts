@@ -240,3 +240,18 @@ Deno.test("parseManifest() keeps the media types of artifacts", () => {
 
   assertEquals(parse(manifest).value, manifest as unknown);
 });
+
+Deno.test.each([
+  { mediaType: "application/octet-stream" },
+  { mediaType: "application/json" },
+  { mediaType: "text/html" },
+  { mediaType: "" },
+])("parseManifest() takes the config type '$mediaType' of Docker for an image", ({ mediaType }) => {
+  const config = { ...CONFIG, mediaType };
+  const docker = parse({ ...MANIFEST, mediaType: DOCKER_MANIFEST, config });
+  const oci = parse({ ...MANIFEST, config });
+
+  assert(docker.kind === "manifest" && oci.kind === "manifest");
+  assertEquals(docker.value.config, { ...CONFIG, mediaType: DOCKER_CONFIG });
+  assertEquals(oci.value.config, config);
+});
