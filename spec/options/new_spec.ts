@@ -1,5 +1,6 @@
 import { explainedError } from "../error_facts.ts";
 import { OciError } from "../errors.ts";
+import { present } from "../json.ts";
 import type { IdMapping } from "../runtime/runtime_linux.ts";
 import type { Mount, RuntimeSpec } from "../runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecDraft, SpecOption } from "../runtime/spec_option.ts";
@@ -14,8 +15,8 @@ import { resolveUser } from "./user.ts";
  * The default is like that of runc and podman: a root file system at `rootfs`, the usual mounts,
  * masked kernel files, Docker's capabilities, no new privileges, and new namespaces except for
  * users. Options are applied in their order. Values that depend on several options are computed at
- * the end: the user is looked up, `HOME` and `PATH` are set, and the configuration is adapted to a
- * user namespace.
+ * the end: the user is looked up, `HOME`, `PATH` and, if the host has a name, `HOSTNAME` are set,
+ * and the configuration is adapted to a user namespace.
  *
  * @param options Changes to the default.
  * @returns The configuration. {@linkcode formatSpec} serializes it.
@@ -96,9 +97,10 @@ function settleUser(spec: SpecDraft): SpecDraft {
   return withDefaultEnv({ ...spec, process }, { HOME: home });
 }
 
+/** Sets `PATH`, `TERM` for a terminal, and `HOSTNAME` for a host with a name of its own. */
 function settleEnv(spec: SpecDraft): SpecDraft {
-  const defaults = { PATH: DEFAULT_PATH };
-  return withDefaultEnv(spec, spec.process.terminal ? { ...defaults, TERM: "xterm" } : defaults);
+  const TERM = spec.process.terminal ? "xterm" : undefined;
+  return withDefaultEnv(spec, present({ PATH: DEFAULT_PATH, TERM, HOSTNAME: spec.hostname }));
 }
 
 function withDefaultEnv(spec: SpecDraft, defaults: Readonly<Record<string, string>>): SpecDraft {

@@ -7,6 +7,8 @@ import {
   type SpecOption,
   withArgs,
   withDefaultSeccomp,
+  withEnv,
+  withHostname,
   withImageConfig,
   withTerminal,
   withUser,
@@ -57,6 +59,15 @@ Deno.test("newSpec() sets TERM for a terminal if nothing else does", () => {
   assertEquals(process.terminal, true);
   assertEquals(process.consoleSize, size);
   assertEquals(process.env?.includes("TERM=xterm"), true);
+});
+
+Deno.test("newSpec() sets HOSTNAME to the host name where nothing else does", () => {
+  const named = newSpec(withHostname("db"));
+  const own = newSpec(withHostname("db"), withEnv({ HOSTNAME: "mine" }));
+
+  assertEquals(named.process.env?.filter((line) => line.startsWith("HOSTNAME")), ["HOSTNAME=db"]);
+  assertEquals(own.process.env?.filter((line) => line.startsWith("HOSTNAME")), ["HOSTNAME=mine"]);
+  assertEquals(newSpec().process.env?.some((line) => line.startsWith("HOSTNAME")), false);
 });
 
 Deno.test("newSpec() does not change its defaults", () => {
