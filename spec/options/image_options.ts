@@ -51,7 +51,8 @@ export function withImageConfig(
   options: ImageConfigOptions = {},
 ): SpecOption {
   const { image = "the image" } = options;
-  const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = "", User = "" } = config.config;
+  const { Cmd = [], Env = [], WorkingDir = "", User = "" } = config.config;
+  const Entrypoint = withoutEmpty(config.config.Entrypoint ?? []);
   return (spec) => ({
     ...spec,
     process: {
@@ -70,6 +71,11 @@ export function withImageConfig(
       user: { text: User, additionalGids: false },
     },
   });
+}
+
+/** Returns an entry point. A single empty word is how a Dockerfile removes that of its base. */
+function withoutEmpty(entrypoint: readonly string[]): readonly string[] {
+  return entrypoint.length === 1 && entrypoint[0] === "" ? [] : entrypoint;
 }
 
 /** Resolves a path of the image; it cannot leave the root. */

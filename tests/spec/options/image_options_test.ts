@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { imageAnnotations, newSpec, withAnnotations, withImageConfig } from "../../../spec/mod.ts";
+import {
+  imageAnnotations,
+  newSpec,
+  withAnnotations,
+  withCommand,
+  withImageConfig,
+} from "../../../spec/mod.ts";
 import { GROUP, IMAGE, PASSWD } from "../_generated_specs.ts";
 
 function processOf(config: typeof IMAGE.config) {
@@ -14,6 +20,14 @@ Deno.test("withImageConfig() applies the config of the image", () => {
   assertEquals(process.cwd, "/srv");
   assertEquals(process.user, { uid: 1000, gid: 1000, additionalGids: [44, 1000] });
   assertEquals(process.env, ["HOME=/home/app", "PATH=/opt/bin:/bin", "A=1"]);
+});
+
+Deno.test("withImageConfig() takes a single empty word for no entry point", () => {
+  const image = { ...IMAGE, config: { Entrypoint: [""], Cmd: ["a"] } };
+  const option = withImageConfig(image, PASSWD, GROUP);
+
+  assertEquals(newSpec(option).process.args, ["a"]);
+  assertEquals(newSpec(option, withCommand(["b", "c"])).process.args, ["b", "c"]);
 });
 
 Deno.test("withImageConfig() defaults to root", () => {
