@@ -48,7 +48,10 @@ export async function openClient(
   });
 }
 
+/** A missing file on the command line is a mistake, unlike a missing one in its usual place. */
 async function credentialsIn(path: string): Promise<CredentialStore> {
+  const { naming } = await import("./option_file.ts");
+  await naming("--authfile", path, () => Deno.stat(path));
   const { CredentialFiles } = await import("../../registry/auth/credential_files.ts");
   return new CredentialFiles({ paths: [path] });
 }

@@ -47,7 +47,8 @@ export async function run(session: Session): Promise<void> {
   const auth = await readAuth(session, { registry: place.key });
   if (auth === undefined) throw new UsageError("the user name is missing", 'Specify "--user NAME"');
   const { signal } = session;
-  using client = await openClient(session);
+  // The file need not exist yet, and only the given credential is checked.
+  using client = await openClient(session, { credentials: "none" });
   const isChecked = await client.checkCredential(place.registry, auth, { signal });
   if (!isChecked) {
     session.warn(`${place.registry} requires no login, so the credential was not checked`);

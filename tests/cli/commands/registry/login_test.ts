@@ -127,6 +127,17 @@ Deno.test("oci login reports that a registry requires no login", async () => {
   });
 });
 
+Deno.test("oci rejects a credential file on the command line that does not exist", async () => {
+  await using scene = await makeScene();
+  const missing = scene.home.join("none.json");
+  const image = `${scene.host}/app:1`;
+
+  const { code, stderr } = await scene.oci(["pull", "--authfile", missing, image]);
+
+  assertEquals(code, 2);
+  assertMatch(stderr, /: cannot read --authfile "\S+none\.json": .*\. Check the path\n$/);
+});
+
 Deno.test("oci login and logout change the given files", async () => {
   await using scene = await makeScene();
   const { host, oci, home, config } = scene;
