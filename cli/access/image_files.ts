@@ -4,9 +4,9 @@ import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
 import { CommandError } from "../frame/errors.ts";
 import type { Session } from "../frame/session.ts";
-import { locateImage } from "./stored_digest.ts";
 import { ImageFinder } from "./image_finder.ts";
 import { notePartialLayer } from "./note_partial_layer.ts";
+import { locateImage } from "./references.ts";
 
 /** The files of an image, valid until disposal. */
 export interface OpenImageFiles extends Disposable {

@@ -15,8 +15,7 @@ import type { Session } from "../frame/session.ts";
 import { openClient } from "./client.ts";
 import { openLocalImage } from "./local_images.ts";
 import { imageOptions } from "./puller.ts";
-import { openStore } from "./store.ts";
-import { isInStore } from "./stored_digest.ts";
+import { isInStore, openStore } from "./store.ts";
 
 /** An image with its name and source. */
 export interface LocatedImage {

@@ -10,8 +10,7 @@ import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
-import { storePath } from "./store.ts";
-import { isInStore } from "./stored_digest.ts";
+import { isInStore, storePath } from "./store.ts";
 
 /** Pulls images according to the options. */
 export interface Puller extends Disposable {

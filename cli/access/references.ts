@@ -2,6 +2,7 @@ import { type ImageLocation, parseImageLocation } from "../../registry/image_loc
 import type { Reference } from "../../registry/reference.ts";
 import { isExplained } from "../../spec/error_facts.ts";
 import { NAME_ADVICE, UsageError } from "../frame/errors.ts";
+import type { Session } from "../frame/session.ts";
 
 /**
  * Parses the location of an image in a registry, a layout or an archive.
@@ -20,6 +21,20 @@ export function readSource(text: string): ImageLocation {
   const own = isExplained(parsed) ? parsed.advice : undefined;
   const remedy = own ?? (/^[./]/.test(text) ? adviceForPath(text) : NAME_ADVICE);
   throw new UsageError(problem, remedy, options);
+}
+
+/**
+ * Parses the location of an image. A digest or its start, as in `@sha256:0123456789ab`, names an
+ * image in the store, which need not have a name.
+ *
+ * @throws {UsageError} If the text is invalid.
+ * @throws {CommandError} If the store does not have the digest, or has several that start like this.
+ */
+export async function locateImage(session: Session, text: string): Promise<ImageLocation> {
+  const start = digestStart(text);
+  if (start === undefined) return readSource(text);
+  const { locateDigest } = await import("./stored_digest.ts");
+  return await locateDigest(session, start, text);
 }
 
 /** A digest or its start, as in `@sha256:0123456789ab`. */

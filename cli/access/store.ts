@@ -1,4 +1,5 @@
 import { storeDirectory } from "../../cache/directory.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { lstatIfAny } from "../../store/host/durable.ts";
 import type { Session } from "../frame/session.ts";
@@ -6,6 +7,12 @@ import type { Session } from "../frame/session.ts";
 /** Returns the store directory from the command line or the environment. */
 export function storePath(session: Session): string {
   return session.options().store ?? storeDirectory();
+}
+
+/** Whether a location is a digest in the store of the command, so that nothing has to be copied. */
+export function isInStore(session: Session, location: ImageLocation): boolean {
+  return location.transport === "oci" && location.digest !== undefined &&
+    location.path === storePath(session);
 }
 
 /** Opens the store from the command line or the environment. */

@@ -1,32 +1,25 @@
-import type { ImageLocation } from "../../registry/image_location.ts";
+import type { LayoutLocation } from "../../registry/image_location.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { CommandError } from "../frame/errors.ts";
 import type { Session } from "../frame/session.ts";
-import { digestStart, readSource } from "./references.ts";
-import { openExistingStore, storePath } from "./store.ts";
+import { openExistingStore } from "./store.ts";
 
 /**
- * Parses the location of an image. A digest or its start, as in `@sha256:0123456789ab`, names an
- * image in the store, which need not have a name.
+ * Finds the location of a document in the store by the start of its digest.
  *
- * @throws {UsageError} If the text is invalid.
- * @throws {CommandError} If the store does not have the digest, or has several that start like this.
+ * @param text The text that contains it, for errors.
+ * @throws {CommandError} If the store does not have it, or has several that start like this.
  */
-export async function locateImage(session: Session, text: string): Promise<ImageLocation> {
-  const start = digestStart(text);
-  if (start === undefined) return readSource(text);
+export async function locateDigest(
+  session: Session,
+  start: string,
+  text: string,
+): Promise<LayoutLocation> {
   const store = await openExistingStore(session);
   return { transport: "oci", path: store.path, digest: await findDigest(store, start, text) };
 }
 
-/** Whether a location is a digest in the store of the command, so that nothing has to be copied. */
-export function isInStore(session: Session, location: ImageLocation): boolean {
-  return location.transport === "oci" && location.digest !== undefined &&
-    location.path === storePath(session);
-}
-
-/** Finds the digest of a document in a store by its start. */
 async function findDigest(store: ContentStore, start: string, text: string): Promise<Digest> {
   const listed = (await store.descriptors()).map(({ digest }) => digest);
   const [first, second] = new Set(listed.filter((digest) => digest.startsWith(start)));

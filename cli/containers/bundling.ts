@@ -13,8 +13,8 @@ import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_
 import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
 import { showLateProgress } from "../access/late_progress.ts";
 import { openPuller } from "../access/puller.ts";
+import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";
-import { locateImage } from "../access/stored_digest.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import type { ContainerOptions } from "./container_options.ts";

@@ -3,9 +3,8 @@ import { isArchiveLocation } from "../../../registry/image_location.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { readSource } from "../../access/references.ts";
+import { locateImage, readSource } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
-import { locateImage } from "../../access/stored_digest.ts";
 import {
   authOf,
   checkTransferOptions,

@@ -4,9 +4,14 @@ import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { digestStart, isReference, locateOutside, readSource } from "../../access/references.ts";
+import {
+  digestStart,
+  isReference,
+  locateImage,
+  locateOutside,
+  readSource,
+} from "../../access/references.ts";
 import { openStore, storePath } from "../../access/store.ts";
-import { locateImage } from "../../access/stored_digest.ts";
 import {
   checkTransferOptions,
   isPipe,
