@@ -33,7 +33,7 @@ export class DemoScript {
   async end(document: unknown): Promise<void> {
     if (this.#session.options().json) return await this.#session.output.json(document);
     await this.#session.output.text(`Done. The registry and the store have been removed.
-Try it on a real one:
+Try it on a real image:
 
   ${ownCommand()} pull alpine:3.20`);
   }

@@ -109,15 +109,7 @@ export async function registryError(
     return new AuthError(`${answered}${says}`, { ...fields, advice: LOGIN_ADVICE });
   }
   if (context.isWrite && isRefusal && !answer.redirected) {
-    const isLogin = status === 401 || status === 403;
-    if (isLogin) {
-      const advice = "Log in as a user with access";
-      return new AuthError(`${answered}${says} (${authentication})`, { ...fields, advice });
-    }
-    // What a document names may be missing although the repository is there.
-    const isRepository = status === 404 && !/^(MANIFEST_)?BLOB_/.test(registryCode ?? "");
-    const Kind = isRepository ? NotFoundError : RegistryError;
-    return new Kind(`${answered}${says}`, { ...fields, advice: writeAdvice(status, registryCode) });
+    return writeError(`${answered}${says}`, authentication, fields);
   }
   if ((status === 401 || status === 403) && !answer.redirected) {
     return new AuthError(
@@ -131,6 +123,23 @@ export async function registryError(
   return new RegistryError(`${who} answered ${words}`, fields);
 }
 
+/** Creates the error for a change that the registry refuses. */
+function writeError(
+  problem: string,
+  authentication: string | undefined,
+  fields: RegistryErrorFields,
+): RegistryError {
+  const { status, registryCode } = fields;
+  if (status === 401 || status === 403) {
+    const advice = "Log in as a user with access";
+    return new AuthError(`${problem} (${authentication})`, { ...fields, advice });
+  }
+  // What a document names may be missing although the repository is there.
+  const isRepository = status === 404 && !/^(MANIFEST_)?BLOB_/.test(registryCode ?? "");
+  const Kind = isRepository ? NotFoundError : RegistryError;
+  return new Kind(problem, { ...fields, advice: writeAdvice(status, registryCode) });
+}
+
 function rateLimitError(
   answered: string,
   headers: Headers,
@@ -140,7 +149,7 @@ function rateLimitError(
   const limit = headers.get("ratelimit-limit") ?? undefined;
   const remaining = headers.get("ratelimit-remaining") ?? undefined;
   const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
-  const advice = `${comeBack(fields.retryAfterMs, now)}, or log in for a higher limit`;
+  const advice = `${retryAdvice(fields.retryAfterMs, now)}, or log in for a higher limit`;
   return new RateLimitError(`${answered}${quota}`, { ...fields, limit, remaining, advice });
 }
 
@@ -176,7 +185,7 @@ function writeAdvice(status: number, registryCode: string | undefined): string |
   return status === 413 ? "Ask its operator to raise the limit" : undefined;
 }
 
-function comeBack(retryAfterMs: number | undefined, now: number): string {
+function retryAdvice(retryAfterMs: number | undefined, now: number): string {
   if (retryAfterMs === undefined) return "Try again later";
   const seconds = Math.ceil(retryAfterMs / 1000);
   return `Try again in ${seconds} s, at ${new Date(now + retryAfterMs).toISOString()}`;

@@ -86,31 +86,8 @@ export class ChainStore {
         lock.close();
       };
       try {
-        const record = readChainRecord(this.path, name);
-        const path = `${this.path}/${name}`;
-        const isTaken = isChain(path);
-        if (isTaken && typeof record === "object" && record.key === key) {
-          await release();
-          return { ...record, name, path };
-        }
-        if (isTaken) {
-          await release();
-          continue;
-        }
-        // Resolve symlinks, as the mount table does.
-        const draft = `${await Deno.realPath(this.path)}/${name}.new`;
-        await discard(draft);
-        return {
-          path: draft,
-          publish: (rest) => this.#publish(draft, name, { key, ...rest }),
-          [Symbol.asyncDispose]: async () => {
-            try {
-              await discard(draft);
-            } finally {
-              await release();
-            }
-          },
-        };
+        const found = await this.#beginAs(name, key, release);
+        if (found !== undefined) return found;
       } catch (error) {
         lock.close();
         throw error;
@@ -121,6 +98,35 @@ export class ChainStore {
       action: `extract a layer in "${this.path}"`,
       advice: "Remove the directory",
     });
+  }
+
+  /** Returns the layer or the draft of a locked name; `undefined` if another layer has the name. */
+  async #beginAs(
+    name: string,
+    key: string,
+    release: () => Promise<void>,
+  ): Promise<Chain | ChainDraft | undefined> {
+    const path = `${this.path}/${name}`;
+    if (isChain(path)) {
+      const record = readChainRecord(this.path, name);
+      await release();
+      const isSame = typeof record === "object" && record.key === key;
+      return isSame ? { ...record, name, path } : undefined;
+    }
+    // Resolve symlinks, as the mount table does.
+    const draft = `${await Deno.realPath(this.path)}/${name}.new`;
+    await discard(draft);
+    return {
+      path: draft,
+      publish: (rest) => this.#publish(draft, name, { key, ...rest }),
+      [Symbol.asyncDispose]: async () => {
+        try {
+          await discard(draft);
+        } finally {
+          await release();
+        }
+      },
+    };
   }
 
   async #publish(draft: string, name: string, record: ChainRecord): Promise<Chain> {

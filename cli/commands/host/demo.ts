@@ -2,9 +2,10 @@ import { CachingPuller } from "../../../cache/pulling/caching_puller.ts";
 import { LayoutHashCache } from "../../../cache/pulling/hash_cache.ts";
 import { LayoutImageCache } from "../../../cache/pulling/layout_image_cache.ts";
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
-import type { ImageProgress } from "../../../registry/image_client.ts";
-import { formatReference, parseReference } from "../../../registry/reference.ts";
+import type { ImageClientOptions } from "../../../registry/image_client.ts";
+import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
 import { serveRegistry } from "../../../registry/server/server.ts";
+import type { Digest } from "../../../spec/digest.ts";
 import { ContentStore } from "../../../store/content/content_store.ts";
 import type { Image } from "../../../store/images/image.ts";
 import { DemoContent } from "../../demo/demo_content.ts";
@@ -66,19 +67,9 @@ export async function run(session: Session): Promise<void> {
   const reference = parseReference(`${server.host}/${REPOSITORY}:${TAG}`);
   const name = formatReference(reference);
   const pull = async (platform: string): Promise<DemoPull> => {
-    const [started, before] = [performance.now(), requests];
-    const done: ImageProgress[] = [];
-    const image = await puller.image(reference, {
-      platform,
-      signal,
-      onProgress: (event) => {
-        if (event.phase === "done" && !event.cached) done.push(event);
-      },
-    });
-    const durationMs = Math.round(performance.now() - started);
-    const isLayer = ({ digest }: ImageProgress) => image.layers.some((l) => l.digest === digest);
-    const fetched = done.filter(isLayer).length;
-    return { image, platform, durationMs, requests: requests - before, fetched };
+    const before = requests;
+    const measured = await measurePull(puller, reference, { platform, signal });
+    return { ...measured, platform, requests: requests - before };
   };
 
   const first = await pull("linux/amd64");
@@ -101,6 +92,24 @@ export async function run(session: Session): Promise<void> {
     digest: image.digest,
     pulls: [first, second, third].map(({ image: _, ...pull }) => pull),
   });
+}
+
+/** Pulls an image; measures the time and counts the layers that were not in the store before. */
+async function measurePull(
+  puller: CachingPuller,
+  reference: Reference,
+  options: ImageClientOptions,
+): Promise<Pick<DemoPull, "image" | "durationMs" | "fetched">> {
+  const started = performance.now();
+  const done = new Set<Digest | undefined>();
+  const image = await puller.image(reference, {
+    ...options,
+    onProgress: ({ phase, cached, digest }) => {
+      if (phase === "done" && !cached) done.add(digest);
+    },
+  });
+  const durationMs = Math.round(performance.now() - started);
+  return { image, durationMs, fetched: image.layers.filter((l) => done.has(l.digest)).length };
 }
 
 function summary({ image, platform, durationMs, requests, fetched }: DemoPull): string {
