@@ -1,4 +1,4 @@
-import type { Digest } from "../../spec/digest.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
 import { checkIntegers } from "../../spec/error_facts.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -331,6 +331,7 @@ export class RemoteClient implements ImageClient, Disposable {
 
   /**
    * Deletes a tag, or a manifest with all of its tags. The registry frees blobs by garbage collection.
+   * A manifest that refers to another one is also removed from the fallback tag for referrers.
    *
    * @param repository The repository.
    * @param tagOrDigest A tag deletes that tag alone; a digest deletes the manifest.
@@ -343,7 +344,11 @@ export class RemoteClient implements ImageClient, Disposable {
     tagOrDigest: string,
     options: RemoteOptions = {},
   ): Promise<void> {
-    await (await this.#openWriter()).deleteManifest(repository, tagOrDigest, options);
+    const writer = await this.#openWriter();
+    const remove = () => writer.deleteManifest(repository, tagOrDigest, options);
+    if (!isDigest(tagOrDigest)) return await remove();
+    const { deleteReferrer } = await import("./_fallback_referrers.ts");
+    await deleteReferrer(this, { ...repository, digest: tagOrDigest }, remove, options);
   }
 
   /** Closes the connections. */

@@ -208,7 +208,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const { subject } = document.value;
     if (subject === undefined || isListedAsReferrer) return;
     const { referrerDescriptor } = await import("../referrers.ts");
-    const { addReferrer } = await import("./_add_referrer.ts");
+    const { addReferrer } = await import("./_fallback_referrers.ts");
     const entry = referrerDescriptor(descriptor, document);
     // Each update reads and writes the list, so concurrent ones would be lost.
     const update = this.#referrers.catch(() => {}).then(() => {

@@ -50,7 +50,8 @@ export async function run(session: Session): Promise<void> {
   }
   const auth = await readAuth(session);
   using client = await openClient(session);
-  await client.delete(reference, digest ?? tag ?? "", { auth, signal: session.signal });
+  const { signal, warn: onWarning } = session;
+  await client.delete(reference, digest ?? tag ?? "", { auth, signal, onWarning });
   if (session.options().json) {
     await session.output.json({
       reference: name,

@@ -1,0 +1,122 @@
+import { type Digest, digestOf } from "../../spec/digest.ts";
+import { describeError } from "../../spec/error_facts.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import type { ManifestDocument } from "../../spec/image/manifest.ts";
+import { OCI_INDEX } from "../../spec/image/media_types.ts";
+import { NotFoundError } from "../errors.ts";
+import type { Reference, Repository } from "../reference.ts";
+import { referrersTag } from "../referrers.ts";
+import type { PushManifestOptions, RemoteOptions } from "../remote_client_options.ts";
+
+/** The functions of a client for documents. */
+interface DocumentClient {
+  /** Downloads a manifest or an index. */
+  document(reference: Reference, options: RemoteOptions): Promise<ImageDocument<ManifestDocument>>;
+  /** Uploads a manifest or an index. */
+  pushManifest(
+    reference: Reference,
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    options: PushManifestOptions,
+  ): Promise<unknown>;
+}
+
+/**
+ * Adds a manifest to the index under the referrers tag of its subject, in registries without the
+ * referrers API.
+ */
+export async function addReferrer(
+  client: DocumentClient,
+  repository: Repository,
+  subject: Pick<Descriptor, "digest">,
+  entry: Descriptor,
+  options: PushManifestOptions,
+): Promise<void> {
+  const reference = { ...repository, tag: referrersTag(subject.digest) };
+  const index = await readIndex(client, reference, options);
+  if (index.manifests.some((known) => known.digest === entry.digest)) return;
+  await pushIndex(client, reference, index, [...index.manifests, entry], options);
+}
+
+/**
+ * Deletes a manifest. If it refers to another one, also removes it from the index under the referrers
+ * tag of that one, which registries without the referrers API do not do.
+ *
+ * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#deleting-manifests | Deleting Manifests}.
+ *
+ * @param client Client of the registry.
+ * @param reference The manifest.
+ * @param remove Deletes the manifest.
+ * @param options Credentials and the like.
+ */
+export async function deleteReferrer(
+  client: DocumentClient,
+  reference: Repository & { readonly digest: Digest },
+  remove: () => Promise<void>,
+  options: RemoteOptions,
+): Promise<void> {
+  const { digest, ...repository } = reference;
+  const subject = await findSubject(client, reference, options);
+  await remove();
+  if (subject === undefined) return;
+  try {
+    const list = { ...repository, tag: referrersTag(subject) };
+    const index = await readIndex(client, list, options);
+    const others = index.manifests.filter((known) => known.digest !== digest);
+    if (others.length === index.manifests.length) return;
+    await pushIndex(client, list, index, others, options);
+  } catch (error) {
+    // The manifest has been deleted nevertheless.
+    options.signal?.throwIfAborted();
+    const why = describeError(error);
+    options.onWarning?.(`${digest} is still listed as a referrer of ${subject}: ${why}`);
+  }
+}
+
+/** Finds the digest of the manifest that another one refers to, if that can be read. */
+async function findSubject(
+  client: DocumentClient,
+  reference: Reference,
+  options: RemoteOptions,
+): Promise<Digest | undefined> {
+  try {
+    return (await client.document(reference, options)).value.value.subject?.digest;
+  } catch {
+    // The deletion reports faults of the network and a missing manifest.
+    options.signal?.throwIfAborted();
+    return undefined;
+  }
+}
+
+async function pushIndex(
+  client: DocumentClient,
+  reference: Repository & { readonly tag: string },
+  index: RawIndex,
+  manifests: RawIndex["manifests"],
+  options: PushManifestOptions,
+): Promise<void> {
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...index, manifests }));
+  const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+  await client.pushManifest(reference, descriptor, bytes, options);
+}
+
+interface RawIndex {
+  readonly [member: string]: unknown;
+  readonly manifests: readonly { readonly digest?: unknown }[];
+}
+
+/** The current index, including unknown members. */
+async function readIndex(
+  client: DocumentClient,
+  reference: Repository & { readonly tag: string },
+  options: PushManifestOptions,
+): Promise<RawIndex> {
+  try {
+    const { bytes, value } = await client.document(reference, options);
+    if (value.kind === "index") return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+  return { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
+}

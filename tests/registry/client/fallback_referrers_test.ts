@@ -1,0 +1,81 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
+import { copyGraph } from "../../../store/mod.ts";
+import { buildArtifact, buildImage } from "../../_support/image.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { memoryOf } from "../../cache/moving/_pushed.ts";
+import { testClient } from "../_client.ts";
+
+const IMAGE = buildImage();
+const SBOM = buildArtifact({ artifactType: "application/x.sbom", subject: IMAGE.descriptor });
+const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: IMAGE.descriptor });
+const LIST = IMAGE.descriptor.digest.replace(":", "-");
+
+/** A registry without the referrers API that has an image, an SBOM and a signature of it. */
+async function makeScene() {
+  await using stack = new AsyncDisposableStack();
+  let isFull = false;
+  const registry = stack.use(writableRegistry({
+    interfere: async (request, next) => {
+      if (request.url.includes("/referrers/")) return new Response(null, { status: 404 });
+      if (isFull && request.method === "PUT") return new Response(null, { status: 403 });
+      const answer = await next();
+      answer.headers.delete("oci-subject");
+      return answer;
+    },
+  }));
+  const client = stack.use(testClient());
+  const repository = parseReference(`${registry.host}/a/b`);
+  const target = new RepositoryContent(client, repository);
+  const source = await memoryOf(IMAGE, SBOM, SIGNATURE);
+  await copyGraph(source, target, IMAGE.descriptor, { withReferrers: true });
+  registry.forget();
+  const owned = stack.move();
+  return {
+    registry,
+    client,
+    repository,
+    listed: async () => {
+      const { value } = await client.document({ ...repository, tag: LIST });
+      return value.kind === "index" ? value.value.manifests.map(({ digest }) => digest) : [];
+    },
+    refuseUploads: () => {
+      isFull = true;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("RemoteClient.delete() removes a referrer from the list under the fallback tag", async () => {
+  await using scene = await makeScene();
+  const { client, repository } = scene;
+
+  await client.delete(repository, SBOM.descriptor.digest);
+
+  assertEquals(await scene.listed(), [SIGNATURE.descriptor.digest]);
+});
+
+Deno.test("RemoteClient.delete() changes no list if nothing is listed", async () => {
+  await using scene = await makeScene();
+  const { client, registry, repository } = scene;
+
+  await client.delete(repository, IMAGE.descriptor.digest);
+
+  assertEquals(registry.seen().filter((line) => line.startsWith("PUT")), []);
+  assertEquals((await scene.listed()).length, 2);
+});
+
+Deno.test("RemoteClient.delete() warns if the list of referrers cannot be changed", async () => {
+  await using scene = await makeScene();
+  const { client, registry, repository } = scene;
+  const warnings: string[] = [];
+  scene.refuseUploads();
+
+  await client.delete(repository, SBOM.descriptor.digest, {
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals(await registry.content.resolve("a/b", SBOM.descriptor.digest), undefined);
+  assertEquals(warnings.length, 1);
+  assertMatch(warnings[0] ?? "", /^sha256:\w+ is still listed as a referrer of sha256:\w+: .*403/);
+});
