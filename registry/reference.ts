@@ -68,7 +68,8 @@ export function parseReference(text: string): Reference {
   let rest = text.startsWith("docker://") ? text.slice("docker://".length) : text;
   if (LOGIN_REGEXP.test(rest)) fail("it must not contain a user and password", "Leave them out");
   if (rest === "") fail("it is empty", 'Write a name such as "alpine:3.20"');
-  if (/^[a-z]+:\/\//.test(rest)) fail("it must not be a URL", 'Write it without "https://"');
+  const [scheme] = /^[a-z]+:\/\//.exec(rest) ?? [];
+  if (scheme !== undefined) fail("it must not be a URL", `Write it without "${scheme}"`);
   if (IMAGE_ID_REGEXP.test(rest)) {
     fail("64 hexadecimal digits are an image ID, not a name");
   }

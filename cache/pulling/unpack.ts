@@ -58,6 +58,10 @@ export async function unpack(
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, options);
   const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
+  if (hasContent(directory)) {
+    const { checkUnpackDirectory } = await unpacking;
+    await checkUnpackDirectory(source.store, directory, options);
+  }
   const { paths, partial = true } = options;
   const { beginningOrder } = await import("../../store/unpacking/beginning_order.ts");
   const mayBePartial = paths !== undefined && partial
@@ -141,6 +145,16 @@ export async function prepare(
     },
   });
   return image;
+}
+
+/** Whether a path is not free to unpack into: it exists, and is not an empty directory. */
+function hasContent(directory: string): boolean {
+  try {
+    for (const _ of Deno.readDirSync(directory)) return true;
+    return false;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
 }
 
 /** Loads a module while the registry responds. An error is reported where the module is used. */

@@ -159,6 +159,9 @@ function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   const wrong = `unknown option "${flag}"`;
   // Also "--flag=value", and the first of several short options.
   const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
+  // Programs written in Go accept long options with one dash.
+  const long = `-${flag.replace(/=.*/s, "")}`;
+  if (command.find(long) !== undefined) throw misuse(command, wrong, `Did you mean ${long}?`);
   const hint = command.hints.get(name);
   if (hint !== undefined) throw misuse(command, wrong, hint);
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];

@@ -8,6 +8,7 @@ import {
   ensureStoreRoot,
 } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
+import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 import { LayoutIndex } from "./layout_index.ts";
 
@@ -107,11 +108,26 @@ export class LayoutDirectory {
         action: `write to "${path}"`,
       });
     }
-    await ensureStoreRoot(path);
+    await this.#makeRoot();
     for (const name of DIRECTORIES) await ensureStoreFolder(`${path}/${name}`);
     await this.#writeVersion(signal);
     await this.index.create(signal);
     this.#isPrepared = true;
+  }
+
+  async #makeRoot(): Promise<void> {
+    const path = this.#path;
+    try {
+      await ensureStoreRoot(path);
+    } catch (cause) {
+      if (!isImpossiblePlace(cause)) throw cause;
+      throw new StoreError(describeSystemError(cause), path, {
+        code: "output",
+        action: `create the store directory "${path}"`,
+        advice: "Choose another directory, or check the owner and the mode of those above it",
+        cause,
+      });
+    }
   }
 
   async #writeVersion(signal: AbortSignal | undefined): Promise<void> {

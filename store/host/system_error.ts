@@ -76,8 +76,15 @@ export function outputError(name: string, cause: Error, where?: "stream"): OciEr
   return new OciError(problem, { code: "output", action, subject: name, advice, cause });
 }
 
+/** Returns whether an error means that this process cannot create anything at a path. */
+export function isImpossiblePlace(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory || errorCode(error) === "EROFS";
+}
+
 /** Returns whether an error means that this process may not write to a location. */
 export function isRefusedWrite(error: unknown): boolean {
+  if (error instanceof OciError) return error.code === "output" && isRefusedWrite(error.cause);
   return error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable || errorCode(error) === "EROFS";
 }

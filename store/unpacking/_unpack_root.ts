@@ -6,9 +6,9 @@ import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { UnpackError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny, statIfAny } from "../host/durable.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import { isRefusedWrite } from "../host/system_error.ts";
+import { describeSystemError, isImpossiblePlace, isRefusedWrite } from "../host/system_error.ts";
 import { BASE_STAGE } from "../stages/layer_staging.ts";
 import { hasOthers, removeLeftover } from "./_leftover.ts";
 import {
@@ -99,21 +99,28 @@ export class UnpackRoot implements AsyncDisposable {
     }
   }
 
+  /**
+   * Checks a directory before its content is fetched. Another process may still change it.
+   *
+   * @throws {UnpackError} If it is not a directory, or has content that it must not have.
+   */
+  static async check(directory: string, { store, force }: UnpackRootOptions): Promise<void> {
+    const info = statIfAny(directory);
+    if (info === undefined) return;
+    const path = await Deno.realPath(directory);
+    if (!info.isDirectory) throw refused(directory, path, NOT_DIRECTORY);
+    if (!force && await hasOthers(path, leftIn(store, path))) {
+      throw refused(directory, path, NOT_EMPTY);
+    }
+  }
+
   static async #open(
     directory: string,
     made: readonly string[],
     { store, force }: UnpackRootOptions,
   ): Promise<UnpackRoot> {
     const path = await Deno.realPath(directory);
-    const refuse = ({ problem, ...facts }: Refusal) => {
-      const action = `unpack into "${directory}"`;
-      return new UnpackError(problem, path, {
-        ...facts,
-        action,
-        subject: directory,
-        isBusy: facts.code === "busy",
-      });
-    };
+    const refuse = (refusal: Refusal) => refused(directory, path, refusal);
     if (!(await Deno.stat(path)).isDirectory) {
       throw refuse(NOT_DIRECTORY);
     }
@@ -257,7 +264,7 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
       } catch (error) {
         // Another process created it, and owns it.
         if (error instanceof Deno.errors.AlreadyExists) continue;
-        throw error;
+        throw isImpossiblePlace(error) ? notCreated(directory, error) : error;
       }
       made.unshift(directory);
       // The umask restricts the mode of the call above.
@@ -268,6 +275,28 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
     throw error;
   }
   return made;
+}
+
+function notCreated(path: string, cause: unknown): UnpackError {
+  // "ENOENT" is what read-only systems such as /proc answer: the parent exists.
+  const problem = cause instanceof Deno.errors.NotFound
+    ? "nothing can be created there"
+    : describeSystemError(cause);
+  return new UnpackError(problem, path, {
+    code: "output",
+    action: `create the directory "${path}"`,
+    advice: "Choose another directory",
+    cause,
+  });
+}
+
+function refused(directory: string, path: string, { problem, ...facts }: Refusal): UnpackError {
+  return new UnpackError(problem, path, {
+    ...facts,
+    action: `unpack into "${directory}"`,
+    subject: directory,
+    isBusy: facts.code === "busy",
+  });
 }
 
 /** Removes directories, the innermost first, up to one that has other content. */

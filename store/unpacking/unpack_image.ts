@@ -18,6 +18,19 @@ import { defaultOwnership } from "./default_ownership.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /**
+ * Checks the directory for {@linkcode unpackImage} before anything is fetched.
+ *
+ * @throws {UnpackError} If it is not a directory, or not empty although `force` is not set.
+ */
+export async function checkUnpackDirectory(
+  store: ContentStore,
+  directory: string,
+  { force = false }: Pick<UnpackImageOptions, "force">,
+): Promise<void> {
+  await UnpackRoot.check(directory, { store: store.path, force });
+}
+
+/**
  * Unpacks an image into a directory: the root file system of a container.
  *
  * Downloads the layers that the store lacks and extracts them in the same pass. Layers are

@@ -58,7 +58,8 @@ Deno.test.each([
 Deno.test.each<{ text: string; says: string }>([
   { text: "", says: "empty" },
   { text: "docker://", says: "empty" },
-  { text: "https://ghcr.io/a", says: "must not be a URL" },
+  { text: "https://ghcr.io/a", says: 'must not be a URL. Write it without "https://"' },
+  { text: "http://127.0.0.1:1/a", says: 'must not be a URL. Write it without "http://"' },
   { text: "Alpine", says: "must be lower case" },
   { text: "Alpine:3", says: "must be lower case" },
   { text: "docker.io/a/B", says: "must be lower case" },

@@ -283,6 +283,8 @@ Deno.test.each([
   { words: ["-dit", "a"], says: 'unknown option "-dit". There is no daemon' },
   { words: ["--detach=true", "a"], says: 'unknown option "--detach=true". There is no daemon' },
   { words: ["--moutn=x", "a"], says: "Did you mean --mount?" },
+  { words: ["-detail", "a"], says: 'unknown option "-detail". There is no daemon' },
+  { words: ["-mount=x", "a"], says: 'unknown option "-mount=x". Did you mean --mount?' },
 ])("parseCommandLine() advises on the options of other tools: $words", ({ words, says }) => {
   assertThrows(() => parseCommandLine(runCommand(), words), UsageError, says);
 });

@@ -6,7 +6,7 @@ import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/im
 import "../../../_support/native_backend.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
 import { runOci } from "../../../_support/process.ts";
-import { posixTest, rootTest } from "../../../_support/skip.ts";
+import { linuxTest, posixTest, rootTest } from "../../../_support/skip.ts";
 import {
   device,
   dir,
@@ -118,9 +118,10 @@ Deno.test("oci unpack refuses a directory that is not empty, except with --force
   await Deno.writeTextFile(`${box.root}/mine`, "keep");
 
   const refused = await box.oci("unpack", box.reference, box.root);
+  const isFetched = await exists(box.temp.join("store", "blobs"));
   const forced = await box.oci("unpack", "--force", box.reference, box.root);
 
-  assertEquals(refused.code, 1);
+  assertEquals([refused.code, isFetched], [1, false]);
   assertStringIncludes(refused.stderr, "it is not empty");
   assertEquals(forced.code, 0, forced.stderr);
   assertEquals(await Deno.readTextFile(`${box.root}/mine`), "keep");
@@ -312,4 +313,19 @@ posixTest("oci unpack refuses a directory that another process is unpacking into
   assertEquals([work.length, kept], [1, work]);
   assertEquals([code, stderr], [0, ""]);
   assertEquals(await box.names(), ["bin", "etc", "usr"]);
+});
+
+linuxTest("oci unpack says where it cannot create a directory", async () => {
+  await using box = await setUp();
+  const file = box.temp.join("file");
+  await Deno.writeTextFile(file, "");
+
+  const onFile = await box.oci("unpack", box.reference, file);
+  const inProc = await box.oci("unpack", box.reference, "/proc/none");
+  const store = await box.oci("pull", "--store", "/proc/none", box.reference);
+
+  assertEquals([onFile.code, inProc.code, store.code], [1, 1, 1]);
+  assertStringIncludes(onFile.stderr, `"${file}": it is not a directory. Choose another path`);
+  assertStringIncludes(inProc.stderr, 'cannot create the directory "/proc/none": ');
+  assertStringIncludes(store.stderr, 'cannot create the store directory "/proc/none": ');
 });
