@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { bodyReader } from "../transport/body_reader.ts";
-import { HttpConnection, HttpRequestBody } from "./_http_connection.ts";
+import { ClientConnection, HttpRequestBody } from "./_client_connection.ts";
 import { noHost } from "./_refusal.ts";
 
 /** Options for {@linkcode startHttpServer}. */
@@ -51,10 +51,10 @@ export async function startHttpServer(
     : globalThis.process.getBuiltinModule("node:http").createServer();
   // A server that runs out of file descriptors stops accepting connections for good.
   server.maxConnections = maxConnections;
-  const connections = new Map<string, HttpConnection>();
+  const connections = new Map<string, ClientConnection>();
   const running = new Set<Promise<void>>();
   server.on("connection", (socket: Socket) => {
-    const connection = new HttpConnection(socket, idleTimeoutMs);
+    const connection = new ClientConnection(socket, idleTimeoutMs);
     const name = nameOf(socket);
     connections.set(name, connection);
     connection.awaitRequest();
@@ -115,14 +115,14 @@ function nameOf({ remoteAddress, remotePort }: Socket): string {
 class Exchange {
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
-  readonly #connection: HttpConnection;
+  readonly #connection: ClientConnection;
   readonly #scheme: string;
   #body: HttpRequestBody | undefined;
 
   constructor(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
-    connection: HttpConnection,
+    connection: ClientConnection,
     scheme: string,
   ) {
     this.#incoming = incoming;

@@ -14,7 +14,7 @@ export async function* bodyChunks(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (body === null) return;
   const reader = body.getReader();
-  // Only cancelling the reader ends a read that waits for the client.
+  // Only canceling the reader ends a read that waits for the client.
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", abort, { once: true });
   try {

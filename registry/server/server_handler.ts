@@ -94,7 +94,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  *
  * Bytes are served exactly as the content has them, regardless of the `Accept` header, because a
  * conversion would change their digest; `Content-Type` says what they are. Bodies are streamed in
- * both directions at the speed of the slower side, and the source of a body is cancelled when the
+ * both directions at the speed of the slower side, and the source of a body is canceled when the
  * client disconnects.
  *
  * @param content Content to serve.

@@ -7,8 +7,8 @@ const READING_FACTOR = 4;
 /** Number of bytes of a body to read ahead. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** A client connection, which is closed when it stalls. */
-export class HttpConnection {
+/** The connection of a client, which is closed when it stalls. */
+export class ClientConnection {
   #socket: Socket;
   readonly #idleTimeoutMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -73,12 +73,12 @@ export class HttpConnection {
 export class HttpRequestBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #incoming: IncomingMessage;
-  readonly #connection: HttpConnection;
+  readonly #connection: ClientConnection;
   readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
   #bufferedBytes = 0;
   #isComplete = false;
   #isBroken = false;
-  #isCancelled = false;
+  #isCanceled = false;
   /** Continues a read that waits for the client. */
   #wake: () => void = () => {};
 
@@ -89,7 +89,7 @@ export class HttpRequestBody {
    * @param connection Its connection.
    * @param onFirstRead Called before the first bytes are awaited.
    */
-  constructor(incoming: IncomingMessage, connection: HttpConnection, onFirstRead: () => void) {
+  constructor(incoming: IncomingMessage, connection: ClientConnection, onFirstRead: () => void) {
     this.#incoming = incoming;
     this.#connection = connection;
     let isRead = false;
@@ -112,7 +112,7 @@ export class HttpRequestBody {
         await this.#pull(controller);
       },
       cancel: () => {
-        this.#isCancelled = true;
+        this.#isCanceled = true;
         this.#chunks.length = 0;
         incoming.pause();
         this.#changed();
@@ -157,7 +157,7 @@ export class HttpRequestBody {
       incoming.resume();
       await promise;
     }
-    if (this.#isCancelled) return;
+    if (this.#isCanceled) return;
     const chunk = this.#chunks.shift();
     if (chunk === undefined) {
       if (this.#isComplete) controller.close();
@@ -170,7 +170,7 @@ export class HttpRequestBody {
   }
 
   #add(chunk: Uint8Array<ArrayBuffer>): void {
-    if (!this.#isCancelled) {
+    if (!this.#isCanceled) {
       this.#chunks.push(chunk);
       this.#bufferedBytes += chunk.length;
     }
