@@ -26,7 +26,7 @@ async function findDigest(store: ContentStore, start: string, text: string): Pro
   if (second !== undefined) {
     throw new CommandError(
       `cannot find "${text}": several digests start like this`,
-      "Write more of it",
+      "Specify more digits",
       { subject: text },
     );
   }

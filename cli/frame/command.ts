@@ -14,7 +14,7 @@ export interface ArgumentSettings extends ValueSettings {
   readonly isVerbatim?: boolean;
   /**
    * Whether its first word ends the options, for the command line of a program in a container. That
-   * may be a word that looks like an option, if it is none of the command.
+   * word may look like an option that the command does not have.
    */
   readonly endsOptions?: boolean;
 }

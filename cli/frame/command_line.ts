@@ -92,7 +92,7 @@ function spellOut(command: Command, word: string): readonly string[] | undefined
   return isGroup ? [flag, `-${rest}`] : undefined;
 }
 
-/** Whether a word has options of the command, and nothing else. */
+/** Whether a word consists only of options of the command. */
 function isOwn(command: Command, word: string): boolean {
   const [flag, rest] = spellOut(command, word) ?? [];
   if (flag === undefined || rest === undefined) return command.find(word) !== undefined;

@@ -2,8 +2,8 @@
  * Creates a transform stream that produces its output on demand, because one input chunk may
  * produce thousands of outputs.
  *
- * @param generate Yields the outputs for the inputs. If it throws, the input is cancelled with the
- * error. If the output is cancelled, the generator returns and the input is cancelled with the
+ * @param generate Yields the outputs for the inputs. If it throws, the input is canceled with the
+ * error. If the output is canceled, the generator returns and the input is canceled with the
  * reason.
  */
 export function pullStream<Input, Output>(

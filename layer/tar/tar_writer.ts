@@ -30,7 +30,8 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  *
  * @param header The entry.
  * @returns The blocks.
- * @throws {RangeError} If a number is not an integer, or negative and neither an owner nor a time.
+ * @throws {RangeError} If a number is not an integer, or if it is negative and not an owner or a
+ * time.
  *
  * @example Write a link
  * ```ts

@@ -129,7 +129,7 @@ class Content {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Settles once the content has been read, skipped or has failed. */
   readonly done: Promise<void>;
-  #isCancelled = false;
+  #isCanceled = false;
 
   constructor(header: TarHeader, queue: EventQueue) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -150,7 +150,7 @@ class Content {
         }
       },
       cancel: async () => {
-        this.#isCancelled = true;
+        this.#isCanceled = true;
         try {
           while (!(await chunks.next()).done);
           resolve();
@@ -169,7 +169,7 @@ class Content {
     for (let event; (event = await queue.next()) !== undefined;) {
       if (event.kind === "entry") return;
       const next = event.kind === "data" ? event.offset : header.size;
-      while (at < next && !this.#isCancelled) {
+      while (at < next && !this.#isCanceled) {
         const hole = new Uint8Array(Math.min(HOLE_SIZE, next - at));
         at += hole.length;
         yield hole;

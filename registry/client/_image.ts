@@ -86,7 +86,7 @@ function locateLayer(
   return { descriptor, source: href, host, bytes: bytesOf(descriptor) };
 }
 
-/** Describes the way to a host as it is known by now. */
+/** Returns what is known of the connections to a host by now. */
 function lineTo(
   host: string,
   { connections, latencyMs }: ImageContext,
@@ -104,7 +104,7 @@ function checkLayers(reference: Reference, inManifest: number, inConfig: number)
   );
 }
 
-/** Warns of an image without a choice of platforms that is for another one. */
+/** Warns of an image for another platform that is the only choice. */
 function warnOfPlatform(
   reference: Reference,
   actual: Platform,

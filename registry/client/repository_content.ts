@@ -101,7 +101,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
 
   /**
    * Lists the referrers of a document, by the API or the fallback tag. Leaves out those of unknown
-   * media types, with a warning: nothing tells what they consist of.
+   * media types, with a warning, because their parts are unknown.
    */
   async referrers(
     { digest }: Descriptor,
@@ -226,8 +226,8 @@ export class RepositoryContent implements NamedSource, NamedTarget {
 
 /**
  * Waits for something that was looked up in the target of a copy; `absent` if the registry forbids
- * that. The account may be allowed to push only. If it is not, the response to a push has the reason,
- * which that to a `HEAD` cannot have.
+ * that. The account may only be allowed to push. If it may not do that either, the response to the
+ * push says why, unlike a response to `HEAD`, which has no body.
  */
 async function unlessForbidden<T>(found: Promise<T>, absent: T): Promise<T> {
   try {

@@ -217,7 +217,7 @@ export class Http implements Disposable {
     const isForm = body instanceof URLSearchParams;
     if (isForm) init.headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
     const content = isForm ? new TextEncoder().encode(String(body)) : body;
-    // The name may resolve to another address than before.
+    // The name may resolve to a different address than before.
     const onConnect = (connected: string) => {
       if (isLinkLocal(connected)) throw linkLocalError(url, task);
     };

@@ -96,7 +96,7 @@ function ipv4(bytes: ArrayLike<number>): IpAddress {
   return address;
 }
 
-/** Networks that are parsed with their first use. */
+/** Networks that are parsed on first use. */
 type Networks = () => readonly IpNetwork[];
 
 function networks(...texts: readonly string[]): Networks {

@@ -181,7 +181,7 @@ function readManifest(json: JsonReader, mediaType: string, maxLayers: number): M
   };
 }
 
-/** Types that clients and registries of old wrote for the config of an image, by mistake. */
+/** Types that old clients and registries wrote for the config of an image by mistake. */
 const MISTAKEN_CONFIG_TYPES: ReadonlySet<string> = new Set([
   "",
   "application/json",

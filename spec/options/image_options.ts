@@ -73,7 +73,10 @@ export function withImageConfig(
   });
 }
 
-/** Returns an entry point. A single empty word is how a Dockerfile removes that of its base. */
+/**
+ * Returns an entry point. A single empty word is how a Dockerfile removes the one of its base
+ * image.
+ */
 function withoutEmpty(entrypoint: readonly string[]): readonly string[] {
   return entrypoint.length === 1 && entrypoint[0] === "" ? [] : entrypoint;
 }

@@ -304,7 +304,7 @@ async function listImages(
   throw new ArchiveError(file.name, "format", missing);
 }
 
-/** Returns the images without the unnamed ones that are about another document, if any remain. */
+/** Leaves out unnamed images that are about another document, unless nothing would remain. */
 async function ownImages(
   content: ArchiveContent,
   images: readonly ArchivedImage[],

@@ -57,9 +57,9 @@ export interface RangedDownloadOptions {
  * A far server is first asked for a short range, and a near one for the whole blob. The response to
  * the range shows whether the server supports ranges, unless an earlier response has announced it.
  * Ranges are written into the part as they arrive, and recorded beside it. The bytes are hashed and
- * passed on in order, as they are read back from the part. Ranges get smaller towards the end of
- * all downloads, and a free connection takes over the rest of a slow range, so that none is idle
- * while bytes are missing.
+ * passed on in order, as they are read back from the part. Ranges get smaller toward the end of all
+ * downloads, and a free connection takes over the rest of a slow range, so that none is idle while
+ * bytes are missing.
  *
  * @returns Whether the part is complete. If not, the caller downloads the rest over one connection:
  * the server does not support ranges or sends invalid responses.

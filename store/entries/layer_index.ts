@@ -257,7 +257,7 @@ class IndexedEntry implements ListedEntry {
     if (this.#number === undefined) return NO_XATTRS;
     const { xattrs } = this.#index.extraOf(this.#file);
     if (xattrs.size === 0) return NO_XATTRS;
-    // As an extraction leaves them out.
+    // An extraction leaves them out, too.
     return new Map([...xattrs].filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name)));
   }
 

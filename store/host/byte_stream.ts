@@ -1,6 +1,6 @@
 /** Source of the bytes of a {@linkcode byteStream}. */
 export interface ByteSource {
-  /** Reads the next bytes into a buffer; returns their number, which is 0 at the end only. */
+  /** Reads the next bytes into a buffer; returns their number, which is 0 only at the end. */
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number>;
   /** Called at the end, and after a failure. */
   close(): void;
@@ -32,7 +32,7 @@ export function byteStream(
         source.close();
         throw error;
       }
-      // There is no request any more if the stream has been cancelled meanwhile.
+      // The request is gone if the stream has been canceled meanwhile.
       if (controller.byobRequest === null) return;
       if (count === 0) {
         source.close();

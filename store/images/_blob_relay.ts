@@ -12,7 +12,7 @@ export interface BlobRelayOptions {
   readonly size: number;
   /** Paths of its bytes: first while it is downloaded, then when it is stored. */
   readonly paths: readonly [part: string, blob: string];
-  /** Called when the last reader has cancelled its stream before the blob was stored. */
+  /** Called when the last reader has canceled its stream before the blob was stored. */
   readonly onAbandoned: () => void;
 }
 

@@ -237,7 +237,7 @@ async function findEntries(
   return distinct;
 }
 
-/** Returns the entries without the unnamed ones that are about another document, if any remain. */
+/** Leaves out unnamed entries that are about another document, unless nothing would remain. */
 async function ownEntries(
   layout: ImageCollection,
   all: readonly Descriptor[],

@@ -18,7 +18,7 @@ export class ByteQueue {
   #chunks: Uint8Array<ArrayBuffer>[] = [];
   #last: Uint8Array<ArrayBuffer> | undefined;
   #isClosed = false;
-  #isCancelled = false;
+  #isCanceled = false;
   #arrival: PromiseWithResolvers<void> | undefined;
   #failure: { readonly reason: unknown } | undefined;
   readonly #release: ReleaseChunk;
@@ -37,7 +37,7 @@ export class ByteQueue {
    * @returns Nothing, or a promise to await before the next call.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    if (this.#isCancelled) return this.#release(chunk);
+    if (this.#isCanceled) return this.#release(chunk);
     this.#chunks.push(chunk);
     this.#arrival?.resolve();
     return this.#window.add(chunk.buffer.byteLength);
@@ -74,7 +74,7 @@ export class ByteQueue {
   }
 
   #discard(): void {
-    this.#isCancelled = true;
+    this.#isCanceled = true;
     const unread = this.#last === undefined ? this.#chunks : [this.#last, ...this.#chunks];
     this.#last = undefined;
     this.#chunks = [];

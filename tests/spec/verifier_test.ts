@@ -66,15 +66,15 @@ Deno.test.each([
 });
 
 Deno.test("VerifyStream stops an endless source at the first excess byte", async () => {
-  let cancelled: unknown;
+  let canceled: unknown;
   const endless = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.enqueue(new Uint8Array(3)),
-    cancel: (reason) => void (cancelled = reason),
+    cancel: (reason) => void (canceled = reason),
   });
   const verified = endless.pipeThrough(new VerifyStream({ digest: digestOf(HELLO), size: 5 }));
 
   const error = await assertRejects(() => new Response(verified).bytes(), DigestMismatchError);
-  assertEquals(cancelled, error);
+  assertEquals(canceled, error);
   assertEquals(error.size, 6);
 });
 

@@ -81,7 +81,7 @@ function findUnnamed(entries: readonly StoredEntry[], text: string): StoredEntry
   if (second !== undefined) {
     throw new CommandError(
       `cannot remove "${text}": several digests start like this`,
-      "Write more of it",
+      "Specify more digits",
       { subject: text },
     );
   }

@@ -90,7 +90,7 @@ Deno.test("copy() brings the referrers that a layout lists under the tag for the
   assertEquals(await referrersOf(IMAGE), ["application/x.sbom"]);
 });
 
-Deno.test("copy() overlooks documents in a layout that cannot be read", async () => {
+Deno.test("copy() ignores documents in a layout that cannot be read", async () => {
   await using scene = await makeScene();
   const { dir, from, options, referrersOf, to } = scene;
   const path = dir.join("layout");

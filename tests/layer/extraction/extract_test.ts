@@ -210,14 +210,14 @@ Deno.test("extractLayer() stops with the signal's reason and cancels the stream 
   await using temp = await makeTempDir();
   const controller = new AbortController();
   const reason = new Error("enough");
-  let cancelled: unknown;
+  let canceled: unknown;
   const endless = new ReadableStream<Uint8Array>({
     pull(stream) {
       stream.enqueue(tar(file("f", "x")).slice(0, 1024));
       controller.abort(reason);
     },
     cancel(why) {
-      cancelled = why;
+      canceled = why;
     },
   });
 
@@ -226,7 +226,7 @@ Deno.test("extractLayer() stops with the signal's reason and cancels the stream 
   );
 
   assertEquals(error, reason);
-  assertEquals(cancelled, reason);
+  assertEquals(canceled, reason);
   assertEquals(await exists(temp.join("root")), false);
 });
 

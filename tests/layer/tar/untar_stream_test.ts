@@ -49,7 +49,7 @@ Deno.test("UntarStream returns holes as zeros, in small chunks", async () => {
   }
 });
 
-Deno.test("UntarStream skips cancelled content, including holes of any size", async () => {
+Deno.test("UntarStream skips canceled content, including holes of any size", async () => {
   const size = 2 ** 50;
   const run = { offset: 2 ** 49, data: "data" };
   const archive = tar(file("a", "x".repeat(5000)), sparse("b", size, [run], "pax-1.0"), file("c"));

@@ -69,7 +69,7 @@ Deno.test("RemoteClient.blob() frees the memory of each chunk when the next is r
   assert(used.length > 2 && new Set(used).size === 1, `${used}`);
 });
 
-Deno.test("RemoteClient.blob() sends no request before it is read or after it is cancelled", async () => {
+Deno.test("RemoteClient.blob() sends no request before it is read or after it is canceled", async () => {
   await using scene = makeScene();
   using client = testClient();
 
@@ -487,7 +487,7 @@ Deno.test("RemoteClient.blob() stops with the signal's reason, wherever it is", 
   }
 });
 
-Deno.test("RemoteClient.blob() ends the transfer when the stream is cancelled", async () => {
+Deno.test("RemoteClient.blob() ends the transfer when the stream is canceled", async () => {
   await using scene = makeScene([on("blob", stall(1000))]);
   using client = testClient({ stallTimeoutMs: 10_000, maxConnections: 1 });
   const stream = await client.blob(scene.reference, scene.blob.descriptor);

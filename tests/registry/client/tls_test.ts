@@ -216,7 +216,7 @@ Deno.test("speaksTls() tries a handshake and accepts every certificate", async (
   );
 });
 
-Deno.test("firstAnswer() leaves a server that shakes hands as much time as any other", async () => {
+Deno.test("firstAnswer() gives a server with TLS as much time as any other", async () => {
   const url = new URL("https://127.0.0.1:1");
   const sent: URL[] = [];
 

@@ -363,12 +363,12 @@ Deno.test("pushBlob() gives up the source of an upload that does not begin", asy
     interfere: on("POST", 9, () => Response.json({ errors: [] }, { status: 403 })),
   });
   using client = testClient();
-  const cancelled = Promise.withResolvers<void>();
+  const canceled = Promise.withResolvers<void>();
   const open = () => {
     return Promise.resolve(
       new ReadableStream<Uint8Array<ArrayBuffer>>({
         pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
-        cancel: () => cancelled.resolve(),
+        cancel: () => canceled.resolve(),
       }),
     );
   };
@@ -379,7 +379,7 @@ Deno.test("pushBlob() gives up the source of an upload that does not begin", asy
     RegistryError,
   );
 
-  await cancelled.promise;
+  await canceled.promise;
 });
 
 Deno.test("pushBlob() sends no credential to another host that a Location names", async () => {

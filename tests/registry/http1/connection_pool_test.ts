@@ -104,17 +104,17 @@ async function sendTo(
 function upload(
   size: number,
   ...pieces: readonly string[]
-): UploadSource & { isCancelled: boolean } {
+): UploadSource & { isCanceled: boolean } {
   const left = [...pieces];
   return {
     size,
-    isCancelled: false,
+    isCanceled: false,
     read() {
       const piece = left.shift();
       return Promise.resolve(piece === undefined ? undefined : new TextEncoder().encode(piece));
     },
     cancel() {
-      this.isCancelled = true;
+      this.isCanceled = true;
     },
   };
 }

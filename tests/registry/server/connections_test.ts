@@ -58,7 +58,7 @@ Deno.test.each([
 });
 
 Deno.test("serveRegistry() closes a connection that does not read", async () => {
-  const cancelled = Promise.withResolvers<void>();
+  const canceled = Promise.withResolvers<void>();
   const chunk = new Uint8Array(256 * 1024);
   await using server = await serveRegistry({
     repositories: () => Promise.resolve(["a"]),
@@ -69,7 +69,7 @@ Deno.test("serveRegistry() closes a connection that does not read", async () => 
       Promise.resolve(
         new ReadableStream({
           pull: (controller) => controller.enqueue(chunk.slice()),
-          cancel: () => cancelled.resolve(),
+          cancel: () => canceled.resolve(),
         }, { highWaterMark: 0 }),
       ),
     referrers: () => Promise.resolve([]),
@@ -79,7 +79,7 @@ Deno.test("serveRegistry() closes a connection that does not read", async () => 
 
   await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
 
-  await cancelled.promise;
+  await canceled.promise;
 });
 
 Deno.test("serveRegistry() waits for its own content as long as that takes", async () => {
@@ -193,22 +193,22 @@ Deno.test("serveRegistry() takes a blob that is streamed", async () => {
 });
 
 Deno.test("serveRegistry() discards unfinished uploads when it is disposed of", async () => {
-  const { content, cancelled } = cancellable();
+  const { content, canceled } = cancelable();
   {
     await using server = await serveRegistry(content);
     await beginUpload(server);
     await beginUpload(server);
   }
 
-  assertEquals(cancelled(), 2);
+  assertEquals(canceled(), 2);
 });
 
-/** Content that counts the uploads that are cancelled. */
-function cancellable() {
+/** Content that counts the uploads that are canceled. */
+function cancelable() {
   let count = 0;
   const none = () => Promise.reject(new Error("not called"));
   return {
-    cancelled: () => count,
+    canceled: () => count,
     content: {
       repositories: () => Promise.resolve([]),
       tags: () => Promise.resolve([]),
@@ -286,7 +286,7 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
 Deno.test("serveRegistry() cancels a body whose client left before the response began", async () => {
   const opened = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
-  const cancelled = Promise.withResolvers<void>();
+  const canceled = Promise.withResolvers<void>();
   await using server = await serveRegistry({
     repositories: () => Promise.resolve(["a"]),
     tags: () => Promise.resolve([]),
@@ -295,7 +295,7 @@ Deno.test("serveRegistry() cancels a body whose client left before the response 
     open: async () => {
       opened.resolve();
       await left.promise;
-      return new ReadableStream({ cancel: () => cancelled.resolve() }, { highWaterMark: 0 });
+      return new ReadableStream({ cancel: () => canceled.resolve() }, { highWaterMark: 0 });
     },
     referrers: () => Promise.resolve([]),
   });
@@ -309,5 +309,5 @@ Deno.test("serveRegistry() cancels a body whose client left before the response 
   await (await fetch(`${server.url}/v2/`)).body?.cancel();
   left.resolve();
 
-  await cancelled.promise;
+  await canceled.promise;
 });

@@ -103,7 +103,7 @@ Deno.test("createRegistryHandler() refuses more unfinished uploads than maxUploa
 });
 
 Deno.test("createRegistryHandler() discards an abandoned upload", async () => {
-  const { promise: isCancelled, resolve, reject } = Promise.withResolvers<void>();
+  const { promise: isCanceled, resolve, reject } = Promise.withResolvers<void>();
   const content = Object.assign(new MemoryRegistryContent(), {
     beginUpload: (): Promise<BlobUpload> =>
       Promise.resolve({
@@ -120,7 +120,7 @@ Deno.test("createRegistryHandler() discards an abandoned upload", async () => {
   const begun = await handler(
     new Request("http://localhost/v2/a/blobs/uploads/", { method: "POST" }),
   );
-  await isCancelled;
+  await isCanceled;
   clearTimeout(timer);
   const path = begun.headers.get("location") ?? "";
   const gone = await handler(new Request(`http://localhost${path}`));
@@ -244,7 +244,7 @@ Deno.test.each([
 ])("createRegistryHandler() answers $status when it writes to a $name", async (row) => {
   const failure = Object.assign(new Error("no"), { code: row.code });
   const errors: unknown[] = [];
-  let isCancelled = false;
+  let isCanceled = false;
   const content = Object.assign(new MemoryRegistryContent(), {
     beginUpload: (): Promise<BlobUpload> =>
       Promise.resolve({
@@ -252,7 +252,7 @@ Deno.test.each([
         write: () => Promise.reject(failure),
         commit: () => Promise.reject(failure),
         cancel: () => {
-          isCancelled = true;
+          isCanceled = true;
           return Promise.resolve();
         },
       }),
@@ -265,7 +265,7 @@ Deno.test.each([
   assertEquals(response.status, row.status);
   assertEquals((await response.json()).errors[0].code, "UNKNOWN");
   assertEquals(errors, [failure]);
-  assert(isCancelled);
+  assert(isCanceled);
 });
 
 Deno.test("MemoryRegistryContent refuses more than maxBytes, and frees deleted content", async () => {

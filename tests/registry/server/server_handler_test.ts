@@ -313,8 +313,8 @@ Deno.test("createRegistryHandler() answers 404 for a blob that disappears during
   assertStringIncludes(await response.text(), "BLOB_UNKNOWN");
 });
 
-Deno.test("createRegistryHandler() cancels the source when the body is cancelled", async () => {
-  const cancelled = Promise.withResolvers<unknown>();
+Deno.test("createRegistryHandler() cancels the source when the body is canceled", async () => {
+  const canceled = Promise.withResolvers<unknown>();
   let pulls = 0;
   const endless = createRegistryHandler(fake({
     size: () => Promise.resolve(1e12),
@@ -325,7 +325,7 @@ Deno.test("createRegistryHandler() cancels the source when the body is cancelled
             pulls++;
             controller.enqueue(new Uint8Array(1024));
           },
-          cancel: cancelled.resolve,
+          cancel: canceled.resolve,
         }),
       ),
   }));
@@ -333,7 +333,7 @@ Deno.test("createRegistryHandler() cancels the source when the body is cancelled
   const response = await endless(new Request(`http://localhost/v2/a/blobs/${absent}`));
   await response.body?.cancel("enough");
 
-  assertEquals(await cancelled.promise, "enough");
+  assertEquals(await canceled.promise, "enough");
   assert(pulls <= 2, `nobody reads, yet ${pulls} chunks were made`);
 });
 

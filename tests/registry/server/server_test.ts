@@ -76,7 +76,7 @@ Deno.test("serveRegistry() reads no more of a blob than its client does", async 
   await reader?.cancel();
 });
 
-Deno.test("serveRegistry() sends a blob from one buffer, to a client that is slow, too", async () => {
+Deno.test("serveRegistry() sends a blob from one buffer, even to a slow client", async () => {
   const rooms = new Set<number>();
   let at = 0;
   const open = () => {
@@ -104,7 +104,7 @@ Deno.test("serveRegistry() sends a blob from one buffer, to a client that is slo
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for await (const chunk of body ?? []) {
     chunks.push(chunk);
-    // The server goes on as far as the network takes bytes.
+    // The server continues as long as the network accepts bytes.
     await new Promise<void>((resolve) => setTimeout(resolve));
   }
 
@@ -120,7 +120,7 @@ Deno.test("serveRegistry() ends running requests when it is disposed of", async 
   await server[Symbol.asyncDispose]();
 
   await assertRejects(() => response.bytes(), TypeError);
-  assert(state.cancelled);
+  assert(state.canceled);
 });
 
 Deno.test("serveRegistry() does not start if the signal is already aborted", async () => {
@@ -172,7 +172,7 @@ Deno.test.each([
 
 /** Content with an endless blob, and the number of bytes read. */
 function endlessContent() {
-  const state = { pulled: 0, cancelled: false };
+  const state = { pulled: 0, canceled: false };
   const endless: RegistryContent = {
     repositories: () => Promise.resolve(["app"]),
     tags: () => Promise.resolve([]),
@@ -187,7 +187,7 @@ function endlessContent() {
             controller.enqueue(chunk);
           },
           cancel() {
-            state.cancelled = true;
+            state.canceled = true;
           },
         }),
       ),

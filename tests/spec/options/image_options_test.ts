@@ -22,7 +22,7 @@ Deno.test("withImageConfig() applies the config of the image", () => {
   assertEquals(process.env, ["HOME=/home/app", "PATH=/opt/bin:/bin", "A=1"]);
 });
 
-Deno.test("withImageConfig() takes a single empty word for no entry point", () => {
+Deno.test("withImageConfig() reads a single empty word as no entry point", () => {
   const image = { ...IMAGE, config: { Entrypoint: [""], Cmd: ["a"] } };
   const option = withImageConfig(image, PASSWD, GROUP);
 

@@ -61,7 +61,7 @@ Deno.test("newSpec() sets TERM for a terminal if nothing else does", () => {
   assertEquals(process.env?.includes("TERM=xterm"), true);
 });
 
-Deno.test("newSpec() sets HOSTNAME to the host name where nothing else does", () => {
+Deno.test("newSpec() sets HOSTNAME to the host name unless something else sets it", () => {
   const named = newSpec(withHostname("db"));
   const own = newSpec(withHostname("db"), withEnv({ HOSTNAME: "mine" }));
 

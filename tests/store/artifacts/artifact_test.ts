@@ -134,7 +134,7 @@ Deno.test("writeArtifact() writes what ArtifactContent.pack() packed, through a 
   assertEquals(await Deno.readTextFile(dir.join("out/deep/a.txt")), "hello");
 });
 
-Deno.test("writeArtifact() writes nothing of an artifact without files, and warns of nothing", async () => {
+Deno.test("writeArtifact() writes nothing for an artifact without files, and does not warn", async () => {
   await using dir = await makeTempDir();
   const content = await ArtifactContent.pack([]);
   const store = await ContentStore.open(dir.join("store"));

@@ -50,7 +50,7 @@ export function rangedSource(options: RangedSourceOptions = {}): RangedSource {
     open: ({ offset = 0, length, onAnswer }) => {
       const isWhole = sendsWhole(source.requests.length);
       const isStalled = stalls(source.requests.length);
-      let isCancelled = false;
+      let isCanceled = false;
       source.requests.push({ offset, length });
       if (length !== undefined) onAnswer?.({ isPartial: !isWhole, latencyMs: 100 });
       const end = isWhole || length === undefined ? bytes.length : offset + length;
@@ -59,11 +59,11 @@ export function rangedSource(options: RangedSourceOptions = {}): RangedSource {
       return Promise.resolve(
         new ReadableStream<Uint8Array<ArrayBuffer>>({
           async pull(controller) {
-            while (isStalled && !isCancelled) {
+            while (isStalled && !isCanceled) {
               onStall();
               await new Promise((resolve) => setTimeout(resolve, 0));
             }
-            if (isCancelled) return;
+            if (isCanceled) return;
             if (source.sent >= failAfter) return controller.error(new TypeError("connection cut"));
             const { done, value } = await reader.read();
             if (done) {
@@ -76,7 +76,7 @@ export function rangedSource(options: RangedSourceOptions = {}): RangedSource {
           },
           cancel() {
             open--;
-            isCancelled = true;
+            isCanceled = true;
           },
         }, { highWaterMark: 0 }),
       );

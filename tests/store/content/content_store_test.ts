@@ -290,7 +290,7 @@ Deno.test.each([
   assertEquals(await new Response(stream).bytes(), BYTES.slice(offset, offset + length));
 });
 
-Deno.test("openBlob() closes the file of a stream that is cancelled", async () => {
+Deno.test("openBlob() closes the file of a stream that is canceled", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(DESCRIPTOR, BYTES);

@@ -101,7 +101,7 @@ Deno.test.each([
   assertEquals(await Deno.readTextFile(directory.join("index.json")), text);
 });
 
-Deno.test("references() takes the list that Go writes as null for an empty one", async () => {
+Deno.test("references() accepts null, which Go writes for an empty list", async () => {
   await using directory = await layoutWith({ schemaVersion: 2, manifests: null });
   const store = await ContentStore.open(directory.path);
 

@@ -57,7 +57,7 @@ Deno.test("byteStream() closes a source that fails", async () => {
   assertEquals(calls, ["read 10", "read 10", "close"]);
 });
 
-Deno.test("byteStream() cancels its source, also while that is read", async () => {
+Deno.test("byteStream() cancels its source, even during a read", async () => {
   const { source, calls } = sourceOf(BYTES);
   const pending = Promise.withResolvers<number>();
   const reader = byteStream({ ...source, read: () => pending.promise }, 10).getReader();

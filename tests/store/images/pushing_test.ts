@@ -123,7 +123,7 @@ Deno.test.each<{ name: string; digest: Digest }>([
   assertEquals(await parts(store), []);
 });
 
-Deno.test("StoreRegistryContent keeps nothing of a cancelled upload", async () => {
+Deno.test("StoreRegistryContent keeps nothing of a canceled upload", async () => {
   await using pushed = await setUp();
   const upload = await pushed.content.beginUpload("a");
   await upload.write(BYTES);

@@ -347,7 +347,7 @@ for (
   });
 }
 
-Deno.test("copyNamed() pushes with an account that must not pull", async () => {
+Deno.test("copyNamed() pushes with an account that may not pull", async () => {
   await using registry = writableRegistry({
     interfere: (request, next) => {
       const isRead = request.method === "HEAD" || request.method === "GET";

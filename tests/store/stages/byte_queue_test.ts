@@ -61,7 +61,7 @@ Deno.test("ByteQueue passes finished chunks to its callback", async () => {
   assert(chunks.every(({ buffer }) => !buffer.detached));
 });
 
-Deno.test("ByteQueue lets the writer continue once the reader has cancelled", async () => {
+Deno.test("ByteQueue lets the writer continue once the reader has canceled", async () => {
   const queue = new ByteQueue();
   let pending: void | Promise<void> = undefined;
   while (pending === undefined) pending = queue.write(new Uint8Array(CHUNK));

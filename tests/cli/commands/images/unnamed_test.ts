@@ -51,7 +51,7 @@ Deno.test("oci takes the digest of an image without a name, and gives it none", 
   assertEquals((await scene.oci("images", "--json")).stdout, before.stdout);
 });
 
-Deno.test("oci takes a digest without its sign, and the start of one", async () => {
+Deno.test("oci accepts a digest without the at sign, and the start of one", async () => {
   await using scene = await makeScene();
   const { printed, digest } = scene;
 
@@ -61,7 +61,7 @@ Deno.test("oci takes a digest without its sign, and the start of one", async () 
   }
 });
 
-Deno.test("oci save of a digest makes up no name", async () => {
+Deno.test("oci save invents no name for a digest", async () => {
   await using scene = await makeScene();
 
   await scene.oci("save", "-q", scene.printed, "-o", "again.tar");
@@ -70,7 +70,7 @@ Deno.test("oci save of a digest makes up no name", async () => {
   assertEquals(again.stdout.trim(), scene.printed);
 });
 
-Deno.test("oci explains a digest that the store lacks, or that is no name elsewhere", async () => {
+Deno.test("oci explains a digest that the store lacks, and one where only a name is possible", async () => {
   await using scene = await makeScene();
   const { printed, digest } = scene;
 
