@@ -14,6 +14,8 @@ export interface CredentialFile {
   readonly helpers: ReadonlyMap<string, string>;
   /** Name of the helper for all other registries. */
   readonly store: string | undefined;
+  /** Normalized keys of registries that use no helper, not even `store`: they have an empty name. */
+  readonly helperless: ReadonlySet<string>;
   /** Problems with unreadable entries, by normalized key. */
   readonly problems: ReadonlyMap<string, string>;
 }
@@ -44,11 +46,13 @@ export function parseCredentialFile(path: string, bytes: Uint8Array): Credential
     else if (auth !== undefined) auths.set(registry, auth);
   }
   const helpers = new Map<string, string>();
+  const helperless = new Set<string>();
   for (const [key, value] of entriesByKey(root.get("credhelpers"))) {
-    if (typeof value === "string" && value !== "") helpers.set(normalizeCredentialKey(key), value);
+    if (value === "") helperless.add(normalizeCredentialKey(key));
+    else if (typeof value === "string") helpers.set(normalizeCredentialKey(key), value);
   }
   const store = string(root.get("credsstore"));
-  return { path, text, auths, helpers, store, problems };
+  return { path, text, auths, helpers, store, helperless, problems };
 }
 
 /**

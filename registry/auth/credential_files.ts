@@ -109,9 +109,10 @@ export class CredentialFiles implements CredentialStore {
         }`,
       );
     }
+    const store = keys.some((key) => file.helperless.has(key)) ? undefined : file.store;
     return await this.#ask(helper, file, repository, options) ??
       (auth === undefined ? undefined : { auth, source: file.path }) ??
-      await this.#ask(file.store, file, repository, options);
+      await this.#ask(store, file, repository, options);
   }
 
   async #ask(

@@ -266,8 +266,12 @@ function defaultPath(): string {
 }
 
 /** Returns the helper for a registry. Helpers support hosts only, without namespaces. */
-function helperOf({ helpers, store }: CredentialFile, key: string): string | undefined {
-  return key.includes("/") ? undefined : helpers.get(key) ?? store;
+function helperOf(
+  { helpers, store, helperless }: CredentialFile,
+  key: string,
+): string | undefined {
+  if (key.includes("/") || helperless.has(key)) return undefined;
+  return helpers.get(key) ?? store;
 }
 
 async function eraseIfAny(

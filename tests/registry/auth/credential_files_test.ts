@@ -324,6 +324,17 @@ Deno.test("CredentialFiles.find() asks the helper that is named for the host, th
   });
 });
 
+Deno.test("CredentialFiles.find() asks no helper for a host whose helper has an empty name", async () => {
+  const helpers = { two: `echo '{"Username":"two","Secret":"s"}'` };
+  const config = { credHelpers: { "h.io": "" }, credsStore: "two" };
+
+  assertEquals((await find({ config, helpers })).auth, null);
+  assertEquals((await find({ config, helpers, host: "x.io" })).auth, {
+    username: "two",
+    password: "s",
+  });
+});
+
 Deno.test("CredentialFiles.find() takes the user <token> for an identity token", async () => {
   const helpers = { h: `echo '{"Username":"<token>","Secret":"id"}'` };
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   CredentialFileError,
   CredentialFiles,
@@ -195,6 +195,17 @@ Deno.test({
     assertEquals(await find(path, "h.io"), undefined);
     assertEquals(await eraseCredential("h.io", { paths: [path] }), []);
   },
+});
+
+Deno.test("saveCredential() uses the file for a host whose helper has an empty name", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, '{"credHelpers":{"h.io":""},"credsStore":"absent"}');
+
+  const stored = await saveCredential("h.io", AUTH, { path });
+
+  assertEquals([stored.path, stored.helper], [path, undefined]);
+  assertMatch(await Deno.readTextFile(path), /"auths":\s*\{\s*"h\.io"/);
 });
 
 Deno.test.each([
