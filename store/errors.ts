@@ -243,12 +243,14 @@ export class RuntimeError extends OciError {
 }
 
 /**
- * Fault of an archive: it cannot be read as one (`"format"`), it is damaged or cut short
- * (`"damaged"`), its entries could mislead a reader (`"hostile"`), it lacks a part of an image
- * (`"incomplete"`), or it does not hold the requested image (`"absent"`, `"ambiguous"`).
+ * Fault of an archive: it cannot be read as one (`"format"`), its compression is not supported
+ * (`"compression"`), it is damaged or cut short (`"damaged"`), its entries could mislead a reader
+ * (`"hostile"`), it lacks a part of an image (`"incomplete"`), or it does not hold the requested
+ * image (`"absent"`, `"ambiguous"`).
  */
 export type ArchiveFault =
   | "format"
+  | "compression"
   | "damaged"
   | "hostile"
   | "incomplete"
@@ -257,6 +259,7 @@ export type ArchiveFault =
 
 const ARCHIVE_ADVICE: Readonly<Record<ArchiveFault, string>> = {
   format: 'Choose a file that "docker save", "podman save" or skopeo wrote',
+  compression: "Decompress it first",
   damaged: "Save or copy it again",
   hostile: "Do not extract it with other tools, and report it to its author",
   incomplete: "Save or copy it again",

@@ -84,12 +84,13 @@ export async function push(
 
 /**
  * Loads every image of an archive into the store: an OCI archive or an archive of docker, plain or
- * compressed with gzip or zstd. All of it is verified before anything is stored.
+ * compressed with gzip or zstd, or an OCI image layout in a directory. All of it is verified before
+ * anything is stored.
  *
  * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, after the name of
  * the file. An image without a name is stored without one.
  *
- * @param path Archive; `-` is stdin.
+ * @param path Archive or layout; `-` is stdin.
  * @param options Store, format, hooks and callbacks.
  * @returns The images, in the order of the archive.
  * @throws {ArchiveError} If the archive is damaged or hostile, or holds no images.

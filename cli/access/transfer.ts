@@ -109,8 +109,8 @@ export function isPipe(location: ImageLocation): boolean {
   return isArchiveLocation(location) && location.path === "-";
 }
 
-/** Formats a target with its digest. */
-function pinned(target: string, digest: string): string {
+/** Formats a name with its digest, which it may have already. */
+export function pinned(target: string, digest: string): string {
   return target.endsWith(`@${digest}`) ? target : `${target}@${digest}`;
 }
 

@@ -185,6 +185,7 @@ const DIRECTORY_REMEDIES: Readonly<Record<DirectoryFault, string>> = {
 
 const ARCHIVE_REMEDIES: Readonly<Record<ArchiveFault, string>> = {
   format: 'Choose a file that "docker save", "podman save", skopeo or "oci save" wrote',
+  compression: 'Decompress it first; "-" reads it from stdin',
   damaged: "Save or copy it again",
   hostile: "Do not extract it with other tools, and report it to its author",
   incomplete: "Save or copy it again",

@@ -79,12 +79,14 @@ function compressionOf(head: Uint8Array, name: string) {
   const compression = detectCompression(head);
   if (compression !== undefined) return compression;
   const unsupported = unsupportedFormat(head);
+  if (unsupported !== undefined) {
+    const problem = `it is compressed with ${unsupported}, which is not supported`;
+    throw new ArchiveError(name, "compression", problem);
+  }
   throw new ArchiveError(
     name,
     "format",
-    unsupported === undefined
-      ? head.length === 0 ? "it is empty" : "it is not a tar archive, nor gzip or zstd of one"
-      : `it is compressed with ${unsupported}, which is not supported`,
+    head.length === 0 ? "it is empty" : "it is not a tar archive, nor gzip or zstd of one",
   );
 }
 

@@ -166,17 +166,17 @@ export class ImageArchive implements NamedSource, Disposable {
    * @throws {ArchiveError} If the archive does not have it, or has several.
    */
   find(name: string | undefined): ArchivedImage {
+    const names = this.images.flatMap(({ names }) => names.slice(0, 1)).join(", ");
     const fail = (fault: "absent" | "ambiguous", problem: string): never => {
-      const names = this.images.flatMap(({ names }) => names.slice(0, 1));
-      const has = names.length === 0 ? "" : `, only ${names.join(", ")}`;
-      throw new ArchiveError(this.path, fault, `${problem}${has}`);
+      throw new ArchiveError(this.path, fault, problem);
     };
     const [first, ...more] = name === undefined ? this.#own : this.#named(name);
     if (first === undefined) {
-      return fail("absent", name === undefined ? "it has no image" : `it does not have "${name}"`);
+      const wanted = name === undefined ? "it has no image" : `it does not have "${name}"`;
+      return fail("absent", names === "" ? wanted : `${wanted}, only ${names}`);
     }
     if (more.some(({ descriptor }) => descriptor.digest !== first.descriptor.digest)) {
-      return fail("ambiguous", "it has several images and no name was given");
+      return fail("ambiguous", names === "" ? "it has several images" : `it has several: ${names}`);
     }
     return first;
   }

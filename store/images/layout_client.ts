@@ -18,6 +18,7 @@ import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { CONTAINERD_NAME, fullName, parseStoredName, REF_NAME } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
 import { StoredLayer } from "./image.ts";
 import { isReferrer } from "./layout_referrers.ts";
 import { readDocuments } from "./read_image.ts";
@@ -86,6 +87,7 @@ export class LayoutClient implements ImageClient {
    * @throws {StoreError} If the directory is not a layout, or does not have the image.
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
+    if (lstatIfAny(source.path) === undefined) throw noImage(source.path, "it does not exist");
     const store = await ContentStore.open(source.path, { foreign: true });
     return await LayoutClient.find({
       path: store.path,
@@ -202,12 +204,8 @@ async function findEntries(
   layout: ImageCollection,
   { path, name, digest }: LayoutSource,
 ): Promise<readonly Descriptor[]> {
-  const fail = (what: string, advice = "Check the path and the name after it"): never => {
-    throw new StoreError(what, path, {
-      code: "no-image",
-      action: `find an image in "${path}"`,
-      advice,
-    });
+  const fail = (what: string, advice?: string): never => {
+    throw noImage(path, what, advice);
   };
   if (digest !== undefined) {
     const bytes = await layout.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
@@ -215,7 +213,7 @@ async function findEntries(
     return [{ mediaType: parseManifest(bytes).value.mediaType, digest, size: bytes.length }];
   }
   const all = await layout.descriptors();
-  const names = [...new Set(all.flatMap((entry) => namesOf(entry).slice(0, 1)))];
+  const names = [...new Set(all.flatMap((entry) => namesOfEntry(entry).slice(0, 1)))];
   const found = name === undefined ? await ownEntries(layout, all) : findNamed(all, name);
   const [first] = found;
   if (first === undefined) {
@@ -228,7 +226,7 @@ async function findEntries(
   if (distinct.length === 1) return distinct;
   // Some tools write the platforms of an image as entries of one name, without an index.
   const isOneImage = distinct.every((entry) => {
-    return namesOf(entry)[0] === namesOf(first)[0] && entry.platform !== undefined;
+    return namesOfEntry(entry)[0] === namesOfEntry(first)[0] && entry.platform !== undefined;
   });
   if (!isOneImage) {
     const advice = "Write one of the names after the path and a colon, or a digest after an @";
@@ -244,39 +242,52 @@ async function ownEntries(
 ): Promise<readonly Descriptor[]> {
   if (all.length < 2) return all;
   const isOwn = await Promise.all(all.map(async (entry) => {
-    return namesOf(entry).length > 0 || !await isReferrer(layout, entry);
+    return namesOfEntry(entry).length > 0 || !await isReferrer(layout, entry);
   }));
   return isOwn.includes(true) ? all.filter((_, i) => isOwn[i]) : all;
 }
 
+function noImage(
+  path: string,
+  problem: string,
+  advice = "Check the path and the name after it",
+): StoreError {
+  const action = `find an image in "${path}"`;
+  return new StoreError(problem, path, { code: "no-image", action, advice });
+}
+
 /** Returns a unique name or the digest of each entry. */
 function choicesOf(entries: readonly Descriptor[]): readonly string[] {
-  const counts = Map.groupBy(entries, (entry) => namesOf(entry)[0]);
+  const counts = Map.groupBy(entries, (entry) => namesOfEntry(entry)[0]);
   return entries.map((entry) => {
-    const [name] = namesOf(entry);
+    const [name] = namesOfEntry(entry);
     return name !== undefined && counts.get(name)?.length === 1 ? name : `@${entry.digest}`;
   });
 }
 
 /** Returns the entries of a name, or else those with the same full reference. */
 function findNamed(entries: readonly Descriptor[], name: string): readonly Descriptor[] {
-  const exact = entries.filter((entry) => namesOf(entry).includes(name));
+  const exact = entries.filter((entry) => namesOfEntry(entry).includes(name));
   if (exact.length > 0) return exact;
   const full = fullName(name);
-  return entries.filter((entry) => namesOf(entry).some((other) => fullName(other) === full));
+  return entries.filter((entry) => namesOfEntry(entry).some((other) => fullName(other) === full));
 }
 
-/** Returns the names of an entry, the most complete first. */
-function namesOf({ annotations = {} }: Descriptor): readonly string[] {
+/** Returns the names of an entry of an `index.json`, the most complete first. */
+export function namesOfEntry({ annotations = {} }: Descriptor): readonly string[] {
   return [annotations[CONTAINERD_NAME], annotations[REF_NAME]]
     .filter((name) => name !== undefined);
 }
 
 function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Reference {
   const { path, name, digest } = source;
-  const [entry] = entries;
-  const names = [...entry === undefined ? [] : namesOf(entry), ...name === undefined ? [] : [name]];
-  return referenceOfNames(path, names) ?? {
+  const [entry, ...more] = entries;
+  const names = [
+    ...entry === undefined ? [] : namesOfEntry(entry),
+    ...name === undefined ? [] : [name],
+  ];
+  const content = more.length === 0 ? entry?.digest : undefined;
+  return referenceOfNames(path, names, content) ?? {
     registry: "localhost",
     repository: repositoryOf(path),
     ...isDigest(digest) ? { digest } : { tag: "latest" },
@@ -289,21 +300,36 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
  *
  * @param path The layout or archive.
  * @param names The names, the most complete first.
+ * @param content Digest of the image, if it is known. A name with another digest is not its name.
  */
-export function referenceOfNames(path: string, names: readonly string[]): Reference | undefined {
+export function referenceOfNames(
+  path: string,
+  names: readonly string[],
+  content?: Digest,
+): Reference | undefined {
   for (const text of names) {
     const reference = parseStoredName(text);
     // Accept only a name with an explicit registry.
-    if (reference !== undefined && formatReference(reference) === text) return reference;
+    if (reference === undefined || formatReference(reference) !== text) continue;
+    const own = withOwnDigest(reference, content);
+    if (own !== undefined) return own;
   }
   for (const text of names) {
     // A layout does not record the registry of a short name such as "alpine:3.20".
     const reference = /[:/]/.test(text) ? parseStoredName(`localhost/${text}`) : undefined;
-    if (reference !== undefined) return reference;
+    const own = reference && withOwnDigest(reference, content);
+    if (own !== undefined) return own;
   }
   const tag = names.findLast((text) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text));
   if (tag === undefined) return undefined;
   return { registry: "localhost", repository: repositoryOf(path), tag };
+}
+
+/** Drops the digest of other content from a reference; `undefined` if no name remains. */
+function withOwnDigest(reference: Reference, content: Digest | undefined): Reference | undefined {
+  const { registry, repository, tag, digest } = reference;
+  if (digest === undefined || content === undefined || digest === content) return reference;
+  return tag === undefined ? undefined : { registry, repository, tag };
 }
 
 /** Returns the name of the directory or archive in the form of a valid repository name. */

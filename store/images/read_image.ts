@@ -1,7 +1,7 @@
 import { ArtifactError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import {
@@ -145,7 +145,8 @@ export async function readDocuments<Layer>(
   if (!isConfigMediaType(descriptor.mediaType)) {
     throw new ArtifactError(name, descriptor.mediaType, artifactType);
   }
-  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
+  const bytes = embeddedData(descriptor) ??
+    await store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
   if (bytes === undefined) return void context.onAbsent?.(descriptor.digest);
   const value = parseConfigOrArtifact(bytes, chain.manifest.value);
   if (typeof value === "string") throw new ArtifactError(name, descriptor.mediaType, value);

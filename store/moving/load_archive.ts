@@ -8,6 +8,7 @@ import {
   ImageArchive,
   type OpenImageArchiveOptions,
 } from "../archives/image_archive.ts";
+import { copyLayout, type FoundImage, isLayout } from "./_load_layout.ts";
 import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
@@ -30,14 +31,14 @@ export interface LoadedImage {
 }
 
 /**
- * Loads every image of an archive into a store. All of it is verified before anything is stored,
- * and names are recorded last.
+ * Loads every image of an archive, or of an OCI image layout in a directory, into a store. All of it
+ * is verified before anything is stored, and names are recorded last.
  *
  * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, after the name of
  * the file. An image without a name is stored without one.
  *
  * @param store Target store.
- * @param path The archive, `-` for stdin; only its name if it comes from `input`.
+ * @param path The archive or the layout, `-` for stdin; only its name if it comes from `input`.
  * @param options Format and abort signal.
  * @returns The images, in the order of the archive.
  * @throws {ArchiveError} If the archive is damaged, hostile, or holds no images.
@@ -61,6 +62,12 @@ export async function loadArchive(
 ): Promise<readonly LoadedImage[]> {
   const { format, input, onVerify, successors, ...copying } = options;
   const { signal } = options;
+  const mayBeLayout = input === undefined && format !== "docker-archive" && path !== "-";
+  if (mayBeLayout && isLayout(path)) {
+    using _hold = await store.hold(signal);
+    const { images, stored } = await copyLayout(store, path, { ...copying, successors });
+    return await nameImages(store, { path, images }, stored, signal);
+  }
   using archive = await ImageArchive.open(path, {
     format,
     input,
@@ -128,12 +135,12 @@ async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean>
 
 async function nameImages(
   store: ContentStore,
-  archive: ImageArchive,
+  { path, images }: { readonly path: string; readonly images: readonly FoundImage[] },
   stored: ReadonlyMap<Digest, Descriptor>,
   signal: AbortSignal | undefined,
 ): Promise<readonly LoadedImage[]> {
-  const loaded = archive.images.map(({ names, descriptor }): LoadedImage => ({
-    reference: referenceOfNames(archive.path, names),
+  const loaded = images.map(({ names, descriptor }): LoadedImage => ({
+    reference: referenceOfNames(path, names, descriptor.digest),
     descriptor: { ...descriptor, ...stored.get(descriptor.digest) },
   }));
   const entries = loaded.map(({ reference, descriptor }) => ({

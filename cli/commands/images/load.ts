@@ -2,6 +2,7 @@ import { load, type LoadedImage } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { storePath } from "../../access/store.ts";
+import { pinned } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addProgressOptions } from "../../frame/options.ts";
@@ -20,10 +21,11 @@ const WORDS: ProgressWords = {
 /** Describes `oci load`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<file>", 'archive to load; "-" is stdin')
+    .argument("<file>", 'archive or layout to load; "-" is stdin')
     .description(
-      "Loads the images of an OCI archive or an archive of docker into the store. The archive may be " +
-        "compressed with gzip or zstd. All of it is verified before anything is stored.",
+      "Loads the images of an OCI archive, of an archive of docker, or of an OCI layout in a directory " +
+        "into the store. The archive may be compressed with gzip or zstd. All of it is verified " +
+        "before anything is stored.",
     )
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
   return addProgressOptions(described).notes(`
@@ -53,7 +55,7 @@ export async function run(session: Session): Promise<void> {
   }));
   await session.print(
     results,
-    results.map(({ reference, digest }) => printable(`${reference ?? ""}@${digest}`)),
+    results.map(({ reference, digest }) => printable(pinned(reference ?? "", digest))),
   );
 }
 

@@ -248,7 +248,7 @@ const NAMED = [{ Config: "c.json", RepoTags: ["a:1"], Layers: ["0/layer.tar", "1
 Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFault }>([
   { what: "nothing", archive: new Uint8Array(), code: "format" },
   { what: "text", archive: new TextEncoder().encode("hello\n".repeat(200)), code: "format" },
-  { what: "an xz archive", archive: Uint8Array.fromHex("fd377a585a000004"), code: "format" },
+  { what: "an xz archive", archive: Uint8Array.fromHex("fd377a585a000004"), code: "compression" },
   { what: "no images", archive: tar(file("a", "a")), code: "format" },
   { what: "no entries", archive: tar(), code: "format" },
   { what: "an archive that is cut short", archive: GOOD.slice(0, 2000), code: "damaged" },

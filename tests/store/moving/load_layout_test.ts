@@ -1,0 +1,112 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { formatReference } from "../../../registry/mod.ts";
+import {
+  ArchiveError,
+  ContentStore,
+  LayoutClient,
+  loadArchive,
+  readImage,
+  StoreError,
+} from "../../../store/mod.ts";
+import { writeLayout } from "../../_support/debian_image.ts";
+import { buildImage, buildIndex, jsonBlob, withBlobs } from "../../_support/image.ts";
+import { noise } from "../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { IMAGE, ociArchive } from "../archives/_archives.ts";
+
+const PLATFORM = { os: "linux", architecture: "amd64" };
+const OTHER = `sha256:${"0".repeat(64)}`;
+
+async function openStore(dir: TempDir): Promise<ContentStore> {
+  return await ContentStore.open(dir.join("store"));
+}
+
+Deno.test("loadArchive() loads the images of a layout", async () => {
+  await using dir = await makeTempDir();
+  const store = await openStore(dir);
+  const arm = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
+  const index = buildIndex([IMAGE, arm]);
+  const part = withBlobs(
+    index,
+    [...index.blobs.values()].filter(({ descriptor }) => !arm.blobs.has(descriptor.digest)),
+  );
+  await writeLayout(dir.join("My layout:1"), { "v1": IMAGE, "v2": IMAGE, "h.io/sparse:1": part });
+
+  const loaded = await loadArchive(store, dir.join("My layout:1"));
+
+  assertEquals(loaded.map(({ reference }) => reference && formatReference(reference)), [
+    "localhost/my-layout-1:v1",
+    "localhost/my-layout-1:v2",
+    "h.io/sparse:1",
+  ]);
+  assertEquals((await store.references()).length, 3);
+  const image = await readImage(store, index.descriptor.digest, PLATFORM);
+  assertEquals(image?.indexes.length, 1);
+  for (const { descriptor } of IMAGE.blobs.values()) assert(await store.verify(descriptor));
+});
+
+Deno.test("loadArchive() stores nothing of a layout with a missing or a damaged blob", async () => {
+  await using dir = await makeTempDir();
+  const store = await openStore(dir);
+  const path = dir.join("layout");
+  await writeLayout(path, { "h.io/good:1": buildImage({ layers: [noise(99)] }), "v1": IMAGE });
+  const [layer] = IMAGE.layers;
+  assert(layer !== undefined);
+  const blob = `${path}/blobs/${layer.descriptor.digest.replace(":", "/")}`;
+
+  await Deno.writeFile(blob, new Uint8Array(layer.bytes.length));
+  await assertRejects(() => loadArchive(store, path), Error, layer.descriptor.digest);
+  await Deno.remove(blob);
+  await assertRejects(() => loadArchive(store, path), StoreError, layer.descriptor.digest);
+
+  const files = await Array.fromAsync(Deno.readDir(`${store.path}/blobs/sha256`));
+  assertEquals([files, await store.references()], [[], []]);
+});
+
+Deno.test("loadArchive() refuses a layout without images", async () => {
+  await using dir = await makeTempDir();
+  await writeLayout(dir.join("layout"), {});
+  const store = await openStore(dir);
+
+  await assertRejects(() => loadArchive(store, dir.join("layout")), ArchiveError, "no images");
+});
+
+Deno.test.each([
+  { name: `h.io/a:1@${IMAGE.descriptor.digest}`, stored: `h.io/a:1@${IMAGE.descriptor.digest}` },
+  { name: `h.io/a:1@${OTHER}`, stored: "h.io/a:1" },
+  { name: `a/b:1@${OTHER}`, stored: "localhost/a/b:1" },
+  { name: `h.io/a@${OTHER}`, stored: undefined },
+])("loadArchive() keeps no digest of other content in a name: $name", async ({ name, stored }) => {
+  await using dir = await makeTempDir();
+  await Deno.writeFile(dir.join("a.tar"), ociArchive(IMAGE, name));
+
+  const [loaded] = await loadArchive(await openStore(dir), dir.join("a.tar"));
+
+  assertEquals(loaded?.reference && formatReference(loaded.reference), stored);
+});
+
+Deno.test("LayoutClient reads a config that its descriptor embeds", async () => {
+  await using dir = await makeTempDir();
+  const { config, layers } = IMAGE;
+  const data = config.bytes.toBase64();
+  const manifest = jsonBlob(IMAGE.descriptor.mediaType, {
+    schemaVersion: 2,
+    mediaType: IMAGE.descriptor.mediaType,
+    config: { ...config.descriptor, data },
+    layers: layers.map(({ descriptor }) => descriptor),
+  });
+  const built = withBlobs(manifest, layers);
+  await writeLayout(dir.join("layout"), { v1: built });
+
+  const client = await LayoutClient.open({ path: dir.join("layout") });
+  const image = await client.image(client.reference, { platform: PLATFORM });
+
+  assertEquals(image.config.bytes, config.bytes);
+});
+
+Deno.test("LayoutClient.open() reports a directory that does not exist", async () => {
+  await using dir = await makeTempDir();
+  const source = { path: dir.join("none"), name: "v1" };
+
+  await assertRejects(() => LayoutClient.open(source), StoreError, "it does not exist");
+});
