@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { serveRegistry } from "../registry/mod.ts";
 import { buildImage, MemoryContent } from "./_support/image.ts";
 import { importsOf } from "./_support/imports.ts";
 import { type JsrRegistry, jsrRegistry, projectPackage, standInPackages } from "./_support/jsr.ts";
 import { type ProcessResult, ROOT, run, type RunOptions } from "./_support/process.ts";
 import { file, tar } from "./_support/tar.ts";
 import { makeTempDir, type TempDir } from "./_support/temp.ts";
-import { serveRegistry } from "../registry/mod.ts";
 
 const project = await projectPackage();
 const { name, exports } = project;

@@ -1,5 +1,5 @@
-import { LayerDecompressor } from "./_layer_decompressor.ts";
 import { pullStream } from "../tar/pull_stream.ts";
+import { LayerDecompressor } from "./_layer_decompressor.ts";
 import { hasSyncCodec } from "./_sync_codec.ts";
 import type { DecompressOptions } from "./decompressor.ts";
 

@@ -1,7 +1,7 @@
 import { LimitError } from "../../spec/errors.ts";
+import { decodeName } from "../file_name.ts";
 import { parsePax, type PaxRecords } from "./_pax.ts";
 import type { Extensions } from "./_tar_entry.ts";
-import { decodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { AllTarLimits } from "./tar_limits.ts";
 

@@ -1,8 +1,8 @@
 import { LimitError } from "../../spec/errors.ts";
-import type { PaxRecords } from "./_pax.ts";
-import { BLOCK, parseNumber } from "./tar_fields.ts";
 import { decodeName } from "../file_name.ts";
+import type { PaxRecords } from "./_pax.ts";
 import { TarError } from "./tar_error.ts";
+import { BLOCK, parseNumber } from "./tar_fields.ts";
 import type { TarSegment } from "./tar_header.ts";
 
 const NEWLINE = 0x0a;

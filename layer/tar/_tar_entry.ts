@@ -1,9 +1,9 @@
 import { LimitError } from "../../spec/errors.ts";
+import { decodeName, encodeName } from "../file_name.ts";
 import { paxInteger, type PaxRecords, type PaxTime, paxTime, paxXattrs } from "./_pax.ts";
 import { type SparseMapKind, sparseMapKind } from "./_sparse.ts";
-import { dialectOf, parseNumber, textField } from "./tar_fields.ts";
-import { decodeName, encodeName } from "../file_name.ts";
 import { TarError, type TarErrorPlace } from "./tar_error.ts";
+import { dialectOf, parseNumber, textField } from "./tar_fields.ts";
 import type { TarEntryType, TarHeader } from "./tar_header.ts";
 import type { AllTarLimits } from "./tar_limits.ts";
 

@@ -1,7 +1,7 @@
 import { decodeName, encodeCString } from "../file_name.ts";
-import type { TreeFile } from "./file_tree.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
+import type { TreeFile } from "./file_tree.ts";
 import { checkOwner } from "./owner_ids.ts";
 
 const AT_EMPTY_PATH = 0x1000;

@@ -1,6 +1,6 @@
+import { decodeName } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
-import { decodeName } from "../file_name.ts";
 import type { FileStatus, FileType } from "./file_tree.ts";
 
 /** Mask of the requested fields. */

@@ -1,16 +1,7 @@
 import { decodeName, encodeName } from "../file_name.ts";
-import type {
-  FileStatus,
-  FileTree,
-  FileType,
-  TreeEntry,
-  TreeFile,
-  TreeName,
-  TreeReader,
-} from "./file_tree.ts";
-import { NativeEntry, NativeFile, type NewFileStatus } from "./_native_entry.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
+import { NativeEntry, NativeFile, type NewFileStatus } from "./_native_entry.ts";
 import {
   makeDevice,
   type NativeName,
@@ -20,6 +11,15 @@ import {
   STATX_BYTES,
   typeBits,
 } from "./_native_status.ts";
+import type {
+  FileStatus,
+  FileTree,
+  FileType,
+  TreeEntry,
+  TreeFile,
+  TreeName,
+  TreeReader,
+} from "./file_tree.ts";
 
 const SYS_OPENAT2 = 437n;
 const AT_FDCWD = -100;

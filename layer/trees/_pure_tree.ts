@@ -1,5 +1,4 @@
 import { errorCode } from "../../spec/error_facts.ts";
-import { checkOwner } from "./owner_ids.ts";
 import type {
   FileStatus,
   FileTree,
@@ -9,6 +8,7 @@ import type {
   TreeName,
   TreeReader,
 } from "./file_tree.ts";
+import { checkOwner } from "./owner_ids.ts";
 
 /**
  * A tree that uses Deno's API. It relies on the caller to check each parent, and on other processes

@@ -1,5 +1,5 @@
-import { SELINUX_XATTR } from "./host_xattrs.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
+import { SELINUX_XATTR } from "./host_xattrs.ts";
 
 const BUFFER_BYTES = 262_144;
 

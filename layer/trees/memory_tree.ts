@@ -1,6 +1,6 @@
+import { encodeName } from "../file_name.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { encodeName } from "../file_name.ts";
 import { parentPath } from "./clean_path.ts";
 import type {
   FileStatus,

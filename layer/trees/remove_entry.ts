@@ -1,5 +1,5 @@
-import { openUpDirectory } from "./directory_metadata.ts";
 import { parentPath } from "./clean_path.ts";
+import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileTree } from "./file_tree.ts";
 
 /** Removes an entry with everything in it, if it exists. */

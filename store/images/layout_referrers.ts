@@ -1,6 +1,6 @@
 import { referrerDescriptor, referrersTag } from "../../registry/referrers.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import {
   type ManifestDocument,
   MAX_MANIFEST_BYTES,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { join } from "@std/path";
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { join } from "@std/path";
 
 /** A private certificate authority, a server's certificate and a client's: paths of PEM files. */
 export interface Certificates {

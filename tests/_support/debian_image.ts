@@ -4,8 +4,8 @@ import { digestHex, digestOf, OCI_INDEX } from "../../spec/mod.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
 import { buildImage, buildIndex, type Built } from "./image.ts";
 import { runPeer } from "./peers.ts";
-import { makeTempDir } from "./temp.ts";
 import { dir, file, tar, whiteout } from "./tar.ts";
+import { makeTempDir } from "./temp.ts";
 
 /** The root file system of Debian, or of this machine, as an image in an OCI layout. */
 export interface DebianImage {

@@ -1,5 +1,5 @@
-import { type Fault, kindOf } from "./faulty_registry.ts";
 import { plain } from "./faults.ts";
+import { type Fault, kindOf } from "./faulty_registry.ts";
 import type { RawResponse } from "./raw_server.ts";
 
 /** Names and passwords. */

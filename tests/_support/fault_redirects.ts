@@ -1,5 +1,5 @@
-import type { Fault } from "./faulty_registry.ts";
 import { plain } from "./faults.ts";
+import type { Fault } from "./faulty_registry.ts";
 
 /** Options for {@linkcode redirect}. */
 export interface RedirectOptions {

@@ -1,5 +1,5 @@
-import { digestOf, OCI_LAYER } from "../../spec/mod.ts";
 import type { LayerSource } from "../../layer/mod.ts";
+import { digestOf, OCI_LAYER } from "../../spec/mod.ts";
 import { chunked } from "./memory_content.ts";
 
 /** Archives as layers of an image that are not compressed; chunks of `chunkSize` bytes. */

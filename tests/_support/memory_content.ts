@@ -1,4 +1,5 @@
 import type { ContentRange, RegistryContent } from "../../registry/mod.ts";
+import { present } from "../../spec/json.ts";
 import {
   type Descriptor,
   type Digest,
@@ -6,7 +7,6 @@ import {
   isIndexMediaType,
   isManifestMediaType,
 } from "../../spec/mod.ts";
-import { present } from "../../spec/json.ts";
 import type { Built, BuiltBlob } from "./image.ts";
 
 const CHUNK = 64 * 1024;

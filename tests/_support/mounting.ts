@@ -1,7 +1,7 @@
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "./unmount_tree.ts";
 import { type TestFunction, testUnless } from "./skip.ts";
 import { makeTempDir } from "./temp.ts";
+import { unmountTree } from "./unmount_tree.ts";
 
 /** Registers a test that mounts file systems, which root of a container may not. */
 export const mountTest: TestFunction = testUnless(

@@ -1,5 +1,5 @@
-import { present } from "../../spec/json.ts";
 import { fromFileUrl, isAbsolute, join } from "@std/path";
+import { present } from "../../spec/json.ts";
 import { makeTempDir } from "./temp.ts";
 
 /** The project's directory. */

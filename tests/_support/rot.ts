@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/mod.ts";
-import type { ContentStore } from "../../store/mod.ts";
 import { VerifiedMarks } from "../../store/content/verified_marks.ts";
+import type { ContentStore } from "../../store/mod.ts";
 
 /** Changes a bit of a blob as a failing disk does: without changing the times of the file. */
 export async function rotBlob(store: ContentStore, digest: Digest, at: number): Promise<void> {

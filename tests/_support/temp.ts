@@ -1,5 +1,5 @@
-import { present } from "../../spec/json.ts";
 import { join } from "@std/path";
+import { present } from "../../spec/json.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
 
 /** A directory that is removed when it is disposed of, regardless of the modes in it. */

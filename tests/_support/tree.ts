@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { digestOf } from "../../spec/mod.ts";
 import type { FileTree, FileType } from "../../layer/mod.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { digestOf } from "../../spec/mod.ts";
 import { MTIME } from "./tar_entry.ts";
 
 /** One entry of a tree. */

@@ -1,8 +1,8 @@
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { denoEnvironment, ROOT, run } from "../_support/process.ts";
-import { formatSkipped, skippedTests } from "../_support/test_report.ts";
 import { makeTempDir } from "../_support/temp.ts";
+import { formatSkipped, skippedTests } from "../_support/test_report.ts";
 
 Deno.test("skippedTests() reads what deno test reports", async () => {
   await using temp = await makeTempDir();

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseCommandLine } from "../../cli/frame/command_line.ts";
 import { COMMAND_SYNONYMS } from "../../cli/command_synonyms.ts";
 import { COMMANDS } from "../../cli/commands.ts";
-import { formatHelp } from "../../cli/frame/help.ts";
+import { parseCommandLine } from "../../cli/frame/command_line.ts";
 import { addForeignHints } from "../../cli/frame/foreign_options.ts";
+import { formatHelp } from "../../cli/frame/help.ts";
 import { declareCommand, splitArguments } from "../../cli/frame/program.ts";
 
 Deno.test.each([

@@ -1,8 +1,8 @@
 /** Commands that read a stored image, while another process removes and prunes it. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { ContentStore, prune } from "../../store/mod.ts";
 import { lockLayers } from "../../store/bundles/layer_lock.ts";
+import { ContentStore, prune } from "../../store/mod.ts";
 import { concat } from "../_support/bytes.ts";
 import { buildImage } from "../_support/image.ts";
 import { denoEnvironment, ROOT } from "../_support/process.ts";

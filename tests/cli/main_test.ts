@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { COMMANDS } from "../../cli/commands.ts";
 import { ociBatch } from "../_support/oci_batch.ts";
 import { denoEnvironment, ROOT, run, runOci } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
-import { join } from "@std/path";
 
 Deno.test("main() lists every command in the help of the program", async () => {
   const { code, stdout, stderr } = await runOci(["--help"]);

@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import { OverlayBundler, UncompressedBundler } from "../../store/mod.ts";
 import { findFuseMounter } from "../../store/overlay/find_mounter.ts";
 import { peerTest } from "../_support/peers.ts";
-import { makeStore } from "../store/bundles/_bundling.ts";
 import { NAMED_STACKS } from "../store/_layer_stacks.ts";
 import { describeRoot } from "../store/_root_tree.ts";
+import { makeStore } from "../store/bundles/_bundling.ts";
 import { storeBuilt } from "../store/images/_stored_image.ts";
 
 const reason = await refusal();

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { UntarStream } from "../../layer/mod.ts";
 import { copy, load, pull, save } from "../../mod.ts";
 import { hostPlatform } from "../../registry/mod.ts";
 import { formatPlatform } from "../../spec/mod.ts";
 import { ContentStore, exportImage, unpackImage } from "../../store/mod.ts";
-import { UntarStream } from "../../layer/mod.ts";
 import { peerTest, runPeer } from "../_support/peers.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 

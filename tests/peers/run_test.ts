@@ -3,8 +3,8 @@ import { basename } from "@std/path";
 import type { StoredBundle } from "../../store/mod.ts";
 import { peerTest } from "../_support/peers.ts";
 import { kill } from "../_support/process.ts";
-import { ordinaryUserReason } from "./_container.ts";
 import { makeTempDir } from "../_support/temp.ts";
+import { ordinaryUserReason } from "./_container.ts";
 import { makeRunPlace, owners, PROGRAMS, type RunPlace } from "./_oci_run.ts";
 
 const NEEDS = ["ldd", "setpriv", "unshare", ...PROGRAMS];

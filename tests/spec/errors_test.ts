@@ -1,4 +1,5 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
+import { describeError, explainedError, problemOf } from "../../spec/error_facts.ts";
 import {
   DiffIdMismatchError,
   DigestMismatchError,
@@ -7,7 +8,6 @@ import {
   parsePlatform,
   PlatformError,
 } from "../../spec/mod.ts";
-import { describeError, explainedError, problemOf } from "../../spec/error_facts.ts";
 import { digest } from "./_json.ts";
 
 const [A, B, C] = [digest("a"), digest("b"), digest("c")];

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { DigestMismatchError, digestOf, Verifier, VerifyStream } from "../../spec/mod.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
+import { DigestMismatchError, digestOf, Verifier, VerifyStream } from "../../spec/mod.ts";
 import { bytes } from "./_json.ts";
 
 const HELLO = bytes("hello");

@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { pull, push } from "../../../mod.ts";
+import { hostPlatform } from "../../../registry/mod.ts";
+import { DigestMismatchError, formatPlatform } from "../../../spec/mod.ts";
 import { ContentStore, copyNamed, LayoutContent, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
-import { hostPlatform } from "../../../registry/mod.ts";
-import { DigestMismatchError, formatPlatform } from "../../../spec/mod.ts";
 import { memoryOf, pushBuilt } from "./_pushed.ts";
 
 const HOST = formatPlatform(hostPlatform());

@@ -1,4 +1,3 @@
-import { describeError } from "../../../spec/error_facts.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   CachingPuller,
@@ -15,6 +14,7 @@ import {
   NotFoundError,
   parseReference,
 } from "../../../registry/mod.ts";
+import { describeError } from "../../../spec/error_facts.ts";
 import { type Digest, DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
 import { ContentStore, prune } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";

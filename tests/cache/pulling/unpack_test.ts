@@ -4,8 +4,8 @@ import { formatReference, parseReference } from "../../../registry/mod.ts";
 import { ContentStore, prune } from "../../../store/mod.ts";
 import { buildImage } from "../../_support/image.ts";
 import "../../_support/native_backend.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { FakeClient } from "./_fake_client.ts";
 
 const BUILT = buildImage({ layers: [tar(file("a", "a"))] });

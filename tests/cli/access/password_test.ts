@@ -1,7 +1,4 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { UsageError } from "../../../cli/frame/errors.ts";
-import { InterruptedError } from "../../../cli/frame/interruption.ts";
-import { Notices } from "../../../cli/terminal/notices.ts";
 import {
   confirm,
   type PasswordSource,
@@ -10,6 +7,9 @@ import {
   promptUser,
   readPassword,
 } from "../../../cli/access/password.ts";
+import { UsageError } from "../../../cli/frame/errors.ts";
+import { InterruptedError } from "../../../cli/frame/interruption.ts";
+import { Notices } from "../../../cli/terminal/notices.ts";
 
 /** A keyboard that delivers the given chunks. */
 class Keyboard implements PasswordSource {

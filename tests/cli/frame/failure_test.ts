@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { NotCachedError } from "../../../cache/errors.ts";
 import { StoreDirectoryError } from "../../../cache/directory.ts";
+import { NotCachedError } from "../../../cache/errors.ts";
 import { CommandError, UsageError } from "../../../cli/frame/errors.ts";
 import { causeLines, errorDocument, errorLine, exitCodeOf } from "../../../cli/frame/failure.ts";
 import { InterruptedError } from "../../../cli/frame/interruption.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Notices } from "../../../cli/terminal/notices.ts";
-import { openProgress, progressStyle, type ProgressWords } from "../../../cli/terminal/progress.ts";
 import { activeLines, finishedLine, totalLine } from "../../../cli/terminal/_progress_lines.ts";
 import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
+import { Notices } from "../../../cli/terminal/notices.ts";
+import { openProgress, progressStyle, type ProgressWords } from "../../../cli/terminal/progress.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
 
 const DIGEST = `sha256:0123456789abcdef${"0".repeat(48)}` as const;

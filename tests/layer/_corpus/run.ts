@@ -1,11 +1,11 @@
-import { fromLayers } from "../../_support/layer_source.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { describeTree, readTree } from "../../_support/tree.ts";
 import {
   applyLayers,
   type ExtractReport,
   type StackingExtractorOptions,
 } from "../../../layer/mod.ts";
+import { fromLayers } from "../../_support/layer_source.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
 import type { LayerCase } from "./case.ts";
 
 /** What came of a case. */

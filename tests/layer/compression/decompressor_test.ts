@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { constants, crc32, gzipSync, zstdCompressSync } from "node:zlib";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { LayerDecompressor } from "../../../layer/compression/_layer_decompressor.ts";
 import {
   DecompressError,

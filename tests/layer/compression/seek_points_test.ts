@@ -1,14 +1,14 @@
 import { deflateRawSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
+import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
 import { LayerDecoder } from "../../../layer/compression/layer_decoder.ts";
 import {
   inflateFrom,
   SeekPointRecorder,
   seekStart,
 } from "../../../layer/compression/seek_points.ts";
-import { concat, gzip, mixture, zstd } from "../../_support/tar.ts";
 import { testUnless } from "../../_support/skip.ts";
-import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
+import { concat, gzip, mixture, zstd } from "../../_support/tar.ts";
 
 const syncTest = testUnless(hasSyncCodec() ? undefined : "needs the handles of node:zlib");
 

@@ -6,15 +6,15 @@ import {
   assertThrows,
 } from "@std/assert";
 import { parseIdMap } from "../../../layer/extraction/id_map.ts";
-import { parseMountTable } from "../../../layer/linux/mount_table.ts";
 import { readIdMaps } from "../../../layer/extraction/id_map.ts";
+import { parseMountTable } from "../../../layer/linux/mount_table.ts";
 import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { MAX_OVERLAY_LOWERS, mountOverlay } from "../../../layer/linux/overlay_mount.ts";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 
 /** Directories to mount over each other, the first one with a file `top`. */
 async function makeLowers(base: string, count: number): Promise<readonly string[]> {

@@ -1,9 +1,9 @@
-import { errorCode } from "../../../spec/error_facts.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { TreeBackend, TreeName } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { errorCode } from "../../../spec/error_facts.ts";
 import { linuxTest, rootTest } from "../../_support/skip.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 
 const ENCODER = new TextEncoder();
 const isLinux = Deno.build.os === "linux";

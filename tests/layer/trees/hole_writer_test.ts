@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { HoleWriter } from "../../../layer/trees/hole_writer.ts";
 import type { TreeFile } from "../../../layer/mod.ts";
+import { HoleWriter } from "../../../layer/trees/hole_writer.ts";
 
 /** A file in memory that knows which of its bytes were written. */
 class MemoryFile implements TreeFile {

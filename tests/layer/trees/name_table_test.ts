@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { LimitError } from "../../../spec/mod.ts";
 import { NameTable } from "../../../layer/trees/name_table.ts";
+import { LimitError } from "../../../spec/mod.ts";
 
 /** Names in a few directories: some are equal, some share a prefix, some are not valid text. */
 const name = fc.tuple(

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Authorizer } from "../../../registry/auth/authorizer.ts";
-import { Http } from "../../../registry/transport/http.ts";
 import { AuthError } from "../../../registry/mod.ts";
-import { FakeClock } from "../_client.ts";
+import { Http } from "../../../registry/transport/http.ts";
 import { emptyAnswer } from "../_answer.ts";
+import { FakeClock } from "../_client.ts";
 
 Deno.test.each([
   { realm: "http://auth.example/token", isAsked: false },

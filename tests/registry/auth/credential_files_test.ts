@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl, join, toFileUrl } from "@std/path";
-import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
-import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
 import { runCredentialHelper } from "../../../registry/auth/_credential_helper.ts";
+import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
+import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { posixTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
-import { type BlobRetry, DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import {
   NetworkError,
   NotFoundError,
   RegistryError,
   RepositoryContent,
 } from "../../../registry/mod.ts";
+import { type BlobRetry, DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import {
   busy,
   cut,

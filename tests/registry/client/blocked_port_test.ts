@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { cut, on, tokenAuth } from "../../_support/faulty_registry.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { cut, on, tokenAuth } from "../../_support/faulty_registry.ts";
 import { linuxTest } from "../../_support/skip.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 
 /** A loopback address that is most likely unused, with a port that `fetch` refuses. */

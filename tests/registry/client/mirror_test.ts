@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { mirrorEndpoint } from "../../../registry/client/_endpoint.ts";
 import {
   type CredentialStore,
   NotFoundError,
   parseReference,
   type Repository,
 } from "../../../registry/mod.ts";
-import { mirrorEndpoint } from "../../../registry/client/_endpoint.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import {
   basicAuth,

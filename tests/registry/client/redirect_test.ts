@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RegistryError } from "../../../registry/mod.ts";
-import { redirectTarget } from "../../../registry/transport/redirect.ts";
 import type { Answer } from "../../../registry/transport/answer.ts";
+import { redirectTarget } from "../../../registry/transport/redirect.ts";
 import { on, redirect, redirectLoop, respond } from "../../_support/faulty_registry.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Retry } from "../../../registry/transport/retry.ts";
 import {
   NetworkError,
   NotFoundError,
   RateLimitError,
   RegistryError,
 } from "../../../registry/mod.ts";
+import { Retry } from "../../../registry/transport/retry.ts";
+import { gzip } from "../../_support/compress.ts";
 import {
   badGateway,
   busy,
@@ -19,7 +20,6 @@ import {
   wire,
   withHeaders,
 } from "../../_support/faulty_registry.ts";
-import { gzip } from "../../_support/compress.ts";
 import { FakeClock, makeScene, testClient } from "../_client.ts";
 
 Deno.test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 522, 524])(

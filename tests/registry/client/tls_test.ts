@@ -1,20 +1,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NetworkError, readCertificates, type RemoteClientOptions } from "../../../registry/mod.ts";
 import { registryEndpoint } from "../../../registry/client/_endpoint.ts";
-import { networkError } from "../../../registry/transport/network_failure.ts";
+import { NetworkError, readCertificates, type RemoteClientOptions } from "../../../registry/mod.ts";
 import { firstAnswer } from "../../../registry/transport/first_answer.ts";
+import { networkError } from "../../../registry/transport/network_failure.ts";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
 import {
   makeCertificates,
   makeOddCertificates,
   type ServerCertificate,
 } from "../../_support/certificates.ts";
+import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { drop, on, respond, stall, tokenAuth } from "../../_support/faulty_registry.ts";
 import { peerTest } from "../../_support/peers.ts";
-import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
 import { emptyAnswer } from "../_answer.ts";
+import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
 
 interface TlsScene extends AsyncDisposable {
   readonly scene: Scene;

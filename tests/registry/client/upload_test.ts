@@ -16,8 +16,8 @@ import {
   type WritableRegistry,
   writableRegistry,
 } from "../../_support/writable_registry.ts";
-import { cuttingRegistry } from "./_cutting_registry.ts";
 import { FakeClock, readAll, testClient } from "../_client.ts";
+import { cuttingRegistry } from "./_cutting_registry.ts";
 
 const MIB = 1024 * 1024;
 const SMALL = blobOf(OCI_LAYER, noise(300_000));

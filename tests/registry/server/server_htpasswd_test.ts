@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { bcryptMatches, isBcryptHash } from "../../../registry/server/_bcrypt.ts";
 import { parseHtpasswd } from "../../../registry/mod.ts";
+import { bcryptMatches, isBcryptHash } from "../../../registry/server/_bcrypt.ts";
 
 const LONG = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 

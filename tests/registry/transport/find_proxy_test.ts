@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { findProxy } from "../../../registry/transport/_proxy.ts";
 import { NetworkError } from "../../../registry/errors.ts";
+import { findProxy } from "../../../registry/transport/_proxy.ts";
 
 const TASK = { action: "pull", subject: "a" };
 const PROXY = "http://proxy.test:3128";

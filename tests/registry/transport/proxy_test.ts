@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { networkError, stallError } from "../../../registry/transport/network_failure.ts";
-import { basicAuth, on, respond } from "../../_support/faulty_registry.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { basicAuth, on, respond } from "../../_support/faulty_registry.ts";
 import { runOci } from "../../_support/process.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene } from "../_client.ts";
 
 const REQUEST = {

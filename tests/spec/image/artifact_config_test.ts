@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseManifest } from "../../../spec/mod.ts";
 import { parseConfigOrArtifact } from "../../../spec/image/image_config.ts";
+import { parseManifest } from "../../../spec/mod.ts";
 import { buildImage } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { unmountTree } from "../../_support/unmount_tree.ts";
+import { present } from "../../../spec/json.ts";
 import {
   DigestMismatchError,
   type Manifest,
@@ -16,12 +16,12 @@ import {
   LayoutContent,
   writeArtifact,
 } from "../../../store/mod.ts";
-import { present } from "../../../spec/json.ts";
 import { toUint8Array } from "../../_support/bytes.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 
 const TITLE_ANNOTATION = "org.opencontainers.image.title";
 

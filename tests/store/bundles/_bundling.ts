@@ -1,10 +1,10 @@
 import { readMounts } from "../../../layer/linux/mount_table.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import type { BundleRecord } from "../../../store/bundles/bundle_record.ts";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { ContentStore, overlaySupported } from "../../../store/mod.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 
 /** Finds the record of a bundle in a store, and changes its members. */
 export async function changeRecord(

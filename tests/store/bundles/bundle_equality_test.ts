@@ -5,15 +5,15 @@ import {
   prepareLayers,
   UncompressedBundler,
 } from "../../../store/mod.ts";
-import { LayerThreads } from "../../../store/stages/layer_threads.ts";
 import { threadedExtraction } from "../../../store/overlay/_threaded_extraction.ts";
+import { LayerThreads } from "../../../store/stages/layer_threads.ts";
 import "../../_support/native_backend.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { testUnless } from "../../_support/skip.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { type LayerStack, NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { describeRoot } from "../_root_tree.ts";
-import { overlayReason } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
+import { overlayReason } from "./_bundling.ts";
 
 const overlayTest = testUnless(await overlayReason());
 const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);

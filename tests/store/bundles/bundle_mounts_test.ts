@@ -2,7 +2,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import {
   BundleError,
   type Image,
@@ -14,6 +13,7 @@ import {
 } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 import { BASE, changeRecord, makeStore, overlayReason, type TestStore } from "./_bundling.ts";
 

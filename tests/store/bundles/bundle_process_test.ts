@@ -5,8 +5,8 @@ import "../../_support/native_backend.ts";
 import { denoEnvironment, kill, ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
-import { BASE, makeStore, overlayReason, type TestStore } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
+import { BASE, makeStore, overlayReason, type TestStore } from "./_bundling.ts";
 
 const CHILD = fromFileUrl(new URL("./_bundle_child.ts", import.meta.url));
 const overlayTest = testUnless(await overlayReason());

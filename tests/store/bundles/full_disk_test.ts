@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import { ContentStore, UncompressedBundler } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
 const LAYERS = [tar(file("a", noise(200_000, 1)), file("b", noise(200_000, 2)))];

@@ -10,11 +10,11 @@ import {
   StoreError,
   UncompressedBundler,
 } from "../../../store/mod.ts";
+import "../../_support/native_backend.ts";
 import { PLANTED_FILES, plantedTest } from "../_planted.ts";
 import { describeRoot } from "../_root_tree.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 import { BASE, makeStore, type TestStore } from "./_bundling.ts";
-import "../../_support/native_backend.ts";
 
 /** An attacker may have put a mark, or the file of older versions, into a directory. */
 const MARKS = [".oci-bundle", "oci-bundle.json"];

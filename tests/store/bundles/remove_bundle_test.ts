@@ -12,10 +12,10 @@ import {
   removeDeadBundles,
   UncompressedBundler,
 } from "../../../store/mod.ts";
-import { BASE, changeRecord, makeStore, type TestStore } from "./_bundling.ts";
-import { storeBuilt } from "../images/_stored_image.ts";
 import "../../_support/native_backend.ts";
 import { posixTest } from "../../_support/skip.ts";
+import { storeBuilt } from "../images/_stored_image.ts";
+import { BASE, changeRecord, makeStore, type TestStore } from "./_bundling.ts";
 
 const CLAIM = {
   kind: "uncompressed",

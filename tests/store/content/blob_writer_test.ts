@@ -2,13 +2,13 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobWriter } from "../../../store/content/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { randomBlob } from "./_blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);

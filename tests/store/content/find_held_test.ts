@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ContentStore, copyNamed, LayoutContent, prune } from "../../../store/mod.ts";
 import { findHeld } from "../../../store/content/find_held.ts";
+import { ContentStore, copyNamed, LayoutContent, prune } from "../../../store/mod.ts";
 import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -27,9 +27,9 @@ import {
   tar,
   whiteout,
 } from "../../_support/tar.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { LINKED_STACKS } from "../images/_linked_stacks.ts";
-import { describeTree, readTree } from "../../_support/tree.ts";
 import {
   type FakeLayer,
   fakeLayers,

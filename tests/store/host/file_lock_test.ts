@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { ContentStore, LockUnsupportedError } from "../../../store/mod.ts";
 import { lockFile, tryLockFile } from "../../../store/host/file_lock.ts";
+import { ContentStore, LockUnsupportedError } from "../../../store/mod.ts";
 import { ChainStore } from "../../../store/overlay/_chain_store.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "../content/_blob_source.ts";

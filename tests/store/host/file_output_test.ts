@@ -1,11 +1,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import { OciError } from "../../../spec/mod.ts";
 import { openFileOutput } from "../../../store/host/file_output.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { run } from "../../_support/process.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 
 const OPTIONS = { prefix: ".oci-" };
 

@@ -8,6 +8,7 @@ import {
   OciError,
   parsePlatform,
 } from "../../../spec/mod.ts";
+import { StoredLayer } from "../../../store/images/image.ts";
 import {
   ContentStore,
   type Image,
@@ -15,7 +16,6 @@ import {
   readImage,
   validateImage,
 } from "../../../store/mod.ts";
-import { StoredLayer } from "../../../store/images/image.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
 import { rotBlob } from "../../_support/rot.ts";

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { pull } from "../../../cache/mod.ts";
 import { formatReference } from "../../../registry/mod.ts";
+import { present } from "../../../spec/json.ts";
 import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
 import { ContentStore, LayoutClient, StoreError } from "../../../store/mod.ts";
-import { present } from "../../../spec/json.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";

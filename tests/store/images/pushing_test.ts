@@ -3,8 +3,8 @@ import { parseReference, RemoteClient } from "../../../registry/mod.ts";
 import { type Digest, DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { ContentStore, prune, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { cuttingProxy } from "../../_support/cutting_proxy.ts";
+import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const IMAGE = buildImage({ layers: [noise(1000, 1)], platform: "linux/amd64" });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
 import { ExtractError } from "../../../layer/mod.ts";
+import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { ContentStore, ImageFiles, type ImageFilesOptions } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";

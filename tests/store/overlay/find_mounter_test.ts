@@ -1,5 +1,5 @@
-import { fromFileUrl } from "@std/path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { lockLayers } from "../../../store/bundles/layer_lock.ts";
 import {
   OverlayBundler,
   prepareLayers,
@@ -6,12 +7,11 @@ import {
   removeBundle,
   UncompressedBundler,
 } from "../../../store/mod.ts";
-import { lockLayers } from "../../../store/bundles/layer_lock.ts";
 import "../../_support/native_backend.ts";
+import { testUnless } from "../../_support/skip.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
-import { testUnless } from "../../_support/skip.ts";
 
 const overlayTest = testUnless(await overlayReason());
 /** Needs its parents, because it does not describe `etc`. */

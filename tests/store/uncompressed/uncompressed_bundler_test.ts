@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { DiffIdMismatchError, digestOf, withArgs } from "../../../spec/mod.ts";
-import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
 import { UncompressedBundler } from "../../../store/mod.ts";
+import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
 import "../../_support/native_backend.ts";
 import { dir, file, tar, whiteout } from "../../_support/tar.ts";
 import { BASE, makeStore } from "../bundles/_bundling.ts";

@@ -2,16 +2,16 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
-import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
+import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
 import { buildImage } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
+import "../../_support/native_backend.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
-import "../../_support/native_backend.ts";
 import { dir, file, hardlink, noise, tar } from "../../_support/tar.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
 
 const ONE_FILE = imageOf(fakeLayers([tar(file("a", "x"))]));

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { SCRIPTS } from "../../../../cli/frame/completion_scripts.ts";
-import { join } from "@std/path";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { peerTest, programPath } from "../../../_support/peers.ts";

@@ -1,5 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
+import { OCI_MANIFEST } from "../../../../spec/mod.ts";
+import { ContentStore } from "../../../../store/mod.ts";
 import {
   blobOf,
   buildImage,
@@ -8,10 +10,8 @@ import {
   MemoryContent,
   withBlobs,
 } from "../../../_support/image.ts";
-import { OCI_MANIFEST } from "../../../../spec/mod.ts";
-import { ContentStore } from "../../../../store/mod.ts";
-import { writeLayout } from "../../../_support/peers.ts";
 import { runOciBatch } from "../../../_support/oci_batch.ts";
+import { writeLayout } from "../../../_support/peers.ts";
 import { runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";

@@ -5,11 +5,11 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { MemoryContent } from "../../../_support/memory_content.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage } from "../../../_support/image.ts";
+import { MemoryContent } from "../../../_support/memory_content.ts";
 import { runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
