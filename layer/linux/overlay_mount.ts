@@ -154,8 +154,8 @@ function mountByPage(
     "bytes of mount options",
     PAGE_BYTES,
     data.length,
-    `the overlay of ${lowers.length} directories at "${target}", as this kernel lacks the ` +
-      "call of Linux 6.8 that knows no such limit",
+    `the overlay of ${lowers.length} directories at "${target}", because this kernel lacks ` +
+      "the call of Linux 6.8, which has no such limit",
   );
 }
 

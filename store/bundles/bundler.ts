@@ -8,8 +8,8 @@ export interface BundlerOptions {
   /**
    * Owners of the extracted files.
    *
-   * @default `"strict"` for root, `"squash"` for other users, and in a user namespace that does not
-   * map the IDs that images use.
+   * @default `"strict"` for root; `"squash"` for other users, and for root in a user namespace
+   * without the IDs that images use.
    */
   readonly ownership?: Ownership | undefined;
   /** Aborts the extraction of layers. */

@@ -109,7 +109,7 @@ mountTest("mountOverlay() reports options that do not fit on old kernels", async
   assertThrows(
     () => mountOverlay(lowers, directory.join("view"), { call: "mount" }),
     LimitError,
-    "as this kernel lacks",
+    "because this kernel lacks",
   );
 });
 
