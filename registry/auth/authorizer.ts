@@ -12,6 +12,12 @@ import { type Challenge, parseChallenges } from "./_challenge.ts";
 import type { Token } from "./_token.ts";
 import { mergeScopes } from "./scope.ts";
 
+/**
+ * Time after which a credential is looked for again if none was found, or if the server has rejected
+ * it: a program may run for months.
+ */
+const RETRY_MS = 60_000;
+
 /** Options for {@linkcode Authorizer}. */
 export interface AuthorizerOptions {
   readonly http: Http;
@@ -205,6 +211,7 @@ export class Authorizer {
         attempts.skipped.push(message);
       });
       attempts.isSearched = true;
+      if (attempts.credential === undefined) attempts.retryAt = this.#retryAt;
     }
     return attempts.credential;
   }
@@ -294,9 +301,13 @@ export class Authorizer {
     return realm.hostname !== url.hostname;
   }
 
+  get #retryAt(): number {
+    return this.#options.clock.now() + RETRY_MS;
+  }
+
   #attemptsFor(scope: string): LoginAttempts {
     let attempts = this.#attempts.get(scope);
-    if (attempts === undefined) {
+    if (attempts === undefined || attempts.retryAt <= this.#options.clock.now()) {
       attempts = new LoginAttempts();
       this.#attempts.set(scope, attempts);
     }
@@ -307,6 +318,7 @@ export class Authorizer {
     const attempts = this.#attemptsFor(request.scope);
     if (attempts.isRejected) return;
     attempts.isRejected = true;
+    attempts.retryAt = this.#retryAt;
     const how = status === undefined ? "by its token server" : `(${status})`;
     request.onWarning?.(
       `The credential for ${this.#options.registry} from ${credential.source} was rejected ${how}. ` +
@@ -348,6 +360,8 @@ class LoginAttempts {
   isTried = false;
   /** Whether the server rejected the credential. */
   isRejected = false;
+  /** Time after which the attempts start again, in milliseconds since 1970. */
+  retryAt = Infinity;
   /** Whether an anonymous token was requested. */
   isAnonymous = false;
 

@@ -382,6 +382,43 @@ Deno.test("RemoteClient gets a new token when one expires in the middle of an im
   assertEquals(store.asked, 1);
 });
 
+Deno.test("RemoteClient looks for a credential again a minute after it was rejected", async () => {
+  const { auth, scene } = tokenScene({ anonymous: false });
+  await using _ = scene;
+  const clock = new FakeClock();
+  let password = "old";
+  using client = testClient({
+    clock,
+    credentials: {
+      find: () => Promise.resolve({ auth: { username: "me", password }, source: "test" }),
+    },
+  });
+  const resolve = () => client.resolve(scene.reference);
+
+  await assertRejects(resolve, AuthError);
+  password = "s3cret";
+  await assertRejects(resolve, AuthError);
+  clock.time += 60_000;
+
+  assertEquals((await resolve()).digest, scene.image.descriptor.digest);
+  assertEquals(auth.exchanges.at(-1)?.user, "me");
+});
+
+Deno.test("RemoteClient looks for a missing credential again after a minute", async () => {
+  const { scene } = tokenScene({ anonymous: false });
+  await using _ = scene;
+  const clock = new FakeClock();
+  const found: Credential[] = [];
+  using client = testClient({ clock, credentials: { find: () => Promise.resolve(found[0]) } });
+
+  await assertRejects(() => client.resolve(scene.reference), AuthError);
+  found.push({ auth: LOGIN, source: "test" });
+  clock.time += 60_000;
+
+  const { digest } = await client.resolve(scene.reference);
+  assertEquals(digest, scene.image.descriptor.digest);
+});
+
 Deno.test("RemoteClient retries without a credential that the token server rejects", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
