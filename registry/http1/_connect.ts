@@ -3,6 +3,9 @@ import { certificateError, checkCertificates } from "./certificate_error.ts";
 /** Time after which another address is tried as well, in milliseconds (RFC 8305, section 8). */
 const ATTEMPT_DELAY_MS = 250;
 
+/** Protocols to offer: some servers with several of them require an offer (RFC 7301). */
+const PROTOCOLS = ["http/1.1"];
+
 /** Address of a server, and how to connect to it. */
 export interface ConnectionTarget {
   /** Name or IP address. */
@@ -77,8 +80,14 @@ async function startTls(
   checkCertificates(caCerts);
   let secured: Deno.TlsConn;
   try {
-    secured = await Deno.startTls(socket, { hostname: name, caCerts: [...caCerts] });
+    secured = await Deno.startTls(socket, {
+      hostname: name,
+      caCerts: [...caCerts],
+      alpnProtocols: PROTOCOLS,
+    });
   } catch (error) {
+    // Deno rejects names that no certificate can have with a TypeError.
+    if (error instanceof TypeError || error instanceof Deno.errors.NotCapable) throw error;
     throw certificateError(error);
   }
   const stop = () => close(secured);
@@ -91,10 +100,15 @@ async function startTls(
   } catch (error) {
     stop();
     signal.throwIfAborted();
-    throw error;
+    throw isEnd(error) ? new Error("connection closed during the TLS handshake") : error;
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Returns whether an error means that a server has closed a connection without an end of TLS. */
+export function isEnd(error: unknown): boolean {
+  return error instanceof Deno.errors.UnexpectedEof;
 }
 
 function close(connection: Deno.Conn): void {

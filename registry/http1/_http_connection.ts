@@ -1,6 +1,6 @@
-import { connect, type ConnectionTarget } from "./_connect.ts";
+import { connect, type ConnectionTarget, isEnd } from "./_connect.ts";
 import type { ResponseHead } from "./_response_head.ts";
-import { ResponseReader } from "./_response_reader.ts";
+import { cut, ResponseReader } from "./_response_reader.ts";
 import {
   isUploadSource,
   readWatched,
@@ -59,6 +59,8 @@ export class HttpConnection implements Disposable {
     this.#responses = new ResponseReader(async (memory) => {
       try {
         return await socket.read(memory);
+      } catch (error) {
+        throw isEnd(error) ? cut() : error;
       } finally {
         // The server closes the connection, or sends something without a request.
         if (!this.#isBusy) this[Symbol.dispose]();

@@ -217,7 +217,8 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-function cut(): Error {
+/** Creates the error for a connection that ends before a response does. */
+export function cut(): Error {
   return new Error("connection closed before message completed");
 }
 

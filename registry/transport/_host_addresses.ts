@@ -11,7 +11,16 @@ export interface HostAddress {
   readonly only: string | undefined;
   /** First address of the other IP version; the usual one may lead nowhere. */
   readonly alternative: string | undefined;
+  /** Whether the permission to resolve the name is missing. */
+  readonly isUnknown: boolean;
 }
+
+const UNKNOWN: HostAddress = {
+  isRefused: false,
+  only: undefined,
+  alternative: undefined,
+  isUnknown: true,
+};
 
 interface Lookup {
   readonly until: number;
@@ -24,6 +33,7 @@ export class HostAddresses {
 
   /** Resolves a name like the system. */
   async find(name: string): Promise<HostAddress> {
+    if (!isPermitted(name)) return UNKNOWN;
     const now = performance.now();
     let lookup = this.#lookups.get(name);
     if (lookup === undefined || lookup.until < now) {
@@ -34,13 +44,18 @@ export class HostAddresses {
   }
 }
 
+/** Returns whether the program may connect to a host, without prompting for the permission. */
+export function isPermitted(host: string): boolean {
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
+
 async function resolveName(name: string): Promise<HostAddress> {
   const { lookup } = globalThis.process.getBuiltinModule("node:dns").promises;
   let addresses: readonly { readonly address: string; readonly family: number }[];
   try {
     addresses = await lookup(name, { all: true });
   } catch {
-    // The connection will fail too, with a reason; or the permission to resolve names is missing.
+    // The connection will fail too, with a reason.
     addresses = [];
   }
   const allowed = addresses.filter(({ address }) => !isLinkLocal(address));
@@ -48,5 +63,6 @@ async function resolveName(name: string): Promise<HostAddress> {
     isRefused: addresses.length > 0 && allowed.length === 0,
     only: allowed.length < addresses.length ? allowed[0]?.address : undefined,
     alternative: allowed.find(({ family }) => family !== allowed[0]?.family)?.address,
+    isUnknown: false,
   };
 }

@@ -6,7 +6,7 @@ import {
 } from "../http1/connection_pool.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
 import { Answer } from "./answer.ts";
-import { HostAddresses } from "./_host_addresses.ts";
+import { HostAddresses, isPermitted } from "./_host_addresses.ts";
 import type { Route, Tls } from "./http_client.ts";
 import {
   type FailedRequest,
@@ -175,11 +175,17 @@ export class Http implements Disposable {
       stallError: () => stallError(request, stallTimeoutMs),
       onGiveUp: () => {},
     });
-    const { isRefused, only, alternative } = await watchdog.wait(
+    const { isRefused, only, alternative, isUnknown } = await watchdog.wait(
       this.#addresses.find(url.hostname),
     );
     if (isRefused) throw linkLocalError(url, task);
-    return { address: only, alternative };
+    if (alternative === undefined) return { address: only, needsFetch: isUnknown };
+    const isUsable = isPermitted(socketAddress(alternative, url));
+    return {
+      address: only,
+      alternative: isUsable ? alternative : undefined,
+      needsFetch: !isUsable,
+    };
   }
 
   /** Sends a request over a connection of the pool or, if there is a client, by `fetch`. */
@@ -226,8 +232,11 @@ export class Http implements Disposable {
   }
 
   /** Whether a request needs no `fetch`. */
-  #isDirect({ url, tls: { clientCertificate } }: HttpRequest, { proxy }: Route): boolean {
+  #isDirect({ url, tls: { clientCertificate } }: HttpRequest, route: Route): boolean {
+    const { proxy, needsFetch = false } = route;
     return proxy === undefined && clientCertificate === undefined &&
+      // Without TLS, an upload needs a length and the address a check after connecting.
+      !(needsFetch && url.protocol === "https:") &&
       url.username === "" && url.password === "" &&
       // Otherwise, the environment may name a proxy.
       (isLoopback(url) || canSetProxyVariables());
@@ -282,6 +291,12 @@ async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
   if (!isUploadSource(body)) return body;
   const { uploadStream } = await import("./upload_stream.ts");
   return uploadStream(body, watchdog);
+}
+
+/** Returns the address and port of a server, as in the value of `--allow-net`. */
+function socketAddress(ip: string, { protocol, port }: URL): string {
+  const host = ip.includes(":") ? `[${ip}]` : ip;
+  return `${host}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
 function linkLocalError(url: URL, task: RequestTask): NetworkError {

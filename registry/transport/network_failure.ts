@@ -40,7 +40,7 @@ const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
   ],
   [/InvalidContentType|invalid HTTP version|corrupt message|handshake|Parse Error/i, "protocol"],
   [/certificate|UnknownIssuer|CaUsedAsEndEntity|BadEncoding/i, "certificate"],
-  [/ports? [0-9]+ (?:are|is) blocked|invalid header|not a valid/i, "request"],
+  [/ports? [0-9]+ (?:are|is) blocked|invalid header|invalid hostname|not a valid/i, "request"],
 ];
 
 /** Patterns for problems of a certificate. */

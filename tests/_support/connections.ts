@@ -5,15 +5,15 @@ export interface Connections extends AsyncDisposable {
 }
 
 /** Serves a connection to its end. `own` adds another connection that ends with the listener. */
-export type ServeConnection = (
-  connection: Deno.Conn,
+export type ServeConnection<C extends Deno.Conn> = (
+  connection: C,
   own: (other: Deno.Conn) => void,
 ) => Promise<void>;
 
 /** Serves each connection to a listener, and ends it afterwards. */
-export function serveConnections(
-  listener: Deno.Listener<Deno.Conn>,
-  serve: ServeConnection,
+export function serveConnections<C extends Deno.Conn>(
+  listener: Deno.Listener<C>,
+  serve: ServeConnection<C>,
 ): Connections {
   const { hostname, port } = listener.addr as Deno.NetAddr;
   const open = new Set<Deno.Conn>();
@@ -21,7 +21,7 @@ export function serveConnections(
   const errors: unknown[] = [];
   let isClosed = false;
 
-  const run = async (connection: Deno.Conn) => {
+  const run = async (connection: C) => {
     open.add(connection);
     try {
       await serve(connection, (other) => open.add(other));

@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { registryEndpoint } from "../../../registry/client/_endpoint.ts";
-import { NetworkError, readCertificates, type RemoteClientOptions } from "../../../registry/mod.ts";
+import {
+  NetworkError,
+  parseReference,
+  readCertificates,
+  type RemoteClientOptions,
+} from "../../../registry/mod.ts";
 import { firstAnswer } from "../../../registry/transport/first_answer.ts";
 import { networkError } from "../../../registry/transport/network_failure.ts";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
@@ -9,6 +14,8 @@ import {
   makeOddCertificates,
   type ServerCertificate,
 } from "../../_support/certificates.ts";
+import { type Connections, endConnection, serveConnections } from "../../_support/connections.ts";
+import { cuttingProxy } from "../../_support/cutting_proxy.ts";
 import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { drop, on, respond, stall, tokenAuth } from "../../_support/faulty_registry.ts";
 import { peerTest } from "../../_support/peers.ts";
@@ -135,6 +142,64 @@ Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
     assert(error.message.includes(`(received fatal alert: ${alert})`), error.message);
   },
 );
+
+Deno.test("RemoteClient suspects that a server without a handshake has no TLS", async () => {
+  await using server = makeScene();
+  await using proxy = cuttingProxy(server.registry.host, 1);
+  using client = testClient({ plainHttp: false, retries: 5 });
+
+  const reference = parseReference(`${proxy.host}/a/b:v1`);
+  const error = await assertRejects(() => client.resolve(reference), NetworkError);
+
+  assertEquals([error.reason, error.attempts], ["protocol", 3]);
+  assert(error.message.includes("does not speak TLS"), error.message);
+});
+
+Deno.test("RemoteClient reports a connection that ends without an end of TLS", async () => {
+  await using tls = await tlsScene();
+  const { registry, reference } = tls.scene;
+  await using relay = tcpRelay(registry.host);
+  registry.add(on("manifest", (_request, next) => {
+    relay.cut();
+    return next();
+  }));
+  using client = testClient({ caCerts: [tls.ca], plainHttp: false, retries: 0 });
+
+  const error = await assertRejects(
+    () => client.resolve({ ...reference, registry: relay.host }),
+    NetworkError,
+  );
+
+  assertEquals(error.reason, "cut");
+  assert(error.message.includes("(connection closed before message completed)"), error.message);
+});
+
+/** Forwards connections to an address, and cuts the last one on demand. */
+function tcpRelay(target: string): Connections & { cut(): void } {
+  const { hostname, port } = new URL(`tcp://${target}`);
+  let last: Deno.Conn | undefined;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections = serveConnections(listener, async (client, own) => {
+    last = client;
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    own(server);
+    await Promise.allSettled([
+      client.readable.pipeTo(server.writable),
+      server.readable.pipeTo(client.writable),
+    ]);
+  });
+  return { ...connections, cut: () => last && endConnection(last) };
+}
+
+Deno.test("networkError() does not retry a name that no certificate can have", () => {
+  const error = networkError(new TypeError("Invalid hostname: '-a.test'"), {
+    url: new URL("https://-a.test/v2/"),
+    task: { action: "pull", subject: "a" },
+    attempt: 1,
+  });
+
+  assertEquals([error.reason, error.retryable], ["request", false]);
+});
 
 Deno.test("RemoteClient gets its token with the same certificates", async () => {
   await using tls = await tlsScene();

@@ -13,14 +13,23 @@ interface TlsServer extends AsyncDisposable {
 }
 
 /** Serves TLS connections, which it closes when the client does. */
-async function tlsServer(): Promise<TlsServer> {
+async function tlsServer(
+  onConnection: (connection: Deno.TlsConn) => Promise<void> = async () => {},
+): Promise<TlsServer> {
   await using temp = await makeTempDir();
   const paths = await makeCertificates(temp.path);
   const [ca = "", cert = "", key = ""] = await Promise.all(
     [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
   );
-  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
+  const listener = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert,
+    key,
+    alpnProtocols: ["h2", "http/1.1"],
+  });
   const connections = serveConnections(listener, async (connection) => {
+    await onConnection(connection);
     await connection.read(new Uint8Array(1)).catch(() => {});
   });
   return {
@@ -67,6 +76,27 @@ Deno.test.each([
 
   assertStringIncludes(error.message, "Cannot use the certificates: ");
   assertStringIncludes(error.message, says);
+});
+
+Deno.test("connect() offers HTTP/1.1 as the protocol", async () => {
+  const offered = Promise.withResolvers<string | null>();
+  await using server = await tlsServer(async (connection) => {
+    offered.resolve((await connection.handshake()).alpnProtocol);
+  });
+  const tls = { name: "localhost", caCerts: [server.ca] };
+
+  using _connection = await connect({ ...server.target, tls });
+
+  assertEquals(await offered.promise, "http/1.1");
+});
+
+Deno.test("connect() does not blame the certificates for a name that none can have", async () => {
+  await using server = await tlsServer();
+  const tls = { name: "-a.test", caCerts: [server.ca] };
+
+  const error = await assertRejects(() => connect({ ...server.target, tls }), TypeError);
+
+  assertEquals(error.message, "Invalid hostname: '-a.test'");
 });
 
 Deno.test("connect() stops during a handshake that the server does not answer", async () => {
