@@ -34,14 +34,10 @@ export function parseHtpasswd(text: string): PasswordCheck {
     if (line.trim() === "" || line.startsWith("#")) continue;
     const colon = line.indexOf(":");
     const [name, hash] = [line.slice(0, colon), line.slice(colon + 1).trim()];
-    const wrong = colon < 1
-      ? 'it must be "NAME:HASH"'
-      : !isBcryptHash(hash)
-      ? `the hash of "${name}" must be bcrypt`
-      : hashes.has(name)
-      ? `"${name}" occurs twice`
-      : undefined;
-    if (wrong !== undefined) throw htpasswdError(`line ${i + 1} of the htpasswd file`, wrong);
+    const place = `line ${i + 1} of the htpasswd file`;
+    if (colon < 1) throw htpasswdError(place, 'it must be "NAME:HASH"');
+    if (!isBcryptHash(hash)) throw htpasswdError(place, `the hash of "${name}" must be bcrypt`);
+    if (hashes.has(name)) throw htpasswdError(place, `"${name}" occurs twice`);
     hashes.set(name, hash);
   }
   // An empty file, most likely written by mistake, would lock everybody out.

@@ -53,27 +53,28 @@ export function missingPermission({ message }: Deno.errors.NotCapable): MissingP
 
 /** Returns the error for a file or a stream that cannot be written, by its name for the user. */
 export function outputError(name: string, cause: Error, where?: "stream"): OciError {
-  const isAbsent = cause instanceof Deno.errors.NotFound;
-  const isDirectory = cause instanceof Deno.errors.IsADirectory;
-  const isDenied = cause instanceof Deno.errors.PermissionDenied;
-  const advice = where === "stream"
-    ? "Redirect it to another place"
-    : isDirectory
-    ? "Choose a file in it"
-    : isAbsent
-    ? "Create the directory first"
-    : isDenied
-    ? "Check the owner and the mode of its directory"
-    : isDiskFull(cause)
+  const problem = outputProblem(cause);
+  const [action, advice] = where === "stream"
+    ? [`write to ${name}`, "Redirect it to another place"]
+    : [`write "${name}"`, outputAdvice(cause)];
+  return new OciError(problem, { code: "output", action, subject: name, advice, cause });
+}
+
+function outputProblem(cause: Error): string {
+  if (cause instanceof Deno.errors.NotFound) return "its directory does not exist";
+  if (cause instanceof Deno.errors.IsADirectory) return "it is a directory";
+  return describeSystemError(cause);
+}
+
+function outputAdvice(cause: Error): string {
+  if (cause instanceof Deno.errors.NotFound) return "Create the directory first";
+  if (cause instanceof Deno.errors.IsADirectory) return "Choose a file in it";
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return "Check the owner and the mode of its directory";
+  }
+  return isDiskFull(cause)
     ? 'Free some space; if enough is free, free inodes, which "df -i" shows'
     : "Choose another place";
-  const problem = isAbsent
-    ? "its directory does not exist"
-    : isDirectory
-    ? "it is a directory"
-    : describeSystemError(cause);
-  const action = where === "stream" ? `write to ${name}` : `write "${name}"`;
-  return new OciError(problem, { code: "output", action, subject: name, advice, cause });
 }
 
 /** Returns whether an error means that this process cannot create anything at a path. */
