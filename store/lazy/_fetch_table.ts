@@ -7,10 +7,7 @@ import { verifyBytes } from "../../spec/verifier.ts";
 import { parseTable } from "./_parse_table.ts";
 import { readRange } from "./_read_range.ts";
 import { type TableEntry, TableError } from "./_table_entry.ts";
-import { CHUNKED_DIGEST, STARGZ_DIGEST } from "./has_table.ts";
-
-/** Offset, compressed size, size and type of that table, with colons between them. */
-const CHUNKED_POSITION = "io.github.containers.zstd-chunked.manifest-position";
+import { type ChunkedTable, chunkedTable, STARGZ_DIGEST } from "./has_table.ts";
 
 const STARGZ_FOOTER_BYTES = 51;
 const STARGZ_TABLE_NAME = "stargz.index.json";
@@ -30,10 +27,11 @@ export async function fetchTable(
   signal: AbortSignal | undefined,
 ): Promise<readonly TableEntry[]> {
   const { annotations = {} } = layer.descriptor;
-  const stargz = annotations[STARGZ_DIGEST];
-  return stargz === undefined
-    ? await fetchChunkedTable(layer, annotations, signal)
-    : await fetchStargzTable(layer, stargz, signal);
+  // Nerdctl states the digest of the table of a zstd:chunked layer in the way of eStargz as well.
+  const chunked = chunkedTable(annotations);
+  return chunked === undefined
+    ? await fetchStargzTable(layer, annotations[STARGZ_DIGEST] ?? "", signal)
+    : await fetchChunkedTable(layer, chunked, signal);
 }
 
 async function fetchStargzTable(
@@ -79,10 +77,9 @@ function parseFooter(footer: Uint8Array): number {
 
 async function fetchChunkedTable(
   layer: RemoteLayer,
-  annotations: Readonly<Record<string, string>>,
+  { digest, position }: ChunkedTable,
   signal: AbortSignal | undefined,
 ): Promise<readonly TableEntry[]> {
-  const { [CHUNKED_DIGEST]: digest, [CHUNKED_POSITION]: position = "" } = annotations;
   const [start = NaN, compressedSize = NaN, size = NaN, type = NaN] = position.split(":").map(
     Number,
   );

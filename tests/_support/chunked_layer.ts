@@ -32,6 +32,7 @@ export interface ChunkedLayerOptions {
 }
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
+const STARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
 
 /** Writes archives piece by piece, each compressed by itself. */
 class Pieces {
@@ -146,7 +147,7 @@ export function stargzLayer(
     tar: concat(...pieces.archive),
     blob: concat(...pieces.parts),
     descriptor: {
-      annotations: { "containerd.io/snapshot/stargz/toc.digest": tableDigest ?? digestOf(json) },
+      annotations: { [STARGZ_DIGEST]: tableDigest ?? digestOf(json) },
     },
   };
 }
@@ -161,7 +162,23 @@ function stargzFooter(tableAt: number): Uint8Array<ArrayBuffer> {
 /** A layer as podman writes it with zstd:chunked. */
 export function zstdChunkedLayer(
   entries: readonly ChunkedEntry[],
-  { chunkSize = CHUNK_BYTES, change = (table) => table, tableDigest }: ChunkedLayerOptions = {},
+  options: ChunkedLayerOptions = {},
+): LayerInput {
+  return chunkedLayer(entries, options, "io.github.containers");
+}
+
+/** A layer as nerdctl writes it with zstd:chunked: its annotations have other names. */
+export function nerdctlChunkedLayer(
+  entries: readonly ChunkedEntry[],
+  options: ChunkedLayerOptions = {},
+): LayerInput {
+  return chunkedLayer(entries, options, "io.containers");
+}
+
+function chunkedLayer(
+  entries: readonly ChunkedEntry[],
+  { chunkSize = CHUNK_BYTES, change = (table) => table, tableDigest }: ChunkedLayerOptions,
+  owner: "io.github.containers" | "io.containers",
 ): LayerInput {
   const pieces = new Pieces((bytes) => zstd(bytes));
   const table = write(pieces, entries, chunkSize);
@@ -170,13 +187,15 @@ export function zstdChunkedLayer(
   const json = new TextEncoder().encode(JSON.stringify({ version: 1, entries: change(table) }));
   const compressed = zstd(json);
   pieces.addPart(zstdSkippable(compressed));
-  const prefix = "io.github.containers.zstd-chunked.manifest";
+  const prefix = `${owner}.zstd-chunked.manifest`;
+  const stargz = owner === "io.containers" ? { [STARGZ_DIGEST]: digestOf(json) } : {};
   return {
     tar: concat(...pieces.archive),
     blob: concat(...pieces.parts),
     compression: "zstd",
     descriptor: {
       annotations: {
+        ...stargz,
         [`${prefix}-checksum`]: tableDigest ?? digestOf(compressed),
         [`${prefix}-position`]: `${tableAt}:${compressed.length}:${json.length}:1`,
       },

@@ -7,6 +7,7 @@ import { noise } from "../../_support/bytes.ts";
 import {
   type ChunkedEntry,
   type ChunkedLayerOptions,
+  nerdctlChunkedLayer,
   stargzLayer,
   type TableFields,
   zstdChunkedLayer,
@@ -36,6 +37,7 @@ const ENTRIES: readonly ChunkedEntry[] = [
 const FORMATS = [
   { format: "eStargz", write: stargzLayer },
   { format: "zstd:chunked", write: zstdChunkedLayer },
+  { format: "zstd:chunked (nerdctl)", write: nerdctlChunkedLayer },
 ];
 
 interface Scene extends AsyncDisposable {
