@@ -15,6 +15,7 @@ import {
   type TransferResult,
 } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
+import { CommandError } from "../../frame/errors.ts";
 import { addTransferOptions, type TransferOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -72,6 +73,14 @@ export async function run(session: Session): Promise<void> {
         return copy(reference, { ...goal, tag }, { ...options, onProgress });
       });
       results.push(result);
+    }
+    // Some registries keep a repository when its last tag is gone.
+    if (results.length === 0) {
+      throw new CommandError(
+        `cannot copy "${source}": the repository has no tags`,
+        "Check its name",
+        { subject: source },
+      );
     }
   }
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);

@@ -133,6 +133,18 @@ Deno.test("oci copy --all-tags copies a repository", async () => {
   assertMatch(pushed.stderr, /"h.io\/app:1" is not one\. Leave out the tag/);
 });
 
+Deno.test("oci copy --all-tags fails for a repository without tags", async () => {
+  await using scene = await makeScene();
+  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  await using server = Deno.serve(options, () => Response.json({ name: "app", tags: null }));
+  const source = `127.0.0.1:${server.addr.port}/app`;
+
+  const { code, stdout, stderr } = await scene.oci("copy", "--all-tags", source, scene.app);
+
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /: cannot copy "\S+": the repository has no tags\. Check its name\n$/);
+});
+
 Deno.test("oci copy --dry-run stores nothing", async () => {
   await using scene = await makeScene();
   const target = `${scene.registry.host}/copy:1`;
