@@ -91,6 +91,8 @@ export interface DigestMismatch {
   readonly size: number;
   /** Origin of the bytes, without secrets. */
   readonly source?: string | undefined;
+  /** Argument that expects the digest, if the content itself may be right. */
+  readonly option?: string | undefined;
 }
 
 /** Thrown when bytes do not match a digest or a descriptor. They are not kept. */
@@ -110,7 +112,7 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
 
   /** Creates the error. */
   constructor(mismatch: DigestMismatch, options?: ErrorOptions) {
-    const { expected, actual, expectedSize, size, source } = mismatch;
+    const { expected, actual, expectedSize, size, source, option } = mismatch;
     const from = source === undefined ? "" : ` from ${source}`;
     const wrong = expectedSize !== undefined && size !== expectedSize
       ? `${size > expectedSize ? "more than " : `${size} of `}${expectedSize} bytes came`
@@ -120,6 +122,7 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
       code: "digest-mismatch",
       action: `accept the bytes${from} as ${expected}`,
       subject: expected,
+      option,
     });
     this.expected = expected;
     this.actual = actual;

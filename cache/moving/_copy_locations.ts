@@ -202,7 +202,8 @@ async function finish(
 function checkDigest({ digest }: CopyTarget, root: Descriptor, label: string): void {
   if (digest === undefined || digest === root.digest) return;
   const { digest: actual, size } = root;
-  throw new DigestMismatchError({ expected: digest, actual, size, source: `"${label}"` });
+  const source = `"${label}"`;
+  throw new DigestMismatchError({ expected: digest, actual, size, source, option: "target" });
 }
 
 /** Returns the location that a caller specified in any form. */

@@ -44,9 +44,11 @@ const say = (remedy: string): Remedy => () => remedy;
 
 /** The remedies by code. The library names no option of the command line; this table does. */
 const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
-  "digest-mismatch": (error) => {
+  "digest-mismatch": (error, command) => {
+    if (error.option === "target") return "Leave out the digest of the destination";
     const isFile = error instanceof DigestMismatchError && error.source !== undefined &&
       error.url === undefined;
+    if (isFile && /^(copy|push|load)$/.test(command)) return "Save or copy it again";
     return isFile
       ? "Fetch it again with --policy if-not-present"
       : "Nothing was stored; try again or use another mirror";

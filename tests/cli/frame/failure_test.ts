@@ -75,6 +75,18 @@ const ROWS: readonly Row[] = [
       "Fetch it again with --policy if-not-present",
   },
   {
+    error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
+    line: `cannot accept the bytes from a as ${DIGEST}: more than 5 bytes came. ` +
+      "Save or copy it again",
+    command: "copy",
+  },
+  {
+    error: new DigestMismatchError({ expected: DIGEST, actual: DIGEST, size: 6, option: "target" }),
+    line: `cannot accept the bytes as ${DIGEST}: their digest is ${DIGEST}. ` +
+      "Leave out the digest of the destination",
+    command: "copy",
+  },
+  {
     error: new DigestMismatchError({
       expected: DIGEST,
       actual: DIGEST,
