@@ -30,7 +30,8 @@ export function define(command: Command): Command {
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
   return addProgressOptions(described).notes(`
 Prints REFERENCE@DIGEST for each image. Keeps full names in the archive. A name that is only a tag
-becomes localhost/FILE:TAG, after the name of the file; an image without a name gets none.
+becomes localhost/FILE:TAG, after the name of the file. An image without a name gets none; other
+commands take its digest in place of a name, as in "oci run @sha256:0123456789ab".
 
 Examples:
   oci load app.tar
