@@ -3,7 +3,7 @@ import { isDigest } from "../../spec/digest.ts";
 import { errorCode, isExplained } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { RuntimeError } from "../../store/errors.ts";
-import { missingPermission } from "../../store/host/system_error.ts";
+import { describeFailedCall, missingPermission } from "../../store/host/system_error.ts";
 import { hidePasswords, printable } from "../terminal/format.ts";
 import { CommandError, type CommandErrorCode, UsageError } from "./errors.ts";
 import { InterruptedError } from "./interruption.ts";
@@ -41,25 +41,29 @@ export function errorLine(error: unknown, command: FailedCommand): string {
  * the command line.
  */
 export function errorDocument(error: unknown, command: FailedCommand): Record<string, unknown> {
-  const { code, remedy } = explain(error, command);
+  const { code, state, remedy } = explain(error, command);
   const fields = error instanceof OciError
     ? error.toJSON()
     : error instanceof Error
-    ? ownFields(error, code)
-    : { name: "Error", code, message: String(error) };
+    ? ownFields(error, code, state)
+    : { name: "Error", code, message: String(error), problem: state };
   // What a user typed may have a password in it.
   const json = JSON.stringify({ error: { ...fields, remedy } });
   return JSON.parse(json, (_, value) => typeof value === "string" ? hidePasswords(value) : value);
 }
 
-function ownFields(error: Error, code: CommandErrorCode): Record<string, unknown> {
+function ownFields(
+  error: Error,
+  code: CommandErrorCode,
+  problem: string,
+): Record<string, unknown> {
   const { name, message } = error;
   if (error instanceof CommandError || isExplained(error)) {
     return { name, code, message, ...Object.fromEntries(Object.entries(error)) };
   }
   // The code of the operating system, such as ENOENT.
   const errno = code === "system" ? errnoOf(error) : undefined;
-  return { name, code, message, errno };
+  return { name, code, message, problem, errno };
 }
 
 /** Returns the exit code for an error. */
@@ -142,7 +146,8 @@ function explain(error: unknown, command: FailedCommand): Explanation {
     return { code: "permission", state: problem, remedy };
   }
   const code = errnoOf(error) === undefined ? "unexpected" : "system";
-  return { code, state: error.message || error.name, remedy: generalRemedy(error) };
+  const state = describeFailedCall(error) ?? (error.message || error.name);
+  return { code, state, remedy: generalRemedy(error) };
 }
 
 /** Codes of errors about missing content, which say enough without the action. */

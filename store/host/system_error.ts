@@ -30,6 +30,36 @@ export function describeSystemError(error: unknown): string {
   return CAUSES[errorCode(error) ?? ""] ?? describeError(error);
 }
 
+/** What the calls in errors of Deno do to a path. */
+const CALLS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    create: ["link", "mkdir", "mkdirat", "mknod", "symlink", "symlinkat"],
+    open: ["open", "openat", "openat2"],
+    read: ["lstat", "readdir", "readfile", "readlink", "realpath", "scandir", "stat"],
+    remove: ["remove", "rmdir", "unlink", "unlinkat"],
+    rename: ["rename", "renameat", "renameat2"],
+    write: ["copy", "truncate", "write", "writefile"],
+  }).flatMap(([verb, calls]) => calls.map((call) => [call, verb])),
+);
+
+/**
+ * Describes an error of the operating system as a message by itself: what could not be done to which
+ * path, and why. Only the text of the error names the call and the path.
+ *
+ * @returns `undefined` if the text does not name them.
+ */
+export function describeFailedCall(error: Error): string | undefined {
+  const [, call = "", path] = /: ([a-z]+[0-9]?) ['"](.*?)['"](?: -> .*)?$/s.exec(error.message) ??
+    [];
+  const code = errorCode(error) ?? "";
+  const verb = CALLS.get(call) ?? "use";
+  const isNowhere = code === "ENOENT" && (verb === "create" || verb === "write");
+  const cause = isNowhere ? "its directory does not exist" : CAUSES[code];
+  return path === undefined || cause === undefined
+    ? undefined
+    : `cannot ${verb} "${path}": ${cause}`;
+}
+
 /** A permission of Deno that is missing. */
 export interface MissingPermission {
   /** What is not permitted, in words. */

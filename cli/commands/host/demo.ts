@@ -7,11 +7,13 @@ import { formatReference, parseReference, type Reference } from "../../../regist
 import { serveRegistry } from "../../../registry/server/server.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import { ContentStore } from "../../../store/content/content_store.ts";
+import { describeSystemError } from "../../../store/host/system_error.ts";
 import type { Image } from "../../../store/images/image.ts";
 import { DemoContent } from "../../demo/demo_content.ts";
 import { buildDemoImage } from "../../demo/demo_image.ts";
 import { DemoScript } from "../../demo/demo_script.ts";
 import type { Command } from "../../frame/command.ts";
+import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
@@ -119,6 +121,19 @@ function summary({ image, platform, durationMs, requests, fetched }: DemoPull): 
 }
 
 async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir({ prefix: "oci-demo-" });
+  const path = await makeDirectory();
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+async function makeDirectory(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: "oci-demo-" });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new CommandError(
+      `cannot create a temporary directory: ${describeSystemError(cause)}`,
+      "Set TMPDIR to a directory that you can write to",
+      { cause },
+    );
+  }
 }

@@ -571,6 +571,16 @@ Deno.test.each([
     exitCode: 1,
   },
   {
+    name: "what the system refuses to do",
+    error: Object.assign(
+      new Deno.errors.PermissionDenied("Permission denied (os error 13): mkdir '/a'"),
+      { code: "EACCES" },
+    ),
+    line: 'cannot create "/a": permission denied. Check its owner and mode',
+    code: "system",
+    exitCode: 1,
+  },
+  {
     name: "what to do about a missing file",
     error: new Deno.errors.NotFound('Cannot read "/a": there is no such file'),
     line: 'Cannot read "/a": there is no such file. Check that the path exists',
@@ -654,6 +664,7 @@ Deno.test("errorDocument() has the code of the system in other errors", () => {
       name,
       code: "system",
       message: "x",
+      problem: "x",
       errno: "ENOENT",
       remedy: "Check that the path exists",
     },
