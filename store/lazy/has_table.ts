@@ -2,7 +2,7 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 
 /** Digest of the table of an eStargz layer. */
 export const STARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
-/** Starts of the annotations of a zstd:chunked layer: of podman 5, and of podman 4 and nerdctl. */
+/** Starts of the annotations of a zstd:chunked layer: of podman, and of nerdctl and older podman. */
 const CHUNKED_PREFIXES = [
   "io.github.containers.zstd-chunked.manifest",
   "io.containers.zstd-chunked.manifest",
