@@ -3,7 +3,7 @@
  * when all of them have ended.
  */
 export class TaskGroup {
-  /** Aborts when the caller stops the group or a task fails. */
+  /** Aborted when the caller stops the group or a task fails. */
   readonly signal: AbortSignal;
   readonly #caller: AbortSignal | undefined;
   readonly #failure = new AbortController();

@@ -55,7 +55,7 @@ Deno.test("isDigest() rejects values that are not text", () => {
   assertEquals(values.filter(isDigest), []);
 });
 
-Deno.test("digestOf() knows the published digests of abc", () => {
+Deno.test("digestOf() returns the published digests of abc", () => {
   assertEquals(
     digestOf(bytes("abc")),
     "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

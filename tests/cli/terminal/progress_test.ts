@@ -260,7 +260,7 @@ Deno.test("openProgress() reports that nothing had to be transferred", () => {
   assertEquals(recorder.text, "localhost/a:1: already in the store\n");
 });
 
-Deno.test("openProgress() does not sum up bytes that never arrived", () => {
+Deno.test("openProgress() counts no bytes that never arrived", () => {
   const recorder = new Recorder();
   {
     using progress = openProgress("plain", new Notices(recorder), 10_000);
