@@ -9,8 +9,8 @@
  *   {@linkcode saveArchive} do so for archives of docker and podman.
  * - {@linkcode serveStore} serves the images as a registry.
  *
- * Importing needs no permission. A store needs `--allow-read` and `--allow-write` for its directory,
- * and `--allow-sys=uid` to compare its owner with the user.
+ * Importing needs no permission. A store needs `--allow-read` and `--allow-write` for its
+ * directory, and `--allow-sys=uid` to compare its owner with the user.
  *
  * ```ts
  * import { ContentStore } from "@x/oci/store";

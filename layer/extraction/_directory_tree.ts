@@ -84,8 +84,8 @@ export class Directory {
 export type ImplyDirectory = (location: EntryLocation) => Directory;
 
 /**
- * Finds directories by paths that may contain symbolic links, which are resolved as if the root of the
- * tree were `/`, and caches them.
+ * Finds directories by paths that may contain symbolic links, which are resolved as if the root of
+ * the tree were `/`, and caches them.
  */
 export class DirectoryTree {
   readonly root: Directory;
@@ -146,8 +146,8 @@ export class DirectoryTree {
   }
 
   /**
-   * Drops most of the state of a complete directory until something is created in it: a layer can have
-   * very many empty directories.
+   * Drops most of the state of a complete directory until something is created in it: a layer can
+   * have very many empty directories.
    */
   settle({ parent, path, name }: EntryLocation): void {
     // The map stays, even if empty: it shows that the parent has directories.

@@ -26,8 +26,8 @@ export class EntryMetadata {
 
   /** Sets all metadata, in an order that keeps later steps from undoing earlier ones. */
   set(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
-    // Changing the owner clears set-user-ID and capabilities, so it comes first. The mode may remove
-    // the permission to set attributes, so these come before it.
+    // Changing the owner clears set-user-ID and capabilities, so it comes first. The mode may
+    // remove the permission to set attributes, so these come before it.
     setOwner(entry, header, this.#ownership, place);
     this.#setXattrs(entry, header, place);
     if (header.type !== "symlink") entry.setMode(header.mode);

@@ -13,8 +13,8 @@ const ROOT_OWNER = { uid: 0, gid: 0 } as const;
 
 /**
  * The names of a layer in a tree. Replaces existing entries and applies whiteouts. A whiteout only
- * hides lower layers, wherever it is in the layer, so the layer's own entries are recorded: by name in
- * existing directories, and as a whole in directories that the layer created.
+ * hides lower layers, wherever it is in the layer, so the layer's own entries are recorded: by name
+ * in existing directories, and as a whole in directories that the layer created.
  */
 export class LayerTree {
   readonly directories: DirectoryTree;
@@ -124,8 +124,8 @@ export class LayerTree {
   }
 
   /**
-   * Sets the mode and times of a new directory at once, so that its state can be dropped. If something
-   * is created in it, they are set again at the end.
+   * Sets the mode and times of a new directory at once, so that its state can be dropped. If
+   * something is created in it, they are set again at the end.
    */
   settle(location: EntryLocation, directory: Directory, entry: TreeEntry): void {
     const { isOwn, children, mode, mtime, mtimeNs } = directory;

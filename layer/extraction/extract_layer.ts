@@ -31,9 +31,9 @@ export interface ExtractLayerOptions
 /**
  * Verifies, decompresses and extracts one layer in a single pass.
  *
- * The content of the root counts as lower layers, so whiteouts remove from it. The stream is read to
- * its end, because an unread rest would not be verified. On failure, a root that this call created is
- * removed; an existing one keeps the extracted files.
+ * The content of the root counts as lower layers, so whiteouts remove from it. The stream is read
+ * to its end, because an unread rest would not be verified. On failure, a root that this call
+ * created is removed; an existing one keeps the extracted files.
  *
  * @param stream The bytes of the layer, compressed or not.
  * @param root Directory to extract into, created if it is missing; or an open tree, which stays open.

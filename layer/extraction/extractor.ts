@@ -66,9 +66,10 @@ export interface LayerExtractorOptions {
  * Extracts the entries of one layer into a tree, as a {@linkcode TarSink}.
  *
  * Names are resolved as if the root were `/`: absolute names, names with `..` and symbolic links in
- * parents stay inside. The last component is never followed: an existing entry is replaced, except that
- * a directory keeps the content of an existing directory. A whiteout hides entries of lower layers,
- * never those of the same layer, wherever it is. Directories get their modes and times at the end.
+ * parents stay inside. The last component is never followed: an existing entry is replaced, except
+ * that a directory keeps the content of an existing directory. A whiteout hides entries of lower
+ * layers, never those of the same layer, wherever it is. Directories get their modes and times at
+ * the end.
  *
  * All calls are synchronous, and the state is local, so it also works in a worker.
  *

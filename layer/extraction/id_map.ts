@@ -10,8 +10,8 @@ export interface IdMaps {
 }
 
 /**
- * Reads the ID mappings of the user namespace of this process: all IDs on the host, a single one in most
- * namespaces of unprivileged users.
+ * Reads the ID mappings of the user namespace of this process: all IDs on the host, a single one in
+ * most namespaces of unprivileged users.
  *
  * See {@link https://man7.org/linux/man-pages/man7/user_namespaces.7.html | user_namespaces(7)}.
  *

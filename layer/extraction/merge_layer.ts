@@ -17,15 +17,15 @@ interface Marks {
 }
 
 /**
- * Merges a staged layer into the layers below it by renaming: applies its whiteouts, moves its entries,
- * and merges directories. The result equals an extraction of the layer over the others.
+ * Merges a staged layer into the layers below it by renaming: applies its whiteouts, moves its
+ * entries, and merges directories. The result equals an extraction of the layer over the others.
  *
  * @param tree A tree that contains both.
  * @param from Directory of the staged layer, which is left mostly empty.
  * @param to Directory of the layers below.
  * @param layer Result of {@linkcode stageBy}.
- * @returns Whether it was done. If a directory without an entry in the layer is not a directory below,
- * nothing has changed and the layer must be extracted over the others.
+ * @returns Whether it was done. If a directory without an entry in the layer is not a directory
+ * below, nothing has changed and the layer must be extracted over the others.
  */
 export function mergeLayer(
   tree: FileTree,

@@ -123,8 +123,8 @@ function mapId(id: number, ranges: readonly IdRange[]): number | undefined {
 }
 
 /**
- * Encodes the value of {@linkcode ROOTLESS_XATTR}: a protocol buffer with the user ID as field 1 and
- * the group ID as field 2, both `uint32`.
+ * Encodes the value of {@linkcode ROOTLESS_XATTR}: a protocol buffer with the user ID as field 1
+ * and the group ID as field 2, both `uint32`.
  *
  * See {@link https://github.com/rootless-containers/proto | rootlesscontainers.proto}.
  *

@@ -16,8 +16,8 @@ export interface LayerWhiteout {
 }
 
 /**
- * A layer that was extracted by itself, and its effects on the layers below. It is plain data, so that
- * one thread can extract and another one can merge.
+ * A layer that was extracted by itself, and its effects on the layers below. It is plain data, so
+ * that one thread can extract and another one can merge.
  */
 export interface StagedLayer {
   /** Report of the extraction. */
@@ -38,13 +38,13 @@ const MAX_LINKS = 100_000;
 const MAX_DIRECTORIES = 100_000;
 
 /**
- * Extracts a layer by itself, independently of the layers below it. {@linkcode mergeLayer} merges it
- * into them.
+ * Extracts a layer by itself, independently of the layers below it. {@linkcode mergeLayer} merges
+ * it into them.
  *
  * @param extract Extracts the entries into an empty directory with the given options.
  * @param options Extraction options.
- * @returns The staged layer; `undefined` if its entries depend on the layers below, for example by a
- * hard link, so that it must be extracted over them.
+ * @returns The staged layer; `undefined` if its entries depend on the layers below, for example by
+ * a hard link, so that it must be extracted over them.
  */
 export async function stageBy<Options extends LayerExtractorOptions>(
   extract: (options: Options & LayerExtractorOptions) => ExtractReport | Promise<ExtractReport>,

@@ -3,13 +3,13 @@ import type { FileTree } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 
 /**
- * Applies the whiteouts of a layer. The extractor tracks the entries of the layer, in any order, and
- * only calls the handler for paths that the layer does not have.
+ * Applies the whiteouts of a layer. The extractor tracks the entries of the layer, in any order,
+ * and only calls the handler for paths that the layer does not have.
  */
 export interface WhiteoutHandler {
   /**
-   * Whether the tree also contains the lower layers. If so, `hide` is called for each of their paths,
-   * and `hideAll` is never called.
+   * Whether the tree also contains the lower layers. If so, `hide` is called for each of their
+   * paths, and `hideAll` is never called.
    */
   readonly stacked: boolean;
   /**
@@ -66,8 +66,8 @@ export interface OverlayWhiteoutOptions {
    */
   readonly whiteout?: "device" | "xattr" | undefined;
   /**
-   * Namespace of the extended attributes: `user` is for mounts with the option `userxattr`, which need
-   * no privilege.
+   * Namespace of the extended attributes: `user` is for mounts with the option `userxattr`, which
+   * need no privilege.
    *
    * @default {"trusted"}
    */
@@ -78,8 +78,9 @@ export interface OverlayWhiteoutOptions {
  * Creates a handler that writes whiteouts for the kernel's overlay file system, for a tree that
  * contains a single layer.
  *
- * See {@link https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories | overlayfs, whiteouts and opaque directories}.
- * The kernel ignores the mark of an opaque root: see `ExtractReport.opaqueRoot`.
+ * See {@link https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories |
+ * overlayfs, whiteouts and opaque directories}. The kernel ignores the mark of an opaque root: see
+ * `ExtractReport.opaqueRoot`.
  *
  * @param options Form and namespace.
  * @returns The handler, which has no state.

@@ -56,8 +56,8 @@ export function parseCredentialFile(path: string, bytes: Uint8Array): Credential
 }
 
 /**
- * Returns the name of a field in lower case. Docker and podman ignore the case of fields, as Go's JSON
- * decoder does, which also folds the long s; keys of registries are case-sensitive.
+ * Returns the name of a field in lower case. Docker and podman ignore the case of fields, as Go's
+ * JSON decoder does, which also folds the long s; keys of registries are case-sensitive.
  */
 export function foldName(name: string): string {
   return name.replaceAll("\u017f", "s").toLowerCase();
@@ -81,8 +81,8 @@ function entriesByKey(value: unknown): readonly [key: string, value: unknown][] 
 }
 
 /**
- * Parses an entry, which may be empty: docker writes `{}` for credentials in a helper. If an entry has
- * both, `auth` overrides `username` and `password`, as in docker and skopeo.
+ * Parses an entry, which may be empty: docker writes `{}` for credentials in a helper. If an entry
+ * has both, `auth` overrides `username` and `password`, as in docker and skopeo.
  *
  * @returns The credential, `undefined`, or the reason why the entry cannot be read.
  */

@@ -20,8 +20,8 @@ export interface CredentialHelperOptions {
 
 /**
  * Runs `docker-credential-NAME get` to read the credential of a server: writes the server's name to
- * its stdin and reads JSON. A failure is a warning, not an error, because the image may be public; a
- * missing credential is neither.
+ * its stdin and reads JSON. A failure is a warning, not an error, because the image may be public;
+ * a missing credential is neither.
  */
 export async function runCredentialHelper(
   name: string,

@@ -31,8 +31,8 @@ export function logoutPaths(env: EnvironmentReader): readonly string[] {
 }
 
 /**
- * Returns the files that may hold credentials, in order of precedence:
- * `REGISTRY_AUTH_FILE`, docker's, and podman's two.
+ * Returns the files that may hold credentials, in order of precedence: `REGISTRY_AUTH_FILE`,
+ * docker's, and podman's two.
  */
 export function credentialPaths(env: EnvironmentReader): readonly string[] {
   const home = homePath(env);

@@ -14,8 +14,8 @@ import {
 const TAB = "\t";
 
 /**
- * Sets the entry of a registry in the text of a credential file. All other bytes and their order stay,
- * except entries under other names of the same registry, which some tools would prefer.
+ * Sets the entry of a registry in the text of a credential file. All other bytes and their order
+ * stay, except entries under other names of the same registry, which some tools would prefer.
  *
  * @param text Text of the file: a JSON object, or empty.
  * @param key Key of the entry.

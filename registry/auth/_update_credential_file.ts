@@ -7,8 +7,8 @@ const MAX_LOCK_MS = 5_000;
 const LOCK_PAUSE_MS = 20;
 
 /**
- * Changes the text of a credential file atomically, with mode 0600, in one process at a time.
- * If the path is a symlink, changes its target and keeps the link.
+ * Changes the text of a credential file atomically, with mode 0600, in one process at a time. If
+ * the path is a symlink, changes its target and keeps the link.
  *
  * @param path Path of the file; its directory is created if necessary.
  * @param edit Called with the text, a JSON object or empty; returns the new text.

@@ -13,8 +13,8 @@ import type { Token } from "./_token.ts";
 import { mergeScopes } from "./scope.ts";
 
 /**
- * Time after which a credential is looked for again if none was found, or if the server has rejected
- * it: a program may run for months.
+ * Time after which a credential is looked for again if none was found, or if the server has
+ * rejected it: a program may run for months.
  */
 const RETRY_MS = 60_000;
 
@@ -277,8 +277,8 @@ export class Authorizer {
   }
 
   /**
-   * Exchanges an identity token. The server may replace it with each exchange (RFC 6749, section 6),
-   * so exchanges wait for each other, and use the latest one.
+   * Exchanges an identity token. The server may replace it with each exchange (RFC 6749, section
+   * 6), so exchanges wait for each other, and use the latest one.
    */
   async #takeTurn(
     identityToken: string,

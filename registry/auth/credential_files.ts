@@ -35,14 +35,14 @@ export interface CredentialFilesOptions {
  * The stored credentials of docker and podman, including their helpers.
  *
  * The files are `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
- * `$XDG_RUNTIME_DIR/containers/auth.json` (without the variable, on Linux and
- * with `--allow-sys=uid`, `/run/containers/UID/auth.json`) and `$XDG_CONFIG_HOME/containers/auth.json` or
- * `~/.config/containers/auth.json`, in this order. A key in a file is a host, or a host and the
- * start of a repository; the longest match wins. In a file, the helper in
- * `credHelpers` comes first, then `auths`, then the helper in `credsStore`.
+ * `$XDG_RUNTIME_DIR/containers/auth.json` (without the variable, on Linux and with
+ * `--allow-sys=uid`, `/run/containers/UID/auth.json`) and `$XDG_CONFIG_HOME/containers/auth.json`
+ * or `~/.config/containers/auth.json`, in this order. A key in a file is a host, or a host and the
+ * start of a repository; the longest match wins. In a file, the helper in `credHelpers` comes
+ * first, then `auths`, then the helper in `credsStore`.
  *
- * Skips missing, invalid and unreadable files, and such helpers. Reads the files for
- * each search, and caches the results of helpers.
+ * Skips missing, invalid and unreadable files, and such helpers. Reads the files for each search,
+ * and caches the results of helpers.
  *
  * @example Read a custom file
  * ```ts

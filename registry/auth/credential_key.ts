@@ -55,8 +55,8 @@ const DOCKER_HUB_KEYS = [
 ];
 
 /**
- * Orders equivalent keys by ascending precedence. A host takes precedence over
- * its address, and an address without a path over one with the path of the API.
+ * Orders equivalent keys by ascending precedence. A host takes precedence over its address, and an
+ * address without a path over one with the path of the API.
  */
 export function compareCredentialKeys(a: string, b: string): number {
   return keyRank(b) - keyRank(a);

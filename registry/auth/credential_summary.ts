@@ -32,8 +32,7 @@ export interface CredentialProblem {
 
 /**
  * Lists the registries and helpers in a credential file of docker or podman, as `CredentialFiles`
- * reads them. Returns no secrets, runs no helpers, and prompts for no
- * permissions.
+ * reads them. Returns no secrets, runs no helpers, and prompts for no permissions.
  *
  * @param path Path of the file, typically one of `new CredentialFiles().paths`.
  * @returns The summary.

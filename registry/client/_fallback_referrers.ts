@@ -40,8 +40,8 @@ export async function addReferrer(
 }
 
 /**
- * Deletes a manifest. If it refers to another one, also removes it from the index under the referrers
- * tag of that one, which registries without the referrers API do not do.
+ * Deletes a manifest. If it refers to another one, also removes it from the index under the
+ * referrers tag of that one, which registries without the referrers API do not do.
  *
  * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#deleting-manifests | Deleting Manifests}.
  *

@@ -330,8 +330,9 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Deletes a tag, or a manifest with all of its tags. The registry frees blobs by garbage collection.
-   * A manifest that refers to another one is also removed from the fallback tag for referrers.
+   * Deletes a tag, or a manifest with all of its tags. The registry frees blobs by garbage
+   * collection. A manifest that refers to another one is also removed from the fallback tag for
+   * referrers.
    *
    * @param repository The repository.
    * @param tagOrDigest A tag deletes that tag alone; a digest deletes the manifest.

@@ -39,8 +39,8 @@ export interface ConnectionPoolOptions {
 /**
  * Connections to servers. Free ones are used again.
  *
- * `fetch` needs as long to load as all requests of a small image take, copies each byte three times,
- * and cannot send a streamed body with its length.
+ * `fetch` needs as long to load as all requests of a small image take, copies each byte three
+ * times, and cannot send a streamed body with its length.
  */
 export class ConnectionPool implements Disposable {
   readonly #maxIdleMs: number;

@@ -64,8 +64,8 @@ export async function openBlobStream(
       const count = left === 0 ? 0 : await file.read(room) ?? 0;
       if (count > 0) verifier?.update(room.subarray(0, count));
       left -= count;
-      // A reader that expects a known length, such as an HTTP client, misses an error after the last
-      // byte.
+      // A reader that expects a known length, such as an HTTP client, misses an error after the
+      // last byte.
       if (left === 0 || count === 0) verify();
       return count;
     } catch (error) {

@@ -43,8 +43,8 @@ const CALLS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Describes an error of the operating system as a message by itself: what could not be done to which
- * path, and why. Only the text of the error names the call and the path.
+ * Describes an error of the operating system as a message by itself: what could not be done to
+ * which path, and why. Only the text of the error names the call and the path.
  *
  * @returns `undefined` if the text does not name them.
  */

@@ -16,9 +16,9 @@ const STORE_FOLDERS = ["ingest", "verified", "locks"];
  * Writes images into an OCI layout in a directory. Each name is recorded when it is given. A new
  * layout is created with the first content, so that a source that fails leaves no empty one.
  *
- * Writing takes the directories of a store. Unless the layout is a store, the end removes them: that
- * of the last of several writers, and after a failure that of the next writer, which can resume what
- * is in them.
+ * Writing takes the directories of a store. Unless the layout is a store, the end removes them:
+ * that of the last of several writers, and after a failure that of the next writer, which can
+ * resume what is in them.
  */
 export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #layout: ContentStore;

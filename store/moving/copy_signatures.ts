@@ -23,9 +23,9 @@ export interface SignatureTarget {
 }
 
 /**
- * Copies what cosign has attached to documents: it has tags of the form `sha256-HEX.sig` in the same
- * repository rather than a `subject`. Signatures of signatures, and referrers of these, are copied as
- * well. Copies nothing where one side has no such names.
+ * Copies what cosign has attached to documents: it has tags of the form `sha256-HEX.sig` in the
+ * same repository rather than a `subject`. Signatures of signatures, and referrers of these, are
+ * copied as well. Copies nothing where one side has no such names.
  */
 export async function copySignatures(
   source: CopySource,

@@ -31,8 +31,8 @@ export interface LoadedImage {
 }
 
 /**
- * Loads every image of an archive, or of an OCI image layout in a directory, into a store. All of it
- * is verified before anything is stored, and names are recorded last.
+ * Loads every image of an archive, or of an OCI image layout in a directory, into a store. All of
+ * it is verified before anything is stored, and names are recorded last.
  *
  * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, after the name of
  * the file. An image without a name is stored without one.

@@ -36,8 +36,8 @@ export interface SignalForwarderOptions {
   /** Called once with a signal that asks to end before the program has begun. */
   readonly onStop: (name: Deno.Signal) => void;
   /**
-   * Called after three requests to end within two seconds. The first process of a container receives
-   * only signals that it handles, so the terminal could not end it otherwise.
+   * Called after three requests to end within two seconds. The first process of a container
+   * receives only signals that it handles, so the terminal could not end it otherwise.
    */
   readonly onInsist: () => void;
 }

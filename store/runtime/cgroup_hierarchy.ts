@@ -25,8 +25,8 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  * prompts for a permission.
  *
  * @returns The control groups.
- * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi` nor
- * all of `-A` is granted.
+ * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi`
+ * nor all of `-A` is granted.
  */
 export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
   // The native backend, if available, reads the table, and also has ID maps.

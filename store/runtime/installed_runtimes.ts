@@ -16,8 +16,8 @@ export interface InstalledRuntime {
 }
 
 /**
- * Lists the installed runtimes in the order in which `runBundle` tries them, each with the obstacles
- * on this machine.
+ * Lists the installed runtimes in the order in which `runBundle` tries them, each with the
+ * obstacles on this machine.
  *
  * Never prompts for a permission to run them or to read mounts, and leaves out what would need it.
  *
