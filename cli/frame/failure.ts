@@ -108,7 +108,7 @@ const RESUMED: ReadonlySet<string> = new Set([
 
 /** Remedies for errors of the operating system, by code. */
 const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
-  EACCES: "Check its owner and mode",
+  EACCES: "Check its owner and mode, and those of its directory",
   EDQUOT: "Free some space",
   EMFILE: 'Raise the limit of open files with "ulimit -n 1024"',
   ENFILE: "Close other programs; the system allows no more open files",

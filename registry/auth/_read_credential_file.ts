@@ -18,6 +18,9 @@ export async function findCredentialFile(path: string): Promise<CredentialFileRe
   try {
     return await read(path);
   } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      return { state: "unreadable", why: "permission denied" };
+    }
     return { state: "unreadable", why: error instanceof Error ? error.message : String(error) };
   }
 }

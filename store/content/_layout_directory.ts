@@ -123,7 +123,7 @@ export class LayoutDirectory {
       if (!isImpossiblePlace(cause)) throw cause;
       throw new StoreError(describeSystemError(cause), path, {
         code: "output",
-        action: `create the store directory "${path}"`,
+        action: `create the directory "${path}"`,
         advice: "Choose another directory, or check the owner and the mode of those above it",
         cause,
       });

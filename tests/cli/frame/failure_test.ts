@@ -576,7 +576,8 @@ Deno.test.each([
       new Deno.errors.PermissionDenied("Permission denied (os error 13): mkdir '/a'"),
       { code: "EACCES" },
     ),
-    line: 'cannot create "/a": permission denied. Check its owner and mode',
+    line: 'cannot create "/a": permission denied. ' +
+      "Check its owner and mode, and those of its directory",
     code: "system",
     exitCode: 1,
   },

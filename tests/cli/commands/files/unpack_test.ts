@@ -327,5 +327,5 @@ linuxTest("oci unpack says where it cannot create a directory", async () => {
   assertEquals([onFile.code, inProc.code, store.code], [1, 1, 1]);
   assertStringIncludes(onFile.stderr, `"${file}": it is not a directory. Choose another path`);
   assertStringIncludes(inProc.stderr, 'cannot create the directory "/proc/none": ');
-  assertStringIncludes(store.stderr, 'cannot create the store directory "/proc/none": ');
+  assertStringIncludes(store.stderr, 'cannot create the directory "/proc/none": ');
 });
