@@ -54,6 +54,24 @@ export function checkTextSize(path: string, size: number): void {
   throw new LimitError("bytes", MAX_TEXT_BYTES, size, `the image's "${path}"`);
 }
 
+/** Maximum number of volumes for which directories are created. */
+const MAX_VOLUMES = 1000;
+
+/**
+ * Creates the directories of an image's volumes, which layers need not have: programs expect them.
+ * There are no volumes here, so these directories are part of the root file system. Anything else
+ * in their place stays.
+ */
+export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string[]): void {
+  for (const path of volumes.slice(0, MAX_VOLUMES)) {
+    try {
+      ensureRootDirectory(tree, path);
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error;
+    }
+  }
+}
+
 /** Creates a directory of a root file system, with its parents, unless it exists. */
 export function ensureRootDirectory(tree: FileTree, path: string): void {
   const missing = (path: string) => {

@@ -10,7 +10,7 @@ import { BundleError } from "../errors.ts";
 import { removeIfAny } from "../host/durable.ts";
 import type { Image } from "../images/image.ts";
 import { CONFIG } from "./_bundle_mark.ts";
-import { ensureRootDirectory, readRootText } from "./_root_files.ts";
+import { ensureRootDirectory, ensureVolumeDirectories, readRootText } from "./_root_files.ts";
 
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
@@ -37,7 +37,7 @@ export function assertLinux({ digest, platform }: Image, path: string): void {
 
 /**
  * Writes the `config.json` of a bundle whose root file system exists, and creates its working
- * directory.
+ * directory and the directories of its volumes.
  */
 export async function writeBundleConfig(
   directory: string,
@@ -55,6 +55,7 @@ export async function writeBundleConfig(
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
   );
+  ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }

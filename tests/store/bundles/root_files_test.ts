@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { openFileTree } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
-import { readRootText } from "../../../store/bundles/_root_files.ts";
+import { ensureVolumeDirectories, readRootText } from "../../../store/bundles/_root_files.ts";
 import "../../_support/native_backend.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { linuxTest } from "../../_support/skip.ts";
@@ -18,6 +18,35 @@ Deno.test("readRootText() reads up to 10 MiB", async () => {
 
   assertEquals(readRootText(tree, "/etc/passwd").length, size);
   assertThrows(() => readRootText(tree, "/etc/group"), LimitError, "10485760 bytes");
+});
+
+linuxTest("ensureVolumeDirectories() creates missing directories in the root only", async () => {
+  await using dir = await makeTempDir();
+  const root = dir.join("root");
+  await Deno.mkdir(`${root}/there`, { recursive: true });
+  await Deno.writeTextFile(`${root}/file`, "x");
+  await Deno.writeTextFile(`${root}/there/kept`, "x");
+  await Deno.symlink("/linked/target", `${root}/link`);
+  await Deno.symlink("../../..", `${root}/out`);
+  using tree = openFileTree(root);
+
+  ensureVolumeDirectories(tree, [
+    ...["/data/deep", "relative", "/there", "/file", "/file/below", "/link", "/out/escaped"],
+    ...["../above", "", "/"],
+  ]);
+
+  const paths = ["data/deep", "relative", "linked/target", "escaped", "above"];
+  for (const path of paths) {
+    const { isDirectory, mode } = await Deno.lstat(`${root}/${path}`);
+    assertEquals({ path, isDirectory, mode: (mode ?? 0) & 0o7777 }, {
+      path,
+      isDirectory: true,
+      mode: 0o755,
+    });
+  }
+  assertEquals(await Deno.readTextFile(`${root}/file`), "x");
+  assertEquals(await Deno.readTextFile(`${root}/there/kept`), "x");
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name), ["root"]);
 });
 
 linuxTest(
