@@ -18,17 +18,22 @@ export interface ConnectionTarget {
   readonly signal: AbortSignal;
   /** Called with the IP address before anything is sent; throws to reject the address. */
   readonly onConnect?: ((address: string) => void) | undefined;
+  /**
+   * Called if the signal is aborted during the handshake. Deno then keeps the socket open until the
+   * server closes it.
+   */
+  readonly onHandshakeAbort?: (() => void) | undefined;
 }
 
 /** Connects to a server, with TLS if the target says so. */
 export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | Deno.TlsConn> {
-  const { tls, signal, onConnect } = target;
+  const { tls, onConnect } = target;
   const socket = await openSocket(target);
   try {
     onConnect?.(socket.remoteAddr.hostname);
     // Otherwise, the last packet of a body waits until the server confirms the one before it.
     socket.setNoDelay();
-    return tls === undefined ? socket : await startTls(socket, tls, signal);
+    return tls === undefined ? socket : await startTls(socket, tls, target);
   } catch (error) {
     close(socket);
     throw error;
@@ -75,7 +80,7 @@ function isPermitted(address: string, port: number): boolean {
 async function startTls(
   socket: Deno.TcpConn,
   { name, caCerts }: NonNullable<ConnectionTarget["tls"]>,
-  signal: AbortSignal,
+  { signal, onHandshakeAbort }: ConnectionTarget,
 ): Promise<Deno.TlsConn> {
   checkCertificates(caCerts);
   let secured: Deno.TlsConn;
@@ -99,6 +104,7 @@ async function startTls(
     return secured;
   } catch (error) {
     stop();
+    if (signal.aborted) onHandshakeAbort?.();
     signal.throwIfAborted();
     throw isEnd(error) ? new Error("connection closed during the TLS handshake") : error;
   } finally {

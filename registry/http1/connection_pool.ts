@@ -17,7 +17,8 @@ interface IdleConnection {
 }
 
 /** A request, and where to send it. */
-export interface PoolRequest extends ConnectionRequest, Pick<ConnectionTarget, "onConnect"> {
+export interface PoolRequest
+  extends ConnectionRequest, Pick<ConnectionTarget, "onConnect" | "onHandshakeAbort"> {
   /** Address to connect to instead of the name in the URL. */
   readonly address?: string | undefined;
   /** Address to try as well if the other one takes long to connect. */
@@ -128,5 +129,6 @@ function targetOf({ url, address, caCerts = [], ...rest }: PoolRequest): Connect
     tls: isTls ? { name, caCerts } : undefined,
     signal: rest.signal,
     onConnect: rest.onConnect,
+    onHandshakeAbort: rest.onHandshakeAbort,
   };
 }

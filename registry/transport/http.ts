@@ -72,6 +72,8 @@ export class Http implements Disposable {
   readonly #pool = new ConnectionPool();
   /** Origins that Node's client reaches and `fetch` does not. */
   readonly #byNode = new Set<string>();
+  /** Origins that have not completed a handshake, after which only `fetch` closes its sockets. */
+  readonly #silent = new Set<string>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -227,7 +229,8 @@ export class Http implements Disposable {
     const onConnect = (connected: string) => {
       if (isLinkLocal(connected)) throw linkLocalError(url, task);
     };
-    const where = { url, address, alternative, caCerts, onConnect };
+    const onHandshakeAbort = () => void this.#silent.add(url.origin);
+    const where = { url, address, alternative, caCerts, onConnect, onHandshakeAbort };
     return await this.#pool.send({ ...init, ...where, body: content });
   }
 
@@ -237,7 +240,7 @@ export class Http implements Disposable {
     return proxy === undefined && clientCertificate === undefined &&
       // Without TLS, an upload needs a length and the address a check after connecting.
       !(needsFetch && url.protocol === "https:") &&
-      url.username === "" && url.password === "" &&
+      url.username === "" && url.password === "" && !this.#silent.has(url.origin) &&
       // Otherwise, the environment may name a proxy.
       (isLoopback(url) || canSetProxyVariables());
   }

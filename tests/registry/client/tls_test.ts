@@ -155,6 +155,23 @@ Deno.test("RemoteClient suspects that a server without a handshake has no TLS", 
   assert(error.message.includes("does not speak TLS"), error.message);
 });
 
+Deno.test("RemoteClient closes connections whose handshake the server does not answer", async () => {
+  const closed = Promise.withResolvers<void>();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using server = serveConnections(listener, async (connection) => {
+    while (await connection.read(new Uint8Array(65_536)) !== null);
+    closed.resolve();
+  });
+  using client = testClient({ plainHttp: false, retries: 3, stallTimeoutMs: 100 });
+
+  const reference = parseReference(`${server.host}/a/b:v1`);
+  const error = await assertRejects(() => client.resolve(reference), NetworkError);
+  // Deno keeps the first one open.
+  await closed.promise;
+
+  assertEquals([error.reason, error.attempts], ["stalled", 4]);
+});
+
 Deno.test("RemoteClient reports a connection that ends without an end of TLS", async () => {
   await using tls = await tlsScene();
   const { registry, reference } = tls.scene;
