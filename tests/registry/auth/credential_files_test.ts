@@ -4,7 +4,7 @@ import { runCredentialHelper } from "../../../registry/auth/_credential_helper.t
 import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
 import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
-import { posixTest, rootTest } from "../../_support/skip.ts";
+import { posixTest, rootTest, testUnless } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const U = { auth: btoa("u:p") };
@@ -426,4 +426,20 @@ Deno.test("loginOf() keeps what follows the first colon", () => {
   assertEquals(loginOf({ auth: btoa("u:a:b:") }), { username: "u", password: "a:b:" });
   assertEquals(loginOf({ auth: btoa("no colon") }), undefined);
   assertEquals(loginOf({}), undefined);
+});
+
+const userTest = testUnless(
+  Deno.build.os === "windows" || Deno.uid() === 0 ? "needs an ordinary user" : undefined,
+);
+
+userTest("CredentialFiles warns of a file that it may not read", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, "{}", { mode: 0o000 });
+  const warnings: string[] = [];
+
+  await new CredentialFiles({ paths: [path] })
+    .find({ registry: "h.io", repository: "a" }, { onWarning: (text) => warnings.push(text) });
+
+  assertEquals(warnings, [`Cannot read the credentials in "${path}": permission denied`]);
 });
