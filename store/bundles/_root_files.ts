@@ -27,6 +27,13 @@ export function readRootText(tree: FileTree, path: string): string {
   return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
+/** Whether a path of a root file system leads to a directory, or to nothing. */
+export function mayBeDirectory(tree: FileTree, path: string): boolean {
+  const directories = new OpenedDirectories(tree);
+  const { real } = followPath(directories, path, { followLast: true });
+  return real === undefined || directories.status(real)?.type === "directory";
+}
+
 /** Opens a file, whose owner may lack the permission to read it. */
 function openText(tree: FileTree, path: string): TreeReader {
   try {

@@ -1,8 +1,10 @@
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { withRootFS } from "../../spec/options/filesystem_options.ts";
+import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
 import { withImageConfig } from "../../spec/options/image_options.ts";
 import { formatSpec, newSpec } from "../../spec/options/new_spec.ts";
 import { withDefaultSeccomp } from "../../spec/options/seccomp_profile.ts";
+import { resolve } from "../../spec/paths.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
@@ -10,10 +12,18 @@ import { BundleError } from "../errors.ts";
 import { removeIfAny } from "../host/durable.ts";
 import type { Image } from "../images/image.ts";
 import { CONFIG } from "./_bundle_mark.ts";
-import { ensureRootDirectory, ensureVolumeDirectories, readRootText } from "./_root_files.ts";
+import {
+  ensureRootDirectory,
+  ensureVolumeDirectories,
+  mayBeDirectory,
+  readRootText,
+} from "./_root_files.ts";
 
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
+
+/** The file of names of a container. */
+const HOSTS = "/etc/hosts";
 
 const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
   "x86_64": "amd64",
@@ -37,7 +47,8 @@ export function assertLinux({ digest, platform }: Image, path: string): void {
 
 /**
  * Writes the `config.json` of a bundle whose root file system exists, and creates its working
- * directory and the directories of its volumes.
+ * directory and the directories of its volumes. A container without a network gets a file with its
+ * own names, unless the image has one.
  */
 export async function writeBundleConfig(
   directory: string,
@@ -45,6 +56,7 @@ export async function writeBundleConfig(
   options: readonly SpecOption[],
 ): Promise<void> {
   using tree = openFileTree(`${directory}/${ROOTFS}`);
+  const hosts = resolve(`${directory}/hosts`);
   const passwd = readRootText(tree, "/etc/passwd");
   const group = readRootText(tree, "/etc/group");
   // Not the architecture of the image: system calls have the numbers of this machine.
@@ -54,10 +66,31 @@ export async function writeBundleConfig(
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
+    withOwnNames(tree, hosts),
   );
   ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
+  if (spec.mounts.some(({ source }) => source === hosts)) {
+    Deno.writeTextFileSync(hosts, hostsOf(spec), { createNew: true });
+  }
   await writeSpec(`${directory}/${CONFIG}`, spec);
+}
+
+/** Mounts a file of names, unless the container has one or shares a network. */
+function withOwnNames(tree: FileTree, source: string): SpecOption {
+  const mount = { destination: HOSTS, type: "bind", source, options: ["bind", "rprivate"] };
+  return (spec) => {
+    const { linux: { namespaces = [] }, mounts } = spec;
+    const isAlone = namespaces.some(({ type, path }) => type === "network" && path === undefined);
+    const isNamed = mounts.some(({ destination }) => destination === HOSTS);
+    if (!isAlone || isNamed || readRootText(tree, HOSTS) !== "") return spec;
+    return mayBeDirectory(tree, "/etc") ? withMounts([mount])(spec) : spec;
+  };
+}
+
+function hostsOf({ hostname }: Pick<RuntimeSpec, "hostname">): string {
+  const own = hostname ? `127.0.0.1 ${hostname}\n` : "";
+  return `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`;
 }
 
 /**

@@ -52,6 +52,12 @@ const STEPS: readonly RunStep[] = [
   },
   { name: "groups", image: "groups", args: ["id", "-G"], stdout: "1000 29 44\n", needsIds: true },
   {
+    name: "the names of a machine without network",
+    options: ["--hostname", "box", "--read-only"],
+    args: ["cat", "/etc/hosts"],
+    stdout: "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.0.1 box\n",
+  },
+  {
     name: "a root that cannot be written",
     options: ["--read-only"],
     args: ["sh", "-c", "echo x > /file"],

@@ -158,9 +158,36 @@ idsTest("oci bundle accepts the options of docker", async () => {
   assertEquals([process.args, process.cwd], [["/bin/app", "x"], "/srv"]);
   assertEquals([process.user.uid, process.terminal, hostname], [7, true, "box"]);
   assert(process.env.includes("B=x") && process.env.includes("C=y"));
-  assertEquals(mounts.slice(-2).map(({ destination }: Mount) => destination), ["/data", "/more"]);
+  assertEquals(mounts.slice(-3).map(({ destination }: Mount) => destination), [
+    "/data",
+    "/more",
+    "/etc/hosts",
+  ]);
+  const hosts = await Deno.readTextFile(`${path}/hosts`);
+  assertStringIncludes(hosts, "127.0.0.1 localhost\n");
+  assertStringIncludes(hosts, "127.0.0.1 box\n");
   assertEquals(linux.resources.memory.limit, 67_108_864);
   assertEquals(linux.resources.cpu.quota, 200_000);
+});
+
+Deno.test.each([
+  { why: "one of the image", entries: [file("etc/hosts", "127.0.0.1 mine\n")], args: [] },
+  { why: "a file in place of /etc", entries: [file("etc", "")], args: [] },
+  { why: "a mounted one", entries: [], args: ["--mount", "/etc/hostname:/etc/hosts"] },
+  { why: "the network of the host", entries: [], args: ["--network", "host"] },
+])("oci bundle adds no file of names to $why", async ({ entries, args }) => {
+  await using directory = await makeTempDir();
+  const [layout, path] = [directory.join("layout"), directory.join("box")];
+  const layers = [tar(file("bin/app", "", { mode: 0o755 }), ...entries)];
+  await writeLayout(layout, { app: buildImage({ layers, config: { Cmd: ["/bin/app"] } }) });
+
+  const { code, stderr } = await runOci(
+    ["bundle", "--quiet", "--bundler", "uncompressed", ...args, `oci:${layout}:app`, path],
+    { env: { OCI_STORE: directory.join("store") } },
+  );
+
+  assertEquals(code, 0, stderr);
+  assertEquals(existsSync(`${path}/hosts`), false);
 });
 
 Deno.test.each([
