@@ -86,7 +86,9 @@ export class Session implements Disposable {
   readonly warn = (message: string): void => {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    this.notices.message(printable(`oci: warning: ${message}`));
+    // The library begins its sentences with capital letters.
+    const text = message.replace(/^[A-Z](?=[a-z]* )/, (first) => first.toLowerCase());
+    this.notices.message(printable(`oci: warning: ${text}`));
   };
 
   /** Shows a note on stderr, unless `--quiet` is set. */

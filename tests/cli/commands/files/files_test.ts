@@ -169,7 +169,7 @@ Deno.test("oci ls fetches damaged content of the store again", async () => {
   assertEquals([never.code, never.stdout], [1, ""]);
   assertStringIncludes(never.stderr, "Fetch it again with --policy if-not-present");
   assertEquals([listed.code, listed.stdout], [0, "usr/bin/tool\n"]);
-  assertMatch(listed.stderr, /^oci: warning: Pulling ".*" again: cannot accept the bytes/);
+  assertMatch(listed.stderr, /^oci: warning: pulling ".*" again: cannot accept the bytes/);
 });
 
 Deno.test("oci ls --json describes each file", async () => {

@@ -81,7 +81,7 @@ Deno.test("oci unpack warns once without permission to call the C library", asyn
   const [warning, ...others] = stderr.trimEnd().split("\n");
   assertStringIncludes(
     warning ?? "",
-    `oci: warning: The native backend is not available for "${box.root}": it needs --allow-ffi`,
+    `oci: warning: the native backend is not available for "${box.root}": it needs --allow-ffi`,
   );
   assertEquals(others, []);
 });
