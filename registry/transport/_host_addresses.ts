@@ -11,16 +11,9 @@ export interface HostAddress {
   readonly only: string | undefined;
   /** First address of the other IP version; the usual one may lead nowhere. */
   readonly alternative: string | undefined;
-  /** Whether the permission to resolve the name is missing. */
-  readonly isUnknown: boolean;
 }
 
-const UNKNOWN: HostAddress = {
-  isRefused: false,
-  only: undefined,
-  alternative: undefined,
-  isUnknown: true,
-};
+const UNKNOWN: HostAddress = { isRefused: false, only: undefined, alternative: undefined };
 
 interface Lookup {
   readonly until: number;
@@ -63,6 +56,5 @@ async function resolveName(name: string): Promise<HostAddress> {
     isRefused: addresses.length > 0 && allowed.length === 0,
     only: allowed.length < addresses.length ? allowed[0]?.address : undefined,
     alternative: allowed.find(({ family }) => family !== allowed[0]?.family)?.address,
-    isUnknown: false,
   };
 }

@@ -177,17 +177,12 @@ export class Http implements Disposable {
       stallError: () => stallError(request, stallTimeoutMs),
       onGiveUp: () => {},
     });
-    const { isRefused, only, alternative, isUnknown } = await watchdog.wait(
+    const { isRefused, only, alternative } = await watchdog.wait(
       this.#addresses.find(url.hostname),
     );
     if (isRefused) throw linkLocalError(url, task);
-    if (alternative === undefined) return { address: only, needsFetch: isUnknown };
-    const isUsable = isPermitted(socketAddress(alternative, url));
-    return {
-      address: only,
-      alternative: isUsable ? alternative : undefined,
-      needsFetch: !isUsable,
-    };
+    const isUsable = alternative !== undefined && isPermitted(socketAddress(alternative, url));
+    return { address: only, alternative: isUsable ? alternative : undefined };
   }
 
   /** Sends a request over a connection of the pool or, if there is a client, by `fetch`. */
@@ -235,11 +230,8 @@ export class Http implements Disposable {
   }
 
   /** Whether a request needs no `fetch`. */
-  #isDirect({ url, tls: { clientCertificate } }: HttpRequest, route: Route): boolean {
-    const { proxy, needsFetch = false } = route;
+  #isDirect({ url, tls: { clientCertificate } }: HttpRequest, { proxy }: Route): boolean {
     return proxy === undefined && clientCertificate === undefined &&
-      // Without TLS, an upload needs a length and the address a check after connecting.
-      !(needsFetch && url.protocol === "https:") &&
       url.username === "" && url.password === "" && !this.#silent.has(url.origin) &&
       // Otherwise, the environment may name a proxy.
       (isLoopback(url) || canSetProxyVariables());

@@ -19,8 +19,6 @@ export interface Route {
   readonly address?: string | undefined;
   /** Address to try as well if the usual one takes long to connect. */
   readonly alternative?: string | undefined;
-  /** Whether only `fetch` may try all addresses, because permissions name the host alone. */
-  readonly needsFetch?: boolean | undefined;
 }
 
 /** Transports of proxies, by the protocols of their URLs. */

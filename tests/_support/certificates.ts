@@ -44,8 +44,11 @@ export interface OddCertificates {
 
 const DAY_MS = 86_400_000;
 
-/** Writes certificates for `localhost`, `127.0.0.1` and `::1` into a directory. */
-export async function makeCertificates(dir: string): Promise<Certificates> {
+/** Writes certificates for `localhost`, `127.0.0.1`, `::1` and other names into a directory. */
+export async function makeCertificates(
+  dir: string,
+  names: readonly string[] = [],
+): Promise<Certificates> {
   const authority = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const issuer = { name: "Test CA", key: authority.privateKey };
   const ca = join(dir, "ca.pem");
@@ -55,8 +58,11 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
   ];
   const certificate = signCertificate(issuer.name, authority.publicKey, extensions, issuer);
   await Deno.writeTextFile(ca, pem(certificate));
-  const localhost = [dnsName("localhost"), ipAddress(127, 0, 0, 1), ipAddress(...LOOPBACK_6)];
-  const server = await writeCertificate(dir, "server", localhost, issuer);
+  const subjects = [
+    ...["localhost", ...names].map(dnsName),
+    ...[ipAddress(127, 0, 0, 1), ipAddress(...LOOPBACK_6)],
+  ];
+  const server = await writeCertificate(dir, "server", subjects, issuer);
   const client = await writeCertificate(dir, "client", [dnsName("client.test")], issuer);
   return { ca, ...server, clientCert: client.cert, clientKey: client.key };
 }

@@ -1,25 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HostAddresses, isPermitted } from "../../../registry/transport/_host_addresses.ts";
-
-Deno.test({
-  name: "HostAddresses does not resolve a name that permissions allow on one port only",
-  permissions: { net: ["localhost:443"] },
-  async fn() {
-    const { isUnknown, alternative } = await new HostAddresses().find("localhost");
-
-    assertEquals([isUnknown, alternative], [true, undefined]);
-  },
-});
-
-Deno.test({
-  name: "HostAddresses resolves a name that permissions allow",
-  permissions: { net: ["localhost"] },
-  async fn() {
-    const { isUnknown, isRefused } = await new HostAddresses().find("localhost");
-
-    assertEquals([isUnknown, isRefused], [false, false]);
-  },
-});
+import { isPermitted } from "../../../registry/transport/_host_addresses.ts";
 
 Deno.test({
   name: "isPermitted() distinguishes addresses and ports",
