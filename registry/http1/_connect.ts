@@ -1,8 +1,5 @@
 import { certificateError, checkCertificates } from "./certificate_error.ts";
 
-/** Time after which another address is tried as well, in milliseconds (RFC 8305, section 8). */
-const ATTEMPT_DELAY_MS = 250;
-
 /** Protocols to offer: some servers with several of them require an offer (RFC 7301). */
 const PROTOCOLS = ["http/1.1"];
 
@@ -10,8 +7,6 @@ const PROTOCOLS = ["http/1.1"];
 export interface ConnectionTarget {
   /** Name or IP address. */
   readonly hostname: string;
-  /** IP address to try as well if `hostname` takes long to connect. */
-  readonly alternative?: string | undefined;
   readonly port: number;
   /** Expected name and additional trusted certificates of a server with TLS. */
   readonly tls?: { readonly name: string; readonly caCerts: readonly string[] } | undefined;
@@ -27,8 +22,9 @@ export interface ConnectionTarget {
 
 /** Connects to a server, with TLS if the target says so. */
 export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | Deno.TlsConn> {
-  const { tls, onConnect } = target;
-  const socket = await openSocket(target);
+  const { hostname, port, tls, signal, onConnect } = target;
+  // If an address of the name takes long to connect, Deno tries the next one (RFC 8305).
+  const socket = await Deno.connect({ hostname, port, signal });
   try {
     onConnect?.(socket.remoteAddr.hostname);
     // Otherwise, the last packet of a body waits until the server confirms the one before it.
@@ -38,43 +34,6 @@ export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | 
     close(socket);
     throw error;
   }
-}
-
-/** Opens a socket; if that takes long, to the alternative address as well. */
-async function openSocket(
-  { hostname, alternative, port, signal }: ConnectionTarget,
-): Promise<Deno.TcpConn> {
-  if (alternative === undefined || !isPermitted(alternative, port)) {
-    return await Deno.connect({ hostname, port, signal });
-  }
-  const controller = new AbortController();
-  const stop = AbortSignal.any([signal, controller.signal]);
-  const attempts = [Deno.connect({ hostname, port, signal: stop })];
-  const { promise, resolve, reject } = Promise.withResolvers<Deno.TcpConn>();
-  const timer = setTimeout(() => {
-    const second = Deno.connect({ hostname: alternative, port, signal: stop });
-    attempts.push(second);
-    second.then(resolve, () => {
-      // The first attempt decides.
-    });
-  }, ATTEMPT_DELAY_MS);
-  attempts[0]?.then(resolve, reject);
-  let winner: Deno.TcpConn | undefined;
-  try {
-    return winner = await promise;
-  } finally {
-    clearTimeout(timer);
-    controller.abort();
-    for (const attempt of attempts) {
-      attempt.then((socket) => socket !== winner && close(socket), () => {});
-    }
-  }
-}
-
-/** Whether this process may connect to an address. Never prompts. */
-function isPermitted(address: string, port: number): boolean {
-  const host = `${address.includes(":") ? `[${address}]` : address}:${port}`;
-  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 async function startTls(

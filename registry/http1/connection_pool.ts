@@ -21,8 +21,6 @@ export interface PoolRequest
   extends ConnectionRequest, Pick<ConnectionTarget, "onConnect" | "onHandshakeAbort"> {
   /** Address to connect to instead of the name in the URL. */
   readonly address?: string | undefined;
-  /** Address to try as well if the other one takes long to connect. */
-  readonly alternative?: string | undefined;
   /** Additional trusted certificates, in PEM. */
   readonly caCerts?: readonly string[] | undefined;
 }
@@ -124,7 +122,6 @@ function targetOf({ url, address, caCerts = [], ...rest }: PoolRequest): Connect
   const isTls = url.protocol === "https:";
   return {
     hostname: address ?? name,
-    alternative: rest.alternative,
     port: Number(url.port || (isTls ? 443 : 80)),
     tls: isTls ? { name, caCerts } : undefined,
     signal: rest.signal,

@@ -9,11 +9,9 @@ export interface HostAddress {
   readonly isRefused: boolean;
   /** Address to connect to if some of the others are link-local. */
   readonly only: string | undefined;
-  /** First address of the other IP version; the usual one may lead nowhere. */
-  readonly alternative: string | undefined;
 }
 
-const UNKNOWN: HostAddress = { isRefused: false, only: undefined, alternative: undefined };
+const UNKNOWN: HostAddress = { isRefused: false, only: undefined };
 
 interface Lookup {
   readonly until: number;
@@ -44,7 +42,7 @@ export function isPermitted(host: string): boolean {
 
 async function resolveName(name: string): Promise<HostAddress> {
   const { lookup } = globalThis.process.getBuiltinModule("node:dns").promises;
-  let addresses: readonly { readonly address: string; readonly family: number }[];
+  let addresses: readonly { readonly address: string }[];
   try {
     addresses = await lookup(name, { all: true });
   } catch {
@@ -55,6 +53,5 @@ async function resolveName(name: string): Promise<HostAddress> {
   return {
     isRefused: addresses.length > 0 && allowed.length === 0,
     only: allowed.length < addresses.length ? allowed[0]?.address : undefined,
-    alternative: allowed.find(({ family }) => family !== allowed[0]?.family)?.address,
   };
 }

@@ -6,7 +6,7 @@ import {
 } from "../http1/connection_pool.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
 import { Answer } from "./answer.ts";
-import { HostAddresses, isPermitted } from "./_host_addresses.ts";
+import { HostAddresses } from "./_host_addresses.ts";
 import type { Route, Tls } from "./http_client.ts";
 import {
   type FailedRequest,
@@ -177,12 +177,9 @@ export class Http implements Disposable {
       stallError: () => stallError(request, stallTimeoutMs),
       onGiveUp: () => {},
     });
-    const { isRefused, only, alternative } = await watchdog.wait(
-      this.#addresses.find(url.hostname),
-    );
+    const { isRefused, only } = await watchdog.wait(this.#addresses.find(url.hostname));
     if (isRefused) throw linkLocalError(url, task);
-    const isUsable = alternative !== undefined && isPermitted(socketAddress(alternative, url));
-    return { address: only, alternative: isUsable ? alternative : undefined };
+    return { address: only };
   }
 
   /** Sends a request over a connection of the pool or, if there is a client, by `fetch`. */
@@ -214,7 +211,7 @@ export class Http implements Disposable {
 
   async #sendDirectly(
     { url, task, tls: { caCerts } }: HttpRequest,
-    { address, alternative }: Route,
+    { address }: Route,
     { body, ...init }: RequestInit,
   ): Promise<ConnectionResponse> {
     const isForm = body instanceof URLSearchParams;
@@ -225,7 +222,7 @@ export class Http implements Disposable {
       if (isLinkLocal(connected)) throw linkLocalError(url, task);
     };
     const onHandshakeAbort = () => void this.#silent.add(url.origin);
-    const where = { url, address, alternative, caCerts, onConnect, onHandshakeAbort };
+    const where = { url, address, caCerts, onConnect, onHandshakeAbort };
     return await this.#pool.send({ ...init, ...where, body: content });
   }
 
@@ -286,12 +283,6 @@ async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
   if (!isUploadSource(body)) return body;
   const { uploadStream } = await import("./upload_stream.ts");
   return uploadStream(body, watchdog);
-}
-
-/** Returns the address and port of a server, as in the value of `--allow-net`. */
-function socketAddress(ip: string, { protocol, port }: URL): string {
-  const host = ip.includes(":") ? `[${ip}]` : ip;
-  return `${host}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
 function linkLocalError(url: URL, task: RequestTask): NetworkError {

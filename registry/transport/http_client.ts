@@ -17,8 +17,6 @@ export interface Route {
   readonly proxy?: Proxy | undefined;
   /** Only address to connect to, if other addresses of the name are unsafe. */
   readonly address?: string | undefined;
-  /** Address to try as well if the usual one takes long to connect. */
-  readonly alternative?: string | undefined;
 }
 
 /** Transports of proxies, by the protocols of their URLs. */

@@ -1,10 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { fromFileUrl } from "@std/path";
 import { connect, type ConnectionTarget } from "../../../registry/http1/_connect.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
 import { serveConnections } from "../../_support/connections.ts";
-import { peerTest, runPeer } from "../../_support/peers.ts";
-import { ROOT } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 interface TlsServer extends AsyncDisposable {
@@ -135,23 +132,4 @@ Deno.test("connect() sends nothing to an address that is rejected", async () => 
   );
 
   assertEquals(received.filter((count) => count > 0), []);
-});
-
-const SETUP = `ip link set lo up &&
-ip tuntap add silent mode tun && ip addr add 10.9.8.1/24 dev silent && ip link set silent up &&
-exec "$@"`;
-
-peerTest({
-  name: "connect() tries another address if the first one does not respond",
-  needs: ["unshare", "ip"],
-  root: true,
-}, async () => {
-  const script = fromFileUrl(new URL("_silent_call.ts", import.meta.url));
-
-  const { stdout } = await runPeer("unshare", [
-    ...["-n", "sh", "-c", SETUP, "sh"],
-    ...[Deno.execPath(), "run", "-A", "--no-check", `--config=${ROOT}/deno.json`, script],
-  ], { inheritEnv: true });
-
-  assertStringIncludes(stdout, '"127.0.0.1"');
 });
