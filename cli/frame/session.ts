@@ -87,8 +87,10 @@ export class Session implements Disposable {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     // The library begins its sentences with capital letters.
-    const text = message.replace(/^[A-Z](?=[a-z]* )/, (first) => first.toLowerCase());
-    this.notices.message(printable(`oci: warning: ${text}`));
+    const [first = "", second = ""] = message;
+    const isWord = second !== second.toUpperCase();
+    const begun = isWord ? first.toLowerCase() : first;
+    this.notices.message(printable(`oci: warning: ${begun}${message.slice(first.length)}`));
   };
 
   /** Shows a note on stderr, unless `--quiet` is set. */
