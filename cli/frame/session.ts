@@ -87,10 +87,7 @@ export class Session implements Disposable {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     // The library begins its sentences with capital letters.
-    const [first = "", second = ""] = message;
-    const isWord = second !== second.toUpperCase();
-    const begun = isWord ? first.toLowerCase() : first;
-    this.notices.message(printable(`oci: warning: ${begun}${message.slice(first.length)}`));
+    this.notices.message(printable(`oci: warning: ${withSmallLetter(message)}`));
   };
 
   /** Shows a note on stderr, unless `--quiet` is set. */
@@ -103,4 +100,10 @@ export class Session implements Disposable {
     if (this.options().json) await this.output.json(document);
     else if (lines.length > 0) await this.output.text(fitToTerminal(lines).join("\n"));
   }
+}
+
+/** Begins a text with a small letter, unless it begins with an abbreviation. */
+function withSmallLetter(text: string): string {
+  const [first = "", second = ""] = text;
+  return second === second.toUpperCase() ? text : first.toLowerCase() + text.slice(first.length);
 }
