@@ -121,10 +121,13 @@ export {
 } from "./registry/reference.ts";
 export type {
   BlobOptions,
+  CertificateFindOptions,
+  CertificateStore,
   ClientCertificate,
   Clock,
   DocumentOptions,
   FindTagOptions,
+  HostCertificates,
   PushBlobOptions,
   PushManifestOptions,
   ReferrersOptions,

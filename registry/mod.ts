@@ -16,11 +16,13 @@
  * Importing needs no permission. A client needs `--allow-net` for the registry, its token server
  * and redirect targets; `--allow-read` and `--allow-env` to find the credentials of docker and
  * podman; and `--allow-run=docker-credential-NAME` to run a credential helper. Without a
- * credential, access is anonymous.
+ * credential, access is anonymous. A client trusts the authorities of the system, those in its
+ * options, and with {@linkcode CertificateDirectories} those in the `certs.d` of docker and podman.
  *
  * @module
  */
 export * from "./transport/certificates.ts";
+export * from "./auth/certificate_directories.ts";
 export * from "./auth/credential_files.ts";
 export * from "./auth/credential_summary.ts";
 export * from "./auth/stored_credentials.ts";

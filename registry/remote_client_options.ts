@@ -21,6 +21,15 @@ export interface RemoteClientOptions {
   /** Client certificate for registries and their token servers. */
   readonly clientCertificate?: ClientCertificate | undefined;
   /**
+   * Source of certificates by host, such as `CertificateDirectories`: its authorities are trusted
+   * in addition to `caCerts`, and its client certificate is used where there is no
+   * `clientCertificate`. It applies to each host that requests go to over TLS, such as registries,
+   * mirrors and redirect targets. A token server also gets those of the host that names it.
+   *
+   * @default No certificates, so that the client reads no files.
+   */
+  readonly certificates?: CertificateStore | undefined;
+  /**
    * Whether to use plain HTTP instead of HTTPS: for all registries, none, or a list of `HOST` or
    * `HOST:PORT`.
    *
@@ -142,6 +151,33 @@ export interface ClientCertificate {
   readonly cert: string;
   /** Private key, in PEM. */
   readonly key: string;
+}
+
+/** Certificates for one host. */
+export interface HostCertificates {
+  /** Additional trusted certificates, in PEM. */
+  readonly caCerts?: readonly string[] | undefined;
+  /** Client certificate. */
+  readonly clientCertificate?: ClientCertificate | undefined;
+}
+
+/** Options for {@linkcode CertificateStore.find}. */
+export interface CertificateFindOptions {
+  /** Called with each problem, such as a damaged file. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** A source of certificates by host. */
+export interface CertificateStore {
+  /**
+   * Finds the certificates for a host. Called once for each host, before the first request to it.
+   *
+   * @param host Host as in a URL, with the port unless it is 443, such as `registry.example:5000`.
+   * @param options Callbacks.
+   * @returns The certificates, or `undefined` if there are none for the host. Missing or invalid
+   * files are not errors.
+   */
+  find(host: string, options?: CertificateFindOptions): Promise<HostCertificates | undefined>;
 }
 
 /** Log entry of a request, without secrets. */

@@ -1,6 +1,9 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { CredentialStore } from "../../registry/credentials.ts";
-import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
+import type {
+  CertificateStore,
+  RemoteClientOptions,
+} from "../../registry/remote_client_options.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { UsageError } from "../frame/errors.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
@@ -13,6 +16,16 @@ export type ClientOverrides = Pick<
   RemoteClientOptions,
   "plainHttp" | "credentials" | "retries"
 >;
+
+/** The certificates of docker and podman, whose code is loaded for the first request over TLS. */
+const CERTIFICATES: CertificateStore = {
+  find: async (host, options) => {
+    const { CertificateDirectories } = await import(
+      "../../registry/auth/certificate_directories.ts"
+    );
+    return await new CertificateDirectories().find(host, options);
+  },
+};
 
 /** Creates a client from the options. The caller disposes of it. */
 export async function openClient(
@@ -33,6 +46,7 @@ export async function openClient(
   const caCerts = authorities.flat();
   return new RemoteClient({
     caCerts,
+    certificates: CERTIFICATES,
     mirrors: mirrorsOf(options),
     onWarning: session.warn,
     credentials: overrides.credentials ??

@@ -153,12 +153,12 @@ const AUTHFILE: OptionArguments = [
 ];
 const CA: OptionArguments = [
   "--ca <file>",
-  "PEM file with additional trusted certificates (repeatable)",
+  "PEM file with trusted certificates, in addition to those of certs.d (repeatable)",
   { repeatable: true },
 ];
 const CLIENT_CERT: OptionArguments = [
   "--client-cert <file>",
-  "client certificate in PEM",
+  "client certificate in PEM (default: that of the registry in certs.d)",
 ];
 const CLIENT_KEY: OptionArguments = [
   "--client-key <file>",

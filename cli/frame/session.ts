@@ -1,4 +1,4 @@
-import { hidePasswords, printable } from "../terminal/format.ts";
+import { hidePasswords, printable, withSmallLetter } from "../terminal/format.ts";
 import type { Notices } from "../terminal/notices.ts";
 import type { Output } from "../terminal/output.ts";
 import { fitToTerminal } from "../terminal/terminal.ts";
@@ -100,10 +100,4 @@ export class Session implements Disposable {
     if (this.options().json) await this.output.json(document);
     else if (lines.length > 0) await this.output.text(fitToTerminal(lines).join("\n"));
   }
-}
-
-/** Begins a text with a small letter, unless it begins with an abbreviation. */
-function withSmallLetter(text: string): string {
-  const [first = "", second = ""] = text;
-  return second === second.toUpperCase() ? text : first.toLowerCase() + text.slice(first.length);
 }

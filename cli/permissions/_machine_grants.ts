@@ -1,3 +1,4 @@
+import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
@@ -47,6 +48,20 @@ async function programName(program: string): Promise<string> {
   if (program.includes("/") || places.length === 0 || state !== "granted") return program;
   const found = await findProgram(program);
   return found === undefined || places.includes(dirname(found)) ? program : found;
+}
+
+/** Variables that locate the directories with certificates. */
+const CERTIFICATE_VARIABLES: readonly string[] = ["XDG_CONFIG_HOME", "HOME", "USERPROFILE"];
+
+/**
+ * Grants reading the certificates for registries.
+ *
+ * @param paths Directories with certificates (default: those of docker and podman).
+ */
+export function grantCertificates(grants: Grants, paths: readonly string[] | undefined): void {
+  if (paths !== undefined) return grants.add("read", ...paths);
+  grants.add("read", ...new CertificateDirectories().paths);
+  grants.add("env", ...CERTIFICATE_VARIABLES);
 }
 
 /**

@@ -9,7 +9,13 @@ import type { Reference } from "../../registry/reference.ts";
 import { dirname } from "../../spec/paths.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { Grants } from "./_grants.ts";
-import { type DirectoryUse, grantDemo, grantDirectories, grantMachine } from "./_machine_grants.ts";
+import {
+  type DirectoryUse,
+  grantCertificates,
+  grantDemo,
+  grantDirectories,
+  grantMachine,
+} from "./_machine_grants.ts";
 import { registryHosts } from "./_registry_hosts.ts";
 
 /** A command of the command line, for {@linkcode permissionFlags}. */
@@ -118,6 +124,12 @@ export interface PermissionOptions {
    * @default The files of docker and podman, as set in the environment.
    */
   readonly credentialPaths?: readonly string[] | undefined;
+  /**
+   * Directories with certificates for registries.
+   *
+   * @default The directories of docker and podman, as set in the environment.
+   */
+  readonly certificatePaths?: readonly string[] | undefined;
   /** File that `login` and `logout` change instead of those of docker and podman. */
   readonly authfile?: string | undefined;
   /**
@@ -241,7 +253,10 @@ export async function permissionFlags(
     grantHosts(grants, [options.proxy], options);
   }
   if (command === "demo") grantDemo(grants);
-  if (command === "doctor") grantMachine(grants);
+  if (command === "doctor") {
+    grantMachine(grants);
+    grantCertificates(grants, options.certificatePaths);
+  }
   // Its output for other commands depends on these variables.
   if (command === "permissions") grants.add("env", ...storeVariables(), "PATH", "TMPDIR");
   if (options.modules !== undefined) grants.add("read", options.modules);
@@ -329,6 +344,7 @@ function grantHosts(
   registries: readonly string[] | undefined,
   options: PermissionOptions,
 ): void {
+  grantCertificates(grants, options.certificatePaths);
   if (registries === undefined) return grants.addWhole("net");
   for (const registry of registries) {
     grants.add("net", ...registryHosts(registry), ...mirrorHosts(registry, options));

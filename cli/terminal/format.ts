@@ -34,6 +34,12 @@ export function printable(text: string): string {
   });
 }
 
+/** Begins a text with a small letter, unless it begins with an abbreviation. */
+export function withSmallLetter(text: string): string {
+  const [first = "", second = ""] = text;
+  return second === second.toUpperCase() ? text : first.toLowerCase() + text.slice(first.length);
+}
+
 /** Shortens a digest to twelve digits, such as `sha256:0123456789ab`. */
 export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(":") + 13);

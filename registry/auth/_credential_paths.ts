@@ -47,6 +47,20 @@ export function credentialPaths(env: EnvironmentReader): readonly string[] {
   return [...new Set(paths.filter((path) => path !== undefined && path !== ""))] as string[];
 }
 
+/** Returns the directories with certificates of podman and docker, in order of precedence. */
+export function certificatePaths(env: EnvironmentReader): readonly string[] {
+  const home = homePath(env);
+  const config = env("XDG_CONFIG_HOME");
+  const paths = [
+    ...config ? [`${config}/containers`] : [],
+    // Podman searches it regardless of the variable.
+    ...home ? [`${home}/.config/containers`, `${home}/.docker`] : [],
+    "/etc/containers",
+    "/etc/docker",
+  ];
+  return [...new Set(paths.map((path) => `${path}/certs.d`))];
+}
+
 /**
  * Returns the existing file where podman keeps logins without `XDG_RUNTIME_DIR`, as far as
  * permissions allow: a prompt in the middle of a lookup would not help.

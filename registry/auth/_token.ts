@@ -23,6 +23,8 @@ export interface TokenRequest {
   /** Credential, or `undefined` for an anonymous token. */
   readonly auth: ImagePullAuth | undefined;
   readonly tls: Tls;
+  /** Host of the registry that names the server; `undefined` if it does not use TLS. */
+  readonly namedBy: string | undefined;
   /** Whether the server may redirect into a private network. */
   readonly allowPrivate: boolean;
   readonly context: RegistryErrorContext;
@@ -115,8 +117,9 @@ function postRequest(request: TokenRequest, identityToken: string): HttpRequest 
   return { ...common(request), url: request.realm, method: "POST", body };
 }
 
-function common({ tls, context, signal }: TokenRequest) {
-  return { tls, task: context.task, attempt: context.attempt, server: context.registry, signal };
+function common({ tls, namedBy, context, signal }: TokenRequest) {
+  const { task, attempt, registry: server } = context;
+  return { tls, namedBy, task, attempt, server, signal };
 }
 
 function parseToken(

@@ -237,7 +237,7 @@ export class Authorizer {
     { parameters }: Challenge,
     auth: ImagePullAuth | undefined,
   ): Promise<Token | undefined> {
-    const { http, clock, tls, registry, allowPrivate } = this.#options;
+    const { http, clock, tls, registry, url, isPlain, allowPrivate } = this.#options;
     const { task, attempt } = request;
     const { tokenServer } = await import("./_token_server.ts");
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
@@ -263,7 +263,9 @@ export class Authorizer {
       request.signal,
       async (signal) => {
         const { requestToken } = await import("./_token.ts");
-        const common = { realm, service, scopes, tls, allowPrivate, context, signal };
+        // Without TLS, an attacker could have replaced the name.
+        const namedBy = isPlain ? undefined : url.host;
+        const common = { realm, service, scopes, tls, namedBy, allowPrivate, context, signal };
         const exchange = (auth: ImagePullAuth | undefined) => {
           return requestToken(http, clock, { ...common, auth });
         };

@@ -51,10 +51,16 @@ export class Connections implements Disposable {
     const { credentials, clock = SYSTEM_CLOCK } = options;
     const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
     const { backoff = { firstMs: 500, maxMs: 30_000 }, onRequest } = options;
+    const { certificates, onWarning } = options;
     const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
     this.#options = options;
     this.#credentials = credentials === "none" ? undefined : credentials;
-    this.http = new Http({ userAgent, stallTimeoutMs, onRequest });
+    this.http = new Http({
+      userAgent,
+      stallTimeoutMs,
+      onRequest,
+      findCertificates: certificates && ((host) => certificates.find(host, { onWarning })),
+    });
     this.policy = {
       retries,
       stalls: retries,

@@ -1,15 +1,15 @@
 import { type ErrorFacts, explainedError, problemOf } from "../../spec/error_facts.ts";
 
 /** What certificates in PEM contain. Deno ignores everything else. */
-const MARK = "-----BEGIN CERTIFICATE-----";
+export const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
 /** @throws {TypeError} If one of the certificates is not in PEM. */
 export function checkCertificates(certificates: readonly string[]): void {
-  if (certificates.every((text) => text.includes(MARK))) return;
+  if (certificates.every((text) => text.includes(CERTIFICATE_MARK))) return;
   throw explainedError(TypeError, {
     code: "invalid-argument",
     action: "use the certificates",
-    problem: `one of them does not contain "${MARK}"`,
+    problem: `one of them does not contain "${CERTIFICATE_MARK}"`,
     advice: "Use certificates in PEM format",
   });
 }

@@ -19,14 +19,18 @@ import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
-import type { RequestLog } from "../remote_client_options.ts";
+import type { HostCertificates, RequestLog } from "../remote_client_options.ts";
 
 /** Options for {@linkcode Http}. */
 export interface HttpOptions {
   readonly userAgent: string;
   readonly stallTimeoutMs: number;
   readonly onRequest?: ((request: RequestLog) => void) | undefined;
+  /** Finds the certificates for a host. */
+  readonly findCertificates?: CertificateFinder | undefined;
 }
+
+type CertificateFinder = (host: string) => Promise<HostCertificates | undefined>;
 
 /** HTTP methods of the distribution specification and of token servers. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -40,7 +44,10 @@ export interface HttpRequest {
   readonly method: HttpMethod;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: RequestBody | undefined;
+  /** Certificates in addition to those for the host. */
   readonly tls: Tls;
+  /** Host that names this server as its token server; its certificates apply as well. */
+  readonly namedBy?: string | undefined;
   /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
   readonly attempt: number;
@@ -74,6 +81,8 @@ export class Http implements Disposable {
   readonly #byNode = new Set<string>();
   /** Origins that have not completed a handshake, after which only `fetch` closes its sockets. */
   readonly #silent = new Set<string>();
+  /** Certificates for each host. */
+  readonly #certificates = new Map<string, Promise<HostCertificates | undefined>>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -98,10 +107,13 @@ export class Http implements Disposable {
   }
 
   /** Sends a request and waits for the headers of the response, with a timeout. */
-  async send(request: HttpRequest): Promise<Answer> {
-    const { url, method, task, signal } = request;
-    const { stallTimeoutMs, userAgent } = this.#options;
+  async send(wanted: HttpRequest): Promise<Answer> {
+    const { url, method, task, signal } = wanted;
+    const { stallTimeoutMs, userAgent, findCertificates } = this.#options;
     signal?.throwIfAborted();
+    const request = findCertificates === undefined || url.protocol !== "https:"
+      ? wanted
+      : { ...wanted, tls: await this.#tls(wanted, findCertificates) };
     const route = await this.#route(request);
     const isDirect = this.#isDirect(request, route);
     const client = isDirect ? undefined : await this.#client(request, route);
@@ -159,6 +171,23 @@ export class Http implements Disposable {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
     this.#pool[Symbol.dispose]();
+  }
+
+  /** Adds the certificates for the host. */
+  async #tls({ url, tls, namedBy }: HttpRequest, find: CertificateFinder): Promise<Tls> {
+    const hosts = new Set([url.host, ...namedBy === undefined ? [] : [namedBy]]);
+    const found = await Promise.all([...hosts].map((host) => {
+      const known = this.#certificates.get(host);
+      if (known !== undefined) return known;
+      const search = find(host);
+      this.#certificates.set(host, search);
+      return search;
+    }));
+    const own = found.map((certificates) => certificates?.clientCertificate);
+    return {
+      caCerts: [...tls.caCerts, ...found.flatMap((certificates) => certificates?.caCerts ?? [])],
+      clientCertificate: tls.clientCertificate ?? own.find((pair) => pair !== undefined),
+    };
   }
 
   /** Finds the route to a server, and rejects unsafe addresses. */

@@ -3,6 +3,7 @@ import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import { readReference } from "../../access/references.ts";
+import { examineCertificates } from "../../doctor/doctor_certificates.ts";
 import { examineContainers } from "../../doctor/doctor_containers.ts";
 import { examineCredentials } from "../../doctor/doctor_credentials.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
@@ -21,10 +22,10 @@ export function define(command: Command): Command {
   const described = command
     .argument("[ref]", "image for which to list the addresses that are tried, in order")
     .description(
-      "Checks this machine: the store, credential files and their helpers, OCI runtimes, " +
-        "overlays, user namespaces and Deno permissions. Shows no secrets, contacts no registry, " +
-        "and removes its test files from the store. Checks that lack a permission report " +
-        '"unknown".',
+      "Checks this machine: the store, credential files and their helpers, certificates for " +
+        "registries, OCI runtimes, overlays, user namespaces and Deno permissions. Shows no " +
+        "secrets, contacts no registry, and removes its test files from the store. Checks that " +
+        'lack a permission report "unknown".',
     );
   return addEndpointOptions(described).notes(`
 Always exits with 0.
@@ -44,6 +45,7 @@ export async function run(session: Session): Promise<void> {
     ...reference === undefined ? [] : [await examineEndpoints(session, reference)],
     await examineStore(session),
     await examineCredentials(),
+    await examineCertificates(),
     await examineContainers(),
     examinePermissions(),
   ];
@@ -94,10 +96,10 @@ function describeHost(): Host {
 
 /** Limitations without each permission. */
 const COSTS: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
-  read: "images, credentials of docker and podman, and programs cannot be read",
+  read: "images, credentials and certificates of docker and podman, and programs cannot be read",
   write: "nothing can be pulled, unpacked or bundled",
   net: "registries cannot be reached",
-  env: "--store is required, and credential files are not found",
+  env: "--store is required, and credentials and certificates in the home directory are not found",
   run: "containers, credential helpers and fuse-overlayfs cannot run",
   ffi: "mounts, device nodes and extended attributes do not work; bundles are extracted",
   sys: "bundle, run and unbundle cannot tell whether the user is root",

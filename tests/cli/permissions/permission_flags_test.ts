@@ -10,7 +10,7 @@ import { ROOT, runOci } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const STORE_FLAGS = ["--allow-read=/srv/oci", "--allow-write=/srv/oci", "--allow-sys=uid"];
-const OPTIONS = { store: "/srv/oci", credentialPaths: [] };
+const OPTIONS = { store: "/srv/oci", credentialPaths: [], certificatePaths: [] };
 
 Deno.test.each([
   {
@@ -141,12 +141,14 @@ Deno.test("permissionFlags() names the credential helpers of the registry", asyn
   );
 
   const flags = await permissionFlags("digest", "ghcr.io/me/app", {
+    certificatePaths: [],
     credentialPaths: [config, directory.join("absent.json")],
   });
 
   assertEquals(flags.at(-1), "--allow-run=docker-credential-gh,docker-credential-desktop");
   assertEquals(flags[1], `--allow-read=${config},${directory.join("absent.json")}`);
   const mirrored = await permissionFlags("digest", "example.com/a", {
+    certificatePaths: [],
     credentialPaths: [config],
     mirrors: { "example.com": ["https://quay.io/mirror"] },
   });
@@ -160,6 +162,26 @@ Deno.test("permissionFlags() grants the variables that locate credential files",
   assertEquals(flags.filter((flag) => flag.startsWith("--allow-env=")), [
     "--allow-env=REGISTRY_AUTH_FILE,DOCKER_CONFIG,XDG_RUNTIME_DIR,XDG_CONFIG_HOME,HOME,USERPROFILE",
   ]);
+});
+
+Deno.test("permissionFlags() grants the certificates of commands that reach a registry", async () => {
+  const options = { ...OPTIONS, certificatePaths: ["/etc/docker/certs.d"] };
+  const reads = async (
+    command: PermissionCommand,
+    more: Parameters<typeof permissionFlags>[2] = {},
+  ) => {
+    const flags = await permissionFlags(command, "example.com/a", { ...options, ...more });
+    return flags.some((flag) => /^--allow-read=.*\/etc\/docker\/certs\.d/.test(flag));
+  };
+
+  for (const command of ["pull", "tags", "push", "login", "doctor"] as const) {
+    assertEquals([command, await reads(command)], [command, true]);
+  }
+  assertEquals(await reads("serve", { proxy: "example.com" }), true);
+  assertEquals(await reads("pull", { pullPolicy: "Never" }), false);
+  for (const command of ["images", "logout", "serve", "rm"] as const) {
+    assertEquals([command, await reads(command)], [command, false]);
+  }
 });
 
 Deno.test.each([

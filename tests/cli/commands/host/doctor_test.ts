@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
+import { makeCertificates } from "../../../_support/certificates.ts";
 import { peerTest, runPeer } from "../../../_support/peers.ts";
 import {
   denoEnvironment,
@@ -186,6 +187,45 @@ Deno.test("oci doctor names the registries of credentials, and never a secret", 
   for (const text of [stdout, JSON.stringify(document)]) {
     for (const secret of [SECRET, auth]) assert(!text.includes(secret));
   }
+});
+
+Deno.test("oci doctor reports the directories with certificates that are used", async () => {
+  await using dir = await makeTempDir();
+  const [podman, docker] = [dir.join(".config/containers/certs.d"), dir.join(".docker/certs.d")];
+  const { ca, clientCert, clientKey } = await makeCertificates(dir.path);
+  for (const host of ["h.io", "[::1]:5000"]) {
+    await Deno.mkdir(join(podman, host), { recursive: true });
+  }
+  await Deno.copyFile(ca, join(podman, "h.io/ca.crt"));
+  await Deno.copyFile(clientCert, join(podman, "h.io/me.cert"));
+  await Deno.copyFile(clientKey, join(podman, "h.io/me.key"));
+  await Deno.copyFile(ca, join(podman, "[::1]:5000/ca.pem"));
+  await Deno.mkdir(join(docker, "h.io:443"), { recursive: true });
+  await Deno.mkdir(join(docker, "odd"));
+  await Deno.writeTextFile(join(docker, "odd/ca.crt"), SECRET);
+
+  const document = await diagnose({ env: { HOME: dir.path } });
+  const none = await diagnose();
+
+  const own = document.certificates.filter(({ path }: { path: string }) => {
+    return path.startsWith(dir.path);
+  });
+  assertEquals(own, [
+    { path: podman, hosts: ["[::1]:5000", "h.io"] },
+    { path: docker, hosts: ["odd"] },
+  ]);
+  const found = findings(document, "Certificates").map(({ state, says }) => ({ state, says }));
+  assertEquals(found.filter(({ says }) => says.includes(dir.path)), [
+    { state: "note", says: `${podman}/[::1]:5000 has no usable certificate` },
+    { state: "ok", says: `${podman}/h.io has authorities and a client certificate` },
+    { state: "note", says: `${docker}/h.io:443 is not used: ${podman}/h.io comes first` },
+    { state: "note", says: `${docker}/odd has no usable certificate` },
+    {
+      state: "problem",
+      says: `cannot use "${docker}/odd/ca.crt": it does not contain "-----BEGIN CERTIFICATE-----"`,
+    },
+  ]);
+  assertEquals(findings(none, "Certificates").length > 0, true);
 });
 
 Deno.test.each([

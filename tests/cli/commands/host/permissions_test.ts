@@ -2,6 +2,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
+import { makeCertificates } from "../../../_support/certificates.ts";
+import { faultyRegistry } from "../../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
@@ -68,6 +70,25 @@ Deno.test("oci permissions suffices for each command that only queries a registr
   );
 
   assertEquals([digest?.stdout, tags?.stdout], [`${IMAGE.descriptor.digest}\n`, "1\n"]);
+});
+
+Deno.test("oci permissions suffices for a registry whose authority is in certs.d", async () => {
+  await using dir = await makeTempDir();
+  const { ca, cert, key } = await makeCertificates(dir.path);
+  const content = new MemoryContent().add("app", "1", IMAGE);
+  await using server = faultyRegistry(content, [], {
+    tls: { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) },
+  });
+  const directory = dir.join(".docker/certs.d", server.host);
+  await Deno.mkdir(directory, { recursive: true });
+  await Deno.copyFile(ca, join(directory, "ca.crt"));
+
+  const [digest] = await assertGranted(
+    [["digest", `${server.host}/app:1`]],
+    { HOME: dir.path },
+  );
+
+  assertEquals(digest?.stdout, `${IMAGE.descriptor.digest}\n`);
 });
 
 Deno.test("oci permissions suffices for the commands that read or write an image's files", async () => {

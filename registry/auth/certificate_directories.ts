@@ -1,0 +1,193 @@
+import { describeError } from "../../spec/error_facts.ts";
+import { CERTIFICATE_MARK } from "../http1/certificate_error.ts";
+import type {
+  CertificateFindOptions,
+  CertificateStore,
+  ClientCertificate,
+  HostCertificates,
+} from "../remote_client_options.ts";
+import { certificatePaths, readGrantedEnvironment } from "./_credential_paths.ts";
+
+/** Maximum size of a file in bytes; a sparse file may have any size. */
+const MAX_FILE_BYTES = 1024 * 1024;
+/** Host of the registry `docker.io`. */
+const DOCKER_HUB = "registry-1.docker.io";
+
+/** Options for {@linkcode CertificateDirectories}. */
+export interface CertificateDirectoriesOptions {
+  /**
+   * Paths of the directories that contain one directory for each host.
+   *
+   * @default The directories of docker and podman; see {@linkcode CertificateDirectories}.
+   */
+  readonly paths?: readonly string[] | undefined;
+  /**
+   * Reads the environment variables that name the directories.
+   *
+   * @default The environment, as far as permissions allow, without prompting.
+   */
+  readonly env?: (name: string) => string | undefined;
+}
+
+/**
+ * The certificates of docker and podman for hosts.
+ *
+ * The directories are `$XDG_CONFIG_HOME/containers/certs.d`, `~/.config/containers/certs.d`,
+ * `~/.docker/certs.d`, `/etc/containers/certs.d` and `/etc/docker/certs.d`, in this order. The
+ * first one that contains a directory `HOST:PORT`, or `HOST` for port 443, is used alone, as podman
+ * does. Docker Hub is `docker.io`. The files in it are:
+ *
+ * - `*.crt`: authorities to trust in addition to those of the system, in PEM;
+ * - `NAME.cert` and `NAME.key`: the client certificate and its private key, in PEM. With several,
+ *   the first one by name is used.
+ *
+ * Skips directories that do not exist, or that permissions do not allow to read. Skips invalid and
+ * unreadable files with a warning. Reads the files for each search, and never prompts.
+ *
+ * @example Trust the authority of one registry
+ * ```ts
+ * import { CertificateDirectories, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempDir();
+ * const certificates = new CertificateDirectories({ paths: [path] });
+ * using client = new RemoteClient({ certificates });
+ *
+ * assertEquals(await certificates.find("registry.example:5000"), undefined);
+ * await Deno.mkdir(`${path}/registry.example:5000`);
+ * assertEquals(await certificates.find("registry.example:5000"), {
+ *   caCerts: [],
+ *   clientCertificate: undefined,
+ * });
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ */
+export class CertificateDirectories implements CertificateStore {
+  readonly #paths: readonly string[] | undefined;
+  readonly #env: (name: string) => string | undefined;
+
+  /** Creates the store without reading any file. */
+  constructor({ paths, env = readGrantedEnvironment }: CertificateDirectoriesOptions = {}) {
+    this.#paths = paths;
+    this.#env = env;
+  }
+
+  /** Paths to search, in order; they may not exist. */
+  get paths(): readonly string[] {
+    return this.#paths ?? certificatePaths(this.#env);
+  }
+
+  /** Reads the certificates for a host; see {@linkcode CertificateStore.find}. */
+  async find(
+    host: string,
+    { onWarning = () => {} }: CertificateFindOptions = {},
+  ): Promise<HostCertificates | undefined> {
+    const names = directoryNames(host);
+    const directory = this.paths.flatMap((path) => names.map((name) => `${path}/${name}`))
+      .find(isDirectory);
+    return directory === undefined ? undefined : await readDirectory(directory, onWarning);
+  }
+}
+
+/** Returns the names of the directories for a host: those that users write in references. */
+function directoryNames(host: string): readonly string[] {
+  const names = host === DOCKER_HUB ? ["docker.io", host] : [host];
+  return /:[0-9]+$/.test(host) ? names : [...names, `${host}:443`];
+}
+
+/** Synchronous, which is faster in the usual case that none of them exists. */
+function isDirectory(path: string): boolean {
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    // Absent, or in a directory that this user may not search.
+    return false;
+  }
+}
+
+async function readDirectory(
+  directory: string,
+  onWarning: (message: string) => void,
+): Promise<HostCertificates> {
+  const skip = (name: string, cause: unknown) => {
+    onWarning(`Cannot use "${directory}${name}": ${reasonOf(cause)}`);
+  };
+  let names: readonly string[];
+  try {
+    names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+  } catch (error) {
+    skip("", error);
+    return {};
+  }
+  const caCerts: string[] = [];
+  let clientCertificate: ClientCertificate | undefined;
+  for (const name of names) {
+    try {
+      if (name.endsWith(".crt")) caCerts.push(await readAuthorities(`${directory}/${name}`));
+      if (name.endsWith(".key")) requireCertificate(name, names);
+      if (!name.endsWith(".cert")) continue;
+      const pair = await readPair(`${directory}/${name}`, names);
+      if (clientCertificate !== undefined) throw new Error("another one comes first");
+      clientCertificate = pair;
+    } catch (error) {
+      skip(`/${name}`, error);
+    }
+  }
+  return { caCerts, clientCertificate };
+}
+
+async function readAuthorities(path: string): Promise<string> {
+  const text = await readCertificate(path);
+  check({ caCerts: [text] }, "it is damaged");
+  return text;
+}
+
+/** Reads a client certificate and its key. */
+async function readPair(path: string, names: readonly string[]): Promise<ClientCertificate> {
+  const keyPath = path.replace(/cert$/, "key");
+  const keyName = keyPath.slice(keyPath.lastIndexOf("/") + 1);
+  if (!names.includes(keyName)) {
+    throw new Error(`there is no "${keyName}". Authorities need the extension .crt`);
+  }
+  const pair = { cert: await readCertificate(path), key: await readText(keyPath) };
+  check(pair, `it does not match "${keyName}", or one of them is damaged`);
+  return pair;
+}
+
+async function readCertificate(path: string): Promise<string> {
+  const text = await readText(path);
+  if (!text.includes(CERTIFICATE_MARK)) {
+    throw new Error(`it does not contain "${CERTIFICATE_MARK}"`);
+  }
+  return text;
+}
+
+/** Lets Deno parse certificates and a key. A request with damaged ones would fail. */
+function check(options: ClientCertificate | { readonly caCerts: string[] }, problem: string): void {
+  try {
+    Deno.createHttpClient(options).close();
+  } catch (error) {
+    throw new Error(`${problem} (${describeError(error)})`);
+  }
+}
+
+function requireCertificate(name: string, names: readonly string[]): void {
+  const wanted = name.replace(/key$/, "cert");
+  if (!names.includes(wanted)) throw new Error(`there is no "${wanted}"`);
+}
+
+async function readText(path: string): Promise<string> {
+  const { isFile, size } = await Deno.stat(path);
+  // Reading a named pipe would block.
+  if (!isFile) throw new Error("it is not a regular file");
+  if (size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
+  return await Deno.readTextFile(path);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  // A link without a target.
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  return describeError(error);
+}
