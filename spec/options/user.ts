@@ -85,7 +85,7 @@ export class UnknownUserError extends OciError {
  *   additionalGids: [44, 1000],
  *   home: "/home/app",
  * });
- * assertEquals(resolveUser("app:video", passwd, group).additionalGids, [44]);
+ * assertEquals(resolveUser("app:video", passwd, group).additionalGids, []);
  * ```
  */
 export function resolveUser(
@@ -112,7 +112,7 @@ export function resolveUser(
   return {
     uid: checkId(found.uid, "user", image),
     gid: checkId(gid, "group", image),
-    additionalGids: furtherGroups(wantsGroups ? found.name : undefined, gid, groups, image),
+    additionalGids: wantsGroups ? furtherGroups(found.name, gid, groups, image) : [],
     home: found.home.startsWith("/") ? found.home : "/",
   };
 }

@@ -28,18 +28,18 @@ Deno.test.each([
   { user: "app", uid: 1000, gid: 100, additionalGids: [29, 30, 44, 100], home: "/home/app" },
   { user: "1000", uid: 1000, gid: 100, additionalGids: [29, 30, 44, 100], home: "/home/app" },
   { user: "app:", uid: 1000, gid: 100, additionalGids: [29, 30, 44, 100], home: "/home/app" },
-  { user: "app:video", uid: 1000, gid: 44, additionalGids: [44], home: "/home/app" },
-  { user: "app:44", uid: 1000, gid: 44, additionalGids: [44], home: "/home/app" },
-  { user: "1000:video", uid: 1000, gid: 44, additionalGids: [44], home: "/home/app" },
-  { user: "1000:77", uid: 1000, gid: 77, additionalGids: [77], home: "/home/app" },
-  { user: ":video", uid: 0, gid: 44, additionalGids: [44], home: "/root" },
+  { user: "app:video", uid: 1000, gid: 44, additionalGids: [], home: "/home/app" },
+  { user: "app:44", uid: 1000, gid: 44, additionalGids: [], home: "/home/app" },
+  { user: "1000:video", uid: 1000, gid: 44, additionalGids: [], home: "/home/app" },
+  { user: "1000:77", uid: 1000, gid: 77, additionalGids: [], home: "/home/app" },
+  { user: ":video", uid: 0, gid: 44, additionalGids: [], home: "/root" },
   { user: "77", uid: 77, gid: 0, additionalGids: [0], home: "/" },
-  { user: "77:88", uid: 77, gid: 88, additionalGids: [88], home: "/" },
+  { user: "77:88", uid: 77, gid: 88, additionalGids: [], home: "/" },
   { user: "3000", uid: 3000, gid: 0, additionalGids: [0], home: "/" },
-  { user: "0:5000", uid: 0, gid: 5000, additionalGids: [5000], home: "/root" },
+  { user: "0:5000", uid: 0, gid: 5000, additionalGids: [], home: "/root" },
   { user: "relative", uid: 4000, gid: 4000, additionalGids: [4000], home: "/" },
   { user: "2147483647", uid: 2147483647, gid: 0, additionalGids: [0], home: "/" },
-  { user: "1:2147483647", uid: 1, gid: 2147483647, additionalGids: [2147483647], home: "/" },
+  { user: "1:2147483647", uid: 1, gid: 2147483647, additionalGids: [], home: "/" },
 ])("resolveUser() finds $user", ({ user, ...resolved }) => {
   assertEquals(resolveUser(user, PASSWD, GROUP), resolved);
 });
@@ -48,7 +48,7 @@ Deno.test("resolveUser() needs no files for numbers", () => {
   const resolved = { uid: 7, gid: 0, additionalGids: [0], home: "/" };
 
   assertEquals(resolveUser("7", "", ""), resolved);
-  assertEquals(resolveUser("7:8", "", ""), { ...resolved, gid: 8, additionalGids: [8] });
+  assertEquals(resolveUser("7:8", "", ""), { ...resolved, gid: 8, additionalGids: [] });
   assertEquals(resolveUser("", "", ""), { ...resolved, uid: 0 });
 });
 
