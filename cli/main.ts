@@ -100,7 +100,20 @@ async function dispatch(run: Run): Promise<number> {
   const commandLine = await parse(declareCommand(name, module, COMMANDS), rest);
   using session = new Session({ name, commandLine, output, notices, signal });
   run.session = session;
+  if (session.operands.some(isShort)) await findAliases(session);
   return await module.run(session, COMMANDS) ?? 0;
+}
+
+/** Returns whether an operand may be a name without a registry. */
+function isShort(operand: string): boolean {
+  return /^[a-z0-9][a-z0-9_-]*(?:\/|[.:@][^/]*$|$)/.test(operand);
+}
+
+/** Lets short names in the command line be aliases. */
+async function findAliases(session: Session): Promise<void> {
+  const { href } = new URL("./access/registries.ts", import.meta.url);
+  const { useAliases }: typeof import("./access/registries.ts") = await import(href);
+  await useAliases(session);
 }
 
 async function parse(command: Command, words: readonly string[]): Promise<CommandLine> {

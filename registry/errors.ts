@@ -125,6 +125,43 @@ export class CredentialFileError extends OciError {
   }
 }
 
+/** Thrown when a `registries.conf` file is damaged, or missing where a variable names it. */
+export class RegistriesConfError extends OciError {
+  /** Path of the file. */
+  readonly path: string;
+  /** Number of the line at fault, starting at 1; absent if the file as a whole is. */
+  readonly line: number | undefined;
+
+  /** Creates the error; `problem` is the problem of the line. */
+  constructor(path: string, line: number | undefined, problem: string, advice?: string) {
+    super(line === undefined ? problem : `line ${line}: ${problem}`, {
+      code: "registries-conf",
+      action: `use "${path}"`,
+      subject: path,
+      advice: advice ?? "Correct the file; containers-registries.conf(5) describes its format",
+    });
+    this.path = path;
+    this.line = line;
+  }
+}
+
+/** Thrown when a `registries.conf` file blocks access to an image or a registry. */
+export class BlockedRegistryError extends OciError {
+  /** File that blocks it. */
+  readonly path: string;
+
+  /** Creates the error; `prefix` is the prefix of the rule that blocks `subject`. */
+  constructor(subject: string, prefix: string, path: string) {
+    super(`${path} blocks ${prefix}`, {
+      code: "blocked",
+      action: `access "${subject}"`,
+      subject,
+      advice: "Use another registry, or ask whoever maintains the file",
+    });
+    this.path = path;
+  }
+}
+
 /**
  * Kind of missing content: a tag, a manifest by its digest, a manifest of an index (`"child"`), the
  * config of a manifest, or a blob.

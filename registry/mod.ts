@@ -26,6 +26,13 @@ export * from "./auth/certificate_directories.ts";
 export * from "./auth/credential_files.ts";
 export * from "./auth/credential_summary.ts";
 export * from "./auth/stored_credentials.ts";
+export * from "./configuration/registries_conf.ts";
+export {
+  type ReadRegistriesConf,
+  readRegistriesConf,
+  type ReadRegistriesConfOptions,
+} from "./configuration/registries_files.ts";
+export { type PullSource, pullSources, resolveAlias } from "./configuration/registry_rules.ts";
 export * from "./credentials.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";

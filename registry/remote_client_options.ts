@@ -45,6 +45,16 @@ export interface RemoteClientOptions {
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
+   * Mirrors, other locations and blocked registries of `registries.conf` files, such as the result
+   * of {@linkcode readRegistriesConf}, or a function that returns it when a registry is first used.
+   * `mirrors` of a registry replace those of the files, and `plainHttp` replaces their `insecure`.
+   * That setting allows plain HTTP for a server that does not speak TLS; it never turns off the
+   * verification of certificates.
+   *
+   * @default None; no file is read.
+   */
+  readonly registries?: RegistriesConf | (() => Promise<RegistriesConf>) | undefined;
+  /**
    * Platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
    *
    * @default Linux on the CPU of the host.
@@ -131,6 +141,43 @@ export interface RemoteClientOptions {
    * @default The clock and random numbers of the system.
    */
   readonly clock?: Clock | undefined;
+}
+
+/** Which pulls a mirror is used for: all, those by digest, or those by tag. */
+export type MirrorUse = "all" | "digest-only" | "tag-only";
+
+/** A mirror of a {@linkcode RegistryRule}. */
+export interface RegistryMirror {
+  /** Host and optional path that replace the prefix of the rule. */
+  readonly location: string;
+  /** Whether plain HTTP is allowed if the mirror does not use TLS. */
+  readonly isInsecure: boolean;
+  /** Which pulls it is used for. */
+  readonly use: MirrorUse;
+}
+
+/** A `[[registry]]` table: what applies to the images whose names begin with a prefix. */
+export interface RegistryRule {
+  /** `HOST[:PORT][/PATH][:TAG|@DIGEST]`, or `*.HOST` for all subdomains. */
+  readonly prefix: string;
+  /** Host and optional path that replace the prefix; `undefined` if nothing does. */
+  readonly location: string | undefined;
+  /** Whether plain HTTP is allowed if the registry does not use TLS. */
+  readonly isInsecure: boolean;
+  /** Whether the images must not be accessed. */
+  readonly isBlocked: boolean;
+  /** Mirrors, in the order in which they are tried. */
+  readonly mirrors: readonly RegistryMirror[];
+  /** File that contains the rule, for messages. */
+  readonly file: string;
+}
+
+/** Content of `registries.conf` files. */
+export interface RegistriesConf {
+  /** Rules, each with another prefix. */
+  readonly rules: readonly RegistryRule[];
+  /** Full names by short name; an empty name removes the alias of an earlier file. */
+  readonly aliases: ReadonlyMap<string, string>;
 }
 
 /** Options for the methods of {@linkcode RemoteClient}. */

@@ -42,6 +42,8 @@
  * - `"credential-file"`: a credential file cannot be changed without data loss
  * - `"credential-place"`: no variable tells where the credential file is
  * - `"credential-helper"`: a credential helper failed
+ * - `"registries-conf"`: a `registries.conf` file is damaged
+ * - `"blocked"`: a `registries.conf` file blocks the registry or the image
  *
  * Stores and archives:
  *
@@ -115,6 +117,8 @@ export type ErrorCode =
   | "credential-file"
   | "credential-place"
   | "credential-helper"
+  | "registries-conf"
+  | "blocked"
   | "not-cached"
   | "not-in-store"
   | "partly-in-store"

@@ -48,6 +48,10 @@ export async function openClient(
     caCerts,
     certificates: CERTIFICATES,
     mirrors: mirrorsOf(options),
+    registries: async () => {
+      const { readRegistries } = await import("./registries.ts");
+      return await readRegistries(session);
+    },
     onWarning: session.warn,
     credentials: overrides.credentials ??
       (authfile === undefined ? undefined : await credentialsIn(authfile)),

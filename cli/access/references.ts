@@ -93,9 +93,31 @@ function adviceForPath(text: string): string {
     : `Write "oci:${text}" for a layout on disk`;
 }
 
+let aliases: (text: string) => string = (text) => text;
+
+/** Sets the function that replaces a short name with the name that it is an alias for. */
+export function setAliases(resolve: (text: string) => string): void {
+  aliases = resolve;
+}
+
+/** Returns the name that a short name is an alias for; other text unchanged. */
+export function withoutAlias(text: string): string {
+  return isShortName(text) ? aliases(text) : text;
+}
+
+/** Returns whether a text can be a name without a registry. */
+function isShortName(text: string): boolean {
+  const slash = text.indexOf("/");
+  const first = text.slice(0, Math.max(slash, 0));
+  const hasRegistry = slash >= 0 && (/[.:]/.test(first) || first === "localhost");
+  return !hasRegistry && !/^(?:docker|oci|oci-archive|docker-archive):/.test(text);
+}
+
 function parse(text: string): ImageLocation | SyntaxError {
   try {
-    return parseImageLocation(text);
+    const location = parseImageLocation(text);
+    const name = location.transport === "docker" ? withoutAlias(text) : text;
+    return name === text ? location : parseImageLocation(name);
   } catch (error) {
     if (error instanceof SyntaxError) return error;
     throw error;

@@ -4,7 +4,7 @@ import {
   type CredentialHelperName,
   summarizeCredentials,
 } from "../../registry/auth/credential_summary.ts";
-import { dirname, join } from "../../spec/paths.ts";
+import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
 import {
   type Diagnosis,
@@ -20,20 +20,19 @@ const ABOUT = "Credentials";
 /** Variables that name credential files. */
 const VARIABLES = ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"];
 
-/** Checks the credential files and their helpers, and reports ignored files of mirrors. */
+/** Checks the credential files and their helpers. */
 export async function examineCredentials(): Promise<Diagnosis> {
   const env = missingFlags(
     [...VARIABLES, "HOME"].map((variable) => ({ name: "env", variable } as const)),
   );
   const files = await Promise.all(new CredentialFiles().paths.map(describeFile));
-  const ignored = await findIgnored();
   const findings: DoctorFinding[] = files.flatMap(findingsOf);
   if (env.length > 0) {
     findings.push(unknownFinding(ABOUT, "the location of other files", env));
   }
   return {
-    facts: { credentials: files, mirrors: { ignoredFiles: ignored } },
-    findings: [...findings, ...mirrorFindings(ignored)],
+    facts: { credentials: files },
+    findings,
   };
 }
 
@@ -106,43 +105,4 @@ function helperFinding({ registry, program, found }: FoundHelper, path: string):
   }
   const advice = `grant --allow-run=${program}`;
   return { about, state: "note", says: `${says}, which Deno may not run`, advice };
-}
-
-/** Reports files with mirrors of other programs, which are not read. */
-async function findIgnored(): Promise<readonly string[]> {
-  const isHomeKnown = isGranted({ name: "env", variable: "HOME" });
-  const home = (isHomeKnown && Deno.env.get("HOME")) || undefined;
-  const files = [
-    ...home === undefined ? [] : [join(home, ".config", "containers", "registries.conf")],
-    ...MIRROR_FILES,
-  ];
-  const there = await Promise.all(files.map(async (path) => {
-    if (!isGranted({ name: "read", path })) return false;
-    try {
-      return (await Deno.stat(path)).isFile;
-    } catch {
-      // Absent or unreadable for this user.
-      return false;
-    }
-  }));
-  return files.filter((_, i) => there[i]);
-}
-
-/** Returns the paths of the mirror files of podman and docker. */
-const MIRROR_FILES: readonly string[] = [
-  "/etc/containers/registries.conf",
-  "/etc/docker/daemon.json",
-];
-
-function mirrorFindings(files: readonly string[]): readonly DoctorFinding[] {
-  const about = "Mirrors";
-  if (files.length === 0) {
-    return [{ about, state: "ok", says: "only those given with --mirror are used" }];
-  }
-  return files.map((path) => ({
-    about,
-    state: "note",
-    says: `${path} exists and is not read`,
-    advice: "specify its mirrors with --mirror",
-  }));
 }

@@ -113,6 +113,8 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   "credential-file": say("Fix the file, or choose another one with --authfile"),
   "credential-place": say("Set one of them, or choose a file with --authfile"),
   "credential-helper": say("Fix the helper, or choose another credential file with --authfile"),
+  "registries-conf": own,
+  "blocked": own,
   "not-cached": (error) => {
     const isPartial = error instanceof NotCachedError && error.digest !== undefined;
     return isPartial

@@ -77,19 +77,24 @@ export function grantDemo(grants: Grants): void {
 /** Files that configure mirrors and the IDs of a user. */
 const MACHINE_FILES: readonly string[] = [
   "/etc/containers/registries.conf",
+  "/etc/containers/registries.conf.d",
   "/etc/docker/daemon.json",
   "/etc/passwd",
   "/etc/subgid",
   "/etc/subuid",
+  "/usr/share/containers/registries.conf",
 ];
 
 /** Grants what finding programs, identifying the machine and user, and running containers needs. */
 export function grantMachine(grants: Grants): void {
   const home = variable("HOME");
-  const own = home === undefined ? [] : [`${home}/.config/containers/registries.conf`];
+  const own = home === undefined ? [] : [
+    `${home}/.config/containers/registries.conf`,
+    `${home}/.config/containers/registries.conf.d`,
+  ];
   grants.add("read", ...pathPlaces(), ...PROGRAM_PLACES, ...MACHINE_FILES, ...own);
   grants.add("run", ...RUNTIMES, "fuse-overlayfs", ...UNMOUNT_PROGRAMS, "unshare");
-  grants.add("env", "PATH");
+  grants.add("env", "PATH", "CONTAINERS_REGISTRIES_CONF");
   grants.add("sys", "uid", "gid", "osRelease", "statfs");
   grants.addWhole("ffi");
 }

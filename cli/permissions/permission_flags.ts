@@ -3,6 +3,8 @@ import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import { findLoginFiles } from "../../registry/auth/login_directories.ts";
 import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
 import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
+import type { ReadRegistriesConf } from "../../registry/configuration/registries_files.ts";
+import { replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parseImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
@@ -102,6 +104,12 @@ export interface PermissionOptions {
   readonly target?: string | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
+  /**
+   * The `registries.conf` files that the command reads.
+   *
+   * @default None.
+   */
+  readonly registries?: ReadRegistriesConf | undefined;
   /** Files named on the command line: certificates, keys, passwords. */
   readonly files?: readonly string[] | undefined;
   /** Names of environment variables that are passed to a container unchanged. */
@@ -192,6 +200,12 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   version: {},
 };
 
+/** Other commands that read `registries.conf` files. */
+const MIRROR_COMMANDS: readonly PermissionCommand[] = ["doctor", "login", "permissions", "rm"];
+
+/** Variables that locate `registries.conf` files; see {@linkcode readRegistriesConf}. */
+const REGISTRIES_VARIABLES: readonly string[] = ["CONTAINERS_REGISTRIES_CONF", "HOME"];
+
 /** Variables that locate credential files; see {@linkcode CredentialFiles}. */
 const CREDENTIAL_VARIABLES: readonly string[] = [
   "REGISTRY_AUTH_FILE",
@@ -241,6 +255,9 @@ export async function permissionFlags(
   const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
   if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);
   if (registry && isAsked) grantHosts(grants, registries, options);
+  if (registry || MIRROR_COMMANDS.includes(command) || options.proxy !== undefined) {
+    grantRegistriesConf(grants, options);
+  }
   if (command === "login" || command === "logout") {
     await grantLogin(grants, command, registries, options);
   }
@@ -351,8 +368,24 @@ function grantHosts(
   }
 }
 
-function mirrorHosts(registry: string, { mirrors = {} }: PermissionOptions): readonly string[] {
-  return mirrorAddresses(registry, mirrors).map((url) => new URL(url).host);
+function mirrorHosts(
+  registry: string,
+  { mirrors = {}, registries }: PermissionOptions,
+): readonly string[] {
+  const replacing = registries === undefined ? [] : replacingHosts(registries, registry);
+  return [
+    ...mirrorAddresses(registry, mirrors).map((url) => new URL(url).host),
+    ...replacing.flatMap(registryHosts),
+  ];
+}
+
+/** Grants reading the `registries.conf` files that exist or may exist. */
+function grantRegistriesConf(grants: Grants, { registries }: PermissionOptions): void {
+  if (registries === undefined) return;
+  const { files, directories, notGranted } = registries;
+  const paths = [...files, ...directories, ...notGranted];
+  grants.add("read", ...paths);
+  if (paths.length > 0) grants.add("env", ...REGISTRIES_VARIABLES);
 }
 
 /** Grants pulling an artifact into a directory or pushing one to a local target. */

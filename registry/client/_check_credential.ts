@@ -7,6 +7,7 @@ import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { Retry } from "../transport/retry.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
 import type { Connections } from "./_connections.ts";
+import { basesToTry } from "./_endpoint.ts";
 
 /** Options for {@linkcode checkCredential}. */
 export interface CheckCredentialOptions {
@@ -72,10 +73,11 @@ async function check(
       return answer;
     });
   };
-  using answer = await firstAnswer(endpoint.bases, {
+  const testTls = (base: URL) => speaksTls(base, { timeoutMs: http.stallTimeoutMs, signal });
+  using answer = await firstAnswer(await basesToTry(endpoint, testTls), {
     send,
     isKnown: () => isKnown,
-    speaksTls: (base) => speaksTls(base, { timeoutMs: http.stallTimeoutMs, signal }),
+    speaksTls: testTls,
   });
   if (answer.status !== 200) throw await failure(answer, registry, task, attempt, clock.now());
   return isChallenged;

@@ -1,6 +1,8 @@
 import manifest from "../../deno.json" with { type: "json" };
+import type { RuleSource } from "../configuration/registry_rules.ts";
 import type { CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
+import type { Reference, Repository } from "../reference.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
@@ -8,6 +10,7 @@ import type { Tls } from "../transport/http_client.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
 import { Registry } from "./_registry.ts";
+import type { RegistryRules, RuledSources } from "./_registry_rules.ts";
 import { Sources } from "./_sources.ts";
 import { mirrorAddresses } from "./mirror_addresses.ts";
 
@@ -42,18 +45,20 @@ export class Connections implements Disposable {
   readonly http: Http;
   readonly policy: RetryPolicy;
   readonly #options: RemoteClientOptions;
+  readonly #rules: RegistryRules | undefined;
   readonly #credentials: CredentialStore | undefined;
   #files: Promise<CredentialStore> | undefined;
   readonly #limiters = new Map<string, HostLimiter>();
   readonly #sources = new Map<string, Sources>();
 
-  constructor(options: RemoteClientOptions) {
+  constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
     const { credentials, clock = SYSTEM_CLOCK } = options;
     const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
     const { backoff = { firstMs: 500, maxMs: 30_000 }, onRequest } = options;
     const { certificates, onWarning } = options;
     const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
     this.#options = options;
+    this.#rules = rules;
     this.#credentials = credentials === "none" ? undefined : credentials;
     this.http = new Http({
       userAgent,
@@ -78,21 +83,32 @@ export class Connections implements Disposable {
 
   /** Returns the registry itself, with its address and certificates. */
   home(registry: string, extraCaCerts: readonly string[] = []): { endpoint: Endpoint; tls: Tls } {
-    const { caCerts = [], clientCertificate, plainHttp } = this.#options;
-    const { allowPrivateAddresses: allowPrivate = false } = this.#options;
-    return {
-      endpoint: registryEndpoint(registry, { plainHttp, allowPrivate }),
-      tls: { caCerts: [...caCerts, ...extraCaCerts], clientCertificate },
-    };
+    const source = this.#rules?.writing({ registry, repository: "" })?.sources.at(-1);
+    return { endpoint: this.#endpoint(registry, source), tls: this.#tls(extraCaCerts) };
   }
 
-  /** Returns the mirrors of a registry and the registry itself, for one caller. */
-  sources(registry: string, options: Pick<RemoteOptions, "auth" | "caCerts">): Sources {
-    const { auth, caCerts = [] } = options;
-    const key = JSON.stringify([registry, auth, caCerts]);
+  /** Returns the mirrors of a repository and the registry itself, for one caller. */
+  sources(
+    place: Reference | Repository,
+    options: Pick<RemoteOptions, "auth" | "caCerts">,
+  ): Sources {
+    return this.#sourcesOf(place.registry, this.#rules?.reading(place), options);
+  }
+
+  /** Returns the registry to write to, for one caller: mirrors are for reading. */
+  target(place: Repository, options: Pick<RemoteOptions, "auth" | "caCerts">): Registry {
+    return this.#sourcesOf(place.registry, this.#rules?.writing(place), options).upstream;
+  }
+
+  #sourcesOf(
+    registry: string,
+    ruled: RuledSources | undefined,
+    { auth, caCerts = [] }: Pick<RemoteOptions, "auth" | "caCerts">,
+  ): Sources {
+    const key = JSON.stringify([registry, auth, caCerts, ruled?.key]);
     let sources = this.#sources.get(key);
     if (sources === undefined) {
-      sources = this.#connect(registry, auth, caCerts);
+      sources = this.#connect(registry, ruled?.sources ?? [], auth, caCerts);
       this.#sources.set(key, sources);
       // Bound the cache for callers whose tokens change often.
       const [oldest] = this.#sources.keys();
@@ -107,20 +123,41 @@ export class Connections implements Disposable {
 
   #connect(
     registry: string,
+    places: readonly RuleSource[],
     auth: ImagePullAuth | undefined,
     extraCaCerts: readonly string[],
   ): Sources {
     const { mirrors = {}, allowPrivateAddresses: allowPrivate = false } = this.#options;
-    const { endpoint: upstream, tls } = this.home(registry, extraCaCerts);
+    const tls = this.#tls(extraCaCerts);
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
     const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
+    const explicit = mirrorAddresses(registry, mirrors);
+    const mirrorEndpoints = explicit.length > 0
+      ? explicit.map((address) => mirrorEndpoint(address, allowPrivate))
+      : places.filter(({ isMirror }) => isMirror)
+        .map((place) => this.#endpoint(place.registry, place));
+    const upstream = this.#endpoint(registry, places.find(({ isMirror }) => !isMirror));
     return new Sources([
-      ...mirrorAddresses(registry, mirrors).map((address) => {
+      ...mirrorEndpoints.map((endpoint) => {
         // Explicit credentials belong to the registry, not to its mirrors.
-        return this.#registry(mirrorEndpoint(address, allowPrivate), tls, mirrorPolicy, undefined);
+        return this.#registry(endpoint, tls, mirrorPolicy, undefined);
       }),
-      this.#registry(upstream, tls, this.policy, auth),
+      // Neither do they belong to another registry that a file names.
+      this.#registry(upstream, tls, this.policy, upstream.registry === registry ? auth : undefined),
     ], this.clock);
+  }
+
+  #endpoint(registry: string, source: RuleSource | undefined): Endpoint {
+    const { plainHttp, allowPrivateAddresses: allowPrivate = false } = this.#options;
+    const { isInsecure, isMirror = false, drop = 0, prefix = "" } = source ?? {};
+    const host = source?.registry ?? registry;
+    const endpoint = registryEndpoint(host, { plainHttp, allowPrivate, isInsecure });
+    return { ...endpoint, isMirror, drop, prefix };
+  }
+
+  #tls(extraCaCerts: readonly string[]): Tls {
+    const { caCerts = [], clientCertificate } = this.#options;
+    return { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
   }
 
   #registry(

@@ -8,8 +8,12 @@ export interface Endpoint {
   readonly registry: string;
   /** Addresses to try until one responds, which is then remembered. */
   readonly bases: readonly URL[];
+  /** Whether the second address, for HTTP, is only for a server that does not speak TLS. */
+  readonly isTlsFirst: boolean;
   /** Path prefix of repository names, such as `proxy/`. */
   readonly prefix: string;
+  /** Number of characters of a repository name that the prefix replaces. */
+  readonly drop: number;
   /** Whether it is a mirror. */
   readonly isMirror: boolean;
   /** Whether it may redirect to private addresses, because it has one itself. */
@@ -21,22 +25,29 @@ export interface EndpointSettings {
   /** Plain HTTP for all, none or some registries (default: for loopback, if it responds). */
   readonly plainHttp: boolean | readonly string[] | undefined;
   readonly allowPrivate: boolean;
+  /** Whether a file allows plain HTTP where the server does not speak TLS. */
+  readonly isInsecure?: boolean | undefined;
 }
 
 /** Returns the endpoint of a registry. */
 export function registryEndpoint(registry: string, options: EndpointSettings): Endpoint {
-  const { plainHttp, allowPrivate } = options;
+  const { plainHttp, allowPrivate, isInsecure = false } = options;
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
   const https = new URL(`https://${host}`);
   const http = new URL(`http://${host}`);
   const isPlain = Array.isArray(plainHttp) ? plainHttp.includes(registry) : plainHttp;
-  const bases = isPlain ? [http] : plainHttp === false || !isLoopback(https)
+  const isTlsFirst = isInsecure && !isPlain && plainHttp !== false && !isLoopback(https);
+  const bases = isPlain
+    ? [http]
+    : isTlsFirst
+    ? [https, http]
+    : plainHttp === false || !isLoopback(https)
     ? [https]
     // No traffic leaves the machine either way. A TLS server rejects plain HTTP at once, but an
     // HTTP server may wait for more after a TLS handshake starts.
     : [http, https];
   const isPrivate = allowPrivate || isPrivateAddress(https);
-  return { registry, bases, prefix: "", isMirror: false, isPrivate };
+  return { registry, bases, isTlsFirst, prefix: "", drop: 0, isMirror: false, isPrivate };
 }
 
 /** Returns the endpoint of a mirror; the path of its URL is a prefix of repository names. */
@@ -65,8 +76,23 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
   return {
     registry: url.host,
     bases: [new URL(url.origin)],
+    isTlsFirst: false,
+    drop: 0,
     prefix: path.map((part) => `${part}/`).join(""),
     isMirror: true,
     isPrivate: allowPrivate || isPrivateAddress(url),
   };
+}
+
+/**
+ * Returns the addresses to try. Where a file allows plain HTTP, that is HTTP only if the server does
+ * not speak TLS: its certificate is verified in any case.
+ */
+export async function basesToTry(
+  { bases, isTlsFirst }: Endpoint,
+  speaksTls: (base: URL) => Promise<boolean>,
+): Promise<readonly URL[]> {
+  const [https, http] = bases;
+  if (!isTlsFirst || https === undefined || http === undefined) return bases;
+  return [await speaksTls(https) ? https : http];
 }

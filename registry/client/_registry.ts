@@ -11,7 +11,7 @@ import type { Tls } from "../transport/http_client.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
-import type { Endpoint } from "./_endpoint.ts";
+import { basesToTry, type Endpoint } from "./_endpoint.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {
@@ -84,7 +84,7 @@ export class Registry {
 
   /** Returns the name of a repository on this server. */
   fullName(repository: string): string {
-    return this.endpoint.prefix + repository;
+    return this.endpoint.prefix + repository.slice(this.endpoint.drop);
   }
 
   /** Returns the address of a path in a repository. */
@@ -183,13 +183,14 @@ export class Registry {
     if (this.#base !== undefined) return await send(this.#base);
     const { signal } = request;
     const timeoutMs = this.#options.http.stallTimeoutMs;
-    return await firstAnswer(this.endpoint.bases, {
+    const testTls = async (base: URL) => {
+      const { speaksTls } = await import("../transport/speaks_tls.ts");
+      return await speaksTls(base, { timeoutMs, signal });
+    };
+    return await firstAnswer(await basesToTry(this.endpoint, testTls), {
       send,
       isKnown: () => this.#base !== undefined,
-      speaksTls: async (base) => {
-        const { speaksTls } = await import("../transport/speaks_tls.ts");
-        return await speaksTls(base, { timeoutMs, signal });
-      },
+      speaksTls: testTls,
     });
   }
 

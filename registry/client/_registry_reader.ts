@@ -28,6 +28,7 @@ import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import type { Registry } from "./_registry.ts";
+import type { RegistryRules } from "./_registry_rules.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
 
@@ -41,16 +42,16 @@ export class RegistryReader implements Disposable {
   /** Requests for layers that nothing has read yet. */
   readonly #unread = new Set<EarlyRequest>();
 
-  constructor(options: RemoteClientOptions) {
+  constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
     this.#options = options;
-    this.#connections = new Connections(options);
+    this.#connections = new Connections(options, rules);
   }
 
-  endpoints({ registry, repository }: Repository): readonly RegistryEndpoint[] {
-    return this.#connections.sources(registry, {}).all.flatMap((source) => {
+  endpoints(place: Reference | Repository): readonly RegistryEndpoint[] {
+    return this.#connections.sources(place, {}).all.flatMap((source) => {
       const { bases, isMirror } = source.endpoint;
       return bases.map(({ origin }) => {
-        return { url: `${origin}/v2/${source.fullName(repository)}`, isMirror };
+        return { url: `${origin}/v2/${source.fullName(place.repository)}`, isMirror };
       });
     });
   }
@@ -252,8 +253,8 @@ export class RegistryReader implements Disposable {
     this.#connections[Symbol.dispose]();
   }
 
-  #sources({ registry }: Repository, options: RemoteOptions): Sources {
-    return this.#connections.sources(registry, options);
+  #sources(place: Reference | Repository, options: RemoteOptions): Sources {
+    return this.#connections.sources(place, options);
   }
 
   #context(reference: Reference, options: RemoteOptions): ManifestContext {
@@ -273,13 +274,13 @@ export class RegistryReader implements Disposable {
   }
 
   #blobSources(
-    { registry, repository }: Repository,
+    place: Reference | Repository,
     descriptor: Descriptor,
     how: Omit<BlobContext, "repository">,
     options: BlobOptions,
   ): readonly RemoteBlobSource[] {
-    const context = { ...how, repository };
-    const sources = this.#connections.sources(registry, options);
+    const context = { ...how, repository: place.repository };
+    const sources = this.#sources(place, options);
     const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {
       return registryBlob(source, sources, descriptor, context);
     });

@@ -290,8 +290,8 @@ export class RegistryWriter {
   }
 
   /** Returns the registry itself, because mirrors are read-only. */
-  #registry({ registry }: Repository, options: RemoteOptions): Registry {
-    return this.#connections.sources(registry, options).upstream;
+  #registry(repository: Repository, options: RemoteOptions): Registry {
+    return this.#connections.target(repository, options);
   }
 
   #request(

@@ -19,6 +19,7 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
+import type { RegistryRules } from "./_registry_rules.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
 /**
@@ -60,6 +61,7 @@ import type { RegistryWriter } from "./_registry_writer.ts";
 export class RemoteClient implements ImageClient, Disposable {
   readonly #options: RemoteClientOptions;
   #reader: RegistryReader | undefined;
+  #rules: Promise<RegistryRules | undefined> | undefined;
   #writer: RegistryWriter | undefined;
   #isDisposed = false;
 
@@ -77,12 +79,13 @@ export class RemoteClient implements ImageClient, Disposable {
    * Lists the addresses at which the content of a repository is looked for, in order: the mirrors,
    * then the registry. Sends no request.
    *
-   * @param repository The repository.
+   * @param repository The repository; with a tag or a digest, the mirrors for that.
    * @returns The addresses. A registry on the loopback has one for HTTP and one for HTTPS, and the
    * first one that responds is used.
    * @throws {TypeError} If a mirror is invalid.
+   * @throws {BlockedRegistryError} If `registries` block the repository.
    */
-  async endpoints(repository: Repository): Promise<readonly RegistryEndpoint[]> {
+  async endpoints(repository: Reference | Repository): Promise<readonly RegistryEndpoint[]> {
     return (await this.#open()).endpoints(repository);
   }
 
@@ -361,9 +364,18 @@ export class RemoteClient implements ImageClient, Disposable {
   /** Network code, loaded on first use. */
   async #open(): Promise<RegistryReader> {
     const { RegistryReader } = await import("./_registry_reader.ts");
-    const reader = this.#reader ??= new RegistryReader(this.#options);
+    const rules = await (this.#rules ??= this.#openRules());
+    const reader = this.#reader ??= new RegistryReader(this.#options, rules);
     if (this.#isDisposed) reader[Symbol.dispose]();
     return reader;
+  }
+
+  async #openRules(): Promise<RegistryRules | undefined> {
+    const { registries } = this.#options;
+    const conf = typeof registries === "function" ? await registries() : registries;
+    if (conf === undefined || conf.rules.length === 0) return undefined;
+    const { RegistryRules } = await import("./_registry_rules.ts");
+    return new RegistryRules(conf);
   }
 
   async #openWriter(): Promise<RegistryWriter> {

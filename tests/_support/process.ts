@@ -145,7 +145,13 @@ export async function denoEnvironment(): Promise<Readonly<Record<string, string>
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value] as const];
     });
-  return { ...Object.fromEntries(inherited), DENO_DIR: await denoDir, DENO_NO_UPDATE_CHECK: "1" };
+  return {
+    ...Object.fromEntries(inherited),
+    DENO_DIR: await denoDir,
+    DENO_NO_UPDATE_CHECK: "1",
+    // Tests do not depend on the mirrors of the machine.
+    CONTAINERS_REGISTRIES_CONF: "/dev/null",
+  };
 }
 
 /** Finds the directory of Deno's cache. */

@@ -1,11 +1,17 @@
 import configuration from "../../../deno.json" with { type: "json" };
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
+import { BlockedRegistryError, RegistriesConfError } from "../../../registry/errors.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
+import type { RegistryEndpoint } from "../../../registry/remote_client_options.ts";
+import { problemOf } from "../../../spec/error_facts.ts";
+import type { OciError } from "../../../spec/errors.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import { readReference } from "../../access/references.ts";
+import { readRegistries } from "../../access/registries.ts";
 import { examineCertificates } from "../../doctor/doctor_certificates.ts";
 import { examineContainers } from "../../doctor/doctor_containers.ts";
 import { examineCredentials } from "../../doctor/doctor_credentials.ts";
+import { examineRegistries } from "../../doctor/doctor_registries.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
 import type { Command } from "../../frame/command.ts";
 import { addEndpointOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
@@ -46,6 +52,7 @@ export async function run(session: Session): Promise<void> {
     await examineStore(session),
     await examineCredentials(),
     await examineCertificates(),
+    await examineRegistries(),
     await examineContainers(),
     examinePermissions(),
   ];
@@ -64,8 +71,16 @@ export async function run(session: Session): Promise<void> {
 async function examineEndpoints(session: Session, text: string): Promise<Diagnosis> {
   const options = session.options<RegistryOptions>();
   const { plainHttp } = options;
-  using client = new RemoteClient({ mirrors: mirrorsOf(options), plainHttp });
-  const endpoints = await client.endpoints(readReference(text));
+  using client = new RemoteClient({
+    mirrors: mirrorsOf(options),
+    registries: () => readRegistries(session),
+    plainHttp,
+  });
+  const endpoints = await endpointsOf(client, text);
+  if (endpoints instanceof Error) {
+    const says = `${text} is not reached: ${problemOf(endpoints)}`;
+    return { facts: { endpoints: [] }, findings: [{ about: "Endpoints", state: "problem", says }] };
+  }
   return {
     facts: { endpoints },
     findings: endpoints.map(({ url, isMirror }, i): DoctorFinding => ({
@@ -74,6 +89,19 @@ async function examineEndpoints(session: Session, text: string): Promise<Diagnos
       says: `${i + 1}. ${url}${isMirror ? " (mirror)" : ""}`,
     })),
   };
+}
+
+/** Returns the addresses, or the error if a file blocks the image or is damaged. */
+async function endpointsOf(
+  client: RemoteClient,
+  text: string,
+): Promise<readonly RegistryEndpoint[] | OciError> {
+  try {
+    return await client.endpoints(readReference(text));
+  } catch (error) {
+    if (error instanceof RegistriesConfError || error instanceof BlockedRegistryError) return error;
+    throw error;
+  }
 }
 
 /** Versions of the program and the system. */

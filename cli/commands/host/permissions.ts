@@ -2,7 +2,8 @@ import { dirname } from "../../../spec/paths.ts";
 import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
-import { digestStart, locateOutside, readSource } from "../../access/references.ts";
+import { digestStart, locateOutside, readSource, withoutAlias } from "../../access/references.ts";
+import { readRegistries } from "../../access/registries.ts";
 import { storePath } from "../../access/store.ts";
 import type { ContainerOptions } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
@@ -68,7 +69,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     named(/^src$/).some((text) => digestStart(text) !== undefined);
   const isElsewhere = isPushed || name === "push" && target !== undefined && !isCopy;
   const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/).map((text) => {
-    return digestStart(text) === undefined ? text : `oci:${storePath(session)}`;
+    return digestStart(text) === undefined ? withoutAlias(text) : `oci:${storePath(session)}`;
   });
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
   // A reference stands for its registry.
@@ -88,7 +89,11 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const flags = await permissionFlags(
     isCopy ? "copy" : isPushed ? "push" : name as PermissionCommand,
     [...references, ...subject, ...registries],
-    { ...touched({ ...session.options(), ...options }, directory, files), target },
+    {
+      ...touched({ ...session.options(), ...options }, directory, files),
+      target,
+      registries: await readRegistries(session),
+    },
   );
   // No permission depends on this option, so it belongs to this command.
   if (options.json || session.options().json) {

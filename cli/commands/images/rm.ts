@@ -3,7 +3,7 @@ import {
   LayoutIndex,
   type StoredReference,
 } from "../../../store/content/layout_index.ts";
-import { digestStart, readReference } from "../../access/references.ts";
+import { digestStart, readReference, withoutAlias } from "../../access/references.ts";
 import { openExistingStore } from "../../access/store.ts";
 import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
 import type { Command } from "../../frame/command.ts";
@@ -61,7 +61,8 @@ export async function run(session: Session): Promise<void> {
 /** Returns the entry of a name, or of the digest of an entry without one. */
 function find(entries: readonly StoredEntry[], text: string): StoredEntry {
   const named = entries.filter((entry): entry is StoredReference => entry.name !== null);
-  const found = findReference(named, text) ?? findUnnamed(entries, text);
+  const found = findReference(named, withoutAlias(text)) ?? findReference(named, text) ??
+    findUnnamed(entries, text);
   if (found !== undefined) return found;
   // Throws if the text is not a name at all.
   if (digestStart(text) === undefined) readReference(text);

@@ -10,6 +10,7 @@ import {
   locateImage,
   locateOutside,
   readSource,
+  withoutAlias,
 } from "../../access/references.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import {
@@ -51,7 +52,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = "", target = text] = session.operands;
   const held = digestStart(text) === undefined ? undefined : await locateImage(session, text);
-  const name = held?.transport === "oci" ? `@${held.digest}` : text;
+  const name = held?.transport === "oci" ? `@${held.digest}` : withoutAlias(text);
   const outside = locateOutside(name);
   // A name stored by another tool may not be valid in a registry.
   const to = session.operands[1] === undefined && !isReference(name)

@@ -14,12 +14,14 @@ import {
 import {
   ArtifactError,
   AuthError,
+  BlockedRegistryError,
   CredentialFileError,
   LoginError,
   NetworkError,
   NotFoundError,
   parseReference,
   RateLimitError,
+  RegistriesConfError,
   RegistryError,
 } from "../../../registry/mod.ts";
 import { explainedError } from "../../../spec/error_facts.ts";
@@ -318,6 +320,16 @@ const ROWS: readonly Row[] = [
   {
     error: facts("credential-place"),
     line: "cannot do x: it is so. Set one of them, or choose a file with --authfile",
+  },
+  {
+    error: new RegistriesConfError("/r.conf", 3, '"a" is defined twice'),
+    line: 'cannot use "/r.conf": line 3: "a" is defined twice. ' +
+      "Correct the file; containers-registries.conf(5) describes its format",
+  },
+  {
+    error: new BlockedRegistryError("a.io/b:1", "a.io", "/r.conf"),
+    line: 'cannot access "a.io/b:1": /r.conf blocks a.io. ' +
+      "Use another registry, or ask whoever maintains the file",
   },
   {
     error: facts("credential-helper"),

@@ -1,0 +1,40 @@
+import type { ReadRegistriesConf } from "../../registry/configuration/registries_files.ts";
+import {
+  hasRegistriesConf,
+  readRegistriesConf,
+} from "../../registry/configuration/registries_files.ts";
+import type { Session } from "../frame/session.ts";
+import { setAliases } from "./references.ts";
+
+const READ = new WeakMap<Session, Promise<ReadRegistriesConf>>();
+
+/**
+ * Reads the `registries.conf` files, once for each session. Prompts for no permission.
+ *
+ * @throws {RegistriesConfError} If a file is damaged.
+ */
+export function readRegistries(session: Session): Promise<ReadRegistriesConf> {
+  let reading = READ.get(session);
+  if (reading === undefined) {
+    reading = readRegistriesConf({ onWarning: session.warn });
+    READ.set(session, reading);
+  }
+  return reading;
+}
+
+/** Lets short names stand for what the `registries.conf` files say, if there are any. */
+export async function useAliases(session: Session): Promise<void> {
+  setAliases((text) => text);
+  if (!hasRegistriesConf()) return;
+  try {
+    const conf = await readRegistries(session);
+    if (conf.aliases.size === 0) return;
+    const { resolveAlias } = await import("../../registry/configuration/registry_rules.ts");
+    setAliases((text) => resolveAlias(conf, text));
+  } catch (error) {
+    // It matters only to commands that use a short name.
+    setAliases(() => {
+      throw error;
+    });
+  }
+}

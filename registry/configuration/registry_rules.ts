@@ -1,0 +1,200 @@
+import { formatReference, type Reference, type Repository } from "../reference.ts";
+import type { MirrorUse, RegistriesConf, RegistryRule } from "../remote_client_options.ts";
+import { BlockedRegistryError } from "../errors.ts";
+import { splitVersion } from "./_image_prefix.ts";
+
+/** A place to pull an image from, in the result of {@linkcode pullSources}. */
+export interface PullSource {
+  /** Host and port of the registry or mirror. */
+  readonly registry: string;
+  /** Repository in it. */
+  readonly repository: string;
+  /** Whether it is a mirror. */
+  readonly isMirror: boolean;
+  /** Whether plain HTTP is allowed if it does not use TLS. */
+  readonly isInsecure: boolean;
+}
+
+/** A place that replaces the prefix of a rule, for all repositories of a registry. */
+export interface RuleSource {
+  /** Host and port of the registry or mirror. */
+  readonly registry: string;
+  /** Number of characters to remove from the start of a repository. */
+  readonly drop: number;
+  /** Text that takes their place. */
+  readonly prefix: string;
+  readonly isMirror: boolean;
+  readonly isInsecure: boolean;
+  readonly use: MirrorUse;
+}
+
+/**
+ * Returns the places to pull an image from, in order: its mirrors, then the registry.
+ *
+ * @param conf Content of the files.
+ * @param reference The image. With a digest, mirrors for tags only are left out, and without one,
+ * mirrors for digests only.
+ * @returns The places, at least one.
+ * @throws {BlockedRegistryError} If the files block the image.
+ *
+ * @example Rewrite the location
+ * ```ts
+ * import { parseReference, parseRegistriesConf, pullSources } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const conf = parseRegistriesConf(`
+ *   [[registry]]
+ *   prefix = "example.com/foo"
+ *   location = "internal.example.net/bar"
+ * `);
+ *
+ * assertEquals(pullSources(conf, parseReference("example.com/foo/app:1")), [{
+ *   registry: "internal.example.net",
+ *   repository: "bar/app",
+ *   isMirror: false,
+ *   isInsecure: false,
+ * }]);
+ * ```
+ */
+export function pullSources(conf: RegistriesConf, reference: Reference): readonly PullSource[] {
+  const rule = findRule(conf, reference);
+  if (rule !== undefined) refuseBlocked(rule, formatReference(reference));
+  const { registry, repository } = reference;
+  return ruleSources(rule, registry).filter(({ use }) => isUsedFor(use, reference))
+    .map((source) => ({
+      registry: source.registry,
+      repository: nameAt(source, repository),
+      isMirror: source.isMirror,
+      isInsecure: source.isInsecure,
+    }));
+}
+
+/** Returns the name of a repository at a place. */
+export function nameAt(
+  { drop, prefix }: Pick<RuleSource, "drop" | "prefix">,
+  repository: string,
+): string {
+  return prefix + repository.slice(drop);
+}
+
+/** Returns whether a mirror is used for a reference. */
+export function isUsedFor(use: MirrorUse, { digest }: { readonly digest?: string }): boolean {
+  return use === "all" || (use === "digest-only") === (digest !== undefined);
+}
+
+/** Throws if a rule blocks what it applies to. */
+export function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject: string): void {
+  if (isBlocked) throw new BlockedRegistryError(subject, prefix, file);
+}
+
+/** Returns the rule with the longest prefix of an image, or of a registry if `repository` is empty. */
+export function findRule(
+  conf: RegistriesConf,
+  reference: Reference | Repository,
+): RegistryRule | undefined {
+  return conf.rules.filter(({ prefix }) => matches(prefix, reference))
+    .reduce<RegistryRule | undefined>((best, rule) => {
+      return best === undefined || rule.prefix.length > best.prefix.length ? rule : best;
+    }, undefined);
+}
+
+function matches(prefix: string, reference: Reference | Repository): boolean {
+  const { registry, repository } = reference;
+  // The port does not count.
+  if (prefix.startsWith("*.")) return hostname(registry).endsWith(prefix.slice(1));
+  const { name, version } = splitVersion(prefix);
+  const full = `${registry}/${repository}`;
+  if (version === "") return full === name || full.startsWith(`${name}/`);
+  const { tag, digest } = "tag" in reference || "digest" in reference
+    ? reference
+    : { tag: undefined, digest: undefined };
+  const versions = [`:${tag}`, `@${digest}`, `:${tag}@${digest}`];
+  return full === name && versions.includes(version);
+}
+
+/**
+ * Returns the places of a rule for the repositories of a registry: the mirrors for any use, then the
+ * registry. Without a rule, it is the registry alone.
+ */
+export function ruleSources(
+  rule: RegistryRule | undefined,
+  registry: string,
+): readonly RuleSource[] {
+  const { prefix = registry, location, isInsecure = false, mirrors = [] } = rule ?? {};
+  return [
+    ...mirrors.map((mirror) => ({
+      ...replace(prefix, mirror.location, registry),
+      isMirror: true,
+      isInsecure: mirror.isInsecure,
+      use: mirror.use,
+    })),
+    {
+      ...location === undefined
+        ? { registry, drop: 0, prefix: "" }
+        : replace(prefix, location, registry),
+      isMirror: false,
+      isInsecure,
+      use: "all",
+    },
+  ];
+}
+
+/** Returns the hosts that take the place of a registry, whatever the repository. */
+export function replacingHosts({ rules }: RegistriesConf, registry: string): readonly string[] {
+  const hosts = rules.filter(({ prefix }) => {
+    return prefix.startsWith("*.")
+      ? hostname(registry).endsWith(prefix.slice(1))
+      : prefix.split("/")[0] === registry;
+  }).flatMap((rule) => ruleSources(rule, registry)).map((source) => source.registry);
+  return [...new Set(hosts)].filter((host) => host !== registry);
+}
+
+function replace(
+  prefix: string,
+  location: string,
+  registry: string,
+): Pick<RuleSource, "registry" | "drop" | "prefix"> {
+  const [host = "", ...path] = splitVersion(location).name.split("/");
+  const base = path.join("/");
+  // The port stays behind what replaces the name of the host.
+  if (prefix.startsWith("*.")) {
+    const port = registry.slice(hostname(registry).length);
+    return base === ""
+      ? { registry: `${host}${port}`, drop: 0, prefix: "" }
+      : { registry: host, drop: 0, prefix: `${base}/` };
+  }
+  const { length } = splitVersion(prefix).name.split("/").slice(1).join("/");
+  if (length === 0) return { registry: host, drop: 0, prefix: base === "" ? "" : `${base}/` };
+  // What follows begins with a slash, or is nothing.
+  return { registry: host, drop: base === "" ? length + 1 : length, prefix: base };
+}
+
+/** Returns a registry without its port. */
+function hostname(registry: string): string {
+  return registry.replace(/:[0-9]+$/, "");
+}
+
+/**
+ * Returns the full name that an alias gives to a short name, with the tag and digest of the short
+ * name.
+ *
+ * @param conf Content of the files.
+ * @param text Name as a user writes it, such as `fedora:40`.
+ * @returns The full name, or the text itself if it has a registry or no alias.
+ *
+ * @example Resolve a short name
+ * ```ts
+ * import { parseRegistriesConf, resolveAlias } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const conf = parseRegistriesConf('[aliases]\nfedora = "registry.fedoraproject.org/fedora"');
+ *
+ * assertEquals(resolveAlias(conf, "fedora:40"), "registry.fedoraproject.org/fedora:40");
+ * assertEquals(resolveAlias(conf, "docker.io/fedora"), "docker.io/fedora");
+ * ```
+ */
+export function resolveAlias({ aliases }: RegistriesConf, text: string): string {
+  const [, name = "", version = ""] = /^([a-z0-9._/-]+)((?::[^/@]*)?(?:@.*)?)$/.exec(text) ?? [];
+  const full = aliases.get(name);
+  return full === undefined || full === "" ? text : full + version;
+}
