@@ -1,15 +1,7 @@
 import { storeDirectory, storeVariables } from "../../cache/directory.ts";
-import { CredentialFiles } from "../../registry/auth/credential_files.ts";
-import { findLoginFiles } from "../../registry/auth/login_directories.ts";
-import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
-import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
-import type { ReadRegistriesConf } from "../../registry/configuration/registries_files.ts";
-import { replacingHosts } from "../../registry/configuration/registry_rules.ts";
-import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parseImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { dirname } from "../../spec/paths.ts";
-import { credentialHelpers } from "./_credential_helpers.ts";
 import { Grants } from "./_grants.ts";
 import {
   type DirectoryUse,
@@ -18,141 +10,13 @@ import {
   grantDirectories,
   grantMachine,
 } from "./_machine_grants.ts";
-import { registryHosts } from "./_registry_hosts.ts";
-
-/** A command of the command line, for {@linkcode permissionFlags}. */
-export type PermissionCommand =
-  | "artifact"
-  | "bundle"
-  | "cat"
-  | "catalog"
-  | "completions"
-  | "copy"
-  | "delete"
-  | "demo"
-  | "digest"
-  | "doctor"
-  | "export"
-  | "fsck"
-  | "images"
-  | "inspect"
-  | "load"
-  | "login"
-  | "logout"
-  | "ls"
-  | "permissions"
-  | "pull"
-  | "prune"
-  | "push"
-  | "rm"
-  | "run"
-  | "save"
-  | "serve"
-  | "tag"
-  | "tags"
-  | "unbundle"
-  | "unpack"
-  | "version";
-
-/**
- * Options for {@linkcode permissionFlags}: the options of the command that affect its permissions.
- */
-export interface PermissionOptions {
-  /**
-   * Directory of the store.
-   *
-   * @default The result of {@linkcode storeDirectory}.
-   */
-  readonly store?: string | undefined;
-  /** Pull policy; `"Never"` needs no access to the registry. */
-  readonly pullPolicy?: ImagePullPolicy | undefined;
-  /**
-   * Whether `pull` extracts the layers as well.
-   *
-   * @default {false}
-   */
-  readonly unpack?: boolean | undefined;
-  /**
-   * Whether `rm` prunes the store as well.
-   *
-   * @default {false}
-   */
-  readonly prune?: boolean | undefined;
-  /** File that `export` writes, or target directory of `unpack` and `bundle`. */
-  readonly output?: string | undefined;
-  /**
-   * Address on which `serve` listens, as `HOST:PORT`.
-   *
-   * @default {"127.0.0.1:5000"}
-   */
-  readonly listen?: string | undefined;
-  /**
-   * Whether `serve` refuses pushes.
-   *
-   * @default {false}
-   */
-  readonly readOnly?: boolean | undefined;
-  /**
-   * Whether `save` writes a layout directory rather than a file.
-   *
-   * @default {false}
-   */
-  readonly isLayout?: boolean | undefined;
-  /** Registry that `serve` proxies, as written in references. */
-  readonly proxy?: string | undefined;
-  /** Target of `copy` and `push`, if it is not among the references. */
-  readonly target?: string | undefined;
-  /** URLs of mirrors, by the registry that they mirror. */
-  readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
-  /**
-   * The `registries.conf` files that the command reads.
-   *
-   * @default None.
-   */
-  readonly registries?: ReadRegistriesConf | undefined;
-  /** Files named on the command line: certificates, keys, passwords. */
-  readonly files?: readonly string[] | undefined;
-  /** Names of environment variables that are passed to a container unchanged. */
-  readonly variables?: readonly string[] | undefined;
-  /**
-   * Kind of bundler; `"uncompressed"` mounts nothing.
-   *
-   * @default {"auto"}
-   */
-  readonly bundler?: "auto" | "overlay" | "uncompressed" | undefined;
-  /**
-   * Runtime that `run` uses.
-   *
-   * @default Any runtime that `run` looks for.
-   */
-  readonly runtime?: string | undefined;
-  /**
-   * Files that may hold credentials.
-   *
-   * @default The files of docker and podman, as set in the environment.
-   */
-  readonly credentialPaths?: readonly string[] | undefined;
-  /**
-   * Directories with certificates for registries.
-   *
-   * @default The directories of docker and podman, as set in the environment.
-   */
-  readonly certificatePaths?: readonly string[] | undefined;
-  /** File that `login` and `logout` change instead of those of docker and podman. */
-  readonly authfile?: string | undefined;
-  /**
-   * Whether `login` only looks for a credential.
-   *
-   * @default {false}
-   */
-  readonly get?: boolean | undefined;
-  /**
-   * Directory of the modules of the command line, which loading a command reads.
-   *
-   * @default None, as for modules that come from a registry.
-   */
-  readonly modules?: string | undefined;
-}
+import {
+  grantCredentials,
+  grantHosts,
+  grantLogin,
+  grantRegistriesConf,
+} from "./_registry_grants.ts";
+import type { PermissionCommand, PermissionOptions } from "./permission_options.ts";
 
 /** Resources that a command uses in addition to those in its arguments. */
 interface Needs {
@@ -202,19 +66,6 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
 
 /** Other commands that read `registries.conf` files. */
 const MIRROR_COMMANDS: readonly PermissionCommand[] = ["doctor", "login", "permissions", "rm"];
-
-/** Variables that locate `registries.conf` files; see {@linkcode readRegistriesConf}. */
-const REGISTRIES_VARIABLES: readonly string[] = ["CONTAINERS_REGISTRIES_CONF", "HOME"];
-
-/** Variables that locate credential files; see {@linkcode CredentialFiles}. */
-const CREDENTIAL_VARIABLES: readonly string[] = [
-  "REGISTRY_AUTH_FILE",
-  "DOCKER_CONFIG",
-  "XDG_RUNTIME_DIR",
-  "XDG_CONFIG_HOME",
-  "HOME",
-  "USERPROFILE",
-];
 
 /**
  * Returns the minimal flags of `deno run` that a command needs.
@@ -320,72 +171,6 @@ function grantTarget(grants: Grants, target: string | undefined): readonly strin
   if (location.transport === "oci") grants.add("write", location.path);
   else if (location.path !== "-") grants.addFiles(dirname(location.path));
   return location.transport === "oci" ? [target] : [];
-}
-
-async function grantCredentials(
-  grants: Grants,
-  registries: readonly string[] = [],
-  options: PermissionOptions,
-): Promise<void> {
-  const { credentialPaths = new CredentialFiles().paths } = options;
-  grants.add("read", ...credentialPaths);
-  if (credentialPaths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
-  if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
-  const hosts = registries.flatMap((registry) => [registry, ...mirrorHosts(registry, options)]);
-  for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
-}
-
-/** Grants changing credential files. Includes their directories, since the files are replaced. */
-async function grantLogin(
-  grants: Grants,
-  command: "login" | "logout",
-  registries: readonly string[] | undefined,
-  options: PermissionOptions,
-): Promise<void> {
-  const { authfile, get = false } = options;
-  if (get) {
-    const credentialPaths = authfile === undefined ? options.credentialPaths : [authfile];
-    return await grantCredentials(grants, registries, { ...options, credentialPaths });
-  }
-  const { paths, directories } = await findLoginFiles(command, authfile);
-  grants.addFiles(...directories);
-  if (paths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
-  if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
-  const hosts = registries ?? [undefined];
-  for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));
-  if (command === "login") grantHosts(grants, registries, options);
-}
-
-function grantHosts(
-  grants: Grants,
-  registries: readonly string[] | undefined,
-  options: PermissionOptions,
-): void {
-  grantCertificates(grants, options.certificatePaths);
-  if (registries === undefined) return grants.addWhole("net");
-  for (const registry of registries) {
-    grants.add("net", ...registryHosts(registry), ...mirrorHosts(registry, options));
-  }
-}
-
-function mirrorHosts(
-  registry: string,
-  { mirrors = {}, registries }: PermissionOptions,
-): readonly string[] {
-  const replacing = registries === undefined ? [] : replacingHosts(registries, registry);
-  return [
-    ...mirrorAddresses(registry, mirrors).map((url) => new URL(url).host),
-    ...replacing.flatMap(registryHosts),
-  ];
-}
-
-/** Grants reading the `registries.conf` files that exist or may exist. */
-function grantRegistriesConf(grants: Grants, { registries }: PermissionOptions): void {
-  if (registries === undefined) return;
-  const { files, directories, notGranted } = registries;
-  const paths = [...files, ...directories, ...notGranted];
-  grants.add("read", ...paths);
-  if (paths.length > 0) grants.add("env", ...REGISTRIES_VARIABLES);
 }
 
 /** Grants pulling an artifact into a directory or pushing one to a local target. */

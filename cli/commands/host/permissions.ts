@@ -11,11 +11,8 @@ import { parseCommandLine } from "../../frame/command_line.ts";
 import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
 import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
-import {
-  type PermissionCommand,
-  permissionFlags,
-  type PermissionOptions,
-} from "../../permissions/permission_flags.ts";
+import { permissionFlags } from "../../permissions/permission_flags.ts";
+import type { PermissionCommand, PermissionOptions } from "../../permissions/permission_options.ts";
 
 /** Describes `oci permissions`. */
 export function define(command: Command, commands: CommandTable): Command {

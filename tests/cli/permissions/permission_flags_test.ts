@@ -1,8 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  type PermissionCommand,
-  permissionFlags,
-} from "../../../cli/permissions/permission_flags.ts";
+import { permissionFlags } from "../../../cli/permissions/permission_flags.ts";
+import type { PermissionCommand } from "../../../cli/permissions/permission_options.ts";
 import { serveRegistry } from "../../../registry/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
