@@ -9,7 +9,7 @@ const CALLS = [
   { name: "lstat", call: (path: string) => Deno.lstatSync(path), verb: "read" },
   { name: "readDir", call: (path: string) => [...Deno.readDirSync(path)], verb: "read" },
   { name: "remove", call: (path: string) => Deno.removeSync(path), verb: "remove" },
-  { name: "rename", call: (path: string) => Deno.renameSync(path, "x"), verb: "rename" },
+  { name: "rename", call: (path: string) => Deno.renameSync(path, `${path}2`), verb: "rename" },
 ];
 
 Deno.test.each(CALLS)(
