@@ -70,9 +70,7 @@ export async function writeBundleConfig(
   );
   ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
-  if (spec.mounts.some(({ source }) => source === hosts)) {
-    Deno.writeTextFileSync(hosts, hostsOf(spec), { createNew: true });
-  }
+  if (spec.mounts.some(({ source }) => source === hosts)) writeHosts(hosts, spec);
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }
 
@@ -88,9 +86,10 @@ function withOwnNames(tree: FileTree, source: string): SpecOption {
   };
 }
 
-function hostsOf({ hostname }: Pick<RuntimeSpec, "hostname">): string {
+function writeHosts(path: string, { hostname }: Pick<RuntimeSpec, "hostname">): void {
   const own = hostname ? `127.0.0.1 ${hostname}\n` : "";
-  return `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`;
+  const text = `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`;
+  Deno.writeTextFileSync(path, text, { createNew: true });
 }
 
 /**
