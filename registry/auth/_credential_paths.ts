@@ -3,12 +3,6 @@ import { RUN_CONTAINERS } from "./run_containers.ts";
 /** Reads an environment variable; returns `undefined` without the permission. */
 export type EnvironmentReader = (name: string) => string | undefined;
 
-/** Reads an environment variable without prompting for a permission. */
-export function readGrantedEnvironment(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
-}
-
 /** Returns the file that a login writes: `REGISTRY_AUTH_FILE`, or else docker's. */
 export function loginPath(env: EnvironmentReader): string | undefined {
   return env("REGISTRY_AUTH_FILE") || dockerPath(env);

@@ -1,8 +1,6 @@
 import { CredentialFileError } from "../errors.ts";
+import { readUserFile } from "../configuration/user_file.ts";
 import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
-
-/** Maximum size of a credential file in bytes; a sparse file may have any size. */
-const MAX_FILE_BYTES = 1024 * 1024;
 
 /** A credential file, or the reason for not using it. */
 export type CredentialFileResult =
@@ -50,21 +48,16 @@ export async function readCredentialFile(
 async function read(
   path: string,
 ): Promise<Exclude<CredentialFileResult, { readonly state: "not granted" }>> {
-  let bytes: Uint8Array<ArrayBuffer>;
+  let bytes: Uint8Array<ArrayBuffer> | string;
   try {
-    const { isFile, size } = await Deno.stat(path);
-    // Reading a named pipe would block.
-    if (!isFile) return { state: "unreadable", why: "it is not a regular file" };
-    if (size > MAX_FILE_BYTES) {
-      return { state: "unreadable", why: `it has more than ${MAX_FILE_BYTES} bytes` };
-    }
-    bytes = await Deno.readFile(path);
+    bytes = await readUserFile(path);
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
     if (isAbsent) return { state: "absent" };
     throw error;
   }
+  if (typeof bytes === "string") return { state: "unreadable", why: bytes };
   const file = parseCredentialFile(path, bytes);
   return typeof file === "string" ? { state: "invalid", why: file } : { state: "found", file };
 }

@@ -6,10 +6,9 @@ import type {
   ClientCertificate,
   HostCertificates,
 } from "../remote_client_options.ts";
-import { certificatePaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import { readGrantedEnvironment, readUserFile } from "../configuration/user_file.ts";
+import { certificatePaths } from "./_credential_paths.ts";
 
-/** Maximum size of a file in bytes; a sparse file may have any size. */
-const MAX_FILE_BYTES = 1024 * 1024;
 /** Host of the registry `docker.io`. */
 const DOCKER_HUB = "registry-1.docker.io";
 
@@ -178,11 +177,9 @@ function requireCertificate(name: string, names: readonly string[]): void {
 }
 
 async function readText(path: string): Promise<string> {
-  const { isFile, size } = await Deno.stat(path);
-  // Reading a named pipe would block.
-  if (!isFile) throw new Error("it is not a regular file");
-  if (size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
-  return await Deno.readTextFile(path);
+  const bytes = await readUserFile(path);
+  if (typeof bytes === "string") throw new Error(bytes);
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,10 +1,6 @@
 import { dirname } from "../../spec/paths.ts";
-import {
-  loginPath,
-  logoutPaths,
-  podmanPaths,
-  readGrantedEnvironment,
-} from "./_credential_paths.ts";
+import { readGrantedEnvironment } from "../configuration/user_file.ts";
+import { loginPath, logoutPaths, podmanPaths } from "./_credential_paths.ts";
 import { followLinks } from "./follow_links.ts";
 
 /** Files that a login or logout changes, with their directories. */

@@ -1,6 +1,7 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { loginOf } from "../credentials.ts";
+import { readGrantedEnvironment } from "../configuration/user_file.ts";
 import type { CredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
@@ -9,12 +10,7 @@ import {
   runCredentialHelper,
   storeWithHelper,
 } from "./_credential_helper.ts";
-import {
-  loginPath,
-  logoutPaths,
-  podmanPaths,
-  readGrantedEnvironment,
-} from "./_credential_paths.ts";
+import { loginPath, logoutPaths, podmanPaths } from "./_credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
 import { readCredentialFile } from "./_read_credential_file.ts";
 import { updateCredentialFile } from "./_update_credential_file.ts";

@@ -1,4 +1,5 @@
 import type { RegistriesConf } from "../remote_client_options.ts";
+import { readGrantedEnvironment, readUserFile } from "./user_file.ts";
 
 /** Options for {@linkcode readRegistriesConf}. */
 export interface ReadRegistriesConfOptions {
@@ -29,8 +30,6 @@ export interface ReadRegistriesConf extends RegistriesConf {
   readonly notGranted: readonly string[];
 }
 
-/** Maximum size of a file in bytes. */
-const MAX_FILE_BYTES = 1024 * 1024;
 const FILE = "registries.conf";
 const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/containers"];
 
@@ -76,7 +75,7 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
 export async function readRegistriesConf(
   options: ReadRegistriesConfOptions = {},
 ): Promise<ReadRegistriesConf> {
-  const { env = readEnvironment, directories = DIRECTORIES, onWarning } = options;
+  const { env = readGrantedEnvironment, directories = DIRECTORIES, onWarning } = options;
   const found = findFiles(env, directories, onWarning);
   const { notGranted } = found;
   const places = { directories: found.directories, notGranted };
@@ -100,7 +99,7 @@ export async function readRegistriesConf(
 
 /** Returns whether there may be a file to read. Costs a few system calls. */
 export function hasRegistriesConf(options: ReadRegistriesConfOptions = {}): boolean {
-  const { env = readEnvironment, directories = DIRECTORIES } = options;
+  const { env = readGrantedEnvironment, directories = DIRECTORIES } = options;
   return findFiles(env, directories).files.length > 0;
 }
 
@@ -172,11 +171,9 @@ async function readFile(
   onWarning: ((message: string) => void) | undefined,
 ): Promise<string | undefined> {
   try {
-    const { isFile, size } = await Deno.stat(path);
-    // Reading a named pipe would block.
-    if (!isFile) throw new Error("it is not a regular file");
-    if (size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
-    return await Deno.readTextFile(path);
+    const bytes = await readUserFile(path);
+    if (typeof bytes === "string") throw new Error(bytes);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   } catch (error) {
     // Another program removed it meanwhile.
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -202,8 +199,4 @@ function exists(path: string): boolean {
 
 function isGranted(need: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(need).state === "granted";
-}
-
-function readEnvironment(name: string): string | undefined {
-  return isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
 }

@@ -7,6 +7,7 @@ import {
   parseNetwork,
 } from "./private_address.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
+import { readGrantedEnvironment } from "../configuration/user_file.ts";
 
 /** A proxy from an environment variable. */
 export interface Proxy {
@@ -27,12 +28,6 @@ const PROXY_SCHEMES = ["http", "https", "socks5", "socks5h"];
 const ALL_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
 
-/** Reads a variable without prompting for a permission. */
-function readGranted(variable: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
-}
-
 /**
  * Finds the proxy for a URL: in `HTTPS_PROXY` or `HTTP_PROXY`, depending on the URL, then in
  * `ALL_PROXY`, each in either case. `NO_PROXY` lists the hosts to connect to directly, as in Go and
@@ -44,7 +39,7 @@ function readGranted(variable: string): string | undefined {
 export function findProxy(
   url: URL,
   task: RequestTask,
-  read: VariableReader = readGranted,
+  read: VariableReader = readGrantedEnvironment,
 ): Proxy | undefined {
   if (isLoopback(url)) return undefined;
   const found = proxyVariable(url, read);
