@@ -42,9 +42,20 @@ export class RegistryReader implements Disposable {
   /** Requests for layers that nothing has read yet. */
   readonly #unread = new Set<EarlyRequest>();
 
-  constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
+  private constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
     this.#options = options;
     this.#connections = new Connections(options, rules);
+  }
+
+  /** Creates the reader. Reads the rules for registries if the options have a function for it. */
+  static async open(options: RemoteClientOptions): Promise<RegistryReader> {
+    const { registries } = options;
+    const conf = typeof registries === "function" ? await registries() : registries;
+    if (conf === undefined || conf.rules.length === 0) {
+      return new RegistryReader(options, undefined);
+    }
+    const { RegistryRules } = await import("./_registry_rules.ts");
+    return new RegistryReader(options, new RegistryRules(conf));
   }
 
   endpoints(place: Reference | Repository): readonly RegistryEndpoint[] {

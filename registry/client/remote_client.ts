@@ -19,7 +19,6 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
-import type { RegistryRules } from "./_registry_rules.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
 /**
@@ -61,7 +60,7 @@ import type { RegistryWriter } from "./_registry_writer.ts";
 export class RemoteClient implements ImageClient, Disposable {
   readonly #options: RemoteClientOptions;
   #reader: RegistryReader | undefined;
-  #rules: Promise<RegistryRules | undefined> | undefined;
+  #opening: Promise<RegistryReader> | undefined;
   #writer: RegistryWriter | undefined;
   #isDisposed = false;
 
@@ -364,18 +363,9 @@ export class RemoteClient implements ImageClient, Disposable {
   /** Network code, loaded on first use. */
   async #open(): Promise<RegistryReader> {
     const { RegistryReader } = await import("./_registry_reader.ts");
-    const rules = await (this.#rules ??= this.#openRules());
-    const reader = this.#reader ??= new RegistryReader(this.#options, rules);
+    const reader = this.#reader = await (this.#opening ??= RegistryReader.open(this.#options));
     if (this.#isDisposed) reader[Symbol.dispose]();
     return reader;
-  }
-
-  async #openRules(): Promise<RegistryRules | undefined> {
-    const { registries } = this.#options;
-    const conf = typeof registries === "function" ? await registries() : registries;
-    if (conf === undefined || conf.rules.length === 0) return undefined;
-    const { RegistryRules } = await import("./_registry_rules.ts");
-    return new RegistryRules(conf);
   }
 
   async #openWriter(): Promise<RegistryWriter> {
