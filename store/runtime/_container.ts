@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import { RuntimeError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { findSetsid } from "../host/find_runtime.ts";
@@ -137,7 +138,8 @@ export class Container implements AsyncDisposable {
   async #readState(): Promise<RuntimeState> {
     const text = await this.#ask("state", this.#id);
     try {
-      return JSON.parse(text ?? "{}") as RuntimeState;
+      const state: unknown = JSON.parse(text ?? "{}");
+      return isObject(state) ? state : {};
     } catch {
       // Not a runtime that follows the specification.
       return {};
