@@ -156,7 +156,7 @@ export class BlockedRegistryError extends OciError {
       code: "blocked",
       action: `access "${subject}"`,
       subject,
-      advice: "Use another registry, or ask whoever maintains the file",
+      advice: "Use another registry, or ask the maintainer of the file",
     });
     this.path = path;
   }

@@ -97,7 +97,7 @@ function settleUser(spec: SpecDraft): SpecDraft {
   return withDefaultEnv({ ...spec, process }, { HOME: home });
 }
 
-/** Sets `PATH`, `TERM` for a terminal, and `HOSTNAME` for a host with a name of its own. */
+/** Sets `PATH`, `TERM` for a terminal, and `HOSTNAME` if the host has a name. */
 function settleEnv(spec: SpecDraft): SpecDraft {
   const TERM = spec.process.terminal ? "xterm" : undefined;
   return withDefaultEnv(spec, present({ PATH: DEFAULT_PATH, TERM, HOSTNAME: spec.hostname }));

@@ -329,7 +329,7 @@ const ROWS: readonly Row[] = [
   {
     error: new BlockedRegistryError("a.io/b:1", "a.io", "/r.conf"),
     line: 'cannot access "a.io/b:1": /r.conf blocks a.io. ' +
-      "Use another registry, or ask whoever maintains the file",
+      "Use another registry, or ask the maintainer of the file",
   },
   {
     error: facts("credential-helper"),

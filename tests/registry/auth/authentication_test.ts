@@ -135,7 +135,7 @@ Deno.test("RemoteClient exchanges an identity token by POST", async () => {
   }]);
 });
 
-Deno.test("RemoteClient goes on with the identity token that replaces another one", async () => {
+Deno.test("RemoteClient uses the identity token that replaces another one", async () => {
   const { auth, scene } = tokenScene({
     identityTokens: ["id"],
     replaceTokens: true,

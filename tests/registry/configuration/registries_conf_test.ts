@@ -72,7 +72,7 @@ Deno.test.each([
     ],
   },
   {
-    why: "only the mirrors of its own table",
+    why: "only the mirrors in its table",
     conf: EXAMPLE,
     name: "registry.com/image:latest",
     at: ["mirror.registry.com/image", "registry.com/image"],
