@@ -7,13 +7,13 @@ export interface FirstAnswerOptions {
   readonly send: (base: URL) => Promise<Answer>;
   /** Returns whether an address is known to be the right one. */
   readonly isKnown: () => boolean;
-  /** Returns whether a server completes a TLS handshake. */
+  /** Returns whether a server answers a TLS handshake. */
   readonly speaksTls: (base: URL) => Promise<boolean>;
 }
 
 /**
  * Sends a request to a registry that may use HTTP or HTTPS: to its first address, and to the second
- * one, for HTTPS, if the first response is unexpected and the second address completes a TLS
+ * one, for HTTPS, if the first response is unexpected and the second address answers a TLS
  * handshake.
  */
 export async function firstAnswer(
