@@ -52,155 +52,147 @@ export function addCommonOptions(command: Command): Command {
     .option(flags("-h", "--help"), "show this help");
 }
 
-/** Options of some of the commands that reach a registry. */
-type RegistryFeature = "platform" | "policy" | "mirror" | "jobs" | "connections" | "progress";
+/** The options of commands that reach a registry, by the feature that they belong to. */
+const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments])[] = [
+  [
+    "platform",
+    "--platform <os/arch>",
+    "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
+    { parse: checkPlatform, examples: PLATFORMS },
+  ],
+  [
+    "policy",
+    "--policy <when>",
+    "pull policy: always, if-not-present, never or newer (default: if-not-present)",
+    { parse: parsePolicy, examples: ["always", "if-not-present", "never", "newer"] },
+  ],
+  [
+    "login",
+    "--user <name[:password]>",
+    "user to log in as; prompts for a missing password",
+    { key: "user" },
+  ],
+  ["login", "--password-stdin", "read the password from stdin"],
+  ["login", "--identity-token <token>", "OAuth2 refresh token to log in with"],
+  ["token", "--registry-token <token>", "bearer token to send unchanged"],
+  ["authfile", "--authfile <file>", "credential file to use instead of those of docker and podman"],
+  [
+    "tls",
+    "--ca <file>",
+    "PEM file with trusted certificates, in addition to those of certs.d (repeatable)",
+    { repeatable: true },
+  ],
+  [
+    "tls",
+    "--client-cert <file>",
+    "client certificate in PEM (default: that of the registry in certs.d)",
+  ],
+  ["tls", "--client-key <file>", "private key of the client certificate in PEM"],
+  ["plain-http", "--plain-http", "use HTTP without TLS (default: for localhost only)"],
+  [
+    "mirror",
+    "--mirror <host=url>",
+    "mirror to try before the registry (repeatable)",
+    { repeatable: true, parse: parseMirror },
+  ],
+  [
+    "jobs",
+    "--jobs <n>",
+    "layers to transfer in parallel (default: 6)",
+    { parse: (text) => parseCount(text, 1) },
+  ],
+  [
+    "connections",
+    "--connections <n>",
+    "connections for large layers (default: 12)",
+    { parse: (text) => parseCount(text, 1) },
+  ],
+  [
+    "retries",
+    "--retries <n>",
+    "retries without progress before giving up (default: 8)",
+    { parse: (text) => parseCount(text, 0) },
+  ],
+  [
+    "progress",
+    "--progress <how>",
+    "progress display on stderr (default: auto)",
+    { choices: ["auto", "plain", "json", "none"] },
+  ],
+  [
+    "progress",
+    "--progress-interval <seconds>",
+    "seconds between summaries without a terminal (default: 10)",
+    { parse: parseSeconds },
+  ],
+];
 
-/** Options of a command that pulls images. */
+type OptionArguments = Parameters<Command["option"]>;
+
+/** What options are about. */
+type RegistryFeature =
+  | "platform"
+  | "policy"
+  | "login"
+  | "token"
+  | "authfile"
+  | "tls"
+  | "plain-http"
+  | "mirror"
+  | "jobs"
+  | "connections"
+  | "retries"
+  | "progress";
+
+/** Features of every command that sends requests to a registry. */
+const CONNECTING = ["tls", "plain-http", "retries"] as const;
+/** Further features of a command that pulls images. */
 const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progress"] as const;
 
+/**
+ * Adds the options of some features.
+ *
+ * @param loginFlag Flag of the user to log in as, where `--user` has another meaning or a short form.
+ */
+export function addOptions(
+  command: Command,
+  features: readonly RegistryFeature[],
+  loginFlag = "--user",
+): Command {
+  for (const [feature, flags, ...rest] of REGISTRY_OPTIONS) {
+    if (features.includes(feature)) command.option(flags.replace("--user", loginFlag), ...rest);
+  }
+  return command;
+}
+
 /** Settings of {@linkcode addRegistryOptions}. */
-export interface RegistryOptionSettings {
+interface RegistryOptionSettings {
   /**
-   * Options in addition to those for connections and credentials.
+   * Features in addition to those of every command that sends requests to a registry.
    *
    * @default Those of a command that pulls images.
    */
   readonly features?: readonly RegistryFeature[] | undefined;
-  /**
-   * Flag of the user to log in as, where `--user` has another meaning.
-   *
-   * @default {"--user"}
-   */
+  /** As in {@linkcode addOptions}. */
   readonly loginFlag?: string | undefined;
 }
 
-/** Adds the options of a command that reaches a registry: those that mean something for it. */
+/** Adds the options of a command that reaches a registry. */
 export function addRegistryOptions(
   command: Command,
-  { features = PULLING, loginFlag = "--user" }: RegistryOptionSettings = {},
+  { features = PULLING, loginFlag }: RegistryOptionSettings = {},
 ): Command {
-  const has = new Set(features);
-  const add = (isWanted: boolean, options: readonly OptionArguments[]) => {
-    if (isWanted) options.forEach((option) => command.option(...option));
-  };
-  command.group("Options for registries:");
-  add(has.has("platform"), [PLATFORM]);
-  add(has.has("policy"), [POLICY]);
-  command.option(
-    `${loginFlag} <name[:password]>`,
-    "user to log in as; prompts for a missing password",
-    { key: "user" },
-  );
-  add(true, [PASSWORD_STDIN, IDENTITY_TOKEN, REGISTRY_TOKEN, AUTHFILE, ...CONNECTING]);
-  add(has.has("mirror"), [MIRROR]);
-  add(has.has("jobs"), [JOBS]);
-  add(has.has("connections"), [CONNECTIONS]);
-  add(true, [RETRIES]);
-  add(has.has("progress"), [PROGRESS, PROGRESS_INTERVAL]);
-  return command;
+  const all = ["login", "token", "authfile", ...CONNECTING, ...features] as const;
+  return addOptions(command.group(REGISTRY_GROUP), all, loginFlag);
 }
 
-type OptionArguments = Parameters<Command["option"]>;
-
-const PLATFORM: OptionArguments = [
-  "--platform <os/arch>",
-  "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
-  { parse: checkPlatform, examples: PLATFORMS },
-];
-const POLICY: OptionArguments = [
-  "--policy <when>",
-  "pull policy: always, if-not-present, never or newer (default: if-not-present)",
-  { parse: parsePolicy, examples: ["always", "if-not-present", "never", "newer"] },
-];
-const JOBS: OptionArguments = [
-  "--jobs <n>",
-  "layers to transfer in parallel (default: 6)",
-  { parse: (text: string) => parseCount(text, 1) },
-];
-const CONNECTIONS: OptionArguments = [
-  "--connections <n>",
-  "connections for large layers (default: 12)",
-  { parse: (text: string) => parseCount(text, 1) },
-];
-const PROGRESS: OptionArguments = [
-  "--progress <how>",
-  "progress display on stderr (default: auto)",
-  { choices: ["auto", "plain", "json", "none"] },
-];
-const PROGRESS_INTERVAL: OptionArguments = [
-  "--progress-interval <seconds>",
-  "seconds between summaries without a terminal (default: 10)",
-  { parse: parseSeconds },
-];
-
-const PASSWORD_STDIN: OptionArguments = ["--password-stdin", "read the password from stdin"];
-const IDENTITY_TOKEN: OptionArguments = [
-  "--identity-token <token>",
-  "OAuth2 refresh token to log in with",
-];
-const REGISTRY_TOKEN: OptionArguments = [
-  "--registry-token <token>",
-  "bearer token to send unchanged",
-];
-const MIRROR: OptionArguments = [
-  "--mirror <host=url>",
-  "mirror to try before the registry (repeatable)",
-  { repeatable: true, parse: (text: string) => parseMirror(text) },
-];
-const AUTHFILE: OptionArguments = [
-  "--authfile <file>",
-  "credential file to use instead of those of docker and podman",
-];
-const CA: OptionArguments = [
-  "--ca <file>",
-  "PEM file with trusted certificates, in addition to those of certs.d (repeatable)",
-  { repeatable: true },
-];
-const CLIENT_CERT: OptionArguments = [
-  "--client-cert <file>",
-  "client certificate in PEM (default: that of the registry in certs.d)",
-];
-const CLIENT_KEY: OptionArguments = [
-  "--client-key <file>",
-  "private key of the client certificate in PEM",
-];
-const PLAIN_HTTP: OptionArguments = [
-  "--plain-http",
-  "use HTTP without TLS (default: for localhost only)",
-];
-const RETRIES: OptionArguments = [
-  "--retries <n>",
-  "retries without progress before giving up (default: 8)",
-  { parse: (text: string) => parseCount(text, 0) },
-];
-
-const CONNECTING = [CA, CLIENT_CERT, CLIENT_KEY, PLAIN_HTTP];
-
-/** Adds the login options. */
+/** Adds the options of a command for which the login is the main thing. */
 export function addLoginOptions(command: Command): Command {
-  command.option(
-    "-u, --user <name[:password]>",
-    "user name; prompts for a missing password",
-  ).option(...PASSWORD_STDIN).option(...IDENTITY_TOKEN);
-  return addAuthfileOption(command);
+  addOptions(command, ["login", "authfile"], "-u, --user");
+  return addOptions(command.group(REGISTRY_GROUP), CONNECTING);
 }
 
-/** Adds the option that names the credential file. */
-export function addAuthfileOption(command: Command): Command {
-  return command.option(...AUTHFILE);
-}
-
-/** Adds the options that decide at which addresses an image is looked for. */
-export function addEndpointOptions(command: Command): Command {
-  return command.option(...PLAIN_HTTP).option(...MIRROR);
-}
-
-/** Adds the connection options. */
-export function addConnectionOptions(command: Command): Command {
-  command.group("Options for registries:");
-  for (const option of [...CONNECTING, RETRIES]) command.option(...option);
-  return command;
-}
+const REGISTRY_GROUP = "Options for registries:";
 
 /** Options of the commands that move images. */
 export interface TransferOptions extends Omit<RegistryOptions, "platform" | "policy"> {
@@ -227,11 +219,6 @@ export function addTransferOptions(command: Command): Command {
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied");
   return addRegistryOptions(command, { features: ["mirror", "jobs", "progress"] });
-}
-
-/** Adds the options of the progress display. */
-export function addProgressOptions(command: Command): Command {
-  return command.option(...PROGRESS).option(...PROGRESS_INTERVAL);
 }
 
 /** Returns the addresses of mirrors by registry. */

@@ -22,8 +22,8 @@ async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>
   // The specifiers of the command line and its commands are computed, so `mod.ts` does not lead to
   // them.
   const table = await Deno.readTextFile(new URL("commands.ts", CLI));
-  const commands = [...table.matchAll(/new URL\("\.\/(.+)", import\.meta\.url\)/g)]
-    .map(([, path]) => `${CLI}${path}`);
+  const commands = [...table.matchAll(/\["(\w+\/\w+)",/g)]
+    .map(([, path]) => `${CLI}commands/${path}.ts`);
   const roots = [`${PROJECT}mod.ts`, `${CLI}main.ts`, ...commands];
   const all = dir.join("all.ts");
   await Deno.writeTextFile(all, roots.map((root) => `import "${root}";\n`).join(""));

@@ -14,7 +14,7 @@ import { examineCredentials } from "../../doctor/doctor_credentials.ts";
 import { examineRegistries } from "../../doctor/doctor_registries.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
 import type { Command } from "../../frame/command.ts";
-import { addEndpointOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import { addOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import {
   type Diagnosis,
@@ -33,7 +33,7 @@ export function define(command: Command): Command {
         "secrets, contacts no registry, and removes its test files from the store. Checks that " +
         'lack a permission report "unknown".',
     );
-  return addEndpointOptions(described).notes(`
+  return addOptions(described, ["plain-http", "mirror"]).notes(`
 Always exits with 0.
 
 Examples:

@@ -5,7 +5,7 @@ import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
-import { addConnectionOptions, addLoginOptions } from "../../frame/options.ts";
+import { addLoginOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, printable } from "../../terminal/format.ts";
 
@@ -18,7 +18,7 @@ export function define(command: Command): Command {
         "extracted layers.",
     )
     .option("--repair", "move damaged blobs to quarantine/ in the store and fetch them again");
-  return addConnectionOptions(addLoginOptions(described)).notes(`
+  return addLoginOptions(described).notes(`
 Prints one line per finding. Exits with 1 if damage is left.
 
 Examples:

@@ -5,7 +5,7 @@ import { storePath } from "../../access/store.ts";
 import { pinned } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addProgressOptions } from "../../frame/options.ts";
+import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
 import type { ProgressWords } from "../../terminal/progress.ts";
@@ -28,7 +28,7 @@ export function define(command: Command): Command {
         "before anything is stored.",
     )
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
-  return addProgressOptions(described).notes(`
+  return addOptions(described, ["progress"]).notes(`
 Prints REFERENCE@DIGEST for each image. Keeps full names in the archive. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file. An image without a name gets none; other
 commands take its digest in place of a name, as in "oci run @sha256:0123456789ab".

@@ -6,11 +6,7 @@ import { openClient } from "../../access/client.ts";
 import { type LoginPlace, readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
-import {
-  addConnectionOptions,
-  addLoginOptions,
-  type RegistryOptions,
-} from "../../frame/options.ts";
+import { addLoginOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
 
@@ -30,7 +26,7 @@ export function define(command: Command): Command {
         "own files is erased.",
     )
     .option("--get", "print the user name of the stored credential without checking it");
-  return addConnectionOptions(addLoginOptions(described)).notes(`
+  return addLoginOptions(described).notes(`
 Examples:
   oci login ghcr.io
   oci login --user ci --password-stdin registry.example < token

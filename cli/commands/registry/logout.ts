@@ -2,7 +2,7 @@ import { eraseCredential, eraseCredentials } from "../../../registry/auth/stored
 import { readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
-import { addAuthfileOption } from "../../frame/options.ts";
+import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
 interface LogoutOptions {
@@ -20,7 +20,7 @@ export function define(command: Command): Command {
         "only that file and its helpers.",
     )
     .option("--all", "erase the credentials for every registry");
-  return addAuthfileOption(described).notes(`
+  return addOptions(described, ["authfile"]).notes(`
 Examples:
   oci logout ghcr.io
   oci logout --all
