@@ -8,7 +8,7 @@ import type { TransferOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
 import type { ProgressWords } from "../terminal/progress.ts";
-import { showLateProgress } from "./late_progress.ts";
+import { showProgress } from "./show_progress.ts";
 import { isReference } from "./references.ts";
 
 /** JSON form of a transfer. */
@@ -93,7 +93,7 @@ export async function runTransfer<T extends CopiedImage>(
   }
   let done: T;
   {
-    await using progress = dryRun ? undefined : showLateProgress(session, TRANSFER_WORDS);
+    await using progress = dryRun ? undefined : showProgress(session, TRANSFER_WORDS);
     done = await transfer((event) => progress?.report(event));
   }
   const { target, descriptor: { digest, mediaType }, bytes, copied, skipped } = done;

@@ -11,7 +11,7 @@ import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
 import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
 import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
-import { showLateProgress } from "../access/late_progress.ts";
+import { showProgress } from "../access/show_progress.ts";
 import { openPuller } from "../access/puller.ts";
 import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";
@@ -61,7 +61,7 @@ export async function prepareBundling(
     onWarning,
     jobs,
   });
-  await using progress = showLateProgress(session);
+  await using progress = showProgress(session);
   const report = (event: ImageProgress) => {
     // Stay silent for cached images, so that only the container's output shows.
     if (!event.cached) progress.report(event);

@@ -35,7 +35,7 @@ export class Session implements Disposable {
   readonly #warned = new Set<string>();
   readonly #owned = new DisposableStack();
   #subject = "";
-  #partial: readonly unknown[] | undefined;
+  #partial: string[] | undefined;
 
   constructor(parts: SessionParts) {
     this.#options = parts.commandLine.options;
@@ -67,13 +67,8 @@ export class Session implements Disposable {
     this.#subject = subject;
   }
 
-  /** Records the incomplete result of a listing, which `--json` prints with an error. */
-  foundSoFar(items: readonly unknown[]): void {
-    this.#partial = items;
-  }
-
-  /** Incomplete result of a listing that failed. */
-  get partial(): readonly unknown[] | undefined {
+  /** Incomplete result of a listing that failed, which `--json` prints with the error. */
+  get partial(): readonly string[] | undefined {
     return this.#partial;
   }
 
@@ -99,5 +94,16 @@ export class Session implements Disposable {
   async print(document: unknown, lines: readonly string[]): Promise<void> {
     if (this.options().json) await this.output.json(document);
     else if (lines.length > 0) await this.output.text(fitToTerminal(lines).join("\n"));
+  }
+
+  /** Prints names as they arrive, one per line; with `--json`, an array of all of them. */
+  async printEach(names: AsyncIterable<string>): Promise<void> {
+    const { json } = this.options();
+    const found: string[] = this.#partial = [];
+    for await (const name of names) {
+      if (json) found.push(name);
+      else await this.output.text(printable(name));
+    }
+    if (json) await this.output.json(found);
   }
 }

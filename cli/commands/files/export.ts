@@ -72,6 +72,6 @@ async function writeArchive(
 }
 
 async function pullShowing(session: Session, { pull }: FoundSource): Promise<RemoteImage> {
-  using progress = showProgress(session);
+  await using progress = showProgress(session);
   return await pull(progress.report);
 }

@@ -117,7 +117,7 @@ async function unpackShowing(
     ? (await openLocalImage(session, location)).reference
     : text;
   using client = await openClient(session);
-  using progress = showProgress(session);
+  await using progress = showProgress(session);
   return await unpack(source, directory, {
     ...images,
     pullPolicy: isHeld ? "Never" : images.pullPolicy,

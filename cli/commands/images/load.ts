@@ -61,7 +61,7 @@ export async function run(session: Session): Promise<void> {
 }
 
 async function loadFile(session: Session, file: string): Promise<readonly LoadedImage[]> {
-  using progress = showProgress(session, WORDS);
+  await using progress = showProgress(session, WORDS);
   return await load(file, {
     store: storePath(session),
     onWait: session.note,

@@ -8,13 +8,13 @@ import { findHeld } from "../../../store/content/find_held.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import { type FoundSource, openPuller, type Puller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
-import { showProgress } from "../../access/show_progress.ts";
+import { type ShownProgress, showProgress } from "../../access/show_progress.ts";
 import { isInStore, openStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import type { ProgressView, ProgressWords } from "../../terminal/progress.ts";
+import type { ProgressWords } from "../../terminal/progress.ts";
 
 interface SaveOptions extends RegistryOptions {
   readonly format?: "oci-archive" | "docker-archive" | "oci-dir" | undefined;
@@ -67,7 +67,7 @@ export async function run(session: Session): Promise<void> {
     );
   }
   const store = await openStore(session);
-  let progress: ProgressView | undefined;
+  let progress: ShownProgress | undefined;
   const images = async () => {
     const found = await findImages(session, store);
     session.workOn(session.operands.join(" "));
@@ -84,7 +84,7 @@ export async function run(session: Session): Promise<void> {
       signal: session.signal,
     });
   } finally {
-    progress?.[Symbol.dispose]();
+    await progress?.[Symbol.asyncDispose]();
   }
   for (const image of saved) sayPart(session, image);
   if (isStdout || !session.options().json) return;
@@ -130,7 +130,7 @@ async function findImage(
   const found = await puller.find(location);
   const name = formatReference(found.reference);
   session.workOn(name);
-  using progress = showProgress(session);
+  await using progress = showProgress(session);
   const descriptor = await pullAny(found, progress.report);
   // A digest in the store is not a name.
   return { name: isInStore(session, location) ? undefined : name, descriptor };

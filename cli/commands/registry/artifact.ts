@@ -84,7 +84,7 @@ async function push(session: Session, text: string, paths: readonly string[]): P
   using client = await openClient(session);
   let descriptor: Descriptor;
   {
-    using progress = showProgress(session, TRANSFER_WORDS);
+    await using progress = showProgress(session, TRANSFER_WORDS);
     ({ descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
       artifactType: type,
       annotations: annotation && Object.fromEntries(annotation),
@@ -128,7 +128,7 @@ async function bring(
   const name = source.transport === "docker" ? formatReference(source.reference) : text;
   const { jobs } = session.options<ArtifactOptions>();
   using client = await openClient(session);
-  using progress = showProgress(session);
+  await using progress = showProgress(session);
   const options = {
     ...await imageOptions(session),
     client,

@@ -5,7 +5,6 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 
 /** Describes `oci catalog`. */
 export function define(command: Command): Command {
@@ -31,13 +30,5 @@ export async function run(session: Session): Promise<void> {
   session.workOn(registry);
   const auth = await readAuth(session);
   using client = await openClient(session);
-  const { json } = session.options();
-  const { signal } = session;
-  const repositories: string[] = [];
-  session.foundSoFar(repositories);
-  for await (const repository of client.repositories(registry, { auth, signal })) {
-    if (json) repositories.push(repository);
-    else await session.output.text(printable(repository));
-  }
-  if (json) await session.output.json(repositories);
+  await session.printEach(client.repositories(registry, { auth, signal: session.signal }));
 }

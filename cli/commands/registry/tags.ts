@@ -6,7 +6,6 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 
 /** Describes `oci tags`. */
 export function define(command: Command): Command {
@@ -25,16 +24,7 @@ export async function run(session: Session): Promise<void> {
   const repository = readRepository(text);
   const auth = await readAuth(session);
   using client = await openClient(session);
-  const { json } = session.options();
-  const tags: string[] = [];
-  session.foundSoFar(tags);
-  for await (
-    const tag of client.tags(repository, { signal: session.signal, auth })
-  ) {
-    if (json) tags.push(tag);
-    else await session.output.text(printable(tag));
-  }
-  if (json) await session.output.json(tags);
+  await session.printEach(client.tags(repository, { auth, signal: session.signal }));
 }
 
 function readRepository(text: string): Reference {
