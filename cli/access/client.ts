@@ -89,18 +89,9 @@ async function readAuthority(path: string): Promise<readonly string[]> {
 async function readClientCertificate(
   { clientCert, clientKey }: RegistryOptions,
 ): Promise<RemoteClientOptions["clientCertificate"]> {
-  if ((clientCert === undefined) !== (clientKey === undefined)) {
-    throw new UsageError(
-      '"--client-cert" and "--client-key" must be used together',
-      "Add the missing one",
-    );
-  }
-  if (clientCert === undefined || clientKey === undefined) return undefined;
-  const { readOptionFile } = await import("./option_file.ts");
-  return {
-    cert: await readOptionFile("--client-cert", clientCert),
-    key: await readOptionFile("--client-key", clientKey),
-  };
+  if (clientCert === undefined && clientKey === undefined) return undefined;
+  const { readKeyPair } = await import("./option_file.ts");
+  return await readKeyPair("--client", clientCert, clientKey);
 }
 
 function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {

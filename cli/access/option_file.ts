@@ -1,3 +1,4 @@
+import type { ClientCertificate } from "../../registry/remote_client_options.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
@@ -10,6 +11,30 @@ import { UsageError } from "../frame/errors.ts";
  */
 export async function readOptionFile(option: string, path: string): Promise<string> {
   return await naming(option, path, () => Deno.readTextFile(path));
+}
+
+/**
+ * Reads a certificate and its private key, which go together.
+ *
+ * @param prefix Start of the options, such as `--tls` for `--tls-cert` and `--tls-key`.
+ * @throws {UsageError} If one of them is missing or cannot be read.
+ */
+export async function readKeyPair(
+  prefix: string,
+  cert: string | undefined,
+  key: string | undefined,
+): Promise<ClientCertificate> {
+  const [certOption, keyOption] = [`${prefix}-cert`, `${prefix}-key`];
+  if (cert === undefined || key === undefined) {
+    throw new UsageError(
+      `"${certOption}" and "${keyOption}" must be used together`,
+      "Add the missing one",
+    );
+  }
+  return {
+    cert: await readOptionFile(certOption, cert),
+    key: await readOptionFile(keyOption, key),
+  };
 }
 
 /** Names the option in the errors of the operating system about its file. */

@@ -87,6 +87,11 @@ export function isReference(text: string): boolean {
   return !(parsed instanceof SyntaxError) && parsed.transport === "docker";
 }
 
+/** Returns whether a text names a repository in a registry, without a tag or a digest. */
+export function isRepository(text: string): boolean {
+  return isReference(`${text}:latest`);
+}
+
 function adviceForPath(text: string): string {
   return /\.(tar|tgz|tar\.\w+)$/i.test(text)
     ? `Write "oci-archive:${text}" or "docker-archive:${text}" for an archive`

@@ -9,7 +9,7 @@ import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
 import type { ProgressWords } from "../terminal/progress.ts";
 import { showProgress } from "./show_progress.ts";
-import { isReference } from "./references.ts";
+import { isRepository } from "./references.ts";
 
 /** JSON form of a transfer. */
 export interface TransferResult {
@@ -28,13 +28,7 @@ export interface TransferResult {
  * @throws {UsageError} If they are not.
  */
 export function checkTransferOptions(session: Session): void {
-  const { platforms = [], allPlatforms, sparse } = session.options<TransferOptions>();
-  if (allPlatforms && platforms.length > 0) {
-    throw new UsageError(
-      '"--platform" and "--all-platforms" cannot be combined',
-      "Leave out one of them",
-    );
-  }
+  const { platforms = [], sparse } = session.options<TransferOptions>();
   if (sparse && platforms.length === 0) {
     throw new UsageError('"--sparse" requires "--platform"', "Specify each platform to keep");
   }
@@ -85,12 +79,7 @@ export async function runTransfer<T extends CopiedImage>(
 ): Promise<T & { readonly result: TransferResult }> {
   const { dryRun, json } = session.options<TransferOptions>();
   const isStdout = isPipe(to);
-  if (isStdout && Deno.stdout.isTerminal()) {
-    throw new UsageError(
-      "cannot write an archive to a terminal",
-      "Redirect stdout or specify a file",
-    );
-  }
+  if (isStdout) refuseTerminal();
   let done: T;
   {
     await using progress = dryRun ? undefined : showProgress(session, TRANSFER_WORDS);
@@ -102,6 +91,19 @@ export async function runTransfer<T extends CopiedImage>(
   }
   if (!json && !isStdout) await session.output.text(pinned(target, digest));
   return { ...done, result: { source, target, digest, mediaType, bytes, copied, skipped } };
+}
+
+/**
+ * Refuses to write an archive to a terminal.
+ *
+ * @throws {UsageError} If stdout is one.
+ */
+export function refuseTerminal(): void {
+  if (!Deno.stdout.isTerminal()) return;
+  throw new UsageError(
+    "cannot write an archive to a terminal",
+    "Redirect stdout or specify a file",
+  );
 }
 
 /** Returns whether a location is an archive on stdin or stdout. */
@@ -120,7 +122,7 @@ export function pinned(target: string, digest: string): string {
  * @throws {UsageError} If the location is not a repository.
  */
 export function repositoryOf(text: string, location: ImageLocation): Reference {
-  if (location.transport === "docker" && isReference(`${text}:latest`)) return location.reference;
+  if (location.transport === "docker" && isRepository(text)) return location.reference;
   throw new UsageError(
     `"--all-tags" needs a repository, and "${text}" is not one`,
     "Leave out the tag",

@@ -57,7 +57,7 @@ export function addContainerOptions(command: Command): Command {
       parse: checkNetwork,
       aliases: ["--net"],
     })
-    .option("--read-only", "mount the root file system read-only", { conflict: "--read-write" })
+    .option("--read-only", "mount the root file system read-only", { conflicts: ["--read-write"] })
     .option(
       "--read-write",
       "allow changes to the root file system, visible in this container only (default)",

@@ -40,8 +40,8 @@ export interface OptionSettings extends ValueSettings {
   readonly repeatable?: boolean;
   /** Name of the value (default: the option's name in camel case). */
   readonly key?: string;
-  /** Conflicting option, such as `--read-write`. */
-  readonly conflict?: string;
+  /** Options that it cannot be combined with, such as `["--read-write"]`. */
+  readonly conflicts?: readonly string[];
   /** Other flags that mean the same, such as those of docker. Help does not list them. */
   readonly aliases?: readonly string[];
 }

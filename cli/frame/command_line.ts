@@ -147,8 +147,8 @@ function optionValues(command: Command, uses: readonly Use[]): Record<string, un
 }
 
 function refuseConflict(command: Command, uses: readonly Use[]): void {
-  for (const { option: { long, conflict } } of uses) {
-    const other = uses.find(({ option }) => option.long === conflict)?.option;
+  for (const { option: { long, conflicts = [] } } of uses) {
+    const other = uses.find(({ option }) => conflicts.includes(option.long))?.option;
     if (other === undefined) continue;
     throw misuse(command, `${long} and ${other.long} cannot be combined`, "Leave out one of them");
   }

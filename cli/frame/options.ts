@@ -214,7 +214,7 @@ export function addTransferOptions(command: Command): Command {
       examples: PLATFORMS,
     })
     .option("--sparse", "keep the index, with the manifests of the given platforms only")
-    .option("--all-platforms", "copy every platform (default)")
+    .option("--all-platforms", "copy every platform (default)", { conflicts: ["--platform"] })
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied");

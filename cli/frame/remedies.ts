@@ -29,21 +29,18 @@ export type LibraryError = Error & ErrorFacts;
  */
 type Remedy = (error: LibraryError, command: string) => string | undefined;
 
-/** The remedy of the library, which names none of its options. */
-const own: Remedy = ({ advice }) => advice;
-/** No remedy but the general one. */
-const none: Remedy = () => undefined;
-
 const toAuthor: Remedy = ({ cause }) => {
   // Another cause is an error of the system.
   return cause === undefined || cause instanceof OciError
     ? "Report it to the author of the image"
     : undefined;
 };
-const say = (remedy: string): Remedy => () => remedy;
 
-/** The remedies by code. The library names no option of the command line; this table does. */
-const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
+/**
+ * Remedies by code, where the advice of the library is not enough: it names no option of the
+ * command line.
+ */
+const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "digest-mismatch": (error, command) => {
     if (error.option === "target") return "Leave out the digest of the destination";
     const isFile = error instanceof DigestMismatchError && error.source !== undefined &&
@@ -53,21 +50,17 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
       ? "Fetch it again with --policy if-not-present"
       : "Nothing was stored; try again or use another mirror";
   },
-  "unsupported-digest": own,
-  "diff-id-mismatch": say("Report it to the author of the image"),
-  "invalid-document": say("Report it to the author of the image"),
-  "artifact": say(
-    'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
-  ),
-  "layer-type": say('Copy the image with "oci copy"; only tar archives can be unpacked'),
-  "not-distributable": none,
+  "diff-id-mismatch": "Report it to the author of the image",
+  "invalid-document": "Report it to the author of the image",
+  "artifact": 'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
+  "layer-type": 'Copy the image with "oci copy"; only tar archives can be unpacked',
   "limit": ({ option }) => {
     return option === undefined
       ? undefined
       : "It may be an attack; if it is not, raise the limit in a program of your own";
   },
-  "platform": say("Choose one with --platform"),
-  "unknown-user": say("Choose another user with --user, by name or number"),
+  "platform": "Choose one with --platform",
+  "unknown-user": "Choose another user with --user, by name or number",
   "no-command": (_, command) => {
     return command === "run"
       ? "Write the command after the image"
@@ -78,9 +71,8 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   "extract": toAuthor,
   "path-escape": toAuthor,
   "ownership": ownershipRemedy,
-  "missing-path": say('List the files of the image with "oci ls"'),
+  "missing-path": 'List the files of the image with "oci ls"',
   "invalid-reference": (error) => error.advice ?? NAME_ADVICE,
-  "invalid-text": own,
   "invalid-argument": ({ option, subject, advice }, command) => {
     if (option === "mirrors") return `Log in with "oci login ${subject}"`;
     if (option === "seccomp") return "Choose an image for this machine with --platform";
@@ -92,7 +84,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
     return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
   },
   "unauthorized": (error) => `Log in with "oci login${registryOf(error)}"`,
-  "login-rejected": say("Check the user name and the password or token"),
+  "login-rejected": "Check the user name and the password or token",
   "not-found": (error) => {
     const missing = error instanceof NotFoundError ? error.missing : undefined;
     const isPart = missing === "child" || missing === "config" || missing === "blob";
@@ -106,73 +98,51 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
     const when = ms === undefined ? "later" : `in ${Math.ceil(ms / 1000)} s`;
     return `Try again ${when}, or log in for a higher limit with "oci login${registryOf(error)}"`;
   },
-  "tag-deletion": say(
+  "tag-deletion":
     'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
-  ),
   "network": networkRemedy,
-  "credential-file": say("Fix the file, or choose another one with --authfile"),
-  "credential-place": say("Set one of them, or choose a file with --authfile"),
-  "credential-helper": say("Fix the helper, or choose another credential file with --authfile"),
-  "registries-conf": own,
-  "blocked": own,
+  "credential-file": "Fix the file, or choose another one with --authfile",
+  "credential-place": "Set one of them, or choose a file with --authfile",
+  "credential-helper": "Fix the helper, or choose another credential file with --authfile",
   "not-cached": (error) => {
     const isPartial = error instanceof NotCachedError && error.digest !== undefined;
     return isPartial
       ? "Pull the rest with --policy if-not-present"
       : "Pull it with --policy if-not-present";
   },
-  "not-in-store": say('Pull it first with "oci pull"'),
-  "partly-in-store": say('Pull the others first with "oci pull --all-platforms"'),
-  "missing-content": own,
-  "no-image": own,
+  "not-in-store": 'Pull it first with "oci pull"',
+  "partly-in-store": 'Pull the others first with "oci pull --all-platforms"',
   "store-place": (error) => {
     const isRefused = error.cause instanceof Deno.errors.NotCapable;
     return isRefused && error instanceof StoreDirectoryError
       ? `Specify it with --store, or grant --allow-env=${error.variables.join(",")}`
       : "Specify it with --store or $OCI_STORE";
   },
-  "not-a-store": say("Choose an empty or new directory with --store"),
+  "not-a-store": "Choose an empty or new directory with --store",
   "untrusted-store": (error) => {
     return error instanceof UntrustedStoreError ? DIRECTORY_REMEDIES[error.fault] : undefined;
   },
-  "store-file": own,
-  "store-damaged": say('Repair the store with "oci fsck --repair"'),
-  "store-read-only": none,
-  "no-locks": say("Choose a store on a local disk with --store"),
-  "disk-full": own,
+  "store-damaged": 'Repair the store with "oci fsck --repair"',
+  "no-locks": "Choose a store on a local disk with --store",
   "archive": (error) => {
     return error instanceof ArchiveError ? ARCHIVE_REMEDIES[error.fault] : undefined;
   },
-  "archive-format": say("Save it with --format oci-archive"),
-  "output": own,
-  "artifact-file": own,
+  "archive-format": "Save it with --format oci-archive",
   "not-empty": (error, command) => {
     return command === "unpack"
       ? "Choose another directory, or replace its content with --force"
       : error.advice;
   },
-  "not-a-directory": own,
-  "busy": own,
-  "leftover": own,
-  "foreign-file": own,
-  "bundle-exists": own,
-  "bundle-unknown": say("Check the path, or specify its store with --store"),
-  "bundle-moved": own,
-  "bundle-running": own,
-  "mounted": own,
-  "unmount": own,
+  "bundle-unknown": "Check the path, or specify its store with --store",
   "overlay": (_, command) => {
     return command === "pull" ? "Leave out --unpack" : "Choose --bundler uncompressed";
   },
-  "working-directory": say("Choose another one with --cwd"),
-  "runtime-missing": own,
-  "runtime-failed": own,
+  "working-directory": "Choose another one with --cwd",
   "container-start": ({ option, advice }) => {
     if (option === "memory") return "Allow more memory with --memory";
     if (option === "readOnly") return "Mount a directory there with --mount, or use --read-write";
     return option === "runtime" ? HYBRID_REMEDY : advice;
   },
-  "other": own,
 };
 
 /** For machines with both versions of control groups, which crun does not support. */
@@ -237,5 +207,6 @@ function registryOf(error: LibraryError): string {
 
 /** Returns the remedy for an error of the library, if its code and fields imply one. */
 export function remedyFor(error: LibraryError, command: string): string | undefined {
-  return REMEDIES[error.code](error, command);
+  const remedy = REMEDIES[error.code] ?? error.advice;
+  return typeof remedy === "function" ? remedy(error, command) : remedy;
 }

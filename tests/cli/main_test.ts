@@ -187,8 +187,7 @@ const MISUSE = [
   },
   {
     args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],
-    line: 'oci: pull a: "--platform" and "--all-platforms" ' +
-      "cannot be combined. Leave out one of them",
+    line: "oci: pull: --all-platforms and --platform cannot be combined. Leave out one of them",
   },
   {
     args: ["pull", "--user", "a", "--registry-token", "b", "c"],

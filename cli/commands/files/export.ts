@@ -8,8 +8,8 @@ import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
+import { refuseTerminal } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { Output } from "../../terminal/output.ts";
@@ -28,7 +28,7 @@ export function define(command: Command): Command {
     )
     .option("-o, --output <file>", "file to write (default: stdout)");
   return addRegistryOptions(described).notes(`
-Every entry comes after what it needs: directories before their content, links after files.
+Directories come before their content, and hard links after their targets.
 
 Examples:
   oci export alpine:3.20 -o rootfs.tar
@@ -41,12 +41,7 @@ export async function run(session: Session): Promise<void> {
   const source = await locateImage(session, session.operands[0] ?? "");
   const { output } = session.options<ExportOptions>();
   if (output === undefined) {
-    if (Deno.stdout.isTerminal()) {
-      throw new UsageError(
-        "cannot write an archive to a terminal",
-        'Redirect stdout or specify "--output FILE"',
-      );
-    }
+    refuseTerminal();
     return await writeArchive(session, source, session.output);
   }
   // Open the output first, so that a bad path fails before the pull.

@@ -9,7 +9,6 @@ import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
 import { locateImage } from "../../access/references.ts";
 import { isInStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
@@ -31,8 +30,9 @@ export function define(command: Command): Command {
     .option(
       "--raw",
       "print the original bytes of the manifest, or of the index of a multi-platform image",
+      { conflicts: ["--config", "--json"] },
     )
-    .option("--config", "print the original bytes of the config");
+    .option("--config", "print the original bytes of the config", { conflicts: ["--json"] });
   return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] }).notes(`
 Examples:
   oci inspect alpine:3.20
@@ -46,10 +46,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const source = await locateImage(session, text);
-  const { raw, config, json } = session.options<InspectOptions>();
-  if ([raw, config, json].filter(Boolean).length > 1) {
-    throw new UsageError('"--raw", "--config" and "--json" cannot be combined', "Choose one");
-  }
+  const { raw, config } = session.options<InspectOptions>();
   using finder = await ImageFinder.open(session);
   if (raw) return await session.output.bytes(await finder.manifestBytes(source));
   let found: LocatedImage;

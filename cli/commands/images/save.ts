@@ -10,6 +10,7 @@ import { type FoundSource, openPuller, type Puller } from "../../access/puller.t
 import { locateImage } from "../../access/references.ts";
 import { type ShownProgress, showProgress } from "../../access/show_progress.ts";
 import { isInStore, openStore } from "../../access/store.ts";
+import { refuseTerminal } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
@@ -60,12 +61,7 @@ export async function run(session: Session): Promise<void> {
     );
   }
   const isStdout = output === "-" && format !== "oci-dir";
-  if (isStdout && Deno.stdout.isTerminal()) {
-    throw new UsageError(
-      "cannot write an archive to a terminal",
-      'Redirect stdout or specify "--output FILE"',
-    );
-  }
+  if (isStdout) refuseTerminal();
   const store = await openStore(session);
   let progress: ShownProgress | undefined;
   const images = async () => {

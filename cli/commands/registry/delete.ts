@@ -2,7 +2,7 @@ import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { confirm } from "../../access/password.ts";
-import { isReference, readReference } from "../../access/references.ts";
+import { isRepository, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
@@ -36,8 +36,11 @@ export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const reference = readReference(text);
   // Do not delete "latest" by default.
-  if (isReference(`${text}:latest`)) {
-    throw new UsageError(`"${text}" names no tag`, `Write "${text}:TAG" or "${text}@DIGEST"`);
+  if (isRepository(text)) {
+    throw new UsageError(
+      `"${text}" has no tag and no digest`,
+      `Write "${text}:TAG" or "${text}@DIGEST"`,
+    );
   }
   const { digest, tag } = reference;
   const name = formatReference(reference);

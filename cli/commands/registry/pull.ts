@@ -9,7 +9,6 @@ import { showProgress } from "../../access/show_progress.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
@@ -18,7 +17,7 @@ import { imageSize } from "../../terminal/format.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to pull")
-    .option("--all-platforms", "pull all platforms of each image")
+    .option("--all-platforms", "pull all platforms of each image", { conflicts: ["--platform"] })
     .option("--unpack", 'also extract the layers for overlay bundles (see "oci bundle")')
     .description(
       "Pulls images into the store, for one platform or for all. Verifies every blob against its " +
@@ -46,13 +45,7 @@ interface PullOptions extends RegistryOptions {
 
 /** Runs `oci pull`. */
 export async function run(session: Session): Promise<void> {
-  const { json, allPlatforms, platform } = session.options<PullOptions>();
-  if (allPlatforms && platform !== undefined) {
-    throw new UsageError(
-      '"--platform" and "--all-platforms" cannot be combined',
-      "Leave out one of them",
-    );
-  }
+  const { json, allPlatforms } = session.options<PullOptions>();
   const sources = session.operands.map(readSource);
   using puller = await openPuller(session);
   const results: PullResult[] = [];

@@ -20,7 +20,7 @@ import {
   servesReadOnly,
   servesStrangers,
 } from "../../access/address.ts";
-import { readOptionFile } from "../../access/option_file.ts";
+import { readKeyPair, readOptionFile } from "../../access/option_file.ts";
 import { openStore } from "../../access/store.ts";
 import { openUpstream, parseUpstream, refuseUpstreamOptions } from "../../access/upstream.ts";
 import type { Command } from "../../frame/command.ts";
@@ -165,18 +165,9 @@ async function listenAt(
 
 async function readTls(
   { tlsCert, tlsKey }: ServeOptions,
-): Promise<{ readonly cert?: string; readonly key?: string }> {
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new UsageError(
-      '"--tls-cert" and "--tls-key" must be used together',
-      "Add the missing one",
-    );
-  }
-  if (tlsCert === undefined || tlsKey === undefined) return {};
-  return {
-    cert: await readOptionFile("--tls-cert", tlsCert),
-    key: await readOptionFile("--tls-key", tlsKey),
-  };
+): Promise<Pick<ServeRegistryOptions, "cert" | "key">> {
+  if (tlsCert === undefined && tlsKey === undefined) return {};
+  return await readKeyPair("--tls", tlsCert, tlsKey);
 }
 
 async function readPasswords(

@@ -1,7 +1,7 @@
 import type { Reference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { isReference, readReference } from "../../access/references.ts";
+import { isRepository, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
@@ -30,12 +30,9 @@ export async function run(session: Session): Promise<void> {
 function readRepository(text: string): Reference {
   const repository = readReference(text);
   const { registry, repository: path } = repository;
-  // Appending a tag fails if the text already has one.
-  if (!isReference(`${text}:latest`)) {
-    throw new UsageError(
-      `cannot list the tags of "${text}": a repository has no tag and no digest`,
-      `Write "${registry}/${path}"`,
-    );
-  }
-  return repository;
+  if (isRepository(text)) return repository;
+  throw new UsageError(
+    `cannot list the tags of "${text}": a repository has no tag and no digest`,
+    `Write "${registry}/${path}"`,
+  );
 }

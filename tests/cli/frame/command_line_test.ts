@@ -20,7 +20,7 @@ function withOptions(command: Command): Command {
     .option("--word <word>", "", { mayBeEmpty: true })
     .option("--how <way>", "", { choices: ["fast", "safe"], default: "safe" })
     .option("--registry-user <name>", "", { key: "user" })
-    .option("--read-only", "", { conflict: "--read-write" })
+    .option("--read-only", "", { conflicts: ["--read-write"] })
     .option("--read-write", "")
     .option("-h, --help", "");
 }

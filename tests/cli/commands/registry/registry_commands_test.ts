@@ -215,7 +215,7 @@ Deno.test("oci inspect rejects several output forms", async () => {
   const { code, stderr } = await runOci(["inspect", "--raw", "--json", "alpine"]);
 
   assertEquals(code, 2);
-  assertMatch(stderr, /"--raw", "--config" and "--json" cannot be combined\. Choose one\n$/);
+  assertMatch(stderr, /--raw and --json cannot be combined\. Leave out one of them\n$/);
 });
 
 Deno.test.each([
