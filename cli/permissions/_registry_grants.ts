@@ -1,12 +1,12 @@
 import { CredentialFiles } from "../../registry/auth/credential_files.ts";
+import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
+import { summarizeCredentials } from "../../registry/auth/credential_summary.ts";
 import { findLoginFiles } from "../../registry/auth/login_directories.ts";
 import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
 import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
 import { replacingHosts } from "../../registry/configuration/registry_rules.ts";
-import { credentialHelpers } from "./_credential_helpers.ts";
 import type { Grants } from "./_grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";
-import { registryHosts } from "./_registry_hosts.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
 /** Variables that locate `registries.conf` files; see {@linkcode readRegistriesConf}. */
@@ -32,9 +32,7 @@ export async function grantCredentials(
   grants.add("read", ...credentialPaths);
   if (credentialPaths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
   if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
-  const hosts = (registries ?? []).flatMap((
-    registry,
-  ) => [registry, ...mirrorHosts(registry, options)]);
+  const hosts = (registries ?? []).flatMap((host) => [host, ...mirrorHosts(host, options)]);
   for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
 }
 
@@ -46,10 +44,7 @@ export async function grantLogin(
   options: PermissionOptions,
 ): Promise<void> {
   const { authfile, get = false } = options;
-  if (get) {
-    const credentialPaths = authfile === undefined ? options.credentialPaths : [authfile];
-    return await grantCredentials(grants, registries, { ...options, credentialPaths });
-  }
+  if (get) return await grantCredentials(grants, registries, options);
   const { paths, directories } = await findLoginFiles(command, authfile);
   grants.addFiles(...directories);
   if (paths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
@@ -90,4 +85,65 @@ export function grantRegistriesConf(grants: Grants, { registries }: PermissionOp
   const paths = [...files, ...directories, ...notGranted];
   grants.add("read", ...paths);
   if (paths.length > 0) grants.add("env", ...REGISTRIES_VARIABLES);
+}
+
+/**
+ * Reads the programs of the helpers that credential files name. Ignores files that are missing,
+ * invalid or unreadable; a pull reports them.
+ *
+ * @param paths The files.
+ * @param registry The registry that the helpers are for; by default, any.
+ */
+async function credentialHelpers(
+  paths: readonly string[],
+  registry?: string,
+): Promise<readonly string[]> {
+  const files = await Promise.all(paths.map(summarizeCredentials));
+  const isFor = (key: string | undefined) => {
+    return registry === undefined || key === undefined || hostOf(key) === hostOf(registry);
+  };
+  const programs = files.flatMap(({ helpers }) => helpers)
+    .filter((helper) => isFor(helper.registry))
+    .map(({ program }) => program);
+  return [...new Set(programs)];
+}
+
+function hostOf(key: string): string {
+  const [host = ""] = normalizeCredentialKey(key).split("/");
+  return host;
+}
+
+/** Hosts to which registries send their clients: token servers and blob storage. */
+const KNOWN: readonly (readonly [registry: RegExp, hosts: readonly string[]])[] = [
+  [/^docker\.io$/, [
+    "registry-1.docker.io",
+    "auth.docker.io",
+    "production.cloudflare.docker.com",
+    "production.cloudfront.docker.com",
+    "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
+  ]],
+  [/^ghcr\.io$/, ["pkg-containers.githubusercontent.com"]],
+  [/^quay\.io$/, ["*.quay.io"]],
+  [/^(?:[a-z]+\.)?gcr\.io$/, ["storage.googleapis.com"]],
+  [/^registry\.k8s\.io$/, ["*.pkg.dev", "*.amazonaws.com"]],
+  [/^mcr\.microsoft\.com$/, ["*.data.mcr.microsoft.com"]],
+  [/^public\.ecr\.aws$/, ["*.cloudfront.net"]],
+  [/\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com$/, ["*.amazonaws.com"]],
+  [/\.azurecr\.io$/, ["*.data.azurecr.io", "*.blob.core.windows.net"]],
+  [
+    /^registry\.gitlab\.com$/,
+    ["gitlab.com", "cdn.registry.gitlab-static.net", "storage.googleapis.com"],
+  ],
+  [/^registry\.access\.redhat\.com$/, ["*.quay.io", "*.redhat.com"]],
+  [/^registry\.redhat\.io$/, ["*.quay.io", "*.redhat.com", "*.redhat.io"]],
+];
+
+/**
+ * Returns the known hosts that a pull from a registry connects to: the registry itself and, for
+ * large public registries, the hosts to which they send their clients.
+ */
+function registryHosts(registry: string): readonly string[] {
+  const others = KNOWN.flatMap(([name, hosts]) => name.test(registry) ? hosts : []);
+  // The name of Docker Hub is not the host of its registry.
+  return registry === "docker.io" ? others : [registry, ...others];
 }

@@ -16,7 +16,7 @@ import {
   grantLogin,
   grantRegistriesConf,
 } from "./_registry_grants.ts";
-import type { PermissionCommand, PermissionOptions } from "./permission_options.ts";
+import type { PermissionOptions } from "./permission_options.ts";
 
 /** Resources that a command uses in addition to those in its arguments. */
 interface Needs {
@@ -29,7 +29,7 @@ interface Needs {
 /** Needs of commands that download images into the store. */
 const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
 
-const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
+const COMMANDS: Readonly<Record<string, Needs>> = {
   artifact: IMAGE_NEEDS,
   bundle: { ...IMAGE_NEEDS, directories: "bundle" },
   cat: IMAGE_NEEDS,
@@ -65,7 +65,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
 };
 
 /** Other commands that read `registries.conf` files. */
-const MIRROR_COMMANDS: readonly PermissionCommand[] = ["doctor", "login", "permissions", "rm"];
+const MIRROR_COMMANDS: readonly string[] = ["doctor", "login", "permissions", "rm"];
 
 /**
  * Returns the minimal flags of `deno run` that a command needs.
@@ -83,11 +83,12 @@ const MIRROR_COMMANDS: readonly PermissionCommand[] = ["doctor", "login", "permi
  * @throws {SyntaxError} If a reference is invalid.
  */
 export async function permissionFlags(
-  command: PermissionCommand,
+  command: string,
   references: Reference | string | readonly (Reference | string)[] = [],
   options: PermissionOptions = {},
 ): Promise<readonly string[]> {
-  if (!Object.hasOwn(COMMANDS, command)) {
+  const needs = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (needs === undefined) {
     throw new RangeError(
       `Cannot tell the permissions of "${command}": it must be one of ` +
         Object.keys(COMMANDS).join(", "),
@@ -95,7 +96,7 @@ export async function permissionFlags(
   }
   const { files = [], variables = [], pullPolicy, unpack = false, prune = false } = options;
   const used = unpack ? "unpack" : prune ? "unbundle" : undefined;
-  const { store, registry, credentials, directories = used } = COMMANDS[command];
+  const { store, registry, credentials, directories = used } = needs;
   const grants = new Grants();
   grants.add("read", ...files);
   grants.add("env", ...variables);

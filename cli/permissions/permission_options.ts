@@ -1,136 +1,48 @@
 import type { ReadRegistriesConf } from "../../registry/configuration/registries_files.ts";
 import type { ImagePullPolicy } from "../../registry/image_client.ts";
 
-/** A command of the command line, for {@linkcode permissionFlags}. */
-export type PermissionCommand =
-  | "artifact"
-  | "bundle"
-  | "cat"
-  | "catalog"
-  | "completions"
-  | "copy"
-  | "delete"
-  | "demo"
-  | "digest"
-  | "doctor"
-  | "export"
-  | "fsck"
-  | "images"
-  | "inspect"
-  | "load"
-  | "login"
-  | "logout"
-  | "ls"
-  | "permissions"
-  | "pull"
-  | "prune"
-  | "push"
-  | "rm"
-  | "run"
-  | "save"
-  | "serve"
-  | "tag"
-  | "tags"
-  | "unbundle"
-  | "unpack"
-  | "version";
-
-/**
- * Options for {@linkcode permissionFlags}: the options of the command that affect its permissions.
- */
+/** Options of a command that affect its permissions. */
 export interface PermissionOptions {
-  /**
-   * Directory of the store.
-   *
-   * @default The result of {@linkcode storeDirectory}.
-   */
+  /** Directory of the store; by default, that of the environment. */
   readonly store?: string | undefined;
   /** Pull policy; `"Never"` needs no access to the registry. */
   readonly pullPolicy?: ImagePullPolicy | undefined;
-  /**
-   * Whether `pull` extracts the layers as well.
-   *
-   * @default {false}
-   */
+  /** Whether `pull` extracts the layers as well. */
   readonly unpack?: boolean | undefined;
-  /**
-   * Whether `rm` prunes the store as well.
-   *
-   * @default {false}
-   */
+  /** Whether `rm` prunes the store as well. */
   readonly prune?: boolean | undefined;
   /** File that `export` writes, or target directory of `unpack` and `bundle`. */
   readonly output?: string | undefined;
-  /**
-   * Address on which `serve` listens, as `HOST:PORT`.
-   *
-   * @default {"127.0.0.1:5000"}
-   */
+  /** Address on which `serve` listens, as `HOST:PORT`. */
   readonly listen?: string | undefined;
-  /**
-   * Whether `serve` refuses pushes.
-   *
-   * @default {false}
-   */
+  /** Whether `serve` rejects pushes. */
   readonly readOnly?: boolean | undefined;
-  /**
-   * Whether `save` writes a layout directory rather than a file.
-   *
-   * @default {false}
-   */
+  /** Whether `save` writes a layout directory rather than a file. */
   readonly isLayout?: boolean | undefined;
-  /** Registry that `serve` proxies, as written in references. */
+  /** Registry that `serve` proxies, in the form of references. */
   readonly proxy?: string | undefined;
   /** Target of `copy` and `push`, if it is not among the references. */
   readonly target?: string | undefined;
-  /** URLs of mirrors, by the registry that they mirror. */
+  /** URLs of mirrors by registry. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
-  /**
-   * The `registries.conf` files that the command reads.
-   *
-   * @default None.
-   */
+  /** The `registries.conf` files that the command reads. */
   readonly registries?: ReadRegistriesConf | undefined;
-  /** Files named on the command line: certificates, keys, passwords. */
+  /** Files in the command line: certificates, keys, passwords. */
   readonly files?: readonly string[] | undefined;
-  /** Names of environment variables that are passed to a container unchanged. */
+  /** Names of environment variables that a container inherits. */
   readonly variables?: readonly string[] | undefined;
-  /**
-   * Kind of bundler; `"uncompressed"` mounts nothing.
-   *
-   * @default {"auto"}
-   */
+  /** Kind of bundler; `"uncompressed"` mounts nothing. */
   readonly bundler?: "auto" | "overlay" | "uncompressed" | undefined;
-  /**
-   * Runtime that `run` uses.
-   *
-   * @default Any runtime that `run` looks for.
-   */
+  /** Runtime of `run`; by default, any that it looks for. */
   readonly runtime?: string | undefined;
-  /**
-   * Files that may hold credentials.
-   *
-   * @default The files of docker and podman, as set in the environment.
-   */
+  /** Files that may hold credentials; by default, those of docker and podman. */
   readonly credentialPaths?: readonly string[] | undefined;
-  /**
-   * Directories with certificates for registries.
-   *
-   * @default The directories of docker and podman, as set in the environment.
-   */
+  /** Directories with certificates for registries; by default, those of docker and podman. */
   readonly certificatePaths?: readonly string[] | undefined;
   /** File that `login` and `logout` change instead of those of docker and podman. */
   readonly authfile?: string | undefined;
-  /**
-   * Whether `login` only looks for a credential.
-   *
-   * @default {false}
-   */
+  /** Whether `login` only looks for a credential. */
   readonly get?: boolean | undefined;
-  /**
-   * Directory of the modules of the command line, which loading a command reads.
-   *
-   * @default None, as for modules that come from a registry.
-   */
+  /** Directory of the modules of a checkout, which loading a command reads. */
   readonly modules?: string | undefined;
 }

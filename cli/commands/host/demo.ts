@@ -4,13 +4,14 @@ import { LayoutImageCache } from "../../../cache/pulling/layout_image_cache.ts";
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import type { ImageClientOptions } from "../../../registry/image_client.ts";
 import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
+import type { RegistryContent } from "../../../registry/registry_content.ts";
+import { MemoryRegistryContent } from "../../../registry/server/memory_registry_content.ts";
 import { serveRegistry } from "../../../registry/server/server.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import { ContentStore } from "../../../store/content/content_store.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import type { Image } from "../../../store/images/image.ts";
-import { DemoContent } from "../../demo/demo_content.ts";
-import { buildDemoImage } from "../../demo/demo_image.ts";
+import { buildDemoImage, type DemoImage } from "../../demo/demo_image.ts";
 import { DemoScript } from "../../demo/demo_script.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError } from "../../frame/errors.ts";
@@ -58,8 +59,11 @@ export async function run(session: Session): Promise<void> {
   ]);
 
   let requests = 0;
-  const content = new DemoContent(built, REPOSITORY, TAG);
-  await using server = await serveRegistry(content, { onRequest: () => requests++, signal });
+  await using server = await serveRegistry(await contentOf(built), {
+    readOnly: true,
+    onRequest: () => requests++,
+    signal,
+  });
   await script.step("Serve it as a registry on this machine", [server.url]);
 
   await using directory = await temporaryDirectory();
@@ -94,6 +98,23 @@ export async function run(session: Session): Promise<void> {
     digest: image.digest,
     pulls: [first, second, third].map(({ image: _, ...pull }) => pull),
   });
+}
+
+/** Returns the content of a registry that has the image. */
+async function contentOf({ descriptor, manifests, blobs }: DemoImage): Promise<RegistryContent> {
+  const content = new MemoryRegistryContent();
+  for (const [digest, bytes] of blobs) {
+    const manifest = manifests.find((manifest) => manifest.digest === digest);
+    if (manifest === undefined) {
+      const upload = await content.beginUpload(REPOSITORY);
+      await upload.write(bytes);
+      await upload.commit(digest);
+    } else {
+      const tags = manifest === descriptor ? [TAG] : [];
+      await content.putManifest(REPOSITORY, manifest, bytes, tags);
+    }
+  }
+  return content;
 }
 
 /** Pulls an image; measures the time and counts the layers that were not in the store before. */

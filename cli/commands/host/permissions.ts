@@ -12,7 +12,7 @@ import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame
 import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
 import { permissionFlags } from "../../permissions/permission_flags.ts";
-import type { PermissionCommand, PermissionOptions } from "../../permissions/permission_options.ts";
+import type { PermissionOptions } from "../../permissions/permission_options.ts";
 
 /** Describes `oci permissions`. */
 export function define(command: Command, commands: CommandTable): Command {
@@ -84,7 +84,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const subject = typeof options.subject === "string" ? [options.subject] : [];
   subject.forEach(readSource);
   const flags = await permissionFlags(
-    isCopy ? "copy" : isPushed ? "push" : name as PermissionCommand,
+    isCopy ? "copy" : isPushed ? "push" : name,
     [...references, ...subject, ...registries],
     {
       ...touched({ ...session.options(), ...options }, directory, files),
