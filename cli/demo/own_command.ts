@@ -1,3 +1,5 @@
+import { isGranted } from "../../registry/configuration/user_file.ts";
+
 /** How this program was started. */
 export interface OwnStart {
   /** URL of the main module. */
@@ -22,7 +24,7 @@ export function ownCommand(start: OwnStart = thisStart()): string {
 }
 
 function thisStart(): OwnStart {
-  const isReadable = Deno.permissions.querySync({ name: "read" }).state === "granted";
+  const isReadable = isGranted({ name: "read" });
   return {
     mainModule: Deno.mainModule,
     isStandalone: Deno.build.standalone,

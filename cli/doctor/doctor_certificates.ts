@@ -1,15 +1,10 @@
 import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
+import { isGranted, statGranted } from "../../registry/configuration/user_file.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
-import {
-  type Diagnosis,
-  type DoctorFinding,
-  isGranted,
-  missingFlags,
-  unknownFinding,
-} from "../terminal/findings.ts";
 import { withSmallLetter } from "../terminal/format.ts";
+import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
 
-const ABOUT = "Certificates";
+const CERTIFICATES = new Subject("Certificates");
 
 /** Variables that locate the directories. */
 const VARIABLES = ["XDG_CONFIG_HOME", "HOME"];
@@ -36,11 +31,12 @@ export async function examineCertificates(): Promise<Diagnosis> {
     if (hosts.length > 0) facts.push({ path, hosts });
   }
   if (env.length > 0) {
-    findings.push(unknownFinding(ABOUT, "the location of other directories", env));
+    findings.push(CERTIFICATES.ungranted("the location of other directories", env));
   }
   if (findings.length === 0) {
-    const says = "only those of --ca and the system are used: no certs.d has any";
-    findings.push({ about: ABOUT, state: "ok", says });
+    findings.push(
+      CERTIFICATES.ok("only those of --ca and the system are used: no certs.d has any"),
+    );
   }
   return { facts: { certificates: facts }, findings };
 }
@@ -49,23 +45,16 @@ export async function examineCertificates(): Promise<Diagnosis> {
 async function listHosts(path: string): Promise<string[] | DoctorFinding> {
   const need = { name: "read", path } as const;
   if (!isGranted(need)) {
-    return unknownFinding(ABOUT, `the content of ${path}`, missingFlags([need]));
+    return CERTIFICATES.ungranted(`the content of ${path}`, missingFlags([need]));
   }
   try {
     const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name).sort();
-    const stats = await Promise.all(
-      names.map((name) => Deno.stat(`${path}/${name}`).catch(absent)),
-    );
-    return names.filter((_, i) => stats[i]?.isDirectory);
+    return names.filter((name) => statGranted(`${path}/${name}`)?.isDirectory);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    const says = `${path} cannot be read: ${describeSystemError(error)}`;
-    return { about: ABOUT, state: "note", says };
+    return CERTIFICATES.note(`${path} cannot be read: ${describeSystemError(error)}`);
   }
 }
-
-/** A link without a target is no directory. */
-function absent(): undefined {}
 
 async function examineHost(path: string, name: string): Promise<readonly DoctorFinding[]> {
   const problems: string[] = [];
@@ -78,19 +67,14 @@ async function examineHost(path: string, name: string): Promise<readonly DoctorF
     ...clientCertificate === undefined ? [] : ["a client certificate"],
   ];
   const directory = `${path}/${name}`;
-  const finding: DoctorFinding = contents.length === 0
-    ? {
-      about: ABOUT,
-      state: "note",
-      says: `${directory} has no usable certificate`,
-      advice: "name authorities *.crt, and client certificates *.cert with *.key",
-    }
-    : { about: ABOUT, state: "ok", says: `${directory} has ${contents.join(" and ")}` };
   return [
-    finding,
-    ...problems.map((problem): DoctorFinding => {
-      return { about: ABOUT, state: "problem", says: withSmallLetter(problem) };
-    }),
+    contents.length === 0
+      ? CERTIFICATES.note(
+        `${directory} has no usable certificate`,
+        "name authorities *.crt, and client certificates *.cert with *.key",
+      )
+      : CERTIFICATES.ok(`${directory} has ${contents.join(" and ")}`),
+    ...problems.map((problem) => CERTIFICATES.problem(withSmallLetter(problem))),
   ];
 }
 
@@ -99,8 +83,9 @@ function shadowedFinding(
   name: string,
   used: ReadonlyMap<string, string>,
 ): DoctorFinding {
-  const says = `${path}/${name} is not used: ${used.get(hostOf(name))} comes first`;
-  return { about: ABOUT, state: "note", says };
+  return CERTIFICATES.note(
+    `${path}/${name} is not used: ${used.get(hostOf(name))} comes first`,
+  );
 }
 
 /** Returns the host of a directory; 443 is the default port. */

@@ -1,16 +1,15 @@
+import { isGranted } from "../../registry/configuration/user_file.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
 import { ENOUGH_IDS } from "../../store/unpacking/default_ownership.ts";
-import {
-  type Diagnosis,
-  type DoctorFinding,
-  isGranted,
-  missingFlags,
-  unknownFinding,
-} from "../terminal/findings.ts";
+import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
+
+const RUNTIME = new Subject("Runtimes");
+const CGROUPS = new Subject("Control groups");
+const NAMESPACES = new Subject("User namespaces");
 
 /** Paths of programs, and the permissions to look there. */
 export interface ProgramPlaces {
@@ -37,48 +36,37 @@ export async function examineContainers(): Promise<Diagnosis> {
 }
 
 async function examineRuntimes(): Promise<Diagnosis> {
-  const about = "Runtimes";
   const flags = missingFlags(programPlaces().needs);
   if (flags.length > 0) {
-    const findings = [unknownFinding(about, "which are installed", flags)];
+    const findings = [RUNTIME.ungranted("which are installed", flags)];
     return { facts: { runtimes: null }, findings };
   }
   const runtimes = await listRuntimes();
   if (runtimes.length > 0) return { facts: { runtimes }, findings: runtimes.map(runtimeFinding) };
   const says = `none of ${RUNTIMES.join(", ")} is installed`;
-  const findings: DoctorFinding[] = [{
-    about,
-    state: "problem",
-    says,
-    advice: "install one for oci run",
-  }];
-  return { facts: { runtimes }, findings };
+  return { facts: { runtimes }, findings: [RUNTIME.problem(says, "install one for oci run")] };
 }
 
 function runtimeFinding({ name, path, version, obstacle }: InstalledRuntime): DoctorFinding {
-  const about = "Runtimes";
   const says = `${name} ${version ?? "of an unknown version"} is ${path}`;
-  if (obstacle !== undefined) return { about, state: "problem", says, advice: obstacle };
-  if (isGranted({ name: "run", command: path })) return { about, state: "ok", says };
-  return { about, state: "note", says, advice: `grant --allow-run=${path} to run containers` };
+  if (obstacle !== undefined) return RUNTIME.problem(says, obstacle);
+  return isGranted({ name: "run", command: path })
+    ? RUNTIME.ok(says)
+    : RUNTIME.note(says, `grant --allow-run=${path} to run containers`);
 }
 
 async function examineCgroups(): Promise<Diagnosis> {
-  const about = "Control groups";
   try {
     const hierarchy = await readCgroupHierarchy();
     const { kind, controllers } = hierarchy;
-    const finding: DoctorFinding = kind === "none"
-      ? { about, state: "note", says: "none are mounted, so limits have no effect" }
-      : { about, state: "ok", says: HIERARCHIES[kind] };
     const controlled = controllers?.length ? ` with the controllers ${controllers.join(", ")}` : "";
-    return {
-      facts: { cgroups: hierarchy },
-      findings: [{ ...finding, says: finding.says + controlled }],
-    };
+    const finding = kind === "none"
+      ? CGROUPS.note("none are mounted, so limits have no effect")
+      : CGROUPS.ok(HIERARCHIES[kind] + controlled);
+    return { facts: { cgroups: hierarchy }, findings: [finding] };
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    const findings = [unknownFinding(about, "which version is mounted", ["--allow-ffi"])];
+    const findings = [CGROUPS.ungranted("which version is mounted", ["--allow-ffi"])];
     return { facts: { cgroups: null }, findings };
   }
 }
@@ -89,20 +77,20 @@ const HIERARCHIES = {
   hybrid: "version 1, and version 2 at /sys/fs/cgroup/unified",
 } as const;
 
+/** Files with the IDs that a user may map. */
+const FILES = ["/etc/passwd", "/etc/subuid", "/etc/subgid"];
+
 async function examineNamespaces(): Promise<Diagnosis> {
-  const about = "User namespaces";
   const needs: readonly Deno.PermissionDescriptor[] = [
     { name: "run", command: "unshare" },
     { name: "sys", kind: "uid" },
     { name: "sys", kind: "gid" },
-    ...["/etc/passwd", "/etc/subuid", "/etc/subgid"].map((
-      path,
-    ) => ({ name: "read", path } as const)),
+    ...FILES.map((path) => ({ name: "read", path } as const)),
     ...programPlaces().needs,
   ];
   const flags = missingFlags(needs);
   if (flags.length > 0) {
-    const findings = [unknownFinding(about, "whether this user can create them", flags)];
+    const findings = [NAMESPACES.ungranted("whether this user can create them", flags)];
     return { facts: { userNamespaces: null }, findings };
   }
   const support = await userNamespacesSupported();
@@ -113,8 +101,8 @@ async function examineNamespaces(): Promise<Diagnosis> {
   );
   const findings: DoctorFinding[] = [
     support.supported
-      ? { about, state: "ok", says: "can be created" }
-      : { about, state: isNeeded ? "problem" : "note", says: support.reason, advice: ALLOW },
+      ? NAMESPACES.ok("can be created")
+      : NAMESPACES[isNeeded ? "problem" : "note"](support.reason, ALLOW),
     ...isNeeded ? [await idsFinding(uids ?? 1)] : [],
   ];
   return { facts: { userNamespaces: { ...support, needed: isNeeded, uids, gids } }, findings };
@@ -125,10 +113,9 @@ const ALLOW = "ask an administrator to allow them with the settings user.max_use
   "the kernel has them";
 
 async function idsFinding(ids: number): Promise<DoctorFinding> {
-  const about = "User namespaces";
-  if (ids > ENOUGH_IDS) return { about, state: "ok", says: `containers have ${ids} user IDs` };
+  if (ids > ENOUGH_IDS) return NAMESPACES.ok(`containers have ${ids} user IDs`);
   const says = `containers have ${ids === 1 ? "only the user ID of root" : `${ids} user IDs`}`;
-  return { about, state: "note", says, advice: await idsAdvice() };
+  return NAMESPACES.note(says, await idsAdvice());
 }
 
 async function idsAdvice(): Promise<string> {

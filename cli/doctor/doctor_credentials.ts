@@ -4,18 +4,13 @@ import {
   type CredentialHelperName,
   summarizeCredentials,
 } from "../../registry/auth/credential_summary.ts";
+import { isGranted } from "../../registry/configuration/user_file.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
-import {
-  type Diagnosis,
-  type DoctorFinding,
-  isGranted,
-  missingFlags,
-  unknownFinding,
-} from "../terminal/findings.ts";
 import { programPlaces } from "./doctor_containers.ts";
+import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
 
-const ABOUT = "Credentials";
+const CREDENTIALS = new Subject("Credentials");
 
 /** Variables that name credential files. */
 const VARIABLES = ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"];
@@ -28,12 +23,9 @@ export async function examineCredentials(): Promise<Diagnosis> {
   const files = await Promise.all(new CredentialFiles().paths.map(describeFile));
   const findings: DoctorFinding[] = files.flatMap(findingsOf);
   if (env.length > 0) {
-    findings.push(unknownFinding(ABOUT, "the location of other files", env));
+    findings.push(CREDENTIALS.ungranted("the location of other files", env));
   }
-  return {
-    facts: { credentials: files },
-    findings,
-  };
+  return { facts: { credentials: files }, findings };
 }
 
 /** A helper and its path: `null` if it is not installed, absent if unknown. */
@@ -60,49 +52,42 @@ async function findHelper(helper: CredentialHelperName): Promise<FoundHelper> {
 
 function findingsOf(file: FoundFile): readonly DoctorFinding[] {
   const { path, state, registries, helpers, problems } = file;
-  const about = ABOUT;
-  if (state === "absent") return [{ about, state: "note", says: `${path} does not exist` }];
+  if (state === "absent") return [CREDENTIALS.note(`${path} does not exist`)];
   if (state === "not granted") {
-    return [
-      unknownFinding(about, `the content of ${path}`, missingFlags([{ name: "read", path }])),
-    ];
+    const flags = missingFlags([{ name: "read", path }]);
+    return [CREDENTIALS.ungranted(`the content of ${path}`, flags)];
   }
   if (state !== "found") {
     const says = `${path} ${state === "invalid" ? "is not JSON" : "cannot be read"}`;
-    return [{ about, state: "problem", says, advice: "fix the file, or log in again" }];
+    return [CREDENTIALS.problem(says, "fix the file, or log in again")];
   }
   const names = registries.length === 0 ? "no registry" : registries.join(", ");
   return [
-    { about, state: "ok", says: `${path} has credentials for ${names}` },
+    CREDENTIALS.ok(`${path} has credentials for ${names}`),
     ...helpers.map((helper) => helperFinding(helper, path)),
-    ...problems.map(({ registry, why }): DoctorFinding => ({
-      about,
-      state: "problem",
-      advice: `log in to ${registry} again`,
-      says: `${path} has an entry for ${registry} that cannot be read: ${why}`,
-    })),
+    ...problems.map(({ registry, why }) =>
+      CREDENTIALS.problem(
+        `${path} has an entry for ${registry} that cannot be read: ${why}`,
+        `log in to ${registry} again`,
+      )
+    ),
   ];
 }
 
 function helperFinding({ registry, program, found }: FoundHelper, path: string): DoctorFinding {
-  const about = ABOUT;
   const purpose = registry ?? "all registries without a specific helper";
   const says = `${path} names ${program} for ${purpose}`;
   if (found === null) {
-    const advice = "install it on the PATH, or log in again without it";
-    return { about, state: "problem", says: `${says}, which is not installed`, advice };
+    return CREDENTIALS.problem(
+      `${says}, which is not installed`,
+      "install it on the PATH, or log in again without it",
+    );
   }
   if (found === undefined) {
     const flags = missingFlags(programPlaces().needs);
-    return unknownFinding(
-      about,
-      `whether ${program} is installed: it ${says.slice(program.length + 1)}`,
-      flags,
-    );
+    return CREDENTIALS.ungranted(`whether ${program} is installed, which ${path} names`, flags);
   }
-  if (isGranted({ name: "run", command: found })) {
-    return { about, state: "ok", says: `${says}, installed as ${found}` };
-  }
-  const advice = `grant --allow-run=${program}`;
-  return { about, state: "note", says: `${says}, which Deno may not run`, advice };
+  return isGranted({ name: "run", command: found })
+    ? CREDENTIALS.ok(`${says}, installed as ${found}`)
+    : CREDENTIALS.note(`${says}, which Deno may not run`, `grant --allow-run=${program}`);
 }

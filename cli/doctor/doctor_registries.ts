@@ -4,16 +4,11 @@ import {
   type ReadRegistriesConf,
   readRegistriesConf,
 } from "../../registry/configuration/registries_files.ts";
+import { statGranted } from "../../registry/configuration/user_file.ts";
 import { problemOf } from "../../spec/error_facts.ts";
-import {
-  type Diagnosis,
-  type DoctorFinding,
-  isGranted,
-  missingFlags,
-  unknownFinding,
-} from "../terminal/findings.ts";
+import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
 
-const ABOUT = "Mirrors";
+const MIRRORS = new Subject("Mirrors");
 
 /** Files with mirrors of other programs, which are not read. */
 const IGNORED_FILES: readonly string[] = ["/etc/docker/daemon.json"];
@@ -21,26 +16,22 @@ const IGNORED_FILES: readonly string[] = ["/etc/docker/daemon.json"];
 /** Checks the files that configure mirrors and blocked registries. */
 export async function examineRegistries(): Promise<Diagnosis> {
   const warnings: string[] = [];
-  const ignored = IGNORED_FILES.filter(isFile);
+  const ignored = IGNORED_FILES.filter((path) => statGranted(path)?.isFile);
   const read = await tryToRead((message) => warnings.push(message));
   const findings: DoctorFinding[] = [
     ...read instanceof RegistriesConfError ? [damaged(read)] : findingsOf(read),
-    ...warnings.map((says): DoctorFinding => ({ about: ABOUT, state: "problem", says })),
-    ...ignored.map((path): DoctorFinding => ({
-      about: ABOUT,
-      state: "note",
-      says: `${path} exists and is not read`,
-      advice: "specify its mirrors with --mirror",
-    })),
+    ...warnings.map((says) => MIRRORS.problem(says)),
+    ...ignored.map((path) => {
+      return MIRRORS.note(`${path} exists and is not read`, "specify its mirrors with --mirror");
+    }),
   ];
-  const none = "only those given with --mirror are used";
+  if (findings.length === 0) {
+    findings.push(MIRRORS.ok("only those specified with --mirror are used"));
+  }
   const facts = read instanceof RegistriesConfError
     ? { files: [], damagedFile: read.path }
     : { files: read.files };
-  return {
-    facts: { mirrors: { ...facts, ignoredFiles: ignored } },
-    findings: findings.length === 0 ? [{ about: ABOUT, state: "ok", says: none }] : findings,
-  };
+  return { facts: { mirrors: { ...facts, ignoredFiles: ignored } }, findings };
 }
 
 async function tryToRead(
@@ -55,8 +46,10 @@ async function tryToRead(
 }
 
 function damaged(error: RegistriesConfError): DoctorFinding {
-  const says = `${error.path} cannot be used: ${problemOf(error)}`;
-  return { about: ABOUT, state: "problem", says, advice: "correct the file" };
+  return MIRRORS.problem(
+    `${error.path} cannot be used: ${problemOf(error)}`,
+    "correct the file",
+  );
 }
 
 function findingsOf(
@@ -65,12 +58,10 @@ function findingsOf(
   const unknown = missingFlags(notGranted.map((path) => ({ name: "read", path })));
   const names = [...aliases].filter(([, name]) => name !== "").length;
   return [
-    ...files.map((path): DoctorFinding => ({ about: ABOUT, state: "ok", says: `${path} is read` })),
-    ...rules.map((rule): DoctorFinding => ({ about: ABOUT, state: "ok", says: describe(rule) })),
-    ...names === 0 ? [] : [
-      { about: ABOUT, state: "ok", says: `${names} short names are aliases` } as const,
-    ],
-    ...unknown.length === 0 ? [] : [unknownFinding(ABOUT, "whether other files exist", unknown)],
+    ...files.map((path) => MIRRORS.ok(`${path} is read`)),
+    ...rules.map((rule) => MIRRORS.ok(describe(rule))),
+    ...names === 0 ? [] : [MIRRORS.ok(`${names} short names are aliases`)],
+    ...unknown.length === 0 ? [] : [MIRRORS.ungranted("whether other files exist", unknown)],
   ];
 }
 
@@ -82,14 +73,4 @@ function describe({ prefix, location, isBlocked, isInsecure, mirrors }: Registry
   ];
   return `${prefix} is pulled from ${places.join(", then ")}` +
     (isInsecure ? ", with plain HTTP if it does not use TLS" : "");
-}
-
-function isFile(path: string): boolean {
-  if (!isGranted({ name: "read", path })) return false;
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    // Absent or unreadable for this user.
-    return false;
-  }
 }

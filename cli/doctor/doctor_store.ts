@@ -1,6 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { storeVariables } from "../../cache/directory.ts";
 import { nativeRefusal } from "../../layer/trees/open_tree.ts";
+import { isGranted } from "../../registry/configuration/user_file.ts";
 import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { resolve } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
@@ -8,18 +9,14 @@ import { describeSystemError } from "../../store/host/system_error.ts";
 import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
 import { storePath } from "../access/store.ts";
 import type { Session } from "../frame/session.ts";
-import {
-  type Diagnosis,
-  type DoctorFinding,
-  isGranted,
-  missingFlags,
-  unknownFinding,
-} from "../terminal/findings.ts";
 import { formatBytes } from "../terminal/format.ts";
 import { examineBundles } from "./doctor_bundles.ts";
 import { programPlaces } from "./doctor_containers.ts";
+import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
 
-const ABOUT = "Store";
+const STORE = new Subject("Store");
+const NATIVE = new Subject("Native backend");
+const OVERLAYS = new Subject("Overlays");
 
 /** Checks the store directory, and mounting in it. */
 export async function examineStore(session: Session): Promise<Diagnosis> {
@@ -31,16 +28,16 @@ export async function examineStore(session: Session): Promise<Diagnosis> {
   if (flags.length > 0) {
     const exists = isReadable ? await isThere(path) : null;
     const facts = { store: { path, exists, writable: null, freeBytes: null }, ...NO_TRIALS };
-    const findings = TRIED.map(([about, what]) => unknownFinding(about, what, flags));
+    const findings = TRIED.map(([subject, what]) => subject.ungranted(what, flags));
     return { facts, findings };
   }
   return await tryStore(path);
 }
 
 const TRIED = [
-  [ABOUT, "whether it is writable"],
-  ["Native backend", "whether it can be used in the store"],
-  ["Overlays", "whether they can be mounted in the store"],
+  [STORE, "whether it is writable"],
+  [NATIVE, "whether it can be used in the store"],
+  [OVERLAYS, "whether they can be mounted in the store"],
 ] as const;
 const NO_TRIALS = { native: null, overlay: null, fuseOverlayfs: null };
 
@@ -48,17 +45,14 @@ function findStore(session: Session): string | DoctorFinding {
   const { store } = session.options();
   const variables = store === undefined ? storeVariables() : [];
   const flags = missingFlags(variables.map((variable) => ({ name: "env", variable })));
-  if (flags.length > 0) return unknownFinding(ABOUT, "the location of the store", flags);
+  if (flags.length > 0) return STORE.ungranted("the location of the store", flags);
   try {
     return resolve(storePath(session));
   } catch (error) {
-    const says = `cannot find the directory of the store: ${problemOf(error)}`;
-    return {
-      about: ABOUT,
-      state: "problem",
-      says,
-      advice: "specify it with --store or $OCI_STORE",
-    };
+    return STORE.problem(
+      `cannot find the directory of the store: ${problemOf(error)}`,
+      "specify it with --store or $OCI_STORE",
+    );
   }
 }
 
@@ -99,7 +93,7 @@ async function tryStore(path: string): Promise<Diagnosis> {
   const says = `${path} ${exists ? "is not writable" : "cannot be created"} (${refusal})`;
   const advice =
     "choose another store with --store or $OCI_STORE, or check the owner of the directory";
-  return { facts, findings: [{ about: ABOUT, state: "problem", says, advice }] };
+  return { facts, findings: [STORE.problem(says, advice)] };
 }
 
 /** Returns the system's message for a read-only directory; `undefined` for other errors. */
@@ -136,9 +130,7 @@ async function lendDirectory(path: string): Promise<AsyncDisposable> {
 }
 
 async function readFreeBytes(path: string): Promise<number | null> {
-  if (!isGranted({ name: "sys", kind: "statfs" })) {
-    return null;
-  }
+  if (!isGranted({ name: "sys", kind: "statfs" })) return null;
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
 }
@@ -149,27 +141,26 @@ const LITTLE_BYTES = 1_000_000;
 function storeFinding(path: string, exists: boolean, freeBytes: number | null): DoctorFinding {
   const state = exists ? "is writable" : "does not exist yet and can be created";
   const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} free`;
-  const finding = { about: ABOUT, says: `${path} ${state}${free}` };
+  const says = `${path} ${state}${free}`;
   return freeBytes !== null && freeBytes < LITTLE_BYTES
-    ? { ...finding, state: "problem", advice: "free some space" }
-    : { ...finding, state: "ok" };
+    ? STORE.problem(says, "free some space")
+    : STORE.ok(says);
 }
 
 async function tryMounts(path: string): Promise<Diagnosis> {
-  const about = "Overlays";
   const native = nativeRefusal(path);
   const overlay = await overlaySupported(path);
   const fuse = await tryFuse(path);
   const hasOverlay = overlay.supported || fuse.facts?.supported === true;
   const findings: DoctorFinding[] = [
     native === undefined
-      ? { about: "Native backend", state: "ok", says: "openat2 and the C library are available" }
-      : { about: "Native backend", state: "note", says: native, advice: NATIVE_LACK },
+      ? NATIVE.ok("openat2 and the C library are available")
+      : NATIVE.note(native, NATIVE_LACK),
     overlay.supported
-      ? { about, state: "ok", says: `the kernel mounts them with ${overlay.namespace} attributes` }
-      : { about, state: "note", says: `the kernel cannot mount them here: ${overlay.reason}` },
-    ...fuse.findings,
-    ...hasOverlay ? [] : [{ about, state: "note", says: "bundles are extracted" } as const],
+      ? OVERLAYS.ok(`the kernel mounts them with ${overlay.namespace} attributes`)
+      : OVERLAYS.note(`the kernel cannot mount them here: ${overlay.reason}`),
+    fuse.finding,
+    ...hasOverlay ? [] : [OVERLAYS.note("bundles are extracted")],
   ];
   return {
     facts: {
@@ -188,25 +179,21 @@ const NATIVE_LACK =
 /** Tests fuse-overlayfs, if permissions allow. */
 async function tryFuse(path: string): Promise<{
   readonly facts: { readonly supported: boolean; readonly reason?: string } | null;
-  readonly findings: readonly DoctorFinding[];
+  readonly finding: DoctorFinding;
 }> {
-  const about = "Overlays";
   const program = "fuse-overlayfs";
   const flags = missingFlags(programPlaces().needs);
   if (flags.length > 0) {
-    return { facts: null, findings: [unknownFinding(about, `the location of ${program}`, flags)] };
+    return { facts: null, finding: OVERLAYS.ungranted(`the location of ${program}`, flags) };
   }
   const found = await findProgram(program);
   const runFlags = found === undefined ? [] : missingFlags([{ name: "run", command: found }]);
   if (runFlags.length > 0) {
-    return {
-      facts: null,
-      findings: [unknownFinding(about, `whether ${found} mounts them`, runFlags)],
-    };
+    return { facts: null, finding: OVERLAYS.ungranted(`whether ${found} mounts them`, runFlags) };
   }
   const support = await fuseOverlaySupported(path);
-  const finding: DoctorFinding = support.supported
-    ? { about, state: "ok", says: `${found} mounts them` }
-    : { about, state: "note", says: `${program} cannot mount them: ${support.reason}` };
-  return { facts: support, findings: [finding] };
+  const finding = support.supported
+    ? OVERLAYS.ok(`${found} mounts them`)
+    : OVERLAYS.note(`${program} cannot mount them: ${support.reason}`);
+  return { facts: support, finding };
 }

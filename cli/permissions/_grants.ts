@@ -1,3 +1,4 @@
+import { isGranted } from "../../registry/configuration/user_file.ts";
 import { resolve } from "../../spec/paths.ts";
 
 /** Kinds of permissions, in the order in which the flags are printed. */
@@ -49,6 +50,5 @@ export class Grants {
  * Returns the absolute form of a path, or the path itself if the current directory may not be read.
  */
 function absolute(path: string): string {
-  const { state } = Deno.permissions.querySync({ name: "read", path: "." });
-  return state === "granted" ? resolve(path) : path;
+  return isGranted({ name: "read", path: "." }) ? resolve(path) : path;
 }

@@ -1,4 +1,5 @@
 import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
+import { isGranted, readGrantedEnvironment } from "../../registry/configuration/user_file.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
@@ -44,8 +45,8 @@ const UNMOUNT_PROGRAMS: readonly string[] = ["fusermount3", "fusermount"];
 /** Returns the name of a program as Deno resolves it: its path if it is not in `PATH`. */
 async function programName(program: string): Promise<string> {
   const places = pathPlaces();
-  const { state } = await Deno.permissions.query({ name: "read" });
-  if (program.includes("/") || places.length === 0 || state !== "granted") return program;
+  const isHidden = places.length === 0 || !isGranted({ name: "read" });
+  if (program.includes("/") || isHidden) return program;
   const found = await findProgram(program);
   return found === undefined || places.includes(dirname(found)) ? program : found;
 }
@@ -69,7 +70,7 @@ export function grantCertificates(grants: Grants, paths: readonly string[] | und
  * directory.
  */
 export function grantDemo(grants: Grants): void {
-  const directory = variable("TMPDIR") ?? "/tmp";
+  const directory = readGrantedEnvironment("TMPDIR") || "/tmp";
   grants.add("net", "127.0.0.1");
   grants.addFiles(directory);
 }
@@ -87,8 +88,8 @@ const MACHINE_FILES: readonly string[] = [
 
 /** Grants what finding programs, identifying the machine and user, and running containers needs. */
 export function grantMachine(grants: Grants): void {
-  const home = variable("HOME");
-  const own = home === undefined ? [] : [
+  const home = readGrantedEnvironment("HOME");
+  const own = !home ? [] : [
     `${home}/.config/containers/registries.conf`,
     `${home}/.config/containers/registries.conf.d`,
   ];
@@ -101,11 +102,5 @@ export function grantMachine(grants: Grants): void {
 
 /** Returns the directories in `PATH` if the variable may be read. */
 function pathPlaces(): readonly string[] {
-  return (variable("PATH") ?? "").split(":").filter(Boolean);
-}
-
-/** Returns an environment variable if it is set and may be read. */
-function variable(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return (state === "granted" && Deno.env.get(name)) || undefined;
+  return (readGrantedEnvironment("PATH") ?? "").split(":").filter(Boolean);
 }

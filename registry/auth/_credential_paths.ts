@@ -1,3 +1,4 @@
+import { isGranted, statGranted } from "../configuration/user_file.ts";
 import { RUN_CONTAINERS } from "./run_containers.ts";
 
 /** Reads an environment variable; returns `undefined` without the permission. */
@@ -61,16 +62,9 @@ export function certificatePaths(env: EnvironmentReader): readonly string[] {
  */
 function runtimePath(): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
-  if (state !== "granted") return undefined;
+  if (!isGranted({ name: "sys", kind: "uid" })) return undefined;
   const path = `${RUN_CONTAINERS}${Deno.uid()}/auth.json`;
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return undefined;
-  try {
-    return Deno.statSync(path).isFile ? path : undefined;
-  } catch {
-    // There is none, or another user's.
-    return undefined;
-  }
+  return statGranted(path)?.isFile ? path : undefined;
 }
 
 function dockerPath(env: EnvironmentReader): string | undefined {

@@ -1,5 +1,5 @@
 import { CredentialFileError } from "../errors.ts";
-import { readUserFile } from "../configuration/user_file.ts";
+import { isGranted, readUserFile } from "../configuration/user_file.ts";
 import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
 
 /** A credential file, or the reason for not using it. */
@@ -11,8 +11,7 @@ export type CredentialFileResult =
 
 /** Reads a credential file without prompting for the permission. Does not fail. */
 export async function findCredentialFile(path: string): Promise<CredentialFileResult> {
-  const { state } = await Deno.permissions.query({ name: "read", path });
-  if (state !== "granted") return { state: "not granted" };
+  if (!isGranted({ name: "read", path })) return { state: "not granted" };
   try {
     return await read(path);
   } catch (error) {

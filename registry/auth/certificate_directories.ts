@@ -6,7 +6,7 @@ import type {
   ClientCertificate,
   HostCertificates,
 } from "../remote_client_options.ts";
-import { readGrantedEnvironment, readUserFile } from "../configuration/user_file.ts";
+import { readGrantedEnvironment, readUserFile, statGranted } from "../configuration/user_file.ts";
 import { certificatePaths } from "./_credential_paths.ts";
 
 /** Host of the registry `docker.io`. */
@@ -83,7 +83,7 @@ export class CertificateDirectories implements CertificateStore {
   ): Promise<HostCertificates | undefined> {
     const names = directoryNames(host);
     const directory = this.paths.flatMap((path) => names.map((name) => `${path}/${name}`))
-      .find(isDirectory);
+      .find((path) => statGranted(path)?.isDirectory);
     return directory === undefined ? undefined : await readDirectory(directory, onWarning);
   }
 }
@@ -92,17 +92,6 @@ export class CertificateDirectories implements CertificateStore {
 function directoryNames(host: string): readonly string[] {
   const names = host === DOCKER_HUB ? ["docker.io", host] : [host];
   return /:[0-9]+$/.test(host) ? names : [...names, `${host}:443`];
-}
-
-/** Synchronous, which is faster in the usual case that none of them exists. */
-function isDirectory(path: string): boolean {
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    // Absent, or in a directory that this user may not search.
-    return false;
-  }
 }
 
 async function readDirectory(

@@ -1,5 +1,5 @@
 import { dirname } from "../../spec/paths.ts";
-import { readGrantedEnvironment } from "../configuration/user_file.ts";
+import { isGranted, readGrantedEnvironment, statGranted } from "../configuration/user_file.ts";
 import { loginPath, logoutPaths, podmanPaths } from "./_credential_paths.ts";
 import { followLinks } from "./follow_links.ts";
 
@@ -22,20 +22,10 @@ export async function findLoginFiles(
     : [authfile];
   // A login erases older credentials from the files that podman searches first.
   const others = change === "login" && authfile === undefined
-    ? podmanPaths(env).filter(isFile)
+    ? podmanPaths(env).filter((path) => statGranted(path)?.isFile)
     : [];
   const targets = await Promise.all([...paths, ...others].map(async (path) => {
-    const { state } = await Deno.permissions.query({ name: "read", path });
-    return state === "granted" ? [path, await followLinks(path)] : [path];
+    return isGranted({ name: "read", path }) ? [path, await followLinks(path)] : [path];
   }));
   return { paths, directories: [...new Set(targets.flat().map((path) => dirname(path)))] };
-}
-
-function isFile(path: string): boolean {
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,5 @@
 import type { RegistriesConf } from "../remote_client_options.ts";
-import { readGrantedEnvironment, readUserFile } from "./user_file.ts";
+import { isGranted, readGrantedEnvironment, readUserFile } from "./user_file.ts";
 
 /** Options for {@linkcode readRegistriesConf}. */
 export interface ReadRegistriesConfOptions {
@@ -192,11 +192,7 @@ function exists(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    // A file that is there and cannot be read is worth a warning.
+    // An existing file that cannot be read is worth a warning.
     return error instanceof Deno.errors.PermissionDenied;
   }
-}
-
-function isGranted(need: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(need).state === "granted";
 }

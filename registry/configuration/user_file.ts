@@ -11,12 +11,30 @@ export async function readUserFile(path: string): Promise<Uint8Array<ArrayBuffer
   const { isFile, size } = await Deno.stat(path);
   // Reading a named pipe would block.
   if (!isFile) return "it is not a regular file";
-  if (size > MAX_FILE_BYTES) return `it has more than ${MAX_FILE_BYTES} bytes`;
+  if (size > MAX_FILE_BYTES) return `it is larger than ${MAX_FILE_BYTES} bytes`;
   return await Deno.readFile(path);
+}
+
+/** Returns whether a permission is granted, without prompting for it. */
+export function isGranted(need: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(need).state === "granted";
 }
 
 /** Reads an environment variable without prompting for the permission. */
 export function readGrantedEnvironment(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
+  return isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
+}
+
+/**
+ * Returns the type of a path without prompting for the permission; `undefined` if it is absent, or
+ * in a directory that this user may not search. Synchronous, which is faster for paths that
+ * usually do not exist.
+ */
+export function statGranted(path: string): Deno.FileInfo | undefined {
+  if (!isGranted({ name: "read", path })) return undefined;
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
 }

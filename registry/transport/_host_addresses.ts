@@ -1,3 +1,4 @@
+import { isGranted } from "../configuration/user_file.ts";
 import { isLinkLocal } from "./private_address.ts";
 
 /** How long resolved addresses are cached, in milliseconds. */
@@ -24,7 +25,7 @@ export class HostAddresses {
 
   /** Resolves a name like the system. */
   async find(name: string): Promise<HostAddress> {
-    if (!isPermitted(name)) return UNKNOWN;
+    if (!isGranted({ name: "net", host: name })) return UNKNOWN;
     const now = performance.now();
     let lookup = this.#lookups.get(name);
     if (lookup === undefined || lookup.until < now) {
@@ -33,11 +34,6 @@ export class HostAddresses {
     }
     return await lookup.found;
   }
-}
-
-/** Returns whether the program may connect to a host, without prompting for the permission. */
-export function isPermitted(host: string): boolean {
-  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 async function resolveName(name: string): Promise<HostAddress> {

@@ -7,7 +7,7 @@ import {
   parseNetwork,
 } from "./private_address.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
-import { readGrantedEnvironment } from "../configuration/user_file.ts";
+import { isGranted, readGrantedEnvironment } from "../configuration/user_file.ts";
 
 /** A proxy from an environment variable. */
 export interface Proxy {
@@ -164,7 +164,5 @@ export function withoutProxyVariables<T>(create: () => T): T | undefined {
 
 /** Returns whether permissions allow reading and changing the variables of proxies. */
 export function canSetProxyVariables(): boolean {
-  return ALL_VARIABLES.every((variable) => {
-    return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
-  });
+  return ALL_VARIABLES.every((variable) => isGranted({ name: "env", variable }));
 }

@@ -1,5 +1,6 @@
 import configuration from "../../../deno.json" with { type: "json" };
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
+import { isGranted } from "../../../registry/configuration/user_file.ts";
 import { BlockedRegistryError, RegistriesConfError } from "../../../registry/errors.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import type { RegistryEndpoint } from "../../../registry/remote_client_options.ts";
@@ -13,15 +14,10 @@ import { examineContainers } from "../../doctor/doctor_containers.ts";
 import { examineCredentials } from "../../doctor/doctor_credentials.ts";
 import { examineRegistries } from "../../doctor/doctor_registries.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
+import { type Diagnosis, formatFindings, Subject } from "../../doctor/findings.ts";
 import type { Command } from "../../frame/command.ts";
 import { addOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import {
-  type Diagnosis,
-  type DoctorFinding,
-  formatFindings,
-  isGranted,
-} from "../../terminal/findings.ts";
 
 /** Describes `oci doctor`. */
 export function define(command: Command): Command {
@@ -67,6 +63,8 @@ export async function run(session: Session): Promise<void> {
   ]);
 }
 
+const ENDPOINTS = new Subject("Endpoints");
+
 /** Lists the addresses at which an image is looked for, in order. Sends no request. */
 async function examineEndpoints(session: Session, text: string): Promise<Diagnosis> {
   const options = session.options<RegistryOptions>();
@@ -78,16 +76,14 @@ async function examineEndpoints(session: Session, text: string): Promise<Diagnos
   });
   const endpoints = await endpointsOf(client, text);
   if (endpoints instanceof Error) {
-    const says = `${text} is not reached: ${problemOf(endpoints)}`;
-    return { facts: { endpoints: [] }, findings: [{ about: "Endpoints", state: "problem", says }] };
+    const finding = ENDPOINTS.problem(`${text} is not reached: ${problemOf(endpoints)}`);
+    return { facts: { endpoints: [] }, findings: [finding] };
   }
   return {
     facts: { endpoints },
-    findings: endpoints.map(({ url, isMirror }, i): DoctorFinding => ({
-      about: "Endpoints",
-      state: "ok",
-      says: `${i + 1}. ${url}${isMirror ? " (mirror)" : ""}`,
-    })),
+    findings: endpoints.map(({ url, isMirror }, i) => {
+      return ENDPOINTS.ok(`${i + 1}. ${url}${isMirror ? " (mirror)" : ""}`);
+    }),
   };
 }
 
@@ -123,7 +119,7 @@ function describeHost(): Host {
 }
 
 /** Limitations without each permission. */
-const COSTS: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
+const COSTS = {
   read: "images, credentials and certificates of docker and podman, and programs cannot be read",
   write: "nothing can be pulled, unpacked or bundled",
   net: "registries cannot be reached",
@@ -131,22 +127,20 @@ const COSTS: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
   run: "containers, credential helpers and fuse-overlayfs cannot run",
   ffi: "mounts, device nodes and extended attributes do not work; bundles are extracted",
   sys: "bundle, run and unbundle cannot tell whether the user is root",
-  import: "",
-};
+} as const;
 
-const PERMISSIONS = ["read", "write", "net", "env", "run", "ffi", "sys"] as const;
+const PERMISSIONS = Object.keys(COSTS) as (keyof typeof COSTS)[];
+
+const ALLOWED = new Subject("Permissions");
 
 function examinePermissions(): Diagnosis {
   const granted = PERMISSIONS.map((name) => [name, isGranted({ name })] as const);
-  const findings = granted.map(([name, isWhole]): DoctorFinding => {
-    const about = "Permissions";
-    if (isWhole) return { about, state: "ok", says: `--allow-${name} is granted` };
-    return {
-      about,
-      state: "note",
-      says: `--allow-${name} is not granted in full: where it is missing, ${COSTS[name]}`,
-      advice: 'see "oci permissions COMMAND"',
-    };
+  const findings = granted.map(([name, isWhole]) => {
+    if (isWhole) return ALLOWED.ok(`--allow-${name} is granted`);
+    return ALLOWED.note(
+      `--allow-${name} is not granted in full: where it is missing, ${COSTS[name]}`,
+      'see "oci permissions COMMAND"',
+    );
   });
   return { facts: { permissions: Object.fromEntries(granted) }, findings };
 }

@@ -155,7 +155,7 @@ Deno.test("CredentialFiles.find() takes an empty file for one without credential
 posixTest.each([
   { what: "named pipe", why: "it is not a regular file" },
   { what: "directory", why: "it is not a regular file" },
-  { what: "huge sparse file", why: "it has more than 1048576 bytes" },
+  { what: "huge sparse file", why: "it is larger than 1048576 bytes" },
 ])("CredentialFiles.find() does not read a $what", async ({ what, why }) => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");

@@ -1,4 +1,5 @@
-import { printable } from "./format.ts";
+import { isGranted } from "../../registry/configuration/user_file.ts";
+import { printable } from "../terminal/format.ts";
 
 /** A result of `oci doctor`. */
 export interface DoctorFinding {
@@ -9,7 +10,7 @@ export interface DoctorFinding {
   /** Statement. */
   readonly says: string;
   /** Remedy. */
-  readonly advice?: string;
+  readonly advice?: string | undefined;
 }
 
 /** Results of a check: data for programs, and findings for people. */
@@ -18,13 +19,35 @@ export interface Diagnosis {
   readonly findings: readonly DoctorFinding[];
 }
 
-/** Returns a finding for a check that lacks permissions. */
-export function unknownFinding(
-  about: string,
-  what: string,
-  flags: readonly string[],
-): DoctorFinding {
-  return { about, state: "unknown", says: what, advice: `grant ${flags.join(" ")}` };
+/** Makes the findings about a subject. */
+export class Subject {
+  /** The heading of the findings. */
+  readonly about: string;
+
+  constructor(about: string) {
+    this.about = about;
+  }
+
+  ok(says: string): DoctorFinding {
+    return { about: this.about, state: "ok", says };
+  }
+
+  note(says: string, advice?: string): DoctorFinding {
+    return { about: this.about, state: "note", says, advice };
+  }
+
+  problem(says: string, advice?: string): DoctorFinding {
+    return { about: this.about, state: "problem", says, advice };
+  }
+
+  unknown(says: string, advice: string): DoctorFinding {
+    return { about: this.about, state: "unknown", says, advice };
+  }
+
+  /** Returns the finding of a check that lacks permissions. */
+  ungranted(what: string, flags: readonly string[]): DoctorFinding {
+    return this.unknown(what, `grant ${flags.join(" ")}`);
+  }
 }
 
 /** Returns the flags for missing permissions, without prompting for any. */
@@ -40,11 +63,6 @@ export function missingFlags(needs: readonly Deno.PermissionDescriptor[]): reado
     const isWhole = [...list].some((value) => value === "" || value.includes(","));
     return isWhole ? `--allow-${name}` : `--allow-${name}=${[...list].join(",")}`;
   });
-}
-
-/** Returns whether a permission is granted, without prompting. */
-export function isGranted(need: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(need).state === "granted";
 }
 
 function valueOf(need: Deno.PermissionDescriptor): string {
