@@ -22,6 +22,8 @@ export interface ChooseByConfigOptions {
 const MAX_LOOKS = 32;
 /** Maximum depth of nested indexes that are read for their platforms. */
 const MAX_LOOK_DEPTH = 4;
+/** Maximum number of documents and configs that are read for a choice. */
+const MAX_READS = 512;
 
 /**
  * Chooses the entry of an index that fits a platform best, like {@linkcode choosePlatform}. If no
@@ -60,8 +62,12 @@ export async function choosePlatformByConfig(
   const fitting = chooseFrom(declared.filter(({ digest }) => isDigest(digest)), choices);
   if (fitting !== undefined) return fitting;
   const found: Candidate[] = [];
+  let reads = 0;
+  const readSome = async (descriptor: Descriptor) => {
+    return ++reads > MAX_READS ? undefined : await read(descriptor);
+  };
   for (const entry of unknown.slice(0, MAX_LOOKS)) {
-    const platforms = await platformsIn(entry, read, 0);
+    const platforms = await platformsIn(entry, readSome, 0);
     found.push(...platforms.map((platform) => ({ ...entry, platform, entry })));
   }
   const chosen = chooseFrom(found, choices);

@@ -92,8 +92,36 @@ function absolutePath(path: string): string {
 }
 
 /**
+ * Names and prefixes of annotations that runtimes act on: one of crun replaces the seccomp filter,
+ * and one of runc sets properties of systemd. The author of an image must not choose their values.
+ */
+const INTERPRETED_NAMES: readonly string[] = [
+  // crun and youki, also with libkrun and WebAssembly.
+  ...["run.oci", "krun", "module.wasm.image"],
+  // runc.
+  ...["org.systemd", "org.criu"],
+  // Runtimes with virtual machines, unikernels or jails, and gVisor.
+  ...["io.katacontainers", "com.github.containers", "com.urunc", "io.microsoft"],
+  ...["org.freebsd.jail", "dev.gvisor"],
+  // Callers of runtimes, their hooks and the Container Device Interface.
+  ...["io.kubernetes", "io.containerd", "io.containers", "io.podman", "io.crio", "io.cri-o"],
+  ...["k8s.io", "nvidia"],
+];
+
+/** Returns whether a runtime may act on an annotation. */
+function isInterpreted(name: string): boolean {
+  const lower = name.toLowerCase();
+  return INTERPRETED_NAMES.some((known) => {
+    return lower === known || lower.startsWith(`${known}.`) || lower.startsWith(`${known}/`) ||
+      // Prefixes of Kubernetes are the names of hosts.
+      lower.includes(`.${known}/`);
+  });
+}
+
+/**
  * Converts the config of an image to annotations of a container. Labels become annotations, and
- * override derived ones.
+ * override derived ones. Labels that runtimes act on, such as `run.oci.handler`, are left out,
+ * because the image is not trusted; {@linkcode withAnnotations} adds such annotations.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md |
  * conversion.md}; the volumes, for which it has no annotation, are named like the ports.
@@ -133,8 +161,10 @@ export function imageAnnotations(config: ImageConfig): Readonly<Record<string, s
   };
   const named = Object.entries(derived)
     .map(([name, value]) => [`org.opencontainers.image.${name}`, value || undefined]);
-  // The runtime specification forbids empty names.
-  const labels = Object.entries(Labels ?? {}).filter(([name]) => name !== "");
+  const labels = Object.entries(Labels ?? {}).filter(([name]) => {
+    // The runtime specification forbids empty names.
+    return name !== "" && !isInterpreted(name);
+  });
   return { ...present(Object.fromEntries(named)), ...Object.fromEntries(labels) };
 }
 

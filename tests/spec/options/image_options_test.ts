@@ -103,6 +103,24 @@ Deno.test("imageAnnotations() only omits a label without a name", () => {
   );
 });
 
+Deno.test("imageAnnotations() omits labels that runtimes act on", () => {
+  const interpreted = [
+    ...["run.oci.handler", "run.oci.seccomp_bpf_data", "Run.OCI.hooks.stdout", "krun.cpus"],
+    ...["module.wasm.image/variant", "org.systemd.property.ExecStopPost", "org.criu.config"],
+    ...["io.katacontainers.config.hypervisor.path", "dev.gvisor.spec.mount.a.source"],
+    ...["io.kubernetes.cri.container-type", "cdi.k8s.io/vendor_device", "io.podman.annotations.a"],
+  ];
+  const plain = ["run.ocid", "org.example.krun", "io.kubernetesque", "maintainer"];
+  const Labels = Object.fromEntries([...interpreted, ...plain].map((name) => [name, "x"]));
+
+  const annotations = imageAnnotations({ ...IMAGE, config: { Labels } });
+
+  assertEquals(
+    Object.keys(annotations).filter((name) => !name.startsWith("org.opencontainers.")),
+    plain,
+  );
+});
+
 Deno.test("withAnnotations() wins over the image", () => {
   const added = withAnnotations({ "org.example.label": "y", a: "b" });
 
