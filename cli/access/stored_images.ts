@@ -9,7 +9,7 @@ import {
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
-import { isConfigMediaType } from "../../spec/image/media_types.ts";
+import { isConfigMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
@@ -93,16 +93,19 @@ export async function describeStored(
   { name, descriptor }: StoredEntry,
 ): Promise<StoredContent> {
   const blobs = new Map<Digest, number>();
-  const platforms = await describe(store, descriptor, { depth: 0, blobs });
+  const platforms = await describe(store, descriptor, { depth: 0, blobs, indexes: new Set() });
   const { digest, mediaType } = descriptor;
   const size = blobs.values().reduce((sum, bytes) => sum + bytes, 0);
   return { image: { reference: name, digest, mediaType, size, platforms }, blobs };
 }
 
-/** Position in nested indexes, and the blobs of complete platforms so far. */
+/** Position in nested indexes, and what has been found so far. */
 interface Walk {
   readonly depth: number;
+  /** Blobs of complete platforms. */
   readonly blobs: Map<Digest, number>;
+  /** Indexes. Each is described once, because others may name it any number of times. */
+  readonly indexes: Set<Digest>;
 }
 
 async function describe(
@@ -120,10 +123,15 @@ async function describe(
 async function describeIndex(
   store: ContentStore,
   index: Index,
-  { depth, blobs }: Walk,
+  { depth, indexes, ...walk }: Walk,
 ): Promise<readonly StoredPlatform[]> {
-  const entries = index.manifests.filter(isRunnable);
-  const inner = { depth: depth + 1, blobs };
+  const entries = index.manifests.filter(isRunnable).filter(({ mediaType, digest }) => {
+    if (!isIndexMediaType(mediaType)) return true;
+    const isNew = !indexes.has(digest);
+    indexes.add(digest);
+    return isNew;
+  });
+  const inner = { depth: depth + 1, indexes, ...walk };
   return (await Promise.all(entries.map((entry) => describe(store, entry, inner)))).flat();
 }
 

@@ -54,14 +54,30 @@ export class UnfinishedImages {
   /** Names the images that have become complete. */
   async settle(): Promise<void> {
     for (const [name, image] of this.#images) {
-      if (!await this.#isComplete(image)) continue;
+      if (!await this.#isComplete(image, new Map())) continue;
       this.#images.delete(name);
       await this.#store.tag(name, image.descriptor, this.#signal);
     }
   }
 
-  /** Returns whether an image, or at least one image of an index, is complete. */
-  async #isComplete({ reference, descriptor }: RequestedImage): Promise<boolean> {
+  /**
+   * Returns whether an image, or at least one image of an index, is complete.
+   *
+   * @param image The image.
+   * @param known Results so far: indexes may name the same content any number of times.
+   */
+  #isComplete(image: RequestedImage, known: Map<string, Promise<boolean>>): Promise<boolean> {
+    const { mediaType, digest, size } = image.descriptor;
+    const key = JSON.stringify([mediaType, digest, size]);
+    const result = known.get(key) ?? this.#check(image, known);
+    known.set(key, result);
+    return result;
+  }
+
+  async #check(
+    { reference, descriptor }: RequestedImage,
+    known: Map<string, Promise<boolean>>,
+  ): Promise<boolean> {
     if (!await this.#store.has(descriptor)) return false;
     if (!isDocumentMediaType(descriptor.mediaType)) return true;
     const document = await this.#documents.read(descriptor);
@@ -69,7 +85,7 @@ export class UnfinishedImages {
     const { kind, value } = document;
     const children = kind === "index" ? value.manifests : value.layers;
     const complete = await Promise.all(
-      children.map((child) => this.#isComplete({ reference, descriptor: child })),
+      children.map((child) => this.#isComplete({ reference, descriptor: child }, known)),
     );
     if (kind === "index") return complete.includes(true);
     return !complete.includes(false) && await this.#bringConfig(reference, value.config);

@@ -79,7 +79,7 @@ export async function loadArchive(
   for (const descriptor of uniqueBlobs(archive.images.map(({ descriptor }) => descriptor))) {
     roots.push(await archive.document(descriptor, { signal }));
   }
-  const blobs = uniqueBlobs(roots.flatMap(blobsOf));
+  const blobs = uniqueBlobs(blobsOf(roots));
   const missing = await missingBlobs(store, blobs);
   const total = missing.reduce((sum, { size }) => sum + size, 0);
   let verified = 0;
@@ -111,9 +111,12 @@ function uniqueBlobs(blobs: readonly Descriptor[]): readonly Descriptor[] {
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }
 
-/** The blobs that documents name: configs and layers. */
-function blobsOf({ blobs, documents }: ArchivedDocument): readonly Descriptor[] {
-  return [...blobs, ...documents.flatMap(blobsOf)];
+/** Returns the blobs that documents, and those below them, name: configs and layers. */
+function blobsOf(roots: readonly ArchivedDocument[]): readonly Descriptor[] {
+  // There are many paths to a document if indexes name the same ones.
+  const all = new Set(roots);
+  for (const { documents } of all) for (const document of documents) all.add(document);
+  return [...all].flatMap(({ blobs }) => blobs);
 }
 
 async function missingBlobs(

@@ -23,6 +23,7 @@ import { LayoutWriter } from "./_layout_writer.ts";
 import { copyGraph, copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
+import { visitEach } from "./stored_graph.ts";
 
 /** An image in a store that is saved. */
 export interface ImageToSave {
@@ -162,12 +163,11 @@ async function readDocument(
 
 /** Whether the store has everything that a document names. */
 async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
-  if (!await store.has(descriptor)) return await isForeign(store, descriptor);
-  if (!isDocumentMediaType(descriptor.mediaType)) return true;
-  for (const child of childrenOf(await readDocument(store, descriptor))) {
-    if (!await isComplete(store, child)) return false;
-  }
-  return true;
+  return await visitEach(descriptor, async (next) => {
+    if (!await store.has(next)) return await isForeign(store, next) ? [] : undefined;
+    if (!isDocumentMediaType(next.mediaType)) return [];
+    return childrenOf(await readDocument(store, next));
+  });
 }
 
 /** Returns the manifest for a platform: by default the host's, else one that is complete. */

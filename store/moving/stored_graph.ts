@@ -2,7 +2,7 @@ import { parseStoredName } from "../content/layout_index.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Repository } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { MAX_INDEX_DEPTH, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
@@ -10,19 +10,36 @@ import type { ContentStore } from "../content/content_store.ts";
  * Returns whether a store has a document and everything that it leads to, except non-distributable
  * layers. Blobs are not hashed.
  */
-export async function isStored(
-  store: ContentStore,
-  descriptor: Descriptor,
-  depth = 0,
+export async function isStored(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
+  return await visitEach(descriptor, async (next) => {
+    if (isForeign(next)) return [];
+    if (isDocumentMediaType(next.mediaType)) return await successorsOf(store, next);
+    return await store.has(next) ? [] : undefined;
+  });
+}
+
+/**
+ * Visits a descriptor and all that it leads to, each once: indexes may name the same content any
+ * number of times, so there is no limit to the number of paths.
+ *
+ * @param root Descriptor to begin with.
+ * @param visit Returns the descriptors that another one leads to; `undefined` ends the visits.
+ * @returns Whether all have been visited.
+ */
+export async function visitEach(
+  root: Descriptor,
+  visit: (descriptor: Descriptor) => Promise<readonly Descriptor[] | undefined>,
 ): Promise<boolean> {
-  if (isForeign(descriptor)) return true;
-  if (!isDocumentMediaType(descriptor.mediaType) || depth > MAX_INDEX_DEPTH) {
-    return await store.has(descriptor);
-  }
-  const successors = await successorsOf(store, descriptor);
-  if (successors === undefined) return false;
-  for (const successor of successors) {
-    if (!await isStored(store, successor, depth + 1)) return false;
+  const seen = new Set<string>();
+  const pending = [root];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { mediaType, digest, size } = next;
+    const key = JSON.stringify([mediaType, digest, size]);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const successors = await visit(next);
+    if (successors === undefined) return false;
+    pending.push(...successors);
   }
   return true;
 }
@@ -41,22 +58,13 @@ export async function storedMounts(
   for (const { name, descriptor } of await store.references()) {
     const place = parseStoredName(name);
     if (place?.registry !== registry || place.repository === repository) continue;
-    await collect(store, descriptor, (digest) => mounts.set(digest, place.repository), 0);
+    await visitEach(descriptor, async (next) => {
+      if (isDocumentMediaType(next.mediaType)) return await successorsOf(store, next) ?? [];
+      mounts.set(next.digest, place.repository);
+      return [];
+    });
   }
   return mounts;
-}
-
-async function collect(
-  store: ContentStore,
-  descriptor: Descriptor,
-  add: (digest: string) => void,
-  depth: number,
-): Promise<void> {
-  if (!isDocumentMediaType(descriptor.mediaType)) return add(descriptor.digest);
-  if (depth > MAX_INDEX_DEPTH) return;
-  for (const successor of await successorsOf(store, descriptor) ?? []) {
-    await collect(store, successor, add, depth + 1);
-  }
 }
 
 async function successorsOf(

@@ -169,10 +169,10 @@ export function buildIndex(
   return withBlobs(index, inputs.flatMap(({ built }) => [...built.blobs.values()]));
 }
 
-/** Nests an image in `depth` indexes. */
-export function nestedIndex(depth: number, image: Built): Built {
+/** Nests an image in `depth` indexes, each of which names the next one `width` times. */
+export function nestedIndex(depth: number, image: Built, width = 1): Built {
   let outermost = image;
-  for (let i = 0; i < depth; i++) outermost = buildIndex([outermost]);
+  for (let i = 0; i < depth; i++) outermost = buildIndex(Array<Built>(width).fill(outermost));
   return outermost;
 }
 

@@ -8,7 +8,13 @@ import {
   parsePlatform,
   PlatformError,
 } from "../../../spec/mod.ts";
-import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  type Built,
+  nestedIndex,
+} from "../../_support/image.ts";
 
 const AMD64 = buildImage({ platform: "linux/amd64" });
 const ARM64 = buildImage({ platform: "linux/arm64" });
@@ -92,4 +98,13 @@ Deno.test("choosePlatformByConfig() reads a bounded number of configs", async ()
   const { reads } = await choose("linux/arm64", many);
   assertEquals(reads, 64);
   assertEquals(parseManifest(many[0]?.bytes ?? new Uint8Array()).kind, "manifest");
+});
+
+Deno.test("choosePlatformByConfig() reads a limited number of nested documents", async () => {
+  const entry = { built: AMD64, descriptor: { platform: undefined } };
+  const nested = nestedIndex(3, buildIndex(Array(20).fill(entry)), 20);
+
+  const { digest, reads } = await choose("linux/amd64", [nested, ARTIFACT]);
+
+  assertEquals({ digest, reads }, { digest: nested.descriptor.digest, reads: 512 });
 });

@@ -10,7 +10,13 @@ import {
   StoreError,
 } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  type Built,
+  nestedIndex,
+} from "../../_support/image.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { IMAGE } from "../archives/_archives.ts";
 
@@ -210,4 +216,16 @@ Deno.test("ImageArchiveWriter removes a partly written entry if possible", async
   const store = await ContentStore.open(dir.join("store"));
   const [loaded] = await loadArchive(store, path);
   assertEquals(loaded?.descriptor.digest, IMAGE.descriptor.digest);
+});
+
+Deno.test("saveArchive() writes indexes that name the same content again and again", async () => {
+  await using dir = await makeTempDir();
+  const nested = nestedIndex(8, IMAGE, 40);
+  const store = await storeOf(dir, nested);
+  const { descriptor } = nested;
+
+  await saveArchive(store, [{ name: "h.io/a:1", descriptor }], dir.join("a.tar"));
+
+  using archive = await ImageArchive.open(dir.join("a.tar"), { spoolDirectory: dir.path });
+  assertEquals((await archive.resolve("h.io/a:1"))?.digest, descriptor.digest);
 });

@@ -8,6 +8,7 @@ import {
   buildIndex,
   jsonBlob,
   MemoryContent,
+  nestedIndex,
   withBlobs,
 } from "../../../_support/image.ts";
 import { runOciBatch } from "../../../_support/oci_batch.ts";
@@ -299,4 +300,22 @@ Deno.test("oci rm removes nothing if one of the references is missing", async ()
       'not found in the store. List its images with "oci images"\n',
   );
   assertEquals(JSON.parse(listed.stdout).length, 2);
+});
+
+Deno.test("oci images describes repeated indexes once", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.path);
+  const nested = nestedIndex(7, buildIndex([AMD64, ARM64, AMD64]), 40);
+  for (const { descriptor, bytes } of nested.blobs.values()) {
+    await store.putBytes(descriptor, bytes);
+  }
+  await store.tag("h.io/a:1", nested.descriptor);
+
+  const { stdout } = await runOci(["images", "--json", "--store", dir.path]);
+
+  const [{ platforms }] = JSON.parse(stdout);
+  assertEquals(
+    platforms.map(({ platform }: { platform: string }) => platform),
+    ["linux/amd64", "linux/arm64", "linux/amd64"],
+  );
 });
