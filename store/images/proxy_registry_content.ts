@@ -114,14 +114,15 @@ export class ProxyRegistryContent implements RegistryContent {
     this.#upstream = upstream;
     this.readOnlyReason = `it is a cache of ${upstream.registry}`;
     this.#options = options;
-    this.#local = new StoreRegistryContent(store);
+    // The path of a pushed image may be the name of one of the upstream registry.
+    this.#local = new StoreRegistryContent(store, { registry: upstream.registry });
     this.#documents = new DocumentReader(store);
     this.#unfinished = new UnfinishedImages(store, this.#documents, client, options.signal);
   }
 
   /** Lists the stored repositories of the upstream registry, in order. */
   async repositories(): Promise<readonly string[]> {
-    const start = this.#localName("");
+    const start = this.#path("");
     const names = (await this.#local.repositories()).filter((name) => name.startsWith(start))
       .map((name) => name.slice(start.length));
     return [...new Set([...names, ...this.#seen.repositories()])].sort();
@@ -131,13 +132,13 @@ export class ProxyRegistryContent implements RegistryContent {
   async tags(repository: string): Promise<readonly string[]> {
     return await this.#ask(
       (signal) => Array.fromAsync(this.#client.tags(this.#reference(repository), { signal })),
-      () => this.#local.tags(this.#localName(repository)),
+      () => this.#local.tags(this.#path(repository)),
     ) ?? [];
   }
 
   /** Returns the descriptor of a manifest or index, by tag or digest. */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
-    const name = this.#localName(repository);
+    const name = this.#path(repository);
     const known = isDigest(tagOrDigest) ? this.#seen.get(repository, tagOrDigest) : undefined;
     // A client may have requested the document as a blob before.
     if (known !== undefined && isDocumentMediaType(known.mediaType)) return known;
@@ -158,7 +159,7 @@ export class ProxyRegistryContent implements RegistryContent {
   /** Returns the size of a manifest or blob in the repository. */
   async size(repository: string, digest: Digest): Promise<number | undefined> {
     const known = this.#seen.get(repository, digest)?.size ??
-      await this.#local.size(this.#localName(repository), digest);
+      await this.#local.size(this.#path(repository), digest);
     if (known !== undefined) return known;
     // A client may have fetched the manifest long ago.
     for (const known of this.#seen.of(repository)) {
@@ -189,7 +190,7 @@ export class ProxyRegistryContent implements RegistryContent {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const descriptor = this.#seen.get(repository, digest);
     if (descriptor === undefined) {
-      return await this.#local.open(this.#localName(repository), digest, range);
+      return await this.#local.open(this.#path(repository), digest, range);
     }
     if (isDocumentMediaType(descriptor.mediaType)) {
       await this.#fetchDocument(repository, descriptor);
@@ -203,7 +204,7 @@ export class ProxyRegistryContent implements RegistryContent {
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
     return await this.#ask(
       (signal) => this.#client.referrers(this.#reference(repository, digest), { signal }),
-      () => this.#local.referrers(this.#localName(repository), digest),
+      () => this.#local.referrers(this.#path(repository), digest),
     ) ?? [];
   }
 
@@ -345,19 +346,15 @@ export class ProxyRegistryContent implements RegistryContent {
 
   /** Returns the upstream reference of a repository, tag or digest. */
   #reference(repository: string, tagOrDigest?: string): Reference {
-    const { registry, prefix } = this.#upstream;
-    const name = {
-      registry,
-      repository: prefix === undefined ? repository : `${prefix}/${repository}`,
-    };
+    const { registry } = this.#upstream;
+    const name = { registry, repository: this.#path(repository) };
     if (tagOrDigest === undefined) return { ...name, tag: "latest" };
     return isDigest(tagOrDigest) ? { ...name, digest: tagOrDigest } : { ...name, tag: tagOrDigest };
   }
 
-  /** Returns the name of a repository under which the store serves it. */
-  #localName(repository: string): string {
-    const { registry, prefix } = this.#upstream;
-    const path = prefix === undefined ? repository : `${prefix}/${repository}`;
-    return `${registry.replace(":", "_")}/${path}`;
+  /** Returns the path of a repository on the upstream registry. */
+  #path(repository: string): string {
+    const { prefix } = this.#upstream;
+    return prefix === undefined ? repository : `${prefix}/${repository}`;
   }
 }

@@ -34,6 +34,18 @@ interface Named {
 /** Registry in the names of pushed images. */
 const PUSHED_REGISTRY = "localhost";
 const BLOB = "application/octet-stream";
+
+/** Options for {@linkcode StoreRegistryContent}. */
+export interface StoreRegistryContentOptions {
+  /**
+   * The only registry whose images are served, under their paths alone, such as `library/alpine`
+   * for the registry `docker.io`.
+   *
+   * @default {undefined} All registries.
+   */
+  readonly registry?: string | undefined;
+}
+
 /**
  * Serves the images of a store and stores pushed images.
  *
@@ -76,18 +88,22 @@ export class StoreRegistryContent implements WritableRegistryContent {
   readonly #documents: DocumentReader;
   readonly #pushed = new PushedContent();
   readonly #hidden: HiddenContent;
+  readonly #registry: string | undefined;
 
   /** Creates the content of a store. */
-  constructor(store: ContentStore) {
+  constructor(store: ContentStore, { registry }: StoreRegistryContentOptions = {}) {
     this.#store = store;
+    this.#registry = registry;
     this.#documents = new DocumentReader(store);
     this.#hidden = new HiddenContent(store);
   }
 
-  /** Lists the repositories under their full names, in order. */
+  /** Lists the repositories in order, under their full names unless there is only one registry. */
   async repositories(): Promise<readonly string[]> {
     const references = await this.#references();
-    const names = references.map(({ reference }) => listedName(reference));
+    const names = references.map(({ reference }) => {
+      return this.#registry === undefined ? listedName(reference) : reference.repository;
+    });
     return [...new Set([...names, ...this.#pushed.repositories()])].sort();
   }
 
@@ -243,16 +259,19 @@ export class StoreRegistryContent implements WritableRegistryContent {
   async #references(): Promise<readonly Named[]> {
     return (await this.#store.references()).flatMap(({ name, descriptor }) => {
       const reference = canonical(name);
-      return reference === undefined ? [] : [{ name, reference, descriptor }];
+      const isServed = reference !== undefined &&
+        (this.#registry === undefined || reference.registry === this.#registry);
+      return isServed ? [{ name, reference, descriptor }] : [];
     });
   }
 
   /** Returns the references that a repository serves, in order of precedence. */
   async #named(repository: string): Promise<readonly Named[]> {
     return (await this.#references())
-      .filter(({ reference }) =>
-        fullName(reference) === repository || reference.repository === repository
-      )
+      .filter(({ reference }) => {
+        return reference.repository === repository ||
+          this.#registry === undefined && fullName(reference) === repository;
+      })
       .map((named) => ({ ...named, key: precedence(named.reference, repository) }))
       .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
   }
@@ -290,8 +309,11 @@ export class StoreRegistryContent implements WritableRegistryContent {
       const document = await this.#documents.read(descriptor);
       for (const child of visible(childrenOf(document))) await walk(child, depth + 1);
     };
+    const hider = this.#registry === undefined
+      ? name
+      : fullName({ registry: this.#registry, repository: name });
     const visible = (descriptors: readonly Descriptor[]) =>
-      descriptors.filter(({ digest }) => !this.#hidden.has(name, digest));
+      descriptors.filter(({ digest }) => !this.#hidden.has(hider, digest));
     for (const root of roots) await walk(root, 0);
     if (found.size === 0) return found;
     // Layouts hold signatures and similar artifacts as unnamed entries, which may refer to each

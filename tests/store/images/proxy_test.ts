@@ -1,9 +1,15 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RemoteClient, serveRegistry } from "../../../registry/mod.ts";
-import { digestOf } from "../../../spec/mod.ts";
+import { digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
 import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { buildArtifact, buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  MemoryContent,
+  nestedIndex,
+} from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const IMAGE = buildImage({ layers: [noise(900_000, 1)], compression: "none" });
@@ -210,4 +216,49 @@ Deno.test("ProxyRegistryContent passes on tags and referrers, and puts a prefix 
   assertEquals(signature.bytes, SBOM.bytes);
   assertEquals((await store.resolve(`${upstream}/team/app:v1`))?.digest, digest);
   assertEquals(await json("/_catalog"), { repositories: ["app"] });
+});
+
+Deno.test("ProxyRegistryContent names an image of indexes that name each other again and again", async () => {
+  await using proxied = await setUp();
+  const nested = nestedIndex(8, IMAGE, 40);
+  proxied.content.add("team/app", "nested", nested);
+
+  assertEquals((await proxied.get("/team/app/manifests/nested")).status, 200);
+  for (
+    const { digest, mediaType } of [...nested.blobs.values()].map(({ descriptor }) => descriptor)
+      .reverse()
+  ) {
+    const kind = mediaType === OCI_INDEX || mediaType === OCI_MANIFEST ? "manifests" : "blobs";
+    assertEquals((await proxied.get(`/team/app/${kind}/${digest}`)).status, 200);
+  }
+
+  const stored = await proxied.store.resolve(`${proxied.upstream}/team/app:nested`);
+  assertEquals(stored?.digest, nested.descriptor.digest);
+});
+
+Deno.test("ProxyRegistryContent serves no image of another registry whose path names upstream", async () => {
+  await using proxied = await setUp();
+  const other = buildImage({ layers: [noise(99, 3)] });
+  for (const { descriptor, bytes } of other.blobs.values()) {
+    await proxied.store.putBytes(descriptor, bytes);
+  }
+  const path = `${proxied.upstream.replace(":", "_")}/team/app`;
+  for (const tag of ["v1", "other"]) {
+    await proxied.store.tag(`localhost/${path}:${tag}`, other.descriptor);
+  }
+  await proxied.stopUpstream();
+
+  const { digest } = other.descriptor;
+  for (const reference of ["v1", "other", digest]) {
+    assertEquals((await proxied.get(`/team/app/manifests/${reference}`)).status, 502);
+  }
+  assertEquals(
+    (await proxied.get(`/team/app/blobs/${other.config.descriptor.digest}`)).status,
+    502,
+  );
+  assertEquals((await proxied.get(`/team/app/tags/list`)).status, 502);
+  assertEquals(
+    new TextDecoder().decode((await proxied.get("/_catalog")).bytes),
+    '{"repositories":[]}',
+  );
 });
