@@ -1,5 +1,6 @@
 import { type Directory, DirectoryTree, type EntryLocation } from "./_directory_tree.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
+import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
@@ -10,6 +11,11 @@ import type { WhiteoutHandler } from "./whiteout_handler.ts";
 const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
 const SET_GROUP_ID = 0o2000;
 const ROOT_OWNER = { uid: 0, gid: 0 } as const;
+/**
+ * Maximum size of the paths of implied directories in a layer: an entry can have two thousand
+ * parents, so the number of entries does not limit them.
+ */
+const MAX_IMPLIED_BYTES = 67_108_864;
 
 /**
  * The names of a layer in a tree. Replaces existing entries and applies whiteouts. A whiteout only
@@ -27,6 +33,7 @@ export class LayerTree {
   readonly #opaque = new Set<Directory>();
   /** Set at the end, because new entries would inherit them. */
   readonly #defaultAcls = new Map<Directory, Uint8Array>();
+  #impliedBytes = 0;
 
   constructor(
     tree: FileTree,
@@ -196,6 +203,11 @@ export class LayerTree {
   }
 
   #imply(location: EntryLocation): Directory {
+    this.#impliedBytes += location.path.length;
+    if (this.#impliedBytes > MAX_IMPLIED_BYTES) {
+      const limit = "bytes in paths of directories without entries";
+      throw new LimitError(limit, MAX_IMPLIED_BYTES, this.#impliedBytes, "a layer");
+    }
     const directory = this.makeDirectory(location, false);
     this.#describeAsImplied(directory);
     // It replaces another entry of this layer, so it inherits nothing from a lower directory.

@@ -60,6 +60,7 @@ export async function readArchiveEntries(
       position += block.length;
     }
     parser.finish();
+    names.finish();
   } catch (error) {
     if (!(error instanceof TarError) && !(error instanceof LimitError)) throw error;
     const why = error instanceof TarError
@@ -73,6 +74,7 @@ export async function readArchiveEntries(
 class EntryNames implements ArchiveEntries {
   readonly files = new Map<string, EntryRange>();
   readonly links = new Map<string, ArchiveLink>();
+  /** Directories that have entries. */
   readonly #directories = new Set<string>();
   readonly #archive: string;
 
@@ -81,18 +83,9 @@ class EntryNames implements ArchiveEntries {
   }
 
   add({ path, type, linkname, size, segments }: TarHeader, offset: number): void {
-    const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
-    const refuse = (state: string): never => {
-      throw new ArchiveError(this.#archive, "hostile", `its entry ${shown} ${state}`);
-    };
+    const refuse = (state: string) => this.#refuse(path, state);
     const name = entryName(path) ?? refuse("leads out of the archive");
     if (name === "") return type === "directory" ? undefined : refuse("has no name");
-    const parts = name.split("/");
-    for (let i = 1; i < parts.length; i++) {
-      const parent = parts.slice(0, i).join("/");
-      if (this.#isTaken(parent)) refuse("lies under an entry that is not a directory");
-      this.#directories.add(parent);
-    }
     if (this.#isTaken(name)) refuse("occurs twice");
     if (type === "directory") return void this.#directories.add(name);
     if (this.#directories.has(name)) refuse("is a directory elsewhere in the archive");
@@ -102,6 +95,27 @@ class EntryNames implements ArchiveEntries {
     if (type !== "file") refuse(`is a ${type}`);
     if (segments !== undefined) refuse("is a sparse file");
     this.files.set(name, { offset, size });
+  }
+
+  /**
+   * Checks that what is below another entry is in a directory. All names are compared at the end,
+   * because a name can have two thousand parents, which would take too much memory.
+   */
+  finish(): void {
+    const names = [...this.files.keys(), ...this.links.keys(), ...this.#directories];
+    // Of the sorted names, those below another one come directly after it.
+    const keys = names.map((name) => name.replaceAll("/", "\0")).sort();
+    for (const [i, key] of keys.entries()) {
+      const isInside = i > 0 && key.startsWith(`${keys[i - 1]}\0`);
+      const parent = isInside ? keys[i - 1]?.replaceAll("\0", "/") : undefined;
+      if (parent === undefined || this.#directories.has(parent)) continue;
+      this.#refuse(key.replaceAll("\0", "/"), "lies under an entry that is not a directory");
+    }
+  }
+
+  #refuse(path: string, state: string): never {
+    const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
+    throw new ArchiveError(this.#archive, "hostile", `its entry ${shown} ${state}`);
   }
 
   #isTaken(name: string): boolean {

@@ -11,6 +11,9 @@ import { TITLE_ANNOTATION } from "./artifact_content.ts";
 /** Annotation that oras gives to a packed directory. */
 const UNPACK = "io.deis.oras.content.unpack";
 
+/** Maximum length of the name of a file, as on Linux: its parents are looked up one by one. */
+const MAX_TITLE_LENGTH = 4095;
+
 /** Options for {@linkcode writeArtifact}. */
 export interface WriteArtifactOptions {
   /** Aborts the work. */
@@ -116,6 +119,12 @@ function planFiles(
 
 /** Returns the name of a file without empty parts. */
 function checkTitle(name: string): string {
+  if (name.length > MAX_TITLE_LENGTH) {
+    throw new ArtifactFileError(
+      `${name.slice(0, 80)}…`,
+      `the name has more than ${MAX_TITLE_LENGTH} characters`,
+    );
+  }
   const separators = Deno.build.os === "windows" ? /[/\\]/ : /\//;
   const parts = name.split(separators).filter((part) => part !== "" && part !== ".");
   const isAbsolute = separators.test(name[0] ?? "") ||

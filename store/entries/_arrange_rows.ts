@@ -1,7 +1,14 @@
 import type { WhiteoutMark } from "../../layer/extraction/whiteout.ts";
 import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
-import { DEPENDENCY, sortKey, SUPERSEDED, UNDESCRIBED } from "./_index_format.ts";
+import {
+  DEPENDENCY,
+  MAX_INDEX_BYTES,
+  RECORD_BYTES,
+  sortKey,
+  SUPERSEDED,
+  UNDESCRIBED,
+} from "./_index_format.ts";
 
 /** What the order of the rows depends on. */
 export interface RecordedEntry {
@@ -43,8 +50,13 @@ export interface ArrangedRows {
   readonly isSimple: boolean;
 }
 
-/** Sorts the entries of a layer, and adds the directories that have none. */
-export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows {
+/**
+ * Sorts the entries of a layer, and adds the directories that have none.
+ *
+ * @returns The rows; `undefined` if these directories alone would exceed the size of an index: an
+ * entry can have two thousand parents.
+ */
+export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows | undefined {
   const arranger = new RowArranger();
   const keys = entries.map(({ path }) => sortKey(path));
   const compare = (a: RecordedEntry, b: RecordedEntry) => {
@@ -53,11 +65,14 @@ export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows {
   };
   for (const entry of entries.filter(({ kind }) => kind === "none").sort(compare)) {
     arranger.add(entry);
+    if (arranger.addedBytes > MAX_INDEX_BYTES) return undefined;
   }
   return arranger.finish(entries.filter(({ kind }) => kind !== "none"));
 }
 
 class RowArranger {
+  /** Size in the index of the directories that have no entries. */
+  addedBytes = 0;
   readonly #rows: Row[] = [];
   /** The last row and those of its parents, the root first. */
   readonly #open: Row[] = [];
@@ -110,6 +125,7 @@ class RowArranger {
     let path = from;
     for (const name of directory.slice(from === "" ? 0 : from.length + 1).split("/")) {
       path += path === "" ? name : `/${name}`;
+      this.addedBytes += RECORD_BYTES + path.length;
       this.#push(newRow(path, undefined, UNDESCRIBED | DEPENDENCY));
     }
   }

@@ -56,6 +56,7 @@ export class IndexBuilder {
   finish(diffId: Digest, archiveBytes: number): Uint8Array<ArrayBuffer> | undefined {
     if (this.#isFull) return undefined;
     const arranged = arrangeRows(this.#entries);
+    if (arranged === undefined) return undefined;
     const text = this.#text.subarray(0, this.#textLength);
     const bytes = sealIndex(this.#records, text, arranged, { diffId, archiveBytes });
     return bytes.length > format.MAX_INDEX_BYTES ? undefined : bytes;

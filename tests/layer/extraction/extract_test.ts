@@ -4,6 +4,7 @@ import {
   ExtractError,
   extractLayer,
   type LayerSource,
+  MemoryTree,
   StackingExtractor,
 } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
@@ -257,6 +258,17 @@ Deno.test("extractLayer() limits the number of entries", async () => {
 
   assertEquals([error.max, error.value], [1, 2]);
   assertEquals(await exists(temp.join("one")), false);
+});
+
+Deno.test("extractLayer() limits the directories without entries", async () => {
+  const deep = Array.from({ length: 20 }, (_, i) => file(`${i}/${"a/".repeat(2000)}f`, ""));
+
+  await extractLayer(stream(tar(...deep.slice(0, 10))), new MemoryTree(), SQUASH);
+  await assertRejects(
+    () => extractLayer(stream(tar(...deep)), new MemoryTree(), SQUASH),
+    LimitError,
+    "directories without entries",
+  );
 });
 
 Deno.test("extractLayer() rejects a decompression bomb", async () => {

@@ -207,6 +207,18 @@ Deno.test.each([
   assertEquals(names, ["store"]);
 });
 
+Deno.test("writeArtifact() refuses a name that is longer than any path", async () => {
+  await using dir = await makeTempDir();
+  const { store, manifest } = await artifactOf(dir, ["a/".repeat(1_000_000) + "b", "x"]);
+
+  const error = await assertRejects(
+    () => writeArtifact(store, manifest, dir.join("out")),
+    ArtifactFileError,
+    "the name has more than 4095 characters",
+  );
+  assert(error.title.length < 100);
+});
+
 Deno.test({
   name: "writeArtifact() follows no link that is in the directory",
   ignore: Deno.build.os === "windows",

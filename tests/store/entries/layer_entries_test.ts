@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
+import { arrangeRows } from "../../../store/entries/_arrange_rows.ts";
 import {
   ContentStore,
   exportImage,
@@ -379,4 +380,18 @@ Deno.test("fsck() finds and removes damaged indexes, and those of no layer", asy
   assertEquals(found.findings.map(({ kind }) => kind), ["layer", "layer"]);
   assertEquals(repaired.findings.map(({ repaired }) => repaired), [true, true]);
   assertEquals((await fsck(box.store)).findings, []);
+});
+
+Deno.test("arrangeRows() limits the directories without entries", () => {
+  const entries = Array.from({ length: 20 }, (_, number) => ({
+    number,
+    path: `${String(number).padStart(2, "0")}/${"a/".repeat(2000)}f`,
+    type: "file" as const,
+    kind: "none" as const,
+    link: "",
+    offset: number * 512,
+  }));
+
+  assertEquals(arrangeRows(entries.slice(0, 4))?.rows.length, 4 * 2002);
+  assertEquals(arrangeRows(entries), undefined);
 });

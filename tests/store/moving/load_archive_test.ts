@@ -17,6 +17,7 @@ import {
   buildImage,
   buildIndex,
   jsonBlob,
+  nestedIndex,
   withBlobs,
 } from "../../_support/image.ts";
 import {
@@ -537,3 +538,29 @@ mountTest(
     }
   },
 );
+
+Deno.test("loadArchive() reads indexes that name the same content again and again", async () => {
+  await using dir = await makeTempDir();
+  const nested = nestedIndex(8, IMAGE, 40);
+
+  const { store, loaded } = await load(dir, ociArchive(nested, "h.io/a:1"));
+
+  assertEquals(loaded.map(({ descriptor }) => descriptor.digest), [nested.descriptor.digest]);
+  assert((await Promise.all(
+    [...nested.blobs.values()].map(({ descriptor }) => store.has(descriptor)),
+  )).every((isThere) => isThere));
+});
+
+Deno.test("loadArchive() reads names with thousands of parents", async () => {
+  await using dir = await makeTempDir();
+  const path = (i: number) => `${i}/${"a/".repeat(2000)}f`;
+  const others = Array.from({ length: 1000 }, (_, i) => file(path(i), ""));
+  const archive = ociArchive(IMAGE, "h.io/a:1");
+
+  const { loaded } = await load(dir, concat(...others, archive));
+
+  assertEquals(loaded.length, 1);
+  const under = file(`${path(1)}/g`, "");
+  const error = await assertRejects(() => load(dir, concat(...others, under, archive)));
+  assertEquals(error instanceof ArchiveError && error.fault, "hostile");
+});
