@@ -7,6 +7,7 @@ import { isRefusedWrite } from "../host/system_error.ts";
 import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { StoreError } from "../errors.ts";
+import { missingDirectories, removeEmptyDirectories, removeEmptyLayout } from "./_empty_layout.ts";
 import { LayoutContent } from "./layout_content.ts";
 
 /** Directories that only a store uses. The one that tells a store from another layout goes last. */
@@ -14,7 +15,7 @@ const STORE_FOLDERS = ["ingest", "verified", "locks"];
 
 /**
  * Writes images into an OCI layout in a directory. Each name is recorded when it is given. A new
- * layout is created with the first content, so that a source that fails leaves no empty one.
+ * layout is created with the first content, and removed at the end if nothing was stored.
  *
  * Writing takes the directories of a store. Unless the layout is a store, the end removes them:
  * that of the last of several writers, and after a failure that of the next writer, which can
@@ -24,6 +25,10 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #layout: ContentStore;
   readonly #isStore: boolean;
   readonly #signal: AbortSignal | undefined;
+  /** Whether the layout did not exist before. */
+  readonly #isNew: boolean;
+  /** Directories that did not exist before, from the inside out. */
+  readonly #missing: readonly string[];
   #hold: Promise<Hold | undefined> | undefined;
 
   private constructor(layout: ContentStore, isStore: boolean, signal: AbortSignal | undefined) {
@@ -31,6 +36,8 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     this.#layout = layout;
     this.#isStore = isStore;
     this.#signal = signal;
+    this.#isNew = lstatIfAny(`${layout.path}/oci-layout`) === undefined;
+    this.#missing = missingDirectories(layout.path);
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
@@ -40,7 +47,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
       lstatIfAny(markerOf(layout)) === undefined;
     const writer = new LayoutWriter(layout, isStore, signal);
     // No other command may prune its content meanwhile.
-    if (lstatIfAny(`${path}/oci-layout`) !== undefined) await writer.#begin();
+    if (!writer.#isNew) await writer.#begin();
     return writer;
   }
 
@@ -65,11 +72,17 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     await this.#removeFolders();
   }
 
-  /** Ends the protection against pruning. Removes the directories of a store if they are unused. */
+  /**
+   * Ends the protection against pruning. Removes the directories of a store if they are unused, and
+   * a new layout in which nothing was stored.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
-    const parts = await namesIn(`${this.#layout.path}/ingest`);
-    if (parts.length === 0) await this.#removeFolders();
+    const ingest = `${this.#layout.path}/ingest`;
+    const parts = await namesIn(ingest);
+    // A source that fails at once leaves an empty file.
+    const hasBytes = parts.some((name) => (lstatIfAny(`${ingest}/${name}`)?.size ?? 0) > 0);
+    if (!hasBytes) await this.#removeFolders();
   }
 
   /** Protects content without a name against pruning. */
@@ -110,9 +123,10 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     if (this.#isStore || lstatIfAny(markerOf(this.#layout)) === undefined) return;
     const { tryLockUnused } = await import("../content/hold.ts");
     using lock = await tryLockUnused(path);
-    for (const folder of lock === undefined ? [] : STORE_FOLDERS) {
-      await removeTree(`${path}/${folder}`);
-    }
+    if (lock === undefined) return;
+    const isEmpty = this.#isNew && await removeEmptyLayout(this.#layout);
+    for (const folder of STORE_FOLDERS) await removeTree(`${path}/${folder}`);
+    if (isEmpty) await removeEmptyDirectories(this.#missing);
   }
 }
 

@@ -332,6 +332,23 @@ Deno.test("copy() stores nothing in a dry run, and reports what it would copy", 
   assertEquals(await scene.target.content.repositories(), []);
 });
 
+Deno.test("copy() leaves no new layout if nothing of the image could be fetched", async () => {
+  await using source = writableRegistry({
+    interfere: (request, next) => {
+      const isBlob = request.method === "GET" && request.url.includes("/blobs/");
+      return isBlob ? new Response(null, { status: 404 }) : next();
+    },
+  });
+  await using directory = await makeTempDir();
+  using client = testClient();
+  await pushBuilt(source, "a:1", AMD64);
+  const layout = `oci:${directory.join("new/layout")}:v1`;
+
+  await assertRejects(() => copy(`${source.host}/a:1`, layout, { client }), NotFoundError);
+
+  assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
+});
+
 Deno.test("copy() copies to a layout and back", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { ContentStore } from "../../../store/mod.ts";
 import { LayoutWriter } from "../../../store/moving/_layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -100,4 +100,61 @@ Deno.test("LayoutWriter keeps the directories of a store", async () => {
   await writer.commit();
 
   assertEquals(await namesIn(dir.path), STORE);
+});
+
+async function pushFailing(path: string): Promise<void> {
+  await using writer = await LayoutWriter.create(path);
+  const fail = () => Promise.reject(new Error("the source broke"));
+  await writer.push(FIRST.descriptor, fail);
+}
+
+Deno.test.each([
+  { what: "a new layout and its new parents", path: "a/b/layout", left: [] },
+  { what: "a new layout, but not its directory", path: "", left: [] },
+  { what: "nothing else", path: "a", other: "a/blobs/note", left: ["a"] },
+])("LayoutWriter removes $what if nothing was stored", async ({ path, other, left }) => {
+  await using dir = await makeTempDir();
+  if (other !== undefined) {
+    await Deno.mkdir(dir.join("a/blobs"), { recursive: true });
+    await Deno.writeTextFile(dir.join(other), "");
+  }
+
+  await assertRejects(() => pushFailing(dir.join(path)), Error, "the source broke");
+
+  assertEquals(await namesIn(dir.path), left);
+  if (other !== undefined) assertEquals(await Deno.readTextFile(dir.join(other)), "");
+});
+
+Deno.test("LayoutWriter keeps an existing layout if nothing was stored", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await Deno.mkdir(`${path}/blobs`, { recursive: true });
+  await Deno.writeTextFile(`${path}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+  await Deno.writeTextFile(`${path}/index.json`, '{"schemaVersion":2,"manifests":[]}');
+
+  await assertRejects(() => pushFailing(path), Error, "the source broke");
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
+
+Deno.test("LayoutWriter keeps what was stored before a failure", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  const layer = FIRST.layers[0] ?? FIRST.config;
+
+  await assertRejects(
+    async () => {
+      await using writer = await LayoutWriter.create(path);
+      await writer.push(
+        layer.descriptor,
+        () => Promise.resolve(new Blob([layer.bytes]).stream()),
+      );
+      await pushFailing(path);
+    },
+    Error,
+    "the source broke",
+  );
+
+  const store = await ContentStore.open(path, { foreign: true });
+  assertEquals(await store.has(layer.descriptor.digest), true);
 });
