@@ -1,6 +1,7 @@
 import type { Digest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
 import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
@@ -25,6 +26,8 @@ const NO_TAG_DELETE = new Set([400, 405, 501]);
 
 /** Statuses after which content is pushed: it is missing, or the registry rejects `HEAD`. */
 const NOT_THERE = [400, 404, 405, 410, 501];
+
+const FOREIGN_ADVICE = "Ask its operator to allow layers that have URLs of other servers";
 
 /** Result of pushing a manifest. */
 export interface PushedManifest {
@@ -159,7 +162,7 @@ export class RegistryWriter {
     const registry = this.#registry(reference, options);
     const subject = formatReference(reference);
     const task = { action: `push "${subject}"`, subject };
-    return await registry.call({
+    const pushing = registry.call({
       ...this.#request(reference, task, options),
       method: "PUT",
       path,
@@ -180,6 +183,13 @@ export class RegistryWriter {
         tags: (headers.get("oci-tag") ?? "").split(",").map((name) => name.trim()),
       });
     });
+    try {
+      return await pushing;
+    } catch (error) {
+      throw isRejected(error) && hasForeignLayers(bytes, mediaType)
+        ? new RegistryError(error.problem, { ...error, advice: FOREIGN_ADVICE }, { cause: error })
+        : error;
+    }
   }
 
   async deleteManifest(
@@ -312,4 +322,21 @@ export class RegistryWriter {
 
 function nameOf({ registry, repository }: Repository): string {
   return `${registry}/${repository}`;
+}
+
+/** Returns whether a registry rejects a manifest for its content. */
+function isRejected(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && (error.registryCode ?? "").startsWith("MANIFEST_");
+}
+
+/** Returns whether a manifest has layers with URLs of other servers. */
+function hasForeignLayers(bytes: Uint8Array<ArrayBuffer>, mediaType: string): boolean {
+  try {
+    const document = parseManifest(bytes, mediaType, Infinity);
+    return document.kind === "manifest" &&
+      document.value.layers.some(({ urls = [] }) => urls.length > 0);
+  } catch {
+    // The registry has rejected it for another reason.
+    return false;
+  }
 }

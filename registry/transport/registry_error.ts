@@ -26,6 +26,16 @@ const XML_ENTITIES: Readonly<Record<string, string>> = {
   apos: "'",
   amp: "&",
 };
+/** Codes of registries that reject a change, some of them with status 500. */
+const REJECTIONS: ReadonlySet<string> = new Set([
+  "DENIED",
+  "MANIFEST_BLOB_UNKNOWN",
+  "MANIFEST_INVALID",
+  "MANIFEST_UNVERIFIED",
+  "NAME_INVALID",
+  "TAG_INVALID",
+  "UNSUPPORTED",
+]);
 const REQUEST_ID_HEADERS = [
   "x-request-id",
   "docker-request-id",
@@ -83,7 +93,10 @@ export async function registryError(
   const { code: registryCode, detail } = parseErrorBody(await readBody(answer));
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
-  const isRefusal = status >= 400 && status < 500;
+  // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
+  const isRejection = status === 500 && context.isWrite === true &&
+    REJECTIONS.has(registryCode ?? "");
+  const isRefusal = isRejection || (status >= 400 && status < 500);
   const isTokenServer = authentication === undefined;
   // The signed target of a redirect expires; the registry then returns a new one.
   const isExpired = answer.redirected && isRefusal;
@@ -95,7 +108,7 @@ export async function registryError(
     url: redactUrl(answer.url),
     registry,
     requestId: REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((id) => id) ?? undefined,
-    retryable: isTransientStatus(status) || isRateLimit || isExpired,
+    retryable: (isTransientStatus(status) && !isRejection) || isRateLimit || isExpired,
     attempts: attempt,
     retryAfterMs,
   };
@@ -233,8 +246,8 @@ function parseErrorBody(text: string): { code?: string | undefined; detail?: str
   }
   if (!isObject(body)) return {};
   const { errors, ...flat } = body;
-  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
-  const entry = isObject(first) ? first : flat;
+  const entries = Array.isArray(errors) ? errors.filter(isObject) : [];
+  const entry = entries.find(({ code }) => REJECTIONS.has(String(code))) ?? entries[0] ?? flat;
   const code = typeof entry.code === "string" && CODE_REGEXP.test(entry.code)
     ? entry.code
     : undefined;

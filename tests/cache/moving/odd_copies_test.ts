@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { copy } from "../../../mod.ts";
 import { RegistryError } from "../../../registry/mod.ts";
 import { digestOf } from "../../../spec/mod.ts";
@@ -13,6 +13,7 @@ import {
   nestedIndex,
   withBlobs,
 } from "../../_support/image.ts";
+import { dockerRegistry, peerTest } from "../../_support/peers.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
@@ -130,4 +131,24 @@ Deno.test("copy() reports that a registry stores a tag under sha256 only", async
   );
 
   assertEquals((await source.content.resolve("a", "v1"))?.digest, built.descriptor.digest);
+});
+
+peerTest({
+  name: "copy() reports at once that docker-registry rejects the URLs of a foreign layer",
+  needs: ["docker-registry"],
+}, async () => {
+  const built = rewritten({ mediaTypes: "docker" }, (rest) => ({ ...rest, layers: [FOREIGN] }));
+  await using source = writableRegistry();
+  await using target = await dockerRegistry();
+  using client = testClient();
+  await pushBuilt(source, "a:v1", built);
+
+  const error = await assertRejects(
+    () => copy(`${source.host}/a:v1`, `${target.host}/b:v1`, { client }),
+    RegistryError,
+    "answered 500 MANIFEST_BLOB_UNKNOWN",
+  );
+
+  assertEquals(error.attempts, 1);
+  assertStringIncludes(error.advice ?? "", "URLs of other servers");
 });

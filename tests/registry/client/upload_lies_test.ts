@@ -1,7 +1,7 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { NotFoundError, parseReference, RegistryError } from "../../../registry/mod.ts";
-import { type Digest, OCI_LAYER } from "../../../spec/mod.ts";
-import { noise } from "../../_support/bytes.ts";
+import { type Digest, digestOf, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { noise, toUint8Array } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
 import { readAll, testClient } from "../_client.ts";
@@ -199,4 +199,42 @@ Deno.test("pushManifest() reports a missing blob, not a missing repository", asy
     "MANIFEST_BLOB_UNKNOWN",
   );
   assertEquals([error instanceof NotFoundError, error.advice?.includes("first")], [false, true]);
+});
+
+Deno.test("pushManifest() does not repeat a request that a registry rejects with 500", async () => {
+  const digest = digestOf(new TextEncoder().encode("elsewhere"));
+  const foreign = { mediaType: OCI_LAYER, digest, size: 9, urls: ["https://127.0.0.1:1/layer"] };
+  const layers = { unknown: [], foreign: [foreign] };
+  // As docker-registry answers if it does not allow the URLs of a layer.
+  const errors = [
+    { code: "UNKNOWN", message: "unknown error" },
+    { code: "MANIFEST_BLOB_UNKNOWN", message: "blob unknown", detail: digest },
+  ];
+  await using registry = writableRegistry({
+    interfere: ({ method }, next) => {
+      return method === "PUT" ? Response.json({ errors }, { status: 500 }) : next();
+    },
+  });
+  using client = testClient();
+  const reference = parseReference(`${registry.host}/a/b:1`);
+  const push = async (what: keyof typeof layers) => {
+    const config = { mediaType: OCI_CONFIG, digest, size: 9 };
+    const manifest = { schemaVersion: 2, config, layers: layers[what] };
+    const blob = blobOf(OCI_MANIFEST, toUint8Array(JSON.stringify(manifest)));
+    return await assertRejects(
+      () => client.pushManifest(reference, blob.descriptor, blob.bytes),
+      RegistryError,
+      'answered 500 MANIFEST_BLOB_UNKNOWN, "blob unknown"',
+    );
+  };
+
+  const errorsOf = [await push("unknown"), await push("foreign")];
+
+  assertEquals(errorsOf.map(({ attempts, retryable }) => [attempts, retryable]), [
+    [1, false],
+    [1, false],
+  ]);
+  assertStringIncludes(errorsOf[0]?.advice ?? "", "Push what the document names first");
+  assertStringIncludes(errorsOf[1]?.advice ?? "", "URLs of other servers");
+  assertEquals(registry.requests.length, 2);
 });

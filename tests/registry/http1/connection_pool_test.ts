@@ -2,7 +2,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionPool } from "../../../registry/http1/connection_pool.ts";
 import type { UploadSource } from "../../../registry/http1/upload_source.ts";
 import { concat } from "../../_support/bytes.ts";
+import { makeCertificates } from "../../_support/certificates.ts";
 import { type Connections, serveConnections } from "../../_support/connections.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 
 const NO_WATCHDOG = { suspend() {}, resume() {} };
 
@@ -338,6 +340,41 @@ Deno.test("ConnectionPool.send() returns a response that precedes the end of the
   assertEquals(await sendTo(pool, server, "GET"), "200 ok");
 
   assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
+});
+
+Deno.test("ConnectionPool.send() returns a response over TLS that is followed by a reset", async () => {
+  await using dir = await makeTempDir();
+  const paths = await makeCertificates(dir.path);
+  const [ca = "", cert = "", key = ""] = await Promise.all(
+    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
+  );
+  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
+  await using _server = serveConnections(listener, async (connection) => {
+    await connection.read(new Uint8Array(1024));
+    // Closing the connection resets it, as most of the body is not read.
+    const text = "HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig";
+    await connection.write(new TextEncoder().encode(text));
+  });
+  using pool = new ConnectionPool();
+  const chunk = new Uint8Array(262_144);
+  const endless: UploadSource = {
+    size: Number.MAX_SAFE_INTEGER,
+    read: () => Promise.resolve(chunk),
+    cancel() {},
+  };
+
+  const { status, body } = await pool.send({
+    method: "PATCH",
+    url: new URL(`https://127.0.0.1:${listener.addr.port}/`),
+    headers: new Headers(),
+    body: endless,
+    signal: new AbortController().signal,
+    watchdog: NO_WATCHDOG,
+    caCerts: [ca],
+  });
+  const read = await body?.read(new Uint8Array(9));
+
+  assertEquals([status, new TextDecoder().decode(read?.value)], [413, "big"]);
 });
 
 Deno.test("ConnectionPool.send() fails with the error of the body", async () => {
