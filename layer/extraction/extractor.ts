@@ -181,14 +181,16 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   /**
-   * Sets the modes and times of directories. Call it once, after the last entry.
+   * Completes all files, and sets the modes and times of directories. Call it once, after the last
+   * entry.
    *
    * @returns The report.
-   * @throws {ExtractError} If the metadata of a directory cannot be set.
+   * @throws {ExtractError} If a file cannot be written, or metadata of a directory cannot be set.
    */
   finish(): ExtractReport {
-    this.#isFinished = true;
     try {
+      this.#tree.settle();
+      this.#isFinished = true;
       this.#names.finish();
     } catch (error) {
       throw this.#located(error);
@@ -200,6 +202,7 @@ export class LayerExtractor implements TarSink, Disposable {
   [Symbol.dispose](): void {
     attempt(() => this.#closeFile());
     if (this.#isFinished) return;
+    attempt(() => this.#tree.settle());
     this.#isFinished = true;
     attempt(() => this.#names.finish());
   }

@@ -1,6 +1,7 @@
 import { decodeName, encodeName } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
+import { FileFiller } from "./_file_filler.ts";
 import { NativeEntry, NativeFile, type NewFileStatus } from "./_native_entry.ts";
 import {
   makeDevice,
@@ -57,6 +58,7 @@ export class NativeTree implements FileTree {
   readonly root: string;
   readonly #libc: NativeLibc;
   readonly #calls: NativeLibc["symbols"];
+  readonly #filler: FileFiller;
   readonly #rootFd: number;
   readonly #how: Uint8Array<ArrayBuffer>;
   /** Open directories, the least recently used first. */
@@ -76,6 +78,7 @@ export class NativeTree implements FileTree {
     this.root = root;
     this.#libc = libc;
     this.#calls = libc.symbols;
+    this.#filler = new FileFiller(libc);
     const how = new BigUint64Array(3);
     how[0] = BigInt(O_PATH | libc.abi.openDirectory | O_CLOEXEC);
     how[2] = BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
@@ -98,6 +101,7 @@ export class NativeTree implements FileTree {
   }
 
   status(path: string): FileStatus | undefined {
+    this.#filler.settle(path);
     const fd = this.#tryLocate(path);
     if (fd < 0) return undefined;
     const flags = path === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
@@ -149,6 +153,7 @@ export class NativeTree implements FileTree {
   }
 
   openFile(path: string): TreeReader {
+    this.#filler.settle(path);
     // Opening a FIFO or a device must not block.
     const fd = this.#openAt(path, O_RDONLY | O_NONBLOCK);
     const calls = this.#calls;
@@ -174,7 +179,7 @@ export class NativeTree implements FileTree {
     const fd = this.#calls.openat(directory, this.#name, flags, permissions);
     if (!this.#made(fd, "openat", path)) return undefined;
     const status = this.#newFileStatus(fd, permissions, path);
-    return new NativeFile(this.#libc, fd, path, status);
+    return this.#filler.take(new NativeFile(this.#libc, fd, path, status), fd, path);
   }
 
   /**
@@ -207,12 +212,14 @@ export class NativeTree implements FileTree {
   }
 
   makeLink(path: string, target: string): void {
+    this.#filler.settle(target);
     const [source, directory] = this.#locateBoth(target, path);
     const result = this.#calls.linkat(source, this.#other, directory, this.#name, 0);
     this.#check(result, "linkat", path);
   }
 
   rename(from: string, to: string): void {
+    this.#filler.settle();
     const [source, directory] = this.#locateBoth(from, to);
     const result = this.#calls.renameat(source, this.#other, directory, this.#name);
     this.#check(result, "renameat", to);
@@ -231,6 +238,7 @@ export class NativeTree implements FileTree {
   }
 
   open(path: string): TreeEntry {
+    this.#filler.settle(path);
     // Changes to the entry may affect new files, if it is their directory.
     this.#newFiles = undefined;
     return new NativeEntry(this.#libc, this.#openAt(path, O_PATH), path, true);
@@ -247,11 +255,19 @@ export class NativeTree implements FileTree {
     this.#check(this.#calls.unlinkat(fd, this.#name, AT_REMOVEDIR), "unlinkat", path);
   }
 
+  settle(): void {
+    this.#filler.settle();
+  }
+
   [Symbol.dispose](): void {
-    for (const fd of this.#directories.values()) this.#calls.close(fd);
-    this.#directories.clear();
-    this.#calls.close(this.#rootFd);
-    this.#libc[Symbol.dispose]();
+    try {
+      this.#filler[Symbol.dispose]();
+    } finally {
+      for (const fd of this.#directories.values()) this.#calls.close(fd);
+      this.#directories.clear();
+      this.#calls.close(this.#rootFd);
+      this.#libc[Symbol.dispose]();
+    }
   }
 
   /** Opens the last component of a path without following it. */

@@ -114,6 +114,10 @@ export class PureTree implements FileTree {
     Deno.removeSync(this.#at(path));
   }
 
+  settle(): void {
+    // Files are complete when they are disposed of.
+  }
+
   [Symbol.dispose](): void {
     // There is nothing to close.
   }

@@ -136,6 +136,13 @@ export interface FileTree extends Disposable {
   unlink(path: string): void;
   /** Removes an empty directory. */
   removeDirectory(path: string): void;
+  /**
+   * Completes all files. Another thread may still write small files that were disposed of; whoever
+   * reads them by another way than this tree calls this first.
+   *
+   * @throws {Error} If a file cannot be written.
+   */
+  settle(): void;
 }
 
 /** Backend of a tree: system calls through FFI, or Deno's API. */

@@ -192,6 +192,9 @@ export class MemoryTree implements FileTree {
     this.unlink(path);
   }
 
+  /** Does nothing: files are always complete. */
+  settle(): void {}
+
   /** Does nothing. */
   [Symbol.dispose](): void {}
 

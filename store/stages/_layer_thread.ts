@@ -1,4 +1,5 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { mayStartWorker, startWorker } from "../../layer/start_worker.ts";
 import { PortSink, type PortSinkOptions } from "./_port_sink.ts";
 import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";
 import { packError, unpackError } from "./error_transfer.ts";
@@ -7,10 +8,9 @@ import type { MergeOptions, MergePlan } from "./layer_staging.ts";
 
 const MODULE = new URL("./_layer_worker.ts", import.meta.url);
 
-/** Whether a worker may read its module, which is a file in a checkout. Never prompts. */
+/** Whether threads can be started. */
 export function mayStartThreads(): boolean {
-  if (MODULE.protocol !== "file:") return true;
-  return Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
+  return mayStartWorker(MODULE);
 }
 
 /** A merge whose answer is awaited. */
@@ -33,7 +33,7 @@ export class LayerThread implements Disposable {
 
   constructor() {
     this.isReady = this.#started.promise;
-    this.#worker = startWorker();
+    this.#worker = startWorker(MODULE);
     if (this.#worker === undefined) {
       this.#started.resolve(false);
       return;
@@ -111,15 +111,5 @@ export class LayerThread implements Disposable {
     for (const sink of this.#sinks) sink.fail(error);
     for (const { reject } of this.#merges.values()) reject(error);
     this.#merges.clear();
-  }
-}
-
-function startWorker(): Worker | undefined {
-  if (!mayStartThreads()) return undefined;
-  try {
-    return new Worker(MODULE, { type: "module" });
-  } catch {
-    // The caller extracts in this thread instead.
-    return undefined;
   }
 }

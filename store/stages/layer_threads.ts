@@ -1,6 +1,6 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { spareFiles } from "../../layer/linux/spare_files.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { spareFiles } from "../host/file_limit.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
 import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";

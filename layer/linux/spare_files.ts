@@ -1,0 +1,18 @@
+/** Permissions without which Deno does not read `/proc/self`, and might prompt. */
+const ALL = ["read", "write", "net", "env", "run", "ffi", "sys"] as const;
+
+/** Returns how many more files this process may open; `Infinity` if that cannot be known. */
+export function spareFiles(): number {
+  if (Deno.build.os !== "linux") return Infinity;
+  const isGranted = ALL.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+  if (!isGranted) return Infinity;
+  try {
+    const limits = Deno.readTextFileSync("/proc/self/limits");
+    const limit = Number(/^Max open files +([0-9]+)/m.exec(limits)?.[1] ?? Infinity);
+    // Listing the open files takes longer, and hardly any process comes near a high limit.
+    return limit > 512 ? limit : limit - Deno.readDirSync("/proc/self/fd").toArray().length;
+  } catch {
+    // There is no /proc in some sandboxes.
+    return Infinity;
+  }
+}

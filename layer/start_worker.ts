@@ -1,0 +1,25 @@
+/**
+ * Whether a worker may read its module, which is a file in a checkout. Never prompts.
+ *
+ * @param module URL of the module.
+ */
+export function mayStartWorker(module: URL): boolean {
+  if (module.protocol !== "file:") return true;
+  return Deno.permissions.querySync({ name: "read", path: module }).state === "granted";
+}
+
+/**
+ * Starts a worker.
+ *
+ * @param module URL of its module.
+ * @returns The worker; `undefined` if it cannot be started.
+ */
+export function startWorker(module: URL): Worker | undefined {
+  if (!mayStartWorker(module)) return undefined;
+  try {
+    return new Worker(module, { type: "module" });
+  } catch {
+    // The caller does the work in this thread.
+    return undefined;
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * A worker that fills small files for another thread until that has no more of them.
+ *
+ * @module
+ */
+import { openLibc } from "../linux/native_libc.ts";
+import { FileSlots } from "./_file_slots.ts";
+
+/** The part of a worker's global scope in use; the types of a window differ. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<SharedArrayBuffer>) => void) | null;
+}
+
+(globalThis as unknown as WorkerScope).onmessage = ({ data: memory }) => {
+  const libc = openLibc();
+  if (typeof libc === "string") return;
+  new FileSlots(memory).serve(libc);
+  libc[Symbol.dispose]();
+};
