@@ -1,16 +1,19 @@
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
-import { formatReference } from "../../registry/reference.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
 import { CommandError } from "../frame/errors.ts";
 import type { Session } from "../frame/session.ts";
 import { ImageFinder } from "./image_finder.ts";
+import type { LayerProgress } from "./layer_progress.ts";
 import { notePartialLayer } from "./note_partial_layer.ts";
 import { locateImage } from "./references.ts";
 
 /** The files of an image, valid until disposal. */
-export interface OpenImageFiles extends Disposable {
+export interface OpenImageFiles extends AsyncDisposable {
   readonly files: ImageFiles;
+  /** Hides the progress of downloads. A result on the same terminal must not be mixed with it. */
+  hideProgress(): Promise<void>;
 }
 
 /** Opens the files of the image named by the first operand. */
@@ -26,16 +29,31 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
       session.signal,
     );
     session.own(held);
-    const { image, reference } = held.found;
+    const { image, reference, source: place } = held.found;
     session.workOn(`${formatReference(reference)} ${session.operands[1] ?? ""}`.trim());
     const { signal, warn: onWarning } = session;
     const onPartialLayer = notePartialLayer(session);
-    const files = new ImageFiles(store, image, { signal, onWarning, onPartialLayer });
-    return { files, [Symbol.dispose]: () => finder[Symbol.dispose]() };
+    const progress = place === "store" ? undefined : await showProgress(session, reference);
+    const options = { ...progress?.listener, signal, onWarning, onPartialLayer };
+    return {
+      files: new ImageFiles(store, image, options),
+      async hideProgress() {
+        await progress?.[Symbol.asyncDispose]();
+      },
+      async [Symbol.asyncDispose]() {
+        await progress?.[Symbol.asyncDispose]();
+        finder[Symbol.dispose]();
+      },
+    };
   } catch (error) {
     finder[Symbol.dispose]();
     throw error;
   }
+}
+
+async function showProgress(session: Session, reference: Reference): Promise<LayerProgress> {
+  const { showLayers } = await import("./layer_progress.ts");
+  return showLayers(session, formatReference(reference));
 }
 
 /** Returns the error for a path that leads to nothing in an image, and says which symlink dangles. */

@@ -122,6 +122,36 @@ for (const columns of [100, 30]) {
 }
 
 peerTest({
+  name: "oci cat and ls show the download of layers on a terminal, before their result",
+  needs: ["script", "stty"],
+}, async () => {
+  await using dir = await makeTempDir();
+  const built = largeImage();
+  const digest = (built.layers[0]?.descriptor.digest ?? "").slice(0, 19);
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
+  const show = async (store: string, ...args: readonly string[]) => {
+    const terminal = await ociAtTerminal(args, { OCI_STORE: dir.join(store) }, 100);
+    assertEquals(await terminal.end(), 0);
+    return terminal.screen;
+  };
+  const image = ["--platform", "linux/amd64", `${server.host}/app:1`];
+
+  const listed = await show("a", "ls", ...image);
+  const again = await show("a", "ls", ...image);
+  const quiet = await show("b", "ls", "--quiet", ...image);
+  const read = await show("c", "cat", ...image, "zeros");
+
+  assertEquals([again, quiet], ["zeros\r\n", "zeros\r\n"]);
+  assertStringIncludes(listed, digest);
+  for (const [screen, result] of [[listed, "zeros\r\n"], [read, "\0".repeat(3_000_000)]] as const) {
+    assert(screen.endsWith(result), "the result is not last");
+    const before = screen.slice(0, -result.length);
+    assertStringIncludes(before, "1 layer done");
+    assert(before.includes(SHOW_CURSOR), "the progress is still there");
+  }
+});
+
+peerTest({
   name: "oci pull draws nothing if TERM is dumb",
   needs: ["script", "stty"],
 }, async () => {

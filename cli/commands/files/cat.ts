@@ -28,9 +28,10 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
   if (path === "") throw new UsageError("the path is empty", "Specify a path");
-  using image = await openImageFiles(session);
+  await using image = await openImageFiles(session);
   const content = await open(image.files, path);
   if (content === undefined) throw await missing(image.files, path);
+  await image.hideProgress();
   for await (const chunk of content) await session.output.bytes(chunk);
 }
 

@@ -39,15 +39,21 @@ export async function run(session: Session): Promise<void> {
   const [, path = "/"] = session.operands;
   if (path === "") throw new UsageError("the path is empty", "Specify a path or leave it out");
   const { json, long } = session.options<LsOptions>();
-  using image = await openImageFiles(session);
+  await using image = await openImageFiles(session);
   const list = () => listFiles(image.files, path);
-  if (json) return await printJson(session, await list());
-  if (long) return await printTable(session, list);
+  const print = async (text: string) => {
+    await image.hideProgress();
+    await printText(session, text);
+  };
+  if (json) return await printJson(print, await list());
+  if (long) return await printTable(print, list);
   for await (const lines of inBatches(await list(), (file) => printable(file.path))) {
-    await print(session, `${lines.join("\n")}\n`);
+    await print(`${lines.join("\n")}\n`);
   }
 }
 
+/** Prints text of the result. */
+type Print = (text: string) => Promise<void>;
 type Files = AsyncIterable<ImageFile> | Iterable<ImageFile>;
 
 /** Number of files to print at once; an image may have a million. */
@@ -67,30 +73,27 @@ async function* inBatches<T>(
 }
 
 /** Prints a JSON array as `Output.json` would, without holding all of it in memory. */
-async function printJson(
-  session: Session,
-  files: Files,
-): Promise<void> {
+async function printJson(print: Print, files: Files): Promise<void> {
   let opening = "[\n";
   for await (const batch of inBatches(files, describeFile)) {
     const items = JSON.stringify(batch, undefined, 2).slice(2, -2);
-    await print(session, opening + escaped(items));
+    await print(opening + escaped(items));
     opening = ",\n";
   }
-  await session.output.text(opening === ",\n" ? "\n]" : "[]");
+  await print(opening === ",\n" ? "\n]\n" : "[]\n");
 }
 
 /** Prints a table in two passes; the first measures the columns, so memory use stays small. */
-async function printTable(session: Session, list: () => Promise<Files>): Promise<void> {
+async function printTable(print: Print, list: () => Promise<Files>): Promise<void> {
   let widths: readonly number[] = [];
   for await (const file of await list()) widths = widened(widths, row(file));
   for await (const rows of inBatches(await list(), row)) {
-    await print(session, `${fitToTerminal(formatTable(rows, [1, 3], widths)).join("\n")}\n`);
+    await print(`${fitToTerminal(formatTable(rows, [1, 3], widths)).join("\n")}\n`);
   }
 }
 
 /** Prints text and frees its memory at once; it may have hundreds of megabytes. */
-async function print(session: Session, text: string): Promise<void> {
+async function printText(session: Session, text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text);
   await session.output.bytes(bytes);
   bytes.buffer.transfer(0);

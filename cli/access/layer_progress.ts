@@ -1,0 +1,41 @@
+import { ProgressMeter } from "../../cache/progress_meter.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { LayerListener } from "../../store/content/layer_listener.ts";
+import type { Session } from "../frame/session.ts";
+import { showProgress } from "./show_progress.ts";
+
+/** Progress of the layers that a command downloads as it needs them. Disposing of it hides it. */
+export interface LayerProgress extends AsyncDisposable {
+  readonly listener: LayerListener;
+}
+
+/**
+ * Shows the download of layers of an image on a terminal. Elsewhere it shows nothing, because the
+ * result of the command is not the image.
+ */
+export function showLayers(session: Session, name: string): LayerProgress {
+  if (!Deno.stderr.isTerminal()) return { listener: {}, async [Symbol.asyncDispose]() {} };
+  const shown = showProgress(session);
+  let meter: ProgressMeter | undefined;
+  let isOver = false;
+  const expect = (layer: Descriptor): ProgressMeter => {
+    meter ??= new ProgressMeter(name, { layers: [], documents: [] }, (event) => {
+      if (!isOver) shown.report(event);
+    });
+    meter.expect(layer, true);
+    return meter;
+  };
+  return {
+    listener: {
+      onProgress: (layer, progress) => expect(layer).update(layer, progress),
+      onLayer: (layer, { status, ...progress }) => {
+        if (status === "fetched") expect(layer).finish(layer, progress);
+      },
+    },
+    async [Symbol.asyncDispose]() {
+      if (isOver) return;
+      isOver = true;
+      await shown[Symbol.asyncDispose]();
+    },
+  };
+}
