@@ -155,8 +155,8 @@ export class Holds {
       stack.move();
       return own;
     } catch (error) {
-      // The blob may be there already.
-      if (!isDiskFull(error)) throw error;
+      // The blob may be there already. On a read-only file system, nothing can be pruned.
+      if (!isDiskFull(error) && !isRefusedWrite(error)) throw error;
       return undefined;
     }
   }

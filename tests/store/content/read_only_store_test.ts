@@ -1,0 +1,33 @@
+import { assertEquals } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { pull } from "../../../mod.ts";
+import { buildImage } from "../../_support/image.ts";
+import { peerTest, runPeer, writeLayout } from "../../_support/peers.ts";
+import { ROOT } from "../../_support/process.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const READ_ONLY =
+  'mount --bind "$STORE" "$STORE" && mount -o remount,bind,ro "$STORE" && exec "$@"';
+
+peerTest({
+  name: "unpack() reads an image from a used store on a read-only file system",
+  needs: ["unshare", "mount"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir();
+  const image = buildImage({ layers: [tar(file("etc/motd", "hello"))] });
+  await writeLayout(temp.join("layout"), { v1: image });
+  const store = temp.join("store");
+  // The pull creates the directories that a writable store uses for its locks.
+  await pull(`oci:${temp.join("layout")}:v1`, { store, platform: "linux/amd64" });
+  const script = fromFileUrl(new URL("_use_read_only.ts", import.meta.url));
+
+  const { stdout } = await runPeer("unshare", [
+    ...["-m", "sh", "-c", READ_ONLY, "sh"],
+    ...[Deno.execPath(), "run", "-A", "--no-check", `--config=${ROOT}/deno.json`, script],
+    ...[store, "localhost/layout:v1"],
+  ], { inheritEnv: true, env: { STORE: store } });
+
+  assertEquals(JSON.parse(stdout), ["hello", "hello", "hello"]);
+});
