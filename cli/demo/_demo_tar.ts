@@ -28,11 +28,6 @@ export function demoTar(entries: readonly DemoEntry[]): Uint8Array<ArrayBuffer> 
       uid: owner,
       gid: owner,
       size: bytes.length,
-      mtime: 0,
-      mtimeNs: 0,
-      devmajor: 0,
-      devminor: 0,
-      xattrs: new Map(),
     });
     return [header, bytes, tarPadding(bytes.length)];
   });

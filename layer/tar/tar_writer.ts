@@ -1,11 +1,77 @@
 import { encodeName } from "../file_name.ts";
 import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
 
-/** Header of an entry to write. */
-export type TarHeaderInput = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
+/** Header of an entry to write. Only the type and the name are required. */
+export interface TarHeaderInput extends Pick<TarHeader, "path" | "segments" | "type"> {
+  /**
+   * Target of a link.
+   *
+   * @default {""}
+   */
+  readonly linkname?: string | undefined;
+  /**
+   * Permission, set-user-ID, set-group-ID and sticky bits.
+   *
+   * @default `0o755` for a directory, `0o777` for a symlink, `0o644` otherwise.
+   */
+  readonly mode?: number | undefined;
+  /**
+   * User ID.
+   *
+   * @default {0}
+   */
+  readonly uid?: number | undefined;
+  /**
+   * Group ID.
+   *
+   * @default {0}
+   */
+  readonly gid?: number | undefined;
+  /**
+   * Size of the file in bytes, including holes; 0 for other types.
+   *
+   * @default {0}
+   */
+  readonly size?: number | undefined;
+  /**
+   * Modification time: whole seconds since 1970, rounded down.
+   *
+   * @default {0}
+   */
+  readonly mtime?: number | undefined;
+  /**
+   * Nanoseconds after `mtime`.
+   *
+   * @default {0}
+   */
+  readonly mtimeNs?: number | undefined;
+  /**
+   * Major device number.
+   *
+   * @default {0}
+   */
+  readonly devmajor?: number | undefined;
+  /**
+   * Minor device number.
+   *
+   * @default {0}
+   */
+  readonly devminor?: number | undefined;
+  /**
+   * Extended attributes by name; values are bytes.
+   *
+   * @default None.
+   */
+  readonly xattrs?: ReadonlyMap<string, Uint8Array> | undefined;
+}
+
+/** A header in which each value is known. */
+type CompleteHeader = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
 
 const BLOCK = 512;
 const ENCODER = new TextEncoder();
+/** Permissions of entries without a mode. */
+const MODES: Partial<Record<TarEntryType, number>> = { directory: 0o755, symlink: 0o777 };
 /** Maximum values of octal fields. */
 const MAX_ID = 0o7777777;
 const MAX_SIZE = 0o77777777777;
@@ -28,29 +94,35 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  *
  * Equal input results in equal bytes. An archive ends with 1024 zero bytes.
  *
- * @param header The entry.
+ * @param input The entry.
  * @returns The blocks.
  * @throws {RangeError} If a number is not an integer, or if it is negative and not an owner or a
  * time.
  *
- * @example Write a link
+ * @example Write a file and a link
  * ```ts
- * import { tarHeader, TarParser } from "@x/oci/layer";
+ * import { tarHeader, tarPadding, UntarStream } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const names: string[] = [];
- * const parser = new TarParser({ entry: ({ path }) => names.push(path), data() {}, end() {} });
- * parser.push(tarHeader({
- *   type: "symlink", path: "bin", linkname: "usr/bin", mode: 0o777, uid: 0, gid: 0,
- *   size: 0, mtime: 0, mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map(),
- * }));
- * parser.push(new Uint8Array(1024));
- * parser.finish();
+ * const content = new TextEncoder().encode("hello");
+ * const archive = new Blob([
+ *   tarHeader({ type: "file", path: "etc/motd", size: content.length }),
+ *   content,
+ *   tarPadding(content.length),
+ *   tarHeader({ type: "symlink", path: "motd", linkname: "etc/motd" }),
+ *   new Uint8Array(1024),
+ * ]);
  *
- * assertEquals(names, ["bin"]);
+ * const names: string[] = [];
+ * for await (const { path, readable } of archive.stream().pipeThrough(new UntarStream())) {
+ *   names.push(path);
+ *   await readable?.cancel();
+ * }
+ * assertEquals(names, ["etc/motd", "motd"]);
  * ```
  */
-export function tarHeader(header: TarHeaderInput): Uint8Array<ArrayBuffer> {
+export function tarHeader(input: TarHeaderInput): Uint8Array<ArrayBuffer> {
+  const header = completeHeader(input);
   const { type, linkname, size, segments } = header;
   const path = type === "directory" ? `${header.path.replace(/\/$/, "")}/` : header.path;
   const map = segments === undefined ? undefined : sparseMap(segments, size);
@@ -102,6 +174,27 @@ export function tarPadding(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array((BLOCK - size % BLOCK) % BLOCK);
 }
 
+function completeHeader(input: TarHeaderInput): CompleteHeader {
+  const { type, path, segments, linkname = "", mode = MODES[type] ?? 0o644 } = input;
+  const { uid = 0, gid = 0, size = 0, mtime = 0, mtimeNs = 0 } = input;
+  const { devmajor = 0, devminor = 0, xattrs = new Map() } = input;
+  const times = { mtime, mtimeNs };
+  return {
+    type,
+    path,
+    segments,
+    linkname,
+    mode,
+    uid,
+    gid,
+    size,
+    ...times,
+    devmajor,
+    devminor,
+    xattrs,
+  };
+}
+
 /** Fields that differ between the block of an entry and that of its extended header. */
 interface BlockFields {
   readonly name: string;
@@ -111,7 +204,7 @@ interface BlockFields {
 }
 
 function ustarBlock(
-  { mode, uid, gid, mtime, devmajor, devminor }: TarHeaderInput,
+  { mode, uid, gid, mtime, devmajor, devminor }: CompleteHeader,
   { name, linkname, size, flag }: BlockFields,
 ): Uint8Array<ArrayBuffer> {
   const block = new Uint8Array(BLOCK);
@@ -177,7 +270,7 @@ function numberRecord(key: string, value: number, max: number): Uint8Array[] {
   return value >= 0 && value <= max ? [] : [record(key, ENCODER.encode(String(value)))];
 }
 
-function timeRecord({ mtime, mtimeNs }: TarHeaderInput): Uint8Array[] {
+function timeRecord({ mtime, mtimeNs }: CompleteHeader): Uint8Array[] {
   if (mtimeNs === 0 && mtime >= 0 && mtime <= MAX_SIZE) return [];
   return [record("mtime", ENCODER.encode(formatTime(mtime, mtimeNs)))];
 }

@@ -195,7 +195,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   async #makeDirectories(digest: Digest): Promise<void> {
     const missing = ["blobs", `blobs/${digestAlgorithm(digest)}`]
       .filter((path) => !this.#directories.has(path));
-    for (const path of missing) await this.#write(entryHeader("directory", path, 0));
+    for (const path of missing) await this.#write(tarHeader({ type: "directory", path }));
     for (const path of missing) this.#directories.add(path);
   }
 
@@ -209,7 +209,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     const kept: Uint8Array<ArrayBuffer>[] = [];
     const verifier = new Verifier(descriptor);
     let written = 0;
-    await this.#write(entryHeader("file", blobName(digest), size));
+    await this.#write(tarHeader({ type: "file", path: blobName(digest), size }));
     for await (const chunk of await open({ signal, reuseMemory: true, raw: true })) {
       verifier.update(chunk);
       if (isDocument) kept.push(chunk.slice());
@@ -238,7 +238,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
 
   async #writeJson(name: string, value: unknown): Promise<void> {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
-    await this.#write(entryHeader("file", name, bytes.length));
+    await this.#write(tarHeader({ type: "file", path: name, size: bytes.length }));
     await this.#write(bytes);
     await this.#write(tarPadding(bytes.length));
   }
@@ -293,27 +293,6 @@ function streamOutput(sink: { write(bytes: Uint8Array): Promise<unknown> }): Arc
 
 function blobName(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
-}
-
-function entryHeader(
-  type: "file" | "directory",
-  path: string,
-  size: number,
-): Uint8Array<ArrayBuffer> {
-  return tarHeader({
-    type,
-    path,
-    linkname: "",
-    mode: type === "file" ? 0o644 : 0o755,
-    uid: 0,
-    gid: 0,
-    size,
-    mtime: 0,
-    mtimeNs: 0,
-    devmajor: 0,
-    devminor: 0,
-    xattrs: new Map(),
-  });
 }
 
 function indexEntry({ name, descriptor }: NamedDocument): Record<string, unknown> {

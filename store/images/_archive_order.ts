@@ -42,20 +42,7 @@ export class ArchiveOrder {
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
     yield* this.#open(parentPath(path));
     const { mode, uid, gid, mtime, mtimeNs } = status;
-    yield tarHeader({
-      type: "hardlink",
-      path,
-      linkname: target,
-      mode,
-      uid,
-      gid,
-      size: 0,
-      mtime,
-      mtimeNs,
-      devmajor: 0,
-      devminor: 0,
-      xattrs: new Map(),
-    });
+    yield tarHeader({ type: "hardlink", path, linkname: target, mode, uid, gid, mtime, mtimeNs });
   }
 
   /** Writes empty directories and the directories whose times have to be set again. */

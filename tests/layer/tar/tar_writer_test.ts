@@ -38,7 +38,7 @@ const PATH = fc.array(NAME, { minLength: 1, maxLength: 4 }).map((names) => names
 const TYPE = fc.constantFrom<TarEntryType>(
   ...["directory", "symlink", "hardlink", "fifo", "character-device", "block-device"] as const,
 );
-const HEADER: fc.Arbitrary<TarHeaderInput> = fc.record({
+const HEADER = fc.record({
   type: TYPE,
   path: PATH,
   linkname: PATH,
@@ -71,20 +71,37 @@ Deno.test("tarHeader() writes what TarParser reads", () => {
   }));
 });
 
-const FILE: TarHeaderInput = {
-  type: "file",
-  path: "f",
-  linkname: "",
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: 0,
-  mtimeNs: 0,
-  devmajor: 0,
-  devminor: 0,
-  xattrs: new Map(),
-};
+const FILE: TarHeaderInput = { type: "file", path: "f" };
+
+Deno.test("tarHeader() completes an entry of which only type and name are known", () => {
+  const types: readonly TarEntryType[] = ["directory", "file", "symlink"];
+  const found = read(...types.map((type) => tarHeader({ type, path: type })));
+
+  assertEquals(found.map(({ header: { path, mode } }) => [path, mode]), [
+    ["directory/", 0o755],
+    ["file", 0o644],
+    ["symlink", 0o777],
+  ]);
+  const [, entry] = found;
+  const { offset: _offset, pax, ...header } = entry?.header ?? {} as TarHeader;
+  assertEquals(pax, undefined);
+  assertEquals({ ...header, xattrs: [...header.xattrs] }, {
+    type: "file",
+    path: "file",
+    linkname: "",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    uname: "",
+    gname: "",
+    size: 0,
+    mtime: 0,
+    mtimeNs: 0,
+    devmajor: 0,
+    devminor: 0,
+    xattrs: [],
+  });
+});
 
 Deno.test("tarHeader() writes sizes that exceed octal fields", () => {
   const size = 20_000_000_000;
