@@ -32,6 +32,7 @@ export interface UnpackedImage {
  * @returns The image and a report.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {UnpackError} If the directory is not empty.
+ * @throws {RangeError} If its name is.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
  *
@@ -58,7 +59,7 @@ export async function unpack(
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, options);
   const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
-  if (hasContent(directory)) {
+  if (directory === "" || hasContent(directory)) {
     const { checkUnpackDirectory } = await unpacking;
     await checkUnpackDirectory(source.store, directory, options);
   }

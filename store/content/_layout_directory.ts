@@ -86,6 +86,10 @@ export class LayoutDirectory {
    */
   static async open(path: string, options: LayoutDirectoryOptions): Promise<LayoutDirectory> {
     const { foreign = false } = options;
+    // An empty name, as of an unset variable, would put the blobs into the root directory.
+    if (path === "") {
+      throw new RangeError('Cannot open a store: the name of the directory must not be ""');
+    }
     if (!foreign && checkStoreRoot(path)) {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
     }

@@ -86,6 +86,7 @@ export class ContentStore {
    * @returns The store.
    * @throws {StoreError} If the path is not a store.
    * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
+   * @throws {RangeError} If the path is empty.
    */
   static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
     const layout = await LayoutDirectory.open(path, {

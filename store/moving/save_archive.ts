@@ -75,6 +75,7 @@ export interface SaveArchiveOptions
  * @returns The documents that were saved, in the same order.
  * @throws {StoreError} If a part of an image is not in the store.
  * @throws {PlatformError} If an image has nothing for the platform.
+ * @throws {RangeError} If there are no images.
  *
  * @example Save an image and read the archive
  * ```ts
@@ -107,7 +108,9 @@ export async function saveArchive(
     ? await LayoutWriter.create(path, options.signal)
     : await ImageArchiveWriter.create(path, format, { output });
   const saved: SavedImage[] = [];
-  for (const { name, descriptor } of typeof images === "function" ? await images() : images) {
+  const chosen = typeof images === "function" ? await images() : images;
+  if (chosen.length === 0) throw new RangeError("Cannot save images: the list has none");
+  for (const { name, descriptor } of chosen) {
     const isWhole = platform === undefined && format !== "docker-archive" &&
       await isComplete(store, descriptor);
     const root = isWhole

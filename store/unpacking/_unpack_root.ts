@@ -86,6 +86,7 @@ export class UnpackRoot implements AsyncDisposable {
    * @throws {UnpackError} If it has content, or another process is unpacking into it.
    */
   static async open(directory: string, options: UnpackRootOptions): Promise<UnpackRoot> {
+    refuseNoName(directory);
     for (let attempt = 1;; attempt++) {
       const made = await makeDirectories(resolve(directory));
       try {
@@ -105,6 +106,7 @@ export class UnpackRoot implements AsyncDisposable {
    * @throws {UnpackError} If it is not a directory, or has content that it must not have.
    */
   static async check(directory: string, { store, force }: UnpackRootOptions): Promise<void> {
+    refuseNoName(directory);
     const info = statIfAny(directory);
     if (info === undefined) return;
     const path = await Deno.realPath(directory);
@@ -288,6 +290,12 @@ function notCreated(path: string, cause: unknown): UnpackError {
     advice: "Choose another directory",
     cause,
   });
+}
+
+/** An empty name, as of an unset variable, would be the current directory. */
+function refuseNoName(directory: string): void {
+  if (directory !== "") return;
+  throw new RangeError('Cannot unpack an image: the name of the directory must not be ""');
 }
 
 function refused(directory: string, path: string, { problem, ...facts }: Refusal): UnpackError {

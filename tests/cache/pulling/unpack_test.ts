@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { unpack } from "../../../cache/mod.ts";
 import { formatReference, parseReference } from "../../../registry/mod.ts";
 import { ContentStore, prune } from "../../../store/mod.ts";
@@ -30,4 +30,19 @@ Deno.test("unpack() fetches an image again that is pruned after it was found", a
 
   assertEquals(await Deno.readTextFile(directory.join("second", "a")), "a");
   assertEquals((await (await ContentStore.open(store)).references()).length, 1);
+});
+
+Deno.test("unpack() refuses a directory or a store without a name before it pulls", async () => {
+  await using directory = await makeTempDir();
+  const client = new FakeClient(BUILT);
+  const store = directory.join("store");
+
+  await assertRejects(() => unpack(REFERENCE, "", { store, client }), RangeError, '""');
+  await assertRejects(
+    () => unpack(REFERENCE, directory.join("out"), { store: "", client }),
+    RangeError,
+  );
+
+  assertEquals(client.calls, []);
+  assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
 });

@@ -229,3 +229,14 @@ Deno.test("saveArchive() writes indexes that name the same content again and aga
   using archive = await ImageArchive.open(dir.join("a.tar"), { spoolDirectory: dir.path });
   assertEquals((await archive.resolve("h.io/a:1"))?.digest, descriptor.digest);
 });
+
+Deno.test("saveArchive() refuses to write an archive without images", async () => {
+  await using dir = await makeTempDir();
+  const store = await storeOf(dir, IMAGE);
+
+  for (const format of ["oci-archive", "docker-archive", "oci-dir"] as const) {
+    await assertRejects(() => saveArchive(store, [], dir.join("out"), { format }), RangeError);
+  }
+
+  assertEquals(await namesIn(dir.path), ["store"]);
+});
