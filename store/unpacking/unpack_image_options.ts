@@ -56,9 +56,10 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Maximum number of decompressed bytes per compressed byte, for layers of more than 64 MiB.
+   * Maximum number of decompressed bytes per compressed byte, for layers of more than 64 MiB. Long
+   * runs of zeros do not count, unless `maxBytes` is 0. The default is more than gzip can reach.
    *
-   * @default {1000}
+   * @default {1100}
    */
   readonly maxRatio?: number | undefined;
   /**
