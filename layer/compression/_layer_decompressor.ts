@@ -5,7 +5,6 @@ import { StreamCodec } from "./_stream_codec.ts";
 import { SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
 import { detectCompression, DETECTION_SIZE, unsupportedFormat } from "./compression.ts";
-import { zerosEnd } from "../zeros.ts";
 import { DecompressError } from "./decompress_error.ts";
 import {
   type Decompressor,
@@ -47,12 +46,10 @@ export class LayerDecompressor implements Decompressor {
   #offset = 0;
   #bytesIn = 0;
   #bytesOut = 0;
-  /** Number of zeros among the output that do not count for the ratio. */
-  #zeros = 0;
 
   /** Creates a decompressor; `isSync` selects the codec. */
   constructor(options: LayerDecompressorOptions, isSync: boolean) {
-    const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1100, maxWindow = 134_217_728 } = options;
+    const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;
       throw new RangeError(`Cannot decompress: "${name}" must be >= 0, but it is ${value}`);
@@ -184,24 +181,12 @@ export class LayerDecompressor implements Decompressor {
     if (this.#bytesOut > this.#maxBytes) {
       throw new LimitError("bytes", this.#maxBytes, this.#bytesOut, subject, "maxBytes");
     }
-    if (this.#isDense(bytes)) {
-      const ratio = Math.floor((this.#bytesOut - this.#zeros) / this.#bytesIn) + 1;
+    if (this.#bytesOut > RATIO_FROM && this.#bytesOut > this.#maxRatio * this.#bytesIn) {
+      const ratio = Math.floor(this.#bytesOut / this.#bytesIn) + 1;
       const limit = "bytes for each compressed one";
       throw new LimitError(limit, this.#maxRatio, ratio, subject, "maxRatio");
     }
     return bytes;
-  }
-
-  /**
-   * Whether the output exceeds the ratio. Zeros beyond it do not count if the output is limited:
-   * they are the content of honest sparse files, and become holes.
-   */
-  #isDense(bytes: Uint8Array): boolean {
-    const max = Math.max(RATIO_FROM, this.#maxRatio * this.#bytesIn);
-    if (this.#bytesOut - this.#zeros <= max) return false;
-    if (this.#maxBytes === Infinity || zerosEnd(bytes, 0) < bytes.length) return true;
-    this.#zeros += bytes.length;
-    return false;
   }
 
   #fail(state: string, options?: ErrorOptions): DecompressError {

@@ -17,10 +17,9 @@ export interface DecompressOptions {
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Maximum number of decompressed bytes per compressed byte, for outputs of more than 64 MiB. Long
-   * runs of zeros do not count, unless `maxBytes` is 0. The default is more than gzip can reach.
+   * Maximum number of decompressed bytes per compressed byte, for outputs of more than 64 MiB.
    *
-   * @default {1100}
+   * @default {1000}
    */
   readonly maxRatio?: number | undefined;
   /**

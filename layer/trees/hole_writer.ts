@@ -1,4 +1,3 @@
-import { zerosEnd, zerosStart } from "../zeros.ts";
 import type { TreeFile } from "./file_tree.ts";
 
 /** Minimum length of a run of zeros that becomes a hole. */
@@ -7,9 +6,9 @@ const HOLE_BYTES = 65_536;
 const HELD_BYTES = 4096;
 const ZEROS = new Uint8Array(HOLE_BYTES);
 
-/** Writes a new file sequentially, with holes in place of long runs of zeros. */
+/** Writes a file sequentially, with holes in place of long runs of zeros. */
 export class HoleWriter {
-  readonly #file: Pick<TreeFile, "truncate" | "write">;
+  readonly #file: TreeFile;
   /** End of the content so far. */
   #end = 0;
   /** Size of the file so far. */
@@ -17,7 +16,7 @@ export class HoleWriter {
   /** Start of the run of zeros that ends at `#end`. */
   #zeros = 0;
 
-  constructor(file: Pick<TreeFile, "truncate" | "write">) {
+  constructor(file: TreeFile) {
     this.#file = file;
   }
 
@@ -82,4 +81,44 @@ export class HoleWriter {
     const from = Math.max(this.#written, this.#zeros);
     if (from < end) this.#write(ZEROS.subarray(0, end - from), from);
   }
+}
+
+/** Returns the end of the zeros that start at `from`. */
+function zerosEnd(bytes: Uint8Array, from: number): number {
+  let at = from;
+  const { length } = bytes;
+  while (at < length && ((bytes.byteOffset + at) & 3) !== 0) {
+    if (bytes[at] !== 0) return at;
+    at++;
+  }
+  // The remaining bytes may be fewer than a word.
+  if (length - at < 4) return endByBytes(bytes, at);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >>> 2);
+  let word = 0;
+  while (word < words.length && words[word] === 0) word++;
+  return endByBytes(bytes, at + word * 4);
+}
+
+function endByBytes(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (at < bytes.length && bytes[at] === 0) at++;
+  return at;
+}
+
+/** Returns the start of the zeros that end at `to`, at least `limit`. */
+function zerosStart(bytes: Uint8Array, to: number, limit: number): number {
+  let at = to;
+  while (at > limit && ((bytes.byteOffset + at) & 3) !== 0) {
+    if (bytes[at - 1] !== 0) return at;
+    at--;
+  }
+  const count = (at - limit) >>> 2;
+  if (count > 0) {
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at - count * 4, count);
+    let word = count;
+    while (word > 0 && words[word - 1] === 0) word--;
+    at -= (count - word) * 4;
+  }
+  while (at > limit && bytes[at - 1] === 0) at--;
+  return at;
 }

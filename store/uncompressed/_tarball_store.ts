@@ -1,5 +1,4 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
-import { HoleWriter } from "../../layer/trees/hole_writer.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
@@ -9,7 +8,7 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballMarks, tarballPath } from "../content/tarballs.ts";
 import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
-import { lstatIfAny, removeIfAny, writeAllSync } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny, writeAll } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import type { Layer } from "../images/image.ts";
@@ -112,18 +111,8 @@ async function decompressTo(
   layer: Layer,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const writer = new HoleWriter({
-    write: (bytes, position) => {
-      file.seekSync(position, Deno.SeekMode.Start);
-      writeAllSync(file, bytes);
-    },
-    truncate: (size) => file.truncateSync(size),
-  });
-  let size = 0;
   for await (const chunk of await layer.uncompressed({ signal })) {
     signal?.throwIfAborted();
-    writer.write(chunk, size);
-    size += chunk.length;
+    await writeAll(file, chunk);
   }
-  writer.finish(size);
 }

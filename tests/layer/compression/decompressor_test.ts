@@ -298,36 +298,11 @@ Deno.test("openDecompressor() stops at maxBytes", async () => {
   assertEquals(await decompress(GZIP, { maxBytes: 0 }), CONTENT);
 });
 
-/** 128 MiB of one byte as a zstd frame of 4 KiB: a block repeats it 131,072 times in four bytes. */
-function repeating(byte: number): Uint8Array {
-  const blocks = new Uint8Array(4 * 1024);
-  for (let at = 0; at < blocks.length; at += 4) blocks.set([0x02, 0x00, 0x10, byte], at);
-  return join(zstdFrame(0, 0x50), blocks);
-}
-
-Deno.test("openDecompressor() does not count zeros for maxRatio if maxBytes limits them", () => {
-  const maxBytes = 128 * 1024 * 1024;
-  using decompressor = openDecompressor({ maxBytes });
-  decompressor.push(repeating(0), () => {});
-
-  assertEquals(decompressor.bytesOut, maxBytes);
-  using smaller = openDecompressor({ maxBytes: maxBytes - 1 });
-  assertThrows(() => smaller.push(repeating(0), () => {}), LimitError, '"maxBytes"');
-  using unlimited = openDecompressor({ maxBytes: 0 });
-  assertThrows(() => unlimited.push(repeating(0), () => {}), LimitError, '"maxRatio"');
-});
-
-Deno.test("openDecompressor() accepts what gzip makes of a large file of zeros", () => {
-  const bytes = new Uint8Array(gzipSync(new Uint8Array(100 << 20)));
-  using decompressor = openDecompressor({ maxBytes: 0 });
-
-  decompressor.push(bytes, () => {});
-
-  assertEquals(decompressor.bytesOut / bytes.length > 1000, true);
-});
-
 Deno.test("openDecompressor() stops at maxRatio, beyond 64 MiB", () => {
-  const bomb = repeating(1);
+  // A block repeats a byte 131,072 times in four bytes.
+  const blocks = new Uint8Array(4 * 1024);
+  for (let at = 0; at < blocks.length; at += 4) blocks.set([0x02, 0x00, 0x10, 0], at);
+  const bomb = join(zstdFrame(0, 0x50), blocks);
   using decompressor = openDecompressor();
   let size = 0;
 
@@ -337,7 +312,7 @@ Deno.test("openDecompressor() stops at maxRatio, beyond 64 MiB", () => {
     '"maxRatio"',
   );
 
-  assertEquals(error.max, 1100);
+  assertEquals(error.max, 1000);
   assertEquals(size, 64 * 1024 * 1024);
   using generous = openDecompressor({ maxRatio: 40_000 });
   generous.push(bomb, () => {});

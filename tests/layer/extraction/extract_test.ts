@@ -273,12 +273,12 @@ Deno.test("extractLayer() limits the directories without entries", async () => {
 
 Deno.test("extractLayer() rejects a decompression bomb", async () => {
   await using temp = await makeTempDir();
-  const bomb = gzip(tar(file("ones", new Uint8Array(90_000_000).fill(1))));
+  const bomb = gzip(tar(file("zeros", new Uint8Array(90_000_000))));
 
   await assertRejects(
     () => extractLayer(stream(bomb), temp.join("root"), { ...SQUASH, maxRatio: 100 }),
     LimitError,
-    'met in "ones"',
+    'met in "zeros"',
   );
 
   assertEquals(await exists(temp.join("root")), false);

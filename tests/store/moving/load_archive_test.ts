@@ -508,12 +508,12 @@ Deno.test("loadArchive() refuses an archive that lists no images", async () => {
 Deno.test("loadArchive() names the limit that a bomb exceeds", async () => {
   await using temp = await makeTempDir();
   const store = await ContentStore.open(temp.join("store"));
-  await Deno.writeFile(temp.join("bomb.tar.zst"), zstd(new Uint8Array(100 << 20)));
+  await Deno.writeFile(temp.join("bomb.tar.gz"), gzip(new Uint8Array(100 << 20)));
 
   await assertRejects(
-    () => loadArchive(store, temp.join("bomb.tar.zst")),
+    () => loadArchive(store, temp.join("bomb.tar.gz")),
     ArchiveError,
-    "cannot accept more than 1100",
+    "cannot accept more than 1000",
   );
 });
 
