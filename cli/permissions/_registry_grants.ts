@@ -1,10 +1,17 @@
 import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
 import { summarizeCredentials } from "../../registry/auth/credential_summary.ts";
-import { findLoginFiles } from "../../registry/auth/login_directories.ts";
-import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
+import {
+  loginPath,
+  logoutPaths,
+  podmanPaths,
+  RUN_CONTAINERS,
+} from "../../registry/auth/credential_paths.ts";
+import { followLinks } from "../../registry/auth/follow_links.ts";
 import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
 import { replacingHosts } from "../../registry/configuration/registry_rules.ts";
+import { isGranted, statGranted } from "../../registry/configuration/user_file.ts";
+import { dirname } from "../../spec/paths.ts";
 import type { Grants } from "./_grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
@@ -45,13 +52,30 @@ export async function grantLogin(
 ): Promise<void> {
   const { authfile, get = false } = options;
   if (get) return await grantCredentials(grants, registries, options);
-  const { paths, directories } = await findLoginFiles(command, authfile);
-  grants.addFiles(...directories);
+  const paths = authfile === undefined ? loginPaths(command) : [authfile];
+  // A login erases older credentials from the files that podman searches first.
+  const others = command === "login" && authfile === undefined
+    ? podmanPaths().filter((path) => statGranted(path)?.isFile)
+    : [];
+  grants.addFiles(...await directoriesOf([...paths, ...others]));
   if (paths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
   if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = registries ?? [undefined];
   for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));
   if (command === "login") grantHosts(grants, registries, options);
+}
+
+function loginPaths(command: "login" | "logout"): readonly string[] {
+  const path = loginPath();
+  return command === "logout" ? logoutPaths() : path === undefined ? [] : [path];
+}
+
+/** Returns the directories of files, and those of the targets of links. */
+async function directoriesOf(paths: readonly string[]): Promise<readonly string[]> {
+  const targets = await Promise.all(paths.map(async (path) => {
+    return isGranted({ name: "read", path }) ? [path, await followLinks(path)] : [path];
+  }));
+  return [...new Set(targets.flat().map((path) => dirname(path)))];
 }
 
 /** Grants connecting to registries and their mirrors; to any host without a list. */

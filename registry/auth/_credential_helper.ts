@@ -1,5 +1,7 @@
+import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
+import { isGranted } from "../configuration/user_file.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { namedMembers } from "./_credential_file.ts";
 
@@ -8,10 +10,14 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 /** A list has one line per server. */
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
-/** Options for {@linkcode runCredentialHelper}. */
-export interface CredentialHelperOptions {
+/** Options for the functions that change the credentials of a helper. */
+export interface HelperChangeOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options for {@linkcode runCredentialHelper}. */
+export interface CredentialHelperOptions extends HelperChangeOptions {
   /** Called when the helper fails. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called when the permission to run the helper is missing. */
@@ -35,8 +41,7 @@ export async function runCredentialHelper(
     return undefined;
   };
   if (!NAME_REGEXP.test(name)) return warn("its name is invalid");
-  const permission = await Deno.permissions.query({ name: "run", command: program });
-  if (permission.state !== "granted") {
+  if (!isGranted({ name: "run", command: program })) {
     onSkipped?.(`"${program}" was skipped because it needs --allow-run=${program}`);
     return undefined;
   }
@@ -45,11 +50,8 @@ export async function runCredentialHelper(
     output = await run(program, "get", `${server}\n`, { timeoutMs, signal });
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof Deno.errors.NotFound) return warn("it is not installed");
-    if (error instanceof DOMException && error.name === "TimeoutError") {
-      return warn(`it did not answer within ${timeoutMs / 1000} s`);
-    }
-    return warn(error instanceof Error ? error.message : String(error));
+    const obstacle = obstacleOf(error, timeoutMs);
+    return warn(obstacle === undefined ? describeError(error) : `it ${obstacle}`);
   }
   if (!output.success) {
     if (isNotFound(output)) return undefined;
@@ -60,10 +62,11 @@ export async function runCredentialHelper(
   return auth === "none" ? undefined : auth;
 }
 
-/** Options for the functions that change the credentials of a helper. */
-export interface HelperChangeOptions {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+/** Returns what kept a helper from answering; `undefined` for an unexpected error. */
+function obstacleOf(error: unknown, timeoutMs: number): string | undefined {
+  if (error instanceof Deno.errors.NotFound) return "is not installed";
+  const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+  return isTimeout ? `did not answer within ${timeoutMs / 1000} s` : undefined;
 }
 
 /**
@@ -112,7 +115,7 @@ export async function listWithHelper(
   if (!output.success) throw failure(name, action, output);
   try {
     const servers: unknown = JSON.parse(output.text || "{}");
-    if (typeof servers === "object" && servers !== null) return Object.keys(servers);
+    if (isObject(servers)) return Object.keys(servers);
   } catch {
     // The text is untrusted, so the error does not quote it.
   }
@@ -133,11 +136,8 @@ async function change(
     return await run(program, verb, input, { timeoutMs, signal });
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof Deno.errors.NotFound) throw fail(`"${program}" is not installed`, error);
-    if (error instanceof DOMException && error.name === "TimeoutError") {
-      throw fail(`"${program}" did not answer within ${timeoutMs / 1000} s`, error);
-    }
-    throw error;
+    const obstacle = obstacleOf(error, timeoutMs);
+    throw obstacle === undefined ? error : fail(`"${program}" ${obstacle}`, error);
   }
 }
 

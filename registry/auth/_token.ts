@@ -1,11 +1,12 @@
 import { authorization, loginOf } from "../credentials.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
+import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import type { Http, HttpRequest } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
+import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import { registryError, type RegistryErrorContext } from "../transport/registry_error.ts";
@@ -14,6 +15,42 @@ const MAX_TOKEN_BYTES = 64 * 1024;
 const DEFAULT_LIFETIME_S = 60;
 const REFRESH_AT = 0.8;
 const CLIENT_ID = "oci";
+
+/** Registry that names a token server, and the action. */
+interface TokenServerOptions {
+  /** Name of the registry for the user. */
+  readonly registry: string;
+  /** Whether the registry uses plain HTTP, which allows its token server to do so. */
+  readonly isPlain: boolean;
+  /** Whether the token server may have a private address. */
+  readonly allowPrivate: boolean;
+  /** Action for error messages, after "Cannot". */
+  readonly task: RequestTask;
+}
+
+/**
+ * Parses the address of a token server in the `realm` of a challenge. The address is untrusted, and
+ * receives a credential.
+ *
+ * @throws {AuthError} If the address must not receive a credential.
+ */
+export function tokenServer(realm: string | undefined, options: TokenServerOptions): URL {
+  const { registry, isPlain, allowPrivate, task } = options;
+  const fail = (state: string): never => {
+    throw new AuthError(
+      `${registry} refers to an unsafe token server: ${state}`,
+      { ...task, status: 401, registry, url: realm === undefined ? "" : redactUrl(realm) },
+    );
+  };
+  const url = URL.parse(realm ?? "");
+  if (url === null) return fail("its address is not a URL");
+  if (url.username !== "" || url.password !== "") fail("its address contains a password");
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && isPlain)) {
+    fail("it does not use https");
+  }
+  if (isPrivateAddress(url) && !allowPrivate) fail(`${url.hostname} is in a private network`);
+  return url;
+}
 
 /** Parameters of a token request. */
 export interface TokenRequest {

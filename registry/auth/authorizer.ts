@@ -239,7 +239,7 @@ export class Authorizer {
   ): Promise<Token | undefined> {
     const { http, clock, tls, registry, url, isPlain, allowPrivate } = this.#options;
     const { task, attempt } = request;
-    const { tokenServer } = await import("./_token_server.ts");
+    const { requestToken, tokenServer } = await import("./_token.ts");
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
     if (auth !== undefined && this.#isElsewhere(realm)) {
       // Without TLS, an attacker could have replaced the name of the token server.
@@ -262,7 +262,6 @@ export class Authorizer {
       key,
       request.signal,
       async (signal) => {
-        const { requestToken } = await import("./_token.ts");
         // Without TLS, an attacker could have replaced the name.
         const namedBy = isPlain ? undefined : url.host;
         const common = { realm, service, scopes, tls, namedBy, allowPrivate, context, signal };

@@ -7,7 +7,7 @@ import type {
   HostCertificates,
 } from "../remote_client_options.ts";
 import { readGrantedEnvironment, readUserFile, statGranted } from "../configuration/user_file.ts";
-import { certificatePaths } from "./_credential_paths.ts";
+import { certificatePaths } from "./credential_paths.ts";
 
 /** Host of the registry `docker.io`. */
 const DOCKER_HUB = "registry-1.docker.io";

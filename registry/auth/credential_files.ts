@@ -2,7 +2,7 @@ import type { CredentialFile } from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer } from "./credential_key.ts";
 import { readGrantedEnvironment } from "../configuration/user_file.ts";
-import { credentialPaths } from "./_credential_paths.ts";
+import { credentialPaths } from "./credential_paths.ts";
 import { findCredentialFile } from "./_read_credential_file.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";

@@ -1,7 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { loginOf } from "../credentials.ts";
-import { readGrantedEnvironment } from "../configuration/user_file.ts";
 import type { CredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
@@ -10,7 +9,7 @@ import {
   runCredentialHelper,
   storeWithHelper,
 } from "./_credential_helper.ts";
-import { loginPath, logoutPaths, podmanPaths } from "./_credential_paths.ts";
+import { loginPath, logoutPaths, podmanPaths } from "./credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
 import { readCredentialFile } from "./_read_credential_file.ts";
 import { updateCredentialFile } from "./_update_credential_file.ts";
@@ -119,7 +118,7 @@ const NONE: Pick<StoredCredential, "replaced" | "shadowedBy"> = { replaced: [], 
 async function eraseOlder(key: string, signal: AbortSignal | undefined): Promise<typeof NONE> {
   const replaced: string[] = [];
   const shadowedBy: string[] = [];
-  for (const path of podmanPaths(readGrantedEnvironment)) {
+  for (const path of podmanPaths()) {
     let hasOlder = false;
     try {
       const file = await readCredentialFile(path);
@@ -234,7 +233,7 @@ async function eraseMatching(
   isRemoved: (key: string) => boolean,
   eraseInHelpers: (file: CredentialFile, how: HelperChangeOptions) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
-  const { paths = logoutPaths(readGrantedEnvironment), signal } = options;
+  const { paths = logoutPaths(), signal } = options;
   const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
   const erased = new Set<string>();
   for (const path of paths) {
@@ -249,7 +248,7 @@ async function eraseMatching(
 }
 
 function defaultPath(): string {
-  const path = loginPath(readGrantedEnvironment);
+  const path = loginPath();
   if (path !== undefined) return path;
   throw new OciError(
     "neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is set and readable",

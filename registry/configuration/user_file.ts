@@ -20,6 +20,9 @@ export function isGranted(need: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(need).state === "granted";
 }
 
+/** Reads an environment variable; returns `undefined` if it is not set or not readable. */
+export type EnvironmentReader = (name: string) => string | undefined;
+
 /** Reads an environment variable without prompting for the permission. */
 export function readGrantedEnvironment(name: string): string | undefined {
   return isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;

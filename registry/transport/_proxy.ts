@@ -7,7 +7,11 @@ import {
   parseNetwork,
 } from "./private_address.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
-import { isGranted, readGrantedEnvironment } from "../configuration/user_file.ts";
+import {
+  type EnvironmentReader,
+  isGranted,
+  readGrantedEnvironment,
+} from "../configuration/user_file.ts";
 
 /** A proxy from an environment variable. */
 export interface Proxy {
@@ -17,9 +21,6 @@ export interface Proxy {
   readonly url: string;
   readonly login?: { readonly username: string; readonly password: string } | undefined;
 }
-
-/** Reads a variable; returns `undefined` if it is not set or the permission is missing. */
-export type VariableReader = (name: string) => string | undefined;
 
 const PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
 const PROXY_SCHEMES = ["http", "https", "socks5", "socks5h"];
@@ -39,7 +40,7 @@ const ALL_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
 export function findProxy(
   url: URL,
   task: RequestTask,
-  read: VariableReader = readGrantedEnvironment,
+  read: EnvironmentReader = readGrantedEnvironment,
 ): Proxy | undefined {
   if (isLoopback(url)) return undefined;
   const found = proxyVariable(url, read);
@@ -63,7 +64,7 @@ export function findProxy(
 /** Returns the variable with the proxy for a URL, ignoring `NO_PROXY`. */
 function proxyVariable(
   url: URL,
-  read: VariableReader,
+  read: EnvironmentReader,
 ): { readonly variable: string; readonly value: string } | undefined {
   const own = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
   for (const variable of [own, own.toLowerCase(), "ALL_PROXY", "all_proxy"]) {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl, join, toFileUrl } from "@std/path";
 import { runCredentialHelper } from "../../../registry/auth/_credential_helper.ts";
-import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
+import { credentialPaths } from "../../../registry/auth/credential_paths.ts";
 import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { posixTest, rootTest, testUnless } from "../../_support/skip.ts";

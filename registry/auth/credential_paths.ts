@@ -1,11 +1,15 @@
-import { isGranted, statGranted } from "../configuration/user_file.ts";
-import { RUN_CONTAINERS } from "./run_containers.ts";
+import {
+  type EnvironmentReader,
+  isGranted,
+  readGrantedEnvironment,
+  statGranted,
+} from "../configuration/user_file.ts";
 
-/** Reads an environment variable; returns `undefined` without the permission. */
-export type EnvironmentReader = (name: string) => string | undefined;
+/** Start of the path where podman keeps logins without `XDG_RUNTIME_DIR`. */
+export const RUN_CONTAINERS = "/run/containers/";
 
 /** Returns the file that a login writes: `REGISTRY_AUTH_FILE`, or else docker's. */
-export function loginPath(env: EnvironmentReader): string | undefined {
+export function loginPath(env: EnvironmentReader = readGrantedEnvironment): string | undefined {
   return env("REGISTRY_AUTH_FILE") || dockerPath(env);
 }
 
@@ -13,14 +17,14 @@ export function loginPath(env: EnvironmentReader): string | undefined {
  * Returns podman's own files, which it searches before the one that a login writes; none with
  * `REGISTRY_AUTH_FILE`.
  */
-export function podmanPaths(env: EnvironmentReader): readonly string[] {
+export function podmanPaths(env: EnvironmentReader = readGrantedEnvironment): readonly string[] {
   if (env("REGISTRY_AUTH_FILE")) return [];
   const own = loginPath(env);
   return credentialPaths(env).filter((path) => path !== own);
 }
 
 /** Returns the files that a logout changes: `REGISTRY_AUTH_FILE`, or else docker's and podman's. */
-export function logoutPaths(env: EnvironmentReader): readonly string[] {
+export function logoutPaths(env: EnvironmentReader = readGrantedEnvironment): readonly string[] {
   const only = env("REGISTRY_AUTH_FILE");
   return only ? [only] : credentialPaths(env);
 }
