@@ -11,18 +11,17 @@ import { present } from "../spec/json.ts";
  */
 export function referrerDescriptor(
   { mediaType, digest, size }: Descriptor,
-  { kind, value }: ManifestDocument,
+  document: ManifestDocument,
 ): Descriptor {
-  const { annotations } = value;
-  const implied = kind === "manifest" ? value.config.mediaType : undefined;
+  const { annotations } = document.value;
+  const artifactType = artifactTypeOf(document);
+  return { mediaType, digest, size, ...present({ artifactType, annotations }) };
+}
+
+/** Returns the artifact type of a document: by default, the media type of its config. */
+export function artifactTypeOf({ kind, value }: ManifestDocument): string | undefined {
   // An empty type counts as absent.
-  const artifactType = value.artifactType || implied;
-  return {
-    mediaType,
-    digest,
-    size,
-    ...present({ artifactType, annotations }),
-  };
+  return value.artifactType || (kind === "manifest" ? value.config.mediaType : undefined);
 }
 
 /**

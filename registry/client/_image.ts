@@ -8,13 +8,13 @@ import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
-import { ArtifactError, NotFoundError } from "../errors.ts";
+import { ArtifactError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
 import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
-import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "./_sources.ts";
 
 /** Context for reading an image. */
@@ -139,7 +139,7 @@ async function readChain(
     indexes.push({ ...document, value: document.value.value });
     const entry = await choosePlatformByConfig(document.value.value, context.platform, {
       subject,
-      read: (descriptor) => readIfAny(sources, reference, descriptor, context),
+      read: (descriptor) => ifFound(readEntry(sources, reference, descriptor, context)),
     });
     document = await sources.first((registry) => {
       return readNestedManifest(registry, reference, entry, context);
@@ -148,25 +148,20 @@ async function readChain(
   return { indexes, manifest: { ...document, value: document.value.value } };
 }
 
-/** Reads a document or a config; `undefined` if the registry does not have it. */
-async function readIfAny(
+/** Reads a document or a config. */
+async function readEntry(
   sources: Sources,
   reference: Reference,
   descriptor: Descriptor,
   context: ImageContext,
-): Promise<Uint8Array | undefined> {
-  try {
-    if (isConfigMediaType(descriptor.mediaType)) {
-      return await readConfigBytes(sources, reference, descriptor, context);
-    }
-    const document = await sources.first((registry) => {
-      return readNestedManifest(registry, reference, descriptor, context);
-    }, context);
-    return document.bytes;
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
+): Promise<Uint8Array> {
+  if (isConfigMediaType(descriptor.mediaType)) {
+    return await readConfigBytes(sources, reference, descriptor, context);
   }
+  const document = await sources.first((registry) => {
+    return readNestedManifest(registry, reference, descriptor, context);
+  }, context);
+  return document.bytes;
 }
 
 interface ConfigContext extends ImageContext {

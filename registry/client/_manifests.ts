@@ -12,7 +12,7 @@ import {
   OCI_MANIFEST,
 } from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import type { RequestTask } from "../errors.ts";
+import { NotFoundError, type RequestTask } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
@@ -148,4 +148,14 @@ function toDocument(
   const value = parseManifest(bytes, mediaType, maxLayers);
   const descriptor = { mediaType: value.value.mediaType, digest, size: bytes.length };
   return { descriptor, bytes, value };
+}
+
+/** Waits for content; `undefined` if the registry does not have it. */
+export async function ifFound<T>(content: Promise<T>): Promise<T | undefined> {
+  try {
+    return await content;
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
 }

@@ -3,13 +3,12 @@ import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
-import { referrersTag } from "../referrers.ts";
+import { artifactTypeOf, referrersTag } from "../referrers.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
 import { isPage } from "../transport/web_page.ts";
-import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Registry } from "./_registry.ts";
 
 /** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
@@ -85,8 +84,9 @@ async function readPage(
   });
 }
 
-/** Reads the fallback tag. Its content must be an index of
- * manifests with the right subject: GitLab returns the subject itself (oras-go#1396).
+/**
+ * Reads the fallback tag. Its content must be an index of manifests with the right subject: GitLab
+ * returns the subject itself (oras-go#1396).
  */
 async function readFallback(
   registry: Registry,
@@ -95,7 +95,7 @@ async function readFallback(
 ): Promise<readonly Descriptor[]> {
   const { registry: host, repository, digest } = reference;
   const tag = referrersTag(digest);
-  const document = await orNothing(
+  const document = await ifFound(
     readManifest(registry, { registry: host, repository, tag }, context),
   );
   if (document === undefined || document.value.kind !== "index") return [];
@@ -103,23 +103,11 @@ async function readFallback(
   const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
     // The subject of a document of an unknown type cannot be read.
     if (!isDocumentMediaType(entry.mediaType)) return [entry];
-    const referrer = await orNothing(readNestedManifest(registry, reference, entry, context));
+    const referrer = await ifFound(readNestedManifest(registry, reference, entry, context));
     if (referrer?.value.value.subject?.digest !== digest) return [];
-    const { kind, value } = referrer.value;
-    // Writers of the tag may omit the type; the API fills it in like this.
-    const implied = kind === "manifest" ? value.config.mediaType : undefined;
-    const artifactType = entry.artifactType ?? value.artifactType ?? implied;
+    // Writers of the tag may omit the type; the API fills it in.
+    const artifactType = entry.artifactType ?? artifactTypeOf(referrer.value);
     return [artifactType === undefined ? entry : { ...entry, artifactType }];
   }));
   return checked.flat();
-}
-
-/** A missing tag means no referrers. */
-async function orNothing<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  }
 }

@@ -2,6 +2,7 @@ import { type AuthorizedRequest, Authorizer } from "../auth/authorizer.ts";
 import { pullScope } from "../auth/scope.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
+import type { Repository } from "../reference.ts";
 import type { Clock } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
@@ -315,4 +316,9 @@ export class Registry {
       now: this.#clock.now(),
     });
   }
+}
+
+/** Returns the name of a repository for errors, without a tag. */
+export function nameOf({ registry, repository }: Repository): string {
+  return `${registry}/${repository}`;
 }

@@ -27,7 +27,7 @@ import { type BlobMemory, openRemoteBlob, type RemoteBlobSource } from "./_blob_
 import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
-import type { Registry } from "./_registry.ts";
+import { nameOf, type Registry } from "./_registry.ts";
 import type { RegistryRules } from "./_registry_rules.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
@@ -157,7 +157,9 @@ export class RegistryReader implements Disposable {
     if (embedded !== undefined) {
       return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
     }
-    const { task, sources, onWarning } = this.#blobRead(repository, descriptor, options, memories);
+    const context = this.#blobContext(repository, descriptor, options, memories);
+    const { task, onWarning } = context;
+    const sources = this.#blobSources(repository, descriptor, context, options);
     return Promise.resolve(
       openRemoteBlob(descriptor, sources, {
         offset,
@@ -182,7 +184,8 @@ export class RegistryReader implements Disposable {
     memories: Map<Registry, BlobMemory>,
   ): Disposable {
     const { length, signal } = options;
-    const { sources: [source] } = this.#blobRead(repository, descriptor, options, memories);
+    const context = this.#blobContext(repository, descriptor, options, memories);
+    const [source] = this.#blobSources(repository, descriptor, context, options);
     const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
     if (source === undefined || !isRequested || this.#unread.size >= this.#maxUnread) {
       return { [Symbol.dispose]() {} };
@@ -195,27 +198,23 @@ export class RegistryReader implements Disposable {
     return Math.floor((this.#options.maxConnections ?? MAX_CONNECTIONS) / 2);
   }
 
-  /** Returns the context for reading a blob. */
-  #blobRead(
+  #blobContext(
     repository: Repository,
-    descriptor: Descriptor,
+    { digest }: Descriptor,
     options: BlobOptions,
     memories: Map<Registry, BlobMemory>,
-  ): Omit<BlobContext, "repository"> & { readonly sources: readonly RemoteBlobSource[] } {
-    const { digest } = descriptor;
-    const name = `${repository.registry}/${repository.repository}`;
-    const how = {
-      task: { action: `pull the blob ${digest} of "${name}"`, subject: digest },
+  ): BlobContext {
+    const action = `pull the blob ${digest} of "${nameOf(repository)}"`;
+    return {
+      repository: repository.repository,
+      task: { action, subject: digest },
       memories,
       onWarning: this.#warner(options),
     };
-    return { ...how, sources: this.#blobSources(repository, descriptor, how, options) };
   }
 
   async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
-    const { signal } = options;
-    const onWarning = this.#warner(options);
-    const name = `${repository.registry}/${repository.repository}`;
+    const name = nameOf(repository);
     // A mirror may hold only part of the registry, so it cannot list.
     const registry = this.#sources(repository, options).upstream;
     const { listPages } = await import("./_list_pages.ts");
@@ -224,8 +223,8 @@ export class RegistryReader implements Disposable {
       path: "tags/list",
       member: "tags",
       task: { action: `list the tags of "${name}"`, subject: name },
-      signal,
-      onWarning,
+      signal: options.signal,
+      onWarning: this.#warner(options),
     });
   }
 
@@ -248,9 +247,11 @@ export class RegistryReader implements Disposable {
     auth: ImagePullAuth,
     options: Omit<RemoteOptions, "auth"> = {},
   ): Promise<boolean> {
-    const onWarning = this.#warner(options);
     const { checkCredential } = await import("./_check_credential.ts");
-    return await checkCredential(this.#connections, registry, auth, { ...options, onWarning });
+    return await checkCredential(this.#connections, registry, auth, {
+      ...options,
+      onWarning: this.#warner(options),
+    });
   }
 
   /** Writer over the same connections. */
@@ -287,10 +288,9 @@ export class RegistryReader implements Disposable {
   #blobSources(
     place: Reference | Repository,
     descriptor: Descriptor,
-    how: Omit<BlobContext, "repository">,
+    context: BlobContext,
     options: BlobOptions,
   ): readonly RemoteBlobSource[] {
-    const context = { ...how, repository: place.repository };
     const sources = this.#sources(place, options);
     const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {
       return registryBlob(source, sources, descriptor, context);
@@ -303,8 +303,9 @@ export class RegistryReader implements Disposable {
         return [foreignBlob({ http, policy, caCerts }, url, context)];
       }
       context.onWarning?.(
-        `Skipping ${redactUrl(text)} for ${descriptor.digest}: only public ` +
-          "HTTPS servers are allowed",
+        `Skipping ${
+          redactUrl(text)
+        } for ${descriptor.digest}: only public HTTPS servers are allowed`,
       );
       return [];
     });

@@ -2,6 +2,7 @@ import type { RegistriesConf, RegistryRule } from "../remote_client_options.ts";
 import { RegistriesConfError } from "../errors.ts";
 import {
   findRule,
+  mirrorUse,
   nameAt,
   refuseBlocked,
   type RuleSource,
@@ -29,12 +30,8 @@ export class RegistryRules {
   reading(place: Reference | Repository): RuledSources | undefined {
     const rule = this.#find(place);
     if (rule === undefined) return undefined;
-    const { tag, digest } = versionOf(place);
-    // Without a tag, content is read by its digest.
-    const use = digest === undefined && tag !== undefined ? "tag-only" : "digest-only";
-    const sources = ruleSources(rule, place.registry).filter((source) => {
-      return source.use === "all" || source.use === use;
-    });
+    const use = mirrorUse(place);
+    const sources = ruleSources(rule, place.registry, use);
     for (const source of sources) refuseNameless(rule, source, place.repository);
     return { key: JSON.stringify([rule.prefix, use]), sources };
   }
@@ -58,10 +55,6 @@ export class RegistryRules {
     }
     return rule;
   }
-}
-
-function versionOf(place: Reference | Repository): Pick<Reference, "tag" | "digest"> {
-  return "tag" in place || "digest" in place ? place : {};
 }
 
 /** Refuses a location that leaves no name for a repository. */

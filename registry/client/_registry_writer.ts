@@ -14,8 +14,8 @@ import type {
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
-import { uploadBlob, type UploadContext } from "./_upload.ts";
+import { nameOf, type Registry, type RegistryRequest } from "./_registry.ts";
+import { BlobUpload, type UploadContext } from "./_upload.ts";
 import { readSession, type UploadSession } from "./_upload_session.ts";
 
 /** Statuses of registries without mounts, after which the blob is uploaded. */
@@ -30,7 +30,7 @@ const NOT_THERE = [400, 404, 405, 410, 501];
 const FOREIGN_ADVICE = "Ask its operator to allow layers that have URLs of other servers";
 
 /** Result of pushing a manifest. */
-export interface PushedManifest {
+interface PushedManifest {
   /** Whether the registry adds it to the referrers of its subject. */
   readonly isListedAsReferrer: boolean;
 }
@@ -130,7 +130,7 @@ export class RegistryWriter {
     const isElsewhere = mountFrom !== undefined && mountFrom !== repository.repository;
     const mount = isElsewhere ? await this.#mount(digest, mountFrom, context) : undefined;
     if (mount === "mounted") return mount;
-    await uploadBlob(descriptor, open, context, mount);
+    await new BlobUpload(descriptor, open, context, mount).run();
   }
 
   async pushManifest(
@@ -318,10 +318,6 @@ export class RegistryWriter {
       onWarning: this.#warner(options),
     };
   }
-}
-
-function nameOf({ registry, repository }: Repository): string {
-  return `${registry}/${repository}`;
 }
 
 /** Returns whether a registry rejects a manifest for its content. */

@@ -29,6 +29,8 @@ const SETTLE_MS = 20;
 const LOST = new Set([400, 404, 410, 416]);
 /** Statuses of servers that reject a body without a length or of that size. */
 const UNSTREAMABLE = new Set([400, 411, 413, 501]);
+/** Path of the uploads of a repository. */
+const UPLOADS = "blobs/uploads/";
 /** Statuses of a completed upload; some registries do not return 201. */
 const FINISHED = [201, 202, 204];
 
@@ -50,21 +52,11 @@ export interface UploadContext {
 }
 
 /**
- * Uploads a blob: with one `POST` and one `PUT` if it is small, otherwise with `PATCH` in between,
- * whose body is streamed. Resumes an interrupted upload at the offset that the registry reports.
- *
- * @param session Session, if the upload has already begun.
+ * The upload of a blob: with one `POST` and one `PUT` if it is small, otherwise with `PATCH` in
+ * between, whose body is streamed. Resumes an interrupted upload at the offset that the registry
+ * reports.
  */
-export async function uploadBlob(
-  descriptor: Descriptor,
-  open: OpenContent,
-  context: UploadContext,
-  session?: UploadSession,
-): Promise<void> {
-  await new BlobUpload(descriptor, open, context, session).run();
-}
-
-class BlobUpload {
+export class BlobUpload {
   readonly #descriptor: Descriptor;
   readonly #open: OpenContent;
   readonly #context: UploadContext;
@@ -85,6 +77,7 @@ class BlobUpload {
   #attemptOffset = 0;
   readonly #first = new FirstBody();
 
+  /** @param session Session, if the upload has already begun. */
   constructor(
     descriptor: Descriptor,
     open: OpenContent,
@@ -120,10 +113,7 @@ class BlobUpload {
   async #begin(): Promise<UploadSession> {
     this.#isResumed = false;
     const { size } = this.#descriptor;
-    const begun = this.#request(
-      { method: "POST", path: "blobs/uploads/", accept: [202] },
-      undefined,
-    );
+    const begun = this.#request({ method: "POST", path: UPLOADS, accept: [202] }, undefined);
     // After the request above, since both may need a connection to the same registry.
     if (size > SMALL_BYTES && !this.#isChunked) this.#first.open(() => this.#body(0).source());
     else if (size > 0 && size <= SMALL_BYTES) this.#first.open(() => this.#body(0).chunk(size));
@@ -185,7 +175,7 @@ class BlobUpload {
     }
     if (++this.#parts > MAX_PARTS) {
       const [kept, sent] = [offset - start, end - start];
-      throw this.#unusable(session, `confirms only ${kept} of ${sent} bytes again and again`);
+      throw this.#unusable(session, `repeatedly confirms only ${kept} of ${sent} bytes`);
     }
     // This way, fewer bytes are sent twice.
     this.#isChunked = true;
@@ -206,7 +196,7 @@ class BlobUpload {
     const headers = { ...request.headers, "content-type": "application/octet-stream" };
     return await this.#request({
       method: "PATCH",
-      path: "blobs/uploads/",
+      path: UPLOADS,
       url: session.url,
       headers,
       body: request.body,
@@ -222,7 +212,7 @@ class BlobUpload {
     using answer = await this.#context.registry.open({
       ...this.#common(),
       method: "PUT",
-      path: "blobs/uploads/",
+      path: UPLOADS,
       url: finishUrl(session, digest),
       headers: { "content-type": "application/octet-stream" },
       body: () => this.#rest(session.offset, rest),
@@ -232,9 +222,7 @@ class BlobUpload {
     // A registry may name a blob by the algorithm that it prefers, and serve it under both names.
     const isOther = isDigest(stored) && stored !== digest &&
       digestAlgorithm(stored) === digestAlgorithm(digest);
-    if (isOther) {
-      throw this.#unusable(session, `stored it as ${stored}`);
-    }
+    if (isOther) throw this.#unusable(session, `stored it as ${stored}`);
     this.#context.onBytes?.(size);
   }
 
@@ -359,9 +347,8 @@ class BlobUpload {
   async #status(session: UploadSession): Promise<UploadSession | undefined> {
     const { registry, task } = this.#context;
     const { url } = session;
-    const path = "blobs/uploads/";
     using answer = await registry.open(
-      { ...this.#common(), method: "GET", path, url, accept: [202, 204, ...LOST] },
+      { ...this.#common(), method: "GET", path: UPLOADS, url, accept: [202, 204, ...LOST] },
       this.#retry.attempt,
     );
     if (LOST.has(answer.status) || !answer.headers.has("range")) return undefined;

@@ -92,9 +92,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * Resolves an image: reads and verifies the manifest for the requested platform and the config.
    * Layers are read on demand.
    *
-   * @param reference Which image.
    * @param options Platform, credentials and others. Without a cache, `pullPolicy` has no effect.
-   * @returns The image.
    * @throws {NotFoundError} If the registry does not have it, or hides it.
    * @throws {AuthError} If the registry denies access.
    * @throws {PlatformError} If the image does not support the platform.
@@ -108,8 +106,6 @@ export class RemoteClient implements ImageClient, Disposable {
   /**
    * Resolves a reference to a descriptor, if possible without downloading the document.
    *
-   * @param reference Which image.
-   * @param options Credentials and the like.
    * @returns The media type, digest and size of its manifest or index.
    * @throws {NotFoundError} If the registry does not have it, or hides it.
    */
@@ -120,8 +116,6 @@ export class RemoteClient implements ImageClient, Disposable {
   /**
    * Reads the manifest or index of a reference to an image or an artifact.
    *
-   * @param reference Reference of the image or artifact.
-   * @param options Credentials and the like.
    * @returns The verified bytes as served, and the parsed document.
    * @throws {NotFoundError} If the registry does not have it, or hides it.
    * @throws {DigestMismatchError} If the bytes do not match the digest.
@@ -145,10 +139,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * occupies one of the `maxConnections` slots while it is open, so read streams concurrently or
    * one after another, but not alternately, and cancel abandoned ones.
    *
-   * @param repository Repository of the blob.
    * @param descriptor Descriptor of the blob; its `data` and `urls` are used too.
-   * @param options Offset, credentials and others.
-   * @returns The bytes.
    * @throws {RangeError} If `offset` is not within the blob.
    * @throws {DigestMismatchError} In the stream, if the bytes do not match the descriptor.
    */
@@ -163,8 +154,6 @@ export class RemoteClient implements ImageClient, Disposable {
   /**
    * Lists the tags of a repository, all pages, in the order of the registry.
    *
-   * @param repository Which repository.
-   * @param options Credentials and the like.
    * @returns The tags; pages are read on demand.
    */
   async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
@@ -175,7 +164,6 @@ export class RemoteClient implements ImageClient, Disposable {
    * Lists the referrers of an image, such as signatures, SBOMs and attestations.
    *
    * @param reference Reference of the image; a tag is resolved first.
-   * @param options Artifact type, credentials and others.
    * @returns The descriptors of the referrers.
    */
   async referrers(
@@ -190,8 +178,6 @@ export class RemoteClient implements ImageClient, Disposable {
    * registry's token server. Tries neither other credentials nor anonymous access.
    *
    * @param registry Registry in the form of references, such as `ghcr.io` or `localhost:5000`.
-   * @param auth Credential to check.
-   * @param options Certificates and others.
    * @returns Whether the registry required a credential; if not, it cannot check one.
    * @throws {LoginError} If the registry rejects the credential.
    */
@@ -208,7 +194,6 @@ export class RemoteClient implements ImageClient, Disposable {
    * for administrators.
    *
    * @param registry The registry's host, such as `localhost:5000`.
-   * @param options Credentials and the like.
    * @returns The repositories; pages are read on demand.
    */
   async *repositories(registry: string, options: RemoteOptions = {}): AsyncGenerator<string> {
@@ -218,9 +203,6 @@ export class RemoteClient implements ImageClient, Disposable {
   /**
    * Resolves a tag that may not exist, by `HEAD`, in the registry itself rather than a mirror.
    *
-   * @param repository The repository.
-   * @param tag The tag.
-   * @param options Credentials and the like.
    * @returns The descriptor, or `undefined` if the repository does not have the tag.
    */
   async findTag(
@@ -241,9 +223,6 @@ export class RemoteClient implements ImageClient, Disposable {
   /**
    * Looks for a blob of unknown size, by `HEAD`, in the registry itself rather than a mirror.
    *
-   * @param repository The repository.
-   * @param digest Digest of the blob.
-   * @param options Credentials and the like.
    * @returns Its descriptor with the size that the registry reports, or `undefined` if the
    * repository does not have it, or the registry does not report a size.
    */
@@ -255,13 +234,7 @@ export class RemoteClient implements ImageClient, Disposable {
     return await (await this.#openWriter()).findBlob(repository, digest, options);
   }
 
-  /**
-   * Returns whether a repository has a blob, by `HEAD`.
-   *
-   * @param repository The repository.
-   * @param descriptor The blob.
-   * @param options Credentials and the like.
-   */
+  /** Returns whether a repository has a blob, by `HEAD`. */
   async hasBlob(
     repository: Repository,
     descriptor: Pick<Descriptor, "digest">,
@@ -270,13 +243,7 @@ export class RemoteClient implements ImageClient, Disposable {
     return await (await this.#openWriter()).hasBlob(repository, descriptor, options);
   }
 
-  /**
-   * Returns whether a repository has a manifest or an index, by `HEAD`.
-   *
-   * @param repository The repository.
-   * @param descriptor The document.
-   * @param options Credentials and the like.
-   */
+  /** Returns whether a repository has a manifest or an index, by `HEAD`. */
   async hasManifest(
     repository: Repository,
     descriptor: Pick<Descriptor, "digest" | "mediaType">,
@@ -295,10 +262,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * Some registries, such as `registry:2`, discard an upload whose connection breaks during a
    * request, whatever its size. It then restarts at the first byte.
    *
-   * @param repository Target repository.
-   * @param descriptor Its digest and size.
    * @param open Opens its bytes at an offset.
-   * @param options Source of a mount, credentials and others.
    * @returns `"mounted"` if the registry had the bytes in `mountFrom`.
    * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
    * @throws {DigestMismatchError} If `open` yields another number of bytes.
@@ -316,9 +280,6 @@ export class RemoteClient implements ImageClient, Disposable {
    * Uploads a manifest or an index. Its blobs and manifests must exist in the repository.
    *
    * @param reference Tag for the document; without a tag, it is stored by digest only.
-   * @param descriptor Its media type and digest.
-   * @param bytes The bytes.
-   * @param options Credentials and the like.
    * @returns Whether the registry adds it to the referrers of its `subject`.
    * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
    */
@@ -336,9 +297,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * collection. A manifest that refers to another one is also removed from the fallback tag for
    * referrers.
    *
-   * @param repository The repository.
    * @param tagOrDigest A tag deletes that tag alone; a digest deletes the manifest.
-   * @param options Credentials and the like.
    * @throws {NotFoundError} If it does not exist.
    * @throws {RegistryError} If the registry rejects the request; many cannot delete tags.
    */

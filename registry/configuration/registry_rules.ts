@@ -25,7 +25,6 @@ export interface RuleSource {
   readonly prefix: string;
   readonly isMirror: boolean;
   readonly isInsecure: boolean;
-  readonly use: MirrorUse;
 }
 
 /**
@@ -60,13 +59,13 @@ export function pullSources(conf: RegistriesConf, reference: Reference): readonl
   const rule = findRule(conf, reference);
   if (rule !== undefined) refuseBlocked(rule, formatReference(reference));
   const { registry, repository } = reference;
-  return ruleSources(rule, registry).filter(({ use }) => isUsedFor(use, reference))
-    .map((source) => ({
-      registry: source.registry,
-      repository: nameAt(source, repository),
-      isMirror: source.isMirror,
-      isInsecure: source.isInsecure,
-    }));
+  const use = mirrorUse({ tag: "latest", ...reference });
+  return ruleSources(rule, registry, use).map((source) => ({
+    registry: source.registry,
+    repository: nameAt(source, repository),
+    isMirror: source.isMirror,
+    isInsecure: source.isInsecure,
+  }));
 }
 
 /** Returns the name of a repository at a place. */
@@ -77,9 +76,15 @@ export function nameAt(
   return prefix + repository.slice(drop);
 }
 
-/** Returns whether a mirror is used for a reference. */
-export function isUsedFor(use: MirrorUse, { digest }: { readonly digest?: string }): boolean {
-  return use === "all" || (use === "digest-only") === (digest !== undefined);
+/** Returns which mirrors besides those for all pulls are used for a place. */
+export function mirrorUse(place: Reference | Repository): Exclude<MirrorUse, "all"> {
+  const { tag, digest } = versionOf(place);
+  // Without a tag, content is read by its digest.
+  return digest === undefined && tag !== undefined ? "tag-only" : "digest-only";
+}
+
+function versionOf(place: Reference | Repository): Pick<Reference, "tag" | "digest"> {
+  return "tag" in place || "digest" in place ? place : {};
 }
 
 /** Throws if a rule blocks what it applies to. */
@@ -105,28 +110,30 @@ function matches(prefix: string, reference: Reference | Repository): boolean {
   const { name, version } = splitVersion(prefix);
   const full = `${registry}/${repository}`;
   if (version === "") return full === name || full.startsWith(`${name}/`);
-  const { tag, digest } = "tag" in reference || "digest" in reference
-    ? reference
-    : { tag: undefined, digest: undefined };
+  const { tag, digest } = versionOf(reference);
   const versions = [`:${tag}`, `@${digest}`, `:${tag}@${digest}`];
   return full === name && versions.includes(version);
 }
 
 /**
- * Returns the places of a rule for the repositories of a registry: the mirrors for any use, then the
- * registry. Without a rule, it is the registry alone.
+ * Returns the places of a rule for the repositories of a registry: the mirrors, then the registry.
+ * Without a rule, it is the registry alone.
+ *
+ * @param wanted Leaves out mirrors for other uses (default: none).
  */
 export function ruleSources(
   rule: RegistryRule | undefined,
   registry: string,
+  wanted?: MirrorUse,
 ): readonly RuleSource[] {
   const { prefix = registry, location, isInsecure = false, mirrors = [] } = rule ?? {};
   return [
-    ...mirrors.map((mirror) => ({
+    ...mirrors.filter(({ use }) => {
+      return wanted === undefined || use === "all" || use === wanted;
+    }).map((mirror) => ({
       ...replace(prefix, mirror.location, registry),
       isMirror: true,
       isInsecure: mirror.isInsecure,
-      use: mirror.use,
     })),
     {
       ...location === undefined
@@ -134,7 +141,6 @@ export function ruleSources(
         : replace(prefix, location, registry),
       isMirror: false,
       isInsecure,
-      use: "all",
     },
   ];
 }

@@ -86,15 +86,24 @@ async function decode(
   options: DocumentLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (!canDecode(contentCodings(answer))) return bytes;
-  const chunks = [bytes];
-  const body: ByteSource = { read: () => Promise.resolve(chunks.shift()) };
   try {
-    return await readWithin(answer, decodeContent(answer, body), options.maxBytes, options);
+    return await readWithin(
+      answer,
+      decodeContent(answer, sourceOf(bytes)),
+      options.maxBytes,
+      options,
+    );
   } catch (error) {
     // The body does not match its header.
     if (error instanceof RegistryError) return bytes;
     throw error;
   }
+}
+
+/** Returns a source of bytes that have been read. */
+export function sourceOf(bytes: Uint8Array<ArrayBuffer>): ByteSource {
+  const chunks = [bytes];
+  return { read: () => Promise.resolve(chunks.shift()) };
 }
 
 async function readWithin(

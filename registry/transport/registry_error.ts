@@ -1,6 +1,6 @@
 import { isObject } from "../../spec/json.ts";
 import type { Answer } from "./answer.ts";
-import { readUpTo } from "./bounded_body.ts";
+import { readUpTo, sourceOf } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import { isTransientStatus, parseRetryAfter } from "./retry.ts";
@@ -219,12 +219,9 @@ async function readBody(answer: Answer): Promise<string> {
 
 /** Decodes the content codings of an error body, as far as received. */
 async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const codings = contentCodings(answer);
-  if (codings.length === 0 || !canDecode(codings)) return bytes;
-  const chunks = [bytes];
-  const body = { read: () => Promise.resolve(chunks.shift()) };
+  if (!canDecode(contentCodings(answer))) return bytes;
   try {
-    return (await readUpTo(decodeContent(answer, body), MAX_BODY_BYTES)).bytes;
+    return (await readUpTo(decodeContent(answer, sourceOf(bytes)), MAX_BODY_BYTES)).bytes;
   } catch {
     // The body does not match its header.
     return bytes;

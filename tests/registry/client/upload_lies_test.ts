@@ -72,7 +72,7 @@ for (const method of ["POST", "PATCH"]) {
   }
 }
 
-Deno.test("pushBlob() stops if a registry confirms a part again and again", async () => {
+Deno.test("pushBlob() stops if a registry confirms only a part repeatedly", async () => {
   let confirmed = 0;
   await assertRejects(
     () =>
@@ -85,7 +85,7 @@ Deno.test("pushBlob() stops if a registry confirms a part again and again", asyn
         return new Response(null, { status: 202, headers });
       }, LARGE),
     RegistryError,
-    "again and again",
+    "repeatedly confirms only",
   );
   assertEquals(confirmed, 4);
 });
