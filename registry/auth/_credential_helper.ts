@@ -1,6 +1,6 @@
 import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
-import { isObject } from "../../spec/json.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
 import { isGranted } from "../configuration/user_file.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { namedMembers } from "./_credential_file.ts";
@@ -113,12 +113,8 @@ export async function listWithHelper(
   const action = `list the credentials of "docker-credential-${name}"`;
   const output = await change(name, "list", "", action, options);
   if (!output.success) throw failure(name, action, output);
-  try {
-    const servers: unknown = JSON.parse(output.text || "{}");
-    if (isObject(servers)) return Object.keys(servers);
-  } catch {
-    // The text is untrusted, so the error does not quote it.
-  }
+  const servers = parseIfJson(output.text || "{}");
+  if (isObject(servers)) return Object.keys(servers);
   throw helperError(name, action, "its output is not JSON");
 }
 
@@ -235,12 +231,7 @@ async function readText(
 
 /** Parses the output of a helper: the credential, `"none"` if it has none, or `undefined`. */
 function parseHelperOutput(text: string): ImagePullAuth | "none" | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = parseIfJson(text);
   if (!isObject(value)) return undefined;
   const members = namedMembers(value);
   const { username = "", secret = "" } = Object.fromEntries(members);

@@ -1,3 +1,4 @@
+import { isObject, parseIfJson } from "../../spec/json.ts";
 import { authorization, loginOf } from "../credentials.ts";
 import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
@@ -163,14 +164,8 @@ function parseToken(
   bytes: Uint8Array,
   { now, task, url }: { now: number; task: RequestTask; url: string },
 ): Token {
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    // The error does not quote the text, because it contains a token.
-    body = undefined;
-  }
-  const members = (body ?? {}) as Record<string, unknown>;
+  const body = parseIfJson(new TextDecoder().decode(bytes));
+  const members = isObject(body) ? body : {};
   const { token, access_token: accessToken, expires_in: expiresIn } = members;
   const value = [token, accessToken].find((text) => typeof text === "string" && text !== "");
   if (!isToken(value)) {

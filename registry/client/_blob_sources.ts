@@ -5,18 +5,15 @@ import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import type { BlobMemory, RemoteBlobSource } from "./_blob_stream.ts";
-import type { Registry } from "./_registry.ts";
+import type { Registry, RegistryRequest } from "./_registry.ts";
 import type { Sources } from "./_sources.ts";
 
 const ACCEPTED = [206, 416];
 
 /** Context for the sources of a blob. */
-export interface BlobContext {
-  readonly repository: string;
-  readonly task: RequestTask;
+export interface BlobContext extends Pick<RegistryRequest, "repository" | "task" | "onWarning"> {
   /** State shared by reads of the same blob, by registry or mirror. */
   readonly memories: Map<Registry, BlobMemory>;
-  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** HTTP client for foreign servers. */

@@ -2,12 +2,13 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobAnswer, BlobRetry } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
-import { NetworkError, RegistryError, type RequestTask } from "../errors.ts";
+import { NetworkError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
+import type { RegistryRequest } from "./_registry.ts";
 
 /**
  * Maximum size of a chunk. Larger chunks save calls; this size still fits into a processor's cache,
@@ -56,7 +57,7 @@ export interface RemoteBlobSource {
 }
 
 /** Options for {@linkcode openRemoteBlob}. */
-export interface RemoteBlobOptions {
+export interface RemoteBlobOptions extends Pick<RegistryRequest, "task" | "signal" | "onWarning"> {
   readonly offset: number;
   /** Number of bytes to read (default: up to the end). */
   readonly length?: number | undefined;
@@ -66,11 +67,7 @@ export interface RemoteBlobOptions {
   readonly freeMemory?: boolean | undefined;
   /** Whether to skip the verification of the whole blob. */
   readonly raw?: boolean | undefined;
-  /** Action for error messages, after "Cannot". */
-  readonly task: RequestTask;
-  readonly signal?: AbortSignal | undefined;
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with each response to a read with a `length`. */
   readonly onAnswer?: ((answer: BlobAnswer) => void) | undefined;
 }

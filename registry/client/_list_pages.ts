@@ -1,10 +1,10 @@
 import { LimitError } from "../../spec/errors.ts";
-import { isObject } from "../../spec/json.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
+import { RegistryError } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
 import { redactUrl } from "../transport/redact.ts";
-import type { Registry } from "./_registry.ts";
+import type { Registry, RegistryRequest } from "./_registry.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
@@ -12,20 +12,11 @@ const MAX_PAGE_BYTES = 64 * 1024 * 1024;
 /** Statuses of registries that reject a page size (Quay, ECR); retry without one. */
 const NO_PAGE_SIZE = [400, 405, 406, 413, 414, 416, 422, 501];
 
-/** Context for reading a list. */
-export interface ListContext {
-  /** Repository; empty for lists of the registry. */
-  readonly repository: string;
-  /** Rest of the path, such as `tags/list`. */
-  readonly path: string;
+/** Context for reading a list. Its path is that of the list, such as `tags/list`. */
+export interface ListContext
+  extends Pick<RegistryRequest, "repository" | "path" | "scope" | "task" | "signal" | "onWarning"> {
   /** Member of the response with the list, such as `tags`. */
   readonly member: string;
-  /** Scope of the token (default: pull from the repository). */
-  readonly scope?: string | undefined;
-  /** Action for error messages, after "Cannot". */
-  readonly task: RequestTask;
-  readonly signal?: AbortSignal | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** A page of the list, with the address of the next one. */
@@ -44,7 +35,7 @@ export async function* listPages(registry: Registry, context: ListContext): Asyn
   for (let next: string | undefined = firstPath(context); next !== undefined;) {
     if (seen.has(next)) {
       throw new RegistryError(
-        `${registry.endpoint.registry} names a page of the list as its own successor`,
+        `${registry.endpoint.registry} links a page of the list to itself`,
         { ...context.task, status: 200, url: next },
       );
     }
@@ -66,10 +57,11 @@ async function readPage(
   path: string,
   context: ListContext,
 ): Promise<Page | undefined> {
-  const { task, member } = context;
+  const { member, ...request } = context;
+  const { task } = request;
   const isFirst = path === firstPath(context);
   return await registry.call({
-    ...requestOf(context),
+    ...request,
     method: "GET",
     path,
     accept: isFirst ? NO_PAGE_SIZE : [],
@@ -94,21 +86,10 @@ function firstPath({ path }: ListContext): string {
   return `${path}?n=${PAGE_SIZE}`;
 }
 
-function requestOf({ repository, scope, task, signal, onWarning }: ListContext) {
-  return { repository, scope, task, signal, onWarning };
-}
-
 function parseNames(bytes: Uint8Array, member: string): readonly string[] | undefined {
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
-  if (!isObject(body)) return undefined;
+  const body = parseIfJson(new TextDecoder().decode(bytes));
   // Go encodes an empty list as null, and other servers omit it.
-  const isOne = member in body || "name" in body;
-  if (!isOne) return undefined;
+  if (!isObject(body) || !(member in body || "name" in body)) return undefined;
   const names = body[member] ?? [];
   const isList = Array.isArray(names) && names.every((name) => typeof name === "string");
   return isList ? names : undefined;

@@ -12,13 +12,13 @@ import {
   OCI_MANIFEST,
 } from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import { NotFoundError, type RequestTask } from "../errors.ts";
+import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { mediaTypeOf } from "../transport/web_page.ts";
-import type { Registry } from "./_registry.ts";
+import type { Registry, RegistryRequest } from "./_registry.ts";
 
 /** Accepted types of manifests and indexes. */
 export const MANIFEST_ACCEPT: string = [
@@ -31,13 +31,9 @@ export const MANIFEST_ACCEPT: string = [
 export const NO_HEAD: readonly number[] = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 /** Context for reading manifests. */
-export interface ManifestContext {
-  /** Action for error messages, after "Cannot". */
-  readonly task: RequestTask;
+export interface ManifestContext extends Pick<RegistryRequest, "task" | "signal" | "onWarning"> {
   readonly maxBytes: number;
   readonly maxLayers: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

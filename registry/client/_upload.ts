@@ -2,7 +2,7 @@ import { isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
+import { AuthError, NetworkError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -35,18 +35,12 @@ const UPLOADS = "blobs/uploads/";
 const FINISHED = [201, 202, 204];
 
 /** Context of an upload. */
-export interface UploadContext {
+export interface UploadContext
+  extends
+    Pick<RegistryRequest, "repository" | "scope" | "task" | "signal" | "onWarning" | "onRetry"> {
   readonly registry: Registry;
-  /** Repository in the form of references. */
-  readonly repository: string;
-  readonly scope: string;
-  /** Action for error messages, after "Cannot". */
-  readonly task: RequestTask;
-  readonly signal?: AbortSignal | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with the number of sent bytes. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
-  readonly onRetry?: ((error: unknown) => void) | undefined;
   /** Returns whether the registry has the blob after all. */
   readonly exists: () => Promise<boolean>;
 }

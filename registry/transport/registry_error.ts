@@ -1,4 +1,4 @@
-import { isObject } from "../../spec/json.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
 import type { Answer } from "./answer.ts";
 import { readUpTo, sourceOf } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
@@ -233,10 +233,8 @@ async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promi
  * or title of a page from an intermediary.
  */
 function parseErrorBody(text: string): { code?: string | undefined; detail?: string | undefined } {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
+  const body = parseIfJson(text);
+  if (body === undefined) {
     if (/^\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]/.test(text)) return parseXmlError(text);
     const plain = /^\s*[<{[]/.test(text) ? /<title>([^<]*)/i.exec(text)?.[1] : text.trim();
     return { detail: plain ? shorten(plain) : undefined };
