@@ -67,7 +67,7 @@ Deno.test("RemoteClient.tags() ends a list that leads back to itself", async () 
   await assertRejects(
     () => Array.fromAsync(client.tags(scene.reference)),
     RegistryError,
-    "its own successor",
+    "links a page of the list to itself",
   );
 });
 
