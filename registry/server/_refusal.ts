@@ -1,6 +1,7 @@
 import { isDiskFull, problemOf } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { AuthError, NetworkError, RateLimitError, RegistryError } from "../errors.ts";
+import { TooManyLoginsError } from "./_login_queue.ts";
 import { RequestBodyError } from "./_request_body.ts";
 import { failure } from "./_server_response.ts";
 import { UploadTakenError } from "./_upload_sessions.ts";
@@ -23,6 +24,11 @@ export function refusal(
   }
   if (error instanceof UploadTakenError) {
     return failure(409, "BLOB_UPLOAD_INVALID", "another request writes to the upload");
+  }
+  if (error instanceof TooManyLoginsError) {
+    const response = failure(429, "TOOMANYREQUESTS", "too many logins are being checked");
+    response.headers.set("retry-after", "1");
+    return response;
   }
   if (isWrite && error instanceof DigestMismatchError) {
     return failure(400, "DIGEST_INVALID", `the digest of the blob is not ${error.expected}`);

@@ -1,5 +1,6 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import { bcryptMatches, isBcryptHash } from "./_bcrypt.ts";
+import { LoginQueue } from "./_login_queue.ts";
 import type { PasswordCheck } from "./server_basic_auth.ts";
 
 /**
@@ -11,7 +12,8 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
  * @param text The file: one `NAME:HASH` per line; empty lines and lines that begin with `#` are
  * ignored.
  * @returns The check. It hashes a correct password once and remembers in memory that it was
- * correct.
+ * correct. It hashes one password after another, and throws if more than 32 wait; the embedded
+ * registry answers with 429 then.
  * @throws {SyntaxError} If a line has another form, a name occurs twice, or there is no name.
  *
  * @example Check a password
@@ -47,14 +49,20 @@ export function parseHtpasswd(text: string): PasswordCheck {
   const secret = randomBytes(32);
   const [standIn = ""] = hashes.values();
   const known = new Map<string, string>();
+  const queue = new LoginQueue();
   return async (name, password) => {
     const seen = createHmac("sha256", secret).update(password).digest("base64");
-    if (known.get(name) === seen) return true;
-    // An unknown name takes as long as a known one.
-    const hash = hashes.get(name) ?? standIn;
-    const right = await bcryptMatches(password, hash) && hashes.has(name);
-    if (right) known.set(name, seen);
-    return right;
+    const isKnown = () => known.get(name) === seen;
+    if (isKnown()) return true;
+    return await queue.run(async () => {
+      // The client may have sent several requests at once.
+      if (isKnown()) return true;
+      // An unknown name takes as long as a known one.
+      const hash = hashes.get(name) ?? standIn;
+      const right = await bcryptMatches(password, hash) && hashes.has(name);
+      if (right) known.set(name, seen);
+      return right;
+    });
   };
 }
 

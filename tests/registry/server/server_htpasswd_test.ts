@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { parseHtpasswd } from "../../../registry/mod.ts";
+import { basicAuthentication, parseHtpasswd, serveRegistry } from "../../../registry/mod.ts";
 import { bcryptMatches, isBcryptHash } from "../../../registry/server/_bcrypt.ts";
 
 const LONG = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -69,4 +69,29 @@ Deno.test.each([
   const error = assertThrows(() => parseHtpasswd(line), SyntaxError, says);
 
   assertEquals(error.message.includes("secret"), false);
+});
+
+Deno.test("parseHtpasswd() checks one password after another, and limits those that wait", async () => {
+  const check = parseHtpasswd(`ann:${first?.hash}\nbob:${second?.hash}`);
+  await using registry = await serveRegistry(undefined, {
+    authenticate: basicAuthentication(check),
+  });
+  const login = async (name: string, password: string) => {
+    const headers = { authorization: `Basic ${btoa(`${name}:${password}`)}` };
+    const response = await fetch(`${registry.url}/v2/`, { headers });
+    await response.body?.cancel();
+    return response;
+  };
+  assertEquals((await login("bob", "U*U*")).status, 200);
+
+  const guesses = Promise.all(Array.from({ length: 60 }, (_, i) => login("ann", `guess ${i}`)));
+  // Whoever has logged in before need not wait.
+  assertEquals((await login("bob", "U*U*")).status, 200);
+  const responses = await guesses;
+
+  const refused = responses.filter(({ status }) => status === 429);
+  assert(responses.some(({ status }) => status === 401));
+  assert(refused.length > 0);
+  assertEquals(refused[0]?.headers.get("retry-after"), "1");
+  assertEquals((await login("ann", "U*U")).status, 200);
 });

@@ -1,0 +1,49 @@
+/** Maximum number of checks that wait for another one. */
+const MAX_WAITING = 32;
+
+/** Thrown when too many passwords are being checked. */
+export class TooManyLoginsError extends Error {
+  override readonly name = "TooManyLoginsError";
+}
+
+/**
+ * Runs checks of passwords one after another, with a pause as long as the last one in between.
+ * They keep the thread busy, so that other requests would have to wait for all of them.
+ */
+export class LoginQueue {
+  #last: Promise<unknown> = Promise.resolve();
+  #count = 0;
+  /** Time at which the next check may begin, in milliseconds of {@linkcode performance.now}. */
+  #nextAt = 0;
+
+  /**
+   * Runs a check after those before it.
+   *
+   * @throws {TooManyLoginsError} If too many are waiting.
+   */
+  async run(check: () => Promise<boolean>): Promise<boolean> {
+    if (this.#count > MAX_WAITING) {
+      throw new TooManyLoginsError("Cannot check the password: too many logins are waiting");
+    }
+    this.#count++;
+    const turn = this.#last.then(() => this.#checkSlowly(check));
+    this.#last = turn.catch(() => {});
+    try {
+      return await turn;
+    } finally {
+      this.#count--;
+    }
+  }
+
+  async #checkSlowly(check: () => Promise<boolean>): Promise<boolean> {
+    const pauseMs = this.#nextAt - performance.now();
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    const start = performance.now();
+    try {
+      return await check();
+    } finally {
+      const end = performance.now();
+      this.#nextAt = end + (end - start);
+    }
+  }
+}
