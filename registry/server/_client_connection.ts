@@ -14,6 +14,8 @@ export class ClientConnection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Number of requests that have begun and not ended. */
   #requests = 0;
+  /** Ends with the tasks of all requests so far. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** Starts to watch a connection. */
   constructor(socket: Socket, idleTimeoutMs: number) {
@@ -26,11 +28,25 @@ export class ClientConnection {
     this.#start(this.#idleTimeoutMs);
   }
 
-  /** Begins a request. Its socket differs from that of the connection under TLS. */
-  begin(socket: Socket): void {
+  /**
+   * Begins a request. Its socket differs from that of the connection under TLS.
+   *
+   * @returns Number of requests that have begun and not ended.
+   */
+  begin(socket: Socket): number {
     this.#socket = socket;
-    this.#requests++;
     this.stop();
+    return ++this.#requests;
+  }
+
+  /**
+   * Runs the task of a request after those of the requests before it. A client may send any number
+   * of requests without reading, and each would hold an open file and a buffer.
+   */
+  async inTurn(task: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(task);
+    this.#last = turn.catch(() => {});
+    await turn;
   }
 
   /** Ends a request. The client may have sent the next one already. */

@@ -25,8 +25,12 @@ export interface HttpServer {
   stop(): void;
 }
 
+/** Name or address with an optional port. */
+const HOST_REGEXP = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]*)?$/i;
 /** Size of the buffer for the bodies of responses. */
 const BUFFER_BYTES = 256 * 1024;
+/** Maximum number of requests of a connection that wait for the response to the first one. */
+const MAX_WAITING_REQUESTS = 100;
 /** Limits for reading and discarding the rest of an unwanted body. */
 const DRAIN_BYTES = 1024 * 1024;
 const DRAIN_MS = 2_000;
@@ -66,9 +70,10 @@ export async function startHttpServer(
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const connection = connections.get(nameOf(incoming.socket));
     if (connection === undefined) return incoming.socket.destroy();
-    connection.begin(incoming.socket);
+    const count = connection.begin(incoming.socket);
+    if (count > MAX_WAITING_REQUESTS) return connection.destroy();
     const exchange = new Exchange(incoming, outgoing, connection, isSecure ? "https" : "http");
-    const task = exchange.run(handler).catch(() => connection.destroy())
+    const task = connection.inTurn(() => exchange.run(handler)).catch(() => connection.destroy())
       .finally(() => running.delete(task));
     running.add(task);
   };
@@ -132,6 +137,8 @@ class Exchange {
   }
 
   async run(handler: (request: Request) => Promise<Response>): Promise<void> {
+    // The client has gone while the request waited.
+    if (this.#incoming.socket.destroyed) return;
     const request = this.#request();
     const response = request === undefined ? noHost() : await handler(request);
     const outgoing = this.#outgoing;
@@ -154,9 +161,11 @@ class Exchange {
     const { method = "GET", url: target = "/", rawHeaders } = incoming;
     const { localAddress = "", localPort } = incoming.socket;
     const local = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
-    const { host = local } = incoming.headers;
+    const host = incoming.headers.host || local;
     const isAbsolute = /^https?:\/\//i.test(target);
-    if (!isAbsolute && !target.startsWith("/")) return undefined;
+    // Otherwise, the header could contain the start of the path.
+    const isValid = isAbsolute || target.startsWith("/") && HOST_REGEXP.test(host);
+    if (!isValid) return undefined;
     const headers = new Headers();
     try {
       for (let i = 1; i < rawHeaders.length; i += 2) {

@@ -1,6 +1,7 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   MemoryRegistryContent,
+  type RegistryContent,
   type RegistryServer,
   serveRegistry,
 } from "../../../registry/mod.ts";
@@ -129,6 +130,54 @@ Deno.test("serveRegistry() answers requests that are sent before the answers are
   ready.resolve(["a"]);
 
   assertMatch(await answers, /^HTTP\/1.1 200 .*\{\}HTTP\/1.1 200 .*\{"repositories":\["a"\]\}$/s);
+});
+
+Deno.test("serveRegistry() begins a request when the ones before it have ended", async () => {
+  let open = 0;
+  let most = 0;
+  const content: RegistryContent = {
+    repositories: () => Promise.resolve(["a"]),
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(10),
+    open: () => {
+      most = Math.max(most, ++open);
+      const bytes = new Uint8Array(10);
+      return Promise.resolve(
+        new ReadableStream({
+          pull: (controller) => {
+            controller.enqueue(bytes);
+            controller.close();
+            open--;
+          },
+        }, { highWaterMark: 0 }),
+      );
+    },
+    referrers: () => Promise.resolve([]),
+  };
+  await using server = await serveRegistry(content, { idleTimeoutMs: 200 });
+  const request = `GET /v2/a/blobs/sha256:${"0".repeat(64)} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+  const few = await talk(server, request.repeat(50));
+  const many = await talk(server, request.repeat(500));
+
+  assertEquals(few.match(/HTTP\/1.1 200/g)?.length, 50);
+  assert((many.match(/HTTP\/1.1 200/g)?.length ?? 0) < 500);
+  assertEquals(most, 1);
+});
+
+Deno.test.each([
+  { host: "a/v2/b/tags/list?" },
+  { host: "a#" },
+  { host: "b@a" },
+  { host: "a b" },
+  { host: "[a]" },
+])('serveRegistry() refuses the host "$host"', async ({ host }) => {
+  await using server = await serveRegistry(undefined, { idleTimeoutMs: 200 });
+
+  const answer = await talk(server, `GET /v2/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+
+  assertMatch(answer, /^HTTP\/1.1 400 .*the Host header names no host/s);
 });
 
 Deno.test("serveRegistry() closes connections beyond maxConnections, and recovers", async () => {
