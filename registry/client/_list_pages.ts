@@ -8,7 +8,8 @@ import type { Registry, RegistryRequest } from "./_registry.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
-const MAX_PAGE_BYTES = 64 * 1024 * 1024;
+/** Maximum size of all pages: callers may keep all names in memory. */
+const MAX_LIST_BYTES = 64 * 1024 * 1024;
 /** Statuses of registries that reject a page size (Quay, ECR); retry without one. */
 const NO_PAGE_SIZE = [400, 405, 406, 413, 414, 416, 422, 501];
 
@@ -22,6 +23,7 @@ export interface ListContext
 /** A page of the list, with the address of the next one. */
 interface Page {
   readonly items: readonly string[];
+  readonly size: number;
   /** Throws if the next page is not part of this list. */
   readonly next: () => string | undefined;
 }
@@ -32,6 +34,7 @@ interface Page {
  */
 export async function* listPages(registry: Registry, context: ListContext): AsyncGenerator<string> {
   const seen = new Set<string>();
+  let size = 0;
   for (let next: string | undefined = firstPath(context); next !== undefined;) {
     if (seen.has(next)) {
       throw new RegistryError(
@@ -45,6 +48,10 @@ export async function* listPages(registry: Registry, context: ListContext): Asyn
     if (page === undefined) {
       next = context.path;
       continue;
+    }
+    size += page.size;
+    if (size > MAX_LIST_BYTES) {
+      throw new LimitError("bytes", MAX_LIST_BYTES, size, "a list");
     }
     yield* page.items;
     next = page.next();
@@ -67,11 +74,11 @@ async function readPage(
     accept: isFirst ? NO_PAGE_SIZE : [],
   }, async (answer) => {
     if (answer.status !== 200) return undefined;
-    const bytes = await readBoundedBody(answer, MAX_PAGE_BYTES, { limit: "bytes of a page" });
+    const bytes = await readBoundedBody(answer, MAX_LIST_BYTES, { limit: "bytes of a page" });
     const items = parseNames(bytes, member);
     if (items !== undefined) {
       // An invalid link fails when it is followed, after the names of this page.
-      return { items, next: () => nextPage(answer, { path, task }) };
+      return { items, size: bytes.length, next: () => nextPage(answer, { path, task }) };
     }
     const url = redactUrl(answer.url);
     throw new RegistryError(`the response from ${url} is not a valid list`, {

@@ -10,6 +10,7 @@ import {
   withHeaders,
 } from "../../_support/faulty_registry.ts";
 import { buildArtifact, buildIndex } from "../../_support/image.ts";
+import { gzip, toUint8Array } from "../../_support/tar.ts";
 import { makeScene, type Scene, testClient } from "../_client.ts";
 
 /** Answers each request of a list with its page; the header `link` leads from page to page. */
@@ -331,4 +332,20 @@ Deno.test("RepositoryContent.referrers() leaves out referrers of unknown types, 
   assertEquals(digestsOf(found), [entry(2, SBOM).digest]);
   assertEquals(warnings.length, 1);
   assert(warnings[0]?.includes(`referrer ${unknown.digest}`), warnings[0]);
+});
+
+Deno.test("RemoteClient.tags() limits the size of all pages", async () => {
+  const page = gzip(toUint8Array(`{"tags":["a"]${" ".repeat(30 * 1024 * 1024)}}`));
+  const headers = { "content-encoding": "gzip" };
+  let count = 0;
+  await using scene = makeScene([
+    on("tags", () => plain(200, { ...headers, link: `<?page=${++count}>; rel=next` }, page)),
+  ]);
+  using client = testClient();
+
+  const error = await assertRejects(
+    () => Array.fromAsync(client.tags(scene.reference)),
+    LimitError,
+  );
+  assertEquals([error.limit, count], ["bytes", 3]);
 });
