@@ -18,6 +18,12 @@ const DECODERS: Readonly<Record<string, (zlib: Zlib) => Transform>> = {
   "br": (zlib) => zlib.createBrotliDecompress(),
 };
 
+/**
+ * Maximum number of codings to decode: each of the thousands that fit into a header would need a
+ * decoder, and could multiply the size of the body by a thousand.
+ */
+const MAX_CODINGS = 3;
+
 /** Returns the content codings of a response that change its bytes, in the order of encoding. */
 export function contentCodings(answer: Answer): readonly string[] {
   const header = answer.headers.get("content-encoding") ?? "";
@@ -27,7 +33,8 @@ export function contentCodings(answer: Answer): readonly string[] {
 
 /** Returns whether all codings can be decoded. */
 export function canDecode(codings: readonly string[]): boolean {
-  return codings.every((coding) => Object.hasOwn(DECODERS, coding));
+  return codings.length <= MAX_CODINGS &&
+    codings.every((coding) => Object.hasOwn(DECODERS, coding));
 }
 
 /**
@@ -41,6 +48,7 @@ export function canDecode(codings: readonly string[]): boolean {
 export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSource {
   const codings = contentCodings(answer);
   if (codings.length === 0) return body;
+  if (codings.length > MAX_CODINGS) throw codingError(answer, codings, "has too many parts");
   // Few responses need these modules, and loading takes long.
   const { pipeline, Readable } = globalThis.process.getBuiltinModule("node:stream");
   const zlib = globalThis.process.getBuiltinModule("node:zlib");
@@ -95,8 +103,9 @@ function codingError(
   cause?: unknown,
 ): RegistryError {
   const url = redactUrl(answer.url);
+  const some = codings.slice(0, MAX_CODINGS + 1).join(", ");
   return new RegistryError(
-    `its content coding "${codings.join(", ")}" ${state}`,
+    `its content coding "${some}" ${state}`,
     {
       action: `read ${url}`,
       subject: url,

@@ -40,7 +40,7 @@ export function nextPage(
 
 function parseLinks(header: string): { target: string; isNext: boolean }[] {
   const links = header.includes("<")
-    ? header.matchAll(/<([^>]*)>([^<]*)/g)
+    ? header.matchAll(/<([^<>]*)>([^<]*)/g)
     : header.matchAll(/([^\s;]+)(.*)/gs);
   return [...links].map(([, target = "", parameters = ""]) => {
     const rel = /;\s*rel\s*=\s*("[^"]*"|[^\s;,]*)/i.exec(parameters)?.[1] ?? "next";

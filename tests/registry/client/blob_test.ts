@@ -210,6 +210,17 @@ Deno.test("RemoteClient.blob() accepts bytes with an unknown coding unchanged", 
   assertEquals(bytes, scene.blob.bytes);
 });
 
+Deno.test("RemoteClient.blob() creates no decoders for thousands of codings", async () => {
+  const coding = Array(6000).fill("gzip").join();
+  const coded = withHeaders({ "content-encoding": coding, "content-length": undefined });
+  await using scene = makeScene([on("blob", coded)]);
+  using client = testClient();
+
+  const bytes = await readAll(await client.blob(scene.reference, scene.blob.descriptor));
+
+  assertEquals(bytes, scene.blob.bytes);
+});
+
 Deno.test("RemoteClient.blob() never yields more than the blob", async () => {
   await using scene = makeScene([
     on("blob", extraBytes(1)),

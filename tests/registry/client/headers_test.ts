@@ -31,6 +31,14 @@ Deno.test.each([
   assertEquals(nextPage(answerWith(header), PAGE), next);
 });
 
+Deno.test("nextPage() reads a header of brackets once", () => {
+  const brackets = "<".repeat(1_000_000);
+  const next = "</v2/a/b/tags/list?last=x>; rel=next";
+
+  assertEquals(nextPage(answerWith(brackets), PAGE), undefined);
+  assertEquals(nextPage(answerWith(brackets + next), PAGE), "tags/list?last=x");
+});
+
 Deno.test.each([
   '</v2/a/b/referrers/x?last=x>; rel="next"',
   '</etc/passwd>; rel="next"',
