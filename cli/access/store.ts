@@ -1,7 +1,7 @@
 import { storeDirectory } from "../../cache/directory.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import { lstatIfAny } from "../../store/host/durable.ts";
+import { lstatIfAny } from "../../store/host/files.ts";
 import type { Session } from "../frame/session.ts";
 
 /** Returns the store directory from the command line or the environment. */

@@ -7,7 +7,7 @@ import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
-import { writeAll } from "../host/durable.ts";
+import { writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";

@@ -19,7 +19,7 @@ import {
 } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { CONTAINERD_NAME, parseStoredName, REF_NAME } from "../content/layout_index.ts";
-import { writeAll } from "../host/durable.ts";
+import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import type { ArchiveFormat } from "./image_archive.ts";

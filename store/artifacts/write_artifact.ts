@@ -3,7 +3,7 @@ import type { Manifest } from "../../spec/image/manifest.ts";
 import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
-import { lstatIfAny, writeAll } from "../host/durable.ts";
+import { lstatIfAny, writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE_ANNOTATION } from "./artifact_content.ts";
@@ -182,7 +182,7 @@ async function writeFile(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await using temporary = await nameFailure(path, () => {
+  using temporary = await nameFailure(path, () => {
     return TemporaryFile.create({ directory: parent, prefix: ".oci-artifact-" });
   });
   await temporary.removeDead();

@@ -27,7 +27,7 @@ export async function findBundleState(
   stateDirectory: string,
 ): Promise<BundleState> {
   const states: (readonly [ContainerNote, ContainerState])[] = [];
-  for (const note of await listContainerNotes(stateDirectory)) {
+  for (const note of listContainerNotes(stateDirectory)) {
     states.push([note, await findContainerState(note)]);
   }
   states.sort(([, a], [, b]) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
@@ -45,7 +45,7 @@ export async function findBundleState(
  * ended.
  */
 export async function endContainers(stateDirectory: string, path: string): Promise<void> {
-  const notes = await listContainerNotes(stateDirectory);
+  const notes = listContainerNotes(stateDirectory);
   for (const note of notes) {
     if ((await findContainerState(note)).kind === "owned") {
       throw runningError(path, `another process runs its container "${note.id}"`);
@@ -59,7 +59,7 @@ export async function endContainers(stateDirectory: string, path: string): Promi
 
 /** Removes the runtime state of dead containers. */
 export async function removeDeadContainers(stateDirectory: string): Promise<void> {
-  for (const note of await listContainerNotes(stateDirectory)) {
+  for (const note of listContainerNotes(stateDirectory)) {
     if ((await findContainerState(note)).kind !== "dead") continue;
     if (await endContainer(note) === undefined) await removeTree(note.state);
   }

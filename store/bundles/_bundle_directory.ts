@@ -1,7 +1,7 @@
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { BundleError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { makeMark, readMark, removeMark } from "./_bundle_mark.ts";
 import { type BundlePlace, findPlace, openDirectoryIfAny } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
@@ -131,7 +131,7 @@ export class BundleDirectory implements Disposable {
     directory: string,
   ): Promise<BundleDirectory | undefined> {
     const path = realTarget(directory);
-    const found = await findRecord(records, path);
+    const found = findRecord(records, path);
     if (found === undefined) {
       if (lstatIfAny(path) === undefined) return undefined;
       throw notBundle(path);
@@ -262,15 +262,12 @@ async function makeWay(records: BundleRecords, path: string): Promise<void> {
 }
 
 /** The record of a bundle: by the mark in its directory, or by the directory's path. */
-async function findRecord(
-  records: BundleRecords,
-  path: string,
-): Promise<BundleRecord | undefined> {
+function findRecord(records: BundleRecords, path: string): BundleRecord | undefined {
   using tree = openDirectoryIfAny(path);
   const id = tree && readMark(tree);
   const marked = id === undefined ? undefined : records.read(id);
   if (marked !== undefined) return marked;
-  const candidates = (await records.list()).filter((record) => record.path === path);
+  const candidates = records.list().filter((record) => record.path === path);
   return candidates.find((record) => findPlace(record) === "here") ?? candidates[0];
 }
 

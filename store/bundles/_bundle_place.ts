@@ -2,7 +2,7 @@ import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { dirname } from "../../spec/paths.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { ifAny, lstatIfAny } from "../host/files.ts";
 import { readMark } from "./_bundle_mark.ts";
 import { type BundleRecord, mountSource } from "./bundle_record.ts";
 
@@ -44,15 +44,7 @@ function isHere(record: BundleRecord): boolean {
  * @param path Path of the directory; a symlink is not followed.
  */
 export function openDirectoryIfAny(path: string): FileTree | undefined {
-  if (lstatIfAny(path)?.isDirectory !== true) return undefined;
-  try {
-    return openFileTree(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw error;
-  }
+  return lstatIfAny(path)?.isDirectory ? ifAny(() => openFileTree(path)) : undefined;
 }
 
 /** Whether a bundle's directory has a mount that only the bundle can have. */

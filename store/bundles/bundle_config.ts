@@ -9,7 +9,7 @@ import { formatPlatform } from "../../spec/platform.ts";
 import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
-import { removeIfAny } from "../host/durable.ts";
+import { swapFile } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
 import { CONFIG } from "./_bundle_mark.ts";
 import {
@@ -114,19 +114,6 @@ function writeHosts(path: string, { hostname }: Pick<RuntimeSpec, "hostname">): 
  * ```
  */
 export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  try {
-    writeInto(temporary, formatSpec(spec), path);
-  } catch (error) {
-    await removeIfAny(temporary).catch(() => {
-      // The reason why writing failed is the more useful error.
-    });
-    throw error;
-  }
-}
-
-/** Synchronous, since the container waits for this one small file. */
-function writeInto(temporary: string, text: string, path: string): void {
-  Deno.writeTextFileSync(temporary, text, { createNew: true });
-  Deno.renameSync(temporary, path);
+  const bytes = new TextEncoder().encode(formatSpec(spec));
+  await Promise.try(() => swapFile(path, bytes, { mode: 0o666 }));
 }

@@ -1,5 +1,5 @@
 import { StoreFileError } from "../errors.ts";
-import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/durable.ts";
+import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import {
   checkStoreFolder,
@@ -61,8 +61,8 @@ export class BundleRecords {
    * @param onError Called with the error of each record that cannot be read.
    * @throws {StoreFileError} If a record cannot be read and `onError` is absent.
    */
-  async list(onError?: (error: StoreFileError) => void): Promise<readonly BundleRecord[]> {
-    const names = (await namesIn(this.#path)).filter((name) => name.endsWith(".json"));
+  list(onError?: (error: StoreFileError) => void): readonly BundleRecord[] {
+    const names = namesIn(this.#path).filter((name) => name.endsWith(".json"));
     const records: BundleRecord[] = [];
     for (const name of names) {
       try {
@@ -112,7 +112,7 @@ export class BundleRecords {
     const lock = await tryLockFile(this.#lockPath(id));
     if (lock === undefined || this.read(id) !== undefined) return lock;
     // The record was removed, and opening the lock created it again.
-    await removeIfAny(this.#lockPath(id));
+    removeIfAny(this.#lockPath(id));
     lock.close();
     return undefined;
   }
@@ -132,15 +132,15 @@ export class BundleRecords {
   async remove(id: string): Promise<void> {
     // Usually, the container has left none.
     if (lstatIfAny(this.statePath(id)) !== undefined) await removeTree(this.statePath(id));
-    await removeIfAny(`${this.#path}/${id}.json.tmp`);
-    await removeIfAny(`${this.#path}/${id}.json`);
+    removeIfAny(`${this.#path}/${id}.json.tmp`);
+    removeIfAny(`${this.#path}/${id}.json`);
     // Last, because other processes wait for the lock.
-    await removeIfAny(this.#lockPath(id));
+    removeIfAny(this.#lockPath(id));
   }
 
   /** Removes lock files without a record, left behind by killed processes. */
   async removeStrayLocks(): Promise<void> {
-    const names = new Set(await namesIn(this.#path));
+    const names = new Set(namesIn(this.#path));
     for (const name of names) {
       const id = name.replace(/\.lock$/, "");
       if (id === name || !isBundleId(id) || names.has(`${id}.json`)) continue;

@@ -73,7 +73,7 @@ export async function listBundles(
 ): Promise<readonly StoredBundle[]> {
   const records = BundleRecords.open(store);
   const bundles: StoredBundle[] = [];
-  const found = await records.list(onError);
+  const found = records.list(onError);
   using _native = found.length > 0 ? keepNativeBackend() : undefined;
   for (const record of found) {
     const { path, image, kind, isTemporary } = record;

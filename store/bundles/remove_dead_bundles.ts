@@ -1,6 +1,6 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";
@@ -64,7 +64,7 @@ export async function removeDeadBundles(
   const records = BundleRecords.open(store);
   const removed: string[] = [];
   const left: LeftBundle[] = [];
-  const found = await records.list(({ path, message }) => left.push({ path, reason: message }));
+  const found = records.list(({ path, message }) => left.push({ path, reason: message }));
   using _native = found.length > 0 ? keepNativeBackend() : undefined;
   for (const record of found) {
     signal?.throwIfAborted();

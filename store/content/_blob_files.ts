@@ -2,7 +2,7 @@ import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import type { OpenBlobOptions } from "./content_store_options.ts";
 import { VerifiedMarks } from "./verified_marks.ts";

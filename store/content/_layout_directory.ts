@@ -1,6 +1,6 @@
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { StoreError, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
+import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import {
   checkStoreFolder,
   checkStoreRoot,

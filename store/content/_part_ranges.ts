@@ -1,3 +1,4 @@
+import { removeIfAny } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
 /** A part of a blob, in bytes: from `start` up to but not including `end`. */
@@ -6,7 +7,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** Digits of each number.Lines have a fixed width, so that a number can be replaced in place. */
+/** Digits of each number. Lines have a fixed width, so that a number can be replaced in place. */
 const DIGITS = 16;
 const LINE_BYTES = 2 * DIGITS + 2;
 /** Enough for a blob of 64 GiB in the smallest ranges. */
@@ -61,7 +62,7 @@ export class PartRanges implements Disposable {
   static create(part: string, ranges: readonly ByteRange[]): PartRanges {
     const path = PartRanges.pathOf(part);
     const temporary = `${path}.tmp`;
-    removeSync(temporary);
+    removeIfAny(temporary);
     const file = Deno.openSync(temporary, { read: true, write: true, createNew: true });
     try {
       const record = new PartRanges(file, 0);
@@ -76,7 +77,7 @@ export class PartRanges implements Disposable {
 
   /** Removes the record of a part, if there is one. */
   static remove(part: string): void {
-    removeSync(PartRanges.pathOf(part));
+    removeIfAny(PartRanges.pathOf(part));
   }
 
   /** Adds an empty range and returns its number. */
@@ -123,14 +124,6 @@ export function missingRanges(present: readonly ByteRange[], size: number): read
   }
   if (position < size) missing.push({ start: position, end: size });
   return missing;
-}
-
-function removeSync(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 function digits(value: number): string {

@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { BlobFiles } from "./_blob_files.ts";
 import { LayoutDirectory } from "./_layout_directory.ts";
 import type {

@@ -1,7 +1,7 @@
 import { type Digest, type DigestAlgorithm, Digester } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import { FILE_MODE, writeAllSync } from "../host/durable.ts";
+import { FILE_MODE, writeAllSync } from "../host/files.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import type { BlobFiles } from "./_blob_files.ts";
 import { settleFile } from "./verified_marks.ts";
@@ -132,7 +132,7 @@ export class ContentUpload implements AsyncDisposable {
 
   /** Discards the bytes unless they were committed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#part[Symbol.asyncDispose]();
+    await Promise.try(() => this.#part[Symbol.dispose]());
   }
 
   async #rehash(digest: Digest): Promise<Digest> {

@@ -1,5 +1,5 @@
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import type { ContentStore } from "./content_store.ts";

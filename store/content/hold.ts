@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
-import { namesIn, writeAllSync } from "../host/durable.ts";
+import { namesIn, writeAllSync } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
@@ -165,7 +165,7 @@ export class Holds {
 /** Returns the blobs that running commands hold. Removes the hold files of killed commands. */
 export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
   const held = new Set<Digest>();
-  for (const name of await namesIn(directoryOf(store))) {
+  for (const name of namesIn(directoryOf(store))) {
     const path = `${directoryOf(store)}/${name}`;
     const stale = await tryLockFile(path);
     if (stale !== undefined) {
@@ -188,7 +188,7 @@ export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
 export async function tryLockUnused(store: string): Promise<Disposable | undefined> {
   const file = await tryLockFile(`${store}/locks/prune.lock`);
   if (file === undefined) return undefined;
-  for (const name of await namesIn(directoryOf(store))) {
+  for (const name of namesIn(directoryOf(store))) {
     const stale = await tryLockFile(`${directoryOf(store)}/${name}`);
     if (stale === undefined) {
       file.close();

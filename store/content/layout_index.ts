@@ -5,7 +5,7 @@ import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
+import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */

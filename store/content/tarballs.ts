@@ -1,6 +1,6 @@
 import { type Digest, digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import type { ContentStore } from "./content_store.ts";
 import { VerifiedMarks } from "./verified_marks.ts";
 

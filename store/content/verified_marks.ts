@@ -2,7 +2,7 @@ import { type Digest, digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { StoreFileError } from "../errors.ts";
-import { replaceSmallFile } from "../host/durable.ts";
+import { replaceSmallFile } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
 /** Maximum size of a mark, which has four numbers. */

@@ -4,7 +4,7 @@ import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";

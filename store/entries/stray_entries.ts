@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
-import { lstatIfAny, namesIn } from "../host/durable.ts";
+import { lstatIfAny, namesIn } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { MAGIC as ENTRIES_MAGIC } from "./_index_format.ts";
 import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";
@@ -23,9 +23,9 @@ const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC, RECORDS_MAGIC]);
 const NAME = /^([a-z0-9]+)-([0-9a-f]+)(\.seek)?$/;
 
 /** Lists the files of the indexes of a store, except those that are being written. */
-export async function listEntryFiles(store: ContentStore): Promise<readonly EntryFile[]> {
+export function listEntryFiles(store: ContentStore): readonly EntryFile[] {
   const files: EntryFile[] = [];
-  for (const name of (await namesIn(`${store.path}/entries`)).toSorted()) {
+  for (const name of namesIn(`${store.path}/entries`).toSorted()) {
     const path = `${store.path}/entries/${name}`;
     const info = lstatIfAny(path);
     if (info === undefined || info.isDirectory) continue;

@@ -1,6 +1,6 @@
 import type { MountEntry } from "../../layer/linux/mount_table.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
-import { FILE_MODE, lstatIfAny, removeIfAny } from "./durable.ts";
+import { FILE_MODE, lstatIfAny, removeIfAny } from "./files.ts";
 import { fileFault } from "./open_regular_file.ts";
 
 /** Options for {@linkcode tryLockFile}. */
@@ -85,7 +85,7 @@ export async function tryLockFile(
     // It has another name, or another owner, who may read and change its content. No other process
     // holds it, so the name can be reused for a new file.
     if (shared && !await tryFlock(file, path)) return undefined;
-    await removeIfAny(path);
+    removeIfAny(path);
   }
   throw new StoreFileError("changing", path, "write", "Try again later");
 }

@@ -1,7 +1,7 @@
 import { followLinks } from "../../registry/auth/follow_links.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
-import { statIfAny, syncDirectory, writeAll } from "./durable.ts";
+import { statIfAny, syncDirectory, writeAll } from "./files.ts";
 import { outputError } from "./system_error.ts";
 import { TemporaryFile } from "./temporary_file.ts";
 
@@ -128,6 +128,6 @@ async function openBeside(
       await temporary.rename(target);
       await syncDirectory(directory);
     },
-    [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => Promise.try(() => temporary[Symbol.dispose]()),
   };
 }

@@ -1,4 +1,5 @@
 import { RuntimeError } from "../errors.ts";
+import { statIfAny } from "./files.ts";
 
 /** Known runtimes, in order of preference. */
 export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];
@@ -91,12 +92,9 @@ function searchProgram(name: string): string | undefined {
 
 function isProgram(path: string): boolean {
   try {
-    const { isFile, mode } = Deno.statSync(path);
+    const { isFile = false, mode } = statIfAny(path) ?? {};
     return isFile && ((mode ?? 0) & 0o111) !== 0;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
-    }
     // Programs in an unreadable directory cannot run either.
     if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;

@@ -1,4 +1,4 @@
-import { lstatIfAny } from "./durable.ts";
+import { lstatIfAny } from "./files.ts";
 
 /**
  * Locks a directory with a flock, which the system releases when the process ends.

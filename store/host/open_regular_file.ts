@@ -1,7 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { dirname } from "../../spec/paths.ts";
 import { type FileFault, StoreFileError } from "../errors.ts";
-import { lstatIfAny } from "./durable.ts";
+import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Options for {@linkcode openRegularFile}. */
@@ -180,13 +180,7 @@ function isReplaceable(path: string, info: Deno.FileInfo): boolean {
 /** Returns the status of a directory; `undefined` if it may not be read, such as above a layout. */
 function statIfAllowed(path: string): Deno.FileInfo | undefined {
   const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return undefined;
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return state === "granted" ? statIfAny(path) : undefined;
 }
 
 /** A file that was opened without waiting. */

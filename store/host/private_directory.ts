@@ -1,5 +1,5 @@
 import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny, statIfAny } from "./durable.ts";
+import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Mode of the directories of a store: only their owner may write to them, whatever the umask. */

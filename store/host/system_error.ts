@@ -1,5 +1,6 @@
 import { describeError, errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
+import { isAbsent } from "./files.ts";
 
 /** Causes in words, by the code of the operating system. */
 const CAUSES: Readonly<Record<string, string>> = {
@@ -109,8 +110,8 @@ function outputAdvice(cause: Error): string {
 
 /** Returns whether an error means that this process cannot create anything at a path. */
 export function isImpossiblePlace(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory || errorCode(error) === "EROFS";
+  return error instanceof Deno.errors.PermissionDenied || isAbsent(error) ||
+    errorCode(error) === "EROFS";
 }
 
 /** Returns whether an error means that this process may not write to a location. */

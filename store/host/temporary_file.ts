@@ -1,5 +1,5 @@
 import { LockUnsupportedError } from "../errors.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "./durable.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
 import { tryFlock } from "./file_lock.ts";
 
 /** Location and kind of a {@linkcode TemporaryFile}. */
@@ -27,7 +27,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
  * flock shows other processes that it is in use: the system drops the lock when this process ends,
  * even by a kill, and {@linkcode TemporaryFile.removeDead} of the next one removes the file.
  */
-export class TemporaryFile implements AsyncDisposable {
+export class TemporaryFile implements Disposable {
   /** The file, open for reading and writing. */
   readonly file: Deno.FsFile;
   /** Path of the file until it is renamed. */
@@ -64,8 +64,7 @@ export class TemporaryFile implements AsyncDisposable {
   async removeDead(): Promise<void> {
     const { directory, prefix, suffix = "" } = this.#options;
     const { uid } = await this.file.stat();
-    // A directory that may not be listed keeps its leftovers.
-    for (const name of await namesIn(directory).catch(() => [])) {
+    for (const name of namesIfAllowed(directory)) {
       const id = name.slice(prefix.length, name.length - suffix.length);
       if (!name.startsWith(prefix) || !name.endsWith(suffix) || !UUID.test(id)) continue;
       const path = `${directory}/${name}`;
@@ -84,11 +83,20 @@ export class TemporaryFile implements AsyncDisposable {
   }
 
   /** Closes the file, and removes it unless it was renamed. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.file.close();
-    if (!this.#isRenamed) await removeIfAny(this.path);
+    if (!this.#isRenamed) removeIfAny(this.path);
+  }
+}
+
+/** Lists the names in a directory. One that may not be listed keeps its leftovers. */
+function namesIfAllowed(directory: string): readonly string[] {
+  try {
+    return namesIn(directory);
+  } catch {
+    return [];
   }
 }
 
@@ -106,5 +114,5 @@ async function removeIfUnlocked(path: string, named: Deno.FileInfo): Promise<voi
   using file = await Deno.open(path, { read: true, write: true });
   const { ino, dev } = await file.stat();
   if (ino !== named.ino || dev !== named.dev) return;
-  if (await file.tryLock(true)) await removeIfAny(path);
+  if (await file.tryLock(true)) removeIfAny(path);
 }

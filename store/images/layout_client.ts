@@ -18,7 +18,7 @@ import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { CONTAINERD_NAME, fullName, parseStoredName, REF_NAME } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { StoredLayer } from "./image.ts";
 import { isReferrer } from "./layout_referrers.ts";
 import { readDocuments } from "./read_image.ts";

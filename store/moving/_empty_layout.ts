@@ -1,5 +1,5 @@
 import type { ContentStore } from "../content/content_store.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 
 /** Returns the directories that creating a directory creates, from the inside out. */

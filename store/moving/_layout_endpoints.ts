@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { findHeld, type Held } from "../content/find_held.ts";
 import { UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { LayoutClient } from "../images/layout_client.ts";
 import { type CopySource, type CopyTarget, labelOf } from "./endpoint.ts";
 import { LayoutContent } from "./layout_content.ts";

@@ -1,6 +1,6 @@
 import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
-import { FILE_MODE, lstatIfAny, namesIn } from "../host/durable.ts";
+import { FILE_MODE, lstatIfAny, namesIn } from "../host/files.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
@@ -79,9 +79,10 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
     const ingest = `${this.#layout.path}/ingest`;
-    const parts = await namesIn(ingest);
     // A source that fails at once leaves an empty file.
-    const hasBytes = parts.some((name) => (lstatIfAny(`${ingest}/${name}`)?.size ?? 0) > 0);
+    const hasBytes = namesIn(ingest).some((name) => {
+      return (lstatIfAny(`${ingest}/${name}`)?.size ?? 0) > 0;
+    });
     if (!hasBytes) await this.#removeFolders();
   }
 

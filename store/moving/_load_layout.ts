@@ -4,7 +4,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { ArchiveError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { namesOfEntry } from "../images/layout_client.ts";
 import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions, CopyNode } from "./copy_options.ts";

@@ -1,5 +1,5 @@
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { discardTree } from "../host/unmount.ts";
@@ -81,8 +81,8 @@ export class ChainStore {
       const lockPath = `${this.#locks}/chain-${name}.lock`;
       const lock = await lockName(lockPath);
       if (lock === undefined) return lock;
-      const release = async () => {
-        await removeIfAny(lockPath);
+      const release = () => {
+        removeIfAny(lockPath);
         lock.close();
       };
       try {
@@ -104,12 +104,12 @@ export class ChainStore {
   async #beginAs(
     name: string,
     key: string,
-    release: () => Promise<void>,
+    release: () => void,
   ): Promise<Chain | ChainDraft | undefined> {
     const path = `${this.path}/${name}`;
     if (isChain(path)) {
       const record = readChainRecord(this.path, name);
-      await release();
+      release();
       const isSame = typeof record === "object" && record.key === key;
       return isSame ? { ...record, name, path } : undefined;
     }
@@ -123,7 +123,7 @@ export class ChainStore {
         try {
           await discard(draft);
         } finally {
-          await release();
+          release();
         }
       },
     };

@@ -2,7 +2,7 @@ import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
-import { lstatIfAny, removeIfAny } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny } from "../host/files.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
@@ -48,7 +48,7 @@ export async function tryMounter(
     return reason && (refusalOfFileSystem(root, trial) ?? reason);
   } finally {
     await discard(trial);
-    await removeIfAny(lockPath);
+    removeIfAny(lockPath);
   }
 }
 

@@ -3,7 +3,7 @@ import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { StoreFileError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 

@@ -2,7 +2,7 @@ import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { NativeMount } from "../../layer/linux/native_mount.ts";
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
-import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import { findProgram } from "../host/find_runtime.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
@@ -93,10 +93,7 @@ function recallMounter(root: string): OverlayMounter | undefined {
         try {
           await mounter.mount(...mount);
         } catch (error) {
-          // The next process tests again.
-          await removeIfAny(path).catch(() => {
-            // The reason why the mount failed is the more useful error.
-          });
+          forgetMounter(path);
           throw error;
         }
       },
@@ -107,13 +104,22 @@ function recallMounter(root: string): OverlayMounter | undefined {
   }
 }
 
+/** Removes the result of a test, so that the next process tests again. */
+function forgetMounter(path: string): void {
+  try {
+    removeIfAny(path);
+  } catch {
+    // The reason why the mount failed is the more useful error.
+  }
+}
+
 /** Keeps the result of a test in the store. */
 async function rememberMounter(root: string, { namespace, upper }: OverlayMounter): Promise<void> {
   try {
     const place = describePlace(root);
     if (place === undefined) return;
     const path = `${root}/${RESULT}`;
-    await removeIfAny(path);
+    removeIfAny(path);
     await replaceSmallFile(path, `${JSON.stringify({ place, namespace, upper })}\n`);
   } catch {
     // The next process tests again.

@@ -13,7 +13,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { BundleError } from "../errors.ts";
-import { makeDirectories, removeIfAny } from "../host/durable.ts";
+import { makeDirectories, removeIfAny } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
@@ -219,7 +219,7 @@ export class OverlayBundler implements Bundler {
     // The overlay of the kernel keeps the tmpfs alive, so its mount can be detached.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTargets([scratch], `Cannot unmount "${scratch}"`);
-      await removeIfAny(scratch);
+      removeIfAny(scratch);
     }
   }
 

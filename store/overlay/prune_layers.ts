@@ -7,7 +7,7 @@ import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
-import { namesIn } from "../host/durable.ts";
+import { namesIn } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { discardTree } from "../host/unmount.ts";
 import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
@@ -81,7 +81,7 @@ export async function pruneLayers(
   const items: { path: string; bytes: number }[] = [];
   // Paths in the mount table contain no symlinks.
   const real = await Deno.realPath(root);
-  const candidates = [...await unusedChains(root, kept), ...await unusedTarballs(root, kept)];
+  const candidates = [...unusedChains(root, kept), ...unusedTarballs(root, kept)];
   for (const path of candidates) {
     signal?.throwIfAborted();
     const { mtime } = await Deno.lstat(path);
@@ -97,14 +97,14 @@ export async function pruneLayers(
 }
 
 /** Returns unneeded extracted layers, each before its record, and drafts, which are all stale. */
-async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<readonly string[]> {
+function unusedChains(root: string, kept: ReadonlySet<Digest>): readonly string[] {
   const used = new Set<string>();
-  for (const { layers } of await BundleRecords.open(root).list()) {
+  for (const { layers } of BundleRecords.open(root).list()) {
     for (const name of layers) used.add(name);
   }
   const directory = `${root}/chains`;
   const unused: string[] = [];
-  for (const file of (await namesIn(directory)).toSorted()) {
+  for (const file of namesIn(directory).toSorted()) {
     const name = NAME.exec(file)?.[1];
     if (name !== undefined && used.has(name)) continue;
     const digest = name === undefined ? undefined : digestOfChain(`${directory}/${name}.json`);
@@ -125,13 +125,13 @@ function digestOfChain(record: string): Digest | undefined {
   }
 }
 
-async function unusedTarballs(root: string, kept: ReadonlySet<Digest>): Promise<readonly string[]> {
+function unusedTarballs(root: string, kept: ReadonlySet<Digest>): readonly string[] {
   const files = new Set(
     [...kept].map((digest) => `${digestAlgorithm(digest)}/${digestHex(digest)}`),
   );
   const unused: string[] = [];
   for (const algorithm of DIGEST_ALGORITHMS) {
-    for (const name of await namesIn(`${root}/tarballs/${algorithm}`)) {
+    for (const name of namesIn(`${root}/tarballs/${algorithm}`)) {
       if (!files.has(`${algorithm}/${name}`)) unused.push(`${root}/tarballs/${algorithm}/${name}`);
     }
   }
@@ -142,9 +142,9 @@ async function unusedTarballs(root: string, kept: ReadonlySet<Digest>): Promise<
  * Returns the names in a directory; none if its mode denies access, so that its content is not
  * counted.
  */
-async function listIfAllowed(directory: string): Promise<readonly string[]> {
+function listIfAllowed(directory: string): readonly string[] {
   try {
-    return await namesIn(directory);
+    return namesIn(directory);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return [];
     throw error;
@@ -155,6 +155,6 @@ async function sizeOf(path: string): Promise<number> {
   const { isDirectory, size } = await Deno.lstat(path);
   if (!isDirectory) return size;
   let sum = 0;
-  for (const name of await listIfAllowed(path)) sum += await sizeOf(`${path}/${name}`);
+  for (const name of listIfAllowed(path)) sum += await sizeOf(`${path}/${name}`);
   return sum;
 }

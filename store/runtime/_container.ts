@@ -1,6 +1,6 @@
 import { isObject } from "../../spec/json.ts";
 import { RuntimeError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { ifAny, lstatIfAny } from "../host/files.ts";
 import { findSetsid } from "../host/find_runtime.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
@@ -38,13 +38,7 @@ function makeStateDir(directory: string | undefined): string {
 
 /** Whether a directory exists and has no entries. */
 function isEmptyDirectory(path: string): boolean {
-  try {
-    for (const _ of Deno.readDirSync(path)) return false;
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return ifAny(() => Deno.readDirSync(path).next().done) ?? false;
 }
 
 /** State of a container as its runtime reports it. */

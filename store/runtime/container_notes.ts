@@ -1,7 +1,7 @@
 import { openOwnFile } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile, tryFlock } from "../host/file_lock.ts";
-import { namesIn } from "../host/durable.ts";
+import { namesIn } from "../host/files.ts";
 
 /** Note about a container that a process runs. */
 export interface ContainerNote {
@@ -59,9 +59,9 @@ export function writeContainerNote({ state, ...note }: ContainerNote): void {
  * @returns The notes. A process that was killed very early has left none.
  * @throws {StoreFileError} If a note cannot be trusted.
  */
-export async function listContainerNotes(directory: string): Promise<readonly ContainerNote[]> {
+export function listContainerNotes(directory: string): readonly ContainerNote[] {
   const notes: ContainerNote[] = [];
-  for (const name of await namesIn(directory)) {
+  for (const name of namesIn(directory)) {
     if (!name.startsWith(STATE_PREFIX)) continue;
     const state = `${directory}/${name}`;
     const note = readJsonFile(`${state}/${NOTE}`, { maxBytes: MAX_NOTE_BYTES });

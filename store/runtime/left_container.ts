@@ -1,5 +1,5 @@
 import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
 import { processUid } from "../host/owners.ts";
 import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";

@@ -4,6 +4,7 @@ import { parsePasswd } from "../../spec/options/accounts.ts";
 import type { RootlessOptions } from "../../spec/options/rootless_option.ts";
 import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
 import { parseSubIds, rootlessMap } from "../../spec/runtime/sub_ids.ts";
+import { ifAny } from "../host/files.ts";
 import { findProgram } from "../host/find_runtime.ts";
 
 /** Number of IDs on the host. */
@@ -60,11 +61,11 @@ export async function readRootlessMaps(): Promise<RootlessOptions> {
   const own = { uidMap: rootlessMap(uid, []), gidMap: rootlessMap(gid, []) };
   const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
   if (tools.includes(undefined)) return own;
-  const users = parsePasswd(await readText("/etc/passwd"));
+  const users = parsePasswd(readText("/etc/passwd"));
   const name = users.find((user) => user.uid === uid)?.name ?? String(uid);
-  const uids = parseSubIds(await readText("/etc/subuid"), name, uid);
+  const uids = parseSubIds(readText("/etc/subuid"), name, uid);
   // The file of groups lists users as well.
-  const gids = parseSubIds(await readText("/etc/subgid"), name, uid);
+  const gids = parseSubIds(readText("/etc/subgid"), name, uid);
   if (uids.length === 0 || gids.length === 0) return own;
   return { uidMap: rootlessMap(uid, uids), gidMap: rootlessMap(gid, gids) };
 }
@@ -73,11 +74,6 @@ function sameIds({ containerId, size }: IdRange): IdMapping {
   return { containerID: containerId, hostID: containerId, size };
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+function readText(path: string): string {
+  return ifAny(() => Deno.readTextFileSync(path)) ?? "";
 }

@@ -8,7 +8,7 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballMarks, tarballPath } from "../content/tarballs.ts";
 import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
-import { lstatIfAny, removeIfAny, writeAll } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import type { Layer } from "../images/image.ts";
@@ -98,7 +98,7 @@ export class TarballStore {
       isRenamed = true;
     } finally {
       // Afterwards the name is free for the part of another process.
-      if (!isRenamed) await removeIfAny(part);
+      if (!isRenamed) removeIfAny(part);
     }
     const info = await file.stat();
     await this.#marks.set(diffId, info);

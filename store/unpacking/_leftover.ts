@@ -1,7 +1,7 @@
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { lstatIfAny, namesIn } from "../host/durable.ts";
+import { lstatIfAny, namesIn } from "../host/files.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { identityOf, type RecordedUnpack } from "./_unpack_record.ts";
@@ -50,11 +50,11 @@ export async function removeLeftover(
   if (lock !== "unknown") stack.use(lock);
   if (left === undefined) return "unknown";
   try {
-    const names = await namesIn(work);
+    const names = namesIn(work);
     // The ID is created first and removed last.
     if (names.length > 0 && !isDirectory(`${work}/${left.id}`)) return "unknown";
     if (!takeBack(path, left)) return "unknown";
-    for (const name of await namesIn(work)) {
+    for (const name of namesIn(work)) {
       if (name !== left.id) await removeTree(`${work}/${name}`);
     }
     await removeTree(work);

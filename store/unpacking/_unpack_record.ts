@@ -2,7 +2,7 @@ import { decodeName, encodeName } from "../../layer/file_name.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import { digestHex, digestOf } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
-import { removeIfAny, writeAll } from "../host/durable.ts";
+import { removeIfAny, writeAll } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
@@ -34,7 +34,7 @@ export interface RecordedUnpack {
  * The name of a work directory proves nothing: an image or the user can have an entry of that name.
  * A directory with the ID in the record was created with this store.
  */
-export class UnpackRecord implements AsyncDisposable {
+export class UnpackRecord implements Disposable {
   /** What a killed process recorded; `undefined` if there is nothing. */
   readonly left: RecordedUnpack | undefined;
   readonly #path: string;
@@ -113,11 +113,11 @@ export class UnpackRecord implements AsyncDisposable {
   }
 
   /** Releases the lock. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     using _file = this.#file;
-    if (this.#isNeedless) await removeIfAny(this.#path);
+    if (this.#isNeedless) removeIfAny(this.#path);
   }
 }
 

@@ -6,7 +6,7 @@ import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { UnpackError } from "../errors.ts";
-import { lstatIfAny, statIfAny } from "../host/durable.ts";
+import { lstatIfAny, statIfAny } from "../host/files.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { describeSystemError, isImpossiblePlace, isRefusedWrite } from "../host/system_error.ts";
 import { BASE_STAGE } from "../stages/layer_staging.ts";

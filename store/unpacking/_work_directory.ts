@@ -102,7 +102,7 @@ export class WorkDirectory implements AsyncDisposable {
 
   /** Removes it, and releases its locks. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await using _record = this.#record;
+    using _record = this.#record;
     using _lock = this.#lock;
     await this.remove();
   }

@@ -1,6 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
-import { lstatIfAny, namesIn } from "../host/durable.ts";
-import { removeIfAny } from "../host/durable.ts";
+import { lstatIfAny, namesIn } from "../host/files.ts";
+import { removeIfAny } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
@@ -12,13 +12,13 @@ import { renamedWork, WORK } from "./_work_directory.ts";
  * @param store The directory of the store.
  */
 export async function pruneUnpackRecords(store: string): Promise<void> {
-  for (const name of await namesIn(`${store}/locks`)) {
+  for (const name of namesIn(`${store}/locks`)) {
     const path = `${store}/locks/${name}`;
     if (!name.startsWith(RECORD_PREFIX) || hasLeftover(path)) continue;
     using lock = await tryLockFile(path);
     // Another process is unpacking, or has just started.
     if (lock === undefined || hasLeftover(path)) continue;
-    await removeIfAny(path);
+    removeIfAny(path);
   }
 }
 

@@ -1,11 +1,11 @@
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
-import { namesIn } from "../host/durable.ts";
+import { namesIn } from "../host/files.ts";
 
 /** Lists the digests of the blobs in a store, sorted by algorithm and hash. */
-export async function blobsIn(store: string): Promise<readonly Digest[]> {
+export function blobsIn(store: string): readonly Digest[] {
   const digests: Digest[] = [];
   for (const algorithm of DIGEST_ALGORITHMS) {
-    for (const name of (await namesIn(`${store}/blobs/${algorithm}`)).toSorted()) {
+    for (const name of namesIn(`${store}/blobs/${algorithm}`).toSorted()) {
       const digest = `${algorithm}:${name}`;
       if (isDigest(digest)) digests.push(digest);
     }

@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { StoredReference } from "../content/layout_index.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { findReachable } from "./_reachable.ts";
 
 /**

@@ -10,7 +10,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
 import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
 import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { blobsIn } from "./_blobs_in.ts";
@@ -132,7 +132,7 @@ class StoreChecker {
     if (lstatIfAny(path) === undefined) return result();
     // Before a hold writes an empty one: without it, all names are lost.
     const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined ||
-      (await blobsIn(this.#store.path)).length === 0;
+      blobsIn(this.#store.path).length === 0;
     using _hold = this.#options.repair ? await this.#store.hold(this.#options.signal) : undefined;
     await this.#checkIndex(hasIndex);
     const corrupt = await this.#checkBlobs();
@@ -177,7 +177,7 @@ class StoreChecker {
 
   async #orphans(): Promise<readonly Descriptor[]> {
     const documents: Descriptor[] = [];
-    for (const digest of await blobsIn(this.#store.path)) {
+    for (const digest of blobsIn(this.#store.path)) {
       const info = lstatIfAny(this.#store.blobPath(digest));
       if (info === undefined || info.size > 4 * 1024 * 1024) continue;
       try {
@@ -201,7 +201,7 @@ class StoreChecker {
   async #checkBlobs(): Promise<ReadonlySet<Digest>> {
     const { repair, signal, onProgress } = this.#options;
     await this.#checkStrays();
-    const digests = await blobsIn(this.#store.path);
+    const digests = blobsIn(this.#store.path);
     const sizeOf = (digest: Digest) => lstatIfAny(this.#store.blobPath(digest))?.size ?? 0;
     const total = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
     const corrupt = new Set<Digest>();
@@ -226,7 +226,7 @@ class StoreChecker {
   async #checkStrays(): Promise<void> {
     for (const algorithm of DIGEST_ALGORITHMS) {
       const directory = `${this.#store.path}/blobs/${algorithm}`;
-      for (const name of await namesIn(directory)) {
+      for (const name of namesIn(directory)) {
         const path = `${directory}/${name}`;
         if (isDigest(`${algorithm}:${name}`) && lstatIfAny(path)?.isFile) continue;
         if (this.#options.repair) await this.#quarantine(path, `stray-${algorithm}-${name}`);
@@ -354,7 +354,7 @@ class StoreChecker {
     using _lock = repair
       ? await lockLayers(this.#store.path, "remove", { onWait: this.#store.onWait, signal })
       : undefined;
-    const names = new Set(await namesIn(directory));
+    const names = new Set(namesIn(directory));
     for (const name of names) {
       const isWhole = name.endsWith(".json")
         ? names.has(name.slice(0, -".json".length))
@@ -369,10 +369,10 @@ class StoreChecker {
   /** Removes indexes that are damaged or have no layer; they are made again when they are needed. */
   async #checkEntries(): Promise<void> {
     const { repair = false, signal } = this.#options;
-    for (const file of await listEntryFiles(this.#store)) {
+    for (const file of listEntryFiles(this.#store)) {
       signal?.throwIfAborted();
       if (await isEntryFileIntact(this.#store, file)) continue;
-      if (repair) await removeIfAny(file.path);
+      if (repair) removeIfAny(file.path);
       this.#note({ kind: "layer", subject: file.path }, [], repair);
     }
   }

@@ -7,7 +7,7 @@ import { heldDigests, lockPruning } from "../content/hold.ts";
 import { LayoutIndex, parseStoredName, type StoredReference } from "../content/layout_index.ts";
 import { listEntryFiles } from "../entries/stray_entries.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
@@ -172,7 +172,7 @@ async function pruneBlobs(
   isUnused: (digest: Digest, path: string) => boolean,
   removed: PrunedItem[],
 ): Promise<void> {
-  for (const digest of await blobsIn(store.path)) {
+  for (const digest of blobsIn(store.path)) {
     signal?.throwIfAborted();
     const path = store.blobPath(digest);
     const info = lstatIfAny(path);
@@ -191,11 +191,11 @@ async function pruneEntries(
   removed: PrunedItem[],
 ): Promise<void> {
   const blobs = new Set(removed.map(({ name }) => name));
-  for (const { path, digest, bytes } of await listEntryFiles(store)) {
+  for (const { path, digest, bytes } of listEntryFiles(store)) {
     signal?.throwIfAborted();
     if (digest !== undefined && !blobs.has(digest) && await store.has(digest)) continue;
     removed.push({ kind: "layer", name: path, bytes });
-    if (!dryRun) await removeIfAny(path);
+    if (!dryRun) removeIfAny(path);
   }
 }
 
@@ -250,7 +250,7 @@ async function pruneDownloads(
   removed: PrunedItem[],
 ): Promise<void> {
   const directory = `${store.path}/ingest`;
-  for (const name of (await namesIn(directory)).toSorted()) {
+  for (const name of namesIn(directory).toSorted()) {
     signal?.throwIfAborted();
     const path = `${directory}/${name}`;
     const info = lstatIfAny(path);

@@ -197,7 +197,7 @@ Deno.test("removeBundle() rejects a record of another version or name", async ()
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const { path } = await bundler.bundle(image, "a");
-  const [record] = await BundleRecords.open(test.path).list();
+  const [record] = BundleRecords.open(test.path).list();
   const file = `${test.path}/bundles/${record?.id}.json`;
   const value = JSON.parse(await Deno.readTextFile(file));
   const wrong = [

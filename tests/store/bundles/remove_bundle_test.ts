@@ -33,8 +33,8 @@ async function makeBundler(test: TestStore) {
   };
 }
 
-async function recordOf(test: TestStore, path: string): Promise<BundleRecord | undefined> {
-  return (await BundleRecords.open(test.path).list()).find((record) => record.path === path);
+function recordOf(test: TestStore, path: string): BundleRecord | undefined {
+  return BundleRecords.open(test.path).list().find((record) => record.path === path);
 }
 
 Deno.test("removeBundle() reports a missing bundle", async () => {
@@ -78,7 +78,7 @@ Deno.test("removeBundle() refuses a bundle that another process makes", async ()
   await using test = await makeStore();
   const { make } = await makeBundler(test);
   const path = await make("a");
-  const id = (await recordOf(test, path))?.id ?? "";
+  const id = recordOf(test, path)?.id ?? "";
   using _lock = await BundleRecords.open(test.path).tryLock(id);
 
   await assertRejects(() => removeBundle(test.path, path), BundleError, "another process is");
@@ -120,7 +120,7 @@ Deno.test("a bundler removes the leftovers of killed processes, and nothing else
   const complete = await make("complete");
   await using own = await temporary.bundle(image, "own");
   for (const path of [dead, busy]) await changeRecord(test.path, path, { phase: "making" });
-  const id = (await recordOf(test, busy))?.id ?? "";
+  const id = recordOf(test, busy)?.id ?? "";
   using _lock = await BundleRecords.open(test.path).tryLock(id);
 
   const made = (await bundler.bundle(image, "made")).path;

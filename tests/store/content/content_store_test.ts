@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { digestHex, DigestMismatchError, LimitError } from "../../../spec/mod.ts";
-import { removeIfAny } from "../../../store/host/durable.ts";
+import { removeIfAny } from "../../../store/host/files.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { run } from "../../_support/process.ts";
 import { rotBlob } from "../../_support/rot.ts";
@@ -175,7 +175,7 @@ Deno.test.each([
     await store.putBytes(randomBlob(10).descriptor, randomBlob(10).bytes);
     const planted = dir.join("store", path(digestHex(descriptor.digest)));
     await Deno.writeTextFile(dir.join("victim"), "precious");
-    await removeIfAny(planted);
+    removeIfAny(planted);
     await Deno.symlink(dir.join("victim"), planted);
 
     await assertRejects(

@@ -18,8 +18,8 @@ async function namesIn({ path }: TempDir): Promise<readonly string[]> {
 Deno.test("TemporaryFile disappears unless it is renamed", async () => {
   await using temp = await makeTempDir();
   {
-    await using dropped = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
-    await using kept = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
+    using dropped = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
+    using kept = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
     await dropped.file.write(new Uint8Array(3));
     await kept.file.write(new Uint8Array(5));
 
@@ -34,9 +34,9 @@ Deno.test("TemporaryFile.removeDead() removes files that no process has open", a
   await using temp = await makeTempDir();
   const dead = [uuidName(), uuidName()];
   for (const name of dead) await Deno.writeTextFile(temp.join(name), "half");
-  await using other = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
+  using other = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
 
-  await using file = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
+  using file = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
   await file.removeDead();
 
   const paths = [other.path, file.path].toSorted();
@@ -58,7 +58,7 @@ posixTest("TemporaryFile.removeDead() keeps everything else", async () => {
   await Deno.symlink(names[0] ?? "", temp.join(link));
 
   {
-    await using file = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
+    using file = await TemporaryFile.create({ directory: temp.path, prefix: PREFIX });
     await file.removeDead();
   }
 

@@ -48,7 +48,7 @@ async function leaveWork(box: UnpackBox, recorded: string = box.root): Promise<s
   const record = await UnpackRecord.lock(box.store.path, recorded);
   assert(record !== undefined && record !== "taken");
   await record.write(id);
-  await record[Symbol.asyncDispose]();
+  record[Symbol.dispose]();
   return await makeWork(box.root, id);
 }
 

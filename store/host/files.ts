@@ -34,7 +34,7 @@ export async function replaceFile(
   { mode = FILE_MODE, isDurable = true }: ReplaceFileOptions = {},
 ): Promise<void> {
   const temporary = `${directory}/${name}.tmp`;
-  await removeIfAny(temporary);
+  removeIfAny(temporary);
   {
     using file = createFile(temporary, mode);
     writeAllSync(file, bytes);
@@ -68,9 +68,8 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
 }
 
 /**
- * Replaces a small file atomically but not durably, unlike {@linkcode replaceFile}: for hints, and
- * content that readers verify. The temporary file is always new, because a symlink of that name
- * could lead anywhere.
+ * Replaces a small file, neither atomically nor durably: for hints, and content that readers
+ * verify. The file is always new, because a symlink of its name could lead anywhere.
  */
 export async function replaceSmallFile(path: string, text: string): Promise<void> {
   const options = { createNew: true, mode: FILE_MODE };
@@ -78,8 +77,31 @@ export async function replaceSmallFile(path: string, text: string): Promise<void
     await Deno.writeTextFile(path, text, options);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    await removeIfAny(path);
+    removeIfAny(path);
     await Deno.writeTextFile(path, text, options);
+  }
+}
+
+/**
+ * Replaces a file atomically but not durably. Several processes may do so at the same time. If it
+ * fails, nothing is left behind.
+ */
+export function swapFile(
+  path: string,
+  bytes: Uint8Array,
+  { mode = FILE_MODE }: Pick<ReplaceFileOptions, "mode"> = {},
+): void {
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    Deno.writeFileSync(temporary, bytes, { createNew: true, mode });
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    try {
+      removeIfAny(temporary);
+    } catch {
+      // The reason why writing failed is the more useful error.
+    }
+    throw error;
   }
 }
 
@@ -101,57 +123,45 @@ function isUnsupported(error: unknown): boolean {
   return code === "EINVAL" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS";
 }
 
-/**
- * Returns the status of a path without following a symlink; `undefined` if it does not exist.
- * Synchronous: a pull calls it hundreds of times, and each answer from another thread takes time.
- */
-export function lstatIfAny(path: string): Deno.FileInfo | undefined {
+// The following calls are synchronous: a pull makes hundreds of them, and each answer from another
+// thread takes time.
+
+/** Whether an error says that a file, or a directory of its path, does not exist. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+}
+
+/** Returns the result of a call; `undefined` if the file that it needs does not exist. */
+export function ifAny<T>(call: () => T): T | undefined {
   try {
-    return Deno.lstatSync(path);
+    return call();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
+    if (isAbsent(error)) return undefined;
     throw error;
   }
+}
+
+/** Returns the status of a path without following a symlink; `undefined` if it does not exist. */
+export function lstatIfAny(path: string): Deno.FileInfo | undefined {
+  return ifAny(() => Deno.lstatSync(path));
 }
 
 /** Returns the status of the target of a path; `undefined` if it does not exist. */
 export function statIfAny(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw error;
-  }
+  return ifAny(() => Deno.statSync(path));
 }
 
-/** Lists the names in a directory; none if it does not exist. Synchronous inside. */
-export function namesIn(directory: string): Promise<readonly string[]> {
-  return Promise.try(() => {
-    try {
-      return Array.from(Deno.readDirSync(directory), ({ name }) => name);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    }
-  });
+/** Lists the names in a directory; none if it does not exist. */
+export function namesIn(directory: string): readonly string[] {
+  return ifAny(() => Array.from(Deno.readDirSync(directory), ({ name }) => name)) ?? [];
 }
 
-/** Removes a file if it exists. Synchronous inside. */
-export function removeIfAny(path: string): Promise<void> {
-  return Promise.try(() => {
-    try {
-      Deno.removeSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  });
+/** Removes a file if it exists. */
+export function removeIfAny(path: string): void {
+  ifAny(() => Deno.removeSync(path));
 }
 
-/** Makes directories, which must not exist. Synchronous, as {@linkcode lstatIfAny} is. */
+/** Makes directories, which must not exist. */
 export function makeDirectories(...paths: readonly string[]): void {
   for (const path of paths) Deno.mkdirSync(path);
 }
