@@ -1,4 +1,4 @@
-import { type Digest, type DigestAlgorithm, isDigest } from "./digest.ts";
+import { type Digest, type DigestAlgorithm, digestHex, isDigest } from "./digest.ts";
 import { OciError } from "./errors.ts";
 
 /**
@@ -47,4 +47,14 @@ export function assertVerifiable(digest: Digest): void {
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   assertVerifiable(digest);
   return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
+}
+
+/** Returns a digest as the path of a blob below `blobs/`: `sha256/HEX`. */
+export function digestPath(digest: Digest): string {
+  return `${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+/** Returns a digest as a single name, for a file or a tag: `sha256-HEX`. */
+export function digestName(digest: Digest): string {
+  return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }

@@ -1,5 +1,5 @@
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestPath } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
@@ -110,6 +110,6 @@ export class ArchiveContent {
 
   #place(digest: Digest): Place | undefined {
     return this.#places.get(digest) ??
-      this.#entries.files.get(`blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`);
+      this.#entries.files.get(`blobs/${digestPath(digest)}`);
   }
 }

@@ -1,7 +1,7 @@
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import { formatReference } from "../../registry/reference.ts";
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestAlgorithm, digestPath } from "../../spec/digest_algorithm.ts";
 import { OciError } from "../../spec/errors.ts";
 import type {
   ContentOptions,
@@ -11,12 +11,7 @@ import type {
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
-import {
-  isConfigMediaType,
-  isIndexMediaType,
-  isManifestMediaType,
-  OCI_INDEX,
-} from "../../spec/image/media_types.ts";
+import { isConfigMediaType, isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { CONTAINERD_NAME, parseStoredName, REF_NAME } from "../content/layout_index.ts";
 import { writeAll } from "../host/files.ts";
@@ -205,7 +200,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     { signal, onBytes }: PushContentOptions,
   ): Promise<void> {
     const { digest, size, mediaType } = descriptor;
-    const isDocument = isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+    const isDocument = isDocumentMediaType(mediaType);
     const kept: Uint8Array<ArrayBuffer>[] = [];
     const verifier = new Verifier(descriptor);
     let written = 0;
@@ -292,7 +287,7 @@ function streamOutput(sink: { write(bytes: Uint8Array): Promise<unknown> }): Arc
 }
 
 function blobName(digest: Digest): string {
-  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+  return `blobs/${digestPath(digest)}`;
 }
 
 function indexEntry({ name, descriptor }: NamedDocument): Record<string, unknown> {

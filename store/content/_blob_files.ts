@@ -1,5 +1,5 @@
-import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { digestPath } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/files.ts";
@@ -29,7 +29,7 @@ export class BlobFiles {
 
   /** Returns the path that a blob has or would have. */
   pathOf(digest: Digest): string {
-    return `${this.#layout}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+    return `${this.#layout}/blobs/${digestPath(digest)}`;
   }
 
   /** Whether a file of the right size exists; `false` for an unsupported digest. */

@@ -1,4 +1,5 @@
 import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
+import { eitherSignal } from "../host/abortable.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { mergeRanges, PartRanges } from "./_part_ranges.ts";
@@ -100,10 +101,7 @@ class RangedDownload implements RangeJob {
     this.#options = options;
     this.#latencyMs = options.latencyMs;
     this.#map = new RangeMap(writer.size, writer.laterRanges, writer.total);
-    const { signal } = this.#failure;
-    this.#signal = options.signal === undefined
-      ? signal
-      : AbortSignal.any([options.signal, signal]);
+    this.#signal = eitherSignal(options.signal, this.#failure.signal);
   }
 
   get unassigned(): number {

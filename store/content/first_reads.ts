@@ -3,7 +3,7 @@ import { lstatIfAny } from "../host/files.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import type { ContentStore } from "./content_store.ts";
-import { partPath } from "./part_path.ts";
+import { partPath } from "./ingest.ts";
 
 /**
  * Returns how the download of layers into a store begins: the reads of the first layers that are

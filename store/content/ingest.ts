@@ -1,3 +1,5 @@
+import type { Digest } from "../../spec/digest.ts";
+import { digestName } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
@@ -8,7 +10,11 @@ import type { LayoutDirectory } from "./_layout_directory.ts";
 import { pour } from "./_pour.ts";
 import { openBlobStream } from "./blob_stream.ts";
 import { BlobWriter } from "./blob_writer.ts";
-import { partPath } from "./part_path.ts";
+
+/** Returns the path of the part of a blob that is being downloaded into a store. */
+export function partPath(store: string, digest: Digest): string {
+  return `${store}/ingest/${digestName(digest)}.part`;
+}
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
 export type BlobSource = (

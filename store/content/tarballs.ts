@@ -1,12 +1,12 @@
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestPath } from "../../spec/digest_algorithm.ts";
 import { lstatIfAny } from "../host/files.ts";
 import type { ContentStore } from "./content_store.ts";
 import { VerifiedMarks } from "./verified_marks.ts";
 
 /** Returns the path that the decompressed archive of a layer has or would have in a store. */
 export function tarballPath(store: string, diffId: Digest): string {
-  return `${store}/tarballs/${digestAlgorithm(diffId)}/${digestHex(diffId)}`;
+  return `${store}/tarballs/${digestPath(diffId)}`;
 }
 
 /** Returns the marks of the decompressed archives of a store. */

@@ -1,5 +1,5 @@
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { StoreFileError } from "../errors.ts";
 import { replaceSmallFile } from "../host/files.ts";
@@ -24,7 +24,7 @@ export class VerifiedMarks {
   }
 
   #path(digest: Digest): string {
-    return `${this.#directory}/${digestAlgorithm(digest)}-${digestHex(digest)}`;
+    return `${this.#directory}/${digestName(digest)}`;
   }
 
   /** Whether the blob that `info` describes is the one that was verified. */

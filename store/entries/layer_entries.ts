@@ -1,6 +1,6 @@
 import type { SeekPoint } from "../../layer/compression/seek_points.ts";
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError, UntrustedStoreError } from "../errors.ts";
@@ -104,7 +104,7 @@ export class LayerEntries {
 
   #path(digest: Digest): string | undefined {
     if (this.#foreign) return undefined;
-    return `${this.#store}/entries/${digestAlgorithm(digest)}-${digestHex(digest)}`;
+    return `${this.#store}/entries/${digestName(digest)}`;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { MountEntry } from "../../layer/linux/mount_table.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
+import { abortable } from "./abortable.ts";
 import { FILE_MODE, lstatIfAny, removeIfAny } from "./files.ts";
 import { fileFault } from "./open_regular_file.ts";
 
@@ -13,14 +14,18 @@ export interface TryLockFileOptions {
   readonly shared?: boolean | undefined;
 }
 
-/** Options for {@linkcode lockFile}. */
-export interface LockFileOptions extends TryLockFileOptions {
+/** Options for the wait for another process. */
+export interface WaitOptions {
   /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
+  /** Called once with the reason if the wait takes longer than a second. */
+  readonly onWait?: ((message: string) => void) | undefined;
+}
+
+/** Options for {@linkcode lockFile}. */
+export interface LockFileOptions extends TryLockFileOptions, WaitOptions {
   /** Called each time another process is found to hold the lock. */
   readonly onBusy?: (() => void) | undefined;
-  /** Called once with the reason if the wait for another process takes longer than a second. */
-  readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -159,14 +164,11 @@ function isNamed(held: Deno.FileInfo, path: string): boolean {
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = () => reject(signal?.reason);
+  const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
-  signal?.addEventListener("abort", abort, { once: true });
   try {
-    await promise;
+    await abortable(promise, signal);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
   }
 }

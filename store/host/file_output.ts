@@ -1,6 +1,7 @@
 import { followLinks } from "../../registry/auth/follow_links.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
+import { abortable } from "./abortable.ts";
 import { statIfAny, syncDirectory, writeAll } from "./files.ts";
 import { outputError } from "./system_error.ts";
 import { TemporaryFile } from "./temporary_file.ts";
@@ -93,17 +94,11 @@ async function openAsIs(path: string, signal: AbortSignal | undefined): Promise<
 /** Opens a path for writing, which for a named pipe waits for a reader. */
 async function openPipe(path: string, signal: AbortSignal | undefined): Promise<Deno.FsFile> {
   const opening = Deno.open(path, { write: true });
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
   try {
-    return await Promise.race([opening, promise]);
+    return await abortable(opening, signal);
   } catch (error) {
     opening.then((late) => late.close()).catch(() => {});
     throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
   }
 }
 

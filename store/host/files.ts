@@ -161,6 +161,11 @@ export function removeIfAny(path: string): void {
   ifAny(() => Deno.removeSync(path));
 }
 
+/** Whether a path may be read without a prompt for permission. */
+export function mayRead(path: string): boolean {
+  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
+}
+
 /** Makes directories, which must not exist. */
 export function makeDirectories(...paths: readonly string[]): void {
   for (const path of paths) Deno.mkdirSync(path);

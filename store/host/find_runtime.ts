@@ -66,9 +66,12 @@ export function missingRuntime(name?: string): RuntimeError {
  */
 export function findSetsid(program: string): string | undefined {
   const setsid = searchProgram("setsid");
-  const isGranted = (command: string) =>
-    Deno.permissions.querySync({ name: "run", command }).state === "granted";
-  return setsid !== undefined && isGranted(setsid) && isGranted(program) ? setsid : undefined;
+  return setsid !== undefined && mayRun(setsid) && mayRun(program) ? setsid : undefined;
+}
+
+/** Whether a program may be run without a prompt for permission. */
+export function mayRun(program: string): boolean {
+  return Deno.permissions.querySync({ name: "run", command: program }).state === "granted";
 }
 
 /**

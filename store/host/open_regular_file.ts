@@ -1,7 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { dirname } from "../../spec/paths.ts";
 import { type FileFault, StoreFileError } from "../errors.ts";
-import { lstatIfAny, statIfAny } from "./files.ts";
+import { lstatIfAny, mayRead, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Options for {@linkcode openRegularFile}. */
@@ -179,8 +179,7 @@ function isReplaceable(path: string, info: Deno.FileInfo): boolean {
 
 /** Returns the status of a directory; `undefined` if it may not be read, such as above a layout. */
 function statIfAllowed(path: string): Deno.FileInfo | undefined {
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  return state === "granted" ? statIfAny(path) : undefined;
+  return mayRead(path) ? statIfAny(path) : undefined;
 }
 
 /** A file that was opened without waiting. */

@@ -1,3 +1,5 @@
+import { mayRead } from "./files.ts";
+
 /** Whether `Deno.uid()` may be called without a permission prompt. */
 let mayAsk = false;
 
@@ -61,8 +63,7 @@ export function hasOtherMembers(
 
 /** The fields of each line of a file; none if it may not be read. */
 function readLines(path: string): readonly (readonly string[])[] {
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return [];
+  if (!mayRead(path)) return [];
   try {
     return Deno.readTextFileSync(path).split("\n").map((line) => line.split(":"));
   } catch {

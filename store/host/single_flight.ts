@@ -1,3 +1,5 @@
+import { abortable } from "./abortable.ts";
+
 /** Work for {@linkcode SingleFlight.run}. */
 export interface FlightOptions<Result, Progress> {
   /** Returns the result if it exists already. */
@@ -62,17 +64,13 @@ async function join<Progress>(
   signal: AbortSignal | undefined,
   onProgress: ((progress: Progress) => void) | undefined,
 ): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
   if (onProgress !== undefined) {
     other.listeners.add(onProgress);
     if (other.progress !== undefined) onProgress(other.progress);
   }
   try {
-    await Promise.race([other.ended, promise]);
+    await abortable(other.ended, signal);
   } finally {
-    signal?.removeEventListener("abort", abort);
     if (onProgress !== undefined) other.listeners.delete(onProgress);
   }
 }

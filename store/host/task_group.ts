@@ -1,3 +1,5 @@
+import { eitherSignal } from "./abortable.ts";
+
 /**
  * Tasks that run side by side. The first failure aborts the signal of the others, and is thrown
  * when all of them have ended.
@@ -13,7 +15,7 @@ export class TaskGroup {
   constructor(signal?: AbortSignal) {
     const failure = this.#failure.signal;
     this.#caller = signal;
-    this.signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
+    this.signal = eitherSignal(signal, failure);
   }
 
   /** Starts a task. Its failure is handled, whether or not the caller awaits the result. */

@@ -3,6 +3,7 @@ import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
 import { StoreError } from "../errors.ts";
 import { findProgram } from "./find_runtime.ts";
 import { removeTree } from "./remove_tree.ts";
+import { runProgram } from "./run_program.ts";
 
 /**
  * Unmounts mounts, the last one first. A process of root unmounts FUSE mounts of other users by
@@ -57,12 +58,6 @@ export async function discardTree(path: string, mountPoints: readonly string[]):
 
 async function fuseUnmount(program: string, target: string, cause: unknown): Promise<void> {
   // Lazily: a busy mount ends with its last user.
-  const { success, stderr } = await new Deno.Command(program, {
-    args: ["-u", "-z", "--", target],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (success) return;
-  throw new Deno.errors.PermissionDenied(new TextDecoder().decode(stderr).trim(), { cause });
+  const { success, stderr } = await runProgram(program, ["-u", "-z", "--", target]);
+  if (!success) throw new Deno.errors.PermissionDenied(stderr, { cause });
 }

@@ -10,7 +10,8 @@ import { childrenOf } from "../../spec/image/children.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { partPath } from "../content/part_path.ts";
+import { partPath } from "../content/ingest.ts";
+import { eitherSignal } from "../host/abortable.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
@@ -230,8 +231,7 @@ export class ProxyRegistryContent implements RegistryContent {
     const patienceMs = isStored ? upstreamTimeoutMs : PATIENCE_MS;
     using _timer = startTimer(patienceMs, () => stop.abort(this.#late(patienceMs)));
     try {
-      const signals = signal === undefined ? [stop.signal] : [signal, stop.signal];
-      const answer = await upstream(AbortSignal.any(signals));
+      const answer = await upstream(eitherSignal(signal, stop.signal));
       this.#outUntil = 0;
       return answer;
     } catch (error) {
@@ -304,10 +304,7 @@ export class ProxyRegistryContent implements RegistryContent {
     this.#store.ingest(
       descriptor,
       (options) => this.#client.blob(reference, descriptor, options),
-      {
-        follower: relay,
-        signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
-      },
+      { follower: relay, signal: eitherSignal(signal, stop.signal) },
     ).then(async () => {
       await this.#unfinished.settle();
       relay.finish();

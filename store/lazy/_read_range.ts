@@ -1,4 +1,5 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
+import { eitherSignal } from "../host/abortable.ts";
 import { TableError } from "./_table_entry.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function* openRange(
     length: end - start,
     raw: true,
     reuseMemory: true,
-    signal: signal === undefined ? refused.signal : AbortSignal.any([signal, refused.signal]),
+    signal: eitherSignal(signal, refused.signal),
     onAnswer: ({ isPartial }) => {
       if (!isPartial) refused.abort(new TableError("the server does not support ranges"));
     },

@@ -6,6 +6,7 @@ import { digestOf } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
+import { eitherSignal } from "../host/abortable.ts";
 import { type Batch, planBatches } from "./_batches.ts";
 import { fetchTable } from "./_fetch_table.ts";
 import { openRange, readRange } from "./_read_range.ts";
@@ -132,9 +133,7 @@ export class LazyLayer {
     signal?: AbortSignal,
   ): AsyncGenerator<AsyncIterable<Uint8Array<ArrayBuffer>>, void, void> {
     const stopped = new AbortController();
-    const either = signal === undefined
-      ? stopped.signal
-      : AbortSignal.any([signal, stopped.signal]);
+    const either = eitherSignal(signal, stopped.signal);
     const batches = planBatches(this.#entries, numbers);
     const fetched = batches.map((): Promise<Uint8Array> | undefined => undefined);
     try {

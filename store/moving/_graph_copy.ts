@@ -22,6 +22,7 @@ import {
   layerMediaType,
 } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
+import { eitherSignal } from "../host/abortable.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
@@ -60,8 +61,7 @@ export class GraphCopy {
     this.#options = options;
     this.#jobs = boundByFiles(jobs);
     this.#permits = new Semaphore(this.#jobs);
-    const failure = this.#failure.signal;
-    this.#signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
+    this.#signal = eitherSignal(signal, this.#failure.signal);
   }
 
   /** Copies a document and everything that it leads to, and then names it. */

@@ -1,9 +1,9 @@
 import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import type { CopySource } from "./endpoint.ts";
@@ -55,7 +55,7 @@ export async function copySignatures(
 }
 
 function tagsOf(digest: Digest): readonly string[] {
-  return SUFFIXES.map((suffix) => `${digestAlgorithm(digest)}-${digestHex(digest)}.${suffix}`);
+  return SUFFIXES.map((suffix) => `${digestName(digest)}.${suffix}`);
 }
 
 /** Copies the document of a tag, if it exists, and returns the copied documents. */
@@ -72,7 +72,7 @@ async function copySignature(
   const documents: Descriptor[] = [];
   const keep = (descriptor: Descriptor) => {
     const { mediaType } = descriptor;
-    if (isManifestMediaType(mediaType) || isIndexMediaType(mediaType)) documents.push(descriptor);
+    if (isDocumentMediaType(mediaType)) documents.push(descriptor);
   };
   await copyNamed(source, target, found, to, {
     ...options,

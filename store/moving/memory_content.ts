@@ -9,7 +9,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 
 /**
@@ -61,7 +61,7 @@ export class MemoryContent implements NamedSource, NamedTarget {
     const { digest, mediaType, size } = descriptor;
     const bytes = await readBytes(descriptor, open, { ...options, maxBytes: Infinity });
     options.onBytes?.(size);
-    if (isManifestMediaType(mediaType) || isIndexMediaType(mediaType)) {
+    if (isDocumentMediaType(mediaType)) {
       const document = parseManifest(bytes, mediaType);
       const { subject } = document.value;
       if (subject !== undefined && !this.#blobs.has(digest)) {

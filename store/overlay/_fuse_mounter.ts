@@ -1,4 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
+import { runProgram } from "../host/run_program.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Characters with a special meaning in the options of a FUSE file system. */
@@ -26,14 +27,8 @@ export function fuseMounter(program: string): OverlayMounter {
         throw new FuseError(target, `its options cannot hold the path "${odd}"`);
       }
       const options = `lowerdir=${names.join(":")},upperdir=${upper},workdir=${work}`;
-      const { success, stderr } = await new Deno.Command(program, {
-        args: ["-o", options, target],
-        cwd: directory,
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-      }).output();
-      if (!success) throw new FuseError(target, lastLine(stderr));
+      const { success, lastLine } = await runProgram(program, ["-o", options, target], directory);
+      if (!success) throw new FuseError(target, lastLine.replace(/^fuse-overlayfs: /, ""));
     },
   };
 }
@@ -53,10 +48,4 @@ export class FuseError extends OciError {
     });
     this.output = output;
   }
-}
-
-/** Returns the last line of the program's stderr. */
-function lastLine(stderr: Uint8Array): string {
-  const lines = new TextDecoder().decode(stderr).trim().split("\n");
-  return (lines.at(-1) ?? "").replace(/^fuse-overlayfs: /, "");
 }

@@ -1,5 +1,5 @@
-import { type Digest, DIGEST_ALGORITHMS, digestHex, isDigest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
+import { digestPath } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
@@ -126,9 +126,7 @@ function digestOfChain(record: string): Digest | undefined {
 }
 
 function unusedTarballs(root: string, kept: ReadonlySet<Digest>): readonly string[] {
-  const files = new Set(
-    [...kept].map((digest) => `${digestAlgorithm(digest)}/${digestHex(digest)}`),
-  );
+  const files = new Set([...kept].map(digestPath));
   const unused: string[] = [];
   for (const algorithm of DIGEST_ALGORITHMS) {
     for (const name of namesIn(`${root}/tarballs/${algorithm}`)) {

@@ -1,6 +1,7 @@
 import { present } from "../../spec/json.ts";
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
+import { ifAny, mayRead } from "../host/files.ts";
 
 /** The control groups of a machine. */
 export interface CgroupHierarchy {
@@ -28,9 +29,9 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi`
  * nor all of `-A` is granted.
  */
-export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
+export function readCgroupHierarchy(): CgroupHierarchy {
   // The native backend, if available, reads the table, and also has ID maps.
-  if (readIdMaps() === undefined && !await isReadable("/proc/self/mountinfo")) {
+  if (readIdMaps() === undefined && !mayRead("/proc/self/mountinfo")) {
     throw new Deno.errors.NotCapable(
       'Requires read access to "/proc/self/mountinfo", run again with the --allow-ffi flag',
     );
@@ -41,7 +42,7 @@ export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
     target.startsWith(`${MOUNT_POINT}/`) && type === "cgroup"
   );
   if (types.get(UNIFIED) !== "cgroup2") return { kind: isOther ? "v1" : "none" };
-  const controllers = await readControllers(`${UNIFIED}/cgroup.controllers`);
+  const controllers = readControllers(`${UNIFIED}/cgroup.controllers`);
   return { kind: "hybrid", ...present({ controllers }) };
 }
 
@@ -55,18 +56,12 @@ function visibleTypes(): ReadonlyMap<string, string> {
   return types;
 }
 
-async function isReadable(path: string): Promise<boolean> {
-  return (await Deno.permissions.query({ name: "read", path })).state === "granted";
-}
-
-async function readControllers(path: string): Promise<readonly string[] | undefined> {
-  if (!await isReadable(path)) return undefined;
+function readControllers(path: string): readonly string[] | undefined {
+  if (!mayRead(path)) return undefined;
   try {
-    return (await Deno.readTextFile(path)).split(/\s+/).filter(Boolean);
+    return ifAny(() => Deno.readTextFileSync(path))?.split(/\s+/).filter(Boolean);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound) {
-      return undefined;
-    }
+    if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }

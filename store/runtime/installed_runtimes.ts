@@ -1,7 +1,8 @@
 import { present } from "../../spec/json.ts";
 import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
 import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
-import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
+import { findProgram, mayRun, RUNTIMES } from "../host/find_runtime.ts";
+import { runProgram } from "../host/run_program.ts";
 
 /** An OCI runtime that is installed. */
 export interface InstalledRuntime {
@@ -34,7 +35,7 @@ export interface InstalledRuntime {
  * ```
  */
 export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
-  const hierarchy = await tryHierarchy();
+  const hierarchy = tryHierarchy();
   const runtimes = await Promise.all(RUNTIMES.map(async (name) => {
     const path = await findProgram(name);
     if (path === undefined) return [];
@@ -45,9 +46,9 @@ export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
   return runtimes.flat();
 }
 
-async function tryHierarchy(): Promise<CgroupHierarchy | undefined> {
+function tryHierarchy(): CgroupHierarchy | undefined {
   try {
-    return await readCgroupHierarchy();
+    return readCgroupHierarchy();
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
@@ -66,15 +67,10 @@ function cgroupObstacle(name: string, hierarchy: CgroupHierarchy | undefined): s
 }
 
 async function readVersion(path: string): Promise<string | undefined> {
-  const { state } = await Deno.permissions.query({ name: "run", command: path });
-  if (state !== "granted") return undefined;
+  if (!mayRun(path)) return undefined;
   try {
-    const { stdout } = await new Deno.Command(path, {
-      args: ["--version"],
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    return /version:? (\S+)/.exec(new TextDecoder().decode(stdout))?.[1];
+    const { stdout } = await runProgram(path, ["--version"]);
+    return /version:? (\S+)/.exec(stdout)?.[1];
   } catch {
     // It is for another machine, or not a program, and has no version.
     return undefined;

@@ -1,7 +1,8 @@
 import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
+import { findProgram, mayRun, RUNTIMES } from "../host/find_runtime.ts";
 import { processUid } from "../host/owners.ts";
+import { type ProgramOutput, runProgram } from "../host/run_program.ts";
 import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";
 
 /**
@@ -27,9 +28,9 @@ export async function findContainerState(note: ContainerNote): Promise<Container
   if (!hasRuntimeState(note)) return { kind: "dead" };
   const runtime = await findOwnRuntime(note);
   if (typeof runtime !== "string") return runtime;
-  const { success, stdout, stderr } = await call(runtime, note, "state", note.id);
+  const { success, stdout, lastLine } = await call(runtime, note, "state", note.id);
   if (!success) {
-    return { kind: "unknown", reason: `its runtime says: ${stderr || "nothing"}` };
+    return { kind: "unknown", reason: `its runtime says: ${lastLine || "nothing"}` };
   }
   // A container that was created but not started waits for a runtime that no longer exists.
   return { kind: isRunning(stdout) ? "running" : "dead" };
@@ -47,9 +48,9 @@ export async function endContainer(note: ContainerNote): Promise<string | undefi
     if (hasRuntimeState(note)) {
       const runtime = await findOwnRuntime(note);
       if (typeof runtime !== "string") return runtime.reason;
-      const { success, stderr } = await call(runtime, note, "delete", "--force", note.id);
+      const { success, lastLine } = await call(runtime, note, "delete", "--force", note.id);
       if (!success && hasRuntimeState(note) && performance.now() >= deadline) {
-        return `its runtime says: ${stderr || "nothing"}`;
+        return `its runtime says: ${lastLine || "nothing"}`;
       }
     }
     // The runtime may have been killed while it makes the container, or removes it.
@@ -97,23 +98,15 @@ async function findOwnRuntime(
   // By name only, so that a file never decides which program runs.
   const program = RUNTIMES.includes(runtime) ? await findProgram(runtime) : undefined;
   if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
-  const permission = await Deno.permissions.query({ name: "run", command: program });
-  return permission.state === "granted" ? program : unknown(`it takes --allow-run=${program}`);
+  return mayRun(program) ? program : unknown(`it takes --allow-run=${program}`);
 }
 
 async function call(
   runtime: string,
   { state }: ContainerNote,
   ...args: readonly string[]
-): Promise<{ readonly success: boolean; readonly stdout: string; readonly stderr: string }> {
-  const { success, stdout, stderr } = await new Deno.Command(runtime, {
-    args: ["--root", runtimeRoot(state), ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-  return { success, stdout: text(stdout), stderr: text(stderr).split("\n").at(-1) ?? "" };
+): Promise<ProgramOutput> {
+  return await runProgram(runtime, ["--root", runtimeRoot(state), ...args]);
 }
 
 function isRunning(document: string): boolean {

@@ -1,3 +1,5 @@
+import { runProgram } from "../host/run_program.ts";
+
 /** Whether this process can create user namespaces, or the reason why not. */
 export type UserNamespaceSupport =
   | { readonly supported: true }
@@ -23,12 +25,9 @@ export type UserNamespaceSupport =
 export async function userNamespacesSupported(): Promise<UserNamespaceSupport> {
   if (Deno.build.os !== "linux") return refused("user namespaces are part of Linux");
   try {
-    const { success, stderr } = await new Deno.Command("unshare", {
-      args: ["-Ur", "true"],
-      stdin: "null",
-      stdout: "null",
-    }).output();
-    return success ? { supported: true } : refused(lastLine(stderr));
+    const { success, lastLine } = await runProgram("unshare", ["-Ur", "true"]);
+    if (success) return { supported: true };
+    return refused(`unshare says: ${lastLine.replace(/^unshare: /, "")}`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     return refused("the test requires unshare of util-linux, which is not installed");
@@ -37,9 +36,4 @@ export async function userNamespacesSupported(): Promise<UserNamespaceSupport> {
 
 function refused(reason: string): UserNamespaceSupport {
   return { supported: false, reason };
-}
-
-function lastLine(stderr: Uint8Array): string {
-  const said = new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "";
-  return `unshare says: ${said.replace(/^unshare: /, "")}`;
 }

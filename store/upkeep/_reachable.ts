@@ -2,7 +2,7 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { isObject } from "../../spec/json.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
@@ -86,8 +86,7 @@ async function readNode(
 ): Promise<Node> {
   const { digest, size, mediaType } = descriptor;
   // Layers are not JSON; a config of an image is small, and one of an artifact leads nowhere.
-  const isDocument = isManifestMediaType(mediaType) || isIndexMediaType(mediaType) ||
-    mediaType.endsWith("json");
+  const isDocument = isDocumentMediaType(mediaType) || mediaType.endsWith("json");
   if (!isDocument || size > MAX_CONFIG_BYTES) return NOTHING;
   try {
     const bytes = await store.readBlob({ digest });

@@ -4,7 +4,7 @@ import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
@@ -295,7 +295,7 @@ class StoreChecker {
       if (!isDigest(descriptor.digest) || isThere(descriptor)) continue;
       // A platform that was never pulled is not damage.
       const isChild = descriptor.digest !== root.digest && !corrupt.has(descriptor.digest) &&
-        (isManifestMediaType(descriptor.mediaType) || isIndexMediaType(descriptor.mediaType));
+        isDocumentMediaType(descriptor.mediaType);
       if (!isChild) lost.push(descriptor);
     }
     return lost;

@@ -106,6 +106,6 @@ export async function ordinaryUserReason(runtime: string): Promise<string | unde
   const reason = await namespaceReason();
   // Only root can take the second version away from crun.
   if (reason !== undefined || runtime !== "crun" || Deno.uid() === 0) return reason;
-  const { controllers = [] } = await readCgroupHierarchy();
+  const { controllers = [] } = readCgroupHierarchy();
   return controllers.length === 0 ? undefined : "crun refuses both versions of control groups";
 }
