@@ -1,4 +1,6 @@
+import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { ArchiveError } from "../errors.ts";
+import { byteStream } from "../host/byte_stream.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -55,29 +57,20 @@ export class ArchiveFile implements Disposable {
   /** Opens a range as a stream, which reads on demand. */
   open(
     { offset, size }: EntryRange,
-    options: {
-      readonly reuseMemory?: boolean | undefined;
-      readonly freeMemory?: boolean | undefined;
-      readonly signal?: AbortSignal | undefined;
-    } = {},
+    options: Pick<BlobReadOptions, "reuseMemory" | "freeMemory" | "signal"> = {},
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const { reuseMemory = false, freeMemory = false, signal } = options;
+    const { reuseMemory, freeMemory, signal } = options;
     let at = 0;
-    let memory: ArrayBuffer | undefined;
-    return new ReadableStream({
-      pull: async (controller) => {
-        signal?.throwIfAborted();
-        if (at === size) return controller.close();
-        if (freeMemory && memory?.detached === false) memory.transfer(0);
-        if (memory === undefined || memory.detached) memory = new ArrayBuffer(CHUNK_BYTES);
-        const buffer = new Uint8Array(memory, 0, Math.min(CHUNK_BYTES, size - at));
-        if (!reuseMemory && !freeMemory) memory = undefined;
-        const count = await this.readAt(buffer, offset + at);
-        if (count === null) throw this.#cut();
-        at += count;
-        controller.enqueue(buffer.subarray(0, count));
-      },
-    }, { highWaterMark: 0 });
+    const read = async (buffer: Uint8Array<ArrayBuffer>) => {
+      signal?.throwIfAborted();
+      if (at === size) return 0;
+      const count = await this.readAt(buffer.subarray(0, size - at), offset + at);
+      if (count === null) throw this.#cut();
+      at += count;
+      return count;
+    };
+    const chunkBytes = Math.min(CHUNK_BYTES, Math.max(size, 1));
+    return byteStream({ read }, { chunkBytes, reuseMemory, freeMemory });
   }
 
   /** Closes the file. */

@@ -1,13 +1,13 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Verifier } from "../../spec/verifier.ts";
-import { type ByteSource, byteStream } from "../host/byte_stream.ts";
+import { byteStream, type ByteStreamOptions } from "../host/byte_stream.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 
 /** Size of a chunk: large enough that the cost per call does not matter. */
 const CHUNK_BYTES = 256 * 1024;
 
 /** Options for {@linkcode openBlobStream}. */
-export interface BlobStreamOptions {
+export interface BlobStreamOptions extends Omit<ByteStreamOptions, "chunkBytes"> {
   /** Offset of the first byte. */
   readonly offset?: number | undefined;
   /** Maximum number of bytes; all bytes up to the end if absent. */
@@ -18,10 +18,6 @@ export interface BlobStreamOptions {
    * @default {262_144}
    */
   readonly chunkBytes?: number | undefined;
-  /** Whether the memory of a chunk may be reused once the reader requests the next chunk. */
-  readonly reuseMemory?: boolean | undefined;
-  /** Whether to free the memory of a chunk when the next one is read. */
-  readonly freeMemory?: boolean | undefined;
   /** Verifier that sees each chunk before it is passed on, and the end before the last chunk is. */
   readonly verifier?: Verifier | undefined;
   /** Called when the verifier rejects the bytes. */
@@ -73,36 +69,7 @@ export async function openBlobStream(
       throw error;
     }
   };
-  const close = () => file.close();
-  const source = { read, close, cancel: close };
-  return reuseMemory || freeMemory
-    ? ownMemoryStream(source, chunkBytes, freeMemory)
-    : byteStream(source, Math.min(chunkBytes, Math.max(left, 1)));
-}
-
-/** Creates a stream whose chunks use the same memory, or free it when the next one is read. */
-function ownMemoryStream(
-  source: ByteSource,
-  chunkBytes: number,
-  freeMemory = false,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let memory: ArrayBuffer | undefined;
-  return new ReadableStream({
-    async pull(controller) {
-      if (freeMemory && memory?.detached === false) memory.transfer(0);
-      if (memory === undefined || memory.detached) memory = new ArrayBuffer(chunkBytes);
-      const buffer = new Uint8Array(memory);
-      let count: number;
-      try {
-        count = await source.read(buffer);
-      } catch (error) {
-        source.close();
-        throw error;
-      }
-      if (count > 0) return controller.enqueue(buffer.subarray(0, count));
-      source.close();
-      controller.close();
-    },
-    cancel: () => source.cancel(),
-  }, { highWaterMark: 0 });
+  const memory = reuseMemory || freeMemory ? chunkBytes : Math.min(chunkBytes, Math.max(left, 1));
+  const source = { read, close: () => file.close() };
+  return byteStream(source, { chunkBytes: memory, reuseMemory, freeMemory });
 }

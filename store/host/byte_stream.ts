@@ -2,44 +2,80 @@
 export interface ByteSource {
   /** Reads the next bytes into a buffer; returns their number, which is 0 only at the end. */
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number>;
-  /** Called at the end, and after a failure. */
-  close(): void;
-  /** Called when the reader cancels the stream. */
-  cancel(): void;
+  /** Called at the end, after a failure, and when the reader cancels the stream. */
+  close?(): void;
+  /** Called instead of `close` when the reader cancels the stream. */
+  cancel?(): void;
+}
+
+/** Options for {@linkcode byteStream}. */
+export interface ByteStreamOptions {
+  /** Maximum size of a chunk in bytes. */
+  readonly chunkBytes: number;
+  /** Whether the memory of a chunk may be reused once the reader requests the next chunk. */
+  readonly reuseMemory?: boolean | undefined;
+  /** Whether to free the memory of a chunk when the next one is read. */
+  readonly freeMemory?: boolean | undefined;
 }
 
 /**
  * Creates a stream that reads on demand: into the memory of a BYOB reader, which can use the same
- * memory for all bytes, or into new memory for each chunk.
- *
- * @param source Source of the bytes.
- * @param chunkBytes Maximum size of a chunk in new memory.
+ * memory for all bytes, or into new memory for each chunk, unless the options say otherwise.
  */
 export function byteStream(
   source: ByteSource,
-  chunkBytes: number,
+  { chunkBytes, reuseMemory = false, freeMemory = false }: ByteStreamOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (reuseMemory || freeMemory) return ownMemoryStream(source, chunkBytes, freeMemory);
   return new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: chunkBytes,
     async pull(controller) {
       const view = controller.byobRequest?.view;
       if (!view) return;
-      let count: number;
-      try {
-        count = await source.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-      } catch (error) {
-        source.close();
-        throw error;
-      }
+      const buffer = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+      const count = await readOrClose(source, buffer);
       // The request is gone if the stream has been canceled meanwhile.
       if (controller.byobRequest === null) return;
-      if (count === 0) {
-        source.close();
-        controller.close();
-      }
+      if (count === 0) controller.close();
       controller.byobRequest?.respond(count);
     },
-    cancel: () => source.cancel(),
+    cancel: () => cancel(source),
   });
+}
+
+/** Creates a stream whose chunks use the same memory, or free it when the next one is read. */
+function ownMemoryStream(
+  source: ByteSource,
+  chunkBytes: number,
+  freeMemory: boolean,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let memory: ArrayBuffer | undefined;
+  return new ReadableStream({
+    async pull(controller) {
+      if (freeMemory && memory?.detached === false) memory.transfer(0);
+      if (memory === undefined || memory.detached) memory = new ArrayBuffer(chunkBytes);
+      const buffer = new Uint8Array(memory);
+      const count = await readOrClose(source, buffer);
+      if (count === 0) controller.close();
+      else controller.enqueue(buffer.subarray(0, count));
+    },
+    cancel: () => cancel(source),
+  }, { highWaterMark: 0 });
+}
+
+/** Reads the next bytes. Closes the source at the end and after a failure. */
+async function readOrClose(source: ByteSource, buffer: Uint8Array<ArrayBuffer>): Promise<number> {
+  let count = 0;
+  try {
+    count = await source.read(buffer);
+    return count;
+  } finally {
+    if (count === 0) source.close?.();
+  }
+}
+
+function cancel(source: ByteSource): void {
+  if (source.cancel === undefined) source.close?.();
+  else source.cancel();
 }

@@ -69,7 +69,7 @@ export class BlobRelay implements BlobFollower {
         this.#remove(reader);
         if (this.#readers.size === 0 && !this.#isStored) this.#options.onAbandoned();
       },
-    }, CHUNK_BYTES);
+    }, { chunkBytes: CHUNK_BYTES });
   }
 
   /** Counts the next bytes of the blob. */

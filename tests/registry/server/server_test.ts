@@ -87,7 +87,7 @@ Deno.test("serveRegistry() sends a blob from one buffer, even to a slow client",
       at += part.length;
       return Promise.resolve(part.length);
     };
-    return Promise.resolve(byteStream({ read, close() {}, cancel() {} }, 1_000));
+    return Promise.resolve(byteStream({ read, close() {}, cancel() {} }, { chunkBytes: 1_000 }));
   };
   await using server = await serveRegistry(
     {

@@ -24,7 +24,7 @@ const BYTES = Uint8Array.from({ length: 10 }, (_, i) => i);
 
 Deno.test("byteStream() reads into the memory of a BYOB reader", async () => {
   const { source, calls } = sourceOf(BYTES);
-  const reader = byteStream(source, 100).getReader({ mode: "byob" });
+  const reader = byteStream(source, { chunkBytes: 100 }).getReader({ mode: "byob" });
   const read: number[] = [];
 
   let memory = new Uint8Array(4);
@@ -43,7 +43,7 @@ Deno.test("byteStream() reads into the memory of a BYOB reader", async () => {
 Deno.test("byteStream() gives another reader new memory for each chunk", async () => {
   const { source } = sourceOf(BYTES);
 
-  const chunks = await Array.fromAsync(byteStream(source, 4));
+  const chunks = await Array.fromAsync(byteStream(source, { chunkBytes: 4 }));
 
   assertEquals(chunks.map((chunk) => [...chunk]), [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]);
   assertEquals(new Set(chunks.map(({ buffer }) => buffer)).size, 3);
@@ -52,7 +52,11 @@ Deno.test("byteStream() gives another reader new memory for each chunk", async (
 Deno.test("byteStream() closes a source that fails", async () => {
   const { source, calls } = sourceOf(BYTES, new Error("the disk is gone"));
 
-  await assertRejects(() => Array.fromAsync(byteStream(source, 10)), Error, "the disk is gone");
+  await assertRejects(
+    () => Array.fromAsync(byteStream(source, { chunkBytes: 10 })),
+    Error,
+    "the disk is gone",
+  );
 
   assertEquals(calls, ["read 10", "read 10", "close"]);
 });
@@ -60,7 +64,8 @@ Deno.test("byteStream() closes a source that fails", async () => {
 Deno.test("byteStream() cancels its source, even during a read", async () => {
   const { source, calls } = sourceOf(BYTES);
   const pending = Promise.withResolvers<number>();
-  const reader = byteStream({ ...source, read: () => pending.promise }, 10).getReader();
+  const reader = byteStream({ ...source, read: () => pending.promise }, { chunkBytes: 10 })
+    .getReader();
   const reading = reader.read();
 
   await reader.cancel();
