@@ -1,4 +1,4 @@
-import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
+import { lockFile, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 
 /**
@@ -13,7 +13,7 @@ import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts
 export async function lockLayers(
   store: string,
   purpose: "use" | "remove",
-  options: Pick<LockFileOptions, "onWait" | "signal"> = {},
+  options: WaitOptions = {},
 ): Promise<Disposable> {
   await ensureStoreRoot(store);
   await ensureStoreFolder(`${store}/locks`);

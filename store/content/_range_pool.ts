@@ -87,36 +87,26 @@ export class RangePool implements Disposable {
   static expect(host: string): Disposable {
     const pool = RangePool.join(host, 0);
     pool.#expected++;
-    let isExpected = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isExpected) return;
-        isExpected = false;
-        pool.#expected--;
-        pool.dispatch();
-        pool[Symbol.dispose]();
-      },
-    };
+    return onDisposal(() => {
+      pool.#expected--;
+      pool.dispatch();
+      pool[Symbol.dispose]();
+    });
   }
 
   /** Counts a connection that a download opened before it joined with its ranges. */
   connect(): PooledConnection {
     this.#active++;
-    let isActive = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isActive) return;
-        isActive = false;
-        this.#active--;
-        this.dispatch();
-      },
-    };
+    return onDisposal(() => {
+      this.#active--;
+      this.dispatch();
+    });
   }
 
   /** Adds the rate of a connection to {@linkcode RangePool.isSlow}, until the result is disposed of. */
   measure(clock: RateClock): Disposable {
     this.#clocks.add(clock);
-    return { [Symbol.dispose]: () => void this.#clocks.delete(clock) };
+    return onDisposal(() => this.#clocks.delete(clock));
   }
 
   /**
@@ -133,19 +123,17 @@ export class RangePool implements Disposable {
    */
   announce(job: RangeJob): Disposable {
     this.#announced.add(job);
-    return { [Symbol.dispose]: () => void this.#announced.delete(job) };
+    return onDisposal(() => this.#announced.delete(job));
   }
 
   /** Adds a download to be served by free connections. Disposing of the result removes it. */
   add(job: RangeJob): Disposable {
     this.#jobs.add(job);
     this.dispatch();
-    return {
-      [Symbol.dispose]: () => {
-        this.#jobs.delete(job);
-        if (this.#jobs.size === 0) clearTimeout(this.#timer);
-      },
-    };
+    return onDisposal(() => {
+      this.#jobs.delete(job);
+      if (this.#jobs.size === 0) clearTimeout(this.#timer);
+    });
   }
 
   /** Lets free connections fetch ranges. */
@@ -172,4 +160,11 @@ export class RangePool implements Disposable {
     for (const job of this.#jobs) if (job[what] > (best?.[what] ?? 0)) best = job;
     return best;
   }
+}
+
+/** Returns an object whose first disposal calls a function. */
+function onDisposal(end: () => void): Disposable {
+  const stack = new DisposableStack();
+  stack.defer(end);
+  return stack;
 }

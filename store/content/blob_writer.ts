@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
 import { DiskFullError } from "../errors.ts";
-import { lockFile } from "../host/file_lock.ts";
+import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 import { settleFile } from "./verified_marks.ts";
 
@@ -19,15 +19,9 @@ let begunBytes = 0;
 const REHASH_BYTES = 1024 * 1024;
 
 /** Options for {@linkcode BlobWriter.open}. */
-export interface BlobWriterOptions {
+export interface BlobWriterOptions extends Omit<LockFileOptions, "shared"> {
   /** Source of the bytes for error messages, without secrets. */
   readonly source?: string | undefined;
-  /** Aborts the wait for another process and the hashing of existing bytes. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called repeatedly while another process writes the same blob. */
-  readonly onBusy?: (() => void) | undefined;
-  /** Called once with the reason if the wait for another process takes longer than a second. */
-  readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**

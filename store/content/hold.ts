@@ -1,21 +1,13 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { namesIn, writeAllSync } from "../host/files.ts";
-import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { lockFile, tryLockFile, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 
 /** Maximum size of a hold file, enough for about 100,000 digests. */
 const MAX_HOLD_BYTES = 16 * 1024 * 1024;
-
-/** Options of {@linkcode createHold} and {@linkcode lockPruning}. */
-export interface HoldOptions {
-  /** Aborts the wait for another process. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called once if the wait for another process takes longer than a second. */
-  readonly onWait?: ((message: string) => void) | undefined;
-}
 
 /** Blobs that a running command uses. A held blob is never pruned. */
 export interface Hold extends Disposable {
@@ -38,11 +30,9 @@ function directoryOf(store: string): string {
 export async function lockPruning(
   store: string,
   purpose: "hold" | "prune",
-  options: HoldOptions = {},
+  options: WaitOptions = {},
 ): Promise<Disposable> {
-  const shared = purpose === "hold";
-  const file = await lockFile(`${store}/locks/prune.lock`, { ...options, shared });
-  return { [Symbol.dispose]: () => file.close() };
+  return await lockFile(`${store}/locks/prune.lock`, { ...options, shared: purpose === "hold" });
 }
 
 /** A hold that ends when it is disposed of or with the process. */
@@ -50,18 +40,18 @@ class FileHold implements Hold {
   readonly #store: string;
   readonly #path: string;
   readonly #file: Deno.FsFile;
-  readonly #options: HoldOptions;
+  readonly #options: WaitOptions;
   readonly #held = new Set<Digest>();
   #isOver = false;
 
-  private constructor(store: string, path: string, file: Deno.FsFile, options: HoldOptions) {
+  private constructor(store: string, path: string, file: Deno.FsFile, options: WaitOptions) {
     this.#store = store;
     this.#path = path;
     this.#file = file;
     this.#options = options;
   }
 
-  static async create(store: string, options: HoldOptions): Promise<FileHold> {
+  static async create(store: string, options: WaitOptions): Promise<FileHold> {
     const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
     return new FileHold(store, path, await lockFile(path, options), options);
   }
@@ -91,10 +81,10 @@ class FileHold implements Hold {
 /** The holds of one store object. */
 export class Holds {
   readonly #store: string;
-  readonly #options: HoldOptions;
+  readonly #options: WaitOptions;
   readonly #active = new Set<Hold>();
 
-  private constructor(store: string, options: HoldOptions) {
+  private constructor(store: string, options: WaitOptions) {
     this.#store = store;
     this.#options = options;
   }
@@ -102,7 +92,7 @@ export class Holds {
   /** Prepares a store for holds. Returns `undefined` if this process cannot write to the store. */
   static async open(
     store: string,
-    options: HoldOptions,
+    options: WaitOptions,
     prepare?: () => Promise<void>,
   ): Promise<Holds | undefined> {
     try {
@@ -186,15 +176,14 @@ export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
  * @returns The lock, or `undefined` if the store is in use.
  */
 export async function tryLockUnused(store: string): Promise<Disposable | undefined> {
-  const file = await tryLockFile(`${store}/locks/prune.lock`);
-  if (file === undefined) return undefined;
+  using stack = new DisposableStack();
+  const lock = stack.use(await tryLockFile(`${store}/locks/prune.lock`));
+  if (lock === undefined) return undefined;
   for (const name of namesIn(directoryOf(store))) {
     const stale = await tryLockFile(`${directoryOf(store)}/${name}`);
-    if (stale === undefined) {
-      file.close();
-      return undefined;
-    }
+    if (stale === undefined) return undefined;
     stale.close();
   }
-  return { [Symbol.dispose]: () => file.close() };
+  stack.move();
+  return lock;
 }

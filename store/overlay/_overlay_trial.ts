@@ -3,16 +3,13 @@ import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny, removeIfAny } from "../host/files.ts";
-import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
+import { lockFile, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import { FuseError } from "./_fuse_mounter.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
-
-/** Abort signal and callback for the wait for another process's test. */
-export type TrialOptions = Pick<LockFileOptions, "onWait" | "signal">;
 
 /** Returns why the native backend, which creates whiteouts, is not available. */
 export async function refuseNative(root: string): Promise<string | undefined> {
@@ -29,7 +26,7 @@ export async function refuseNative(root: string): Promise<string | undefined> {
 export async function tryMounter(
   root: string,
   mounter: OverlayMounter,
-  options: TrialOptions,
+  options: WaitOptions,
 ): Promise<string | undefined> {
   // Run one test at a time, so that leftovers of a killed process can be recognized.
   const lockPath = `${root}/.overlay-trial.lock`;

@@ -3,10 +3,10 @@ import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { NativeMount } from "../../layer/linux/native_mount.ts";
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
 import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
+import type { WaitOptions } from "../host/file_lock.ts";
 import { findProgram } from "../host/find_runtime.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
-import type { TrialOptions } from "./_overlay_trial.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /**
@@ -32,7 +32,7 @@ const RIGHTS = /^(?:CapEff|Seccomp|Seccomp_filters):.*/gm;
  */
 export async function findKernelMounter(
   root: string,
-  options: TrialOptions = {},
+  options: WaitOptions = {},
 ): Promise<OverlayMounter | string> {
   using _native = keepNativeBackend();
   const known = recallMounter(root);
@@ -45,7 +45,7 @@ export async function findKernelMounter(
 /** Mounts test overlays with the kernel; returns a mounter that works, or the reason. */
 export async function tryKernel(
   root: string,
-  options: TrialOptions = {},
+  options: WaitOptions = {},
 ): Promise<OverlayMounter | string> {
   if (Deno.build.os !== "linux") return "the overlay file system is part of Linux";
   using _native = keepNativeBackend();
@@ -65,7 +65,7 @@ export async function tryKernel(
 /** Returns a mounter for fuse-overlayfs, or the reason why there is none. */
 export async function findFuseMounter(
   root: string,
-  options: TrialOptions = {},
+  options: WaitOptions = {},
 ): Promise<OverlayMounter | string> {
   const program = await findProgram("fuse-overlayfs");
   if (program === undefined) return "fuse-overlayfs is not installed";
