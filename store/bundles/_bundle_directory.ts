@@ -281,20 +281,28 @@ async function lockSoon(records: BundleRecords, id: string): Promise<Deno.FsFile
   }
 }
 
+const OTHER_DIRECTORY = "Choose an empty or new directory";
+
 function notEmpty(path: string): BundleError {
-  return new BundleError("it is not empty", path, {
-    code: "not-empty",
-    action: `make a bundle in "${path}"`,
-    advice: "Choose an empty or new directory",
-  });
+  const facts = { code: "not-empty", advice: OTHER_DIRECTORY } as const;
+  return new BundleError("it is not empty", path, { ...facts, action: makeIn(path) });
+}
+
+function notDirectory(path: string, cause?: unknown): BundleError {
+  const facts = { code: "not-a-directory", advice: OTHER_DIRECTORY, cause } as const;
+  return new BundleError("it is not a directory", path, { ...facts, action: makeIn(path) });
 }
 
 function taken(path: string): BundleError {
   return new BundleError("there is one already", path, {
     code: "bundle-exists",
-    action: `make a bundle in "${path}"`,
+    action: makeIn(path),
     advice: "Choose another name, or remove the bundle first",
   });
+}
+
+function makeIn(path: string): string {
+  return `make a bundle in "${path}"`;
 }
 
 function inUse(path: string): BundleError {
@@ -302,15 +310,6 @@ function inUse(path: string): BundleError {
     code: "busy",
     action: `use "${path}"`,
     advice: "Try again later",
-  });
-}
-
-function notDirectory(path: string, cause?: unknown): BundleError {
-  return new BundleError("it is not a directory", path, {
-    code: "not-a-directory",
-    action: `make a bundle in "${path}"`,
-    advice: "Choose an empty or new directory",
-    cause,
   });
 }
 

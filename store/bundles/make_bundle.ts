@@ -84,49 +84,31 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   }
   const bundle = { path, image: image.digest, kind, stateDirectory: claimed.stateDirectory };
   if (!isTemporary) {
-    return new DirectoryBundle(bundle, async () => {
+    return withCleanup(bundle, async () => {
       const { removeBundle } = await import("./remove_bundle.ts");
       await removeBundle(store, path, { onWarning });
     });
   }
   // The lock shows that this process is alive, and ends with it.
   stack.move();
-  return new DirectoryBundle(bundle, async () => {
+  return withCleanup(bundle, async () => {
     using _native = keepNativeBackend();
     await claimed.remove(onWarning);
     claimed[Symbol.dispose]();
   });
 }
 
-class DirectoryBundle implements Bundle {
-  readonly path: string;
-  readonly image: Bundle["image"];
-  readonly kind: BundleKind;
-  readonly stateDirectory: string;
-  readonly #remove: () => Promise<unknown>;
-  #cleaned: Promise<unknown> | undefined;
-
-  constructor(
-    { path, image, kind, stateDirectory }: Omit<Bundle, "cleanup" | keyof AsyncDisposable>,
-    remove: () => Promise<unknown>,
-  ) {
-    this.path = path;
-    this.image = image;
-    this.kind = kind;
-    this.stateDirectory = stateDirectory;
-    this.#remove = remove;
-  }
-
-  async cleanup(): Promise<void> {
-    this.#cleaned ??= this.#remove().catch((error) => {
-      // Allow another attempt.
-      this.#cleaned = undefined;
+/** Adds the removal to a bundle. It happens once, or again after a failure. */
+function withCleanup(
+  bundle: Omit<Bundle, "cleanup" | keyof AsyncDisposable>,
+  remove: () => Promise<void>,
+): Bundle {
+  let removed: Promise<void> | undefined;
+  const cleanup = async () => {
+    await (removed ??= remove().catch((error) => {
+      removed = undefined;
       throw error;
-    });
-    await this.#cleaned;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.cleanup();
-  }
+    }));
+  };
+  return { ...bundle, cleanup, [Symbol.asyncDispose]: cleanup };
 }

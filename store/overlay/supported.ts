@@ -1,5 +1,6 @@
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import { findFuseMounter, tryKernel } from "./find_mounter.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Whether and how overlays can be mounted, or the reason why not. */
 export type OverlaySupport =
@@ -28,10 +29,7 @@ export type OverlaySupport =
  * ```
  */
 export async function overlaySupported(root: string): Promise<OverlaySupport> {
-  const mounter = await tryKernel(root);
-  return typeof mounter === "string"
-    ? { supported: false, reason: mounter }
-    : { supported: true, namespace: mounter.namespace };
+  return supportOf(await tryKernel(root));
 }
 
 /**
@@ -54,7 +52,10 @@ export async function overlaySupported(root: string): Promise<OverlaySupport> {
  * ```
  */
 export async function fuseOverlaySupported(root: string): Promise<OverlaySupport> {
-  const mounter = await findFuseMounter(root);
+  return supportOf(await findFuseMounter(root));
+}
+
+function supportOf(mounter: OverlayMounter | string): OverlaySupport {
   return typeof mounter === "string"
     ? { supported: false, reason: mounter }
     : { supported: true, namespace: mounter.namespace };

@@ -1,6 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
-import { lstatIfAny, namesIn } from "../host/files.ts";
-import { removeIfAny } from "../host/files.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
