@@ -1,4 +1,5 @@
 import { OciError, type OciErrorOptions } from "../spec/errors.ts";
+import { quote } from "../spec/json.ts";
 
 /** Position of an error in a layer. */
 export interface ExtractPlace {
@@ -111,9 +112,8 @@ export function describePlace({ layer, path, offset, offsetUnit = "byte" }: Extr
   const name = layer === undefined ? "the layer" : `layer ${layer}`;
   if (path === "" && offset === 0) return name;
   if (path === "") return `byte ${offset} of ${name}`;
-  const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
   const position = offsetUnit === "byte"
     ? `at byte ${offset}`
     : `at entries[${offset}] of the table of contents`;
-  return `${JSON.stringify(shown)} ${position} of ${name}`;
+  return `${quote(path)} ${position} of ${name}`;
 }

@@ -1,4 +1,5 @@
 import { explainedError } from "./error_facts.ts";
+
 /** Returns the error for an invalid value of a document, named by its path. */
 function documentError(path: string, problem: string, options?: ErrorOptions): SyntaxError {
   const facts = { code: "invalid-document", action: `read ${path}`, subject: path } as const;
@@ -27,7 +28,7 @@ export class JsonReader {
   fail(rule: string): never {
     const value = this.#value;
     const shown = typeof value === "string"
-      ? quote(value)
+      ? quote(value, 80)
       : typeof value === "object" && value !== null
       ? (Array.isArray(value) ? "an array" : "an object")
       : String(value);
@@ -41,7 +42,7 @@ export class JsonReader {
   /** Reads the member `key` of an object. Of duplicate keys the last one counts, as in Go. */
   at(key: string): JsonReader {
     const object = this.object();
-    const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
+    const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key, 80)}]`;
     return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this.path + step);
   }
 
@@ -94,8 +95,8 @@ export class JsonReader {
 }
 
 /** Formats untrusted text for a message: shortened, with escaped control characters. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+export function quote(text: string, maxLength = 200): string {
+  return JSON.stringify(text.length > maxLength ? `${text.slice(0, maxLength)}…` : text);
 }
 
 /** Returns an object without its undefined members. */

@@ -2,6 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { digestPath } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";
@@ -51,12 +52,7 @@ export class ArchiveContent {
    */
   open(
     descriptor: Descriptor,
-    options: {
-      readonly offset?: number | undefined;
-      readonly reuseMemory?: boolean | undefined;
-      readonly freeMemory?: boolean | undefined;
-      readonly signal?: AbortSignal | undefined;
-    } = {},
+    options: BlobReadOptions = {},
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
     const { offset = 0 } = options;
     const place = this.#place(descriptor.digest) ?? embeddedData(descriptor);
@@ -76,9 +72,9 @@ export class ArchiveContent {
    * @throws {ArchiveError} If its digest is wrong.
    * @throws {LimitError} If it is larger than `maxBytes`.
    */
-  async read(
+  async readBlob(
     expected: Expectation,
-    maxBytes: number,
+    { maxBytes }: { readonly maxBytes: number },
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const place = this.#place(expected.digest) ??
       ("mediaType" in expected ? embeddedData(expected as Descriptor) : undefined);

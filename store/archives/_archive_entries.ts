@@ -3,6 +3,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { quote } from "../../spec/json.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
@@ -114,8 +115,7 @@ class EntryNames implements ArchiveEntries {
   }
 
   #refuse(path: string, state: string): never {
-    const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
-    throw new ArchiveError(this.#archive, "hostile", `its entry ${shown} ${state}`);
+    throw new ArchiveError(this.#archive, "hostile", `its entry ${quote(path)} ${state}`);
   }
 
   #isTaken(name: string): boolean {

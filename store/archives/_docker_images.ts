@@ -6,13 +6,14 @@ import { describeError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
+import { quote } from "../../spec/json.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
+import type { ArchivedImage } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, entryName } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
-import type { ArchivedImage } from "./_oci_images.ts";
 
 const MEDIA_TYPES = {
   none: "application/vnd.docker.image.rootfs.diff.tar",
@@ -74,10 +75,7 @@ export async function readDockerImages(
     }
     const descriptor = addManifest(archive, config, layers);
     if (image.names.length === 0) images.push({ descriptor, names: [] });
-    for (const name of image.names) {
-      const annotations = { [CONTAINERD_NAME]: name };
-      images.push({ descriptor: { ...descriptor, annotations }, names: [name] });
-    }
+    images.push(...image.names.map((name) => namedImage(descriptor, name)));
   }
   return images;
 }
@@ -119,12 +117,17 @@ export async function addDockerNames(
     const added = named.filter(({ digest, name }) => digest === config && !known.has(name));
     for (const { name } of added) known.add(name);
     if (image.names.length > 0 || added.length === 0) completed.push(image);
-    completed.push(...added.map(({ name }) => {
-      const annotations = { [CONTAINERD_NAME]: name };
-      return { descriptor: { ...image.descriptor, annotations }, names: [name] };
-    }));
+    completed.push(...added.map(({ name }) => namedImage(image.descriptor, name)));
   }
   return completed;
+}
+
+/** Gives a name to an image, as an entry of an `index.json` has it. */
+function namedImage(descriptor: Descriptor, name: string): ArchivedImage {
+  return {
+    descriptor: { ...descriptor, annotations: { [CONTAINERD_NAME]: name } },
+    names: [name],
+  };
 }
 
 function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[] {
@@ -262,8 +265,4 @@ function linkTarget(
 
 function damaged({ file }: DockerArchive, state: string): ArchiveError {
   return new ArchiveError(file.name, "damaged", state);
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

@@ -7,41 +7,15 @@ import {
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
-import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
+import { isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { ArchiveError } from "../errors.ts";
+import { type ArchivedImage, listedImages } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
-
-/** An image, or another document, that an archive has. */
-export interface ArchivedImage {
-  /** Its index or manifest. */
-  readonly descriptor: Descriptor;
-  /** One name, in as many forms as the archive has, the most complete first; none if it has no name. */
-  readonly names: readonly string[];
-}
 
 /** Reads `index.json`. */
 export function readOciImages(archive: string, bytes: Uint8Array): readonly ArchivedImage[] {
-  let document: ManifestDocument;
-  try {
-    document = parseManifest(bytes, OCI_INDEX);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new ArchiveError(
-      archive,
-      "damaged",
-      `its index.json is invalid: ${describeError(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (document.kind !== "index") return [];
-  return document.value.manifests.map((descriptor) => {
-    const { annotations = {} } = descriptor;
-    const names = [annotations[CONTAINERD_NAME], annotations[REF_NAME]];
-    return { descriptor, names: names.filter((name) => name !== undefined) };
-  });
+  const { kind, value } = parseDocument(archive, "its index.json", bytes, OCI_INDEX);
+  return kind === "index" ? listedImages(value.manifests) : [];
 }
 
 /** A document of an archive, and the content that it lists. */
@@ -81,15 +55,13 @@ async function readDocument(
   const seen = known.get(descriptor.digest);
   if (seen !== undefined) return seen;
   if (depth > MAX_INDEX_DEPTH) {
-    throw new ArchiveError(
-      content.name,
-      "hostile",
-      `its indexes nest deeper than ${MAX_INDEX_DEPTH}`,
-    );
+    const problem = `its indexes nest deeper than ${MAX_INDEX_DEPTH}`;
+    throw new ArchiveError(content.name, "hostile", problem);
   }
-  const bytes = await content.read(descriptor, MAX_MANIFEST_BYTES);
-  if (bytes === undefined) throw content.missing(descriptor.digest);
-  const { kind, value } = parseDocument(content, descriptor, bytes);
+  const { digest, mediaType } = descriptor;
+  const bytes = await content.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes === undefined) throw content.missing(digest);
+  const { kind, value } = parseDocument(content.name, digest, bytes, mediaType);
   const documents: ArchivedDocument[] = [];
   const blobs: Descriptor[] = [];
   if (kind === "manifest") {
@@ -100,9 +72,8 @@ async function readDocument(
     }
   } else {
     for (const child of value.manifests) {
-      const isDocument = isIndexMediaType(child.mediaType) || isManifestMediaType(child.mediaType);
       if (content.sizeOf(child.digest) === undefined) continue;
-      if (!isDocument) blobs.push(child);
+      if (!isDocumentMediaType(child.mediaType)) blobs.push(child);
       else documents.push(await readDocument(content, child, known, depth + 1, signal));
     }
     const [first] = value.manifests;
@@ -115,23 +86,19 @@ async function readDocument(
   return document;
 }
 
+/** Parses a document of an archive; `subject` names the document in errors. */
 function parseDocument(
-  content: ArchiveContent,
-  { digest, mediaType }: Descriptor,
+  archive: string,
+  subject: string,
   bytes: Uint8Array,
+  mediaType: string,
 ): ManifestDocument {
   try {
     return parseManifest(bytes, mediaType);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new ArchiveError(
-      content.name,
-      "damaged",
-      `${digest} is invalid: ${describeError(error)}`,
-      {
-        cause: error,
-      },
-    );
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const problem = `${subject} is invalid: ${describeError(cause)}`;
+    throw new ArchiveError(archive, "damaged", problem, { cause });
   }
 }
 
@@ -143,9 +110,6 @@ function isForeign(content: ArchiveContent, { digest, urls = [] }: Descriptor): 
 function sizeError(content: ArchiveContent, { digest, size }: Descriptor): ArchiveError {
   const found = content.sizeOf(digest);
   if (found === undefined) return content.missing(digest);
-  return new ArchiveError(
-    content.name,
-    "damaged",
-    `${digest} has ${found} bytes in place of ${size}`,
-  );
+  const problem = `${digest} has ${found} bytes instead of ${size}`;
+  return new ArchiveError(content.name, "damaged", problem);
 }

@@ -6,22 +6,18 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
-import { fullName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
-import { isReferrer, layoutReferrers } from "../images/layout_referrers.ts";
+import { layoutReferrers } from "../images/layout_referrers.ts";
+import { type ArchivedImage, imagesNamed, ownImages } from "../images/listed_images.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
-import {
-  type ArchivedDocument,
-  type ArchivedImage,
-  readArchivedDocument,
-  readOciImages,
-} from "./_oci_images.ts";
+import { type ArchivedDocument, readArchivedDocument, readOciImages } from "./_oci_images.ts";
 import { openArchiveFile } from "./_open_archive_file.ts";
 
-export type { ArchivedDocument, ArchivedImage } from "./_oci_images.ts";
+export type { ArchivedDocument } from "./_oci_images.ts";
+export type { ArchivedImage } from "../images/listed_images.ts";
 
 /** Format of an archive that holds images. */
 export type ArchiveFormat = "oci-archive" | "docker-archive";
@@ -144,10 +140,10 @@ export class ImageArchive implements NamedSource, Disposable {
   /** Finds the document that has a name or a digest. */
   async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
     options.signal?.throwIfAborted();
-    const found = this.#named(name)[0] ??
+    const found = imagesNamed(this.images, name)[0] ??
       this.images.find(({ descriptor }) => descriptor.digest === name);
     if (found !== undefined || !isDigest(name)) return found?.descriptor;
-    const bytes = await this.#content.read({ digest: name }, MAX_MANIFEST_BYTES);
+    const bytes = await this.readBlob({ digest: name }, { maxBytes: MAX_MANIFEST_BYTES });
     if (bytes === undefined) return undefined;
     return { mediaType: parseManifest(bytes).value.mediaType, digest: name, size: bytes.length };
   }
@@ -170,7 +166,7 @@ export class ImageArchive implements NamedSource, Disposable {
     const fail = (fault: "absent" | "ambiguous", problem: string): never => {
       throw new ArchiveError(this.path, fault, problem);
     };
-    const [first, ...more] = name === undefined ? this.#own : this.#named(name);
+    const [first, ...more] = name === undefined ? this.#own : imagesNamed(this.images, name);
     if (first === undefined) {
       const wanted = name === undefined ? "it has no image" : `it does not have "${name}"`;
       return fail("absent", names === "" ? wanted : `${wanted}, only ${names}`);
@@ -234,7 +230,7 @@ export class ImageArchive implements NamedSource, Disposable {
     blob: Expectation,
     { maxBytes = MAX_CONFIG_BYTES }: ReadBlobOptions = {},
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return await this.#content.read(blob, maxBytes);
+    return await this.#content.readBlob(blob, { maxBytes });
   }
 
   /** Makes a layer that is read from the archive. */
@@ -250,13 +246,6 @@ export class ImageArchive implements NamedSource, Disposable {
   /** Closes the file. */
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
-  }
-
-  #named(name: string): readonly ArchivedImage[] {
-    const exact = this.images.filter(({ names }) => names.includes(name));
-    if (exact.length > 0) return exact;
-    const full = fullName(name);
-    return this.images.filter(({ names }) => names.some((name) => fullName(name) === full));
   }
 }
 
@@ -302,23 +291,6 @@ async function listImages(
     ? "it has no manifest.json, so it is not an archive of docker"
     : "it has neither index.json nor manifest.json, so it holds no images";
   throw new ArchiveError(file.name, "format", missing);
-}
-
-/** Leaves out unnamed images that are about another document, unless nothing would remain. */
-async function ownImages(
-  content: ArchiveContent,
-  images: readonly ArchivedImage[],
-): Promise<readonly ArchivedImage[]> {
-  if (images.length < 2) return images;
-  const reader = {
-    readBlob: (blob: Expectation, options: { readonly maxBytes: number }) => {
-      return content.read(blob, options.maxBytes);
-    },
-  };
-  const isOwn = await Promise.all(images.map(async ({ names, descriptor }) => {
-    return names.length > 0 || !await isReferrer(reader, descriptor);
-  }));
-  return isOwn.includes(true) ? images.filter((_, i) => isOwn[i]) : images;
 }
 
 /** The config of an image; `undefined` if it is for several platforms. */

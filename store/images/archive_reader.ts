@@ -11,12 +11,6 @@ export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
 /** Size of a compressed chunk: most files are small, and end in the middle of one. */
 const CHUNK_BYTES = 65_536;
 
-/** Options for {@linkcode openArchive}. */
-export interface OpenArchiveOptions {
-  /** Aborts the stream. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Opens the archive of a layer at an offset without decompressing the bytes before it: in a
  * decompressed copy, or at the last seek point. The blob must have been verified.
@@ -27,7 +21,7 @@ export interface OpenArchiveOptions {
  * @param entries Its indexes.
  * @param layer The layer.
  * @param offset Offset of the first byte in the archive.
- * @param options An abort signal.
+ * @param signal Aborts the stream.
  * @returns The bytes, which may end early with an error; `undefined` if the whole layer has to be
  * read.
  */
@@ -36,7 +30,7 @@ export async function openArchive(
   entries: LayerEntries,
   layer: Layer,
   offset: number,
-  { signal }: OpenArchiveOptions,
+  signal: AbortSignal | undefined,
 ): Promise<ArchiveBytes | undefined> {
   const { digest, diffId } = layer;
   const copy = digest === diffId ? store.blobPath(digest) : verifiedTarball(store, diffId);

@@ -51,9 +51,7 @@ export interface Image extends RemoteImage {
 
 /** A layer whose blob is in a {@linkcode ContentStore}. */
 export class StoredLayer implements Layer {
-  /** The blob: media type, digest and size of the bytes as served. */
   readonly descriptor: Descriptor;
-  /** Digest of the uncompressed bytes, from the config of the image. */
   readonly diffId: Digest;
   readonly #store: ContentStore;
 
@@ -64,22 +62,18 @@ export class StoredLayer implements Layer {
     this.diffId = diffId;
   }
 
-  /** Digest of the bytes as served. */
   get digest(): Digest {
     return this.descriptor.digest;
   }
 
-  /** Media type of the bytes as served. */
   get mediaType(): string {
     return this.descriptor.mediaType;
   }
 
-  /** Number of bytes as served. */
   get size(): number {
     return this.descriptor.size;
   }
 
-  /** Opens the bytes as served. A stream from the start is verified as it is read. */
   async compressed(
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -87,7 +81,6 @@ export class StoredLayer implements Layer {
     return await this.#store.openBlob(this.descriptor, { offset, reuseMemory, signal });
   }
 
-  /** Opens the tar archive in the layer. Both digests are verified as it is read. */
   async uncompressed(
     options: UncompressedOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {

@@ -136,7 +136,7 @@ export class ImageFiles {
     const { signal } = this.#options;
     return ReadableStream.from(readEntryContent(
       {
-        seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, { signal }),
+        seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, signal),
         whole: () => layer.uncompressed({ signal }),
         signal,
       },

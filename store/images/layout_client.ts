@@ -16,11 +16,11 @@ import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
-import { CONTAINERD_NAME, fullName, parseStoredName, REF_NAME } from "../content/layout_index.ts";
+import { parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { StoredLayer } from "./image.ts";
-import { isReferrer } from "./layout_referrers.ts";
+import { type ArchivedImage, imagesNamed, listedImages, ownImages } from "./listed_images.ts";
 import { readDocuments } from "./read_image.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
@@ -111,8 +111,9 @@ export class LayoutClient implements ImageClient {
     source: Omit<LayoutSource, "path"> = {},
   ): Promise<LayoutClient> {
     const where = { ...source, path: collection.path };
-    const entries = await findEntries(collection, where);
-    return new LayoutClient(collection, entries, referenceOf(where, entries));
+    const images = await findImages(collection, where);
+    const entries = images.map(({ descriptor }) => descriptor);
+    return new LayoutClient(collection, entries, referenceOf(where, images));
   }
 
   /**
@@ -200,51 +201,34 @@ function platformOf({ platform = hostPlatform() }: ImageClientOptions) {
   return toPlatform(platform);
 }
 
-async function findEntries(
+async function findImages(
   layout: ImageCollection,
   { path, name, digest }: LayoutSource,
-): Promise<readonly Descriptor[]> {
-  const fail = (what: string, advice?: string): never => {
-    throw noImage(path, what, advice);
-  };
+): Promise<readonly ArchivedImage[]> {
   if (digest !== undefined) {
     const bytes = await layout.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
-    if (bytes === undefined) return fail(`it does not have ${digest}`);
-    return [{ mediaType: parseManifest(bytes).value.mediaType, digest, size: bytes.length }];
+    if (bytes === undefined) throw noImage(path, `it does not have ${digest}`);
+    const { mediaType } = parseManifest(bytes).value;
+    return [{ descriptor: { mediaType, digest, size: bytes.length }, names: [] }];
   }
-  const all = await layout.descriptors();
-  const names = [...new Set(all.flatMap((entry) => namesOfEntry(entry).slice(0, 1)))];
-  const found = name === undefined ? await ownEntries(layout, all) : findNamed(all, name);
+  const all = listedImages(await layout.descriptors());
+  const found = name === undefined ? await ownImages(layout, all) : imagesNamed(all, name);
   const [first] = found;
   if (first === undefined) {
-    const wanted = name === undefined
+    const names = [...new Set(all.flatMap(({ names }) => names.slice(0, 1)))];
+    const problem = name === undefined
       ? "it is empty, or not a layout"
       : `it does not have "${name}"`;
-    return fail(names.length === 0 ? wanted : `${wanted}, only ${names.join(", ")}`);
+    throw noImage(path, names.length === 0 ? problem : `${problem}, only ${names.join(", ")}`);
   }
-  const distinct = [...new Map(found.map((entry) => [entry.digest, entry])).values()];
-  if (distinct.length === 1) return distinct;
+  const distinct = [...new Map(found.map((image) => [image.descriptor.digest, image])).values()];
   // Some tools write the platforms of an image as entries of one name, without an index.
-  const isOneImage = distinct.every((entry) => {
-    return namesOfEntry(entry)[0] === namesOfEntry(first)[0] && entry.platform !== undefined;
+  const isOneImage = distinct.length === 1 || distinct.every(({ names, descriptor }) => {
+    return names[0] === first.names[0] && descriptor.platform !== undefined;
   });
-  if (!isOneImage) {
-    const advice = "Write one of the names after the path and a colon, or a digest after an @";
-    fail(`it has several: ${choicesOf(distinct).join(", ")}`, advice);
-  }
-  return distinct;
-}
-
-/** Leaves out unnamed entries that are about another document, unless nothing would remain. */
-async function ownEntries(
-  layout: ImageCollection,
-  all: readonly Descriptor[],
-): Promise<readonly Descriptor[]> {
-  if (all.length < 2) return all;
-  const isOwn = await Promise.all(all.map(async (entry) => {
-    return namesOfEntry(entry).length > 0 || !await isReferrer(layout, entry);
-  }));
-  return isOwn.includes(true) ? all.filter((_, i) => isOwn[i]) : all;
+  if (isOneImage) return distinct;
+  const advice = "Write one of the names after the path and a colon, or a digest after an @";
+  throw noImage(path, `it has several: ${choicesOf(distinct).join(", ")}`, advice);
 }
 
 function noImage(
@@ -256,37 +240,19 @@ function noImage(
   return new StoreError(problem, path, { code: "no-image", action, advice });
 }
 
-/** Returns a unique name or the digest of each entry. */
-function choicesOf(entries: readonly Descriptor[]): readonly string[] {
-  const counts = Map.groupBy(entries, (entry) => namesOfEntry(entry)[0]);
-  return entries.map((entry) => {
-    const [name] = namesOfEntry(entry);
-    return name !== undefined && counts.get(name)?.length === 1 ? name : `@${entry.digest}`;
+/** Returns a unique name or the digest of each image. */
+function choicesOf(images: readonly ArchivedImage[]): readonly string[] {
+  const counts = Map.groupBy(images, ({ names }) => names[0]);
+  return images.map(({ names: [name], descriptor: { digest } }) => {
+    return name !== undefined && counts.get(name)?.length === 1 ? name : `@${digest}`;
   });
 }
 
-/** Returns the entries of a name, or else those with the same full reference. */
-function findNamed(entries: readonly Descriptor[], name: string): readonly Descriptor[] {
-  const exact = entries.filter((entry) => namesOfEntry(entry).includes(name));
-  if (exact.length > 0) return exact;
-  const full = fullName(name);
-  return entries.filter((entry) => namesOfEntry(entry).some((other) => fullName(other) === full));
-}
-
-/** Returns the names of an entry of an `index.json`, the most complete first. */
-export function namesOfEntry({ annotations = {} }: Descriptor): readonly string[] {
-  return [annotations[CONTAINERD_NAME], annotations[REF_NAME]]
-    .filter((name) => name !== undefined);
-}
-
-function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Reference {
+function referenceOf(source: LayoutSource, images: readonly ArchivedImage[]): Reference {
   const { path, name, digest } = source;
-  const [entry, ...more] = entries;
-  const names = [
-    ...entry === undefined ? [] : namesOfEntry(entry),
-    ...name === undefined ? [] : [name],
-  ];
-  const content = more.length === 0 ? entry?.digest : undefined;
+  const [image, ...more] = images;
+  const names = [...image?.names ?? [], ...name === undefined ? [] : [name]];
+  const content = more.length === 0 ? image?.descriptor.digest : undefined;
   return referenceOfNames(path, names, content) ?? {
     registry: "localhost",
     repository: repositoryOf(path),

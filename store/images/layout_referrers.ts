@@ -7,20 +7,11 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import type { Expectation } from "../../spec/verifier.ts";
 import { REF_NAME } from "../content/layout_index.ts";
-
-/** Reads the documents of a layout or an archive. */
-interface DocumentReader {
-  /** Reads and verifies a small blob; `undefined` if it is missing. */
-  readBlob(
-    blob: Expectation,
-    options: { readonly maxBytes: number },
-  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
-}
+import type { DocumentSource } from "./read_image.ts";
 
 /** A layout or an archive. */
-interface DocumentCollection extends DocumentReader {
+interface DocumentCollection extends DocumentSource {
   /** Lists the entries of its `index.json`. */
   descriptors(): Promise<readonly Descriptor[]>;
 }
@@ -52,16 +43,13 @@ export async function layoutReferrers(
 }
 
 /** Returns whether an entry is about another document, such as a signature of it. */
-export async function isReferrer(
-  layout: DocumentReader,
-  entry: Descriptor,
-): Promise<boolean> {
+export async function isReferrer(layout: DocumentSource, entry: Descriptor): Promise<boolean> {
   return (await readDocument(layout, entry))?.value.subject !== undefined;
 }
 
 /** Reads a document; `undefined` if it is missing, or is not one of the known types. */
 async function readDocument(
-  layout: DocumentReader,
+  layout: DocumentSource,
   entry: Descriptor,
 ): Promise<ManifestDocument | undefined> {
   if (!isDocumentMediaType(entry.mediaType)) return undefined;

@@ -2,11 +2,10 @@ import { ArtifactError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
-import type { ImageDocument } from "../../spec/image/image.ts";
-import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
+import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
+import { parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import {
   type Index,
-  type Manifest,
   MAX_CONFIG_BYTES,
   MAX_INDEX_DEPTH,
   MAX_LAYERS,
@@ -73,7 +72,10 @@ export async function readImage(
   options: ReadImageOptions = {},
 ): Promise<Image | undefined> {
   const { maxLayers = MAX_LAYERS, name = digest, signal } = options;
-  const image = await readImageDocuments(store, digest, { platform, maxLayers, name, signal });
+  const context = { platform, maxLayers, name, signal };
+  const image = await readDocuments(store, digest, context, (layer, diffId) => {
+    return new StoredLayer(store, layer, diffId);
+  });
   if (image === undefined) return undefined;
   const there = await Promise.all(
     image.layers.map(({ descriptor }) => store.verify(descriptor, signal)),
@@ -92,11 +94,6 @@ export interface DocumentContext {
   readonly onAbsent?: ((digest: Digest) => void) | undefined;
 }
 
-interface Chain {
-  readonly indexes: readonly ImageDocument<Index>[];
-  readonly manifest: ImageDocument<Manifest>;
-}
-
 /** Reads the documents of images. */
 export interface DocumentSource {
   /** Reads and verifies a small blob; `undefined` if it is missing. */
@@ -106,26 +103,8 @@ export interface DocumentSource {
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** Reads and verifies the documents of an image in a store; `undefined` if one is missing. */
-async function readImageDocuments(
-  store: ContentStore,
-  digest: Digest,
-  context: DocumentContext,
-): Promise<Image | undefined> {
-  return await readDocuments(store, digest, context, (layer, diffId) => {
-    return new StoredLayer(store, layer, diffId);
-  });
-}
-
 /** The documents of an image, and the layers that `layer` created. */
-interface ReadImage<Layer> {
-  readonly digest: Digest;
-  readonly indexes: readonly ImageDocument<Index>[];
-  readonly manifest: ImageDocument<Manifest>;
-  readonly config: ImageDocument<ImageConfig>;
-  readonly platform: Platform;
-  readonly layers: readonly Layer[];
-}
+type ReadImage<Layer> = Omit<RemoteImage, "layers"> & { readonly layers: readonly Layer[] };
 
 /**
  * Reads and verifies the documents of an image; `undefined` if one is missing.
@@ -173,7 +152,7 @@ async function readChain(
   store: DocumentSource,
   digest: Digest,
   context: DocumentContext,
-): Promise<Chain | undefined> {
+): Promise<Pick<RemoteImage, "indexes" | "manifest"> | undefined> {
   const { platform, maxLayers, name, signal } = context;
   const indexes: ImageDocument<Index>[] = [];
   let expected: Expectation & { readonly mediaType?: string } = { digest };

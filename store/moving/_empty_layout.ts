@@ -17,12 +17,11 @@ export function missingDirectories(path: string): readonly string[] {
 export async function removeEmptyLayout(layout: ContentStore): Promise<boolean> {
   const { path } = layout;
   const blobs = `${path}/blobs`;
-  const algorithms = (await namesIn(blobs)).map((name) => `${blobs}/${name}`);
+  const algorithms = namesIn(blobs).map((name) => `${blobs}/${name}`);
   if (!algorithms.every((folder) => lstatIfAny(folder)?.isDirectory)) return false;
-  const stored = await Promise.all([layout.descriptors(), ...algorithms.map(namesIn)]);
-  if (stored.some(({ length }) => length > 0)) return false;
-  for (const name of ["oci-layout", "index.json"]) await removeIfAny(`${path}/${name}`);
-  for (const folder of [...algorithms, blobs]) await removeIfAny(folder);
+  if ((await layout.descriptors()).length > 0 || algorithms.flatMap(namesIn).length > 0) return false;
+  for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
+  for (const folder of [...algorithms, blobs]) removeIfAny(folder);
   return true;
 }
 

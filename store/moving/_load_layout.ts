@@ -5,20 +5,14 @@ import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { ArchiveError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { namesOfEntry } from "../images/layout_client.ts";
+import { type ArchivedImage, listedImages } from "../images/listed_images.ts";
 import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions, CopyNode } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
 
-/** An image that was found, with one name in as many forms as its source has. */
-export interface FoundImage {
-  readonly descriptor: Descriptor;
-  readonly names: readonly string[];
-}
-
 /** Images that were copied, and their descriptors in the store by the digest at the source. */
 export interface CopiedImages {
-  readonly images: readonly FoundImage[];
+  readonly images: readonly ArchivedImage[];
   readonly stored: ReadonlyMap<Digest, Descriptor>;
 }
 
@@ -39,10 +33,7 @@ export async function copyLayout(
   { successors, ...copying }: CopyGraphOptions,
 ): Promise<CopiedImages> {
   const layout = await ContentStore.open(path, { foreign: true });
-  const images = (await layout.descriptors()).map((descriptor) => ({
-    descriptor,
-    names: namesOfEntry(descriptor),
-  }));
+  const images = listedImages(await layout.descriptors());
   if (images.length === 0) throw new ArchiveError(path, "format", "it holds no images");
   const [source, target] = [new LayoutContent(layout), new LayoutContent(store)];
   const options: CopyGraphOptions = {

@@ -61,11 +61,7 @@ async function chooseEntry(
     subject: label,
     read: async (descriptor) => {
       try {
-        return await readBytes(
-          descriptor,
-          (options) => source.fetch(descriptor, options),
-          { maxBytes: MAX_CONFIG_BYTES, signal },
-        );
+        return await fetchWhole(source, descriptor, MAX_CONFIG_BYTES, signal);
       } catch (error) {
         // A platform that was never pulled, or that was deleted.
         if (error instanceof NotFoundError || error instanceof StoreError) return undefined;
@@ -84,11 +80,7 @@ async function checkPlatform(
 ): Promise<void> {
   const { kind, value } = await read(source, root, signal);
   if (kind !== "manifest" || !isConfigMediaType(value.config.mediaType)) return;
-  const bytes = await readBytes(
-    value.config,
-    (options) => source.fetch(value.config, options),
-    { maxBytes: MAX_CONFIG_BYTES, signal },
-  );
+  const bytes = await fetchWhole(source, value.config, MAX_CONFIG_BYTES, signal);
   const actual = parseImageConfig(bytes).platform;
   // A config without a platform may fit.
   if (actual.os === "") return;
@@ -132,10 +124,19 @@ async function read(
   descriptor: Descriptor,
   signal: AbortSignal | undefined,
 ): Promise<ManifestDocument> {
-  const bytes = await readBytes(
+  const bytes = await fetchWhole(source, descriptor, MAX_MANIFEST_BYTES, signal);
+  return parseManifest(bytes, descriptor.mediaType);
+}
+
+async function fetchWhole(
+  source: ContentSource,
+  descriptor: Descriptor,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return await readBytes(
     descriptor,
     (options) => source.fetch(descriptor, options),
-    { maxBytes: MAX_MANIFEST_BYTES, signal },
+    { maxBytes, signal },
   );
-  return parseManifest(bytes, descriptor.mediaType);
 }

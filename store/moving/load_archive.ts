@@ -3,12 +3,13 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { referenceOfNames } from "../images/layout_client.ts";
+import type { ArchivedImage } from "../images/listed_images.ts";
 import {
   type ArchivedDocument,
   ImageArchive,
   type OpenImageArchiveOptions,
 } from "../archives/image_archive.ts";
-import { copyLayout, type FoundImage, isLayout } from "./_load_layout.ts";
+import { copyLayout, isLayout } from "./_load_layout.ts";
 import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
@@ -138,7 +139,7 @@ async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean>
 
 async function nameImages(
   store: ContentStore,
-  { path, images }: { readonly path: string; readonly images: readonly FoundImage[] },
+  { path, images }: { readonly path: string; readonly images: readonly ArchivedImage[] },
   stored: ReadonlyMap<Digest, Descriptor>,
   signal: AbortSignal | undefined,
 ): Promise<readonly LoadedImage[]> {

@@ -72,7 +72,7 @@ export async function unpackFlattened(
   const describesRoot = reports.some(({ describesRoot }) => describesRoot);
   const indexes = new LayerEntries(store);
   const seek = (layer: Layer, offset: number) => {
-    return openArchive(store, indexes, layer, offset, { signal });
+    return openArchive(store, indexes, layer, offset, signal);
   };
   const layers = flat.layers.map((layer, index) => {
     const known = lazy.get(index);

@@ -1,0 +1,43 @@
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { CONTAINERD_NAME, fullName, REF_NAME } from "../content/layout_index.ts";
+import { isReferrer } from "./layout_referrers.ts";
+import type { DocumentSource } from "./read_image.ts";
+
+/** An image, or another document, that an archive or a layout lists. */
+export interface ArchivedImage {
+  /** Its index or manifest. */
+  readonly descriptor: Descriptor;
+  /** One name, in all forms that the list has, the most complete first; none if it has no name. */
+  readonly names: readonly string[];
+}
+
+/** Returns the images that the entries of an `index.json` stand for. */
+export function listedImages(entries: readonly Descriptor[]): readonly ArchivedImage[] {
+  return entries.map((descriptor) => {
+    const { [CONTAINERD_NAME]: full, [REF_NAME]: name } = descriptor.annotations ?? {};
+    return { descriptor, names: [full, name].filter((name) => name !== undefined) };
+  });
+}
+
+/** Finds the images with a name, or else those with the same full reference. */
+export function imagesNamed(
+  images: readonly ArchivedImage[],
+  name: string,
+): readonly ArchivedImage[] {
+  const exact = images.filter(({ names }) => names.includes(name));
+  if (exact.length > 0) return exact;
+  const full = fullName(name);
+  return images.filter(({ names }) => names.some((other) => fullName(other) === full));
+}
+
+/** Leaves out unnamed documents that are about another one, unless nothing would remain. */
+export async function ownImages(
+  source: DocumentSource,
+  images: readonly ArchivedImage[],
+): Promise<readonly ArchivedImage[]> {
+  if (images.length < 2) return images;
+  const isOwn = await Promise.all(images.map(async ({ names, descriptor }) => {
+    return names.length > 0 || !await isReferrer(source, descriptor);
+  }));
+  return isOwn.includes(true) ? images.filter((_, i) => isOwn[i]) : images;
+}
