@@ -19,7 +19,9 @@ export async function removeEmptyLayout(layout: ContentStore): Promise<boolean> 
   const blobs = `${path}/blobs`;
   const algorithms = namesIn(blobs).map((name) => `${blobs}/${name}`);
   if (!algorithms.every((folder) => lstatIfAny(folder)?.isDirectory)) return false;
-  if ((await layout.descriptors()).length > 0 || algorithms.flatMap(namesIn).length > 0) return false;
+  if ((await layout.descriptors()).length > 0 || algorithms.flatMap(namesIn).length > 0) {
+    return false;
+  }
   for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
   for (const folder of [...algorithms, blobs]) removeIfAny(folder);
   return true;
