@@ -30,7 +30,6 @@ export class ArchiveFile implements Disposable {
   /**
    * Reads bytes into a buffer.
    *
-   * @param buffer Target buffer.
    * @param position Offset of the first byte.
    * @returns Number of bytes read, or `null` at the end of the file.
    */

@@ -11,7 +11,6 @@ const ENTRIES_PER_TURN = 500;
  * directory, even if the path changes, and on its file system, as far as the tree's backend can
  * tell.
  *
- * @param tree The directory.
  * @param kept The name that stays.
  * @throws {Deno.errors.Busy} If something is mounted in the directory.
  */

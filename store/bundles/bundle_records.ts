@@ -120,7 +120,6 @@ export class BundleRecords {
   /**
    * Replaces a locked record atomically.
    *
-   * @param record The record.
    * @param isDurable Whether it must survive a power cut.
    */
   async write(record: BundleRecord, isDurable: boolean = false): Promise<void> {

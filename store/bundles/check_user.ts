@@ -8,10 +8,7 @@ import { checkTextSize } from "./_root_files.ts";
  * Checks that an image has the user and the group of a container, so that a wrong name fails before
  * the image is extracted. Reads the image in the store only if there is a name to look up.
  *
- * @param store Store of the image.
- * @param image The image.
  * @param user `USER[:GROUP]`, by name or number.
- * @param signal Aborts the reading.
  * @throws {LimitError} If `/etc/passwd` or `/etc/group` is too large.
  * @throws {UnknownUserError} If the image does not have one of the names.
  */

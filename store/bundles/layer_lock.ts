@@ -5,10 +5,6 @@ import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts
  * Locks the extracted and uncompressed layers of a store. Any number of processes can use them,
  * from the lookup until their use is recorded; removal needs an exclusive lock. The lock is a
  * flock, which ends with its owner.
- *
- * @param store The directory of the store.
- * @param purpose Purpose of the lock.
- * @param options Abort signal, and a callback for long waits.
  */
 export async function lockLayers(
   store: string,

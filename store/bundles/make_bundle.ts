@@ -49,8 +49,6 @@ export interface UnfinishedBundle {
 /**
  * Refuses a directory in which no bundle can be made, before an image is fetched for it.
  *
- * @param store The directory of the store.
- * @param directory Directory of the bundle.
  * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
  */
 export async function checkBundleDirectory(store: string, directory: string): Promise<void> {

@@ -5,12 +5,7 @@ const PROBE_BYTES = 4 * 1024 * 1024;
 /** A server that is this far away is worth several connections from the start. */
 export const FAR_LATENCY_MS = 25;
 
-/**
- * Returns the number of bytes to request first from a far server; `undefined` for all.
- *
- * @param bytes Number of bytes to download.
- * @param connections Maximum number of connections.
- */
+/** Returns the number of bytes to request first from a far server; `undefined` for all. */
 export function firstRangeBytes(bytes: number, connections: number): number | undefined {
   return connections < 2 || bytes < MIN_RANGED_BYTES ? undefined : Math.min(PROBE_BYTES, bytes);
 }

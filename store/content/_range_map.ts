@@ -96,7 +96,6 @@ export class RangeMap {
   /**
    * Returns the range of which another connection can take over the most bytes, and their number.
    *
-   * @param latencyMs Latency of the server.
    * @param usualRate Bytes per millisecond of other connections, once that is known.
    */
   slowest(

@@ -79,11 +79,7 @@ export class RangePool implements Disposable {
     this.usualRate = this.usualRate === undefined ? rate : (3 * this.usualRate + rate) / 4;
   }
 
-  /**
-   * Leaves room for the first connection of a download, until the result is disposed of.
-   *
-   * @param host Name of the host.
-   */
+  /** Leaves room for the first connection of a download, until the result is disposed of. */
   static expect(host: string): Disposable {
     const pool = RangePool.join(host, 0);
     pool.#expected++;

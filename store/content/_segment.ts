@@ -82,7 +82,6 @@ export class Segment {
   /**
    * Returns the number of bytes that another connection would fetch sooner.
    *
-   * @param latencyMs Latency of the server.
    * @param usualRate Bytes per millisecond of other connections, once that is known.
    */
   stealable(latencyMs: number, usualRate: number | undefined): number {

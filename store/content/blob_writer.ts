@@ -77,8 +77,6 @@ export class BlobWriter implements Disposable {
    * Opens a part, waits until no other process writes it, and hashes its bytes.
    *
    * @param part Path of the part; its directory must exist.
-   * @param expected The digest and size of the whole blob.
-   * @param options Source of the bytes, callbacks and an abort signal.
    * @returns A writer that continues at {@linkcode BlobWriter.size}.
    * @throws {Deno.errors.PermissionDenied} If the store cannot be written.
    */
@@ -147,7 +145,6 @@ export class BlobWriter implements Disposable {
   /**
    * Reads the next bytes from the part itself, where a download in ranges has written them.
    *
-   * @param buffer Memory for the bytes.
    * @returns The bytes, at most as many as the buffer holds.
    */
   readNext(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

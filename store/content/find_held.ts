@@ -17,11 +17,9 @@ export interface Held<T> extends Disposable {
  * Another process may prune between the lookup and the start of the protection. If anything is
  * missing by then, `find` is called again.
  *
- * @param store The store.
  * @param find Looks up the content.
  * @param blobsOf Returns the blobs that the store must have; none for content that is not stored
  * yet.
- * @param signal Aborts the wait for another process.
  * @returns The result, and the protection, which also covers blobs that are stored later.
  */
 export async function findHeld<T>(

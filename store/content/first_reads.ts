@@ -10,7 +10,6 @@ import { partPath } from "./ingest.ts";
  * missing from it. Layers that an earlier run has begun are left out, and so are those of a near
  * server, where a round trip does not matter.
  *
- * @param store The store.
  * @param layers The layers of an image, in the order in which their downloads begin.
  * @param jobs Number of layers to download at once.
  */

@@ -49,8 +49,6 @@ export class IndexBuilder {
   /**
    * Makes the index.
    *
-   * @param diffId Digest of the archive.
-   * @param archiveBytes Size of the archive.
    * @returns The bytes of the index; `undefined` if it would be too large.
    */
   finish(diffId: Digest, archiveBytes: number): Uint8Array<ArrayBuffer> | undefined {

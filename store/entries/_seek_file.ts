@@ -35,8 +35,6 @@ export function encodeSeekPoints(points: readonly SeekPoint[]): Uint8Array<Array
 /**
  * Finds the last seek point at or before an offset in the archive of a layer.
  *
- * @param path Path of the file.
- * @param offset The offset.
  * @returns The point; `undefined` if there is none, or the file is damaged or of another version.
  */
 export async function findSeekPoint(path: string, offset: number): Promise<SeekPoint | undefined> {

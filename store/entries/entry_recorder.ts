@@ -66,7 +66,6 @@ export class EntryRecorder {
    * Returns the recorded entries, after the layer has been read to its end and verified. Call it
    * once.
    *
-   * @param diffId Digest of the archive.
    * @param archiveBytes Size of the archive up to its last entry.
    * @returns The bytes; `undefined` if there are too many entries.
    */

@@ -74,7 +74,6 @@ export class LayerEntries {
   /**
    * Plans the records of a layer before it is read.
    *
-   * @param layer The layer.
    * @param isKnown Whether to keep an existing index.
    * @returns The plan; `undefined` if nothing is to be written.
    */

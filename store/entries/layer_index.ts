@@ -73,7 +73,6 @@ export class LayerIndex implements LayerListing {
   /**
    * Reads an index.
    *
-   * @param bytes The bytes.
    * @returns The index; `undefined` if it is damaged or of another version.
    */
   static async read(bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {

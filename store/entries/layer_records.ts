@@ -29,7 +29,6 @@ export class LayerRecords {
   /**
    * Creates the records of a layer.
    *
-   * @param plan The plan, from `LayerEntries.plan()`.
    * @param decompresses Whether this thread decompresses the layer.
    */
   constructor(plan: RecordPlan, decompresses: boolean) {

@@ -98,7 +98,6 @@ export async function tryLockFile(
 /**
  * Tries to lock an open file.
  *
- * @param file The file.
  * @param path Its path, for the error.
  * @param shared Whether other processes may hold a shared lock at the same time.
  * @returns Whether it is locked now.

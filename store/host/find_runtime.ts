@@ -16,7 +16,6 @@ export const PROGRAM_PLACES: readonly string[] = [
  * Finds OCI runtimes one by one, because the first one usually works.
  *
  * @param name Name or path (default: all of {@linkcode RUNTIMES} that are installed).
- * @returns Their paths.
  */
 export function* findRuntimes(name?: string): Generator<string, void, void> {
   if (name?.includes("/")) {
@@ -61,7 +60,6 @@ export function missingRuntime(name?: string): RuntimeError {
  * Deno's own way to do so forks, which copies the page tables of Deno, and then copies each page
  * that Deno writes to: that takes longer than everything else between a command and its container.
  *
- * @param program The program to execute.
  * @returns The path of `setsid`; `undefined` if it is not installed or may not be run.
  */
 export function findSetsid(program: string): string | undefined {
@@ -77,7 +75,6 @@ export function mayRun(program: string): boolean {
 /**
  * Finds a program by name, on `PATH` and in the directories of system programs.
  *
- * @param name Its name.
  * @returns Its path; `undefined` if it is not installed.
  */
 export function findProgram(name: string): Promise<string | undefined> {

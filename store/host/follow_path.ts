@@ -21,9 +21,7 @@ export interface FollowPathOptions {
  * Follows a path in a tree like a program whose root is the tree: symbolic links are resolved
  * inside, and `..` stops at the root. The kernel's own resolution would leave the tree.
  *
- * @param tree The tree.
  * @param path The path, from the root of the tree.
- * @param options How to treat a last symbolic link and missing paths.
  */
 export function followPath(
   tree: Pick<FileTree, "status" | "readLink">,

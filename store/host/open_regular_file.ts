@@ -45,8 +45,6 @@ const MAX_ATTEMPTS = 100;
  * regular files only, never follows a symlink in the last component of the path, and never waits
  * for the other end of a pipe.
  *
- * @param path Path of the file.
- * @param options Permitted owner, and the advice of errors.
  * @returns The file, or `undefined` if there is none.
  * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others
  * can write to it, or it has several names, and it is not `foreign`.
@@ -61,7 +59,6 @@ export function openRegularFile(
 /**
  * Opens a file of the store as {@linkcode openRegularFile} does, for all operations.
  *
- * @param path Path of the file.
  * @returns The file, or `undefined` if there is none.
  * @throws {StoreFileError} As {@linkcode openRegularFile} does.
  */
@@ -156,9 +153,6 @@ const STICKY = 0o1000;
 /**
  * Whether another user can replace a file between two system calls. That takes write access to one
  * of its directories, up to that of the layout or store.
- *
- * @param path Path of the file.
- * @param info Its status.
  */
 function isReplaceable(path: string, info: Deno.FileInfo): boolean {
   if (Deno.build.os === "windows") return false;

@@ -10,7 +10,6 @@ const MODE = 0o755;
  * it controls the programs that the store's user runs.
  *
  * @param path The directory; it need not exist.
- * @returns Whether it exists.
  * @throws {UntrustedStoreError} If another user owns it or can write to it, or it is not a
  * directory.
  */
@@ -30,7 +29,6 @@ export function checkStoreRoot(path: string): boolean {
  * Checks a directory in a store, which must not be a symlink.
  *
  * @param path The directory; it need not exist.
- * @returns Whether it exists.
  * @throws {UntrustedStoreError} As {@linkcode checkStoreRoot} does.
  */
 export function checkStoreFolder(path: string): boolean {

@@ -14,8 +14,6 @@ export interface ReadSmallFileOptions extends OpenRegularFileOptions {
  * {@linkcode openRegularFile}. Synchronous, because such files are small and a command may read
  * hundreds of them.
  *
- * @param path Path of the file.
- * @param options Maximum size, and whose file it may be.
  * @returns The bytes, or `undefined` if there is no file.
  * @throws {StoreFileError} As {@linkcode openRegularFile} does.
  * @throws {LimitError} If it is larger than `maxBytes`.
@@ -53,8 +51,6 @@ export function readSmallText(path: string, options: ReadSmallFileOptions): stri
  * Reads a JSON file as {@linkcode readSmallFile} does. Its value must be an object, so that a
  * member can be read whatever it is.
  *
- * @param path Path of the file.
- * @param options Maximum size, whose file it may be, and what to do about a wrong one.
  * @returns The object, or `undefined` if there is no file.
  * @throws {StoreFileError} As {@linkcode readSmallFile} does, and if the file is not JSON or its
  * value is not an object.

@@ -8,13 +8,7 @@ export interface ProgramOutput {
   readonly lastLine: string;
 }
 
-/**
- * Runs a program without input until it ends.
- *
- * @param program Name or path of the program.
- * @param args Its arguments.
- * @param cwd Its working directory.
- */
+/** Runs a program without input until it ends. */
 export async function runProgram(
   program: string,
   args: readonly string[],

@@ -26,12 +26,7 @@ interface Flight<Progress> {
 export class SingleFlight<Progress = never> {
   readonly #flights = new Map<string, Flight<Progress>>();
 
-  /**
-   * Finds a result, or does the work for it.
-   *
-   * @param key Identifies the work.
-   * @param options How to find the result and how to do the work.
-   */
+  /** Finds a result, or does the work for it. */
   async run<Result>(key: string, options: FlightOptions<Result, Progress>): Promise<Result> {
     const { find, work, onProgress, signal } = options;
     for (;;) {

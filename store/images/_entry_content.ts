@@ -21,9 +21,7 @@ export interface ArchiveAccess {
 /**
  * Reads the content of a file of a layer, with holes as zeros.
  *
- * @param source The archive of the layer.
  * @param offset Offset of the header of the file.
- * @param size Size of the file.
  */
 export async function* readEntryContent(
   source: ArchiveAccess,

@@ -52,7 +52,6 @@ export class LayerStack {
   /**
    * Creates a view of layers.
    *
-   * @param count Number of layers.
    * @param list Called to list a layer; `undefined` if that takes the layers below it.
    */
   constructor(count: number, list: (index: number) => Promise<LayerListing | undefined>) {

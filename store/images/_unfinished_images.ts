@@ -63,7 +63,6 @@ export class UnfinishedImages {
   /**
    * Returns whether an image, or at least one image of an index, is complete.
    *
-   * @param image The image.
    * @param known Results so far: indexes may name the same content any number of times.
    */
   #isComplete(image: RequestedImage, known: Map<string, Promise<boolean>>): Promise<boolean> {

@@ -17,11 +17,7 @@ const CHUNK_BYTES = 65_536;
  *
  * An extracted layer is not used, because its files may have changed since they were verified.
  *
- * @param store The store.
- * @param entries Its indexes.
- * @param layer The layer.
  * @param offset Offset of the first byte in the archive.
- * @param signal Aborts the stream.
  * @returns The bytes, which may end early with an error; `undefined` if the whole layer has to be
  * read.
  */

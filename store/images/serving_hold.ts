@@ -9,7 +9,6 @@ const ROTATION_MS = 60 * 60 * 1000;
  * Protects content stored by a registry against pruning for one to two hours, since a blob has no
  * name before its manifest is pushed.
  *
- * @param store Store that the registry writes to.
  * @returns Object whose disposal ends the protection. It does not keep the process alive.
  */
 export async function holdWhileServing(store: ContentStore): Promise<Disposable> {

@@ -67,7 +67,6 @@ const GAP_BYTES = 8_388_608;
  *
  * @param tree The files, with the places of their contents.
  * @param layers The layers that they are in, the base first.
- * @param options Options for reading the layers.
  */
 export function archiveTree(
   tree: MemoryTree,

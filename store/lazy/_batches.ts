@@ -20,7 +20,6 @@ export interface Batch {
 /**
  * Plans the requests for the contents of files.
  *
- * @param entries The table of contents.
  * @param numbers Numbers of the entries of the files, which keep their order.
  */
 export function planBatches(

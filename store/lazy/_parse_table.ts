@@ -32,7 +32,6 @@ interface OpenFile {
  * Parses the entries of a table of contents: those of eStargz, and of zstd:chunked, which extends
  * them.
  *
- * @param json The parsed document.
  * @param dataEnd Offset in the blob at which the contents of files end.
  * @returns The entries of the layer, in their order.
  * @throws {TableError} If the table is invalid or too large, or a file is not verifiable.

@@ -2,14 +2,7 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 import { eitherSignal } from "../host/abortable.ts";
 import { TableError } from "./_table_entry.ts";
 
-/**
- * Opens a part of a layer. Fails if the server sends more.
- *
- * @param layer The layer.
- * @param start Offset of the first byte.
- * @param end Offset after the last byte.
- * @param signal Aborts the stream.
- */
+/** Opens a part of a layer. Fails if the server sends more. */
 export async function* openRange(
   layer: RemoteLayer,
   start: number,

@@ -48,8 +48,6 @@ export class LazyLayer {
   /**
    * Fetches the table of contents of a layer.
    *
-   * @param layer The layer.
-   * @param options A callback and an abort signal.
    * @returns The layer; `undefined` if it has no table, or the table is invalid.
    */
   static async open(
@@ -85,8 +83,6 @@ export class LazyLayer {
   /**
    * Fetches the content of a file and verifies it, chunk by chunk.
    *
-   * @param number Number of its entry.
-   * @param signal Aborts the stream.
    * @throws {DigestMismatchError} If the content does not match the table.
    */
   async *content(
@@ -112,8 +108,6 @@ export class LazyLayer {
 
   /**
    * Returns the number of bytes to decompress for the content of a file, including those before it.
-   *
-   * @param number Number of its entry.
    */
   decompressedBytes(number: number): number {
     const entry = this.#entries[number];
@@ -125,7 +119,6 @@ export class LazyLayer {
    * content to its end before the next one.
    *
    * @param numbers Numbers of their entries, in ascending order.
-   * @param signal Aborts the stream.
    * @throws {DigestMismatchError} If a content does not match the table.
    */
   async *contents(

@@ -53,9 +53,7 @@ export async function openLayoutTarget(
  * Finds a document in a layout. If the layout is a store of this user, protects the document and
  * everything that it references against pruning. Writes nothing to layouts of other programs.
  *
- * @param path Directory of the layout.
  * @param find Looks the document up.
- * @param signal Aborts the wait for another process.
  */
 async function holdInLayout(
   path: string,

@@ -90,11 +90,6 @@ async function checkPlatform(
 /**
  * Returns the hook that keeps the manifests for some platforms in an index, with documents about
  * them, such as attestations of BuildKit.
- *
- * @param source Source of the index.
- * @param root The index.
- * @param platforms The platforms.
- * @param options Name of the image in errors, and an abort signal.
  */
 export function keepPlatforms(
   source: ContentSource,

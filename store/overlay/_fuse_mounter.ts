@@ -7,8 +7,6 @@ const SPECIAL = /[,:\\]/;
 
 /**
  * Returns a mounter that uses the program fuse-overlayfs, which needs only access to `/dev/fuse`.
- *
- * @param program Path of the program.
  */
 export function fuseMounter(program: string): OverlayMounter {
   return {

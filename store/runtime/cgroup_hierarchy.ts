@@ -25,7 +25,6 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  * Finds the version of control groups that is mounted in the mount namespace of this process. Never
  * prompts for a permission.
  *
- * @returns The control groups.
  * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi`
  * nor all of `-A` is granted.
  */

@@ -41,8 +41,6 @@ export class TarballStore {
   /**
    * Opens the uncompressed layer. Makes it if it is missing, once for all concurrent callers.
    *
-   * @param layer A layer of the store.
-   * @param signal Ends the work.
    * @returns The layer, to be read from the tarball.
    * @throws {DiffIdMismatchError} If the decompressed layer does not match the config.
    */

@@ -43,7 +43,6 @@ export class ImageUnpacking {
    * Extracts the layers in parallel, each into a stage, and merges them in their order.
    *
    * @param work Directory for the stages.
-   * @param options Extraction options.
    * @param threads Threads that extract.
    * @returns What was done for each layer, the base first.
    */

@@ -10,9 +10,6 @@ import { renamedWork, WORK } from "./_work_directory.ts";
 /**
  * Returns whether a directory has entries other than those of a process that is unpacking into it,
  * or was killed doing so: its work directory, and the entries that it has published so far.
- *
- * @param path The directory.
- * @param left What the process recorded.
  */
 export async function hasOthers(path: string, left: RecordedUnpack | undefined): Promise<boolean> {
   const work = workName(path, left);
@@ -31,8 +28,6 @@ export async function hasOthers(path: string, left: RecordedUnpack | undefined):
 /**
  * Removes the leftovers of a killed process from a directory.
  *
- * @param path The directory.
- * @param left What the process recorded.
  * @returns Whether everything is gone, in use by another process, or neither, because it is not a
  * known leftover or cannot be removed.
  */

@@ -56,7 +56,6 @@ export class UnpackRecord implements Disposable {
   /**
    * Locks the record of a directory.
    *
-   * @param store The directory of the store.
    * @param target The directory that is unpacked into, without symlinks.
    * @returns The record; `"taken"` if another process is unpacking into the directory; `undefined`
    * if the store cannot be written to.

@@ -81,8 +81,6 @@ export class UnpackRoot implements AsyncDisposable {
    * directory at once, exactly one succeeds. Removes leftovers of a killed process if the directory
    * is otherwise empty or `force` is true.
    *
-   * @param directory Its path.
-   * @param options The store, and whether the directory may have content.
    * @throws {UnpackError} If it has content, or another process is unpacking into it.
    */
   static async open(directory: string, options: UnpackRootOptions): Promise<UnpackRoot> {

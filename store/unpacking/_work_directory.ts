@@ -38,7 +38,6 @@ export class WorkDirectory implements AsyncDisposable {
   /**
    * Creates a work directory with a new ID, and records the ID.
    *
-   * @param path Its path.
    * @param record The record; it is disposed of with the directory.
    * @returns The directory; `null` if there is one already.
    */

@@ -7,8 +7,6 @@ import { renamedWork, WORK } from "./_work_directory.ts";
 /**
  * Removes records of directories that killed processes were unpacking into, where nothing is left
  * of them: the directory was removed, or unpacked into again by the process of another store.
- *
- * @param store The directory of the store.
  */
 export async function pruneUnpackRecords(store: string): Promise<void> {
   for (const name of namesIn(`${store}/locks`)) {

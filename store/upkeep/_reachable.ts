@@ -32,11 +32,9 @@ export interface Reachable {
  * Documents are read leniently: whatever looks like a descriptor counts, so that nothing is lost
  * because a part of a document is new or unusual. Content that the store lacks leads nowhere.
  *
- * @param store The store.
  * @param roots Where to begin.
  * @param candidates Documents that are reachable if their subject is, such as signatures.
  * @param onDamaged Called with each document whose bytes do not match its digest.
- * @param signal Ends the work.
  */
 export async function findReachable(
   store: ContentStore,

@@ -6,11 +6,7 @@ import type { StoredReference } from "../content/layout_index.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { findReachable } from "./_reachable.ts";
 
-/**
- * Finds indexes in the store without any of their manifests.
- *
- * @returns The names of each.
- */
+/** Finds indexes in the store without any of their manifests. */
 export async function withoutPlatforms(
   store: ContentStore,
   references: readonly StoredReference[],
