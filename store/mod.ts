@@ -33,7 +33,7 @@ export type {
   IngestProgress,
 } from "./content/ingest.ts";
 export type * from "./content/content_store_options.ts";
-export * from "./moving/copy_graph.ts";
+export { copyGraph, copyNamed } from "./moving/copy_graph.ts";
 export type * from "./moving/copy_options.ts";
 export type { CopySource, CopyTarget } from "./moving/endpoint.ts";
 export * from "./moving/layout_content.ts";

@@ -8,7 +8,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import { copyLookedUp, type CopyLookedUpOptions } from "../../store/moving/copy_looked_up.ts";
+import { copyLookedUp, type CopyLookedUpOptions } from "../../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { SignatureTarget } from "../../store/moving/copy_signatures.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";

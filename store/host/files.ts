@@ -1,4 +1,5 @@
 import { errorCode } from "../../spec/error_facts.ts";
+import { dirname, resolve } from "../../spec/paths.ts";
 
 /** Mode of the files of a store: only their owner may write to them, whatever the umask. */
 export const FILE_MODE = 0o644;
@@ -159,6 +160,22 @@ export function namesIn(directory: string): readonly string[] {
 /** Removes a file if it exists. */
 export function removeIfAny(path: string): void {
   ifAny(() => Deno.removeSync(path));
+}
+
+/** Returns the directories of a path that do not exist, the innermost first. */
+export function missingDirectories(path: string): readonly string[] {
+  const missing: string[] = [];
+  for (let at = resolve(path); lstatIfAny(at) === undefined; at = dirname(at)) missing.push(at);
+  return missing;
+}
+
+/** Removes directories, the innermost first, up to one that has other content or is gone. */
+export function removeEmptyDirectories(directories: readonly string[]): void {
+  try {
+    for (const directory of directories) Deno.removeSync(directory);
+  } catch {
+    // The directories around it stay, too.
+  }
 }
 
 /** Whether a path may be read without a prompt for permission. */

@@ -1,13 +1,19 @@
 import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
-import { FILE_MODE, lstatIfAny, namesIn } from "../host/files.ts";
+import {
+  FILE_MODE,
+  lstatIfAny,
+  missingDirectories,
+  namesIn,
+  removeEmptyDirectories,
+  removeIfAny,
+} from "../host/files.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { StoreError } from "../errors.ts";
-import { missingDirectories, removeEmptyDirectories, removeEmptyLayout } from "./_empty_layout.ts";
 import { LayoutContent } from "./layout_content.ts";
 
 /** Directories that only a store uses. The one that tells a store from another layout goes last. */
@@ -17,9 +23,9 @@ const STORE_FOLDERS = ["ingest", "verified", "locks"];
  * Writes images into an OCI layout in a directory. Each name is recorded when it is given. A new
  * layout is created with the first content, and removed at the end if nothing was stored.
  *
- * Writing takes the directories of a store. Unless the layout is a store, the end removes them:
- * that of the last of several writers, and after a failure that of the next writer, which can
- * resume what is in them.
+ * Writing takes the directories of a store. Unless the layout is a store, the last of several
+ * writers removes them at its end. After a failure they stay, so that the next writer can resume the
+ * downloads in them.
  */
 export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #layout: ContentStore;
@@ -27,7 +33,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #signal: AbortSignal | undefined;
   /** Whether the layout did not exist before. */
   readonly #isNew: boolean;
-  /** Directories that did not exist before, from the inside out. */
+  /** Directories that did not exist before, the innermost first. */
   readonly #missing: readonly string[];
   #hold: Promise<Hold | undefined> | undefined;
 
@@ -127,8 +133,25 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     if (lock === undefined) return;
     const isEmpty = this.#isNew && await removeEmptyLayout(this.#layout);
     for (const folder of STORE_FOLDERS) await removeTree(`${path}/${folder}`);
-    if (isEmpty) await removeEmptyDirectories(this.#missing);
+    if (isEmpty) removeEmptyDirectories(this.#missing);
   }
+}
+
+/**
+ * Removes the files of a layout that no other process uses, unless it has content.
+ *
+ * @returns Whether it had no content.
+ */
+async function removeEmptyLayout(layout: ContentStore): Promise<boolean> {
+  const { path } = layout;
+  const blobs = `${path}/blobs`;
+  const algorithms = namesIn(blobs).map((name) => `${blobs}/${name}`);
+  if (!algorithms.every((folder) => lstatIfAny(folder)?.isDirectory)) return false;
+  if ((await layout.descriptors()).length > 0) return false;
+  if (algorithms.some((folder) => namesIn(folder).length > 0)) return false;
+  for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
+  for (const folder of [...algorithms, blobs]) removeIfAny(folder);
+  return true;
 }
 
 /** Returns the path of the file that tells the directories of a writer from those of a store. */

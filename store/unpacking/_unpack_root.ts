@@ -4,9 +4,9 @@ import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_t
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
-import { dirname, resolve } from "../../spec/paths.ts";
+import { resolve } from "../../spec/paths.ts";
 import { UnpackError } from "../errors.ts";
-import { lstatIfAny, statIfAny } from "../host/files.ts";
+import { missingDirectories, removeEmptyDirectories, statIfAny } from "../host/files.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { describeSystemError, isImpossiblePlace, isRefusedWrite } from "../host/system_error.ts";
 import { BASE_STAGE } from "../stages/layer_staging.ts";
@@ -91,7 +91,7 @@ export class UnpackRoot implements AsyncDisposable {
         return await UnpackRoot.#open(directory, made, options);
       } catch (error) {
         // If another process has been faster, this one uses its directory.
-        if (!(error instanceof UnpackError && error.isBusy)) await removeEmpty(made);
+        if (!(error instanceof UnpackError && error.isBusy)) removeEmptyDirectories(made);
         // A process that failed has removed the directory that it had made.
         if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
@@ -226,7 +226,7 @@ export class UnpackRoot implements AsyncDisposable {
     for (const name of this.#moved) await removeTree(`${this.path}/${name}`);
     // The directory itself only if it is empty: another process may take it from here on.
     await this.#work?.remove();
-    await removeEmpty(this.#made);
+    removeEmptyDirectories(this.#made);
   }
 }
 
@@ -254,11 +254,9 @@ function* statuses(
 
 /** Creates a directory and its parents. Returns those that were missing, the innermost first. */
 async function makeDirectories(path: string): Promise<readonly string[]> {
-  const missing: string[] = [];
-  for (let at = path; lstatIfAny(at) === undefined; at = dirname(at)) missing.unshift(at);
   const made: string[] = [];
   try {
-    for (const directory of missing) {
+    for (const directory of missingDirectories(path).toReversed()) {
       try {
         await Deno.mkdir(directory);
       } catch (error) {
@@ -271,7 +269,7 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
       if (Deno.build.os !== "windows") await Deno.chmod(directory, 0o755);
     }
   } catch (error) {
-    await removeEmpty(made);
+    removeEmptyDirectories(made);
     throw error;
   }
   return made;
@@ -303,16 +301,4 @@ function refused(directory: string, path: string, { problem, ...facts }: Refusal
     subject: directory,
     isBusy: facts.code === "busy",
   });
-}
-
-/** Removes directories, the innermost first, up to one that has other content. */
-async function removeEmpty(directories: readonly string[]): Promise<void> {
-  for (const directory of directories) {
-    try {
-      await Deno.remove(directory);
-    } catch {
-      // The directory has other content or no longer exists, so its parents stay too.
-      return;
-    }
-  }
 }
