@@ -76,7 +76,7 @@ function refuseEmpty(descriptor: Descriptor | undefined, layer: string | undefin
   if (descriptor === undefined || descriptor.size <= MAX_EMPTY_BYTES) return;
   throw new ExtractError(
     { layer, path: "", offset: 0 },
-    `its archive is empty, although it has ${descriptor.size} bytes`,
+    `its archive is empty, although the layer has ${descriptor.size} bytes`,
     { advice: "Report it to the author of the image" },
   );
 }
@@ -130,7 +130,7 @@ class LocatingSink implements TarSink {
     if (error instanceof LimitError) {
       const { limit, max, value, subject, option } = error;
       const place = describePlace(this.#place);
-      const within = subject === undefined ? place : `${subject}, met in ${place}`;
+      const within = subject === undefined ? place : `${subject}, found in ${place}`;
       return new LimitError(limit, max, value, within, option);
     }
     return error;

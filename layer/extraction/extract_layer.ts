@@ -32,7 +32,7 @@ export interface ExtractLayerOptions
  * Verifies, decompresses and extracts one layer in a single pass.
  *
  * The content of the root counts as lower layers, so whiteouts remove from it. The stream is read
- * to its end, because an unread rest would not be verified. On failure, a root that this call
+ * to its end, because unread bytes would not be verified. On failure, a root that this call
  * created is removed; an existing one keeps the extracted files.
  *
  * @param stream The bytes of the layer, compressed or not.

@@ -25,7 +25,7 @@ export interface ExtractReport {
   readonly undescribedDirectories: readonly string[];
   /**
    * Those of them that exist only to hold whiteouts of a layer that was extracted alone. They must
-   * only exist if the layers below have them.
+   * not exist unless the layers below have them.
    */
   readonly hidingDirectories: readonly string[];
   /** Whether the root is opaque: the layer hides all lower layers. */

@@ -150,7 +150,7 @@ export class LayerExtractor implements TarSink, Disposable {
   /**
    * Writes content of the current file.
    *
-   * @throws {ExtractError} If they cannot be written.
+   * @throws {ExtractError} If it cannot be written.
    */
   data(chunk: Uint8Array, offset: number): void {
     if (this.#writer === undefined) return;

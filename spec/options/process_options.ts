@@ -159,7 +159,7 @@ export function withRlimits(limits: readonly Rlimit[]): SpecOption {
     const counts = [soft, hard].every((value) => Number.isSafeInteger(value) && value >= 0);
     if (!/^RLIMIT_[A-Z]+$/.test(type) || !counts || soft > hard) {
       throw new RangeError(
-        `Cannot set limit ${JSON.stringify(type)} to ${soft}:${hard}: the name must be such as ` +
+        `Cannot set limit ${JSON.stringify(type)} to ${soft}:${hard}: the name must be like ` +
           '"RLIMIT_NOFILE", and the soft limit a whole number >= 0 that is not above the hard one',
       );
     }

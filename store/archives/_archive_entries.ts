@@ -99,7 +99,7 @@ class EntryNames implements ArchiveEntries {
   }
 
   /**
-   * Checks that what is below another entry is in a directory. All names are compared at the end,
+   * Checks that entries below another one are in a directory. All names are compared at the end,
    * because a name can have two thousand parents, which would take too much memory.
    */
   finish(): void {

@@ -86,7 +86,9 @@ function compressionOf(head: Uint8Array, name: string) {
   throw new ArchiveError(
     name,
     "format",
-    head.length === 0 ? "it is empty" : "it is not a tar archive, nor gzip or zstd of one",
+    head.length === 0
+      ? "it is empty"
+      : "it is neither a tar archive nor one compressed with gzip or zstd",
   );
 }
 

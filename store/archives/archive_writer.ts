@@ -243,7 +243,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     this.#position += bytes.length;
   }
 
-  /** Returns what refers to another document, and has no name and no index that leads to it. */
+  /** Returns the referrers to which neither a name nor an index leads. */
   #unlisted(): readonly NamedDocument[] {
     const listed = new Set(this.#tagged.map(({ descriptor }) => descriptor.digest));
     return this.#referrers

@@ -154,8 +154,8 @@ export class ImageArchive implements NamedSource, Disposable {
   }
 
   /**
-   * Finds the image that has a name, or the only one. What has no name and refers to another image,
-   * such as a signature, does not count.
+   * Finds the image that has a name, or the only one. Documents without a name that refer to another
+   * image, such as signatures, do not count.
    *
    * @param name Name; optional if the archive has one image.
    * @returns The image.

@@ -79,7 +79,7 @@ export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string
   }
 }
 
-/** Creates a directory of a root file system, with its parents, unless it exists. */
+/** Creates a directory of a root file system, with its parents, if it does not exist. */
 export function ensureRootDirectory(tree: FileTree, path: string): void {
   const missing = (path: string) => {
     tree.makeDirectory(path);

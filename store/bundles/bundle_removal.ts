@@ -150,7 +150,7 @@ function unmountError(path: string, cause: unknown): BundleError {
   return new BundleError(describeSystemError(cause), path, {
     code: "unmount",
     action: `unmount the root of "${path}"`,
-    advice: "Do it as the user who made the bundle, and with --allow-ffi",
+    advice: "Run as the user who made the bundle, and with --allow-ffi",
     cause,
   });
 }

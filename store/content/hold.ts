@@ -129,7 +129,7 @@ export class Holds {
     try {
       await this.add(digest);
     } catch (error) {
-      // Reading needs no space. What is stored or named next fails.
+      // Reading needs no space. The next write fails.
       if (!isDiskFull(error)) throw error;
     }
   }

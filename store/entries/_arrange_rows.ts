@@ -44,7 +44,7 @@ export interface ArrangedRows {
   readonly rows: readonly Row[];
   readonly marks: readonly { readonly entry: RecordedEntry; readonly flags: number }[];
   /**
-   * Whether each row is what an extraction of the layer by itself would have at its path. It is not
+   * Whether each row equals the entry that an extraction of the layer alone would have. It does not
    * if entries replace each other, lead through links or need lower layers.
    */
   readonly isSimple: boolean;

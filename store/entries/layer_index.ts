@@ -29,8 +29,8 @@ export class LayerIndex implements LayerListing {
   readonly hasMarks: boolean;
   readonly dependencies: readonly string[];
   /**
-   * Whether the index lists what an extraction of the layer by itself would make. Otherwise, only
-   * {@linkcode LayerIndex.headers} tells what is in the layer.
+   * Whether the index lists the entries that an extraction of the layer alone would have. Otherwise,
+   * only {@linkcode LayerIndex.headers} describes the layer.
    */
   readonly isSimple: boolean;
   /** Digest of the archive that the entries were read from. */
@@ -256,7 +256,7 @@ class IndexedEntry implements ListedEntry {
     if (this.#number === undefined) return NO_XATTRS;
     const { xattrs } = this.#index.extraOf(this.#file);
     if (xattrs.size === 0) return NO_XATTRS;
-    // An extraction leaves them out, too.
+    // An extraction also leaves them out.
     return new Map([...xattrs].filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name)));
   }
 

@@ -1,7 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 
-/** Mode of the files of a store: only their owner may write to them, whatever the umask. */
+/** Mode of the files of a store: even without a umask, only their owner may write to them. */
 export const FILE_MODE = 0o644;
 
 /** Options for {@linkcode replaceFile}. */

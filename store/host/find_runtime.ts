@@ -55,7 +55,7 @@ export function missingRuntime(name?: string): RuntimeError {
 }
 
 /**
- * Finds the program that executes another one in a session of its own, in the same process.
+ * Finds `setsid`, which executes a program in a new session, in the same process.
  *
  * Deno's own way to do so forks, which copies the page tables of Deno, and then copies each page
  * that Deno writes to: that takes longer than everything else between a command and its container.

@@ -2,7 +2,7 @@ import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
-/** Mode of the directories of a store: only their owner may write to them, whatever the umask. */
+/** Mode of the directories of a store: even without a umask, only their owner may write to them. */
 const MODE = 0o755;
 
 /**
@@ -38,7 +38,7 @@ export function checkStoreFolder(path: string): boolean {
   return true;
 }
 
-/** Makes the directory of a store and its parents unless it exists, and checks it. */
+/** Creates the directory of a store and its parents if it does not exist, and checks it. */
 export async function ensureStoreRoot(path: string): Promise<void> {
   if (checkStoreRoot(path)) return;
   await Deno.mkdir(path, { recursive: true, mode: MODE });
@@ -46,7 +46,7 @@ export async function ensureStoreRoot(path: string): Promise<void> {
 }
 
 /**
- * Makes a directory in a store unless it exists, and checks it.
+ * Creates a directory in a store if it does not exist, and checks it.
  *
  * @param path The directory; its parent must exist.
  * @param mode Its mode if it is new, narrowed by the umask.

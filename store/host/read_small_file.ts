@@ -48,8 +48,8 @@ export function readSmallText(path: string, options: ReadSmallFileOptions): stri
 }
 
 /**
- * Reads a JSON file as {@linkcode readSmallFile} does. Its value must be an object, so that a
- * member can be read whatever it is.
+ * Reads a JSON file as {@linkcode readSmallFile} does. Its value must be an object, so that
+ * its members can be read.
  *
  * @returns The object, or `undefined` if there is no file.
  * @throws {StoreFileError} As {@linkcode readSmallFile} does, and if the file is not JSON or its

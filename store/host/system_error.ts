@@ -44,8 +44,8 @@ const CALLS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Describes an error of the operating system as a message by itself: what could not be done to
- * which path, and why. Only the text of the error names the call and the path.
+ * Describes an error of the operating system as a complete message: the failed action, the path and
+ * the cause. Only the text of the error has the call and the path.
  *
  * @returns `undefined` if the text does not name them.
  */
@@ -65,12 +65,13 @@ export function describeFailedCall(error: Error): string | undefined {
 export interface MissingPermission {
   /** What is not permitted, in words. */
   readonly problem: string;
-  /** Flag that grants it, with the value if that is the whole of it, such as a host. */
+  /** Flag that grants it; with its value if nothing else will be needed, as for a host. */
   readonly flag: string | undefined;
 }
 
 /**
- * Tells which permission of Deno is missing. Its errors have no fields, so this reads their text.
+ * Finds out which permission of Deno is missing. Its errors have no fields, so this reads their
+ * text.
  */
 export function missingPermission({ message }: Deno.errors.NotCapable): MissingPermission {
   const [, problem = message, kind] =

@@ -57,9 +57,8 @@ export class TemporaryFile implements Disposable {
   }
 
   /**
-   * Removes files of the same kind that killed processes have left in the directory: regular files
-   * with such a name, of the same owner, that no process has open. Files that cannot be removed
-   * stay.
+   * Removes leftovers of killed processes from the directory: regular files with the same prefix,
+   * suffix and owner that no process has open. Files that cannot be removed stay.
    */
   async removeDead(): Promise<void> {
     const { directory, prefix, suffix = "" } = this.#options;

@@ -36,23 +36,22 @@ class EntangledLayer {}
  * Looks up paths in the layers of an image, from the top one down, and lists only as many as it
  * takes.
  *
- * The layers above each other are what an extraction would make of them as long as each has its
- * entries where it says, in directories. A layer that does not describe the parents of an entry may
- * lead through a link of a lower layer. The kinds of these directories in the lower layers decide,
- * so such a layer makes a lookup read on below it.
+ * The result equals an extraction of all layers as long as the parents of each entry are
+ * directories. If a layer does not describe a parent, that parent may be a link in a lower layer, so
+ * the lookup continues there to find its type.
  */
 export class LayerStack {
   readonly #list: (index: number) => Promise<LayerListing | undefined>;
   readonly #top: number;
   /** `undefined` stands for a layer that cannot be listed by itself. */
   readonly #listings = new Map<number, LayerListing | undefined>();
-  /** Layers whose entries are where they say. */
+  /** Layers whose entries are at the paths in their names. */
   readonly #plain = new Set<number>();
 
   /**
    * Creates a view of layers.
    *
-   * @param list Called to list a layer; `undefined` if that takes the layers below it.
+   * @param list Called to list a layer; `undefined` if that requires the layers below it.
    */
   constructor(count: number, list: (index: number) => Promise<LayerListing | undefined>) {
     this.#top = count - 1;
@@ -64,7 +63,7 @@ export class LayerStack {
    *
    * @param path The path, from the root of the image.
    * @param followLast Whether to follow a symlink at the end of the path.
-   * @returns The entry; `undefined` if the image has none; `"unknown"` if that takes an extraction
+   * @returns The entry; `undefined` if the image has none; `"unknown"` if that requires an extraction
    * of all layers over each other.
    */
   async find(path: string, followLast: boolean): Promise<FoundEntry | undefined | "unknown"> {
@@ -87,7 +86,7 @@ export class LayerStack {
    * the order of their code units. Lists all layers first.
    *
    * @param path Path of a directory that {@linkcode LayerStack.find} has found.
-   * @returns The entries; `"unknown"` if that takes an extraction of all layers over each other.
+   * @returns The entries; `"unknown"` if that requires an extraction of all layers.
    */
   async walk(path: string): Promise<Iterable<FoundEntry> | "unknown"> {
     const parts = await this.#look(() => {
@@ -135,7 +134,7 @@ export class LayerStack {
     return undefined;
   }
 
-  /** Returns the listing of a layer whose entries are where they say. */
+  /** Returns the listing of a layer whose entries are at the paths in their names. */
   #plainListing(layer: number): LayerListing {
     if (!this.#listings.has(layer)) throw new UnlistedLayer(layer);
     const listing = this.#listings.get(layer);

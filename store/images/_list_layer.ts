@@ -30,7 +30,7 @@ export function newTree(): MemoryTree {
   return new MemoryTree();
 }
 
-/** Lists a layer by itself; `undefined` if that takes the layers below it. */
+/** Lists a layer by itself; `undefined` if that requires the layers below it. */
 export async function listLayer(
   layer: Layer,
   index: number,

@@ -130,7 +130,7 @@ export class ImageFiles {
       return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
     }
     const layer = await this.layer(found.layer);
-    // What only finds or lists files needs neither.
+    // Finding and listing files needs neither module.
     const { readEntryContent } = await import("./_entry_content.ts");
     const { openArchive } = await import("./archive_reader.ts");
     const { signal } = this.#options;
@@ -335,7 +335,7 @@ function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, v
   }
 }
 
-/** Numbers of the files of different layers differ. */
+/** Files of different layers get different inode numbers. */
 const LAYER_INODES = 2 ** 32;
 
 function describe({ layer, path, entry, nlink = entry.nlink }: FoundEntry): ImageFile {

@@ -45,7 +45,7 @@ async function fetchStargzTable(
   const tail = await readRange(layer, tailAt, size, signal);
   const end = size - STARGZ_FOOTER_BYTES;
   const start = parseFooter(tail.subarray(tail.length - STARGZ_FOOTER_BYTES));
-  if (start >= end || end - start > MAX_TABLE_BYTES) throw new TableError("its footer is wrong");
+  if (start >= end || end - start > MAX_TABLE_BYTES) throw new TableError("its footer is invalid");
   const rest = tail.subarray(Math.max(0, start - tailAt), tail.length - STARGZ_FOOTER_BYTES);
   const parts = [
     ...(start < tailAt ? [await readRange(layer, start, Math.min(tailAt, end), signal)] : []),
@@ -137,7 +137,7 @@ class Collector {
 
   push(chunk: Uint8Array): void {
     if (this.#size + chunk.length > this.#memory.length) {
-      throw new TableError("it is larger than it should be");
+      throw new TableError("it exceeds its declared size");
     }
     this.#memory.set(chunk, this.#size);
     this.#size += chunk.length;

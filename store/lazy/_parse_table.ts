@@ -98,7 +98,7 @@ function toEntry(
   const last = file.chunks.at(-1) ?? fields;
   const end = endAfter(starts, last.integer("offset"), fields.integer("endOffset"), dataEnd);
   if (start >= end || skip > MAX_SKIPPED_BYTES) {
-    throw new TableError(`the offsets of "${header.path}" are wrong`);
+    throw new TableError(`the offsets of "${header.path}" are invalid`);
   }
   return { header, content: { start, end, skip, chunks: chunksOf(file, size) } };
 }

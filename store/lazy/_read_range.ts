@@ -43,6 +43,6 @@ export async function readRange(
     bytes.set(chunk, size);
     size += chunk.length;
   }
-  if (size < bytes.length) throw new TableError("the layer is shorter than it should be");
+  if (size < bytes.length) throw new TableError("the layer is shorter than its descriptor says");
   return bytes;
 }

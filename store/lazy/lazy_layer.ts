@@ -63,8 +63,8 @@ export class LazyLayer {
       signal?.throwIfAborted();
       if (!isUnusable(error)) throw error;
       onWarning?.(
-        `Reading the whole layer ${layer.descriptor.digest}, as its table of contents cannot be ` +
-          `used: ${error.message}`,
+        `Reading the whole layer ${layer.descriptor.digest} because its table of contents cannot ` +
+          `be used: ${error.message}`,
       );
       return undefined;
     }
@@ -195,10 +195,12 @@ export class LazyLayer {
 
   #unreadable(error: TableError): OciError {
     const { digest } = this.#layer.descriptor;
-    return new OciError(
-      `Cannot read a file of the layer ${digest}: ${error.message}. Pull the image first`,
-      { cause: error },
-    );
+    return new OciError(error.message, {
+      action: `read a file of the layer ${digest}`,
+      subject: digest,
+      advice: "Pull the image first",
+      cause: error,
+    });
   }
 }
 

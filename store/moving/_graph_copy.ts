@@ -91,7 +91,7 @@ export class GraphCopy {
     await beforeName?.();
     isNamed ||= current?.digest === stored.digest;
     if (named !== undefined && !isNamed) {
-      // The source does not have what replaced the root.
+      // The source does not have the replacement of the root.
       const open = stored.digest === root.digest ? () => this.#openRoot(root) : undefined;
       await named.target.tag(named.name, stored, { signal, open });
     }

@@ -69,7 +69,8 @@ export interface SaveArchiveOptions
  * images are added to an existing OCI layout; any other file is replaced.
  *
  * @param store Store of the images.
- * @param images The images, or what brings them into the store, once the file can be written.
+ * @param images The images, or a function that brings them into the store once the file can be
+ * written.
  * @param path The file or the directory; only its name if the archive goes to `output`.
  * @param options Format, platform and abort signal.
  * @returns The documents that were saved, in the same order.

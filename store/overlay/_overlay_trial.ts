@@ -112,7 +112,7 @@ async function lookAt(view: string): Promise<string | undefined> {
 
 function describeRefusal(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
-    return 'mounting is for root, and for root of a user namespace as "unshare -Urm" makes it';
+    return 'only root can mount, also root of a user namespace, which "unshare -Urm" creates';
   }
   return error instanceof FuseError
     ? `fuse-overlayfs says: ${error.output}`

@@ -20,7 +20,8 @@ export interface InstalledRuntime {
  * Lists the installed runtimes in the order in which `runBundle` tries them, each with the
  * obstacles on this machine.
  *
- * Never prompts for a permission to run them or to read mounts, and leaves out what would need it.
+ * Never prompts for a permission to run them or to read mounts: without it, the version or the
+ * obstacle is absent.
  *
  * @returns The runtimes.
  *
@@ -62,7 +63,7 @@ function cgroupObstacle(name: string, hierarchy: CgroupHierarchy | undefined): s
   const { kind, controllers } = hierarchy ?? {};
   if (name !== "crun" || kind !== "hybrid" || controllers?.length === 0) return undefined;
   return controllers === undefined
-    ? `unless the second controls nothing, ${HYBRID_OBSTACLE}`
+    ? `unless version 2 of control groups has no controllers, ${HYBRID_OBSTACLE}`
     : HYBRID_OBSTACLE;
 }
 

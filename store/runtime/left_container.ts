@@ -98,7 +98,7 @@ async function findOwnRuntime(
   // By name only, so that a file never decides which program runs.
   const program = RUNTIMES.includes(runtime) ? await findProgram(runtime) : undefined;
   if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
-  return mayRun(program) ? program : unknown(`it takes --allow-run=${program}`);
+  return mayRun(program) ? program : unknown(`this requires --allow-run=${program}`);
 }
 
 async function call(

@@ -69,9 +69,9 @@ export interface RunResult {
   readonly code: number;
   /** Whether it was killed by the timeout. */
   readonly timedOut: boolean;
-  /** What it wrote to its standard output, if that was piped; empty otherwise. */
+  /** Its standard output if that was piped; empty otherwise. */
   readonly stdout: Uint8Array<ArrayBuffer>;
-  /** What it wrote to its standard error, if that was piped; empty otherwise. */
+  /** Its standard error if that was piped; empty otherwise. */
   readonly stderr: Uint8Array<ArrayBuffer>;
 }
 

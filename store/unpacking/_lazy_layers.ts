@@ -86,7 +86,9 @@ export function withoutRepeated(
   const usable = [...lazy].filter(([index, known]) => {
     const { digest = "", size = 0 } = layers[index]?.descriptor ?? {};
     if (known.bytesOf(numbers.get(index) ?? []) <= size) return true;
-    onWarning?.(`Reading the whole layer ${digest}, as the files in its table of contents overlap`);
+    onWarning?.(
+      `Reading the whole layer ${digest} because the files in its table of contents overlap`,
+    );
     return false;
   });
   return new Map(usable);

@@ -33,7 +33,7 @@ const TAKEN: Refusal = {
 const UNKNOWN: Refusal = {
   code: "leftover",
   problem: `it contains "${WORK}", which may belong to a running process`,
-  advice: "Remove that if no other process is unpacking, or choose another directory",
+  advice: "Remove it if no other process is unpacking, or choose another directory",
 };
 const NOT_DIRECTORY: Refusal = {
   code: "not-a-directory",

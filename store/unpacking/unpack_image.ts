@@ -34,7 +34,7 @@ export async function checkUnpackDirectory(
  * Unpacks an image into a directory: the root file system of a container.
  *
  * Downloads the layers that the store lacks and extracts them in the same pass. Layers are
- * extracted in parallel, each into a directory, and then merged; the result is that of extracting
+ * extracted in parallel, each into a directory, and then merged; the result equals an extraction of
  * one after the other. For some paths of a remote layer with a table of contents, only parts of the
  * layer are fetched, unless `partial` is `false`.
  *
@@ -110,7 +110,7 @@ function chooseBackend(directory: string, options: UnpackImageOptions): TreeBack
 /**
  * Extracts the selected paths into the work directory.
  *
- * @returns `undefined` if that takes a view of all layers together.
+ * @returns `undefined` if that requires a view of all layers together.
  */
 async function extractAll(
   store: ContentStore,

@@ -48,7 +48,7 @@ const OTHER = [
     what: "a large frame that is skipped",
     bytes: concat(zstd(tar()), skippableFrame(100_000)),
     suffix: "+zstd",
-    state: "its archive is empty, although it has 100",
+    state: "its archive is empty, although the layer has 100",
   },
 ];
 for (const { what, bytes, suffix = "", state = "begins like an empty tar archive" } of OTHER) {

@@ -278,7 +278,7 @@ Deno.test("extractLayer() rejects a decompression bomb", async () => {
   await assertRejects(
     () => extractLayer(stream(bomb), temp.join("root"), { ...SQUASH, maxRatio: 100 }),
     LimitError,
-    'met in "zeros"',
+    'found in "zeros"',
   );
 
   assertEquals(await exists(temp.join("root")), false);

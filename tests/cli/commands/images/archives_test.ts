@@ -102,7 +102,7 @@ const FAILURES = [
   { args: ["load", "."], says: "it is a directory" },
   {
     args: ["load", "text"],
-    says: "it is not a tar archive, nor gzip or zstd of one. Choose a file",
+    says: "it is neither a tar archive nor one compressed with gzip or zstd. Choose a file",
   },
   { args: ["pull", "oci-archive:docker.tar.gz"], says: "it has no index.json" },
   {
