@@ -231,7 +231,7 @@ export interface NetworkErrorFields extends RequestFacts {
  * Problem of a certificate: its signer is not trusted (`"untrusted"`) or not among the given
  * certificates (`"other-authority"`), it is self-signed (`"own-authority"`), it has expired
  * (`"expired"`) or is not valid yet (`"not-yet-valid"`), it is for another host (`"wrong-name"`),
- * or the server rejects the client certificate or requires one (`"client"`).
+ * it has X.509 version 1, which Deno does not support (`"version"`), or the server rejects the client certificate or requires one (`"client"`).
  */
 export type CertificateFault =
   | "untrusted"
@@ -240,6 +240,7 @@ export type CertificateFault =
   | "expired"
   | "not-yet-valid"
   | "wrong-name"
+  | "version"
   | "client";
 
 /**

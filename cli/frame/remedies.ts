@@ -175,6 +175,7 @@ const CERTIFICATE_REMEDIES: Readonly<Record<CertificateFault, string>> = {
   "expired": "Ask its operator to renew it",
   "not-yet-valid": "Check the clock of this machine",
   "wrong-name": "Use a name that the certificate contains",
+  "version": "Ask its operator for one of version 3",
   "client": "If it requires a client certificate, specify one with --client-cert and --client-key",
 };
 

@@ -1,5 +1,5 @@
 import { describeError } from "../../spec/error_facts.ts";
-import { CERTIFICATE_MARK } from "../http1/certificate_error.ts";
+import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type {
   CertificateFindOptions,
   CertificateStore,
@@ -156,7 +156,8 @@ function check(options: ClientCertificate | { readonly caCerts: string[] }, prob
   try {
     Deno.createHttpClient(options).close();
   } catch (error) {
-    throw new Error(`${problem} (${describeError(error)})`);
+    const text = describeError(error);
+    throw new Error(OLD_VERSION.test(text) ? `it ${OLD_VERSION_PROBLEM}` : `${problem} (${text})`);
   }
 }
 

@@ -3,6 +3,11 @@ import { type ErrorFacts, explainedError, problemOf } from "../../spec/error_fac
 /** What certificates in PEM contain. Deno ignores everything else. */
 export const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
+/** Deno's message about a certificate of X.509 version 1. */
+export const OLD_VERSION: RegExp = /UnsupportedCertVersion/;
+/** What is wrong with such a certificate. */
+export const OLD_VERSION_PROBLEM = "has X.509 version 1, which Deno does not support";
+
 /** @throws {TypeError} If one of the certificates is not in PEM. */
 export function checkCertificates(certificates: readonly string[]): void {
   if (certificates.every((text) => text.includes(CERTIFICATE_MARK))) return;
@@ -17,5 +22,13 @@ export function checkCertificates(certificates: readonly string[]): void {
 /** Creates the error for certificates or a key that cannot be used. */
 export function certificateError(cause: unknown): TypeError & ErrorFacts {
   const facts = { code: "invalid-argument", action: "use the certificates" } as const;
-  return explainedError(TypeError, { ...facts, problem: problemOf(cause) }, { cause });
+  const problem = problemOf(cause);
+  if (!OLD_VERSION.test(problem)) {
+    return explainedError(TypeError, { ...facts, problem }, { cause });
+  }
+  return explainedError(TypeError, {
+    ...facts,
+    problem: `one of them ${OLD_VERSION_PROBLEM}`,
+    advice: 'Issue it with version 3, as "openssl x509" does with -extfile',
+  }, { cause });
 }

@@ -1,3 +1,4 @@
+import { OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type { Tls } from "./http_client.ts";
 import type { Proxy } from "./_proxy.ts";
 import { redactText, redactUrl } from "./redact.ts";
@@ -50,6 +51,7 @@ const FAULTS: readonly (readonly [RegExp, CertificateFault])[] = [
   [/expired/i, "expired"],
   [/NotValidYet|not valid yet|not yet valid/i, "not-yet-valid"],
   [/not valid for name|NotValidForName|altnames/i, "wrong-name"],
+  [OLD_VERSION, "version"],
 ];
 
 /** Converts the error of a request or a body to a {@linkcode NetworkError}. */
@@ -179,6 +181,8 @@ function explainCertificate(
       return `${certificate} has expired`;
     case "not-yet-valid":
       return `${certificate} is not valid yet according to the clock of this machine`;
+    case "version":
+      return `${certificate} ${OLD_VERSION_PROBLEM}`;
     case "wrong-name":
       return `${certificate} is for another name (${lastPart(text)})`;
     default:

@@ -40,6 +40,8 @@ export interface OddCertificates {
   readonly elsewhere: ServerCertificate;
   /** A self-signed certificate that claims to be an authority. */
   readonly ownAuthority: ServerCertificate;
+  /** A certificate of X.509 version 1, as openssl makes it without extensions. */
+  readonly firstVersion: ServerCertificate;
 }
 
 const DAY_MS = 86_400_000;
@@ -92,6 +94,7 @@ export async function makeOddCertificates(dir: string): Promise<OddCertificates>
     early: await write("early", here, DAY_MS),
     elsewhere: await write("elsewhere", [dnsName("elsewhere.example")], -DAY_MS),
     ownAuthority: { cert, key },
+    firstVersion: await saveCertificate(dir, "first", undefined, issuer),
   };
 }
 
@@ -101,24 +104,33 @@ async function writeCertificate(
   subjects: readonly Uint8Array[],
   issuer: Issuer,
 ): Promise<ServerCertificate> {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const extensions = [
     extension(SUBJECT_ALT_NAME, sequence(...subjects)),
     extension(BASIC_CONSTRAINTS, sequence()),
     extension(KEY_USAGE, bits(7, 0b1000_0000)),
     extension(EXTENDED_KEY_USAGE, sequence(objectId(SERVER_AUTH), objectId(CLIENT_AUTH))),
   ];
+  return await saveCertificate(dir, name, extensions, issuer);
+}
+
+async function saveCertificate(
+  dir: string,
+  name: string,
+  extensions: readonly Uint8Array[] | undefined,
+  issuer: Issuer,
+): Promise<ServerCertificate> {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const [cert, key] = [join(dir, `${name}.pem`), join(dir, `${name}-key.pem`)];
   await Deno.writeTextFile(cert, pem(signCertificate(name, publicKey, extensions, issuer)));
   await Deno.writeTextFile(key, `${privateKey.export({ type: "pkcs8", format: "pem" })}`);
   return { cert, key };
 }
 
-/** Encodes a certificate (RFC 5280, section 4.1). */
+/** Encodes a certificate (RFC 5280, section 4.1): version 3, or 1 without extensions. */
 function signCertificate(
   subject: string,
   publicKey: KeyObject,
-  extensions: readonly Uint8Array[],
+  extensions: readonly Uint8Array[] | undefined,
   issuer: Issuer,
 ): Uint8Array<ArrayBuffer> {
   const serial = randomBytes(8);
@@ -127,14 +139,14 @@ function signCertificate(
   const algorithm = sequence(objectId(ECDSA_WITH_SHA256));
   const start = Date.now() + (issuer.startMs ?? -DAY_MS);
   const content = sequence(
-    der(0xa0, der(0x02, [2])),
+    ...extensions === undefined ? [] : [der(0xa0, der(0x02, [2]))],
     der(0x02, serial),
     algorithm,
     distinguishedName(issuer.name),
     sequence(utcTime(start), utcTime(start + 2 * DAY_MS)),
     distinguishedName(subject),
     new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
-    der(0xa3, sequence(...extensions)),
+    ...extensions === undefined ? [] : [der(0xa3, sequence(...extensions))],
   );
   const signature = sign("sha256", content, { key: issuer.key, dsaEncoding: "der" });
   return sequence(content, algorithm, bits(0, ...signature));

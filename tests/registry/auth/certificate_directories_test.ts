@@ -2,7 +2,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { certificatePaths } from "../../../registry/auth/credential_paths.ts";
 import { CertificateDirectories } from "../../../registry/mod.ts";
-import { type Certificates, makeCertificates } from "../../_support/certificates.ts";
+import {
+  type Certificates,
+  makeCertificates,
+  makeOddCertificates,
+} from "../../_support/certificates.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
@@ -179,6 +183,25 @@ Deno.test("CertificateDirectories.find() warns once of each file that is not usa
     assertEquals(warning.slice(0, start.length), start);
     assertMatch(warning, reason);
   }
+});
+
+Deno.test("CertificateDirectories.find() says that a certificate has an old version", async () => {
+  await using place = await makePlace();
+  const { paths: [path = ""], dir } = place;
+  const { firstVersion } = await makeOddCertificates(dir.path);
+  const certificate = join(path, "h.io", "client.cert");
+  await write({
+    [certificate]: await Deno.readTextFile(firstVersion.cert),
+    [join(path, "h.io", "client.key")]: await Deno.readTextFile(firstVersion.key),
+  });
+  const warnings: string[] = [];
+
+  await new CertificateDirectories(place).find("h.io", {
+    onWarning: (message) => warnings.push(message),
+  });
+
+  const problem = "it has X.509 version 1, which Deno does not support";
+  assertEquals(warnings, [`Cannot use "${certificate}": ${problem}`]);
 });
 
 Deno.test({

@@ -143,6 +143,18 @@ Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
   },
 );
 
+Deno.test("networkError() says that the certificate of a server has an old version", () => {
+  const text = "invalid peer certificate: Other(OtherError(UnsupportedCertVersion))";
+  const error = networkError(new Error(`client error (Connect): ${text}`), {
+    url: new URL("https://registry.example/v2/"),
+    task: { action: "pull", subject: "a" },
+    attempt: 1,
+  });
+
+  assertEquals([error.reason, error.certificate], ["certificate", "version"]);
+  assert(error.message.includes("has X.509 version 1, which Deno does not support"), error.message);
+});
+
 Deno.test("RemoteClient suspects that a server without a handshake has no TLS", async () => {
   await using server = makeScene();
   await using proxy = cuttingProxy(server.registry.host, 1);
@@ -388,4 +400,18 @@ Deno.test("readCertificates() reads files and directories, and nothing but certi
   assertEquals(fromDirectory, fromFile);
   await assertRejects(() => readCertificates(key), SyntaxError, "BEGIN CERTIFICATE");
   await assertRejects(() => readCertificates(dir.join("none")), Deno.errors.NotFound);
+});
+
+Deno.test("RemoteClient says that a client certificate has an old version", async () => {
+  await using temp = await makeTempDir();
+  const { firstVersion } = await makeOddCertificates(temp.path);
+  await using tls = await tlsScene();
+  const cert = await Deno.readTextFile(firstVersion.cert);
+  const key = await Deno.readTextFile(firstVersion.key);
+  using client = testClient({ caCerts: [tls.ca], clientCertificate: { cert, key } });
+
+  const error = await assertRejects(() => client.resolve(tls.scene.reference), TypeError);
+
+  assert(error.message.includes("has X.509 version 1"), error.message);
+  assert(error.message.includes("-extfile"), error.message);
 });
