@@ -38,18 +38,21 @@ export class ProgressTally {
   readonly #images = new Map<string, ImageProgress>();
   /** Samples of the bytes received over the network, oldest first. */
   #samples: { readonly t: number; readonly bytes: number }[] = [];
+  /** Time of the last event before the first one about a blob. */
+  #begun: number | undefined;
 
   /** Adds an event. Returns whether it completed a blob. */
   add(event: ImageProgress): boolean {
     if (event.kind === "total") {
       this.#images.set(event.reference, event);
+      if (this.#blobs.size === 0) this.#begun = event.time;
       return false;
     }
     const key = `${event.reference} ${event.digest}`;
     if (this.#blobs.get(key)?.done) return false;
     const done = event.phase === "done";
     this.#blobs.set(key, { last: event, done });
-    this.#sample(event.time);
+    this.#sample(event.time, done);
     return done;
   }
 
@@ -83,12 +86,17 @@ export class ProgressTally {
     return { bytes, total, done, complete, rate, leftMs };
   }
 
-  #sample(t: number): void {
+  /** Takes a sample, unless the last one is recent. That of the end of a blob is `needed`. */
+  #sample(t: number, needed: boolean): void {
     const before = this.#samples.at(-1);
-    if (before !== undefined && t - before.t < SAMPLE_MS) return;
+    if (before !== undefined && t - before.t < SAMPLE_MS && !needed) return;
     let bytes = 0;
     for (const { last } of this.#blobs.values()) {
       if (!last.cached) bytes += Math.max(0, last.bytes - last.resumed);
+    }
+    // The first event may report all bytes of a small blob.
+    if (before === undefined && this.#begun !== undefined) {
+      this.#samples.push({ t: this.#begun, bytes: 0 });
     }
     this.#samples = this.#samples.filter((sample) => t - sample.t <= WINDOW_MS);
     this.#samples.push({ t, bytes });

@@ -98,6 +98,18 @@ Deno.test("ProgressTally computes rate and remaining time from bytes received ov
   assertEquals(Math.round(leftMs ?? 0), 1800);
 });
 
+Deno.test("ProgressTally computes the rate of blobs that arrive with their first event", () => {
+  const tally = new ProgressTally();
+
+  tally.add(sum({ time: 1000, bytes: 0, total: 2100 }));
+  tally.add(sum({ time: 2000, bytes: 0, total: 2100 }));
+  tally.add(event({ time: 2990, digest: OTHER, phase: "done", bytes: 100, total: 100 }));
+  tally.add(event({ time: 3000, phase: "done", bytes: 2000, total: 2000 }));
+  tally.add(sum({ time: 3000, bytes: 2100, total: 2100 }));
+
+  assertEquals(tally.totals().rate, 2100);
+});
+
 Deno.test("ProgressTally estimates no time left from less than a second", () => {
   const tally = new ProgressTally();
   tally.add(event({ time: 0, bytes: 0, total: 1_000_000_000 }));
