@@ -1,6 +1,6 @@
 import { programPath } from "../tests/_support/peers.ts";
 
-/** Debian's packages of the programs that are not named as their package is. */
+/** Debian packages of programs that have another name. */
 const PACKAGES: Readonly<Record<string, string>> = { bsdtar: "libarchive-tools", igzip: "isal" };
 
 /** Fails unless the user is root and the programs are installed. */

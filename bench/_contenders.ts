@@ -3,7 +3,7 @@ import { OCI } from "./_oci.ts";
 import type { PushedImage } from "./_pushed_image.ts";
 import type { Workplace } from "./_workplace.ts";
 
-/** Task of the contenders with an image of a registry. */
+/** What the contenders do with an image of a registry. */
 export type Work = "pull" | "unpack" | "ready";
 
 /** Each kind of work in words. */
@@ -20,7 +20,7 @@ export const WORK_NEEDS: Readonly<Record<Work, readonly string[]>> = {
   ready: ["podman"],
 };
 
-/** The tools that do the work; the others are compared with the first one, ours. */
+/** Returns the tools that do the work. Ours is the first, with which the others are compared. */
 export function contendersFor(
   work: Work,
   image: PushedImage,
@@ -41,7 +41,7 @@ function pulling(image: PushedImage, place: Workplace): readonly Contender[] {
   const pull = `${OCI} pull --quiet --store ${place.join("store")} ${image.reference}`;
   return [
     { name: "`oci pull`", ours: true, command: pull, prepare },
-    // It finds what the one before has pulled.
+    // It uses the image that the previous one has pulled.
     { name: "`oci pull`, warm", ours: true, command: pull },
     { name: "`skopeo copy`", command: skopeo(image, place), prepare },
   ];

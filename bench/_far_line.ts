@@ -8,7 +8,7 @@ export interface FarLine {
 
 /** A proxy on the loopback. Disposing of it closes every connection. */
 export interface FarProxy extends Disposable {
-  /** Host and port, as references begin with them. */
+  /** Host and port, for references. */
   readonly host: string;
 }
 
@@ -18,7 +18,7 @@ const MAX_LAG_MS = 40;
 const QUEUE_BYTES = 4_000_000;
 
 /**
- * Starts a TCP proxy that makes a registry on the loopback as far away as a line says: each
+ * Starts a TCP proxy that simulates the line to a far registry in front of one on the loopback: each
  * direction is delayed by half of the round trip, each connection takes one to open, and answers
  * arrive at the rate of the line.
  *

@@ -17,8 +17,8 @@ export interface ImageLayoutOptions {
 }
 
 /**
- * Makes an image, unless an earlier run did, and returns the directory of its OCI layout, in which
- * it has the recipe's name.
+ * Makes an image, unless an earlier run has made it, and returns the directory of its OCI layout.
+ * Its name in the layout is that of the recipe.
  */
 export async function imageLayout(
   recipe: Recipe,
@@ -85,7 +85,7 @@ async function noiseLayers(
   return layers;
 }
 
-/** Layers from evenly spaced places in `/usr`; few images have files as large as a toolchain's. */
+/** Layers from evenly spaced places in `/usr`; few images have files as large as those of a toolchain. */
 async function usrLayers(
   layout: string,
   content: Extract<Content, { readonly kind: "usr" }>,

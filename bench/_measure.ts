@@ -1,4 +1,4 @@
-/** One command that is compared. */
+/** A command that is compared with others. */
 export interface Contender {
   readonly name: string;
   /** A command of bash. */
@@ -81,7 +81,7 @@ async function runOnce({ name, command }: Contender): Promise<Figures> {
   }
 }
 
-/** The middle one of some values. */
+/** Returns the median of some values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? NaN;

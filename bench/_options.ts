@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** The command line of a benchmark is not as it should be. */
+/** Thrown when the command line of a benchmark is invalid. */
 export class BenchmarkMisuseError extends Error {
   override name = "BenchmarkMisuseError";
 }
@@ -10,7 +10,7 @@ export type BenchmarkOptions<Name extends string> =
   & { readonly rounds: number }
   & { readonly [key in Name]?: string };
 
-/** Reads `--rounds N`, and options that take one of some values each. */
+/** Reads `--rounds N` and options that each take one of several values. */
 export function readOptions<Name extends string = never>(
   args: readonly string[],
   choices: Readonly<Record<Name, readonly string[]>>,
@@ -27,13 +27,13 @@ export function readOptions<Name extends string = never>(
     const value = values[name];
     if (value === undefined || choices[name].includes(value)) continue;
     throw new BenchmarkMisuseError(
-      `Cannot measure with --${name} "${value}": give one of ${choices[name].join(", ")}`,
+      `Cannot measure with --${name} "${value}": use one of ${choices[name].join(", ")}`,
     );
   }
   return { ...values, rounds } as BenchmarkOptions<Name>;
 }
 
-/** Returns the things with a name, or all of them if no name is given. */
+/** Returns the items with a name, or all of them without a name. */
 export function chosen<T extends { readonly name: string }>(
   all: readonly T[],
   only: string | undefined,

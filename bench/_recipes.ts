@@ -6,9 +6,8 @@ export interface Recipe {
 }
 
 /**
- * What is in an image: a root file system of Debian; or so many bytes of this machine's own `/usr`,
- * real programs and documents that compress as real images do; or small files of text; or random
- * bytes, as many in each layer.
+ * Content of an image: a root file system of Debian; files of this machine's `/usr`, which compress
+ * like real images; small text files; or random bytes, the same number in each layer.
  */
 export type Content =
   | { readonly kind: "debian" }
@@ -16,7 +15,7 @@ export type Content =
     readonly kind: "usr";
     readonly bytes: number;
     readonly layers: number;
-    /** Takes files from everywhere, rather than neighbors: more bytes are more of the same kind. */
+    /** Takes files from all of `/usr`, so that images of any size have a similar mix of files. */
     readonly scattered?: boolean;
   }
   | { readonly kind: "files"; readonly count: number }
@@ -39,7 +38,7 @@ export const CASES: readonly Recipe[] = [
   },
 ];
 
-/** Images that grow: with `factor` times as much. */
+/** An image whose bytes, entries or layers are multiplied by `factor`. */
 export interface Growth {
   readonly name: string;
   readonly title: string;

@@ -2,12 +2,12 @@ import { BenchmarkMisuseError } from "./_options.ts";
 import { write } from "./_write.ts";
 
 /**
- * Runs a benchmark, and says in a line why it failed. Where it is interrupted, what runs comes to
- * its end first, and what it uses is given back.
+ * Runs a benchmark, and prints one line if it fails. After an interruption, the current run ends
+ * first, and everything is cleaned up.
  */
 export async function runBenchmark(main: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interruption = new AbortController();
-  const interrupt = () => interruption.abort(new Error("Cannot go on measuring: interrupted"));
+  const interrupt = () => interruption.abort(new Error("Cannot continue: interrupted"));
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const name of signals) Deno.addSignalListener(name, interrupt);
   try {

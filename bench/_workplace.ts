@@ -10,9 +10,9 @@ const PARENTS: Readonly<Record<Place, string>> = { tmpfs: "/dev/shm", disk: "/va
 /**
  * A directory that contenders write to. Disposing of it unmounts and removes everything in it.
  *
- * What is cleared is followed by a directory of another name: in one where inodes were freed within
- * a minute, ext4 looks at each of them before it takes a new one, which can take ten times as long
- * as all that is measured. `chattr +T` has it put each such directory elsewhere on the disk.
+ * After it is cleared, the directory gets another name: where inodes were freed within the last
+ * minute, ext4 checks each of them before it uses a new one, which can take ten times as long as the
+ * measured work. `chattr +T` makes it put each such directory elsewhere on the disk.
  */
 export class Workplace implements AsyncDisposable {
   /** Directory to write to until it is cleared; always the same path. */
@@ -30,7 +30,7 @@ export class Workplace implements AsyncDisposable {
     this.#place = place;
   }
 
-  /** Makes an empty workplace. */
+  /** Creates an empty workplace. */
   static async open(place: Place): Promise<Workplace> {
     const directory = await Deno.makeTempDir({ dir: PARENTS[place], prefix: "oci-bench-" });
     // The last of several file systems at one mount point counts.
@@ -42,12 +42,12 @@ export class Workplace implements AsyncDisposable {
     return workplace;
   }
 
-  /** The path of something in it. */
+  /** Returns a path in it. */
   join(...parts: string[]): string {
     return join(this.path, ...parts);
   }
 
-  /** The beginning of a command of podman, with a store in here. */
+  /** The beginning of a podman command that uses a store in this directory. */
   get podman(): string {
     return `podman --root ${this.join("podman")} --runroot ${this.join("podman-run")} ` +
       "--storage-driver overlay --events-backend none";

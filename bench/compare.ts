@@ -1,7 +1,7 @@
 /**
- * `deno task bench`: from a registry on the loopback into the store, to files, and to what a
- * runtime can start, against what else does that; everyone verifies what they take. Needs root and
- * Debian's packages of those compared with. `--rounds N` (5), `--only CASE`, `--work KIND`,
+ * `deno task bench`: pulls images from a registry on the loopback, unpacks them and makes bundles of
+ * them, compared with other tools that verify what they download. Needs root and the Debian packages
+ * of these tools. `--rounds N` (5), `--only CASE`, `--work KIND`,
  * `--place tmpfs|disk|both` (both).
  */
 import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
@@ -44,7 +44,7 @@ async function main(signal: AbortSignal): Promise<void> {
   await write(
     `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. A ratio is ours in ` +
       "parts of theirs: less is better for us. Peak memory is that of the largest single process, " +
-      "children such as podman's included: what ran beside it is not added.\n",
+      "including children such as podman's; processes that run side by side are not added up.\n",
   );
   for (const kind of PLACES.filter((kind) => place === "both" || place === kind)) {
     for (const image of images) {

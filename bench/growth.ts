@@ -1,7 +1,7 @@
 /**
- * `deno task bench:growth`: what `oci pull` and `oci unpack` take, from a registry on the loopback,
- * for images with 1, 2, 4 and 8 times the bytes, the entries and the layers. Time is to grow as
- * they do; memory is not to. Needs root, docker-registry, skopeo and GNU time. `--rounds N` (5),
+ * `deno task bench:growth`: time and memory of `oci pull` and `oci unpack`, from a registry on the
+ * loopback, for images with 1, 2, 4 and 8 times the bytes, entries and layers. Time should grow in
+ * proportion, and memory should not grow. Needs root, docker-registry, skopeo and GNU time. `--rounds N` (5),
  * `--only bytes|entries|layers`, `--most 1|2|4|8` (8), `--place tmpfs|disk` (tmpfs).
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
@@ -68,7 +68,7 @@ async function grow(
   return formatTable(["", `${growth.title}, ${place.title}`, ...HEAD], rows);
 }
 
-/** Images that serve nothing else, and are gone as soon as the registry has them. */
+/** Makes images for this benchmark only, and removes them as soon as the registry has them. */
 async function pushImages(
   growth: Growth,
   factors: readonly number[],

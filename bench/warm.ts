@@ -1,6 +1,6 @@
 /**
- * `deno task bench:warm`: commands on an image that is in the store already. `run` is compared with
- * `podman run` and with the runtime alone; commands that read, with the start of the program. Needs
+ * `deno task bench:warm`: commands on an image that is already in the store. `run` is compared with
+ * `podman run` and with the runtime alone; commands that only read, with `oci version`. Needs
  * root, Debian's `docker-registry`, `skopeo`, `podman`, `crun` and `time`, and what the Debian
  * image needs. `--rounds N` (5).
  */
@@ -21,7 +21,7 @@ import { write } from "./_write.ts";
 
 const RECIPE: Recipe = { name: "debian", title: "Debian", content: { kind: "debian" } };
 
-/** crun refuses a machine with both versions of control groups, so hide the second from everyone. */
+/** crun refuses a machine with both versions of control groups, so hide version 2. */
 const ISOLATED = `unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"' sh`;
 
 if (import.meta.main) await runBenchmark(main);
@@ -42,7 +42,7 @@ async function main(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Pulls the image with everyone, and makes a bundle of it. */
+/** Pulls the image with each tool, and makes a bundle of it. */
 async function fill(place: Workplace): Promise<string> {
   await using registry = await dockerRegistry();
   const { reference } = await pushImage(RECIPE, registry.host);
@@ -94,7 +94,7 @@ function store(place: Workplace): string {
   return `--store ${place.join("store")}`;
 }
 
-/** A row for each contender: its name, figures, and its time in parts of the first one's. */
+/** A row for each contender: its name, its figures, and its time divided by that of the first. */
 function formatShares(measurements: readonly Measurement[]): readonly string[][] {
   const [first] = measurements;
   return measurements.map((measured) => {

@@ -1,7 +1,7 @@
 /**
  * A separate registry for each test: no container, no daemon, no fixed port, nothing to clean up.
- * Whatever your program pushes with, it pushes here: `registry.host` is the first part of a
- * reference, `registry.url` the base of its requests.
+ * Any client can push to it: references begin with `registry.host`, and requests with
+ * `registry.url`.
  *
  *     deno test --allow-net=127.0.0.1 examples/serve_in_a_test.ts
  */

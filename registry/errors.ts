@@ -119,7 +119,7 @@ export class CredentialFileError extends OciError {
       code: "credential-file",
       action: `change the credential file "${path}"`,
       subject: path,
-      advice: "Fix the file, or choose another one",
+      advice: "Fix the file, or use another file",
     });
     this.path = path;
   }
@@ -285,7 +285,7 @@ export class NetworkError extends OciError implements NetworkErrorFields {
   }
 }
 
-/** Thrown when a reference names an artifact that is not a container image and has no file system. */
+/** Thrown when a reference leads to an artifact rather than a container image with a file system. */
 export class ArtifactError extends OciError {
   /** Name of the artifact. */
   readonly reference: string;
@@ -294,7 +294,7 @@ export class ArtifactError extends OciError {
   /** Artifact type, if any. */
   readonly artifactType: string | undefined;
 
-  /** Creates the error; `subject` names the artifact. */
+  /** Creates the error for the artifact that `subject` names. */
   constructor(subject: string, mediaType: string, artifactType?: string) {
     super(`it is an artifact of type "${artifactType ?? mediaType}"`, {
       code: "artifact",

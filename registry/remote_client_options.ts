@@ -267,7 +267,7 @@ export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signa
 /** Options for {@linkcode RemoteClient.document}. */
 export interface DocumentOptions extends RemoteOptions {
   /**
-   * Entry of an index that names the document. Its size is verified, and an error says that the
+   * Entry of an index that refers to the document. Its size is verified, and an error says that the
    * image is incomplete rather than that the reference may be wrong.
    */
   readonly entry?: Descriptor | undefined;

@@ -12,7 +12,7 @@ export interface CampaignOptions {
   readonly jobs: number;
   /** The only round to play, to repeat a failure. */
   readonly round?: number | undefined;
-  /** Number of rounds that an act plays that plays rounds. */
+  /** Number of rounds each time that an act with rounds is played. */
   readonly rounds: number;
   /** Ends the campaign. */
   readonly signal: AbortSignal;
@@ -49,13 +49,13 @@ export class Campaign {
   /** Counts by the names of the acts. */
   readonly tallies: Map<string, Tally> = new Map();
   readonly failures: Failure[] = [];
-  /** Acts that are played now, by their rounds. */
+  /** Acts in progress, by round. */
   readonly playing: Map<number, string> = new Map();
   readonly #acts: readonly Act[];
   readonly #options: CampaignOptions;
   #next: number;
 
-  /** @param acts Acts that can be played here; not empty. */
+  /** @param acts Acts that can be played here, at least one. */
   constructor(acts: readonly Act[], options: CampaignOptions) {
     this.#acts = acts;
     this.#options = options;

@@ -17,12 +17,12 @@ const HELP = `Usage: deno task torture [options]
 Kills commands, runs them in parallel, breaks their network, fills their disks and damages their
 input, and checks that nothing is lost, left behind or hung. Exits with 1 if a round failed.
 
-  --seed N      numbers to begin with (default: a random one)
-  --minutes M   time to go on for (default: 2)
-  --jobs N      acts to play at once (default: the number of CPUs)
+  --seed N      start of the random numbers (default: random)
+  --minutes M   duration in minutes (default: 2)
+  --jobs N      acts to play in parallel (default: the number of CPUs)
   --act NAME    play only this act (repeatable)
   --round N     play only this round, to repeat a failure; needs --seed and --act
-  --rounds N    rounds of acts that race, for each time they are played (default: 10)
+  --rounds N    rounds each time that a race is played (default: 10)
   --list        list the acts`;
 
 const { values } = parseArgs({

@@ -7,7 +7,7 @@ export class Random {
     this.#state = seeds.reduce((hash, seed) => mix(hash ^ (seed + 0x9e3779b9)), 0x2545f491);
   }
 
-  /** Returns a number from 0 to 1, without 1. */
+  /** Returns a number that is at least 0 and less than 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let value = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -15,7 +15,7 @@ export class Random {
     return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** Returns an integer from 0 to `end`, without `end`. */
+  /** Returns an integer that is at least 0 and less than `end`. */
   below(end: number): number {
     return Math.floor(this.next() * end);
   }
@@ -30,13 +30,13 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** Returns one item of a list that is not empty. */
+  /** Returns an item of a nonempty list. */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new RangeError("Cannot pick from an empty list");
     return items[this.below(items.length)] as T;
   }
 
-  /** Returns some different items of a list, in random order. */
+  /** Returns some items of a list in random order, each at most once. */
   sample<T>(items: readonly T[], count: number): readonly T[] {
     const rest = [...items];
     const chosen: T[] = [];

@@ -33,9 +33,9 @@ export interface SceneOptions {
   readonly count: (outcome: string, times?: number) => void;
 }
 
-/** Time after which a command counts as hanging, on a machine with much else to do. */
+/** Time after which a command counts as hanging, even on a busy machine. */
 const COMMAND_MS = 150_000;
-/** Memory beyond which a command counts as unbounded: three times what the largest one takes. */
+/** Memory beyond which a command counts as unbounded: three times that of the largest one. */
 const MAX_RSS_KIB = 1024 * 1024;
 /** Names of errors that show a mistake in the program rather than in its input. */
 const MISTAKES = ["TypeError", "ReferenceError", "AssertionError", "BadResource", "InternalError"];
@@ -59,7 +59,7 @@ export class Scene implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Makes the directory of a scene. */
+  /** Creates the directory of a scene. */
   static async open(options: SceneOptions): Promise<Scene> {
     const scene = new Scene(options, await makeTempDir({ large: true }));
     for (const name of ["home", "tmp"]) await Deno.mkdir(scene.path(name));
@@ -199,7 +199,7 @@ function ociCommand(): readonly string[] {
   ];
 }
 
-/** Checks that no output shows a defect: a stack trace, or an error without a meaning. */
+/** Checks that no output shows a defect: a stack trace, or a meaningless error. */
 export function checkWords(what: string, result: ProcessResult): void {
   const { code, stdout, stderr } = result;
   const said = shownOutput(result);

@@ -27,7 +27,7 @@ export async function checkTree(directory: string, number: number): Promise<void
   }
 }
 
-/** Unpacks an image where nothing disturbs. */
+/** Unpacks an image while no other command runs. */
 async function expectedTree(number: number): Promise<string> {
   await using directory = await makeTempDir({ large: true });
   await using server = await serveRegistry(imageContent());
@@ -121,7 +121,7 @@ async function isBlob(store: string, file: string): Promise<boolean> {
   return (await namesIn(`${store}/blobs/${algorithm}`)).includes(hex ?? "");
 }
 
-/** Paths of what is in a directory and at most `depth` levels below, without directories there. */
+/** Returns the paths of the entries up to `depth` levels below a directory, and of files there. */
 async function filesIn(directory: string, depth: number): Promise<readonly string[]> {
   const files: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(directory)) {

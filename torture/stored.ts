@@ -16,7 +16,7 @@ export async function pullInto(store: string, reference: string): Promise<void> 
   await pull(reference, { store, client });
 }
 
-/** Reads an image that a name in a store leads to. */
+/** Reads the image with a name in a store. */
 export async function storedImage(path: string, name: string): Promise<Image> {
   const store = await ContentStore.open(path);
   const descriptor = await store.resolve(name);

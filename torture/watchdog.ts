@@ -1,8 +1,8 @@
 const BEAT_MS = 1_000;
 
 /**
- * Watches this thread from another one. A loop that never ends would stop every deadline; the
- * watchdog then says what was played, and kills the process.
+ * Watches this thread from another one. An endless loop would disable every deadline, so the watchdog
+ * reports the acts in progress and kills the process.
  */
 export class Watchdog implements Disposable {
   readonly #worker: Worker;

@@ -20,7 +20,7 @@ export async function openStore(session: Session): Promise<ContentStore> {
   return await ContentStore.open(storePath(session), { onWait: session.note });
 }
 
-/** Opens the store for a command that does not create one. Notes if `--store` names a missing path. */
+/** Opens the store for a command that does not create one. Notes that the path of `--store` is missing. */
 export async function openExistingStore(session: Session): Promise<ContentStore> {
   const { store: path } = session.options();
   if (path !== undefined && lstatIfAny(path) === undefined) {

@@ -41,9 +41,9 @@ export interface StoredImage {
   readonly mediaType: string;
   /** Size of the configs and layers of the complete platforms in bytes, each counted once. */
   readonly size: number;
-  /** Part of it that other documents in the store also name. */
+  /** Part of `size` that other images in the store share. */
   readonly sharedSize: number;
-  /** Part of it that removing this document, with all its names, would free. */
+  /** Part of `size` that removing this image, with all its names, would free. */
   readonly uniqueSize: number;
   /** All platforms of the image, present or not. */
   readonly platforms: readonly StoredPlatform[];

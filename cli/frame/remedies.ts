@@ -101,7 +101,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "tag-deletion":
     'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
   "network": networkRemedy,
-  "credential-file": "Fix the file, or choose another one with --authfile",
+  "credential-file": "Fix the file, or use another file with --authfile",
   "credential-place": "Set one of them, or choose a file with --authfile",
   "credential-helper": "Fix the helper, or choose another credential file with --authfile",
   "not-cached": (error) => {
@@ -137,7 +137,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "overlay": (_, command) => {
     return command === "pull" ? "Leave out --unpack" : "Choose --bundler uncompressed";
   },
-  "working-directory": "Choose another one with --cwd",
+  "working-directory": "Choose another directory with --cwd",
   "container-start": ({ option, advice }) => {
     if (option === "memory") return "Allow more memory with --memory";
     if (option === "readOnly") return "Mount a directory there with --mount, or use --read-write";

@@ -61,7 +61,7 @@ export interface TokenRequest {
   /** Credential, or `undefined` for an anonymous token. */
   readonly auth: ImagePullAuth | undefined;
   readonly tls: Tls;
-  /** Host of the registry that names the server; `undefined` if it does not use TLS. */
+  /** Host of the registry that requires this server; `undefined` if it does not use TLS. */
   readonly namedBy: string | undefined;
   /** Whether the server may redirect into a private network. */
   readonly allowPrivate: boolean;

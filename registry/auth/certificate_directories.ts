@@ -116,7 +116,9 @@ async function readDirectory(
       if (name.endsWith(".key")) requireCertificate(name, names);
       if (!name.endsWith(".cert")) continue;
       const pair = await readPair(`${directory}/${name}`, names);
-      if (clientCertificate !== undefined) throw new Error("another one comes first");
+      if (clientCertificate !== undefined) {
+        throw new Error("the directory already has another client certificate");
+      }
       clientCertificate = pair;
     } catch (error) {
       skip(`/${name}`, error);

@@ -168,7 +168,7 @@ class Reader {
     throw new TomlError(line, `the location "${location}" must have ${wanted}, as its prefix has`);
   }
 
-  /** Checks that rules with the same location agree on its security. */
+  /** Checks that rules with the same location have the same security settings. */
   #checkConflicts(found: readonly ReadRule[]): void {
     const seen = new Map<string, RegistryRule>();
     for (const { rule, line } of found) {
@@ -189,7 +189,9 @@ class Reader {
   #aliases(item: TomlItem | undefined): ReadonlyMap<string, string> {
     const aliases = new Map<string, string>();
     if (item === undefined) return aliases;
-    if (!(item.value instanceof TomlTable)) throw new TomlError(item.line, '"aliases" is no table');
+    if (!(item.value instanceof TomlTable)) {
+      throw new TomlError(item.line, '"aliases" is not a table');
+    }
     for (const [name, value] of item.value.items) {
       const target = this.#string(value, name);
       if (!isShortName(name)) {
@@ -211,7 +213,7 @@ class Reader {
     if (root.items.has("registry") || root.items.has("aliases")) {
       throw new TomlError(line, "it mixes the old format with the new one");
     }
-    if (!(value instanceof TomlTable)) throw new TomlError(line, '"registries" is no table');
+    if (!(value instanceof TomlTable)) throw new TomlError(line, '"registries" is not a table');
     const hosts = (name: string) => this.#hosts(value.items.get(name), name);
     const [insecure, blocked] = [hosts("insecure"), hosts("block")];
     const rules = [...new Set([...insecure, ...blocked])].map((prefix): RegistryRule => ({
@@ -229,7 +231,9 @@ class Reader {
     if (item === undefined) return [];
     const list = item.value instanceof TomlTable ? item.value.items.get("registries") : item;
     if (list === undefined) return [];
-    if (!(list.value instanceof TomlArray)) throw new TomlError(list.line, `"${name}" is no list`);
+    if (!(list.value instanceof TomlArray)) {
+      throw new TomlError(list.line, `"${name}" is not a list`);
+    }
     return list.value.items.map((item) => this.#place(item, name) ?? "").filter(Boolean);
   }
 

@@ -38,7 +38,7 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * {@linkcode RemoteClientOptions}. Never prompts for a permission, and does not use files that need
  * one.
  *
- * `CONTAINERS_REGISTRIES_CONF` names the only file. Without it, the main file is
+ * If `CONTAINERS_REGISTRIES_CONF` is set, it is the path of the only file. Otherwise, the main file is
  * `$HOME/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
  * `/usr/share/containers/registries.conf`. Drop-in files follow: those in `registries.conf.d` beside
  * each of the three, in the reverse order; only those beside the first one if that exists. In a

@@ -68,5 +68,5 @@ function isByFullDisk(error: unknown): boolean {
 
 /** Returns the response for a request without a valid URL. */
 export function noHost(): Response {
-  return failure(400, "UNSUPPORTED", "the Host header names no host");
+  return failure(400, "UNSUPPORTED", "the Host header has no host");
 }

@@ -43,7 +43,7 @@ export function parseHtpasswd(text: string): PasswordCheck {
     hashes.set(name, hash);
   }
   // An empty file, most likely written by mistake, would lock everybody out.
-  if (hashes.size === 0) throw htpasswdError("the htpasswd file", "it names no user");
+  if (hashes.size === 0) throw htpasswdError("the htpasswd file", "it has no users");
   // Clients send the password with every request, and bcrypt is slow by design.
   const { createHmac, randomBytes } = globalThis.process.getBuiltinModule("node:crypto");
   const secret = randomBytes(32);

@@ -35,7 +35,7 @@ export async function nodeFetch(url: URL, request: NodeRequest): Promise<Respons
   signal.throwIfAborted();
   const isTls = url.protocol === "https:";
   if (proxy !== undefined && (isTls || !proxy.url.startsWith("http:"))) {
-    throw new Error("Deno does not send such a request through a proxy");
+    throw new Error("Deno cannot send this request through this proxy");
   }
   const { request: send } = isTls
     ? globalThis.process.getBuiltinModule("node:https")

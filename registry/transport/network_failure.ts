@@ -174,7 +174,7 @@ function explainCertificate(
     case "client":
       return `${server} rejected the TLS connection (${lastPart(text)})`;
     case "other-authority":
-      return `${certificate} is not signed by any of the given ones (${lastPart(text)})`;
+      return `${certificate} is not signed by any of the given authorities (${lastPart(text)})`;
     case "own-authority":
       return `${certificate} is self-signed and not trusted`;
     case "expired":

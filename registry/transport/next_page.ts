@@ -32,7 +32,7 @@ export function nextPage(
   if (next !== null && isPathOf(list, next.pathname)) return list + next.search;
   const url = redactUrl(answer.url);
   throw new RegistryError(
-    `${answer.url.host} names a next page outside of the list, ` +
+    `${answer.url.host} links to a next page outside the list, ` +
       `${JSON.stringify(header.slice(0, 300))}`,
     { ...task, status: answer.status, url },
   );

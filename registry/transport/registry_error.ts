@@ -189,7 +189,7 @@ function notFoundError(
 /** Returns the advice for a rejected push or deletion. */
 function writeAdvice(status: number, registryCode: string | undefined): string | undefined {
   if (registryCode === "MANIFEST_BLOB_UNKNOWN") {
-    return "Push what the document names first; for an index, all of its manifests";
+    return "First push everything that the document refers to, such as all manifests of an index";
   }
   if (status === 405) return "Ask its operator whether it accepts this";
   if (status === 409 || status === 412) {

@@ -22,7 +22,7 @@ export const FAULT_ACTS: readonly Act[] = [
 async function playInProcess(scene: Scene, isLarge: boolean): Promise<void> {
   const { random } = scene;
   const pair = choosePair(random);
-  // Distance makes a download in ranges worth it.
+  // From far away, the client downloads in ranges.
   const far = FAULTS.filter(({ name }) => isLarge && name === "far");
   const rules = [...far.map(({ make }) => ({ match: {}, fault: make(random) }))]
     .concat(pair.map(({ rule }) => rule));
@@ -48,7 +48,7 @@ async function playInProcess(scene: Scene, isLarge: boolean): Promise<void> {
 
 /** How long a faulty registry may send nothing. */
 const IMPATIENT_MS = 400;
-/** The same for a healthy registry, also on a busy machine. */
+/** The same for a healthy registry, even on a busy machine. */
 const PATIENT_MS = 30_000;
 
 async function pullWithin(scene: Scene, name: string, stallTimeoutMs: number): Promise<void> {
@@ -64,7 +64,7 @@ async function pullWithin(scene: Scene, name: string, stallTimeoutMs: number): P
   await pull(name, { store, client, signal, pullPolicy: "Always" });
 }
 
-/** Whether an error says what is wrong, rather than that a program is. */
+/** Whether an error explains the problem, rather than being a defect of the program. */
 export function isClear(error: unknown): boolean {
   return error instanceof OciError || error instanceof SyntaxError;
 }

@@ -93,7 +93,7 @@ export function choosePair(
   offers: readonly FaultOffer[] = FAULTS,
 ): readonly { readonly name: string; readonly rule: FaultRule }[] {
   return random.sample(offers, 2).map(({ name, make }) => {
-    // Tokens and distance make sense for all requests alone.
+    // Tokens and distance only make sense for all requests.
     const match = name === "token" || name === "far" ? {} : chooseMatch(random);
     return { name, rule: on(match, make(random)) };
   });

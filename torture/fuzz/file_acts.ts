@@ -91,7 +91,7 @@ async function fuzzStore(scene: Scene): Promise<void> {
       throw new Broken(`"oci ${command.join(" ")}" failed, and left files`);
     }
   }
-  // A pull works again in the worst case after the store was removed.
+  // In the worst case, a pull works again after the store is removed.
   await Deno.remove(scene.store, { recursive: true });
   await pullInto(scene.store, names[0] ?? "");
   await checkImage(scene.store, names[0] ?? "", numbers[0] ?? 0);
@@ -136,7 +136,7 @@ async function damage(scene: Scene): Promise<void> {
 
 function damagedBytes(bytes: Uint8Array<ArrayBuffer>, { random }: Scene): Uint8Array {
   if (bytes.length === 0) return new Uint8Array([random.below(256)]);
-  // A document that was made large before would grow without end.
+  // A document that has already been enlarged would grow without end.
   const isText = bytes[0] === 0x7b && bytes.length < MAX_DOCUMENT_BYTES;
   const value = isText && random.chance(0.7) ? parseIfJson(bytes) : undefined;
   if (value === undefined) return mutateBytes(bytes, random);

@@ -14,7 +14,7 @@ const CODES: Readonly<Partial<Record<Deno.Signal, number>>> = {
   SIGTERM: 143,
   SIGINT: 130,
 };
-/** Time in which an interrupted command must have ended, on a machine with much to do. */
+/** Time in which an interrupted command must end, even on a busy machine. */
 const PATIENCE_MS = 30_000;
 /** Assumed duration of a command before any has been measured, in milliseconds. */
 const FIRST_GUESS_MS = 700;

@@ -1,10 +1,10 @@
 import { serveRegistry } from "../../registry/mod.ts";
-import type { ProcessResult } from "../../tests/_support/process.ts";
 import { type Act, Broken } from "../act.ts";
 import { imageContent, repository, SMALL } from "../images.ts";
 import { namesIn, type Scene } from "../scene.ts";
 import { checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
+import { winnerOf } from "./race_track.ts";
 
 /** The races of threads once more, with real processes. */
 export const PROCESS_RACE_ACT: Act = { name: "race commands", weight: 2, play };
@@ -38,7 +38,7 @@ async function oneDirectory(scene: Scene, names: readonly string[]): Promise<voi
   const results = await Promise.all(
     names.slice(0, 3).map((name) => scene.oci([...words, "--json", name, out], { codes: [0, 1] })),
   );
-  const winner = winnerOf(results);
+  const winner = winnerOf(results.map(({ code }) => code === 0));
   await checkTree(isBundle ? `${out}/rootfs` : out, SMALL[winner] ?? 0);
   if (isBundle) await scene.oci(["unbundle", out]);
 }
@@ -55,13 +55,4 @@ async function removal(scene: Scene, names: readonly string[]): Promise<void> {
   if (unpacked.code === 0) await checkTree(out, SMALL[0] ?? 0);
   else if ((await namesIn(out)).length > 0) throw new Broken("a refused unpack left files");
   await checkImage(scene.store, other, SMALL[1] ?? 0);
-}
-
-function winnerOf(results: readonly ProcessResult[]): number {
-  const winners = results.flatMap(({ code }, i) => code === 0 ? [i] : []);
-  const [first] = winners;
-  if (first === undefined || winners.length > 1) {
-    throw new Broken(`${winners.length} of ${results.length} have won`);
-  }
-  return first;
 }

@@ -13,7 +13,7 @@ import { mountReason } from "../mount_namespace.ts";
 import { namesIn, type Scene } from "../scene.ts";
 import { checkHealth, checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
-import { RaceTrack } from "./race_track.ts";
+import { RaceTrack, winnerOf } from "./race_track.ts";
 import type { Outcome, Task } from "./racer.ts";
 
 /** One round of a race. */
@@ -30,7 +30,7 @@ interface Round {
 
 /** Time after which no round starts. */
 const MAX_RACES_MS = 300_000;
-/** Time after which a round counts as hanging, on a machine with much else to do. */
+/** Time after which a round counts as hanging, even on a busy machine. */
 const ROUND_MS = 180_000;
 
 /** Acts that race. */
@@ -209,12 +209,7 @@ function demandAll(outcomes: readonly Outcome[]): void {
 
 /** Returns which of two threads has won; the other must have been refused. */
 function winner(outcomes: readonly Outcome[]): number {
-  const winners = outcomes.flatMap(({ ok }, i) => ok ? [i] : []);
   const odd = outcomes.find((outcome) => !outcome.ok && outcome.name.includes("unexpected"));
   if (odd !== undefined && !odd.ok) throw new Broken(odd.message);
-  const [first] = winners;
-  if (first === undefined || winners.length > 1) {
-    throw new Broken(`${winners.length} of ${outcomes.length} have won`);
-  }
-  return first;
+  return winnerOf(outcomes.map(({ ok }) => ok));
 }

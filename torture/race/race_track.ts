@@ -1,3 +1,4 @@
+import { Broken } from "../act.ts";
 import type { Order, Outcome, Task } from "./racer.ts";
 
 /** Racers that begin at the same moment. */
@@ -21,6 +22,16 @@ export class RaceTrack implements Disposable {
   [Symbol.dispose](): void {
     for (const racer of this.#racers.splice(0)) racer.terminate();
   }
+}
+
+/** Returns the position of the only success of a race. */
+export function winnerOf(successes: readonly boolean[]): number {
+  const winners = successes.flatMap((isSuccess, i) => isSuccess ? [i] : []);
+  const [first] = winners;
+  if (first === undefined || winners.length > 1) {
+    throw new Broken(`${winners.length} of ${successes.length} won`);
+  }
+  return first;
 }
 
 async function order(racer: Worker | undefined, message: Order): Promise<Outcome> {

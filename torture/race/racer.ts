@@ -1,6 +1,6 @@
 /**
  * A worker thread in place of a process: it has its own modules and locks, because an flock belongs
- * to an open file. It does what a message says, at the moment that the message comes.
+ * to an open file. It starts a task as soon as it gets the message with it.
  *
  * @module
  */

@@ -31,10 +31,10 @@ export function define(command: Command): Command {
       repeatable: true,
       mayBeEmpty: true,
     })
-    .option("--name <name>", "checked, but unused: the runtime names the container", {
+    .option("--name <name>", "no effect: the runtime names the container", {
       parse: parseName,
     })
-    .option("--rm", 'without effect: "oci unbundle" removes the bundle');
+    .option("--rm", 'no effect: "oci unbundle" removes the bundle');
   return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 

@@ -21,8 +21,8 @@ export function define(command: Command): Command {
   return command
     .description(
       "Lists the images in the store: the digest of each reference, and how many of its " +
-        "platforms are complete. SIZE counts the complete platforms, and UNIQUE the part of it that " +
-        "no other image in the store shares. Images without a name come last.",
+        "platforms are complete. SIZE counts the complete platforms, and UNIQUE the part of SIZE " +
+        "that no other image in the store shares. Images without a name come last.",
     )
     .notes(`
 Examples:

@@ -113,7 +113,7 @@ async function pushOutside(
 }
 
 function noTarget(name: string): never {
-  throw new UsageError(`"${name}" names no registry`, "Specify DEST");
+  throw new UsageError(`"${name}" does not name a registry`, "Specify DEST");
 }
 
 /** Returns the tags of a repository in the store. */

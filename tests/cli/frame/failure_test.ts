@@ -315,7 +315,7 @@ const ROWS: readonly Row[] = [
   {
     error: new CredentialFileError("/auth.json", "it is not JSON"),
     line: 'cannot change the credential file "/auth.json": it is not JSON. ' +
-      "Fix the file, or choose another one with --authfile",
+      "Fix the file, or use another file with --authfile",
   },
   {
     error: facts("credential-place"),
@@ -468,7 +468,7 @@ const ROWS: readonly Row[] = [
   { error: facts("overlay"), line: "cannot do x: it is so. Leave out --unpack" },
   {
     error: facts("working-directory"),
-    line: "cannot do x: it is so. Choose another one with --cwd",
+    line: "cannot do x: it is so. Choose another directory with --cwd",
   },
   {
     error: new RuntimeError("crun says: no", "crun", [], {

@@ -173,7 +173,7 @@ Deno.test("CertificateDirectories.find() warns once of each file that is not usa
     ["4-alone.cert", /: there is no "4-alone\.key"\. Authorities need the extension \.crt$/],
     ["5-alone.key", /: there is no "5-alone\.cert"$/],
     ["6-mixed.cert", /: it does not match "6-mixed\.key", or one of them is damaged \(.+\)$/],
-    ["8-second.cert", /: another one comes first$/],
+    ["8-second.cert", /: the directory already has another client certificate$/],
     ["9-directory.crt", /: it is not a regular file$/],
     ["9-link.crt", /: it does not exist$/],
   ] as const;

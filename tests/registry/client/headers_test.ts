@@ -48,7 +48,7 @@ Deno.test.each([
   assertThrows(
     () => nextPage(answerWith(header), PAGE),
     RegistryError,
-    "a next page outside of the list",
+    "a next page outside the list",
   );
 });
 

@@ -97,7 +97,7 @@ Deno.test("RemoteClient reports that no given certificate has signed that of the
   const error = await assertRejects(() => client.resolve(tls.scene.reference), NetworkError);
 
   assertEquals(error.certificate, "other-authority");
-  assert(error.message.includes("is not signed by any of the given ones"), error.message);
+  assert(error.message.includes("is not signed by any of the given authorities"), error.message);
 });
 
 Deno.test("RemoteClient trusts a self-signed certificate among its authorities", async () => {

@@ -198,7 +198,10 @@ Deno.test("pushManifest() reports a missing blob, not a missing repository", asy
     RegistryError,
     "MANIFEST_BLOB_UNKNOWN",
   );
-  assertEquals([error instanceof NotFoundError, error.advice?.includes("first")], [false, true]);
+  assertEquals([error instanceof NotFoundError, error.advice?.startsWith("First push")], [
+    false,
+    true,
+  ]);
 });
 
 Deno.test("pushManifest() does not repeat a request that a registry rejects with 500", async () => {
@@ -234,7 +237,10 @@ Deno.test("pushManifest() does not repeat a request that a registry rejects with
     [1, false],
     [1, false],
   ]);
-  assertStringIncludes(errorsOf[0]?.advice ?? "", "Push what the document names first");
+  assertStringIncludes(
+    errorsOf[0]?.advice ?? "",
+    "First push everything that the document refers to",
+  );
   assertStringIncludes(errorsOf[1]?.advice ?? "", "URLs of other servers");
   assertEquals(registry.requests.length, 2);
 });

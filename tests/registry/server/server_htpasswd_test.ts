@@ -53,7 +53,7 @@ Deno.test("parseHtpasswd() checks names and passwords, twice as well as once", a
 Deno.test.each([{ text: "" }, { text: "\n\n" }, { text: "# nobody yet\n" }])(
   "parseHtpasswd() refuses a file without users: $text",
   ({ text }) => {
-    assertThrows(() => parseHtpasswd(text), SyntaxError, "it names no user");
+    assertThrows(() => parseHtpasswd(text), SyntaxError, "it has no users");
   },
 );
 

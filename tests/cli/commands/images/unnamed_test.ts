@@ -80,7 +80,7 @@ Deno.test("oci explains a digest that the store lacks, and one where only a name
 
   assertEquals([unknown.code, bare.code, pulled.code], [1, 2, 2]);
   assertStringIncludes(unknown.stderr, 'cannot find "@sha256:000000" in the store');
-  assertStringIncludes(bare.stderr, "names no registry. Specify DEST");
+  assertStringIncludes(bare.stderr, "does not name a registry. Specify DEST");
   assertStringIncludes(pulled.stderr, "the name is missing");
 });
 

@@ -175,7 +175,7 @@ Deno.test("oci login does not change a file that it cannot parse", async () => {
   assertEquals(
     stderr,
     `oci: login ${host}: cannot change the credential file "${config}": it is not JSON. ` +
-      "Fix the file, or choose another one with --authfile\n",
+      "Fix the file, or use another file with --authfile\n",
   );
   assertEquals(await Deno.readTextFile(config), "{ half");
 });

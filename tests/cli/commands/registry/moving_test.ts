@@ -286,7 +286,7 @@ Deno.test("oci push pushes an image of a layout or an archive, with its own perm
   }
   const nowhere = await scene.oci("push", `oci:${layout}:v1`);
   assertEquals(nowhere.code, 2);
-  assertMatch(nowhere.stderr, /names no registry\. Specify DEST/);
+  assertMatch(nowhere.stderr, /does not name a registry\. Specify DEST/);
 });
 
 Deno.test("oci push prints the refusal of a registry", async () => {
@@ -368,7 +368,7 @@ Deno.test("oci delete needs --yes without a terminal, and a tag or a digest", as
 
   assertEquals([unsure.code, untagged.code], [2, 2]);
   assertMatch(unsure.stderr, /cannot ask for confirmation without a terminal\. Add "--yes"/);
-  assertMatch(untagged.stderr, /names no tag/);
+  assertMatch(untagged.stderr, /has no tag and no digest/);
   assertEquals(scene.registry.seen(), []);
 });
 

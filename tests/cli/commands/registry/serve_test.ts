@@ -142,7 +142,7 @@ Deno.test.each([{ text: "" }, { text: "# nobody\n" }])(
     assertEquals(code, 2);
     assertEquals(
       stderr,
-      "oci: serve: cannot read the htpasswd file: it names no user. " +
+      "oci: serve: cannot read the htpasswd file: it has no users. " +
         'Create the file with "htpasswd -B"\n',
     );
   },
