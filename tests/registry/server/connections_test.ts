@@ -5,14 +5,27 @@ import {
   type RegistryServer,
   serveRegistry,
 } from "../../../registry/mod.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 import { noise } from "../../_support/tar.ts";
 
+/** Timeout of connections, which only passes if a test says so. */
+const IDLE_MS = 60_000;
+
 /** Sends bytes, and reads until the server closes the connection. */
-async function talk({ host }: RegistryServer, text: string): Promise<string> {
+async function talk(
+  { host }: RegistryServer,
+  text: string,
+  onText: (received: string) => void = () => {},
+): Promise<string> {
   using connection = await Deno.connect({ port: Number(host.slice(host.lastIndexOf(":") + 1)) });
   await connection.write(new TextEncoder().encode(text));
+  let received = "";
   try {
-    return await new Response(connection.readable).text();
+    for await (const chunk of connection.readable.pipeThrough(new TextDecoderStream())) {
+      received += chunk;
+      onText(received);
+    }
+    return received;
   } catch (error) {
     // It was closed with unread bytes.
     if (error instanceof Deno.errors.ConnectionReset) return "";
@@ -35,23 +48,32 @@ Deno.test.each([
     answer: /^HTTP\/1.1 200 /,
   },
 ])("serveRegistry() closes a connection that sends $name", async ({ text, answer }) => {
-  await using server = await serveRegistry(undefined, { idleTimeoutMs: 50 });
+  using time = manualTime();
+  const answered = Promise.withResolvers<void>();
+  await using server = await serveRegistry(undefined, { idleTimeoutMs: IDLE_MS });
 
-  assertMatch(await talk(server, text), answer);
+  const talking = talk(server, text, () => answered.resolve());
+  if (answer.test("HTTP/1.1 200 ")) await answered.promise;
+
+  assertMatch(await time.passUntil(IDLE_MS, talking), answer);
 });
 
 Deno.test.each([
   { name: "a declared body", head: "Content-Length: 10\r\n\r\nabc" },
   { name: "a chunked body", head: "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n" },
 ])("serveRegistry() closes a connection that stops in $name", async ({ head }) => {
+  using time = manualTime();
   const statuses: number[] = [];
-  await using server = await serveRegistry(undefined, {
-    idleTimeoutMs: 100,
+  const begun = Promise.withResolvers<void>();
+  await using server = await serveRegistry(new SlowContent(begun.resolve), {
+    idleTimeoutMs: IDLE_MS,
     onRequest: ({ status }) => statuses.push(status),
   });
   const path = await beginUpload(server);
 
-  await talk(server, `PATCH ${path} HTTP/1.1\r\nHost: a\r\n${head}`);
+  const talking = talk(server, `PATCH ${path} HTTP/1.1\r\nHost: a\r\n${head}`);
+  await begun.promise;
+  await time.passUntil(IDLE_MS, talking);
   const status = await fetch(`${server.url}${path}`);
 
   assertEquals(status.headers.get("range"), "0-2");
@@ -59,7 +81,8 @@ Deno.test.each([
 });
 
 Deno.test("serveRegistry() closes a connection that does not read", async () => {
-  const canceled = Promise.withResolvers<void>();
+  using time = manualTime();
+  const [opened, canceled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const chunk = new Uint8Array(256 * 1024);
   await using server = await serveRegistry({
     repositories: () => Promise.resolve(["a"]),
@@ -69,21 +92,26 @@ Deno.test("serveRegistry() closes a connection that does not read", async () => 
     open: () =>
       Promise.resolve(
         new ReadableStream({
-          pull: (controller) => controller.enqueue(chunk.slice()),
+          pull: (controller) => {
+            opened.resolve();
+            controller.enqueue(chunk.slice());
+          },
           cancel: () => canceled.resolve(),
         }, { highWaterMark: 0 }),
       ),
     referrers: () => Promise.resolve([]),
-  }, { idleTimeoutMs: 50 });
+  }, { idleTimeoutMs: IDLE_MS });
   using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
   const path = `/v2/a/blobs/sha256:${"0".repeat(64)}`;
 
   await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+  await opened.promise;
 
-  await canceled.promise;
+  await time.passUntil(IDLE_MS, canceled.promise);
 });
 
 Deno.test("serveRegistry() waits for its own content as long as that takes", async () => {
+  using time = manualTime();
   const asked = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<readonly string[]>();
   await using server = await serveRegistry({
@@ -96,18 +124,19 @@ Deno.test("serveRegistry() waits for its own content as long as that takes", asy
     size: () => Promise.resolve(undefined),
     open: () => Promise.reject(new Deno.errors.NotFound()),
     referrers: () => Promise.resolve([]),
-  }, { idleTimeoutMs: 50 });
+  }, { idleTimeoutMs: IDLE_MS });
   // Another connection begins and ends in the meantime.
   const response = fetch(`${server.url}/v2/_catalog`);
   await asked.promise;
-  await talk(server, "");
-  await talk(server, "");
+  await time.passUntil(IDLE_MS, talk(server, ""));
+  await time.passUntil(IDLE_MS, talk(server, ""));
   ready.resolve(["a"]);
 
   assertEquals(await (await response).json(), { repositories: ["a"] });
 });
 
 Deno.test("serveRegistry() answers requests that are sent before the answers are read", async () => {
+  using time = manualTime();
   const asked = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<readonly string[]>();
   await using server = await serveRegistry({
@@ -120,16 +149,23 @@ Deno.test("serveRegistry() answers requests that are sent before the answers are
     size: () => Promise.resolve(undefined),
     open: () => Promise.reject(new Deno.errors.NotFound()),
     referrers: () => Promise.resolve([]),
-  }, { idleTimeoutMs: 50 });
+  }, { idleTimeoutMs: IDLE_MS });
   const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
-  const answers = talk(server, head("/v2/") + head("/v2/_catalog"));
+  const answered = Promise.withResolvers<void>();
+  const answers = talk(server, head("/v2/") + head("/v2/_catalog"), (received) => {
+    if (received.includes("repositories")) answered.resolve();
+  });
   await asked.promise;
-  await talk(server, "");
-  await talk(server, "");
+  await time.passUntil(IDLE_MS, talk(server, ""));
+  await time.passUntil(IDLE_MS, talk(server, ""));
   ready.resolve(["a"]);
 
-  assertMatch(await answers, /^HTTP\/1.1 200 .*\{\}HTTP\/1.1 200 .*\{"repositories":\["a"\]\}$/s);
+  await answered.promise;
+  assertMatch(
+    await time.passUntil(IDLE_MS, answers),
+    /^HTTP\/1.1 200 .*\{\}HTTP\/1.1 200 .*\{"repositories":\["a"\]\}$/s,
+  );
 });
 
 Deno.test("serveRegistry() begins a request when the ones before it have ended", async () => {
@@ -181,13 +217,21 @@ Deno.test.each([
 });
 
 Deno.test("serveRegistry() closes connections beyond maxConnections, and recovers", async () => {
-  await using server = await serveRegistry(undefined, { maxConnections: 2, idleTimeoutMs: 500 });
+  using time = manualTime();
+  const answered = Promise.withResolvers<void>();
+  await using server = await serveRegistry(undefined, {
+    maxConnections: 2,
+    idleTimeoutMs: IDLE_MS,
+  });
+  const request = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
   const first = talk(server, "");
   const second = talk(server, "");
 
-  const third = await talk(server, "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n");
-  await Promise.all([first, second]);
-  const fourth = await talk(server, "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n");
+  const third = await talk(server, request);
+  await time.passUntil(IDLE_MS, Promise.all([first, second]));
+  const talking = talk(server, request, () => answered.resolve());
+  await answered.promise;
+  const fourth = await time.passUntil(IDLE_MS, talking);
 
   assertEquals(third, "");
   assertMatch(fourth, /^HTTP\/1.1 200 /);
@@ -214,17 +258,21 @@ Deno.test("serveRegistry() responds to a request without reading an unwanted bod
 });
 
 Deno.test("serveRegistry() asks for a body only when it wants it", async () => {
+  using time = manualTime();
+  const asked = Promise.withResolvers<void>();
   await using server = await serveRegistry(undefined, {
     authenticate: ({ headers }) =>
       headers.has("authorization") ? undefined : new Response(null, { status: 401 }),
-    idleTimeoutMs: 200,
+    idleTimeoutMs: IDLE_MS,
   });
   const head = (more: string) =>
     "PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" +
     `Expect: 100-continue\r\nContent-Length: 4\r\n${more}\r\n`;
 
   assertMatch(await talk(server, head("")), /^HTTP\/1.1 401 /);
-  assertMatch(await talk(server, head("Authorization: x\r\n")), /^HTTP\/1.1 100 Continue\r\n/);
+  const talking = talk(server, head("Authorization: x\r\n"), () => asked.resolve());
+  await asked.promise;
+  assertMatch(await time.passUntil(IDLE_MS, talking), /^HTTP\/1.1 100 Continue\r\n/);
 });
 
 Deno.test("serveRegistry() takes a blob that is streamed", async () => {
