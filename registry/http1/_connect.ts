@@ -1,16 +1,13 @@
 import { certificateError, checkCertificates } from "./certificate_error.ts";
+import { openSocket, type SocketAddress } from "./open_socket.ts";
 
 /** Protocols to offer: some servers with several of them require an offer (RFC 7301). */
 const PROTOCOLS = ["http/1.1"];
 
 /** Address of a server, and how to connect to it. */
-export interface ConnectionTarget {
-  /** Name or IP address. */
-  readonly hostname: string;
-  readonly port: number;
+export interface ConnectionTarget extends SocketAddress {
   /** Expected name and additional trusted certificates of a server with TLS. */
   readonly tls?: { readonly name: string; readonly caCerts: readonly string[] } | undefined;
-  readonly signal: AbortSignal;
   /** Called with the IP address before anything is sent; throws to reject the address. */
   readonly onConnect?: ((address: string) => void) | undefined;
   /**
@@ -24,7 +21,7 @@ export interface ConnectionTarget {
 export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | Deno.TlsConn> {
   const { hostname, port, tls, signal, onConnect } = target;
   // If an address of the name takes long to connect, Deno tries the next one (RFC 8305).
-  const socket = await Deno.connect({ hostname, port, signal });
+  const socket = await openSocket({ hostname, port, signal });
   try {
     onConnect?.(socket.remoteAddr.hostname);
     // Otherwise, the last packet of a body waits until the server confirms the one before it.

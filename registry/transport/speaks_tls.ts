@@ -1,3 +1,4 @@
+import { openSocket } from "../http1/open_socket.ts";
 import { parseIp } from "./private_address.ts";
 import { startTimer } from "./timer.ts";
 
@@ -35,7 +36,7 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
   signal?.throwIfAborted();
   try {
     using connection = await within(limitMs, signal, (signal) => {
-      return Deno.connect({ hostname, port, signal });
+      return openSocket({ hostname, port, signal });
     });
     return await within(limitMs, signal, async (signal) => {
       signal.throwIfAborted();

@@ -52,9 +52,17 @@ export function cut(bytes: number): Fault {
   return wire({ cutAfter: bytes });
 }
 
-/** Sends a number of bytes of the body, and then nothing; without a number, not even the head. */
-export function stall(bytes = -1): Fault {
-  return wire({ stallAfter: bytes });
+/**
+ * Sends a number of bytes of the body, and then nothing; without a number, not even the head.
+ *
+ * @param onRequest Called with each request that stalls.
+ */
+export function stall(bytes = -1, onRequest: () => void = () => {}): Fault {
+  const fault = wire({ stallAfter: bytes });
+  return (...args) => {
+    onRequest();
+    return fault(...args);
+  };
 }
 
 /** Sends the body a few bytes at a time. */

@@ -4,6 +4,7 @@ import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
 import { Notices } from "../../../cli/terminal/notices.ts";
 import { openProgress, progressStyle, type ProgressWords } from "../../../cli/terminal/progress.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 
 const DIGEST = `sha256:0123456789abcdef${"0".repeat(48)}` as const;
 const OTHER = `sha256:${"f".repeat(64)}` as const;
@@ -294,14 +295,19 @@ Deno.test("openProgress() in plain style sums up at intervals", async () => {
 });
 
 Deno.test("openProgress() does not sum up before an interval longer than any timer", async () => {
+  using time = manualTime();
   const sink = new Recorder();
   using notices = new Notices(sink);
   using progress = openProgress("plain", notices, 3e9);
 
   progress.report(sum({ bytes: 500 }));
-  await new Promise((resolve) => setTimeout(resolve, 20));
-
+  // A timer of 2 ** 31 ms or more fires at once.
+  time.pass(2 ** 31 - 2);
   assertEquals(sink.text, "");
+  time.pass(1);
+  await sink.next();
+
+  assertMatch(sink.text, /^500 B of /);
 });
 
 Deno.test("openProgress() draws active blobs and the total on a terminal, and tidies up", async () => {

@@ -211,7 +211,12 @@ Deno.test("saveCredential() uses the file for a host whose helper has an empty n
 Deno.test.each([
   { name: "is missing", helper: undefined, message: /"docker-credential-bad" is not installed/ },
   { name: "fails", helper: "#!/bin/sh\necho locked; exit 3", message: /failed: "locked"/ },
-  { name: "hangs", helper: "#!/bin/sh\nsleep 30", message: /did not answer within 0.3 s/ },
+  {
+    name: "hangs",
+    helper: "#!/bin/sh\nsleep 30",
+    message: /did not answer within 0.3 s/,
+    helperTimeoutMs: 300,
+  },
 ])("saveCredential() fails, and writes nothing, where the helper $name", async (row) => {
   await using dir = await makeTempDir();
   using _ = await (row.helper === undefined
@@ -222,7 +227,7 @@ Deno.test.each([
 
   const error = await assertRejects(
     () =>
-      saveCredential("h.io", AUTH, { path, helperTimeoutMs: 300 }),
+      saveCredential("h.io", AUTH, { path, helperTimeoutMs: row.helperTimeoutMs }),
     OciError,
   );
 

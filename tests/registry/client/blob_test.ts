@@ -25,6 +25,7 @@ import {
   wrongContentRange,
   wrongRange,
 } from "../../_support/faulty_registry.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 import { FakeClock, makeScene, readAll, testClient } from "../_client.ts";
 
 const MIB = 1024 * 1024;
@@ -361,20 +362,31 @@ Deno.test("RemoteClient.blob() gives up after too many cuts, with growing pauses
 });
 
 Deno.test("RemoteClient.blob() treats silence as a cut", async () => {
+  using time = manualTime();
+  const stalls = [1, 2].map(() => ({
+    begun: Promise.withResolvers<void>(),
+    ended: Promise.withResolvers<void>(),
+  }));
   await using scene = makeScene([
-    on({ kind: "blob", nth: 1 }, stall(100_000)),
-    on({ kind: "blob", nth: 2 }, stall()),
+    on({ kind: "blob", nth: 1 }, stall(100_000, stalls[0]?.begun.resolve)),
+    on({ kind: "blob", nth: 2 }, stall(-1, stalls[1]?.begun.resolve)),
   ]);
-  using client = testClient({ stallTimeoutMs: 500 });
+  using client = testClient({ stallTimeoutMs: 1000 });
   const reasons: string[] = [];
 
-  const bytes = await readAll(
-    await client.blob(scene.reference, scene.blob.descriptor, {
-      onRetry: ({ error }) => reasons.push(error instanceof NetworkError ? error.reason : "?"),
-    }),
-  );
+  const stream = await client.blob(scene.reference, scene.blob.descriptor, {
+    onRetry: ({ error }) => {
+      stalls[reasons.length]?.ended.resolve();
+      reasons.push(error instanceof NetworkError ? error.reason : "?");
+    },
+  });
+  const reading = readAll(stream);
+  for (const { begun, ended } of stalls) {
+    await begun.promise;
+    await time.passUntil(1000, ended.promise);
+  }
 
-  assertEquals(bytes, scene.blob.bytes);
+  assertEquals(await reading, scene.blob.bytes);
   assertEquals(reasons, ["stalled", "stalled"]);
 });
 
@@ -400,13 +412,14 @@ Deno.test("RemoteClient.blob() reuses the memory of a chunk only if allowed", as
 });
 
 Deno.test("RemoteClient.blob() does not take a slow reader for a slow registry", async () => {
+  using time = manualTime();
   await using scene = makeScene([], { blobSize: 8 * MIB });
   using client = testClient({ stallTimeoutMs: 1000, retries: 0 });
   const stream = await client.blob(scene.reference, scene.blob.descriptor);
   const reader = stream.getReader();
   let size = (await reader.read()).value?.length ?? 0;
 
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  time.pass(5000);
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.length;
   }

@@ -19,6 +19,7 @@ import {
   stall,
   wrongByte,
 } from "../../_support/faulty_registry.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 import { FakeClock, makeScene, readAll, type Scene, testClient } from "../_client.ts";
 
 const AMD64 = { platform: "linux/amd64" };
@@ -136,11 +137,22 @@ Deno.test.each([429, 503] as const)(
 );
 
 Deno.test("RemoteClient asks a silent mirror only once", async () => {
-  await using mirror = makeScene([on({}, stall())]);
-  await using upstream = makeScene();
-  using client = testClient({ ...mirrored(upstream, mirror.registry.url), stallTimeoutMs: 100 });
+  using time = manualTime();
+  const requested = Promise.withResolvers<void>();
+  const upstreamRequested = Promise.withResolvers<void>();
+  await using mirror = makeScene([on({}, stall(-1, requested.resolve))]);
+  await using upstream = makeScene([
+    on({}, (_, next) => {
+      upstreamRequested.resolve();
+      return next();
+    }),
+  ]);
+  using client = testClient({ ...mirrored(upstream, mirror.registry.url), stallTimeoutMs: 1000 });
 
-  await client.document(upstream.reference);
+  const reading = client.document(upstream.reference);
+  await requested.promise;
+  await time.passUntil(1000, upstreamRequested.promise);
+  await reading;
 
   assertEquals(mirror.registry.requests.length, 1);
 });

@@ -20,6 +20,7 @@ import {
   wire,
   withHeaders,
 } from "../../_support/faulty_registry.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 import { FakeClock, makeScene, testClient } from "../_client.ts";
 
 Deno.test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 522, 524])(
@@ -49,16 +50,24 @@ Deno.test.each([400, 401, 403, 404, 410, 418, 501, 505, 525])(
 );
 
 Deno.test("RemoteClient tries again after a cut and silence, also in a manifest", async () => {
+  using time = manualTime();
+  const steps = [2, 3, 4].map(() => Promise.withResolvers<void>());
   await using scene = makeScene([
     on({ kind: "manifest", nth: 1 }, cut(10)),
-    on({ kind: "manifest", nth: 2 }, stall(10)),
-    on({ kind: "manifest", nth: 3 }, stall()),
-    on({ kind: "manifest", nth: 4 }, drop()),
+    on({ kind: "manifest", nth: 2 }, stall(10, steps[0]?.resolve)),
+    on({ kind: "manifest", nth: 3 }, stall(-1, steps[1]?.resolve)),
+    on({ kind: "manifest", nth: 4 }, (...args) => {
+      steps[2]?.resolve();
+      return drop()(...args);
+    }),
     on({ kind: "manifest", nth: 5 }, badGateway()),
   ]);
-  using client = testClient({ stallTimeoutMs: 50 });
+  using client = testClient({ stallTimeoutMs: 1000 });
 
-  const { descriptor } = await client.document(scene.reference);
+  const reading = client.document(scene.reference);
+  await steps[0]?.promise;
+  for (const { promise } of steps.slice(1)) await time.passUntil(1000, promise);
+  const { descriptor } = await reading;
 
   assertEquals(descriptor.digest, scene.image.descriptor.digest);
 });

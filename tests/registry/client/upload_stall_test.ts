@@ -4,33 +4,39 @@ import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { blobOf } from "../../_support/image.ts";
+import { type ManualTime, manualTime } from "../../_support/manual_time.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { readAll, testClient } from "../_client.ts";
 
 const MIB = 1024 * 1024;
 
 Deno.test("pushBlob() notices a server that reads only the beginning of a blob", async () => {
+  using time = manualTime();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const { promise: sending, resolve: send } = Promise.withResolvers<void>();
   await using server = serveConnections(listener, async (connection) => {
     const memory = new Uint8Array(4096);
     for (;;) {
       const size = await connection.read(memory);
       if (size === null) return;
       const text = new TextDecoder().decode(memory.subarray(0, size));
-      if (text.startsWith("PATCH ")) return await ended;
+      if (text.startsWith("PATCH ")) {
+        send();
+        return await ended;
+      }
       const answer = "HTTP/1.1 202 x\r\nlocation: /upload\r\ncontent-length: 0\r\n\r\n";
       await connection.write(new TextEncoder().encode(answer));
     }
   });
-  using client = testClient({ stallTimeoutMs: 300, retries: 0 });
+  using client = testClient({ stallTimeoutMs: 1000, retries: 0 });
   // More than the system buffers for a connection.
   const chunk = new Uint8Array(MIB);
   const size = 256 * MIB;
   let sent = 0;
   let left = size / MIB;
 
-  const error = await assertRejects(
+  const failing = assertRejects(
     () =>
       client.pushBlob(
         parseReference(`${server.host}/a/b`),
@@ -46,18 +52,21 @@ Deno.test("pushBlob() notices a server that reads only the beginning of a blob",
       ),
     NetworkError,
   );
+  await sending;
+  const error = await time.passUntil(1000, failing);
   end();
 
   assertEquals([error.reason, sent > 0, sent < size], ["stalled", true, true]);
 });
 
 Deno.test("pushBlob() does not take a slow source for a slow server", async () => {
+  using time = manualTime();
   await using registry = writableRegistry();
-  using client = testClient({ stallTimeoutMs: 200, retries: 0 });
+  using client = testClient({ stallTimeoutMs: 1000, retries: 0 });
   const blob = blobOf(OCI_LAYER, noise(3 * MIB));
 
   await client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, () => {
-    return Promise.resolve(ReadableStream.from(slowly(blob.bytes)));
+    return Promise.resolve(ReadableStream.from(slowly(blob.bytes, time)));
   });
 
   const stored = await readAll(await registry.content.open("a/b", blob.descriptor.digest));
@@ -65,9 +74,13 @@ Deno.test("pushBlob() does not take a slow source for a slow server", async () =
 });
 
 /** Yields two halves, the second one late. */
-async function* slowly(bytes: Uint8Array<ArrayBuffer>) {
+async function* slowly(bytes: Uint8Array<ArrayBuffer>, time: ManualTime) {
   const half = bytes.length / 2;
   yield bytes.slice(0, half);
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  // The upload waits for this half once it has sent the first one.
+  for (let turn = 0; turn < 50; turn++) {
+    await new Promise((resolve) => setTimeout(resolve));
+    time.pass(1000);
+  }
   yield bytes.slice(half);
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { ResponseReader } from "../../../registry/http1/_response_reader.ts";
 import { concat } from "../../_support/bytes.ts";
 
@@ -192,14 +192,18 @@ Deno.test("ResponseReader returns one length for several equal ones, and none fo
 
 Deno.test("ResponseReader reads a value with many spaces in linear time", async () => {
   const value = `a${" ".repeat(60_000)}b`;
-  const reader = new ResponseReader(connection(`HTTP/1.1 200 OK\r\nx: \t${value} \r\n\r\n`));
-  const start = performance.now();
+  const read = async () => {
+    const reader = new ResponseReader(connection(`HTTP/1.1 200 OK\r\nx: \t${value} \r\n\r\n`));
+    const start = performance.now();
+    const { headers } = await reader.head();
+    assertEquals(headers.get("x"), value);
+    return performance.now() - start;
+  };
 
-  const { headers } = await reader.head();
-
-  assertEquals(headers.get("x"), value);
-  // Backtracking takes seconds.
-  assert(performance.now() - start < 1_000);
+  // Backtracking takes seconds each time; another process may delay some of the readings.
+  let best = Infinity;
+  for (let turn = 0; turn < 10 && best >= 1_000; turn++) best = Math.min(best, await read());
+  assertLess(best, 1_000);
 });
 
 for (const start of ["\x15\x03\x03\0\x02\x02\x46", "SSH-2.0-x", "HTTP/2"]) {

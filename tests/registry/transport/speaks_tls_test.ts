@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
 import { type Connections, serveConnections } from "../../_support/connections.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 import { dockerRegistry, makeCertificates, peerTest, programPath } from "../../_support/peers.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -108,9 +109,12 @@ Deno.test("speaksTls() is false if nothing listens", async () => {
 });
 
 Deno.test("speaksTls() closes the connection to a server that does not answer", async () => {
+  using time = manualTime();
   await using server = answeringServer(() => {});
 
-  const isTls = await speaksTls(server.url, { timeoutMs: 50 });
+  const asking = speaksTls(server.url, { timeoutMs: NO_TIMEOUT });
+  await server.hello;
+  const isTls = await time.passUntil(NO_TIMEOUT, asking);
   await server.closed;
 
   assertEquals(isTls, false);

@@ -1,0 +1,42 @@
+/** Where to connect to. */
+export interface SocketAddress {
+  /** Name or IP address. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a TCP connection.
+ *
+ * `Deno.connect()` loses a connection that is complete when its signal is aborted: its promise is
+ * rejected, and the socket stays open. That happens if a timer aborts the signal, because timers
+ * run before completed operations are reported. Messages are operations themselves.
+ */
+export async function openSocket(
+  { hostname, port, signal }: SocketAddress,
+): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const abort = () => afterOperations(() => controller.abort(signal.reason));
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    const socket = await Deno.connect({ hostname, port, signal: controller.signal });
+    if (!signal.aborted) return socket;
+    socket.close();
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+  throw signal.reason;
+}
+
+/** Calls a function when all operations that are complete now have been reported. */
+function afterOperations(call: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    port2.close();
+    call();
+  };
+  port2.postMessage(undefined);
+}

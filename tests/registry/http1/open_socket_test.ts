@@ -1,0 +1,57 @@
+import { assert, assertRejects } from "@std/assert";
+import { openSocket } from "../../../registry/http1/open_socket.ts";
+import { serveConnections } from "../../_support/connections.ts";
+
+/** Enough to meet the moment at which a connection is complete and not reported yet. */
+const ATTEMPTS = 300;
+
+/** Accepts connections, and waits until the clients close them. */
+function countingServer() {
+  let [accepted, closed] = [0, 0];
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections = serveConnections(listener, async (connection) => {
+    accepted++;
+    await connection.read(new Uint8Array(1));
+    closed++;
+  });
+  return {
+    ...connections,
+    port: listener.addr.port,
+    isQuiet: () => accepted === closed,
+  };
+}
+
+Deno.test("openSocket() keeps no socket open that is aborted by a timer", async () => {
+  await using server = countingServer();
+  const { port } = server;
+
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const controller = new AbortController();
+    const opening = openSocket({ hostname: "127.0.0.1", port, signal: controller.signal });
+    setTimeout(() => controller.abort(), 1);
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    await opening.then((socket) => socket.close(), () => {});
+  }
+
+  // A socket that is still open would keep its end from arriving.
+  while (!server.isQuiet()) await new Promise((resolve) => setTimeout(resolve));
+});
+
+Deno.test("openSocket() fails with the reason of the signal", async () => {
+  await using server = countingServer();
+  const reason = new Error("enough");
+  const where = { hostname: "127.0.0.1", port: server.port };
+  const controller = new AbortController();
+
+  await assertRejects(
+    () => openSocket({ ...where, signal: AbortSignal.abort(reason) }),
+    Error,
+    "enough",
+  );
+  const opening = openSocket({ ...where, signal: controller.signal });
+  controller.abort(reason);
+
+  const failure = await opening.catch((error: unknown) => error);
+  assert(failure === reason);
+});
