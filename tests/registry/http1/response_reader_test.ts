@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { ResponseReader } from "../../../registry/http1/_response_reader.ts";
 import { concat } from "../../_support/bytes.ts";
 
