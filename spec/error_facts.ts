@@ -245,6 +245,9 @@ export function errorCode(error: unknown): string | undefined {
 
 /** Whether the disk, its inodes or the quota of the user were used up. */
 export function isDiskFull(error: unknown): boolean {
+  if (error instanceof Error && isExplained(error)) {
+    return error.code === "output" && isDiskFull(error.cause);
+  }
   const code = errorCode(error);
   return code === "ENOSPC" || code === "EDQUOT";
 }

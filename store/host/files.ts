@@ -4,56 +4,6 @@ import { dirname, resolve } from "../../spec/paths.ts";
 /** Mode of the files of a store: even without a umask, only their owner may write to them. */
 export const FILE_MODE = 0o644;
 
-/** Options for {@linkcode replaceFile}. */
-export interface ReplaceFileOptions {
-  /**
-   * Mode of the file.
-   *
-   * @default {0o644}
-   */
-  readonly mode?: number | undefined;
-  /**
-   * Whether the file must survive a power failure.
-   *
-   * @default {true}
-   */
-  readonly isDurable?: boolean | undefined;
-}
-
-/**
- * Replaces a file atomically and durably: a temporary file beside it, fsync, rename, fsync of the
- * directory.
- *
- * The temporary file has one name per target, so that the next writer removes the leftover of a
- * killed one: callers hold a lock that excludes other writers. It is always a new file, because a
- * symlink of that name could lead anywhere.
- */
-export async function replaceFile(
-  directory: string,
-  name: string,
-  bytes: Uint8Array,
-  { mode = FILE_MODE, isDurable = true }: ReplaceFileOptions = {},
-): Promise<void> {
-  const temporary = `${directory}/${name}.tmp`;
-  removeIfAny(temporary);
-  {
-    using file = createFile(temporary, mode);
-    writeAllSync(file, bytes);
-    if (isDurable) await file.sync();
-  }
-  rename(temporary, `${directory}/${name}`);
-  if (isDurable) await syncDirectory(directory);
-}
-
-// Waiting for another thread would take longer than each of these calls.
-function createFile(path: string, mode: number): Deno.FsFile {
-  return Deno.openSync(path, { write: true, createNew: true, mode });
-}
-
-function rename(from: string, to: string): void {
-  Deno.renameSync(from, to);
-}
-
 /** Writes all bytes, and returns their number. */
 export async function writeAll(
   file: { write(bytes: Uint8Array): Promise<number> },
@@ -90,7 +40,7 @@ export async function replaceSmallFile(path: string, text: string): Promise<void
 export function swapFile(
   path: string,
   bytes: Uint8Array,
-  { mode = FILE_MODE }: Pick<ReplaceFileOptions, "mode"> = {},
+  { mode = FILE_MODE }: { readonly mode?: number | undefined } = {},
 ): void {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
