@@ -28,8 +28,6 @@ export interface CredentialStore {
    * Finds the credential for a repository. Called only if a registry requires authentication or may
    * hide content from unauthenticated clients.
    *
-   * @param repository Repository, with its registry.
-   * @param options Callbacks and signal.
    * @returns The credential, or `undefined` to continue without one. Missing or invalid files are
    * not errors.
    */

@@ -1,4 +1,4 @@
-import { type ErrorCode, OciError, type OciErrorOptions } from "../spec/errors.ts";
+import { type ErrorCode, OciError } from "../spec/errors.ts";
 
 /** Purpose of a request, for errors. */
 export interface RequestTask {
@@ -46,14 +46,6 @@ export interface RegistryErrorFields extends RequestFacts {
   readonly retryAfterMs?: number | undefined;
 }
 
-function factsOf(
-  fields: RegistryErrorFields | NetworkErrorFields,
-  code: ErrorCode,
-): OciErrorOptions {
-  const { action, subject, advice } = fields;
-  return { code: "code" in fields ? fields.code ?? code : code, action, subject, advice };
-}
-
 /** Thrown when a registry, a token server or a CDN returns an unexpected response. */
 export class RegistryError extends OciError implements RegistryErrorFields {
   /** HTTP status. */
@@ -77,7 +69,8 @@ export class RegistryError extends OciError implements RegistryErrorFields {
 
   /** Creates the error; `problem` and `fields` must not contain secrets. */
   constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
-    super(problem, { ...options, ...factsOf(fields, "response") });
+    const { code = "response", action, subject, advice } = fields;
+    super(problem, { ...options, code, action, subject, advice });
     const { status, registryCode, detail, url, registry, requestId } = fields;
     const { retryable = false, attempts = 1 } = fields;
     this.status = status;
@@ -274,8 +267,8 @@ export class NetworkError extends OciError implements NetworkErrorFields {
 
   /** Creates the error; `problem` and `fields` must not contain secrets. */
   constructor(problem: string, fields: NetworkErrorFields, options?: ErrorOptions) {
-    super(problem, { ...options, ...factsOf(fields, "network") });
-    const { url, reason, certificate, attempts = 1 } = fields;
+    const { action, subject, advice, url, reason, certificate, attempts = 1 } = fields;
+    super(problem, { ...options, code: "network", action, subject, advice });
     const { retryable = reason !== "certificate" && reason !== "request" } = fields;
     this.url = url;
     this.reason = reason;

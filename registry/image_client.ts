@@ -98,11 +98,6 @@ export interface ImageClientOptions {
 
 /** A source of images: a registry, a cache, or a custom one. */
 export interface ImageClient {
-  /**
-   * Resolves an image. Reads and verifies its manifest and config; layers are read on demand.
-   *
-   * @param reference Reference of the image.
-   * @param options Platform, credentials and callbacks.
-   */
+  /** Resolves an image. Reads and verifies its manifest and config; layers are read on demand. */
   image(reference: Reference, options?: ImageClientOptions): Promise<RemoteImage>;
 }

@@ -65,8 +65,6 @@ const FORMS = {
  *
  * An image on Docker Hub whose name is one of these words, such as `oci:1`, needs `docker://`.
  *
- * @param text Text to parse.
- * @returns The location.
  * @throws {SyntaxError} If `text` has none of these forms; the message lists them.
  *
  * @example Parse a layout and a registry reference
@@ -104,7 +102,6 @@ export function parseImageLocation(text: string): ImageLocation {
 /**
  * Whether a location is in an archive.
  *
- * @param location The location.
  * @returns Whether it is an {@linkcode ArchiveLocation}.
  *
  * @example Tell an archive from a layout

@@ -37,8 +37,6 @@ const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
  * digest, the tag is `latest`; with both, the digest takes precedence. A path has at most 255
  * characters, and a tag at most 128.
  *
- * @param text Text to parse.
- * @returns The complete reference.
  * @throws {SyntaxError} If `text` is not a reference; the message says which part is wrong.
  *
  * @example Parse short and long references
@@ -135,7 +133,6 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
 /**
  * Formats a complete reference, as stored and as accepted by {@linkcode parseReference}.
  *
- * @param reference Reference to format.
  * @returns The full form, such as `docker.io/library/alpine:3.20`, with tag and digest.
  *
  * @example Format the full name
@@ -153,7 +150,6 @@ export function formatReference(reference: Reference): string {
 /**
  * Formats a reference in its shortest form.
  *
- * @param reference Reference to format.
  * @returns The short form, such as `alpine:3.20`; {@linkcode parseReference} parses it to the same reference.
  *
  * @example The short name

@@ -86,8 +86,6 @@ export interface WritableRegistryContent extends RegistryContent {
   /**
    * Adds a blob of one repository to another one, without copying its bytes.
    *
-   * @param repository Target repository.
-   * @param digest Digest of the blob.
    * @param from Source repository (default: any).
    * @returns Whether the blob was found.
    */
@@ -96,9 +94,6 @@ export interface WritableRegistryContent extends RegistryContent {
    * Stores a manifest or an index with a verified digest, and points tags at it. The change is
    * atomic: if the method throws, none of it is visible.
    *
-   * @param repository The repository.
-   * @param descriptor Descriptor of the document.
-   * @param bytes Bytes of the document.
    * @param tags Tags to point at it; empty if it was pushed by digest only.
    */
   putManifest(

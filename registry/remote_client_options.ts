@@ -220,7 +220,6 @@ export interface CertificateStore {
    * Finds the certificates for a host. Called once for each host, before the first request to it.
    *
    * @param host Host as in a URL, with the port unless it is 443, such as `registry.example:5000`.
-   * @param options Callbacks.
    * @returns The certificates, or `undefined` if there are none for the host. Missing or invalid
    * files are not errors.
    */

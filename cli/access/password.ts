@@ -41,8 +41,6 @@ export interface PromptOptions {
 /**
  * Prompts for a password on the terminal without echo.
  *
- * @param user User name in the prompt.
- * @param notices Output for the prompt.
  * @throws {UsageError} If there is no terminal.
  */
 export async function promptPassword(
@@ -60,8 +58,6 @@ export async function promptPassword(
 /**
  * Prompts for a user name on the terminal.
  *
- * @param registry Registry in the prompt.
- * @param notices Output for the prompt.
  * @throws {UsageError} If there is no terminal, or the answer is not a user name.
  */
 export async function promptUser(

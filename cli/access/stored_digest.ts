@@ -8,7 +8,6 @@ import { openExistingStore } from "./store.ts";
 /**
  * Finds the location of a document in the store by the start of its digest.
  *
- * @param text The text that contains it, for errors.
  * @throws {CommandError} If the store does not have it, or has several that start like this.
  */
 export async function locateDigest(

@@ -12,7 +12,6 @@ interface NamedProcess {
  * contains control characters. A runtime that cannot start the command prints them as they are, and
  * they would control the terminal. The stream escapes all but line ends.
  *
- * @param path Directory of the bundle.
  * @param terminal Where the escaped text goes.
  * @returns `undefined` if nothing needs to be escaped.
  */

@@ -16,7 +16,6 @@ const MACHINES: Readonly<Record<DemoArchitecture, number>> = { amd64: 62, arm64:
  * The file is an ELF header, one program header, the code and the text, all in one segment that is
  * mapped readable and executable.
  *
- * @param architecture Target architecture.
  * @param text Text to write, fewer than 65536 bytes in UTF-8.
  * @returns The bytes of the executable file.
  */

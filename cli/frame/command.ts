@@ -174,7 +174,6 @@ const MIN_SIMILARITY = 0.4;
 /**
  * Suggests corrections for a mistyped word.
  *
- * @param word Name or long flag.
  * @param known Existing names or flags.
  * @returns A question, such as `Did you mean --platform?`; `undefined` if nothing is similar.
  */

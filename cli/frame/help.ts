@@ -11,12 +11,7 @@ type Row = readonly [term: string, meaning: string];
 const MIN_MEANING = 32;
 const MAX_COLUMNS = 100;
 
-/**
- * Formats the help of a command: usage, description, arguments, options, notes.
- *
- * @param command Command to describe.
- * @param columns Maximum width.
- */
+/** Formats the help of a command: usage, description, arguments, options, notes. */
 export function formatHelp(command: Command, columns: number = helpColumns()): string {
   const { usage = usageOf(command), description, notes, lists } = command.texts;
   const groups = Map.groupBy(command.options, ({ group }) => group);

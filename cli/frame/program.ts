@@ -16,11 +16,7 @@ export interface CommandEntry {
 
 /** The exports of a command's module. */
 export interface CommandModule {
-  /**
-   * Adds the command's arguments, options, description and examples.
-   *
-   * @param commands All commands, for commands about commands.
-   */
+  /** Adds the command's arguments, options, description and examples. */
   define(command: Command, commands: CommandTable): Command;
   /** Runs the command. A returned number is the exit code; 0 otherwise. */
   run(session: Session, commands: CommandTable): Promise<number | void>;

@@ -24,7 +24,6 @@ export type LibraryError = Error & ErrorFacts;
 /**
  * What to do about an error in terms of commands and options, as a sentence without a full stop.
  *
- * @param error The error.
  * @param command Name of the command, such as `pull`; empty without one.
  */
 type Remedy = (error: LibraryError, command: string) => string | undefined;

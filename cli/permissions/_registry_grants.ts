@@ -115,7 +115,6 @@ export function grantRegistriesConf(grants: Grants, { registries }: PermissionOp
  * Reads the programs of the helpers that credential files name. Ignores files that are missing,
  * invalid or unreadable; a pull reports them.
  *
- * @param paths The files.
  * @param registry The registry that the helpers are for; by default, any.
  */
 async function credentialHelpers(

@@ -74,7 +74,6 @@ const MIRROR_COMMANDS: readonly string[] = ["doctor", "login", "permissions", "r
  * storage. Another registry may need more hosts; an error then names the missing one. Credential
  * files are read to know which helpers may be run, as far as they may be read.
  *
- * @param command The command.
  * @param references One or several references that the command uses. Without a reference, a command
  * that needs a registry may reach any.
  * @param options Options of the command, such as store and mirrors.

@@ -44,8 +44,6 @@ export function progressStyle(
 /**
  * Opens the progress display for a style.
  *
- * @param style Style of the display.
- * @param notices Destination.
  * @param intervalMs Interval between summaries in the plain style.
  * @param size Returns the size of the terminal; called for each redraw.
  * @param words Words for blobs and for what happens to them.

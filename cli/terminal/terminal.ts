@@ -33,10 +33,7 @@ const WORD_REGEXP = /\s*(?:\(?[0-9][0-9.]* )?\S+/g;
 /**
  * Breaks a line at spaces, and keeps the alignment within it. A longer word gets its own line.
  *
- * @param text The line.
- * @param columns Maximum width.
  * @param indent What further lines begin with.
- * @returns The lines.
  */
 export function wrapLine(text: string, columns: number, indent = ""): readonly string[] {
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];
@@ -56,10 +53,6 @@ export function wrapLine(text: string, columns: number, indent = ""): readonly s
 /**
  * Fits a line into a width: first between cells, which two or more spaces separate, then between
  * words. Further lines are indented.
- *
- * @param text The line.
- * @param columns Maximum width.
- * @returns The lines.
  */
 export function fitLine(text: string, columns: number): readonly string[] {
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];

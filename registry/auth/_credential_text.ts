@@ -18,8 +18,6 @@ const TAB = "\t";
  * stay, except entries under other names of the same registry, which some tools would prefer.
  *
  * @param text Text of the file: a JSON object, or empty.
- * @param key Key of the entry.
- * @param entry Content of the entry.
  */
 export function setCredentialEntry(
   text: string,

@@ -25,8 +25,6 @@ export async function findCredentialFile(path: string): Promise<CredentialFileRe
 /**
  * Reads a credential file that is about to change; returns `undefined` if there is none.
  *
- * @param path Path of the file.
- * @param name Name of the file in errors.
  * @throws {CredentialFileError} If it is not a JSON object.
  */
 export async function readCredentialFile(

@@ -89,7 +89,6 @@ export class Authorizer {
   /**
    * Sends a request, and repeats it with an `Authorization` header if the server requires one.
    *
-   * @param send Sends the request with a header.
    * @returns The last response, which may still be a rejection.
    */
   async authorize(

@@ -27,9 +27,6 @@ export function normalizeCredentialKey(key: string): string {
 /**
  * Returns whether a logout from a registry erases a key: one for the registry itself, or for one of
  * docker's tokens that belong to it.
- *
- * @param key Key of a credential file.
- * @param registry A normalized key.
  */
 export function isErasedWith(key: string, registry: string): boolean {
   if (normalizeCredentialKey(key) === registry) return true;

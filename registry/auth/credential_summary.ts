@@ -35,7 +35,6 @@ export interface CredentialProblem {
  * reads them. Returns no secrets, runs no helpers, and prompts for no permissions.
  *
  * @param path Path of the file, typically one of `new CredentialFiles().paths`.
- * @returns The summary.
  *
  * @example List the registries that the user is logged in to
  * ```ts

@@ -66,8 +66,6 @@ export interface StoredCredential {
  *
  * @param registry A host, or a host and the start of a repository, such as `ghcr.io`.
  * @param auth User name and password, or identity token.
- * @param options Options.
- * @returns The place of the credential.
  * @throws {RangeError} If `auth` contains neither.
  * @throws {CredentialFileError} If the file is not a JSON object.
  * @throws {OciError} If the helper fails.
@@ -151,7 +149,6 @@ export interface EraseCredentialOptions extends Omit<SaveCredentialOptions, "pat
  * that they name for it. Credentials for namespaces of the registry stay.
  *
  * @param registry A host, or a host and the start of a repository.
- * @param options Which files.
  * @returns Files and helpers that had one.
  * @throws {CredentialFileError} If a file is not a JSON object.
  * @throws {OciError} If a helper fails.
@@ -187,7 +184,6 @@ export async function eraseCredential(
 /**
  * Erases every credential in the files of docker and podman, and in the helpers that they name.
  *
- * @param options Which files.
  * @returns Files and helpers that had one.
  * @throws {CredentialFileError} If a file is not a JSON object.
  * @throws {OciError} If a helper fails.

@@ -45,9 +45,6 @@ export class EarlyRequest implements SentRequest, Disposable {
 
   /**
    * Takes the response over, if it is that of a request with the same headers; drops it otherwise.
-   *
-   * @param headers Headers of the reader's request.
-   * @param signal Aborts the response.
    */
   take(
     headers: Readonly<Record<string, string>>,

@@ -44,11 +44,6 @@ export async function addReferrer(
  * referrers tag of that one, which registries without the referrers API do not do.
  *
  * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#deleting-manifests | Deleting Manifests}.
- *
- * @param client Client of the registry.
- * @param reference The manifest.
- * @param remove Deletes the manifest.
- * @param options Credentials and the like.
  */
 export async function deleteReferrer(
   client: DocumentClient,

@@ -28,10 +28,7 @@ export class FirstRequests implements Disposable {
   #isDropped = false;
   #isKept = false;
 
-  /**
-   * @param firstReads Returns the first reads of layers; without it, none is requested.
-   * @param layers Returns the layers of the image.
-   */
+  /** @param firstReads Returns the first reads of layers; without it, none is requested. */
   constructor(
     firstReads: ImageClientOptions["firstReads"],
     layers: () => readonly RequestableLayer[],

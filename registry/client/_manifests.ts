@@ -36,11 +36,7 @@ export interface ManifestContext extends Pick<RegistryRequest, "task" | "signal"
   readonly maxLayers: number;
 }
 
-/**
- * Reads and verifies the manifest or index of a reference.
- *
- * @param entry Entry in the parent index, if any.
- */
+/** Reads and verifies the manifest or index of a reference. */
 export async function readManifest(
   registry: Registry,
   reference: Reference,

@@ -27,9 +27,6 @@ const MIRROR_USES: readonly string[] = ["", "all", "digest-only", "tag-only"];
  * Parses the text of a `registries.conf` file, as described in containers-registries.conf(5). Reads
  * no file. Ignores settings that do not concern pulling, such as `unqualified-search-registries`.
  *
- * @param text Text of the file.
- * @param options Name of the file and others.
- * @returns The rules and aliases.
  * @throws {RegistriesConfError} If the text is not valid; the error has the line.
  *
  * @example Parse a mirror
@@ -71,7 +68,6 @@ export function parseRegistriesConf(
  * with the same prefix or name.
  *
  * @param files Content of the files, in the order of reading.
- * @returns The merged content.
  *
  * @example Override a rule
  * ```ts

@@ -44,7 +44,6 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * each of the three, in the reverse order; only those beside the first one if that exists. In a
  * directory, the order is that of the names, which end with `.conf`.
  *
- * @param options Environment and others.
  * @returns The merged content, and the names of the files.
  * @throws {RegistriesConfError} If a file is damaged; the error has its path and line.
  *

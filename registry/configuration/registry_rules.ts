@@ -30,7 +30,6 @@ export interface RuleSource {
 /**
  * Returns the places to pull an image from, in order: its mirrors, then the registry.
  *
- * @param conf Content of the files.
  * @param reference The image. With a digest, mirrors for tags only are left out, and without one,
  * mirrors for digests only.
  * @returns The places, at least one.
@@ -184,7 +183,6 @@ function hostname(registry: string): string {
  * Returns the full name that an alias gives to a short name, with the tag and digest of the short
  * name.
  *
- * @param conf Content of the files.
  * @param text Name as a user writes it, such as `fedora:40`.
  * @returns The full name, or the text itself if it has a registry or no alias.
  *

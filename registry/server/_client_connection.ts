@@ -101,8 +101,6 @@ export class HttpRequestBody {
   /**
    * Creates the body of a request.
    *
-   * @param incoming The request.
-   * @param connection Its connection.
    * @param onFirstRead Called before the first bytes are awaited.
    */
   constructor(incoming: IncomingMessage, connection: ClientConnection, onFirstRead: () => void) {

@@ -9,7 +9,6 @@ import { UploadTakenError } from "./_upload_sessions.ts";
 /**
  * Returns the response for an error.
  *
- * @param error The error.
  * @param isWrite Whether the request writes, so that it may be at fault; errors of a read are
  * caused by the content.
  * @param onUnknown Called if the response does not describe the error.

@@ -22,10 +22,7 @@ type Endpoint = Readonly<Record<string, () => Response | Promise<Response>>>;
 /**
  * Answers a request.
  *
- * @param content Content to serve.
  * @param writing Context for writes; `undefined` if the registry is read-only.
- * @param request The request.
- * @param url Its URL.
  */
 export async function routeRequest(
   content: RegistryContent,

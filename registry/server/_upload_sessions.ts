@@ -128,8 +128,6 @@ export class UploadSessions implements AsyncDisposable {
   /**
    * Adds an upload, if there is room.
    *
-   * @param repository Target repository.
-   * @param begin Begins the upload.
    * @returns The session, or `undefined` if there are too many.
    */
   async begin(

@@ -12,7 +12,6 @@ export type PasswordCheck = (username: string, password: string) => boolean | Pr
  *
  * @param check Checks a user name and a password. It should take the same time for unknown names.
  * @param realm Name of the registry in the challenge.
- * @returns The hook.
  *
  * @example Require a password
  * ```ts

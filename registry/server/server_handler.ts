@@ -70,9 +70,7 @@ export interface RegistryHandlerOptions {
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
-/**
- * Handler for `Deno.serve`. Disposing of it discards unfinished uploads.
- */
+/** Handler for `Deno.serve`. Disposing of it discards unfinished uploads. */
 export interface RegistryHandler extends AsyncDisposable {
   (request: Request): Promise<Response>;
 }
@@ -97,7 +95,6 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * both directions at the speed of the slower side, and the source of a body is canceled when the
  * client disconnects.
  *
- * @param content Content to serve.
  * @param options Access, limits and hooks.
  * @returns The handler. It answers failures of `content` with 500 and does not throw.
  * @throws {RangeError} If a limit is out of bounds.

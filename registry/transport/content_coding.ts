@@ -41,8 +41,6 @@ export function canDecode(codings: readonly string[]): boolean {
  * Decodes the content codings of a response, which some registries apply even though the request
  * forbids them (quay/quay#1310). `fetch` leaves them alone if `Accept-Encoding` is set.
  *
- * @param answer Response.
- * @param body Its body, if it has been read.
  * @throws {RegistryError} If a coding is unknown, or, from `read`, if the encoded bytes are invalid.
  */
 export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSource {

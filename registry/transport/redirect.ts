@@ -17,8 +17,6 @@ export interface RedirectOptions {
 /**
  * Follows redirects to the first other response.
  *
- * @param answer First response.
- * @param send Sends the request to the target of a redirect.
  * @throws {RegistryError} If there are too many redirects, or an unsafe one.
  */
 export async function followRedirects(

@@ -12,6 +12,7 @@ import {
   type FaultyRegistry,
   faultyRegistry,
 } from "../_support/faulty_registry.ts";
+import { makeCertificates } from "../_support/certificates.ts";
 import {
   blobOf,
   buildImage,
@@ -20,6 +21,7 @@ import {
   MemoryContent,
 } from "../_support/image.ts";
 import { dir, file, tar } from "../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
 /** A clock that advances only while a caller waits, without randomness. */
 export class FakeClock implements Clock {
@@ -89,4 +91,27 @@ export async function readAll(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   return await new Response(stream).bytes();
+}
+
+/** A registry with TLS, and the authority of its certificate. */
+export interface TlsScene extends AsyncDisposable {
+  readonly scene: Scene;
+  readonly host: string;
+  readonly ca: string;
+  /** A directory with the certificates. */
+  readonly dir: TempDir;
+}
+
+/** Starts a registry with TLS. */
+export async function makeTlsScene(): Promise<TlsScene> {
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(await makeTempDir());
+  const paths = await makeCertificates(dir.path);
+  const [ca = "", cert = "", key = ""] = await Promise.all(
+    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
+  );
+  const scene = stack.use(makeScene([], { tls: { cert, key } }));
+  const moved = stack.move();
+  const { host } = scene.registry;
+  return { scene, host, ca, dir, [Symbol.asyncDispose]: () => moved.disposeAsync() };
 }

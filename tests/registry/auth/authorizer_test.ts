@@ -5,28 +5,21 @@ import { Http } from "../../../registry/transport/http.ts";
 import { emptyAnswer } from "../_answer.ts";
 import { FakeClock } from "../_client.ts";
 
-Deno.test.each([
-  { realm: "http://auth.example/token", isAsked: false },
-  { realm: "https://auth.example/token", isAsked: false },
-  { realm: "http://registry.example:8080/token", isAsked: true },
-])("Authorizer sends a credential to $realm of a plain-HTTP registry: $isAsked", async (row) => {
-  const url = new URL("http://registry.example/v2/a/manifests/1");
-  const headers = { "www-authenticate": `Bearer realm="${row.realm}",service="s"` };
-  // A request for a token ends before it is sent, because the address must not be reached.
-  const asked: string[] = [];
-  using http = new Http({
-    userAgent: "test",
-    stallTimeoutMs: 1000,
-    onRequest: ({ url }) => asked.push(url),
-  });
-  const warnings: string[] = [];
+/** Authorizes a request to a registry that refers to the token server at `realm`. */
+async function challenge(
+  http: Http,
+  protocol: "http:" | "https:",
+  realm: string,
+  onWarning?: (message: string) => void,
+): Promise<void> {
+  const url = new URL(`${protocol}//registry.example/v2/a/manifests/1`);
   const authorizer = new Authorizer({
     http,
     clock: new FakeClock(),
     tls: { caCerts: [] },
     registry: "registry.example",
     url,
-    isPlain: true,
+    isPlain: protocol === "http:",
     allowPrivate: false,
     allowAnonymous: false,
     find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
@@ -36,11 +29,27 @@ Deno.test.each([
     scope: "repository:a:pull",
     task: { action: "pull", subject: "a" },
     attempt: 1,
-    onWarning: (message: string) => warnings.push(message),
+    onWarning,
   };
+  const headers = { "www-authenticate": `Bearer realm="${realm}",service="s"` };
+  await authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers)));
+}
 
-  await authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers)))
-    .catch(() => {});
+Deno.test.each([
+  { realm: "http://auth.example/token", isAsked: false },
+  { realm: "https://auth.example/token", isAsked: false },
+  { realm: "http://registry.example:8080/token", isAsked: true },
+])("Authorizer sends a credential to $realm of a plain-HTTP registry: $isAsked", async (row) => {
+  // A request for a token ends before it is sent, because the address must not be reached.
+  const asked: string[] = [];
+  using http = new Http({
+    userAgent: "test",
+    stallTimeoutMs: 1000,
+    onRequest: ({ url }) => asked.push(url),
+  });
+  const warnings: string[] = [];
+
+  await challenge(http, "http:", row.realm, (message) => warnings.push(message)).catch(() => {});
 
   assertEquals(asked.length > 0, row.isAsked);
   assertEquals(warnings.some((text) => text.includes("is not sent")), !row.isAsked);
@@ -53,30 +62,8 @@ Deno.test.each<{ realm: string; says: string }>([
   { realm: "https://10.0.0.1:8443/token", says: "private network" },
   { realm: "https://[::ffff:192.168.1.1]/token", says: "private network" },
 ])("Authorizer does not ask the token server $realm of a public registry", async (row) => {
-  const url = new URL("https://registry.example/v2/a/manifests/1");
-  const headers = { "www-authenticate": `Bearer realm="${row.realm}",service="s"` };
   // It cannot be queried either: nothing is sent before the realm is checked.
   using http = new Http({ userAgent: "test", stallTimeoutMs: 1 });
-  const authorizer = new Authorizer({
-    http,
-    clock: new FakeClock(),
-    tls: { caCerts: [] },
-    registry: "registry.example",
-    url,
-    isPlain: false,
-    allowPrivate: false,
-    find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
-  });
-  const request = {
-    repository: "a",
-    scope: "repository:a:pull",
-    task: { action: "pull", subject: "a" },
-    attempt: 1,
-  };
 
-  await assertRejects(
-    () => authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers))),
-    AuthError,
-    row.says,
-  );
+  await assertRejects(() => challenge(http, "https:", row.realm), AuthError, row.says);
 });

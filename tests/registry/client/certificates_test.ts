@@ -6,32 +6,10 @@ import {
   parseReference,
   RegistryError,
 } from "../../../registry/mod.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
 import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { on, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
 import { peerTest } from "../../_support/peers.ts";
-import { makeTempDir } from "../../_support/temp.ts";
-import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
-
-/** A registry with TLS, and the authority of its certificate. */
-interface TlsScene extends AsyncDisposable {
-  readonly scene: Scene;
-  readonly host: string;
-  readonly ca: string;
-}
-
-async function tlsScene(): Promise<TlsScene> {
-  await using stack = new AsyncDisposableStack();
-  const dir = stack.use(await makeTempDir());
-  const paths = await makeCertificates(dir.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
-  const scene = stack.use(makeScene([], { tls: { cert, key } }));
-  const moved = stack.move();
-  const { host } = scene.registry;
-  return { scene, host, ca, [Symbol.asyncDispose]: () => moved.disposeAsync() };
-}
+import { makeScene, makeTlsScene, readAll, testClient } from "../_client.ts";
 
 /** Certificates for hosts, which records the searches. */
 function storeOf(
@@ -48,7 +26,7 @@ function storeOf(
 }
 
 Deno.test("RemoteClient looks for the certificates of a host once, and trusts its authorities", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const { scene, host, ca } = tls;
   const certificates = storeOf({ [host]: { caCerts: [ca] } });
   using client = testClient({ certificates });
@@ -72,8 +50,8 @@ Deno.test("RemoteClient looks for no certificates for plain HTTP", async () => {
 });
 
 Deno.test("RemoteClient trusts an authority of a host for that host alone", async () => {
-  await using registry = await tlsScene();
-  await using cdn = await tlsScene();
+  await using registry = await makeTlsScene();
+  await using cdn = await makeTlsScene();
   registry.scene.registry.add(on("blob", redirect(cdn.scene.registry.url)));
   const { descriptor } = cdn.scene.blob;
   const pull = async (certificates: CertificateStore) => {
@@ -91,7 +69,7 @@ Deno.test("RemoteClient trusts an authority of a host for that host alone", asyn
 });
 
 Deno.test("RemoteClient uses the certificates of a mirror for the mirror", async () => {
-  await using mirror = await tlsScene();
+  await using mirror = await makeTlsScene();
   const certificates = storeOf({ [mirror.host]: { caCerts: [mirror.ca] } });
   const mirrors = { "registry.example": [mirror.scene.registry.url] };
   using client = testClient({ certificates, mirrors, retries: 0 });
@@ -106,8 +84,8 @@ Deno.test.each([
   { owner: "the registry that names it", isOwn: false },
   { owner: "its own host", isOwn: true },
 ])("RemoteClient trusts the authorities of $owner for a token server", async ({ isOwn }) => {
-  await using registry = await tlsScene();
-  await using tokens = await tlsScene();
+  await using registry = await makeTlsScene();
+  await using tokens = await makeTlsScene();
   const auth = tokenAuth({ realm: () => `${tokens.scene.registry.url}/token` });
   registry.scene.registry.add(on({}, auth.fault));
   tokens.scene.registry.add(on({}, auth.fault));
@@ -126,7 +104,7 @@ Deno.test.each([
 
 Deno.test("RemoteClient keeps the certificates of a host from its token server without TLS", async () => {
   await using registry = makeScene();
-  await using tokens = await tlsScene();
+  await using tokens = await makeTlsScene();
   const auth = tokenAuth({ realm: () => `${tokens.scene.registry.url}/token` });
   registry.registry.add(on({}, auth.fault));
   const certificates = storeOf({ [registry.registry.host]: { caCerts: [tokens.ca] } });
@@ -139,8 +117,8 @@ Deno.test("RemoteClient keeps the certificates of a host from its token server w
 });
 
 Deno.test("RemoteClient does not pass certificates on to a redirect of a token server", async () => {
-  await using registry = await tlsScene();
-  await using other = await tlsScene();
+  await using registry = await makeTlsScene();
+  await using other = await makeTlsScene();
   const auth = tokenAuth();
   registry.scene.registry.add(on("token", redirect(other.scene.registry.url)), on({}, auth.fault));
   const certificates = storeOf({ [registry.host]: { caCerts: [registry.ca, other.ca] } });
@@ -152,7 +130,7 @@ Deno.test("RemoteClient does not pass certificates on to a redirect of a token s
 });
 
 Deno.test("RemoteClient reports the warnings of a store to its own callback", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const warnings: string[] = [];
   using client = testClient({
     onWarning: (message) => warnings.push(message),
@@ -180,7 +158,7 @@ peerTest({
     [files?.ca, files?.clientCert, files?.clientKey].map((path) => Deno.readTextFile(path ?? "")),
   );
   const clientCertificate = { cert, key };
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const pair = { caCerts: [ca, tls.ca], clientCertificate };
   const { scene } = tls;
   const send = async (

@@ -20,30 +20,12 @@ import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { drop, on, respond, stall, tokenAuth } from "../../_support/faulty_registry.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 import { peerTest } from "../../_support/peers.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { emptyAnswer } from "../_answer.ts";
-import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
-
-interface TlsScene extends AsyncDisposable {
-  readonly scene: Scene;
-  readonly ca: string;
-  readonly dir: TempDir;
-}
-
-async function tlsScene(): Promise<TlsScene> {
-  await using stack = new AsyncDisposableStack();
-  const dir = stack.use(await makeTempDir());
-  const paths = await makeCertificates(dir.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
-  const scene = stack.use(makeScene([], { tls: { cert, key } }));
-  const moved = stack.move();
-  return { scene, ca, dir, [Symbol.asyncDispose]: () => moved.disposeAsync() };
-}
+import { makeScene, makeTlsScene, readAll, type Scene, testClient } from "../_client.ts";
 
 Deno.test("RemoteClient trusts a private authority, of the client or of a call", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const { scene, ca } = tls;
   using client = testClient({ caCerts: [ca] });
   using plain = testClient();
@@ -55,7 +37,7 @@ Deno.test("RemoteClient trusts a private authority, of the client or of a call",
 });
 
 Deno.test("RemoteClient reports an untrusted certificate without a retry", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   using client = testClient();
 
   const error = await assertRejects(() => client.resolve(tls.scene.reference), NetworkError);
@@ -92,7 +74,7 @@ Deno.test.each(
 Deno.test("RemoteClient reports that no given certificate has signed that of the server", async () => {
   await using temp = await makeTempDir();
   const { elsewhere } = await makeOddCertificates(temp.path);
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   using client = testClient({ caCerts: await readCertificates(elsewhere.cert) });
 
   const error = await assertRejects(() => client.resolve(tls.scene.reference), NetworkError);
@@ -186,7 +168,7 @@ Deno.test("RemoteClient closes connections whose handshake the server does not a
 });
 
 Deno.test("RemoteClient reports a connection that ends without an end of TLS", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const { registry, reference } = tls.scene;
   await using relay = tcpRelay(registry.host);
   registry.add(on("manifest", (_request, next) => {
@@ -232,7 +214,7 @@ Deno.test("networkError() does not retry a name that no certificate can have", (
 });
 
 Deno.test("RemoteClient gets its token with the same certificates", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const auth = tokenAuth({ users: { me: "pw" }, anonymous: false });
   tls.scene.registry.add(on({}, auth.fault));
   using client = testClient({ caCerts: [tls.ca] });
@@ -256,7 +238,7 @@ Deno.test.each<{ why: string; options: RemoteClientOptions }>([
 });
 
 Deno.test("RemoteClient speaks plain HTTP on loopback despite a certificate", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   await using scene = makeScene();
   using client = testClient({ caCerts: [tls.ca] });
 
@@ -267,7 +249,7 @@ Deno.test.each([
   { what: "that is none", caCerts: ["secret"] },
   { what: "that is cut off", caCerts: ["-----BEGIN CERTIFICATE-----\nMII"] },
 ])("RemoteClient refuses a certificate $what", async ({ caCerts }) => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   using client = testClient({ caCerts });
 
   const error = await assertRejects(() => client.resolve(tls.scene.reference), TypeError);
@@ -298,7 +280,7 @@ Deno.test("RemoteClient finds plain HTTP on loopback even if the first answer is
 });
 
 Deno.test("speaksTls() tries a handshake and accepts every certificate", async () => {
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   await using plain = makeScene();
   const ask = ({ registry }: Scene) => {
     return speaksTls(new URL(`https://${registry.host}`), { timeoutMs: 60_000 });
@@ -406,7 +388,7 @@ Deno.test("readCertificates() reads files and directories, and nothing but certi
 Deno.test("RemoteClient says that a client certificate has an old version", async () => {
   await using temp = await makeTempDir();
   const { firstVersion } = await makeOddCertificates(temp.path);
-  await using tls = await tlsScene();
+  await using tls = await makeTlsScene();
   const cert = await Deno.readTextFile(firstVersion.cert);
   const key = await Deno.readTextFile(firstVersion.key);
   using client = testClient({ caCerts: [tls.ca], clientCertificate: { cert, key } });

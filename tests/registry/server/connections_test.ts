@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   MemoryRegistryContent,
-  type RegistryContent,
   type RegistryServer,
   serveRegistry,
 } from "../../../registry/mod.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 import { noise } from "../../_support/tar.ts";
+import { contentWith } from "./_content.ts";
 
 /** Timeout of connections, which only passes if a test says so. */
 const IDLE_MS = 60_000;
@@ -84,23 +84,22 @@ Deno.test("serveRegistry() closes a connection that does not read", async () => 
   using time = manualTime();
   const [opened, canceled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const chunk = new Uint8Array(256 * 1024);
-  await using server = await serveRegistry({
-    repositories: () => Promise.resolve(["a"]),
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
-    size: () => Promise.resolve(1e12),
-    open: () =>
-      Promise.resolve(
-        new ReadableStream({
-          pull: (controller) => {
-            opened.resolve();
-            controller.enqueue(chunk.slice());
-          },
-          cancel: () => canceled.resolve(),
-        }, { highWaterMark: 0 }),
-      ),
-    referrers: () => Promise.resolve([]),
-  }, { idleTimeoutMs: IDLE_MS });
+  await using server = await serveRegistry(
+    contentWith({
+      size: () => Promise.resolve(1e12),
+      open: () =>
+        Promise.resolve(
+          new ReadableStream({
+            pull: (controller) => {
+              opened.resolve();
+              controller.enqueue(chunk.slice());
+            },
+            cancel: () => canceled.resolve(),
+          }, { highWaterMark: 0 }),
+        ),
+    }),
+    { idleTimeoutMs: IDLE_MS },
+  );
   using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
   const path = `/v2/a/blobs/sha256:${"0".repeat(64)}`;
 
@@ -110,21 +109,23 @@ Deno.test("serveRegistry() closes a connection that does not read", async () => 
   await time.passUntil(IDLE_MS, canceled.promise);
 });
 
-Deno.test("serveRegistry() waits for its own content as long as that takes", async () => {
-  using time = manualTime();
+/** Content whose list of repositories waits for the test. */
+function slowCatalog() {
   const asked = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<readonly string[]>();
-  await using server = await serveRegistry({
+  const content = contentWith({
     repositories: () => {
       asked.resolve();
       return ready.promise;
     },
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
-    size: () => Promise.resolve(undefined),
-    open: () => Promise.reject(new Deno.errors.NotFound()),
-    referrers: () => Promise.resolve([]),
-  }, { idleTimeoutMs: IDLE_MS });
+  });
+  return { content, asked, ready };
+}
+
+Deno.test("serveRegistry() waits for its own content as long as that takes", async () => {
+  using time = manualTime();
+  const { content, asked, ready } = slowCatalog();
+  await using server = await serveRegistry(content, { idleTimeoutMs: IDLE_MS });
   // Another connection begins and ends in the meantime.
   const response = fetch(`${server.url}/v2/_catalog`);
   await asked.promise;
@@ -137,19 +138,8 @@ Deno.test("serveRegistry() waits for its own content as long as that takes", asy
 
 Deno.test("serveRegistry() answers requests that are sent before the answers are read", async () => {
   using time = manualTime();
-  const asked = Promise.withResolvers<void>();
-  const ready = Promise.withResolvers<readonly string[]>();
-  await using server = await serveRegistry({
-    repositories: () => {
-      asked.resolve();
-      return ready.promise;
-    },
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
-    size: () => Promise.resolve(undefined),
-    open: () => Promise.reject(new Deno.errors.NotFound()),
-    referrers: () => Promise.resolve([]),
-  }, { idleTimeoutMs: IDLE_MS });
+  const { content, asked, ready } = slowCatalog();
+  await using server = await serveRegistry(content, { idleTimeoutMs: IDLE_MS });
   const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
   const answered = Promise.withResolvers<void>();
@@ -171,10 +161,7 @@ Deno.test("serveRegistry() answers requests that are sent before the answers are
 Deno.test("serveRegistry() begins a request when the ones before it have ended", async () => {
   let open = 0;
   let most = 0;
-  const content: RegistryContent = {
-    repositories: () => Promise.resolve(["a"]),
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
+  const content = contentWith({
     size: () => Promise.resolve(10),
     open: () => {
       most = Math.max(most, ++open);
@@ -189,8 +176,7 @@ Deno.test("serveRegistry() begins a request when the ones before it have ended",
         }, { highWaterMark: 0 }),
       );
     },
-    referrers: () => Promise.resolve([]),
-  };
+  });
   await using server = await serveRegistry(content, { idleTimeoutMs: 200 });
   const request = `GET /v2/a/blobs/sha256:${"0".repeat(64)} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
@@ -307,12 +293,7 @@ function cancelable() {
   return {
     canceled: () => count,
     content: {
-      repositories: () => Promise.resolve([]),
-      tags: () => Promise.resolve([]),
-      resolve: () => Promise.resolve(undefined),
-      size: () => Promise.resolve(undefined),
-      open: none,
-      referrers: () => Promise.resolve([]),
+      ...contentWith({ repositories: () => Promise.resolve([]), open: none }),
       mount: () => Promise.resolve(false),
       putManifest: none,
       deleteTag: none,
@@ -384,18 +365,14 @@ Deno.test("serveRegistry() cancels a body whose client left before the response 
   const opened = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
   const canceled = Promise.withResolvers<void>();
-  await using server = await serveRegistry({
-    repositories: () => Promise.resolve(["a"]),
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
+  await using server = await serveRegistry(contentWith({
     size: () => Promise.resolve(10),
     open: async () => {
       opened.resolve();
       await left.promise;
       return new ReadableStream({ cancel: () => canceled.resolve() }, { highWaterMark: 0 });
     },
-    referrers: () => Promise.resolve([]),
-  });
+  }));
   const path = `/v2/a/blobs/sha256:${"0".repeat(64)}`;
   {
     using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { createRegistryHandler, type RegistryContent } from "../../../registry/mod.ts";
+import { createRegistryHandler } from "../../../registry/mod.ts";
 import { digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
 import { buildArtifact, buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
 import { file, noise, tar } from "../../_support/tar.ts";
+import { contentWith } from "./_content.ts";
 
 const layer = tar(file("data", noise(200_000)));
 const image = buildImage({ layers: [layer], compression: "none" });
@@ -237,7 +238,7 @@ Deno.test("createRegistryHandler() splits referrers that do not fit into an inde
     annotations: { note: "x".repeat(2_000_000) },
   }));
   const split = createRegistryHandler(
-    fake({ referrers: () => Promise.resolve(many) }),
+    contentWith({ referrers: () => Promise.resolve(many) }),
   );
 
   const first = await split(new Request(`http://localhost/v2/a/referrers/${digest}`));
@@ -280,7 +281,7 @@ Deno.test("createRegistryHandler() calls onRequest() for every response", async 
 });
 
 Deno.test("createRegistryHandler() serves a repository under a name that is not listed", async () => {
-  const second = createRegistryHandler(fake({ tags: () => Promise.resolve(["v1"]) }));
+  const second = createRegistryHandler(contentWith({ tags: () => Promise.resolve(["v1"]) }));
 
   const response = await second(new Request("http://localhost/v2/second/manifests/none"));
 
@@ -290,7 +291,7 @@ Deno.test("createRegistryHandler() serves a repository under a name that is not 
 Deno.test("createRegistryHandler() responds 500 without details if the content fails", async () => {
   const secret = new Error("disk /secret/path is gone");
   const errors: unknown[] = [];
-  const broken = createRegistryHandler(fake({ resolve: () => Promise.reject(secret) }), {
+  const broken = createRegistryHandler(contentWith({ resolve: () => Promise.reject(secret) }), {
     onError: (error) => errors.push(error),
   });
 
@@ -302,7 +303,7 @@ Deno.test("createRegistryHandler() responds 500 without details if the content f
 });
 
 Deno.test("createRegistryHandler() answers 404 for a blob that disappears during the request", async () => {
-  const racing = createRegistryHandler(fake({
+  const racing = createRegistryHandler(contentWith({
     size: () => Promise.resolve(3),
     open: () => Promise.reject(new Deno.errors.NotFound("gone")),
   }));
@@ -316,7 +317,7 @@ Deno.test("createRegistryHandler() answers 404 for a blob that disappears during
 Deno.test("createRegistryHandler() cancels the source when the body is canceled", async () => {
   const canceled = Promise.withResolvers<unknown>();
   let pulls = 0;
-  const endless = createRegistryHandler(fake({
+  const endless = createRegistryHandler(contentWith({
     size: () => Promise.resolve(1e12),
     open: () =>
       Promise.resolve(
@@ -336,16 +337,3 @@ Deno.test("createRegistryHandler() cancels the source when the body is canceled"
   assertEquals(await canceled.promise, "enough");
   assert(pulls <= 2, `nobody reads, yet ${pulls} chunks were made`);
 });
-
-/** Content that consists of the overrides of a test. */
-function fake(parts: Partial<RegistryContent>): RegistryContent {
-  return {
-    repositories: () => Promise.resolve(["a"]),
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
-    size: () => Promise.resolve(undefined),
-    open: () => Promise.reject(new Deno.errors.NotFound()),
-    referrers: () => Promise.resolve([]),
-    ...parts,
-  };
-}

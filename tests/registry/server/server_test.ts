@@ -3,6 +3,7 @@ import { basicAuthentication, type RegistryContent, serveRegistry } from "../../
 import { byteStream } from "../../../store/host/byte_stream.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { file, noise, tar } from "../../_support/tar.ts";
+import { contentWith } from "./_content.ts";
 
 const layer = tar(file("data", noise(3_000_000)));
 const image = buildImage({ layers: [layer], compression: "none" });
@@ -173,10 +174,8 @@ Deno.test.each([
 /** Content with an endless blob, and the number of bytes read. */
 function endlessContent() {
   const state = { pulled: 0, canceled: false };
-  const endless: RegistryContent = {
+  const endless = contentWith({
     repositories: () => Promise.resolve(["app"]),
-    tags: () => Promise.resolve([]),
-    resolve: () => Promise.resolve(undefined),
     size: () => Promise.resolve(1e12),
     open: () =>
       Promise.resolve(
@@ -191,7 +190,6 @@ function endlessContent() {
           },
         }),
       ),
-    referrers: () => Promise.resolve([]),
-  };
+  });
   return { endless, state };
 }

@@ -22,6 +22,7 @@ const layer = image.layers[0]?.descriptor.digest ?? absent;
 const config = image.config.descriptor.digest;
 const { digest } = image.descriptor;
 const OCI = { "content-type": OCI_MANIFEST };
+const PUT = { end: "7a", method: "PUT", headers: OCI, body: image.bytes };
 const NONE = "00000000-0000-4000-8000-000000000000";
 
 /** A request, and the response that the specification requires. */
@@ -196,12 +197,7 @@ const ROWS: readonly Row[] = [
     status: 201,
     then: ["HEAD", `/a/blobs/${sha512}`, 200],
   },
-  {
-    end: "6",
-    method: "PUT",
-    path: `UPLOAD?digest=${digestOf(blob.slice(0, 100))}`,
-    status: 201,
-  },
+  { end: "6", method: "PUT", path: `UPLOAD?digest=${digestOf(blob.slice(0, 100))}`, status: 201 },
   {
     end: "6",
     method: "PUT",
@@ -238,11 +234,8 @@ const ROWS: readonly Row[] = [
   },
 
   {
-    end: "7a",
-    method: "PUT",
+    ...PUT,
     path: "/a/manifests/v2",
-    headers: OCI,
-    body: image.bytes,
     status: 201,
     has: { location: `/v2/a/manifests/${digest}`, "docker-content-digest": digest },
     then: ["GET", "/a/manifests/v2", 200],
@@ -275,24 +268,8 @@ const ROWS: readonly Row[] = [
     code: "MANIFEST_BLOB_UNKNOWN",
     then: ["GET", "/a/manifests/v2", 404],
   },
-  {
-    end: "7a",
-    method: "PUT",
-    path: "/b/manifests/v1",
-    headers: OCI,
-    body: image.bytes,
-    status: 404,
-    code: "MANIFEST_BLOB_UNKNOWN",
-  },
-  {
-    end: "7a",
-    method: "PUT",
-    path: `/a/manifests/${absent}`,
-    headers: OCI,
-    body: image.bytes,
-    status: 400,
-    code: "DIGEST_INVALID",
-  },
+  { ...PUT, path: "/b/manifests/v1", status: 404, code: "MANIFEST_BLOB_UNKNOWN" },
+  { ...PUT, path: `/a/manifests/${absent}`, status: 400, code: "DIGEST_INVALID" },
   {
     end: "7a",
     method: "PUT",
@@ -333,40 +310,20 @@ const ROWS: readonly Row[] = [
     status: 413,
     code: "SIZE_INVALID",
   },
+  { ...PUT, path: "/a/manifests/.v2", status: 400, code: "TAG_INVALID" },
   {
-    end: "7a",
-    method: "PUT",
-    path: "/a/manifests/.v2",
-    headers: OCI,
-    body: image.bytes,
-    status: 400,
-    code: "TAG_INVALID",
-  },
-  {
+    ...PUT,
     end: "7b",
-    method: "PUT",
     path: `/a/manifests/${digest}?tag=1&tag=1.2`,
-    headers: OCI,
-    body: image.bytes,
     status: 201,
     has: { "oci-tag": "1, 1.2" },
     then: ["GET", "/a/manifests/1.2", 200],
   },
+  { ...PUT, end: "7b", path: `/a/manifests/${digest}?tag=-`, status: 400, code: "TAG_INVALID" },
   {
+    ...PUT,
     end: "7b",
-    method: "PUT",
-    path: `/a/manifests/${digest}?tag=-`,
-    headers: OCI,
-    body: image.bytes,
-    status: 400,
-    code: "TAG_INVALID",
-  },
-  {
-    end: "7b",
-    method: "PUT",
     path: `/a/manifests/${digest}?${Array.from({ length: 101 }, (_, i) => `tag=${i}`).join("&")}`,
-    headers: OCI,
-    body: image.bytes,
     status: 414,
     code: "TAG_INVALID",
   },

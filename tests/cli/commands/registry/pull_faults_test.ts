@@ -7,6 +7,7 @@ import {
   endless,
   extraBytes,
   type FaultRule,
+  type FaultyRegistry,
   faultyRegistry,
   missingBytes,
   on,
@@ -186,22 +187,36 @@ Deno.test("oci pull downloads every byte once over a connection that breaks afte
   assertLessOrEqual(registry.bytesSent("blob"), 24 * MIB * 1.05);
 });
 
-Deno.test("oci pull resumes a killed download", async () => {
-  await using store = await makeTempDir();
-  const image = imageOf(16 * MIB);
-  const content = new MemoryContent().add("app", "1", image);
-  const slow = on({ kind: "blob", method: "GET" }, trickle(256 * 1024, 10));
-  await using registry = faultyRegistry(content, [slow]);
+/** A registry with an image of 16 MiB, which it sends slowly. */
+function slowRegistry(): FaultyRegistry {
+  const content = new MemoryContent().add("app", "1", imageOf(16 * MIB));
+  return faultyRegistry(content, [
+    on({ kind: "blob", method: "GET" }, trickle(256 * 1024, 10)),
+  ]);
+}
+
+/** Kills a pull after a quarter of the image, and returns its arguments. */
+async function killPull(
+  store: string,
+  { host }: FaultyRegistry,
+  ...options: readonly string[]
+): Promise<readonly string[]> {
   const args = [
-    ...["pull", "--store", store.path, "--platform=linux/amd64", "--progress=json"],
-    "--connections=1",
-    `${registry.host}/app:1`,
+    ...["pull", "--store", store, "--platform=linux/amd64", "--progress=json", ...options],
+    `${host}/app:1`,
   ];
   let child: Deno.ChildProcess | undefined;
   const killed = runOci(args, { onStart: (started) => child = started });
-  await until(async () => await ingested(store.path) > 4 * MIB);
+  await until(async () => await ingested(store) > 4 * MIB);
   child?.kill("SIGKILL");
   assertEquals((await killed).signal, "SIGKILL");
+  return args;
+}
+
+Deno.test("oci pull resumes a killed download", async () => {
+  await using store = await makeTempDir();
+  await using registry = slowRegistry();
+  const args = await killPull(store.path, registry, "--connections=1");
   const kept = await ingested(store.path);
   registry.heal();
   const sentBefore = registry.requests.length;
@@ -217,19 +232,8 @@ Deno.test("oci pull resumes a killed download", async () => {
 
 Deno.test("oci pull resumes the ranges of a killed download", async () => {
   await using store = await makeTempDir();
-  const image = imageOf(16 * MIB);
-  const content = new MemoryContent().add("app", "1", image);
-  const slow = on({ kind: "blob", method: "GET" }, trickle(256 * 1024, 10));
-  await using registry = faultyRegistry(content, [slow]);
-  const args = [
-    ...["pull", "--store", store.path, "--platform=linux/amd64", "--progress=json"],
-    `${registry.host}/app:1`,
-  ];
-  let child: Deno.ChildProcess | undefined;
-  const killed = runOci(args, { onStart: (started) => child = started });
-  await until(async () => await ingested(store.path) > 4 * MIB);
-  child?.kill("SIGKILL");
-  assertEquals((await killed).signal, "SIGKILL");
+  await using registry = slowRegistry();
+  const args = await killPull(store.path, registry);
   registry.heal();
   const sentBefore = registry.requests.length;
 
