@@ -15,7 +15,7 @@ import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 /** The promise is one second on an idle machine; this one may be busy. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 
 const image = buildImage({
   layers: [{ tar: tar(file("noise", noise(3_000_000))), compression: "none" }],
