@@ -128,6 +128,10 @@ export class HttpConnection implements Disposable {
     }
   }
 
+  /**
+   * Closes the connection. Over TLS, Deno keeps a socket with unsent bytes open until the server
+   * reads them or closes the connection.
+   */
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
