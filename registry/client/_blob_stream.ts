@@ -226,19 +226,16 @@ class BlobReader {
   async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
     const { memory } = this.#source;
     const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
-    let transfer: BlobTransfer | Error | undefined;
-    try {
-      this.#signal.throwIfAborted();
-      const { task } = this.#options;
-      transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
-      if (transfer instanceof BlobTransfer) {
-        memory.etag = transfer.etag ?? memory.etag;
-        this.#answered(transfer.isPartial, answer.latencyMs);
-      }
-      return transfer;
-    } finally {
-      if (!(transfer instanceof BlobTransfer)) answer[Symbol.dispose]();
-    }
+    using unused = new DisposableStack();
+    unused.use(answer);
+    this.#signal.throwIfAborted();
+    const { task } = this.#options;
+    const transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
+    if (!(transfer instanceof BlobTransfer)) return transfer;
+    memory.etag = transfer.etag ?? memory.etag;
+    this.#answered(transfer.isPartial, answer.latencyMs);
+    unused.move();
+    return transfer;
   }
 
   #answered(isPartial: boolean, latencyMs: number): void {

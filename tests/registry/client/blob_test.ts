@@ -524,6 +524,22 @@ Deno.test("RemoteClient.blob() ends the transfer when the stream is canceled", a
   assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
 });
 
+Deno.test("RemoteClient.blob() ends the transfer if the callback for its response fails", async () => {
+  await using scene = makeScene();
+  using client = testClient({ maxConnections: 1 });
+  const stream = await client.blob(scene.reference, scene.blob.descriptor, {
+    length: 10,
+    onAnswer: () => {
+      throw new Error("the disk is full");
+    },
+  });
+
+  await assertRejects(() => readAll(stream), Error, "the disk is full");
+
+  // The slot is free again.
+  assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
+});
+
 Deno.test("RemoteClient.blob() does not exceed maxConnections", async () => {
   let active = 0;
   let most = 0;
