@@ -56,9 +56,9 @@ export function describeFailedCall(error: Error): string | undefined {
   const verb = CALLS.get(call) ?? "use";
   const isNowhere = code === "ENOENT" && (verb === "create" || verb === "write");
   const cause = isNowhere ? "its directory does not exist" : CAUSES[code];
-  return path === undefined || cause === undefined
-    ? undefined
-    : `cannot ${verb} "${path}": ${cause}`;
+  if (path === undefined || cause === undefined) return undefined;
+  // The paths of a file tree are relative to its root.
+  return `cannot ${verb} ${path === "" ? "the target directory" : `"${path}"`}: ${cause}`;
 }
 
 /** A permission of Deno that is missing. */

@@ -37,3 +37,12 @@ Deno.test("describeFailedCall() leaves other errors alone", () => {
   assertEquals(describeFailedCall(new Deno.errors.NotFound("Cannot read 'x'")), undefined);
   assertEquals(describeFailedCall(new Error("failed: open '/x'")), undefined);
 });
+
+Deno.test("describeFailedCall() names the root of a file tree, whose path is empty", () => {
+  const error = new Error('Too many open files (os error 24): openat2 ""');
+
+  assertEquals(
+    describeFailedCall(Object.assign(error, { code: "EMFILE" })),
+    "cannot open the target directory: too many files are open",
+  );
+});
