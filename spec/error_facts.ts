@@ -13,7 +13,7 @@
  * - `"limit"`: the input exceeds a limit
  * - `"platform"`: the image has no variant for the platform
  * - `"unknown-user"`: the image has no such user or group
- * - `"no-command"`: the image names no command to run
+ * - `"no-command"`: there is no command to run
  *
  * Layers:
  *
@@ -33,14 +33,14 @@
  * Registries:
  *
  * - `"response"`: a registry, a token server or a CDN returned an unexpected response
- * - `"unauthorized"`: access is denied: the login is missing, wrong or not enough
+ * - `"unauthorized"`: access is denied: the login is missing, wrong or insufficient
  * - `"login-rejected"`: the credential of a login is rejected
  * - `"not-found"`: a repository, tag, manifest or blob does not exist or is hidden
  * - `"rate-limit"`: there were too many requests
  * - `"tag-deletion"`: the registry cannot delete tags
  * - `"network"`: there is no response, or the connection breaks
  * - `"credential-file"`: a credential file cannot be changed without data loss
- * - `"credential-place"`: no variable tells where the credential file is
+ * - `"credential-place"`: no environment variable specifies where the credential file is
  * - `"credential-helper"`: a credential helper failed
  * - `"registries-conf"`: a `registries.conf` file is damaged
  * - `"blocked"`: a `registries.conf` file blocks the registry or the image
@@ -51,13 +51,13 @@
  * - `"not-in-store"`: the store does not have the image
  * - `"partly-in-store"`: the store has only some platforms of the image
  * - `"missing-content"`: a layout or a store lacks content of an image
- * - `"no-image"`: a layout has no image, or several, where one was to be chosen
- * - `"store-place"`: no variable tells where the store is
+ * - `"no-image"`: a layout has no image, or several images to choose from
+ * - `"store-place"`: no environment variable specifies where the store is
  * - `"not-a-store"`: a directory is not a store
  * - `"untrusted-store"`: another user can write to the directory of a store
  * - `"store-file"`: a file of a store is damaged or cannot be trusted
  * - `"store-damaged"`: a document in the store is damaged
- * - `"store-read-only"`: a store that was opened for reading is to be written
+ * - `"store-read-only"`: a store that was opened for reading cannot be written
  * - `"no-locks"`: the file system of a store does not support locks
  * - `"disk-full"`: the disk or the quota of the user is full
  * - `"archive"`: an archive of images cannot be read
@@ -71,12 +71,12 @@
  * - `"not-a-directory"`: the path is not a directory
  * - `"busy"`: another process uses the directory
  * - `"leftover"`: the directory has an entry that may be a leftover of a killed process
- * - `"foreign-file"`: another program wrote into the directory meanwhile
- * - `"bundle-exists"`: there is a bundle already
+ * - `"foreign-file"`: another program has written to the directory in the meantime
+ * - `"bundle-exists"`: the directory already contains a bundle
  * - `"bundle-unknown"`: the store has no record of the bundle
  * - `"bundle-moved"`: the bundle was moved or copied
  * - `"bundle-running"`: a container of the bundle runs or may run
- * - `"mounted"`: something is mounted in a directory that is to be removed
+ * - `"mounted"`: something is mounted in a directory to remove
  * - `"unmount"`: a mount of a bundle cannot be undone
  * - `"overlay"`: overlays cannot be mounted
  * - `"working-directory"`: the working directory of the container is not a directory
@@ -241,6 +241,11 @@ export function errorCode(error: unknown): string | undefined {
   // The errors of this package have codes too.
   if (!(error instanceof Error) || !("code" in error) || isExplained(error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Adds the code of an operating system error, such as `ENOENT`, to an error. */
+export function withCode(error: Error, code: string): Error {
+  return Object.assign(error, { code });
 }
 
 /** Whether the disk, its inodes or the quota of the user were used up. */

@@ -25,9 +25,9 @@ export async function copyLocations(
 ): Promise<CopiedImage> {
   const [from, to] = [locationOf(source), locationOf(target)];
   const { client, sourceAuth, targetAuth, onWarning, signal } = options;
-  using own = client === undefined ? new RemoteClient() : undefined;
+  using stack = new DisposableStack();
   const common = {
-    client: client ?? own as RemoteClient,
+    client: client ?? stack.use(new RemoteClient()),
     onWarning,
     signal,
     output: options.output,

@@ -20,9 +20,9 @@ export async function packAndPush(
 ): Promise<CopiedImage> {
   const { client, auth, onWarning, signal } = options;
   const { dryRun, jobs, onProgress } = options;
-  using own = client === undefined ? new RemoteClient() : undefined;
+  using stack = new DisposableStack();
   const endpoint: EndpointOptions = {
-    client: client ?? own as RemoteClient,
+    client: client ?? stack.use(new RemoteClient()),
     auth,
     onWarning,
     signal,

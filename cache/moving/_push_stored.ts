@@ -37,12 +37,12 @@ export async function pushStored(
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const part = await choosePart(store, source, found, options);
-  using own = client === undefined ? new RemoteClient() : undefined;
+  using stack = new DisposableStack();
   const mounts = to.transport === "docker"
     ? await storedMounts(store, to.reference)
     : new Map<string, string>();
   await using goal = await openCopyTarget(to, {
-    client: client ?? own as RemoteClient,
+    client: client ?? stack.use(new RemoteClient()),
     auth,
     onWarning,
     signal,

@@ -38,11 +38,11 @@ export async function bringArtifact(
     if (isWanted) return await describe(store, named, known, true);
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
-  using own = client === undefined ? new RemoteClient() : undefined;
+  using stack = new DisposableStack();
   await using source = opened !== undefined && isArchiveLocation(location)
     ? sourceOfArchive(opened, location)
     : await openCopySource(location, {
-      client: client ?? own as RemoteClient,
+      client: client ?? stack.use(new RemoteClient()),
       auth,
       caCerts,
       onWarning,

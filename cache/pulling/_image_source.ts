@@ -39,13 +39,14 @@ export async function openImageSource(
   const hashes = new LayoutHashCache(store);
   const caches = new LayoutImageCache(store, { jobs });
   if (location.transport === "docker") {
-    const own = client === undefined ? new RemoteClient() : undefined;
+    const stack = new DisposableStack();
+    const images = client ?? stack.use(new RemoteClient());
     return {
       reference: location.reference,
       options: imageOptions,
       store,
-      puller: new CachingPuller(hashes, caches, client ?? own as RemoteClient),
-      [Symbol.dispose]: () => own?.[Symbol.dispose](),
+      puller: new CachingPuller(hashes, caches, images),
+      [Symbol.dispose]: () => stack.dispose(),
     };
   }
   const local = await openLocalImages(location, store, imageOptions.signal);

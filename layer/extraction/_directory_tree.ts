@@ -1,3 +1,4 @@
+import { withCode } from "../../spec/error_facts.ts";
 import { NameTable } from "../trees/name_table.ts";
 import { openUpDirectory } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
@@ -101,7 +102,7 @@ export class DirectoryTree {
     this.#tree = tree;
     this.#imply = imply;
     const status = tree.status("");
-    if (status === undefined) throw new Deno.errors.NotFound(`"${tree.root}" is gone`);
+    if (status === undefined) throw new Deno.errors.NotFound(`"${tree.root}" no longer exists`);
     this.root = this.#open("", undefined, status);
     this.root.isOwn = tree.list("").length === 0;
     this.#last = this.root;
@@ -210,12 +211,8 @@ export class DirectoryTree {
     }
     if (!make) return undefined;
     if (status !== undefined && byLink) {
-      throw Object.assign(
-        new Deno.errors.NotADirectory(
-          `a symbolic link in its parent leads to "${path}", which is not a directory`,
-        ),
-        { code: "ENOTDIR" },
-      );
+      const problem = `a symbolic link in its parent leads to "${path}", which is not a directory`;
+      throw withCode(new Deno.errors.NotADirectory(problem), "ENOTDIR");
     }
     return this.#imply(location);
   }

@@ -1,4 +1,5 @@
 import { errorCode } from "../../spec/error_facts.ts";
+import { childPath } from "../trees/clean_path.ts";
 import { LinkFreePaths } from "../trees/link_free_paths.ts";
 import {
   copyDirectoryMetadata,
@@ -78,7 +79,7 @@ class LayerMerge {
     const upper = isStaged ? this.#openUp(staged) : undefined;
     const merged = upper === undefined ? undefined : this.#place(path, marks);
     for (const [name, inner] of marks?.children ?? []) {
-      const child = joinName(path, name);
+      const child = childPath(path, name);
       if (merged?.has(name)) continue;
       if (this.#tree.status(join(this.#to, child))?.type !== "directory") continue;
       this.#mergeDirectory(child, false, inner);
@@ -105,7 +106,7 @@ class LayerMerge {
   #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
     const names = new Set<string>();
     for (const { name, isDirectory } of this.#tree.entries(join(this.#from, path))) {
-      const child = joinName(path, name);
+      const child = childPath(path, name);
       if (isDirectory) this.#placeDirectory(child, marks?.children.get(name));
       else this.#placeOther(child);
       names.add(name);
@@ -138,7 +139,7 @@ class LayerMerge {
   /** Grants access to a directory; `settleDirectory` restores its mode. */
   #openUp(path: string): FileStatus {
     const status = this.#tree.status(path);
-    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
+    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" no longer exists`);
     openUpDirectory(this.#tree, path, status);
     return status;
   }
@@ -186,8 +187,4 @@ function newMarks(): Marks {
 
 function join(root: string, path: string): string {
   return path === "" ? root : `${root}/${path}`;
-}
-
-function joinName(path: string, name: string): string {
-  return path === "" ? name : `${path}/${name}`;
 }

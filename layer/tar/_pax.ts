@@ -43,7 +43,7 @@ export function parsePax(body: Uint8Array, offset: number): Map<string, Uint8Arr
       const isOffset = key === "GNU.sparse.offset";
       const text = decodeName(value);
       if ((sparse.length % 2 === 0) !== isOffset || text.includes(",")) {
-        throw new TarError("its sparse map in the extended header is damaged", { offset });
+        throw new TarError("the sparse map in the extended header is invalid", { offset });
       }
       sparse.push(text);
     } else {
@@ -73,19 +73,19 @@ function parseRecord(body: Uint8Array, at: number, offset: number): PaxRecord {
   const end = at + length;
   // NaN fails these comparisons as well.
   if (!(end <= body.length && start + 1 < end) || start === at || body[end - 1] !== NEWLINE) {
-    throw new TarError("a record of its extended header has an invalid length", { offset });
+    throw new TarError("a record of the extended header has an invalid length", { offset });
   }
   const record = body.subarray(start + 1, end - 1);
   const equals = record.indexOf(EQUALS);
   const key = decodeName(record.subarray(0, Math.max(equals, 0)));
   const value = record.subarray(equals + 1);
   if (key === "" || key.includes("\0")) {
-    throw new TarError("a record of its extended header has no key, or a key with a NUL byte", {
+    throw new TarError("a record of the extended header has no key, or a key with a NUL byte", {
       offset,
     });
   }
   if (TEXT_KEYS.has(key) && value.includes(0)) {
-    throw new TarError(`the record "${key}" of its extended header contains a NUL byte`, {
+    throw new TarError(`the record "${key}" of the extended header contains a NUL byte`, {
       offset,
     });
   }

@@ -155,7 +155,7 @@ export class SparseMap {
   }
 
   #damaged(): TarError {
-    return new TarError("its sparse map is damaged", { offset: this.#offset });
+    return new TarError("the sparse map is invalid", { offset: this.#offset });
   }
 }
 

@@ -1,6 +1,11 @@
 /** Size of a block. A header is one block, and bodies are padded to whole blocks. */
 export const BLOCK = 512;
 
+/** Returns the number of bytes, 0 to 511, that pad a body to whole blocks. */
+export function paddingSize(size: number): number {
+  return (BLOCK - size % BLOCK) % BLOCK;
+}
+
 const SPACE = 0x20;
 const ZERO = 0x30;
 

@@ -4,7 +4,7 @@ import { ExtendedHeaders, isExtended } from "./_extended.ts";
 import { SparseMap } from "./_sparse.ts";
 import { type Entry, readEntry } from "./_tar_entry.ts";
 import { TarError } from "./tar_error.ts";
-import { BLOCK, checkBlock, parseNumber } from "./tar_fields.ts";
+import { BLOCK, checkBlock, paddingSize, parseNumber } from "./tar_fields.ts";
 import type { TarHeader, TarSegment, TarSink } from "./tar_header.ts";
 import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts";
 
@@ -176,7 +176,7 @@ export class TarParser {
 
   #refuseFailed(): void {
     if (this.#state !== "failed") return;
-    throw new TarError("the parser has failed before", { offset: this.#base });
+    throw new TarError("the parser already failed", { offset: this.#base });
   }
 
   #failWidowed(offset: number): never {
@@ -200,7 +200,7 @@ export class TarParser {
     while (at < last && chunk[at] === 0) at++;
     if (at === last && this.#base + at <= MAX_EMPTY_BYTES) return;
     throw new TarError(
-      "it begins like an empty tar archive, but more follows, so it is something else",
+      "it begins like an empty tar archive, but other data follows",
       {
         offset: this.#base + at,
       },
@@ -236,10 +236,12 @@ export class TarParser {
     const check = checkBlock(block, at);
     if (check === "zero") return this.#readZero();
     if (check === "damaged") {
-      throw new TarError("the checksum of its header is invalid", { offset });
+      throw new TarError("the checksum of the header is invalid", { offset });
     }
     if (this.#state === "second zero block") {
-      throw new TarError("a single zero block precedes it", { offset });
+      throw new TarError("it follows a single zero block, but two zero blocks end an archive", {
+        offset,
+      });
     }
     this.#readHeader(block, at, offset);
   }
@@ -254,11 +256,11 @@ export class TarParser {
     const flag = String.fromCharCode(block[at + 156] as number);
     if (isExtended(flag) || flag === "V") {
       const size = parseNumber(block, at + 124, at + 136);
-      if (!(size >= 0)) throw new TarError("the size in its header is damaged", { offset });
+      if (!(size >= 0)) throw new TarError("the size in the header is invalid", { offset });
       if (flag === "V") this.#extended.take(offset);
       else this.#extended.begin(offset, flag, size);
       this.#remaining = size;
-      this.#padding = paddingOf(size);
+      this.#padding = paddingSize(size);
       if (flag === "V") this.#skip();
       else this.#state = "extended header";
       if (size === 0) this.#endAside();
@@ -271,7 +273,7 @@ export class TarParser {
     const entry = readEntry(block, at, this.#extended.take(offset), this.#limits);
     this.#entry = entry;
     this.#remaining = entry.stored;
-    this.#padding = paddingOf(entry.stored);
+    this.#padding = paddingSize(entry.stored);
     if (entry.sparse !== undefined) return this.#readSparse(entry, block, at);
     this.#beginBody(entry.header, entry.stored === 0 ? [] : [{ offset: 0, size: entry.stored }]);
   }
@@ -292,7 +294,7 @@ export class TarParser {
 
   #failSparse(): never {
     const { offset = this.#base, path } = this.#entry?.header ?? {};
-    throw new TarError("its sparse map is truncated", { offset, entry: path });
+    throw new TarError("the sparse map is truncated", { offset, entry: path });
   }
 
   #beginSparse(): void {
@@ -360,8 +362,4 @@ export class TarParser {
       this.#entry = undefined;
     }
   }
-}
-
-function paddingOf(size: number): number {
-  return (BLOCK - size % BLOCK) % BLOCK;
 }

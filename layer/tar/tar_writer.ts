@@ -1,4 +1,5 @@
 import { encodeName } from "../file_name.ts";
+import { BLOCK, paddingSize } from "./tar_fields.ts";
 import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
 
 /** Header of an entry to write. Only the type and the name are required. */
@@ -68,7 +69,6 @@ export interface TarHeaderInput extends Pick<TarHeader, "path" | "segments" | "t
 /** A header in which each value is known. */
 type CompleteHeader = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
 
-const BLOCK = 512;
 const ENCODER = new TextEncoder();
 /** Permissions of entries without a mode. */
 const MODES: Partial<Record<TarEntryType, number>> = { directory: 0o755, symlink: 0o777 };
@@ -171,27 +171,16 @@ export function tarHeader(input: TarHeaderInput): Uint8Array<ArrayBuffer> {
  * ```
  */
 export function tarPadding(size: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array((BLOCK - size % BLOCK) % BLOCK);
+  return new Uint8Array(paddingSize(size));
 }
 
 function completeHeader(input: TarHeaderInput): CompleteHeader {
   const { type, path, segments, linkname = "", mode = MODES[type] ?? 0o644 } = input;
   const { uid = 0, gid = 0, size = 0, mtime = 0, mtimeNs = 0 } = input;
   const { devmajor = 0, devminor = 0, xattrs = new Map() } = input;
-  const times = { mtime, mtimeNs };
   return {
-    type,
-    path,
-    segments,
-    linkname,
-    mode,
-    uid,
-    gid,
-    size,
-    ...times,
-    devmajor,
-    devminor,
-    xattrs,
+    ...{ type, path, segments, linkname, mode, uid, gid, size },
+    ...{ mtime, mtimeNs, devmajor, devminor, xattrs },
   };
 }
 

@@ -1,4 +1,4 @@
-import { errorCode } from "../../spec/error_facts.ts";
+import { errorCode, withCode } from "../../spec/error_facts.ts";
 import type {
   FileStatus,
   FileTree,
@@ -231,7 +231,7 @@ function runHelper(command: string, args: readonly string[]): void {
   }
   if (result.success) return;
   const message = new TextDecoder().decode(result.stderr).trim();
-  throw Object.assign(new Deno.errors.PermissionDenied(message), { code: "EPERM" });
+  throw withCode(new Deno.errors.PermissionDenied(message), "EPERM");
 }
 
 function made(make: () => void): boolean {
@@ -290,5 +290,5 @@ function refuseBytes(name: string): void {
 }
 
 function notSupported(message: string): Error {
-  return Object.assign(new Deno.errors.NotSupported(message), { code: "EOPNOTSUPP" });
+  return withCode(new Deno.errors.NotSupported(message), "EOPNOTSUPP");
 }

@@ -30,6 +30,11 @@ export function parentPath(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
+/** Returns the path of a name in a directory, which is `""` for the root. */
+export function childPath(directory: string, name: string): string {
+  return directory === "" ? name : `${directory}/${name}`;
+}
+
 /** Whether no component can be empty, `.` or `..`; a fast path for most names. */
 function isClean(name: string): boolean {
   return name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/") &&

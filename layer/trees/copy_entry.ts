@@ -1,3 +1,4 @@
+import { withCode } from "../../spec/error_facts.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { SELINUX_XATTR } from "./host_xattrs.ts";
 
@@ -7,7 +8,7 @@ const BUFFER_BYTES = 262_144;
 export function copyEntry(from: FileTree, source: string, to: FileTree, path: string): void {
   const status = from.status(source);
   if (status === undefined) {
-    throw Object.assign(new Deno.errors.NotFound(`"${source}" is gone`), { code: "ENOENT" });
+    throw withCode(new Deno.errors.NotFound(`"${source}" no longer exists`), "ENOENT");
   }
   if (status.type === "file") return copyFile(from, source, status, to, path);
   if (status.type === "symlink") to.makeSymlink(path, from.readLink(source));
@@ -33,7 +34,7 @@ function copyFile(
     using reader = from.openFile(source);
     using copy = to.createFile(path);
     if (copy === undefined) {
-      throw Object.assign(new Deno.errors.AlreadyExists(`"${path}" is there`), { code: "EEXIST" });
+      throw withCode(new Deno.errors.AlreadyExists(`"${path}" already exists`), "EEXIST");
     }
     const buffer = new Uint8Array(BUFFER_BYTES);
     let size = 0;

@@ -1,4 +1,4 @@
-import { parentPath } from "./clean_path.ts";
+import { childPath, parentPath } from "./clean_path.ts";
 import type { FileTree } from "./file_tree.ts";
 import { OpenedDirectories } from "./opened_directories.ts";
 
@@ -36,8 +36,7 @@ export class LinkFreePaths implements Disposable {
   }
 
   #at(path: string): string {
-    if (this.#root === "" || path === "") return this.#root || path;
-    return `${this.#root}/${path}`;
+    return path === "" ? this.#root : childPath(this.#root, path);
   }
 
   [Symbol.dispose](): void {

@@ -1,3 +1,4 @@
+import { withCode } from "../../spec/error_facts.ts";
 import { encodeName } from "../file_name.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
@@ -155,7 +156,7 @@ export class MemoryTree implements FileTree {
   makeLink(path: string, target: string): void {
     const file = this.#get(target);
     const name = this.#make(path, file.type, 0);
-    if (name === undefined) throw failure(new Deno.errors.AlreadyExists(path), "EEXIST");
+    if (name === undefined) throw withCode(new Deno.errors.AlreadyExists(path), "EEXIST");
     name.file = file.ino;
     file.nlink++;
   }
@@ -175,9 +176,9 @@ export class MemoryTree implements FileTree {
   /** Removes an entry that is not a directory with content. */
   unlink(path: string): void {
     const name = this.#find(path);
-    if (name === undefined) throw gone(path);
+    if (name === undefined) throw notFound(path);
     // A later directory with the same number would inherit the content.
-    if (name.first !== 0) throw failure(new Error(`"${path}" is not empty`), "ENOTEMPTY");
+    if (name.first !== 0) throw withCode(new Error(`"${path}" is not empty`), "ENOTEMPTY");
     const file = this.#file(name);
     this.#nodes.detach(name);
     this.#lastPath = "";
@@ -199,14 +200,17 @@ export class MemoryTree implements FileTree {
   [Symbol.dispose](): void {}
 
   #make(path: string, type: FileType, mode: number): Node | undefined {
-    if (!isPath(path)) throw failure(new Error("its path is too long"), "ENAMETOOLONG");
+    if (!isPath(path)) throw withCode(new Error("its path is too long"), "ENAMETOOLONG");
     const number = this.#directory(path);
-    if (number === 0) throw gone(path);
+    if (number === 0) throw notFound(path);
     const name = path.slice(path.lastIndexOf("/") + 1);
     if (this.#nodes.find(number, name) !== 0) return undefined;
     const parent = this.#nodes.at(number);
     if (parent.type !== "directory") {
-      throw failure(new Deno.errors.NotADirectory(`"${path}" is in no directory`), "ENOTDIR");
+      throw withCode(
+        new Deno.errors.NotADirectory(`the parent of "${path}" is not a directory`),
+        "ENOTDIR",
+      );
     }
     const node = this.#nodes.add(parent, name, type, mode);
     node.setPlace(this.place.layer, this.place.offset);
@@ -216,7 +220,7 @@ export class MemoryTree implements FileTree {
   /** Returns the file at a path, which may be a hard link. */
   #get(path: string): Node {
     const name = this.#find(path);
-    if (name === undefined) throw gone(path);
+    if (name === undefined) throw notFound(path);
     return this.#file(name);
   }
 
@@ -275,10 +279,6 @@ function isPath(path: string): boolean {
   return path.length * 3 < PATH_MAX || encodeName(path).length < PATH_MAX;
 }
 
-function gone(path: string): Error {
-  return failure(new Deno.errors.NotFound(`"${path}" is gone`), "ENOENT");
-}
-
-function failure(error: Error, code: string): Error {
-  return Object.assign(error, { code });
+function notFound(path: string): Error {
+  return withCode(new Deno.errors.NotFound(`"${path}" does not exist`), "ENOENT");
 }

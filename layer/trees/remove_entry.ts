@@ -1,3 +1,4 @@
+import { withCode } from "../../spec/error_facts.ts";
 import { parentPath } from "./clean_path.ts";
 import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileTree } from "./file_tree.ts";
@@ -15,7 +16,7 @@ function remove(tree: FileTree, path: string, device: () => number | undefined):
   const { dev } = status;
   if (device() !== dev) {
     // A mounted file system is not part of the tree.
-    throw Object.assign(new Deno.errors.Busy(`"${path}" is a mount point`), { code: "EBUSY" });
+    throw withCode(new Deno.errors.Busy(`"${path}" is a mount point`), "EBUSY");
   }
   openUpDirectory(tree, path, status);
   for (const name of tree.list(path)) remove(tree, `${path}/${name}`, () => dev);

@@ -1,3 +1,5 @@
+import { withCode } from "../../spec/error_facts.ts";
+
 /** Maximum number of symbolic links in a path, as in the kernel. */
 export const MAX_LINKS = 40;
 
@@ -49,10 +51,8 @@ export function walkPath<Place extends object>(
       continue;
     }
     if (++links > MAX_LINKS) {
-      throw Object.assign(
-        new Deno.errors.FilesystemLoop(`too many symbolic links in "${path}"`),
-        { code: "ELOOP" },
-      );
+      const error = new Deno.errors.FilesystemLoop(`too many symbolic links in "${path}"`);
+      throw withCode(error, "ELOOP");
     }
     if (next.startsWith("/")) place = root;
     parts.push(...next.split("/").reverse());

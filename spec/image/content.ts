@@ -48,8 +48,8 @@ export interface ContentSource {
     options?: BlobReadOptions,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**
-   * Lists the manifests whose `subject` is a document: signatures, SBOMs, attestations. Absent
-   * where a source keeps none.
+   * Lists the manifests whose `subject` is a document: signatures, SBOMs, attestations. Sources
+   * that keep none lack this method.
    *
    * @param descriptor The document.
    * @param options Signal.
@@ -60,7 +60,7 @@ export interface ContentSource {
 /** A target for content. Stored content is always complete and verified. */
 export interface ContentTarget {
   /**
-   * Returns whether the content is there, so that it need not be pushed.
+   * Returns whether the target already has the content.
    *
    * @param descriptor What to look for.
    * @param options Signal.
@@ -98,7 +98,7 @@ export interface NamedSource extends ContentSource {
 
 /** Options for {@linkcode NamedTarget.tag}. */
 export interface TagContentOptions extends ContentOptions {
-  /** Opens the bytes of the document, for a target that takes a name only together with them. */
+  /** Opens the bytes of the document, for a target that accepts a name only together with the bytes. */
   readonly open?: OpenContent | undefined;
 }
 
@@ -121,8 +121,8 @@ export interface NamedTarget extends ContentTarget {
    */
   tag(name: string, descriptor: Descriptor, options?: TagContentOptions): Promise<void>;
   /**
-   * Stores a document and names it in one step, where that saves one. Absent where it saves
-   * nothing: then `push` and `tag` do it.
+   * Stores a document and names it in one step. Targets that need two steps lack this method; use
+   * `push` and `tag` instead.
    *
    * @param name The name.
    * @param descriptor The document.

@@ -120,7 +120,7 @@ function expand(names: readonly string[]): ReadonlySet<string> {
       action: `change capability ${JSON.stringify(name)}`,
       subject: name,
       problem: "it is not listed in capabilities(7)",
-      advice: 'Write a name such as "NET_ADMIN"',
+      advice: 'Use a name such as "NET_ADMIN"',
       option: "capabilities",
     });
   }));

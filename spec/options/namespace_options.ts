@@ -63,9 +63,9 @@ export function withHostname(hostname: string): SpecOption {
   if (length < 1 || length > 64 || hostname.includes("\0")) {
     throw explainedError(RangeError, {
       code: "invalid-argument",
-      action: `name the host ${JSON.stringify(hostname)}`,
+      action: `set host name ${JSON.stringify(hostname)}`,
       subject: hostname,
-      problem: "names must have 1 to 64 bytes",
+      problem: "host names must have 1 to 64 bytes and no NUL byte",
       option: "hostname",
     });
   }

@@ -70,11 +70,11 @@ function settleSpec(draft: SpecDraft): ContainerSpec {
   );
   // An empty string is not a command, and the errors of runtimes are misleading.
   if (!spec.process.args?.[0]) {
-    throw new OciError("it names no command", {
+    throw new OciError("there is no command to run", {
       code: "no-command",
       action: `make a configuration for ${pending.image}`,
       subject: pending.image,
-      advice: "Name the command to run",
+      advice: "Specify the command to run",
       option: "args",
     });
   }

@@ -66,9 +66,9 @@ export function defaultSeccompProfile(
   if (architectures === undefined) {
     throw explainedError(RangeError, {
       code: "invalid-argument",
-      action: `filter the system calls of ${JSON.stringify(architecture)}`,
+      action: `create a seccomp profile for ${JSON.stringify(architecture)}`,
       subject: architecture,
-      problem: `there are profiles for ${[...ARCHITECTURES.keys()].join(", ")} only`,
+      problem: `the supported architectures are ${[...ARCHITECTURES.keys()].join(", ")}`,
       advice: "Use a custom profile, or none",
       option: "seccomp",
     });

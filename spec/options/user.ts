@@ -40,14 +40,14 @@ export class UnknownUserError extends OciError {
   /** Unknown name. */
   readonly account: string;
 
-  /** Creates the error; `image` is the name that it shows. */
+  /** Creates the error; `image` is the name of the image in the message. */
   constructor(kind: "user" | "group", account: string, image: string) {
     const file = kind === "user" ? "/etc/passwd" : "/etc/group";
-    super(`its ${file} has no line for it`, {
+    super(`it is not in ${file}`, {
       code: "unknown-user",
       action: `find ${kind} ${JSON.stringify(account)} in ${image}`,
       subject: account,
-      advice: "Choose a name that it has, or a number",
+      advice: `Use a ${kind} of the image, or the ID of a ${kind}`,
       option: "user",
     });
     this.kind = kind;

@@ -1,5 +1,6 @@
 import { openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { withCode } from "../../spec/error_facts.ts";
 
 /** A container may nest directories deeper than the kernel takes a path: 4096 bytes. */
 const MAX_PATH_LENGTH = 1024;
@@ -41,7 +42,7 @@ class Remover {
     const status = tree.status(path);
     if (status === undefined) return;
     if (status.dev !== this.#device) {
-      throw Object.assign(new Deno.errors.Busy(`"${path}" is a mount point`), { code: "EBUSY" });
+      throw withCode(new Deno.errors.Busy(`"${path}" is a mount point`), "EBUSY");
     }
     openUpDirectory(tree, path, status);
     if (path.length > MAX_PATH_LENGTH) {

@@ -1,6 +1,6 @@
 import type { WhiteoutMark } from "../../layer/extraction/whiteout.ts";
 import type { TarEntryType } from "../../layer/tar/tar_header.ts";
-import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { childPath, cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import {
   DEPENDENCY,
   MAX_INDEX_BYTES,
@@ -124,7 +124,7 @@ class RowArranger {
     if (directory === from) return;
     let path = from;
     for (const name of directory.slice(from === "" ? 0 : from.length + 1).split("/")) {
-      path += path === "" ? name : `/${name}`;
+      path = childPath(path, name);
       this.addedBytes += RECORD_BYTES + path.length;
       this.#push(newRow(path, undefined, UNDESCRIBED | DEPENDENCY));
     }

@@ -1,6 +1,7 @@
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import { decodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -60,7 +61,7 @@ export class LayerIndex implements LayerListing {
       if (mark.kind !== "whiteout" && mark.kind !== "opaque") continue;
       const { directory } = mark;
       if (mark.kind === "opaque") this.#opaque.add(directory);
-      else this.#removed.add(directory === "" ? mark.name : `${directory}/${mark.name}`);
+      else this.#removed.add(childPath(directory, mark.name));
       if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(directory);
     }
     for (let number = 0; number < this.#rows; number++) {

@@ -1,6 +1,6 @@
 import type { TarEntryType, TarSegment } from "../../layer/tar/tar_header.ts";
 import { tarHeader, type TarHeaderInput } from "../../layer/tar/tar_writer.ts";
-import { parentPath } from "../../layer/trees/clean_path.ts";
+import { childPath, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 
@@ -68,7 +68,7 @@ export class ArchiveOrder {
     let path = this.#way.at(-1) ?? "";
     const rest = path === "" ? directory : directory.slice(path.length + 1);
     for (const name of rest === "" ? [] : rest.split("/")) {
-      path += path === "" ? name : `/${name}`;
+      path = childPath(path, name);
       const { ino } = this.#statusOf(path);
       this.#way.push(path);
       if (this.#written.has(ino)) this.#late.add(ino);
@@ -83,7 +83,7 @@ export class ArchiveOrder {
 
   #statusOf(path: string): FileStatus {
     const status = this.#tree.status(path);
-    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
+    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" no longer exists`);
     return status;
   }
 }

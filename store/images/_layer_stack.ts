@@ -1,4 +1,4 @@
-import { parentPath } from "../../layer/trees/clean_path.ts";
+import { childPath, parentPath } from "../../layer/trees/clean_path.ts";
 import { hides, type LayerListing, type ListedEntry } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";
 
@@ -195,7 +195,7 @@ export class LayerStack {
     for (const { layer, path: directory, entry: part } of parts) {
       const marks = this.#marksAbove(layer);
       for (const [name, entry] of part.children()) {
-        const path = directory === "" ? name : `${directory}/${name}`;
+        const path = childPath(directory, name);
         const inner = { layer, path, entry };
         const at = found.get(name);
         if (removed.has(name) || at?.isOpen === false) continue;

@@ -1,4 +1,5 @@
 import type { StagedLayer } from "../../layer/extraction/staged_layer.ts";
+import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
@@ -23,7 +24,7 @@ export class StagedListing implements LayerListing {
     this.#removed = new Set([
       ...opaque,
       ...whiteouts.flatMap(({ directory, name }) => {
-        return name === undefined ? [] : [directory === "" ? name : `${directory}/${name}`];
+        return name === undefined ? [] : [childPath(directory, name)];
       }),
     ]);
     this.#opaque = new Set(whiteouts.flatMap(({ directory, name }) => {
@@ -106,7 +107,7 @@ export class StagedEntry implements ListedEntry {
 
   *children(): Generator<readonly [string, ListedEntry], void, void> {
     for (const name of this.#tree.names(this.#path)) {
-      const path = this.#path === "" ? name : `${this.#path}/${name}`;
+      const path = childPath(this.#path, name);
       const status = this.#tree.status(path);
       if (status === undefined) continue;
       yield [name, new StagedEntry(this.#tree, this.#undescribed, path, status)];

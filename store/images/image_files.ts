@@ -1,3 +1,4 @@
+import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
@@ -327,7 +328,7 @@ function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, v
       continue;
     }
     const [name, entry] = value;
-    const path = top.directory === "" ? name : `${top.directory}/${name}`;
+    const path = childPath(top.directory, name);
     yield { layer: 0, path, entry };
     if (entry.type === "directory") {
       open.push({ directory: path, entries: entriesOf(path)[Symbol.iterator]() });

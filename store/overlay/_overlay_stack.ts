@@ -36,6 +36,6 @@ export function copyRootMetadata(upper: string, layers: readonly ExtractedLayer[
   using modelTree = openFileTree(model.path);
   using modelRoot = modelTree.open("");
   const status = modelTree.status("");
-  if (status === undefined) throw new Deno.errors.NotFound(`"${model.path}" is gone`);
+  if (status === undefined) throw new Deno.errors.NotFound(`"${model.path}" no longer exists`);
   copyDirectoryMetadata(modelRoot, root, status, isOverlayXattr);
 }

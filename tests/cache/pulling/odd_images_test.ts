@@ -151,7 +151,7 @@ const IMAGES: readonly OddImage[] = [
   {
     name: "an image without a command",
     built: image({ configBlob: { config: null } }),
-    refused: { from: "bundle", message: "it names no command" },
+    refused: { from: "bundle", message: "there is no command to run" },
   },
   {
     name: "an image for Windows only",

@@ -146,7 +146,7 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new UnknownUserError("user", "ann", "a"),
-    line: 'cannot find user "ann" in a: its /etc/passwd has no line for it. ' +
+    line: 'cannot find user "ann" in a: it is not in /etc/passwd. ' +
       "Choose another user with --user, by name or number",
   },
   {

@@ -94,7 +94,7 @@ Deno.test.each([
   assertThrows(
     () => newSpec(withImageConfig(image, "", "", { image: "a/b:1" })),
     OciError,
-    "Cannot make a configuration for a/b:1: it names no command. Name the command to run",
+    "Cannot make a configuration for a/b:1: there is no command to run. Specify the command to run",
   );
   assertEquals(newSpec(withImageConfig(image), withArgs(["a"])).process.args, ["a"]);
 });

@@ -330,7 +330,7 @@ Deno.test("oci bundle --user accepts a name whose file is behind a link of a low
   assertArrayIncludes(config.process.env, ["HOME=/home/app"]);
 });
 
-Deno.test("oci bundle fails if the image names no command", async () => {
+Deno.test("oci bundle fails if there is no command to run", async () => {
   await using place = await makePlace();
 
   const { code, stderr } = await place.oci(
@@ -338,7 +338,7 @@ Deno.test("oci bundle fails if the image names no command", async () => {
   );
 
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "it names no command. Specify the command with --arg");
+  assertStringIncludes(stderr, "there is no command to run. Specify the command with --arg");
 });
 
 Deno.test("oci bundle leaves a directory with content unchanged", async () => {
