@@ -181,7 +181,6 @@ export function errorMessage({ action, problem, advice }: Omit<ErrorFacts, "code
  *
  * @param ErrorClass Class of the error.
  * @param facts Facts, from which the message is made.
- * @param options The cause, if there is one.
  */
 export function explainedError<T extends Error>(
   ErrorClass: new (message: string, options?: ErrorOptions) => T,

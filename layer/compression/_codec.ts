@@ -6,7 +6,6 @@ export interface Codec<IsSync extends boolean = boolean> extends Disposable {
    * Decodes bytes. Yields views of the output, each valid until the next one, and returns the
    * number of input bytes that follow the end of the member.
    *
-   * @param bytes The bytes.
    * @param offset Offset of the bytes in the blob, for seek points.
    */
   decode(

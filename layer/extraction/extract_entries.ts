@@ -8,8 +8,6 @@ import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
  * for a tree in memory.
  *
  * @param headers The entries, in the order of the archive.
- * @param tree The tree.
- * @param options Extraction options.
  * @returns What was done and what was skipped.
  * @throws {ExtractError} If an entry cannot be extracted.
  */

@@ -42,7 +42,6 @@ const MAX_DIRECTORIES = 100_000;
  * it into them.
  *
  * @param extract Extracts the entries into an empty directory with the given options.
- * @param options Extraction options.
  * @returns The staged layer; `undefined` if its entries depend on the layers below, for example by
  * a hard link, so that it must be extracted over them.
  */

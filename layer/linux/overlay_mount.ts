@@ -62,7 +62,6 @@ const STRING_BYTES = 255;
  *
  * @param lowers Lower directories, **the top one first**, at most {@linkcode MAX_OVERLAY_LOWERS}.
  * @param target Mount point.
- * @param options Upper directory and mount options.
  * @throws {LimitError} If there are too many directories.
  * @throws {Deno.errors.NotSupported} If the native backend is not available.
  * @throws {Deno.errors.PermissionDenied} If the process may not mount.

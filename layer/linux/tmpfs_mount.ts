@@ -21,7 +21,6 @@ export interface TmpfsMountOptions {
  * Mounts a tmpfs that only the current user can access.
  *
  * @param target The directory to mount it at.
- * @param options Size and source.
  * @throws {Deno.errors.NotSupported} If the native backend is not available.
  * @throws {Deno.errors.PermissionDenied} If the process may not mount.
  * @throws {RangeError} If the size is not a positive integer.

@@ -144,7 +144,6 @@ export class SparseMap {
   /**
    * Validates the complete map.
    *
-   * @param size Size of the file.
    * @param stored Size of the content in the archive. Excess bytes are ignored, as in GNU tar.
    * @throws {TarError} If a segment exceeds the file, or the segments exceed the content.
    */

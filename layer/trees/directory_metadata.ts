@@ -39,8 +39,6 @@ export function settleDirectory(
  * Grants the owner of a directory full access, so that an unprivileged owner can change it. The
  * caller restores the mode.
  *
- * @param tree The tree.
- * @param path Path of the directory.
  * @param status Metadata of the directory.
  * @returns Whether the mode has changed.
  */
