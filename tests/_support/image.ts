@@ -16,6 +16,7 @@ import {
   parsePlatform,
   type Platform,
 } from "../../spec/mod.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
 import { type Content, gzip, toUint8Array, zstd } from "./tar.ts";
 
 /** Bytes and their descriptor. */
@@ -228,6 +229,16 @@ export function jsonBlob(
 export function withBlobs(manifest: BuiltBlob, blobs: readonly BuiltBlob[]): Built {
   const all = [...blobs, manifest].map((blob) => [blob.descriptor.digest, blob] as const);
   return { ...manifest, blobs: new Map(all) };
+}
+
+/** Puts the blobs of documents into a store, which gives them no names. */
+export async function putBlobs(
+  store: Pick<ContentStore, "putBytes">,
+  ...built: readonly Pick<Built, "blobs">[]
+): Promise<void> {
+  for (const { descriptor, bytes } of built.flatMap(({ blobs }) => [...blobs.values()])) {
+    await store.putBytes(descriptor, bytes);
+  }
 }
 
 export { MemoryContent } from "./memory_content.ts";

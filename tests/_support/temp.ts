@@ -32,6 +32,11 @@ export async function makeTempDir(options: TempDirOptions = {}): Promise<TempDir
   };
 }
 
+/** Returns the names in a directory, sorted. */
+export async function namesIn(directory: string): Promise<readonly string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).sort();
+}
+
 async function sharedMemory(): Promise<string | undefined> {
   try {
     return (await Deno.stat(SHARED_MEMORY)).isDirectory ? SHARED_MEMORY : undefined;

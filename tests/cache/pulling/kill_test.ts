@@ -6,7 +6,7 @@ import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
 import { kill, runOci } from "../../_support/process.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 
 const BUILT = buildIndex([
   buildImage({ compression: "none", layers: [1, 2, 3, 4].map((i) => noise(i * 500_000, i)) }),
@@ -64,7 +64,7 @@ Deno.test.each(POINTS)("a pull that is killed at $at can be run again", async (p
   });
   assertEquals(image?.layers.length, 4);
   assertEquals(await new LayoutHashCache(store).hash(parseReference(reference)), digest);
-  assertEquals(await Array.fromAsync(Deno.readDir(directory.join("ingest"))), []);
+  assertEquals(await namesIn(directory.join("ingest")), []);
 });
 
 function isLarge(digest: Digest): boolean {

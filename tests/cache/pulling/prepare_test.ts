@@ -9,7 +9,7 @@ import { buildImage, MemoryContent } from "../../_support/image.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, tar, whiteout } from "../../_support/tar.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { overlayReason } from "../../store/bundles/_bundling.ts";
 
 const overlayTest = testUnless(await overlayReason());
@@ -37,8 +37,8 @@ overlayTest.each([
   const store = await ContentStore.open(scene.options.store);
   const requests = scene.registry.requests.length;
   await using bundle = await new OverlayBundler(store).bundle(image, "x");
-  const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs/etc`), (e) => e.name);
-  assertEquals(names.sort(), ["kept", "linked", "new"]);
+  const names = await namesIn(`${bundle.path}/rootfs/etc`);
+  assertEquals(names, ["kept", "linked", "new"]);
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/linked`), "kept");
   assertEquals(scene.registry.requests.length, requests);
 });
@@ -59,7 +59,7 @@ overlayTest(
 
     const store = await ContentStore.open(scene.options.store);
     await using bundle = await new OverlayBundler(store).bundle(image, "x");
-    const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`), (e) => e.name);
+    const names = await namesIn(`${bundle.path}/rootfs`);
     assertEquals(names, ["etc"]);
     assertEquals(await Deno.readFile(`${bundle.path}/rootfs/etc/large`), LARGE);
   },
@@ -74,8 +74,7 @@ overlayTest("prepare() leaves neither blob nor layer if a byte is wrong", async 
 
   const store = await ContentStore.open(scene.options.store);
   assertEquals(await store.references(), []);
-  const chains = await Array.fromAsync(Deno.readDir(`${scene.options.store}/chains`));
-  assertEquals(chains.map(({ name }) => name), []);
+  assertEquals(await namesIn(`${scene.options.store}/chains`), []);
 });
 
 overlayTest("prepare() also reports a layer that is already extracted", async () => {

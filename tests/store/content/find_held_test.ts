@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { findHeld } from "../../../store/content/find_held.ts";
 import { ContentStore, copyNamed, LayoutContent, prune } from "../../../store/mod.ts";
-import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -9,17 +9,13 @@ const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
 const OTHER = buildImage({ layers: [tar(file("b", "b"))], platform: "linux/arm64" });
 const BLOBS = [...IMAGE.blobs.values()].map(({ descriptor }) => descriptor);
 
-async function put(store: ContentStore, built: Built): Promise<void> {
-  for (const { descriptor, bytes } of built.blobs.values()) await store.putBytes(descriptor, bytes);
-}
-
 Deno.test("findHeld() repeats a lookup whose content is pruned before it is protected", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const other = await ContentStore.open(directory.path);
   let count = 0;
   const find = async () => {
-    await put(other, IMAGE);
+    await putBlobs(other, IMAGE);
     // Another process is faster.
     if (++count === 1) await prune(other);
     return count;
@@ -35,7 +31,7 @@ Deno.test("findHeld() repeats a lookup whose content is pruned before it is prot
 Deno.test("findHeld() protects until it is disposed of", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
-  await put(store, IMAGE);
+  await putBlobs(store, IMAGE);
 
   const held = await findHeld(store, () => Promise.resolve(), () => [IMAGE.descriptor], undefined);
   // A document protects what it references.
@@ -71,8 +67,8 @@ Deno.test("copyNamed() protects unnamed content at the target while another proc
   }));
   assert(source !== undefined && target !== undefined && other !== undefined);
   const index = buildIndex([IMAGE, OTHER]);
-  await put(source, index);
-  await put(target, IMAGE);
+  await putBlobs(source, index);
+  await putBlobs(target, IMAGE);
   using _hold = await target.hold();
   const contents = [new LayoutContent(source), new LayoutContent(target)] as const;
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { type BlobReadOptions, DigestMismatchError, OciError } from "../../../spec/mod.ts";
 import { ContentStore, type Ingestion, type IngestProgress } from "../../../store/mod.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { countingSource, randomBlob } from "./_blob_source.ts";
 
 const BLOB = randomBlob(1_000_000);
@@ -17,7 +17,7 @@ Deno.test("ingest() stores a blob under its digest and leaves no part", async ()
 
   assertEquals(status, "fetched");
   assertEquals(await Deno.readFile(store.blobPath(DESCRIPTOR.digest)), BYTES);
-  assertEquals(await names(directory.join("ingest")), []);
+  assertEquals(await namesIn(directory.join("ingest")), []);
 });
 
 Deno.test("ingest() does not fetch stored blobs", async () => {
@@ -142,8 +142,8 @@ Deno.test.each([
 
   assertEquals(error.expected, DESCRIPTOR.digest);
   assertEquals(error instanceof OciError, true);
-  assertEquals(await names(directory.join("blobs/sha256")), []);
-  assertEquals((await names(directory.join("ingest"))).length, kept);
+  assertEquals(await namesIn(directory.join("blobs/sha256")), []);
+  assertEquals((await namesIn(directory.join("ingest"))).length, kept);
 });
 
 Deno.test("ingest() completes a download after a short body", async () => {
@@ -283,7 +283,7 @@ Deno.test("ingest() uses a blob that another process has stored in the meantime"
   const { status } = await ingested;
 
   assertEquals([status, source.offsets], ["cached", []]);
-  assertEquals(await names(directory.join("ingest")), []);
+  assertEquals(await namesIn(directory.join("ingest")), []);
 });
 
 Deno.test("ingest() replaces a blob that is corrupt", async () => {
@@ -347,9 +347,4 @@ async function openWithPart(path: string, bytes: Uint8Array): Promise<ContentSto
   await store.ingest(other.descriptor, countingSource(other.bytes).open);
   await Deno.writeFile(`${path}/${PART}`, bytes);
   return store;
-}
-
-async function names(path: string): Promise<readonly string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(path));
-  return entries.map(({ name }) => name);
 }

@@ -2,17 +2,12 @@ import { assert, assertEquals } from "@std/assert";
 import { openFileOutput } from "../../../store/host/file_output.ts";
 import { TemporaryFile } from "../../../store/host/temporary_file.ts";
 import { posixTest } from "../../_support/skip.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 
 const PREFIX = ".oci-test-";
 
 function uuidName(): string {
   return `${PREFIX}${crypto.randomUUID()}`;
-}
-
-async function namesIn({ path }: TempDir): Promise<readonly string[]> {
-  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
-  return names.toSorted();
 }
 
 Deno.test("TemporaryFile disappears unless it is renamed", async () => {
@@ -26,7 +21,7 @@ Deno.test("TemporaryFile disappears unless it is renamed", async () => {
     await kept.rename(temp.join("kept"));
   }
 
-  assertEquals(await namesIn(temp), ["kept"]);
+  assertEquals(await namesIn(temp.path), ["kept"]);
   assertEquals((await Deno.stat(temp.join("kept"))).size, 5);
 });
 
@@ -40,7 +35,7 @@ Deno.test("TemporaryFile.removeDead() removes files that no process has open", a
   await file.removeDead();
 
   const paths = [other.path, file.path].toSorted();
-  assertEquals((await namesIn(temp)).map((name) => temp.join(name)), paths);
+  assertEquals((await namesIn(temp.path)).map((name) => temp.join(name)), paths);
 });
 
 posixTest("TemporaryFile.removeDead() keeps everything else", async () => {
@@ -62,7 +57,7 @@ posixTest("TemporaryFile.removeDead() keeps everything else", async () => {
     await file.removeDead();
   }
 
-  assertEquals(await namesIn(temp), [...names, directory, link].toSorted());
+  assertEquals(await namesIn(temp.path), [...names, directory, link].toSorted());
 });
 
 Deno.test("openFileOutput() removes the temporary files of killed processes", async () => {
@@ -71,10 +66,10 @@ Deno.test("openFileOutput() removes the temporary files of killed processes", as
   await Deno.writeTextFile(temp.join("theirs"), "whole");
 
   await using output = await openFileOutput(temp.join("new"), { prefix: PREFIX });
-  assertEquals((await namesIn(temp)).length, 2);
+  assertEquals((await namesIn(temp.path)).length, 2);
   await output.write(new TextEncoder().encode("all"));
   await output.commit();
 
-  assertEquals(await namesIn(temp), ["new", "theirs"]);
+  assertEquals(await namesIn(temp.path), ["new", "theirs"]);
   assert(await Deno.readTextFile(temp.join("new")) === "all");
 });

@@ -1,11 +1,14 @@
 import { type ContentStore, type Image, readImage } from "../../../store/mod.ts";
-import { buildImage, type BuildImageOptions, type BuiltImage } from "../../_support/image.ts";
+import {
+  buildImage,
+  type BuildImageOptions,
+  type BuiltImage,
+  putBlobs,
+} from "../../_support/image.ts";
 
 /** Puts an image into a store. */
 export async function storeImage(store: ContentStore, built: BuiltImage): Promise<Image> {
-  for (const { descriptor, bytes } of built.blobs.values()) {
-    await store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(store, built);
   const image = await readImage(store, built.descriptor.digest, built.platform, { maxLayers: 600 });
   if (image === undefined) throw new Error("the image is not complete");
   return image;

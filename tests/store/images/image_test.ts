@@ -17,7 +17,13 @@ import {
   validateImage,
 } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
+import {
+  buildImage,
+  buildIndex,
+  type Built,
+  type BuiltImage,
+  putBlobs,
+} from "../../_support/image.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
@@ -261,11 +267,7 @@ interface Stored extends AsyncDisposable {
 async function store(images: readonly (Built | BuiltImage)[]): Promise<Stored> {
   const directory: TempDir = await makeTempDir();
   const contents = await ContentStore.open(directory.path);
-  for (const built of images) {
-    for (const { descriptor, bytes } of built.blobs.values()) {
-      await contents.putBytes(descriptor, bytes);
-    }
-  }
+  await putBlobs(contents, ...images);
   return {
     contents,
     read: async ({ descriptor }) => {

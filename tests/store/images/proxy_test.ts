@@ -9,6 +9,7 @@ import {
   buildIndex,
   MemoryContent,
   nestedIndex,
+  putBlobs,
 } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -239,9 +240,7 @@ Deno.test("ProxyRegistryContent names an image of indexes that name each other a
 Deno.test("ProxyRegistryContent serves no image of another registry whose path names upstream", async () => {
   await using proxied = await setUp();
   const other = buildImage({ layers: [noise(99, 3)] });
-  for (const { descriptor, bytes } of other.blobs.values()) {
-    await proxied.store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(proxied.store, other);
   const path = `${proxied.upstream.replace(":", "_")}/team/app`;
   for (const tag of ["v1", "other"]) {
     await proxied.store.tag(`localhost/${path}:${tag}`, other.descriptor);

@@ -4,8 +4,15 @@ import { type Digest, DigestMismatchError, digestOf, OCI_LAYER } from "../../../
 import { ContentStore, prune, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { cuttingProxy } from "../../_support/cutting_proxy.ts";
-import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import {
+  blobOf,
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  type Built,
+  putBlobs,
+} from "../../_support/image.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 
 const IMAGE = buildImage({ layers: [noise(1000, 1)], platform: "linux/amd64" });
 const ARM64 = buildImage({ layers: [noise(1000, 2)], platform: "linux/arm64" });
@@ -268,9 +275,7 @@ async function setUp(images: readonly (readonly [string, Built])[] = []): Promis
   const directory = await makeTempDir({ large: true });
   const store = await ContentStore.open(directory.path);
   for (const [name, built] of images) {
-    for (const { descriptor, bytes } of built.blobs.values()) {
-      await store.putBytes(descriptor, bytes);
-    }
+    await putBlobs(store, built);
     await store.tag(name, built.descriptor);
   }
   return {
@@ -306,5 +311,5 @@ async function names(store: ContentStore): Promise<readonly string[]> {
 
 /** Files of uploads that have not ended. */
 async function parts({ path }: ContentStore): Promise<readonly string[]> {
-  return (await Array.fromAsync(Deno.readDir(`${path}/ingest`))).map(({ name }) => name);
+  return await namesIn(`${path}/ingest`);
 }

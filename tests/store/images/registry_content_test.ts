@@ -3,7 +3,13 @@ import { createRegistryHandler } from "../../../registry/mod.ts";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  type Built,
+  putBlobs,
+} from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "../content/_blob_source.ts";
 
@@ -145,9 +151,7 @@ async function serve(
   const unrelated = randomBlob(10);
   await store.putBytes(unrelated.descriptor, unrelated.bytes);
   for (const [name, built] of images) {
-    for (const { descriptor, bytes } of built.blobs.values()) {
-      await store.putBytes(descriptor, bytes);
-    }
+    await putBlobs(store, built);
     if (name !== undefined) await store.tag(name, built.descriptor);
     else await appendEntry(`${directory.path}/index.json`, built.descriptor);
   }

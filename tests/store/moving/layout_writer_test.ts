@@ -2,8 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { ContentStore } from "../../../store/mod.ts";
 import { LayoutWriter } from "../../../store/moving/_layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
-import { buildImage, type Built } from "../../_support/image.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { buildImage, type Built, putBlobs } from "../../_support/image.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 
 const [FIRST, SECOND] = [
   buildImage({ layers: [noise(1000)] }),
@@ -11,10 +11,6 @@ const [FIRST, SECOND] = [
 ];
 const LAYOUT = ["blobs", "index.json", "oci-layout"];
 const STORE = ["blobs", "index.json", "ingest", "locks", "oci-layout", "verified"];
-
-async function namesIn(path: string): Promise<readonly string[]> {
-  return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort();
-}
 
 async function push(writer: LayoutWriter, { blobs, descriptor: root }: Built, name: string) {
   for (const { descriptor, bytes } of blobs.values()) {
@@ -90,9 +86,7 @@ Deno.test("LayoutWriter leaves the directories to another writer that needs them
 Deno.test("LayoutWriter keeps the directories of a store", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.path);
-  for (const { descriptor, bytes } of FIRST.blobs.values()) {
-    await store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(store, FIRST);
   await store.tag("h.io/a:1", FIRST.descriptor);
 
   await using writer = await LayoutWriter.create(dir.path);

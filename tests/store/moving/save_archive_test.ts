@@ -16,8 +16,9 @@ import {
   buildIndex,
   type Built,
   nestedIndex,
+  putBlobs,
 } from "../../_support/image.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn, type TempDir } from "../../_support/temp.ts";
 import { IMAGE } from "../archives/_archives.ts";
 
 const ARM = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
@@ -25,14 +26,8 @@ const INDEX = buildIndex([IMAGE, ARM]);
 
 async function storeOf(dir: TempDir, ...built: readonly Built[]): Promise<ContentStore> {
   const store = await ContentStore.open(dir.join("store"));
-  for (const { descriptor, bytes } of built.flatMap(({ blobs }) => [...blobs.values()])) {
-    await store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(store, ...built);
   return store;
-}
-
-async function namesIn(path: string): Promise<readonly string[]> {
-  return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort();
 }
 
 Deno.test.each<{ format: "oci-archive" | "docker-archive" }>([

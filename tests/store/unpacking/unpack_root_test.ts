@@ -5,12 +5,13 @@ import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
-import { buildImage } from "../../_support/image.ts";
+import { buildImage, putBlobs } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import "../../_support/native_backend.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, noise, tar } from "../../_support/tar.ts";
+import { namesIn } from "../../_support/temp.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
 import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
 
@@ -18,10 +19,6 @@ const ONE_FILE = imageOf(fakeLayers([tar(file("a", "x"))]));
 /** More than fits the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
 const WORK = ".oci-unpack";
-
-async function namesIn(directory: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
-}
 
 /** Names of the records in a store. */
 async function recordsOf({ store }: UnpackBox): Promise<readonly string[]> {
@@ -115,7 +112,7 @@ Deno.test("unpackImage() unpacks an entry with the name of the work directory", 
 
   await unpackImage(box.store, image, box.root);
 
-  assertEquals((await namesIn(box.root)).sort(), [WORK, "b"]);
+  assertEquals(await namesIn(box.root), [WORK, "b"]);
   assertEquals(await Deno.readTextFile(`${box.root}/${WORK}/f`), "x");
   assertEquals(await recordsOf(box), []);
 });
@@ -203,7 +200,7 @@ for (const force of [false, true]) {
 
     release();
     await first;
-    assertEquals((await namesIn(box.root)).sort(), ["d", "last"]);
+    assertEquals(await namesIn(box.root), ["d", "last"]);
   });
 }
 
@@ -280,14 +277,14 @@ posixTest(
     const calls = Number(stdout);
     assert(calls > 5, stderr);
     const published = [WORK, "d", "e"];
-    assertEquals((await namesIn(whole.root)).sort(), published);
+    assertEquals(await namesIn(whole.root), published);
     let leftovers = 0;
     for (let at = 1; at <= calls; at++) {
       await using box = await makeUnpackBox();
 
       assertEquals((await unpackKilled(box, at)).signal, "SIGKILL");
 
-      const names = (await namesIn(box.root)).sort();
+      const names = await namesIn(box.root);
       if (names.join() === published.join() && !await exists(`${box.root}/${WORK}/0`)) {
         // Only times and modes of the directory itself may be missing.
         await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError);
@@ -316,12 +313,12 @@ posixTest.each<{ what: string; change: (root: string) => Promise<void> }>([
     await unpackKilled(box, at);
   }
   await change(box.root);
-  const before = (await namesIn(box.root)).sort();
+  const before = await namesIn(box.root);
 
   const again = () => unpackImage(box.store, ONE_FILE, box.root);
   await assertRejects(again, UnpackError, "not empty");
 
-  assertEquals((await namesIn(box.root)).sort(), before);
+  assertEquals(await namesIn(box.root), before);
 });
 
 mountTest(
@@ -332,9 +329,7 @@ mountTest(
     mountTmpfs(box.store.path, { sizeBytes: 1024 * 1024 });
     using _mount = { [Symbol.dispose]: () => unmountTree(box.store.path) };
     const image = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
-    for (const { descriptor, bytes } of image.blobs.values()) {
-      await box.store.putBytes(descriptor, bytes);
-    }
+    await putBlobs(box.store, image);
     const stored = await readImage(box.store, image.descriptor.digest, image.platform);
     assert(stored !== undefined);
     const filler = new Uint8Array(1024);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { exists } from "@std/fs";
 import { ContentStore, fsck } from "../../../store/mod.ts";
-import { buildImage, buildIndex } from "../../_support/image.ts";
+import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -13,7 +13,7 @@ const NAME = "example.com/a:1";
 async function makeStore() {
   const directory = await makeTempDir();
   const store = await ContentStore.open(directory.join("store"));
-  for (const { descriptor, bytes } of IMAGE.blobs.values()) await store.putBytes(descriptor, bytes);
+  await putBlobs(store, IMAGE);
   await store.tag(NAME, IMAGE.descriptor);
   return {
     store,

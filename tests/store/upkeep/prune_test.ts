@@ -4,7 +4,7 @@ import { LayoutHashCache, LayoutImageCache } from "../../../cache/mod.ts";
 import { parseReference } from "../../../registry/mod.ts";
 import { type Descriptor, digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
 import { ContentStore, prune, readImage, StoreError } from "../../../store/mod.ts";
-import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { buildImage, buildIndex, type Built, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -20,9 +20,7 @@ async function makeStore() {
     store,
     directory,
     async put(built: Built, name?: string): Promise<void> {
-      for (const { descriptor, bytes } of built.blobs.values()) {
-        await store.putBytes(descriptor, bytes);
-      }
+      await putBlobs(store, built);
       if (name !== undefined) await store.tag(name, built.descriptor);
     },
     async has(built: Built): Promise<boolean> {
