@@ -104,7 +104,7 @@ async function describe(
 ): Promise<PulledArtifact> {
   const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
   if (bytes === undefined) {
-    throw new OciError("it has been removed meanwhile", {
+    throw new OciError("it was removed from the store in the meantime", {
       code: "missing-content",
       action: `read ${digest} from "${store.path}"`,
       subject: digest,

@@ -26,7 +26,7 @@ export interface PullForUseOptions<T> {
    */
   readonly jobs?: number | undefined;
   /**
-   * Returns the result for a stored image if there is nothing to do, so that nothing has to be
+   * Returns the result for a stored image if there is nothing to do, so that nothing must be
    * protected against pruning.
    */
   readonly find?: ((image: RemoteImage) => Promise<T | undefined>) | undefined;

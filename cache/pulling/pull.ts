@@ -25,7 +25,7 @@ export interface PulledImage extends Image {
 }
 
 /**
- * Pulls an image into the store unless it is there already, and returns it.
+ * Pulls an image into the store if it is not stored yet, and returns it.
  *
  * {@linkcode CachingPuller} does the same with custom caches and clients. An image in another OCI
  * image layout, `oci:DIR[:NAME]` or `oci:DIR@DIGEST`, is copied from there; the default policy is

@@ -40,7 +40,7 @@ export interface CodecOptions {
   readonly fail: Fail;
   /** Base-2 logarithm of the largest zstd window. */
   readonly windowLog: number;
-  /** Recorder for positions at which gzip data can be decoded from; not every codec finds them. */
+  /** Recorder of positions at which gzip decoding can start; not every codec finds them. */
   readonly seekPoints?: SeekPointRecorder | undefined;
   /** Allocates memory to decode into. With it, outputs may be transferred. */
   readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;

@@ -23,8 +23,8 @@ const MAX_WINDOW_LOG = 31;
 /** Options for {@linkcode LayerDecompressor}. */
 export interface LayerDecompressorOptions extends DecompressorOptions {
   /**
-   * Recorder for positions at which gzip data can be decompressed from later. The data of other
-   * formats has none, and neither has that of runtimes without a synchronous codec.
+   * Recorder of positions at which decompression of gzip data can start later. It records nothing
+   * for other formats, or if the runtime has no synchronous codec.
    */
   readonly seekPoints?: SeekPointRecorder | undefined;
 }

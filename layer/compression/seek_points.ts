@@ -71,8 +71,8 @@ export class SeekPointRecorder {
 }
 
 /**
- * Finds out how many bits of the last used byte belong to the next deflate block, which zlib does
- * not tell: the number with which a block with dynamic Huffman codes begins (RFC 1951, section
+ * Finds out how many bits of the last used byte belong to the next deflate block, because zlib does
+ * not report it: the number at which a block with dynamic Huffman codes begins (RFC 1951, section
  * 3.2.7).
  *
  * @returns The number; `undefined` if there is none, or several.

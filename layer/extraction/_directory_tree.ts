@@ -63,7 +63,7 @@ export class Directory {
   /**
    * Returns the location of a name in the directory.
    *
-   * @param path A path that may already be that of the location. It may also lead here through symlinks.
+   * @param path A path that may be the path of the location, or lead to it through symlinks.
    */
   locate(name: string, path = ""): EntryLocation {
     const begin = this.path;

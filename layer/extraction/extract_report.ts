@@ -21,7 +21,7 @@ export interface ExtractReport {
    * the layer was extracted alone, they hide the metadata of the layers below.
    */
   readonly impliedDirectories: readonly string[];
-  /** Those of them that never had an entry, and inherit metadata from the layers below. */
+  /** Those of them that never got an entry, and inherit metadata from the layers below. */
   readonly undescribedDirectories: readonly string[];
   /**
    * Those of them that exist only to hold whiteouts of a layer that was extracted alone. They must

@@ -26,7 +26,7 @@ export interface StagedLayer {
   readonly whiteouts: readonly LayerWhiteout[];
   /** Directories that had content before they had an entry. */
   readonly implied: readonly string[];
-  /** Those of them that never had an entry, and keep the metadata of the layers below. */
+  /** Those of them that never got an entry, and keep the metadata of the layers below. */
   readonly undescribed: readonly string[];
   /** Directories that replaced another entry of the layer, which hides everything below. */
   readonly opaque: readonly string[];

@@ -21,15 +21,16 @@ export interface PushContentOptions extends ContentOptions {
    * Called with the number of transferred bytes, which decreases when a transfer starts again.
    */
   readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Called when an attempt failed and another one follows. */
+  /** Called when an attempt has failed and is repeated. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
 /**
  * A source of content, such as a repository of a registry, a store or an archive.
  *
- * A descriptor whose media type is that of a manifest or an index is a document; every other one is
- * a blob. A source that keeps the two apart, as a registry does, uses the media type for that.
+ * A descriptor with the media type of a manifest or an index describes a document; every other one
+ * describes a blob. A source that keeps the two apart, such as a registry, uses the media type to
+ * tell which it is.
  */
 export interface ContentSource {
   /**
@@ -75,7 +76,7 @@ export interface ContentTarget {
    * @param open Opens the bytes.
    * @param options Signal and callbacks.
    * @returns `"mounted"` if the target had the bytes elsewhere and read none of `open`.
-   * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
+   * @throws {DigestMismatchError} If the bytes do not match the descriptor.
    */
   push(
     descriptor: Descriptor,

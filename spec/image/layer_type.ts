@@ -2,7 +2,7 @@ import { OciError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
-/** Thrown when the media type of a layer is not that of a tar archive that can be read. */
+/** Thrown when the media type of a layer does not denote a tar archive that can be read. */
 export class LayerTypeError extends OciError {
   /** Digest of the layer. */
   readonly layer: string;
@@ -22,7 +22,7 @@ export class LayerTypeError extends OciError {
 }
 
 /**
- * Checks that the media type of a layer is that of a tar archive, compressed or not.
+ * Checks that the media type of a layer denotes a tar archive, compressed or not.
  *
  * Other content could be taken for an archive: a file system image begins with zeros, as an empty
  * archive does.

@@ -81,7 +81,7 @@ export function layerMediaType(mediaType: string): LayerMediaType | undefined {
 }
 
 /**
- * Whether a media type is that of an index (a multi-platform image).
+ * Whether a media type denotes an index (a multi-platform image).
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI index or a Docker manifest list.
@@ -99,7 +99,7 @@ export function isIndexMediaType(mediaType: string): boolean {
 }
 
 /**
- * Whether a media type is that of a manifest (of one platform's image, or an artifact).
+ * Whether a media type denotes a manifest (of an image for one platform, or of an artifact).
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI manifest or a Docker manifest of schema 2.
@@ -117,7 +117,7 @@ export function isManifestMediaType(mediaType: string): boolean {
 }
 
 /**
- * Whether a media type is that of a document that refers to other content: a manifest or an index.
+ * Whether a media type denotes a document that references other content: a manifest or an index.
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI or a Docker manifest or index.
@@ -135,7 +135,7 @@ export function isDocumentMediaType(mediaType: string): boolean {
 }
 
 /**
- * Whether a media type is that of an image config, rather than an artifact's.
+ * Whether a media type denotes the config of an image, not of an artifact.
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI or a Docker image config.

@@ -6,7 +6,7 @@ import type { Index } from "./manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
 
 /**
- * Rates how well an image for one platform runs on another one.
+ * Rates how well an image for one platform runs on another.
  *
  * @param offered Platform of the image.
  * @param wanted Platform to run on.

@@ -17,7 +17,7 @@ export class ArchiveFile implements Disposable {
   /** Its size in bytes. */
   readonly size: number;
   readonly #file: Deno.FsFile;
-  /** Seeking and reading are two calls, which must not interleave with those of another reader. */
+  /** Serializes readers: seeking and reading are two calls, which must not interleave. */
   #last: Promise<unknown> = Promise.resolve();
 
   /** Takes over an open file. */

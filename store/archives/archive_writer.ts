@@ -74,7 +74,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   readonly #directories = new Set<string>();
   readonly #manifests = new Map<Digest, Manifest>();
   readonly #tagged: NamedDocument[] = [];
-  /** Documents that are about another one, such as signatures. */
+  /** Documents about other documents, such as signatures. */
   readonly #referrers: Descriptor[] = [];
   /** Parts of indexes. */
   readonly #parts = new Set<Digest>();

@@ -172,7 +172,7 @@ export class ImageArchive implements NamedSource, Disposable {
       return fail("absent", names === "" ? wanted : `${wanted}, only ${names}`);
     }
     if (more.some(({ descriptor }) => descriptor.digest !== first.descriptor.digest)) {
-      return fail("ambiguous", names === "" ? "it has several images" : `it has several: ${names}`);
+      return fail("ambiguous", `it has several images${names && `: ${names}`}`);
     }
     return first;
   }

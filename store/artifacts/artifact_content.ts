@@ -88,7 +88,7 @@ export class ArtifactContent implements ContentSource {
    * the last part does.
    * @param options Type, annotations, subject.
    * @returns The artifact.
-   * @throws {ArtifactFileError} If a path is not that of a regular file, or two get the same name.
+   * @throws {ArtifactFileError} If a path is not a regular file, or two files get the same name.
    */
   static async pack(
     files: readonly ArtifactFile[],

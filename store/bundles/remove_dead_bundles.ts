@@ -44,7 +44,7 @@ export interface RemoveDeadBundlesOptions {
  *
  * @param store The directory of the store.
  * @param options Dry run and an abort signal.
- * @returns The removed bundles, and those of killed processes that stay.
+ * @returns The removed bundles, and the bundles of killed processes that stay.
  *
  * @example Remove the dead bundles of an empty store
  * ```ts

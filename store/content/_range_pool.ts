@@ -4,7 +4,7 @@ import type { RateClock } from "./_rate_clock.ts";
 export interface RangeJob {
   /** Number of bytes that no connection fetches yet. */
   readonly unassigned: number;
-  /** Number of bytes that another connection would fetch sooner than the one that does. */
+  /** Number of bytes that another connection would fetch sooner than the current one. */
   readonly stealable: number;
   /** Fetches one range. Never rejects: the job reports a failure itself. */
   fetchNext(connection: PooledConnection): Promise<void>;

@@ -195,7 +195,7 @@ export class ContentStore {
   }
 
   /**
-   * Downloads a blob into the store unless it is there and intact. Replaces a corrupt blob.
+   * Downloads a blob if the store does not have it intact. Replaces a corrupt blob.
    *
    * One task or process downloads a blob; others that need it wait, and take over if the download
    * fails. Resumes an interrupted download.
@@ -203,7 +203,7 @@ export class ContentStore {
    * @param descriptor The blob.
    * @param open Opens its bytes at an offset, such as `(options) => layer.compressed(options)`.
    * @param options Callbacks and an abort signal.
-   * @returns Whether the blob was fetched, and how much of it was there before.
+   * @returns Whether the blob was fetched, and how much of it the store already had.
    * @throws {DigestMismatchError} If the bytes do not match the descriptor. They are discarded,
    * unless the download merely ended early.
    * @throws {DiskFullError} If the disk is full; the downloaded part is kept.

@@ -12,7 +12,7 @@ const REHASH_BYTES = 1024 * 1024;
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {
   /**
-   * Expected digest algorithm. The bytes are hashed again if the digest uses another one.
+   * Expected digest algorithm. If the digest uses another, the bytes are hashed again.
    *
    * @default {"sha256"}
    */

@@ -117,7 +117,7 @@ export interface IngestTarget {
  */
 const downloads = new SingleFlight<IngestProgress>();
 
-/** Downloads a blob into the store unless it is there. Concurrent tasks share one download. */
+/** Downloads a blob if the store does not have it. Concurrent tasks share one download. */
 export async function ingestBlob(
   descriptor: Descriptor,
   open: BlobSource,

@@ -44,7 +44,7 @@ type RawEntry = Record<string, unknown>;
 export interface LayoutIndexOptions {
   /** Called once if another process holds the lock for longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
-  /** Whether the layout is only read, in which case any user may own it. */
+  /** Whether the layout is only read. Then any user may own it. */
   readonly foreign?: boolean | undefined;
 }
 
@@ -107,7 +107,7 @@ export class LayoutIndex {
   /**
    * Records entries in one change, once the names of the blobs have reached the disk. A name
    * replaces its earlier entries, at the place of the first. An entry without a name is added
-   * unless one for the same digest is there.
+   * if there is no entry for its digest.
    *
    * @param entries Names, each with an index or a manifest; of equal names, the last one counts.
    * @param signal Aborts the wait for the lock.

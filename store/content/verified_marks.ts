@@ -27,7 +27,7 @@ export class VerifiedMarks {
     return `${this.#directory}/${digestName(digest)}`;
   }
 
-  /** Whether the blob that `info` describes is the one that was verified. */
+  /** Whether `info` describes the blob that was verified. */
   holds(digest: Digest, info: Deno.FileInfo): boolean {
     try {
       return readSmallText(this.#path(digest), { maxBytes: MAX_MARK_BYTES }) === stamp(info);

@@ -74,7 +74,7 @@ class RowArranger {
   /** Size in the index of the directories that have no entries. */
   addedBytes = 0;
   readonly #rows: Row[] = [];
-  /** The last row and those of its parents, the root first. */
+  /** The last row and the rows of its parents, the root first. */
   readonly #open: Row[] = [];
   readonly #links: Row[] = [];
   #isSimple = true;

@@ -35,7 +35,7 @@ export function byteStream(
       if (!view) return;
       const buffer = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
       const count = await readOrClose(source, buffer);
-      // The request is gone if the stream has been canceled meanwhile.
+      // If the stream was canceled during the read, the request no longer exists.
       if (controller.byobRequest === null) return;
       if (count === 0) controller.close();
       controller.byobRequest?.respond(count);

@@ -119,12 +119,12 @@ export function missingDirectories(path: string): readonly string[] {
   return missing;
 }
 
-/** Removes directories, the innermost first, up to one that has other content or is gone. */
+/** Removes empty directories, the innermost first, up to one that cannot be removed. */
 export function removeEmptyDirectories(directories: readonly string[]): void {
   try {
     for (const directory of directories) Deno.removeSync(directory);
   } catch {
-    // The directories around it stay, too.
+    // It has other content or was removed; the outer directories stay.
   }
 }
 

@@ -5,7 +5,7 @@ import { lstatIfAny } from "./files.ts";
  *
  * @param path The directory, without symlinks.
  * @returns The lock, which ends when it is closed; `"taken"` if another process holds it; `"gone"`
- * if there is no such directory any more; and `"unknown"` where directories cannot be locked.
+ * if the directory no longer exists; and `"unknown"` where directories cannot be locked.
  */
 export async function lockDirectory(
   path: string,

@@ -47,7 +47,7 @@ export async function listLayer(
   return staged && new StagedListing(tree, staged);
 }
 
-/** Extracts a layer into a tree in memory, over the layers that are there. */
+/** Extracts a layer into a tree in memory, over the layers that it already has. */
 export async function addLayer(
   tree: MemoryTree,
   layer: Layer,

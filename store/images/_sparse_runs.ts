@@ -15,7 +15,7 @@ export class SparseRuns {
   /** Offset in the file up to which content has been written. */
   #at: number;
 
-  /** Creates the aligned runs from those of the layer. */
+  /** Aligns the runs of the layer. */
   constructor(segments: readonly TarSegment[]) {
     this.segments = wholeBlocks(segments);
     this.#at = segments[0]?.offset ?? 0;

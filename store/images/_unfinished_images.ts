@@ -90,7 +90,7 @@ export class UnfinishedImages {
     return !complete.includes(false) && await this.#bringConfig(reference, value.config);
   }
 
-  /** Fetches a config, which clients of artifacts do not request. Returns whether it is there. */
+  /** Fetches a config, which clients of artifacts do not request; returns whether it is stored. */
   async #bringConfig(reference: Reference, config: Descriptor): Promise<boolean> {
     if (await this.#store.has(config)) return true;
     if (this.#configs.has(config.digest) || config.size > MAX_CONFIG_BYTES) return false;

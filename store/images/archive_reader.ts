@@ -18,7 +18,7 @@ const CHUNK_BYTES = 65_536;
  * An extracted layer is not used, because its files may have changed since they were verified.
  *
  * @param offset Offset of the first byte in the archive.
- * @returns The bytes, which may end early with an error; `undefined` if the whole layer has to be
+ * @returns The bytes, which may end early with an error; `undefined` if the whole layer must be
  * read.
  */
 export async function openArchive(

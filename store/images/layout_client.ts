@@ -228,7 +228,7 @@ async function findImages(
   });
   if (isOneImage) return distinct;
   const advice = "Write one of the names after the path and a colon, or a digest after an @";
-  throw noImage(path, `it has several: ${choicesOf(distinct).join(", ")}`, advice);
+  throw noImage(path, `it has several images: ${choicesOf(distinct).join(", ")}`, advice);
 }
 
 function noImage(

@@ -180,7 +180,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     };
   }
 
-  /** Mounts a blob of one repository into another one. */
+  /** Mounts a blob of one repository into another. */
   async mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
     const source = from === undefined ? await this.#everything() : await this.#repository(from);
     const descriptor = (await this.#reachable(source)).get(digest);

@@ -217,7 +217,7 @@ class ContentPicker implements TarSink {
   #runs: SparseRuns | undefined;
   #stored = 0;
   #output: Uint8Array<ArrayBuffer>[] = [];
-  /** Offset in the archive of the layer at which the parser started. */
+  /** Offset in the layer's archive at which the parser started. */
   base = 0;
 
   constructor(tree: MemoryTree, layer: number, contents: Contents, order: ArchiveOrder) {

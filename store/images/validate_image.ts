@@ -109,7 +109,7 @@ function verifyChain({ digest, indexes, manifest, config, layers }: Image): void
   }
   layers.forEach((layer, i) => {
     const [blob, diffId] = [manifest.value.layers[i]?.digest, diffIds[i]];
-    if (layer.digest !== blob) fail(`layer ${layer.digest} differs from that in the manifest`);
+    if (layer.digest !== blob) fail(`layer ${layer.digest} differs from the layer in the manifest`);
     if (diffId !== undefined && layer.diffId !== diffId) {
       throw new DiffIdMismatchError(diffId, layer.diffId, layer.digest);
     }

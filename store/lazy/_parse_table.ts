@@ -38,7 +38,7 @@ interface OpenFile {
  */
 export function parseTable(json: unknown, dataEnd: number): readonly TableEntry[] {
   const { version, entries } = isObject(json) ? json : {};
-  if (version !== 1 || !Array.isArray(entries)) throw new TableError("it is not of version 1");
+  if (version !== 1 || !Array.isArray(entries)) throw new TableError("its version is not 1");
   if (entries.length > MAX_ENTRIES) throw new TableError("it has too many entries");
   const files: OpenFile[] = [];
   for (const entry of entries) {
@@ -157,15 +157,15 @@ class Fields {
 
   text(key: string): string {
     const value = this.#json[key] ?? "";
-    if (typeof value !== "string") throw new TableError(`"${key}" is not a text`);
+    if (typeof value !== "string") throw new TableError(`"${key}" is not a string`);
     return value;
   }
 
   name(key: string): string {
     const name = this.text(key);
-    // JSON cannot represent other bytes, so such a name has been replaced by another one.
+    // JSON cannot represent a name that is not UTF-8; the table contains a substitute.
     if (name.length > MAX_NAME_LENGTH || /[\0\ufffd]/.test(name) || !name.isWellFormed()) {
-      throw new TableError(`it cannot represent the name of an entry`);
+      throw new TableError("it does not contain the real name of an entry");
     }
     return name;
   }

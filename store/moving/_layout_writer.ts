@@ -52,7 +52,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     const isStore = lstatIfAny(`${path}/locks`) !== undefined &&
       lstatIfAny(markerOf(layout)) === undefined;
     const writer = new LayoutWriter(layout, isStore, signal);
-    // No other command may prune its content meanwhile.
+    // Until the end, no other command may prune the content.
     if (!writer.#isNew) await writer.#begin();
     return writer;
   }
@@ -72,7 +72,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     await this.#layout.keep(descriptor, signal);
   }
 
-  /** Removes the directories of a store from a complete layout, which is for other programs. */
+  /** Removes the directories that only a store needs from the complete layout. */
   async commit(): Promise<void> {
     await this.#end();
     await this.#removeFolders();

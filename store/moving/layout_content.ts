@@ -81,7 +81,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
   async exists(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<boolean> {
     try {
       if (!await this.#store.verify(descriptor, signal)) return false;
-      // A layout may have lost blobs meanwhile.
+      // The layout may have lost blobs since then.
       return !isManifestMediaType(descriptor.mediaType) || await isStored(this.#store, descriptor);
     } catch (error) {
       // Pushing replaces corrupt content.

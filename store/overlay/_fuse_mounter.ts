@@ -37,7 +37,7 @@ export class FuseError extends OciError {
   readonly output: string;
 
   constructor(target: string, output: string) {
-    super(`fuse-overlayfs says: ${output}`, {
+    super(`fuse-overlayfs failed: ${output}`, {
       code: "overlay",
       action: `mount an overlay at "${target}"`,
       subject: target,

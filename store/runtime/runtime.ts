@@ -196,7 +196,7 @@ async function runContainer(
       },
       onInsist: () => {
         if (!isInsisted && stopped === undefined) {
-          options.onWarning?.("the container was killed after the third request to end");
+          options.onWarning?.("killed the container after the third request to stop it");
         }
         isInsisted = stopped === undefined;
         kill();

@@ -28,8 +28,8 @@ export async function hasOthers(path: string, left: RecordedUnpack | undefined):
 /**
  * Removes the leftovers of a killed process from a directory.
  *
- * @returns Whether everything is gone, in use by another process, or neither, because it is not a
- * known leftover or cannot be removed.
+ * @returns `"none"` if nothing is left; `"taken"` if another process uses it; `"unknown"` if it is
+ * not a known leftover or cannot be removed.
  */
 export async function removeLeftover(
   path: string,
@@ -74,7 +74,7 @@ function takeBack(path: string, left: RecordedUnpack): boolean {
   return true;
 }
 
-/** Returns the names of recorded entries that are there and have not changed since. */
+/** Returns the names of recorded entries that still exist and have not changed. */
 function publishedIn(path: string, left: RecordedUnpack | undefined): ReadonlySet<string> {
   const names = new Set<string>();
   if (left === undefined || left.published.size === 0) return names;

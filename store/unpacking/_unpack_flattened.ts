@@ -143,7 +143,7 @@ function tooLarge(bytes: number, maxBytes: number): LimitError {
   return new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
 }
 
-/** Whether an index of each layer of an image is there, so that its entries need not be read. */
+/** Whether the store has an index of each layer, so that no layer must be read for its entries. */
 export async function isIndexed(store: ContentStore, { layers }: RemoteImage): Promise<boolean> {
   const indexes = new LayerEntries(store);
   for (const { descriptor: { digest } } of layers) {

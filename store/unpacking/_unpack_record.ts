@@ -94,7 +94,7 @@ export class UnpackRecord implements Disposable {
     if (text.length < MAX_BYTES / 4) await this.#append(text);
   }
 
-  /** Appends text. Returns `false` if the disk is full: the directory may be on another one. */
+  /** Appends text. Returns `false` if the disk is full; the directory may be on another disk. */
   async #append(text: string): Promise<boolean> {
     const bytes = encodeName(text);
     try {
@@ -106,7 +106,7 @@ export class UnpackRecord implements Disposable {
     }
   }
 
-  /** Marks the record for removal with its lock, after the work directory is gone. */
+  /** Lets disposal remove the record. Call it after the work directory has been removed. */
   forget(): void {
     this.#isNeedless = true;
   }

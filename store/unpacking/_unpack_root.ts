@@ -147,7 +147,7 @@ export class UnpackRoot implements AsyncDisposable {
     return new UnpackRoot(path, made, work);
   }
 
-  /** Directory in which the layers are staged; it exists and is empty if `isEmpty`. */
+  /** Directory for staged layers; it exists and is empty if `isEmpty`. */
   get work(): string {
     return this.#work?.path ?? `${this.path}/${WORK}`;
   }

@@ -27,10 +27,10 @@ export interface Reachable {
 }
 
 /**
- * Follows descriptors through indexes and manifests, and finds everything that they lead to.
+ * Follows descriptors through indexes and manifests, and finds everything that they reference.
  *
  * Documents are read leniently: whatever looks like a descriptor counts, so that nothing is lost
- * because a part of a document is new or unusual. Content that the store lacks leads nowhere.
+ * because a part of a document is new or unusual. Content that the store lacks references nothing.
  *
  * @param roots Where to begin.
  * @param candidates Documents that are reachable if their subject is, such as signatures.
@@ -83,7 +83,7 @@ async function readNode(
   onDamaged: (digest: Digest, error: unknown) => void,
 ): Promise<Node> {
   const { digest, size, mediaType } = descriptor;
-  // Layers are not JSON; a config of an image is small, and one of an artifact leads nowhere.
+  // Layers are not JSON; image configs are small, and configs of artifacts reference nothing.
   const isDocument = isDocumentMediaType(mediaType) || mediaType.endsWith("json");
   if (!isDocument || size > MAX_CONFIG_BYTES) return NOTHING;
   try {

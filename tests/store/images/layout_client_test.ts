@@ -76,7 +76,7 @@ Deno.test.each([
     what: "there are several",
     entries: [entry(AMD64, "a"), entry(ARM64, "b")],
     source: {},
-    message: "it has several: a, b",
+    message: "it has several images: a, b",
   },
   {
     what: "the name is another",

@@ -107,7 +107,7 @@ const FAILURES = [
   { args: ["pull", "oci-archive:docker.tar.gz"], says: "it has no index.json" },
   {
     args: ["ls", "docker-archive:docker.tar.gz"],
-    says: "it has several: docker.io/library/b",
+    says: "it has several images: docker.io/library/b",
   },
   {
     args: ["copy", "docker-archive:docker.tar.gz", "oci:layout"],
