@@ -12,10 +12,17 @@ const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
 const SET_GROUP_ID = 0o2000;
 const ROOT_OWNER = { uid: 0, gid: 0 } as const;
 /**
- * Maximum size of the paths of implied directories in a layer: an entry can have two thousand
+ * Maximum size of the paths of all implied directories in a layer: an entry can have two thousand
  * parents, so the number of entries does not limit them.
  */
 const MAX_IMPLIED_BYTES = 67_108_864;
+/** Levels of an implied directory that are not counted. Those of real images have fewer. */
+const FREE_LEVELS = 64;
+/**
+ * Maximum number of further levels, for all of them together. Each takes time whenever a path is
+ * resolved.
+ */
+const MAX_FURTHER_LEVELS = 100_000;
 
 /**
  * The names of a layer in a tree. Replaces existing entries and applies whiteouts. A whiteout only
@@ -34,6 +41,7 @@ export class LayerTree {
   /** Set at the end, because new entries would inherit them. */
   readonly #defaultAcls = new Map<Directory, Uint8Array>();
   #impliedBytes = 0;
+  #furtherLevels = 0;
 
   constructor(
     tree: FileTree,
@@ -203,16 +211,26 @@ export class LayerTree {
   }
 
   #imply(location: EntryLocation): Directory {
-    this.#impliedBytes += location.path.length;
-    if (this.#impliedBytes > MAX_IMPLIED_BYTES) {
-      const limit = "bytes in paths of directories without entries";
-      throw new LimitError(limit, MAX_IMPLIED_BYTES, this.#impliedBytes, "a layer");
-    }
+    this.#countImplied(location.path);
     const directory = this.makeDirectory(location, false);
     this.#describeAsImplied(directory);
     // It replaces another entry of this layer, so it inherits nothing from a lower directory.
     if (this.#opaque.has(directory)) this.#report.describe(directory.path);
     return directory;
+  }
+
+  #countImplied(path: string): void {
+    this.#impliedBytes += path.length;
+    this.#furtherLevels += Math.max(0, levelsOf(path) - FREE_LEVELS);
+    const what = "of directories without entries";
+    if (this.#impliedBytes > MAX_IMPLIED_BYTES) {
+      const limit = `bytes in paths ${what}`;
+      throw new LimitError(limit, MAX_IMPLIED_BYTES, this.#impliedBytes, "a layer");
+    }
+    if (this.#furtherLevels > MAX_FURTHER_LEVELS) {
+      const limit = `levels beyond ${FREE_LEVELS} ${what}`;
+      throw new LimitError(limit, MAX_FURTHER_LEVELS, this.#furtherLevels, "a layer");
+    }
   }
 
   #describeAsImplied(directory: Directory): void {
@@ -254,4 +272,11 @@ export class LayerTree {
       );
     }
   }
+}
+
+/** Counts the components of a path. */
+function levelsOf(path: string): number {
+  let count = 1;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) count++;
+  return count;
 }

@@ -261,14 +261,21 @@ Deno.test("extractLayer() limits the number of entries", async () => {
 });
 
 Deno.test("extractLayer() limits the directories without entries", async () => {
-  const deep = Array.from({ length: 20 }, (_, i) => file(`${i}/${"a/".repeat(2000)}f`, ""));
+  const deep = [0, 1].map((i) => file(`${i}/${"a/".repeat(400)}f`, ""));
+  const long = Array.from({ length: 2500 }, (_, i) => {
+    return file(`${i}/${`${"b".repeat(250)}/`.repeat(15)}f`, "");
+  });
+  const extract = async (files: readonly Uint8Array[]) => {
+    await extractLayer(stream(tar(...files)), new MemoryTree(), SQUASH);
+  };
 
-  await extractLayer(stream(tar(...deep.slice(0, 10))), new MemoryTree(), SQUASH);
-  await assertRejects(
-    () => extractLayer(stream(tar(...deep)), new MemoryTree(), SQUASH),
-    LimitError,
-    "directories without entries",
-  );
+  await extract(deep.slice(1));
+  await extract(long.slice(0, 10));
+  const levels = await assertRejects(() => extract(deep), LimitError);
+  const bytes = await assertRejects(() => extract(long), LimitError);
+
+  assertEquals(levels.limit, "levels beyond 64 of directories without entries");
+  assertEquals(bytes.limit, "bytes in paths of directories without entries");
 });
 
 Deno.test("extractLayer() rejects a decompression bomb", async () => {
