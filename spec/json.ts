@@ -57,6 +57,19 @@ export class JsonReader {
     return isObject(value) ? value : this.fail("an object");
   }
 
+  /** Number of items of an array; 0 for anything else. */
+  get length(): number {
+    return Array.isArray(this.#value) ? this.#value.length : 0;
+  }
+
+  /** First item of an array, if any. */
+  get first(): JsonReader | undefined {
+    const value = this.#value;
+    return Array.isArray(value) && value.length > 0
+      ? new JsonReader(value[0], `${this.path}[0]`)
+      : undefined;
+  }
+
   array(): readonly JsonReader[] {
     if (!Array.isArray(this.#value)) return this.fail("an array");
     return this.#value.map((value, i) => new JsonReader(value, `${this.path}[${i}]`));

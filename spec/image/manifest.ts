@@ -161,22 +161,23 @@ function readList(json: JsonReader): readonly JsonReader[] {
 function impliedMediaType(json: JsonReader): string {
   const docker = json.maybe("config")?.maybe("mediaType")?.string().includes(".docker.");
   if (json.maybe("manifests") !== undefined) {
-    const entry = json.at("manifests").array()[0]?.maybe("mediaType")?.string();
+    const entry = json.at("manifests").first?.maybe("mediaType")?.string();
     return entry === DOCKER_MANIFEST ? DOCKER_MANIFEST_LIST : OCI_INDEX;
   }
   return docker ? DOCKER_MANIFEST : OCI_MANIFEST;
 }
 
 function readManifest(json: JsonReader, mediaType: string, maxLayers: number): Manifest {
-  const layers = readList(json.at("layers"));
-  if (layers.length > maxLayers) {
-    throw new LimitError("layers", maxLayers, layers.length, "an image", "maxLayers");
+  // Before a reader is made for each of possibly a million items.
+  const { length } = json.at("layers");
+  if (length > maxLayers) {
+    throw new LimitError("layers", maxLayers, length, "an image", "maxLayers");
   }
   return {
     schemaVersion: 2,
     mediaType,
     config: readConfig(json.at("config"), mediaType),
-    layers: readLayers(layers),
+    layers: readLayers(readList(json.at("layers"))),
     ...readCommon(json),
   };
 }
@@ -198,14 +199,14 @@ function readConfig(json: JsonReader, manifestType: string): Descriptor {
 }
 
 function readIndex(json: JsonReader, mediaType: string): Index {
-  const manifests = readList(json.at("manifests"));
-  if (manifests.length > MAX_INDEX_ENTRIES) {
-    throw new LimitError("entries", MAX_INDEX_ENTRIES, manifests.length, "an index");
+  const { length } = json.at("manifests");
+  if (length > MAX_INDEX_ENTRIES) {
+    throw new LimitError("entries", MAX_INDEX_ENTRIES, length, "an index");
   }
   return {
     schemaVersion: 2,
     mediaType,
-    manifests: manifests.map(readDescriptor),
+    manifests: readList(json.at("manifests")).map(readDescriptor),
     ...readCommon(json),
   };
 }
