@@ -23,13 +23,7 @@ export function define(command: Command, commands: CommandTable): Command {
         return text;
       },
     })
-    .argument(
-      "[arg...]",
-      "known arguments and options of the command",
-      {
-        isVerbatim: true,
-      },
-    )
+    .argument("[arg...]", "known arguments and options of the command", { isVerbatim: true })
     .usage("[options] <command> [arg...]")
     .description(
       "Prints the minimum Deno permissions for a command: the hosts it reaches, the files " +
@@ -52,20 +46,13 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   session.workOn(name);
   const command = declareCommand(name, await findCommand(name, commands).load(), commands);
   const { options, operands } = parseCommandLine(command, words, { isPartial: true });
-  const named = (argument: RegExp) => {
+  const named: Operands = (argument) => {
     const at = command.arguments.findIndex(({ name }) => argument.test(name));
     return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
   };
-  // References in the store may have any form, so those of "rm" are not parsed.
   const [target] = named(/^dest$/);
-  const isCopy = name === "push" &&
-    named(/^ref$/).some((text) => locateOutside(text) !== undefined);
-  // A push reads the store, and so does a copy of a digest; the image name is only the default
-  // destination.
-  const isPushed = name === "copy" &&
-    named(/^src$/).some((text) => digestStart(text) !== undefined);
-  const isElsewhere = isPushed || name === "push" && target !== undefined && !isCopy;
-  const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/).map((text) => {
+  const { like, sources } = sourcesOf(name, named);
+  const references = sources.map((text) => {
     return digestStart(text) === undefined ? withoutAlias(text) : `oci:${storePath(session)}`;
   });
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
@@ -83,20 +70,41 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   ];
   const subject = typeof options.subject === "string" ? [options.subject] : [];
   subject.forEach(readSource);
-  const flags = await permissionFlags(
-    isCopy ? "copy" : isPushed ? "push" : name,
-    [...references, ...subject, ...registries],
-    {
-      ...touched({ ...session.options(), ...options }, directory, files),
-      target,
-      registries: await readRegistries(session),
-    },
-  );
+  const flags = await permissionFlags(like, [...references, ...subject, ...registries], {
+    ...touched({ ...session.options(), ...options }, directory, files),
+    target,
+    registries: await readRegistries(session),
+  });
   // No permission depends on this option, so it belongs to this command.
   if (options.json || session.options().json) {
     return await session.output.json({ command: name, reference: references[0] ?? null, flags });
   }
   await session.output.text(flags.map(quote).join(" "));
+}
+
+/** Returns the operands of the argument whose name matches. */
+type Operands = (argument: RegExp) => readonly string[];
+
+/**
+ * Returns the images that a command reads from registries, layouts and archives, and the command
+ * that needs the same permissions.
+ */
+function sourcesOf(
+  name: string,
+  named: Operands,
+): { readonly like: string; readonly sources: readonly string[] } {
+  const sources = named(/^(ref|repo|src)$/);
+  // References in the store may have any form, so those of "rm" are not parsed.
+  if (name === "rm") return { like: name, sources: [] };
+  // A digest is that of an image in the store.
+  if (name === "copy" && sources.some((text) => digestStart(text) !== undefined)) {
+    return { like: "push", sources: [] };
+  }
+  if (name === "push" && sources.some((text) => locateOutside(text) !== undefined)) {
+    return { like: "copy", sources };
+  }
+  // The name of a pushed image is only the default destination.
+  return { like: name, sources: name === "push" && named(/^dest$/).length > 0 ? [] : sources };
 }
 
 /** Options of other commands that affect their permissions. */
