@@ -2,7 +2,6 @@ import { ProgressMeter } from "../../cache/progress_meter.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { LayerListener } from "../../store/content/layer_listener.ts";
 import type { Session } from "../frame/session.ts";
-import { showProgress } from "./show_progress.ts";
 
 /** Progress of the layers that a command downloads as it needs them. Disposing of it hides it. */
 export interface LayerProgress extends AsyncDisposable {
@@ -15,7 +14,7 @@ export interface LayerProgress extends AsyncDisposable {
  */
 export function showLayers(session: Session, name: string): LayerProgress {
   if (!Deno.stderr.isTerminal()) return { listener: {}, async [Symbol.asyncDispose]() {} };
-  const shown = showProgress(session);
+  const shown = session.showProgress();
   let meter: ProgressMeter | undefined;
   let isOver = false;
   const expect = (layer: Descriptor): ProgressMeter => {

@@ -8,7 +8,6 @@ import type { TransferOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
 import type { ProgressWords } from "../terminal/progress.ts";
-import { showProgress } from "./show_progress.ts";
 import { isRepository } from "./references.ts";
 
 /** JSON form of a transfer. */
@@ -82,7 +81,7 @@ export async function runTransfer<T extends CopiedImage>(
   if (isStdout) refuseTerminal();
   let done: T;
   {
-    await using progress = dryRun ? undefined : showProgress(session, TRANSFER_WORDS);
+    await using progress = dryRun ? undefined : session.showProgress(TRANSFER_WORDS);
     done = await transfer((event) => progress?.report(event));
   }
   const { target, descriptor: { digest, mediaType }, bytes, copied, skipped } = done;

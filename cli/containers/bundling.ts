@@ -11,7 +11,6 @@ import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
 import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
 import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
-import { showProgress } from "../access/show_progress.ts";
 import { openPuller } from "../access/puller.ts";
 import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";
@@ -61,7 +60,7 @@ export async function prepareBundling(
     onWarning,
     jobs,
   });
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   const report = (event: ImageProgress) => {
     // Stay silent for cached images, so that only the container's output shows.
     if (!event.cached) progress.report(event);

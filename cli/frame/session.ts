@@ -1,9 +1,17 @@
+import type { ImageProgress } from "../../registry/image_client.ts";
 import { hidePasswords, printable, withSmallLetter } from "../terminal/format.ts";
 import type { Notices } from "../terminal/notices.ts";
 import type { Output } from "../terminal/output.ts";
-import { fitToTerminal } from "../terminal/terminal.ts";
+import type { ProgressView, ProgressWords } from "../terminal/progress.ts";
+import { fitToTerminal, terminalKind } from "../terminal/terminal.ts";
 import type { CommandLine } from "./command_line.ts";
-import type { CommonOptions } from "./options.ts";
+import type { CommonOptions, RegistryOptions } from "./options.ts";
+
+/** Progress of a command on stderr. Disposing of it shows the remaining lines. */
+export interface ShownProgress extends AsyncDisposable {
+  /** Adds an event. */
+  readonly report: (event: ImageProgress) => void;
+}
 
 /** Options for {@linkcode Session}. */
 export interface SessionParts {
@@ -89,6 +97,35 @@ export class Session implements Disposable {
   readonly note = (message: string): void => {
     if (!this.options().quiet) this.notices.message(printable(`oci: ${message}`));
   };
+
+  /**
+   * Shows progress in the style of the options and the terminal. Loads the display with the first
+   * event: that takes as long as finding an image in the store, where there is no progress.
+   */
+  showProgress(words?: ProgressWords): ShownProgress {
+    const { quiet, progress = "auto", progressInterval = 10 } = this.options<RegistryOptions>();
+    if (quiet) return { report() {}, async [Symbol.asyncDispose]() {} };
+    const early: ImageProgress[] = [];
+    let view: ProgressView | undefined;
+    let loading: Promise<void> | undefined;
+    const load = async () => {
+      const { openProgress, progressStyle } = await import("../terminal/progress.ts");
+      const style = progressStyle(progress, Deno.stderr.isTerminal(), terminalKind());
+      view = openProgress(style, this.notices, progressInterval * 1000, undefined, words);
+      early.forEach(view.report);
+    };
+    return {
+      report: (event) => {
+        if (view !== undefined) return view.report(event);
+        early.push(event);
+        loading ??= load();
+      },
+      [Symbol.asyncDispose]: async () => {
+        await loading;
+        view?.[Symbol.dispose]();
+      },
+    };
+  }
 
   /** Prints a result: a document with `--json`, otherwise lines. */
   async print(document: unknown, lines: readonly string[]): Promise<void> {

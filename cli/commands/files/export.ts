@@ -6,7 +6,6 @@ import { openFileOutput } from "../../../store/host/file_output.ts";
 import { exportImage } from "../../../store/images/export_image.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
-import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
 import { refuseTerminal } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
@@ -67,6 +66,6 @@ async function writeArchive(
 }
 
 async function pullShowing(session: Session, { pull }: FoundSource): Promise<RemoteImage> {
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   return await pull(progress.report);
 }

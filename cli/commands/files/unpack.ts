@@ -6,7 +6,6 @@ import { openLocalImage } from "../../access/local_images.ts";
 import { notePartialLayer } from "../../access/note_partial_layer.ts";
 import { imageOptions } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
-import { showProgress } from "../../access/show_progress.ts";
 import { isInStore, storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
@@ -117,7 +116,7 @@ async function unpackShowing(
     ? (await openLocalImage(session, location)).reference
     : text;
   using client = await openClient(session);
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   return await unpack(source, directory, {
     ...images,
     pullPolicy: isHeld ? "Never" : images.pullPolicy,

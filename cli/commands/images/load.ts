@@ -1,6 +1,5 @@
 import { load, type LoadedImage } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import { showProgress } from "../../access/show_progress.ts";
 import { storePath } from "../../access/store.ts";
 import { pinned } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
@@ -61,7 +60,7 @@ export async function run(session: Session): Promise<void> {
 }
 
 async function loadFile(session: Session, file: string): Promise<readonly LoadedImage[]> {
-  await using progress = showProgress(session, WORDS);
+  await using progress = session.showProgress(WORDS);
   return await load(file, {
     store: storePath(session),
     onWait: session.note,

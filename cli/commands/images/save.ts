@@ -8,13 +8,12 @@ import { findHeld } from "../../../store/content/find_held.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import { type FoundSource, openPuller, type Puller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
-import { type ShownProgress, showProgress } from "../../access/show_progress.ts";
 import { isInStore, openStore } from "../../access/store.ts";
 import { refuseTerminal } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
-import type { Session } from "../../frame/session.ts";
+import type { Session, ShownProgress } from "../../frame/session.ts";
 import type { ProgressWords } from "../../terminal/progress.ts";
 
 interface SaveOptions extends RegistryOptions {
@@ -67,7 +66,7 @@ export async function run(session: Session): Promise<void> {
   const images = async () => {
     const found = await findImages(session, store);
     session.workOn(session.operands.join(" "));
-    progress = showProgress(session, WORDS);
+    progress = session.showProgress(WORDS);
     return found;
   };
   let saved: readonly SavedImage[];
@@ -126,7 +125,7 @@ async function findImage(
   const found = await puller.find(location);
   const name = formatReference(found.reference);
   session.workOn(name);
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   const descriptor = await pullAny(found, progress.report);
   // A digest in the store is not a name.
   return { name: isInStore(session, location) ? undefined : name, descriptor };

@@ -17,7 +17,6 @@ import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { imageOptions } from "../../access/puller.ts";
 import { locateImage, readSource } from "../../access/references.ts";
-import { showProgress } from "../../access/show_progress.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import { TRANSFER_WORDS } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
@@ -84,7 +83,7 @@ async function push(session: Session, text: string, paths: readonly string[]): P
   using client = await openClient(session);
   let descriptor: Descriptor;
   {
-    await using progress = showProgress(session, TRANSFER_WORDS);
+    await using progress = session.showProgress(TRANSFER_WORDS);
     ({ descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
       artifactType: type,
       annotations: annotation && Object.fromEntries(annotation),
@@ -128,7 +127,7 @@ async function bring(
   const name = source.transport === "docker" ? formatReference(source.reference) : text;
   const { jobs } = session.options<ArtifactOptions>();
   using client = await openClient(session);
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   const options = {
     ...await imageOptions(session),
     client,

@@ -5,7 +5,6 @@ import { formatReference, type Reference } from "../../../registry/reference.ts"
 import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
-import { showProgress } from "../../access/show_progress.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
@@ -108,7 +107,7 @@ async function pullOne(
 ): Promise<{ readonly image: Image; readonly result: PullResult }> {
   const { unpack } = session.options<PullOptions>();
   const fetched = new Set<Digest>();
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   const report = (event: ImageProgress) => {
     if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
     progress.report(event);
@@ -121,7 +120,7 @@ async function pullOne(
 
 /** Pulls an artifact, such as a chart or a signature. */
 async function pullArtifact(session: Session, found: FoundSource): Promise<PullResult> {
-  await using progress = showProgress(session);
+  await using progress = session.showProgress();
   const { reference, document, isCached } = await found.artifact(progress.report);
   const { descriptor: { digest, mediaType }, value: { kind, value } } = document;
   const layers = kind === "manifest" ? value.layers : value.manifests;
