@@ -543,11 +543,15 @@ Deno.test("RemoteClient.blob() ends the transfer if the callback for its respons
 Deno.test("RemoteClient.blob() does not exceed maxConnections", async () => {
   let active = 0;
   let most = 0;
+  const second = Promise.withResolvers<void>();
   await using scene = makeScene([
     on("blob", async (_, next) => {
       most = Math.max(most, ++active);
+      if (most === 2) second.resolve();
       const answer = await next();
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await second.promise;
+      // Another request would arrive meanwhile.
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve));
       active--;
       return answer;
     }),
