@@ -1,5 +1,5 @@
 import { StoreFileError } from "../errors.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
+import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import {
   checkStoreFolder,
@@ -9,7 +9,6 @@ import {
 } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import { replaceFile } from "../host/replace_file.ts";
 import {
   type BundleRecord,
   formatBundleRecord,

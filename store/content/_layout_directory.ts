@@ -1,6 +1,6 @@
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { StoreError, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny, syncDirectory } from "../host/files.ts";
+import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import {
   checkStoreFolder,
   checkStoreRoot,
@@ -8,7 +8,6 @@ import {
   ensureStoreRoot,
 } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { replaceFile } from "../host/replace_file.ts";
 import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 import { LayoutIndex } from "./layout_index.ts";

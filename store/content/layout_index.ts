@@ -5,9 +5,8 @@ import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, syncDirectory } from "../host/files.ts";
+import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { replaceFile } from "../host/replace_file.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */
 export const REF_NAME = "org.opencontainers.image.ref.name";

@@ -1,8 +1,65 @@
-import { errorCode } from "../../spec/error_facts.ts";
+import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
+import { isAbsent, outputError } from "./system_error.ts";
 
 /** Mode of the files of a store: even without a umask, only their owner may write to them. */
 export const FILE_MODE = 0o644;
+
+/** Options for {@linkcode replaceFile}. */
+export interface ReplaceFileOptions {
+  /**
+   * Mode of the file.
+   *
+   * @default {0o644}
+   */
+  readonly mode?: number | undefined;
+  /**
+   * Whether the file must survive a power failure.
+   *
+   * @default {true}
+   */
+  readonly isDurable?: boolean | undefined;
+}
+
+/**
+ * Replaces a file atomically and durably: a temporary file beside it, fsync, rename, fsync of the
+ * directory.
+ *
+ * The temporary file has one name per target, so that the next writer removes the leftover of a
+ * killed one: callers hold a lock that excludes other writers. It is always a new file, because a
+ * symlink of that name could lead anywhere.
+ *
+ * @throws {OciError} If the disk is full. Nothing has changed then.
+ */
+export async function replaceFile(
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+  { mode = FILE_MODE, isDurable = true }: ReplaceFileOptions = {},
+): Promise<void> {
+  const temporary = `${directory}/${name}.tmp`;
+  removeIfAny(temporary);
+  try {
+    using file = createFile(temporary, mode);
+    writeAllSync(file, bytes);
+    if (isDurable) await file.sync();
+  } catch (error) {
+    if (!(error instanceof Error && isDiskFull(error))) throw error;
+    removeIfAny(temporary);
+    throw outputError(`${directory}/${name}`, error);
+  }
+  rename(temporary, `${directory}/${name}`);
+  if (isDurable) await syncDirectory(directory);
+}
+
+// Waiting for another thread would take longer than each of these calls.
+function createFile(path: string, mode: number): Deno.FsFile {
+  return Deno.openSync(path, { write: true, createNew: true, mode });
+}
+
+function rename(from: string, to: string): void {
+  Deno.renameSync(from, to);
+}
 
 /** Writes all bytes, and returns their number. */
 export async function writeAll(
@@ -40,7 +97,7 @@ export async function replaceSmallFile(path: string, text: string): Promise<void
 export function swapFile(
   path: string,
   bytes: Uint8Array,
-  { mode = FILE_MODE }: { readonly mode?: number | undefined } = {},
+  { mode = FILE_MODE }: Pick<ReplaceFileOptions, "mode"> = {},
 ): void {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
@@ -76,11 +133,6 @@ function isUnsupported(error: unknown): boolean {
 
 // The following calls are synchronous: a pull makes hundreds of them, and each answer from another
 // thread takes time.
-
-/** Whether an error says that a file, or a directory of its path, does not exist. */
-export function isAbsent(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
-}
 
 /** Returns the result of a call; `undefined` if the file that it needs does not exist. */
 export function ifAny<T>(call: () => T): T | undefined {

@@ -1,6 +1,5 @@
 import { describeError, errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
-import { isAbsent } from "./files.ts";
 
 /** Causes in words, by the code of the operating system. */
 const CAUSES: Readonly<Record<string, string>> = {
@@ -107,6 +106,11 @@ function outputAdvice(cause: Error): string {
   return isDiskFull(cause)
     ? 'Free some space; if enough is free, free inodes, which "df -i" shows'
     : "Choose another place";
+}
+
+/** Whether an error says that a file, or a directory of its path, does not exist. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
 }
 
 /** Returns whether an error means that this process cannot create anything at a path. */

@@ -1,9 +1,8 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { lstatIfAny } from "../host/files.ts";
+import { lstatIfAny, replaceFile } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { replaceFile } from "../host/replace_file.ts";
 
 /** Name of the file in the store. */
 const FILE = "hidden.json";

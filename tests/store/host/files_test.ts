@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { isDiskFull } from "../../../spec/error_facts.ts";
 import { OciError } from "../../../spec/mod.ts";
-import { replaceFile } from "../../../store/host/replace_file.ts";
+import { replaceFile } from "../../../store/host/files.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
