@@ -91,7 +91,10 @@ interface Run {
 
 async function dispatch(run: Run): Promise<number> {
   const { output, notices, signal } = run;
-  const { name, rest } = await splitArguments(await inFull(run.args), COMMANDS);
+  const args = run.args.some(isLossy)
+    ? await (await import("./frame/raw_arguments.ts")).rawArguments(run.args)
+    : run.args;
+  const { name, rest } = await splitArguments(await inFull(args), COMMANDS);
   const entry = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
   run.name = name;
@@ -128,6 +131,11 @@ async function parse(command: Command, words: readonly string[]): Promise<Comman
     addForeignHints(command);
     return parseCommandLine(command, words);
   }
+}
+
+/** Whether Deno may have replaced bytes of an argument that are not UTF-8. */
+function isLossy(arg: string): boolean {
+  return arg.includes("\ufffd");
 }
 
 /** Expands `help pull` to `pull --help`, and `--version` without a command to `version`. */

@@ -26,10 +26,11 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * Escapes control characters, which a registry or an image could use to control the terminal.
+ * Escapes control characters, which a registry or an image could use to control the terminal, and
+ * bytes of file names that are not UTF-8, which would all look the same.
  */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {
     return `\\u{${character.codePointAt(0)?.toString(16)}}`;
   });
 }

@@ -42,6 +42,10 @@ Deno.test("printable() escapes everything that controls a terminal", () => {
   );
 });
 
+Deno.test("printable() shows which bytes of a name are not UTF-8", () => {
+  assertEquals(printable("\udce4\udcf6\u{1f600}\ufffd"), "\\u{dce4}\\u{dcf6}\u{1f600}\ufffd");
+});
+
 Deno.test("shortDigest() keeps the algorithm and twelve digits", () => {
   assertEquals(shortDigest(`sha512:${"0123456789abcdef".repeat(8)}`), "sha512:0123456789ab");
 });

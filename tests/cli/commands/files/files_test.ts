@@ -5,7 +5,7 @@ import type { Digest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
-import { ROOT, run, runOci } from "../../../_support/process.ts";
+import { denoEnvironment, ROOT, run, runOci } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import {
   concat,
@@ -260,6 +260,23 @@ linuxTest("oci ls and export need little memory for a great many files", async (
   // Even the smallest program needs 80 MiB.
   const mib = peaks.map((kib) => Math.round(kib / 1024));
   assert(mib.every((peak) => peak > 50 && peak < 256), `MiB: ${mib.join(", ")}`);
+});
+
+linuxTest("oci cat reads a file whose name is not UTF-8", async () => {
+  const names = [new Uint8Array([0x61, 0xe4]), new Uint8Array([0x61, 0xf6])];
+  const layer = tar(...names.map((name, i) => file(name, `${i}`)));
+  await using box = await setUp(buildImage({ layers: [layer] }));
+  const listed = await box.oci("ls", box.reference);
+  const env = { ...await denoEnvironment(), OCI_STORE: box.temp.join("store") };
+  const oci = ["run", "-A", "--quiet", `--config=${ROOT}/deno.json`, join(ROOT, "mod.ts")];
+  const command = ["cat", "-q", "--platform=linux/amd64", box.reference];
+
+  const { stdout, stderr } = await run("sh", [
+    ...["-c", 'exec "$@" "$(printf "a\\366")"', "sh", Deno.execPath(), ...oci, ...command],
+  ], { env });
+
+  assertEquals(listed.stdout, "a\\u{dce4}\na\\u{dcf6}\n");
+  assertEquals(stdout, "1", stderr);
 });
 
 Deno.test("oci ls shows times out of range, and escapes control characters", async () => {
