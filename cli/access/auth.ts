@@ -3,7 +3,6 @@ import { UsageError } from "../frame/errors.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
-/** Options for {@linkcode readAuth}. */
 export interface ReadAuthOptions {
   /** Registry whose user name to prompt for if none is given. */
   readonly registry?: string;

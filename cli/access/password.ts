@@ -30,7 +30,6 @@ export async function readPassword(
   throw new UsageError("stdin is empty", 'Redirect the password, as in "--password-stdin < FILE"');
 }
 
-/** Options of {@linkcode promptPassword}. */
 export interface PromptOptions {
   /** Aborts the prompt. */
   readonly signal: AbortSignal;
@@ -87,7 +86,6 @@ export async function confirm(
   return /^y(es)?$/i.test(answer.trim());
 }
 
-/** Options of {@linkcode ask}. */
 interface AskOptions extends PromptOptions {
   /** Thrown if there is no terminal. */
   readonly refusal: UsageError;

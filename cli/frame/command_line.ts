@@ -31,7 +31,6 @@ interface Use {
 /** A word that is an operand despite its dash. */
 const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/;
 
-/** Options for {@linkcode parseCommandLine}. */
 export interface ParseOptions {
   /**
    * Whether required arguments may be missing.

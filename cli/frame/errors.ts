@@ -19,7 +19,6 @@ export type CommandErrorCode =
   /** Everything else. */
   | "unexpected";
 
-/** Options for {@linkcode CommandError}. */
 export interface CommandErrorOptions extends ErrorOptions {
   /** What the error is about, such as a path or an option. */
   readonly subject?: string | undefined;

@@ -13,7 +13,6 @@ export interface ShownProgress extends AsyncDisposable {
   readonly report: (event: ImageProgress) => void;
 }
 
-/** Options for {@linkcode Session}. */
 export interface SessionParts {
   /** Name of the command. */
   readonly name: string;

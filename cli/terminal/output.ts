@@ -17,7 +17,6 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Options for {@linkcode Output}. */
 export interface OutputOptions {
   /**
    * Destination of the output.

@@ -16,7 +16,6 @@ export interface HelperChangeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options for {@linkcode runCredentialHelper}. */
 export interface CredentialHelperOptions extends HelperChangeOptions {
   /** Called when the helper fails. */
   readonly onWarning?: ((message: string) => void) | undefined;

@@ -56,7 +56,6 @@ export interface RemoteBlobSource {
   failed(error: unknown): void;
 }
 
-/** Options for {@linkcode openRemoteBlob}. */
 export interface RemoteBlobOptions extends Pick<RegistryRequest, "task" | "signal" | "onWarning"> {
   readonly offset: number;
   /** Number of bytes to read (default: up to the end). */

@@ -9,7 +9,6 @@ import { speaksTls } from "../transport/speaks_tls.ts";
 import type { Connections } from "./_connections.ts";
 import { basesToTry } from "./_endpoint.ts";
 
-/** Options for {@linkcode checkCredential}. */
 export interface CheckCredentialOptions {
   readonly caCerts?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -5,7 +5,6 @@ import type { RemoteBlobSource, SentRequest } from "./_blob_stream.ts";
 /** Time after which a response that nothing reads is dropped. */
 const KEPT_MS = 10_000;
 
-/** Options for {@linkcode EarlyRequest}. */
 export interface EarlyRequestOptions {
   /** Number of bytes to request; all if absent. */
   readonly length?: number | undefined;

@@ -4,7 +4,6 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
 import type { RequestBody } from "../transport/http.ts";
 
-/** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {
   /** Offset of the first byte. */
   readonly offset: number;

@@ -4,7 +4,6 @@ import { bodyReader } from "../transport/body_reader.ts";
 import { ClientConnection, HttpRequestBody } from "./_client_connection.ts";
 import { noHost } from "./_refusal.ts";
 
-/** Options for {@linkcode startHttpServer}. */
 export interface HttpServerOptions {
   readonly hostname: string;
   readonly port: number;

@@ -16,7 +16,6 @@ interface BundleOptions {
   readonly arg?: readonly string[] | undefined;
 }
 
-/** Describes `oci bundle`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to bundle")
@@ -45,7 +44,6 @@ Examples:
   oci bundle --bundler uncompressed --rootless alpine:3.20 ./box`);
 }
 
-/** Runs `oci bundle`. */
 export async function run(session: Session): Promise<void> {
   const [, directory = ""] = session.operands;
   const { arg = [] } = session.options<BundleOptions>();

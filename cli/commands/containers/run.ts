@@ -22,7 +22,6 @@ interface RunOptions extends ContainerOptions {
   readonly timeout?: number | undefined;
 }
 
-/** Describes `oci run`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to run")
@@ -60,7 +59,6 @@ Examples:
   oci run --runtime runc -v "$PWD:/src:ro" -w /src alpine:3.20 ls -l`);
 }
 
-/** Runs `oci run`. */
 export async function run(session: Session): Promise<number> {
   const [, ...command] = session.operands;
   const { runtime, timeout, tty, name } = session.options<RunOptions>();

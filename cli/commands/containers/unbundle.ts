@@ -4,7 +4,6 @@ import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci unbundle`. */
 export function define(command: Command): Command {
   return command
     .argument("<dir>", "directory of the bundle")
@@ -22,7 +21,6 @@ Examples:
   oci unbundle --json /run/app`);
 }
 
-/** Runs `oci unbundle`. */
 export async function run(session: Session): Promise<void> {
   const [directory = ""] = session.operands;
   if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");

@@ -5,7 +5,6 @@ import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci cat`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to read from")
@@ -24,7 +23,6 @@ Examples:
   oci cat --platform linux/arm64 debian:12 /usr/bin/true | file -`);
 }
 
-/** Runs `oci cat`. */
 export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
   if (path === "") throw new UsageError("the path is empty", "Specify a path");

@@ -17,7 +17,6 @@ interface ExportOptions {
   readonly output?: string | undefined;
 }
 
-/** Describes `oci export`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to export")
@@ -35,7 +34,6 @@ Examples:
   oci export --platform linux/arm64 debian:12 | sha256sum`);
 }
 
-/** Runs `oci export`. */
 export async function run(session: Session): Promise<void> {
   const source = await locateImage(session, session.operands[0] ?? "");
   const { output } = session.options<ExportOptions>();

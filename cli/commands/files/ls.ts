@@ -13,7 +13,6 @@ interface LsOptions {
   readonly long?: true | undefined;
 }
 
-/** Describes `oci ls`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to list")
@@ -34,7 +33,6 @@ Examples:
   oci ls --json debian:12 usr/bin | jq -r '.[] | select(.mode == "4755").path'`);
 }
 
-/** Runs `oci ls`. */
 export async function run(session: Session): Promise<void> {
   const [, path = "/"] = session.operands;
   if (path === "") throw new UsageError("the path is empty", "Specify a path or leave it out");

@@ -22,7 +22,6 @@ interface UnpackCommandOptions extends RegistryOptions {
   readonly xattrs?: "on" | "off" | "strict" | undefined;
 }
 
-/** Describes `oci unpack`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to unpack")
@@ -78,7 +77,6 @@ Examples:
   oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`);
 }
 
-/** Runs `oci unpack`. */
 export async function run(session: Session): Promise<void> {
   const [text = "", directory = ""] = session.operands;
   const source = await locateImage(session, text);

@@ -3,7 +3,6 @@ import { type CommandOutline, SCRIPTS } from "../../frame/completion_scripts.ts"
 import { type CommandTable, declareCommand } from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci completions`. */
 export function define(command: Command): Command {
   return command.description(
     "Prints a script that completes commands, options and their values, and names in the store.",
@@ -16,7 +15,6 @@ Examples:
   oci completions fish > ~/.config/fish/completions/oci.fish`);
 }
 
-/** Runs `oci completions`. */
 export async function run(session: Session, commands: CommandTable): Promise<void> {
   const outlines: CommandOutline[] = [];
   for (const [name, entry] of commands) {

@@ -23,7 +23,6 @@ import { describeEntries, formatListing } from "../../terminal/layer_listing.ts"
 const REPOSITORY = "demo/hello";
 const TAG = "1";
 
-/** Describes `oci demo`. */
 export function define(command: Command): Command {
   return command
     .description(
@@ -47,7 +46,6 @@ interface DemoPull {
   readonly fetched: number;
 }
 
-/** Runs `oci demo`. */
 export async function run(session: Session): Promise<void> {
   const { signal } = session;
   const script = new DemoScript(session);

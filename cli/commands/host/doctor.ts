@@ -19,7 +19,6 @@ import type { Command } from "../../frame/command.ts";
 import { addOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci doctor`. */
 export function define(command: Command): Command {
   const described = command
     .argument("[ref]", "image for which to list the addresses that are tried, in order")
@@ -39,7 +38,6 @@ Examples:
   deno run $(oci permissions doctor) jsr:@x/oci doctor`);
 }
 
-/** Runs `oci doctor`. */
 export async function run(session: Session): Promise<void> {
   const [reference] = session.operands;
   const host = describeHost();

@@ -14,7 +14,6 @@ import type { Session } from "../../frame/session.ts";
 import { permissionFlags } from "../../permissions/permission_flags.ts";
 import type { PermissionOptions } from "../../permissions/permission_options.ts";
 
-/** Describes `oci permissions`. */
 export function define(command: Command, commands: CommandTable): Command {
   return command
     .argument("<command>", "command to run", {
@@ -40,7 +39,6 @@ Examples:
   oci permissions --json serve --listen 127.0.0.1:8080 --store ./images`);
 }
 
-/** Runs `oci permissions`. */
 export async function run(session: Session, commands: CommandTable): Promise<void> {
   const [name = "", ...words] = session.operands;
   session.workOn(name);

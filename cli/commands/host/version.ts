@@ -2,12 +2,10 @@ import configuration from "../../../deno.json" with { type: "json" };
 import type { Command } from "../../frame/command.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci version`. */
 export function define(command: Command): Command {
   return command.description("Prints the versions of oci and Deno.");
 }
 
-/** Runs `oci version`. */
 export async function run(session: Session): Promise<void> {
   const versions = { oci: configuration.version, deno: Deno.version.deno };
   await session.print(versions, [`oci ${versions.oci}`, `deno ${versions.deno}`]);

@@ -9,7 +9,6 @@ import { addLoginOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, printable } from "../../terminal/format.ts";
 
-/** Describes `oci fsck`. */
 export function define(command: Command): Command {
   const described = command
     .description(
@@ -37,7 +36,6 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
   layer: "is incomplete",
 };
 
-/** Runs `oci fsck`. */
 export async function run(session: Session): Promise<number> {
   const { repair = false } = session.options<{ repair?: true }>();
   const { fsck } = await import("../../../store/upkeep/fsck.ts");

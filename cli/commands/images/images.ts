@@ -16,7 +16,6 @@ import { formatBytes, formatTable, printable, shortDigest } from "../../terminal
 
 const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE", "UNIQUE"] as const;
 
-/** Describes `oci images`. */
 export function define(command: Command): Command {
   return command
     .description(
@@ -30,7 +29,6 @@ Examples:
   oci images --json | jq -r '.[].reference'`);
 }
 
-/** Runs `oci images`. */
 export async function run(session: Session): Promise<void> {
   const store = await openExistingStore(session);
   const contents: StoredContent[] = [];

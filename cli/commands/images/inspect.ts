@@ -19,7 +19,6 @@ interface InspectOptions {
   readonly config?: true | undefined;
 }
 
-/** Describes `oci inspect`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to inspect")
@@ -42,7 +41,6 @@ Examples:
   oci inspect --policy always ghcr.io/owner/app:1`);
 }
 
-/** Runs `oci inspect`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const source = await locateImage(session, text);

@@ -17,7 +17,6 @@ const WORDS: ProgressWords = {
   unchanged: "already in the store",
 };
 
-/** Describes `oci load`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<file>", 'archive or layout to load; "-" is stdin')
@@ -38,7 +37,6 @@ Examples:
   oci load --json app.tar.zst | jq -r '.[].digest'`);
 }
 
-/** Runs `oci load`. */
 export async function run(session: Session): Promise<void> {
   const [file = ""] = session.operands;
   if (file === "-" && Deno.stdin.isTerminal()) {

@@ -11,7 +11,6 @@ interface PruneCommandOptions {
   readonly keepLast?: number;
 }
 
-/** Describes `oci prune`. */
 export function define(command: Command): Command {
   return command
     .description(
@@ -38,7 +37,6 @@ Examples:
   oci prune --keep-last 3 --older-than 7d`);
 }
 
-/** Runs `oci prune`. */
 export async function run(session: Session): Promise<void> {
   const { dryRun = false, olderThan, keepLast } = session.options<PruneCommandOptions>();
   const pruning = await pruneStore(session, { dryRun, olderThanMs: olderThan, keepLast });

@@ -11,7 +11,6 @@ import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
 
-/** Describes `oci rm`. */
 export function define(command: Command): Command {
   return command
     .argument("<ref...>", "names to remove, in full or short, or digests of images without a name")
@@ -28,7 +27,6 @@ Examples:
   oci rm --prune ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
 }
 
-/** Runs `oci rm`. */
 export async function run(session: Session): Promise<void> {
   const store = await openExistingStore(session);
   const entries = await storedEntries(store);

@@ -29,7 +29,6 @@ const WORDS: ProgressWords = {
   unchanged: "already saved",
 };
 
-/** Describes `oci save`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to save")
@@ -50,7 +49,6 @@ Examples:
   oci save --format oci-dir alpine:3.20 -o ./layout`);
 }
 
-/** Runs `oci save`. */
 export async function run(session: Session): Promise<void> {
   const { format = "oci-archive", output, platform } = session.options<SaveOptions>();
   if (output === undefined) {

@@ -31,7 +31,6 @@ interface ArtifactOptions extends RegistryOptions {
   readonly subject?: string | undefined;
 }
 
-/** Describes `oci artifact`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<action>", "push or pull", { choices: ["push", "pull"] })
@@ -59,7 +58,6 @@ Examples:
   oci artifact pull ghcr.io/owner/model:1 ./model`);
 }
 
-/** Runs `oci artifact`. */
 export async function run(session: Session): Promise<void> {
   const [action = "", reference = "", ...paths] = session.operands;
   session.workOn(`${action} ${reference}`);

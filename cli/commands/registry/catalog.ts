@@ -6,7 +6,6 @@ import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci catalog`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<registry>", "registry, such as localhost:5000")
@@ -20,7 +19,6 @@ Examples:
   oci catalog --json registry.example | jq length`);
 }
 
-/** Runs `oci catalog`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const { registry, namespace } = readLoginPlace(text);

@@ -19,7 +19,6 @@ import { CommandError } from "../../frame/errors.ts";
 import { addTransferOptions, type TransferOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci copy`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<src>", "image to copy")
@@ -44,7 +43,6 @@ Examples:
   oci copy --dry-run oci:./layout:v1 localhost:5000/app:v1`);
 }
 
-/** Runs `oci copy`. */
 export async function run(session: Session): Promise<void> {
   const [source = "", target = ""] = session.operands;
   const [from, to] = [await locateImage(session, source), readSource(target)];

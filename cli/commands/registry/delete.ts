@@ -12,7 +12,6 @@ interface DeleteOptions {
   readonly yes?: true;
 }
 
-/** Describes `oci delete`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "tag or digest in a registry")
@@ -31,7 +30,6 @@ Examples:
   oci delete --yes localhost:5000/app@sha256:…`);
 }
 
-/** Runs `oci delete`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const reference = readReference(text);

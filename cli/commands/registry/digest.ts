@@ -6,7 +6,6 @@ import type { Command } from "../../frame/command.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci digest`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to look up")
@@ -21,7 +20,6 @@ Examples:
   oci digest --json ghcr.io/owner/app:1 | jq -r .digest`);
 }
 
-/** Runs `oci digest`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const reference = readReference(text);

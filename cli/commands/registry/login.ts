@@ -14,7 +14,6 @@ interface LoginOptions extends RegistryOptions {
   readonly get?: true;
 }
 
-/** Describes `oci login`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<registry>", "registry, such as ghcr.io or localhost:5000")
@@ -34,7 +33,6 @@ Examples:
   oci login --authfile ./auth.json localhost:5000`);
 }
 
-/** Runs `oci login`. */
 export async function run(session: Session): Promise<void> {
   const { get, authfile } = session.options<LoginOptions>();
   const place = readLoginPlace(session.operands[0] ?? "");

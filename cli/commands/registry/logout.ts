@@ -10,7 +10,6 @@ interface LogoutOptions {
   readonly authfile?: string;
 }
 
-/** Describes `oci logout`. */
 export function define(command: Command): Command {
   const described = command
     .argument("[registry]", "registry, such as ghcr.io or localhost:5000")
@@ -27,7 +26,6 @@ Examples:
   oci logout --authfile ./auth.json localhost:5000`);
 }
 
-/** Runs `oci logout`. */
 export async function run(session: Session): Promise<void> {
   const { all, authfile } = session.options<LogoutOptions>();
   const [text] = session.operands;

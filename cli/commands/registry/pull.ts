@@ -12,7 +12,6 @@ import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts
 import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
 
-/** Describes `oci pull`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to pull")
@@ -42,7 +41,6 @@ interface PullOptions extends RegistryOptions {
   readonly unpack?: true | undefined;
 }
 
-/** Runs `oci pull`. */
 export async function run(session: Session): Promise<void> {
   const { json, allPlatforms } = session.options<PullOptions>();
   const sources = session.operands.map(readSource);

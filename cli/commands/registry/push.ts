@@ -26,7 +26,6 @@ import { UsageError } from "../../frame/errors.ts";
 import { addTransferOptions, type TransferOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci push`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image in the store, in a layout or in an archive")
@@ -48,7 +47,6 @@ Examples:
   oci push --user ci --password-stdin ghcr.io/owner/app:1 < token`);
 }
 
-/** Runs `oci push`. */
 export async function run(session: Session): Promise<void> {
   const [text = "", target = text] = session.operands;
   const held = digestStart(text) === undefined ? undefined : await locateImage(session, text);

@@ -38,7 +38,6 @@ interface ServeOptions extends ServeAccess, Omit<RegistryOptions, "platform" | "
 
 const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
 
-/** Describes `oci serve`. */
 export function define(command: Command): Command {
   const described = command
     .description(
@@ -82,7 +81,6 @@ Examples:
   oci serve --listen 127.0.0.1:0 --json`);
 }
 
-/** Runs `oci serve`. */
 export async function run(session: Session): Promise<void> {
   const { listen = DEFAULT_ADDRESS, ...options } = session.options<ServeOptions>();
   const store = await openStore(session);

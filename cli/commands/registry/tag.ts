@@ -7,7 +7,6 @@ import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci tag`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image in a registry")
@@ -24,7 +23,6 @@ Examples:
   oci tag ghcr.io/owner/app@sha256:… stable`);
 }
 
-/** Runs `oci tag`. */
 export async function run(session: Session): Promise<void> {
   const [text = "", tag = ""] = session.operands;
   const reference = readReference(text);

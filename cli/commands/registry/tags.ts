@@ -7,7 +7,6 @@ import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-/** Describes `oci tags`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<repo>", "repository, without a tag")
@@ -18,7 +17,6 @@ Examples:
   oci tags --json localhost:5000/app | jq length`);
 }
 
-/** Runs `oci tags`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const repository = readRepository(text);
