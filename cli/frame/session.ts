@@ -13,17 +13,8 @@ export interface ShownProgress extends AsyncDisposable {
   readonly report: (event: ImageProgress) => void;
 }
 
-export interface SessionParts {
-  /** Name of the command. */
-  readonly name: string;
-  /** The parsed command line. */
+interface SessionParts extends Pick<Session, "name" | "output" | "notices" | "signal"> {
   readonly commandLine: CommandLine;
-  /** Standard output. */
-  readonly output: Output;
-  /** Standard error. */
-  readonly notices: Notices;
-  /** Aborts when the user interrupts. */
-  readonly signal: AbortSignal;
 }
 
 /** One run of one command. */
@@ -41,17 +32,18 @@ export class Session implements Disposable {
   readonly #options: CommandLine["options"];
   readonly #warned = new Set<string>();
   readonly #owned = new DisposableStack();
-  #subject = "";
+  #subject: string;
   #partial: string[] | undefined;
 
-  constructor(parts: SessionParts) {
-    this.#options = parts.commandLine.options;
-    this.name = parts.name;
-    this.operands = parts.commandLine.operands;
-    this.output = parts.output;
-    this.notices = parts.notices;
-    this.signal = parts.signal;
-    this.#subject = this.operands.join(" ");
+  constructor({ name, commandLine, output, notices, signal }: SessionParts) {
+    const { options, operands } = commandLine;
+    this.#options = options;
+    this.name = name;
+    this.operands = operands;
+    this.output = output;
+    this.notices = notices;
+    this.signal = signal;
+    this.#subject = operands.join(" ");
   }
 
   /** Returns the common options and those of this command. */
