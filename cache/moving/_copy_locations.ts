@@ -219,7 +219,7 @@ function mountable(from: ImageLocation, to: ImageLocation): (() => string) | und
   return to.reference.registry === registry ? () => repository : undefined;
 }
 
-/** A target that looks for content at another one, and stores nothing. */
+/** A target that reports what another target has, and stores nothing. */
 class DryTarget implements NamedTarget {
   readonly #target: NamedTarget;
 

@@ -210,8 +210,8 @@ function emptyBlocks(end: number): readonly number[] {
 }
 
 /**
- * Passes on the last bytes one by one. Where a chunk has bytes after the end of the data, the
- * decompressor fails without the data before them.
+ * Passes on the last bytes one by one. If a chunk contains bytes after the end of the data, the
+ * decompressor fails without returning the data before them.
  */
 async function* split(
   chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,

@@ -31,7 +31,7 @@ export interface ExtractLayerOptions
 /**
  * Verifies, decompresses and extracts one layer in a single pass.
  *
- * The content of the root counts as lower layers, so whiteouts remove from it. The stream is read
+ * The content of the root counts as lower layers, so whiteouts apply to it. The stream is read
  * to its end, because unread bytes would not be verified. On failure, a root that this call
  * created is removed; an existing one keeps the extracted files.
  *

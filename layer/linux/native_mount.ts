@@ -90,7 +90,7 @@ export class NativeMount implements Disposable {
     this.#check(moved, "move_mount", target);
   }
 
-  /** Returns whether this process may mount a type of file system, according to the kernel. */
+  /** Asks the kernel whether this process may mount a type of file system. */
   mayMount(type: string): boolean {
     const context = this.#calls.fsopen(SYS_FSOPEN, encodeCString(type), FSOPEN_CLOEXEC);
     if (context < 0) return false;

@@ -45,7 +45,7 @@ export class FileSlots {
   #next = 0;
   #unannounced = 0;
 
-  /** Uses the memory of another thread, or new memory. */
+  /** Uses memory that another thread allocated, or allocates it. */
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(HEAD_BYTES + SLOTS * SLOT_BYTES)) {
     this.memory = memory;
     this.#head = new Int32Array(memory, 0, HEAD_BYTES / 4);

@@ -27,8 +27,8 @@ const MAX_READS = 512;
 
 /**
  * Chooses the entry of an index that fits a platform best, like {@linkcode choosePlatform}. If no
- * entry with a platform fits, the configs of the others, or the indexes, show their platforms. An
- * only entry is chosen without that.
+ * entry with a platform fits, the configs of the others, or the indexes, show their platforms. If
+ * there is only one entry, it is chosen without reading its config.
  *
  * @param index The index.
  * @param wanted Platform to run on; or several in order of preference.

@@ -243,7 +243,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     this.#position += bytes.length;
   }
 
-  /** Returns the referrers to which neither a name nor an index leads. */
+  /** Returns the referrers that neither a name nor an index references. */
   #unlisted(): readonly NamedDocument[] {
     const listed = new Set(this.#tagged.map(({ descriptor }) => descriptor.digest));
     return this.#referrers

@@ -174,7 +174,7 @@ function makeParents(directory: string, title: string): string {
   return path;
 }
 
-/** Writes a temporary file and renames it: a link of that name is replaced. */
+/** Writes a temporary file and renames it: a link with that name is replaced. */
 async function writeFile(
   store: ContentStore,
   { digest }: Descriptor,

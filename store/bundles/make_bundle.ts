@@ -96,7 +96,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   });
 }
 
-/** Adds the removal to a bundle. It happens once, or again after a failure. */
+/** Adds the removal to a bundle. It is done once, and again only after a failure. */
 function withCleanup(
   bundle: Omit<Bundle, "cleanup" | keyof AsyncDisposable>,
   remove: () => Promise<void>,

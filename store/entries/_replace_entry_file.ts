@@ -1,6 +1,6 @@
 import { swapFile } from "../host/files.ts";
 
-/** Replaces a file on which nothing depends: a failure is ignored. */
+/** Replaces a file that nothing depends on. Ignores failures. */
 export function replaceEntryFile(path: string, bytes: Uint8Array): void {
   try {
     swapFile(path, bytes);

@@ -13,7 +13,7 @@ import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./layer_records.ts";
 
-/** A layer of a store, as far as its index depends on it. */
+/** The facts of a stored layer that its index depends on. */
 export interface IndexedLayer {
   readonly digest: Digest;
   readonly diffId: Digest;

@@ -75,7 +75,7 @@ async function* contentOf(archive: ArchiveBytes, size: number): ArchiveBytes {
       if (left === 0) return;
     }
   }
-  throw new Error("Cannot read a file of a layer: the archive ends before it does");
+  throw new Error("Cannot read a file of a layer: the archive ends before the file does");
 }
 
 /**

@@ -227,7 +227,7 @@ async function findImages(
     return names[0] === first.names[0] && descriptor.platform !== undefined;
   });
   if (isOneImage) return distinct;
-  const advice = "Write one of the names after the path and a colon, or a digest after an @";
+  const advice = "Append a colon and one of the names, or an @ and a digest, to the path";
   throw noImage(path, `it has several images: ${choicesOf(distinct).join(", ")}`, advice);
 }
 

@@ -30,7 +30,7 @@ export function imagesNamed(
   return images.filter(({ names }) => names.some((other) => fullName(other) === full));
 }
 
-/** Leaves out unnamed documents that are about another one, unless nothing would remain. */
+/** Leaves out unnamed documents about other documents, unless nothing would remain. */
 export async function ownImages(
   source: DocumentSource,
   images: readonly ArchivedImage[],

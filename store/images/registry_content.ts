@@ -229,7 +229,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     return true;
   }
 
-  /** Deletes a blob that is neither manifest nor index. */
+  /** Deletes a blob that is neither a manifest nor an index. */
   async deleteBlob(repository: string, digest: Digest): Promise<boolean> {
     const reachable = await this.#reachable(await this.#repository(repository));
     const descriptor = reachable.get(digest);

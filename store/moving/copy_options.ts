@@ -71,7 +71,7 @@ export interface CopyGraphOptions extends ContentOptions {
     ) => readonly Descriptor[] | Promise<readonly Descriptor[]>)
     | undefined;
   /**
-   * Called before a node is stored, after everything that it leads to. A returned replacement is
+   * Called before a node is stored, after everything that it references. A returned replacement is
    * stored in its place, and documents that lead to it are rewritten with its descriptor.
    */
   readonly before?:

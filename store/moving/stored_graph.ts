@@ -23,7 +23,7 @@ export async function isStored(store: ContentStore, descriptor: Descriptor): Pro
  * number of times, so there is no limit to the number of paths.
  *
  * @param root Descriptor to begin with.
- * @param visit Returns the descriptors that another one leads to; `undefined` ends the visits.
+ * @param visit Returns the descriptors that a descriptor references; `undefined` ends the visits.
  * @returns Whether all have been visited.
  */
 export async function visitEach(

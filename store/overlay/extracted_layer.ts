@@ -25,7 +25,7 @@ export interface ChainRecord extends Omit<ExtractedLayer, "name" | "path"> {
   readonly key: string;
 }
 
-/** An extracted layer under `chains/`, by a name of 8 characters. */
+/** An extracted layer in `chains/`, under a name of 8 characters. */
 export interface Chain extends ExtractedLayer, ChainRecord {}
 
 /** Settings that the content of an extracted layer depends on. */
@@ -123,7 +123,7 @@ export function findChain(directory: string, key: string): Chain | undefined {
 }
 
 /**
- * Reads a record. The name of a damaged record stays taken, and its directory is not used any more.
+ * Reads a record. The name of a damaged record stays taken, and its directory is no longer used.
  */
 export function readChainRecord(
   directory: string,

@@ -288,7 +288,7 @@ function notCreated(path: string, cause: unknown): UnpackError {
   });
 }
 
-/** An empty name, as of an unset variable, would be the current directory. */
+/** An empty name, for example from an unset variable, would mean the current directory. */
 function refuseNoName(directory: string): void {
   if (directory !== "") return;
   throw new RangeError('Cannot unpack an image: the name of the directory must not be ""');

@@ -20,7 +20,7 @@ interface Node {
 export interface Reachable {
   /** Digests of the content, whether the store has it or not. */
   readonly digests: ReadonlySet<Digest>;
-  /** What names each of them, for messages. */
+  /** The name or document that references each of them, for messages. */
   readonly descriptors: ReadonlyMap<Digest, Descriptor>;
   /** The layers of each image, as DiffIDs, the base first. */
   readonly images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[];
