@@ -65,7 +65,6 @@ async function keepSource(
     name,
     digest: reference.digest,
     nameOfTag: (tag) => formatReference({ registry, repository, tag }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const { descriptor } = await copyBetween(source, target, {
     jobs,
@@ -84,7 +83,6 @@ async function keepSource(
     content,
     root: () => Promise.resolve(descriptor),
     nameOfTag: target.nameOfTag,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 

@@ -37,7 +37,6 @@ export async function packAndPush(
     label: "the artifact",
     content: Object.assign(artifact, { resolve: () => Promise.resolve(undefined) }),
     root: () => Promise.resolve(artifact.root),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   await using goal = await openCopyTarget(to, endpoint);
   return await copyBetween(source, goal, { dryRun, jobs, onProgress, onWarning, signal });

@@ -34,7 +34,6 @@ export async function pushStored(
     content: new LayoutContent(store),
     root: () => Promise.resolve(found.descriptor),
     nameOfTag: (tag) => nameOfTag(found.name, tag),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const part = await choosePart(store, source, found, options);
   using stack = new DisposableStack();

@@ -27,7 +27,7 @@ export async function bringArtifact(
   options: PullArtifactOptions,
   opened?: ImageArchive,
 ): Promise<PulledArtifact> {
-  const { client, auth, caCerts, onWarning, onWait, signal } = options;
+  const { onWarning, onWait, signal } = options;
   const location = locationOf(place);
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
   const { pullPolicy = location.transport === "docker" ? "IfNotPresent" : "Always" } = options;
@@ -38,17 +38,10 @@ export async function bringArtifact(
     if (isWanted) return await describe(store, named, known, true);
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
-  using stack = new DisposableStack();
-  await using source = opened !== undefined && isArchiveLocation(location)
+  await using stack = new AsyncDisposableStack();
+  const source = opened !== undefined && isArchiveLocation(location)
     ? sourceOfArchive(opened, location)
-    : await openCopySource(location, {
-      client: client ?? stack.use(new RemoteClient()),
-      auth,
-      caCerts,
-      onWarning,
-      signal,
-      spoolDirectory: () => `${store.path}/ingest`,
-    });
+    : await openSource(location, store, options, stack);
   const reference = named ?? await nameOf(location, source);
   const name = formatReference(reference);
   const target = {
@@ -56,7 +49,6 @@ export async function bringArtifact(
     content: new LayoutContent(store),
     name,
     digest: reference.digest,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const { jobs, onProgress, onDocument } = options;
   // Blobs are stored before anything references them.
@@ -72,6 +64,20 @@ export async function bringArtifact(
     }),
   });
   return await describe(store, reference, copied.descriptor, copied.copied === 0);
+}
+
+/** Opens the source of a document, which the stack closes. */
+async function openSource(
+  location: ImageLocation,
+  store: ContentStore,
+  options: PullArtifactOptions,
+  stack: AsyncDisposableStack,
+): Promise<CopySource> {
+  const { auth, caCerts, onWarning, signal } = options;
+  const client = options.client ?? stack.use(new RemoteClient());
+  const spoolDirectory = () => `${store.path}/ingest`;
+  const source = { client, auth, caCerts, onWarning, signal, spoolDirectory };
+  return stack.use(await openCopySource(location, source));
 }
 
 /** Returns the stored document of a reference if it is complete. */

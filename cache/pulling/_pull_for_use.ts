@@ -55,23 +55,10 @@ export async function pullForUse<T>(
   use: (image: RemoteImage, listener: UseListener) => Promise<T>,
   useOptions: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
-  const { begins = (layers) => layers, jobs, isPartial = () => false } = useOptions;
+  const { isPartial = () => false } = useOptions;
   const { reference, options } = source;
-  const { onProgress } = options;
   let meter: ProgressMeter | undefined;
-  const findOptions: ImageClientOptions = {
-    ...options,
-    firstReads: async (layers) => {
-      const { firstReads } = await import("../../store/content/first_reads.ts");
-      return firstReads(source.store, begins(layers), jobs);
-    },
-    // Most of what storing the image reports has been counted by then, except for layers that `use`
-    // did not need, such as layers that are already extracted.
-    onProgress: onProgress && ((event: ImageProgress) => {
-      if (meter === undefined) onProgress(event);
-      else meter.relay(event);
-    }),
-  };
+  const findOptions = findOptionsOf(source, useOptions, () => meter);
   const first = await source.puller.find(reference, findOptions);
   const known = first.isCached ? await useOptions.find?.(first.image) : undefined;
   if (known !== undefined) return { image: await first.keep(), result: known };
@@ -92,7 +79,11 @@ export async function pullForUse<T>(
     const { layers, config, manifest, indexes } = found.image;
     const documents = [config, manifest, ...indexes];
     const { ProgressMeter } = await import("../progress_meter.ts");
-    meter = new ProgressMeter(formatReference(reference), { layers, documents }, onProgress);
+    meter = new ProgressMeter(
+      formatReference(reference),
+      { layers, documents },
+      options.onProgress,
+    );
   }
   const result = await use(found.image, {
     onProgress: (layer, progress) => meter?.update(layer, progress),
@@ -104,4 +95,27 @@ export async function pullForUse<T>(
   const image = isPartial(result) ? storedImage(source.store, found.image) : await found.keep();
   meter?.end();
   return { image, result };
+}
+
+/** Returns the options for finding an image, with the progress relayed by a meter once it exists. */
+function findOptionsOf<T>(
+  { store, options }: ImageSource,
+  { begins = (layers) => layers, jobs }: PullForUseOptions<T>,
+  meterOf: () => ProgressMeter | undefined,
+): ImageClientOptions {
+  const { onProgress } = options;
+  return {
+    ...options,
+    firstReads: async (layers) => {
+      const { firstReads } = await import("../../store/content/first_reads.ts");
+      return firstReads(store, begins(layers), jobs);
+    },
+    // Most of what storing the image reports has been counted by then, except for layers that `use`
+    // did not need, such as layers that are already extracted.
+    onProgress: onProgress && ((event: ImageProgress) => {
+      const meter = meterOf();
+      if (meter === undefined) onProgress(event);
+      else meter.relay(event);
+    }),
+  };
 }

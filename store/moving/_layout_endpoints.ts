@@ -14,7 +14,7 @@ import { LayoutWriter } from "./_layout_writer.ts";
 export async function openLayoutSource(
   location: LayoutLocation,
   { signal }: ContentOptions,
-): Promise<CopySource> {
+): Promise<CopySource & AsyncDisposable> {
   const store = await ContentStore.open(location.path, { foreign: true });
   const find = async () => {
     const layout = await LayoutClient.open(location);
@@ -34,7 +34,7 @@ export async function openLayoutSource(
 export async function openLayoutTarget(
   location: LayoutLocation,
   { signal }: ContentOptions,
-): Promise<CopyTarget> {
+): Promise<CopyTarget & AsyncDisposable> {
   const { path, name, digest } = location;
   const writer = await LayoutWriter.create(path, signal);
   return {

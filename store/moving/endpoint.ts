@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 
 /** The source of a copy of an image, or another document. */
-export interface CopySource extends AsyncDisposable {
+export interface CopySource {
   /** Location for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
   readonly label: string;
   /** The content there. */
@@ -22,7 +22,7 @@ export interface CopySource extends AsyncDisposable {
 }
 
 /** The target of a copy of an image, or another document. */
-export interface CopyTarget extends AsyncDisposable {
+export interface CopyTarget {
   /** Where it is, for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
   readonly label: string;
   /** The content there. */

@@ -23,7 +23,7 @@ export interface EndpointOptions extends RepositoryContentOptions, ContentOption
 export async function openCopySource(
   location: ImageLocation,
   options: EndpointOptions,
-): Promise<CopySource> {
+): Promise<CopySource & AsyncDisposable> {
   switch (location.transport) {
     case "docker":
       return registrySource(location.reference, options);
@@ -41,7 +41,7 @@ export async function openCopySource(
 export async function openCopyTarget(
   location: ImageLocation,
   options: EndpointOptions,
-): Promise<CopyTarget> {
+): Promise<CopyTarget & AsyncDisposable> {
   switch (location.transport) {
     case "docker":
       return registryTarget(location.reference, options);
@@ -55,7 +55,10 @@ export async function openCopyTarget(
   }
 }
 
-function registrySource(reference: Reference, options: EndpointOptions): CopySource {
+function registrySource(
+  reference: Reference,
+  options: EndpointOptions,
+): CopySource & AsyncDisposable {
   const { client, auth, caCerts, onWarning } = options;
   return {
     label: formatReference(reference),
@@ -66,7 +69,10 @@ function registrySource(reference: Reference, options: EndpointOptions): CopySou
   };
 }
 
-function registryTarget(reference: Reference, options: EndpointOptions): CopyTarget {
+function registryTarget(
+  reference: Reference,
+  options: EndpointOptions,
+): CopyTarget & AsyncDisposable {
   const { tag, digest } = reference;
   return {
     label: formatReference(digest === undefined ? reference : { ...reference, digest }),
@@ -82,7 +88,7 @@ function registryTarget(reference: Reference, options: EndpointOptions): CopyTar
 async function archiveSource(
   location: ArchiveLocation,
   { spoolDirectory, signal }: EndpointOptions,
-): Promise<CopySource> {
+): Promise<CopySource & AsyncDisposable> {
   const { ImageArchive } = await import("../archives/image_archive.ts");
   const archive = await ImageArchive.open(location.path, {
     format: location.transport,
@@ -102,14 +108,13 @@ export function sourceOfArchive(archive: ImageArchive, location: ArchiveLocation
     content: archive,
     root: () => Promise.try(() => archive.find(location.name).descriptor),
     nameOfTag: (tag) => tag,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
 async function archiveTarget(
   location: ArchiveLocation,
   { output }: EndpointOptions,
-): Promise<CopyTarget> {
+): Promise<CopyTarget & AsyncDisposable> {
   const { path, transport, name } = location;
   const isDocker = transport === "docker-archive";
   // Docker knows full names only.

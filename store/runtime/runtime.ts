@@ -168,13 +168,20 @@ async function readStderr(
   return new Uint8Array();
 }
 
+/** Exit code of a container, and the errors in the log of its runtime. */
+interface ContainerEnd {
+  readonly code: number;
+  readonly timedOut: boolean;
+  readonly log: readonly string[];
+}
+
 async function runContainer(
   runtime: string,
   bundle: RunnableBundle,
   id: string,
   options: RunBundleOptions,
   onSpawn: (process: Deno.ChildProcess) => void,
-): Promise<{ readonly code: number; readonly timedOut: boolean; readonly log: readonly string[] }> {
+): Promise<ContainerEnd> {
   const { timeoutMs, signal } = options;
   const { stdout = "inherit", stderr = "inherit" } = options;
   await using container = await Container.start(runtime, {
@@ -186,27 +193,13 @@ async function runContainer(
   });
   onSpawn(container.process);
   const kill = () => void container.kill();
-  let isInsisted = false;
-  let stopped: Deno.Signal | undefined;
+  const ending: Ending = { timedOut: false, isInsisted: false, stopped: undefined };
   await using _signals = options.forwardSignals
-    ? new SignalForwarder(container, {
-      onStop: (name) => {
-        stopped = name;
-        kill();
-      },
-      onInsist: () => {
-        if (!isInsisted && stopped === undefined) {
-          options.onWarning?.("killed the container after the third request to stop it");
-        }
-        isInsisted = stopped === undefined;
-        kill();
-      },
-    })
+    ? forwardSignals(container, ending, options.onWarning)
     : undefined;
   options.onStart?.();
-  let timedOut = false;
   using _timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => {
-    timedOut = true;
+    ending.timedOut = true;
     kill();
   });
   signal?.addEventListener("abort", kill, { once: true });
@@ -216,16 +209,56 @@ async function runContainer(
     const { code } = await container.process.status;
     signal?.throwIfAborted();
     await container.checkRuntimeExecuted(code);
-    const isKilled = timedOut || isInsisted;
-    const log = code === 0 || isKilled ? [] : await readLog(container.logPath);
-    // The program may have begun and ended before it was killed.
-    if (stopped !== undefined && (code === KILLED || log.length > 0)) {
-      return { code: exitCodeOfSignal(stopped), timedOut, log: [] };
-    }
-    return { code: isKilled ? KILLED : code, timedOut, log };
+    return await endOf(container, code, ending);
   } finally {
     signal?.removeEventListener("abort", kill);
   }
+}
+
+/** Why a container is killed before its program ends. */
+interface Ending {
+  /** Its time is up. */
+  timedOut: boolean;
+  /** Three requests to end came within two seconds. */
+  isInsisted: boolean;
+  /** Signal that asked to end before the program had begun. */
+  stopped: Deno.Signal | undefined;
+}
+
+/** Forwards signals to a container, and kills it if they cannot end it. */
+function forwardSignals(
+  container: Container,
+  ending: Ending,
+  onWarning: RunBundleOptions["onWarning"],
+): SignalForwarder {
+  return new SignalForwarder(container, {
+    onStop: (name) => {
+      ending.stopped = name;
+      void container.kill();
+    },
+    onInsist: () => {
+      if (!ending.isInsisted && ending.stopped === undefined) {
+        onWarning?.("killed the container after the third request to stop it");
+      }
+      ending.isInsisted = ending.stopped === undefined;
+      void container.kill();
+    },
+  });
+}
+
+/** Returns the exit code of an ended container and the errors of its runtime. */
+async function endOf(
+  container: Container,
+  code: number,
+  { timedOut, isInsisted, stopped }: Ending,
+): Promise<ContainerEnd> {
+  const isKilled = timedOut || isInsisted;
+  const log = code === 0 || isKilled ? [] : await readLog(container.logPath);
+  // The program may have begun and ended before it was killed.
+  if (stopped !== undefined && (code === KILLED || log.length > 0)) {
+    return { code: exitCodeOfSignal(stopped), timedOut, log: [] };
+  }
+  return { code: isKilled ? KILLED : code, timedOut, log };
 }
 
 /** Reads the errors in the log of a runtime, which mostly has none. */

@@ -16,7 +16,7 @@ import type { Layer } from "../images/image.ts";
 /**
  * Uncompressed layers, each in `tarballs/<alg>/<hex>` of a store by its DiffID.
  *
- * A file appears under its name when its bytes have that digest, by a rename. One that has changed
+ * A file appears under its name when its bytes have that digest, by a rename. A file that has changed
  * since is made again.
  */
 export class TarballStore {
