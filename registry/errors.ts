@@ -14,7 +14,7 @@ export interface RequestFacts {
   readonly action?: string | undefined;
   /** Object of the action: a reference, a host or another name. */
   readonly subject?: string | undefined;
-  /** What to do, as a sentence without a full stop, in terms of the library. */
+  /** What to do, as a sentence without a period, in terms of the library. */
   readonly advice?: string | undefined;
 }
 
@@ -122,7 +122,7 @@ export class CredentialFileError extends OciError {
 export class RegistriesConfError extends OciError {
   /** Path of the file. */
   readonly path: string;
-  /** Number of the line at fault, starting at 1; absent if the file as a whole is. */
+  /** Number of the faulty line, starting at 1; absent if the whole file is at fault. */
   readonly line: number | undefined;
 
   /** Creates the error; `problem` is the problem of the line. */

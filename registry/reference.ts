@@ -114,7 +114,7 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
   if (host !== null && Number(host[1] ?? 0) > 65535) {
     return `the port ${host[1]} must be at most 65535`;
   }
-  // Not every name or address of this form is one, such as `[1::2::3]` and `10.0.0.256`.
+  // The pattern also matches invalid addresses, such as `[1::2::3]` and `10.0.0.256`.
   if (host === null || !URL.canParse(`https://${registry}`)) {
     return `the host "${registry}" must be a name or an address, with an optional port`;
   }

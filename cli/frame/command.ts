@@ -69,7 +69,7 @@ export interface HelpTexts {
   description: string;
   /** Text below the options: paragraphs, and indented lines such as examples. */
   notes: string;
-  /** Lists before the arguments, such as that of the commands. */
+  /** Lists shown before the arguments, such as the list of commands. */
   lists:
     (readonly [heading: string, rows: readonly (readonly [term: string, meaning: string])[]])[];
 }

@@ -32,7 +32,7 @@ export class CommandError extends Error {
   readonly subject: string | undefined;
   /** The cause in words. */
   readonly problem: string;
-  /** What to do, as a sentence without a full stop. */
+  /** What to do, as a sentence without a period. */
   readonly remedy: string;
 
   constructor(problem: string, remedy: string, options: CommandErrorOptions = {}) {

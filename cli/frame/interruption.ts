@@ -2,7 +2,7 @@
 export class InterruptedError extends Error {
   /** The cause in words. */
   readonly problem: string;
-  /** What to do, as a sentence without a full stop. */
+  /** What to do, as a sentence without a period. */
   readonly remedy = "Run the same command again to resume";
   /** Exit code by the convention of shells: 128 plus the number of the signal. */
   readonly exitCode: number;

@@ -22,7 +22,7 @@ import { NAME_ADVICE } from "./errors.ts";
 export type LibraryError = Error & ErrorFacts;
 
 /**
- * What to do about an error in terms of commands and options, as a sentence without a full stop.
+ * What to do about an error in terms of commands and options, as a sentence without a period.
  *
  * @param command Name of the command, such as `pull`; empty without one.
  */

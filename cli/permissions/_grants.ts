@@ -4,7 +4,7 @@ import { resolve } from "../../spec/paths.ts";
 /** Kinds of permissions, in the order in which the flags are printed. */
 const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
 
-/** A kind of permission, as `--allow-KIND` names it. */
+/** A kind of permission, the KIND of `--allow-KIND`. */
 export type GrantKind = typeof KINDS[number];
 
 /** Paths that only processes with all permissions may read or write in Deno. */

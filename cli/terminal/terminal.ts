@@ -24,7 +24,7 @@ export function terminalKind(): string | undefined {
   return state === "granted" ? Deno.env.get("TERM") : undefined;
 }
 
-/** Minimum width for wrapping text; on less, a terminal shows next to nothing anyway. */
+/** Minimum width for wrapping text; a narrower terminal shows almost nothing anyway. */
 const MIN_COLUMNS = 20;
 
 /** A word with the spaces before it; a number and its unit count as one. */

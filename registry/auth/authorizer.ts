@@ -13,7 +13,7 @@ import type { Token } from "./_token.ts";
 import { mergeScopes } from "./scope.ts";
 
 /**
- * Time after which a credential is looked for again if none was found, or if the server has
+ * Time after which a credential is looked up again if none was found, or if the server has
  * rejected it: a program may run for months.
  */
 const RETRY_MS = 60_000;
@@ -354,7 +354,7 @@ class LoginAttempts {
   /** Places that could not be searched for credentials. */
   readonly skipped: string[] = [];
   credential: Credential | undefined;
-  /** Whether a credential has been looked for. */
+  /** Whether a credential has been looked up. */
   isSearched = false;
   /** Whether the credential was sent. */
   isTried = false;

@@ -75,7 +75,7 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Lists the addresses at which the content of a repository is looked for, in order: the mirrors,
+   * Lists the addresses where the content of a repository is looked up, in order: the mirrors,
    * then the registry. Sends no request.
    *
    * @param repository The repository; with a tag or a digest, the mirrors for that.

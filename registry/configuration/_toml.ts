@@ -30,7 +30,7 @@ export class TomlArray {
   }
 }
 
-/** How a table came to be: by a longer header, by its own header, by a dotted key, or in braces. */
+/** How a table was created: by a longer header, by its own header, by a dotted key, or in braces. */
 type TableOrigin = "implied" | "header" | "dotted" | "inline";
 
 /** A table. */

@@ -42,7 +42,7 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * `$HOME/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
  * `/usr/share/containers/registries.conf`. Drop-in files follow: those in `registries.conf.d` beside
  * each of the three, in the reverse order; only those beside the first one if that exists. In a
- * directory, the order is that of the names, which end with `.conf`.
+ * directory, the files with the extension `.conf` are read in the order of their names.
  *
  * @returns The merged content, and the names of the files.
  * @throws {RegistriesConfError} If a file is damaged; the error has its path and line.
@@ -129,7 +129,7 @@ function findFiles(
   const home = env("HOME");
   const own = home ? `${home}/.config/containers` : undefined;
   const explicit = env("CONTAINERS_REGISTRIES_CONF");
-  // Deno guards the device, which is the usual way to name no file.
+  // The usual way to use no file. Deno guards the device, so do not open it.
   if (explicit === "/dev/null") return { files: [], directories: [], notGranted };
   const isOwn = !explicit && own !== undefined && isUsable(`${own}/${FILE}`);
   const main = explicit || (isOwn ? `${own}/${FILE}` : undefined) ||

@@ -86,7 +86,7 @@ function versionOf(place: Reference | Repository): Pick<Reference, "tag" | "dige
   return "tag" in place || "digest" in place ? place : {};
 }
 
-/** Throws if a rule blocks what it applies to. */
+/** Throws an error if a rule blocks its images; `subject` is the one that was requested. */
 export function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject: string): void {
   if (isBlocked) throw new BlockedRegistryError(subject, prefix, file);
 }

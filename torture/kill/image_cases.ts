@@ -187,7 +187,7 @@ export async function storeImage(
   return [number, reference(number)];
 }
 
-/** Checks that a directory is empty or absent, or else holds everything: a signal may come late. */
+/** Checks that a directory is empty, absent or, because a signal may come late, complete. */
 async function checkNothingOr(check: () => Promise<void>, directory: string): Promise<void> {
   if ((await namesIn(directory)).length > 0) await check();
 }

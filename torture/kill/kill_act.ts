@@ -37,7 +37,7 @@ async function play(scene: Scene, command: string, prepare: KillCase["prepare"])
   ]);
   const reference = (number: number) => `${registry.host}/${repository(number)}:1`;
   const plan = await prepare({ scene, registry, reference });
-  // Half of the rounds, the second attempt is killed as well.
+  // In half of the rounds, the second attempt is killed as well.
   const isInterrupted = await killOnce(scene, command, plan);
   // Leftovers of a killed attempt may remain after the second one.
   if (isInterrupted) await plan.checkInterrupted?.();

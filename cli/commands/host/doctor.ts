@@ -63,7 +63,7 @@ export async function run(session: Session): Promise<void> {
 
 const ENDPOINTS = new Subject("Endpoints");
 
-/** Lists the addresses at which an image is looked for, in order. Sends no request. */
+/** Lists the addresses where an image is looked up, in order. Sends no request. */
 async function examineEndpoints(session: Session, text: string): Promise<Diagnosis> {
   const options = session.options<RegistryOptions>();
   const { plainHttp } = options;
