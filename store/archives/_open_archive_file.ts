@@ -7,7 +7,7 @@ import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
-import { writeAll } from "../host/files.ts";
+import { lstatIfAny, writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";
@@ -57,7 +57,10 @@ export async function openArchiveFile(
 async function open(path: string): Promise<Deno.FsFile> {
   try {
     if ((await Deno.stat(path)).isDirectory) {
-      throw new ArchiveError(path, "format", "it is a directory");
+      // Layouts can be loaded, too; the directories of skopeo's "dir:" have no index.
+      const isLayout = lstatIfAny(`${path}/index.json`) !== undefined;
+      const kind = isLayout ? "it is a directory" : "it is a directory, but not an OCI layout";
+      throw new ArchiveError(path, "format", kind);
     }
     return await Deno.open(path);
   } catch (error) {

@@ -99,7 +99,7 @@ const FAILURES = [
     args: ["load", "none.tar"],
     says: 'cannot read the archive "none.tar": there is no such file. Check the path',
   },
-  { args: ["load", "."], says: "it is a directory" },
+  { args: ["load", "."], says: "it is a directory, but not an OCI layout" },
   {
     args: ["load", "text"],
     says: "it is neither a tar archive nor one compressed with gzip or zstd. Choose a file",
