@@ -63,6 +63,8 @@ export function checkTextSize(path: string, size: number): void {
 
 /** Maximum number of volumes for which directories are created. */
 const MAX_VOLUMES = 1000;
+/** Maximum number of components of all their paths together: each may be a directory to create. */
+const MAX_VOLUME_LEVELS = 1024;
 
 /**
  * Creates the directories of an image's volumes, which layers need not have: programs expect them.
@@ -70,7 +72,10 @@ const MAX_VOLUMES = 1000;
  * in their place stays.
  */
 export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string[]): void {
+  let levels = 0;
   for (const path of volumes.slice(0, MAX_VOLUMES)) {
+    levels += path.split("/").length;
+    if (levels > MAX_VOLUME_LEVELS) return;
     try {
       ensureRootDirectory(tree, path);
     } catch (error) {

@@ -49,6 +49,16 @@ linuxTest("ensureVolumeDirectories() creates missing directories in the root onl
   assertEquals(await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name), ["root"]);
 });
 
+linuxTest("ensureVolumeDirectories() creates a limited number of levels", async () => {
+  await using dir = await makeTempDir();
+  using tree = openFileTree(dir.path);
+
+  ensureVolumeDirectories(tree, Array.from({ length: 30 }, (_, i) => `${i}${"/a".repeat(63)}`));
+
+  const names = await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name);
+  assertEquals(names.length, 16);
+});
+
 linuxTest(
   "readRootText() reads in directories without access, and restores their modes",
   async () => {
