@@ -228,7 +228,7 @@ function repositoryOf(name: string): string {
   return reference === undefined ? name : `${reference.registry}/${reference.repository}`;
 }
 
-/** Documents that a running command holds lead to more content that it needs. */
+/** The documents that a running command holds reference more content that it needs. */
 function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
   return [...held].map((digest) => ({ digest, size: 0, mediaType: "application/json" }));
 }
