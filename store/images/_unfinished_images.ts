@@ -6,9 +6,12 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { BlobSource } from "../content/ingest.ts";
 import type { DocumentReader } from "./_document_reader.ts";
+import type { ServedContent } from "./_served_content.ts";
 
 /** An image that clients have requested from a proxy. */
 interface RequestedImage {
+  /** Repository in the requests of clients. */
+  readonly repository: string;
   readonly reference: Reference;
   readonly descriptor: Descriptor;
 }
@@ -24,6 +27,7 @@ export class UnfinishedImages {
   readonly #documents: DocumentReader;
   readonly #client: Pick<RemoteClient, "blob">;
   readonly #signal: AbortSignal | undefined;
+  readonly #served: Pick<ServedContent, "mayName">;
   readonly #images = new Map<string, RequestedImage>();
   /** Configs that have been fetched, or could not be. */
   readonly #configs = new Set<Digest>();
@@ -33,7 +37,9 @@ export class UnfinishedImages {
     documents: DocumentReader,
     client: Pick<RemoteClient, "blob">,
     signal: AbortSignal | undefined,
+    served: Pick<ServedContent, "mayName">,
   ) {
+    this.#served = served;
     this.#store = store;
     this.#documents = documents;
     this.#client = client;
@@ -41,11 +47,11 @@ export class UnfinishedImages {
   }
 
   /** Adds an image, and names it if it is complete. */
-  async add(reference: Reference, descriptor: Descriptor): Promise<void> {
+  async add(repository: string, reference: Reference, descriptor: Descriptor): Promise<void> {
     const name = formatReference(reference);
     this.#images.delete(name);
     if ((await this.#store.resolve(name))?.digest === descriptor.digest) return;
-    this.#images.set(name, { reference, descriptor });
+    this.#images.set(name, { repository, reference, descriptor });
     const [oldest] = this.#images.keys();
     if (this.#images.size > MAX_IMAGES && oldest !== undefined) this.#images.delete(oldest);
     await this.settle();
@@ -74,25 +80,34 @@ export class UnfinishedImages {
   }
 
   async #check(
-    { reference, descriptor }: RequestedImage,
+    { repository, reference, descriptor }: RequestedImage,
     known: Map<string, Promise<boolean>>,
   ): Promise<boolean> {
     if (!await this.#store.has(descriptor)) return false;
+    // The store may have it from elsewhere, while the upstream registry only names it.
+    if (!await this.#served.mayName(repository, descriptor)) return false;
     if (!isDocumentMediaType(descriptor.mediaType)) return true;
     const document = await this.#documents.read(descriptor);
     if (document === undefined) return false;
     const { kind, value } = document;
     const children = kind === "index" ? value.manifests : value.layers;
     const complete = await Promise.all(
-      children.map((child) => this.#isComplete({ reference, descriptor: child }, known)),
+      children.map((child) =>
+        this.#isComplete({ repository, reference, descriptor: child }, known)
+      ),
     );
     if (kind === "index") return complete.includes(true);
-    return !complete.includes(false) && await this.#bringConfig(reference, value.config);
+    return !complete.includes(false) &&
+      await this.#bringConfig(repository, reference, value.config);
   }
 
   /** Fetches a config, which clients of artifacts do not request; returns whether it is stored. */
-  async #bringConfig(reference: Reference, config: Descriptor): Promise<boolean> {
-    if (await this.#store.has(config)) return true;
+  async #bringConfig(
+    repository: string,
+    reference: Reference,
+    config: Descriptor,
+  ): Promise<boolean> {
+    if (await this.#store.has(config)) return await this.#served.mayName(repository, config);
     if (this.#configs.has(config.digest) || config.size > MAX_CONFIG_BYTES) return false;
     this.#configs.add(config.digest);
     const open: BlobSource = (options) => this.#client.blob(reference, config, options);

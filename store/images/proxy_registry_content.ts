@@ -16,6 +16,7 @@ import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
+import { ServedContent } from "./_served_content.ts";
 import { UnfinishedImages } from "./_unfinished_images.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
@@ -93,8 +94,9 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #options: ProxyRegistryContentOptions;
   readonly #local: StoreRegistryContent;
   readonly #documents: DocumentReader;
-  /** Content that the upstream registry has served to this client. */
+  /** Content that the upstream registry has described to this client, or its documents have. */
   readonly #seen = new PushedContent();
+  readonly #served: ServedContent;
   /** Downloads of blobs that have not ended. */
   readonly #relays = new Map<string, BlobRelay>();
   readonly #unfinished: UnfinishedImages;
@@ -118,7 +120,19 @@ export class ProxyRegistryContent implements RegistryContent {
     // The path of a pushed image may be the name of one of the upstream registry.
     this.#local = new StoreRegistryContent(store, { registry: upstream.registry });
     this.#documents = new DocumentReader(store);
-    this.#unfinished = new UnfinishedImages(store, this.#documents, client, options.signal);
+    this.#served = new ServedContent({
+      isStored: async (repository, digest) => {
+        return await this.#local.size(this.#path(repository), digest) !== undefined;
+      },
+      findBlob: (repository, digest) => this.#findBlob(repository, digest),
+    });
+    this.#unfinished = new UnfinishedImages(
+      store,
+      this.#documents,
+      client,
+      options.signal,
+      this.#served,
+    );
   }
 
   /** Lists the stored repositories of the upstream registry, in order. */
@@ -153,7 +167,8 @@ export class ProxyRegistryContent implements RegistryContent {
     if (found === undefined) return undefined;
     const { mediaType, digest, size } = found;
     this.#seen.add(repository, { mediaType, digest, size });
-    await this.#unfinished.add(reference, { mediaType, digest, size });
+    this.#served.add(repository, { mediaType, digest, size });
+    await this.#unfinished.add(repository, reference, { mediaType, digest, size });
     return { mediaType, digest, size };
   }
 
@@ -171,12 +186,18 @@ export class ProxyRegistryContent implements RegistryContent {
     const listed = this.#seen.get(repository, digest);
     if (listed !== undefined) return listed.size;
     // Or it has the manifest from another run of this proxy.
-    const found = await this.#ask(
+    const found = await this.#findBlob(repository, digest);
+    if (found === undefined) return undefined;
+    this.#seen.add(repository, found);
+    this.#served.add(repository, found);
+    return found.size;
+  }
+
+  async #findBlob(repository: string, digest: Digest): Promise<Descriptor | undefined> {
+    return await this.#ask(
       (signal) => this.#client.findBlob(this.#reference(repository), digest, { signal }),
       () => Promise.resolve(undefined),
     );
-    if (found !== undefined) this.#seen.add(repository, found);
-    return found?.size;
   }
 
   /**
@@ -197,6 +218,8 @@ export class ProxyRegistryContent implements RegistryContent {
       await this.#fetchDocument(repository, descriptor);
     } else if (!await this.#store.has(descriptor)) {
       return await this.#relay(repository, descriptor, range);
+    } else {
+      await this.#served.confirm(repository, descriptor);
     }
     return await this.#store.openBlob(digest, range);
   }
@@ -248,11 +271,15 @@ export class ProxyRegistryContent implements RegistryContent {
   async #fetchDocument(repository: string, descriptor: Descriptor): Promise<void> {
     const { signal } = this.#options;
     await this.#patiently(this.#fetches.run(`${repository}@${descriptor.digest}`, {
-      find: async () => await this.#store.has(descriptor) || undefined,
+      find: async () => {
+        const isThere = await this.#store.has(descriptor);
+        return isThere && await this.#served.has(repository, descriptor) || undefined;
+      },
       work: async () => {
         const reference = this.#reference(repository, descriptor.digest);
         const { bytes } = await this.#client.document(reference, { signal });
         await this.#store.putBytes(descriptor, bytes, signal);
+        this.#served.add(repository, descriptor);
         return true;
       },
       signal,
@@ -306,6 +333,7 @@ export class ProxyRegistryContent implements RegistryContent {
       (options) => this.#client.blob(reference, descriptor, options),
       { follower: relay, signal: eitherSignal(signal, stop.signal) },
     ).then(async () => {
+      this.#served.add(repository, descriptor);
       await this.#unfinished.settle();
       relay.finish();
     }).catch((error) => {

@@ -7,9 +7,11 @@ import {
   buildArtifact,
   buildImage,
   buildIndex,
+  jsonBlob,
   MemoryContent,
   nestedIndex,
   putBlobs,
+  withBlobs,
 } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -260,4 +262,45 @@ Deno.test("ProxyRegistryContent serves no image of another registry whose path n
     new TextDecoder().decode((await proxied.get("/_catalog")).bytes),
     '{"repositories":[]}',
   );
+});
+
+Deno.test("ProxyRegistryContent serves no stored content that upstream only names", async () => {
+  await using proxied = await setUp();
+  const secret = buildImage({ layers: [noise(99, 4)] });
+  for (const { descriptor, bytes } of secret.blobs.values()) {
+    await proxied.store.putBytes(descriptor, bytes);
+  }
+  await proxied.store.tag("private.example/app:1", secret.descriptor);
+  // A manifest and an index that name content which the upstream registry does not have.
+  const thief = jsonBlob(OCI_MANIFEST, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: secret.config.descriptor,
+    layers: secret.layers.map(({ descriptor }) => descriptor),
+    annotations: { a: "b" },
+  });
+  const index = buildIndex([secret]);
+  proxied.content.add("team/app", "thief", withBlobs(thief, []));
+  proxied.content.add("team/app", "index", withBlobs(index, []));
+
+  for (const tag of ["thief", "index"]) {
+    assertEquals((await proxied.get(`/team/app/manifests/${tag}`)).status, 200);
+  }
+  for (const { descriptor: { digest } } of [secret.config, ...secret.layers]) {
+    assertEquals((await proxied.get(`/team/app/blobs/${digest}`)).status, 404);
+  }
+  const path = `/team/app/manifests/${secret.descriptor.digest}`;
+  assertEquals((await proxied.get(path)).status, 502);
+});
+
+Deno.test("ProxyRegistryContent asks once about stored content of another name", async () => {
+  await using proxied = await setUp();
+  for (const { descriptor, bytes } of IMAGE.blobs.values()) {
+    await proxied.store.putBytes(descriptor, bytes);
+  }
+
+  assertEquals(new Set([...await pull(proxied), ...await pull(proxied)]), new Set([200]));
+
+  const path = `/v2/team/app/blobs/${LAYER.descriptor.digest}`;
+  assertEquals(proxied.requests.filter((request) => request.endsWith(path)), [`HEAD ${path}`]);
 });
