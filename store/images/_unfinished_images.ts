@@ -6,7 +6,7 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { BlobSource } from "../content/ingest.ts";
 import type { DocumentReader } from "./_document_reader.ts";
-import type { ServedContent } from "./_served_content.ts";
+import type { ServedContent } from "./_pushed_content.ts";
 
 /** An image that clients have requested from a proxy. */
 interface RequestedImage {

@@ -15,8 +15,7 @@ import { eitherSignal } from "../host/abortable.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
-import { PushedContent } from "./_pushed_content.ts";
-import { ServedContent } from "./_served_content.ts";
+import { PushedContent, ServedContent } from "./_pushed_content.ts";
 import { UnfinishedImages } from "./_unfinished_images.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
