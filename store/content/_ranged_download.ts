@@ -220,6 +220,8 @@ class RangedDownload implements RangeJob {
     this.#hasAsked = true;
     const scout = new Segment(start, Math.min(total, start + SCOUT_BYTES));
     const answered = (isPartial: boolean) => {
+      // The connection broke after the first response, whose range is in use.
+      if (this.#map.has(scout)) return this.#checkAnswer(scout, isPartial);
       this.#pool.isUseful = isPartial;
       // The head may already have passed the range.
       this.#hasAsked = !isPartial;
@@ -298,17 +300,19 @@ class RangedDownload implements RangeJob {
     return this.#map.slowest(this.#latencyMs, this.#pool.usualRate);
   }
 
+  #checkAnswer(segment: Segment, isPartial: boolean): void {
+    if (isPartial || segment.signal.aborted) return;
+    this.#isRefused = true;
+    this.#pool.isUseful = false;
+    // The server may send the whole blob over the first connection.
+    if (this.#awaitsHead) segment.stop();
+    else this.#fail(new RangeRefused());
+  }
+
   async #fetch(
     segment: Segment,
     connection: PooledConnection,
-    onAnswer = (isPartial: boolean) => {
-      if (isPartial || segment.signal.aborted) return;
-      this.#isRefused = true;
-      this.#pool.isUseful = false;
-      // The server may send the whole blob over the first connection.
-      if (this.#awaitsHead) segment.stop();
-      else this.#fail(new RangeRefused());
-    },
+    onAnswer = (isPartial: boolean) => this.#checkAnswer(segment, isPartial),
   ): Promise<void> {
     const { start, left: length } = segment;
     const record = this.#createRecord();

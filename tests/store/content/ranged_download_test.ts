@@ -224,6 +224,49 @@ Deno.test("ingest() adds connections to a near server once the first is slow", a
   assertLess(source.sent, BYTES.length + 5 * 64 * 1024);
 });
 
+Deno.test("ingest() keeps the first range of a near server whose connection breaks", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  const source = rangedSource({
+    onChunk: () => {
+      clock.pass(10);
+      return new Promise((resolve) => setTimeout(resolve, 0));
+    },
+  });
+  const headEnded = Promise.withResolvers<void>();
+  let hasRange = false;
+
+  await scene.store.ingest(DESCRIPTOR, async (options) => {
+    const stream = await source.open(options);
+    if (options.length === undefined) {
+      options.signal?.addEventListener("abort", () => headEnded.resolve());
+      return stream;
+    }
+    if (hasRange) return stream;
+    hasRange = true;
+    return ReadableStream.from(broken(stream, async () => {
+      await headEnded.promise;
+      options.onAnswer?.({ isPartial: true, latencyMs: 1 });
+    }));
+  }, { connections: 4, latencyMs: 1 });
+
+  assertEquals(await scene.content(), BYTES);
+  assertLess(source.sent, BYTES.length + 5 * 64 * 1024);
+});
+
+/** Yields the chunks of a stream, whose connection breaks after the first one. */
+async function* broken(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  resume: () => Promise<void>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let isResumed = false;
+  for await (const chunk of stream) {
+    yield chunk;
+    if (!isResumed) await resume();
+    isResumed = true;
+  }
+}
+
 Deno.test("ingest() keeps the only connection to a near server that is fast", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
