@@ -137,7 +137,7 @@ Deno.test("RemoteClient.tags() reads pages of many megabytes", async () => {
 });
 
 Deno.test.each([
-  { link: '<https://elsewhere.example/list>; rel="next"', says: "names a next page" },
+  { link: '<https://elsewhere.example/list>; rel="next"', says: "links to a next page" },
   { link: "<?page=9>; rel=next", says: "(404, " },
 ])("RemoteClient.tags() yields the tags before the invalid link $link", async (row) => {
   await using scene = makeScene([
