@@ -19,10 +19,10 @@ const MAX_IMPLIED_BYTES = 67_108_864;
 /** Levels of an implied directory that are not counted. Those of real images have fewer. */
 const FREE_LEVELS = 64;
 /**
- * Maximum number of further levels, for all of them together. Each takes time whenever a path is
- * resolved.
+ * Maximum number of further levels, for all of them together: five paths of 4096 bytes. Each takes
+ * time whenever a path is resolved.
  */
-const MAX_FURTHER_LEVELS = 100_000;
+const MAX_FURTHER_LEVELS = 10_000_000;
 
 /**
  * The names of a layer in a tree. Replaces existing entries and applies whiteouts. A whiteout only

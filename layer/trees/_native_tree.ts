@@ -332,9 +332,14 @@ export class NativeTree implements FileTree {
     return fd;
   }
 
+  /** Opens a directory from its parent, if that is open: a long path takes long to resolve. */
   #openDirectory(directory: string): number {
-    const path = this.#encode(this.#name, directory);
-    return this.#calls.openat2(SYS_OPENAT2, this.#rootFd, path, this.#how, OPEN_HOW_BYTES);
+    const slash = directory.lastIndexOf("/");
+    const parent = slash < 0 ? undefined : this.#directories.get(directory.slice(0, slash));
+    const name = parent === undefined ? directory : directory.slice(slash + 1);
+    const path = this.#encode(this.#name, name);
+    const from = parent ?? this.#rootFd;
+    return this.#calls.openat2(SYS_OPENAT2, from, path, this.#how, OPEN_HOW_BYTES);
   }
 
   #forget(directory: string): void {

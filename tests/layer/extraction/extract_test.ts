@@ -261,7 +261,7 @@ Deno.test("extractLayer() limits the number of entries", async () => {
 });
 
 Deno.test("extractLayer() limits the directories without entries", async () => {
-  const deep = [0, 1].map((i) => file(`${i}/${"a/".repeat(400)}f`, ""));
+  const deep = [0, 1, 2, 3, 4, 5].map((i) => file(`${i}/${"a/".repeat(2000)}f`, ""));
   const long = Array.from({ length: 2500 }, (_, i) => {
     return file(`${i}/${`${"b".repeat(250)}/`.repeat(15)}f`, "");
   });
