@@ -228,7 +228,7 @@ for (const runtime of ["runc", "crun"]) {
 
     await Array.fromAsync(output);
     assertEquals(code, 137);
-    assertStringIncludes(await errors, "the container was killed");
+    assertStringIncludes(await errors, "killed the container");
     assertEquals(await place.left(), []);
   });
 
