@@ -115,6 +115,6 @@ function describeRefusal(error: unknown): string {
     return 'only root can mount, also root of a user namespace, which "unshare -Urm" creates';
   }
   return error instanceof FuseError
-    ? `fuse-overlayfs says: ${error.output}`
+    ? `fuse-overlayfs failed: ${error.output}`
     : (error as Error).message;
 }
