@@ -22,28 +22,21 @@ export function fuseMounter(program: string): OverlayMounter {
       );
       const odd = [...names, upper, work].find((path) => SPECIAL.test(path));
       if (odd !== undefined) {
-        throw new FuseError(target, `its options cannot hold the path "${odd}"`);
+        throw refusal(target, `its options cannot hold the path "${odd}"`);
       }
       const options = `lowerdir=${names.join(":")},upperdir=${upper},workdir=${work}`;
       const { success, lastLine } = await runProgram(program, ["-o", options, target], directory);
-      if (!success) throw new FuseError(target, lastLine.replace(/^fuse-overlayfs: /, ""));
+      if (!success) throw refusal(target, lastLine.replace(/^fuse-overlayfs: /, ""));
     },
   };
 }
 
-/** Thrown when the program fails to mount. */
-export class FuseError extends OciError {
-  /** Output of the program, or the reason for the failure. */
-  readonly output: string;
-
-  constructor(target: string, output: string) {
-    super(`fuse-overlayfs failed: ${output}`, {
-      code: "overlay",
-      action: `mount an overlay at "${target}"`,
-      subject: target,
-      advice: "Use the uncompressed bundler",
-      option: "bundler",
-    });
-    this.output = output;
-  }
+function refusal(target: string, reason: string): OciError {
+  return new OciError(`fuse-overlayfs failed: ${reason}`, {
+    code: "overlay",
+    action: `mount an overlay at "${target}"`,
+    subject: target,
+    advice: "Use the uncompressed bundler",
+    option: "bundler",
+  });
 }

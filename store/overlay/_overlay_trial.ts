@@ -2,13 +2,13 @@ import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
+import { problemOf } from "../../spec/error_facts.ts";
 import { lstatIfAny, removeIfAny } from "../host/files.ts";
 import { lockFile, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
-import { FuseError } from "./_fuse_mounter.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Returns why the native backend, which creates whiteouts, is not available. */
@@ -114,7 +114,5 @@ function describeRefusal(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return 'only root can mount, also root of a user namespace, which "unshare -Urm" creates';
   }
-  return error instanceof FuseError
-    ? `fuse-overlayfs failed: ${error.output}`
-    : (error as Error).message;
+  return problemOf(error);
 }
