@@ -122,10 +122,7 @@ Deno.test("an unsupported digest of a layer, DiffID or config is refused when it
     { args: ["copy", "REG/config:1", "oci:out:config"], says: REFUSAL },
   );
   const names = await Array.fromAsync(Deno.readDir(box.dir.path), ({ name }) => name);
-  assertEquals(names.sort(), [
-    "out",
-    "store",
-  ]);
+  assertEquals(names, ["store"]);
 });
 
 Deno.test("an unsupported digest in index.json does not affect other names", async () => {
