@@ -59,6 +59,9 @@ interface Complete {
   readonly isRecorded: boolean;
 }
 
+/** Number of images that this process is requesting. */
+let fetching = 0;
+
 const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never", "Newer"];
 
 /**
@@ -174,11 +177,13 @@ export class CachingPuller implements ImageClient {
   }
 
   /**
-   * Returns the reads with which the cache begins to download layers.
+   * Returns the reads with which the cache begins to download layers; none while another image is
+   * being fetched, which may have the same layers.
    *
    * @param layers The layers of an image.
    */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
+    if (fetching > 1) return [];
     return await this.#images.firstReads?.(layers) ?? [];
   }
 
@@ -219,12 +224,21 @@ export class CachingPuller implements ImageClient {
     const name = formatReference(reference);
     reportResolve(name, options);
     if (options.firstReads !== undefined) this.#images.expectImage?.();
-    const remote = await this.#client.image(reference, options);
+    const remote = await this.#request(reference, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
       return this.#answer(reference, cached, options);
     }
     const keep = () => this.#keep(reference, remote, options);
     return { image: remote, isCached: false, keep };
+  }
+
+  async #request(reference: Reference, options: ImageClientOptions): Promise<RemoteImage> {
+    fetching++;
+    try {
+      return await this.#client.image(reference, options);
+    } finally {
+      fetching--;
+    }
   }
 
   #answerWithoutRegistry(

@@ -127,6 +127,14 @@ Deno.test("pull() takes a large layer from one answer of a far registry that ign
   assertEquals(ranges.includes(null), false);
 });
 
+Deno.test("several pulls of an image at once request each layer once", async () => {
+  await using scene = await makeScene(IMAGE);
+
+  await Promise.all([1, 2, 3].map(() => pull(scene.reference, scene.options)));
+
+  assertEquals(scene.layers.toSorted(), IMAGE.layers.map((l) => l.descriptor.digest).toSorted());
+});
+
 Deno.test("pull() requests no layer early that the store has or has begun to download", async () => {
   const [first, second, third] = IMAGE.layers;
   if (first === undefined || second === undefined || third === undefined) throw new Error("none");
