@@ -164,7 +164,7 @@ export interface ErrorFacts {
   readonly subject?: string | undefined;
   /** The cause in words, without the action and the advice. */
   readonly problem: string;
-  /** What to do, as a sentence without a full stop, in terms of the library. */
+  /** What to do, as a sentence without a period, in terms of the library. */
   readonly advice?: string | undefined;
   /** The option of the library that helps or is at fault, such as `"platform"`. */
   readonly option?: string | undefined;

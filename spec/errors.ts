@@ -17,7 +17,7 @@ export interface OciErrorOptions extends ErrorOptions {
   readonly action?: string | undefined;
   /** Object of the action: a reference, a host or a path, as the caller specified it. */
   readonly subject?: string | undefined;
-  /** What to do, as a sentence without a full stop, in terms of the library. */
+  /** What to do, as a sentence without a period, in terms of the library. */
   readonly advice?: string | undefined;
   /** The option of the library that helps or is at fault, such as `"platform"`. */
   readonly option?: string | undefined;
@@ -53,7 +53,7 @@ export class OciError extends Error implements ErrorFacts {
   readonly subject: string | undefined;
   /** The cause in words, without the action and the advice. */
   readonly problem: string;
-  /** What to do, as a sentence without a full stop, in terms of the library. */
+  /** What to do, as a sentence without a period, in terms of the library. */
   readonly advice: string | undefined;
   /** The option of the library that helps or is at fault, such as `"platform"`. */
   readonly option: string | undefined;

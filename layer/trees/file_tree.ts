@@ -137,8 +137,8 @@ export interface FileTree extends Disposable {
   /** Removes an empty directory. */
   removeDirectory(path: string): void;
   /**
-   * Completes all files. Another thread may still write small files that were disposed of; whoever
-   * reads them by another way than this tree calls this first.
+   * Completes all files. Another thread may still be writing small files that were disposed of.
+   * Call it before files are read by other means than this tree.
    *
    * @throws {Error} If a file cannot be written.
    */

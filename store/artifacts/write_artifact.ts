@@ -34,8 +34,8 @@ export interface WrittenFile {
  * Writes the files of an artifact into a directory, under the names that its layers have in the
  * annotation `org.opencontainers.image.title`. Layers without a name are left out, with a warning.
  *
- * All names are checked before anything is written. None leads out of the directory, by itself or
- * through an existing symlink. An existing file is replaced as a whole; a directory or a link to
+ * All names are checked before anything is written: none may lead out of the directory, by itself
+ * or through an existing symlink. An existing file is replaced as a whole; a directory or a link to
  * one is not.
  *
  * @param store A store that has the artifact.

@@ -26,8 +26,8 @@ export class RangePool implements Disposable {
   static readonly #pools = new Map<string, RangePool>();
 
   /**
-   * Whether the host supports ranges and gains from them; `undefined` until a download has found
-   * out.
+   * Whether the host supports ranges and downloads are faster with them; `undefined` until a
+   * download has tried.
    */
   isUseful: boolean | undefined;
   /** Usual rate of a connection in bytes per millisecond, once it is known. */
