@@ -126,9 +126,7 @@ peerTest({
   needs: ["script", "stty"],
 }, async () => {
   await using dir = await makeTempDir();
-  const built = largeImage();
-  const digest = (built.layers[0]?.descriptor.digest ?? "").slice(0, 19);
-  await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", largeImage()));
   const show = async (store: string, ...args: readonly string[]) => {
     const terminal = await ociAtTerminal(args, { OCI_STORE: dir.join(store) }, 100);
     assertEquals(await terminal.end(), 0);
@@ -142,7 +140,6 @@ peerTest({
   const read = await show("c", "cat", ...image, "zeros");
 
   assertEquals([again, quiet], ["zeros\r\n", "zeros\r\n"]);
-  assertStringIncludes(listed, digest);
   for (const [screen, result] of [[listed, "zeros\r\n"], [read, "\0".repeat(3_000_000)]] as const) {
     assert(screen.endsWith(result), "the result is not last");
     const before = screen.slice(0, -result.length);
