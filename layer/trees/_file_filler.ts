@@ -11,7 +11,7 @@ const FILES_BEFORE_THREAD = 3000;
 const MIN_SPARE_FILES = 256;
 
 /**
- * Fills small files in a second thread if a tree gets thousands of them. To create the name is half
+ * Fills small files in a second thread if a tree of the main thread gets thousands of them. To create the name is half
  * of the work, and must be done in order; to write, to set the time and to close is the other half.
  */
 export class FileFiller implements Disposable {
@@ -64,8 +64,9 @@ export class FileFiller implements Disposable {
   }
 
   #start(): void {
-    // A single processor runs one thread at a time.
-    if (navigator.hardwareConcurrency === 1 || spareFiles() < MIN_SPARE_FILES) return;
+    // A single processor runs one thread at a time. In a worker, other threads use the others.
+    if (navigator.hardwareConcurrency === 1 || "WorkerGlobalScope" in globalThis) return;
+    if (spareFiles() < MIN_SPARE_FILES) return;
     this.#worker = startWorker(new URL("./_fill_worker.ts", import.meta.url));
     if (this.#worker === undefined) return;
     // If it fails, it never serves the slots, and this thread fills all files.
