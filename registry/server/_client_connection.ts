@@ -12,6 +12,7 @@ export class ClientConnection {
   #socket: Socket;
   readonly #idleTimeoutMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
   /** Number of requests that have begun and not ended. */
   #requests = 0;
   /** Ends with the tasks of all requests so far. */
@@ -70,6 +71,12 @@ export class ClientConnection {
     this.#timer = undefined;
   }
 
+  /** Stops all timeouts for good: the connection has ended. */
+  close(): void {
+    this.#isClosed = true;
+    this.stop();
+  }
+
   /** Closes the connection. */
   destroy(): void {
     this.stop();
@@ -78,6 +85,8 @@ export class ClientConnection {
 
   #start(ms: number): void {
     this.stop();
+    // The client may have gone before the end of its last request is noticed.
+    if (this.#isClosed) return;
     this.#timer = setTimeout(() => this.destroy(), ms);
   }
 }

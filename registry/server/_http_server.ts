@@ -62,7 +62,7 @@ export async function startHttpServer(
     connections.set(name, connection);
     connection.awaitRequest();
     socket.once("close", () => {
-      connection.stop();
+      connection.close();
       connections.delete(name);
     });
   });

@@ -1,9 +1,11 @@
+import { Socket } from "node:net";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   MemoryRegistryContent,
   type RegistryServer,
   serveRegistry,
 } from "../../../registry/mod.ts";
+import { ClientConnection } from "../../../registry/server/_client_connection.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 import { noise } from "../../_support/tar.ts";
 import { contentWith } from "./_content.ts";
@@ -384,4 +386,17 @@ Deno.test("serveRegistry() cancels a body whose client left before the response 
   left.resolve();
 
   await canceled.promise;
+});
+
+Deno.test("ClientConnection starts no timer after its socket has closed", () => {
+  const socket = new Socket();
+  const connection = new ClientConnection(socket, IDLE_MS);
+  connection.awaitRequest();
+  connection.begin(socket);
+
+  connection.close();
+  connection.end();
+
+  // A timer that is left would fail the test.
+  socket.destroy();
 });
