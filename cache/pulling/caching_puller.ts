@@ -60,7 +60,7 @@ interface Complete {
 }
 
 /** Number of images that this process is requesting. */
-let fetching = 0;
+let requested = 0;
 
 const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never", "Newer"];
 
@@ -177,13 +177,11 @@ export class CachingPuller implements ImageClient {
   }
 
   /**
-   * Returns the reads with which the cache begins to download layers; none while another image is
-   * being fetched, which may have the same layers.
+   * Returns the reads with which the cache begins to download layers.
    *
    * @param layers The layers of an image.
    */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
-    if (fetching > 1) return [];
     return await this.#images.firstReads?.(layers) ?? [];
   }
 
@@ -232,12 +230,17 @@ export class CachingPuller implements ImageClient {
     return { image: remote, isCached: false, keep };
   }
 
+  /** Requests an image, and no layers early if another image, which may have them, is requested. */
   async #request(reference: Reference, options: ImageClientOptions): Promise<RemoteImage> {
-    fetching++;
+    const { firstReads } = options;
+    requested++;
     try {
-      return await this.#client.image(reference, options);
+      return await this.#client.image(reference, {
+        ...options,
+        firstReads: firstReads && (async (layers) => requested > 1 ? [] : await firstReads(layers)),
+      });
     } finally {
-      fetching--;
+      requested--;
     }
   }
 

@@ -135,6 +135,16 @@ Deno.test("several pulls of an image at once request each layer once", async () 
   assertEquals(scene.layers.toSorted(), IMAGE.layers.map((l) => l.descriptor.digest).toSorted());
 });
 
+Deno.test("unpacking an image several times at once requests each layer once", async () => {
+  await using scene = await makeScene(IMAGE);
+
+  await Promise.all([1, 2, 3].map((number) => {
+    return unpack(scene.reference, scene.directory.join(`files${number}`), scene.options);
+  }));
+
+  assertEquals(scene.layers.toSorted(), IMAGE.layers.map((l) => l.descriptor.digest).toSorted());
+});
+
 Deno.test("pull() requests no layer early that the store has or has begun to download", async () => {
   const [first, second, third] = IMAGE.layers;
   if (first === undefined || second === undefined || third === undefined) throw new Error("none");
