@@ -15,7 +15,7 @@ const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /** What a server does after the head of a request. */
 interface Script {
-  /** Pieces of the response, each in a packet of its own if possible. */
+  /** Pieces of the response, each in its own packet if possible. */
   readonly send: readonly string[];
   /** Whether the server ends its side of the connection, or the whole, after the response. */
   readonly end?: "half" | "all";
