@@ -2,7 +2,7 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
-import type { ImageFiles, ImageFilesOptions } from "../../store/images/image_files.ts";
+import type { ImageFiles, ImageFilesOptions } from "../../store/files/image_files.ts";
 import type { PullOptions } from "../pull_options.ts";
 
 export type { PullOptions };
@@ -65,7 +65,7 @@ export async function pull(
     platformMatches:
       platformFit(image.platform, toPlatform(options.platform ?? hostPlatform())) >= 0,
     files: async (filesOptions) => {
-      const { ImageFiles } = await import("../../store/images/image_files.ts");
+      const { ImageFiles } = await import("../../store/files/image_files.ts");
       return new ImageFiles(store, image, filesOptions);
     },
   };

@@ -1,7 +1,7 @@
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
-import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
+import { type ImageFile, ImageFiles } from "../../store/files/image_files.ts";
 import { CommandError } from "../frame/errors.ts";
 import type { Session } from "../frame/session.ts";
 import { ImageFinder } from "./image_finder.ts";

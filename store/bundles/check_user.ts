@@ -1,7 +1,7 @@
 import { resolveUser, UnknownUserError } from "../../spec/options/user.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
-import { ImageFiles } from "../images/image_files.ts";
+import { ImageFiles } from "../files/image_files.ts";
 import { checkTextSize } from "./_root_files.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ImageFiles } from "../../../store/images/image_files.ts";
+import type { ImageFiles } from "../../../store/files/image_files.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";

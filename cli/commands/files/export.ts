@@ -3,7 +3,7 @@ import { formatReference } from "../../../registry/reference.ts";
 import type { RemoteImage } from "../../../spec/image/image.ts";
 import { blobsOfImage, findHeld } from "../../../store/content/find_held.ts";
 import { openFileOutput } from "../../../store/host/file_output.ts";
-import { exportImage } from "../../../store/images/export_image.ts";
+import { exportImage } from "../../../store/files/export_image.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
 import { openStore } from "../../access/store.ts";

@@ -1,4 +1,4 @@
-import type { ImageFile, ImageFiles } from "../../../store/images/image_files.ts";
+import type { ImageFile, ImageFiles } from "../../../store/files/image_files.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";

@@ -9,9 +9,9 @@ import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
 import { describeError } from "../../../spec/error_facts.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
-import { ProxyRegistryContent } from "../../../store/images/proxy_registry_content.ts";
-import { StoreRegistryContent } from "../../../store/images/registry_content.ts";
-import { holdWhileServing } from "../../../store/images/serving_hold.ts";
+import { ProxyRegistryContent } from "../../../store/serving/proxy_registry_content.ts";
+import { StoreRegistryContent } from "../../../store/serving/registry_content.ts";
+import { holdWhileServing } from "../../../store/serving/serving_hold.ts";
 import {
   type Address,
   formatAddress,

@@ -30,7 +30,7 @@ import {
 } from "../../_support/tar.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
-import { LINKED_STACKS } from "../images/_linked_stacks.ts";
+import { LINKED_STACKS } from "../files/_linked_stacks.ts";
 import {
   type FakeLayer,
   fakeLayers,

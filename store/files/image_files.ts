@@ -13,7 +13,7 @@ import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./_list_layer.ts";
 import { StagedEntry } from "./_staged_listing.ts";
-import { type Layer, StoredLayer } from "./image.ts";
+import { type Layer, StoredLayer } from "../images/image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions extends LayerListener {

@@ -12,7 +12,7 @@ import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import { LayerRecords } from "../entries/layer_records.ts";
 import { StagedListing } from "./_staged_listing.ts";
-import type { Layer } from "./image.ts";
+import type { Layer } from "../images/image.ts";
 
 /** Where the entries of a layer come from. */
 export interface EntrySource {

@@ -6,7 +6,7 @@ import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
 import { SparseRuns } from "./_sparse_runs.ts";
 import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
-import type { Layer, UncompressedOptions } from "./image.ts";
+import type { Layer, UncompressedOptions } from "../images/image.ts";
 
 const CHUNK_BYTES = 65_536;
 /** Size of a block; contents are padded to whole blocks. */

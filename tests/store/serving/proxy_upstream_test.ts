@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, NotFoundError } from "../../../registry/mod.ts";
 import { type Descriptor, type Digest, parseManifest } from "../../../spec/mod.ts";
-import type { ProxyClient } from "../../../store/images/proxy_registry_content.ts";
+import type { ProxyClient } from "../../../store/serving/proxy_registry_content.ts";
 import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildArtifact, buildImage, buildIndex, type BuiltBlob } from "../../_support/image.ts";

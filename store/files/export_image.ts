@@ -1,6 +1,6 @@
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { Layer } from "./image.ts";
+import type { Layer } from "../images/image.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
 import { archiveTree } from "./tree_archive.ts";
 

@@ -3,7 +3,7 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { verifiedTarball } from "../content/tarballs.ts";
 import type { LayerEntries } from "../entries/layer_entries.ts";
-import type { Layer } from "./image.ts";
+import type { Layer } from "../images/image.ts";
 
 /** Chunks of an archive from an offset on. */
 export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
