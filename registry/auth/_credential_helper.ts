@@ -3,6 +3,7 @@ import { OciError } from "../../spec/errors.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
 import { isGranted } from "../configuration/user_file.ts";
 import type { ImagePullAuth } from "../image_client.ts";
+import { startTimer } from "../transport/timer.ts";
 import { namedMembers } from "./_credential_file.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
@@ -166,8 +167,10 @@ async function run(
   input: string,
   { timeoutMs, signal }: HelperChangeOptions,
 ): Promise<HelperOutput> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const stop = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+  const timeout = new AbortController();
+  const expire = () => timeout.abort(new DOMException("The helper timed out", "TimeoutError"));
+  using _timer = startTimer(timeoutMs, expire);
+  const stop = signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, signal]);
   const child = new Deno.Command(program, {
     args: [action],
     stdin: "piped",

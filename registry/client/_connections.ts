@@ -8,6 +8,7 @@ import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
+import { startTimer } from "../transport/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
 import { Registry } from "./_registry.ts";
 import type { RegistryRules, RuledSources } from "./_registry_rules.ts";
@@ -27,12 +28,12 @@ const SYSTEM_CLOCK: Clock = {
   sleep: (ms, signal) => {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
+    const timer = startTimer(ms, () => {
       signal?.removeEventListener("abort", stop);
       resolve();
-    }, ms);
+    });
     function stop() {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       reject(signal?.reason);
     }
     signal?.addEventListener("abort", stop, { once: true });

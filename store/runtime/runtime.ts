@@ -1,3 +1,4 @@
+import { startTimer } from "../../registry/transport/timer.ts";
 import { checkBundleId } from "../bundle.ts";
 import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
 import { Container } from "./_container.ts";
@@ -75,8 +76,6 @@ export interface RunResult {
   readonly stderr: Uint8Array<ArrayBuffer>;
 }
 
-/** Maximum delay of a timer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Exit code after SIGKILL. */
 const KILLED = 137;
 
@@ -265,15 +264,4 @@ async function endOf(
 async function readLog(path: string): Promise<readonly string[]> {
   const { readRuntimeLog } = await import("./_runtime_log.ts");
   return await readRuntimeLog(path);
-}
-
-/** A timer for times beyond the maximum of `setTimeout()`, which would fire at once. */
-function startTimer(ms: number, onTime: () => void): Disposable {
-  let timer: ReturnType<typeof setTimeout>;
-  const start = (left: number) => {
-    const next = Math.min(left, MAX_TIMER_MS);
-    timer = setTimeout(() => left > next ? start(left - next) : onTime(), next);
-  };
-  start(ms);
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

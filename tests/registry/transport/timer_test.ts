@@ -34,3 +34,30 @@ Deno.test("startTimer() keeps the program alive, and a disposed timer does not",
 
   assertEquals(stdout, "called\n");
 });
+
+Deno.test("startTimer() splits a time that is too long for one timer", () => {
+  const max = 2 ** 31 - 1;
+  const delays: number[] = [];
+  const timeouts: AbortController[] = [];
+  let calls = 0;
+  const { timeout } = AbortSignal;
+  AbortSignal.timeout = (ms) => {
+    const controller = new AbortController();
+    delays.push(ms);
+    timeouts.push(controller);
+    return controller.signal;
+  };
+
+  try {
+    using _timer = startTimer(2 ** 32, () => calls++);
+    const disposed = startTimer(2 ** 32, () => calls++);
+    timeouts[1]?.abort();
+    disposed[Symbol.dispose]();
+    for (let i = 0; i < timeouts.length; i++) timeouts[i]?.abort();
+  } finally {
+    AbortSignal.timeout = timeout;
+  }
+
+  assertEquals(delays, [max, max, max, max, 2]);
+  assertEquals(calls, 1);
+});
