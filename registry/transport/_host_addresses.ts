@@ -1,14 +1,14 @@
 import { isGranted } from "../configuration/user_file.ts";
-import { isLinkLocal } from "./private_address.ts";
+import { isMetadataAddress } from "./private_address.ts";
 
 /** How long resolved addresses are cached, in milliseconds. */
 const LIFETIME_MS = 30_000;
 
 /** Addresses of a name. */
 export interface HostAddress {
-  /** Whether every address is link-local. */
+  /** Whether clouds serve credentials at every address. */
   readonly isRefused: boolean;
-  /** Address to connect to if some of the others are link-local. */
+  /** Address to connect to if clouds serve credentials at some of the others. */
   readonly only: string | undefined;
 }
 
@@ -19,7 +19,7 @@ interface Lookup {
   readonly found: Promise<HostAddress>;
 }
 
-/** Finds names that resolve to link-local addresses, where clouds serve their credentials. */
+/** Finds names that resolve to addresses at which clouds serve their credentials. */
 export class HostAddresses {
   readonly #lookups = new Map<string, Lookup>();
 
@@ -45,7 +45,7 @@ async function resolveName(name: string): Promise<HostAddress> {
     // The connection will fail too, with a reason.
     addresses = [];
   }
-  const allowed = addresses.filter(({ address }) => !isLinkLocal(address));
+  const allowed = addresses.filter(({ address }) => !isMetadataAddress(address));
   return {
     isRefused: addresses.length > 0 && allowed.length === 0,
     only: allowed.length < addresses.length ? allowed[0]?.address : undefined,

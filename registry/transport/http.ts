@@ -14,7 +14,7 @@ import {
   proxyLoginError,
   stallError,
 } from "./network_failure.ts";
-import { isLinkLocal, isLoopback, parseIp } from "./private_address.ts";
+import { isLoopback, isMetadataAddress, parseIp } from "./private_address.ts";
 import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -193,7 +193,7 @@ export class Http implements Disposable {
   /** Finds the route to a server, and rejects unsafe addresses. */
   async #route(request: HttpRequest): Promise<Route> {
     const { url, task, signal } = request;
-    if (isLinkLocal(url.hostname)) throw linkLocalError(url, task);
+    if (isMetadataAddress(url.hostname)) throw metadataError(url, task);
     const proxy = findProxy(url, task);
     // A proxy resolves names itself.
     if (proxy !== undefined || isLoopback(url) || parseIp(url.hostname) !== undefined) {
@@ -207,7 +207,7 @@ export class Http implements Disposable {
       onGiveUp: () => {},
     });
     const { isRefused, only } = await watchdog.wait(this.#addresses.find(url.hostname));
-    if (isRefused) throw linkLocalError(url, task);
+    if (isRefused) throw metadataError(url, task);
     return { address: only };
   }
 
@@ -248,7 +248,7 @@ export class Http implements Disposable {
     const content = isForm ? new TextEncoder().encode(String(body)) : body;
     // The name may resolve to a different address than before.
     const onConnect = (connected: string) => {
-      if (isLinkLocal(connected)) throw linkLocalError(url, task);
+      if (isMetadataAddress(connected)) throw metadataError(url, task);
     };
     const onHandshakeAbort = () => void this.#silent.add(url.origin);
     const where = { url, address, caCerts, onConnect, onHandshakeAbort };
@@ -314,12 +314,12 @@ async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
   return uploadStream(body, watchdog);
 }
 
-function linkLocalError(url: URL, task: RequestTask): NetworkError {
+function metadataError(url: URL, task: RequestTask): NetworkError {
   const host = parseIp(url.hostname) === undefined
-    ? `${url.host} resolves to a link-local address`
-    : `${url.host} is a link-local address`;
+    ? `${url.host} resolves to an address`
+    : `${url.host} is an address`;
   return new NetworkError(
-    `${host}, and clouds serve credentials at such addresses`,
+    `${host} at which clouds serve credentials`,
     { ...task, url: url.origin, reason: "request" },
   );
 }

@@ -10,14 +10,21 @@ export interface IpNetwork {
 
 const IPV4_BITS = 96;
 
-/** Loopback, link-local, RFC 1918, RFC 6598 and unique local addresses. */
+/** Loopback, link-local, RFC 1918, RFC 6598, RFC 6890 and unique local addresses. */
 const PRIVATE_NETWORKS = networks(
   ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"],
-  ...["172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"],
+  ...["172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"],
 );
 const LOOPBACK_NETWORKS = networks("127.0.0.0/8", "::1/128");
-/** Link-local networks, where clouds serve the credentials of their machines. */
-const LINK_LOCAL_NETWORKS = networks("169.254.0.0/16", "fe80::/10");
+/**
+ * Addresses at which clouds serve the credentials of their machines: link-local ones, and those of
+ * Alibaba Cloud, Oracle Cloud, Azure, Amazon EC2 and EKS, Google Cloud and Scaleway.
+ */
+const METADATA_NETWORKS = networks(
+  ...["169.254.0.0/16", "fe80::/10", "100.100.100.200/32"],
+  ...["192.0.0.192/32", "fd00:c1::a9fe:a9fe/128", "168.63.129.16/32"],
+  ...["fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128", "fd00:42::42/128"],
+);
 /** IPv4 addresses embedded in IPv6: compatible ones and NAT64. */
 const EMBEDDING_NETWORKS = networks("::/96", "64:ff9b::/96");
 
@@ -37,9 +44,9 @@ export function isLoopback(url: URL): boolean {
   return url.hostname === "localhost" || isIn(url.hostname, LOOPBACK_NETWORKS);
 }
 
-/** Returns whether a host or an address is link-local. */
-export function isLinkLocal(host: string): boolean {
-  return isIn(host, LINK_LOCAL_NETWORKS);
+/** Returns whether a host is an address at which clouds serve the credentials of their machines. */
+export function isMetadataAddress(host: string): boolean {
+  return isIn(host, METADATA_NETWORKS);
 }
 
 /** Parses an IP address with or without brackets; returns `undefined` for other text. */

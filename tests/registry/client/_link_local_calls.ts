@@ -1,6 +1,6 @@
 /**
- * Calls servers at link-local addresses, and prints the results. It runs in a separate network
- * namespace with such an address, and with names that resolve to it. The argument is its file of
+ * Calls servers at addresses of clouds, and prints the results. It runs in a separate network
+ * namespace with such addresses, and with names that resolve to it. The argument is its file of
  * names.
  *
  * @module
@@ -20,7 +20,8 @@ const serve = (hostname: string, onRequest: () => void) => {
     return new Response(null, { status: 404, headers: { connection: "close" } });
   });
 };
-const metadata = serve(LINK_LOCAL, () => connections++);
+const metadata = [LINK_LOCAL, "100.100.100.200", "fd00:ec2::254"]
+  .map((hostname) => serve(hostname, () => connections++));
 let others = 0;
 const other = serve("10.9.9.9", () => others++);
 const outcomes: Record<string, string> = {};
@@ -44,7 +45,12 @@ async function attempt(name: string, registry: string, client = createClient()):
   }
 }
 
-for (const host of [LINK_LOCAL, "[::ffff:a9fe:a9fe]", "metadata.test", "both.test"]) {
+for (
+  const host of [
+    ...[LINK_LOCAL, "[::ffff:a9fe:a9fe]", "metadata.test", "both.test"],
+    ...["100.100.100.200", "alibaba.test", "[fd00:ec2::254]", "ec2.test"],
+  ]
+) {
   await attempt(host, `${host}:${PORT}`);
 }
 for (const host of [LINK_LOCAL, "metadata.test"]) {
@@ -63,7 +69,7 @@ for (const host of [LINK_LOCAL, "metadata.test"]) {
   await Deno.writeTextFile(hosts, text.replace("10.9.9.9 changing", `${LINK_LOCAL} changing`));
   await attempt("a name whose address changes", reference.registry, client);
 }
-await metadata.shutdown();
+await Promise.all(metadata.map((server) => server.shutdown()));
 await other.shutdown();
 const report = JSON.stringify({ connections, others, outcomes });
 Deno.stdout.writeSync(new TextEncoder().encode(report));

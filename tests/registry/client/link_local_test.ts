@@ -7,17 +7,20 @@ import { makeTempDir } from "../../_support/temp.ts";
 /** Adds addresses and names to this machine, in separate namespaces. */
 const SETUP = `ip link set lo up &&
 ip addr add 169.254.169.254/32 dev lo && ip addr add 10.9.9.9/32 dev lo &&
+ip addr add 100.100.100.200/32 dev lo && ip addr add fd00:ec2::254/128 dev lo nodad &&
 mount --bind "$1" /etc/hosts && shift && exec "$@"`;
 
 const HOSTS = `127.0.0.1 localhost
 169.254.169.254 metadata.test
+100.100.100.200 alibaba.test
+fd00:ec2::254 ec2.test
 169.254.169.254 both.test
 10.9.9.9 both.test
 10.9.9.9 changing.test
 `;
 
 peerTest({
-  name: "RemoteClient never connects to a link-local address, whatever names it",
+  name: "RemoteClient never connects to an address of cloud metadata, whatever names it",
   needs: ["unshare", "ip", "mount"],
   root: true,
 }, async () => {
@@ -38,10 +41,10 @@ peerTest({
   };
   assertEquals(connections, 0, stdout);
   const { "both.test": both, ...refused } = outcomes;
-  assertEquals(Object.keys(refused).length, 8);
+  assertEquals(Object.keys(refused).length, 12);
   for (const [name, outcome] of Object.entries(refused)) {
     assert(
-      /link-local address, and clouds serve credentials at/.test(outcome),
+      /an address at which clouds serve credentials/.test(outcome),
       `${name}: ${outcome}`,
     );
   }

@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { isPrivateAddress } from "../../../registry/transport/private_address.ts";
+import {
+  isMetadataAddress,
+  isPrivateAddress,
+} from "../../../registry/transport/private_address.ts";
 
 Deno.test.each([
   "127.0.0.1",
@@ -12,6 +15,7 @@ Deno.test.each([
   "172.31.255.255",
   "192.168.0.1",
   "169.254.169.254",
+  "192.0.0.192",
   "100.64.0.1",
   "localhost",
   "LOCALHOST",
@@ -41,4 +45,33 @@ Deno.test.each([
   "[::ffff:8.8.8.8]",
 ])("isPrivateAddress() lets %s pass", (host) => {
   assertEquals(isPrivateAddress(new URL(`https://${host}/`)), false);
+});
+
+Deno.test.each([
+  "169.254.169.254",
+  "[fe80::a9fe:a9fe]",
+  "100.100.100.200",
+  "192.0.0.192",
+  "168.63.129.16",
+  "[fd00:ec2::254]",
+  "[fd00:0ec2:0::0254]",
+  "[fd00:ec2::23]",
+  "[fd00:c1::a9fe:a9fe]",
+  "[fd20:ce::254]",
+  "[fd00:42::42]",
+  "[::ffff:100.100.100.200]",
+  "[64:ff9b::100.100.100.200]",
+])("isMetadataAddress() knows %s", (host) => {
+  assertEquals(isMetadataAddress(new URL(`https://${host}/`).hostname), true);
+});
+
+Deno.test.each([
+  "100.100.100.201",
+  "192.0.0.191",
+  "[fd00:ec2::253]",
+  "10.0.0.1",
+  "127.0.0.1",
+  "metadata.example.com",
+])("isMetadataAddress() lets %s pass", (host) => {
+  assertEquals(isMetadataAddress(new URL(`https://${host}/`).hostname), false);
 });
