@@ -93,7 +93,8 @@ export async function serveRegistry(
   signal?.throwIfAborted();
   checkIntegers("serve a registry", { idleTimeoutMs }, 1, MAX_TIMEOUT_MS);
   checkIntegers("serve a registry", { maxConnections }, 1);
-  const handler = createRegistryHandler(content, handling);
+  const hostnames = [hostname, ...handling.hostnames ?? []];
+  const handler = createRegistryHandler(content, { ...handling, hostnames });
   const server = await startHttpServer(
     { hostname, port, cert, key, idleTimeoutMs, maxConnections },
     handler,

@@ -3,8 +3,9 @@ import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import type { RegistryContent, WritableRegistryContent } from "../registry_content.ts";
 import { noHost, refusal } from "./_refusal.ts";
 import { routeRequest } from "./_router.ts";
-import { finish } from "./_server_response.ts";
+import { failure, finish } from "./_server_response.ts";
 import { UploadSessions } from "./_upload_sessions.ts";
+import { isForeignPage } from "./_web_page.ts";
 
 /** A request that the embedded registry has answered. */
 export interface RegistryRequest {
@@ -64,6 +65,15 @@ export interface RegistryHandlerOptions {
    * @default {false}
    */
   readonly allowSparseIndexes?: boolean | undefined;
+  /**
+   * Names by which browsers may read the registry over plain HTTP without `authenticate`, besides
+   * IP addresses and names of a local network, such as `localhost` or `nas.lan`. Other names are
+   * refused, because a web page could make its own name resolve to the registry. Clients that are
+   * not browsers may use any name.
+   *
+   * @default {[]}
+   */
+  readonly hostnames?: readonly string[] | undefined;
   /** Called with each request when the head of its response is ready. */
   readonly onRequest?: ((request: RegistryRequest) => void) | undefined;
   /** Called with each failure that the client sees only as status 500 or 507. */
@@ -118,7 +128,7 @@ export function createRegistryHandler(
   content: RegistryContent,
   options: RegistryHandlerOptions = {},
 ): RegistryHandler {
-  const { authenticate, readOnly = false, onRequest, onError } = options;
+  const { authenticate, readOnly = false, hostnames = [], onRequest, onError } = options;
   const {
     maxManifestBytes = MAX_MANIFEST_BYTES,
     maxBlobBytes = MAX_BLOB_BYTES,
@@ -132,7 +142,11 @@ export function createRegistryHandler(
   const writing = !readOnly && isWritable(content)
     ? { content, sessions, maxManifestBytes, maxBlobBytes, allowSparseIndexes }
     : undefined;
+  const access = { hasPassword: authenticate !== undefined, hostnames };
   const answer = async (request: Request, url: URL): Promise<Response> => {
+    if (isForeignPage(request, url, access)) {
+      return failure(403, "DENIED", `web pages of "${url.hostname}" may not use the registry`);
+    }
     try {
       return await authenticate?.(request) ?? await routeRequest(content, writing, request, url);
     } catch (error) {
