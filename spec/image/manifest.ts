@@ -1,6 +1,7 @@
 import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { JsonReader, present } from "../json.ts";
+import { checkJsonSize } from "../json_size.ts";
 import { type Descriptor, readDescriptor } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,
@@ -99,6 +100,7 @@ export function parseManifest(
   mediaType?: string,
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
+  checkJsonSize(bytes, "a manifest");
   const json = JsonReader.parse(bytes, "manifest");
   const version = json.at("schemaVersion");
   if (version.value() === 1) {

@@ -7,6 +7,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { quote } from "../../spec/json.ts";
+import { checkJsonSize } from "../../spec/json_size.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
@@ -134,6 +135,7 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
   const fail = (state: string, cause?: unknown): never => {
     throw new ArchiveError(archive, "damaged", `its manifest.json ${state}`, { cause });
   };
+  checkJsonSize(bytes, `the manifest.json of "${archive}"`);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

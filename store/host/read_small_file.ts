@@ -1,5 +1,6 @@
 import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
+import { checkJsonSize } from "../../spec/json_size.ts";
 import { StoreFileError } from "../errors.ts";
 import { openRegularFile, type OpenRegularFileOptions } from "./open_regular_file.ts";
 
@@ -54,17 +55,19 @@ export function readSmallText(path: string, options: ReadSmallFileOptions): stri
  * @returns The object, or `undefined` if there is no file.
  * @throws {StoreFileError} As {@linkcode readSmallFile} does, and if the file is not JSON or its
  * value is not an object.
+ * @throws {LimitError} If it is larger than `maxBytes`, or has more than four million values.
  */
 export function readJsonFile(
   path: string,
   options: ReadSmallFileOptions,
 ): Readonly<Record<string, unknown>> | undefined {
-  const text = readSmallText(path, options);
-  if (text === undefined) return undefined;
+  const bytes = readSmallFile(path, options);
+  if (bytes === undefined) return undefined;
+  checkJsonSize(bytes, `"${path}"`);
   const { advice = "Restore it, or remove it and try again" } = options;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new StoreFileError("syntax", path, "read", advice, { cause });
   }

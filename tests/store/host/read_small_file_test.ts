@@ -108,3 +108,14 @@ Deno.test.each([
   assertStringIncludes(error.message, `"${path}": `);
   assertStringIncludes(error.message, ". Call home");
 });
+
+Deno.test("readJsonFile() refuses more values than memory has room for", async () => {
+  await using directory = await makeTempDir({ large: true });
+  const path = directory.join("index.json");
+  await Deno.writeTextFile(path, `{"manifests":[${"{},".repeat(2_000_000)}{}]}`);
+
+  const error = assertThrows(() => readJsonFile(path, { maxBytes: 2 ** 26 }), LimitError);
+
+  assertEquals(error.limit, "JSON values");
+  assertStringIncludes(error.message, path);
+});

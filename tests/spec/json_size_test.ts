@@ -1,0 +1,47 @@
+import { assert, assertThrows } from "@std/assert";
+import { LimitError } from "../../spec/errors.ts";
+import { checkJsonSize } from "../../spec/json_size.ts";
+
+const MAX_VALUES = 4_000_000;
+
+function list(item: string, count: number, tail = ""): Uint8Array {
+  return new TextEncoder().encode(`{"manifests":[${`${item},`.repeat(count)}${item}]${tail}}`);
+}
+
+Deno.test.each(["{}", "[]", "0", '""', "null"])(
+  "checkJsonSize() refuses more than four million values: %s",
+  (item) => {
+    // The object, the list and its items.
+    const count = (MAX_VALUES - 3) / (/[{[]/.test(item) ? 2 : 1);
+    checkJsonSize(list(item, Math.floor(count) - 1), "a test");
+
+    const error = assertThrows(
+      () => checkJsonSize(list(item, Math.ceil(count) + 1), "a test"),
+      LimitError,
+      "Cannot accept more than 4000000 JSON values of a test",
+    );
+
+    assert(error.value > MAX_VALUES);
+  },
+);
+
+Deno.test("checkJsonSize() ignores the content of strings", () => {
+  const text = JSON.stringify(['{[,\\"'.repeat(1_000_000), "[".repeat(1_000_000) + "\\"]);
+
+  checkJsonSize(new TextEncoder().encode(text), "a test");
+
+  const many = list("{}", MAX_VALUES, `,"text":${JSON.stringify('"\\')}`);
+  assertThrows(() => checkJsonSize(many, "a test"), LimitError);
+});
+
+Deno.test("checkJsonSize() accepts an index of 200,000 references", () => {
+  const entry = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: `sha256:${"0".repeat(64)}`,
+    size: 1000,
+    annotations: { "org.opencontainers.image.ref.name": "registry.example/a/b:1", created: "" },
+    platform: { os: "linux", architecture: "arm64", variant: "v8" },
+  };
+
+  checkJsonSize(list(JSON.stringify(entry), 200_000), "a test");
+});
