@@ -23,6 +23,11 @@ export interface RegistryContent {
   resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined>;
   /** Returns the size of a manifest or blob in the repository. */
   size(repository: string, digest: Digest): Promise<number | undefined>;
+  /**
+   * Returns the sizes of those manifests and blobs that the repository has; optional shortcut for
+   * many calls of {@linkcode RegistryContent.size}.
+   */
+  sizes?(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
   /** Opens the bytes of a manifest or blob in the repository. */
   open(
     repository: string,

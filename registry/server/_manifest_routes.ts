@@ -100,8 +100,10 @@ async function findProblems(
     ? value.manifests
     : [value.config, ...value.layers.filter((layer) => !isForeign(layer))];
   const missing: RegistryFailure[] = [];
-  for (const { digest, size } of new Map(children.map((child) => [child.digest, child])).values()) {
-    const found = await content.size(name, digest);
+  const wanted = new Map(children.map((child) => [child.digest, child]));
+  const sizes = await content.sizes?.(name, [...wanted.keys()]);
+  for (const { digest, size } of wanted.values()) {
+    const found = sizes === undefined ? await content.size(name, digest) : sizes.get(digest);
     if (found === undefined) {
       const message = `"${name}" does not have ${digest}`;
       missing.push({ code: "MANIFEST_BLOB_UNKNOWN", message, detail: { digest } });

@@ -6,7 +6,7 @@ import { isObject, present } from "../../spec/json.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
-import { readJsonFile } from "../host/read_small_file.ts";
+import { parseJsonFile, readSmallFile } from "../host/read_small_file.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */
 export const REF_NAME = "org.opencontainers.image.ref.name";
@@ -39,6 +39,15 @@ interface RawIndex {
 
 type RawEntry = Record<string, unknown>;
 
+/** The parsed file, and what has been read from it. */
+interface ParsedIndex {
+  /** Text of the file; `undefined` if there is none. */
+  readonly text: string | undefined;
+  readonly index: Readonly<RawIndex>;
+  references?: readonly StoredReference[];
+  descriptors?: readonly Descriptor[];
+}
+
 /** Options for {@linkcode LayoutIndex}. */
 export interface LayoutIndexOptions {
   /** Called once if another process holds the lock for longer than a second. */
@@ -62,6 +71,8 @@ const ADVICE = "Restore it, or move the directory away to start over";
 export class LayoutIndex {
   readonly #layout: string;
   readonly #options: LayoutIndexOptions;
+  /** Result of the last read, for a server that reads the file with each request. */
+  #parsed: ParsedIndex | undefined;
 
   /** Creates the index of a layout; its directory `locks` must exist before a change. */
   constructor(layout: string, options: LayoutIndexOptions = {}) {
@@ -80,27 +91,35 @@ export class LayoutIndex {
   /**
    * Lists the entries that have a name, in order.
    *
-   * @returns The references; none if there is no `index.json`.
+   * @returns The references; none if there is no `index.json`. While the file does not change, all
+   * calls return the same array.
    * @throws {StoreError} If `index.json` is invalid.
    */
   references(): Promise<readonly StoredReference[]> {
-    return Promise.try(() =>
-      this.#read().manifests.flatMap((entry) => {
+    return Promise.try(() => {
+      const parsed = this.#read();
+      return parsed.references ??= parsed.index.manifests.flatMap((entry) => {
         const descriptor = readEntry(entry);
         const name = entryName(entry);
         return descriptor === undefined || name === undefined ? [] : [{ name, descriptor }];
-      })
-    );
+      });
+    });
   }
 
   /**
    * Lists the descriptors of all entries, including those without a name.
    *
-   * @returns The descriptors, in order; none if there is no `index.json`.
+   * @returns The descriptors, in order; none if there is no `index.json`. While the file does not
+   * change, all calls return the same array.
    * @throws {StoreError} If `index.json` is invalid.
    */
   descriptors(): Promise<readonly Descriptor[]> {
-    return Promise.try(() => this.#read().manifests.flatMap((entry) => readEntry(entry) ?? []));
+    return Promise.try(() => {
+      const parsed = this.#read();
+      return parsed.descriptors ??= parsed.index.manifests.flatMap((entry) =>
+        readEntry(entry) ?? []
+      );
+    });
   }
 
   /**
@@ -187,24 +206,30 @@ export class LayoutIndex {
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
     using _lock = await this.lock(signal);
-    const index = this.#read();
+    const { index } = this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
       ? { schemaVersion: 2, mediaType: OCI_INDEX, manifests: index.manifests }
-      : index;
+      : { ...index };
     if (!change(base) && !isNew) return;
     const bytes = new TextEncoder().encode(JSON.stringify(base));
     await replaceFile(this.#layout, "index.json", bytes);
   }
 
-  /** Reads the file; returns an index without entries if there is none. */
-  #read(): RawIndex {
+  /** Reads the file, and parses it if it has changed. Without a file, there are no entries. */
+  #read(): ParsedIndex {
     const path = `${this.#layout}/index.json`;
     const { foreign } = this.#options;
-    const value = readJsonFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, advice: ADVICE });
+    const bytes = readSmallFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, advice: ADVICE });
+    if (bytes === undefined) return { text: undefined, index: { manifests: [] } };
+    const text = new TextDecoder().decode(bytes);
+    if (this.#parsed?.text === text) return this.#parsed;
+    const value = parseJsonFile(path, bytes, { advice: ADVICE });
     // Go writes an empty list as null.
-    const manifests = value?.manifests ?? [];
-    if (Array.isArray(manifests) && manifests.every(isObject)) return { ...value, manifests };
+    const manifests = value.manifests ?? [];
+    if (Array.isArray(manifests) && manifests.every(isObject)) {
+      return this.#parsed = { text, index: { ...value, manifests } };
+    }
     throw new StoreError("it is not the index of an OCI image layout", path, {
       code: "store-file",
       action: `read "${path}"`,

@@ -62,9 +62,16 @@ export function readJsonFile(
   options: ReadSmallFileOptions,
 ): Readonly<Record<string, unknown>> | undefined {
   const bytes = readSmallFile(path, options);
-  if (bytes === undefined) return undefined;
+  return bytes && parseJsonFile(path, bytes, options);
+}
+
+/** Parses the bytes of a file as {@linkcode readJsonFile} does. */
+export function parseJsonFile(
+  path: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  { advice = "Restore it, or remove it and try again" }: Pick<ReadSmallFileOptions, "advice">,
+): Readonly<Record<string, unknown>> {
   checkJsonSize(bytes, `"${path}"`);
-  const { advice = "Restore it, or remove it and try again" } = options;
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));

@@ -23,6 +23,11 @@ export class HiddenContent {
     this.#store = store;
   }
 
+  /** Object that is replaced when something is hidden or shown. */
+  get version(): unknown {
+    return this.#keys ??= this.#read();
+  }
+
   /** Returns whether content was deleted from a repository and not pushed again. */
   has(repository: string, digest: Digest): boolean {
     this.#keys ??= this.#read();

@@ -12,18 +12,24 @@ const MAX_REMEMBERED = 65_536;
  * yet, and manifests that have lost their tag.
  */
 export class PushedContent {
-  /** Pushed content by repository and digest. */
+  /** Pushed content by repository and digest, the oldest first. */
   readonly #added = new Map<string, { readonly repository: string; readonly blob: Descriptor }>();
+  readonly #byRepository = new Map<string, Map<Digest, Descriptor>>();
+  #version = 0;
+
+  /** Number that changes with documents that are added, and with everything that is removed. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** Returns every repository with pushed content. */
   repositories(): readonly string[] {
-    return [...new Set([...this.#added.values()].map(({ repository }) => repository))];
+    return [...this.#byRepository.keys()];
   }
 
   /** Returns the content pushed to a repository. */
   of(name: string): readonly Descriptor[] {
-    return [...this.#added.values()].filter(({ repository }) => repository === name)
-      .map(({ blob }) => blob);
+    return [...this.#byRepository.get(name)?.values() ?? []];
   }
 
   /** Returns the content pushed to any repository. */
@@ -33,7 +39,7 @@ export class PushedContent {
 
   /** Returns content pushed to a repository, by digest. */
   get(repository: string, digest: Digest): Descriptor | undefined {
-    return this.#added.get(keyOf(repository, digest))?.blob;
+    return this.#byRepository.get(repository)?.get(digest);
   }
 
   /** Remembers pushed content. */
@@ -41,13 +47,22 @@ export class PushedContent {
     const key = keyOf(repository, blob.digest);
     this.#added.delete(key);
     this.#added.set(key, { repository, blob });
-    const [oldest] = this.#added.keys();
-    if (this.#added.size > MAX_REMEMBERED && oldest !== undefined) this.#added.delete(oldest);
+    const blobs = this.#byRepository.get(repository) ?? new Map<Digest, Descriptor>();
+    this.#byRepository.set(repository, blobs.set(blob.digest, blob));
+    if (isDocumentMediaType(blob.mediaType)) this.#version++;
+    if (this.#added.size <= MAX_REMEMBERED) return;
+    for (const oldest of this.#added.values()) {
+      return this.delete(oldest.repository, oldest.blob.digest);
+    }
   }
 
   /** Forgets deleted content. */
   delete(repository: string, digest: Digest): void {
-    this.#added.delete(keyOf(repository, digest));
+    if (!this.#added.delete(keyOf(repository, digest))) return;
+    this.#version++;
+    const blobs = this.#byRepository.get(repository);
+    blobs?.delete(digest);
+    if (blobs?.size === 0) this.#byRepository.delete(repository);
   }
 }
 

@@ -1,4 +1,3 @@
-import { formatReference, type Reference } from "../../registry/reference.ts";
 import { referrerDescriptor } from "../../registry/referrers.ts";
 import type {
   BeginUploadOptions,
@@ -7,33 +6,19 @@ import type {
   WritableRegistryContent,
 } from "../../registry/registry_content.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { childrenOf } from "../../spec/image/children.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { parseStoredName } from "../content/layout_index.ts";
+import type { StoredReference } from "../content/layout_index.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
 import { PushedContent } from "./_pushed_content.ts";
+import { RepositoryGraph, type RepositoryRoots } from "./_repository_graph.ts";
+import { fullName, type NamedImage, PUSHED_REGISTRY, ServedNames } from "./_served_names.ts";
 
-/** A served repository. */
-interface Repository {
-  readonly name: string;
-  readonly tags: Map<string, Descriptor>;
-  readonly roots: Descriptor[];
-}
-
-/** A reference of the store. */
-interface Named {
-  readonly name: string;
-  readonly reference: Reference;
-  readonly descriptor: Descriptor;
-}
-
-/** Registry in the names of pushed images. */
-const PUSHED_REGISTRY = "localhost";
 const BLOB = "application/octet-stream";
+/** Name for all repositories combined, which no repository has. */
+const EVERYTHING = "";
 
 /** Options for {@linkcode StoreRegistryContent}. */
 export interface StoreRegistryContentOptions {
@@ -88,7 +73,9 @@ export class StoreRegistryContent implements WritableRegistryContent {
   readonly #documents: DocumentReader;
   readonly #pushed = new PushedContent();
   readonly #hidden: HiddenContent;
+  readonly #graph: RepositoryGraph;
   readonly #registry: string | undefined;
+  #names: { readonly of: readonly StoredReference[]; readonly names: ServedNames } | undefined;
 
   /** Creates the content of a store. */
   constructor(store: ContentStore, { registry }: StoreRegistryContentOptions = {}) {
@@ -96,28 +83,32 @@ export class StoreRegistryContent implements WritableRegistryContent {
     this.#registry = registry;
     this.#documents = new DocumentReader(store);
     this.#hidden = new HiddenContent(store);
+    this.#graph = new RepositoryGraph(store, this.#documents);
   }
 
   /** Lists the repositories in order, under their full names unless there is only one registry. */
   async repositories(): Promise<readonly string[]> {
-    const references = await this.#references();
-    const names = references.map(({ reference }) => {
-      return this.#registry === undefined ? listedName(reference) : reference.repository;
-    });
-    return [...new Set([...names, ...this.#pushed.repositories()])].sort();
+    const names = await this.#servedNames();
+    return [...new Set([...names.repositories(), ...this.#pushed.repositories()])].sort();
+  }
+
+  /** Returns whether the repository has references, or content was pushed to it. */
+  async exists(repository: string): Promise<boolean> {
+    return this.#pushed.of(repository).length > 0 ||
+      (await this.#servedNames()).of(repository).length > 0;
   }
 
   /** Lists the tags of a repository, in order. */
   async tags(repository: string): Promise<readonly string[]> {
-    return [...(await this.#repository(repository)).tags.keys()].sort();
+    return [...tagsOf((await this.#servedNames()).of(repository)).keys()].sort();
   }
 
   /** Returns the descriptor of a manifest or index, by tag or digest. */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
-    const found = await this.#repository(repository);
     const descriptor = isDigest(tagOrDigest)
-      ? (await this.#reachable(found)).get(tagOrDigest)
-      : found.tags.get(tagOrDigest);
+      ? (await this.#find(repository, [tagOrDigest])).get(tagOrDigest)
+      : (await this.#servedNames()).of(repository).find((named) => tagOf(named) === tagOrDigest)
+        ?.descriptor;
     return descriptor !== undefined && isDocumentMediaType(descriptor.mediaType)
       ? plain(descriptor)
       : undefined;
@@ -125,14 +116,25 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Returns the size of a manifest or blob in the repository. */
   async size(repository: string, digest: Digest): Promise<number | undefined> {
+    return (await this.sizes(repository, [digest])).get(digest);
+  }
+
+  /** Returns the sizes of manifests and blobs that the repository has. */
+  async sizes(
+    repository: string,
+    digests: readonly Digest[],
+  ): Promise<ReadonlyMap<Digest, number>> {
+    const sizes = new Map<Digest, number>();
+    const add = async (descriptor: Descriptor | undefined) => {
+      if (descriptor === undefined || !await this.#store.has(descriptor)) return;
+      sizes.set(descriptor.digest, descriptor.size);
+    };
     // Fast path: the check of a pushed manifest asks for each of its blobs.
-    const pushed = this.#pushed.get(repository, digest);
-    if (pushed !== undefined && await this.#store.has(pushed)) return pushed.size;
-    const reachable = await this.#reachable(await this.#repository(repository));
-    const descriptor = reachable.get(digest);
-    return descriptor !== undefined && await this.#store.has(descriptor)
-      ? descriptor.size
-      : undefined;
+    for (const digest of digests) await add(this.#pushed.get(repository, digest));
+    const rest = digests.filter((digest) => !sizes.has(digest));
+    if (rest.length === 0) return sizes;
+    for (const descriptor of (await this.#find(repository, rest)).values()) await add(descriptor);
+    return sizes;
   }
 
   /**
@@ -153,14 +155,12 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Lists the descriptors of manifests with a digest as their `subject`. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
-    const found = await this.#repository(repository);
-    const referrers: Descriptor[] = [];
-    for (const descriptor of (await this.#reachable(found)).values()) {
+    const found = await this.#graph.referrers(await this.#repository(repository), digest);
+    const referrers = await Promise.all(found.map(async (descriptor) => {
       const document = await this.#documents.read(descriptor);
-      if (document?.value.subject?.digest !== digest) continue;
-      referrers.push(referrerDescriptor(descriptor, document));
-    }
-    return referrers;
+      return document === undefined ? [] : [referrerDescriptor(descriptor, document)];
+    }));
+    return referrers.flat();
   }
 
   /** Begins the upload of a blob. */
@@ -183,7 +183,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
   /** Mounts a blob of one repository into another. */
   async mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
     const source = from === undefined ? await this.#everything() : await this.#repository(from);
-    const descriptor = (await this.#reachable(source)).get(digest);
+    const descriptor = (await this.#graph.find(source, [digest])).get(digest);
     if (descriptor === undefined || !await this.#store.has(descriptor)) return false;
     await this.#addPushed(repository, plain(descriptor));
     return true;
@@ -211,17 +211,16 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Deletes a tag but not its manifest. */
   async deleteTag(repository: string, tag: string): Promise<boolean> {
-    const named = await this.#named(repository);
+    const named = (await this.#servedNames()).of(repository);
     return await this.#untag(
-      named.filter(({ reference }) => reference.tag === tag && reference.digest === undefined)
-        .map(({ name }) => name),
+      named.filter((image) => tagOf(image) === tag).map(({ name }) => name),
     );
   }
 
   /** Deletes a manifest or index and every tag that points to it. */
   async deleteManifest(repository: string, digest: Digest): Promise<boolean> {
     if (await this.resolve(repository, digest) === undefined) return false;
-    const named = await this.#named(repository);
+    const named = (await this.#servedNames()).of(repository);
     await this.#untag(
       named.filter(({ descriptor }) => descriptor.digest === digest).map(({ name }) => name),
     );
@@ -231,8 +230,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Deletes a blob that is neither a manifest nor an index. */
   async deleteBlob(repository: string, digest: Digest): Promise<boolean> {
-    const reachable = await this.#reachable(await this.#repository(repository));
-    const descriptor = reachable.get(digest);
+    const descriptor = (await this.#find(repository, [digest])).get(digest);
     if (descriptor === undefined || isDocumentMediaType(descriptor.mediaType)) return false;
     const isThere = await this.#store.has(descriptor);
     await this.#hide(repository, digest);
@@ -241,6 +239,9 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   async #addPushed(repository: string, descriptor: Descriptor): Promise<void> {
     this.#pushed.add(repository, descriptor);
+    if (!isDocumentMediaType(descriptor.mediaType)) {
+      for (const name of [repository, EVERYTHING]) this.#graph.addBlob(name, descriptor);
+    }
     await this.#hidden.delete(repository, descriptor.digest);
   }
 
@@ -256,103 +257,60 @@ export class StoreRegistryContent implements WritableRegistryContent {
     return found.length > 0 && (await this.#store.untag(found)).length > 0;
   }
 
-  async #references(): Promise<readonly Named[]> {
-    return (await this.#store.references()).flatMap(({ name, descriptor }) => {
-      const reference = canonical(name);
-      const isServed = reference !== undefined &&
-        (this.#registry === undefined || reference.registry === this.#registry);
-      return isServed ? [{ name, reference, descriptor }] : [];
-    });
-  }
-
-  /** Returns the references that a repository serves, in order of precedence. */
-  async #named(repository: string): Promise<readonly Named[]> {
-    return (await this.#references())
-      .filter(({ reference }) => {
-        return reference.repository === repository ||
-          this.#registry === undefined && fullName(reference) === repository;
-      })
-      .map((named) => ({ ...named, key: precedence(named.reference, repository) }))
-      .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
-  }
-
-  /** Returns all repositories combined into one. */
-  async #everything(): Promise<Repository> {
-    const roots = (await this.#references()).map(({ descriptor }) => descriptor);
-    return { name: "", tags: new Map(), roots: [...roots, ...this.#pushed.all()] };
-  }
-
-  async #repository(name: string): Promise<Repository> {
-    const tags = new Map<string, Descriptor>();
-    const roots = [...this.#pushed.of(name)];
-    for (const { reference: { tag, digest }, descriptor } of await this.#named(name)) {
-      roots.push(descriptor);
-      // A tag next to a digest is informational; another entry defines what the tag points to.
-      if (tag !== undefined && digest === undefined && !tags.has(tag)) tags.set(tag, descriptor);
+  async #servedNames(): Promise<ServedNames> {
+    const references = await this.#store.references();
+    if (this.#names?.of !== references) {
+      const names = new ServedNames(references, this.#registry, this.#names?.names);
+      this.#names = { of: references, names };
     }
-    return { name, tags, roots };
+    return this.#names.names;
   }
 
-  /** Returns all content that the references of a repository lead to, and its referrers. */
-  async #reachable({ name, roots }: Repository): Promise<ReadonlyMap<Digest, Descriptor>> {
-    const found = new Map<Digest, Descriptor>();
-    const walk = async (descriptor: Descriptor, depth: number) => {
-      const known = found.get(descriptor.digest);
-      // A document may have been pushed as a blob; the descriptor that references it has the right
-      // type.
-      if (
-        known !== undefined &&
-        (isDocumentMediaType(known.mediaType) || !isDocumentMediaType(descriptor.mediaType))
-      ) return;
-      if (depth > MAX_INDEX_DEPTH) return;
-      found.set(descriptor.digest, descriptor);
-      const document = await this.#documents.read(descriptor);
-      for (const child of visible(childrenOf(document))) await walk(child, depth + 1);
-    };
+  async #find(
+    repository: string,
+    digests: readonly Digest[],
+  ): Promise<ReadonlyMap<Digest, Descriptor>> {
+    return await this.#graph.find(await this.#repository(repository), digests);
+  }
+
+  async #repository(name: string): Promise<RepositoryRoots> {
+    const names = await this.#servedNames();
     const hider = this.#registry === undefined
       ? name
       : fullName({ registry: this.#registry, repository: name });
-    const visible = (descriptors: readonly Descriptor[]) =>
-      descriptors.filter(({ digest }) => !this.#hidden.has(hider, digest));
-    for (const root of roots) await walk(root, 0);
-    if (found.size === 0) return found;
-    // Layouts hold signatures and similar artifacts as unnamed entries, which may refer to each
-    // other.
-    const unnamed = visible(await this.#store.descriptors());
-    for (let before = -1; before !== found.size;) {
-      before = found.size;
-      for (const descriptor of unnamed) {
-        const subject = (await this.#documents.read(descriptor))?.value.subject?.digest;
-        if (subject !== undefined && found.has(subject)) await walk(descriptor, 0);
-      }
-    }
-    return found;
+    return {
+      name,
+      roots: [...this.#pushed.of(name), ...names.of(name).map(({ descriptor }) => descriptor)],
+      isHidden: (digest) => this.#hidden.has(hider, digest),
+      version: [names, this.#pushed.version, this.#hidden.version],
+    };
+  }
+
+  /** Returns all repositories combined into one. */
+  async #everything(): Promise<RepositoryRoots> {
+    const names = await this.#servedNames();
+    return {
+      name: EVERYTHING,
+      roots: [...names.all.map(({ descriptor }) => descriptor), ...this.#pushed.all()],
+      isHidden: () => false,
+      version: [names, this.#pushed.version],
+    };
   }
 }
 
-/** Parses a name; returns `undefined` unless it is in the form that this package writes. */
-function canonical(name: string): Reference | undefined {
-  const reference = parseStoredName(name);
-  return reference && formatReference(reference) === name ? reference : undefined;
+/** Returns the tag of a name. A tag next to a digest is informational: another name defines it. */
+function tagOf({ reference: { tag, digest } }: NamedImage): string | undefined {
+  return digest === undefined ? tag : undefined;
 }
 
-function fullName({ registry, repository }: Reference): string {
-  return `${registry.replace(":", "_")}/${repository}`;
-}
-
-/**
- * Returns the name in the catalog. Pushed images are listed under the name that the client used.
- */
-function listedName(reference: Reference): string {
-  return reference.registry === PUSHED_REGISTRY ? reference.repository : fullName(reference);
-}
-
-/** Sort key: images pushed to the name, the full name, Docker Hub, other registries by name. */
-function precedence(reference: Reference, name: string): string {
-  const { registry, repository } = reference;
-  if (registry === PUSHED_REGISTRY && repository === name) return "0";
-  if (fullName(reference) === name) return "1";
-  return registry === "docker.io" ? "2" : `3${registry}`;
+/** Returns what each tag points to; of equal tags, the first one counts. */
+function tagsOf(named: readonly NamedImage[]): ReadonlyMap<string, Descriptor> {
+  const tags = new Map<string, Descriptor>();
+  for (const image of named) {
+    const tag = tagOf(image);
+    if (tag !== undefined && !tags.has(tag)) tags.set(tag, image.descriptor);
+  }
+  return tags;
 }
 
 /** Returns a descriptor with only its media type, digest and size. */

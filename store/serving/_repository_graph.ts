@@ -1,0 +1,194 @@
+import type { Digest } from "../../spec/digest.ts";
+import { childrenOf } from "../../spec/image/children.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { DocumentReader } from "./_document_reader.ts";
+import { Subjects } from "./_subjects.ts";
+
+/** Maximum number of repositories whose content is remembered. */
+const MAX_REMEMBERED = 64;
+
+/** The references of a repository, and what changes its content. */
+export interface RepositoryRoots {
+  readonly name: string;
+  readonly roots: readonly Descriptor[];
+  /** Returns whether content was deleted from the repository. */
+  readonly isHidden: (digest: Digest) => boolean;
+  /** Values that change with the content, except with the documents that the store has. */
+  readonly version: readonly unknown[];
+}
+
+/** Finds the content of repositories, and remembers it until something changes. */
+export class RepositoryGraph {
+  readonly #store: ContentStore;
+  readonly #documents: DocumentReader;
+  readonly #subjects: Subjects;
+  readonly #walks = new Map<string, Walk>();
+
+  constructor(store: ContentStore, documents: DocumentReader) {
+    this.#store = store;
+    this.#documents = documents;
+    this.#subjects = new Subjects(documents);
+  }
+
+  /** Returns the descriptors of the content that a repository has, of some digests. */
+  async find(
+    repository: RepositoryRoots,
+    digests: Iterable<Digest>,
+  ): Promise<ReadonlyMap<Digest, Descriptor>> {
+    const wanted = [...digests];
+    let walk = await this.#walk(repository);
+    const isMissing = wanted.some((digest) => walk.get(digest) === undefined);
+    if (isMissing && await walk.hasNews()) walk = await this.#walkAgain(repository);
+    const found = new Map<Digest, Descriptor>();
+    for (const digest of wanted) {
+      const descriptor = walk.get(digest);
+      if (descriptor !== undefined) found.set(digest, descriptor);
+    }
+    return found;
+  }
+
+  /** Returns the descriptors of the documents of a repository that have a subject. */
+  async referrers(repository: RepositoryRoots, subject: Digest): Promise<readonly Descriptor[]> {
+    let walk = await this.#walk(repository);
+    if (await walk.hasNews()) walk = await this.#walkAgain(repository);
+    return walk.referrers(subject);
+  }
+
+  /** Adds a blob, which leads to no other content, to a repository. */
+  addBlob(repository: string, blob: Descriptor): void {
+    this.#walks.get(repository)?.addBlob(blob);
+  }
+
+  async #walk(repository: RepositoryRoots): Promise<Walk> {
+    const entries = await this.#store.descriptors();
+    const walk = this.#walks.get(repository.name);
+    return walk?.isOf([...repository.version, entries]) === true
+      ? await this.#finish(repository.name, walk)
+      : await this.#walkAgain(repository);
+  }
+
+  async #walkAgain(repository: RepositoryRoots): Promise<Walk> {
+    const { name, version } = repository;
+    const entries = await this.#store.descriptors();
+    const subjects = this.#subjects.read(entries);
+    const walk = new Walk(this.#store, this.#documents, repository, [...version, entries]);
+    this.#walks.delete(name);
+    this.#walks.set(name, walk);
+    const [oldest] = this.#walks.keys();
+    if (this.#walks.size > MAX_REMEMBERED && oldest !== undefined) this.#walks.delete(oldest);
+    walk.begin(subjects);
+    return await this.#finish(name, walk);
+  }
+
+  async #finish(name: string, walk: Walk): Promise<Walk> {
+    try {
+      await walk.finished;
+      return walk;
+    } catch (error) {
+      if (this.#walks.get(name) === walk) this.#walks.delete(name);
+      throw error;
+    }
+  }
+}
+
+/** The content of a repository at one time. */
+class Walk {
+  readonly #store: ContentStore;
+  readonly #documents: DocumentReader;
+  readonly #repository: RepositoryRoots;
+  readonly #version: readonly unknown[];
+  readonly #found = new Map<Digest, Descriptor>();
+  readonly #referrers = new Map<Digest, Descriptor[]>();
+  /** Documents that the store does not have, or only damaged. */
+  readonly #missing: Descriptor[] = [];
+  #finished: Promise<void> = Promise.resolve();
+
+  constructor(
+    store: ContentStore,
+    documents: DocumentReader,
+    repository: RepositoryRoots,
+    version: readonly unknown[],
+  ) {
+    this.#store = store;
+    this.#documents = documents;
+    this.#repository = repository;
+    this.#version = version;
+  }
+
+  /** Resolves when the content is complete. */
+  get finished(): Promise<void> {
+    return this.#finished;
+  }
+
+  /** Returns whether the walk began with these values. */
+  isOf(version: readonly unknown[]): boolean {
+    return version.length === this.#version.length &&
+      version.every((value, i) => value === this.#version[i]);
+  }
+
+  /** Returns whether the store has documents that were missing. */
+  async hasNews(): Promise<boolean> {
+    for (const document of this.#missing) if (await this.#store.has(document)) return true;
+    return false;
+  }
+
+  /** Follows the roots, and the documents whose subjects are found. */
+  begin(subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>): void {
+    this.#finished = this.#run(subjects);
+  }
+
+  get(digest: Digest): Descriptor | undefined {
+    return this.#found.get(digest);
+  }
+
+  referrers(subject: Digest): readonly Descriptor[] {
+    return this.#referrers.get(subject) ?? [];
+  }
+
+  addBlob(blob: Descriptor): void {
+    if (!this.#found.has(blob.digest)) this.#found.set(blob.digest, blob);
+  }
+
+  async #run(subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>): Promise<void> {
+    const bySubject = await subjects;
+    for (const root of this.#repository.roots) await this.#follow(root, 0);
+    if (this.#found.size === 0) return;
+    // Entries of the map that are added in the loop are visited, too.
+    for (const digest of this.#found.keys()) {
+      for (const referrer of this.#visible(bySubject.get(digest) ?? [])) {
+        await this.#follow(referrer, 0);
+      }
+    }
+  }
+
+  async #follow(descriptor: Descriptor, depth: number): Promise<void> {
+    const { digest, mediaType } = descriptor;
+    const known = this.#found.get(digest);
+    const isDocument = isDocumentMediaType(mediaType);
+    // A document may have been pushed as a blob; the descriptor that references it has the right
+    // type.
+    if (known !== undefined && (isDocumentMediaType(known.mediaType) || !isDocument)) return;
+    if (depth > MAX_INDEX_DEPTH) return;
+    this.#found.set(digest, descriptor);
+    if (!isDocument) return;
+    const document = await this.#documents.read(descriptor);
+    if (document === undefined) {
+      this.#missing.push(descriptor);
+      return;
+    }
+    const subject = document.value.subject?.digest;
+    if (subject !== undefined) {
+      const referrers = this.#referrers.get(subject);
+      if (referrers === undefined) this.#referrers.set(subject, [descriptor]);
+      else referrers.push(descriptor);
+    }
+    for (const child of this.#visible(childrenOf(document))) await this.#follow(child, depth + 1);
+  }
+
+  #visible(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+    return descriptors.filter(({ digest }) => !this.#repository.isHidden(digest));
+  }
+}

@@ -1,0 +1,106 @@
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { parseStoredName, type StoredReference } from "../content/layout_index.ts";
+
+/** Registry in the names of pushed images. */
+export const PUSHED_REGISTRY = "localhost";
+
+/** A reference of the store. */
+export interface NamedImage {
+  readonly name: string;
+  readonly reference: Reference;
+  readonly descriptor: Descriptor;
+}
+
+/** The references of a store, by the repositories that serve them. */
+export class ServedNames {
+  /** All references that are served. */
+  readonly all: readonly NamedImage[];
+  readonly #byRepository: ReadonlyMap<string, readonly NamedImage[]>;
+  readonly #sorted = new Map<string, readonly NamedImage[]>();
+  readonly #registry: string | undefined;
+
+  /**
+   * @param registry The only registry to serve, under paths alone; all registries if absent.
+   * @param before Names of an earlier state, whose parsed references are used again.
+   */
+  constructor(
+    references: readonly StoredReference[],
+    registry: string | undefined,
+    before?: ServedNames,
+  ) {
+    const known = new Map(before?.all.map(({ name, reference }) => [name, reference]));
+    this.#registry = registry;
+    this.all = references.flatMap(({ name, descriptor }) => {
+      const reference = known.get(name) ?? canonical(name);
+      const isServed = reference !== undefined &&
+        (registry === undefined || reference.registry === registry);
+      return isServed ? [{ name, reference, descriptor }] : [];
+    });
+    this.#byRepository = groupByRepository(this.all, registry === undefined);
+  }
+
+  /** Lists the repositories, under their full names unless there is only one registry. */
+  repositories(): readonly string[] {
+    const isFull = this.#registry === undefined;
+    return this.all.map(({ reference }) => isFull ? listedName(reference) : reference.repository);
+  }
+
+  /** Returns the references that a repository serves, in order of precedence. */
+  of(repository: string): readonly NamedImage[] {
+    const known = this.#sorted.get(repository);
+    if (known !== undefined) return known;
+    const found = this.#byRepository.get(repository);
+    if (found === undefined) return [];
+    const sorted = found.map((named) => ({ named, key: precedence(named.reference, repository) }))
+      .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+      .map(({ named }) => named);
+    this.#sorted.set(repository, sorted);
+    return sorted;
+  }
+}
+
+/** Returns the full name of a repository, whose port is written with `_` for the colon. */
+export function fullName({ registry, repository }: Reference): string {
+  return `${registry.replace(":", "_")}/${repository}`;
+}
+
+function groupByRepository(
+  all: readonly NamedImage[],
+  hasFullNames: boolean,
+): ReadonlyMap<string, readonly NamedImage[]> {
+  const groups = new Map<string, NamedImage[]>();
+  for (const named of all) {
+    const { reference } = named;
+    const names = hasFullNames
+      ? new Set([reference.repository, fullName(reference)])
+      : [reference.repository];
+    for (const name of names) {
+      const group = groups.get(name);
+      if (group === undefined) groups.set(name, [named]);
+      else group.push(named);
+    }
+  }
+  return groups;
+}
+
+/** Parses a name; returns `undefined` unless it is in the form that this package writes. */
+function canonical(name: string): Reference | undefined {
+  const reference = parseStoredName(name);
+  return reference && formatReference(reference) === name ? reference : undefined;
+}
+
+/**
+ * Returns the name in the catalog. Pushed images are listed under the name that the client used.
+ */
+function listedName(reference: Reference): string {
+  return reference.registry === PUSHED_REGISTRY ? reference.repository : fullName(reference);
+}
+
+/** Sort key: images pushed to the name, the full name, Docker Hub, other registries by name. */
+function precedence(reference: Reference, name: string): string {
+  const { registry, repository } = reference;
+  if (registry === PUSHED_REGISTRY && repository === name) return "0";
+  if (fullName(reference) === name) return "1";
+  return registry === "docker.io" ? "2" : `3${registry}`;
+}

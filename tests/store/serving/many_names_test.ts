@@ -1,0 +1,145 @@
+import { assert, assertEquals } from "@std/assert";
+import { createRegistryHandler } from "../../../registry/mod.ts";
+import type { Digest } from "../../../spec/mod.ts";
+import { ContentStore, StoreRegistryContent } from "../../../store/mod.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  type Built,
+  putBlobs,
+} from "../../_support/image.ts";
+import { noise } from "../../_support/bytes.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const COUNT = 150;
+const IMAGES = Array.from({ length: COUNT }, (_, i) => {
+  return buildImage({ layers: [noise(20, i)], compression: "none" });
+});
+
+/** A store of many images that counts what is read. */
+interface CountedStore extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly content: StoreRegistryContent;
+  readonly reads: { references: number; blobs: number };
+}
+
+async function openCounted(nameOf: (image: Built, i: number) => string): Promise<CountedStore> {
+  await using stack = new AsyncDisposableStack();
+  const directory = stack.use(await makeTempDir({ large: true }));
+  const writer = await ContentStore.open(directory.path);
+  for (const image of IMAGES) await putBlobs(writer, image);
+  await writer.record(
+    IMAGES.map((image, i) => ({ name: nameOf(image, i), descriptor: image.descriptor })),
+  );
+  const store = await ContentStore.open(directory.path);
+  const reads = { references: 0, blobs: 0 };
+  const { references, readBlob } = ContentStore.prototype;
+  store.references = () => {
+    reads.references++;
+    return references.call(store);
+  };
+  store.readBlob = (...args) => {
+    reads.blobs++;
+    return readBlob.apply(store, args);
+  };
+  const owned = stack.move();
+  return {
+    store,
+    content: new StoreRegistryContent(store),
+    reads,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("StoreRegistryContent checks an index of many manifests in one pass", async () => {
+  await using counted = await openCounted(({ descriptor }) => `localhost/a@${descriptor.digest}`);
+  const { content, reads, store } = counted;
+  await using handler = createRegistryHandler(content);
+  const index = buildIndex(IMAGES);
+
+  const response = await handler(
+    new Request("http://localhost/v2/a/manifests/all", {
+      method: "PUT",
+      headers: { "content-type": index.descriptor.mediaType },
+      body: index.bytes,
+    }),
+  );
+
+  assertEquals(response.status, 201, await response.text());
+  assert(reads.references <= 6, `index.json was read ${reads.references} times`);
+  assert(reads.blobs <= COUNT + 2, `${reads.blobs} documents were read`);
+  // The index lists the manifests now.
+  assertEquals((await store.references()).map(({ name }) => name), ["localhost/a:all"]);
+});
+
+Deno.test("StoreRegistryContent reads the documents of many tags once", async () => {
+  await using counted = await openCounted((_, i) => `example.com/a:v${i}`);
+  const { content, reads, store } = counted;
+  const sizes = async () => {
+    for (const { config } of IMAGES) {
+      assertEquals(
+        await content.size("example.com/a", config.descriptor.digest),
+        config.descriptor.size,
+      );
+    }
+  };
+
+  await sizes();
+  assert(reads.blobs <= COUNT, `${reads.blobs} documents were read`);
+  reads.blobs = 0;
+  await sizes();
+  // A push leaves the documents that are known.
+  const upload = await content.beginUpload("example.com/a");
+  const blob = noise(30, 1_000);
+  await upload.write(blob);
+  const other = buildImage({ layers: [blob], compression: "none" });
+  const layer = other.layers[0]?.descriptor ?? other.descriptor;
+  await upload.commit(layer.digest);
+  assertEquals(await content.size("example.com/a", layer.digest), layer.size);
+  await sizes();
+
+  assertEquals(reads.blobs, 0);
+  assertEquals((await content.tags("example.com/a")).length, (await store.references()).length);
+});
+
+Deno.test("StoreRegistryContent finds what another process stores", async () => {
+  await using counted = await openCounted((_, i) => `example.com/a:v${i}`);
+  const { content, store } = counted;
+  const other = await ContentStore.open(store.path);
+  const child = buildImage({ layers: [noise(40, 2_000)], compression: "none" });
+  const index = buildIndex([child]);
+  const { config } = child;
+  const find = async (digest: Digest) => await content.size("example.com/a", digest);
+
+  await other.putBytes(index.descriptor, index.bytes);
+  assertEquals(await content.resolve("example.com/a", "sparse"), undefined);
+  await other.tag("example.com/a:sparse", index.descriptor);
+  assertEquals(
+    (await content.resolve("example.com/a", "sparse"))?.digest,
+    index.descriptor.digest,
+  );
+  assertEquals(await find(config.descriptor.digest), undefined);
+  // The platform is pulled later, which does not change index.json.
+  await putBlobs(other, child);
+  assertEquals(await find(config.descriptor.digest), config.descriptor.size);
+
+  const [subject] = IMAGES;
+  if (subject === undefined) throw new TypeError("there is no image");
+  const referrer = buildArtifact({
+    artifactType: "application/x-test",
+    subject: subject.descriptor,
+  });
+  assertEquals(await content.referrers("example.com/a", subject.descriptor.digest), []);
+  await putBlobs(other, referrer);
+  await other.keep(referrer.descriptor);
+  const found = await content.referrers("example.com/a", subject.descriptor.digest);
+  assertEquals(found.map(({ digest }) => digest), [referrer.descriptor.digest]);
+
+  await other.untag(["example.com/a:v1"]);
+  assertEquals(await content.resolve("example.com/a", "v1"), undefined);
+  assertEquals(
+    await find(IMAGES[1]?.config.descriptor.digest ?? config.descriptor.digest),
+    undefined,
+  );
+});
