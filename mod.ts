@@ -37,6 +37,7 @@ export type { LoadOptions, SaveOptions } from "./cache/moving/archive_options.ts
 export { pullArtifact, pushArtifact } from "./cache/moving/artifacts.ts";
 export {
   CachingPuller,
+  type CachingPullerOptions,
   type FoundImage,
   type ResolvingClient,
 } from "./cache/pulling/caching_puller.ts";
@@ -177,6 +178,7 @@ export type { Index, Manifest, ManifestDocument } from "./spec/image/manifest.ts
 export { formatPlatform, parsePlatform, type Platform } from "./spec/platform.ts";
 export type { Expectation } from "./spec/verifier.ts";
 export type { ArtifactFile, PackArtifactOptions } from "./store/artifacts/artifact_content.ts";
+export type { TrustedKey, TrustedSigner } from "./store/attachments/trusted_signer.ts";
 export { ContentStore } from "./store/content/content_store.ts";
 export type {
   ContentStoreOptions,
@@ -204,6 +206,7 @@ export {
   LockUnsupportedError,
   RuntimeError,
   type RuntimeErrorOptions,
+  SignatureError,
   StoreError,
   StoreFileError,
   type StoreFileErrorOptions,

@@ -1,4 +1,5 @@
 import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
+import type { TrustedSigner } from "../store/attachments/trusted_signer.ts";
 
 /** Options for {@linkcode pull}. */
 export interface PullOptions extends ImageClientOptions {
@@ -20,6 +21,14 @@ export interface PullOptions extends ImageClientOptions {
    * @default A new {@linkcode RemoteClient} for this call.
    */
   readonly client?: ImageClient | undefined;
+  /**
+   * Signer that must have signed the image, also if it is in the store already. The image is refused
+   * before a layer is fetched, and before anything is stored. Signatures are looked up in the store,
+   * and then where the image comes from.
+   *
+   * @default Images need no signature.
+   */
+  readonly verify?: TrustedSigner | undefined;
   /** Called when the operation has waited for another process for a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }

@@ -10,6 +10,8 @@
  * - `"artifact"`: a container image is required, and the content is an artifact
  * - `"layer-type"`: the media type of a layer is not that of a tar archive
  * - `"not-distributable"`: a layer must not be copied
+ * - `"unsigned"`: the image has no signature, and must have one
+ * - `"signature"`: no signature of the image is valid
  * - `"limit"`: the input exceeds a limit
  * - `"platform"`: the image has no variant for the platform
  * - `"unknown-user"`: the image has no such user or group
@@ -94,6 +96,8 @@ export type ErrorCode =
   | "artifact"
   | "layer-type"
   | "not-distributable"
+  | "unsigned"
+  | "signature"
   | "limit"
   | "platform"
   | "unknown-user"

@@ -304,3 +304,39 @@ export class ArtifactFileError extends OciError {
     this.title = title;
   }
 }
+
+/** Maximum number of reasons that the message of a {@linkcode SignatureError} lists. */
+const MAX_REASONS = 3;
+
+/** Thrown when an image lacks a valid signature of the signer that it must have. */
+export class SignatureError extends OciError {
+  /** Name of the image. */
+  readonly image: string;
+  /** Number of signatures that were found. */
+  readonly signatures: number;
+  /** What is wrong with them, each reason once. */
+  readonly reasons: readonly string[];
+
+  /** Creates the error for an image with a number of signatures. */
+  constructor(image: string, signatures: number, reasons: readonly string[]) {
+    const found = signatures === 0
+      ? reasons.length === 0 ? "it has no signature" : "its signatures cannot be read"
+      : signatures === 1
+      ? "its signature is not valid"
+      : `none of its ${signatures} signatures is valid`;
+    const more = reasons.length > MAX_REASONS ? "; …" : "";
+    const shown = reasons.length === 0
+      ? ""
+      : `: ${reasons.slice(0, MAX_REASONS).join("; ")}${more}`;
+    super(found + shown, {
+      code: signatures + reasons.length === 0 ? "unsigned" : "signature",
+      action: `verify "${image}"`,
+      subject: image,
+      advice: "Ask its owner for a signature, and check the trusted signer",
+      option: "verify",
+    });
+    this.image = image;
+    this.signatures = signatures;
+    this.reasons = reasons;
+  }
+}

@@ -48,6 +48,13 @@ export * from "./archives/archive_writer.ts";
 export * from "./archives/image_archive.ts";
 export * from "./moving/load_archive.ts";
 export * from "./moving/save_archive.ts";
+export {
+  type AttachmentSource,
+  collectionAttachments,
+  repositoryAttachments,
+} from "./attachments/attachment_source.ts";
+export type * from "./attachments/trusted_signer.ts";
+export * from "./attachments/verify_signature.ts";
 export * from "./artifacts/artifact_content.ts";
 export * from "./artifacts/write_artifact.ts";
 export * from "./files/export_image.ts";

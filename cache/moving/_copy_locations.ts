@@ -7,6 +7,7 @@ import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
+import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { copyLookedUp, type CopyLookedUpOptions } from "../../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
@@ -33,7 +34,8 @@ export async function copyLocations(
     output: options.output,
     spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
   };
-  await using opened = await openCopySource(from, { ...common, auth: sourceAuth });
+  await using unverified = await openCopySource(from, { ...common, auth: sourceAuth });
+  const opened = await verifiedBy(options.verify, unverified);
   const mountFrom = mountable(from, to);
   await using goal = await openCopyTarget(to, { ...common, auth: targetAuth, mountFrom });
   if (!options.keep || options.dryRun || from.transport !== "docker") {
@@ -44,6 +46,16 @@ export async function copyLocations(
   using _hold = await store.hold(signal);
   const kept = await keepSource(opened, store, from.reference, options);
   return await copyBetween(kept, goal, options);
+}
+
+/** Returns a source that refuses an image without a signature of the signer, if there is one. */
+export async function verifiedBy(
+  signer: TrustedSigner | undefined,
+  source: CopySource,
+): Promise<CopySource> {
+  if (signer === undefined) return source;
+  const { verifiedSource } = await import("../../store/attachments/verified_source.ts");
+  return verifiedSource(source, signer);
 }
 
 /** Copies the source into the store, under its name, and returns it as the source. */

@@ -14,7 +14,7 @@ import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoin
 import { isStored } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../directory.ts";
 import { NotCachedError } from "../errors.ts";
-import { copyBetween, locationOf } from "./_copy_locations.ts";
+import { copyBetween, locationOf, verifiedBy } from "./_copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
 
 /**
@@ -35,13 +35,18 @@ export async function bringArtifact(
   const known = named && await findStored(store, named);
   if (named !== undefined && known !== undefined) {
     const isWanted = pullPolicy === "IfNotPresent" || pullPolicy === "Never" || named.digest;
-    if (isWanted) return await describe(store, named, known, true);
+    if (isWanted) {
+      const found = await describe(store, named, known, true);
+      await checkStored(store, found, { ...options, pullPolicy });
+      return found;
+    }
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
   await using stack = new AsyncDisposableStack();
-  const source = opened !== undefined && isArchiveLocation(location)
+  const unverified = opened !== undefined && isArchiveLocation(location)
     ? sourceOfArchive(opened, location)
     : await openSource(location, store, options, stack);
+  const source = await verifiedBy(options.verify, unverified);
   const reference = named ?? await nameOf(location, source);
   const name = formatReference(reference);
   const target = {
@@ -64,6 +69,20 @@ export async function bringArtifact(
     }),
   });
   return await describe(store, reference, copied.descriptor, copied.copied === 0);
+}
+
+/** Checks the signature of a stored document if it must have one. */
+async function checkStored(
+  store: ContentStore,
+  { document, reference }: PulledArtifact,
+  options: PullArtifactOptions,
+): Promise<void> {
+  const { verify } = options;
+  if (verify === undefined) return;
+  const { checkSignature } = await import("../check_signature.ts");
+  using stack = new DisposableStack();
+  const client = options.client ?? stack.use(new RemoteClient());
+  await checkSignature(document, verify, { store, client, reference, options });
 }
 
 /** Opens the source of a document, which the stack closes. */

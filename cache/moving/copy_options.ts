@@ -2,6 +2,7 @@ import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageProgress, ImagePullAuth } from "../../registry/image_client.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Platform } from "../../spec/platform.ts";
+import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 
 /** Options for {@linkcode copy}. */
@@ -26,6 +27,13 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
    * @default {false}
    */
   readonly dryRun?: boolean | undefined;
+  /**
+   * Signer that must have signed the image. Signatures are looked up at the source. A refused image
+   * is not copied.
+   *
+   * @default Images need no signature.
+   */
+  readonly verify?: TrustedSigner | undefined;
   /** Credentials for the source registry. */
   readonly sourceAuth?: ImagePullAuth | undefined;
   /** Credentials for the target registry. */

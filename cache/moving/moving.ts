@@ -31,6 +31,7 @@ export type {
  * @throws {SyntaxError} If a location is invalid.
  * @throws {NotFoundError} If the source does not exist.
  * @throws {PlatformError} If the source has no image for a platform.
+ * @throws {SignatureError} If the source lacks a signature that `verify` requires.
  * @throws {RegistryError} If a registry refuses a request.
  *
  * @example Mirror an image

@@ -1,5 +1,5 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
-import type { ImageClientOptions } from "../../registry/image_client.ts";
+import type { ImageClient } from "../../registry/image_client.ts";
 import {
   type ImageLocation,
   parseImageLocation,
@@ -10,7 +10,7 @@ import { ContentStore } from "../../store/content/content_store.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
 import { storeDirectory } from "../directory.ts";
 import type { PullOptions } from "../pull_options.ts";
-import { CachingPuller } from "./caching_puller.ts";
+import { CachingPuller, type CachingPullerOptions } from "./caching_puller.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
 import { LayoutImageCache } from "./layout_image_cache.ts";
 
@@ -19,7 +19,7 @@ export interface ImageSource extends Disposable {
   /** Reference of the image. */
   readonly reference: Reference;
   /** Policy, platform and similar options. */
-  readonly options: ImageClientOptions;
+  readonly options: CachingPullerOptions;
   /** Store that receives the image. */
   readonly store: ContentStore;
   /** Puller that finds the image. */
@@ -31,29 +31,41 @@ export async function openImageSource(
   reference: Reference | string,
   options: PullOptions,
 ): Promise<ImageSource> {
-  const { store: directory, jobs, client, onWait, ...imageOptions } = options;
+  const { store: directory, jobs, client, onWait, verify, ...imageOptions } = options;
   const location: ImageLocation = typeof reference === "string"
     ? parseImageLocation(reference)
     : { transport: "docker", reference };
   const store = await ContentStore.open(directory ?? storeDirectory(), { onWait });
   const hashes = new LayoutHashCache(store);
   const caches = new LayoutImageCache(store, { jobs });
+  const checkedOptions = (source: ImageClient, reference: Reference): CachingPullerOptions => ({
+    ...imageOptions,
+    check: verify && (async ({ indexes: [index], manifest }) => {
+      const { checkSignature } = await import("../check_signature.ts");
+      const place = { store, client: source, reference, options: imageOptions };
+      await checkSignature(index ?? manifest, verify, place);
+    }),
+  });
   if (location.transport === "docker") {
     const stack = new DisposableStack();
     const images = client ?? stack.use(new RemoteClient());
     return {
       reference: location.reference,
-      options: imageOptions,
+      options: checkedOptions(images, location.reference),
       store,
       puller: new CachingPuller(hashes, caches, images),
       [Symbol.dispose]: () => stack.dispose(),
     };
   }
   const local = await openLocalImages(location, store, imageOptions.signal);
+  const { reference: name } = local.images;
   return {
-    reference: local.images.reference,
+    reference: name,
     // Reading a local source costs no request.
-    options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
+    options: {
+      ...checkedOptions(local.images, name),
+      pullPolicy: imageOptions.pullPolicy ?? "Always",
+    },
     store,
     puller: new CachingPuller(hashes, caches, local.images),
     [Symbol.dispose]: () => local[Symbol.dispose](),

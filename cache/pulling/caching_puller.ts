@@ -31,6 +31,18 @@ export interface ResolvingClient extends ImageClient {
   resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
 }
 
+/** Options for {@linkcode CachingPuller}. */
+export interface CachingPullerOptions extends ImageClientOptions {
+  /**
+   * Called with each image before its layers are requested, anything of it is stored, or it is
+   * returned. Throw an error to refuse it, such as an image that is not signed. Saves no round trip
+   * with `firstReads` then.
+   *
+   * @default All images are accepted.
+   */
+  readonly check?: ((image: RemoteImage) => Promise<void>) | undefined;
+}
+
 /** An image that was found but is not necessarily in the cache yet. */
 export interface FoundImage {
   /** The image. If it is not in the cache, its documents are verified but its layers are not. */
@@ -129,7 +141,7 @@ export class CachingPuller implements ImageClient {
    * policy is `Never` and the image is corrupt.
    * @throws {RangeError} If the policy is invalid.
    */
-  async image(reference: Reference, options: ImageClientOptions = {}): Promise<Image> {
+  async image(reference: Reference, options: CachingPullerOptions = {}): Promise<Image> {
     const { firstReads = (layers) => this.firstReads(layers) } = options;
     return await (await this.find(reference, { ...options, firstReads })).keep();
   }
@@ -147,7 +159,7 @@ export class CachingPuller implements ImageClient {
    * policy is `Never` and the image is corrupt.
    * @throws {RangeError} If the policy is invalid.
    */
-  async find(reference: Reference, options: ImageClientOptions = {}): Promise<FoundImage> {
+  async find(reference: Reference, options: CachingPullerOptions = {}): Promise<FoundImage> {
     const { pullPolicy = "IfNotPresent", signal } = options;
     if (!POLICIES.includes(pullPolicy)) {
       throw new RangeError(
@@ -156,7 +168,9 @@ export class CachingPuller implements ImageClient {
     }
     signal?.throwIfAborted();
     const cached = await this.#cached(reference, options);
-    if (pullPolicy === "Never") return this.#answerWithoutRegistry(reference, cached, options);
+    if (pullPolicy === "Never") {
+      return await this.#answerWithoutRegistry(reference, cached, options);
+    }
     if (cached.state === "corrupt") {
       options.onWarning?.(
         `Pulling "${formatReference(reference)}" again: ${describeError(cached.error)}`,
@@ -164,7 +178,7 @@ export class CachingPuller implements ImageClient {
     }
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
     if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
-      return this.#answer(reference, cached, options);
+      return await this.#answer(reference, cached, options);
     }
     try {
       return await this.#refresh(reference, cached, options);
@@ -172,7 +186,7 @@ export class CachingPuller implements ImageClient {
       signal?.throwIfAborted();
       if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
       options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
-      return this.#answer(reference, cached, options);
+      return await this.#answer(reference, cached, options);
     }
   }
 
@@ -205,11 +219,11 @@ export class CachingPuller implements ImageClient {
   async #refresh(
     reference: Reference,
     cached: Complete,
-    options: ImageClientOptions,
+    options: CachingPullerOptions,
   ): Promise<FoundImage> {
     if ("resolve" in this.#client) {
       const { digest } = await this.#client.resolve(reference, options);
-      if (digest === cached.digest) return this.#answer(reference, cached, options);
+      if (digest === cached.digest) return await this.#answer(reference, cached, options);
     }
     return await this.#fetch(reference, cached, options);
   }
@@ -217,22 +231,26 @@ export class CachingPuller implements ImageClient {
   async #fetch(
     reference: Reference,
     cached: Cached,
-    options: ImageClientOptions,
+    options: CachingPullerOptions,
   ): Promise<FoundImage> {
     const name = formatReference(reference);
     reportResolve(name, options);
     if (options.firstReads !== undefined) this.#images.expectImage?.();
     const remote = await this.#request(reference, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
-      return this.#answer(reference, cached, options);
+      return await this.#answer(reference, cached, options);
     }
+    await options.check?.(remote);
     const keep = () => this.#keep(reference, remote, options);
     return { image: remote, isCached: false, keep };
   }
 
   /** Requests an image, and no layers early if another image, which may have them, is requested. */
-  async #request(reference: Reference, options: ImageClientOptions): Promise<RemoteImage> {
-    const { firstReads } = options;
+  async #request(
+    reference: Reference,
+    { check, ...options }: CachingPullerOptions,
+  ): Promise<RemoteImage> {
+    const firstReads = check === undefined ? options.firstReads : undefined;
     requested++;
     try {
       return await this.#client.image(reference, {
@@ -244,14 +262,14 @@ export class CachingPuller implements ImageClient {
     }
   }
 
-  #answerWithoutRegistry(
+  async #answerWithoutRegistry(
     reference: Reference,
     cached: Cached,
-    options: ImageClientOptions,
-  ): FoundImage {
+    options: CachingPullerOptions,
+  ): Promise<FoundImage> {
     switch (cached.state) {
       case "complete":
-        return this.#answer(reference, cached, options);
+        return await this.#answer(reference, cached, options);
       case "corrupt":
         throw cached.error;
       case "absent":
@@ -259,8 +277,13 @@ export class CachingPuller implements ImageClient {
     }
   }
 
-  #answer(reference: Reference, cached: Complete, options: ImageClientOptions): FoundImage {
+  async #answer(
+    reference: Reference,
+    cached: Complete,
+    options: CachingPullerOptions,
+  ): Promise<FoundImage> {
     const { image, digest, isRecorded } = cached;
+    await options.check?.(image);
     reportCached(reference, image, options);
     const keep = async () => {
       if (isRecorded || options.pullPolicy === "Never") return image;

@@ -37,6 +37,7 @@ export interface PulledImage extends Image {
  * @returns The complete image.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {SignatureError} If the image lacks a signature that `verify` requires.
  * @throws {RegistryError} If the registry refuses the request.
  *
  * @example Read a file of an image

@@ -35,6 +35,7 @@ export interface UnpackedImage {
  * @throws {RangeError} If its name is.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {SignatureError} If the image lacks a signature that `verify` requires.
  *
  * @example Unpack an image of a layout
  * ```ts

@@ -5,6 +5,7 @@ import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
@@ -45,6 +46,7 @@ export async function openPuller(session: Session): Promise<Puller> {
     store: storePath(session),
     onWait: session.note,
     jobs,
+    verify: await signerOf(session),
     ...await imageOptions(session),
   };
   const client = await openClient(session);
@@ -89,6 +91,14 @@ export async function openPuller(session: Session): Promise<Puller> {
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
+}
+
+/** Returns the signer that images must have, if there is one. */
+export async function signerOf(session: Session): Promise<TrustedSigner | undefined> {
+  const { verify } = session.options<RegistryOptions>();
+  if (verify === undefined) return undefined;
+  const { readSigner } = await import("./signer.ts");
+  return await readSigner(verify);
 }
 
 /** Returns policy, platform and credentials for calls that pull. */

@@ -14,10 +14,17 @@ export interface CommonOptions {
   readonly json?: true | undefined;
 }
 
+/** The signer that an image must have. */
+export interface SignerOption {
+  /** File with a public key. */
+  readonly key: string;
+}
+
 /** Options of the commands that reach a registry. */
 export interface RegistryOptions {
   readonly platform?: string | undefined;
   readonly policy?: ImagePullPolicy | undefined;
+  readonly verify?: SignerOption | undefined;
   readonly user?: string | undefined;
   readonly passwordStdin?: true | undefined;
   readonly identityToken?: string | undefined;
@@ -65,6 +72,12 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
     "--policy <when>",
     "pull policy: always, if-not-present, never or newer (default: if-not-present)",
     { parse: parsePolicy, examples: ["always", "if-not-present", "never", "newer"] },
+  ],
+  [
+    "verify",
+    "--verify <key=file>",
+    "refuse an image without a signature of this public key, as made by cosign",
+    { parse: parseSigner, examples: ["key="] },
   ],
   [
     "login",
@@ -133,6 +146,7 @@ type OptionArguments = Parameters<Command["option"]>;
 type RegistryFeature =
   | "platform"
   | "policy"
+  | "verify"
   | "login"
   | "token"
   | "authfile"
@@ -148,6 +162,8 @@ type RegistryFeature =
 const CONNECTING = ["tls", "plain-http", "retries"] as const;
 /** Further features of a command that pulls images. */
 const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progress"] as const;
+/** Features of a command that pulls an image to use it, or to keep it. */
+export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "verify"];
 
 /**
  * Adds the options of some features.
@@ -204,8 +220,11 @@ export interface TransferOptions extends Omit<RegistryOptions, "platform" | "pol
   readonly dryRun?: true | undefined;
 }
 
-/** Adds the options of the commands that move images. */
-export function addTransferOptions(command: Command): Command {
+/** Adds the options of the commands that move images, and those of further features. */
+export function addTransferOptions(
+  command: Command,
+  more: readonly RegistryFeature[] = [],
+): Command {
   command
     .option("--platform <os/arch>", "copy only this platform (repeatable with --sparse)", {
       key: "platforms",
@@ -218,7 +237,7 @@ export function addTransferOptions(command: Command): Command {
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied");
-  return addRegistryOptions(command, { features: ["mirror", "jobs", "progress"] });
+  return addRegistryOptions(command, { features: ["mirror", "jobs", "progress", ...more] });
 }
 
 /** Returns the addresses of mirrors by registry. */
@@ -243,6 +262,12 @@ function parsePolicy(text: string): ImagePullPolicy {
   const policy = POLICIES.get(text.toLowerCase());
   if (policy !== undefined) return policy;
   throw new SyntaxError("it must be always, if-not-present, never or newer");
+}
+
+function parseSigner(text: string): SignerOption {
+  const [, key] = /^key=(.+)$/s.exec(text) ?? [];
+  if (key !== undefined) return { key };
+  throw new SyntaxError("it must be key=FILE, such as key=cosign.pub");
 }
 
 /** Checks a platform and keeps its text; the library fills in defaults. */

@@ -66,7 +66,8 @@ export class LayoutClient implements ImageClient {
    * it has a short name, else `localhost/DIRECTORY:NAME`, as in podman.
    */
   readonly reference: Reference;
-  readonly #layout: ImageCollection;
+  /** The layout or archive that has the image. */
+  readonly collection: ImageCollection;
   readonly #entries: readonly Descriptor[];
 
   private constructor(
@@ -74,7 +75,7 @@ export class LayoutClient implements ImageClient {
     entries: readonly Descriptor[],
     reference: Reference,
   ) {
-    this.#layout = layout;
+    this.collection = layout;
     this.#entries = entries;
     this.reference = reference;
   }
@@ -140,7 +141,7 @@ export class LayoutClient implements ImageClient {
     const fail = (digest: Digest): never => this.#failMissing(reference, digest);
     const { digest } = await this.#choose(options);
     const image = await readDocuments(
-      this.#layout,
+      this.collection,
       digest,
       {
         platform: platformOf(options),
@@ -149,11 +150,11 @@ export class LayoutClient implements ImageClient {
         signal: options.signal,
         onAbsent: fail,
       },
-      (layer, diffId) => this.#layout.layer(layer, diffId),
+      (layer, diffId) => this.collection.layer(layer, diffId),
     );
     if (image === undefined) return fail(digest);
     for (const { descriptor } of image.layers) {
-      if (!await this.#layout.has(descriptor.digest)) fail(descriptor.digest);
+      if (!await this.collection.has(descriptor.digest)) fail(descriptor.digest);
     }
     return image;
   }
@@ -172,12 +173,12 @@ export class LayoutClient implements ImageClient {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const { digest, size } = await this.#choose(options);
     const limit = { maxBytes: MAX_MANIFEST_BYTES };
-    const bytes = await this.#layout.readBlob({ digest, size }, limit);
+    const bytes = await this.collection.readBlob({ digest, size }, limit);
     return bytes ?? this.#failMissing(reference, digest);
   }
 
   #failMissing(reference: Reference, digest: Digest): never {
-    const { path } = this.#layout;
+    const { path } = this.collection;
     throw new StoreError(`it does not have ${digest} as a file`, path, {
       code: "missing-content",
       action: `read "${formatReference(reference)}" from "${path}"`,
@@ -192,7 +193,7 @@ export class LayoutClient implements ImageClient {
     const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: this.#entries } as const;
     return await choosePlatformByConfig(index, platformOf(options), {
       subject: formatReference(this.reference),
-      read: (descriptor) => this.#layout.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
+      read: (descriptor) => this.collection.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
     });
   }
 }

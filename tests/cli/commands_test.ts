@@ -98,8 +98,8 @@ const READING = ["platform", "policy", ...ACCESS, "mirror"];
 const PULLING = [...READING, "jobs", "connections", "progress", "progress-interval"];
 
 Deno.test.each([
-  { name: "pull", options: PULLING },
-  { name: "unpack", options: PULLING },
+  { name: "pull", options: [...PULLING, "verify"] },
+  { name: "unpack", options: [...PULLING, "verify"] },
   { name: "export", options: PULLING },
   { name: "save", options: PULLING },
   { name: "inspect", options: READING },

@@ -61,9 +61,10 @@ Deno.test("a pull of a stored image loads no code to fetch or unpack", async () 
   ]);
   const needless = [...loaded].filter((specifier) =>
     !specifier.startsWith(PROJECT) ||
-    /\/(?:layer\/(?!errors)|tests\/|overlay\/|uncompressed\/)|_registry_reader|_ingest/.test(
-      specifier,
-    )
+    /\/(?:layer\/(?!errors)|tests\/|overlay\/|uncompressed\/|store\/attachments\/)|_registry_reader|_ingest/
+      .test(
+        specifier,
+      )
   );
   const sources = await Promise.all([...loaded].map((url) => Deno.readTextFile(new URL(url))));
 
@@ -136,7 +137,7 @@ Deno.test("run loads neither what extracts layers nor what removes bundles", () 
     `${CLI}commands/containers/run.ts`,
   ]);
   const needless = [...loaded].filter((specifier) =>
-    /\/layer\/(?:tar|compression)\/|\/store\/(?:stages|uncompressed|entries)\/|_overlay_trial|layer_resolver|bundle_removal|left_container|terminal\/progress/
+    /\/layer\/(?:tar|compression)\/|\/store\/(?:stages|uncompressed|entries|attachments)\/|_overlay_trial|layer_resolver|bundle_removal|left_container|terminal\/progress/
       .test(specifier)
   );
 

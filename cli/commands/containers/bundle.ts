@@ -9,7 +9,7 @@ import {
 } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addRegistryOptions } from "../../frame/options.ts";
+import { addRegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
 interface BundleOptions {
@@ -34,7 +34,8 @@ export function define(command: Command): Command {
       parse: parseName,
     })
     .option("--rm", 'no effect: "oci unbundle" removes the bundle');
-  return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
+  const settings = { loginFlag: "--registry-user", features: VERIFYING };
+  return addRegistryOptions(container, settings).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 
 Examples:

@@ -4,12 +4,12 @@ import type { ImageLocation } from "../../../registry/image_location.ts";
 import { openClient } from "../../access/client.ts";
 import { openLocalImage } from "../../access/local_images.ts";
 import { notePartialLayer } from "../../access/note_partial_layer.ts";
-import { imageOptions } from "../../access/puller.ts";
+import { imageOptions, signerOf } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
 import { isInStore, storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, printable } from "../../terminal/format.ts";
 
@@ -65,7 +65,7 @@ export function define(command: Command): Command {
     );
   described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')
     .hint(["--rootless"], 'Use "--ownership squash"');
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
 layers, and which entries differ from the image and why.
 
@@ -118,6 +118,7 @@ async function unpackShowing(
   return await unpack(source, directory, {
     ...images,
     pullPolicy: isHeld ? "Never" : images.pullPolicy,
+    verify: await signerOf(session),
     ...extractionOptions(options),
     jobs: options.jobs,
     store: storePath(session),

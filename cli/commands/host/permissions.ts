@@ -126,8 +126,8 @@ function touched(
 ): PermissionOptions {
   const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
   const { output = directory, authfile } = options;
-  const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd } = options;
-  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd]
+  const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd, verify } = options;
+  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd, verify?.key]
     .concat(archives.filter((path) => path !== "-"));
   return {
     files: files.filter((file) => file !== undefined),

@@ -3,6 +3,7 @@ import { isArchiveLocation } from "../../../registry/image_location.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
+import { signerOf } from "../../access/puller.ts";
 import { locateImage, readSource } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
 import {
@@ -29,7 +30,7 @@ export function define(command: Command): Command {
         "the destination has. Copies all platforms of an image. With --store, keeps an image of a " +
         "registry in the store on the way.",
     );
-  return addTransferOptions(described).notes(`
+  return addTransferOptions(described, ["verify"]).notes(`
 Prints DEST@DIGEST. --user and the like are for the registry of DEST, or for that of SRC if DEST is
 not in a registry; other credentials are those of docker and podman.
 
@@ -53,7 +54,8 @@ export async function run(session: Session): Promise<void> {
   const keep = session.options().store !== undefined;
   // Only an archive may need temporary space.
   const store = keep || isArchiveLocation(from) ? storePath(session) : undefined;
-  const options = { ...transferOptions(session, client), ...auth, store, keep };
+  const verify = await signerOf(session);
+  const options = { ...transferOptions(session, client), ...auth, store, keep, verify };
   const results: TransferResult[] = [];
   if (!allTags) {
     const { result } = await runTransfer(session, source, to, (onProgress) => {

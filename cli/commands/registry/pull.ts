@@ -8,7 +8,7 @@ import type { Image } from "../../../store/images/image.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
-import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
 
@@ -22,7 +22,7 @@ export function define(command: Command): Command {
         "digest before it becomes visible. Resumes interrupted downloads, and skips blobs that are " +
         "already in the store.",
     );
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, { features: VERIFYING }).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
 
 Examples:
@@ -31,6 +31,7 @@ Examples:
   oci pull --all-platforms ghcr.io/owner/app:1
   oci pull --unpack alpine:3.20
   oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
+  oci pull --verify key=cosign.pub ghcr.io/owner/app:1
   oci pull oci:./layout:v1
   oci pull --user ci --password-stdin registry.example/app:1 < token
   oci pull --progress json alpine:3.20 2> progress.ndjson`);

@@ -43,6 +43,7 @@ import {
   DiskFullError,
   LockUnsupportedError,
   RuntimeError,
+  SignatureError,
   StoreError,
   StoreFileError,
   UnpackError,
@@ -120,6 +121,20 @@ const ROWS: readonly Row[] = [
     error: new ArtifactError("a.io/b:1", "text/x"),
     line: 'cannot read "a.io/b:1" as an image: it is an artifact of type "text/x". ' +
       'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
+  },
+  {
+    error: new SignatureError("a.io/b:1", 0, []),
+    line: 'cannot verify "a.io/b:1": it has no signature. Ask its owner to sign it with cosign',
+  },
+  {
+    error: new SignatureError("a.io/b:1", 0, ["it is so"]),
+    line: 'cannot verify "a.io/b:1": its signatures cannot be read: it is so. ' +
+      "Check the key of --verify; if it is right, do not use the image",
+  },
+  {
+    error: new SignatureError("a.io/b:1", 4, ["1", "2", "3", "4"]),
+    line: 'cannot verify "a.io/b:1": none of its 4 signatures is valid: 1; 2; 3; …. ' +
+      "Check the key of --verify; if it is right, do not use the image",
   },
   {
     error: facts("layer-type"),

@@ -7,6 +7,7 @@ import { faultyRegistry } from "../../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
+import { buildTagged, makeKey, signatureTag, signTagged } from "../../../_support/signing.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import { fifo, file, hardlink, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -57,6 +58,23 @@ Deno.test.each([
     ],
     env,
   );
+});
+
+Deno.test("oci permissions serves a pull that verifies a signature", async () => {
+  await using dir = await makeTempDir();
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+  const key = makeKey();
+  await Deno.writeTextFile(dir.join("cosign.pub"), key.pem);
+  const { digest } = IMAGE.descriptor;
+  const content = new MemoryContent().add("app", "1", IMAGE)
+    .add("app", signatureTag(digest), buildTagged([signTagged(key, digest)]));
+  await using server = await serveRegistry(content);
+  const verify = `--verify=key=${dir.join("cosign.pub")}`;
+
+  await assertGranted([
+    ["pull", verify, `${server.host}/app:1`, "--platform", "linux/amd64"],
+    ["copy", verify, `${server.host}/app:1`, `oci:${dir.join("layout")}:1`],
+  ], env);
 });
 
 Deno.test("oci permissions suffices for each command that only queries a registry", async () => {

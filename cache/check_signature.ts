@@ -1,0 +1,55 @@
+import { RemoteClient } from "../registry/client/remote_client.ts";
+import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
+import { formatReference, type Reference } from "../registry/reference.ts";
+import {
+  type AttachmentSource,
+  collectionAttachments,
+  repositoryAttachments,
+} from "../store/attachments/attachment_source.ts";
+import type { TrustedSigner } from "../store/attachments/trusted_signer.ts";
+import { type SignedDocument, verifySignature } from "../store/attachments/verify_signature.ts";
+import type { ContentStore } from "../store/content/content_store.ts";
+import { LayoutClient } from "../store/images/layout_client.ts";
+
+/** Where the signatures of an image are looked up. */
+export interface SignaturePlaces {
+  /** The store, which may have signatures that were copied with the image. */
+  readonly store: ContentStore;
+  /** Client that the image comes from. */
+  readonly client: ImageClient;
+  /** Name of the image. */
+  readonly reference: Reference;
+  /** Credentials, policy and callbacks. */
+  readonly options: ImageClientOptions;
+}
+
+/**
+ * Verifies that a signer has signed an image, which is in the store or is to be stored.
+ *
+ * @throws {SignatureError} If no signature is valid.
+ */
+export async function checkSignature(
+  document: SignedDocument,
+  signer: TrustedSigner,
+  places: SignaturePlaces,
+): Promise<void> {
+  const { store, reference, options: { signal } } = places;
+  const name = formatReference(reference);
+  const sources = [collectionAttachments(store), ...originOf(places)];
+  await verifySignature(sources, document, signer, { name, signal });
+}
+
+/** Returns the place that the image comes from, unless the policy forbids to ask it. */
+function originOf(
+  { client, reference, options }: SignaturePlaces,
+): readonly AttachmentSource[] {
+  if (client instanceof LayoutClient) return [collectionAttachments(client.collection)];
+  if (options.pullPolicy === "Never") return [];
+  if (client instanceof RemoteClient) {
+    const { auth, caCerts, onWarning } = options;
+    return [repositoryAttachments(client, reference, { auth, caCerts, onWarning })];
+  }
+  throw new TypeError(
+    'Cannot verify signatures: "client" must be a RemoteClient or a LayoutClient',
+  );
+}

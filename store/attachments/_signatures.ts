@@ -1,0 +1,133 @@
+import type { Digest } from "../../spec/digest.ts";
+import { digestName } from "../../spec/digest_algorithm.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import { JsonReader } from "../../spec/json.ts";
+import {
+  type AttachmentSource,
+  readAttachedBlob,
+  readAttachedDocument,
+} from "./attachment_source.ts";
+import { IN_TOTO, parseStatement, readBase64, readEnvelope, signedBytesOf } from "./_statement.ts";
+
+/** Media type of the payloads that cosign signs. */
+const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
+const COSIGN_SIGNATURE = "cosign container image signature";
+/** Start of the media types of sigstore bundles, which end in a version. */
+const BUNDLE = "application/vnd.dev.sigstore.bundle";
+const SIGNATURE = "dev.cosignproject.cosign/signature";
+
+/** Maximum size of a signed payload. Those of cosign have 300 bytes and the annotations of users. */
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
+/** Maximum size of a bundle. A signature has 10 kB; an attestation also has its predicate. */
+const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
+/** Maximum number of signatures to read from one place. */
+export const MAX_SIGNATURES = 100;
+
+/** The signed document of an image: the one that its reference stands for. */
+export type SignedDocument = Pick<ImageDocument<unknown>, "descriptor" | "bytes">;
+
+/** A signature that names the digest of an image, not verified yet. */
+export interface Signature {
+  /** The signed bytes. */
+  readonly signed: Uint8Array;
+  /** Signatures over them; one of them must be valid. */
+  readonly signatures: readonly Uint8Array[];
+}
+
+/** A signature that has not been read yet. */
+export interface SignatureCandidate {
+  /**
+   * Reads the signature.
+   *
+   * @throws {SyntaxError} If it is damaged, or is not about the image.
+   */
+  read(): Promise<Signature>;
+}
+
+/** Lists the signatures under the tag of cosign, `sha256-HEX.sig`. */
+export async function taggedSignatures(
+  source: AttachmentSource,
+  document: SignedDocument,
+  signal: AbortSignal | undefined,
+): Promise<readonly SignatureCandidate[]> {
+  const { digest } = document.descriptor;
+  const found = await source.resolve(`${digestName(digest)}.sig`, { signal });
+  if (found === undefined) return [];
+  const { kind, value } = await readAttachedDocument(source, found, signal);
+  if (kind === "index") return [];
+  // Signatures of the same payload share its blob.
+  const payloads = new Map<Digest, Promise<Uint8Array<ArrayBuffer>>>();
+  const payloadOf = (layer: Descriptor) => {
+    let payload = payloads.get(layer.digest);
+    if (payload === undefined) {
+      payload = readAttachedBlob(source, layer, MAX_PAYLOAD_BYTES, signal);
+      payloads.set(layer.digest, payload);
+    }
+    return payload;
+  };
+  return value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING).map((layer) => ({
+    read: async () => readSimpleSigning(layer, await payloadOf(layer), digest),
+  }));
+}
+
+function readSimpleSigning(
+  { annotations }: Descriptor,
+  payload: Uint8Array<ArrayBuffer>,
+  digest: Digest,
+): Signature {
+  const critical = JsonReader.parse(payload, "payload").at("critical");
+  const type = critical.at("type");
+  if (type.string() !== COSIGN_SIGNATURE) type.fail(`"${COSIGN_SIGNATURE}"`);
+  // As in cosign, the name in it does not count, so that a copy of an image stays signed.
+  const signed = critical.at("image").at("docker-manifest-digest");
+  if (signed.string() !== digest) signed.fail(`${digest}, the digest of the image`);
+  const signature = readBase64(new JsonReader(annotations, "annotations").at(SIGNATURE));
+  return { signed: payload, signatures: [signature] };
+}
+
+/** Lists the sigstore bundles whose manifests refer to the image. */
+export async function referringSignatures(
+  source: AttachmentSource,
+  document: SignedDocument,
+  signal: AbortSignal | undefined,
+): Promise<readonly SignatureCandidate[]> {
+  const referrers = await source.referrers?.(document.descriptor, { signal }) ?? [];
+  return referrers.filter(({ artifactType }) => artifactType?.startsWith(BUNDLE)).map((entry) => ({
+    read: async () => {
+      return readBundle(await readBundleBytes(source, entry, document, signal), document);
+    },
+  }));
+}
+
+/** Reads the bundle of a manifest that refers to the image. */
+async function readBundleBytes(
+  source: AttachmentSource,
+  entry: Descriptor,
+  { descriptor: { digest } }: SignedDocument,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { kind, value } = await readAttachedDocument(source, entry, signal);
+  const json = new JsonReader(value, "manifest");
+  if (value.subject?.digest !== digest) json.at("subject").fail(`the image ${digest}`);
+  const [layer] = kind === "manifest" ? value.layers : [];
+  if (!layer?.mediaType.startsWith(BUNDLE)) return json.at("layers").fail("a sigstore bundle");
+  return await readAttachedBlob(source, layer, MAX_BUNDLE_BYTES, signal);
+}
+
+function readBundle(bytes: Uint8Array, { descriptor, bytes: image }: SignedDocument): Signature {
+  const { digest } = descriptor;
+  const json = JsonReader.parse(bytes, "bundle");
+  const plain = json.maybe("messageSignature");
+  // It signs the bytes of the manifest, and so the image.
+  if (plain !== undefined) {
+    return { signed: image, signatures: [readBase64(plain.at("signature"))] };
+  }
+  const member = json.at("dsseEnvelope");
+  const envelope = readEnvelope(member);
+  if (envelope.payloadType !== IN_TOTO) member.at("payloadType").fail(`"${IN_TOTO}"`);
+  if (!parseStatement(envelope.payload).isAbout(digest)) {
+    member.at("payload").fail(`a statement about ${digest}`);
+  }
+  return { signed: signedBytesOf(envelope), signatures: envelope.signatures };
+}

@@ -1,0 +1,111 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import { RepositoryContent } from "../../registry/client/repository_content.ts";
+import { NotFoundError } from "../../registry/errors.ts";
+import type { Repository } from "../../registry/reference.ts";
+import type { RemoteOptions } from "../../registry/remote_client_options.ts";
+import type { ContentSource, NamedSource } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import {
+  type ManifestDocument,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/image/manifest.ts";
+import { readBytes } from "../../spec/image/read_bytes.ts";
+import { REF_NAME } from "../content/layout_index.ts";
+import { StoreError } from "../errors.ts";
+import type { ImageCollection } from "../images/layout_client.ts";
+import { layoutReferrers } from "../images/layout_referrers.ts";
+import type { CopySource } from "../moving/endpoint.ts";
+
+/**
+ * A place with the signatures and attestations of an image: a repository, a store, a layout or an
+ * archive. Its names are tags, under which cosign keeps what it attaches.
+ */
+export type AttachmentSource = NamedSource;
+
+/** Returns the attachments in a repository of a registry. */
+export function repositoryAttachments(
+  client: RemoteClient,
+  repository: Repository,
+  options: Omit<RemoteOptions, "signal"> = {},
+): AttachmentSource {
+  const { registry, repository: name } = repository;
+  const content = new RepositoryContent(client, repository, options);
+  return {
+    fetch: (descriptor, reading) => content.fetch(descriptor, reading),
+    referrers: (descriptor, reading) => content.referrers(descriptor, reading),
+    resolve: async (tag, { signal } = {}) => {
+      try {
+        // A mirror may have the tag as well.
+        return await client.resolve({ registry, repository: name, tag }, { ...options, signal });
+      } catch (error) {
+        if (error instanceof NotFoundError) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Returns the attachments in a store, a layout or an archive. */
+export function collectionAttachments(
+  collection: Pick<ImageCollection, "path" | "descriptors" | "readBlob">,
+): AttachmentSource {
+  return {
+    fetch: async (descriptor) => {
+      const bytes = await collection.readBlob(descriptor, { maxBytes: descriptor.size });
+      if (bytes === undefined) {
+        const { path } = collection;
+        throw new StoreError(`"${path}" does not have it`, path, {
+          code: "missing-content",
+          action: `read ${descriptor.digest}`,
+        });
+      }
+      return new Blob([bytes]).stream();
+    },
+    referrers: ({ digest }) => layoutReferrers(collection, digest),
+    resolve: async (tag) => {
+      const entries = await collection.descriptors();
+      return entries.find(({ annotations }) => {
+        const name = annotations?.[REF_NAME];
+        return name === tag || name?.endsWith(`:${tag}`);
+      });
+    },
+  };
+}
+
+/** Returns the attachments at the source of a copy. */
+export function copiedAttachments({ content, nameOfTag }: CopySource): AttachmentSource {
+  return {
+    fetch: (descriptor, options) => content.fetch(descriptor, options),
+    referrers: async (descriptor, options) => await content.referrers?.(descriptor, options) ?? [],
+    resolve: async (tag, options) => {
+      const name = nameOfTag?.(tag);
+      return name === undefined ? undefined : await content.resolve(name, options);
+    },
+  };
+}
+
+/** Reads and verifies a document. */
+export async function readAttachedDocument(
+  source: ContentSource,
+  descriptor: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<ManifestDocument> {
+  const bytes = await readAttachedBlob(source, descriptor, MAX_MANIFEST_BYTES, signal);
+  return parseManifest(bytes, descriptor.mediaType);
+}
+
+/**
+ * Reads and verifies a document or a blob.
+ *
+ * @throws {LimitError} If it is larger than `maxBytes`.
+ */
+export async function readAttachedBlob(
+  source: ContentSource,
+  descriptor: Descriptor,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const open = () => source.fetch(descriptor, { raw: true, signal });
+  return await readBytes(descriptor, open, { maxBytes, signal });
+}

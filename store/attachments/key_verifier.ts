@@ -1,0 +1,70 @@
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { explainedError } from "../../spec/error_facts.ts";
+
+/** Hash algorithms that may precede a signature, by elliptic curve. Cosign uses SHA-256 for all. */
+const CURVES: Readonly<Record<string, readonly string[]>> = {
+  prime256v1: ["sha256"],
+  secp384r1: ["sha256", "sha384"],
+};
+const MIN_RSA_BITS = 2048;
+
+/** Returns whether a signature is that of a key over bytes. */
+export type SignatureVerifier = (bytes: Uint8Array, signature: Uint8Array) => boolean;
+
+/**
+ * Parses a public key.
+ *
+ * @param pem The key, such as the content of `cosign.pub`.
+ * @returns A function that verifies signatures.
+ * @throws {SyntaxError} If it is no public key in PEM, or of an unsupported kind.
+ */
+export function keyVerifier(pem: string): SignatureVerifier {
+  const key = parseKey(pem);
+  const hashes = hashesOf(key);
+  return (bytes, signature) => {
+    try {
+      return hashes.some((hash) => verify(hash, bytes, key, signature));
+    } catch {
+      // The signature is not in the form of this kind of key.
+      return false;
+    }
+  };
+}
+
+function parseKey(pem: string): KeyObject {
+  // A private key would be accepted in its place.
+  if (!/^-----BEGIN (?:RSA )?PUBLIC KEY-----$/m.test(pem.replaceAll("\r", ""))) {
+    throw keyError("it is not a public key in PEM");
+  }
+  try {
+    return createPublicKey(pem);
+  } catch (cause) {
+    throw keyError("it is damaged, or of an unsupported kind", { cause });
+  }
+}
+
+/** Returns the hash algorithms to try; `null` stands for that of the signature scheme. */
+function hashesOf({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject) {
+  const { namedCurve = "", modulusLength = 0 } = asymmetricKeyDetails;
+  if (asymmetricKeyType === "ed25519") return [null];
+  if (asymmetricKeyType === "rsa") {
+    if (modulusLength >= MIN_RSA_BITS) return ["sha256"];
+    throw keyError(`it has ${modulusLength} bits, fewer than ${MIN_RSA_BITS}`);
+  }
+  const hashes = asymmetricKeyType === "ec" ? CURVES[namedCurve] : undefined;
+  return hashes ?? fail(`"${namedCurve || asymmetricKeyType}" keys are not supported`);
+}
+
+function fail(problem: string): never {
+  throw keyError(problem);
+}
+
+function keyError(problem: string, options?: ErrorOptions): SyntaxError {
+  return explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: "use the public key",
+    problem,
+    advice: "Use an ECDSA, Ed25519 or RSA key in PEM, such as cosign.pub",
+    option: "verify",
+  }, options);
+}

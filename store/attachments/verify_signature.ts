@@ -1,0 +1,109 @@
+import { problemOf } from "../../spec/error_facts.ts";
+import { OciError } from "../../spec/errors.ts";
+import { SignatureError } from "../errors.ts";
+import type { AttachmentSource } from "./attachment_source.ts";
+import { keyVerifier } from "./key_verifier.ts";
+import {
+  MAX_SIGNATURES,
+  referringSignatures,
+  type Signature,
+  type SignatureCandidate,
+  type SignedDocument,
+  taggedSignatures,
+} from "./_signatures.ts";
+import type { TrustedSigner } from "./trusted_signer.ts";
+
+export type { SignedDocument };
+
+/** Options for {@linkcode verifySignature}. */
+export interface VerifySignatureOptions {
+  /**
+   * Name of the image for errors.
+   *
+   * @default Its digest.
+   */
+  readonly name?: string | undefined;
+  /** Aborts the reads. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Verifies that a signer has signed an image: its digest, and thus all of its content. Reads what
+ * `cosign sign` writes: signatures under the tag `sha256-HEX.sig`, and sigstore bundles that refer
+ * to the image. As in cosign, a signed attestation counts, and the name in a signature does not.
+ *
+ * @param sources Places where signatures are looked up, in order.
+ * @param document The index or manifest that the reference of the image stands for.
+ * @param signer The signer.
+ * @param options Name of the image and signal.
+ * @throws {SignatureError} If no signature is valid.
+ * @throws {SyntaxError} If the key of the signer is invalid.
+ *
+ * @example An image without a signature
+ * ```ts
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { MemoryContent, SignatureError, verifySignature } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ * import { generateKeyPairSync } from "node:crypto";
+ *
+ * const { publicKey } = generateKeyPairSync("ed25519");
+ * const key = publicKey.export({ type: "spki", format: "pem" }).toString();
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ *
+ * await assertRejects(
+ *   () => verifySignature([new MemoryContent()], { descriptor, bytes }, { key }),
+ *   SignatureError,
+ * );
+ * ```
+ */
+export async function verifySignature(
+  sources: readonly AttachmentSource[],
+  document: SignedDocument,
+  signer: TrustedSigner,
+  options: VerifySignatureOptions = {},
+): Promise<void> {
+  const { name = document.descriptor.digest, signal } = options;
+  const isValid = keyVerifier(signer.key);
+  const reasons: string[] = [];
+  const attempt = async (verify: () => Promise<boolean>): Promise<boolean> => {
+    signal?.throwIfAborted();
+    try {
+      return await verify();
+    } catch (error) {
+      if (!isContentError(error)) throw error;
+      reasons.push(problemOf(error));
+      return false;
+    }
+  };
+  const verifyOne = async (candidate: SignatureCandidate): Promise<boolean> => {
+    const { signed, signatures }: Signature = await candidate.read();
+    if (signatures.some((signature) => isValid(signed, signature))) return true;
+    reasons.push("it does not match the key");
+    return false;
+  };
+  let count = 0;
+  for (const source of sources) {
+    for (const list of [taggedSignatures, referringSignatures]) {
+      const isVerified = await attempt(async () => {
+        const all = await list(source, document, signal);
+        count += all.length;
+        for (const candidate of all.slice(0, MAX_SIGNATURES)) {
+          if (await attempt(() => verifyOne(candidate))) return true;
+        }
+        if (all.length > MAX_SIGNATURES) reasons.push(`only ${MAX_SIGNATURES} of them were read`);
+        return false;
+      });
+      if (isVerified) return;
+    }
+  }
+  throw new SignatureError(name, count, [...new Set(reasons)]);
+}
+
+/** Whether an error is a fault of attached content rather than of the network or the disk. */
+function isContentError(error: unknown): boolean {
+  const codes = ["digest-mismatch", "limit", "unsupported-digest", "not-found", "missing-content"];
+  return error instanceof SyntaxError ||
+    (error instanceof OciError && codes.includes(error.code));
+}

@@ -1,0 +1,73 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { hostPlatform } from "../../../../registry/mod.ts";
+import { formatPlatform } from "../../../../spec/mod.ts";
+import { buildImage } from "../../../_support/image.ts";
+import { runOciBatch } from "../../../_support/oci_batch.ts";
+import { buildTagged, makeKey, signatureTag, signTagged } from "../../../_support/signing.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+import { writableRegistry } from "../../../_support/writable_registry.ts";
+import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const platform = formatPlatform(hostPlatform());
+const config = { Cmd: ["/a"] };
+const SIGNED = buildImage({ layers: [tar(file("a", "signed"))], platform, config });
+const UNSIGNED = buildImage({ layers: [tar(file("a", "unsigned"))], platform, config });
+
+Deno.test("--verify accepts a signed image, and refuses an unsigned one in each command", async () => {
+  await using dir = await makeTempDir();
+  await using registry = writableRegistry();
+  const key = makeKey();
+  const [pub, other] = [dir.join("cosign.pub"), dir.join("other.pub")];
+  await Deno.writeTextFile(pub, key.pem);
+  await Deno.writeTextFile(other, makeKey("ed25519").pem);
+  const { digest } = SIGNED.descriptor;
+  await pushBuilt(registry, "app:signed", SIGNED);
+  await pushBuilt(registry, "app:unsigned", UNSIGNED);
+  const tagged = buildTagged([signTagged(key, digest), signTagged(makeKey(), digest)]);
+  await pushBuilt(registry, `app:${signatureTag(digest)}`, tagged);
+  const verify = `--verify=key=${pub}`;
+  const name = (tag: string) => `${registry.host}/app:${tag}`;
+  const commands = (tag: string): readonly (readonly string[])[] => [
+    ["pull", verify, name(tag)],
+    ["pull", "--all-platforms", verify, name(tag)],
+    ["unpack", verify, name(tag), dir.join(`rootfs-${tag}`)],
+    ["bundle", "--bundler=uncompressed", verify, name(tag), dir.join(`bundle-${tag}`)],
+    ["copy", verify, name(tag), `${registry.host}/copy:${tag}`],
+  ];
+  const run = ["run", verify, name("unsigned")];
+  const wrong = ["pull", `--verify=key=${other}`, name("signed")];
+  const hostile = [
+    ["pull", "--verify=cosign.pub", name("signed")],
+    ["pull", `--verify=key=${dir.join("none")}`, name("signed")],
+    ["pull", `--verify=key=${Deno.execPath()}`, name("signed")],
+  ];
+
+  const results = await runOciBatch(
+    [...commands("unsigned"), run, ["images", "--json"], wrong, ...commands("signed"), ...hostile]
+      .map(([command = "", ...rest]) => [command, "-q", ...rest]),
+    { env: { OCI_STORE: dir.join("store") } },
+  );
+
+  const refused = results.slice(0, 6);
+  for (const { code, stderr } of refused) {
+    assertEquals(code, 1);
+    assertStringIncludes(
+      stderr,
+      `cannot verify "${name("unsigned")}": it has no signature. ` +
+        "Ask its owner to sign it with cosign",
+    );
+  }
+  assertEquals(results[6]?.stdout, "[]\n");
+  assertEquals(results[7]?.code, 1);
+  assertStringIncludes(
+    results[7]?.stderr ?? "",
+    "none of its 2 signatures is valid: it does not match the key. Check the key of --verify",
+  );
+  assertEquals(results.slice(8, 13).map(({ code }) => code), [0, 0, 0, 0, 0]);
+  assertEquals(results.slice(13).map(({ code }) => code), [2, 2, 2]);
+  assertStringIncludes(results[13]?.stderr ?? "", "it must be key=FILE");
+  assertStringIncludes(results[15]?.stderr ?? "", "it is not a public key in PEM");
+  assertEquals((await registry.content.resolve("copy", "signed"))?.digest, digest);
+  assertEquals(await registry.content.resolve("copy", "unsigned"), undefined);
+});
