@@ -7,6 +7,8 @@ const MODULES: readonly (readonly [path: string, summary: string])[] = [
   ["registry/copy", "copy images between registries, layouts and archives"],
   ["images/images", "list the images in the store"],
   ["images/inspect", "show an image's manifest, config, layers and platforms"],
+  ["images/sbom", "print the SBOM of an image"],
+  ["images/provenance", "print how an image was built"],
   ["registry/digest", "print the digest of a reference in its registry"],
   ["registry/tags", "list the tags of a repository"],
   ["registry/tag", "add a tag to an image in a registry"],

@@ -53,6 +53,7 @@ export {
   collectionAttachments,
   repositoryAttachments,
 } from "./attachments/attachment_source.ts";
+export * from "./attachments/attestations.ts";
 export type * from "./attachments/trusted_signer.ts";
 export * from "./attachments/verify_signature.ts";
 export * from "./artifacts/artifact_content.ts";

@@ -10,6 +10,7 @@ import type { RemoteImage } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
 import { formatPlatform } from "../../spec/platform.ts";
+import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import type { Session } from "../frame/session.ts";
 import { openClient } from "./client.ts";
@@ -105,6 +106,27 @@ export class ImageFinder implements Disposable {
     if (kind === "manifest") return [];
     const platforms = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);
     return [...new Set(platforms.map(formatPlatform))];
+  }
+
+  /** Returns the places that may have what is attached to an image, in order. */
+  async attachments(
+    where: ImageLocation,
+    { reference, source }: LocatedImage,
+  ): Promise<readonly AttachmentSource[]> {
+    const { collectionAttachments, repositoryAttachments } = await import(
+      "../../store/attachments/attachment_source.ts"
+    );
+    if (where.transport !== "docker") {
+      const { collection } = await openLocalImage(this.#session, where);
+      return [collectionAttachments(collection)];
+    }
+    const { auth, caCerts, onWarning, pullPolicy } = this.#options;
+    const stored = source === "store" ? [collectionAttachments(this.store)] : [];
+    if (pullPolicy === "Never") return stored;
+    return [
+      ...stored,
+      repositoryAttachments(this.#client, reference, { auth, caCerts, onWarning }),
+    ];
   }
 
   get #looksIntoStore(): boolean {

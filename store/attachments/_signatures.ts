@@ -6,15 +6,20 @@ import { JsonReader } from "../../spec/json.ts";
 import {
   type AttachmentSource,
   readAttachedBlob,
-  readAttachedDocument,
+  readAttachedManifest,
 } from "./attachment_source.ts";
-import { IN_TOTO, parseStatement, readBase64, readEnvelope, signedBytesOf } from "./_statement.ts";
+import {
+  BUNDLE,
+  IN_TOTO,
+  parseStatement,
+  readBase64,
+  readEnvelope,
+  signedBytesOf,
+} from "./_statement.ts";
 
 /** Media type of the payloads that cosign signs. */
 const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 const COSIGN_SIGNATURE = "cosign container image signature";
-/** Start of the media types of sigstore bundles, which end in a version. */
-const BUNDLE = "application/vnd.dev.sigstore.bundle";
 const SIGNATURE = "dev.cosignproject.cosign/signature";
 
 /** Maximum size of a signed payload. Those of cosign have 300 bytes and the annotations of users. */
@@ -54,7 +59,7 @@ export async function taggedSignatures(
   const { digest } = document.descriptor;
   const found = await source.resolve(`${digestName(digest)}.sig`, { signal });
   if (found === undefined) return [];
-  const { kind, value } = await readAttachedDocument(source, found, signal);
+  const { kind, value } = await readAttachedManifest(source, found, signal);
   if (kind === "index") return [];
   // Signatures of the same payload share its blob.
   const payloads = new Map<Digest, Promise<Uint8Array<ArrayBuffer>>>();
@@ -107,7 +112,7 @@ async function readBundleBytes(
   { descriptor: { digest } }: SignedDocument,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { kind, value } = await readAttachedDocument(source, entry, signal);
+  const { kind, value } = await readAttachedManifest(source, entry, signal);
   const json = new JsonReader(value, "manifest");
   if (value.subject?.digest !== digest) json.at("subject").fail(`the image ${digest}`);
   const [layer] = kind === "manifest" ? value.layers : [];

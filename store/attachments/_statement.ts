@@ -5,6 +5,9 @@ import { JsonReader } from "../../spec/json.ts";
 /** Payload type of in-toto statements in envelopes, and media type of plain ones. */
 export const IN_TOTO = "application/vnd.in-toto+json";
 
+/** Start of the media types of sigstore bundles, which end in a version. */
+export const BUNDLE = "application/vnd.dev.sigstore.bundle";
+
 /** Types of the statements that are understood. */
 const STATEMENTS = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 /** Maximum number of signatures of one envelope. */

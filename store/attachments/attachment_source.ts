@@ -86,7 +86,7 @@ export function copiedAttachments({ content, nameOfTag }: CopySource): Attachmen
 }
 
 /** Reads and verifies a document. */
-export async function readAttachedDocument(
+export async function readAttachedManifest(
   source: ContentSource,
   descriptor: Descriptor,
   signal: AbortSignal | undefined,

@@ -1,0 +1,120 @@
+import { formatReference } from "../../registry/reference.ts";
+import { parseIfJson } from "../../spec/json.ts";
+import { formatPlatform } from "../../spec/platform.ts";
+import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
+import {
+  type Attestation,
+  type AttestationKind,
+  listAttestations,
+  readAttestation,
+} from "../../store/attachments/attestations.ts";
+import type { Command } from "../frame/command.ts";
+import { CommandError } from "../frame/errors.ts";
+import { addRegistryOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+import { printable } from "../terminal/format.ts";
+import { ImageFinder, type LocatedImage } from "./image_finder.ts";
+import { locateImage } from "./references.ts";
+
+/** Names of the kinds in messages. */
+const NAMES: Readonly<Record<AttestationKind, string>> = {
+  sbom: "an SBOM",
+  provenance: "provenance",
+};
+
+interface AttestationOptions {
+  readonly type?: string | undefined;
+}
+
+/** Adds the argument and the options of a command that prints an attestation. */
+export function addAttestationOptions(command: Command, types: readonly string[]): Command {
+  const described = command
+    .argument("<ref>", "image that it is attached to")
+    .option(
+      "--type <type>",
+      "part of its type, or its digest, if the image has several",
+      { examples: types },
+    );
+  return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] });
+}
+
+/** Prints an attestation of the image that the first operand names. */
+export async function printAttestation(session: Session, kind: AttestationKind): Promise<void> {
+  const where = await locateImage(session, session.operands[0] ?? "");
+  const { signal } = session;
+  using finder = await ImageFinder.open(session);
+  const located = await finder.image(where);
+  const { image } = located;
+  const name = formatReference(located.reference);
+  const [source, all] = await firstWith(await finder.attachments(where, located), located, {
+    kind,
+    signal,
+  });
+  const chosen = choose(session, all, { kind, name, located });
+  const bytes = await readAttestation(source, chosen, { signal });
+  if (!session.options().json) return await session.output.bytes(bytes);
+  const text = new TextDecoder().decode(bytes);
+  await session.output.json({
+    reference: name,
+    digest: image.manifest.descriptor.digest,
+    platform: formatPlatform(image.platform),
+    type: chosen.type,
+    attachment: chosen.blob.digest,
+    document: parseIfJson(text) ?? text,
+  });
+}
+
+/** Returns the first place that has attestations, and those. */
+async function firstWith(
+  sources: readonly AttachmentSource[],
+  { image }: LocatedImage,
+  { kind, signal }: { readonly kind: AttestationKind; readonly signal: AbortSignal },
+): Promise<readonly [AttachmentSource, readonly Attestation[]]> {
+  for (const source of sources) {
+    const found = await listAttestations(source, image, kind, { signal });
+    if (found.length > 0 || source === sources.at(-1)) return [source, found];
+  }
+  throw new TypeError("Cannot look for attestations: there is no place");
+}
+
+interface Choice {
+  readonly kind: AttestationKind;
+  readonly name: string;
+  readonly located: LocatedImage;
+}
+
+/** Returns the attestation that the options name, or the only one. */
+function choose(
+  session: Session,
+  all: readonly Attestation[],
+  { kind, name, located }: Choice,
+): Attestation {
+  const { type } = session.options<AttestationOptions>();
+  const fits = ({ type: own, blob: { digest } }: Attestation) => {
+    return type === undefined || own.toLowerCase().includes(type.toLowerCase()) || digest === type;
+  };
+  const fitting = all.filter(fits);
+  const [first] = fitting;
+  if (first !== undefined && fitting.length === 1) return first;
+  const list = (fitting.length > 0 ? fitting : all).map(({ type, blob: { digest } }) => {
+    return `${printable(type)} (${digest})`;
+  });
+  const options = { subject: name };
+  if (first !== undefined) {
+    throw new CommandError(
+      `cannot choose ${NAMES[kind]} of "${name}": it has several: ${list.join(", ")}`,
+      "Choose one with --type and its digest",
+      options,
+    );
+  }
+  const of = `${NAMES[kind]} of "${name}" for ${formatPlatform(located.image.platform)}`;
+  if (list.length > 0) {
+    const problem = `cannot find ${of} with the type "${type}": it has ${list.join(", ")}`;
+    throw new CommandError(problem, "Choose one of them with --type", options);
+  }
+  throw new CommandError(
+    `cannot find ${of}: none is attached to it`,
+    "Check the platform, or ask its owner to attach one",
+    options,
+  );
+}

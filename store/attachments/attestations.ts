@@ -1,0 +1,203 @@
+import { NotFoundError } from "../../registry/errors.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { digestName } from "../../spec/digest_algorithm.ts";
+import { OciError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
+import type { Manifest } from "../../spec/image/manifest.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { JsonReader } from "../../spec/json.ts";
+import { checkJsonSize } from "../../spec/json_size.ts";
+import {
+  type AttachmentSource,
+  readAttachedBlob,
+  readAttachedManifest,
+} from "./attachment_source.ts";
+import { BUNDLE, IN_TOTO, parseStatement, readEnvelope } from "./_statement.ts";
+
+/** What an attestation says: the content of an image, or how it was built. */
+export type AttestationKind = "sbom" | "provenance";
+
+/** Types of documents and predicates of each kind. */
+const KINDS: Readonly<Record<AttestationKind, RegExp>> = {
+  sbom: /spdx|cyclonedx|syft/i,
+  provenance: /provenance/i,
+};
+/** Types of manifests that may have attestations whose types only their layers or blobs tell. */
+const WRAPPED = /in-toto|dsse|sigstore|attestation/i;
+/** Annotation of the manifest of a bundle. */
+const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
+/** Media types of DSSE envelopes. */
+const ENVELOPES = ["application/vnd.dsse.envelope.v1+json", "application/vnd.dsse.envelope+json"];
+
+/** Maximum number of manifests and of attestations to read. */
+const MAX_READS = 100;
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** An SBOM or the provenance of an image, which has not been read yet. */
+export interface Attestation {
+  /** Predicate type of a statement, such as `https://spdx.dev/Document`; media type of a file. */
+  readonly type: string;
+  /** The blob with the statement or the file. */
+  readonly blob: Descriptor;
+  /** Digests that a statement may be about: that of the image, and those of its indexes. */
+  readonly subjects: readonly Digest[];
+}
+
+/** Options for {@linkcode listAttestations} and {@linkcode readAttestation}. */
+export interface AttestationOptions {
+  /** Aborts the reads. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Lists the SBOMs or the provenance of an image for one platform: those that BuildKit keeps in the
+ * index, referrers as `oras attach` and `cosign attest` make them, and those under the tags of
+ * cosign. They are not signed, or their signatures are not verified.
+ *
+ * @param source Place that has them.
+ * @param image The image.
+ * @param kind What to look for.
+ * @param options Abort signal.
+ * @returns The attestations, each blob once. Only blobs whose type nothing else tells were read.
+ *
+ * @example Read the SBOM of an image
+ * ```ts no-assert
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { listAttestations, readAttestation, repositoryAttachments } from "@x/oci/store";
+ *
+ * async function readSbom(name: string): Promise<string | undefined> {
+ *   using client = new RemoteClient();
+ *   const reference = parseReference(name);
+ *   const source = repositoryAttachments(client, reference);
+ *   const [first] = await listAttestations(source, await client.image(reference), "sbom");
+ *   return first && new TextDecoder().decode(await readAttestation(source, first));
+ * }
+ * ```
+ */
+export async function listAttestations(
+  source: AttachmentSource,
+  image: Pick<RemoteImage, "indexes" | "manifest">,
+  kind: AttestationKind,
+  options: AttestationOptions = {},
+): Promise<readonly Attestation[]> {
+  const { signal } = options;
+  const documents = [image.manifest, ...image.indexes].map(({ descriptor }) => descriptor);
+  const subjects = documents.map(({ digest }) => digest);
+  const found = new Map<Digest, Attestation>();
+  const entries = await manifestsOf(source, image, kind, documents, signal);
+  for (const entry of entries.slice(0, MAX_READS)) {
+    const manifest = await ifPresent(() => readAttachedManifest(source, entry, signal));
+    if (manifest?.kind !== "manifest") continue;
+    for (const blob of manifest.value.layers.slice(0, MAX_READS)) {
+      const type = typeOf(manifest.value, blob) ??
+        await ifPresent(() => readType(source, blob, subjects, signal));
+      if (type === undefined || !KINDS[kind].test(type)) continue;
+      found.set(blob.digest, { type, blob, subjects });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Lists the manifests that may have attestations of a kind. */
+async function manifestsOf(
+  source: AttachmentSource,
+  { indexes, manifest }: Pick<RemoteImage, "indexes" | "manifest">,
+  kind: AttestationKind,
+  documents: readonly Descriptor[],
+  signal: AbortSignal | undefined,
+): Promise<readonly Descriptor[]> {
+  const { digest } = manifest.descriptor;
+  const found = indexes.flatMap(({ value }) => value.manifests).filter(({ annotations = {} }) => {
+    return annotations["vnd.docker.reference.type"] === "attestation-manifest" &&
+      annotations["vnd.docker.reference.digest"] === digest;
+  });
+  for (const document of documents) {
+    const referrers = await source.referrers?.(document, { signal }) ?? [];
+    found.push(...referrers.filter(({ mediaType, artifactType = "", annotations = {} }) => {
+      const predicateType = annotations[PREDICATE_TYPE];
+      const type = predicateType ?? artifactType;
+      const mayHave = predicateType === undefined && WRAPPED.test(artifactType);
+      return isDocumentMediaType(mediaType) && (mayHave || KINDS[kind].test(type));
+    }));
+    for (const suffix of kind === "sbom" ? ["sbom", "att"] : ["att"]) {
+      const tagged = await source.resolve(`${digestName(document.digest)}.${suffix}`, { signal });
+      if (tagged !== undefined) found.push(tagged);
+    }
+  }
+  return [...new Map(found.map((entry) => [entry.digest, entry])).values()];
+}
+
+/** Returns the type of a layer; `undefined` if only its bytes tell. */
+function typeOf(
+  { artifactType, annotations: all = {} }: Manifest,
+  { mediaType, annotations = {} }: Descriptor,
+): string | undefined {
+  const predicateType = annotations["in-toto.io/predicate-type"] ?? annotations["predicateType"] ??
+    all[PREDICATE_TYPE];
+  if (predicateType !== undefined || isWrapper(mediaType)) return predicateType;
+  // Files often have a generic media type.
+  const isKnown = Object.values(KINDS).some((regexp) => regexp.test(mediaType));
+  return isKnown ? mediaType : artifactType ?? mediaType;
+}
+
+function isWrapper(mediaType: string): boolean {
+  return mediaType === IN_TOTO || mediaType.startsWith(BUNDLE) || ENVELOPES.includes(mediaType);
+}
+
+async function readType(
+  source: AttachmentSource,
+  blob: Descriptor,
+  subjects: readonly Digest[],
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const bytes = await readAttachedBlob(source, blob, MAX_BYTES, signal);
+  return unwrap(bytes, subjects).predicateType;
+}
+
+/**
+ * Reads an SBOM or the provenance of an image.
+ *
+ * @param source Place that has it.
+ * @param attestation The attestation, one of {@linkcode listAttestations}.
+ * @param options Abort signal.
+ * @returns The bytes of a file unchanged; of a statement, its predicate as indented JSON.
+ * @throws {SyntaxError} If a statement is damaged, or about another image.
+ * @throws {DigestMismatchError} If the bytes do not match their digest.
+ * @throws {LimitError} If it has more than 64 MiB.
+ */
+export async function readAttestation(
+  source: AttachmentSource,
+  { blob, subjects }: Attestation,
+  options: AttestationOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readAttachedBlob(source, blob, MAX_BYTES, options.signal);
+  if (!isWrapper(blob.mediaType)) return bytes;
+  const { predicate } = unwrap(bytes, subjects);
+  const text = typeof predicate === "string" ? predicate : JSON.stringify(predicate, undefined, 2);
+  return new TextEncoder().encode(`${text}\n`);
+}
+
+/** Returns the statement in a bundle, an envelope or the bytes themselves. */
+function unwrap(bytes: Uint8Array, subjects: readonly Digest[]) {
+  checkJsonSize(bytes, "an attestation");
+  const json = JsonReader.parse(bytes, "attestation");
+  const envelope = json.maybe("dsseEnvelope") ?? (json.maybe("payload") && json);
+  const statement = parseStatement(envelope === undefined ? bytes : readEnvelope(envelope).payload);
+  if (!subjects.some((digest) => statement.isAbout(digest))) {
+    json.fail(`a statement about ${subjects[0]}`);
+  }
+  return statement;
+}
+
+/** Reads content; `undefined` if the place does not have it, or it cannot be understood. */
+async function ifPresent<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    const isMissing = error instanceof NotFoundError ||
+      (error instanceof OciError && error.code === "missing-content");
+    if (isMissing || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { buildImage, buildIndex } from "../../../_support/image.ts";
+import { runOciBatch } from "../../../_support/oci_batch.ts";
+import { buildReferrer, envelopeBundle, makeKey } from "../../../_support/signing.ts";
+import { file, tar, toUint8Array } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+import { writableRegistry } from "../../../_support/writable_registry.ts";
+import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
+const INDEX = buildIndex([IMAGE]);
+const { digest } = IMAGE.descriptor;
+const SLSA = "https://slsa.dev/provenance/v1";
+const SBOM = buildReferrer(IMAGE.descriptor, toUint8Array('{ "spdxVersion": 1 }\n'), {
+  type: "application/spdx+json",
+});
+const CYCLONEDX = buildReferrer(IMAGE.descriptor, toUint8Array("<bom/>"), {
+  type: "application/vnd.cyclonedx+xml",
+});
+const PROVENANCE = buildReferrer(
+  INDEX.descriptor,
+  envelopeBundle(makeKey(), INDEX.descriptor.digest, { predicateType: SLSA, predicate: { a: 1 } }),
+  { annotations: { "dev.sigstore.bundle.predicateType": SLSA } },
+);
+
+Deno.test("oci sbom and oci provenance print what is attached, and say what to choose", async () => {
+  await using dir = await makeTempDir();
+  await using registry = writableRegistry();
+  await pushBuilt(registry, "app:1", INDEX);
+  await pushBuilt(registry, "none:1", INDEX);
+  for (const built of [SBOM, CYCLONEDX, PROVENANCE]) await pushBuilt(registry, "app:none", built);
+  const [app, none] = [`${registry.host}/app:1`, `${registry.host}/none:1`];
+  const layout = `oci:${dir.join("layout")}:1`;
+  const on = (command: string, ...rest: readonly string[]) => {
+    return [command, "--platform=linux/amd64", ...rest];
+  };
+
+  const [
+    provenance,
+    chosen,
+    json,
+    several,
+    unfit,
+    absent,
+    pulled,
+    fromRegistry,
+    fromNothing,
+    copied,
+    fromLayout,
+  ] = await runOciBatch([
+    on("provenance", app),
+    on("sbom", "--type", "SPDX", app),
+    on("sbom", "--json", "--type", "cyclonedx", app),
+    on("sbom", app),
+    on("sbom", "--type", "syft", app),
+    on("sbom", none),
+    on("pull", "-q", app),
+    on("provenance", app),
+    on("provenance", "--policy=never", app),
+    ["copy", "-q", "--with-referrers", app, layout],
+    on("sbom", "--type=spdx", layout),
+  ], { env: { OCI_STORE: dir.join("store") } });
+
+  assertEquals(provenance, { code: 0, stdout: '{\n  "a": 1\n}\n', stderr: "" });
+  assertEquals(chosen, { code: 0, stdout: '{ "spdxVersion": 1 }\n', stderr: "" });
+  assertEquals(JSON.parse(json?.stdout ?? ""), {
+    reference: app,
+    digest,
+    platform: "linux/amd64",
+    type: "application/vnd.cyclonedx+xml",
+    attachment: [...CYCLONEDX.blobs.values()][1]?.descriptor.digest,
+    document: "<bom/>",
+  });
+  assertEquals(several?.code, 1);
+  assertStringIncludes(
+    several?.stderr ?? "",
+    `cannot choose an SBOM of "${app}": it has several: `,
+  );
+  assertStringIncludes(several?.stderr ?? "", "application/spdx+json (sha256:");
+  assertStringIncludes(
+    unfit?.stderr ?? "",
+    `cannot find an SBOM of "${app}" for linux/amd64 with the type "syft": it has `,
+  );
+  assertEquals(absent?.code, 1);
+  assertStringIncludes(absent?.stderr ?? "", "none is attached to it");
+  assertEquals([pulled?.code, copied?.code], [0, 0]);
+  assertEquals(fromRegistry?.stdout, provenance?.stdout);
+  assertStringIncludes(fromNothing?.stderr ?? "", "cannot find provenance of");
+  assertEquals(fromLayout?.stdout, chosen?.stdout);
+});
