@@ -1,6 +1,6 @@
 import { LimitError } from "../../spec/errors.ts";
-import { isObject, parseIfJson } from "../../spec/json.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { isObject } from "../../spec/json.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 import { RegistryError } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
@@ -95,8 +95,13 @@ function firstPath({ path }: ListContext): string {
 }
 
 function parseNames(bytes: Uint8Array, member: string): readonly string[] | undefined {
-  checkJsonSize(bytes, "a page of a list");
-  const body = parseIfJson(new TextDecoder().decode(bytes));
+  let body: unknown;
+  try {
+    body = parseJson(bytes, "a page of a list");
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
   // Go encodes an empty list as null, and other servers omit it.
   if (!isObject(body) || !(member in body || "name" in body)) return undefined;
   const names = body[member] ?? [];

@@ -1,6 +1,6 @@
 import type { Digest } from "../digest.ts";
-import { JsonReader, present } from "../json.ts";
-import { checkJsonSize } from "../json_size.ts";
+import { present } from "../json.ts";
+import { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
 import { readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
@@ -83,7 +83,6 @@ export interface ImageConfig {
  * ```
  */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
-  checkJsonSize(bytes, "a config");
   const json = JsonReader.parse(bytes, "config");
   const rootfs = json.at("rootfs");
   return {
@@ -126,7 +125,6 @@ export function parseConfigOrArtifact(
 
 function hasRoot(bytes: Uint8Array): boolean {
   try {
-    checkJsonSize(bytes, "a config");
     return JsonReader.parse(bytes, "config").maybe("rootfs") !== undefined;
   } catch {
     return true;

@@ -1,7 +1,7 @@
 import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
-import { JsonReader, present } from "../json.ts";
-import { checkJsonSize } from "../json_size.ts";
+import { present } from "../json.ts";
+import { JsonReader } from "../json_reader.ts";
 import { type Descriptor, readDescriptor } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,
@@ -100,7 +100,6 @@ export function parseManifest(
   mediaType?: string,
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
-  checkJsonSize(bytes, "a manifest");
   const json = JsonReader.parse(bytes, "manifest");
   const version = json.at("schemaVersion");
   if (version.value() === 1) {

@@ -3,11 +3,12 @@ import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
+import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { quote } from "../../spec/json.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
@@ -135,11 +136,12 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
   const fail = (state: string, cause?: unknown): never => {
     throw new ArchiveError(archive, "damaged", `its manifest.json ${state}`, { cause });
   };
-  checkJsonSize(bytes, `the manifest.json of "${archive}"`);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    value = parseJson(bytes, `the manifest.json of "${archive}"`, decoder);
   } catch (error) {
+    if (error instanceof LimitError) throw error;
     return fail("is not JSON", error);
   }
   if (!Array.isArray(value)) return fail("is not a list of images");

@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { digestName } from "../../spec/digest_algorithm.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
-import { JsonReader } from "../../spec/json.ts";
+import { JsonReader } from "../../spec/json_reader.ts";
 import {
   type AttachmentSource,
   readAttachedBlob,

@@ -1,6 +1,6 @@
 import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 import { StoreFileError } from "../errors.ts";
 import { openRegularFile, type OpenRegularFileOptions } from "./open_regular_file.ts";
 
@@ -71,11 +71,11 @@ export function parseJsonFile(
   bytes: Uint8Array<ArrayBuffer>,
   { advice = "Restore it, or remove it and try again" }: Pick<ReadSmallFileOptions, "advice">,
 ): Readonly<Record<string, unknown>> {
-  checkJsonSize(bytes, `"${path}"`);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = parseJson(bytes, `"${path}"`);
   } catch (cause) {
+    if (cause instanceof LimitError) throw cause;
     throw new StoreFileError("syntax", path, "read", advice, { cause });
   }
   if (isObject(value)) return value;

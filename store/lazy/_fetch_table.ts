@@ -3,7 +3,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { isDigest } from "../../spec/digest.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { parseTable } from "./_parse_table.ts";
 import { readRange } from "./_read_range.ts";
@@ -107,8 +107,7 @@ async function parse(
   if (digest !== undefined) await verifyBytes(bytes, { digest }, "the table of contents");
   let json: unknown;
   try {
-    checkJsonSize(bytes, "the table of contents");
-    json = JSON.parse(new TextDecoder().decode(bytes));
+    json = parseJson(bytes, "the table of contents");
   } catch {
     throw new TableError("it is not valid JSON, or too large");
   }

@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { isObject } from "../../spec/json.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** The members of a stored document that refer to other content. */
@@ -90,8 +90,7 @@ async function readNode(
   try {
     const bytes = await store.readBlob({ digest });
     if (bytes === undefined) return NOTHING;
-    checkJsonSize(bytes, digest);
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const value = parseJson(bytes, digest);
     if (!isObject(value)) return NOTHING;
     const { manifests, config, layers, blobs, subject, rootfs } = value;
     return {

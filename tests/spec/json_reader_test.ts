@@ -1,6 +1,6 @@
 import { assert, assertThrows } from "@std/assert";
 import { LimitError } from "../../spec/errors.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 
 const MAX_VALUES = 4_000_000;
 
@@ -9,14 +9,14 @@ function list(item: string, count: number, tail = ""): Uint8Array {
 }
 
 Deno.test.each(["{}", "[]", "0", '""', "null"])(
-  "checkJsonSize() refuses more than four million values: %s",
+  "parseJson() refuses more than four million values: %s",
   (item) => {
     // The object, the list and its items.
     const count = (MAX_VALUES - 3) / (/[{[]/.test(item) ? 2 : 1);
-    checkJsonSize(list(item, Math.floor(count) - 1), "a test");
+    parseJson(list(item, Math.floor(count) - 1), "a test");
 
     const error = assertThrows(
-      () => checkJsonSize(list(item, Math.ceil(count) + 1), "a test"),
+      () => parseJson(list(item, Math.ceil(count) + 1), "a test"),
       LimitError,
       "Cannot accept more than 4000000 JSON values of a test",
     );
@@ -25,16 +25,16 @@ Deno.test.each(["{}", "[]", "0", '""', "null"])(
   },
 );
 
-Deno.test("checkJsonSize() ignores the content of strings", () => {
+Deno.test("parseJson() ignores the content of strings", () => {
   const text = JSON.stringify(['{[,\\"'.repeat(1_000_000), "[".repeat(1_000_000) + "\\"]);
 
-  checkJsonSize(new TextEncoder().encode(text), "a test");
+  parseJson(new TextEncoder().encode(text), "a test");
 
   const many = list("{}", MAX_VALUES, `,"text":${JSON.stringify('"\\')}`);
-  assertThrows(() => checkJsonSize(many, "a test"), LimitError);
+  assertThrows(() => parseJson(many, "a test"), LimitError);
 });
 
-Deno.test("checkJsonSize() accepts an index of 200,000 references", () => {
+Deno.test("parseJson() accepts an index of 200,000 references", () => {
   const entry = {
     mediaType: "application/vnd.oci.image.manifest.v1+json",
     digest: `sha256:${"0".repeat(64)}`,
@@ -43,5 +43,5 @@ Deno.test("checkJsonSize() accepts an index of 200,000 references", () => {
     platform: { os: "linux", architecture: "arm64", variant: "v8" },
   };
 
-  checkJsonSize(list(JSON.stringify(entry), 200_000), "a test");
+  parseJson(list(JSON.stringify(entry), 200_000), "a test");
 });

@@ -1,0 +1,151 @@
+import { explainedError } from "./error_facts.ts";
+import { LimitError } from "./errors.ts";
+import { isObject, quote } from "./json.ts";
+
+/**
+ * Maximum number of values in a document, twice as many as 200,000 references of an `index.json`
+ * have.
+ */
+const MAX_VALUES = 4_000_000;
+
+const [QUOTE, COMMA, BRACKET, BACKSLASH, BRACE] = [0x22, 0x2c, 0x5b, 0x5c, 0x7b] as const;
+
+/**
+ * Parses JSON from outside. The values are counted before, since objects take up to 30 times as
+ * much memory as their text.
+ *
+ * @param subject What the bytes are, for errors.
+ * @param decoder Decoder of the text; one that replaces invalid UTF-8 if omitted.
+ * @throws {LimitError} If there are more than four million values.
+ * @throws {SyntaxError | TypeError} If it is not JSON, or not valid UTF-8.
+ */
+export function parseJson(
+  bytes: Uint8Array,
+  subject: string,
+  decoder: TextDecoder = new TextDecoder(),
+): unknown {
+  checkValues(bytes, subject);
+  return JSON.parse(decoder.decode(bytes));
+}
+
+function checkValues(bytes: Uint8Array, subject: string): void {
+  // Each value has at least one byte.
+  if (bytes.length <= MAX_VALUES) return;
+  let values = 1;
+  let isText = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) isText = !isText;
+    else if (isText) i += byte === BACKSLASH ? 1 : 0;
+    else if (byte === COMMA || byte === BRACE || byte === BRACKET) values++;
+  }
+  if (values > MAX_VALUES) throw new LimitError("JSON values", MAX_VALUES, values, subject);
+}
+
+/** Returns the error for an invalid value of a document, named by its path. */
+function documentError(path: string, problem: string, options?: ErrorOptions): SyntaxError {
+  const facts = { code: "invalid-document", action: `read ${path}`, subject: path } as const;
+  return explainedError(SyntaxError, { ...facts, problem }, options);
+}
+
+/** Reads values from parsed JSON. Errors name the path of the value, such as `manifest.layers[2].size`. */
+export class JsonReader {
+  readonly #value: unknown;
+  readonly path: string;
+
+  constructor(value: unknown, path: string) {
+    this.#value = value;
+    this.path = path;
+  }
+
+  static parse(bytes: Uint8Array, path: string): JsonReader {
+    try {
+      const decoder = new TextDecoder("utf-8", { fatal: true });
+      return new JsonReader(parseJson(bytes, path, decoder), path);
+    } catch (cause) {
+      if (cause instanceof LimitError) throw cause;
+      throw documentError(path, "it must be JSON in UTF-8", { cause });
+    }
+  }
+
+  fail(rule: string): never {
+    const value = this.#value;
+    const shown = typeof value === "string"
+      ? quote(value, 80)
+      : typeof value === "object" && value !== null
+      ? (Array.isArray(value) ? "an array" : "an object")
+      : String(value);
+    throw documentError(this.path, `it must be ${rule}, but it is ${shown}`);
+  }
+
+  get present(): boolean {
+    return this.#value !== undefined && this.#value !== null;
+  }
+
+  /** Reads the member `key` of an object. Of duplicate keys the last one counts, as in Go. */
+  at(key: string): JsonReader {
+    const object = this.object();
+    const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key, 80)}]`;
+    return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this.path + step);
+  }
+
+  /** Reads an optional member; `undefined` if it is absent or null. */
+  maybe(key: string): JsonReader | undefined {
+    const member = this.at(key);
+    return member.present ? member : undefined;
+  }
+
+  object(): Readonly<Record<string, unknown>> {
+    const value = this.#value;
+    return isObject(value) ? value : this.fail("an object");
+  }
+
+  /** Number of items of an array; 0 for anything else. */
+  get length(): number {
+    return Array.isArray(this.#value) ? this.#value.length : 0;
+  }
+
+  /** First item of an array, if any. */
+  get first(): JsonReader | undefined {
+    const value = this.#value;
+    return Array.isArray(value) && value.length > 0
+      ? new JsonReader(value[0], `${this.path}[0]`)
+      : undefined;
+  }
+
+  array(): readonly JsonReader[] {
+    if (!Array.isArray(this.#value)) return this.fail("an array");
+    return this.#value.map((value, i) => new JsonReader(value, `${this.path}[${i}]`));
+  }
+
+  string(): string {
+    return typeof this.#value === "string" ? this.#value : this.fail("a string");
+  }
+
+  boolean(): boolean {
+    return typeof this.#value === "boolean" ? this.#value : this.fail("true or false");
+  }
+
+  /** Reads a non-negative integer. */
+  count(): number {
+    const value = this.#value;
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : this.fail("a whole number >= 0");
+  }
+
+  strings(): readonly string[] {
+    return this.array().map((item) => item.string());
+  }
+
+  /** Reads an object of strings. A null member is empty, as in Go. */
+  stringMap(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      Object.keys(this.object()).map((key) => [key, this.maybe(key)?.string() ?? ""]),
+    );
+  }
+
+  value(): unknown {
+    return this.#value;
+  }
+}
