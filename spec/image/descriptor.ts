@@ -1,7 +1,7 @@
 import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
 import { digestAlgorithm } from "../digest_algorithm.ts";
 import { present } from "../json.ts";
-import { type JsonReader } from "../json_reader.ts";
+import type { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
 
 /**
