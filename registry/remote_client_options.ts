@@ -45,11 +45,11 @@ export interface RemoteClientOptions {
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
-   * Mirrors, other locations and blocked registries of `registries.conf` files, such as the result
-   * of {@linkcode readRegistriesConf}, or a function that returns it when a registry is first used.
-   * `mirrors` of a registry replace those of the files, and `plainHttp` replaces their `insecure`.
-   * That setting allows plain HTTP for a server that does not speak TLS; it never turns off the
-   * verification of certificates.
+   * Mirrors, other locations and blocked registries of the files of podman, containerd and docker,
+   * such as the result of {@linkcode readRegistriesConf}, or a function that returns it when a
+   * registry is first used. `mirrors` of a registry replace those of the files, and `plainHttp`
+   * replaces their `insecure`. That setting allows plain HTTP for a server that does not speak TLS;
+   * only `skip_verify` of a `hosts.toml` turns off the verification of certificates.
    *
    * @default None; no file is read.
    */
@@ -158,7 +158,10 @@ export interface RegistryMirror {
 
 /** A `[[registry]]` table: what applies to the images whose names begin with a prefix. */
 export interface RegistryRule {
-  /** `HOST[:PORT][/PATH][:TAG|@DIGEST]`, or `*.HOST` for all subdomains. */
+  /**
+   * `HOST[:PORT][/PATH][:TAG|@DIGEST]`, `*.HOST` for all subdomains, `ADDRESS/BITS` for the
+   * addresses of a network, or `*` for all registries.
+   */
   readonly prefix: string;
   /** Host and optional path that replace the prefix; `undefined` if nothing does. */
   readonly location: string | undefined;
@@ -168,11 +171,43 @@ export interface RegistryRule {
   readonly isBlocked: boolean;
   /** Mirrors, in the order in which they are tried. */
   readonly mirrors: readonly RegistryMirror[];
+  /**
+   * Hosts of a `hosts.toml` or `daemon.json` file, in the order in which they are tried. They take
+   * the place of `location` and `mirrors`.
+   */
+  readonly hosts?: readonly RegistryHost[] | undefined;
   /** File that contains the rule, for messages. */
   readonly file: string;
 }
 
-/** Content of `registries.conf` files. */
+/** What a {@linkcode RegistryHost} may be used for: content, tags, or uploads. */
+export type HostCapability = "pull" | "resolve" | "push";
+
+/** A host of a {@linkcode RegistryRule}, from a file of containerd or docker. */
+export interface RegistryHost {
+  /** URL of its API, such as `https://mirror.example/v2`; `undefined` for the registry itself. */
+  readonly url: string | undefined;
+  /** Whether it is a mirror. */
+  readonly isMirror: boolean;
+  /** What it is used for. */
+  readonly capabilities: readonly HostCapability[];
+  /** Whether plain HTTP is allowed if it does not use TLS. */
+  readonly isInsecure: boolean;
+  /** Whether its certificate is not verified. */
+  readonly skipVerify: boolean;
+  /** Whether requests name the registry of the image as `ns`, unless the host is the registry. */
+  readonly sendsNamespace: boolean;
+  /** Files with authorities to trust in addition to those of the system, in PEM. */
+  readonly caFiles: readonly string[];
+  /** Files with client certificates and their keys, in PEM; the first pair is used. */
+  readonly clientFiles: readonly { readonly cert: string; readonly key: string }[];
+  /** Headers of all requests to it. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Maximum time to connect, in milliseconds. */
+  readonly dialTimeoutMs: number | undefined;
+}
+
+/** Content of `registries.conf` files, and rules of other files. */
 export interface RegistriesConf {
   /** Rules, each with another prefix. */
   readonly rules: readonly RegistryRule[];

@@ -67,6 +67,9 @@ async function examineHost(path: string, name: string): Promise<readonly DoctorF
     ...clientCertificate === undefined ? [] : ["a client certificate"],
   ];
   const directory = `${path}/${name}`;
+  // Mirrors in it are another subject.
+  const hasHosts = statGranted(`${directory}/hosts.toml`)?.isFile ?? false;
+  if (hasHosts && contents.length === 0 && problems.length === 0) return [];
   return [
     contents.length === 0
       ? CERTIFICATES.note(

@@ -79,6 +79,8 @@ export function grantDemo(grants: Grants): void {
 const MACHINE_FILES: readonly string[] = [
   "/etc/containers/registries.conf",
   "/etc/containers/registries.conf.d",
+  "/etc/containerd/certs.d",
+  "/etc/docker/certs.d",
   "/etc/docker/daemon.json",
   "/etc/passwd",
   "/etc/subgid",
@@ -89,13 +91,21 @@ const MACHINE_FILES: readonly string[] = [
 /** Grants what finding programs, identifying the machine and user, and running containers needs. */
 export function grantMachine(grants: Grants): void {
   const home = readGrantedEnvironment("HOME");
-  const own = !home ? [] : [
-    `${home}/.config/containers/registries.conf`,
-    `${home}/.config/containers/registries.conf.d`,
+  const config = readGrantedEnvironment("XDG_CONFIG_HOME") || (home && `${home}/.config`);
+  const own = [
+    ...!home ? [] : [
+      `${home}/.config/containers/registries.conf`,
+      `${home}/.config/containers/registries.conf.d`,
+    ],
+    ...!config ? [] : [
+      `${config}/containerd/certs.d`,
+      `${config}/docker/certs.d`,
+      `${config}/docker/daemon.json`,
+    ],
   ];
   grants.add("read", ...pathPlaces(), ...PROGRAM_PLACES, ...MACHINE_FILES, ...own);
   grants.add("run", ...RUNTIMES, "fuse-overlayfs", ...UNMOUNT_PROGRAMS, "unshare");
-  grants.add("env", "PATH", "CONTAINERS_REGISTRIES_CONF");
+  grants.add("env", "PATH", "CONTAINERS_REGISTRIES_CONF", "XDG_CONFIG_HOME");
   grants.add("sys", "uid", "gid", "osRelease", "statfs");
   grants.addWhole("ffi");
 }

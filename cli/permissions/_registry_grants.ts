@@ -9,15 +9,19 @@ import {
 } from "../../registry/auth/credential_paths.ts";
 import { followLinks } from "../../registry/auth/follow_links.ts";
 import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
-import { replacingHosts } from "../../registry/configuration/registry_rules.ts";
+import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { isGranted, statGranted } from "../../registry/configuration/user_file.ts";
 import { dirname } from "../../spec/paths.ts";
 import type { Grants } from "./_grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
-/** Variables that locate `registries.conf` files; see {@linkcode readRegistriesConf}. */
-const REGISTRIES_VARIABLES: readonly string[] = ["CONTAINERS_REGISTRIES_CONF", "HOME"];
+/** Variables that locate the files with mirrors; see {@linkcode readRegistriesConf}. */
+const REGISTRIES_VARIABLES: readonly string[] = [
+  "CONTAINERS_REGISTRIES_CONF",
+  "HOME",
+  "XDG_CONFIG_HOME",
+];
 
 /** Variables that locate credential files; see {@linkcode CredentialFiles}. */
 const CREDENTIAL_VARIABLES: readonly string[] = [
@@ -88,6 +92,9 @@ export function grantHosts(
   if (registries === undefined) return grants.addWhole("net");
   for (const registry of registries) {
     grants.add("net", ...registryHosts(registry), ...mirrorHosts(registry, options));
+    if (options.registries !== undefined) {
+      grants.add("read", ...hostFiles(options.registries, registry));
+    }
   }
 }
 
@@ -102,7 +109,7 @@ function mirrorHosts(
   ];
 }
 
-/** Grants reading the `registries.conf` files that exist or may exist. */
+/** Grants reading the files with mirrors that exist or may exist. */
 export function grantRegistriesConf(grants: Grants, { registries }: PermissionOptions): void {
   if (registries === undefined) return;
   const { files, directories, notGranted } = registries;

@@ -1,12 +1,11 @@
-import { describeError } from "../../spec/error_facts.ts";
-import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type {
   CertificateFindOptions,
   CertificateStore,
   ClientCertificate,
   HostCertificates,
 } from "../remote_client_options.ts";
-import { readGrantedEnvironment, readUserFile, statGranted } from "../configuration/user_file.ts";
+import { readGrantedEnvironment, statGranted } from "../configuration/user_file.ts";
+import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
 import { certificatePaths } from "./credential_paths.ts";
 
 /** Host of the registry `docker.io`. */
@@ -99,7 +98,7 @@ async function readDirectory(
   onWarning: (message: string) => void,
 ): Promise<HostCertificates> {
   const skip = (name: string, cause: unknown) => {
-    onWarning(`Cannot use "${directory}${name}": ${reasonOf(cause)}`);
+    onWarning(`Cannot use "${directory}${name}": ${certificateProblem(cause)}`);
   };
   let names: readonly string[];
   try {
@@ -115,7 +114,7 @@ async function readDirectory(
       if (name.endsWith(".crt")) caCerts.push(await readAuthorities(`${directory}/${name}`));
       if (name.endsWith(".key")) requireCertificate(name, names);
       if (!name.endsWith(".cert")) continue;
-      const pair = await readPair(`${directory}/${name}`, names);
+      const pair = await readPairIn(`${directory}/${name}`, names);
       if (clientCertificate !== undefined) {
         throw new Error("the directory already has another client certificate");
       }
@@ -127,56 +126,17 @@ async function readDirectory(
   return { caCerts, clientCertificate };
 }
 
-async function readAuthorities(path: string): Promise<string> {
-  const text = await readCertificate(path);
-  check({ caCerts: [text] }, "it is damaged");
-  return text;
-}
-
-/** Reads a client certificate and its key. */
-async function readPair(path: string, names: readonly string[]): Promise<ClientCertificate> {
+/** Reads a client certificate and its key in the same directory. */
+async function readPairIn(path: string, names: readonly string[]): Promise<ClientCertificate> {
   const keyPath = path.replace(/cert$/, "key");
   const keyName = keyPath.slice(keyPath.lastIndexOf("/") + 1);
   if (!names.includes(keyName)) {
     throw new Error(`there is no "${keyName}". Authorities need the extension .crt`);
   }
-  const pair = { cert: await readCertificate(path), key: await readText(keyPath) };
-  check(pair, `it does not match "${keyName}", or one of them is damaged`);
-  return pair;
-}
-
-async function readCertificate(path: string): Promise<string> {
-  const text = await readText(path);
-  if (!text.includes(CERTIFICATE_MARK)) {
-    throw new Error(`it does not contain "${CERTIFICATE_MARK}"`);
-  }
-  return text;
-}
-
-/** Lets Deno parse certificates and a key. A request with damaged ones would fail. */
-function check(options: ClientCertificate | { readonly caCerts: string[] }, problem: string): void {
-  try {
-    Deno.createHttpClient(options).close();
-  } catch (error) {
-    const text = describeError(error);
-    throw new Error(OLD_VERSION.test(text) ? `it ${OLD_VERSION_PROBLEM}` : `${problem} (${text})`);
-  }
+  return await readPair(path, keyPath);
 }
 
 function requireCertificate(name: string, names: readonly string[]): void {
   const wanted = name.replace(/key$/, "cert");
   if (!names.includes(wanted)) throw new Error(`there is no "${wanted}"`);
-}
-
-async function readText(path: string): Promise<string> {
-  const bytes = await readUserFile(path);
-  if (typeof bytes === "string") throw new Error(bytes);
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  // A link without a target.
-  if (error instanceof Deno.errors.NotFound) return "it does not exist";
-  return describeError(error);
 }

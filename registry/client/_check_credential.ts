@@ -64,7 +64,7 @@ async function check(
     const request = { repository: "", scope: "", task, attempt, signal };
     return await authorizer.authorize(request, async (header) => {
       const headers: Record<string, string> = header === undefined ? {} : { authorization: header };
-      const url = new URL("/v2/", base);
+      const url = new URL(`${endpoint.root}/`, base);
       const answer = await http.send({ url, method: "GET", headers, tls, task, attempt, signal });
       isChallenged ||= answer.status === 401;
       // A TLS server answers 400 to plain HTTP.

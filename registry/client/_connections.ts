@@ -3,13 +3,19 @@ import type { RuleSource } from "../configuration/registry_rules.ts";
 import type { CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
-import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
+import type {
+  Clock,
+  HostCertificates,
+  RegistryHost,
+  RemoteClientOptions,
+  RemoteOptions,
+} from "../remote_client_options.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import { startTimer } from "../transport/timer.ts";
-import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
+import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";
 import { Registry } from "./_registry.ts";
 import type { RegistryRules, RuledSources } from "./_registry_rules.ts";
 import { Sources } from "./_sources.ts";
@@ -40,6 +46,16 @@ const SYSTEM_CLOCK: Clock = {
     return promise;
   },
 };
+
+/** Reads the certificates that a file names for a host. */
+async function certificatesOf(
+  host: RegistryHost,
+  onWarning: ((message: string) => void) | undefined,
+): Promise<HostCertificates> {
+  if (host.caFiles.length + host.clientFiles.length === 0) return {};
+  const { readHostCertificates } = await import("../auth/host_certificates.ts");
+  return await readHostCertificates(host, onWarning);
+}
 
 /** State of a client between calls: connections, tokens, limits per host. */
 export class Connections implements Disposable {
@@ -85,7 +101,8 @@ export class Connections implements Disposable {
   /** Returns the registry itself, with its address and certificates. */
   home(registry: string, extraCaCerts: readonly string[] = []): { endpoint: Endpoint; tls: Tls } {
     const source = this.#rules?.writing({ registry, repository: "" })?.sources.at(-1);
-    return { endpoint: this.#endpoint(registry, source), tls: this.#tls(extraCaCerts) };
+    const endpoint = this.#endpoint(registry, source);
+    return { endpoint, tls: this.#tls(endpoint, extraCaCerts) };
   }
 
   /** Returns the mirrors of a repository and the registry itself, for one caller. */
@@ -94,6 +111,14 @@ export class Connections implements Disposable {
     options: Pick<RemoteOptions, "auth" | "caCerts">,
   ): Sources {
     return this.#sourcesOf(place.registry, this.#rules?.reading(place), options);
+  }
+
+  /** Returns the places of content that is read by its digest, for one caller. */
+  contents(
+    place: Reference | Repository,
+    options: Pick<RemoteOptions, "auth" | "caCerts">,
+  ): Sources {
+    return this.#sourcesOf(place.registry, this.#rules?.content(place), options);
   }
 
   /** Returns the registry to write to, for one caller: mirrors are for reading. */
@@ -129,48 +154,59 @@ export class Connections implements Disposable {
     extraCaCerts: readonly string[],
   ): Sources {
     const { mirrors = {}, allowPrivateAddresses: allowPrivate = false } = this.#options;
-    const tls = this.#tls(extraCaCerts);
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
     const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
     const explicit = mirrorAddresses(registry, mirrors);
     const mirrorEndpoints = explicit.length > 0
       ? explicit.map((address) => mirrorEndpoint(address, allowPrivate))
       : places.filter(({ isMirror }) => isMirror)
-        .map((place) => this.#endpoint(place.registry, place));
-    const upstream = this.#endpoint(registry, places.find(({ isMirror }) => !isMirror));
+        .map((place) => this.#endpoint(registry, place));
+    // A file may keep the registry itself from being used for tags.
+    const upstream = places.length === 0
+      ? [this.#endpoint(registry, undefined)]
+      : places.filter(({ isMirror }) => !isMirror).map((place) => this.#endpoint(registry, place));
     return new Sources([
       ...mirrorEndpoints.map((endpoint) => {
         // Explicit credentials belong to the registry, not to its mirrors.
-        return this.#registry(endpoint, tls, mirrorPolicy, undefined);
+        return this.#registry(endpoint, extraCaCerts, mirrorPolicy, undefined);
       }),
-      // Neither do they belong to another registry that a file names.
-      this.#registry(upstream, tls, this.policy, upstream.registry === registry ? auth : undefined),
+      ...upstream.map((endpoint) => {
+        // Neither do they belong to another registry that a file names.
+        const own = endpoint.registry === registry ? auth : undefined;
+        return this.#registry(endpoint, extraCaCerts, this.policy, own);
+      }),
     ], this.clock);
   }
 
   #endpoint(registry: string, source: RuleSource | undefined): Endpoint {
     const { plainHttp, allowPrivateAddresses: allowPrivate = false } = this.#options;
-    const { isInsecure, isMirror = false, drop = 0, prefix = "" } = source ?? {};
-    const host = source?.registry ?? registry;
-    const endpoint = registryEndpoint(host, { plainHttp, allowPrivate, isInsecure });
-    return { ...endpoint, isMirror, drop, prefix };
+    const settings = { plainHttp, allowPrivate };
+    return source === undefined
+      ? registryEndpoint(registry, settings)
+      : sourceEndpoint(source, registry, settings);
   }
 
-  #tls(extraCaCerts: readonly string[]): Tls {
-    const { caCerts = [], clientCertificate } = this.#options;
-    return { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
+  #tls({ host, bases }: Endpoint, extraCaCerts: readonly string[]): Tls {
+    const { caCerts = [], clientCertificate, onWarning } = this.#options;
+    let reading: Promise<HostCertificates> | undefined;
+    return {
+      caCerts: [...caCerts, ...extraCaCerts],
+      clientCertificate,
+      ofFile: host && (() => reading ??= certificatesOf(host, onWarning)),
+      unverified: host?.skipVerify ? bases[0]?.host : undefined,
+    };
   }
 
   #registry(
     endpoint: Endpoint,
-    tls: Tls,
+    extraCaCerts: readonly string[],
     policy: RetryPolicy,
     auth: ImagePullAuth | undefined,
   ): Registry {
     return new Registry({
       endpoint,
       http: this.http,
-      tls,
+      tls: this.#tls(endpoint, extraCaCerts),
       policy,
       limiter: (host) => this.#limiter(host),
       uploadLimiter: (host) => this.#limiter(`uploads to ${host}`),

@@ -1,4 +1,6 @@
 import { explainedError } from "../../spec/error_facts.ts";
+import type { RuleSource } from "../configuration/registry_rules.ts";
+import type { RegistryHost } from "../remote_client_options.ts";
 import { isLoopback, isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 
@@ -10,6 +12,8 @@ export interface Endpoint {
   readonly bases: readonly URL[];
   /** Whether the second address, for HTTP, is only for a server that does not speak TLS. */
   readonly isTlsFirst: boolean;
+  /** Path of its API, such as `/v2`. */
+  readonly root: string;
   /** Path prefix of repository names, such as `proxy/`. */
   readonly prefix: string;
   /** Number of characters of a repository name that the prefix replaces. */
@@ -18,7 +22,14 @@ export interface Endpoint {
   readonly isMirror: boolean;
   /** Whether it may redirect to private addresses, because it has one itself. */
   readonly isPrivate: boolean;
+  /** Registry of the image, which requests name as `ns`; `undefined` to leave it out. */
+  readonly namespace?: string | undefined;
+  /** How a file says to reach it. */
+  readonly host?: RegistryHost | undefined;
 }
+
+/** Path of the API of registries. */
+const ROOT = "/v2";
 
 /** How to reach a registry by its host. */
 export interface EndpointSettings {
@@ -47,7 +58,43 @@ export function registryEndpoint(registry: string, options: EndpointSettings): E
     // HTTP server may wait for more after a TLS handshake starts.
     : [http, https];
   const isPrivate = allowPrivate || isPrivateAddress(https);
-  return { registry, bases, isTlsFirst, prefix: "", drop: 0, isMirror: false, isPrivate };
+  return {
+    registry,
+    bases,
+    isTlsFirst,
+    root: ROOT,
+    prefix: "",
+    drop: 0,
+    isMirror: false,
+    isPrivate,
+  };
+}
+
+/** Returns the endpoint of a place that takes the place of a registry, or is the registry itself. */
+export function sourceEndpoint(
+  source: RuleSource,
+  registry: string,
+  settings: EndpointSettings,
+): Endpoint {
+  const { isMirror, isInsecure, drop, prefix, host } = source;
+  const common = { isMirror, drop, prefix, host };
+  const { plainHttp } = settings;
+  const namespace = host?.sendsNamespace && source.registry !== registry ? registry : undefined;
+  if (host?.url === undefined) {
+    return { ...registryEndpoint(source.registry, { ...settings, isInsecure }), ...common };
+  }
+  const url = new URL(host.url);
+  const base = new URL(url.origin);
+  const isTlsFirst = isInsecure && url.protocol === "https:" && plainHttp !== false;
+  return {
+    ...common,
+    registry: source.registry,
+    bases: isTlsFirst ? [base, new URL(url.origin.replace(/^https/, "http"))] : [base],
+    isTlsFirst,
+    root: url.pathname.replace(/(?<=\/v2)\/.*$|\/$/, ""),
+    isPrivate: settings.allowPrivate || isPrivateAddress(url),
+    namespace,
+  };
 }
 
 /** Returns the endpoint of a mirror; the path of its URL is a prefix of repository names. */
@@ -77,6 +124,7 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
     registry: url.host,
     bases: [new URL(url.origin)],
     isTlsFirst: false,
+    root: ROOT,
     drop: 0,
     prefix: path.map((part) => `${part}/`).join(""),
     isMirror: true,

@@ -28,6 +28,8 @@ export interface ImageContext extends ManifestContext {
   /** Returns the bytes of a layer. */
   readonly bytesOf: (descriptor: Descriptor) => LayerBytes;
   readonly firstReads: ImageClientOptions["firstReads"];
+  /** Sources of everything that is read by its digest. */
+  readonly contents: Sources;
 }
 
 /** Reads and verifies the indexes, manifest and config of an image. */
@@ -38,13 +40,13 @@ export async function readRemoteImage(
 ): Promise<RemoteImage> {
   const { indexes, manifest } = await readChain(sources, reference, context);
   const layers = manifest.value.layers.map((descriptor) => {
-    return locateLayer(sources, reference, descriptor, context);
+    return locateLayer(reference, descriptor, context);
   });
   using requests = new FirstRequests(context.firstReads, () => {
     return layers.map(({ host, ...layer }) => ({ ...layer, ...lineTo(host, context) }));
   });
   let acceptsRanges = false;
-  const config = await readConfig(sources, reference, manifest.value, {
+  const config = await readConfig(reference, manifest.value, {
     ...context,
     requests,
     // Layers are in the same place as the config.
@@ -76,13 +78,12 @@ interface LocatedLayer extends Pick<RemoteLayer, "descriptor" | "source"> {
 }
 
 function locateLayer(
-  sources: Sources,
   { repository }: Reference,
   descriptor: Descriptor,
-  { bytesOf }: ImageContext,
+  { contents, bytesOf }: ImageContext,
 ): LocatedLayer {
   const path = `blobs/${descriptor.digest}`;
-  const { href, host } = sources.upstream.url({ repository, path });
+  const { href, host } = contents.upstream.url({ repository, path });
   return { descriptor, source: href, host, bytes: bytesOf(descriptor) };
 }
 
@@ -139,9 +140,9 @@ async function readChain(
     indexes.push({ ...document, value: document.value.value });
     const entry = await choosePlatformByConfig(document.value.value, context.platform, {
       subject,
-      read: (descriptor) => ifFound(readEntry(sources, reference, descriptor, context)),
+      read: (descriptor) => ifFound(readEntry(reference, descriptor, context)),
     });
-    document = await sources.first((registry) => {
+    document = await context.contents.first((registry) => {
       return readNestedManifest(registry, reference, entry, context);
     }, context);
   }
@@ -150,15 +151,14 @@ async function readChain(
 
 /** Reads a document or a config. */
 async function readEntry(
-  sources: Sources,
   reference: Reference,
   descriptor: Descriptor,
   context: ImageContext,
 ): Promise<Uint8Array> {
   if (isConfigMediaType(descriptor.mediaType)) {
-    return await readConfigBytes(sources, reference, descriptor, context);
+    return await readConfigBytes(reference, descriptor, context);
   }
-  const document = await sources.first((registry) => {
+  const document = await context.contents.first((registry) => {
     return readNestedManifest(registry, reference, descriptor, context);
   }, context);
   return document.bytes;
@@ -172,7 +172,6 @@ interface ConfigContext extends ImageContext {
 }
 
 async function readConfig(
-  sources: Sources,
   reference: Reference,
   manifest: Manifest,
   context: ConfigContext,
@@ -182,14 +181,13 @@ async function readConfig(
   if (!isConfigMediaType(descriptor.mediaType)) {
     throw new ArtifactError(subject, descriptor.mediaType, manifest.artifactType);
   }
-  const bytes = await readConfigBytes(sources, reference, descriptor, context);
+  const bytes = await readConfigBytes(reference, descriptor, context);
   const value = parseConfigOrArtifact(bytes, manifest);
   if (typeof value === "string") throw new ArtifactError(subject, descriptor.mediaType, value);
   return { descriptor, bytes, value };
 }
 
 async function readConfigBytes(
-  sources: Sources,
   reference: Reference,
   descriptor: Descriptor,
   { requests, onConfig, ...context }: ConfigContext,
@@ -197,7 +195,7 @@ async function readConfigBytes(
   assertVerifiable(descriptor.digest);
   const embedded = embeddedData(descriptor);
   if (embedded !== undefined) return embedded;
-  const reading = sources.first((registry) => {
+  const reading = context.contents.first((registry) => {
     return registry.call({
       ...context,
       method: "GET",

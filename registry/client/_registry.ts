@@ -1,9 +1,10 @@
+import { present } from "../../spec/json.ts";
 import { type AuthorizedRequest, Authorizer } from "../auth/authorizer.ts";
 import { pullScope } from "../auth/scope.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Repository } from "../reference.ts";
-import type { Clock } from "../remote_client_options.ts";
+import type { Clock, RegistryHost } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
@@ -62,6 +63,9 @@ export interface RegistrySettings {
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
 }
+
+/** Settings of a host that no file describes. */
+const NO_HOST: Pick<Partial<RegistryHost>, "headers" | "dialTimeoutMs"> = {};
 
 /** A registry or mirror, with authentication, redirects, retries and rate limits. */
 export class Registry {
@@ -203,15 +207,21 @@ export class Registry {
     const authorized = { attempt, repository: name, scope, task, signal, onWarning };
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
-      const headers = header === undefined
-        ? request.headers
-        : { ...request.headers, authorization: header };
-      // Only the registry may see the client certificate.
-      const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
-      const body = await request.body?.();
-      const server = this.#describe(url);
-      const sent = { url, method, headers, body, tls: shown, task, attempt, server, signal };
-      const answer = await http.send(sent);
+      // Only the registry may see the client certificate and the headers of a file.
+      const isHome = this.#isHome(url);
+      const { headers: own, dialTimeoutMs } = (isHome && this.endpoint.host) || NO_HOST;
+      const answer = await http.send({
+        url,
+        method,
+        headers: { ...own, ...request.headers, ...present({ authorization: header }) },
+        body: await request.body?.(),
+        tls: isHome ? tls : { caCerts: tls.caCerts },
+        task,
+        attempt,
+        dialTimeoutMs,
+        server: this.#describe(url),
+        signal,
+      });
       this.#settle(url, answer.status);
       return answer;
     });
@@ -283,7 +293,7 @@ export class Registry {
     const { task, attempt, signal } = request;
     await limiter(url.host).ready(signal);
     return await http.send({
-      url: new URL("/v2/", url),
+      url: new URL(`${this.endpoint.root}/`, url),
       method: "GET",
       tls,
       task,
@@ -298,7 +308,12 @@ export class Registry {
   }
 
   #path({ repository, path }: Pick<RegistryRequest, "repository" | "path">): string {
-    return repository === "" ? `/v2/${path}` : `/v2/${this.fullName(repository)}/${path}`;
+    const { root, namespace } = this.endpoint;
+    const name = repository === "" ? "" : `${this.fullName(repository)}/`;
+    const query = namespace === undefined
+      ? ""
+      : `${path.includes("?") ? "&" : "?"}ns=${encodeURIComponent(namespace)}`;
+    return `${root}/${name}${path}${query}`;
   }
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {

@@ -60,9 +60,9 @@ export class RegistryReader implements Disposable {
 
   endpoints(place: Reference | Repository): readonly RegistryEndpoint[] {
     return this.#connections.sources(place, {}).all.flatMap((source) => {
-      const { bases, isMirror } = source.endpoint;
+      const { bases, root, isMirror } = source.endpoint;
       return bases.map(({ origin }) => {
-        return { url: `${origin}/v2/${source.fullName(place.repository)}`, isMirror };
+        return { url: `${origin}${root}/${source.fullName(place.repository)}`, isMirror };
       });
     });
   }
@@ -75,6 +75,7 @@ export class RegistryReader implements Disposable {
     const { readRemoteImage } = await import("./_image.ts");
     const image = await readRemoteImage(this.#sources(reference, options), reference, {
       ...context,
+      contents: this.#connections.contents(reference, options),
       platform: toPlatform(platform),
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
       connections: this.#options.connections ?? 12,
@@ -291,7 +292,7 @@ export class RegistryReader implements Disposable {
     context: BlobContext,
     options: BlobOptions,
   ): readonly RemoteBlobSource[] {
-    const sources = this.#sources(place, options);
+    const sources = this.#connections.contents(place, options);
     const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {
       return registryBlob(source, sources, descriptor, context);
     });

@@ -1,7 +1,14 @@
-import type { RegistriesConf, RegistryRule } from "../remote_client_options.ts";
+import type {
+  HostCapability,
+  MirrorUse,
+  RegistriesConf,
+  RegistryHost,
+  RegistryRule,
+} from "../remote_client_options.ts";
 import { RegistriesConfError } from "../errors.ts";
 import {
   findRule,
+  hostSource,
   mirrorUse,
   nameAt,
   refuseBlocked,
@@ -18,7 +25,7 @@ export interface RuledSources {
   readonly sources: readonly RuleSource[];
 }
 
-/** Rules of `registries.conf` files, loaded only if there are any. */
+/** Rules of the files for registries, loaded only if there are any. */
 export class RegistryRules {
   readonly #conf: RegistriesConf;
 
@@ -29,20 +36,33 @@ export class RegistryRules {
   /** Returns the places to read a repository from; `undefined` without a rule for it. */
   reading(place: Reference | Repository): RuledSources | undefined {
     const rule = this.#find(place);
-    if (rule === undefined) return undefined;
-    const use = mirrorUse(place);
-    const sources = ruleSources(rule, place.registry, use);
-    for (const source of sources) refuseNameless(rule, source, place.repository);
-    return { key: JSON.stringify([rule.prefix, use]), sources };
+    return rule && readFrom(rule, place, mirrorUse(place));
   }
 
   /**
-   * Returns the registry to write to or log in to: mirrors and other locations are for reading.
-   * `undefined` if that is the last place to read from.
+   * Returns the places to read content of a repository from by its digest. Hosts that only pull
+   * have the content of tags as well, unlike mirrors for digests only.
+   */
+  content(place: Reference | Repository): RuledSources | undefined {
+    const rule = this.#find(place);
+    const use = rule?.hosts === undefined ? mirrorUse(place) : "digest-only";
+    return rule && readFrom(rule, place, use);
+  }
+
+  /**
+   * Returns the registry to write to or log in to: mirrors and other locations are for reading,
+   * except a host for uploads. `undefined` if that is the last place to read from.
    */
   writing({ registry, repository }: Repository): RuledSources | undefined {
     const rule = this.#find({ registry, repository });
     if (rule === undefined) return undefined;
+    const { hosts } = rule;
+    if (hosts !== undefined) {
+      const wanted = repository === "" ? hosts.at(-1) : hosts.find(isPushTarget);
+      if (wanted === undefined) throw incapable(rule, "push");
+      const source = { ...hostSource(wanted, registry), isMirror: false };
+      return { key: JSON.stringify([rule.prefix, hosts.indexOf(wanted)]), sources: [source] };
+    }
     const own = { ...rule, location: undefined, mirrors: [] };
     return { key: JSON.stringify([rule.prefix]), sources: ruleSources(own, registry) };
   }
@@ -55,6 +75,34 @@ export class RegistryRules {
     }
     return rule;
   }
+}
+
+function isPushTarget({ capabilities }: RegistryHost): boolean {
+  return capabilities.includes("push");
+}
+
+function readFrom(
+  rule: RegistryRule,
+  { registry, repository }: Reference | Repository,
+  use: Exclude<MirrorUse, "all">,
+): RuledSources {
+  const sources = ruleSources(rule, registry, use);
+  if (sources.length === 0) throw incapable(rule, use === "tag-only" ? "resolve" : "pull");
+  for (const source of sources) refuseNameless(rule, source, repository);
+  const key = rule.hosts === undefined ? use : sources.map(({ host }) => {
+    return host && rule.hosts?.indexOf(host);
+  });
+  return { key: JSON.stringify([rule.prefix, key]), sources };
+}
+
+/** Returns the error for a file whose hosts lack a capability. */
+function incapable({ file }: RegistryRule, capability: HostCapability): RegistriesConfError {
+  return new RegistriesConfError(
+    file,
+    undefined,
+    `none of its hosts has the capability "${capability}"`,
+    "Add it to the capabilities of a host that you trust with it",
+  );
 }
 
 /** Refuses a location that leaves no name for a repository. */

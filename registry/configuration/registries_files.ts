@@ -1,5 +1,6 @@
 import type { RegistriesConf } from "../remote_client_options.ts";
-import { isGranted, readGrantedEnvironment, readUserFile } from "./user_file.ts";
+import type { MirrorFiles } from "./_mirror_files.ts";
+import { isGranted, readGrantedEnvironment, readProblem, readUserFileOrWarn } from "./user_file.ts";
 
 /** Options for {@linkcode readRegistriesConf}. */
 export interface ReadRegistriesConfOptions {
@@ -16,6 +17,18 @@ export interface ReadRegistriesConfOptions {
    * @default {["/etc/containers", "/usr/share/containers"]}
    */
   readonly directories?: readonly string[] | undefined;
+  /**
+   * Directories of containerd, which have a directory for each host, by precedence.
+   *
+   * @default {["/etc/containerd/certs.d", "/etc/docker/certs.d"]} after those of the user
+   */
+  readonly hostsDirectories?: readonly string[] | undefined;
+  /**
+   * Paths of docker's `daemon.json`; the first one that exists is used.
+   *
+   * @default {["/etc/docker/daemon.json"]} after that of the user
+   */
+  readonly daemonFiles?: readonly string[] | undefined;
   /** Called with each file that cannot be read. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -24,19 +37,31 @@ export interface ReadRegistriesConfOptions {
 export interface ReadRegistriesConf extends RegistriesConf {
   /** Paths of the files, in the order of reading. */
   readonly files: readonly string[];
-  /** Directories of drop-in files that exist. */
+  /** Directories of drop-in files and hosts that exist. */
   readonly directories: readonly string[];
   /** Paths that may be read only with a permission, so that their files are not used. */
   readonly notGranted: readonly string[];
+  /** Files of containerd and docker that are not used for a registry, as others name it. */
+  readonly unused: readonly { readonly path: string; readonly registry: string }[];
 }
 
 const FILE = "registries.conf";
 const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/containers"];
 
 /**
- * Reads the `registries.conf` files of podman, skopeo and buildah, for `registries` of
- * {@linkcode RemoteClientOptions}. Never prompts for a permission, and does not use files that need
- * one.
+ * Reads the files of podman, containerd and docker that say where images come from, for
+ * `registries` of {@linkcode RemoteClientOptions}. Never prompts for a permission, and does not use
+ * files that need one. For each registry, the first of the three that names it is used alone.
+ *
+ * - `registries.conf` of podman, skopeo and buildah: mirrors, other locations, blocked registries
+ *   and aliases of short names.
+ * - `HOST/hosts.toml` of containerd and nerdctl, in `certs.d` of `$XDG_CONFIG_HOME/containerd`,
+ *   `$XDG_CONFIG_HOME/docker`, `/etc/containerd` and `/etc/docker`. A directory is named `HOST`,
+ *   `HOST_PORT_` or `HOST:PORT`; `_default` is for all hosts without one. All of its settings apply,
+ *   with two differences: only a mirror that lists `push` is pushed to, and `dial_timeout` is for
+ *   direct connections.
+ * - `daemon.json` of docker, in `$XDG_CONFIG_HOME/docker` or `/etc/docker`: `registry-mirrors` of
+ *   Docker Hub, and `insecure-registries`, whose networks apply to numeric addresses.
  *
  * If `CONTAINERS_REGISTRIES_CONF` is set, it is the path of the only file. Otherwise, the main file is
  * `$HOME/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
@@ -45,7 +70,8 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * directory, the files with the extension `.conf` are read in the order of their names.
  *
  * @returns The merged content, and the names of the files.
- * @throws {RegistriesConfError} If a file is damaged; the error has its path and line.
+ * @throws {RegistriesConfError} If a `registries.conf` file is damaged; the error has its path and
+ * line. Damaged files of containerd and docker are skipped with a warning.
  *
  * @example Use the mirrors of a file
  * ```ts
@@ -76,24 +102,47 @@ export async function readRegistriesConf(
 ): Promise<ReadRegistriesConf> {
   const { env = readGrantedEnvironment, directories = DIRECTORIES, onWarning } = options;
   const found = findFiles(env, directories, onWarning);
-  const { notGranted } = found;
-  const places = { directories: found.directories, notGranted };
-  if (found.files.length === 0) return { rules: [], aliases: new Map(), files: [], ...places };
+  const others = found.isOnly ? NO_OTHERS : findMirrorFiles(env, options);
+  const conf = await readConf(found.files, onWarning);
+  const places = {
+    directories: [...found.directories, ...others.hostsDirectories],
+    notGranted: [...found.notGranted, ...others.notGranted],
+  };
+  if (others.hostsDirectories.length === 0 && others.daemonFile === undefined) {
+    return { ...conf, ...places, unused: [] };
+  }
+  const { readMirrorFiles } = await import("./_mirror_files.ts");
+  const read = await readMirrorFiles(others, conf.rules, (message) => onWarning?.(message));
+  return {
+    ...places,
+    rules: [...conf.rules, ...read.rules],
+    aliases: conf.aliases,
+    files: [...conf.files, ...read.files],
+    unused: read.unused,
+  };
+}
+
+async function readConf(
+  found: readonly FoundFile[],
+  onWarning: ((message: string) => void) | undefined,
+): Promise<RegistriesConf & Pick<ReadRegistriesConf, "files">> {
+  if (found.length === 0) return { rules: [], aliases: new Map(), files: [] };
   const { mergeRegistriesConf, parseRegistriesConf } = await import("./registries_conf.ts");
   const files: string[] = [];
   const contents: RegistriesConf[] = [];
-  for (const { path, isDropIn, isRequired } of found.files) {
-    const text = await readFile(path, onWarning);
-    if (text === undefined && isRequired && !exists(path)) {
+  for (const { path, isDropIn, isRequired } of found) {
+    const bytes = await readUserFileOrWarn(path, onWarning);
+    if (bytes === undefined && isRequired && !exists(path)) {
       const { RegistriesConfError } = await import("../errors.ts");
       const advice = "Create the file, or unset CONTAINERS_REGISTRIES_CONF";
       throw new RegistriesConfError(path, undefined, "it does not exist", advice);
     }
-    if (text === undefined) continue;
+    if (bytes === undefined) continue;
     files.push(path);
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     contents.push(parseRegistriesConf(text, { file: path, isDropIn }));
   }
-  return { ...mergeRegistriesConf(contents), files, ...places };
+  return { ...mergeRegistriesConf(contents), files };
 }
 
 /** Returns whether there may be a file to read. Costs a few system calls. */
@@ -111,6 +160,8 @@ interface FoundFile {
 
 interface Found extends Pick<ReadRegistriesConf, "directories" | "notGranted"> {
   readonly files: readonly FoundFile[];
+  /** Whether a variable excludes all other files. */
+  readonly isOnly: boolean;
 }
 
 function findFiles(
@@ -119,18 +170,12 @@ function findFiles(
   onWarning?: (message: string) => void,
 ): Found {
   const notGranted: string[] = [];
-  const isUsable = (path: string) => {
-    if (!isGranted({ name: "read", path })) {
-      notGranted.push(path);
-      return false;
-    }
-    return exists(path);
-  };
+  const isUsable = (path: string) => isUsableFile(path, notGranted);
   const home = env("HOME");
   const own = home ? `${home}/.config/containers` : undefined;
   const explicit = env("CONTAINERS_REGISTRIES_CONF");
   // The usual way to use no file. Deno guards the device, so do not open it.
-  if (explicit === "/dev/null") return { files: [], directories: [], notGranted };
+  if (explicit === "/dev/null") return { files: [], directories: [], notGranted, isOnly: true };
   const isOwn = !explicit && own !== undefined && isUsable(`${own}/${FILE}`);
   const main = explicit || (isOwn ? `${own}/${FILE}` : undefined) ||
     directories.map((directory) => `${directory}/${FILE}`).find(isUsable);
@@ -148,6 +193,37 @@ function findFiles(
     ],
     directories: dropInDirectories,
     notGranted,
+    isOnly: Boolean(explicit),
+  };
+}
+
+/** Returns whether a file can be used; adds it to `notGranted` if that is unknown. */
+function isUsableFile(path: string, notGranted: string[]): boolean {
+  if (isGranted({ name: "read", path })) return exists(path);
+  notGranted.push(path);
+  return false;
+}
+
+const NO_OTHERS = { hostsDirectories: [], daemonFile: undefined, notGranted: [] } as const;
+
+/** Finds the directories and the file of containerd and docker. */
+function findMirrorFiles(
+  env: (name: string) => string | undefined,
+  { hostsDirectories, daemonFiles }: ReadRegistriesConfOptions,
+): MirrorFiles & Pick<ReadRegistriesConf, "notGranted"> {
+  const notGranted: string[] = [];
+  const home = env("HOME");
+  const own = env("XDG_CONFIG_HOME") || (home ? `${home}/.config` : undefined);
+  const places = own === undefined ? ["/etc"] : [own, "/etc"];
+  const hosts = places.flatMap((
+    place,
+  ) => [`${place}/containerd/certs.d`, `${place}/docker/certs.d`]);
+  const daemons = places.map((place) => `${place}/docker/daemon.json`);
+  const isUsable = (path: string) => isUsableFile(path, notGranted);
+  return {
+    hostsDirectories: (hostsDirectories ?? hosts).filter(isUsable),
+    daemonFile: (daemonFiles ?? daemons).find(isUsable),
+    notGranted,
   };
 }
 
@@ -160,30 +236,9 @@ function listDropIns(
       .filter(({ name, isDirectory }) => name.endsWith(".conf") && !isDirectory)
       .map(({ name }) => `${directory}/${name}`).sort();
   } catch (error) {
-    onWarning?.(`Cannot read the directory "${directory}": ${reasonOf(error)}. It is not used`);
+    onWarning?.(`Cannot read the directory "${directory}": ${readProblem(error)}. It is not used`);
     return [];
   }
-}
-
-async function readFile(
-  path: string,
-  onWarning: ((message: string) => void) | undefined,
-): Promise<string | undefined> {
-  try {
-    const bytes = await readUserFile(path);
-    if (typeof bytes === "string") throw new Error(bytes);
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    // Another program removed it meanwhile.
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    onWarning?.(`Cannot read "${path}": ${reasonOf(error)}. The file is not used`);
-    return undefined;
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  return error instanceof Error ? error.message : String(error);
 }
 
 function exists(path: string): boolean {

@@ -1,7 +1,16 @@
 import { formatReference, type Reference, type Repository } from "../reference.ts";
-import type { MirrorUse, RegistriesConf, RegistryRule } from "../remote_client_options.ts";
+import type {
+  MirrorUse,
+  RegistriesConf,
+  RegistryHost,
+  RegistryRule,
+} from "../remote_client_options.ts";
 import { BlockedRegistryError } from "../errors.ts";
+import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { splitVersion } from "./_image_prefix.ts";
+
+/** Host of the registry `docker.io`. */
+const DOCKER_HUB = "registry-1.docker.io";
 
 /** A place to pull an image from, in the result of {@linkcode pullSources}. */
 export interface PullSource {
@@ -25,6 +34,8 @@ export interface RuleSource {
   readonly prefix: string;
   readonly isMirror: boolean;
   readonly isInsecure: boolean;
+  /** How to reach the place, if a file says that. */
+  readonly host?: RegistryHost | undefined;
 }
 
 /**
@@ -104,6 +115,12 @@ export function findRule(
 
 function matches(prefix: string, reference: Reference | Repository): boolean {
   const { registry, repository } = reference;
+  if (prefix === "*") return true;
+  const network = parseNetwork(prefix);
+  if (network !== undefined) {
+    const address = parseIp(hostname(registry));
+    return address !== undefined && isInNetwork(address, network);
+  }
   // The port does not count.
   if (prefix.startsWith("*.")) return hostname(registry).endsWith(prefix.slice(1));
   const { name, version } = splitVersion(prefix);
@@ -125,7 +142,13 @@ export function ruleSources(
   registry: string,
   wanted?: MirrorUse,
 ): readonly RuleSource[] {
-  const { prefix = registry, location, isInsecure = false, mirrors = [] } = rule ?? {};
+  const { prefix = registry, location, isInsecure = false, mirrors = [], hosts } = rule ?? {};
+  if (hosts !== undefined) {
+    return hosts.filter(({ capabilities }) => {
+      return wanted === undefined ||
+        capabilities.includes(wanted === "tag-only" ? "resolve" : "pull");
+    }).map((host) => hostSource(host, registry));
+  }
   return [
     ...mirrors.filter(({ use }) => {
       return wanted === undefined || use === "all" || use === wanted;
@@ -144,14 +167,44 @@ export function ruleSources(
   ];
 }
 
+/** Returns the place that a host is for the repositories of a registry. */
+export function hostSource(host: RegistryHost, registry: string): RuleSource {
+  const { url, isMirror, isInsecure } = host;
+  const common = { drop: 0, isMirror, isInsecure, host };
+  if (url === undefined) return { ...common, registry, prefix: "" };
+  const address = new URL(url);
+  // What follows the version of the API in a path belongs to the names of repositories.
+  const [, names = ""] = /\/v2\/(.+)$/.exec(address.pathname) ?? [];
+  const name = address.host === DOCKER_HUB ? "docker.io" : address.host;
+  return { ...common, registry: name, prefix: names === "" ? "" : `${names}/` };
+}
+
 /** Returns the hosts that take the place of a registry, whatever the repository. */
-export function replacingHosts({ rules }: RegistriesConf, registry: string): readonly string[] {
-  const hosts = rules.filter(({ prefix }) => {
-    return prefix.startsWith("*.")
-      ? hostname(registry).endsWith(prefix.slice(1))
-      : prefix.split("/")[0] === registry;
-  }).flatMap((rule) => ruleSources(rule, registry)).map((source) => source.registry);
+export function replacingHosts(conf: RegistriesConf, registry: string): readonly string[] {
+  const hosts = rulesFor(conf, registry).flatMap((rule) => ruleSources(rule, registry))
+    .map((source) => source.registry);
   return [...new Set(hosts)].filter((host) => host !== registry);
+}
+
+/** Returns the files with certificates and keys for the hosts that take the place of a registry. */
+export function hostFiles(conf: RegistriesConf, registry: string): readonly string[] {
+  return rulesFor(conf, registry).flatMap(({ hosts = [] }) => hosts)
+    .flatMap(({ caFiles, clientFiles }) => {
+      return [...caFiles, ...clientFiles.flatMap(({ cert, key }) => [cert, key])];
+    });
+}
+
+/** Returns the rules for any repository of a registry. */
+export function rulesFor(
+  conf: Pick<RegistriesConf, "rules">,
+  registry: string,
+): readonly RegistryRule[] {
+  const rules = conf.rules.filter(({ prefix }) => {
+    return prefix.split("/")[0] === registry || matches(prefix, { registry, repository: "" });
+  });
+  // A rule for all registries is used alone.
+  const named = rules.filter(({ prefix }) => prefix !== "*");
+  return named.length > 0 ? named : rules;
 }
 
 function replace(

@@ -15,6 +15,32 @@ export async function readUserFile(path: string): Promise<Uint8Array<ArrayBuffer
   return await Deno.readFile(path);
 }
 
+/**
+ * Reads a file of the user's configuration; returns `undefined` if it does not exist, or with a
+ * warning if it cannot be read.
+ */
+export async function readUserFileOrWarn(
+  path: string,
+  onWarning: ((message: string) => void) | undefined,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const bytes = await readUserFile(path);
+    if (typeof bytes !== "string") return bytes;
+    throw new Error(bytes);
+  } catch (error) {
+    // Another program removed it meanwhile.
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    onWarning?.(`Cannot read "${path}": ${readProblem(error)}. The file is not used`);
+    return undefined;
+  }
+}
+
+/** Returns the reason why a file or a directory cannot be read. */
+export function readProblem(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Returns whether a permission is granted, without prompting for it. */
 export function isGranted(need: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(need).state === "granted";

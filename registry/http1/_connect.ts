@@ -15,13 +15,18 @@ export interface ConnectionTarget extends SocketAddress {
    * server closes it.
    */
   readonly onHandshakeAbort?: (() => void) | undefined;
+  /**
+   * Maximum time to connect, in milliseconds.
+   *
+   * @default The limit of the system.
+   */
+  readonly dialTimeoutMs?: number | undefined;
 }
 
 /** Connects to a server, with TLS if the target says so. */
 export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | Deno.TlsConn> {
-  const { hostname, port, tls, signal, onConnect } = target;
-  // If an address of the name takes long to connect, Deno tries the next one (RFC 8305).
-  const socket = await openSocket({ hostname, port, signal });
+  const { tls, onConnect } = target;
+  const socket = await dial(target);
   try {
     onConnect?.(socket.remoteAddr.hostname);
     // Otherwise, the last packet of a body waits until the server confirms the one before it.
@@ -30,6 +35,20 @@ export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | 
   } catch (error) {
     close(socket);
     throw error;
+  }
+}
+
+/** Opens the socket. If an address takes long to connect, Deno tries the next one (RFC 8305). */
+async function dial(
+  { hostname, port, signal, dialTimeoutMs }: ConnectionTarget,
+): Promise<Deno.TcpConn> {
+  if (dialTimeoutMs === undefined) return await openSocket({ hostname, port, signal });
+  const timeout = AbortSignal.timeout(dialTimeoutMs);
+  try {
+    return await openSocket({ hostname, port, signal: AbortSignal.any([signal, timeout]) });
+  } catch (error) {
+    if (signal.aborted || !timeout.aborted) throw error;
+    throw new Error(`no connection after ${dialTimeoutMs / 1000} s`);
   }
 }
 

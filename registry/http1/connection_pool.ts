@@ -18,7 +18,9 @@ interface IdleConnection {
 
 /** A request, and where to send it. */
 export interface PoolRequest
-  extends ConnectionRequest, Pick<ConnectionTarget, "onConnect" | "onHandshakeAbort"> {
+  extends
+    ConnectionRequest,
+    Pick<ConnectionTarget, "onConnect" | "onHandshakeAbort" | "dialTimeoutMs"> {
   /** Address to connect to instead of the name in the URL. */
   readonly address?: string | undefined;
   /** Additional trusted certificates, in PEM. */
@@ -127,5 +129,6 @@ function targetOf({ url, address, caCerts = [], ...rest }: PoolRequest): Connect
     signal: rest.signal,
     onConnect: rest.onConnect,
     onHandshakeAbort: rest.onHandshakeAbort,
+    dialTimeoutMs: rest.dialTimeoutMs,
   };
 }

@@ -70,6 +70,7 @@ function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): Requ
     port: server.port || (isTls ? 443 : 80),
     path: proxy === undefined ? url.pathname + url.search : url.href,
     ...isTls && trust(tls),
+    rejectUnauthorized: tls.unverified !== url.host,
   };
 }
 

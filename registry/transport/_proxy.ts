@@ -2,10 +2,10 @@ import {
   type IpAddress,
   type IpNetwork,
   isInNetwork,
-  isLoopback,
   parseIp,
   parseNetwork,
-} from "./private_address.ts";
+} from "../http1/ip_network.ts";
+import { isLoopback } from "./private_address.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
 import {
   type EnvironmentReader,

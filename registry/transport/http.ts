@@ -1,4 +1,5 @@
 import { explainedError, isExplained } from "../../spec/error_facts.ts";
+import { parseIp } from "../http1/ip_network.ts";
 import {
   type BodyReader,
   ConnectionPool,
@@ -14,7 +15,7 @@ import {
   proxyLoginError,
   stallError,
 } from "./network_failure.ts";
-import { isLoopback, isMetadataAddress, parseIp } from "./private_address.ts";
+import { isLoopback, isMetadataAddress } from "./private_address.ts";
 import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -51,6 +52,8 @@ export interface HttpRequest {
   /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
   readonly attempt: number;
+  /** Maximum time to connect directly, in milliseconds (default: that of the system). */
+  readonly dialTimeoutMs?: number | undefined;
   /**
    * Name of the server in errors, such as `the token server auth.example`.
    *
@@ -109,11 +112,9 @@ export class Http implements Disposable {
   /** Sends a request and waits for the headers of the response, with a timeout. */
   async send(wanted: HttpRequest): Promise<Answer> {
     const { url, method, task, signal } = wanted;
-    const { stallTimeoutMs, userAgent, findCertificates } = this.#options;
+    const { stallTimeoutMs, userAgent } = this.#options;
     signal?.throwIfAborted();
-    const request = findCertificates === undefined || url.protocol !== "https:"
-      ? wanted
-      : { ...wanted, tls: await this.#tls(wanted, findCertificates) };
+    const request = { ...wanted, tls: await this.#tls(wanted) };
     const route = await this.#route(request);
     const isDirect = this.#isDirect(request, route);
     const client = isDirect ? undefined : await this.#client(request, route);
@@ -174,17 +175,21 @@ export class Http implements Disposable {
   }
 
   /** Adds the certificates for the host. */
-  async #tls({ url, tls, namedBy }: HttpRequest, find: CertificateFinder): Promise<Tls> {
+  async #tls({ url, tls, namedBy }: HttpRequest): Promise<Tls> {
+    const { findCertificates: find } = this.#options;
+    if (url.protocol !== "https:") return tls;
     const hosts = new Set([url.host, ...namedBy === undefined ? [] : [namedBy]]);
-    const found = await Promise.all([...hosts].map((host) => {
+    const stored = find === undefined ? [] : [...hosts].map((host) => {
       const known = this.#certificates.get(host);
       if (known !== undefined) return known;
       const search = find(host);
       this.#certificates.set(host, search);
       return search;
-    }));
+    });
+    const found = await Promise.all([tls.ofFile?.(), ...stored]);
     const own = found.map((certificates) => certificates?.clientCertificate);
     return {
+      ...tls,
       caCerts: [...tls.caCerts, ...found.flatMap((certificates) => certificates?.caCerts ?? [])],
       clientCertificate: tls.clientCertificate ?? own.find((pair) => pair !== undefined),
     };
@@ -220,7 +225,7 @@ export class Http implements Disposable {
   ): Promise<ConnectionResponse> {
     const { url, tls } = request;
     const isUpload = isUploadSource(init.body);
-    if (this.#byNode.has(url.origin)) {
+    if (this.#byNode.has(url.origin) || isUnverified(request)) {
       if (isUpload) init.headers.set("content-length", String(init.body.size));
       return await nodeExchange(request, route, init);
     }
@@ -239,7 +244,7 @@ export class Http implements Disposable {
   }
 
   async #sendDirectly(
-    { url, task, tls: { caCerts } }: HttpRequest,
+    { url, task, tls: { caCerts }, dialTimeoutMs }: HttpRequest,
     { address }: Route,
     { body, ...init }: RequestInit,
   ): Promise<ConnectionResponse> {
@@ -251,13 +256,14 @@ export class Http implements Disposable {
       if (isMetadataAddress(connected)) throw metadataError(url, task);
     };
     const onHandshakeAbort = () => void this.#silent.add(url.origin);
-    const where = { url, address, caCerts, onConnect, onHandshakeAbort };
+    const where = { url, address, caCerts, onConnect, onHandshakeAbort, dialTimeoutMs };
     return await this.#pool.send({ ...init, ...where, body: content });
   }
 
   /** Whether a request needs no `fetch`. */
-  #isDirect({ url, tls: { clientCertificate } }: HttpRequest, { proxy }: Route): boolean {
-    return proxy === undefined && clientCertificate === undefined &&
+  #isDirect(request: HttpRequest, { proxy }: Route): boolean {
+    const { url, tls: { clientCertificate } } = request;
+    return proxy === undefined && clientCertificate === undefined && !isUnverified(request) &&
       url.username === "" && url.password === "" && !this.#silent.has(url.origin) &&
       // Otherwise, the environment may name a proxy.
       (isLoopback(url) || canSetProxyVariables());
@@ -282,6 +288,11 @@ export class Http implements Disposable {
     const durationMs = Math.round(performance.now() - started);
     this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
   }
+}
+
+/** Whether a file says that the certificate of the server is not verified. */
+function isUnverified({ url, tls }: HttpRequest): boolean {
+  return url.protocol === "https:" && tls.unverified === url.host;
 }
 
 async function received({ status, headers, body }: Response): Promise<ConnectionResponse> {

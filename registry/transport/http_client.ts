@@ -2,13 +2,17 @@ import { present } from "../../spec/json.ts";
 import { certificateError, checkCertificates } from "../http1/certificate_error.ts";
 import { type Proxy, withoutProxyVariables } from "./_proxy.ts";
 import { isLoopback } from "./private_address.ts";
-import type { ClientCertificate } from "../remote_client_options.ts";
+import type { ClientCertificate, HostCertificates } from "../remote_client_options.ts";
 
 /** Trusted certificates, and the client certificate. */
 export interface Tls {
   /** Additional trusted certificates, in PEM. */
   readonly caCerts: readonly string[];
   readonly clientCertificate?: ClientCertificate | undefined;
+  /** Reads the certificates that a file names for the server; called for each request. */
+  readonly ofFile?: (() => Promise<HostCertificates>) | undefined;
+  /** Host, with its port, whose certificate is not verified. */
+  readonly unverified?: string | undefined;
 }
 
 /** Route to a server. */

@@ -1,5 +1,5 @@
 import { openSocket } from "../http1/open_socket.ts";
-import { parseIp } from "./private_address.ts";
+import { parseIp } from "../http1/ip_network.ts";
 import { startTimer } from "./timer.ts";
 
 /**

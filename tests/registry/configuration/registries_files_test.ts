@@ -26,6 +26,8 @@ async function read(dir: TempDir, variables: Readonly<Record<string, string>> = 
   const options = {
     env: (name: string) => env[name],
     directories: [dir.join("etc"), dir.join("usr")],
+    hostsDirectories: [],
+    daemonFiles: [],
     onWarning: (message: string) => warnings.push(message),
   };
   const { files, rules, aliases } = await readRegistriesConf(options);
@@ -183,6 +185,6 @@ linuxTest("readRegistriesConf() asks for no permission", async () => {
   assertEquals(none.notGranted.includes("/etc/containers/registries.conf"), true);
   assertEquals(some, {
     files: [dir.join("home/.config/containers/registries.conf")],
-    notGranted: [],
+    notGranted: ["/etc/containerd/certs.d", "/etc/docker/certs.d", "/etc/docker/daemon.json"],
   });
 });

@@ -1,0 +1,51 @@
+import { describeError } from "../../spec/error_facts.ts";
+import { readUserFile } from "../configuration/user_file.ts";
+import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
+import type { ClientCertificate } from "../remote_client_options.ts";
+
+/** Reads authorities. */
+export async function readAuthorities(path: string): Promise<string> {
+  const text = await readCertificate(path);
+  check({ caCerts: [text] }, "it is damaged");
+  return text;
+}
+
+/** Reads a client certificate and its key, which may be in the same file. */
+export async function readPair(path: string, keyPath: string): Promise<ClientCertificate> {
+  const pair = { cert: await readCertificate(path), key: await readText(keyPath) };
+  const keyName = keyPath.slice(keyPath.lastIndexOf("/") + 1);
+  check(pair, `it does not match "${keyName}", or one of them is damaged`);
+  return pair;
+}
+
+async function readCertificate(path: string): Promise<string> {
+  const text = await readText(path);
+  if (!text.includes(CERTIFICATE_MARK)) {
+    throw new Error(`it does not contain "${CERTIFICATE_MARK}"`);
+  }
+  return text;
+}
+
+/** Lets Deno parse certificates and a key. A request with damaged ones would fail. */
+function check(options: ClientCertificate | { readonly caCerts: string[] }, problem: string): void {
+  try {
+    Deno.createHttpClient(options).close();
+  } catch (error) {
+    const text = describeError(error);
+    throw new Error(OLD_VERSION.test(text) ? `it ${OLD_VERSION_PROBLEM}` : `${problem} (${text})`);
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  const bytes = await readUserFile(path);
+  if (typeof bytes === "string") throw new Error(bytes);
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/** Returns the reason why a file cannot be used. */
+export function certificateProblem(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  // A link without a target.
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  return describeError(error);
+}

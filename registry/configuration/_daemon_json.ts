@@ -1,0 +1,64 @@
+import { JsonReader } from "../../spec/json.ts";
+import { parseNetwork } from "../http1/ip_network.ts";
+import type { RegistryHost, RegistryRule } from "../remote_client_options.ts";
+
+/** A host without settings of its own. */
+const HOST: RegistryHost = {
+  url: undefined,
+  isMirror: false,
+  capabilities: ["pull", "resolve", "push"],
+  isInsecure: false,
+  skipVerify: false,
+  sendsNamespace: false,
+  caFiles: [],
+  clientFiles: [],
+  headers: {},
+  dialTimeoutMs: undefined,
+};
+
+/**
+ * Parses docker's `daemon.json`: mirrors of Docker Hub, and registries without TLS.
+ *
+ * @param path Path of the file.
+ * @throws {SyntaxError} If the content is not valid.
+ */
+export function parseDaemonJson(bytes: Uint8Array, path: string): readonly RegistryRule[] {
+  const root = JsonReader.parse(bytes, path);
+  const insecure = root.maybe("insecure-registries")?.array().map(insecurePrefix) ?? [];
+  const mirrors = root.maybe("registry-mirrors")?.array().map(mirrorUrl) ?? [];
+  const common = { location: undefined, isBlocked: false, mirrors: [], file: path };
+  const hosts = mirrors.map((url): RegistryHost => {
+    const isInsecure = insecure.includes(url.host);
+    return {
+      ...HOST,
+      url: url.href,
+      isMirror: true,
+      capabilities: ["pull", "resolve"],
+      isInsecure,
+    };
+  });
+  return [
+    ...insecure.map((prefix) => ({ ...common, prefix, isInsecure: true })),
+    ...hosts.length === 0 ? [] : [
+      { ...common, prefix: "docker.io", isInsecure: false, hosts: [...hosts, HOST] },
+    ],
+  ];
+}
+
+/** Reads a host, which may have a scheme, or a network. */
+function insecurePrefix(item: JsonReader): string {
+  const text = item.string().replace(/^https?:\/\//i, "").toLowerCase();
+  if (parseNetwork(text) !== undefined) return text;
+  const isHost = /^[^/?#@]+$/.test(text) && URL.canParse(`https://${text}`);
+  return isHost ? text : item.fail("a host or a network in CIDR notation");
+}
+
+/** Reads the address of a mirror, whose API follows its path. */
+function mirrorUrl(item: JsonReader): URL {
+  const url = URL.parse(item.string());
+  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
+    url.password === "" && url.search === "" && url.hash === "";
+  if (!isUsable) item.fail("a URL such as https://mirror.example");
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/v2`;
+  return url;
+}
