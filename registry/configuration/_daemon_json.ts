@@ -1,4 +1,4 @@
-import { JsonReader } from "../../spec/json.ts";
+import { JsonReader } from "../../spec/json_reader.ts";
 import { parseNetwork } from "../http1/ip_network.ts";
 import type { RegistryHost, RegistryRule } from "../remote_client_options.ts";
 
