@@ -100,14 +100,35 @@ async function readFallback(
   );
   if (document === undefined || document.value.kind !== "index") return [];
   if (document.descriptor.digest === digest) return [];
+  const failure = new AbortController();
+  const signal = context.signal === undefined
+    ? failure.signal
+    : AbortSignal.any([context.signal, failure.signal]);
   const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
-    // The subject of a document of an unknown type cannot be read.
-    if (!isDocumentMediaType(entry.mediaType)) return [entry];
-    const referrer = await ifFound(readNestedManifest(registry, reference, entry, context));
-    if (referrer?.value.value.subject?.digest !== digest) return [];
-    // Writers of the tag may omit the type; the API fills it in.
-    const artifactType = entry.artifactType ?? artifactTypeOf(referrer.value);
-    return [artifactType === undefined ? entry : { ...entry, artifactType }];
+    try {
+      return await checkReferrer(registry, reference, entry, { ...context, signal });
+    } catch (error) {
+      // The others end before the failure is thrown.
+      failure.abort(error);
+      return [];
+    }
   }));
+  failure.signal.throwIfAborted();
   return checked.flat();
+}
+
+/** Returns an entry of the fallback tag, with its type, if it is a referrer. */
+async function checkReferrer(
+  registry: Registry,
+  reference: Reference & { readonly digest: Digest },
+  entry: Descriptor,
+  context: ManifestContext,
+): Promise<readonly Descriptor[]> {
+  // The subject of a document of an unknown type cannot be read.
+  if (!isDocumentMediaType(entry.mediaType)) return [entry];
+  const referrer = await ifFound(readNestedManifest(registry, reference, entry, context));
+  if (referrer?.value.value.subject?.digest !== reference.digest) return [];
+  // Writers of the tag may omit the type; the API fills it in.
+  const artifactType = entry.artifactType ?? artifactTypeOf(referrer.value);
+  return [artifactType === undefined ? entry : { ...entry, artifactType }];
 }

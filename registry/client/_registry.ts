@@ -225,8 +225,12 @@ export class Registry {
       this.#settle(url, answer.status);
       return answer;
     });
+    using unused = new DisposableStack();
+    unused.use(answer);
     if (answer.status === 429) this.#throttle(answer, url);
+    // The callback may throw.
     this.#passOnWarnings(answer, onWarning);
+    unused.move();
     return answer;
   }
 

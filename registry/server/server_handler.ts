@@ -106,7 +106,8 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * client disconnects.
  *
  * @param options Access, limits and hooks.
- * @returns The handler. It answers failures of `content` with 500 and does not throw.
+ * @returns The handler. It answers failures of `content` with 500, and throws only what a hook
+ * throws.
  * @throws {RangeError} If a limit is out of bounds.
  *
  * @example A registry without a network
@@ -158,8 +159,14 @@ export function createRegistryHandler(
     const url = URL.parse(request.url);
     const response = finish(url === null ? noHost() : await answer(request, url), request);
     const path = url === null ? request.url : `${url.pathname}${url.search}`;
-    onRequest?.({ method: request.method, path, status: response.status });
-    return response;
+    try {
+      onRequest?.({ method: request.method, path, status: response.status });
+      return response;
+    } catch (error) {
+      // The body may be an open file.
+      await response.body?.cancel();
+      throw error;
+    }
   };
   return Object.assign(handler, {
     [Symbol.asyncDispose]: () => sessions[Symbol.asyncDispose](),

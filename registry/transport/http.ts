@@ -136,6 +136,8 @@ export class Http implements Disposable {
     const { body: content = null } = request;
     const init = { method, headers, body: content, signal: controller.signal, watchdog };
     const pending = this.#exchange(request, route, init, client);
+    using unused = new DisposableStack();
+    let answer: Answer;
     try {
       const response = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
@@ -144,9 +146,10 @@ export class Http implements Disposable {
       const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
       this.#known.set(url.host, latencyMs);
       const { status, headers } = response;
-      this.#log(request, started, { status, ...rateLimitOf(headers) });
       body = response.body;
-      return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
+      answer = unused.use(
+        new Answer({ status, headers, latencyMs, body, close }, asked, watchdog),
+      );
     } catch (error) {
       watchdog[Symbol.dispose]();
       // The response may still arrive after the timeout. A connection of our own is already closed,
@@ -165,6 +168,10 @@ export class Http implements Disposable {
       // A server may respond before it has read the whole body.
       if (isUploadSource(content)) content.cancel();
     }
+    // The callback may throw.
+    this.#log(request, started, { status: answer.status, ...rateLimitOf(answer.headers) });
+    unused.move();
+    return answer;
   }
 
   /** Closes all connections. */

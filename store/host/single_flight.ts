@@ -59,13 +59,22 @@ async function join<Progress>(
   signal: AbortSignal | undefined,
   onProgress: ((progress: Progress) => void) | undefined,
 ): Promise<void> {
-  if (onProgress !== undefined) {
-    other.listeners.add(onProgress);
-    if (other.progress !== undefined) onProgress(other.progress);
-  }
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => {});
+  // The callback of this task must not fail the other one.
+  const listener = (progress: Progress) => {
+    try {
+      onProgress?.(progress);
+    } catch (error) {
+      other.listeners.delete(listener);
+      reject(error);
+    }
+  };
+  other.listeners.add(listener);
   try {
-    await abortable(other.ended, signal);
+    if (other.progress !== undefined) listener(other.progress);
+    await abortable(Promise.race([other.ended, failed]), signal);
   } finally {
-    if (onProgress !== undefined) other.listeners.delete(onProgress);
+    other.listeners.delete(listener);
   }
 }

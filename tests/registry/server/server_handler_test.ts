@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createRegistryHandler } from "../../../registry/mod.ts";
 import { digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
 import { buildArtifact, buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
@@ -336,4 +336,35 @@ Deno.test("createRegistryHandler() cancels the source when the body is canceled"
 
   assertEquals(await canceled.promise, "enough");
   assert(pulls <= 2, `nobody reads, yet ${pulls} chunks were made`);
+});
+
+Deno.test("createRegistryHandler() closes the body of a response if onRequest throws", async () => {
+  const served = new MemoryContent().add("a/b", "v1", buildImage());
+  let canceled = 0;
+  const { open } = served;
+  served.open = async (...args) => {
+    const stream = await open.apply(served, args);
+    const reader = stream.getReader();
+    return new ReadableStream({
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: () => {
+        canceled++;
+        return reader.cancel();
+      },
+    });
+  };
+  await using throwing = createRegistryHandler(served, {
+    onRequest: () => {
+      throw new TypeError("thrown by the callback");
+    },
+  });
+
+  const answer = throwing(new Request("http://localhost/v2/a/b/manifests/v1"));
+
+  await assertRejects(() => answer, TypeError, "thrown by the callback");
+  assertEquals(canceled, 1);
 });

@@ -57,3 +57,29 @@ Deno.test("SingleFlight stops waiting when the signal aborts", async () => {
   gate.resolve("done");
   assertEquals(await first, "done");
 });
+
+Deno.test("SingleFlight ends only the task whose progress callback throws", async () => {
+  const flights = new SingleFlight<number>();
+  const gate = Promise.withResolvers<void>();
+  const first = flights.run<string>("key", {
+    find: () => undefined,
+    async work(report) {
+      await gate.promise;
+      report(1);
+      report(2);
+      return "done";
+    },
+  });
+  const second = flights.run<string>("key", {
+    find: () => undefined,
+    work: () => Promise.resolve("never"),
+    onProgress: () => {
+      throw new TypeError("thrown by the callback");
+    },
+  });
+
+  queueMicrotask(() => gate.resolve());
+
+  await assertRejects(() => second, TypeError, "thrown by the callback");
+  assertEquals(await first, "done");
+});
