@@ -1,9 +1,10 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
+import { dirname } from "../../spec/paths.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
-import { lstatIfAny, writeAll } from "../host/files.ts";
+import { lstatIfAny, statIfAny, writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE_ANNOTATION } from "./artifact_content.ts";
@@ -35,8 +36,9 @@ export interface WrittenFile {
  * annotation `org.opencontainers.image.title`. Layers without a name are left out, with a warning.
  *
  * All names are checked before anything is written: none may lead out of the directory, by itself
- * or through an existing symlink. An existing file is replaced as a whole; a directory or a link to
- * one is not.
+ * or through an existing symlink. The files get their names when all of them are complete, and a
+ * failure before that leaves nothing behind. An existing file is replaced as a whole; a directory or
+ * a link to one is not.
  *
  * @param store A store that has the artifact.
  * @param manifest Its manifest.
@@ -77,14 +79,24 @@ export async function writeArtifact(
 ): Promise<readonly WrittenFile[]> {
   const { signal, onWarning } = options;
   const files = planFiles(manifest, onWarning);
-  await nameFailure(directory, () => Deno.mkdir(directory, { recursive: true }));
   for (const { title } of files) checkPlace(directory, title);
+  const made: string[] = [];
+  using unfinished = new DisposableStack();
+  unfinished.defer(() => made.reverse().forEach(removeIfEmpty));
+  await nameFailure(directory, () => makeDirectory(directory, made));
+  const written: { readonly path: string; readonly temporary: TemporaryFile }[] = [];
   for (const { title, descriptor } of files) {
     signal?.throwIfAborted();
     const path = `${directory}/${title}`;
-    const parent = await nameFailure(path, () => makeParents(directory, title));
-    await writeFile(store, descriptor, parent, path, signal);
+    const parent = await nameFailure(path, () => makeParents(directory, title, made));
+    const temporary = unfinished.use(await createFile(parent, path));
+    await writeFile(store, descriptor, temporary, path, signal);
+    written.push({ path, temporary });
   }
+  for (const { path, temporary } of written) {
+    await nameFailure(path, () => temporary.rename(path));
+  }
+  made.length = 0;
   return files;
 }
 
@@ -163,32 +175,62 @@ function checkPlace(directory: string, title: string): void {
   }
 }
 
-function makeParents(directory: string, title: string): string {
+/** Makes a directory and the missing ones above it, and adds them to `made`. */
+function makeDirectory(path: string, made: string[]): void {
+  const missing: string[] = [];
+  for (let place = path; isMissing(place); place = dirname(place)) missing.push(place);
+  Deno.mkdirSync(path, { recursive: true });
+  made.push(...missing.reverse());
+}
+
+/** Returns whether nothing has a path, as far as this process may look. */
+function isMissing(path: string): boolean {
+  try {
+    return statIfAny(path) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+function makeParents(directory: string, title: string, made: string[]): string {
   let path = directory;
   for (const parent of parentsOf(title)) {
     path = `${directory}/${parent}`;
-    if (lstatIfAny(path) === undefined) Deno.mkdirSync(path);
+    if (lstatIfAny(path) !== undefined) continue;
+    Deno.mkdirSync(path);
+    made.push(path);
   }
   // Another process may have created a symlink there in the meantime.
   checkPlace(directory, title);
   return path;
 }
 
-/** Writes a temporary file and renames it: a link with that name is replaced. */
+function removeIfEmpty(directory: string): void {
+  try {
+    Deno.removeSync(directory);
+  } catch {
+    // Another process uses it, or a file was replaced before the failure.
+  }
+}
+
+async function createFile(directory: string, path: string): Promise<TemporaryFile> {
+  const temporary = await nameFailure(path, () => {
+    return TemporaryFile.create({ directory, prefix: ".oci-artifact-" });
+  });
+  await temporary.removeDead();
+  return temporary;
+}
+
+/** Writes the content of a file. It is renamed later: a link with its name is replaced. */
 async function writeFile(
   store: ContentStore,
   { digest }: Descriptor,
-  parent: string,
+  { file }: TemporaryFile,
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  using temporary = await nameFailure(path, () => {
-    return TemporaryFile.create({ directory: parent, prefix: ".oci-artifact-" });
-  });
-  await temporary.removeDead();
   const bytes = await store.openBlob(digest, { reuseMemory: true, signal });
   for await (const chunk of bytes) {
-    await nameFailure(path, () => writeAll(temporary.file, chunk));
+    await nameFailure(path, () => writeAll(file, chunk));
   }
-  await nameFailure(path, () => temporary.rename(path));
 }

@@ -1,7 +1,7 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { describeSystemError } from "../host/system_error.ts";
+import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
@@ -112,8 +112,7 @@ async function cleanUp(
   return "removed";
 }
 
-function isExpected(error: unknown): error is Error {
-  return error instanceof BundleError || error instanceof StoreFileError ||
-    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
+function isExpected(error: unknown): boolean {
+  return error instanceof BundleError || error instanceof StoreFileError || isRefusedWrite(error) ||
     error instanceof Deno.errors.NotFound || error instanceof Deno.errors.Busy;
 }

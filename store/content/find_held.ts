@@ -1,8 +1,6 @@
-import { isDiskFull } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Expectation } from "../../spec/verifier.ts";
-import { LockUnsupportedError } from "../errors.ts";
-import { isRefusedWrite } from "../host/system_error.ts";
+import { unlessUnwritable } from "../host/file_lock.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { Hold } from "./hold.ts";
 
@@ -63,16 +61,4 @@ async function protect(
   if (!isNew) return true;
   const there = await Promise.all(blobs.map((blob) => store.has(blob)));
   return !there.includes(false);
-}
-
-/** Returns `undefined` where nothing can be written or locked: reading must work nevertheless. */
-async function unlessUnwritable<T>(task: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await task();
-  } catch (error) {
-    const isUnwritable = isRefusedWrite(error) || isDiskFull(error) ||
-      error instanceof LockUnsupportedError;
-    if (isUnwritable) return undefined;
-    throw error;
-  }
 }

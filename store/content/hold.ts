@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { namesIn, writeAllSync } from "../host/files.ts";
-import { lockFile, tryLockFile, type WaitOptions } from "../host/file_lock.ts";
+import { lockFile, tryLockFile, unlessUnwritable, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
@@ -152,14 +152,21 @@ export class Holds {
   }
 }
 
-/** Returns the blobs that running commands hold. Removes the hold files of killed commands. */
-export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
+/**
+ * Returns the blobs that running commands hold. Removes the hold files of killed commands, unless it
+ * is a dry run: then a file that cannot be locked counts as that of a running command.
+ */
+export async function heldDigests(
+  store: string,
+  { dryRun = false }: { readonly dryRun?: boolean | undefined } = {},
+): Promise<ReadonlySet<Digest>> {
   const held = new Set<Digest>();
   for (const name of namesIn(directoryOf(store))) {
     const path = `${directoryOf(store)}/${name}`;
-    const stale = await tryLockFile(path);
+    const lock = () => tryLockFile(path);
+    const stale = dryRun ? await unlessUnwritable(lock) : await lock();
     if (stale !== undefined) {
-      await Deno.remove(path);
+      if (!dryRun) await Deno.remove(path);
       stale.close();
       continue;
     }

@@ -1,8 +1,10 @@
 import type { MountEntry } from "../../layer/linux/mount_table.ts";
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import { FILE_MODE, lstatIfAny, removeIfAny } from "./files.ts";
 import { fileFault } from "./open_regular_file.ts";
+import { isRefusedWrite } from "./system_error.ts";
 
 /** Options for {@linkcode tryLockFile}. */
 export interface TryLockFileOptions {
@@ -113,6 +115,21 @@ export async function tryFlock(
     return file.tryLockSync(!shared);
   } catch (cause) {
     throw new LockUnsupportedError(path, await fileSystemOf(path), { cause });
+  }
+}
+
+/**
+ * Runs a task that takes a lock. Returns `undefined` where nothing can be written or locked: reading
+ * must work nevertheless.
+ */
+export async function unlessUnwritable<T>(task: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await task();
+  } catch (error) {
+    const isUnwritable = isRefusedWrite(error) || isDiskFull(error) ||
+      error instanceof LockUnsupportedError;
+    if (isUnwritable) return undefined;
+    throw error;
   }
 }
 

@@ -7,6 +7,7 @@ import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
+import { unlessUnwritable } from "../host/file_lock.ts";
 import { namesIn } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { discardTree } from "../host/unmount.ts";
@@ -72,7 +73,8 @@ export async function pruneLayers(
 ): Promise<LayerPruning> {
   const { dryRun = false, olderThanMs = 0, signal } = options;
   const root = resolve(store.path);
-  using _lock = await lockLayers(root, "remove", { onWait: store.onWait, signal });
+  const lock = () => lockLayers(root, "remove", { onWait: store.onWait, signal });
+  using _lock = dryRun ? await unlessUnwritable(lock) : await lock();
   const kept = new Set<Digest>();
   for (const { layers } of images) {
     const diffIds = layers.map(({ diffId }) => diffId);

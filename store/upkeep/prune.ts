@@ -8,7 +8,7 @@ import { LayoutIndex, parseStoredName, type StoredReference } from "../content/l
 import { listEntryFiles } from "../entries/stray_entries.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
-import { tryLockFile } from "../host/file_lock.ts";
+import { tryLockFile, unlessUnwritable } from "../host/file_lock.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
 import { blobsIn } from "./_blobs_in.ts";
@@ -30,7 +30,7 @@ export interface PruneOptions {
    */
   readonly keepLast?: number | undefined;
   /**
-   * Whether to report only what would be removed.
+   * Whether to report only what would be removed. Needs no permission to write to the store.
    *
    * @default {false}
    */
@@ -125,8 +125,9 @@ async function pruneContent(
 ): Promise<Reachable["images"]> {
   const { olderThanMs = 0, dryRun = false, signal } = options;
   const { onWait } = store;
-  using _lock = await lockPruning(store.path, "prune", { signal, onWait });
-  const held = await heldDigests(store.path);
+  const lock = () => lockPruning(store.path, "prune", { signal, onWait });
+  using _lock = dryRun ? await unlessUnwritable(lock) : await lock();
+  const held = await heldDigests(store.path, { dryRun });
   const isOld = (path: string, age = olderThanMs) => {
     const mtime = lstatIfAny(path)?.mtime?.getTime() ?? 0;
     return Date.now() - mtime >= age;
@@ -265,7 +266,8 @@ async function pruneDownloads(
       if (!dryRun && part !== path && lstatIfAny(part) === undefined) await Deno.remove(path);
       continue;
     }
-    using lock = await tryLockFile(path);
+    const tryLock = () => tryLockFile(path);
+    using lock = dryRun ? await unlessUnwritable(tryLock) : await tryLock();
     if (lock === undefined) continue;
     const bytes = Math.min(info.size, (info.blocks ?? Infinity) * 512);
     removed.push({ kind: "download", name: path, bytes });

@@ -20,7 +20,7 @@ import { toUint8Array } from "../../_support/bytes.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { run } from "../../_support/process.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn, type TempDir } from "../../_support/temp.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
 
 const TITLE_ANNOTATION = "org.opencontainers.image.title";
@@ -207,6 +207,31 @@ Deno.test.each([
   assertEquals(names, ["store"]);
 });
 
+Deno.test("writeArtifact() leaves nothing behind if a file is damaged", async () => {
+  await using dir = await makeTempDir();
+  const { store, manifest } = await artifactOf(dir, ["a/b/one", "1"], ["c/two", "2"], [
+    "three",
+    "3",
+  ]);
+  const [, damaged] = manifest.layers;
+  assert(damaged !== undefined);
+  await Deno.writeTextFile(store.blobPath(damaged.digest), "x");
+  await Deno.mkdir(dir.join("old/c"), { recursive: true });
+  await Deno.writeTextFile(dir.join("old/three"), "old");
+
+  for (const place of ["new/place", "old"]) {
+    await assertRejects(
+      () => writeArtifact(store, manifest, dir.join(place)),
+      DigestMismatchError,
+    );
+  }
+
+  assertEquals(await namesIn(dir.path), ["old", "store"]);
+  assertEquals(await namesIn(dir.join("old")), ["c", "three"]);
+  assertEquals(await namesIn(dir.join("old/c")), []);
+  assertEquals(await Deno.readTextFile(dir.join("old/three")), "old");
+});
+
 Deno.test("writeArtifact() refuses a name that is longer than any path", async () => {
   await using dir = await makeTempDir();
   const { store, manifest } = await artifactOf(dir, ["a/".repeat(1_000_000) + "b", "x"]);
@@ -264,7 +289,7 @@ mountTest(
         `Cannot write "${out}/a/b": the disk is full`,
       );
 
-      assertEquals(await Array.fromAsync(Deno.readDir(`${out}/a`)), []);
+      assertEquals(await namesIn(out), []);
     } finally {
       unmountTree(out);
     }

@@ -4,6 +4,7 @@
  * @module
  */
 import { pull, unpack } from "../../../mod.ts";
+import { ContentStore, prune } from "../../../store/mod.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const [store = "", reference = ""] = Deno.args;
@@ -14,9 +15,11 @@ const image = await pull(reference, options);
 const text = await (await image.files()).readText("etc/motd");
 await unpack(reference, temp.join("root"), options);
 await unpack(reference, temp.join("part"), { ...options, paths: ["etc"] });
+const { removed } = await prune(await ContentStore.open(store), { dryRun: true });
 const report = JSON.stringify([
   text,
   await Deno.readTextFile(temp.join("root/etc/motd")),
   await Deno.readTextFile(temp.join("part/etc/motd")),
+  removed.map(({ kind, bytes }) => `${kind} ${bytes}`),
 ]);
 Deno.stdout.writeSync(new TextEncoder().encode(report));

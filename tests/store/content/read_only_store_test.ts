@@ -1,17 +1,19 @@
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { pull } from "../../../mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
 import { buildImage } from "../../_support/image.ts";
 import { peerTest, runPeer, writeLayout } from "../../_support/peers.ts";
 import { ROOT } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { randomBlob } from "./_blob_source.ts";
 
 const READ_ONLY =
   'mount --bind "$STORE" "$STORE" && mount -o remount,bind,ro "$STORE" && exec "$@"';
 
 peerTest({
-  name: "unpack() reads an image from a used store on a read-only file system",
+  name: "unpack() and a dry prune() read a used store on a read-only file system",
   needs: ["unshare", "mount"],
   root: true,
 }, async () => {
@@ -21,6 +23,10 @@ peerTest({
   const store = temp.join("store");
   // The pull creates the directories that a writable store uses for its locks.
   await pull(`oci:${temp.join("layout")}:v1`, { store, platform: "linux/amd64" });
+  const unnamed = randomBlob(123);
+  await (await ContentStore.open(store)).putBytes(unnamed.descriptor, unnamed.bytes);
+  // A killed command has left its hold.
+  await Deno.writeTextFile(`${store}/locks/holds/${crypto.randomUUID()}`, "");
   const script = fromFileUrl(new URL("_use_read_only.ts", import.meta.url));
 
   const { stdout } = await runPeer("unshare", [
@@ -29,5 +35,5 @@ peerTest({
     ...[store, "localhost/layout:v1"],
   ], { inheritEnv: true, env: { STORE: store } });
 
-  assertEquals(JSON.parse(stdout), ["hello", "hello", "hello"]);
+  assertEquals(JSON.parse(stdout), ["hello", "hello", "hello", ["blob 123"]]);
 });
