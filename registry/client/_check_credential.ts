@@ -5,6 +5,7 @@ import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
 import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { Retry } from "../transport/retry.ts";
+import { protocolError } from "../transport/network_failure.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
 import type { Connections } from "./_connections.ts";
 import { basesToTry } from "./_endpoint.ts";
@@ -77,6 +78,7 @@ async function check(
     send,
     isKnown: () => isKnown,
     speaksTls: testTls,
+    requiresTls: (url) => protocolError({ url, task, attempt: 1 }),
   });
   if (answer.status !== 200) throw await failure(answer, registry, task, attempt, clock.now());
   return isChallenged;

@@ -10,6 +10,7 @@ import { firstAnswer } from "../transport/first_answer.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
 import type { Http, HttpMethod, RequestBody } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
+import { protocolError } from "../transport/network_failure.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
@@ -196,6 +197,7 @@ export class Registry {
       send,
       isKnown: () => this.#base !== undefined,
       speaksTls: testTls,
+      requiresTls: (url) => protocolError({ url, task: request.task, attempt }),
     });
   }
 

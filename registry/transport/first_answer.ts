@@ -9,22 +9,27 @@ export interface FirstAnswerOptions {
   readonly isKnown: () => boolean;
   /** Returns whether a server answers a TLS handshake. */
   readonly speaksTls: (base: URL) => Promise<boolean>;
+  /** Creates the error for a server that requires TLS although only plain HTTP is allowed. */
+  readonly requiresTls: (base: URL) => Error;
 }
 
 /**
  * Sends a request to a registry that may use HTTP or HTTPS: to its first address, and to the second
  * one, for HTTPS, if the first response is unexpected and the second address answers a TLS
  * handshake.
+ *
+ * @throws {Error} If there is no second address, but the first one, for plain HTTP, answers a TLS
+ * handshake.
  */
 export async function firstAnswer(
   bases: readonly URL[],
-  { send, isKnown, speaksTls }: FirstAnswerOptions,
+  { send, isKnown, speaksTls, requiresTls }: FirstAnswerOptions,
 ): Promise<Answer> {
   const [base, other] = bases;
   if (base === undefined) {
     throw new RangeError("Cannot send a request: the registry has no address");
   }
-  if (other === undefined) return await send(base);
+  if (other === undefined && base.protocol === "https:") return await send(base);
   let doubtful: Answer | undefined;
   let failure: unknown;
   try {
@@ -34,12 +39,18 @@ export async function firstAnswer(
     if (isKnown() || !isOtherProtocol(error)) throw error;
     failure = error;
   }
-  if (!await speaksTls(other)) {
+  if (!await speaksTls(other ?? withTls(base))) {
     if (doubtful === undefined) throw failure;
     return doubtful;
   }
   doubtful?.[Symbol.dispose]();
+  if (other === undefined) throw requiresTls(base);
   return await send(other);
+}
+
+/** Returns the address with the same port, but for HTTPS. */
+function withTls({ hostname, port }: URL): URL {
+  return new URL(`https://${hostname}:${port || "80"}`);
 }
 
 /** Returns whether a failure may mean that only one side uses TLS. */

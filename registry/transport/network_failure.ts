@@ -86,6 +86,16 @@ export function proxyLoginError(request: FailedRequest): NetworkError {
   return networkError(new Error("proxy authentication required"), request);
 }
 
+/** Returns the error for a server that requires TLS, or does not use it, against expectation. */
+export function protocolError(request: FailedRequest): NetworkError {
+  const { url, task, attempt } = request;
+  const reason = "protocol";
+  return new NetworkError(
+    explain(request, { reason, certificate: undefined, text: "" }),
+    { ...task, url: redactUrl(url), reason, attempts: attempt },
+  );
+}
+
 /** Returns the error for a host that sends no data. */
 export function stallError(request: FailedRequest, timeoutMs: number): NetworkError {
   const { url, task, attempt, proxy } = request;

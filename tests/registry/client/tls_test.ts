@@ -300,9 +300,38 @@ Deno.test("firstAnswer() gives a server with TLS as much time as any other", asy
     },
     isKnown: () => false,
     speaksTls: () => Promise.resolve(true),
+    requiresTls: () => new Error("not called"),
   });
 
   assertEquals([status, sent.length], [200, 2]);
+});
+
+Deno.test.each([
+  { name: "closes the connection", answer: "" },
+  {
+    name: "answers 400",
+    answer: "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+  },
+])("RemoteClient recognizes a TLS server that $name to plain HTTP", async ({ answer }) => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using server = serveConnections(listener, async (connection) => {
+    const bytes = new Uint8Array(2000);
+    await connection.read(bytes);
+    // The first byte of a TLS handshake.
+    const isTls = bytes[0] === 0x16;
+    // An alert, since the server has no certificate.
+    const alert = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40);
+    await connection.write(isTls ? alert : new TextEncoder().encode(answer));
+  });
+  using client = testClient({ plainHttp: true, retries: 0 });
+
+  const error = await assertRejects(
+    () => client.resolve(parseReference(`${server.host}/a/b:v1`)),
+    NetworkError,
+    "does not speak plain HTTP",
+  );
+
+  assertEquals(error.reason, "protocol");
 });
 
 Deno.test("RemoteClient does not mistake a silent server for one that speaks TLS", async () => {
