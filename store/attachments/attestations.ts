@@ -6,8 +6,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { JsonReader } from "../../spec/json.ts";
-import { checkJsonSize } from "../../spec/json_size.ts";
+import { JsonReader } from "../../spec/json_reader.ts";
 import {
   type AttachmentSource,
   readAttachedBlob,
@@ -180,7 +179,6 @@ export async function readAttestation(
 
 /** Returns the statement in a bundle, an envelope or the bytes themselves. */
 function unwrap(bytes: Uint8Array, subjects: readonly Digest[]) {
-  checkJsonSize(bytes, "an attestation");
   const json = JsonReader.parse(bytes, "attestation");
   const envelope = json.maybe("dsseEnvelope") ?? (json.maybe("payload") && json);
   const statement = parseStatement(envelope === undefined ? bytes : readEnvelope(envelope).payload);
