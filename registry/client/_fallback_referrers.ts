@@ -34,7 +34,7 @@ export async function addReferrer(
   options: PushManifestOptions,
 ): Promise<void> {
   const reference = { ...repository, tag: referrersTag(subject.digest) };
-  const index = await readIndex(client, reference, options);
+  const index = await readIndex(client, reference, subject.digest, options);
   if (index.manifests.some((known) => known.digest === entry.digest)) return;
   await pushIndex(client, reference, index, [...index.manifests, entry], options);
 }
@@ -57,7 +57,7 @@ export async function deleteReferrer(
   if (subject === undefined) return;
   try {
     const list = { ...repository, tag: referrersTag(subject) };
-    const index = await readIndex(client, list, options);
+    const index = await readIndex(client, list, subject, options);
     const others = index.manifests.filter((known) => known.digest !== digest);
     if (others.length === index.manifests.length) return;
     await pushIndex(client, list, index, others, options);
@@ -101,15 +101,21 @@ interface RawIndex {
   readonly manifests: readonly { readonly digest?: unknown }[];
 }
 
-/** The current index, including unknown members. */
+/**
+ * The current index, including unknown members. GitLab returns the subject itself where there is no
+ * such tag, and that may be an index as well (oras-go#1396).
+ */
 async function readIndex(
   client: DocumentClient,
   reference: Repository & { readonly tag: string },
+  subject: Digest,
   options: PushManifestOptions,
 ): Promise<RawIndex> {
   try {
-    const { bytes, value } = await client.document(reference, options);
-    if (value.kind === "index") return JSON.parse(new TextDecoder().decode(bytes));
+    const { bytes, value, descriptor } = await client.document(reference, options);
+    if (value.kind === "index" && descriptor.digest !== subject) {
+      return JSON.parse(new TextDecoder().decode(bytes));
+    }
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
   }

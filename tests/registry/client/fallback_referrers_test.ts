@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
 import { copyGraph } from "../../../store/mod.ts";
-import { buildArtifact, buildImage } from "../../_support/image.ts";
+import { buildArtifact, buildImage, buildIndex } from "../../_support/image.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { testClient } from "../_client.ts";
@@ -78,4 +78,36 @@ Deno.test("RemoteClient.delete() warns if the list of referrers cannot be change
   assertEquals(await registry.content.resolve("a/b", SBOM.descriptor.digest), undefined);
   assertEquals(warnings.length, 1);
   assertMatch(warnings[0] ?? "", /^sha256:\w+ is still listed as a referrer of sha256:\w+: .*403/);
+});
+
+Deno.test("copyGraph() lists a referrer where the registry returns the subject for the fallback tag", async () => {
+  // GitLab does so, and the subject may be an index as well.
+  const index = buildIndex([IMAGE]);
+  const signature = buildArtifact({ artifactType: "application/x.sig", subject: index.descriptor });
+  const path = `/v2/a/b/manifests/${index.descriptor.digest.replace(":", "-")}`;
+  let isListed = false;
+  await using registry = writableRegistry({
+    interfere: async (request, next) => {
+      const { pathname, origin } = new URL(request.url);
+      if (pathname.includes("/referrers/")) return new Response(null, { status: 404 });
+      isListed ||= pathname === path && request.method === "PUT";
+      const subject = new URL(`/v2/a/b/manifests/${index.descriptor.digest}`, origin);
+      const answer = await next(
+        pathname === path && !isListed ? new Request(subject, request) : request,
+      );
+      answer.headers.delete("oci-subject");
+      return answer;
+    },
+  });
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/a/b`);
+  const target = new RepositoryContent(client, repository);
+
+  const source = await memoryOf(index, IMAGE, signature);
+  await copyGraph(source, target, index.descriptor, { withReferrers: true });
+
+  const { digest } = index.descriptor;
+  const { value } = await client.document({ ...repository, tag: digest.replace(":", "-") });
+  const listed = value.kind === "index" ? value.value.manifests.map((entry) => entry.digest) : [];
+  assertEquals(listed, [signature.descriptor.digest]);
 });
