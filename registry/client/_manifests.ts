@@ -16,6 +16,7 @@ import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
+import { contentCodings } from "../transport/content_coding.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { mediaTypeOf } from "../transport/web_page.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
@@ -124,7 +125,10 @@ export function describeHead(answer: Answer, reference: Reference): Descriptor |
   const digest = answer.headers.get("docker-content-digest");
   const length = answer.headers.get("content-length") ?? "";
   const mediaType = mediaTypeOf(answer);
-  const isComplete = answer.status === 200 && isDigest(digest) && /^[0-9]+$/.test(length) &&
+  // Some registries return 0 (Nexus), or the length after a content coding.
+  const hasSize = /^[0-9]+$/.test(length) && Number(length) > 0 &&
+    contentCodings(answer).length === 0;
+  const isComplete = answer.status === 200 && isDigest(digest) && hasSize &&
     (isIndexMediaType(mediaType) || isManifestMediaType(mediaType));
   if (!isComplete || (reference.digest !== undefined && reference.digest !== digest)) {
     return undefined;

@@ -438,6 +438,8 @@ Deno.test.each([
   { what: "tells no digest", fault: digestHeader(undefined) },
   { what: "tells a malformed digest", fault: digestHeader("sha256:?") },
   { what: "tells no size", fault: withHeaders({ "content-length": undefined }) },
+  { what: "tells a size of 0", fault: withHeaders({ "content-length": "0" }) },
+  { what: "tells the size after a coding", fault: withHeaders({ "content-encoding": "gzip" }) },
   { what: "tells no media type", fault: withHeaders({ "content-type": "text/plain" }) },
 ])("RemoteClient.resolve() reads the manifest if HEAD $what", async ({ fault }) => {
   await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, fault)]);
