@@ -1,3 +1,6 @@
+import type { Answer } from "../transport/answer.ts";
+import { withoutRepositoryScopes } from "./scope.ts";
+
 /** One authentication challenge, RFC 9110 section 11.3. */
 export interface Challenge {
   /** The scheme in lower case, such as `bearer`. */
@@ -49,4 +52,26 @@ export function parseChallenges(header: string | null): readonly Challenge[] {
     }
   }
   return challenges;
+}
+
+/** Returns whether a token is valid but lacks a scope (RFC 6750, section 3.1). */
+export function wantsMoreScope({ status, headers }: Answer): boolean {
+  if (status !== 401 && status !== 403) return false;
+  return parseChallenges(headers.get("www-authenticate")).some(({ parameters }) => {
+    return parameters.get("error") === "insufficient_scope";
+  });
+}
+
+/** Selects a challenge of a response; prefers a token with a valid realm. */
+export function chooseChallenge(answer: Answer): Challenge | undefined {
+  const challenges = parseChallenges(answer.headers.get("www-authenticate"));
+  const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
+  return bearer.find(({ parameters }) => URL.canParse(parameters.get("realm") ?? "")) ??
+    challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
+}
+
+/** Returns a challenge that suits requests for other repositories than the one it was sent for. */
+export function withoutRepositories({ scheme, parameters }: Challenge): Challenge {
+  const scope = withoutRepositoryScopes(parameters.get("scope") ?? "");
+  return { scheme, parameters: new Map([...parameters, ["scope", scope]]) };
 }

@@ -10,7 +10,11 @@ import type { Tls } from "../transport/http_client.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
-import { registryError, type RegistryErrorContext } from "../transport/registry_error.ts";
+import {
+  describeAnswer,
+  registryError,
+  type RegistryErrorContext,
+} from "../transport/registry_error.ts";
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 const DEFAULT_LIFETIME_S = 60;
@@ -53,6 +57,12 @@ export function tokenServer(realm: string | undefined, options: TokenServerOptio
   return url;
 }
 
+/** Response of a token server that rejects the credential, or anonymous access. */
+export interface TokenRefusal {
+  /** Its status, code and message. */
+  readonly refusal: string;
+}
+
 /** Parameters of a token request. */
 export interface TokenRequest {
   readonly realm: URL;
@@ -82,18 +92,18 @@ export interface Token {
  * Requests a token: by `POST` for an identity token (OAuth2), by `GET` with a user and password, or
  * anonymously.
  *
- * @returns The token, or `undefined` if the server rejects the credential or anonymous access.
+ * @returns The token, or the refusal if the server rejects the credential or anonymous access.
  */
 export async function requestToken(
   http: Http,
   clock: Clock,
   request: TokenRequest,
-): Promise<Token | undefined> {
+): Promise<Token | TokenRefusal> {
   const { auth, context } = request;
   using answer = await sendTokenRequest(http, request);
   const isRefusal = answer.status === 401 || answer.status === 403 ||
     (auth !== undefined && (answer.status === 400 || answer.status === 404));
-  if (isRefusal) return undefined;
+  if (isRefusal) return { refusal: describeAnswer(await registryError(answer, context)) };
   if (answer.status < 200 || answer.status > 299) throw await registryError(answer, context);
   return parseToken(await readBoundedBody(answer, MAX_TOKEN_BYTES, { limit: "token bytes" }), {
     now: clock.now(),

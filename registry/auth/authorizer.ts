@@ -8,9 +8,15 @@ import type { Tls } from "../transport/http_client.ts";
 import { isLoopback } from "../transport/private_address.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { SharedTasks } from "../transport/shared_task.ts";
-import { type Challenge, parseChallenges } from "./_challenge.ts";
-import type { Token } from "./_token.ts";
-import { mergeScopes } from "./scope.ts";
+import {
+  type Challenge,
+  chooseChallenge,
+  wantsMoreScope,
+  withoutRepositories,
+} from "./_challenge.ts";
+import { LoginAttempts } from "./_login_attempts.ts";
+import type { Token, TokenRefusal } from "./_token.ts";
+import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
 
 /**
  * Time after which a credential is looked up again if none was found, or if the server has
@@ -44,6 +50,12 @@ export interface AuthorizerOptions {
       onSkipped: (message: string) => void,
     ) => Promise<Credential | undefined>)
     | undefined;
+  /**
+   * Whether the server is the target of redirects, where the names of repositories may be others.
+   *
+   * @default {false}
+   */
+  readonly isRedirectTarget?: boolean | undefined;
   /** Sends an unauthenticated request to get a challenge. */
   readonly ping?: ((request: AuthorizedRequest) => Promise<Answer>) | undefined;
 }
@@ -64,6 +76,8 @@ interface Grant {
   readonly header: string;
   /** Credential of the grant; `undefined` if anonymous. */
   readonly credential: Credential | undefined;
+  /** Challenge of the server, for the next token. */
+  readonly challenge: Challenge;
   readonly refreshAt: number;
 }
 
@@ -75,10 +89,11 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #grants = new Map<string, Grant>();
   readonly #attempts = new Map<string, LoginAttempts>();
-  readonly #exchanges = new SharedTasks<Token | undefined>();
+  readonly #exchanges = new SharedTasks<Token | TokenRefusal>();
   /** Latest identity token of each credential whose token the server has replaced. */
   readonly #identityTokens = new Map<string, string>();
   #turn: Promise<unknown> = Promise.resolve();
+  /** Last challenge, for responses without one. */
   #challenge: Challenge | undefined;
   #isPinged = false;
 
@@ -97,6 +112,7 @@ export class Authorizer {
   ): Promise<Answer> {
     const known = await this.#current(request);
     let answer = await send(known?.header);
+    let rejection: Answer | undefined;
     try {
       // A token that worked before may have expired, whatever the status is.
       const isOver = isRefusal(answer, known) || (answer.status === 403 && known !== undefined);
@@ -107,7 +123,7 @@ export class Authorizer {
       for (const isAnonymous of allowAnonymous ? [false, true] : [false]) {
         let grant = await this.#obtain(request, answer, isAnonymous);
         if (grant === undefined) continue;
-        answer[Symbol.dispose]();
+        if (answer !== rejection) answer[Symbol.dispose]();
         answer = await send(grant.header);
         const wider = await this.#widen(request, answer, grant);
         if (wider !== undefined) {
@@ -116,15 +132,25 @@ export class Authorizer {
           answer = await send(grant.header);
         }
         if (!isRefusal(answer, grant)) {
+          rejection?.[Symbol.dispose]();
           this.#grants.set(request.scope, grant);
           return answer;
         }
         this.#grants.delete(request.scope);
-        if (grant.credential !== undefined) this.#reject(request, grant.credential, answer.status);
+        const { credential, challenge } = grant;
+        if (credential === undefined) continue;
+        // The registry knows the user, so anonymous clients may not write either.
+        if (answer.status === 403 && canWrite(request.scope)) return answer;
+        this.#reject(request, { credential, challenge }, answer.status);
+        rejection = answer;
       }
-      return answer;
+      if (rejection === undefined || rejection === answer) return answer;
+      // The response to the user says more than the one to an anonymous client.
+      answer[Symbol.dispose]();
+      return rejection;
     } catch (error) {
       answer[Symbol.dispose]();
+      rejection?.[Symbol.dispose]();
       throw error;
     }
   }
@@ -134,13 +160,17 @@ export class Authorizer {
     return this.#attemptsFor(scope).toString();
   }
 
+  /** Returns the response of the token server to the credential for a scope, if it rejected it. */
+  refusal(scope: string): string | undefined {
+    return this.#attemptsFor(scope).refusal;
+  }
+
   /** Returns a suitable grant, refreshed if necessary. */
   async #current(request: AuthorizedRequest): Promise<Grant | undefined> {
     const grant = this.#grants.get(request.scope);
     if (grant === undefined || this.#options.clock.now() < grant.refreshAt) return grant;
     this.#grants.delete(request.scope);
-    if (this.#challenge === undefined) return undefined;
-    const renewed = await this.#grant(request, this.#challenge, grant.credential);
+    const renewed = await this.#grant(request, grant.challenge, grant.credential);
     if (renewed !== undefined) this.#grants.set(request.scope, renewed);
     return renewed;
   }
@@ -149,11 +179,10 @@ export class Authorizer {
   async #widen(
     request: AuthorizedRequest,
     answer: Answer,
-    { credential }: Grant,
+    { credential, challenge }: Grant,
   ): Promise<Grant | undefined> {
     if (!wantsMoreScope(answer)) return undefined;
-    this.#challenge = chooseChallenge(answer) ?? this.#challenge;
-    return this.#challenge && await this.#grant(request, this.#challenge, credential);
+    return await this.#grant(request, this.#read(answer) ?? challenge, credential);
   }
 
   /**
@@ -167,8 +196,15 @@ export class Authorizer {
   ): Promise<boolean> {
     if (known !== undefined || (answer.status !== 403 && answer.status !== 404)) return false;
     if (await this.#credential(request) === undefined) return false;
-    this.#challenge = chooseChallenge(answer) ?? this.#challenge ?? await this.#ping(request);
-    return this.#challenge !== undefined;
+    const challenge = this.#read(answer) ?? this.#challenge ?? await this.#ping(request);
+    return challenge !== undefined;
+  }
+
+  /** Returns the challenge of a response, and keeps it for other requests. */
+  #read(answer: Answer): Challenge | undefined {
+    const challenge = chooseChallenge(answer);
+    if (challenge !== undefined) this.#challenge = withoutRepositories(challenge);
+    return challenge;
   }
 
   /** Requests the challenge for `/v2/`, once. */
@@ -176,7 +212,7 @@ export class Authorizer {
     if (this.#isPinged) return undefined;
     using pong = await this.#options.ping?.(request);
     this.#isPinged = true;
-    return pong && chooseChallenge(pong);
+    return pong && this.#read(pong);
   }
 
   async #obtain(
@@ -184,20 +220,20 @@ export class Authorizer {
     answer: Answer,
     isAnonymous: boolean,
   ): Promise<Grant | undefined> {
-    this.#challenge = chooseChallenge(answer) ?? this.#challenge;
-    if (this.#challenge === undefined) return undefined;
+    const challenge = this.#read(answer) ?? this.#challenge;
+    if (challenge === undefined) return undefined;
     const attempts = this.#attemptsFor(request.scope);
     if (isAnonymous) {
       // The server has already rejected anonymous access.
-      if (this.#challenge.scheme === "basic") return undefined;
+      if (challenge.scheme === "basic") return undefined;
       attempts.isAnonymous = true;
-      return await this.#grant(request, this.#challenge, undefined);
+      return await this.#grant(request, challenge, undefined);
     }
     const credential = await this.#credential(request);
     if (credential === undefined) return undefined;
     attempts.isTried = true;
-    const grant = await this.#grant(request, this.#challenge, credential);
-    if (grant === undefined) this.#reject(request, credential, undefined);
+    const grant = await this.#grant(request, challenge, credential);
+    if (grant === undefined) this.#reject(request, { credential, challenge }, undefined);
     return grant;
   }
 
@@ -224,11 +260,12 @@ export class Authorizer {
     const header = auth && authorization(auth);
     const asIs = auth?.registryToken !== undefined || challenge.scheme === "basic";
     if (asIs) {
-      return header === undefined ? undefined : { header, credential, refreshAt: Infinity };
+      if (header === undefined) return undefined;
+      return { header, credential, challenge, refreshAt: Infinity };
     }
     const token = await this.#exchange(request, challenge, auth);
     if (token === undefined) return undefined;
-    return { header: `Bearer ${token.token}`, credential, refreshAt: token.refreshAt };
+    return { header: `Bearer ${token.token}`, credential, challenge, refreshAt: token.refreshAt };
   }
 
   async #exchange(
@@ -248,7 +285,7 @@ export class Authorizer {
       );
       return undefined;
     }
-    const scopes = mergeScopes(request.scope, parameters.get("scope") ?? "");
+    const scopes = this.#scopes(request, parameters.get("scope") ?? "");
     const service = parameters.get("service");
     const key = JSON.stringify([realm, service, scopes, auth]);
     const context: RegistryErrorContext = {
@@ -257,7 +294,7 @@ export class Authorizer {
       registry: `the token server ${realm.host} of ${registry}`,
       now: clock.now(),
     };
-    return await this.#exchanges.run(
+    const token = await this.#exchanges.run(
       key,
       request.signal,
       async (signal) => {
@@ -274,6 +311,16 @@ export class Authorizer {
         });
       },
     );
+    if (!("refusal" in token)) return token;
+    if (auth !== undefined) this.#attemptsFor(request.scope).refusal = token.refusal;
+    return undefined;
+  }
+
+  /** Returns the scopes to request. Token servers may reject the whole request for an unknown one. */
+  #scopes({ scope, repository }: AuthorizedRequest, named: string): readonly string[] {
+    if (named !== "" && this.#options.isRedirectTarget) return mergeScopes(named);
+    // The repository that a challenge for `/v2/` names is an example (ghcr.io).
+    return mergeScopes(scope, repository === "" ? withoutRepositoryScopes(named) : named);
   }
 
   /**
@@ -282,11 +329,11 @@ export class Authorizer {
    */
   async #takeTurn(
     identityToken: string,
-    exchange: (latest: string) => Promise<Token | undefined>,
-  ): Promise<Token | undefined> {
+    exchange: (latest: string) => Promise<Token | TokenRefusal>,
+  ): Promise<Token | TokenRefusal> {
     const turn = this.#turn.catch(() => {}).then(async () => {
       const token = await exchange(this.#identityTokens.get(identityToken) ?? identityToken);
-      const next = token?.identityToken;
+      const next = "refusal" in token ? undefined : token.identityToken;
       if (next !== undefined) this.#identityTokens.set(identityToken, next);
       return token;
     });
@@ -314,14 +361,22 @@ export class Authorizer {
     return attempts;
   }
 
-  #reject(request: AuthorizedRequest, credential: Credential, status: number | undefined): void {
+  #reject(
+    request: AuthorizedRequest,
+    { credential, challenge }: Pick<Grant, "challenge"> & { readonly credential: Credential },
+    status: number | undefined,
+  ): void {
     const attempts = this.#attemptsFor(request.scope);
     if (attempts.isRejected) return;
     attempts.isRejected = true;
     attempts.retryAt = this.#retryAt;
-    const how = status === undefined ? "by its token server" : `(${status})`;
+    const why = status === undefined
+      ? `was rejected by its token server${attempts.refusal ? ` (${attempts.refusal})` : ""}`
+      : challenge.scheme === "basic" && status === 401
+      ? `was rejected (${status})`
+      : `does not give access (${status})`;
     request.onWarning?.(
-      `The credential for ${this.#options.registry} from ${credential.source} was rejected ${how}. ` +
+      `The credential for ${this.#options.registry} from ${credential.source} ${why}. ` +
         "Continuing without it",
     );
   }
@@ -331,50 +386,4 @@ function isRefusal(answer: Answer, grant: Grant | undefined): boolean {
   const { status } = answer;
   return status === 401 ||
     (status === 403 && (grant?.credential !== undefined || wantsMoreScope(answer)));
-}
-
-/** Returns whether a token is valid but lacks a scope (RFC 6750, section 3.1). */
-function wantsMoreScope({ status, headers }: Answer): boolean {
-  if (status !== 401 && status !== 403) return false;
-  return parseChallenges(headers.get("www-authenticate")).some(({ parameters }) => {
-    return parameters.get("error") === "insufficient_scope";
-  });
-}
-
-/** Selects a challenge of a response; prefers a token with a valid realm. */
-function chooseChallenge(answer: Answer): Challenge | undefined {
-  const challenges = parseChallenges(answer.headers.get("www-authenticate"));
-  const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
-  return bearer.find(({ parameters }) => URL.canParse(parameters.get("realm") ?? "")) ??
-    challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
-}
-
-/** Authentication attempts for one scope. */
-class LoginAttempts {
-  /** Places that could not be searched for credentials. */
-  readonly skipped: string[] = [];
-  credential: Credential | undefined;
-  /** Whether a credential has been looked up. */
-  isSearched = false;
-  /** Whether the credential was sent. */
-  isTried = false;
-  /** Whether the server rejected the credential. */
-  isRejected = false;
-  /** Time after which the attempts start again, in milliseconds since 1970. */
-  retryAt = Infinity;
-  /** Whether an anonymous token was requested. */
-  isAnonymous = false;
-
-  /** Describes the attempts for an error. */
-  toString(): string {
-    const tried = [
-      ...this.isAnonymous ? ["anonymous access"] : [],
-      ...this.isTried ? [`the credential from ${this.credential?.source}`] : [],
-    ];
-    return [
-      ...tried.length === 0 ? [] : [`tried ${tried.join(" and ")}`],
-      ...this.credential === undefined ? ["found no credential for it"] : [],
-      ...this.skipped,
-    ].join(", ");
-  }
 }

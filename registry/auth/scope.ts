@@ -37,3 +37,13 @@ export function mergeScopes(...scopes: readonly string[]): readonly string[] {
     set.size === 0 ? resource : `${resource}:${[...set].sort().join(",")}`
   ).sort();
 }
+
+/** Removes the scopes of repositories from a list that is separated by spaces. */
+export function withoutRepositoryScopes(scopes: string): string {
+  return scopes.split(/\s+/).filter((scope) => !scope.startsWith("repository:")).join(" ");
+}
+
+/** Returns whether scopes of repositories include more than to pull. */
+export function canWrite(scopes: string): boolean {
+  return scopes.split(/\s+/).some((scope) => /^repository:.+:.*(?:push|delete)/.test(scope));
+}

@@ -1,7 +1,6 @@
 import { Authorizer } from "../auth/authorizer.ts";
-import { LoginError, RegistryError, type RequestTask } from "../errors.ts";
+import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
-import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
 import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { Retry } from "../transport/retry.ts";
@@ -50,6 +49,7 @@ async function check(
   const task = { action: `log in to "${registry}"`, subject: registry };
   let isChallenged = false;
   let isKnown = false;
+  let refusal: string | undefined;
   const send = async (base: URL) => {
     const authorizer = new Authorizer({
       http,
@@ -63,7 +63,7 @@ async function check(
       find: () => Promise.resolve({ auth, source: "the login" }),
     });
     const request = { repository: "", scope: "", task, attempt, signal };
-    return await authorizer.authorize(request, async (header) => {
+    const answer = await authorizer.authorize(request, async (header) => {
       const headers: Record<string, string> = header === undefined ? {} : { authorization: header };
       const url = new URL(`${endpoint.root}/`, base);
       const answer = await http.send({ url, method: "GET", headers, tls, task, attempt, signal });
@@ -72,6 +72,8 @@ async function check(
       isKnown ||= answer.status !== 400 || base.protocol === "https:";
       return answer;
     });
+    refusal = authorizer.refusal(request.scope);
+    return answer;
   };
   const testTls = (base: URL) => speaksTls(base, { timeoutMs: http.stallTimeoutMs, signal });
   using answer = await firstAnswer(await basesToTry(endpoint, testTls), {
@@ -80,21 +82,29 @@ async function check(
     speaksTls: testTls,
     requiresTls: (url) => protocolError({ url, task, attempt: 1 }),
   });
-  if (answer.status !== 200) throw await failure(answer, registry, task, attempt, clock.now());
+  if (answer.status !== 200) {
+    const error = await registryError(answer, {
+      task,
+      registry,
+      attempt,
+      authentication: "",
+      now: clock.now(),
+    });
+    throw failure(error, refusal);
+  }
   return isChallenged;
 }
 
-async function failure(
-  answer: Answer,
-  registry: string,
-  task: RequestTask,
-  attempt: number,
-  now: number,
-): Promise<RegistryError> {
-  const error = await registryError(answer, { task, registry, attempt, authentication: "", now });
+/**
+ * Returns the error of a login.
+ *
+ * @param refusal Response of the token server, if it rejected the credential.
+ */
+function failure(error: RegistryError, refusal: string | undefined): RegistryError {
   const answered = describeAnswer(error);
   if (error.status === 401 || error.status === 403) {
-    return new LoginError(`the registry rejected the credential (${answered})`, {
+    const who = refusal === undefined ? "the registry" : "the token server of the registry";
+    return new LoginError(`${who} rejected the credential (${refusal ?? answered})`, {
       ...error,
       advice: "Check the user name and the password or token",
     });

@@ -287,6 +287,7 @@ export class Registry {
         isPlain: url.protocol === "http:",
         allowPrivate: endpoint.isPrivate,
         find: isHome ? find : undefined,
+        isRedirectTarget: !isHome,
         ping: isHome ? (request) => this.#ping(url, request) : undefined,
       });
       this.#authorizers.set(url.origin, authorizer);
@@ -323,14 +324,14 @@ export class Registry {
   }
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
-    const home = this.#base ?? answer.url;
+    const server = answer.redirected ? answer.url : this.#base ?? answer.url;
     const { registryError } = await import("../transport/registry_error.ts");
     return await registryError(answer, {
       task: request.task,
       registry: this.endpoint.registry,
       attempt,
       isWrite: request.method !== "GET" && request.method !== "HEAD",
-      authentication: this.#authorizer(home).describe(
+      authentication: this.#authorizer(server).describe(
         request.scope ?? pullScope(this.fullName(request.repository)),
       ),
       content: request.content,

@@ -90,7 +90,7 @@ export async function registryError(
 ): Promise<RegistryError> {
   const { status, headers } = answer;
   const { task, attempt, now, registry, authentication } = context;
-  const { code: registryCode, detail } = parseErrorBody(await readBody(answer));
+  const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(answer));
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
@@ -98,8 +98,10 @@ export async function registryError(
     REJECTIONS.has(registryCode ?? "");
   const isRefusal = isRejection || (status >= 400 && status < 500);
   const isTokenServer = authentication === undefined;
-  // The signed target of a redirect expires; the registry then returns a new one.
-  const isExpired = answer.redirected && isRefusal;
+  // Some registries redirect to another registry, others to a storage server.
+  const isOfStorage = answer.redirected && isOfRegistry !== true;
+  // The signed address at a storage server expires; the registry then returns a new one.
+  const isExpired = isOfStorage && isRefusal;
   const fields = {
     ...task,
     status,
@@ -116,24 +118,24 @@ export async function registryError(
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
   const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
   const says = quoted(detail);
-  const answered = `${registry} answered ${status}${named}${tried}`;
+  const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : registry;
+  const answered = `${who} answered ${status}${named}${tried}`;
   if (isRateLimit) return rateLimitError(answered, headers, fields, now);
   if (isTokenServer && isRefusal) {
     return new AuthError(`${answered}${says}`, { ...fields, advice: LOGIN_ADVICE });
   }
-  if (context.isWrite && isRefusal && !answer.redirected) {
+  if (context.isWrite && isRefusal && !isOfStorage) {
     return writeError(`${answered}${says}`, authentication, fields);
   }
-  if ((status === 401 || status === 403) && !answer.redirected) {
+  if ((status === 401 || status === 403) && !isOfStorage) {
     return new AuthError(
       `it does not exist or needs a login: ${answered}${says} (${authentication})`,
       { ...fields, advice: LOGIN_ADVICE },
     );
   }
   const words = `${status}${named}${tried}${says}`;
-  if (status === 404 && !answer.redirected) return notFoundError(words, context, fields);
-  const who = answer.redirected ? answer.url.host : registry;
-  return new RegistryError(`${who} answered ${words}`, fields);
+  if (status === 404 && !isOfStorage) return notFoundError(words, context, fields);
+  return new RegistryError(`${isOfStorage ? answer.url.host : who} answered ${words}`, fields);
 }
 
 /** Creates the error for a change that the registry refuses. */
@@ -228,11 +230,19 @@ async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promi
   }
 }
 
+/** Parts of the body of an error. */
+interface ErrorBody {
+  readonly code?: string | undefined;
+  readonly detail?: string | undefined;
+  /** Whether it has the form of the distribution specification. */
+  readonly isOfRegistry?: boolean;
+}
+
 /**
  * Parses errors of the distribution specification, the looser ones of token servers, and the text
  * or title of a page from an intermediary.
  */
-function parseErrorBody(text: string): { code?: string | undefined; detail?: string | undefined } {
+function parseErrorBody(text: string): ErrorBody {
   const body = parseIfJson(text);
   if (body === undefined) {
     if (/^\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]/.test(text)) return parseXmlError(text);
@@ -248,11 +258,12 @@ function parseErrorBody(text: string): { code?: string | undefined; detail?: str
     : undefined;
   const words = [entry.message, entry.error_description, entry.error, entry.details]
     .find((value) => typeof value === "string" && value !== "");
-  return { code, detail: words === undefined ? undefined : shorten(String(words)) };
+  const detail = words === undefined ? undefined : shorten(String(words));
+  return { code, detail, isOfRegistry: entries.length > 0 };
 }
 
 /** Parses errors of storage services; S3, GCS and Azure use the same elements. */
-function parseXmlError(text: string): { code?: string | undefined; detail?: string | undefined } {
+function parseXmlError(text: string): ErrorBody {
   const element = (name: string) => {
     return new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]?.trim();
   };

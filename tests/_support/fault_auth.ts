@@ -54,6 +54,8 @@ export interface TokenAuthOptions {
   readonly expiresIn?: number;
   /** Member of the response that contains the token. */
   readonly member?: "token" | "access_token" | "both";
+  /** Scopes that the token server refuses with 403, with any other that is requested. */
+  readonly unknownScopes?: RegExp;
   /** Scopes for which tokens are issued that the registry then refuses with 403. */
   readonly denied?: RegExp;
   /** Tokens that are valid without an exchange. */
@@ -88,6 +90,7 @@ export interface TokenAuth {
 export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
   const { users = {}, anonymous = true, service = "registry.test", replaceTokens } = options;
   const { uses = Infinity, expiresIn, member = "token", denied, registryTokens = [] } = options;
+  const { unknownScopes } = options;
   const { challenges = (usual) => [usual] } = options;
   const identityTokens = new Set(options.identityTokens);
   const tokens = new Map<string, { scopes: readonly string[]; left: number }>();
@@ -102,7 +105,8 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
     const scopes = query.getAll("scope").flatMap((scope) => scope.split(" ")).filter(Boolean);
     const user = post ? postUser(form) : userOf(request, users);
     const refused = user === undefined && (post || request.headers.has("authorization"));
-    const status = refused || user === undefined && !anonymous ? 401 : 200;
+    const isUnknown = scopes.some((scope) => unknownScopes?.test(scope));
+    const status = refused || user === undefined && !anonymous ? 401 : isUnknown ? 403 : 200;
     exchanges.push({
       method: request.method,
       scopes,
@@ -113,6 +117,7 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
       form: Object.fromEntries(form),
     });
     if (status === 401) return plain(401, {}, '{"details":"incorrect username or password"}');
+    if (status === 403) return plain(403, {}, '{"errors":[{"code":"DENIED","message":"no such"}]}');
     const token = `token-${++count}`;
     tokens.set(token, { scopes, left: uses });
     const used = form.get("refresh_token") ?? "";

@@ -455,7 +455,10 @@ Deno.test("RemoteClient retries without a credential whose token the registry re
 
   assertEquals(digest, scene.image.descriptor.digest);
   assertEquals(auth.exchanges.map(({ user }) => user), ["me", ""]);
-  assert(warnings[0]?.includes("/home/me/.docker/config.json was rejected (403)"), warnings[0]);
+  assert(
+    warnings[0]?.includes("/home/me/.docker/config.json does not give access (403)"),
+    warnings[0],
+  );
 });
 
 Deno.test("RemoteClient names the credential that was refused", async () => {

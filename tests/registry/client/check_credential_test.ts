@@ -14,17 +14,28 @@ import { testClient } from "../_client.ts";
 const RIGHT = { username: "ann", password: "pw" };
 const WRONG = { username: "ann", password: "wr0ng" };
 const USERS = { ann: "pw" };
+const OF_TOKEN_SERVER = "the token server of the registry rejected the credential " +
+  '(401, "incorrect username or password")';
 
 Deno.test.each([
-  { name: "Basic", fault: () => basicAuth(USERS) },
-  { name: "a token server", fault: () => tokenAuth({ users: USERS }).fault },
+  {
+    name: "Basic",
+    fault: () => basicAuth(USERS),
+    says: 'the registry rejected the credential (401 UNAUTHORIZED, "log in")',
+  },
+  {
+    name: "a token server",
+    fault: () => tokenAuth({ users: USERS }).fault,
+    says: OF_TOKEN_SERVER,
+  },
   {
     name: "a token server that refuses strangers",
     fault: () => tokenAuth({ users: USERS, anonymous: false }).fault,
+    says: OF_TOKEN_SERVER,
   },
 ])(
   "RemoteClient.checkCredential() accepts right and rejects wrong credentials with $name",
-  async ({ fault }) => {
+  async ({ fault, says }) => {
     await using registry = faultyRegistry(new MemoryContent(), [on({}, fault())]);
     using client = testClient();
 
@@ -37,8 +48,7 @@ Deno.test.each([
     assertEquals(error.status, 401);
     assertEquals(
       error.message,
-      `Cannot log in to "${registry.host}": the registry rejected the credential ` +
-        '(401 UNAUTHORIZED, "log in"). Check the user name and the password or token',
+      `Cannot log in to "${registry.host}": ${says}. Check the user name and the password or token`,
     );
   },
 );
