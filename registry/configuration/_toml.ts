@@ -1,4 +1,4 @@
-/** Thrown when text is not TOML, or uses a part of TOML that is not supported. */
+/** Thrown when text is not TOML. */
 export class TomlError extends Error {
   /** Number of the line, starting at 1. */
   readonly line: number;
@@ -11,8 +11,17 @@ export class TomlError extends Error {
   }
 }
 
-/** A value: a string, a boolean, an array or a table. */
-export type TomlValue = string | boolean | TomlArray | TomlTable;
+/** A value. */
+export type TomlValue = string | boolean | TomlScalar | TomlArray | TomlTable;
+
+/** A number or a date as text: no setting of the files that are read is one. */
+export class TomlScalar {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
 
 /** A value and its line. */
 export interface TomlItem {
@@ -66,11 +75,19 @@ const BASIC = /"((?:[^"\\\n]|\\[^\n])*)"/y;
 const LITERAL = /'([^'\n]*)'/y;
 const LONG_BASIC = /"""\n?((?:[^"\\]|\\[^]|"{1,2}(?!"))*"{0,2})"""(?!")/y;
 const LONG_LITERAL = /'''\n?((?:[^']|'{1,2}(?!'))*'{0,2})'''(?!')/y;
-const BOOLEAN = /(true|false)(?![A-Za-z0-9_-])/y;
+const BARE_VALUE = /[A-Za-z0-9_+.:-]+(?:(?<=\d{4}-\d\d-\d\d) \d[A-Za-z0-9.:+-]*)?/y;
+const BOOLEAN = /^(?:true|false)$/;
+const DIGITS = String.raw`\d+(?:_\d+)*`;
+const DECIMAL = String.raw`[+-]?(?!0[\d_])${DIGITS}(?:\.${DIGITS})?(?:[eE][+-]?${DIGITS})?`;
+const INTEGER = String.raw`0x[\dA-Fa-f]+(?:_[\dA-Fa-f]+)*|0o[0-7]+(?:_[0-7]+)*|0b[01]+(?:_[01]+)*`;
+const NUMBER = new RegExp(`^(?:${DECIMAL}|${INTEGER}|[+-]?(?:inf|nan))$`);
+const DATE = String.raw`\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])`;
+const TIME = String.raw`(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?`;
+const OFFSET = String.raw`(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)`;
+const MOMENT = new RegExp(`^(?:${DATE}(?:[Tt ]${TIME}${OFFSET}?)?|${TIME})$`);
 
 /**
- * Parses the part of TOML 1.0 that configuration files of registries use: tables, arrays of tables,
- * inline tables, arrays, all strings, booleans and comments. Rejects numbers and dates.
+ * Parses TOML 1.0.
  *
  * @throws {TomlError} If the text is something else; it has the line.
  */
@@ -182,14 +199,17 @@ class Parser {
     if (literal !== undefined) return literal[1] ?? "";
     const basic = this.#take(LONG_BASIC) ?? this.#take(BASIC);
     if (basic !== undefined) return this.#unescape(basic);
-    const boolean = this.#take(BOOLEAN);
-    if (boolean !== undefined) return boolean[1] === "true";
     if (this.#skip("[")) return this.#array(depth);
     if (this.#skip("{")) return this.#inlineTable(depth);
     if (/["']/.test(this.#text[this.#at] ?? "")) {
       throw new TomlError(this.#line, "the string has no end");
     }
-    throw this.#unexpected("a string, true, false, an array or a table");
+    const start = this.#at;
+    const bare = this.#take(BARE_VALUE)?.[0] ?? "";
+    if (BOOLEAN.test(bare)) return bare === "true";
+    if (NUMBER.test(bare) || MOMENT.test(bare)) return new TomlScalar(bare);
+    this.#at = start;
+    throw this.#unexpected("a value");
   }
 
   #array(depth: number): TomlArray {

@@ -3,6 +3,7 @@ import {
   parseToml,
   TomlArray,
   TomlError,
+  TomlScalar,
   TomlTable,
   type TomlValue,
 } from "../../../registry/configuration/_toml.ts";
@@ -10,6 +11,7 @@ import {
 /** Converts a value to plain data. */
 function plain(value: TomlValue): unknown {
   if (value instanceof TomlArray) return value.items.map(({ value }) => plain(value));
+  if (value instanceof TomlScalar) return value.text;
   if (!(value instanceof TomlTable)) return value;
   return Object.fromEntries([...value.items].map(([name, { value }]) => [name, plain(value)]));
 }
@@ -31,6 +33,11 @@ Deno.test.each([
   { text: "a = ''\nb = \"\"", data: { a: "", b: "" } },
   { text: "a = [ # one\n \"x\",\n\n ['y'], ]", data: { a: ["x", ["y"]] } },
   { text: "a = []\nb = {}", data: { a: [], b: {} } },
+  ...[
+    ..."0 +99 -17 1_000 0xDEAD_beef 0o755 0b1101 3.14 -0.01 5e+22 6.6E-34 inf -nan".split(" "),
+    ..."1979-05-27T07:32:00Z 1979-05-27t00:32:00.99-07:00 1979-05-27 07:32:00".split(" "),
+    "1979-05-27 07:32:00+01:00",
+  ].map((value) => ({ text: `a = ${value}\nb = [${value}]`, data: { a: value, b: [value] } })),
   { text: 'a = { b = "c", d.e = true }', data: { a: { b: "c", d: { e: true } } } },
   { text: '[a]\nb = "c"\n[ d . "e" ]\nf = "g"', data: { a: { b: "c" }, d: { e: { f: "g" } } } },
   { text: '[a.b]\nc = "1"\n[a]\nd = "2"', data: { a: { b: { c: "1" }, d: "2" } } },
@@ -45,9 +52,15 @@ Deno.test.each([
 Deno.test.each<{ text: string; line: number; problem: string }>([
   { text: "\n\na", line: 3, problem: '"=" is expected' },
   { text: "a =", line: 1, problem: "is expected before the end of the line" },
-  { text: "a = 1", line: 1, problem: "a string, true, false, an array or a table" },
-  { text: "a = 1979-05-27", line: 1, problem: "a string, true" },
-  { text: "a = trueish", line: 1, problem: "a string, true" },
+  ..."01 1__0 1_ _1 .5 5. 1e 0x 0xG 0b2 0X1 1.e5 1_.5 ++1 trueish True nul -true 1:00 25:00:00"
+    .split(" ")
+    .map((value) => ({
+      text: `a = ${value}`,
+      line: 1,
+      problem: `a value is expected before "${value}"`,
+    })),
+  ..."1979-13-01 1979-05-32 79-05-27 1979-05-27T24:00:00 1979-05-27T07:32".split(" ")
+    .map((value) => ({ text: `\na = ${value}`, line: 2, problem: "a value is expected" })),
   { text: 'a = "b" c', line: 1, problem: "the end of the line is expected" },
   { text: '\na = "b', line: 2, problem: "the string has no end" },
   { text: 'a = "b\nc"', line: 1, problem: "the string has no end" },
