@@ -178,7 +178,11 @@ export type { Index, Manifest, ManifestDocument } from "./spec/image/manifest.ts
 export { formatPlatform, parsePlatform, type Platform } from "./spec/platform.ts";
 export type { Expectation } from "./spec/verifier.ts";
 export type { ArtifactFile, PackArtifactOptions } from "./store/artifacts/artifact_content.ts";
-export type { TrustedKey, TrustedSigner } from "./store/attachments/trusted_signer.ts";
+export type {
+  TrustedIdentity,
+  TrustedKey,
+  TrustedSigner,
+} from "./store/attachments/trusted_signer.ts";
 export { ContentStore } from "./store/content/content_store.ts";
 export type {
   ContentStoreOptions,

@@ -209,12 +209,18 @@ Deno.test("deno compile includes every folder of modules that load lazily", asyn
   assertEquals(include, [...folders].sort());
 });
 
-Deno.test("bcryptjs has one version in deno.json and in the module that loads it", async () => {
-  const { imports } = await readConfig();
-  const loader = modules.find(({ path }) => path === "registry/server/_bcrypt.ts");
+Deno.test.each([
+  { name: "bcryptjs", path: "registry/server/_bcrypt.ts" },
+  { name: "@sigstore/bundle", path: "store/attachments/_identity_verifier.ts" },
+  { name: "@sigstore/protobuf-specs", path: "store/attachments/_identity_verifier.ts" },
+  { name: "@sigstore/tuf", path: "store/attachments/_identity_verifier.ts" },
+  { name: "@sigstore/verify", path: "store/attachments/_identity_verifier.ts" },
+])("$name has one version in deno.json and in the module that loads it", async (library) => {
+  const specifier = (await readConfig()).imports[library.name];
+  const loader = modules.find(({ path }) => path === library.path);
 
-  assert(imports.bcryptjs !== undefined);
-  assert(loader?.source.includes(`"${imports.bcryptjs}"`));
+  assert(specifier !== undefined);
+  assert(loader?.source.includes(`"${specifier}"`) || loader?.source.includes(`"${specifier}/`));
 });
 
 interface Config {

@@ -10,7 +10,9 @@ import { readOptionFile } from "./option_file.ts";
  *
  * @throws {UsageError} If the file of the key cannot be read, or is not a public key.
  */
-export async function readSigner({ key: path }: SignerOption): Promise<TrustedSigner> {
+export async function readSigner(option: SignerOption): Promise<TrustedSigner> {
+  if ("identity" in option) return option;
+  const { key: path } = option;
   const key = await readOptionFile("--verify", path);
   try {
     keyVerifier(key);

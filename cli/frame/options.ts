@@ -14,11 +14,11 @@ export interface CommonOptions {
   readonly json?: true | undefined;
 }
 
-/** The signer that an image must have. */
-export interface SignerOption {
-  /** File with a public key. */
-  readonly key: string;
-}
+/** The signer that an image must have: the owner of the public key in a file, or an identity. */
+export type SignerOption = { readonly key: string } | {
+  readonly identity: string | RegExp;
+  readonly issuer: string;
+};
 
 /** Options of the commands that reach a registry. */
 export interface RegistryOptions {
@@ -75,9 +75,10 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
   ],
   [
     "verify",
-    "--verify <key=file>",
-    "refuse an image without a signature of this public key, as made by cosign",
-    { parse: parseSigner, examples: ["key="] },
+    "--verify <signer>",
+    "refuse an image without a cosign signature of key=FILE, or of identity=NAME,issuer=URL " +
+    "or identity-regexp=REGEXP,issuer=URL",
+    { parse: parseSigner, examples: ["key=", "identity=", "identity-regexp="] },
   ],
   [
     "login",
@@ -267,7 +268,20 @@ function parsePolicy(text: string): ImagePullPolicy {
 function parseSigner(text: string): SignerOption {
   const [, key] = /^key=(.+)$/s.exec(text) ?? [];
   if (key !== undefined) return { key };
-  throw new SyntaxError("it must be key=FILE, such as key=cosign.pub");
+  const [, isRegExp, identity, issuer] = /^identity(-regexp)?=(.+),issuer=([^,]+)$/s.exec(text) ??
+    [];
+  if (identity === undefined || issuer === undefined) {
+    throw new SyntaxError("it must be key=FILE or identity=NAME,issuer=URL");
+  }
+  return { identity: isRegExp === undefined ? identity : parseRegExp(identity), issuer };
+}
+
+function parseRegExp(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new SyntaxError("it must have a regular expression after identity-regexp=");
+  }
 }
 
 /** Checks a platform and keeps its text; the library fills in defaults. */

@@ -54,7 +54,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "artifact": 'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
   "layer-type": 'Copy the image with "oci copy"; only tar archives can be unpacked',
   "unsigned": "Ask its owner to sign it with cosign",
-  "signature": "Check the key of --verify; if it is right, do not use the image",
+  "signature": "Check the signer of --verify; if it is right, do not use the image",
   "limit": ({ option }) => {
     return option === undefined
       ? undefined

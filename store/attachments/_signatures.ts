@@ -1,4 +1,4 @@
-import type { Digest } from "../../spec/digest.ts";
+import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import { digestName } from "../../spec/digest_algorithm.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
@@ -38,6 +38,8 @@ export interface Signature {
   readonly signed: Uint8Array;
   /** Signatures over them; one of them must be valid. */
   readonly signatures: readonly Uint8Array[];
+  /** Returns a bundle of Sigstore with the signature and its certificate, if there is one. */
+  bundle(): Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A signature that has not been read yet. */
@@ -87,8 +89,59 @@ function readSimpleSigning(
   // As in cosign, the name in it does not count, so that a copy of an image stays signed.
   const signed = critical.at("image").at("docker-manifest-digest");
   if (signed.string() !== digest) signed.fail(`${digest}, the digest of the image`);
-  const signature = readBase64(new JsonReader(annotations, "annotations").at(SIGNATURE));
-  return { signed: payload, signatures: [signature] };
+  const json = new JsonReader(annotations ?? {}, "annotations");
+  const signature = readBase64(json.at(SIGNATURE));
+  return {
+    signed: payload,
+    signatures: [signature],
+    bundle: () => taggedBundle(json, payload, signature),
+  };
+}
+
+/** Makes a bundle of the certificate and the log entry in the annotations, if they are there. */
+function taggedBundle(
+  annotations: JsonReader,
+  payload: Uint8Array<ArrayBuffer>,
+  signature: Uint8Array<ArrayBuffer>,
+): ReturnType<Signature["bundle"]> {
+  const certificate = annotations.maybe("dev.sigstore.cosign/certificate")?.string();
+  const entry = annotations.maybe("dev.sigstore.cosign/bundle");
+  if (certificate === undefined || entry === undefined) return undefined;
+  const json = JsonReader.parse(new TextEncoder().encode(entry.string()), entry.path);
+  const log = json.at("Payload");
+  const body = log.at("body");
+  const { kind, apiVersion } = JsonReader.parse(readBase64(body), body.path).object();
+  const pem = /-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/.exec(certificate);
+  return {
+    mediaType: `${BUNDLE}+json;version=0.1`,
+    verificationMaterial: {
+      x509CertificateChain: { certificates: [{ rawBytes: pem?.[1]?.replaceAll(/\s/g, "") }] },
+      tlogEntries: [{
+        logIndex: String(log.at("logIndex").count()),
+        logId: { keyId: fromHex(log.at("logID")).toBase64() },
+        kindVersion: { kind, version: apiVersion },
+        integratedTime: String(log.at("integratedTime").count()),
+        inclusionPromise: { signedEntryTimestamp: json.at("SignedEntryTimestamp").string() },
+        canonicalizedBody: body.string(),
+      }],
+    },
+    messageSignature: messageSignatureOf(payload, signature),
+  };
+}
+
+function fromHex(json: JsonReader): Uint8Array<ArrayBuffer> {
+  const text = json.string();
+  return /^(?:[0-9a-f]{2})+$/i.test(text) ? Uint8Array.fromHex(text) : json.fail("hexadecimal");
+}
+
+/** Returns the JSON of a signature over bytes. */
+function messageSignatureOf(
+  signed: Uint8Array<ArrayBuffer>,
+  signature: Uint8Array<ArrayBuffer>,
+): { readonly messageDigest: { readonly digest: string }; readonly signature: string } {
+  const digest = Uint8Array.fromHex(digestHex(digestOf(signed))).toBase64();
+  const messageDigest = { algorithm: "SHA2_256", digest };
+  return { messageDigest, signature: signature.toBase64() };
 }
 
 /** Lists the sigstore bundles whose manifests refer to the image. */
@@ -123,16 +176,37 @@ async function readBundleBytes(
 function readBundle(bytes: Uint8Array, { descriptor, bytes: image }: SignedDocument): Signature {
   const { digest } = descriptor;
   const json = JsonReader.parse(bytes, "bundle");
+  const head = {
+    mediaType: json.maybe("mediaType")?.value(),
+    verificationMaterial: json.maybe("verificationMaterial")?.value(),
+  };
+  // The bundles are made anew, so that what is verified is what was read.
   const plain = json.maybe("messageSignature");
   // It signs the bytes of the manifest, and so the image.
   if (plain !== undefined) {
-    return { signed: image, signatures: [readBase64(plain.at("signature"))] };
+    const signature = readBase64(plain.at("signature"));
+    const messageSignature = messageSignatureOf(image, signature);
+    const given = plain.maybe("messageDigest")?.maybe("digest");
+    if (given !== undefined && given.value() !== messageSignature.messageDigest.digest) {
+      given.fail("that of the image");
+    }
+    return {
+      signed: image,
+      signatures: [signature],
+      bundle: () => ({ ...head, messageSignature }),
+    };
   }
   const member = json.at("dsseEnvelope");
   const envelope = readEnvelope(member);
-  if (envelope.payloadType !== IN_TOTO) member.at("payloadType").fail(`"${IN_TOTO}"`);
-  if (!parseStatement(envelope.payload).isAbout(digest)) {
+  const { payloadType, payload, signatures } = envelope;
+  if (payloadType !== IN_TOTO) member.at("payloadType").fail(`"${IN_TOTO}"`);
+  if (!parseStatement(payload).isAbout(digest)) {
     member.at("payload").fail(`a statement about ${digest}`);
   }
-  return { signed: signedBytesOf(envelope), signatures: envelope.signatures };
+  const dsseEnvelope = {
+    payloadType,
+    payload: payload.toBase64(),
+    signatures: signatures.map((signature) => ({ sig: signature.toBase64() })),
+  };
+  return { signed: signedBytesOf(envelope), signatures, bundle: () => ({ ...head, dsseEnvelope }) };
 }

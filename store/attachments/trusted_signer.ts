@@ -7,5 +7,26 @@ export interface TrustedKey {
   readonly key: string;
 }
 
+/**
+ * A signer who is known by the identity in a certificate of Sigstore ("keyless" signing), such as a
+ * workflow or a person.
+ */
+export interface TrustedIdentity {
+  /**
+   * Identity, which is a URI or an email address in the certificate, such as
+   * `https://github.com/owner/app/.github/workflows/release.yml@refs/tags/v1`. A regular expression
+   * must match all of it.
+   */
+  readonly identity: string | RegExp;
+  /** URL of the service that identified the signer: the issuer of OpenID Connect. */
+  readonly issuer: string;
+  /**
+   * Keys and certificates to trust, as the content of a `trusted_root.json`.
+   *
+   * @default Those of the public instance of Sigstore.
+   */
+  readonly trustedRoot?: string | undefined;
+}
+
 /** Whose signature an image must have. */
-export type TrustedSigner = TrustedKey;
+export type TrustedSigner = TrustedKey | TrustedIdentity;

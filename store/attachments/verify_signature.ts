@@ -65,7 +65,7 @@ export async function verifySignature(
   options: VerifySignatureOptions = {},
 ): Promise<void> {
   const { name = document.descriptor.digest, signal } = options;
-  const isValid = keyVerifier(signer.key);
+  const faultOf = await signatureCheck(signer);
   const reasons: string[] = [];
   const attempt = async (verify: () => Promise<boolean>): Promise<boolean> => {
     signal?.throwIfAborted();
@@ -78,10 +78,9 @@ export async function verifySignature(
     }
   };
   const verifyOne = async (candidate: SignatureCandidate): Promise<boolean> => {
-    const { signed, signatures }: Signature = await candidate.read();
-    if (signatures.some((signature) => isValid(signed, signature))) return true;
-    reasons.push("it does not match the key");
-    return false;
+    const fault = faultOf(await candidate.read());
+    if (fault !== undefined) reasons.push(fault);
+    return fault === undefined;
   };
   let count = 0;
   for (const source of sources) {
@@ -99,6 +98,21 @@ export async function verifySignature(
     }
   }
   throw new SignatureError(name, count, [...new Set(reasons)]);
+}
+
+/** Returns a function that says what is wrong with a signature, if anything. */
+async function signatureCheck(
+  signer: TrustedSigner,
+): Promise<(signature: Signature) => string | undefined> {
+  if ("identity" in signer) {
+    const { identityVerifier } = await import("./_identity_verifier.ts");
+    return await identityVerifier(signer);
+  }
+  const isValid = keyVerifier(signer.key);
+  return ({ signed, signatures }) => {
+    const isFromKey = signatures.some((signature) => isValid(signed, signature));
+    return isFromKey ? undefined : "it does not match the key";
+  };
 }
 
 /** Whether an error is a fault of attached content rather than of the network or the disk. */

@@ -127,7 +127,8 @@ function touched(
   const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
   const { output = directory, authfile } = options;
   const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd, verify } = options;
-  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd, verify?.key]
+  const key = verify !== undefined && "key" in verify ? verify.key : undefined;
+  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd, key]
     .concat(archives.filter((path) => path !== "-"));
   return {
     files: files.filter((file) => file !== undefined),

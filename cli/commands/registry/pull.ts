@@ -32,6 +32,7 @@ Examples:
   oci pull --unpack alpine:3.20
   oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
   oci pull --verify key=cosign.pub ghcr.io/owner/app:1
+  oci pull --verify identity=ann@example.com,issuer=https://accounts.google.com ghcr.io/owner/app:1
   oci pull oci:./layout:v1
   oci pull --user ci --password-stdin registry.example/app:1 < token
   oci pull --progress json alpine:3.20 2> progress.ndjson`);

@@ -10,6 +10,7 @@ import {
   signatureTag,
   signTagged,
 } from "../../_support/signing.ts";
+import { IDENTITY, ISSUER, makeSigstore } from "../../_support/sigstore.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
@@ -80,6 +81,33 @@ Deno.test.each<{ readonly way: Way; readonly image: Built }>([
   const lookUp = seen.findIndex((line) => line.includes(signatureTag(digest)));
   assert(lookUp >= 0 && lookUp < seen.findIndex(isLayer), seen.join("\n"));
 });
+
+Deno.test.each<{ readonly way: Way }>([{ way: "tag" }, { way: "bundle" }])(
+  "pull() accepts and refuses an identity in a $way",
+  async ({ way }) => {
+    await using scene = await makeScene();
+    const { name, options, registry } = scene;
+    const sigstore = makeSigstore();
+    const { descriptor } = IMAGE;
+    const [tag, built] = way === "tag"
+      ? [signatureTag(descriptor.digest), buildTagged([sigstore.signTagged(descriptor.digest)])]
+      : ["none", buildReferrer(descriptor, sigstore.messageBundle(IMAGE))];
+    await pushBuilt(registry, `a/b:${tag}`, built);
+    registry.forget();
+    const verify = { identity: IDENTITY, issuer: ISSUER, trustedRoot: sigstore.trustedRoot };
+    const others = { ...verify, identity: /.*\/other\/.*/ };
+
+    await assertRejects(
+      () => pull(name, { ...options, verify: others }),
+      SignatureError,
+      `its signature is not valid: it is of "${IDENTITY}"`,
+    );
+    assertEquals([scene.layers(), await scene.references()], [0, 0]);
+    const { digest } = await pull(name, { ...options, verify });
+
+    assertEquals(digest, descriptor.digest);
+  },
+);
 
 Deno.test("pull() refuses an unsigned image before it requests a layer or stores a name", async () => {
   await using scene = await makeScene();

@@ -129,12 +129,12 @@ const ROWS: readonly Row[] = [
   {
     error: new SignatureError("a.io/b:1", 0, ["it is so"]),
     line: 'cannot verify "a.io/b:1": its signatures cannot be read: it is so. ' +
-      "Check the key of --verify; if it is right, do not use the image",
+      "Check the signer of --verify; if it is right, do not use the image",
   },
   {
     error: new SignatureError("a.io/b:1", 4, ["1", "2", "3", "4"]),
     line: 'cannot verify "a.io/b:1": none of its 4 signatures is valid: 1; 2; 3; …. ' +
-      "Check the key of --verify; if it is right, do not use the image",
+      "Check the signer of --verify; if it is right, do not use the image",
   },
   {
     error: facts("layer-type"),

@@ -247,6 +247,11 @@ const HOSTILE_BUNDLES: readonly {
   {
     what: "over the manifest of another image",
     bundle: messageBundle(KEY, OTHER),
+    reason: "it must be that of the image",
+  },
+  {
+    what: "over another manifest without its digest",
+    bundle: { messageSignature: { signature: KEY.sign(OTHER.bytes).toBase64() } },
     reason: "it does not match the key",
   },
   {

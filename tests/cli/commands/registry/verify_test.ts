@@ -41,10 +41,21 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
     ["pull", "--verify=cosign.pub", name("signed")],
     ["pull", `--verify=key=${dir.join("none")}`, name("signed")],
     ["pull", `--verify=key=${Deno.execPath()}`, name("signed")],
+    ["pull", "--verify=identity=ann@example.com", name("signed")],
+    ["pull", "--verify=identity-regexp=(,issuer=https://a.example", name("signed")],
   ];
+  const keyless = ["pull", "--verify=identity=a,b,issuer=https://a.example", name("signed")];
 
   const results = await runOciBatch(
-    [...commands("unsigned"), run, ["images", "--json"], wrong, ...commands("signed"), ...hostile]
+    [
+      ...commands("unsigned"),
+      run,
+      ["images", "--json"],
+      wrong,
+      ...commands("signed"),
+      ...hostile,
+      keyless,
+    ]
       .map(([command = "", ...rest]) => [command, "-q", ...rest]),
     { env: { OCI_STORE: dir.join("store") } },
   );
@@ -62,12 +73,21 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
   assertEquals(results[7]?.code, 1);
   assertStringIncludes(
     results[7]?.stderr ?? "",
-    "none of its 2 signatures is valid: it does not match the key. Check the key of --verify",
+    "none of its 2 signatures is valid: it does not match the key. Check the signer of --verify",
   );
   assertEquals(results.slice(8, 13).map(({ code }) => code), [0, 0, 0, 0, 0]);
-  assertEquals(results.slice(13).map(({ code }) => code), [2, 2, 2]);
-  assertStringIncludes(results[13]?.stderr ?? "", "it must be key=FILE");
+  assertEquals(results.slice(13).map(({ code }) => code), [2, 2, 2, 2, 2, 1]);
+  assertStringIncludes(
+    results[13]?.stderr ?? "",
+    "it must be key=FILE or identity=NAME,issuer=URL",
+  );
   assertStringIncludes(results[15]?.stderr ?? "", "it is not a public key in PEM");
+  assertStringIncludes(results[16]?.stderr ?? "", "it must be key=FILE or identity=NAME");
+  assertStringIncludes(results[17]?.stderr ?? "", "it must have a regular expression");
+  assertStringIncludes(
+    results[18]?.stderr ?? "",
+    "none of its 2 signatures is valid: it has no certificate",
+  );
   assertEquals((await registry.content.resolve("copy", "signed"))?.digest, digest);
   assertEquals(await registry.content.resolve("copy", "unsigned"), undefined);
 });

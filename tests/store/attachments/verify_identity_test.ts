@@ -1,0 +1,193 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import crypto from "node:crypto";
+import type { NamedSource } from "../../../spec/mod.ts";
+import { verifySignature } from "../../../store/attachments/verify_signature.ts";
+import { SignatureError } from "../../../store/errors.ts";
+import { buildImage, type Built } from "../../_support/image.ts";
+import {
+  buildReferrer,
+  buildTagged,
+  makeKey,
+  signatureTag,
+  signTagged,
+  type TaggedSignature,
+} from "../../_support/signing.ts";
+import { IDENTITY, ISSUER, makeSigstore, type SignerOptions } from "../../_support/sigstore.ts";
+import { file, tar } from "../../_support/tar.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
+const OTHER = buildImage({ layers: [tar(file("a", "b"))] });
+const { digest: DIGEST } = IMAGE.descriptor;
+const SIGSTORE = makeSigstore();
+const { trustedRoot } = SIGSTORE;
+const SIGNER = { identity: IDENTITY, issuer: ISSUER, trustedRoot };
+
+/** A place with signatures of the image. */
+function sourceOf(
+  { tagged = [], bundles = [] }: {
+    readonly tagged?: readonly TaggedSignature[];
+    readonly bundles?: readonly unknown[];
+  },
+): NamedSource {
+  const root = tagged.length === 0 ? undefined : buildTagged(tagged);
+  const referrers = bundles.map((bundle) => buildReferrer(IMAGE.descriptor, bundle));
+  const all: readonly Built[] = [...root === undefined ? [] : [root], ...referrers];
+  const blobs = new Map(all.flatMap((built) => [...built.blobs]));
+  return {
+    fetch: ({ digest }) => {
+      const bytes = blobs.get(digest)?.bytes;
+      return Promise.resolve(new Blob(bytes === undefined ? [] : [bytes]).stream());
+    },
+    resolve: (tag) => Promise.resolve(tag === signatureTag(DIGEST) ? root?.descriptor : undefined),
+    referrers: () => {
+      const artifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+      return Promise.resolve(referrers.map(({ descriptor }) => ({ ...descriptor, artifactType })));
+    },
+  };
+}
+
+type Way = "tag" | "statement" | "manifest";
+
+function signed(way: Way, signer?: SignerOptions, by = SIGSTORE, image: Built = IMAGE) {
+  const { digest } = image.descriptor;
+  if (way === "tag") return sourceOf({ tagged: [by.signTagged(digest, signer)] });
+  const bundle = way === "statement"
+    ? by.envelopeBundle(digest, signer)
+    : by.messageBundle(image, signer);
+  return sourceOf({ bundles: [bundle] });
+}
+
+async function reasonsOf(source: NamedSource, signer = SIGNER): Promise<string | undefined> {
+  try {
+    await verifySignature([source], IMAGE, signer);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SignatureError) return error.reasons.join("; ");
+    throw error;
+  }
+}
+
+for (const way of ["tag", "statement", "manifest"] as const) {
+  Deno.test(`verifySignature() accepts an identity whose signature is over the ${way}`, async () => {
+    const mail = { identity: "ann@example.com", issuer: "https://accounts.example" };
+
+    assertEquals(await reasonsOf(signed(way)), undefined);
+    assertEquals(await reasonsOf(signed(way, mail), { ...mail, trustedRoot }), undefined);
+    assertEquals(
+      await reasonsOf(signed(way), {
+        ...SIGNER,
+        identity: /https:\/\/github\.com\/owner\/.+|x/ as never,
+      }),
+      undefined,
+    );
+  });
+
+  Deno.test(`verifySignature() refuses other signers of the ${way}`, async () => {
+    const source = signed(way);
+    const refusals = [
+      [{ ...SIGNER, identity: `${IDENTITY}x` }, `it is of "${IDENTITY}"`],
+      [{ ...SIGNER, identity: IDENTITY.slice(1) }, `it is of "${IDENTITY}"`],
+      [{ ...SIGNER, identity: /owner\/app/ as never }, `it is of "${IDENTITY}"`],
+      [{ ...SIGNER, identity: /https:|x/ as never }, `it is of "${IDENTITY}"`],
+      [{ ...SIGNER, issuer: `${ISSUER}.evil` }, `its issuer is "${ISSUER}"`],
+    ] as const;
+
+    for (const [signer, reason] of refusals) {
+      assertEquals(await reasonsOf(source, signer), reason);
+    }
+  });
+
+  Deno.test(`verifySignature() refuses an untrusted certificate of the ${way}`, async () => {
+    const sources = {
+      "of another instance": signed(way, {}, makeSigstore()),
+      "that is not logged": signed(way, { isLogged: false }),
+      "that had expired": signed(way, { from: Date.UTC(2025, 11, 31) }),
+      "of the public instance": signed(way),
+    };
+
+    for (const [what, source] of Object.entries(sources)) {
+      const isPublic = what === "of the public instance";
+      const signer = isPublic ? { ...SIGNER, trustedRoot: undefined as never } : SIGNER;
+      const reason = await reasonsOf(source, signer);
+      assertStringIncludes(
+        reason ?? what,
+        "its certificate, log entry or timestamp is not valid (",
+      );
+    }
+  });
+
+  Deno.test(`verifySignature() refuses a signature of another image over the ${way}`, async () => {
+    const reason = await reasonsOf(signed(way, {}, SIGSTORE, OTHER));
+
+    assertStringIncludes(reason ?? "", way === "manifest" ? "that of the image" : DIGEST);
+  });
+}
+
+Deno.test("verifySignature() refuses a signature of a key if it requires an identity", async () => {
+  const source = sourceOf({ tagged: [signTagged(makeKey(), DIGEST)] });
+
+  assertEquals(await reasonsOf(source), "it has no certificate");
+});
+
+Deno.test("verifySignature() verifies the content that it read, and no other in the bundle", async () => {
+  const { messageSignature } = SIGSTORE.messageBundle(IMAGE);
+  const { messageSignature: others } = SIGSTORE.messageBundle(OTHER);
+  const { signature } = others as { readonly signature: string };
+  const statement = SIGSTORE.envelopeBundle(OTHER.descriptor.digest);
+  const bundles = [
+    { ...statement, messageSignature },
+    { ...statement, messageSignature: { signature } },
+    { ...SIGSTORE.messageBundle(OTHER), messageSignature, dsseEnvelope: statement.dsseEnvelope },
+  ];
+
+  for (const bundle of bundles) {
+    assertStringIncludes(await reasonsOf(sourceOf({ bundles: [bundle] })) ?? "", "is not valid");
+  }
+});
+
+/** Replaces a member of the log entry in the annotations of a signature. */
+function forged(members: Readonly<Record<string, unknown>>): TaggedSignature {
+  const signature = SIGSTORE.signTagged(DIGEST);
+  const key = "dev.sigstore.cosign/bundle";
+  const { SignedEntryTimestamp, Payload } = JSON.parse(signature.annotations[key] ?? "");
+  const value = JSON.stringify({ SignedEntryTimestamp, Payload: { ...Payload, ...members } });
+  return { ...signature, annotations: { ...signature.annotations, [key]: value } };
+}
+
+Deno.test.each([
+  { members: { integratedTime: 1 }, reason: "is not valid" },
+  { members: { logIndex: 5 }, reason: "is not valid" },
+  { members: { logID: "00" }, reason: "is not valid" },
+  { members: { logID: "zz" }, reason: "it must be hexadecimal" },
+  { members: { body: "%" }, reason: "it must be base64" },
+  { members: { body: btoa("{}") }, reason: "is not valid" },
+])("verifySignature() refuses a log entry with $members", async ({ members, reason }) => {
+  assertStringIncludes(
+    await reasonsOf(sourceOf({ tagged: [forged(members)] })) ?? "",
+    reason,
+  );
+});
+
+Deno.test("verifySignature() rejects a trusted root that is not JSON", async () => {
+  const signer = { ...SIGNER, trustedRoot: "{" };
+
+  await assertRejects(() => reasonsOf(signed("tag"), signer), SyntaxError);
+});
+
+Deno.test("verifySignature() makes up for the missing default of crypto.verify()", async () => {
+  const { verify } = crypto;
+  const { privateKey, publicKey } = crypto.generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const bytes = new Uint8Array(1);
+  const signature = crypto.sign("sha256", bytes, privateKey);
+
+  // Node has a default. Once Deno has one, too, the replacement can go.
+  assertThrows(() => verify(undefined, bytes, publicKey, signature), TypeError);
+  assertEquals(await reasonsOf(signed("tag")), undefined);
+  assert(crypto.verify === verify);
+});
