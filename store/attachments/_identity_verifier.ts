@@ -113,10 +113,10 @@ async function load(
     return [bundles, verify, TrustedRoot.fromJSON(JSON.parse(text))];
   } catch (cause) {
     if (cause instanceof SyntaxError) throw cause;
-    throw new OciError(`the libraries of Sigstore cannot be loaded: ${describeError(cause)}`, {
+    throw new OciError("the npm packages of Sigstore cannot be loaded", {
       cause,
       action: "verify certificates",
-      advice: "Let Deno download npm packages once, or verify signatures by key",
+      advice: "Let Deno download them once, or verify signatures by key",
     });
   }
 }

@@ -25,6 +25,10 @@ export function define(command: Command): Command {
   return addRegistryOptions(described, { features: VERIFYING }).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
 
+With --verify, looks for signatures in the store, and then where the image comes from. An identity
+is a URI or an email address in the certificate of the signer; a regular expression must match all
+of it. "oci copy --store DIR --with-referrers" brings the signatures of an image into a store.
+
 Examples:
   oci pull alpine:3.20
   oci pull --platform linux/arm64 ghcr.io/owner/app:1

@@ -4,12 +4,18 @@ import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
 import { faultyRegistry } from "../../../_support/faulty_registry.ts";
-import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { blobOf, buildImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
-import { buildTagged, makeKey, signatureTag, signTagged } from "../../../_support/signing.ts";
+import {
+  buildTagged,
+  makeKey,
+  manifestOf,
+  signatureTag,
+  signTagged,
+} from "../../../_support/signing.ts";
 import { linuxTest } from "../../../_support/skip.ts";
-import { fifo, file, hardlink, symlink, tar } from "../../../_support/tar.ts";
+import { fifo, file, hardlink, symlink, tar, toUint8Array } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 
 const IMAGE = buildImage({
@@ -60,20 +66,23 @@ Deno.test.each([
   );
 });
 
-Deno.test("oci permissions serves a pull that verifies a signature", async () => {
+Deno.test("oci permissions serves commands that read signatures and SBOMs", async () => {
   await using dir = await makeTempDir();
   const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
   const key = makeKey();
   await Deno.writeTextFile(dir.join("cosign.pub"), key.pem);
   const { digest } = IMAGE.descriptor;
+  const sbom = blobOf("text/spdx", toUint8Array("SPDXVersion: SPDX-2.3"));
   const content = new MemoryContent().add("app", "1", IMAGE)
-    .add("app", signatureTag(digest), buildTagged([signTagged(key, digest)]));
+    .add("app", signatureTag(digest), buildTagged([signTagged(key, digest)]))
+    .add("app", `${digest.replace(":", "-")}.sbom`, manifestOf(sbom, [sbom]));
   await using server = await serveRegistry(content);
   const verify = `--verify=key=${dir.join("cosign.pub")}`;
 
   await assertGranted([
     ["pull", verify, `${server.host}/app:1`, "--platform", "linux/amd64"],
     ["copy", verify, `${server.host}/app:1`, `oci:${dir.join("layout")}:1`],
+    ["sbom", `${server.host}/app:1`, "--platform", "linux/amd64"],
   ], env);
 });
 
