@@ -44,9 +44,17 @@ interface ParsedIndex {
   /** Text of the file; `undefined` if there is none. */
   readonly text: string | undefined;
   readonly index: Readonly<RawIndex>;
+  /** State of the file with this text, if it shows later changes. */
+  stamp?: string | undefined;
   references?: readonly StoredReference[];
   descriptors?: readonly Descriptor[];
 }
+
+/**
+ * Age of a file in milliseconds from which on its times show each later change. Some file systems
+ * count in seconds.
+ */
+const SETTLED_MS = 2_500;
 
 /** Options for {@linkcode LayoutIndex}. */
 export interface LayoutIndexOptions {
@@ -98,11 +106,9 @@ export class LayoutIndex {
   references(): Promise<readonly StoredReference[]> {
     return Promise.try(() => {
       const parsed = this.#read();
-      return parsed.references ??= parsed.index.manifests.flatMap((entry) => {
-        const descriptor = readEntry(entry);
-        const name = entryName(entry);
-        return descriptor === undefined || name === undefined ? [] : [{ name, descriptor }];
-      });
+      return parsed.references ??= parsed.index.manifests.flatMap((entry) =>
+        readEntry(entry).reference ?? []
+      );
     });
   }
 
@@ -117,7 +123,7 @@ export class LayoutIndex {
     return Promise.try(() => {
       const parsed = this.#read();
       return parsed.descriptors ??= parsed.index.manifests.flatMap((entry) =>
-        readEntry(entry) ?? []
+        readEntry(entry).descriptor ?? []
       );
     });
   }
@@ -212,23 +218,29 @@ export class LayoutIndex {
       ? { schemaVersion: 2, mediaType: OCI_INDEX, manifests: index.manifests }
       : { ...index };
     if (!change(base) && !isNew) return;
-    const bytes = new TextEncoder().encode(JSON.stringify(base));
-    await replaceFile(this.#layout, "index.json", bytes);
+    const text = JSON.stringify(base);
+    await replaceFile(this.#layout, "index.json", new TextEncoder().encode(text));
+    this.#parsed = { text, index: base };
   }
 
   /** Reads the file, and parses it if it has changed. Without a file, there are no entries. */
   #read(): ParsedIndex {
     const path = `${this.#layout}/index.json`;
     const { foreign } = this.#options;
+    const stamp = stampOf(path);
+    if (stamp !== undefined && this.#parsed?.stamp === stamp) return this.#parsed;
     const bytes = readSmallFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, advice: ADVICE });
     if (bytes === undefined) return { text: undefined, index: { manifests: [] } };
     const text = new TextDecoder().decode(bytes);
-    if (this.#parsed?.text === text) return this.#parsed;
+    if (this.#parsed?.text === text) {
+      this.#parsed.stamp = stamp;
+      return this.#parsed;
+    }
     const value = parseJsonFile(path, bytes, { advice: ADVICE });
     // Go writes an empty list as null.
     const manifests = value.manifests ?? [];
     if (Array.isArray(manifests) && manifests.every(isObject)) {
-      return this.#parsed = { text, index: { ...value, manifests } };
+      return this.#parsed = { text, index: { ...value, manifests }, stamp };
     }
     throw new StoreError("it is not the index of an OCI image layout", path, {
       code: "store-file",
@@ -245,8 +257,33 @@ function entryName(entry: RawEntry): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
+/** What an entry of the index says. */
+interface ReadEntry {
+  readonly descriptor?: Descriptor;
+  /** The descriptor with the name of the entry, if it has one. */
+  readonly reference?: StoredReference;
+}
+
+/** Entries that have been read: most are the same after a change. */
+const READ = new WeakMap<RawEntry, ReadEntry>();
+
 /** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
-function readEntry(entry: RawEntry): Descriptor | undefined {
+function readEntry(entry: RawEntry): ReadEntry {
+  let read = READ.get(entry);
+  if (read === undefined) {
+    const descriptor = readDescriptor(entry);
+    const name = entryName(entry);
+    read = descriptor === undefined
+      ? {}
+      : name === undefined
+      ? { descriptor }
+      : { descriptor, reference: { name, descriptor } };
+    READ.set(entry, read);
+  }
+  return read;
+}
+
+function readDescriptor(entry: RawEntry): Descriptor | undefined {
   const { mediaType, digest, size, annotations, platform } = entry;
   if (typeof mediaType !== "string" || typeof digest !== "string") return undefined;
   if (!isDigest(digest) && !isForeignDigest(digest)) return undefined;
@@ -265,6 +302,16 @@ function readEntry(entry: RawEntry): Descriptor | undefined {
       platform: isPlatform(platform) ? platform : undefined,
     }),
   };
+}
+
+/** Returns a text that changes with a file; `undefined` if it may change without that. */
+function stampOf(path: string): string | undefined {
+  const info = lstatIfAny(path);
+  const { dev, ino, size, mtime, ctime } = info ?? {};
+  if (!mtime || !ctime || !ino) return undefined;
+  const times = [mtime.getTime(), ctime.getTime()];
+  const isSettled = Date.now() - Math.max(...times) >= SETTLED_MS;
+  return isSettled ? JSON.stringify([dev, ino, size, ...times]) : undefined;
 }
 
 function isPlatform(value: unknown): value is Platform {

@@ -22,20 +22,14 @@ export class ServedNames {
 
   /**
    * @param registry The only registry to serve, under paths alone; all registries if absent.
-   * @param before Names of an earlier state, whose parsed references are used again.
    */
-  constructor(
-    references: readonly StoredReference[],
-    registry: string | undefined,
-    before?: ServedNames,
-  ) {
-    const known = new Map(before?.all.map(({ name, reference }) => [name, reference]));
+  constructor(references: readonly StoredReference[], registry: string | undefined) {
     this.#registry = registry;
-    this.all = references.flatMap(({ name, descriptor }) => {
-      const reference = known.get(name) ?? canonical(name);
-      const isServed = reference !== undefined &&
-        (registry === undefined || reference.registry === registry);
-      return isServed ? [{ name, reference, descriptor }] : [];
+    this.all = references.flatMap((stored) => {
+      const named = namedImage(stored);
+      const isServed = named !== undefined &&
+        (registry === undefined || named.reference.registry === registry);
+      return isServed ? [named] : [];
     });
     this.#byRepository = groupByRepository(this.all, registry === undefined);
   }
@@ -82,6 +76,20 @@ function groupByRepository(
     }
   }
   return groups;
+}
+
+/** References that have been parsed: most are the same after a change. */
+const PARSED = new WeakMap<StoredReference, { readonly named: NamedImage | undefined }>();
+
+function namedImage(stored: StoredReference): NamedImage | undefined {
+  let parsed = PARSED.get(stored);
+  if (parsed === undefined) {
+    const { name, descriptor } = stored;
+    const reference = canonical(name);
+    parsed = { named: reference && { name, reference, descriptor } };
+    PARSED.set(stored, parsed);
+  }
+  return parsed.named;
 }
 
 /** Parses a name; returns `undefined` unless it is in the form that this package writes. */

@@ -260,7 +260,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
   async #servedNames(): Promise<ServedNames> {
     const references = await this.#store.references();
     if (this.#names?.of !== references) {
-      const names = new ServedNames(references, this.#registry, this.#names?.names);
+      const names = new ServedNames(references, this.#registry);
       this.#names = { of: references, names };
     }
     return this.#names.names;

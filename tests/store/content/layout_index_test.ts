@@ -183,3 +183,55 @@ Deno.test("record() assigns all names in one change, and keeps other entries", a
   ]);
   assertEquals((await store.descriptors()).length, 3);
 });
+
+Deno.test("references() sees each change of index.json, whoever makes it", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const path = directory.join("index.json");
+  const names = async () => (await store.references()).map(({ name }) => name);
+  await store.tag("example.com/a:1", ONE);
+  const { mtime } = await Deno.stat(path);
+  const text = await Deno.readTextFile(path);
+  assertEquals(await names(), ["example.com/a:1"]);
+
+  // Another tool writes as many bytes in place, at the same time.
+  await Deno.writeTextFile(path, text.replace("a:1", "b:1"));
+  await Deno.utime(path, mtime ?? 0, mtime ?? 0);
+
+  assertEquals(await names(), ["example.com/b:1"]);
+  await (await ContentStore.open(directory.path)).tag("example.com/c:1", TWO);
+  assertEquals(await names(), ["example.com/b:1", "example.com/c:1"]);
+  await store.untag(["example.com/b:1"]);
+  assertEquals(await names(), ["example.com/c:1"]);
+  assertEquals((await store.descriptors()).map(({ digest }) => digest), [TWO.digest]);
+  await Deno.remove(path);
+  assertEquals(await names(), []);
+});
+
+Deno.test("references() reads an index.json that has not changed for seconds once", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  await store.tag("example.com/a:1", ONE);
+  const { openSync } = Deno;
+  const { now } = Date;
+  let opened = 0;
+  Deno.openSync = (...args) => {
+    opened++;
+    return openSync(...args);
+  };
+  Date.now = () => now() + 10_000;
+  try {
+    const first = await store.references();
+    assertEquals(opened, 1);
+
+    assertEquals(await store.references() === first, true);
+    assertEquals(opened, 1);
+    await Deno.copyFile(directory.join("index.json"), directory.join("new"));
+    await Deno.rename(directory.join("new"), directory.join("index.json"));
+    await store.references();
+    assertEquals(opened, 2);
+  } finally {
+    Date.now = now;
+    Deno.openSync = openSync;
+  }
+});
