@@ -38,6 +38,12 @@ export interface RegistryErrorFields extends RequestFacts {
   readonly registry?: string | undefined;
   /** Request ID of the registry, for its operators. */
   readonly requestId?: string | undefined;
+  /**
+   * Whether the registry knows the user: it accepted the credential of the request.
+   *
+   * @default {false}
+   */
+  readonly isAuthenticated?: boolean | undefined;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean | undefined;
   /** Number of attempts. */
@@ -60,6 +66,8 @@ export class RegistryError extends OciError implements RegistryErrorFields {
   readonly registry: string | undefined;
   /** Request ID of the registry, for its operators. */
   readonly requestId: string | undefined;
+  /** Whether the registry knows the user: it accepted the credential of the request. */
+  readonly isAuthenticated: boolean;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
   /** Number of attempts. */
@@ -72,13 +80,14 @@ export class RegistryError extends OciError implements RegistryErrorFields {
     const { code = "response", action, subject, advice } = fields;
     super(problem, { ...options, code, action, subject, advice });
     const { status, registryCode, detail, url, registry, requestId } = fields;
-    const { retryable = false, attempts = 1 } = fields;
+    const { isAuthenticated = false, retryable = false, attempts = 1 } = fields;
     this.status = status;
     this.registryCode = registryCode;
     this.detail = detail;
     this.url = url;
     this.registry = registry;
     this.requestId = requestId;
+    this.isAuthenticated = isAuthenticated;
     this.retryable = retryable;
     this.attempts = attempts;
     this.retryAfterMs = fields.retryAfterMs;

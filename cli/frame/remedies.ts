@@ -84,20 +84,27 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     const isRetryable = error instanceof RegistryError && error.retryable;
     return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
   },
-  "unauthorized": (error) => `Log in with "oci login${registryOf(error)}"`,
+  "unauthorized": (error) => {
+    return isAuthenticated(error)
+      ? `Ask its owner for access, or log in again with "oci login${registryOf(error)}"`
+      : `Log in with "oci login${registryOf(error)}"`;
+  },
   "login-rejected": "Check the user name and the password or token",
   "not-found": (error) => {
     const missing = error instanceof NotFoundError ? error.missing : undefined;
     const isPart = missing === "child" || missing === "config" || missing === "blob";
-    return isPart
-      ? "Ask the owner of the image to push it again"
+    if (isPart) return "Ask the owner of the image to push it again";
+    return isAuthenticated(error)
+      ? "Check the name and the tag, and whether this user has access"
       : "Check the name and the tag; if the repository is private, log in with " +
         `"oci login${registryOf(error)}"`;
   },
   "rate-limit": (error) => {
     const ms = error instanceof RateLimitError ? error.retryAfterMs : undefined;
     const when = ms === undefined ? "later" : `in ${Math.ceil(ms / 1000)} s`;
-    return `Try again ${when}, or log in for a higher limit with "oci login${registryOf(error)}"`;
+    return isAuthenticated(error)
+      ? `Try again ${when}`
+      : `Try again ${when}, or log in for a higher limit with "oci login${registryOf(error)}"`;
   },
   "tag-deletion":
     'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
@@ -199,6 +206,10 @@ function ownershipRemedy(error: LibraryError, command: string): string | undefin
   return modes.includes("record")
     ? "Choose --ownership squash or record, or run as root"
     : "Choose --ownership squash";
+}
+
+function isAuthenticated(error: LibraryError): boolean {
+  return error instanceof RegistryError && error.isAuthenticated;
 }
 
 /** The registry that denied access, as the argument of `oci login`. */

@@ -14,6 +14,7 @@ import {
   wantsMoreScope,
   withoutRepositories,
 } from "./_challenge.ts";
+import { IdentityTokens } from "./_identity_tokens.ts";
 import { LoginAttempts } from "./_login_attempts.ts";
 import type { Token, TokenRefusal } from "./_token.ts";
 import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
@@ -81,6 +82,12 @@ interface Grant {
   readonly refreshAt: number;
 }
 
+/** A response to a credential that denies access. */
+interface Denial {
+  readonly answer: Answer;
+  readonly credential: Credential;
+}
+
 /**
  * Authenticates requests to one server: Basic, and tokens with and without a credential. After a
  * rejected credential, it tries anonymous access once, because the image may be public.
@@ -90,9 +97,7 @@ export class Authorizer {
   readonly #grants = new Map<string, Grant>();
   readonly #attempts = new Map<string, LoginAttempts>();
   readonly #exchanges = new SharedTasks<Token | TokenRefusal>();
-  /** Latest identity token of each credential whose token the server has replaced. */
-  readonly #identityTokens = new Map<string, string>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #identityTokens = new IdentityTokens();
   /** Last challenge, for responses without one. */
   #challenge: Challenge | undefined;
   #isPinged = false;
@@ -112,7 +117,7 @@ export class Authorizer {
   ): Promise<Answer> {
     const known = await this.#current(request);
     let answer = await send(known?.header);
-    let rejection: Answer | undefined;
+    let denied: Denial | undefined;
     try {
       // A token that worked before may have expired, whatever the status is.
       const isOver = isRefusal(answer, known) || (answer.status === 403 && known !== undefined);
@@ -123,7 +128,7 @@ export class Authorizer {
       for (const isAnonymous of allowAnonymous ? [false, true] : [false]) {
         let grant = await this.#obtain(request, answer, isAnonymous);
         if (grant === undefined) continue;
-        if (answer !== rejection) answer[Symbol.dispose]();
+        if (answer !== denied?.answer) answer[Symbol.dispose]();
         answer = await send(grant.header);
         const wider = await this.#widen(request, answer, grant);
         if (wider !== undefined) {
@@ -132,25 +137,30 @@ export class Authorizer {
           answer = await send(grant.header);
         }
         if (!isRefusal(answer, grant)) {
-          rejection?.[Symbol.dispose]();
           this.#grants.set(request.scope, grant);
+          if (denied !== undefined) this.#reject(request, denied, denied.answer.status);
+          denied?.answer[Symbol.dispose]();
           return answer;
         }
         this.#grants.delete(request.scope);
         const { credential, challenge } = grant;
         if (credential === undefined) continue;
+        denied = { answer, credential };
+        if (challenge.scheme === "basic" && answer.status === 401) {
+          this.#reject(request, denied, answer.status);
+        }
+        // The user may have changed the credential by then.
+        this.#attemptsFor(request.scope).retryAt = this.#retryAt;
         // The registry knows the user, so anonymous clients may not write either.
         if (answer.status === 403 && canWrite(request.scope)) return answer;
-        this.#reject(request, { credential, challenge }, answer.status);
-        rejection = answer;
       }
-      if (rejection === undefined || rejection === answer) return answer;
+      if (denied === undefined || denied.answer === answer) return answer;
       // The response to the user says more than the one to an anonymous client.
       answer[Symbol.dispose]();
-      return rejection;
+      return denied.answer;
     } catch (error) {
       answer[Symbol.dispose]();
-      rejection?.[Symbol.dispose]();
+      denied?.answer[Symbol.dispose]();
       throw error;
     }
   }
@@ -158,6 +168,12 @@ export class Authorizer {
   /** Describes the attempts for a scope. */
   describe(scope: string): string {
     return this.#attemptsFor(scope).toString();
+  }
+
+  /** Returns whether the server accepted the credential for a scope, even if it denied access. */
+  isAuthenticated(scope: string): boolean {
+    const { isTried, isRejected } = this.#attemptsFor(scope);
+    return isTried && !isRejected;
   }
 
   /** Returns the response of the token server to the credential for a scope, if it rejected it. */
@@ -233,7 +249,7 @@ export class Authorizer {
     if (credential === undefined) return undefined;
     attempts.isTried = true;
     const grant = await this.#grant(request, challenge, credential);
-    if (grant === undefined) this.#reject(request, { credential, challenge }, undefined);
+    if (grant === undefined) this.#reject(request, { credential }, undefined);
     return grant;
   }
 
@@ -306,7 +322,7 @@ export class Authorizer {
         };
         const identityToken = auth?.identityToken;
         if (identityToken === undefined) return await exchange(auth);
-        return await this.#takeTurn(identityToken, (latest) => {
+        return await this.#identityTokens.exchange(identityToken, (latest) => {
           return exchange({ ...auth, identityToken: latest });
         });
       },
@@ -321,24 +337,6 @@ export class Authorizer {
     if (named !== "" && this.#options.isRedirectTarget) return mergeScopes(named);
     // The repository that a challenge for `/v2/` names is an example (ghcr.io).
     return mergeScopes(scope, repository === "" ? withoutRepositoryScopes(named) : named);
-  }
-
-  /**
-   * Exchanges an identity token. The server may replace it with each exchange (RFC 6749, section
-   * 6), so exchanges wait for each other, and use the latest one.
-   */
-  async #takeTurn(
-    identityToken: string,
-    exchange: (latest: string) => Promise<Token | TokenRefusal>,
-  ): Promise<Token | TokenRefusal> {
-    const turn = this.#turn.catch(() => {}).then(async () => {
-      const token = await exchange(this.#identityTokens.get(identityToken) ?? identityToken);
-      const next = "refusal" in token ? undefined : token.identityToken;
-      if (next !== undefined) this.#identityTokens.set(identityToken, next);
-      return token;
-    });
-    this.#turn = turn;
-    return await turn;
   }
 
   /** Returns whether a plain-HTTP registry names a token server on another host. */
@@ -361,9 +359,14 @@ export class Authorizer {
     return attempts;
   }
 
+  /**
+   * Stops using a credential.
+   *
+   * @param status Status of the response of the server; `undefined` if its token server rejected it.
+   */
   #reject(
     request: AuthorizedRequest,
-    { credential, challenge }: Pick<Grant, "challenge"> & { readonly credential: Credential },
+    { credential }: Omit<Denial, "answer">,
     status: number | undefined,
   ): void {
     const attempts = this.#attemptsFor(request.scope);
@@ -372,8 +375,6 @@ export class Authorizer {
     attempts.retryAt = this.#retryAt;
     const why = status === undefined
       ? `was rejected by its token server${attempts.refusal ? ` (${attempts.refusal})` : ""}`
-      : challenge.scheme === "basic" && status === 401
-      ? `was rejected (${status})`
       : `does not give access (${status})`;
     request.onWarning?.(
       `The credential for ${this.#options.registry} from ${credential.source} ${why}. ` +

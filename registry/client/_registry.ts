@@ -325,15 +325,16 @@ export class Registry {
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
     const server = answer.redirected ? answer.url : this.#base ?? answer.url;
+    const authorizer = this.#authorizer(server);
+    const scope = request.scope ?? pullScope(this.fullName(request.repository));
     const { registryError } = await import("../transport/registry_error.ts");
     return await registryError(answer, {
       task: request.task,
       registry: this.endpoint.registry,
       attempt,
       isWrite: request.method !== "GET" && request.method !== "HEAD",
-      authentication: this.#authorizer(server).describe(
-        request.scope ?? pullScope(this.fullName(request.repository)),
-      ),
+      authentication: authorizer.describe(scope),
+      isAuthenticated: authorizer.isAuthenticated(scope),
       content: request.content,
       now: this.#clock.now(),
     });

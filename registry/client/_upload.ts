@@ -277,8 +277,11 @@ export class BlobUpload {
     const session = this.#session;
     if (session === undefined) throw error;
     if (error.status === 416 && ++this.#restarts <= MAX_RESTARTS) {
-      // The registry has progressed since, because an earlier connection ended late.
-      this.#session = await this.#settledStatus(session);
+      // The registry has progressed since, because an earlier connection ended late. If it has not,
+      // it rejects a large body with a range (ghcr.io: more than 4 MiB).
+      const now = await this.#settledStatus(session);
+      this.#isChunked ||= now?.offset === session.offset;
+      this.#session = now;
       return false;
     }
     if (this.#isChunked || wasFinishing || !UNSTREAMABLE.has(error.status)) {

@@ -15,7 +15,9 @@ import {
 } from "../errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
-const MAX_DETAIL_LENGTH = 300;
+const MAX_DETAIL_LENGTH = 500;
+/** Window of an exhausted quota after which a retry is pointless, in seconds. */
+const LONG_WINDOW_S = 600;
 /** Maximum time to read the body of an error response, in milliseconds. */
 const MAX_BODY_MS = 2_000;
 const CODE_REGEXP = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -48,6 +50,8 @@ const REQUEST_ID_HEADERS = [
 
 const LOGIN_ADVICE = "Log in, or specify a credential";
 const MISSING_ADVICE = "Check the name and the tag; if the repository is private, log in";
+const USER_ADVICE = "Ask its owner for access, or log in again";
+const USER_MISSING_ADVICE = "Check the name and the tag, and whether this user has access";
 
 /** Content that may be missing in a registry. */
 export interface MissingContent {
@@ -65,6 +69,8 @@ export interface RegistryErrorContext {
   readonly attempt: number;
   /** Authentication attempts; absent for a response of a token server. */
   readonly authentication?: string | undefined;
+  /** Whether the registry accepted the credential of the request. */
+  readonly isAuthenticated?: boolean | undefined;
   /** Requested content. */
   readonly content?: MissingContent | undefined;
   /** Whether the request was to change something. */
@@ -89,7 +95,7 @@ export async function registryError(
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
   const { status, headers } = answer;
-  const { task, attempt, now, registry, authentication } = context;
+  const { task, attempt, now, registry, authentication, isAuthenticated } = context;
   const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(answer));
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
@@ -110,7 +116,9 @@ export async function registryError(
     url: redactUrl(answer.url),
     registry,
     requestId: REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((id) => id) ?? undefined,
-    retryable: (isTransientStatus(status) && !isRejection) || isRateLimit || isExpired,
+    isAuthenticated,
+    retryable: (isTransientStatus(status) && !isRejection && !isExhausted(headers)) || isExpired ||
+      (isRateLimit && !isExhausted(headers)),
     attempts: attempt,
     retryAfterMs,
   };
@@ -120,7 +128,7 @@ export async function registryError(
   const says = quoted(detail);
   const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : registry;
   const answered = `${who} answered ${status}${named}${tried}`;
-  if (isRateLimit) return rateLimitError(answered, headers, fields, now);
+  if (isRateLimit) return rateLimitError(`${answered}${says}`, headers, fields, now);
   if (isTokenServer && isRefusal) {
     return new AuthError(`${answered}${says}`, { ...fields, advice: LOGIN_ADVICE });
   }
@@ -128,9 +136,10 @@ export async function registryError(
     return writeError(`${answered}${says}`, authentication, fields);
   }
   if ((status === 401 || status === 403) && !isOfStorage) {
+    const why = isAuthenticated ? "this user has no access" : "needs a login";
     return new AuthError(
-      `it does not exist or needs a login: ${answered}${says} (${authentication})`,
-      { ...fields, advice: LOGIN_ADVICE },
+      `it does not exist or ${why}: ${answered}${says}${inBrackets(authentication)}`,
+      { ...fields, advice: isAuthenticated ? USER_ADVICE : LOGIN_ADVICE },
     );
   }
   const words = `${status}${named}${tried}${says}`;
@@ -144,10 +153,10 @@ function writeError(
   authentication: string | undefined,
   fields: RegistryErrorFields,
 ): RegistryError {
-  const { status, registryCode } = fields;
+  const { status, registryCode, isAuthenticated } = fields;
   if (status === 401 || status === 403) {
-    const advice = "Log in as a user with access";
-    return new AuthError(`${problem} (${authentication})`, { ...fields, advice });
+    const advice = isAuthenticated ? USER_ADVICE : "Log in as a user with access";
+    return new AuthError(`${problem}${inBrackets(authentication)}`, { ...fields, advice });
   }
   // What a document names may be missing although the repository is there.
   const isRepository = status === 404 && !/^(MANIFEST_)?BLOB_/.test(registryCode ?? "");
@@ -164,13 +173,14 @@ function rateLimitError(
   const limit = headers.get("ratelimit-limit") ?? undefined;
   const remaining = headers.get("ratelimit-remaining") ?? undefined;
   const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
-  const advice = `${retryAdvice(fields.retryAfterMs, now)}, or log in for a higher limit`;
+  const login = fields.isAuthenticated ? "" : ", or log in for a higher limit";
+  const advice = `${retryAdvice(fields.retryAfterMs, now)}${login}`;
   return new RateLimitError(`${answered}${quota}`, { ...fields, limit, remaining, advice });
 }
 
 function notFoundError(
   words: string,
-  { registry, authentication, content }: RegistryErrorContext,
+  { registry, authentication, isAuthenticated, content }: RegistryErrorContext,
   fields: RegistryErrorFields,
 ): NotFoundError {
   const { kind, name = "it" } = content ?? {};
@@ -181,11 +191,26 @@ function notFoundError(
       { ...fields, missing: kind, advice: "Ask the owner of the image to push it again" },
     );
   }
+  const strangers = isAuthenticated ? "this user" : "unauthenticated clients";
   return new NotFoundError(
-    `${registry} does not have ${name}, or hides it from unauthenticated clients ` +
-      `(${words}, ${authentication})`,
-    { ...fields, missing: kind, advice: MISSING_ADVICE },
+    `${registry} does not have ${name}, or hides it from ${strangers}` +
+      inBrackets(words, authentication),
+    { ...fields, missing: kind, advice: isAuthenticated ? USER_MISSING_ADVICE : MISSING_ADVICE },
   );
+}
+
+function inBrackets(...parts: readonly (string | undefined)[]): string {
+  const known = parts.filter((part) => part !== undefined && part !== "");
+  return known.length === 0 ? "" : ` (${known.join(", ")})`;
+}
+
+/** Returns whether a quota is used up for long, as those of Docker Hub for six hours. */
+function isExhausted(headers: Headers): boolean {
+  if (headers.has("retry-after")) return false;
+  const [limit = "", remaining = ""] = ["ratelimit-limit", "ratelimit-remaining"]
+    .map((name) => headers.get(name) ?? "");
+  const window = /;\s*w=([0-9]+)/.exec(`${remaining}${limit}`)?.[1] ?? "0";
+  return /^\s*0+(?:;|$)/.test(remaining) && Number(window) > LONG_WINDOW_S;
 }
 
 /** Returns the advice for a rejected push or deletion. */
@@ -258,7 +283,10 @@ function parseErrorBody(text: string): ErrorBody {
     : undefined;
   const words = [entry.message, entry.error_description, entry.error, entry.details]
     .find((value) => typeof value === "string" && value !== "");
-  const detail = words === undefined ? undefined : shorten(String(words));
+  // Quay gives the reason there.
+  const reason = isObject(entry.detail) ? entry.detail.message : undefined;
+  const all = [words, reason].filter((text) => typeof text === "string" && text !== "");
+  const detail = all.length === 0 ? undefined : shorten(all.join(": "));
   return { code, detail, isOfRegistry: entries.length > 0 };
 }
 

@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { AuthError, NotFoundError } from "../../../registry/mod.ts";
 import {
+  AuthError,
+  type ImagePullAuth,
+  NotFoundError,
+  parseReference,
+} from "../../../registry/mod.ts";
+import {
+  basicAuth,
   type Fault,
   on,
   plain,
@@ -74,12 +80,13 @@ Deno.test("RemoteClient does not repeat a write as an anonymous client after 403
   const { descriptor, bytes } = buildImage();
   const reference = { registry: registry.host, repository: "a/b", tag: "v1" };
 
-  await assertRejects(
+  const error = await assertRejects(
     () => client.pushManifest(reference, descriptor, bytes, { auth: LOGIN }),
     AuthError,
     'answered 403 DENIED, "over quota"',
   );
 
+  assertEquals(error.isAuthenticated, true);
   assertEquals(tokens.length, 1);
   assertEquals(warnings, []);
 });
@@ -111,4 +118,48 @@ Deno.test("RemoteClient reports that the registry that a redirect leads to denie
   const state = `${other.registry.host}, to which ${host} redirects, answered 401 UNAUTHORIZED`;
   assert(error.message.includes(state), error.message);
   assertEquals([error.retryable, error.attempts], [false, 1]);
+});
+
+Deno.test("RemoteClient keeps a credential that the registry denies access, for its explanation", async () => {
+  // A token of ECR that has expired is denied with 403, without a body for HEAD.
+  const expired: Fault = (request, next) => {
+    const body = '{"errors":[{"code":"DENIED","message":"your token has expired"}]}';
+    return request.headers.has("authorization") ? plain(403, {}, body) : next();
+  };
+  await using scene = makeScene([on("manifest", expired), on({}, basicAuth(USERS))]);
+  const warnings: string[] = [];
+  using client = testClient({ onWarning: (message) => warnings.push(message) });
+
+  const error = await assertRejects(
+    () => client.resolve(scene.reference, { auth: LOGIN }),
+    AuthError,
+    "this user has no access: ",
+  );
+
+  assert(error.message.includes('answered 403 DENIED, "your token has expired"'), error.message);
+  assertEquals([error.isAuthenticated, warnings], [true, []]);
+});
+
+Deno.test("RemoteClient says from whom a registry may hide content", async () => {
+  const auth = tokenAuth({ users: USERS });
+  await using scene = makeScene([on({}, auth.fault)]);
+  await using open = makeScene();
+  using client = testClient();
+  const find = async (host: string, login: ImagePullAuth | undefined) => {
+    const reference = parseReference(`${host}/a/b:gone`);
+    return await assertRejects(() => client.document(reference, { auth: login }), NotFoundError);
+  };
+
+  const errors = [
+    await find(scene.registry.host, undefined),
+    await find(scene.registry.host, LOGIN),
+    await find(open.registry.host, LOGIN),
+  ];
+
+  assertEquals(errors.map(({ isAuthenticated }) => isAuthenticated), [false, true, false]);
+  const [first, second, third] = errors.map(({ message }) => message);
+  assert(first?.includes("hides it from unauthenticated clients (404"), first);
+  assert(second?.includes("hides it from this user (404"), second);
+  assert(third?.includes("hides it from unauthenticated clients (404"), third);
+  assert(!third?.includes(", )"), third);
 });

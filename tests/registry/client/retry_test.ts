@@ -211,6 +211,29 @@ Deno.test("RemoteClient does not wait longer than maxWaitMs, and says when to tr
   assert(error.message.includes("(limit 100;w=21600, remaining 0)"), error.message);
 });
 
+Deno.test.each([
+  { remaining: "0;w=21600", attempts: 1 },
+  { remaining: "0", attempts: 1 },
+  { remaining: "0;w=60", attempts: 3 },
+  { remaining: "7;w=21600", attempts: 3 },
+  { remaining: undefined, attempts: 3 },
+])("RemoteClient makes $attempts attempts with $remaining requests left", async (row) => {
+  await using scene = makeScene([
+    on("manifest", withHeaders({ "ratelimit-limit": "100;w=21600" })),
+    on("manifest", withHeaders({ "ratelimit-remaining": row.remaining })),
+    on("manifest", registryError(429, "TOOMANYREQUESTS", "upgrade at hub.example/rate")),
+  ]);
+  using client = testClient({ retries: 2 });
+
+  const error = await assertRejects(
+    () => client.document(scene.reference),
+    RateLimitError,
+    ', "upgrade at hub.example/rate" (limit 100;w=21600, remaining',
+  );
+
+  assertEquals(error.attempts, row.attempts);
+});
+
 Deno.test("RemoteClient takes the code TOOMANYREQUESTS for a rate limit, whatever the status", async () => {
   await using scene = makeScene([on("manifest", registryError(403, "TOOMANYREQUESTS"))]);
   using client = testClient({ retries: 1 });
@@ -243,7 +266,7 @@ Deno.test("RemoteClient quotes the message of the registry, shortened and on one
   const error = await assertRejects(() => client.document(scene.reference), RegistryError);
 
   assertEquals([error.status, error.registryCode, error.requestId], [418, "UNSUPPORTED", "id-1"]);
-  assert(error.detail?.startsWith("line one [31m xxx") && error.detail.length <= 301);
+  assert(error.detail?.startsWith("line one [31m xxx") && error.detail.length <= 501);
   assertEquals(error.message.includes("\n"), false);
 });
 
@@ -259,6 +282,10 @@ Deno.test.each<{ body: string; detail: string | undefined }>([
   { body: '{"errors":null}', detail: undefined },
   { body: '{"errors":[7]}', detail: undefined },
   { body: '{"details":"wrong password"}', detail: "wrong password" },
+  {
+    body: '{"errors":[{"code":"X","message":"invalid","detail":{"message":"no version"}}]}',
+    detail: "invalid: no version",
+  },
   { body: '{"error":"invalid","error_description":"no such user"}', detail: "no such user" },
   { body: `{"message":"see https://h/?sig=s3cret"}`, detail: "see https://h/?sig=***" },
   {

@@ -267,6 +267,39 @@ for (const { status, isTls } of UNSTREAMABLE) {
   });
 }
 
+Deno.test("pushBlob() resumes in chunks where a registry rejects a large body with a range", async () => {
+  // ghcr.io limits such a body to 4 MiB.
+  const blob = blobOf(OCI_LAYER, noise(10 * MIB));
+  let isCut = false;
+  const rejected: (string | null)[] = [];
+  await using registry = writableRegistry({
+    interfere: async (request, next) => {
+      const { headers, method, url } = request;
+      if (method !== "PATCH") return await next();
+      if (!isCut) {
+        isCut = true;
+        await request.body?.cancel();
+        await next(new Request(url, { method, headers, body: blob.bytes.slice(0, MIB) }));
+        return new Response(null, { status: 502 });
+      }
+      const range = headers.get("content-range");
+      if (range === null || Number(headers.get("content-length")) <= 4 * MIB) return await next();
+      rejected.push(range);
+      await request.body?.cancel();
+      const errors = [{
+        code: "REQUESTED_RANGE_NOT_SATISFIABLE",
+        message: "the body is too large",
+      }];
+      return Response.json({ errors }, { status: 416 });
+    },
+  });
+
+  await pushTo(registry, blob);
+
+  assertEquals(await stored(registry, blob), blob.descriptor.digest);
+  assertEquals(rejected, [`${MIB}-${10 * MIB - 1}`]);
+});
+
 Deno.test("pushBlob() waits as long as Retry-After says", async () => {
   const clock = new FakeClock();
   await using registry = writableRegistry({
