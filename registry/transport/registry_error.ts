@@ -209,7 +209,7 @@ function isExhausted(headers: Headers): boolean {
   if (headers.has("retry-after")) return false;
   const [limit = "", remaining = ""] = ["ratelimit-limit", "ratelimit-remaining"]
     .map((name) => headers.get(name) ?? "");
-  const window = /;\s*w=([0-9]+)/.exec(`${remaining}${limit}`)?.[1] ?? "0";
+  const window = /;\s*w=([0-9]+)/.exec(`${remaining} ${limit}`)?.[1] ?? "0";
   return /^\s*0+(?:;|$)/.test(remaining) && Number(window) > LONG_WINDOW_S;
 }
 
