@@ -1,3 +1,4 @@
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { PrepareLayersOptions } from "../../store/overlay/prepare_layers.ts";
@@ -91,7 +92,7 @@ export async function unpack(
 
 /** Options for {@linkcode prepare}. */
 export interface PrepareOptions
-  extends PullOptions, Pick<PrepareLayersOptions, "mounter" | "ownership"> {}
+  extends PullOptions, LayerLimits, Pick<PrepareLayersOptions, "mounter" | "ownership"> {}
 
 /**
  * Pulls an image into the store like {@linkcode pull} and extracts its layers for the overlay
@@ -123,21 +124,14 @@ export async function prepare(
   options: PrepareOptions = {},
 ): Promise<Image> {
   const { mounter, ownership, ...pulling } = options;
-  const { jobs, signal, onWarning } = options;
+  const { jobs } = options;
   const { openImageSource } = await import("./_image_source.ts");
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, pulling);
   const preparing = loadEarly(() => import("../../store/overlay/prepare_layers.ts"));
   const { image } = await pullForUse(source, async (found, listener) => {
     const { prepareLayers } = await preparing;
-    return await prepareLayers(source.store, found, {
-      ...listener,
-      mounter,
-      ownership,
-      jobs,
-      signal,
-      onWarning,
-    });
+    return await prepareLayers(source.store, found, { ...options, ...listener });
   }, {
     jobs,
     find: async (found) => {

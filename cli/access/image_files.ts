@@ -3,6 +3,7 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/files/image_files.ts";
 import { CommandError } from "../frame/errors.ts";
+import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { Session } from "../frame/session.ts";
 import { ImageFinder } from "./image_finder.ts";
 import type { LayerProgress } from "./layer_progress.ts";
@@ -34,7 +35,8 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
     const { signal, warn: onWarning } = session;
     const onPartialLayer = notePartialLayer(session);
     const progress = place === "store" ? undefined : await showProgress(session, reference);
-    const options = { ...progress?.listener, signal, onWarning, onPartialLayer };
+    const limits = limitsOf(session.options<LimitOption>());
+    const options = { ...limits, ...progress?.listener, signal, onWarning, onPartialLayer };
     return {
       files: new ImageFiles(store, image, options),
       async hideProgress() {

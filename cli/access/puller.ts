@@ -7,6 +7,7 @@ import { type ImageLocation, isArchiveLocation } from "../../registry/image_loca
 import type { Reference } from "../../registry/reference.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { Image } from "../../store/images/image.ts";
+import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { readAuth } from "./auth.ts";
@@ -67,7 +68,8 @@ export async function openPuller(session: Session): Promise<Puller> {
       return pull(reference, { ...options, platform, onProgress });
     },
     prepare: (onProgress, { mounter, platform = options.platform } = {}) => {
-      return prepare(reference, { ...options, mounter, platform, onProgress });
+      const limits = limitsOf(session.options<LimitOption>());
+      return prepare(reference, { ...options, ...limits, mounter, platform, onProgress });
     },
     complete: async ({ indexes: [index] }) => {
       // An archive on stdin can be read only once, and never changes.

@@ -14,6 +14,7 @@ import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
 import { openPuller } from "../access/puller.ts";
 import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";
+import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import type { ContainerOptions } from "./container_options.ts";
@@ -41,9 +42,8 @@ export async function prepareBundling(
   session: Session,
   { directoryIn, isTemporary }: BundleTarget,
 ): Promise<Bundling> {
-  const { bundler: kind, containerUser, jobs } = session.options<
-    ContainerOptions & RegistryOptions
-  >();
+  const options = session.options<ContainerOptions & RegistryOptions & LimitOption>();
+  const { bundler: kind, containerUser, jobs } = options;
   const { signal, warn: onWarning } = session;
   const source = await locateImage(session, session.operands[0] ?? "");
   using puller = await openPuller(session);
@@ -54,6 +54,7 @@ export async function prepareBundling(
   await reportLeftBundles(session, store.path);
   if (directoryIn !== undefined) await checkBundleDirectory(store.path, directoryIn(store.path));
   const bundler = await openBundler(store, {
+    ...limitsOf(options),
     kind,
     isTemporary,
     signal,
@@ -89,7 +90,8 @@ async function checkContainerUser(
   image: Image,
   mounter: OverlayMounter | undefined,
 ): Promise<void> {
-  const { containerUser } = session.options<ContainerOptions>();
+  const options = session.options<ContainerOptions & LimitOption>();
+  const { containerUser } = options;
   if (containerUser === undefined) return;
   if (mounter !== undefined) {
     const ownership = await defaultOwnership(store.path);
@@ -97,7 +99,10 @@ async function checkContainerUser(
     if (findExtracted(store.path, image, kind) !== undefined) return;
   }
   const { checkUser } = await import("../../store/bundles/check_user.ts");
-  await checkUser(store, image, containerUser, session.signal);
+  await checkUser(store, image, containerUser, {
+    ...limitsOf(options),
+    signal: session.signal,
+  });
 }
 
 /** Removes the bundles of killed processes, and warns about bundles that remain. */

@@ -17,6 +17,7 @@ import {
   UntrustedStoreError,
 } from "../../store/errors.ts";
 import { NAME_ADVICE } from "./errors.ts";
+import { limitRemedy } from "./limits.ts";
 
 /** An error of the library, with its code and fields. */
 export type LibraryError = Error & ErrorFacts;
@@ -55,10 +56,8 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "layer-type": 'Copy the image with "oci copy"; only tar archives can be unpacked',
   "unsigned": "Ask its owner to sign it with cosign",
   "signature": "Check the signer of --verify; if it is right, do not use the image",
-  "limit": ({ option }) => {
-    return option === undefined
-      ? undefined
-      : "It may be an attack; if it is not, raise the limit in a program of your own";
+  "limit": (error, command) => {
+    return error.option === undefined ? undefined : limitRemedy(error, command);
   },
   "platform": "Choose one with --platform",
   "unknown-user": "Choose another user with --user, by name or number",

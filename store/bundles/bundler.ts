@@ -1,10 +1,11 @@
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
 
 /** Options for every kind of bundler. */
-export interface BundlerOptions {
+export interface BundlerOptions extends LayerLimits {
   /**
    * Owners of the extracted files.
    *

@@ -1,7 +1,8 @@
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import { resolveUser, UnknownUserError } from "../../spec/options/user.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
-import { ImageFiles } from "../files/image_files.ts";
+import { ImageFiles, type ImageFilesOptions } from "../files/image_files.ts";
 import { checkTextSize } from "./_root_files.ts";
 
 /**
@@ -16,10 +17,10 @@ export async function checkUser(
   store: ContentStore,
   image: Image,
   user: string,
-  signal?: AbortSignal,
+  options: Pick<ImageFilesOptions, "signal"> & LayerLimits = {},
 ): Promise<void> {
   if (/^[0-9:]*$/.test(user)) return;
-  const files = new ImageFiles(store, image, { signal });
+  const files = new ImageFiles(store, image, options);
   const check = async () => {
     const passwd = await readIfAny(files, "etc/passwd");
     resolveUser(user, passwd, await readIfAny(files, "etc/group"), { image: image.digest });

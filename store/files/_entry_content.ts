@@ -1,3 +1,4 @@
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import { BLOCK, checkBlock, parseNumber } from "../../layer/tar/tar_fields.ts";
 import type { EntryParser } from "./_entry_parser.ts";
 import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
@@ -14,6 +15,8 @@ export interface ArchiveAccess {
   readonly seek: (offset: number) => Promise<ArchiveBytes | undefined>;
   /** Opens it from its start, verified as it is read. */
   readonly whole: () => Promise<ArchiveBytes>;
+  /** Limits of the archive. */
+  readonly limits: LayerLimits;
   /** Aborts the reading. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -32,7 +35,7 @@ export async function* readEntryContent(
   const bytes = await source.seek(offset);
   if (bytes !== undefined) {
     try {
-      for await (const chunk of contentOf(bytes, size)) {
+      for await (const chunk of contentOf(bytes, size, source.limits)) {
         done += chunk.length;
         yield chunk;
       }
@@ -43,11 +46,15 @@ export async function* readEntryContent(
     }
   }
   const archive = skipBytes(await source.whole(), offset);
-  yield* skipBytes(contentOf(archive, size), done);
+  yield* skipBytes(contentOf(archive, size, source.limits), done);
 }
 
 /** Reads the content of the first file of an archive. */
-async function* contentOf(archive: ArchiveBytes, size: number): ArchiveBytes {
+async function* contentOf(
+  archive: ArchiveBytes,
+  size: number,
+  limits: LayerLimits,
+): ArchiveBytes {
   let head: Uint8Array<ArrayBuffer> | undefined;
   let left = -1;
   let parser: EntryParser | undefined;
@@ -62,7 +69,7 @@ async function* contentOf(archive: ArchiveBytes, size: number): ArchiveBytes {
         bytes = bytes.subarray(BLOCK);
       } else {
         const { EntryParser } = await import("./_entry_parser.ts");
-        parser = new EntryParser(size);
+        parser = new EntryParser(size, limits);
       }
     }
     if (parser !== undefined) {

@@ -1,5 +1,5 @@
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { type TarLimits, TarParser } from "../../layer/tar/tar_parser.ts";
 
 const HOLE_BYTES = 65_536;
 
@@ -9,9 +9,9 @@ export class EntryParser {
   readonly #parser: TarParser;
 
   /** Creates a parser for a file of known size. */
-  constructor(size: number) {
+  constructor(size: number, limits: TarLimits) {
     this.#content = new EntryContent(size);
-    this.#parser = new TarParser(this.#content);
+    this.#parser = new TarParser(this.#content, limits);
   }
 
   /** Whether the file has been read completely. */

@@ -2,6 +2,7 @@ import { type ExtractPlace, OwnershipError } from "../../layer/errors.ts";
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
 import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
@@ -15,7 +16,7 @@ import { StagedListing } from "./_staged_listing.ts";
 import type { Layer } from "../images/image.ts";
 
 /** Where the entries of a layer come from. */
-export interface EntrySource {
+export interface EntrySource extends LayerLimits {
   /** The entries of the layer; without them, the layer is read, and an index is made. */
   readonly index: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
   readonly entries: LayerEntries;
@@ -63,9 +64,10 @@ async function extractInto<Result>(
   tree: MemoryTree,
   layer: Layer,
   index: number,
-  { index: known, entries, checkOwners = false, signal, onWarning }: EntrySource,
+  source: EntrySource,
   run: (extract: Extraction, options: LayerExtractorOptions) => Result | Promise<Result>,
 ): Promise<Result> {
+  const { index: known, entries, checkOwners = false, signal, onWarning } = source;
   const offsetUnit = known?.offsetUnit;
   const handler = (header: TarHeader) => {
     if (checkOwners) assertOwner({ ...header, layer: layer.digest, offsetUnit });
@@ -84,6 +86,7 @@ async function extractInto<Result>(
     const { seekPoints } = records ?? {};
     const reading: ExtractLayerOptions & { readonly seekPoints: typeof seekPoints } = {
       ...options,
+      ...pickLimits(source),
       descriptor: layer.descriptor,
       diffId: layer.diffId,
       signal,

@@ -1,8 +1,9 @@
+import { pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Layer } from "../images/image.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
-import { archiveTree } from "./tree_archive.ts";
+import { archiveTree, type TreeArchiveOptions } from "./tree_archive.ts";
 
 /** Options for {@linkcode exportImage}. */
 export interface ExportImageOptions extends Omit<ImageFilesOptions, "checkOwners"> {}
@@ -40,16 +41,18 @@ export function exportImage(
   options: ExportImageOptions = {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const files = new ImageFiles(store, image, { ...options, checkOwners: true });
-  return ReadableStream.from(writeImage(files, image.layers.length, options.signal));
+  const { signal } = options;
+  const reading = { ...pickLimits(options), signal };
+  return ReadableStream.from(writeImage(files, image.layers.length, reading));
 }
 
 async function* writeImage(
   files: ImageFiles,
   count: number,
-  signal: AbortSignal | undefined,
+  options: TreeArchiveOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const tree = await files.tree();
-  yield* archiveTree(tree, layersOf(files, count), { signal });
+  yield* archiveTree(tree, layersOf(files, count), options);
 }
 
 async function* layersOf(files: ImageFiles, count: number): AsyncGenerator<Layer, void, void> {

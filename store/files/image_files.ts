@@ -1,3 +1,4 @@
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
@@ -16,7 +17,7 @@ import { StagedEntry } from "./_staged_listing.ts";
 import { type Layer, StoredLayer } from "../images/image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
-export interface ImageFilesOptions extends LayerListener {
+export interface ImageFilesOptions extends LayerListener, LayerLimits {
   /**
    * Whether to reject owners that no file can have, as extraction does.
    *
@@ -135,10 +136,12 @@ export class ImageFiles {
     const { readEntryContent } = await import("./_entry_content.ts");
     const { openArchive } = await import("./archive_reader.ts");
     const { signal } = this.#options;
+    const limits = pickLimits(this.#options);
     return ReadableStream.from(readEntryContent(
       {
         seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, signal),
-        whole: () => layer.uncompressed({ signal }),
+        whole: () => layer.uncompressed({ ...limits, signal }),
+        limits,
         signal,
       },
       found.entry.offset,

@@ -1,5 +1,5 @@
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { type TarLimits, TarParser } from "../../layer/tar/tar_parser.ts";
 import { tarHeader } from "../../layer/tar/tar_writer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
@@ -43,7 +43,7 @@ export interface FileContents {
 }
 
 /** Options for {@linkcode archiveTree}. */
-export interface TreeArchiveOptions extends UncompressedOptions {
+export interface TreeArchiveOptions extends UncompressedOptions, TarLimits {
   /**
    * Whether the root is described.
    *
@@ -101,6 +101,7 @@ async function* writeTree(
       next,
       seek: seek && ((offset) => seek(layer, offset)),
       whole: () => layer.uncompressed(options),
+      limits: options,
     });
   }
   yield order.finish();
@@ -115,19 +116,20 @@ interface LayerContents {
   readonly seek: ((offset: number) => Promise<ArchiveBytes | undefined>) | undefined;
   /** Opens the archive from its start. */
   whole(): Promise<ArchiveBytes>;
+  readonly limits: TarLimits;
 }
 
 async function* pickContents(
   { digest }: Layer,
   picker: ContentPicker,
-  { next, seek, whole }: LayerContents,
+  { next, seek, whole, limits }: LayerContents,
 ): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   let isSeekable = seek !== undefined;
   for (let start = next(); start !== undefined; start = next()) {
     const sought = isSeekable && start > GAP_BYTES ? await seek?.(start) : undefined;
     isSeekable &&= sought !== undefined || start <= GAP_BYTES;
     const base = picker.base = sought === undefined ? 0 : start;
-    const parser = new TarParser(picker);
+    const parser = new TarParser(picker, limits);
     const isFar = () => (next() ?? Infinity) - base - parser.position > GAP_BYTES;
     const parse = async function* (archive: ArchiveBytes) {
       for await (const chunk of archive) {

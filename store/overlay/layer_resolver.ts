@@ -1,5 +1,6 @@
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/sync_file_system.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -22,7 +23,7 @@ import { type Chain, chainIdsOf, type ExtractedLayer, keyOf } from "./extracted_
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
-export interface LayerResolverOptions {
+export interface LayerResolverOptions extends LayerLimits {
   /** Mounter of the layers. Layers that need their parents are mounted during extraction. */
   readonly mounter: OverlayMounter;
   /** Owners of the extracted files. */
@@ -244,7 +245,8 @@ export class OverlayLayerResolver {
     namespace?: OverlayNamespace,
   ): Promise<Extraction> {
     const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
-    const report = await extract(layer, root, { ownership, signal, namespace, onWarning });
+    const common = { ...pickLimits(this.#options), ownership, signal, namespace, onWarning };
+    const report = await extract(layer, root, common);
     return { report, layer };
   }
 

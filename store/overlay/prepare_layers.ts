@@ -1,3 +1,4 @@
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
@@ -14,7 +15,7 @@ import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode prepareLayers}. */
-export interface PrepareLayersOptions extends LayerListener {
+export interface PrepareLayersOptions extends LayerListener, LayerLimits {
   /**
    * Mounter that bundles will use.
    *
@@ -41,7 +42,7 @@ export interface PrepareLayersOptions extends LayerListener {
   /**
    * Called to extract one layer.
    *
-   * @default Extracts in threads if the image is large enough.
+   * @default Extracts in threads if the image is large enough and no limit is set.
    */
   readonly extract?: LayerExtraction | undefined;
 }
@@ -97,6 +98,11 @@ export async function prepareLayers(
   const { OverlayLayerResolver } = await import("./layer_resolver.ts");
   if (options.extract !== undefined) {
     return await new OverlayLayerResolver(store, settings).resolve(image);
+  }
+  if (Object.keys(pickLimits(options)).length > 0) {
+    const { limitedExtraction } = await import("./_limited_extraction.ts");
+    const extract = limitedExtraction(store, { onProgress, onLayer });
+    return await new OverlayLayerResolver(store, { ...settings, extract }).resolve(image);
   }
   const { LayerThreads } = await import("../stages/layer_threads.ts");
   const { threadedExtraction } = await import("./_threaded_extraction.ts");

@@ -11,7 +11,7 @@ import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
 import { lstatIfAny, removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
-import type { Layer } from "../images/image.ts";
+import type { Layer, UncompressedOptions } from "../images/image.ts";
 
 /**
  * Uncompressed layers, each in `tarballs/<alg>/<hex>` of a store by its DiffID.
@@ -44,12 +44,13 @@ export class TarballStore {
    * @returns The layer, to be read from the tarball.
    * @throws {DiffIdMismatchError} If the decompressed layer does not match the config.
    */
-  async open(layer: Layer, signal?: AbortSignal): Promise<LayerSource> {
+  async open(layer: Layer, options: UncompressedOptions = {}): Promise<LayerSource> {
     const { diffId } = layer;
     // It was not compressed in the first place.
     if (layer.digest === diffId) return layer;
     const path = this.tarballPath(diffId);
-    const size = await this.#intactSize(diffId, signal) ?? await this.#make(layer, signal);
+    const size = await this.#intactSize(diffId, options.signal) ??
+      await this.#make(layer, options);
     return {
       descriptor: { mediaType: OCI_LAYER, digest: diffId, size },
       diffId,
@@ -75,7 +76,8 @@ export class TarballStore {
     return info.size;
   }
 
-  async #make(layer: Layer, signal: AbortSignal | undefined): Promise<number> {
+  async #make(layer: Layer, options: UncompressedOptions): Promise<number> {
+    const { signal } = options;
     const { diffId } = layer;
     const path = this.tarballPath(diffId);
     await ensureStoreRoot(this.#store);
@@ -90,7 +92,7 @@ export class TarballStore {
     try {
       if (size !== undefined) return size;
       await file.truncate();
-      await decompressTo(file, layer, signal);
+      await decompressTo(file, layer, options);
       await settleFile(file);
       await Deno.rename(part, path);
       isRenamed = true;
@@ -107,10 +109,10 @@ export class TarballStore {
 async function decompressTo(
   file: Deno.FsFile,
   layer: Layer,
-  signal: AbortSignal | undefined,
+  options: UncompressedOptions,
 ): Promise<void> {
-  for await (const chunk of await layer.uncompressed({ signal })) {
-    signal?.throwIfAborted();
+  for await (const chunk of await layer.uncompressed(options)) {
+    options.signal?.throwIfAborted();
     await writeAll(file, chunk);
   }
 }

@@ -1,3 +1,4 @@
+import { pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -79,11 +80,13 @@ export class UncompressedBundler implements Bundler {
 
   async #fill(root: string, image: Image): Promise<void> {
     const { signal, onWarning } = this.#options;
+    const limits = pickLimits(this.#options);
     const ownership = this.#options.ownership ?? await defaultOwnership(this.#store.path);
     await Deno.mkdir(root);
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
     using tree = openFileTree(root, { onWarning });
     const extractor = new StackingExtractor(tree, {
+      ...limits,
       ownership,
       signal,
       onWarning,
@@ -91,7 +94,7 @@ export class UncompressedBundler implements Bundler {
     const { path, onWait } = this.#store;
     using _lock = await lockLayers(path, "use", { onWait, signal });
     for (const layer of image.layers) {
-      await extractor.extract(await this.#tarballs.open(layer, signal));
+      await extractor.extract(await this.#tarballs.open(layer, { ...limits, signal }));
     }
     warnOfSkipped(extractor.report(), image.digest, onWarning);
   }

@@ -9,6 +9,7 @@ import {
 } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
+import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -35,7 +36,7 @@ export function define(command: Command): Command {
     })
     .option("--rm", 'no effect: "oci unbundle" removes the bundle');
   const settings = { loginFlag: "--registry-user", features: VERIFYING };
-  return addRegistryOptions(container, settings).notes(`
+  return addRegistryOptions(addLimitOption(container), settings).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 
 Examples:

@@ -12,6 +12,7 @@ import {
 } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
+import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, parseSeconds, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { abortable } from "../../terminal/output.ts";
@@ -42,7 +43,7 @@ export function define(command: Command): Command {
     .option("--name <name>", "name of the container (default: a random one)", { parse: parseName })
     .option("--rm", "remove the container at the end (always on)");
   const settings = { loginFlag: "--registry-user", features: VERIFYING };
-  return addRegistryOptions(container, settings).notes(`
+  return addRegistryOptions(addLimitOption(container), settings).notes(`
 The command begins with the first word after the image that is not one of these options. Write "--"
 before a command that begins with one of them. The options have the short forms of docker and podman,
 and --volume, --workdir, --cpus and --net are accepted too.

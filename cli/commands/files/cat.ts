@@ -2,6 +2,7 @@ import type { ImageFiles } from "../../../store/files/image_files.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
+import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -15,7 +16,7 @@ export function define(command: Command): Command {
         "the file may be behind a link of a lower one. Follows links inside the image. From eStargz " +
         "and zstd:chunked layers, it fetches only the table of contents and the file.",
     );
-  return addRegistryOptions(described, {
+  return addRegistryOptions(addLimitOption(described), {
     features: ["platform", "policy", "mirror", "connections"],
   }).notes(`
 Examples:

@@ -9,6 +9,7 @@ import { locateImage } from "../../access/references.ts";
 import { openStore } from "../../access/store.ts";
 import { refuseTerminal } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
+import { addLimitOption, type LimitOption, limitsOf } from "../../frame/limits.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { Output } from "../../terminal/output.ts";
@@ -25,7 +26,7 @@ export function define(command: Command): Command {
         "missing parts of the image first. The same image always produces the same bytes.",
     )
     .option("-o, --output <file>", "file to write (default: stdout)");
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(addLimitOption(described)).notes(`
 Directories come before their content, and hard links after their targets.
 
 Examples:
@@ -59,7 +60,8 @@ async function writeArchive(
   const { signal, warn: onWarning } = session;
   const store = await openStore(session);
   using image = await findHeld(store, () => pullShowing(session, found), blobsOfImage, signal);
-  const archive = exportImage(store, image.found, { signal, onWarning });
+  const limits = limitsOf(session.options<LimitOption>());
+  const archive = exportImage(store, image.found, { ...limits, signal, onWarning });
   for await (const chunk of archive) await output.bytes(chunk);
 }
 

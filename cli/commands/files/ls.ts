@@ -2,6 +2,7 @@ import type { ImageFile, ImageFiles } from "../../../store/files/image_files.ts"
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
+import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatFileMode } from "../../terminal/file_mode.ts";
@@ -22,7 +23,7 @@ export function define(command: Command): Command {
         "unpacking the image. From eStargz and zstd:chunked layers, it fetches only the table of contents.",
     )
     .option("-l, --long", "show type, permissions, links, owner, size, time and link target");
-  return addRegistryOptions(described, {
+  return addRegistryOptions(addLimitOption(described), {
     features: ["platform", "policy", "mirror", "connections"],
   }).notes(`
 Prints one path per line, each directory before its content.

@@ -9,11 +9,12 @@ import { locateImage } from "../../access/references.ts";
 import { isInStore, storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
+import { addLimitOption, type LimitOption, limitsOf } from "../../frame/limits.ts";
 import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, printable } from "../../terminal/format.ts";
 
-interface UnpackCommandOptions extends RegistryOptions {
+interface UnpackCommandOptions extends RegistryOptions, LimitOption {
   readonly force?: true | undefined;
   readonly path?: readonly string[] | undefined;
   readonly ownership?: "strict" | "squash" | "record" | undefined;
@@ -65,7 +66,7 @@ export function define(command: Command): Command {
     );
   described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')
     .hint(["--rootless"], 'Use "--ownership squash"');
-  return addRegistryOptions(described, { features: VERIFYING }).notes(`
+  return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
 layers, and which entries differ from the image and why.
 
@@ -74,6 +75,7 @@ Examples:
   oci unpack --path etc --path usr/share/zoneinfo debian:12 ./files
   oci unpack --ownership record alpine:3.20 ./rootfs
   oci unpack --uid-map 100000:0:65536 --gid-map 100000:0:65536 alpine:3.20 ./rootfs
+  oci unpack --limit maxRatio=1100 localhost:5000/zeros ./rootfs
   oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`);
 }
 
@@ -132,6 +134,7 @@ function extractionOptions(options: UnpackCommandOptions): UnpackOptions {
   const { force, path: paths, xattrs } = options;
   const ownership = ownershipOf(options);
   return {
+    ...limitsOf(options),
     force,
     paths,
     ownership,

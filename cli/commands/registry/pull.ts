@@ -8,6 +8,7 @@ import type { Image } from "../../../store/images/image.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
+import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
@@ -22,7 +23,7 @@ export function define(command: Command): Command {
         "digest before it becomes visible. Resumes interrupted downloads, and skips blobs that are " +
         "already in the store.",
     );
-  return addRegistryOptions(described, { features: VERIFYING }).notes(`
+  return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
 
 With --verify, looks for signatures in the store, and then where the image comes from. An identity

@@ -1,0 +1,79 @@
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { parseQuantity } from "../../spec/options/quantity.ts";
+import type { Command } from "./command.ts";
+
+/** Limits that the command line can change. */
+type LimitName = Exclude<keyof LayerLimits, "maxGlobalRecords">;
+
+/** Units of the limits, by the name of the option that a {@linkcode LimitError} carries. */
+const UNITS: Readonly<Record<LimitName, "bytes" | "count">> = {
+  maxRatio: "count",
+  maxBytes: "bytes",
+  maxEntries: "count",
+  maxWindow: "bytes",
+  maxPathBytes: "bytes",
+  maxNameBytes: "bytes",
+  maxExtendedHeaderBytes: "bytes",
+  maxXattrBytes: "bytes",
+  maxXattrsBytes: "bytes",
+  maxSegments: "count",
+};
+const NAMES = Object.keys(UNITS) as readonly LimitName[];
+
+/** Commands that take the option. */
+const COMMANDS: readonly string[] = ["bundle", "cat", "export", "ls", "pull", "run", "unpack"];
+
+/** Command-line option that changes limits. */
+export interface LimitOption {
+  readonly limit?: readonly (readonly [name: string, value: number])[] | undefined;
+}
+
+/** Adds the option that changes limits. */
+export function addLimitOption(command: Command): Command {
+  return command.option(
+    "--limit <name=value>",
+    "change a limit on layers, such as maxRatio=1100 or maxBytes=50Gi (repeatable)",
+    { repeatable: true, parse: parseLimit, examples: NAMES.map((name) => `${name}=`) },
+  );
+}
+
+/** Returns the changed limits as options of the library. */
+export function limitsOf({ limit = [] }: LimitOption): LayerLimits {
+  return Object.fromEntries(limit);
+}
+
+function parseLimit(text: string): readonly [name: string, value: number] {
+  const [, name = "", amount = ""] = /^(\w+)=([0-9.]+[KMGT]?i?)$/.exec(text) ?? [];
+  if (!NAMES.some((known) => known === name)) {
+    throw new SyntaxError(`it must be NAME=VALUE, with one of the names ${NAMES.join(", ")}`);
+  }
+  const value = Number(parseQuantity(amount).value);
+  if (Number.isSafeInteger(value)) return [name, value];
+  throw new SyntaxError("the value is too large");
+}
+
+/** Returns the remedy for an input beyond a limit: a value that is enough, if that is known. */
+export function limitRemedy(error: unknown, command: string): string {
+  const { option, max = 0, value = 0 } = error instanceof LimitError ? error : {};
+  const name = NAMES.find((name) => name === option);
+  if (name === undefined || !COMMANDS.includes(command)) {
+    return "It may be an attack; if it is not, raise the limit in a program of your own";
+  }
+  // If reading stopped at the limit, the value says nothing about the rest.
+  const isLowerBound = name !== "maxRatio" && value < 1.01 * max;
+  const enough = formatLimit(isLowerBound ? 2 * max : value, UNITS[name]);
+  return `It may be an attack; if it is not, raise the limit with --limit ${name}=${enough}`;
+}
+
+/** Rounds a value up to two digits, or to a power of 1024. */
+function formatLimit(value: number, unit: "bytes" | "count"): string {
+  if (unit === "bytes") {
+    for (const [suffix, bytes] of [["Gi", 2 ** 30], ["Mi", 2 ** 20], ["Ki", 2 ** 10]] as const) {
+      if (value >= 2 * bytes) return `${Math.ceil(value / bytes)}${suffix}`;
+    }
+    return String(value);
+  }
+  const step = 10 ** Math.max(0, String(value).length - 2);
+  return String(Math.ceil(value / step) * step);
+}

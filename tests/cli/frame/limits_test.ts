@@ -1,0 +1,142 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { Command } from "../../../cli/frame/command.ts";
+import { addLimitOption, limitRemedy, limitsOf } from "../../../cli/frame/limits.ts";
+import { LimitError } from "../../../spec/mod.ts";
+import { buildImage, MemoryContent } from "../../_support/image.ts";
+import { serveRegistry } from "../../../registry/mod.ts";
+import { ociBatch } from "../../_support/oci_batch.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { rootTest } from "../../_support/skip.ts";
+
+const MIB = 1024 * 1024;
+
+/** Parses the option as a command does. */
+function parse(text: string): readonly (readonly [string, number])[] {
+  const option = addLimitOption(new Command("unpack")).find("--limit");
+  const value = option?.parse?.(text);
+  return value === undefined ? [] : [value as readonly [string, number]];
+}
+
+Deno.test.each([
+  { text: "maxRatio=1100", name: "maxRatio", value: 1100 },
+  { text: "maxBytes=50Gi", name: "maxBytes", value: 50 * 1024 * MIB },
+  { text: "maxBytes=0", name: "maxBytes", value: 0 },
+  { text: "maxEntries=5M", name: "maxEntries", value: 5_000_000 },
+  { text: "maxXattrBytes=1.5Ki", name: "maxXattrBytes", value: 1536 },
+])("addLimitOption() reads $text", ({ text, name, value }) => {
+  assertEquals(limitsOf({ limit: parse(text) }), { [name]: value });
+});
+
+Deno.test.each(["", "maxRatio", "maxRatio=", "maxRatio=-1", "maxRatio=x", "maxBytes=9999999999Gi"])(
+  "addLimitOption() refuses %s",
+  (text) => {
+    assertThrows(() => parse(text), SyntaxError);
+  },
+);
+
+Deno.test("addLimitOption() lists the names for one that it does not know", () => {
+  assertThrows(() => parse("maxLayers=5"), SyntaxError, "maxRatio, maxBytes, maxEntries");
+});
+
+Deno.test.each([
+  { option: "maxRatio", max: 1000, value: 1001, says: "--limit maxRatio=1100" },
+  { option: "maxRatio", max: 1000, value: 20_481, says: "--limit maxRatio=21000" },
+  // Reading stopped at the limit.
+  { option: "maxEntries", max: 2_000_000, value: 2_000_001, says: "--limit maxEntries=4000000" },
+  { option: "maxBytes", max: 20 * 1024 * MIB, value: 20 * 1024 * MIB + 1, says: "maxBytes=40Gi" },
+  // The size is known.
+  { option: "maxWindow", max: 128 * MIB, value: 256 * MIB, says: "--limit maxWindow=256Mi" },
+  { option: "maxNameBytes", max: 255, value: 300, says: "--limit maxNameBytes=300" },
+  { option: "maxPathBytes", max: 4096, value: 5000, says: "--limit maxPathBytes=5Ki" },
+  { option: "maxLayers", max: 256, value: 257, says: "in a program of your own" },
+])("limitRemedy() says $says for $option", ({ option, max, value, says }) => {
+  const error = new LimitError("things", max, value, "a layer", option);
+
+  assertStringIncludes(limitRemedy(error, "unpack"), says);
+  assertStringIncludes(limitRemedy(error, "inspect"), "in a program of your own");
+});
+
+/** A layer of zeros, which gzip compresses more than 1000 times. */
+const ZEROS = buildImage({
+  layers: [tar(file("zeros", new Uint8Array(80 * MIB)), file("a", "x"))],
+  platform: "linux/amd64",
+  config: { Cmd: ["/a"] },
+});
+
+const RAISED = "--limit=maxRatio=1100";
+
+interface Row {
+  readonly args: readonly string[];
+  /** What the command prints with the limit raised. */
+  readonly prints: string;
+}
+
+const ROWS: readonly Row[] = [
+  { args: ["ls", "REF"], prints: "a\nzeros\n" },
+  { args: ["cat", "REF", "a"], prints: "x" },
+  { args: ["export", "REF", "-o", "DIR/out.tar"], prints: "" },
+  { args: ["unpack", "REF", "DIR/root"], prints: "DIGEST\n" },
+  { args: ["bundle", "--bundler=uncompressed", "REF", "DIR/box"], prints: "DIR/box\n" },
+];
+
+/** A registry with the image, and places for results and stores. */
+async function openScene() {
+  const content = new MemoryContent().add("zeros", "1", ZEROS);
+  const server = await serveRegistry(content);
+  const dir = await makeTempDir();
+  let stores = 0;
+  return {
+    reference: `${server.host}/zeros:1`,
+    path: dir.path,
+    word: (word: string) => {
+      return word.replace("REF", `${server.host}/zeros:1`).replace("DIR", dir.path)
+        // No command finds what another one has stored.
+        .replace("STORE", dir.join(`store-${stores++}`));
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const COMMON = ["--platform=linux/amd64", "--store=STORE", "-q"];
+const refused = ROWS.map(({ args, prints }) => ({ args: [...args, ...COMMON], prints }));
+const accepted = ROWS.map(({ args, prints }) => ({ args: [...args, ...COMMON, RAISED], prints }));
+const batch = ociBatch([...refused, ...accepted], openScene);
+
+Deno.test.each(refused)("oci $args refuses a layer of zeros, and names the option", async (row) => {
+  const { code, stderr } = await batch(row.args);
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "raise the limit with --limit maxRatio=1100");
+});
+
+Deno.test.each(accepted)("oci $args accepts a layer of zeros", async ({ args, prints }) => {
+  const { code, stdout, stderr } = await batch(args);
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const text = prints.replace("DIGEST", ZEROS.descriptor.digest);
+  assertEquals(stdout.endsWith(text.replace("DIR", "")), true, stdout);
+});
+
+rootTest("oci pull --unpack and oci bundle extract a layer of zeros with --limit", async () => {
+  await using scene = await openScene();
+  const store = `--store=${scene.path}/store`;
+  const other = `--store=${scene.path}/other`;
+  const common = [scene.reference, "--platform=linux/amd64", store, "-q"];
+  const lines = [
+    ["pull", "--unpack", ...common],
+    ["pull", "--unpack", ...common, RAISED],
+    ["bundle", "--bundler=overlay", scene.reference, `${scene.path}/box`, other, "-q", RAISED],
+    ["unbundle", `${scene.path}/box`, other],
+  ].map((args) => ({ args }));
+  const run = ociBatch(lines);
+
+  const results = [];
+  for (const { args } of lines) results.push(await run(args));
+
+  assertEquals(results.map(({ code }) => code), [1, 0, 0, 0], JSON.stringify(results));
+  assertStringIncludes(results[0]?.stderr ?? "", "--limit maxRatio=1100");
+});
