@@ -55,7 +55,6 @@ export function signedBytesOf({ payloadType, payload }: Envelope): Uint8Array<Ar
 /** An in-toto statement. */
 export interface Statement {
   readonly predicateType: string;
-  readonly predicate: unknown;
   /** Whether a digest is among its subjects. */
   isAbout(digest: Digest): boolean;
 }
@@ -67,7 +66,6 @@ export function parseStatement(bytes: Uint8Array): Statement {
   if (!STATEMENTS.includes(type.string())) type.fail("that of an in-toto statement");
   return {
     predicateType: json.at("predicateType").string(),
-    predicate: json.at("predicate").value(),
     isAbout: (digest) => {
       const [algorithm, hex] = [digestAlgorithm(digest), digestHex(digest)];
       return json.at("subject").array().some((subject) => {

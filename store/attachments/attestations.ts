@@ -12,7 +12,8 @@ import {
   readAttachedBlob,
   readAttachedManifest,
 } from "./attachment_source.ts";
-import { BUNDLE, IN_TOTO, parseStatement, readEnvelope } from "./_statement.ts";
+import { memberBytes } from "./_member_bytes.ts";
+import { BUNDLE, IN_TOTO, parseStatement, readEnvelope, type Statement } from "./_statement.ts";
 
 /** What an attestation says: the content of an image, or how it was built. */
 export type AttestationKind = "sbom" | "provenance";
@@ -151,7 +152,7 @@ async function readType(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const bytes = await readAttachedBlob(source, blob, MAX_BYTES, signal);
-  return unwrap(bytes, subjects).predicateType;
+  return unwrap(bytes, subjects).statement.predicateType;
 }
 
 /**
@@ -160,7 +161,8 @@ async function readType(
  * @param source Place that has it.
  * @param attestation The attestation, one of {@linkcode listAttestations}.
  * @param options Abort signal.
- * @returns The bytes of a file unchanged; of a statement, its predicate as indented JSON.
+ * @returns The bytes of a file; of a statement, those of its predicate and a newline. Of a predicate
+ * that is a string, such as an SBOM that is no JSON, its text.
  * @throws {SyntaxError} If a statement is damaged, or about another image.
  * @throws {DigestMismatchError} If the bytes do not match their digest.
  * @throws {LimitError} If it has more than 64 MiB.
@@ -172,20 +174,24 @@ export async function readAttestation(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readAttachedBlob(source, blob, MAX_BYTES, options.signal);
   if (!isWrapper(blob.mediaType)) return bytes;
-  const { predicate } = unwrap(bytes, subjects);
-  const text = typeof predicate === "string" ? predicate : JSON.stringify(predicate, undefined, 2);
-  return new TextEncoder().encode(`${text}\n`);
+  const predicate = memberBytes(unwrap(bytes, subjects).payload, "predicate");
+  const text = predicate === undefined ? "null" : new TextDecoder().decode(predicate);
+  return new TextEncoder().encode(`${text.startsWith('"') ? JSON.parse(text) : text}\n`);
 }
 
 /** Returns the statement in a bundle, an envelope or the bytes themselves. */
-function unwrap(bytes: Uint8Array, subjects: readonly Digest[]) {
+function unwrap(
+  bytes: Uint8Array<ArrayBuffer>,
+  subjects: readonly Digest[],
+): { readonly payload: Uint8Array<ArrayBuffer>; readonly statement: Statement } {
   const json = JsonReader.parse(bytes, "attestation");
   const envelope = json.maybe("dsseEnvelope") ?? (json.maybe("payload") && json);
-  const statement = parseStatement(envelope === undefined ? bytes : readEnvelope(envelope).payload);
+  const payload = envelope === undefined ? bytes : readEnvelope(envelope).payload;
+  const statement = parseStatement(payload);
   if (!subjects.some((digest) => statement.isAbout(digest))) {
     json.fail(`a statement about ${subjects[0]}`);
   }
-  return statement;
+  return { payload, statement };
 }
 
 /** Reads content; `undefined` if the place does not have it, or it cannot be understood. */

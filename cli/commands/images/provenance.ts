@@ -10,7 +10,7 @@ export function define(command: Command): Command {
         "then into the registry. Does not verify its signature.",
     )
     .notes(`
-Prints the predicate of the in-toto statement as JSON.
+Prints the predicate of the in-toto statement as it is.
 
 Examples:
   oci provenance ghcr.io/owner/app:1

@@ -10,7 +10,7 @@ export function define(command: Command): Command {
         "its signature.",
     )
     .notes(`
-Prints a file as it is. Of an in-toto statement, prints the predicate as JSON.
+Prints a file as it is, and of an in-toto statement, the predicate.
 
 Examples:
   oci sbom ghcr.io/owner/app:1 > sbom.spdx.json

@@ -61,7 +61,7 @@ Deno.test("oci sbom and oci provenance print what is attached, and say what to c
     on("sbom", "--type=spdx", layout),
   ], { env: { OCI_STORE: dir.join("store") } });
 
-  assertEquals(provenance, { code: 0, stdout: '{\n  "a": 1\n}\n', stderr: "" });
+  assertEquals(provenance, { code: 0, stdout: '{"a":1}\n', stderr: "" });
   assertEquals(chosen, { code: 0, stdout: '{ "spdxVersion": 1 }\n', stderr: "" });
   assertEquals(JSON.parse(json?.stdout ?? ""), {
     reference: app,
