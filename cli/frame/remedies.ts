@@ -89,8 +89,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       : `Log in with "oci login${registryOf(error)}"`;
   },
   "login-rejected": "Check the user name and the password or token",
-  "not-found": (error) => {
-    const missing = error instanceof NotFoundError ? error.missing : undefined;
+  "not-found": (error, command) => {
+    const { missing, registryCode } = error instanceof NotFoundError ? error : {};
+    if (missing === undefined && registryCode === "NAME_UNKNOWN" && WRITERS.includes(command)) {
+      return "Create the repository first, or check its name";
+    }
     const isPart = missing === "child" || missing === "config" || missing === "blob";
     if (isPart) return "Ask the owner of the image to push it again";
     return isAuthenticated(error)
@@ -151,6 +154,9 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     return option === "runtime" ? HYBRID_REMEDY : advice;
   },
 };
+
+/** Commands that write to a repository. */
+const WRITERS = ["push", "copy", "artifact push"];
 
 /** For machines with both versions of control groups, which crun does not support. */
 const HYBRID_REMEDY =

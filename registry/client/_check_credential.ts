@@ -1,11 +1,14 @@
 import { Authorizer } from "../auth/authorizer.ts";
 import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
+import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
+import { redactUrl } from "../transport/redact.ts";
 import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { Retry } from "../transport/retry.ts";
 import { protocolError } from "../transport/network_failure.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
+import { mediaTypeOf } from "../transport/web_page.ts";
 import type { Connections } from "./_connections.ts";
 import { basesToTry } from "./_endpoint.ts";
 
@@ -82,6 +85,15 @@ async function check(
     speaksTls: testTls,
     requiresTls: (url) => protocolError({ url, task, attempt: 1 }),
   });
+  if (isSite(answer)) {
+    const { status, url } = answer;
+    throw new RegistryError("the host is not a registry (it answered /v2/ with a web page)", {
+      ...task,
+      status,
+      url: redactUrl(url),
+      advice: "Check the name of the host",
+    });
+  }
   if (answer.status !== 200) {
     const error = await registryError(answer, {
       task,
@@ -93,6 +105,16 @@ async function check(
     throw failure(error, refusal);
   }
   return isChallenged;
+}
+
+/**
+ * Returns whether a server answers with a web page, and does not name the API. registry.k8s.io sends
+ * an empty page.
+ */
+function isSite(answer: Answer): boolean {
+  const { status, headers } = answer;
+  return status === 200 && mediaTypeOf(answer) === "text/html" &&
+    headers.get("content-length") !== "0" && !headers.has("docker-distribution-api-version");
 }
 
 /**

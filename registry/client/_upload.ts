@@ -15,6 +15,8 @@ import { finishUrl, readSession, type UploadSession } from "./_upload_session.ts
 const SMALL_BYTES = 2 * 1024 * 1024;
 /** Size of a chunk, unless the registry requires larger ones; one is held in memory. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** Minimum size of a chunk after a server has rejected larger ones. */
+const MIN_CHUNK_BYTES = 256 * 1024;
 /** Maximum size of a chunk that a registry may require. */
 const MAX_CHUNK_BYTES = 128 * 1024 * 1024;
 /** Maximum number of restarts without progress after the registry has lost an upload. */
@@ -61,6 +63,7 @@ export class BlobUpload {
    * three times as long, and not every registry takes several chunks.
    */
   #isChunked = false;
+  #chunkBytes = CHUNK_BYTES;
   #isResumed = false;
   #isFinishing = false;
   #again = false;
@@ -110,8 +113,15 @@ export class BlobUpload {
     const begun = this.#request({ method: "POST", path: UPLOADS, accept: [202] }, undefined);
     // After the request above, since both may need a connection to the same registry.
     if (size > SMALL_BYTES && !this.#isChunked) this.#first.open(() => this.#body(0).source());
-    else if (size > 0 && size <= SMALL_BYTES) this.#first.open(() => this.#body(0).chunk(size));
+    else if (size > 0 && size <= this.#smallBytes) {
+      this.#first.open(() => this.#body(0).chunk(size));
+    }
     return await begun;
+  }
+
+  /** Maximum size of a blob that is sent with the final request. */
+  get #smallBytes(): number {
+    return this.#isChunked ? Math.min(SMALL_BYTES, this.#chunkBytes) : SMALL_BYTES;
   }
 
   /** Sends the missing bytes, and completes the upload. */
@@ -121,7 +131,7 @@ export class BlobUpload {
     let current = session;
     // Deno repeats a PUT with a buffered body when its connection breaks, so only a body that
     // starts at offset 0 may be buffered.
-    while (size - current.offset > (current.offset === 0 ? SMALL_BYTES : 0)) {
+    while (size - current.offset > (current.offset === 0 ? this.#smallBytes : 0)) {
       current = this.#isChunked ? await this.#sendChunk(current) : await this.#sendRest(current);
       this.#session = current;
     }
@@ -148,7 +158,7 @@ export class BlobUpload {
         `requires chunks of at least ${minChunkBytes} bytes, more than the limit of ${MAX_CHUNK_BYTES}`,
       );
     }
-    const end = Math.min(size, offset + Math.max(CHUNK_BYTES, minChunkBytes));
+    const end = Math.min(size, offset + Math.max(this.#chunkBytes, minChunkBytes));
     const next = await this.#patch(session, {
       headers: { "content-range": `${offset}-${end - 1}` },
       body: () => this.#body(offset).chunk(end - offset),
@@ -284,12 +294,23 @@ export class BlobUpload {
       this.#session = now;
       return false;
     }
-    if (this.#isChunked || wasFinishing || !UNSTREAMABLE.has(error.status)) {
+    const isOneBody = !this.#isChunked && !wasFinishing && UNSTREAMABLE.has(error.status);
+    if (!isOneBody && !(error.status === 413 && this.#shrinkChunks(session, wasFinishing))) {
       return await this.#restart(error, wasFinishing);
     }
     this.#isChunked = true;
     this.#session = await this.#status(session);
     return false;
+  }
+
+  /** Returns whether smaller chunks may pass a limit for bodies: that of nginx is 1 MiB. */
+  #shrinkChunks({ offset }: UploadSession, wasFinishing: boolean): boolean {
+    const rest = this.#descriptor.size - offset;
+    const sent = wasFinishing ? rest : Math.min(rest, this.#chunkBytes);
+    const next = this.#chunkBytes / 4;
+    if (next < MIN_CHUNK_BYTES || sent <= next) return false;
+    this.#chunkBytes = next;
+    return true;
   }
 
   /**

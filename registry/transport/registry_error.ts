@@ -219,7 +219,7 @@ function writeAdvice(status: number, registryCode: string | undefined): string |
     return "First push everything that the document refers to, such as all manifests of an index";
   }
   if (status === 405) return "Ask its operator whether it accepts this";
-  if (status === 409 || status === 412) {
+  if (status === 409 || status === 412 || registryCode === "TAG_INVALID") {
     return "Choose another tag if the registry protects this one";
   }
   return status === 413 ? "Ask its operator to raise the limit" : undefined;

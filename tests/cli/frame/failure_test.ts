@@ -275,6 +275,10 @@ const ROWS: readonly Row[] = [
     line: 'a.io answered 401. Log in with "oci login a.io"',
   },
   {
+    error: new AuthError("a.io answered 403", { ...ANSWER, isAuthenticated: true }),
+    line: 'a.io answered 403. Ask its owner for access, or log in again with "oci login a.io"',
+  },
+  {
     error: new LoginError("a.io answered 401", ANSWER),
     line: "a.io answered 401. Check the user name and the password or token",
   },
@@ -284,6 +288,19 @@ const ROWS: readonly Row[] = [
       'log in with "oci login a.io"',
   },
   {
+    error: new NotFoundError("a.io does not have it", {
+      ...ANSWER,
+      missing: "tag",
+      isAuthenticated: true,
+    }),
+    line: "a.io does not have it. Check the name and the tag, and whether this user has access",
+  },
+  {
+    error: new NotFoundError("a.io does not have it", { ...ANSWER, registryCode: "NAME_UNKNOWN" }),
+    command: "push",
+    line: "a.io does not have it. Create the repository first, or check its name",
+  },
+  {
     error: new NotFoundError("a.io does not have it", { ...ANSWER, missing: "blob" }),
     line: "a.io does not have it. Ask the owner of the image to push it again",
   },
@@ -291,6 +308,10 @@ const ROWS: readonly Row[] = [
     error: new RateLimitError("a.io answered 429", { ...ANSWER, retryAfterMs: 1500 }),
     line: "a.io answered 429. Try again in 2 s, or log in for a higher limit with " +
       '"oci login a.io"',
+  },
+  {
+    error: new RateLimitError("a.io answered 429", { ...ANSWER, isAuthenticated: true }),
+    line: "a.io answered 429. Try again later",
   },
   {
     error: new RegistryError("it cannot delete tags", { ...ANSWER, code: "tag-deletion" }),

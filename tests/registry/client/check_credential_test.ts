@@ -82,16 +82,19 @@ Deno.test("RemoteClient.checkCredential() retries temporary failures", async () 
   assertEquals(await client.checkCredential(registry.host, RIGHT), true);
 });
 
-Deno.test("RemoteClient.checkCredential() reports that a host is not a registry", async () => {
+Deno.test.each([
+  { answer: plain(404, {}, "nothing here"), says: "404" },
+  { answer: plain(200, { "content-type": "text/html" }, "<title>Welcome</title>"), says: "it" },
+])("RemoteClient.checkCredential() reports that a host is not a registry: $says", async (row) => {
   await using registry = faultyRegistry(new MemoryContent(), [
-    on({}, () => Promise.resolve(plain(404, {}, "nothing here"))),
+    on({}, () => Promise.resolve(row.answer)),
   ]);
   using client = testClient();
 
   const error = await assertRejects(
     () => client.checkCredential(registry.host, RIGHT),
     RegistryError,
-    "the host is not a registry (404",
+    `the host is not a registry (${row.says} `.trimEnd(),
   );
 
   assert(!(error instanceof LoginError));

@@ -267,6 +267,33 @@ for (const { status, isTls } of UNSTREAMABLE) {
   });
 }
 
+Deno.test.each([{ size: 5 * MIB, chunks: 5 }, { size: 1.5 * MIB, chunks: 2 }])(
+  "pushBlob() sends $size bytes in $chunks chunks to a server that limits bodies to 1 MiB",
+  async ({ size, chunks }) => {
+    // As nginx does, unless it is configured otherwise.
+    const blob = blobOf(OCI_LAYER, noise(size));
+    await using registry = writableRegistry({
+      interfere: async (request, next) => {
+        if (Number(request.headers.get("content-length")) <= MIB) return await next();
+        await request.body?.cancel();
+        const headers = { "content-type": "text/html" };
+        return new Response("<title>413 Request Entity Too Large</title>", {
+          status: 413,
+          headers,
+        });
+      },
+    });
+
+    await pushTo(registry, blob);
+
+    assertEquals(await stored(registry, blob), blob.descriptor.digest);
+    const accepted = registry.requests.filter(({ method, status }) => {
+      return method === "PATCH" && status < 300;
+    });
+    assertEquals(accepted.length, chunks);
+  },
+);
+
 Deno.test("pushBlob() resumes in chunks where a registry rejects a large body with a range", async () => {
   // ghcr.io limits such a body to 4 MiB.
   const blob = blobOf(OCI_LAYER, noise(10 * MIB));
