@@ -83,7 +83,8 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     const isRetryable = error instanceof RegistryError && error.retryable;
     return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
   },
-  "unauthorized": (error) => {
+  "unauthorized": (error, command) => {
+    if (command === "catalog") return catalogRemedy(error);
     return isAuthenticated(error)
       ? `Ask its owner for access, or log in again with "oci login${registryOf(error)}"`
       : `Log in with "oci login${registryOf(error)}"`;
@@ -95,6 +96,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       return "Create the repository first, or check its name";
     }
     const isPart = missing === "child" || missing === "config" || missing === "blob";
+    if (command === "catalog") return catalogRemedy(error);
     if (isPart) return "Ask the owner of the image to push it again";
     return isAuthenticated(error)
       ? "Check the name and the tag, and whether this user has access"
@@ -156,7 +158,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
 };
 
 /** Commands that write to a repository. */
-const WRITERS = ["push", "copy", "artifact push"];
+const WRITERS = ["push", "copy", "artifact"];
 
 /** For machines with both versions of control groups, which crun does not support. */
 const HYBRID_REMEDY =
@@ -211,6 +213,13 @@ function ownershipRemedy(error: LibraryError, command: string): string | undefin
   return modes.includes("record")
     ? "Choose --ownership squash or record, or run as root"
     : "Choose --ownership squash";
+}
+
+function catalogRemedy(error: LibraryError): string {
+  const login = isAuthenticated(error)
+    ? "ask its owner for access"
+    : `log in with "oci login${registryOf(error)}"`;
+  return `Many registries do not list their repositories; if this one does, ${login}`;
 }
 
 function isAuthenticated(error: LibraryError): boolean {

@@ -166,7 +166,7 @@ function postRequest(request: TokenRequest, identityToken: string): HttpRequest 
 }
 
 function common({ tls, namedBy, context, signal }: TokenRequest) {
-  const { task, attempt, registry: server } = context;
+  const { task, attempt, server } = context;
   return { tls, namedBy, task, attempt, server, signal };
 }
 

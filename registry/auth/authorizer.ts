@@ -307,7 +307,8 @@ export class Authorizer {
     const context: RegistryErrorContext = {
       task,
       attempt,
-      registry: `the token server ${realm.host} of ${registry}`,
+      registry,
+      server: `the token server ${realm.host} of ${registry}`,
       now: clock.now(),
     };
     const token = await this.#exchanges.run(

@@ -66,6 +66,12 @@ export interface RegistryErrorContext {
   readonly task: RequestTask;
   /** Name of the registry for the user. */
   readonly registry: string;
+  /**
+   * Name of the server that answered, such as `the token server auth.example of registry.example`.
+   *
+   * @default The name of the registry.
+   */
+  readonly server?: string | undefined;
   readonly attempt: number;
   /** Authentication attempts; absent for a response of a token server. */
   readonly authentication?: string | undefined;
@@ -126,7 +132,8 @@ export async function registryError(
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
   const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
   const says = quoted(detail);
-  const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : registry;
+  const { server = registry } = context;
+  const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : server;
   const answered = `${who} answered ${status}${named}${tried}`;
   if (isRateLimit) return rateLimitError(`${answered}${says}`, headers, fields, now);
   if (isTokenServer && isRefusal) {

@@ -301,6 +301,18 @@ const ROWS: readonly Row[] = [
     line: "a.io does not have it. Create the repository first, or check its name",
   },
   {
+    error: new NotFoundError("a.io does not have it", ANSWER),
+    command: "catalog",
+    line: "a.io does not have it. Many registries do not list their repositories; if this one " +
+      'does, log in with "oci login a.io"',
+  },
+  {
+    error: new AuthError("a.io answered 403", { ...ANSWER, isAuthenticated: true }),
+    command: "catalog",
+    line: "a.io answered 403. Many registries do not list their repositories; if this one does, " +
+      "ask its owner for access",
+  },
+  {
     error: new NotFoundError("a.io does not have it", { ...ANSWER, missing: "blob" }),
     line: "a.io does not have it. Ask the owner of the image to push it again",
   },

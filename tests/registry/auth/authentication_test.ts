@@ -610,6 +610,7 @@ Deno.test.each([
   const error = await assertRejects(() => client.resolve(scene.reference), Error, row.says);
 
   assert(error instanceof row.error);
+  if (error instanceof AuthError) assertEquals(error.registry, scene.registry.host);
 });
 
 Deno.test("RemoteClient tries again when the token server is busy", async () => {
