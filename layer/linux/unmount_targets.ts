@@ -15,13 +15,18 @@ export function unmountTargets(
 ): void {
   if (targets.length === 0) return;
   using calls = NativeMount.open(doing);
+  const detached: string[] = [];
   for (const target of targets.toReversed()) {
     try {
       calls.unmount(target, false);
     } catch (error) {
       if (errorCode(error) !== "EBUSY") throw error;
       calls.unmount(target, true);
-      onWarning?.(`"${target}" is still in use: it is detached and goes with its last user`);
+      detached.push(target);
     }
+  }
+  // The callback may throw.
+  for (const target of detached) {
+    onWarning?.(`"${target}" is still in use: it is detached and goes with its last user`);
   }
 }

@@ -236,11 +236,10 @@ function forwardSignals(
       void container.kill();
     },
     onInsist: () => {
-      if (!ending.isInsisted && ending.stopped === undefined) {
-        onWarning?.("killed the container after the third request to stop it");
-      }
+      const isFirst = !ending.isInsisted && ending.stopped === undefined;
       ending.isInsisted = ending.stopped === undefined;
       void container.kill();
+      if (isFirst) onWarning?.("killed the container after the third request to stop it");
     },
   });
 }

@@ -1,0 +1,35 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { readMounts } from "../../../layer/linux/mount_table.ts";
+import { unmountTargets } from "../../../layer/linux/unmount_targets.ts";
+import { mountTest } from "../../_support/mounting.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
+
+mountTest("unmountTargets() unmounts all targets before it calls onWarning", async () => {
+  await using directory = await makeTempDir();
+  const targets = ["a", "b"].map((name) => directory.join(name));
+  try {
+    const files = [];
+    for (const target of targets) {
+      await Deno.mkdir(target);
+      mountTmpfs(target);
+      files.push(await Deno.create(`${target}/file`));
+    }
+
+    assertThrows(
+      () =>
+        unmountTargets(targets, "Cannot unmount", (message) => {
+          throw new TypeError(message);
+        }),
+      TypeError,
+      "is still in use",
+    );
+    for (const file of files) file.close();
+
+    const left = readMounts().filter(({ target }) => target.startsWith(directory.path));
+    assertEquals(left, []);
+  } finally {
+    unmountTree(directory.path);
+  }
+});
