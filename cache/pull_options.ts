@@ -22,6 +22,13 @@ export interface PullOptions extends ImageClientOptions {
    */
   readonly client?: ImageClient | undefined;
   /**
+   * Whether to warn if the tag of a reference with a digest stands for another digest by now. Takes
+   * one request, also for an image in the store, unless the policy is `Never`.
+   *
+   * @default {false}
+   */
+  readonly checkTag?: boolean | undefined;
+  /**
    * Signer that must have signed the image, also if it is in the store already. The image is refused
    * before a layer is fetched, and before anything is stored. Signatures are looked up in the store,
    * and then where the image comes from.

@@ -79,6 +79,12 @@ export interface ImageClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
+   * Whether to refuse an image that is only for another platform, instead of a warning.
+   *
+   * @default {false}
+   */
+  readonly strictPlatform?: boolean | undefined;
+  /**
    * Called with the layers once the manifest is known. Returns the reads with which the caller
    * begins when it has the image. A client may request them while the config arrives, which saves a
    * round trip.

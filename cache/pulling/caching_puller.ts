@@ -34,6 +34,13 @@ export interface ResolvingClient extends ImageClient {
 /** Options for {@linkcode CachingPuller}. */
 export interface CachingPullerOptions extends ImageClientOptions {
   /**
+   * Whether to warn if the tag of a reference with a digest stands for another digest by now. Takes
+   * one request, also for an image in the cache, unless the policy is `Never`.
+   *
+   * @default {false}
+   */
+  readonly checkTag?: boolean | undefined;
+  /**
    * Called with each image before its layers are requested, anything of it is stored, or it is
    * returned. Throw an error to refuse it, such as an image that is not signed. Saves no round trip
    * with `firstReads` then.
@@ -160,6 +167,15 @@ export class CachingPuller implements ImageClient {
    * @throws {RangeError} If the policy is invalid.
    */
   async find(reference: Reference, options: CachingPullerOptions = {}): Promise<FoundImage> {
+    const found = await this.#find(reference, options);
+    if (options.checkTag && options.pullPolicy !== "Never" && "resolve" in this.#client) {
+      const { checkTag } = await import("./_check_tag.ts");
+      await checkTag(this.#client, reference, options);
+    }
+    return found;
+  }
+
+  async #find(reference: Reference, options: CachingPullerOptions): Promise<FoundImage> {
     const { pullPolicy = "IfNotPresent", signal } = options;
     if (!POLICIES.includes(pullPolicy)) {
       throw new RangeError(
@@ -206,6 +222,7 @@ export class CachingPuller implements ImageClient {
     try {
       const image = await this.#images.image(digest, platformOf(options));
       if (image === undefined) return { state: "absent", digest: recorded };
+      checkPlatform(reference, image, options);
       return { state: "complete", digest, image, isRecorded: recorded !== undefined };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
@@ -237,6 +254,7 @@ export class CachingPuller implements ImageClient {
     reportResolve(name, options);
     if (options.firstReads !== undefined) this.#images.expectImage?.();
     const remote = await this.#request(reference, options);
+    checkPlatform(reference, remote, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
       return await this.#answer(reference, cached, options);
     }
@@ -333,6 +351,17 @@ export class CachingPuller implements ImageClient {
 
 function platformOf({ platform }: ImageClientOptions): Platform | undefined {
   return platform === undefined ? undefined : toPlatform(platform);
+}
+
+/** Refuses an image that is only for another platform, if the options say so. */
+function checkPlatform(
+  reference: Reference,
+  { platform }: Pick<RemoteImage, "platform">,
+  options: ImageClientOptions,
+): void {
+  const wanted = platformOf(options) ?? hostPlatform();
+  if (!options.strictPlatform || platformFit(platform, wanted) >= 0) return;
+  throw new PlatformError(formatReference(reference), wanted, [platform]);
 }
 
 /** Reports every blob as cached, and the warnings that a registry client would report. */

@@ -104,14 +104,18 @@ export async function signerOf(session: Session): Promise<TrustedSigner | undefi
 }
 
 /** Returns policy, platform and credentials for calls that pull. */
-export async function imageOptions(session: Session): Promise<ImageClientOptions> {
-  const { policy, platform } = session.options<RegistryOptions>();
+export async function imageOptions(
+  session: Session,
+): Promise<ImageClientOptions & Pick<PullOptions, "checkTag">> {
+  const { policy, platform, strictPlatform, checkTag } = session.options<RegistryOptions>();
   const auth = await readAuth(session);
   return {
     signal: session.signal,
     onWarning: session.warn,
     pullPolicy: policy,
     platform,
+    strictPlatform,
+    checkTag,
     auth,
   };
 }

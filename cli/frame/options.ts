@@ -24,6 +24,8 @@ export type SignerOption = { readonly key: string } | {
 export interface RegistryOptions {
   readonly platform?: string | undefined;
   readonly policy?: ImagePullPolicy | undefined;
+  readonly strictPlatform?: true | undefined;
+  readonly checkTag?: true | undefined;
   readonly verify?: SignerOption | undefined;
   readonly user?: string | undefined;
   readonly passwordStdin?: true | undefined;
@@ -67,6 +69,8 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
     "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
     { parse: checkPlatform, examples: PLATFORMS },
   ],
+  ["check", "--strict-platform", "refuse an image that is only for another platform"],
+  ["check", "--check-tag", "warn if the tag of NAME:TAG@DIGEST stands for another digest by now"],
   [
     "policy",
     "--policy <when>",
@@ -147,6 +151,7 @@ type OptionArguments = Parameters<Command["option"]>;
 type RegistryFeature =
   | "platform"
   | "policy"
+  | "check"
   | "verify"
   | "login"
   | "token"
@@ -164,7 +169,7 @@ const CONNECTING = ["tls", "plain-http", "retries"] as const;
 /** Further features of a command that pulls images. */
 const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progress"] as const;
 /** Features of a command that pulls an image to use it, or to keep it. */
-export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "verify"];
+export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "check", "verify"];
 
 /**
  * Adds the options of some features.

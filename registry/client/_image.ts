@@ -1,5 +1,5 @@
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
-import { LimitError, OciError } from "../../spec/errors.ts";
+import { LimitError, OciError, PlatformError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
@@ -20,6 +20,7 @@ import type { Sources } from "./_sources.ts";
 /** Context for reading an image. */
 export interface ImageContext extends ManifestContext {
   readonly platform: Platform;
+  readonly strictPlatform: boolean;
   readonly maxConfigBytes: number;
   /** Maximum number of parts of a layer to read at once. */
   readonly connections: number;
@@ -54,7 +55,7 @@ export async function readRemoteImage(
   });
   const { diffIds, platform } = config.value;
   checkLayers(reference, layers.length, diffIds.length);
-  warnOfPlatform(reference, platform, context);
+  checkPlatform(reference, platform, context);
   requests.keep();
   return {
     digest: (indexes[0] ?? manifest).descriptor.digest,
@@ -105,15 +106,17 @@ function checkLayers(reference: Reference, inManifest: number, inConfig: number)
   );
 }
 
-/** Warns of an image for another platform that is the only choice. */
-function warnOfPlatform(
+/** Warns of an image for another platform that is the only choice, or refuses it. */
+function checkPlatform(
   reference: Reference,
   actual: Platform,
-  { platform, onWarning }: ImageContext,
+  { platform, strictPlatform, onWarning }: ImageContext,
 ): void {
   if (platformFit(actual, platform) >= 0) return;
+  const name = formatReference(reference);
+  if (strictPlatform) throw new PlatformError(name, platform, [actual]);
   onWarning?.(
-    `"${formatReference(reference)}" is for ${formatPlatform(actual) || "an unknown platform"}, ` +
+    `"${name}" is for ${formatPlatform(actual) || "an unknown platform"}, ` +
       `not for ${formatPlatform(platform)}`,
   );
 }

@@ -69,6 +69,7 @@ export class RegistryReader implements Disposable {
 
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const { platform = this.#options.platform ?? hostPlatform(), onProgress } = options;
+    const { strictPlatform = false } = options;
     const context = this.#context(reference, options);
     // If an image lists a layer twice, it is requested early once, for either of the two.
     const memories = new Map<Digest, Map<Registry, BlobMemory>>();
@@ -77,6 +78,7 @@ export class RegistryReader implements Disposable {
       ...context,
       contents: this.#connections.contents(reference, options),
       platform: toPlatform(platform),
+      strictPlatform,
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
       connections: this.#options.connections ?? 12,
       latencyMs: (host) => this.#connections.http.latencyMs(host),

@@ -96,10 +96,11 @@ const LOGIN = ["password-stdin", "identity-token", "registry-token", "authfile"]
 const ACCESS = ["user", ...LOGIN, "ca", "client-cert", "client-key", "plain-http", "retries"];
 const READING = ["platform", "policy", ...ACCESS, "mirror"];
 const PULLING = [...READING, "jobs", "connections", "progress", "progress-interval"];
+const USING = [...PULLING, "verify", "strict-platform", "check-tag"];
 
 Deno.test.each([
-  { name: "pull", options: [...PULLING, "verify"] },
-  { name: "unpack", options: [...PULLING, "verify"] },
+  { name: "pull", options: USING },
+  { name: "unpack", options: USING },
   { name: "export", options: PULLING },
   { name: "save", options: PULLING },
   { name: "inspect", options: READING },

@@ -132,6 +132,16 @@ Deno.test("RemoteClient.image() warns about a single image for another platform"
   ]);
 });
 
+Deno.test("RemoteClient.image() with strictPlatform refuses an image for another platform", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const options = { platform: "linux/arm64", strictPlatform: true };
+
+  const error = await assertRejects(() => client.image(scene.reference, options), PlatformError);
+
+  assertEquals(error.available.map(({ architecture }) => architecture), ["amd64"]);
+});
+
 Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async () => {
   await using scene = makeScene();
   using client = testClient();

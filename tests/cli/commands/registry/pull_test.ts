@@ -330,3 +330,35 @@ async function partialBytes(directory: string): Promise<number> {
   }
   return bytes;
 }
+
+Deno.test("oci pull refuses an image for another platform with --strict-platform", async () => {
+  await using registry = await serveRegistry(new MemoryContent().add("app", "1", buildImage()));
+  await using dir = await makeTempDir();
+  const args = ["pull", "--platform=linux/arm64", `--store=${dir.path}`, `${registry.host}/app:1`];
+
+  const loose = await runOci(args);
+  const strict = await runOci([...args, "--strict-platform"]);
+
+  assertEquals([loose.code, strict.code], [0, 1]);
+  assertStringIncludes(loose.stderr, "is for linux/amd64, not for linux/arm64");
+  assertStringIncludes(strict.stderr, "it has linux/amd64. Choose one with --platform");
+});
+
+Deno.test("oci pull warns of a tag that has moved with --check-tag", async () => {
+  const [old, now] = [buildImage({ config: { Cmd: ["1"] } }), buildImage()];
+  const content = new MemoryContent().add("app", "0", old).add("app", "1", now);
+  await using registry = await serveRegistry(content);
+  await using dir = await makeTempDir();
+  const { digest } = old.descriptor;
+  const name = `${registry.host}/app:1@${digest}`;
+  const args = ["pull", "--platform=linux/amd64", `--store=${dir.path}`, "-q", name];
+
+  const plain = await runOci(args);
+  const checked = await runOci([...args, "--check-tag"]);
+
+  assertEquals([plain.code, plain.stderr, checked.code], [0, "", 0]);
+  assertStringIncludes(
+    checked.stderr,
+    `"${registry.host}/app:1" is ${now.descriptor.digest} by now, not ${digest}`,
+  );
+});
