@@ -2,11 +2,11 @@ import { isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { AuthError, NetworkError, RegistryError } from "../errors.ts";
+import { AuthError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { Retry } from "../transport/retry.ts";
+import { isTransient, Retry } from "../transport/retry.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
 import { finishUrl, readSession, type UploadSession } from "./_upload_session.ts";
@@ -93,17 +93,21 @@ export class BlobUpload {
   }
 
   async run(): Promise<void> {
-    for (;;) {
-      try {
-        this.#session ??= await this.#begin();
-        await this.#send(this.#session);
-        return;
-      } catch (error) {
-        // A stream holds a connection, which the next attempt may need.
-        if (this.#descriptor.size > SMALL_BYTES) this.#first.drop();
-        this.#context.signal?.throwIfAborted();
-        if (await this.#recover(error)) return;
-      }
+    using _first = this.#first;
+    while (!await this.#attempt());
+  }
+
+  /** Returns whether the registry has the blob, or throws if another attempt is pointless. */
+  async #attempt(): Promise<boolean> {
+    try {
+      this.#session ??= await this.#begin();
+      await this.#send(this.#session);
+      return true;
+    } catch (error) {
+      // A stream holds a connection, which the next attempt may need.
+      if (this.#descriptor.size > SMALL_BYTES) this.#first[Symbol.dispose]();
+      this.#context.signal?.throwIfAborted();
+      return await this.#recover(error);
     }
   }
 
@@ -112,9 +116,10 @@ export class BlobUpload {
     const { size } = this.#descriptor;
     const begun = this.#request({ method: "POST", path: UPLOADS, accept: [202] }, undefined);
     // After the request above, since both may need a connection to the same registry.
-    if (size > SMALL_BYTES && !this.#isChunked) this.#first.open(() => this.#body(0).source());
-    else if (size > 0 && size <= this.#smallBytes) {
-      this.#first.open(() => this.#body(0).chunk(size));
+    if (size > SMALL_BYTES && !this.#isChunked) {
+      this.#first.open((dropped) => this.#body(0, dropped).source());
+    } else if (size > 0 && size <= this.#smallBytes) {
+      this.#first.open((dropped) => this.#body(0, dropped).chunk(size));
     }
     return await begun;
   }
@@ -253,12 +258,12 @@ export class BlobUpload {
     return { repository, scope, task, signal, onWarning };
   }
 
-  #body(offset: number): UploadBody {
+  #body(offset: number, dropped?: AbortSignal): UploadBody {
     const { signal, onBytes, onRetry } = this.#context;
     return new UploadBody(this.#descriptor, this.#open, {
       offset,
       again: this.#again,
-      signal,
+      signals: [signal, dropped],
       onBytes,
       onRetry,
       onFailure: (error) => this.#sourceFailure = { error },
@@ -390,8 +395,4 @@ export class BlobUpload {
     this.#session = undefined;
     return false;
   }
-}
-
-function isTransient(error: unknown): boolean {
-  return error instanceof NetworkError || (error instanceof RegistryError && error.retryable);
 }

@@ -9,7 +9,8 @@ export interface UploadBodyOptions {
   readonly offset: number;
   /** Whether the previous bytes were wrong. */
   readonly again: boolean;
-  readonly signal?: AbortSignal | undefined;
+  /** Signals that abort the reading, each of them. */
+  readonly signals: readonly (AbortSignal | undefined)[];
   /** Called with the number of bytes read so far, including those before `offset`. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly onRetry?: ((error: unknown) => void) | undefined;
@@ -22,11 +23,14 @@ export class UploadBody {
   readonly #descriptor: Descriptor;
   readonly #open: OpenContent;
   readonly #options: UploadBodyOptions;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(descriptor: Descriptor, open: OpenContent, options: UploadBodyOptions) {
     this.#descriptor = descriptor;
     this.#open = open;
     this.#options = options;
+    const signals = options.signals.filter((signal) => signal !== undefined);
+    this.#signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
   }
 
   /** Requests all bytes, and returns them as a body that fails if their number is wrong. */
@@ -68,12 +72,18 @@ export class UploadBody {
 
   async #fill(length: number): Promise<Uint8Array<ArrayBuffer>> {
     const { offset, onBytes } = this.#options;
+    const signal = this.#signal;
     const reader = (await this.#read()).getReader();
     const bytes = new Uint8Array(length);
     let filled = 0;
+    // Not every stream ends with the signal.
+    const stop = () => void reader.cancel(signal?.reason).catch(() => {});
+    signal?.addEventListener("abort", stop, { once: true });
     try {
+      signal?.throwIfAborted();
       while (filled < length) {
         const { done, value } = await reader.read();
+        signal?.throwIfAborted();
         if (done) throw this.#mismatch(offset + filled);
         const part = value.subarray(0, length - filled);
         bytes.set(part, filled);
@@ -87,12 +97,13 @@ export class UploadBody {
       onBytes?.(offset + filled);
       return bytes;
     } finally {
+      signal?.removeEventListener("abort", stop);
       reader.cancel().catch(() => {});
     }
   }
 
   async #read(): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset, again, signal, onRetry } = this.#options;
+    const { offset, again, onRetry } = this.#options;
     return await this.#noted(() =>
       this.#open({
         offset,
@@ -101,7 +112,7 @@ export class UploadBody {
         reuseMemory: true,
         // The registry verifies the digest.
         raw: true,
-        signal,
+        signal: this.#signal,
         onRetry: ({ error }) => onRetry?.(error),
       })
     );
@@ -111,7 +122,8 @@ export class UploadBody {
     try {
       return await work();
     } catch (error) {
-      if (!isOver()) this.#options.onFailure(error);
+      // The body may no longer be needed.
+      if (!isOver() && this.#signal?.aborted !== true) this.#options.onFailure(error);
       throw error;
     }
   }
@@ -123,12 +135,15 @@ export class UploadBody {
 }
 
 /** The first body of an upload, which is requested from the source while the upload begins. */
-export class FirstBody {
+export class FirstBody implements Disposable {
   #body: Promise<RequestBody> | undefined;
+  #dropped = new AbortController();
 
-  /** Requests the body unless an earlier attempt has left it. */
-  open(request: () => Promise<RequestBody>): void {
-    this.#body ??= request();
+  /** Requests the body unless an earlier attempt has left it. The signal ends its reading. */
+  open(request: (signal: AbortSignal) => Promise<RequestBody>): void {
+    if (this.#body !== undefined) return;
+    this.#dropped = new AbortController();
+    this.#body = request(this.#dropped.signal);
     // A failure is reported when the body is used.
     this.#body.catch(() => {});
   }
@@ -141,10 +156,13 @@ export class FirstBody {
   }
 
   /** Cancels the body unless it has been taken. */
-  drop(): void {
+  [Symbol.dispose](): void {
+    const body = this.take(0);
+    if (body === undefined) return;
+    this.#dropped.abort();
     const cancel = (body: RequestBody) => {
       if (isUploadSource(body)) body.cancel();
     };
-    this.take(0)?.then(cancel, () => {});
+    body.then(cancel, () => {});
   }
 }

@@ -23,6 +23,11 @@ export function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUSES.has(status) || (status >= 520 && status <= 524);
 }
 
+/** Returns whether another attempt may succeed. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof NetworkError || (error instanceof RegistryError && error.retryable);
+}
+
 /** Retry policy. */
 export interface RetryPolicy {
   /** Maximum number of retries without progress. */

@@ -529,3 +529,40 @@ Deno.test("repositories() and delete() work on the registry", async () => {
     formatReference(reference),
   );
 });
+
+Deno.test.each([
+  { name: "small", size: 1000 },
+  { name: "large", size: 5 * MIB },
+])(
+  "RemoteClient.pushBlob() cancels the source of a $name blob that is refused",
+  async ({ size }) => {
+    const blob = blobOf(OCI_LAYER, noise(size));
+    const canceled = Promise.withResolvers<void>();
+    const read = Promise.withResolvers<void>();
+    await using registry = writableRegistry({
+      interfere: async (request, next) => {
+        if (request.method !== "POST") return await next();
+        // The source is being read.
+        await read.promise;
+        return new Response(null, { status: 403 });
+      },
+    });
+    using client = testClient();
+    const open = () =>
+      Promise.resolve(
+        new ReadableStream<Uint8Array<ArrayBuffer>>({
+          pull() {
+            read.resolve();
+            return new Promise(() => {});
+          },
+          cancel: () => canceled.resolve(),
+        }),
+      );
+
+    await assertRejects(
+      () => client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, open),
+      AuthError,
+    );
+    await canceled.promise;
+  },
+);
