@@ -1,5 +1,7 @@
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
-import type { Reference } from "../../registry/reference.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import { explainedError } from "../../spec/error_facts.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { PrepareLayersOptions } from "../../store/overlay/prepare_layers.ts";
 import type {
@@ -10,7 +12,16 @@ import type { PullOptions } from "../pull_options.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions
-  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {}
+  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {
+  /**
+   * Number of the only layer to unpack; 0 is the base. It is extracted over nothing, so its whiteouts
+   * hide nothing and leave no trace, and a hard link to a file of another layer is an error. No
+   * other layer is fetched, and the name of the image is not recorded in the store.
+   *
+   * @default The layers over each other.
+   */
+  readonly layer?: number | undefined;
+}
 
 /** An unpacked image. */
 export interface UnpackedImage {
@@ -33,7 +44,7 @@ export interface UnpackedImage {
  * @returns The image and a report.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {UnpackError} If the directory is not empty.
- * @throws {RangeError} If its name is.
+ * @throws {RangeError} If its name is, or the image does not have the layer.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the image lacks a signature that `verify` requires.
@@ -65,14 +76,20 @@ export async function unpack(
     const { checkUnpackDirectory } = await unpacking;
     await checkUnpackDirectory(source.store, directory, options);
   }
-  const { paths, partial = true } = options;
+  const { paths, partial = true, layer: only } = options;
   const { beginningOrder } = await import("../../store/unpacking/beginning_order.ts");
   const mayBePartial = paths !== undefined && partial
     ? (await import("../../store/lazy/has_table.ts")).hasTable
     : () => false;
   const { image, result: report } = await pullForUse(source, async (found, listener) => {
     const { unpackImage } = await unpacking;
-    return await unpackImage(source.store, found, directory, {
+    const layers = only === undefined ? found.layers : [oneLayer(found, only, source.reference)];
+    for (const { descriptor } of found.layers) {
+      if (layers.every((layer) => layer.descriptor.digest !== descriptor.digest)) {
+        listener.onPartialLayer(descriptor);
+      }
+    }
+    return await unpackImage(source.store, { ...found, layers }, directory, {
       ...options,
       ...listener,
       onPartialLayer: (layer) => {
@@ -82,12 +99,32 @@ export async function unpack(
     });
   }, {
     begins: (layers) => {
-      return beginningOrder(layers).flatMap(({ layer }) => mayBePartial(layer) ? [] : [layer]);
+      const used = only === undefined ? layers : layers.slice(only, only + 1);
+      return beginningOrder(used).flatMap(({ layer }) => mayBePartial(layer) ? [] : [layer]);
     },
     jobs: options.jobs,
-    isPartial: ({ isPartial }) => isPartial,
+    isPartial: ({ isPartial }) => isPartial || only !== undefined,
   });
-  return { image, report };
+  return { image, report: { ...report, isPartial: report.isPartial || only !== undefined } };
+}
+
+/** Returns a layer of an image by its number. */
+function oneLayer(
+  { layers, digest }: RemoteImage,
+  number: number,
+  reference: Reference,
+): RemoteLayer {
+  const layer = layers[number];
+  if (layer !== undefined) return layer;
+  const subject = formatReference({ ...reference, digest });
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: `unpack layer ${number} of "${subject}"`,
+    subject,
+    problem: `it has ${layers.length} layers, which are numbered from 0`,
+    advice: "Choose another layer",
+    option: "layer",
+  });
 }
 
 /** Options for {@linkcode prepare}. */

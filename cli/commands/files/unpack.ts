@@ -10,13 +10,19 @@ import { isInStore, storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addLimitOption, type LimitOption, limitsOf } from "../../frame/limits.ts";
-import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
+import {
+  addRegistryOptions,
+  parseCount,
+  type RegistryOptions,
+  VERIFYING,
+} from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, printable } from "../../terminal/format.ts";
 
 interface UnpackCommandOptions extends RegistryOptions, LimitOption {
   readonly force?: true | undefined;
   readonly path?: readonly string[] | undefined;
+  readonly layer?: number | undefined;
   readonly ownership?: "strict" | "squash" | "record" | undefined;
   readonly uidMap?: readonly IdRange[] | undefined;
   readonly gidMap?: readonly IdRange[] | undefined;
@@ -37,6 +43,11 @@ export function define(command: Command): Command {
     .option("--path <path>", "unpack only this path and everything below it (repeatable)", {
       repeatable: true,
     })
+    .option(
+      "--layer <n>",
+      "unpack only this layer, without those below it; 0 is the base",
+      { parse: (text) => parseCount(text, 0) },
+    )
     .option(
       "--ownership <mode>",
       "owner of the files: strict keeps the image's, squash uses yours, record uses yours and " +
@@ -68,7 +79,8 @@ export function define(command: Command): Command {
     .hint(["--rootless"], 'Use "--ownership squash"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
-layers, and which entries differ from the image and why.
+layers, and which entries differ from the image and why. Of a single --layer, deleted files leave no
+trace, and the image is not named in the store.
 
 Examples:
   oci unpack alpine:3.20 ./rootfs
@@ -131,12 +143,13 @@ async function unpackShowing(
 }
 
 function extractionOptions(options: UnpackCommandOptions): UnpackOptions {
-  const { force, path: paths, xattrs } = options;
+  const { force, path: paths, layer, xattrs } = options;
   const ownership = ownershipOf(options);
   return {
     ...limitsOf(options),
     force,
     paths,
+    layer,
     ownership,
     xattrs,
   };

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { exists } from "@std/fs";
+import { exists, walk } from "@std/fs";
+import { unpack } from "../../../../mod.ts";
 import { type ContentRange, serveRegistry } from "../../../../registry/mod.ts";
 import type { Digest } from "../../../../spec/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
@@ -328,4 +329,45 @@ linuxTest("oci unpack says where it cannot create a directory", async () => {
   assertStringIncludes(onFile.stderr, `"${file}": it is not a directory. Choose another path`);
   assertStringIncludes(inProc.stderr, 'cannot create the directory "/proc/none": ');
   assertStringIncludes(store.stderr, 'cannot create the directory "/proc/none": ');
+});
+
+Deno.test("oci unpack --layer unpacks one layer alone, and fetches no other", async () => {
+  await using scene = await setUp();
+  const tree = async (root: string) => {
+    const names = await Array.fromAsync(walk(root), ({ path }) => path.slice(root.length));
+    return names.filter((name) => name !== "").sort();
+  };
+  const [base, top] = [`${scene.root}-0`, `${scene.root}-1`];
+
+  const first = await scene.oci("unpack", scene.reference, base, "--layer=0");
+  const images = await scene.oci("images");
+  const second = await scene.oci("unpack", "--json", scene.reference, top, "--layer=1");
+  const none = await scene.oci("unpack", scene.reference, scene.root, "--layer=2");
+
+  assertEquals(first.stdout.trim(), IMAGE.descriptor.digest, first.stderr);
+  assert((await tree(base)).includes("/etc/gone"));
+  assertEquals(await Deno.readTextFile(`${base}/etc/motd`), "old");
+  assertEquals(images.stdout.includes(scene.reference), false);
+  assertEquals(await tree(top), ["/etc", "/etc/motd"], second.stderr);
+  assertEquals(await Deno.readTextFile(`${top}/etc/motd`), "new");
+  assertEquals(JSON.parse(second.stdout).digest, IMAGE.descriptor.digest);
+  assertEquals(none.code, 1);
+  assertStringIncludes(none.stderr, "it has 2 layers, which are numbered from 0. Choose another");
+  assertEquals(await exists(scene.root), false);
+});
+
+Deno.test("unpack() with a layer stores that layer alone", async () => {
+  await using scene = await setUp();
+  const [base, top] = IMAGE.layers.map(({ descriptor }) => descriptor.digest);
+  const store = scene.temp.join("store");
+
+  const { report } = await unpack(scene.reference, scene.root, {
+    store,
+    layer: 1,
+    platform: "linux/amd64",
+  });
+  const blob = (digest: string | undefined) => `${store}/blobs/${digest?.replace(":", "/")}`;
+
+  assertEquals(report.isPartial, true);
+  assertEquals([await exists(blob(base)), await exists(blob(top))], [false, true]);
 });
