@@ -208,10 +208,8 @@ Deno.test("references() sees each change of index.json, whoever makes it", async
   assertEquals(await names(), []);
 });
 
-Deno.test("references() reads an index.json that has not changed for seconds once", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
-  await store.tag("example.com/a:1", ONE);
+/** Counts the files that are opened, at a clock that is ten seconds ahead, until it is disposed of. */
+function countOpenedLater(): Disposable & { readonly opened: number } {
   const { openSync } = Deno;
   const { now } = Date;
   let opened = 0;
@@ -220,18 +218,30 @@ Deno.test("references() reads an index.json that has not changed for seconds onc
     return openSync(...args);
   };
   Date.now = () => now() + 10_000;
-  try {
-    const first = await store.references();
-    assertEquals(opened, 1);
+  return {
+    get opened() {
+      return opened;
+    },
+    [Symbol.dispose]: () => {
+      Date.now = now;
+      Deno.openSync = openSync;
+    },
+  };
+}
 
-    assertEquals(await store.references() === first, true);
-    assertEquals(opened, 1);
-    await Deno.copyFile(directory.join("index.json"), directory.join("new"));
-    await Deno.rename(directory.join("new"), directory.join("index.json"));
-    await store.references();
-    assertEquals(opened, 2);
-  } finally {
-    Date.now = now;
-    Deno.openSync = openSync;
-  }
+Deno.test("references() reads an index.json that has not changed for seconds once", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  await store.tag("example.com/a:1", ONE);
+  using later = countOpenedLater();
+
+  const first = await store.references();
+  assertEquals(later.opened, 1);
+
+  assertEquals(await store.references() === first, true);
+  assertEquals(later.opened, 1);
+  await Deno.copyFile(directory.join("index.json"), directory.join("new"));
+  await Deno.rename(directory.join("new"), directory.join("index.json"));
+  await store.references();
+  assertEquals(later.opened, 2);
 });
