@@ -57,9 +57,9 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  *   and aliases of short names.
  * - `HOST/hosts.toml` of containerd and nerdctl, in `certs.d` of `$XDG_CONFIG_HOME/containerd`,
  *   `$XDG_CONFIG_HOME/docker`, `/etc/containerd` and `/etc/docker`. A directory is named `HOST`,
- *   `HOST_PORT_` or `HOST:PORT`; `_default` is for all hosts without one. All of its settings apply,
- *   with two differences: only a mirror that lists `push` is pushed to, and `dial_timeout` is for
- *   direct connections.
+ *   `HOST_PORT_` or `HOST:PORT`; `_default` is for all hosts without one. Its settings apply with
+ *   these differences: only a mirror that lists `push` is pushed to, and `dial_timeout` and
+ *   `skip_verify` are for direct connections.
  * - `daemon.json` of docker, in `$XDG_CONFIG_HOME/docker` or `/etc/docker`: `registry-mirrors` of
  *   Docker Hub, and `insecure-registries`, whose networks apply to numeric addresses.
  *

@@ -10,6 +10,7 @@ import {
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
 import { basicAuth, type Fault, on, respond, wrongByte } from "../../_support/faulty_registry.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { makeScene, makeTlsScene, readAll, type Scene, testClient } from "../_client.ts";
 
@@ -306,7 +307,7 @@ Deno.test("RemoteClient warns of certificates of a file that it cannot use", asy
   ]);
 });
 
-Deno.test("RemoteClient gives up a host that does not accept connections in time", async () => {
+linuxTest("RemoteClient gives up a host that does not accept connections in time", async () => {
   await using upstream = makeScene();
   // The queue of a listener that accepts nothing fills up.
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 0 });
