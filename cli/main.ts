@@ -1,3 +1,4 @@
+import { abortable } from "../store/host/abortable.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
 import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
@@ -8,7 +9,7 @@ import { declareCommand, declareProgram, refuseCommand, splitArguments } from ".
 import { Session } from "./frame/session.ts";
 import { printable } from "./terminal/format.ts";
 import { Notices } from "./terminal/notices.ts";
-import { abortable, Output, OutputClosedError } from "./terminal/output.ts";
+import { Output, OutputClosedError } from "./terminal/output.ts";
 
 /**
  * Runs the command line. Only the module of the command that runs is loaded.

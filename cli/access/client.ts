@@ -5,11 +5,11 @@ import type {
   RemoteClientOptions,
 } from "../../registry/remote_client_options.ts";
 import { problemOf } from "../../spec/error_facts.ts";
+import { abortable } from "../../store/host/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { formatDuration, printable } from "../terminal/format.ts";
-import { abortable } from "../terminal/output.ts";
 
 /** Options of {@linkcode openClient} that take precedence over those of the command line. */
 export type ClientOverrides = Pick<

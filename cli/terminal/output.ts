@@ -1,4 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
+import { abortable } from "../../store/host/abortable.ts";
 
 /**
  * Thrown when the reader of the output has closed it, as `head` does. This is not a failure.
@@ -104,26 +105,4 @@ export function escaped(json: string): string {
       (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
     ).join("");
   });
-}
-
-/**
- * Waits for `pending`, or rejects with the signal's reason.
- *
- * For operations that take no signal, such as a write to a pipe without a reader: they continue,
- * and end with the process.
- */
-export async function abortable<T>(
-  pending: Promise<T>,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  if (signal === undefined) return await pending;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([pending, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

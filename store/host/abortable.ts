@@ -1,6 +1,6 @@
 /**
- * Waits for a result, or rejects with the signal's reason. For operations that take no signal: they
- * continue.
+ * Waits for a result, or rejects with the signal's reason. For operations that take no signal, such
+ * as a write to a pipe without a reader: they continue.
  */
 export async function abortable<T>(
   pending: Promise<T>,

@@ -2,6 +2,7 @@ import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
+import { abortable } from "../../../store/host/abortable.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {
@@ -15,7 +16,6 @@ import { leaveSignals } from "../../frame/interruption.ts";
 import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, parseSeconds, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { abortable } from "../../terminal/output.ts";
 
 interface RunOptions extends ContainerOptions {
   readonly name?: string | undefined;

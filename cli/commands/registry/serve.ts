@@ -8,6 +8,7 @@ import { basicAuthentication } from "../../../registry/server/server_basic_auth.
 import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
 import { describeError } from "../../../spec/error_facts.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
+import { abortable } from "../../../store/host/abortable.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import { ProxyRegistryContent } from "../../../store/serving/proxy_registry_content.ts";
 import { StoreRegistryContent } from "../../../store/serving/registry_content.ts";
@@ -28,7 +29,6 @@ import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
-import { abortable } from "../../terminal/output.ts";
 
 interface ServeOptions extends ServeAccess, Omit<RegistryOptions, "platform" | "policy"> {
   readonly allowSparseIndexes?: true | undefined;
