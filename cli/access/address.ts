@@ -1,3 +1,4 @@
+import { isLoopback } from "../../registry/transport/private_address.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Address of a server. */
@@ -44,10 +45,4 @@ export function servesReadOnly(access: ServeAccess): boolean {
 /** Returns whether `serve` serves unauthenticated clients on other machines. */
 export function servesStrangers({ listen, htpasswd }: ServeAccess): boolean {
   return listen !== undefined && htpasswd === undefined && !isLoopback(listen);
-}
-
-/** Returns whether only this machine can reach the address. A name may resolve to any address. */
-function isLoopback({ hostname }: Address): boolean {
-  return hostname === "localhost" || hostname === "::1" ||
-    /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);
 }

@@ -36,9 +36,12 @@ export function isPrivateAddress(url: URL): boolean {
   return isIn(host, PRIVATE_NETWORKS);
 }
 
-/** Returns whether the host of a URL is this machine, where plain HTTP is safe. */
-export function isLoopback(url: URL): boolean {
-  return url.hostname === "localhost" || isIn(url.hostname, LOOPBACK_NETWORKS);
+/**
+ * Returns whether a host is this machine, where plain HTTP is safe. A name other than `localhost`
+ * may resolve to any address.
+ */
+export function isLoopback({ hostname }: Pick<URL, "hostname">): boolean {
+  return hostname === "localhost" || isIn(hostname, LOOPBACK_NETWORKS);
 }
 
 /** Returns whether a host is an address at which clouds serve the credentials of their machines. */
