@@ -2,13 +2,7 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { CopyProgress } from "../../store/moving/copy_options.ts";
 import { ProgressMeter } from "../progress_meter.ts";
-
-/** Totals of a copy. */
-export interface CopySum {
-  readonly bytes: number;
-  readonly copied: number;
-  readonly skipped: number;
-}
+import type { CopiedImage } from "./copy_options.ts";
 
 /** Adds up the progress of a copy and reports it in the same way as that of a pull. */
 export class CopyMeter {
@@ -23,7 +17,7 @@ export class CopyMeter {
   }
 
   /** Totals of the copy so far. */
-  get sum(): CopySum {
+  get sum(): Pick<CopiedImage, "bytes" | "copied" | "skipped"> {
     return { bytes: this.#bytes, copied: this.#copied, skipped: this.#skipped };
   }
 

@@ -1,17 +1,10 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { isDigest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { findHeld, type Held } from "../../store/content/find_held.ts";
-import { findReference } from "../../store/content/layout_index.ts";
+import { findReference, type StoredReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
-
-/** A document in a store. */
-export interface StoredDocument {
-  readonly name: string;
-  readonly descriptor: Descriptor;
-}
 
 /**
  * Finds the stored document of a name, which other tools may have written in any form. Protects it
@@ -25,7 +18,7 @@ export async function findStored(
   reference: Reference | string,
   action: string,
   signal: AbortSignal | undefined,
-): Promise<Held<StoredDocument>> {
+): Promise<Held<StoredReference>> {
   return await findHeld(
     store,
     () => findDocument(store, reference, action),
@@ -38,7 +31,7 @@ export async function findStored(
 async function findByDigest(
   store: ContentStore,
   name: string,
-): Promise<StoredDocument | undefined> {
+): Promise<StoredReference | undefined> {
   const digest = name.slice(1);
   if (!name.startsWith("@") || !isDigest(digest)) return undefined;
   const bytes = await store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
@@ -51,7 +44,7 @@ async function findDocument(
   store: ContentStore,
   reference: Reference | string,
   action: string,
-): Promise<StoredDocument> {
+): Promise<StoredReference> {
   const text = typeof reference === "string" ? reference : formatReference(reference);
   const found = findReference(await store.references(), text) ?? await findByDigest(store, text);
   if (found !== undefined) return found;

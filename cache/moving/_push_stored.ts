@@ -7,6 +7,7 @@ import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { parseStoredName } from "../../store/content/layout_index.ts";
+import type { StoredReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
 import { chooseManifest } from "../../store/moving/choose_platforms.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
@@ -15,7 +16,7 @@ import { openCopyTarget } from "../../store/moving/open_endpoints.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../directory.ts";
 import { copyBetween, locationOf } from "./_copy_locations.ts";
-import { findStored, type StoredDocument } from "./_find_stored.ts";
+import { findStored } from "./_find_stored.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";
 
 /** Pushes the stored document of a name. */
@@ -69,7 +70,7 @@ function nameOfTag(name: string, tag: string): string | undefined {
 async function choosePart(
   store: ContentStore,
   source: CopySource,
-  { descriptor, name }: StoredDocument,
+  { descriptor, name }: StoredReference,
   { platforms = [], allPlatforms = false, signal }: PushOptions,
 ): Promise<{ readonly descriptor: Descriptor; readonly platform: Platform } | undefined> {
   if (platforms.length > 0 || !isIndexMediaType(descriptor.mediaType)) return undefined;

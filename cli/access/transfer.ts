@@ -11,14 +11,10 @@ import type { ProgressWords } from "../terminal/progress.ts";
 import { isRepository } from "./references.ts";
 
 /** JSON form of a transfer. */
-export interface TransferResult {
+export interface TransferResult extends Omit<CopiedImage, "descriptor"> {
   readonly source: string;
-  readonly target: string;
   readonly digest: string;
   readonly mediaType: string;
-  readonly bytes: number;
-  readonly copied: number;
-  readonly skipped: number;
 }
 
 /**

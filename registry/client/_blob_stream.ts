@@ -1,6 +1,6 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { BlobAnswer, BlobRetry } from "../../spec/image/image.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
@@ -56,19 +56,12 @@ export interface RemoteBlobSource {
   failed(error: unknown): void;
 }
 
-export interface RemoteBlobOptions extends Pick<RegistryRequest, "task" | "signal" | "onWarning"> {
+/** Options for {@linkcode openRemoteBlob}. */
+export interface RemoteBlobOptions
+  extends
+    Pick<RegistryRequest, "task" | "signal" | "onWarning">,
+    Omit<BlobReadOptions, "offset" | "again" | "signal"> {
   readonly offset: number;
-  /** Number of bytes to read (default: up to the end). */
-  readonly length?: number | undefined;
-  /** Whether a chunk's buffer may be reused once the reader requests the next chunk. */
-  readonly reuseMemory?: boolean | undefined;
-  /** Whether a chunk's buffer is freed once the reader requests the next chunk. */
-  readonly freeMemory?: boolean | undefined;
-  /** Whether to skip the verification of the whole blob. */
-  readonly raw?: boolean | undefined;
-  readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
-  /** Called with each response to a read with a `length`. */
-  readonly onAnswer?: ((answer: BlobAnswer) => void) | undefined;
 }
 
 /**

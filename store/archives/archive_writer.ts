@@ -13,7 +13,12 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
-import { CONTAINERD_NAME, parseStoredName, REF_NAME } from "../content/layout_index.ts";
+import {
+  CONTAINERD_NAME,
+  parseStoredName,
+  type RecordedEntry,
+  REF_NAME,
+} from "../content/layout_index.ts";
 import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../host/semaphore.ts";
@@ -29,12 +34,6 @@ export interface ImageArchiveWriterOptions {
 interface ArchiveOutput extends Omit<FileOutput, "write"> {
   /** Writes all of the bytes. */
   write(bytes: Uint8Array): Promise<unknown>;
-}
-
-/** An entry of the index of an archive. */
-interface NamedDocument {
-  readonly name: string | undefined;
-  readonly descriptor: Descriptor;
 }
 
 /**
@@ -73,7 +72,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   readonly #written = new Set<Digest>();
   readonly #directories = new Set<string>();
   readonly #manifests = new Map<Digest, Manifest>();
-  readonly #tagged: NamedDocument[] = [];
+  readonly #tagged: RecordedEntry[] = [];
   /** Documents about other documents, such as signatures. */
   readonly #referrers: Descriptor[] = [];
   /** Parts of indexes. */
@@ -244,7 +243,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   }
 
   /** Returns the referrers that neither a name nor an index references. */
-  #unlisted(): readonly NamedDocument[] {
+  #unlisted(): readonly RecordedEntry[] {
     const listed = new Set(this.#tagged.map(({ descriptor }) => descriptor.digest));
     return this.#referrers
       .filter(({ digest }) => !listed.has(digest) && !this.#parts.has(digest))
@@ -290,7 +289,7 @@ function blobName(digest: Digest): string {
   return `blobs/${digestPath(digest)}`;
 }
 
-function indexEntry({ name, descriptor }: NamedDocument): Record<string, unknown> {
+function indexEntry({ name, descriptor }: RecordedEntry): Record<string, unknown> {
   const { mediaType, digest, size, artifactType, platform } = descriptor;
   const full = fullReference(name);
   return {

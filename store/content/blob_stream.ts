@@ -1,17 +1,14 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Verifier } from "../../spec/verifier.ts";
-import { byteStream, type ByteStreamOptions } from "../host/byte_stream.ts";
+import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
+import type { OpenBlobOptions } from "./content_store_options.ts";
 
 /** Size of a chunk: large enough that the cost per call does not matter. */
 const CHUNK_BYTES = 256 * 1024;
 
 /** Options for {@linkcode openBlobStream}. */
-export interface BlobStreamOptions extends Omit<ByteStreamOptions, "chunkBytes"> {
-  /** Offset of the first byte. */
-  readonly offset?: number | undefined;
-  /** Maximum number of bytes; all bytes up to the end if absent. */
-  readonly length?: number | undefined;
+export interface BlobStreamOptions extends OpenBlobOptions {
   /**
    * Maximum size of a chunk in bytes.
    *
@@ -22,8 +19,6 @@ export interface BlobStreamOptions extends Omit<ByteStreamOptions, "chunkBytes">
   readonly verifier?: Verifier | undefined;
   /** Called when the verifier rejects the bytes. */
   readonly onMismatch?: (() => void) | undefined;
-  /** Signal that aborts the stream with its reason. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Opens a file as a stream that reads on demand and closes the file at the end. */

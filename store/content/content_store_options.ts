@@ -1,3 +1,5 @@
+import type { BlobReadOptions } from "../../spec/image/image.ts";
+
 /** Options for {@linkcode ContentStore.open}. */
 export interface ContentStoreOptions {
   /**
@@ -22,33 +24,7 @@ export interface ReadBlobOptions {
 }
 
 /** Options for {@linkcode ContentStore.openBlob}. */
-export interface OpenBlobOptions {
-  /**
-   * Offset of the first byte.
-   *
-   * @default {0}
-   */
-  readonly offset?: number | undefined;
-  /**
-   * Maximum number of bytes.
-   *
-   * @default All bytes from `offset` on.
-   */
-  readonly length?: number | undefined;
-  /**
-   * Whether the memory of a chunk may be reused for the next one. The reader must finish with a
-   * chunk, or transfer its buffer, before it reads on.
-   *
-   * @default {false}
-   */
-  readonly reuseMemory?: boolean | undefined;
-  /**
-   * Whether to free the memory of a chunk when the next one is read, for a reader that passes
-   * chunks on to the system.
-   *
-   * @default {false}
-   */
-  readonly freeMemory?: boolean | undefined;
-  /** Aborts the stream. */
-  readonly signal?: AbortSignal | undefined;
-}
+export type OpenBlobOptions = Pick<
+  BlobReadOptions,
+  "offset" | "length" | "reuseMemory" | "freeMemory" | "signal"
+>;

@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { digestName } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
+import type { BlobReadOptions, BlobRetry, RemoteLayer } from "../../spec/image/image.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import type { BlobFiles } from "./_blob_files.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
@@ -62,33 +62,14 @@ export interface BlobFollower {
 }
 
 /** Options for {@linkcode ContentStore.ingest}. */
-export interface IngestOptions {
+export interface IngestOptions
+  extends Pick<RemoteLayer, "source" | "connections" | "latencyMs" | "acceptsRanges"> {
   /** Aborts the download; the next call resumes it. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Called with the progress of the download, even if another task or process downloads the blob.
    */
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
-  /** Where the bytes come from, for errors; without secrets. */
-  readonly source?: string | undefined;
-  /**
-   * Maximum number of connections for the blob: see {@linkcode RemoteLayer.connections}.
-   *
-   * @default {1}
-   */
-  readonly connections?: number | undefined;
-  /**
-   * Time that the source takes to respond, in milliseconds: see {@linkcode RemoteLayer.latencyMs}.
-   *
-   * @default {0}
-   */
-  readonly latencyMs?: number | undefined;
-  /**
-   * Whether the source has said that it sends parts: see {@linkcode RemoteLayer.acceptsRanges}.
-   *
-   * @default {false}
-   */
-  readonly acceptsRanges?: boolean | undefined;
   /** Follower that receives the bytes unless the blob is `"cached"`. */
   readonly follower?: BlobFollower | undefined;
 }

@@ -7,6 +7,7 @@ import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import { parseJsonFile, readSmallFile } from "../host/read_small_file.ts";
+import type { ContentStoreOptions } from "./content_store_options.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */
 export const REF_NAME = "org.opencontainers.image.ref.name";
@@ -56,14 +57,6 @@ interface ParsedIndex {
  */
 const SETTLED_MS = 2_500;
 
-/** Options for {@linkcode LayoutIndex}. */
-export interface LayoutIndexOptions {
-  /** Called once if another process holds the lock for longer than a second. */
-  readonly onWait?: ((message: string) => void) | undefined;
-  /** Whether the layout is only read. Then any user may own it. */
-  readonly foreign?: boolean | undefined;
-}
-
 /** What to do about a file that is not an index. */
 const ADVICE = "Restore it, or move the directory away to start over";
 
@@ -78,12 +71,12 @@ const ADVICE = "Restore it, or move the directory away to start over";
  */
 export class LayoutIndex {
   readonly #layout: string;
-  readonly #options: LayoutIndexOptions;
+  readonly #options: ContentStoreOptions;
   /** Result of the last read, for a server that reads the file with each request. */
   #parsed: ParsedIndex | undefined;
 
   /** Creates the index of a layout; its directory `locks` must exist before a change. */
-  constructor(layout: string, options: LayoutIndexOptions = {}) {
+  constructor(layout: string, options: ContentStoreOptions = {}) {
     this.#layout = layout;
     this.#options = options;
   }
