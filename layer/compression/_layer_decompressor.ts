@@ -2,7 +2,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { type Compression, layerMediaType } from "../../spec/image/media_types.ts";
 import type { Codec, CodecFormat, Fail, Framing } from "./_codec.ts";
 import { StreamCodec } from "./_stream_codec.ts";
-import { SyncCodec } from "./_sync_codec.ts";
+import { hasSyncCodec, SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
 import { detectCompression, DETECTION_SIZE, unsupportedFormat } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
@@ -47,8 +47,8 @@ export class LayerDecompressor implements Decompressor {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** Creates a decompressor; `isSync` selects the codec. */
-  constructor(options: LayerDecompressorOptions, isSync: boolean) {
+  /** Creates a decompressor; `isSync` selects the codec, by default the fastest that works here. */
+  constructor(options: LayerDecompressorOptions, isSync: boolean = hasSyncCodec()) {
     const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;

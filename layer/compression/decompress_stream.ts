@@ -1,6 +1,5 @@
 import { pullStream } from "../tar/pull_stream.ts";
 import { LayerDecompressor } from "./_layer_decompressor.ts";
-import { hasSyncCodec } from "./_sync_codec.ts";
 import type { DecompressOptions } from "./decompressor.ts";
 
 /**
@@ -32,7 +31,7 @@ export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<
 
   /** Creates the stream. */
   constructor(options: DecompressOptions = {}) {
-    const decompressor = new LayerDecompressor(options, hasSyncCodec());
+    const decompressor = new LayerDecompressor(options);
     const { readable, writable } = pullStream(decompress.bind(undefined, decompressor));
     this.#readable = readable;
     this.#writable = writable;

@@ -5,7 +5,6 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { LayerDecompressor, type LayerDecompressorOptions } from "./_layer_decompressor.ts";
-import { hasSyncCodec } from "./_sync_codec.ts";
 import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor, DecompressSink } from "./decompressor.ts";
 
@@ -37,7 +36,7 @@ export class LayerDecoder implements Disposable {
     this.#decompressor = new LayerDecompressor({
       ...options,
       mediaType: options.mediaType ?? descriptor?.mediaType,
-    }, hasSyncCodec());
+    });
     this.#digester = diffId && new Digester(digestAlgorithm(diffId));
   }
 

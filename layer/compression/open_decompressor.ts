@@ -1,5 +1,4 @@
 import { LayerDecompressor } from "./_layer_decompressor.ts";
-import { hasSyncCodec } from "./_sync_codec.ts";
 import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
 
 /**
@@ -31,5 +30,5 @@ import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
  * ```
  */
 export function openDecompressor(options: DecompressorOptions = {}): Decompressor {
-  return new LayerDecompressor(options, hasSyncCodec());
+  return new LayerDecompressor(options);
 }
