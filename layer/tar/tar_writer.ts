@@ -2,69 +2,18 @@ import { encodeName } from "../file_name.ts";
 import { BLOCK, paddingSize } from "./tar_fields.ts";
 import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
 
-/** Header of an entry to write. Only the type and the name are required. */
-export interface TarHeaderInput extends Pick<TarHeader, "path" | "segments" | "type"> {
-  /**
-   * Target of a link.
-   *
-   * @default {""}
-   */
-  readonly linkname?: string | undefined;
-  /**
-   * Permission, set-user-ID, set-group-ID and sticky bits.
-   *
-   * @default `0o755` for a directory, `0o777` for a symlink, `0o644` otherwise.
-   */
-  readonly mode?: number | undefined;
-  /**
-   * User ID.
-   *
-   * @default {0}
-   */
-  readonly uid?: number | undefined;
-  /**
-   * Group ID.
-   *
-   * @default {0}
-   */
-  readonly gid?: number | undefined;
-  /**
-   * Size of the file in bytes, including holes; 0 for other types.
-   *
-   * @default {0}
-   */
-  readonly size?: number | undefined;
-  /**
-   * Modification time: whole seconds since 1970, rounded down.
-   *
-   * @default {0}
-   */
-  readonly mtime?: number | undefined;
-  /**
-   * Nanoseconds after `mtime`.
-   *
-   * @default {0}
-   */
-  readonly mtimeNs?: number | undefined;
-  /**
-   * Major device number.
-   *
-   * @default {0}
-   */
-  readonly devmajor?: number | undefined;
-  /**
-   * Minor device number.
-   *
-   * @default {0}
-   */
-  readonly devminor?: number | undefined;
-  /**
-   * Extended attributes by name; values are bytes.
-   *
-   * @default None.
-   */
-  readonly xattrs?: ReadonlyMap<string, Uint8Array> | undefined;
-}
+/**
+ * Header of an entry to write. Only the type and the name are required. By default, the mode is
+ * `0o755` for a directory, `0o777` for a symlink and `0o644` otherwise, other numbers are 0, and
+ * texts and lists are empty.
+ */
+export type TarHeaderInput =
+  & Pick<TarHeader, "type" | "path">
+  & {
+    readonly [Name in Exclude<keyof TarHeader, "offset" | "uname" | "gname" | "pax">]?:
+      | TarHeader[Name]
+      | undefined;
+  };
 
 /** A header in which each value is known. */
 type CompleteHeader = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
@@ -179,8 +128,19 @@ function completeHeader(input: TarHeaderInput): CompleteHeader {
   const { uid = 0, gid = 0, size = 0, mtime = 0, mtimeNs = 0 } = input;
   const { devmajor = 0, devminor = 0, xattrs = new Map() } = input;
   return {
-    ...{ type, path, segments, linkname, mode, uid, gid, size },
-    ...{ mtime, mtimeNs, devmajor, devminor, xattrs },
+    type,
+    path,
+    segments,
+    linkname,
+    mode,
+    uid,
+    gid,
+    size,
+    mtime,
+    mtimeNs,
+    devmajor,
+    devminor,
+    xattrs,
   };
 }
 
