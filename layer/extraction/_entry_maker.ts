@@ -5,7 +5,7 @@ import type { Directory, EntryLocation } from "./_directory_tree.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerTree } from "./_layer_tree.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
-import { cleanPath } from "../trees/clean_path.ts";
+import { cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
@@ -54,9 +54,7 @@ export class EntryMaker {
       this.#makeRoot(header);
       return undefined;
     }
-    const slash = path.lastIndexOf("/");
-    const parent = this.#names.directories.make(path.slice(0, Math.max(slash, 0)));
-    const location = parent.locate(path.slice(slash + 1), path);
+    const location = this.#names.directories.make(parentPath(path)).locate(leafName(path), path);
     const { type } = header;
     if (type === "file") {
       return this.#replace(location, () => this.#tree.createFile(location.path, header.mode));
@@ -144,10 +142,8 @@ export class EntryMaker {
   #findTarget(linkname: string): string {
     const path = cleanPath(linkname);
     const said = `the target of the hard link, ${JSON.stringify(linkname)},`;
-    const slash = path.lastIndexOf("/");
-    const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));
-    const name = path.slice(slash + 1);
-    const target = directory?.locate(name, path).path;
+    const directory = this.#names.directories.find(parentPath(path));
+    const target = directory?.locate(leafName(path), path).path;
     if (target === undefined || this.#names.isWhiteout(target)) throw this.#missingTarget(linkname);
     const status = this.#tree.status(target);
     if (status === undefined) throw this.#missingTarget(linkname);

@@ -1,3 +1,5 @@
+import { leafName, parentPath } from "../trees/clean_path.ts";
+
 /** Prefix of whiteouts. */
 const PREFIX = ".wh.";
 /** Prefix of the metadata of aufs, which is at the root. */
@@ -46,9 +48,8 @@ const IGNORED: WhiteoutMark = { kind: "ignored" };
  */
 export function parseWhiteout(path: string): WhiteoutMark {
   if (!path.includes(PREFIX)) return NONE;
-  const slash = path.lastIndexOf("/");
-  const directory = path.slice(0, Math.max(slash, 0));
-  const leaf = path.slice(slash + 1);
+  const directory = parentPath(path);
+  const leaf = leafName(path);
   if (leaf === OPAQUE) return { kind: "opaque", directory };
   // Other tools ignore it at the root only. Elsewhere, ".wh..wh.a" hides a directory called ".wh.a".
   if (path.startsWith(META_PREFIX)) return IGNORED;

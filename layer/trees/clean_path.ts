@@ -30,6 +30,11 @@ export function parentPath(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
+/** Returns the last component of a clean path. */
+export function leafName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 /** Returns the path of a name in a directory, which is `""` for the root. */
 export function childPath(directory: string, name: string): string {
   return directory === "" ? name : `${directory}/${name}`;

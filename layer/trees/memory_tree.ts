@@ -2,7 +2,7 @@ import { withCode } from "../../spec/error_facts.ts";
 import { encodeName } from "../file_name.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { parentPath } from "./clean_path.ts";
+import { leafName, parentPath } from "./clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -203,7 +203,7 @@ export class MemoryTree implements FileTree {
     if (!isPath(path)) throw withCode(new Error("its path is too long"), "ENAMETOOLONG");
     const number = this.#directory(path);
     if (number === 0) throw notFound(path);
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const name = leafName(path);
     if (this.#nodes.find(number, name) !== 0) return undefined;
     const parent = this.#nodes.at(number);
     if (parent.type !== "directory") {
@@ -231,7 +231,7 @@ export class MemoryTree implements FileTree {
   #find(path: string): Node | undefined {
     if (path === "") return this.#nodes.root;
     const parent = this.#directory(path);
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const name = leafName(path);
     const number = parent === 0 ? 0 : this.#nodes.find(parent, name);
     return number === 0 ? undefined : this.#nodes.at(number);
   }

@@ -1,7 +1,7 @@
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import { decodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { childPath } from "../../layer/trees/clean_path.ts";
+import { childPath, leafName } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -278,7 +278,7 @@ class IndexedEntry implements ListedEntry {
     for (let number = (this.#number ?? -1) + 1; number < end;) {
       const path = index.pathOf(number);
       const isLast = (index.flagsOf(number) & format.SUPERSEDED) === 0;
-      if (isLast) yield [path.slice(path.lastIndexOf("/") + 1), new IndexedEntry(index, number)];
+      if (isLast) yield [leafName(path), new IndexedEntry(index, number)];
       number = Math.max(number + 1, index.wordAt(number, format.END));
     }
   }

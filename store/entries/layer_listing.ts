@@ -1,3 +1,4 @@
+import { parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 
 /** The entries of a single layer, and their effects on the layers below. Paths are clean. */
@@ -43,7 +44,7 @@ export function hides(listing: LayerListing, path: string): boolean {
   for (let at = path;;) {
     if (listing.removes(at)) return true;
     if (at === "") return false;
-    at = at.slice(0, Math.max(at.lastIndexOf("/"), 0));
+    at = parentPath(at);
     if (listing.isOpaque(at)) return true;
     const type = listing.at(at)?.type;
     if (type !== undefined && type !== "directory") return true;
