@@ -49,13 +49,7 @@ export async function readBody(
   for await (const chunk of bodyChunks(request.body)) {
     size += chunk.length;
     if (size > maxBytes) return undefined;
-    chunks.push(chunk.slice());
+    chunks.push(chunk);
   }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return await new Blob(chunks).bytes();
 }
