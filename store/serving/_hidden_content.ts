@@ -31,18 +31,18 @@ export class HiddenContent {
   /** Returns whether content was deleted from a repository and not pushed again. */
   has(repository: string, digest: Digest): boolean {
     this.#keys ??= this.#read();
-    return this.#keys.has(keyOf(repository, digest));
+    return this.#keys.has(contentKey(repository, digest));
   }
 
   /** Hides deleted content. */
   async add(repository: string, digest: Digest): Promise<void> {
-    await this.#change((keys) => keys.add(keyOf(repository, digest)));
+    await this.#change((keys) => keys.add(contentKey(repository, digest)));
   }
 
   /** Shows content that is pushed again. */
   async delete(repository: string, digest: Digest): Promise<void> {
     if (!this.has(repository, digest)) return;
-    await this.#change((keys) => keys.delete(keyOf(repository, digest)));
+    await this.#change((keys) => keys.delete(contentKey(repository, digest)));
   }
 
   #read(): Set<string> {
@@ -71,6 +71,7 @@ export class HiddenContent {
   }
 }
 
-function keyOf(repository: string, digest: Digest): string {
+/** Returns the key of content of a repository. */
+export function contentKey(repository: string, digest: Digest): string {
   return `${repository}@${digest}`;
 }

@@ -1,6 +1,7 @@
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { contentKey } from "./_hidden_content.ts";
 
 /**
  * Maximum number of remembered entries, more than any push has in flight. The oldest are dropped.
@@ -44,7 +45,7 @@ export class PushedContent {
 
   /** Remembers pushed content. */
   add(repository: string, blob: Descriptor): void {
-    const key = keyOf(repository, blob.digest);
+    const key = contentKey(repository, blob.digest);
     this.#added.delete(key);
     this.#added.set(key, { repository, blob });
     const blobs = this.#byRepository.get(repository) ?? new Map<Digest, Descriptor>();
@@ -58,7 +59,7 @@ export class PushedContent {
 
   /** Forgets deleted content. */
   delete(repository: string, digest: Digest): void {
-    if (!this.#added.delete(keyOf(repository, digest))) return;
+    if (!this.#added.delete(contentKey(repository, digest))) return;
     this.#version++;
     const blobs = this.#byRepository.get(repository);
     blobs?.delete(digest);
@@ -133,8 +134,4 @@ export class ServedContent {
       return false;
     }
   }
-}
-
-function keyOf(repository: string, digest: Digest): string {
-  return `${repository}@${digest}`;
 }
