@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { buildImage } from "../_support/image.ts";
+import { OciSession, SESSION_MODULE } from "../_support/oci_session.ts";
 import { programPath, runPeer, writeLayout } from "../_support/peers.ts";
 import {
   denoEnvironment,
@@ -33,6 +34,8 @@ export interface RunPlace extends AsyncDisposable {
   readonly groups: string;
   /** Runs the command line as the user. */
   readonly oci: (args: readonly string[], options?: OciOptions) => Promise<ProcessResult>;
+  /** Starts a process of the user for several command lines without stdin. */
+  readonly session: () => Promise<OciSession>;
   /** Starts the command line as the user; the caller reads its output. */
   readonly start: (args: readonly string[]) => Deno.ChildProcess;
   /** The directory that the bundles are in. */
@@ -53,7 +56,8 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
   const layout = directory.join("layout");
   images ??= buildImages();
   await writeLayout(layout, await images);
-  const { command, env } = await prepareOwner(directory, owner);
+  const { deno, checkout, env } = await prepareOwner(directory, owner);
+  const command = [...deno, join(checkout, "mod.ts")];
   return {
     root: `oci:${layout}:root`,
     app: `oci:${layout}:app`,
@@ -61,6 +65,10 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
     oci: async (args, { namespace = false, ...options } = {}) => {
       const [program = "", ...rest] = commandOf(owner, [...command, ...args], namespace);
       return await run(program, rest, { cwd: "/", ...options, env });
+    },
+    session: () => {
+      const words = commandOf(owner, [...deno, join(checkout, SESSION_MODULE)], false);
+      return OciSession.start(words, env);
     },
     start: (args) => {
       const [program = "", ...rest] = commandOf(owner, [...command, ...args], false);
@@ -133,12 +141,12 @@ async function prepareOwner(directory: TempDir, owner: number): Promise<UserInst
   await Deno.chmod(directory.path, 0o755);
   const env = { HOME: directory.path, OCI_STORE: directory.join("store") };
   if (owner !== Deno.uid()) {
-    const install = await installForUser(directory.path, owner);
+    const install = await installForUser(directory.path, owner, [SESSION_MODULE]);
     return { ...install, env: { ...install.env, ...env } };
   }
-  const config = `--config=${join(ROOT, "deno.json")}`;
   return {
-    command: [Deno.execPath(), "run", "-A", "--quiet", config, join(ROOT, "mod.ts")],
+    deno: [Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`],
+    checkout: ROOT,
     env: { ...await denoEnvironment(), ...env },
   };
 }

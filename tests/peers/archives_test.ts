@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { peerTest, runPeer } from "../_support/peers.ts";
-import { runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
+
+const runOci = ociSession();
 
 const NEEDS = ["skopeo", "umoci", "podman"];
 

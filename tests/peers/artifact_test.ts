@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
-import { runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
 import { makeTempDir } from "../_support/temp.ts";
+
+const runOci = ociSession();
 
 peerTest({
   name: "oci artifact push and pull pass through docker-registry and skopeo, digests equal",

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import { type DockerRegistry, dockerRegistry, peerTest } from "../_support/peers.ts";
-import { run, runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
+import { run } from "../_support/process.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
+
+const runOci = ociSession();
 
 const NEEDS = ["docker-registry", "skopeo"];
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });

@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
-import { runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
 import { makeTempDir } from "../_support/temp.ts";
+
+const runOci = ociSession();
 
 const AUTH = { username: "ann", password: "p:w d" };
 

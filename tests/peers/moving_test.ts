@@ -11,11 +11,13 @@ import {
   nestedIndex,
 } from "../_support/image.ts";
 import { type DockerRegistry, dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
-import { runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { pushBuilt } from "../cache/moving/_pushed.ts";
 import { readAll, testClient } from "../registry/_client.ts";
+
+const runOci = ociSession();
 
 const BASE = tar(file("etc/base", "shared by all"));
 const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });

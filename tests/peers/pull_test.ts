@@ -10,8 +10,10 @@ import {
   runPeer,
   VARIANTS,
 } from "../_support/peers.ts";
-import { runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
+
+const runOci = ociSession();
 
 const NEEDS = [
   ...["docker-registry", "skopeo", "umoci", "htpasswd"],

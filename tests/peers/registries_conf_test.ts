@@ -3,9 +3,11 @@ import { dirname } from "@std/path";
 import { faultyRegistry, on, respond } from "../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import { peerTest, runPeer } from "../_support/peers.ts";
-import { runOci } from "../_support/process.ts";
+import { ociSession } from "../_support/oci_session.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 const { digest: DIGEST } = IMAGE.descriptor;

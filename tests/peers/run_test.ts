@@ -1,8 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
 import type { StoredBundle } from "../../store/mod.ts";
+import type { OciSession } from "../_support/oci_session.ts";
 import { peerTest } from "../_support/peers.ts";
-import { kill } from "../_support/process.ts";
+import { kill, type ProcessResult } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { ordinaryUserReason } from "./_container.ts";
 import { makeRunPlace, owners, PROGRAMS, type RunPlace } from "./_oci_run.ts";
@@ -116,17 +117,18 @@ const STEPS: readonly RunStep[] = [
   },
 ];
 
+/** Runs a command line. */
+type RunLine = (args: readonly string[], stdin: string | undefined) => Promise<ProcessResult>;
+
 async function runStep(
   place: RunPlace,
   step: RunStep,
   options: readonly string[],
-  namespace: boolean,
+  run: RunLine,
 ): Promise<void> {
-  const { image = "root", args, stdin, code = 0, stdout, stderr } = step;
-  const result = await place.oci(
-    ["run", "--quiet", ...options, ...step.options ?? [], place[image], "--", ...args],
-    { namespace, stdin },
-  );
+  const { image = "root", stdin, code = 0, stdout, stderr } = step;
+  const command = ["run", "--quiet", ...options, ...step.options ?? [], place[image], "--"];
+  const result = await run([...command, ...step.args], stdin);
 
   assertEquals(result.code, code, result.stderr);
   if (stdout !== undefined) assertEquals(result.stdout, stdout);
@@ -160,9 +162,12 @@ for (const runtime of ["runc", "crun"]) {
           if (isRoot && bundler === "uncompressed" && ofRuntime) return false;
           return isRoot || !needsIds;
         });
+        await using session = await place.session();
+        const run: RunLine = (args, stdin) =>
+          stdin === undefined ? session.run(args) : place.oci(args, { stdin });
         for (const step of steps) {
           const options = ["--runtime", runtime, "--bundler", bundler];
-          await t.step(step.name, () => runStep(place, step, options, false));
+          await t.step(step.name, () => runStep(place, step, options, run));
         }
       });
     }
@@ -172,9 +177,10 @@ for (const runtime of ["runc", "crun"]) {
       reason: await ordinaryUserReason(runtime),
     }, async (t) => {
       const place = await placeOf(owner);
+      const run: RunLine = (args, stdin) => place.oci(args, { namespace: true, stdin });
       for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 2)) {
         const options = ["--runtime", runtime, "--bundler", "overlay"];
-        await t.step(step.name, () => runStep(place, step, options, true));
+        await t.step(step.name, () => runStep(place, step, options, run));
       }
     });
   }
@@ -238,20 +244,21 @@ for (const runtime of ["runc", "crun"]) {
     root: true,
   }, async () => {
     await using place = await makeRunPlace(0);
+    await using session = await place.session();
     const script = "echo ready; while :; do sleep 0.05; done";
     await using child = place.start(
       ["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c", script],
     );
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "ready\n");
-    const [{ path = "", condition: during } = {}] = await bundlesIn(place);
-    const refused = await place.oci(["unbundle", path]);
+    const [{ path = "", condition: during } = {}] = await bundlesIn(session);
+    const refused = await session.run(["unbundle", path]);
     child.kill("SIGKILL");
     await child.status;
 
-    const next = await place.oci(["run", "--runtime", runtime, place.root, "--", "id", "-u"]);
-    const after = (await bundlesIn(place)).map(({ condition }) => condition);
-    const { code, stderr } = await place.oci(["unbundle", path]);
+    const next = await session.run(["run", "--runtime", runtime, place.root, "--", "id", "-u"]);
+    const after = (await bundlesIn(session)).map(({ condition }) => condition);
+    const { code, stderr } = await session.run(["unbundle", path]);
 
     assertEquals([during, after], ["used", ["running"]]);
     assertStringIncludes(
@@ -288,11 +295,12 @@ for (const runtime of ["runc", "crun"]) {
         await Promise.all([child.stdout.text(), child.stderr.text(), child.status]);
         clearTimeout(timer);
       }
-      const { code, stderr } = await place.oci([...options, "--", "id", "-u"]);
+      await using session = await place.session();
+      const { code, stderr } = await session.run([...options, "--", "id", "-u"]);
 
       assertEquals([code, stderr], [0, ""]);
       assertEquals(await place.left(), []);
-      assertEquals(await bundlesIn(place), []);
+      assertEquals(await bundlesIn(session), []);
     });
   }
 
@@ -303,10 +311,11 @@ for (const runtime of ["runc", "crun"]) {
   }, async () => {
     const place = await placeOf(0);
     const before = await cgroupsOf("run-");
+    await using session = await place.session();
 
     for (const timeout of ["0.001", "0.01", "0.02", "0.03"]) {
       const args = ["run", "--quiet", "--runtime", runtime, "--timeout", timeout, place.root];
-      const { code, stderr } = await place.oci([...args, "--", "sleep", "60"]);
+      const { code, stderr } = await session.run([...args, "--", "sleep", "60"]);
       assertEquals(code, 137, stderr);
     }
 
@@ -322,11 +331,12 @@ for (const runtime of ["runc", "crun"]) {
     const place = await placeOf(0);
     await using directory = await makeTempDir({ large: true });
     const store = directory.join("a:b, c\nd");
+    await using session = await place.session();
 
-    const { code, stdout, stderr } = await place.oci(
+    const { code, stdout, stderr } = await session.run(
       ["run", "--quiet", "--runtime", runtime, "--store", store, place.root, "--", "id", "-u"],
     );
-    const missing = await place.oci(
+    const missing = await session.run(
       ["run", "--quiet", "--runtime", runtime, "--store", store, place.root, "--", "nothing"],
     );
 
@@ -357,9 +367,9 @@ for (const runtime of ["runc", "crun"]) {
 
 /** The findings of `oci doctor` about the bundles of the store. */
 async function bundlesIn(
-  { oci }: RunPlace,
+  session: OciSession,
 ): Promise<readonly Partial<Pick<StoredBundle, "path" | "condition">>[]> {
-  const { stdout } = await oci(["doctor", "--json"]);
+  const { stdout } = await session.run(["doctor", "--json"]);
   return JSON.parse(stdout).store.bundles;
 }
 

@@ -1,4 +1,5 @@
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import "../_support/native_backend.ts";
@@ -111,11 +112,11 @@ peerTest({
 }, async () => {
   await using temp = await makeTempDir({ large: true });
   await using server = await serveRegistry(new MemoryContent().add("app", "1", ORDINARY));
-  const { command, env } = await installForUser(temp.path, 65_534);
+  const { deno, checkout, env } = await installForUser(temp.path, 65_534);
 
   const { code, stdout, stderr } = await run("setpriv", [
     ...["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"],
-    ...[...command, "unpack", "--json", "--quiet"],
+    ...[...deno, join(checkout, "mod.ts"), "unpack", "--json", "--quiet"],
     ...["--platform=linux/amd64", `${server.host}/app:1`, temp.join("root")],
   ], {
     cwd: "/",

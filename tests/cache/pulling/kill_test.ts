@@ -5,8 +5,11 @@ import { type Digest, digestOf } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
-import { kill, runOci } from "../../_support/process.ts";
+import { ociSession } from "../../_support/oci_session.ts";
+import { kill } from "../../_support/process.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const BUILT = buildIndex([
   buildImage({ compression: "none", layers: [1, 2, 3, 4].map((i) => noise(i * 500_000, i)) }),

@@ -3,9 +3,12 @@ import { dirname } from "@std/path";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { faultyRegistry, on, respond } from "../../_support/faulty_registry.ts";
 import { ociPermissions } from "../../_support/oci_batch.ts";
-import { type ProcessResult, runOci, type RunOciOptions } from "../../_support/process.ts";
+import { ociSession } from "../../_support/oci_session.ts";
+import type { ProcessResult, RunOciOptions } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 const { digest: DIGEST } = IMAGE.descriptor;

@@ -14,10 +14,13 @@ import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
 import { writeLayout } from "../../../_support/peers.ts";
-import { type ProcessResult, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import type { ProcessResult } from "../../../_support/process.ts";
 import { linuxTest, testUnless } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 /** Registers a test with a user other than root in the container. */
 const idsTest = testUnless(

@@ -2,10 +2,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { buildImage } from "../../../_support/image.ts";
 import { peerTest, programPath, writeLayout } from "../../../_support/peers.ts";
-import { type ProcessResult, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import type { ProcessResult } from "../../../_support/process.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { describeRoot } from "../../../store/_root_tree.ts";
+
+const runOci = ociSession();
 
 const ID = "0b5d5c1e-0000-4000-8000-000000000000";
 

@@ -5,7 +5,8 @@ import type { Digest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
-import { denoEnvironment, ROOT, run, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import {
   concat,
@@ -18,6 +19,8 @@ import {
   whiteout,
 } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({
   layers: [

@@ -6,7 +6,7 @@ import type { Digest } from "../../../../spec/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
 import "../../../_support/native_backend.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { linuxTest, posixTest, rootTest } from "../../../_support/skip.ts";
 import {
   device,
@@ -19,6 +19,8 @@ import {
   whiteout,
 } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IMAGE: BuiltImage = buildImage({
   layers: [

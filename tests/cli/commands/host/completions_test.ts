@@ -5,8 +5,11 @@ import { SCRIPTS } from "../../../../cli/frame/completion_scripts.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { peerTest, programPath } from "../../../_support/peers.ts";
-import { denoEnvironment, ROOT, run, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 for (const shell of SCRIPTS.keys()) {
   Deno.test(`oci completions prints a script for ${shell} with every command`, async () => {

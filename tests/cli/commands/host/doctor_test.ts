@@ -3,16 +3,18 @@ import { join } from "@std/path";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
 import { peerTest, runPeer } from "../../../_support/peers.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import {
   denoEnvironment,
   type ProcessResult,
   ROOT,
   run,
-  runOci,
   type RunOciOptions,
 } from "../../../_support/process.ts";
 import { linuxTest, rootTest } from "../../../_support/skip.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IS_LINUX = Deno.build.os === "linux";
 const SECRET = "hunter2";

@@ -1,11 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { buildImage } from "../../../_support/image.ts";
 import { ociPermissions } from "../../../_support/oci_batch.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 

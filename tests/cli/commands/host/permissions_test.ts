@@ -6,7 +6,8 @@ import { makeCertificates } from "../../../_support/certificates.ts";
 import { faultyRegistry } from "../../../_support/faulty_registry.ts";
 import { blobOf, buildImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
-import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import { type ProcessResult, ROOT, run } from "../../../_support/process.ts";
 import {
   buildTagged,
   makeKey,
@@ -17,6 +18,8 @@ import {
 import { linuxTest } from "../../../_support/skip.ts";
 import { fifo, file, hardlink, symlink, tar, toUint8Array } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({
   layers: [

@@ -4,10 +4,13 @@ import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
-import { kill, runOci, type RunOciOptions } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import { kill, type RunOciOptions } from "../../../_support/process.ts";
 import { dir as directory, file, gzip, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { dockerArchive, IMAGE, ociArchive } from "../../../store/archives/_archives.ts";
+
+const runOci = ociSession();
 
 const ARM = buildImage({ layers: [tar(file("arm", "64"))], platform: "linux/arm64" });
 const DIGEST = IMAGE.descriptor.digest;

@@ -13,10 +13,12 @@ import {
 } from "../../../_support/image.ts";
 import { runOciBatch } from "../../../_support/oci_batch.ts";
 import { writeLayout } from "../../../_support/peers.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { ociArchive } from "../../../store/archives/_archives.ts";
+
+const runOci = ociSession();
 
 const AMD64 = buildImage({ layers: [tar(file("a", "amd64"))], platform: "linux/amd64" });
 const ARM64 = buildImage({ layers: [tar(file("a", "arm64"))], platform: "linux/arm64" });

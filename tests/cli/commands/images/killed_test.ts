@@ -3,11 +3,14 @@ import { parseManifest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage, type BuiltImage } from "../../../_support/image.ts";
-import { kill, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import { kill } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { ociArchive } from "../../../store/archives/_archives.ts";
+
+const runOci = ociSession();
 
 /** Number of moments between the first byte and the end of the process. */
 const POINTS = 4;

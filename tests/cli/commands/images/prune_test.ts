@@ -10,9 +10,11 @@ import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { MemoryContent } from "../../../_support/memory_content.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const FIRST = buildImage({ layers: [tar(file("a", noise(50_000, 1)))] });
 const SECOND = buildImage({ layers: [tar(file("b", noise(50_000, 2)))] });

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { buildImage } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { dockerArchive } from "../../../store/archives/_archives.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({
   layers: [tar(file("etc/name", "unnamed"))],

@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { buildArtifact, buildImage } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
-import { runOci, type RunOciOptions } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import type { RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 const CHART = buildArtifact({ artifactType: "application/x-chart", content: "chart" });

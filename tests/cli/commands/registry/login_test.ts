@@ -2,9 +2,12 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
-import { type ProcessResult, runOci, type RunOciOptions } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import type { ProcessResult, RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 

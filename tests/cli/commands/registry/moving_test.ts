@@ -3,7 +3,8 @@ import { join } from "@std/path";
 import { hostPlatform } from "../../../../registry/mod.ts";
 import { formatPlatform } from "../../../../spec/mod.ts";
 import { buildArtifact, buildImage, buildIndex } from "../../../_support/image.ts";
-import { ROOT, runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import { ROOT } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import {
@@ -11,6 +12,8 @@ import {
   type WritableRegistryOptions,
 } from "../../../_support/writable_registry.ts";
 import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const runOci = ociSession();
 
 const HOST = formatPlatform(hostPlatform());
 const BASE = tar(file("base", "shared by both"));

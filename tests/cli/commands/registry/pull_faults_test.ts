@@ -25,9 +25,11 @@ import {
   MemoryContent,
   nestedIndex,
 } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, noise, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const MIB = 1024 * 1024;
 

@@ -8,10 +8,12 @@ import {
   wrongByte,
 } from "../../../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, noise, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 function image(platform: string, ...texts: readonly string[]): BuiltImage {
   const layers = texts.map((text, i) => tar(file(`file${i}`, text)));

@@ -2,9 +2,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
 import { digestOf } from "../../../../spec/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const AMD64 = buildImage({
   layers: [tar(file("a", "amd64"))],

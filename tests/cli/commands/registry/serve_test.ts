@@ -3,10 +3,12 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch } from "../../../_support/oci_batch.ts";
 import { serve } from "../../../_support/oci_serve.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 posixTest("oci serve serves the store to another pull, until it is interrupted", async () => {
   await using dir = await makeTempDir();
