@@ -1,3 +1,4 @@
+import { present } from "../../spec/json.ts";
 import { Authorizer } from "../auth/authorizer.ts";
 import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
@@ -67,7 +68,7 @@ async function check(
     });
     const request = { repository: "", scope: "", task, attempt, signal };
     const answer = await authorizer.authorize(request, async (header) => {
-      const headers: Record<string, string> = header === undefined ? {} : { authorization: header };
+      const headers = { ...endpoint.host?.headers, ...present({ authorization: header }) };
       const url = new URL(`${endpoint.root}/`, base);
       const answer = await http.send({ url, method: "GET", headers, tls, task, attempt, signal });
       isChallenged ||= answer.status === 401;

@@ -298,10 +298,13 @@ export class Registry {
   async #ping(url: URL, request: AuthorizedRequest): Promise<Answer> {
     const { http, tls, limiter } = this.#options;
     const { task, attempt, signal } = request;
+    const { headers, dialTimeoutMs } = this.endpoint.host ?? NO_HOST;
     await limiter(url.host).ready(signal);
     return await http.send({
       url: new URL(`${this.endpoint.root}/`, url),
       method: "GET",
+      headers,
+      dialTimeoutMs,
       tls,
       task,
       attempt,

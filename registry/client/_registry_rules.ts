@@ -50,20 +50,23 @@ export class RegistryRules {
   }
 
   /**
-   * Returns the registry to write to or log in to: mirrors and other locations are for reading,
-   * except a host for uploads. `undefined` if that is the last place to read from.
+   * Returns the registry to write to, or to log in to if `repository` is empty: mirrors and other
+   * locations are for reading, except a host for uploads. A login goes to no other host, since its
+   * credential is used for none. `undefined` without a rule.
    */
   writing({ registry, repository }: Repository): RuledSources | undefined {
     const rule = this.#find({ registry, repository });
     if (rule === undefined) return undefined;
     const { hosts } = rule;
-    if (hosts !== undefined) {
-      const wanted = repository === "" ? hosts.at(-1) : hosts.find(isPushTarget);
-      if (wanted === undefined) throw incapable(rule, "push");
+    const wanted = repository === ""
+      ? hosts?.findLast((host) => hostSource(host, registry).registry === registry)
+      : hosts?.find(isPushTarget);
+    if (wanted !== undefined) {
       const source = { ...hostSource(wanted, registry), isMirror: false };
-      return { key: JSON.stringify([rule.prefix, hosts.indexOf(wanted)]), sources: [source] };
+      return { key: JSON.stringify([rule.prefix, hosts?.indexOf(wanted)]), sources: [source] };
     }
-    const own = { ...rule, location: undefined, mirrors: [] };
+    if (hosts !== undefined && repository !== "") throw incapable(rule, "push");
+    const own = { ...rule, location: undefined, mirrors: [], hosts: undefined };
     return { key: JSON.stringify([rule.prefix]), sources: ruleSources(own, registry) };
   }
 

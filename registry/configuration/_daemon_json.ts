@@ -2,6 +2,8 @@ import { JsonReader } from "../../spec/json_reader.ts";
 import { parseNetwork } from "../http1/ip_network.ts";
 import type { RegistryHost, RegistryRule } from "../remote_client_options.ts";
 
+/** The registry that has mirrors. */
+const HUB = "docker.io";
 /** A host without settings of its own. */
 const HOST: RegistryHost = {
   url: undefined,
@@ -37,11 +39,14 @@ export function parseDaemonJson(bytes: Uint8Array, path: string): readonly Regis
       isInsecure,
     };
   });
+  const isInsecure = insecure.includes(HUB);
+  const hub = hosts.length === 0 ? [] : [
+    { ...common, prefix: HUB, isInsecure, hosts: [...hosts, { ...HOST, isInsecure }] },
+  ];
   return [
-    ...insecure.map((prefix) => ({ ...common, prefix, isInsecure: true })),
-    ...hosts.length === 0 ? [] : [
-      { ...common, prefix: "docker.io", isInsecure: false, hosts: [...hosts, HOST] },
-    ],
+    ...insecure.filter((prefix) => prefix !== HUB || hub.length === 0)
+      .map((prefix) => ({ ...common, prefix, isInsecure: true })),
+    ...hub,
   ];
 }
 

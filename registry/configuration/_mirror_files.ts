@@ -5,6 +5,9 @@ import { rulesFor } from "./registry_rules.ts";
 import { TomlError } from "./_toml.ts";
 import { readProblem, readUserFileOrWarn, statGranted } from "./user_file.ts";
 
+/** What a rule says that changes nothing. */
+const NO_CHANGE = { location: undefined, isInsecure: false, isBlocked: false, mirrors: [] };
+
 /** Files of containerd and docker that name mirrors. */
 export interface MirrorFiles {
   /** Existing directories with a directory for each host, by precedence. */
@@ -38,12 +41,12 @@ export async function readMirrorFiles(
   onWarning: (message: string) => void,
 ): Promise<MirrorRules> {
   const found = new FoundRules(known);
-  const claimed = new Set<string>();
+  const claimed = new Map<string, string>();
   for (const directory of hostsDirectories) {
     for (const { registry, path } of hostDirectories(directory, onWarning)) {
       // A directory without the file may have certificates, and counts as well.
       if (claimed.has(registry) || claimed.has("*")) continue;
-      claimed.add(registry);
+      claimed.set(registry, path);
       const file = `${path}/hosts.toml`;
       const bytes = await readUserFileOrWarn(file, onWarning);
       if (bytes === undefined || bytes.length === 0) continue;
@@ -59,6 +62,7 @@ export async function readMirrorFiles(
       parseOrWarn(daemonFile, () => parseDaemonJson(bytes, daemonFile), onWarning),
     );
   }
+  found.exempt(claimed);
   return found;
 }
 
@@ -85,6 +89,17 @@ class FoundRules implements MirrorRules {
     this.unused.push(...unused.map(({ prefix }) => ({ path, registry: prefix })));
     this.rules.push(...rules.filter((rule) => !unused.includes(rule)));
     if (unused.length < rules.length) this.files.push(path);
+  }
+
+  /** Keeps the rule for all registries from those that have a directory, but no rule. */
+  exempt(directories: ReadonlyMap<string, string>): void {
+    if (!this.rules.some(({ prefix }) => prefix === "*")) return;
+    for (const [prefix, file] of directories) {
+      const isNamed = rulesFor({ rules: [...this.#known, ...this.rules] }, prefix).some((rule) => {
+        return rule.prefix !== "*";
+      });
+      if (!isNamed) this.rules.push({ ...NO_CHANGE, prefix, file });
+    }
   }
 }
 
@@ -120,8 +135,7 @@ function registryOf(name: string): string {
 
 function hostsRule(bytes: Uint8Array, file: string, prefix: string): RegistryRule {
   const hosts = parseHostsToml(new TextDecoder().decode(bytes), file);
-  const common = { location: undefined, isInsecure: false, isBlocked: false, mirrors: [] };
-  return { ...common, prefix, hosts, file };
+  return { ...NO_CHANGE, prefix, hosts, file };
 }
 
 function parseOrWarn<T>(

@@ -11,6 +11,7 @@ import { splitVersion } from "./_image_prefix.ts";
 
 /** Host of the registry `docker.io`. */
 const DOCKER_HUB = "registry-1.docker.io";
+const MAX_NETWORK_BITS = 128;
 
 /** A place to pull an image from, in the result of {@linkcode pullSources}. */
 export interface PullSource {
@@ -102,15 +103,26 @@ export function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject
   if (isBlocked) throw new BlockedRegistryError(subject, prefix, file);
 }
 
-/** Returns the rule with the longest prefix of an image, or of a registry if `repository` is empty. */
+/**
+ * Returns the most specific rule of an image, or of a registry if `repository` is empty: that with
+ * the longest name, else that of the smallest network, else that for all registries.
+ */
 export function findRule(
   conf: RegistriesConf,
   reference: Reference | Repository,
 ): RegistryRule | undefined {
   return conf.rules.filter(({ prefix }) => matches(prefix, reference))
     .reduce<RegistryRule | undefined>((best, rule) => {
-      return best === undefined || rule.prefix.length > best.prefix.length ? rule : best;
+      const isBetter = best === undefined || specificity(rule.prefix) > specificity(best.prefix);
+      return isBetter ? rule : best;
     }, undefined);
+}
+
+/** Rates prefixes; the length of a network says nothing about its size. */
+function specificity(prefix: string): number {
+  if (prefix === "*") return -Infinity;
+  const network = parseNetwork(prefix);
+  return network === undefined ? prefix.length : network.bits - MAX_NETWORK_BITS;
 }
 
 function matches(prefix: string, reference: Reference | Repository): boolean {
@@ -175,7 +187,9 @@ export function hostSource(host: RegistryHost, registry: string): RuleSource {
   const address = new URL(url);
   // What follows the version of the API in a path belongs to the names of repositories.
   const [, names = ""] = /\/v2\/(.+)$/.exec(address.pathname) ?? [];
-  const name = address.host === DOCKER_HUB ? "docker.io" : address.host;
+  // Only one of both may have the port that a scheme implies.
+  const isItself = URL.parse(`${address.protocol}//${registry}`)?.host === address.host;
+  const name = isItself ? registry : address.host === DOCKER_HUB ? "docker.io" : address.host;
   return { ...common, registry: name, prefix: names === "" ? "" : `${names}/` };
 }
 

@@ -194,6 +194,52 @@ Deno.test("RemoteClient sends the headers of a host to it alone, and its own cre
   assertEquals(upstream.registry.requests.map(({ headers }) => headers.get("x-key")), [null]);
 });
 
+Deno.test("RemoteClient sends a login to the registry itself, with its headers, and to no other host", async () => {
+  await using other = makeScene([on({}, basicAuth({ a: "1" }))]);
+  await using upstream = makeScene([on({}, basicAuth({ a: "1" }))]);
+  const { host: name } = upstream.registry;
+  const auth = { username: "a", password: "1" };
+  const header = 'header = { "X-Key" = "secret" }\n';
+  const login = async (text: string) => {
+    await using files = await hostsOf(name, text);
+    using client = testClient(files);
+    return await client.checkCredential(name, auth);
+  };
+
+  const isRequired = [
+    await login(`server = "${other.registry.url}"\n${header}${host(other)}`),
+    await login(`server = "${upstream.registry.url}"\n${header}${host(other)}`),
+  ];
+
+  assertEquals(isRequired, [true, true]);
+  assertEquals(other.registry.requests.length, 0);
+  const keys = upstream.registry.requests.map(({ headers }) => headers.get("x-key"));
+  assertEquals(keys, [null, null, "secret", "secret"]);
+});
+
+Deno.test("RemoteClient sends the headers of a host with the request for its challenge", async () => {
+  const challenge = { "www-authenticate": 'Basic realm="r"' };
+  await using mirror = makeScene([
+    on("manifest", (request, next) => {
+      const isKnown = request.headers.has("authorization");
+      return isKnown ? next() : respond(404)(request, next);
+    }),
+    on("root", (request, next) => {
+      return respond(request.headers.has("x-key") ? 401 : 403, challenge)(request, next);
+    }),
+  ]);
+  await using upstream = makeScene();
+  const text = host(mirror, 'header = { "X-Key" = "secret" }');
+  await using files = await hostsOf(upstream.registry.host, text);
+  const found = { auth: { username: "m", password: "1" }, source: "the test" };
+  using client = testClient({ ...files, credentials: { find: () => Promise.resolve(found) } });
+
+  await client.resolve(upstream.reference);
+
+  assertEquals(mirror.registry.seen("root").length, 1);
+  assert(mirror.registry.requests.every(({ headers }) => headers.get("x-key") === "secret"));
+});
+
 Deno.test("RemoteClient pushes to the registry, or to a host that is for pushes", async () => {
   await using mirror = makeScene();
   await using target = makeScene();

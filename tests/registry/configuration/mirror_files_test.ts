@@ -196,6 +196,51 @@ Deno.test("readRegistriesConf() uses _default for registries without a directory
   assertEquals(placesOf("alpine"), ["all.example", "docker.io"]);
 });
 
+Deno.test("readRegistriesConf() keeps _default from registries whose directory has no usable file", async () => {
+  const { placesOf, files } = await read({
+    [`${HOSTS}/_default/hosts.toml`]: mirror("all.example"),
+    [`${HOSTS}/certs.io/ca.crt`]: "",
+    [`${HOSTS}/empty.io_5000_/hosts.toml`]: "",
+    [`${HOSTS}/damaged.io/hosts.toml`]: "server = 1\n",
+    [DAEMON]: '{"insecure-registries": ["certs.io"]}',
+  });
+
+  assertEquals(placesOf("certs.io/x"), ["certs.io"]);
+  assertEquals(placesOf("empty.io:5000/x"), ["empty.io:5000"]);
+  assertEquals(placesOf("damaged.io/x"), ["damaged.io"]);
+  assertEquals(placesOf("other.io/x"), ["all.example", "other.io"]);
+  assertEquals(files, [`${HOSTS}/_default/hosts.toml`, DAEMON]);
+});
+
+Deno.test("readRegistriesConf() prefers a host to a network with a longer name", async () => {
+  const { conf, placesOf } = await read({
+    [`${HOSTS}/10.100.100.3/hosts.toml`]: mirror("m.example"),
+    [DAEMON]: '{"insecure-registries": ["10.100.100.0/24"]}',
+  });
+
+  assertEquals(placesOf("10.100.100.3/x"), ["m.example", "10.100.100.3"]);
+  const [source] = pullSources(conf, parseReference("10.100.100.4/x"));
+  assertEquals(source?.isInsecure, true);
+});
+
+Deno.test("readRegistriesConf() uses mirrors of Docker Hub that needs no TLS", async () => {
+  const { conf, placesOf } = await read({
+    [DAEMON]: '{"insecure-registries": ["docker.io"], "registry-mirrors": ["https://m.example"]}',
+  });
+
+  assertEquals(placesOf("alpine"), ["m.example", "docker.io"]);
+  const sources = pullSources(conf, parseReference("alpine"));
+  assertEquals(sources.map(({ isInsecure }) => isInsecure), [false, true]);
+});
+
+Deno.test("readRegistriesConf() recognizes a registry with the port of the scheme", async () => {
+  const { placesOf } = await read({
+    [`${HOSTS}/a.example_443_/hosts.toml`]: 'server = "https://a.example:443"\n',
+  });
+
+  assertEquals(placesOf("a.example:443/x"), ["a.example:443"]);
+});
+
 Deno.test("readRegistriesConf() leaves out hosts that may not serve the reference", async () => {
   const { placesOf } = await read({
     [`${HOSTS}/docker.io/hosts.toml`]: `
