@@ -116,7 +116,7 @@ Deno.test.each(refused)("oci $args refuses a layer of zeros, and names the optio
 Deno.test.each(accepted)("oci $args accepts a layer of zeros", async ({ args, prints }) => {
   const { code, stdout, stderr } = await batch(args);
 
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertEquals(code, 0, stderr);
   const text = prints.replace("DIGEST", ZEROS.descriptor.digest);
   assertEquals(stdout.endsWith(text.replace("DIR", "")), true, stdout);
 });
