@@ -27,6 +27,12 @@ const NO_TAG_DELETE = new Set([400, 405, 501]);
 /** Statuses after which content is pushed: it is missing, or the registry rejects `HEAD`. */
 const NOT_THERE = [400, 404, 405, 410, 501];
 
+/**
+ * Statuses of a rejected `HEAD` before a push. The push then shows why: a response to `HEAD` has no
+ * explanation, and a storage server may accept nothing but `GET`.
+ */
+const NOT_THERE_TO_PUSH = [...NOT_THERE, 403];
+
 const FOREIGN_ADVICE = "Ask its operator to allow layers that have URLs of other servers";
 
 /** Result of pushing a manifest. */
@@ -257,7 +263,7 @@ export class RegistryWriter {
       method: "HEAD",
       path,
       headers: accept === undefined ? {} : { accept },
-      accept: NOT_THERE,
+      accept: NOT_THERE_TO_PUSH,
     }, ({ status }) => Promise.resolve(status === 200));
   }
 

@@ -147,16 +147,36 @@ Deno.test("pushBlob() accepts that a registry names a blob by its own algorithm"
   );
 });
 
-Deno.test("hasBlob() and hasManifest() return false where HEAD is rejected", async () => {
+Deno.test.each([403, 405])(
+  "hasBlob() and hasManifest() return false where HEAD is rejected with %i",
+  async (status) => {
+    await using registry = writableRegistry({
+      interfere: ({ method }, next) => method === "HEAD" ? new Response(null, { status }) : next(),
+    });
+    using client = testClient();
+    const repository = parseReference(`${registry.host}/a/b`);
+
+    assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
+    assertEquals(await client.hasManifest(repository, SMALL.descriptor), false);
+    assertEquals(registry.requests.length, 2);
+  },
+);
+
+Deno.test("hasBlob() asks once where the storage server rejects HEAD", async () => {
+  // An address that is signed for GET, as in some stores behind Docker Hub, rejects HEAD.
+  await using storage = writableRegistry({ interfere: () => new Response(null, { status: 403 }) });
   await using registry = writableRegistry({
-    interfere: ({ method }, next) =>
-      method === "HEAD" ? new Response(null, { status: 405 }) : next(),
+    interfere: ({ url }) => {
+      const location = new URL(new URL(url).pathname, `http://${storage.host}`);
+      return new Response(null, { status: 307, headers: { location: location.href } });
+    },
   });
   using client = testClient();
   const repository = parseReference(`${registry.host}/a/b`);
 
   assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
-  assertEquals(await client.hasManifest(repository, SMALL.descriptor), false);
+
+  assertEquals(storage.requests.length, 1);
 });
 
 Deno.test("findBlob() returns the size that the registry reports", async () => {
