@@ -205,6 +205,8 @@ export class LayoutIndex {
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
     using _lock = await this.lock(signal);
+    // The times of a file on another machine may be old ones.
+    this.#forgetStamp();
     const { index } = this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
@@ -214,6 +216,11 @@ export class LayoutIndex {
     const text = JSON.stringify(base);
     await replaceFile(this.#layout, "index.json", new TextEncoder().encode(text));
     this.#parsed = { text, index: base };
+  }
+
+  /** Makes the next read compare the bytes of the file. */
+  #forgetStamp(): void {
+    if (this.#parsed !== undefined) this.#parsed.stamp = undefined;
   }
 
   /** Reads the file, and parses it if it has changed. Without a file, there are no entries. */
