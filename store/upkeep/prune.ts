@@ -134,14 +134,16 @@ async function pruneContent(
   };
   // A blob whose digest cannot be verified is not stored.
   const isOldBlob = ({ digest }: Descriptor) => !isDigest(digest) || isOld(store.blobPath(digest));
-  const references = await store.references();
+  // This object has read nothing before the lock was held.
+  const index = new LayoutIndex(store.path, { onWait });
+  const references = await index.references();
   const surplus = surplusNames(store, references, options).filter(({ descriptor }) => {
     return isOldBlob(descriptor);
   });
   const unwanted = new Set(surplus.map(({ name }) => name));
   const named = references.filter(({ name }) => !unwanted.has(name));
   const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
-  const entries = (await store.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
+  const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
   const reachable = await findReachable(
     store,
     [
@@ -157,7 +159,6 @@ async function pruneContent(
   removed.push(...surplus.map(({ name }) => ({ kind: "name" as const, name, bytes: 0 })));
   if (!dryRun) {
     await store.untag([...unwanted], signal);
-    const index = new LayoutIndex(store.path, { onWait });
     await index.dropEntries((digest) => !reachable.digests.has(digest), signal);
   }
   const isKept = (digest: Digest) => reachable.digests.has(digest) || held.has(digest);
