@@ -33,7 +33,7 @@ async function runDenoTest(args: readonly string[]): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     // `deno task check` checks the types, those of the examples included. Here it would take as
     // long as a tenth of the tests.
-    args: ["test", "-A", "--no-check", "--doc", "--parallel", ...args],
+    args: ["test", "-A", "--no-check", "--parallel", ...args],
     stdout: "piped",
     stderr: "piped",
     env: isColored ? { DENO_DIR, FORCE_COLOR: "1" } : { DENO_DIR },
