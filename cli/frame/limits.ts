@@ -3,11 +3,8 @@ import { LimitError } from "../../spec/errors.ts";
 import { parseQuantity } from "../../spec/options/quantity.ts";
 import type { Command } from "./command.ts";
 
-/** Limits that the command line can change. */
-type LimitName = Exclude<keyof LayerLimits, "maxGlobalRecords">;
-
 /** Units of the limits, by the name of the option that a {@linkcode LimitError} carries. */
-const UNITS: Readonly<Record<LimitName, "bytes" | "count">> = {
+const UNITS: Readonly<Record<keyof LayerLimits, "bytes" | "count">> = {
   maxRatio: "count",
   maxBytes: "bytes",
   maxEntries: "count",
@@ -15,11 +12,12 @@ const UNITS: Readonly<Record<LimitName, "bytes" | "count">> = {
   maxPathBytes: "bytes",
   maxNameBytes: "bytes",
   maxExtendedHeaderBytes: "bytes",
+  maxGlobalRecords: "count",
   maxXattrBytes: "bytes",
   maxXattrsBytes: "bytes",
   maxSegments: "count",
 };
-const NAMES = Object.keys(UNITS) as readonly LimitName[];
+const NAMES = Object.keys(UNITS) as readonly (keyof LayerLimits)[];
 
 /** Commands that take the option. */
 const COMMANDS: readonly string[] = ["bundle", "cat", "export", "ls", "pull", "run", "unpack"];

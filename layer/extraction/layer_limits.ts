@@ -5,7 +5,7 @@ import type { TarLimits } from "../tar/tar_limits.ts";
 export interface LayerLimits
   extends TarLimits, Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow"> {}
 
-const NAMES: Readonly<Record<keyof LayerLimits, true>> = {
+const LIMITS: Readonly<Record<keyof LayerLimits, true>> = {
   maxBytes: true,
   maxRatio: true,
   maxWindow: true,
@@ -19,10 +19,14 @@ const NAMES: Readonly<Record<keyof LayerLimits, true>> = {
   maxSegments: true,
 };
 
+/** Names of the limits. */
+export const LIMIT_NAMES: readonly (keyof LayerLimits)[] = Object.keys(
+  LIMITS,
+) as (keyof LayerLimits)[];
+
 /** Picks the limits that are set out of a larger object. */
 export function pickLimits(options: LayerLimits): LayerLimits {
-  const names = Object.keys(NAMES) as (keyof LayerLimits)[];
   return Object.fromEntries(
-    names.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]),
+    LIMIT_NAMES.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]),
   );
 }

@@ -1,4 +1,4 @@
-import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
@@ -42,7 +42,7 @@ export interface PrepareLayersOptions extends LayerListener, LayerLimits {
   /**
    * Called to extract one layer.
    *
-   * @default Extracts in threads if the image is large enough and no limit is set.
+   * @default Extracts in threads if the image is large enough.
    */
   readonly extract?: LayerExtraction | undefined;
 }
@@ -98,11 +98,6 @@ export async function prepareLayers(
   const { OverlayLayerResolver } = await import("./layer_resolver.ts");
   if (options.extract !== undefined) {
     return await new OverlayLayerResolver(store, settings).resolve(image);
-  }
-  if (Object.keys(pickLimits(options)).length > 0) {
-    const { limitedExtraction } = await import("./_limited_extraction.ts");
-    const extract = limitedExtraction(store, { onProgress, onLayer });
-    return await new OverlayLayerResolver(store, { ...settings, extract }).resolve(image);
   }
   const { LayerThreads } = await import("../stages/layer_threads.ts");
   const { threadedExtraction } = await import("./_threaded_extraction.ts");

@@ -1,11 +1,11 @@
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { type LayerLimits, LIMIT_NAMES } from "../../layer/extraction/layer_limits.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
@@ -18,36 +18,24 @@ import type { SinkLayer, SinkListener } from "./layer_sink.ts";
 import { selectPaths } from "./path_selection.ts";
 
 /** Extraction options that can be sent to another thread. */
-export interface StageOptions extends TarLimits {
+export interface StageOptions extends LayerLimits {
   readonly ownership?: Ownership | undefined;
   readonly xattrs?: XattrMode | undefined;
   readonly backend?: TreeBackend | undefined;
-  readonly maxBytes?: number | undefined;
-  readonly maxRatio?: number | undefined;
-  readonly maxWindow?: number | undefined;
   /** Paths to extract; by default, all. */
   readonly paths?: readonly string[] | undefined;
 }
 
 /** Limits that apply to reading an archive, but not to reading its index. */
-export const ARCHIVE_LIMITS: readonly (keyof StageOptions)[] = [
-  "maxRatio",
-  "maxWindow",
-  "maxEntries",
-  "maxPathBytes",
-  "maxNameBytes",
-  "maxExtendedHeaderBytes",
-  "maxXattrBytes",
-  "maxXattrsBytes",
-  "maxSegments",
-];
+export const ARCHIVE_LIMITS: readonly (keyof LayerLimits)[] = LIMIT_NAMES.filter((name) => {
+  return name !== "maxBytes";
+});
 
 const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
   "ownership",
   "xattrs",
   "backend",
-  "maxBytes",
-  ...ARCHIVE_LIMITS,
+  ...LIMIT_NAMES,
 ];
 
 /** Picks the options of a stage, without its paths, out of a larger object. */

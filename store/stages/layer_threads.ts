@@ -117,7 +117,7 @@ export class LayerThreads implements Disposable {
     const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
     if (areReady.includes(false)) return undefined;
     if (!isSplit) return first.open(job, listener);
-    const limits = job.kind === "stage" ? job.plan.options : {};
+    const { options: limits } = job.plan;
     if (other === undefined) {
       // This thread hashes the blob as well, so the other one verifies the DiffID.
       return new RelaySink({ descriptor, limits, records }, listener, (onReturn: ReleaseChunk) => {

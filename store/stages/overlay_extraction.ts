@@ -1,6 +1,7 @@
 import { ExtractError } from "../../layer/errors.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
@@ -20,7 +21,7 @@ import type { SinkLayer, SinkListener } from "./layer_sink.ts";
 export type OverlayNamespace = "trusted" | "user";
 
 /** Options for the extraction of one layer. Everything but the last two is plain data. */
-export interface LayerExtractionOptions {
+export interface LayerExtractionOptions extends LayerLimits {
   /** Owners of the extracted files. */
   readonly ownership: Ownership;
   /**
@@ -66,7 +67,7 @@ export async function extractOverlayLayer(
 /** A layer to extract for overlays, and the existing directory to extract it into; plain data. */
 export interface OverlayPlan extends SinkLayer {
   readonly root: string;
-  readonly options: Pick<LayerExtractionOptions, "ownership" | "namespace">;
+  readonly options: Omit<LayerExtractionOptions, "signal" | "onWarning">;
 }
 
 /** Result of an extraction for overlays: a layer that cannot be extracted alone is not an error. */
@@ -89,13 +90,14 @@ export class OverlayExtraction implements StreamConsumer<OverlayResult> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<OverlayResult> {
-    const { root, descriptor, diffId, isDecompressed = false, options } = this.#plan;
+    const { root, descriptor, diffId, isDecompressed = false } = this.#plan;
+    const { namespace, ...options } = this.#plan.options;
     const records = this.#plan.records && new LayerRecords(this.#plan.records, !isDecompressed);
     let position = 0;
     try {
       const extractOptions = {
-        ownership: options.ownership,
-        whiteouts: whiteoutsFor(options.namespace),
+        ...options,
+        whiteouts: whiteoutsFor(namespace),
         layer: descriptor.digest,
         mediaType: isDecompressed ? undefined : descriptor.mediaType,
         diffId,
