@@ -1,5 +1,6 @@
 import { openSocket } from "../http1/open_socket.ts";
 import { parseIp } from "../http1/ip_network.ts";
+import { isMetadataAddress } from "./private_address.ts";
 import { startTimer } from "./timer.ts";
 
 /**
@@ -24,6 +25,7 @@ export interface SpeaksTlsOptions {
 
 /**
  * Returns whether a server answers the start of a TLS handshake, with a trusted certificate or not.
+ * Addresses at which clouds serve credentials receive nothing.
  *
  * Sends the first message over a plain connection, because Deno keeps the socket of an abandoned
  * handshake open until the server ends it.
@@ -34,10 +36,12 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(url.port || 443);
   signal?.throwIfAborted();
+  if (isMetadataAddress(hostname)) return false;
   try {
     using connection = await within(limitMs, signal, (signal) => {
       return openSocket({ hostname, port, signal });
     });
+    if (isMetadataAddress(connection.remoteAddr.hostname)) return false;
     return await within(limitMs, signal, async (signal) => {
       signal.throwIfAborted();
       signal.addEventListener("abort", () => connection.close(), { once: true });

@@ -6,7 +6,9 @@
  * @module
  */
 import { parseReference, RemoteClient } from "../../../registry/mod.ts";
+import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
 import { on, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
+import { serveConnections } from "../../_support/connections.ts";
 import { makeScene } from "../_client.ts";
 
 const LINK_LOCAL = "169.254.169.254";
@@ -69,7 +71,21 @@ for (const host of [LINK_LOCAL, "metadata.test"]) {
   await Deno.writeTextFile(hosts, text.replace("10.9.9.9 changing", `${LINK_LOCAL} changing`));
   await attempt("a name whose address changes", reference.registry, client);
 }
+/** Asks a server that answers each connection with a TLS alert. */
+async function asksForTls(hostname: string, name: string): Promise<boolean> {
+  const listener = Deno.listen({ hostname, port: 0 });
+  await using _server = serveConnections(listener, async (connection) => {
+    await connection.read(new Uint8Array(2000));
+    await connection.write(Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40));
+  });
+  return await speaksTls(new URL(`https://${name}:${listener.addr.port}`), { timeoutMs: 1000 });
+}
+const tls = [
+  await asksForTls("10.9.9.9", "10.9.9.9"),
+  await asksForTls(LINK_LOCAL, LINK_LOCAL),
+  await asksForTls(LINK_LOCAL, "metadata.test"),
+];
 await Promise.all(metadata.map((server) => server.shutdown()));
 await other.shutdown();
-const report = JSON.stringify({ connections, others, outcomes });
+const report = JSON.stringify({ connections, others, outcomes, tls });
 Deno.stdout.writeSync(new TextEncoder().encode(report));

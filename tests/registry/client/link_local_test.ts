@@ -34,12 +34,14 @@ peerTest({
     temp.join("hosts"),
   ], { inheritEnv: true });
 
-  const { connections, others, outcomes } = JSON.parse(stdout) as {
+  const { connections, others, outcomes, tls } = JSON.parse(stdout) as {
+    tls: readonly boolean[];
     connections: number;
     others: number;
     outcomes: Record<string, string>;
   };
   assertEquals(connections, 0, stdout);
+  assertEquals(tls, [true, false, false]);
   const { "both.test": both, ...refused } = outcomes;
   assertEquals(Object.keys(refused).length, 12);
   for (const [name, outcome] of Object.entries(refused)) {
