@@ -61,7 +61,8 @@ for (const [name, start] of Object.entries(THREADS)) {
       if (isRefused) await assertRejects(extract, LimitError, "entries");
       else await extract();
 
-      const names = [...Deno.readDirSync(dir.join("0"))].map(({ name }) => name);
+      const entries = await Array.fromAsync(Deno.readDir(dir.join("0")));
+      const names = entries.map(({ name }) => name);
       if (!isRefused) assertEquals(names.sort(), ["a", "b"]);
     },
   );
