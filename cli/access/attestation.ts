@@ -107,7 +107,8 @@ function choose(
       options,
     );
   }
-  const of = `${NAMES[kind]} of "${name}" for ${formatPlatform(located.image.platform)}`;
+  const platform = formatPlatform(located.image.platform) || "an unknown platform";
+  const of = `${NAMES[kind]} of "${name}" for ${platform}`;
   if (list.length > 0) {
     const problem = `cannot find ${of} with the type "${type}": it has ${list.join(", ")}`;
     throw new CommandError(problem, "Choose one of them with --type", options);

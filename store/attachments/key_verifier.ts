@@ -7,6 +7,8 @@ const CURVES: Readonly<Record<string, readonly string[]>> = {
   secp384r1: ["sha256", "sha384"],
 };
 const MIN_RSA_BITS = 2048;
+/** A block of PEM. */
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\n[^-]*-----END \1-----/g;
 
 /** Returns whether a signature is that of a key over bytes. */
 export type SignatureVerifier = (bytes: Uint8Array, signature: Uint8Array) => boolean;
@@ -16,7 +18,7 @@ export type SignatureVerifier = (bytes: Uint8Array, signature: Uint8Array) => bo
  *
  * @param pem The key, such as the content of `cosign.pub`.
  * @returns A function that verifies signatures.
- * @throws {SyntaxError} If it is no public key in PEM, or of an unsupported kind.
+ * @throws {SyntaxError} If it is not one public key in PEM, or of an unsupported kind.
  */
 export function keyVerifier(pem: string): SignatureVerifier {
   const key = parseKey(pem);
@@ -32,12 +34,14 @@ export function keyVerifier(pem: string): SignatureVerifier {
 }
 
 function parseKey(pem: string): KeyObject {
+  // The text around a block is a comment.
+  const [block, another] = pem.replaceAll(/\r\n?/g, "\n").matchAll(BLOCK);
+  const { 0: text = "", 1: type = "" } = block ?? [];
   // A private key would be accepted in its place.
-  if (!/^-----BEGIN (?:RSA )?PUBLIC KEY-----$/m.test(pem.replaceAll("\r", ""))) {
-    throw keyError("it is not a public key in PEM");
-  }
+  if (!/^(?:RSA )?PUBLIC KEY$/.test(type)) throw keyError("it is not a public key in PEM");
+  if (another !== undefined) throw keyError("it has more than one key");
   try {
-    return createPublicKey(pem);
+    return createPublicKey(text);
   } catch (cause) {
     throw keyError("it is damaged, or of an unsupported kind", { cause });
   }

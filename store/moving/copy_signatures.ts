@@ -54,6 +54,15 @@ export async function copySignatures(
   }
 }
 
+/**
+ * Whether a tag is made for what is attached to a document rather than for an image: by cosign, or
+ * for the list of referrers.
+ */
+export function isAttachmentTag(tag: string): boolean {
+  const [, suffix] = /^sha(?:256|512)-[0-9a-f]{64,}(?:\.([a-z]+))?$/.exec(tag) ?? [tag, "none"];
+  return suffix === undefined || SUFFIXES.includes(suffix);
+}
+
 function tagsOf(digest: Digest): readonly string[] {
   return SUFFIXES.map((suffix) => `${digestName(digest)}.${suffix}`);
 }

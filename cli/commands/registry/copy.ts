@@ -65,7 +65,8 @@ export async function run(session: Session): Promise<void> {
   } else {
     const [repository, goal] = [repositoryOf(source, from), repositoryOf(target, to)];
     const { signal } = session;
-    for await (const tag of client.tags(repository, { auth: auth.sourceAuth, signal })) {
+    const all = client.tags(repository, { auth: auth.sourceAuth, signal });
+    for await (const tag of verify === undefined ? all : tagsOfImages(session, all)) {
       const reference = { ...repository, tag };
       const name = formatReference(reference);
       session.workOn(name);
@@ -84,4 +85,17 @@ export async function run(session: Session): Promise<void> {
     }
   }
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
+}
+
+/** Leaves out the tags of signatures and the like, which have no signatures themselves. */
+async function* tagsOfImages(session: Session, all: AsyncIterable<string>): AsyncGenerator<string> {
+  const { isAttachmentTag } = await import("../../../store/moving/copy_signatures.ts");
+  const { withReferrers } = session.options<TransferOptions>();
+  let leftOut = 0;
+  for await (const tag of all) {
+    if (isAttachmentTag(tag)) leftOut++;
+    else yield tag;
+  }
+  if (leftOut === 0 || withReferrers) return;
+  session.note(`tags of signatures left out: ${leftOut}. Add --with-referrers to copy signatures`);
 }

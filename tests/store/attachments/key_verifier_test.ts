@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { keyVerifier } from "../../../store/attachments/key_verifier.ts";
+import { makeKey } from "../../_support/signing.ts";
 import { toUint8Array } from "../../_support/tar.ts";
 
 /** A key of cosign, and a payload and a signature that cosign made with it. */
@@ -34,3 +35,30 @@ Deno.test.each([{ newline: "\n" }, { newline: "\r\n" }])(
     assertEquals(verify(payload, signature.with(20, 0)), false);
   },
 );
+
+Deno.test.each([
+  { what: "text around it", wrap: (pem: string) => `# mine\n\n${pem}\nthe end\n` },
+  { what: "a byte order mark", wrap: (pem: string) => `\ufeff${pem}` },
+  { what: "lines of old Macs", wrap: (pem: string) => pem.replaceAll("\n", "\r") },
+])("keyVerifier() accepts a key with $what", ({ wrap }) => {
+  const key = makeKey();
+  const bytes = toUint8Array("x");
+
+  assert(keyVerifier(wrap(key.pem))(bytes, key.sign(bytes)));
+});
+
+const KEY = makeKey();
+const PRIVATE = KEY.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+const CERTIFICATE = KEY.pem.replaceAll("PUBLIC KEY", "CERTIFICATE");
+
+Deno.test.each([
+  { what: "nothing", pem: "", problem: "it is not a public key in PEM" },
+  { what: "a certificate", pem: CERTIFICATE, problem: "it is not a public key in PEM" },
+  { what: "a private key", pem: PRIVATE, problem: "it is not a public key in PEM" },
+  { what: "a cut key", pem: KEY.pem.slice(0, 80), problem: "it is not a public key in PEM" },
+  { what: "a private key first", pem: PRIVATE + KEY.pem, problem: "it is not a public key in PEM" },
+  { what: "two keys", pem: KEY.pem + makeKey("ed25519").pem, problem: "it has more than one key" },
+  { what: "a private key as well", pem: KEY.pem + PRIVATE, problem: "it has more than one key" },
+])("keyVerifier() refuses $what", ({ pem, problem }) => {
+  assertThrows(() => keyVerifier(pem), SyntaxError, problem);
+});

@@ -91,3 +91,36 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
   assertEquals((await registry.content.resolve("copy", "signed"))?.digest, digest);
   assertEquals(await registry.content.resolve("copy", "unsigned"), undefined);
 });
+
+Deno.test("oci copy --all-tags --verify verifies images, and not the tags of their signatures", async () => {
+  await using dir = await makeTempDir();
+  await using registry = writableRegistry();
+  const key = makeKey();
+  const pub = dir.join("cosign.pub");
+  await Deno.writeTextFile(pub, key.pem);
+  const tag = signatureTag(SIGNED.descriptor.digest);
+  await pushBuilt(registry, "app:1", SIGNED);
+  await pushBuilt(registry, `app:${tag}`, buildTagged([signTagged(key, SIGNED.descriptor.digest)]));
+  await pushBuilt(registry, "mixed:2", UNSIGNED);
+  const copy = ["copy", "--all-tags", `--verify=key=${pub}`, "--progress=none"];
+  const { host } = registry;
+
+  const results = await runOciBatch([
+    [...copy, `${host}/app`, `${host}/bare`],
+    [...copy, "--with-referrers", `${host}/app`, `${host}/whole`],
+    [...copy, `${host}/mixed`, `${host}/none`],
+  ], { env: { OCI_STORE: dir.join("store") } });
+
+  assertEquals(results.map(({ code }) => code), [0, 0, 1]);
+  assertStringIncludes(
+    results[0]?.stderr ?? "",
+    "tags of signatures left out: 1. Add --with-referrers to copy signatures",
+  );
+  assertEquals(results[1]?.stderr, "");
+  assertStringIncludes(results[2]?.stderr ?? "", `cannot verify "${host}/mixed:2"`);
+  const tags = (name: string) =>
+    Promise.all(
+      ["1", tag].map(async (tag) => await registry.content.resolve(name, tag) !== undefined),
+    );
+  assertEquals([await tags("bare"), await tags("whole")], [[true, false], [true, true]]);
+});
