@@ -376,7 +376,7 @@ export class Authorizer {
     attempts.retryAt = this.#retryAt;
     const why = status === undefined
       ? `was rejected by its token server${attempts.refusal ? ` (${attempts.refusal})` : ""}`
-      : `does not give access (${status})`;
+      : `${status === 401 ? "was rejected" : "does not give access"} (${status})`;
     request.onWarning?.(
       `The credential for ${this.#options.registry} from ${credential.source} ${why}. ` +
         "Continuing without it",
