@@ -11,7 +11,7 @@ import { type SignedDocument, verifySignature } from "../store/attachments/verif
 import type { ContentStore } from "../store/content/content_store.ts";
 import { LayoutClient } from "../store/images/layout_client.ts";
 
-/** Where the signatures of an image are looked up. */
+/** Sources of the signatures of an image. */
 export interface SignaturePlaces {
   /** The store, which may have signatures that were copied with the image. */
   readonly store: ContentStore;

@@ -50,10 +50,10 @@ async function runToEnd(run: Run): Promise<number> {
   }
 }
 
-/** How long to wait for readers of the last output after an interruption. */
+/** Time to wait for readers of the last output after an interruption. */
 const LAST_WRITE_MS = 200;
 
-/** How long an interrupted command may clean up before a notice appears. */
+/** Time for which an interrupted command cleans up before a notice appears. */
 const CLEANUP_NOTICE_MS = 800;
 
 /** Shows a notice if an interrupted command takes long to clean up. */

@@ -27,7 +27,7 @@ Deno.test("TarStream and UntarStream round-trip a file and a directory", async (
   assertEquals(entries[1], ["d/hello", 0o640, 7, "hello\n"]);
 });
 
-Deno.test("assert() narrows, toBytes() and exists() answer", async () => {
+Deno.test("assert() narrows types, and toBytes() and exists() work", async () => {
   const value: unknown = "x";
   assert(typeof value === "string");
   const narrowed: string = value;

@@ -75,7 +75,7 @@ Deno.test("progress.ts stops a pull that takes too long", async () => {
   assertMatch(stdout, /^(?:resolve: 0 of 0 bytes\n)?stopped after 0 s\n$/);
 });
 
-Deno.test("hash_cache.ts asks the registry once", async () => {
+Deno.test("hash_cache.ts sends one request to the registry", async () => {
   const manifests: string[] = [];
   await using t = await lab({
     onRequest: ({ path }) => {

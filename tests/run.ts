@@ -10,7 +10,7 @@ import { formatSkipped, skippedTests } from "./_support/test_report.ts";
 
 /** The longest time without any output. A test that takes longer hangs. */
 const SILENCE_MS = Number(Deno.env.get("OCI_TEST_SILENCE_MS") ?? 5 * 60_000);
-/** How long `deno test` may take to list the pending tests. */
+/** Maximum time in which `deno test` lists the pending tests. */
 const GRACE_MS = 10_000;
 
 async function runTests(args: readonly string[]): Promise<number> {

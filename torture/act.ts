@@ -10,7 +10,7 @@ export interface Act {
    * @default {1}
    */
   readonly weight?: number | undefined;
-  /** Why it cannot be played on this machine, such as `"needs root"`. */
+  /** Reason why it cannot be played on this machine, such as `"needs root"`. */
   readonly reason?: string | undefined;
   /**
    * Time after which it counts as hanging, in milliseconds.

@@ -7,7 +7,7 @@ const MARK = "OCI_TORTURE_NAMESPACE";
 const SCRIPT = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
   'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
 
-/** Why no file systems can be mounted by this process, if it cannot. */
+/** Reason why this process cannot mount file systems, if any. */
 export function mountReason(): string | undefined {
   if (Deno.build.os !== "linux") return "needs Linux";
   return Deno.uid() === 0 ? undefined : "needs root";

@@ -78,7 +78,7 @@ export class Scene implements AsyncDisposable {
 
   /**
    * Runs the command line, and checks how it ends: with one of the expected codes, in time, within
-   * bounds of memory, without a stack trace, and not with an error that shows a mistake.
+   * bounds of memory, without a stack trace, and without an error that reveals a defect.
    */
   async oci(args: readonly string[], options: SceneCommandOptions = {}): Promise<ProcessResult> {
     const { codes = [0] } = options;

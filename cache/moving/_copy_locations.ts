@@ -148,7 +148,7 @@ function lookUpName(
   return current;
 }
 
-/** What is copied: a document, and a choice of what it leads to. */
+/** Content to copy: a document, and a selection of its descendants. */
 interface ChosenContent extends Pick<CopyGraphOptions, "successors"> {
   readonly root: Descriptor;
 }

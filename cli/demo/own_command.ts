@@ -1,6 +1,6 @@
 import { isGranted } from "../../registry/configuration/user_file.ts";
 
-/** How this program was started. */
+/** Command with which this program was started. */
 export interface OwnStart {
   /** URL of the main module. */
   readonly mainModule: string;

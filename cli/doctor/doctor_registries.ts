@@ -92,7 +92,7 @@ function describeHost(
   return `${url ?? registry}${notes.length === 0 ? "" : ` (${notes.join(", ")})`}`;
 }
 
-/** What a host is not used for without each capability. */
+/** Uses that a host lacks without each capability. */
 const LACKS: Readonly<Record<string, string>> = {
   pull: "not for content",
   resolve: "not for tags",

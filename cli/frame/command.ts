@@ -1,4 +1,4 @@
-/** How to convert the text of an argument or option to a value. */
+/** Conversion of the text of an argument or option to a value. */
 export interface ValueSettings {
   /** Allowed texts. */
   readonly choices?: readonly string[];

@@ -13,7 +13,7 @@ export interface CommandOutline {
 export const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandOutline[]) => string> =
   new Map([["bash", bashScript], ["zsh", zshScript], ["fish", fishScript]]);
 
-/** What to complete: known words, names of images in the store, commands, files, or nothing. */
+/** Candidates for a completion: words, names of images in the store, commands, files, or none. */
 type Kind = readonly string[] | "names" | "commands" | "files" | "directories" | "text";
 
 function argumentKind({ name, choices }: Argument): Kind {

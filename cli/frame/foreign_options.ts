@@ -5,7 +5,7 @@ interface ForeignOption {
   readonly flags: readonly string[];
   /** Long form of the option. */
   readonly own: string;
-  /** How to use it, after `Use`. */
+  /** Replacement, as the words after `Use`. */
   readonly use: string;
 }
 

@@ -147,7 +147,7 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
 
 type OptionArguments = Parameters<Command["option"]>;
 
-/** What options are about. */
+/** Features that the options of a registry control. */
 type RegistryFeature =
   | "platform"
   | "policy"

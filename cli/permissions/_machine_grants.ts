@@ -4,7 +4,7 @@ import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
 
-/** What a command does with directories that hold the files of an image. */
+/** Use of directories that hold the files of an image. */
 export type DirectoryUse = "unpack" | "bundle" | "run" | "unbundle";
 
 /** Command-line options that {@linkcode grantDirectories} uses. */

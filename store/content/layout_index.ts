@@ -57,7 +57,7 @@ interface ParsedIndex {
  */
 const SETTLED_MS = 2_500;
 
-/** What to do about a file that is not an index. */
+/** Advice for a file that is not an index. */
 const ADVICE = "Restore it, or move the directory away to start over";
 
 /**

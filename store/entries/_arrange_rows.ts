@@ -10,7 +10,7 @@ import {
   UNDESCRIBED,
 } from "./_index_format.ts";
 
-/** What the order of the rows depends on. */
+/** Keys by which the rows are sorted. */
 export interface RecordedEntry {
   /** Number of its record. */
   readonly number: number;

@@ -21,7 +21,7 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly host: string;
   /** The certificates, with TLS. */
   readonly certificates: Certificates | undefined;
-  /** Where it keeps its data. */
+  /** Directory of its data. */
   readonly storage: string;
 }
 

@@ -37,9 +37,9 @@ export function redirectLoop(): Fault {
 
 /** Options for {@linkcode signedUrls}. */
 export interface SignedUrlsOptions {
-  /** How often a URL can be used. */
+  /** Number of uses of a URL. */
   readonly uses?: number;
-  /** What an expired URL gets. */
+  /** Status of the response to an expired URL. */
   readonly status?: number;
 }
 

@@ -6,7 +6,7 @@ export * from "./fault_redirects.ts";
 export * from "./faults.ts";
 export type { RawResponse, Wire } from "./raw_server.ts";
 
-/** What a request is about. */
+/** Subject of a request. */
 export type RequestKind =
   | "root"
   | "catalog"
@@ -155,7 +155,7 @@ export function pathOf(request: Request): string {
   return `${pathname}${search}`;
 }
 
-/** What a request is about. */
+/** Returns the subject of a request. */
 export function kindOf(request: Request): RequestKind {
   const { pathname } = new URL(request.url);
   if (pathname === "/token") return "token";

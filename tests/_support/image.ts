@@ -51,7 +51,7 @@ export interface LayerInput {
   /** The blob, in place of compressing `tar`. */
   readonly blob?: Uint8Array;
   readonly mediaType?: string;
-  /** What the config claims. */
+  /** DiffID in the config. */
   readonly diffId?: Digest;
   /** Further members of the descriptor. */
   readonly descriptor?: Partial<Descriptor>;
@@ -180,7 +180,7 @@ export function nestedIndex(depth: number, image: Built, width = 1): Built {
 /** Options for {@linkcode buildArtifact}. */
 export interface BuildArtifactOptions {
   readonly artifactType: string;
-  /** What the artifact is about. */
+  /** Subject of the artifact. */
   readonly subject?: Descriptor;
   /** Its only layer. */
   readonly content?: Content;

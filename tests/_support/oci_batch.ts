@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { ROOT, runOci, type RunOciOptions } from "./process.ts";
 
-/** What one command line of a batch printed. */
+/** Output of one command line of a batch. */
 export interface BatchResult {
   readonly code: number;
   readonly stdout: string;

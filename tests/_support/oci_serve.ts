@@ -4,7 +4,7 @@ import { denoEnvironment, ROOT, withModules } from "./process.ts";
 
 /** A registry that `oci serve` runs in a separate process. */
 export interface Served {
-  /** What it printed first. */
+  /** First line of its output. */
   readonly line: string;
   /** Its address, such as `http://127.0.0.1:5000`. */
   readonly url: string;

@@ -5,7 +5,7 @@ import { makeTempDir } from "./temp.ts";
 /** The project's directory. */
 export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 
-/** What a program did. */
+/** Result of a program. */
 export interface ProcessResult {
   readonly code: number;
   readonly signal: Deno.Signal | null;

@@ -1,7 +1,7 @@
 import { toUint8Array } from "./bytes.ts";
 import { serveConnections } from "./connections.ts";
 
-/** How a response is sent, where that differs from HTTP. */
+/** Deviations of a response from HTTP. */
 export interface Wire {
   /** Number of bytes of the body after which the connection ends. */
   readonly cutAfter?: number;

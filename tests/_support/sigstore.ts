@@ -16,7 +16,7 @@ import { signTagged, type TaggedSignature } from "./signing.ts";
 const TIME = Date.UTC(2026, 0, 1);
 const ECDSA_SHA256 = der(0x30, oid("1.2.840.10045.4.3.2"));
 
-/** Who signs. */
+/** Identity of the signer. */
 export interface SignerOptions {
   /** URI or email address in the certificate. */
   readonly identity?: string;

@@ -64,7 +64,7 @@ function skippedName(name: string, reason: string): string {
   return `${name} (skipped: ${reason})`;
 }
 
-/** Why tests that need root cannot run, if they cannot. */
+/** Reason why tests that need root cannot run, if any. */
 export const ROOT_REASON: string | undefined = Deno.uid() === 0 ? undefined : "needs root";
 
 /** Registers a test that needs root; with `CI=true` it fails elsewhere. */

@@ -44,7 +44,7 @@ export function header(fields: TarBlock): Uint8Array<ArrayBuffer> {
   const text = (at: number, width: number, value: Content = "") => {
     if (value.length === 0) return;
     if (typeof value === "string" && isAscii(value)) {
-      // Archives of many entries would take most of their time to encode fields.
+      // Encoding the fields would take most of the time for an archive of many entries.
       const length = Math.min(value.length, width);
       for (let i = 0; i < length; i++) block[at + i] = value.charCodeAt(i);
     } else {

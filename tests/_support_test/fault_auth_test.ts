@@ -14,7 +14,7 @@ import { buildImage, MemoryContent } from "../_support/image.ts";
 const content = new MemoryContent().add("app", "v1", buildImage());
 const manifestPath = "/v2/app/manifests/v1";
 
-/** What a client sees of one request. */
+/** Response to one request, for assertions. */
 async function look(fault: Fault, headers: HeadersInit) {
   await using registry = faultyRegistry(content, [on({}, fault)]);
   const response = await fetch(registry.url + manifestPath, { headers });
@@ -61,7 +61,7 @@ async function takeToken(registry: FaultyRegistry, init: RequestInit = {}): Prom
   return answer.token ?? answer.access_token ?? `refused ${response.status}`;
 }
 
-Deno.test("tokenAuth() challenges, and gives tokens that expire", async () => {
+Deno.test("tokenAuth() sends challenges, and issues tokens that expire", async () => {
   const auth = tokenAuth({ uses: 2, expiresIn: 300 });
   await using registry = faultyRegistry(content, [on({}, auth.fault)]);
 
@@ -86,7 +86,7 @@ Deno.test("tokenAuth() challenges, and gives tokens that expire", async () => {
   ]);
 });
 
-Deno.test("tokenAuth() gives tokens to those it knows", async () => {
+Deno.test("tokenAuth() issues tokens to known users", async () => {
   const auth = tokenAuth({ users: { ann: "pw" }, identityTokens: ["refresh"], anonymous: false });
   await using registry = faultyRegistry(content, [on({}, auth.fault)]);
   const basic = (text: string) => ({ headers: { authorization: `Basic ${btoa(text)}` } });

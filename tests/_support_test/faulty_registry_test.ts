@@ -78,7 +78,7 @@ Deno.test("on() picks requests by kind, method, path and number", async () => {
   assertEquals(await status("/v2/app/tags/list"), 200);
 });
 
-/** What a client sees of one request. */
+/** Response to one request, for assertions. */
 async function look(fault: Fault, path = blobPath, headers: HeadersInit = {}) {
   await using registry = faultyRegistry(content, [on({}, fault)]);
   const response = await fetch(registry.url + path, {
@@ -118,7 +118,7 @@ Deno.test.each([
   await assertRejects(() => look(fault), TypeError);
 });
 
-Deno.test("cut() sends as much as it says of each response", async () => {
+Deno.test("cut() sends the given number of bytes of each response", async () => {
   await using registry = faultyRegistry(content, [on("blob", cut(100_000))]);
   let got = 0;
   while (got < layer.length && registry.requests.length < 10) {
@@ -136,7 +136,7 @@ Deno.test("cut() sends as much as it says of each response", async () => {
   assertEquals(registry.requests.length, Math.ceil(layer.length / 100_000));
 });
 
-Deno.test("wrongLength() of too few ends where the length says", async () => {
+Deno.test("wrongLength() with too small a length ends at that length", async () => {
   const { bytes } = await look(wrongLength(-5));
 
   assertEquals(bytes, layer.slice(0, -5));
@@ -169,7 +169,7 @@ Deno.test.each([
   assertEquals(got, sent);
 });
 
-Deno.test("stall() notices a client that gives up", async () => {
+Deno.test("stall() ends when the client gives up", async () => {
   await using registry = faultyRegistry(content, [on("blob", stall(10))]);
   const abort = new AbortController();
 

@@ -17,7 +17,7 @@ Deno.test("makeTempDir() removes unreadable directories, and follows no link", a
   assertEquals(await Deno.readTextFile(outside.join("kept")), "kept");
 });
 
-Deno.test("run() gives input, output, variables and the exit code", async () => {
+Deno.test("run() passes input and variables, and returns output and the exit code", async () => {
   const script = 'cat; echo "$A" >&2; exit 3';
 
   const result = await run("sh", ["-c", script], { env: { A: "b" }, stdin: "in" });

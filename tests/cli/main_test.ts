@@ -266,7 +266,7 @@ const MISUSE = [
 ];
 const misuse = ociBatch(MISUSE);
 
-Deno.test.each(MISUSE)("main() calls $args misuse and says what to do", async ({ args, line }) => {
+Deno.test.each(MISUSE)("main() reports $args as misuse, with a remedy", async ({ args, line }) => {
   const { code, stdout, stderr } = await misuse(args);
 
   assertEquals({ code, stdout, stderr }, { code: 2, stdout: "", stderr: `${line}\n` });

@@ -47,7 +47,7 @@ export async function makeBundle(owner: number): Promise<TempDir> {
   return bundle;
 }
 
-/** How a container is run. */
+/** Options for {@linkcode runContainer}. */
 export interface RunContainerOptions {
   /** The runtime: `crun` or `runc`. */
   readonly runtime: string;

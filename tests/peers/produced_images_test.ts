@@ -8,7 +8,7 @@ import { ContentStore, exportImage, unpackImage } from "../../store/mod.ts";
 import { peerTest, runPeer } from "../_support/peers.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
-/** What every image contains, by path, in the form of {@linkcode readFiles}. */
+/** Files of every image by path, in the form of {@linkcode readFiles}. */
 const FILES: Readonly<Record<string, string>> = {
   "data/hard": "one",
   "data/kept": "one",

@@ -13,7 +13,7 @@ Deno.test("hostPlatform() has the variant of the CPU where it may be read", asyn
   assertEquals([os, variant], ["linux", told]);
 });
 
-Deno.test("hostPlatform() asks for no permission", async () => {
+Deno.test("hostPlatform() requests no permission", async () => {
   const script = `import { hostPlatform } from "${join(ROOT, "registry/mod.ts")}";
     console.log(JSON.stringify(hostPlatform()));`;
 

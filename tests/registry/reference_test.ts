@@ -139,7 +139,7 @@ Deno.test("parseReference() reads what formatReference() and familiarReference()
   }));
 });
 
-Deno.test("parseReference() parses or throws a SyntaxError, whatever the text", () => {
+Deno.test("parseReference() parses any text or throws a SyntaxError", () => {
   const texts = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(..."aA0.:/@-_[] ") }));
   fc.assert(
     fc.property(texts, (text) => {

@@ -23,7 +23,7 @@ Deno.test("sha256() keeps no state between calls", () => {
   assertEquals(sha256(text).toHex(), sha256(text).toHex());
 });
 
-Deno.test("digestOf() gives the same digest for short and long content", () => {
+Deno.test("digestOf() returns the same digest for short and long content", () => {
   for (const length of [0, 1, 1023, 1024, 1025, 5000]) {
     const bytes = noise(length);
     assertEquals(digestOf(bytes), `sha256:${nodeHash(bytes)}`);

@@ -6,7 +6,7 @@ import { ROOT_REASON, testUnless } from "../_support/skip.ts";
 /** An entry that an attacker has put in the place of a file or a directory of a store. */
 export interface Planted {
   readonly what: string;
-  /** Why it cannot be made here. */
+  /** Reason why it cannot be made here. */
   readonly reason?: string | undefined;
   /** Makes it; `aside` is an empty directory outside of the store. */
   readonly plant: (path: string, aside: string) => Promise<void>;

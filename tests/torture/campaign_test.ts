@@ -26,7 +26,7 @@ function act(name: string, play: Act["play"], more: Partial<Act> = {}): Act {
   return { name, play, ...more };
 }
 
-Deno.test("Random gives the same numbers for the same seeds", () => {
+Deno.test("Random generates the same numbers for the same seeds", () => {
   const numbers = (...seeds: number[]) => {
     const random = new Random(...seeds);
     return Array.from({ length: 20 }, () => random.below(1000));

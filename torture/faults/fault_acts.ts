@@ -46,7 +46,7 @@ async function playInProcess(scene: Scene, isLarge: boolean): Promise<void> {
   await checkPulled(scene, name, isLarge ? undefined : number);
 }
 
-/** How long a faulty registry may send nothing. */
+/** Maximum time for which a faulty registry sends nothing. */
 const IMPATIENT_MS = 400;
 /** The same for a healthy registry, even on a busy machine. */
 const PATIENT_MS = 30_000;

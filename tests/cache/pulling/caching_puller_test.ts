@@ -34,7 +34,7 @@ const OFFLINE = new NetworkError("Cannot reach example.com: nobody listens", {
 
 type State = "absent" | "complete" | "stale" | "incomplete" | "corrupt";
 
-/** What each policy does with each state of the cache: the calls that the client gets. */
+/** Calls of the client for each policy and each state of the cache. */
 const TABLE: readonly {
   readonly pullPolicy: ImagePullPolicy;
   readonly state: State;

@@ -44,7 +44,7 @@ async function openPuller(served: Built = IMAGE) {
   };
 }
 
-Deno.test("image() with checkTag asks for the tag, and says nothing if it has not moved", async () => {
+Deno.test("image() with checkTag requests the tag, and does not warn if it has not moved", async () => {
   await using scene = await openPuller();
 
   assertEquals(await scene.check(), DIGEST);
@@ -72,7 +72,7 @@ Deno.test("image() with checkTag warns if the registry does not respond", async 
   assertEquals(scene.warnings[0]?.startsWith('Cannot check the tag of "example.com/a:1": '), true);
 });
 
-Deno.test("image() with checkTag asks nothing with Never, or without a tag and a digest", async () => {
+Deno.test("image() with checkTag sends no request with Never, or without a tag and a digest", async () => {
   await using scene = await openPuller(OTHER);
   const untagged = parseReference(`example.com/a@${DIGEST}`);
 

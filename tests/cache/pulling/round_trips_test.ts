@@ -145,7 +145,7 @@ Deno.test("unpacking an image several times at once requests each layer once", a
   assertEquals(scene.layers.toSorted(), IMAGE.layers.map((l) => l.descriptor.digest).toSorted());
 });
 
-Deno.test("pull() requests no layer early that the store has or has begun to download", async () => {
+Deno.test("pull() requests no layer early that is stored or partly downloaded", async () => {
   const [first, second, third] = IMAGE.layers;
   if (first === undefined || second === undefined || third === undefined) throw new Error("none");
   await using scene = await makeScene(INDEX, [on("blob", together(2))]);

@@ -73,7 +73,7 @@ Deno.test("oci pull takes the image from the registry if the mirror of a file fa
   assertStringIncludes(pulled.stderr, `skipping the mirror ${mirror.host}`);
 });
 
-Deno.test("oci digest asks a digest-only mirror for digests alone", async () => {
+Deno.test("oci digest sends only digests to a digest-only mirror", async () => {
   await using mirror = registryWith("app");
   await using upstream = registryWith("app");
   await using home = await makeHome();
@@ -100,7 +100,7 @@ Deno.test("oci digest reads from another location", async () => {
   assertEquals(found.lines, [DIGEST]);
 });
 
-Deno.test("oci refuses what a file blocks, and tells which file", async () => {
+Deno.test("oci refuses a registry that a file blocks, and names the file", async () => {
   await using home = await makeHome();
   await home.configure('[[registry]]\nprefix = "example.com/bad"\nblocked = true\n');
 

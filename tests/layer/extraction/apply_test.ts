@@ -133,7 +133,7 @@ function sorted(model: Model): unknown {
   return Object.fromEntries([...model].sort(([one], [other]) => one < other ? -1 : 1));
 }
 
-Deno.test("applyLayers() asks for raw bytes, and verifies them itself", async () => {
+Deno.test("applyLayers() requests raw bytes, and verifies them itself", async () => {
   await using root = await makeTempDir();
   const [good] = fromLayers([tar(file("a", "good"))]);
   const [bad] = fromLayers([tar(file("a", "evil"))]);

@@ -64,7 +64,7 @@ Deno.test("TarParser reads every field of a header", () => {
   assertEquals(content, toUint8Array("secret"));
 });
 
-Deno.test("TarParser tells the offset of an entry's first header", () => {
+Deno.test("TarParser reports the offset of an entry's first header", () => {
   const archive = tar(file("a", "1"), file("b".repeat(120), "2"), file("c"));
 
   const offsets = readTar(archive).map(({ header }) => header.offset);

@@ -543,7 +543,7 @@ Deno.test("RemoteClient logs in where 403 itself has a challenge", async () => {
   assertEquals([digest, scene.registry.seen("root")], [scene.image.descriptor.digest, []]);
 });
 
-Deno.test("RemoteClient asks an open registry only once whether it hides something", async () => {
+Deno.test("RemoteClient checks only once whether an open registry hides content", async () => {
   await using scene = makeScene();
   using client = testClient();
   const gone = { ...scene.reference, tag: "gone" };

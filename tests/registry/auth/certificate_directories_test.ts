@@ -185,7 +185,7 @@ Deno.test("CertificateDirectories.find() warns once of each file that is not usa
   }
 });
 
-Deno.test("CertificateDirectories.find() says that a certificate has an old version", async () => {
+Deno.test("CertificateDirectories.find() reports a certificate of an old version", async () => {
   await using place = await makePlace();
   const { paths: [path = ""], dir } = place;
   const { firstVersion } = await makeOddCertificates(dir.path);

@@ -309,7 +309,7 @@ async function find(
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-Deno.test("CredentialFiles.find() asks the helper that is named for the host, then the common one", async () => {
+Deno.test("CredentialFiles.find() runs the helper of the host, then the common one", async () => {
   const helpers = {
     one: `read server; echo "{\\"Username\\":\\"one\\",\\"Secret\\":\\"$server\\"}"`,
     two: `read server; echo "{\\"Username\\":\\"two\\",\\"Secret\\":\\"$server\\"}"`,
@@ -324,7 +324,7 @@ Deno.test("CredentialFiles.find() asks the helper that is named for the host, th
   });
 });
 
-Deno.test("CredentialFiles.find() asks no helper for a host whose helper has an empty name", async () => {
+Deno.test("CredentialFiles.find() runs no helper for a host whose helper has an empty name", async () => {
   const helpers = { two: `echo '{"Username":"two","Secret":"s"}'` };
   const config = { credHelpers: { "h.io": "" }, credsStore: "two" };
 

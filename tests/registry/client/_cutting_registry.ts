@@ -65,7 +65,7 @@ export function cuttingRegistry(cutAfter: number): CuttingRegistry {
   };
 }
 
-/** What comes over a connection. */
+/** Bytes of a connection. */
 class Input {
   readonly #connection: Deno.Conn;
   #pending = new Uint8Array();

@@ -21,7 +21,7 @@ export interface StalledCalls {
   readonly calls: readonly { readonly name: string; readonly host: string }[];
 }
 
-/** How a call ended. */
+/** Outcome of a call. */
 export interface StalledCall {
   readonly name: string;
   readonly outcome: string;

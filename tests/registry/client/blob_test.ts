@@ -442,7 +442,7 @@ Deno.test("RemoteClient.blob() goes back to the registry when a signed URL has e
   assertEquals(scene.registry.seen("blob").length, 3);
 });
 
-Deno.test("RemoteClient.blob() asks for a new URL when the one it got is refused, but not forever", async () => {
+Deno.test("RemoteClient.blob() requests a new URL if one is refused, a limited number of times", async () => {
   await using cdn = makeScene([on("blob", respond(403))]);
   const signed = signedUrls();
   await using scene = makeScene([on("blob", signed.redirect(cdn.registry.url))]);
@@ -565,7 +565,7 @@ Deno.test("RemoteClient.blob() does not exceed maxConnections", async () => {
   assertEquals(most, 2);
 });
 
-Deno.test("RemoteClient.blob() asks the `urls` of a layer only if they are public and https", async () => {
+Deno.test("RemoteClient.blob() requests the `urls` of a layer only if they are public and https", async () => {
   await using elsewhere = makeScene();
   await using scene = makeScene();
   using client = testClient();

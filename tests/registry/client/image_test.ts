@@ -50,7 +50,7 @@ function add(scene: Scene, built: Built, tag = "x") {
   return parseReference(`${scene.registry.host}/a/b:${tag}`);
 }
 
-Deno.test("RemoteClient.image() gives an image of one platform as it was served", async () => {
+Deno.test("RemoteClient.image() returns an image of one platform as it was served", async () => {
   await using scene = makeScene();
   using client = testClient();
   const events: ImageProgress[] = [];
@@ -88,7 +88,7 @@ Deno.test("RemoteClient.image() chooses a platform of an index, and keeps the in
   assertEquals(image.manifest.descriptor.digest, arm.descriptor.digest);
 });
 
-Deno.test("RemoteClient.image() takes the host's platform, or the client's", async () => {
+Deno.test("RemoteClient.image() uses the platform of the host, or that of the client", async () => {
   await using scene = makeScene();
   const host = buildImage({ layers: [LAYER], platform: hostPlatform() });
   const other = buildImage({ layers: [LAYER], platform: "linux/s390x" });

@@ -317,7 +317,7 @@ Deno.test("RemoteClient.referrers() keeps entries of unknown types in the fallba
   assertEquals(sboms.map(({ digest }) => digest), [unknown.digest, sbom.descriptor.digest]);
 });
 
-Deno.test("RepositoryContent.referrers() leaves out referrers of unknown types, and says so", async () => {
+Deno.test("RepositoryContent.referrers() omits referrers of unknown types, and warns", async () => {
   const unknown = { ...entry(1, SBOM), mediaType: "application/x-unknown" };
   await using scene = makeScene([
     on("referrers", pages([index(unknown, entry(2, SBOM))], () => undefined)),

@@ -29,7 +29,7 @@ function mirrored(upstream: Scene, ...mirrors: readonly string[]) {
   return { mirrors: { [upstream.registry.host]: mirrors } };
 }
 
-Deno.test("RemoteClient asks a mirror first, for everything", async () => {
+Deno.test("RemoteClient sends each first request to a mirror", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -136,7 +136,7 @@ Deno.test.each([429, 503] as const)(
   },
 );
 
-Deno.test("RemoteClient asks a silent mirror only once", async () => {
+Deno.test("RemoteClient sends one request to a silent mirror", async () => {
   using time = manualTime();
   const [requested, gaveUp] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   await using mirror = makeScene([on({}, stall(-1, requested.resolve))]);

@@ -194,7 +194,7 @@ Deno.test.each([
   ]);
 });
 
-Deno.test("RemoteClient does not wait longer than maxWaitMs, and says when to try again", async () => {
+Deno.test("RemoteClient does not wait longer than maxWaitMs, and reports when to try again", async () => {
   await using scene = makeScene([
     on("manifest", withHeaders({ "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0" })),
     on("manifest", busy(429, 301)),
@@ -234,7 +234,7 @@ Deno.test.each([
   assertEquals(error.attempts, row.attempts);
 });
 
-Deno.test("RemoteClient takes the code TOOMANYREQUESTS for a rate limit, whatever the status", async () => {
+Deno.test("RemoteClient treats TOOMANYREQUESTS as a rate limit with any status", async () => {
   await using scene = makeScene([on("manifest", registryError(403, "TOOMANYREQUESTS"))]);
   using client = testClient({ retries: 1 });
 

@@ -126,7 +126,7 @@ Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
   },
 );
 
-Deno.test("networkError() says that the certificate of a server has an old version", () => {
+Deno.test("networkError() reports a server certificate of an old version", () => {
   const text = "invalid peer certificate: Other(OtherError(UnsupportedCertVersion))";
   const error = networkError(new Error(`client error (Connect): ${text}`), {
     url: new URL("https://registry.example/v2/"),
@@ -266,7 +266,7 @@ Deno.test("RemoteClient does not use plain HTTP if that is disabled", async () =
   assertEquals(scene.registry.requests.length, 0);
 });
 
-Deno.test("RemoteClient finds plain HTTP on loopback even if the first answer is odd", async (t) => {
+Deno.test("RemoteClient detects plain HTTP on the loopback even if the first response is unusual", async (t) => {
   for (
     const [what, fault] of Object.entries({ drop: drop(), 400: respond(400), 503: respond(503) })
   ) {
@@ -289,7 +289,7 @@ Deno.test("speaksTls() tries a handshake and accepts every certificate", async (
   assertEquals(await Promise.all([ask(tls.scene), ask(plain)]), [true, false]);
 });
 
-Deno.test("firstAnswer() gives a server with TLS as much time as any other", async () => {
+Deno.test("firstAnswer() waits as long for a server with TLS as for any other", async () => {
   const url = new URL("https://127.0.0.1:1");
   const sent: URL[] = [];
 
@@ -414,7 +414,7 @@ Deno.test("readCertificates() reads files and directories, and nothing but certi
   await assertRejects(() => readCertificates(dir.join("none")), Deno.errors.NotFound);
 });
 
-Deno.test("RemoteClient says that a client certificate has an old version", async () => {
+Deno.test("RemoteClient reports a client certificate of an old version", async () => {
   await using temp = await makeTempDir();
   const { firstVersion } = await makeOddCertificates(temp.path);
   await using tls = await makeTlsScene();

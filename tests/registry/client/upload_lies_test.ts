@@ -162,7 +162,7 @@ Deno.test.each([403, 405])(
   },
 );
 
-Deno.test("hasBlob() asks once where the storage server rejects HEAD", async () => {
+Deno.test("hasBlob() sends one HEAD to a storage server that rejects it", async () => {
   // An address that is signed for GET, as in some stores behind Docker Hub, rejects HEAD.
   await using storage = writableRegistry({ interfere: () => new Response(null, { status: 403 }) });
   await using registry = writableRegistry({

@@ -327,7 +327,7 @@ Deno.test("pushBlob() resumes in chunks where a registry rejects a large body wi
   assertEquals(rejected, [`${MIB}-${10 * MIB - 1}`]);
 });
 
-Deno.test("pushBlob() waits as long as Retry-After says", async () => {
+Deno.test("pushBlob() waits for the time in Retry-After", async () => {
   const clock = new FakeClock();
   await using registry = writableRegistry({
     interfere: on(
@@ -418,7 +418,7 @@ Deno.test("pushBlob() requests the bytes of the source while the upload begins",
   }
 });
 
-Deno.test("pushBlob() gives up the source of an upload that does not begin", async () => {
+Deno.test("pushBlob() cancels the source of an upload that does not begin", async () => {
   await using registry = writableRegistry({
     interfere: on("POST", 9, () => Response.json({ errors: [] }, { status: 403 })),
   });
@@ -499,7 +499,7 @@ Deno.test("pushBlob() rejects with the reason of the signal", async () => {
   assertEquals(await registry.content.size("a/b", LARGE.descriptor.digest), undefined);
 });
 
-Deno.test("pushBlob() asks the source again, once, when the registry says the digest is wrong", async () => {
+Deno.test("pushBlob() reads the source once more if the registry rejects the digest", async () => {
   await using registry = writableRegistry();
   using client = testClient();
   const asked: boolean[] = [];

@@ -73,7 +73,7 @@ Deno.test("pushBlob() requests one token to pull and push", async () => {
   assertEquals(scene.scopes, [["repository:a/b:pull,push"]]);
 });
 
-Deno.test("pushBlob() asks for a second scope to mount", async () => {
+Deno.test("pushBlob() requests a second scope to mount", async () => {
   await using scene = tokenRegistry(() => true);
 
   await push(scene, SMALL, "c/d");

@@ -171,7 +171,7 @@ Deno.test.each([
   assertEquals(places(conf, name), at);
 });
 
-Deno.test("pullSources() tells mirrors and insecure places", () => {
+Deno.test("pullSources() returns mirrors and insecure locations", () => {
   const conf = parseRegistriesConf(EXAMPLE);
   const sources = pullSources(conf, parseReference("example.com/foo/image"));
 

@@ -157,7 +157,7 @@ Deno.test("readRegistriesConf() warns of what it cannot read, and reads the rest
   ]);
 });
 
-linuxTest("readRegistriesConf() asks for no permission", async () => {
+linuxTest("readRegistriesConf() requests no permission", async () => {
   await using dir = await makeTempDir();
   await write(dir, { "home/.config/containers/registries.conf": "own.io" });
   const url = new URL("../../../registry/configuration/registries_files.ts", import.meta.url);

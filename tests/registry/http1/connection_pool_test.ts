@@ -248,7 +248,7 @@ Deno.test("ConnectionPool closes a free connection when the server does", async 
   assertEquals(server.closed, 1);
 });
 
-Deno.test("ConnectionPool closes connections that were free for too long, whatever their host", async () => {
+Deno.test("ConnectionPool closes connections to any host that were free for too long", async () => {
   await using server = scriptedServer(DONE, DONE);
   await using other = scriptedServer(DONE);
   using pool = new ConnectionPool({ maxIdleMs: 0 });

@@ -13,7 +13,7 @@ import { makeTempDir } from "../../_support/temp.ts";
 
 const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/** What a server does after the head of a request. */
+/** Behavior of a server after the head of a request. */
 interface Script {
   /** Pieces of the response, each in its own packet if possible. */
   readonly send: readonly string[];

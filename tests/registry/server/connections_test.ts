@@ -245,7 +245,7 @@ Deno.test("serveRegistry() responds to a request without reading an unwanted bod
   assertEquals((await response.json()).errors[0].code, "SIZE_INVALID");
 });
 
-Deno.test("serveRegistry() asks for a body only when it wants it", async () => {
+Deno.test("serveRegistry() sends 100 Continue only if it reads the body", async () => {
   using time = manualTime();
   const asked = Promise.withResolvers<void>();
   await using server = await serveRegistry(undefined, {

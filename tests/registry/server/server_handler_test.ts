@@ -250,7 +250,7 @@ Deno.test("createRegistryHandler() splits referrers that do not fit into an inde
   assertEquals(second.headers.get("link"), null);
 });
 
-Deno.test("createRegistryHandler() asks authenticate() before anything else", async () => {
+Deno.test("createRegistryHandler() calls authenticate() before anything else", async () => {
   const guarded = createRegistryHandler(content, {
     authenticate: ({ headers }) =>
       headers.get("authorization") === "Bearer ok"

@@ -57,7 +57,7 @@ async function digestThrough(env: Readonly<Record<string, string>>) {
   });
 }
 
-Deno.test("RemoteClient goes through a proxy, with a login of odd characters", async () => {
+Deno.test("RemoteClient uses a proxy whose login has special characters", async () => {
   await using scene = makeScene();
   const { registry, image } = scene;
 

@@ -14,19 +14,19 @@ function parse(options: Parameters<typeof buildImage>[0]) {
   return parseConfigOrArtifact(config.bytes, value);
 }
 
-Deno.test("parseConfigOrArtifact() tells the type of a signature without a root", () => {
+Deno.test("parseConfigOrArtifact() returns the type of a signature without a root", () => {
   const layers = [{ tar: LAYER, mediaType: SIGNATURE }];
 
   assertEquals(parse({ layers, configBlob: { rootfs: null } }), SIGNATURE);
 });
 
-Deno.test("parseConfigOrArtifact() tells the artifact type of a manifest without a root", () => {
+Deno.test("parseConfigOrArtifact() returns the artifact type of a manifest without a root", () => {
   const options = { layers: [LAYER], configBlob: { rootfs: undefined } };
 
   assertEquals(parse({ ...options, manifest: { artifactType: "text/x" } }), "text/x");
 });
 
-Deno.test("parseConfigOrArtifact() says what is wrong with the config of an image", () => {
+Deno.test("parseConfigOrArtifact() reports the problem of an image's config", () => {
   const broken = { layers: [LAYER], configBlob: { rootfs: undefined } };
   const odd = { layers: [{ tar: LAYER, mediaType: SIGNATURE }], configBlob: { rootfs: 1 } };
 

@@ -62,7 +62,7 @@ Deno.test("choosePlatformByConfig() reads nothing if an entry with a platform fi
   await assertRejects(() => choose("linux/s390x", [ARM64, declared]), PlatformError);
 });
 
-Deno.test("choosePlatformByConfig() chooses an only entry, whatever it is for", async () => {
+Deno.test("choosePlatformByConfig() chooses the only entry, whatever its platform", async () => {
   assertEquals(await choose("linux/s390x", [AMD64]), {
     digest: AMD64.descriptor.digest,
     reads: 0,

@@ -10,7 +10,7 @@ export const IMAGE: BuiltImage = buildImage({
   platform: "linux/amd64",
 });
 
-/** Where a blob is in a layout. */
+/** Path of a blob in a layout. */
 export function blobPath({ digest }: Descriptor): string {
   return `blobs/sha256/${digestHex(digest)}`;
 }

@@ -124,7 +124,7 @@ Deno.test("removeBundle() refuses a bundle inside the root of another one", asyn
   assertEquals((await listBundles(test.path)).length, 2);
 });
 
-Deno.test("removeBundle() refuses a bundle that was moved, and says from where", async () => {
+Deno.test("removeBundle() refuses a bundle that was moved, and names its former path", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const [path, moved] = [test.directory.join("box"), test.directory.join("moved")];

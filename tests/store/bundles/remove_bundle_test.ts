@@ -285,7 +285,7 @@ posixTest("a bundle is its owner's alone", async () => {
   assertEquals((await Deno.stat(`${test.path}/bundles`)).mode, 0o40700);
 });
 
-Deno.test("a bundle that cannot be begun leaves nothing", async () => {
+Deno.test("a bundle that cannot be started leaves nothing behind", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   await Deno.symlink("nowhere", `${test.path}/bundles`);

@@ -10,7 +10,7 @@ export function randomBlob(size: number, seed = 1): BuiltBlob {
 
 /** A source of bytes that counts its streams. */
 export interface CountingSource {
-  /** What `ingest` calls. */
+  /** Source for `ingest`. */
   readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /** The requested offsets. */
   readonly offsets: number[];

@@ -13,7 +13,7 @@ import { randomBlob } from "./_blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);
 
-Deno.test("BlobWriter writes the same file whatever the chunks are", async () => {
+Deno.test("BlobWriter writes the same file for chunks of any size", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("blob");
 

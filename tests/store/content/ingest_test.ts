@@ -55,7 +55,7 @@ Deno.test("ingest() resumes a failed transfer", async () => {
   assertEquals(broken.bytes + source.bytes, BYTES.length);
 });
 
-Deno.test("ingest() asks for raw bytes, which it verifies itself", async () => {
+Deno.test("ingest() requests raw bytes, and verifies them itself", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const source = countingSource(BYTES);

@@ -10,7 +10,7 @@ function take(map: RangeMap, length: number): readonly number[] | undefined {
   return segment && [segment.start / MIB, segment.end / MIB];
 }
 
-Deno.test("RangeMap.takeNext() fills the gaps that an earlier run has left", () => {
+Deno.test("RangeMap.takeNext() fills the gaps of an earlier run", () => {
   const map = new RangeMap(4 * MIB, [{ start: 8 * MIB, end: 16 * MIB }], 32 * MIB);
 
   assertEquals([map.received, map.unassigned], [12 * MIB, 20 * MIB]);

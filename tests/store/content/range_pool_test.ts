@@ -33,7 +33,7 @@ Deno.test("RangePool serves the download with the most bytes left first", () => 
   assertEquals([small.ends.length, large.ends.length], [2, 0]);
 });
 
-Deno.test("RangePool gives a free connection to the download with the most bytes left", async () => {
+Deno.test("RangePool assigns a free connection to the download with the most bytes left", async () => {
   using pool = RangePool.join("a.example", 1);
   const [small, large] = [new Job(20), new Job(100)];
   using _small = pool.add(small);
@@ -115,7 +115,7 @@ Deno.test("RangePool.expect() leaves room for the connection of another download
   assertEquals(job.ends.length, 2);
 });
 
-Deno.test("RangePool gives the room of a download that ends to the others", () => {
+Deno.test("RangePool assigns the connections of a finished download to the others", () => {
   using pool = RangePool.join("a.example", 3);
   const job = new Job(100);
   const expected = RangePool.expect("a.example");

@@ -244,7 +244,7 @@ Deno.test.each([
   assertEquals(entries, [...names]);
 });
 
-Deno.test("exportImage() gives the same bytes each time", async () => {
+Deno.test("exportImage() writes the same bytes each time", async () => {
   await using box = await makeUnpackBox();
   const layers = fakeLayers(randomStack(7).layers);
   const bytes = () => new Response(exportImage(box.store, imageOf(layers))).bytes();

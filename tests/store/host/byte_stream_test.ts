@@ -40,7 +40,7 @@ Deno.test("byteStream() reads into the memory of a BYOB reader", async () => {
   assertEquals(calls, ["read 4", "read 4", "read 4", "read 4", "close"]);
 });
 
-Deno.test("byteStream() gives another reader new memory for each chunk", async () => {
+Deno.test("byteStream() allocates memory for each chunk of other readers", async () => {
   const { source } = sourceOf(BYTES);
 
   const chunks = await Array.fromAsync(byteStream(source, { chunkBytes: 4 }));

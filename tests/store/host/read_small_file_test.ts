@@ -64,7 +64,7 @@ linuxTest("readSmallFile() reads a file that hides its size, up to the limit", (
   assertThrows(() => readSmallFile(path, { maxBytes: 100 }), LimitError);
 });
 
-Deno.test("readSmallFile() reads a foreign file whatever its owner and number of names", async () => {
+Deno.test("readSmallFile() reads a foreign file with any owner and number of names", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("file");
   await Deno.writeTextFile(path, "text");

@@ -63,7 +63,7 @@ Deno.test.each([{ at: 11 }, { at: 50_000 }])(
   },
 );
 
-Deno.test("Layer.compressed() gives the bytes as served, from any offset", async () => {
+Deno.test("Layer.compressed() returns the bytes as served, from any offset", async () => {
   const built = buildImage({ layers: TARS });
   await using stored = await store([built]);
   const [layer] = (await stored.read(built)).layers;

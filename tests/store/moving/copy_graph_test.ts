@@ -126,7 +126,7 @@ Deno.test("copyNamed() names the document last", async () => {
 });
 
 Deno.test.each(["store", "registry", "memory"])(
-  "copyGraph() asks for raw bytes, which it or the target verifies: to a %s",
+  "copyGraph() requests raw bytes, which it or the target verifies: to a %s",
   async (kind) => {
     await using dir = await makeTempDir();
     await using registry = writableRegistry();

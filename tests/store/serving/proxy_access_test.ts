@@ -30,7 +30,7 @@ const LOGIN: Credential = { auth: { username: "ann", password: "secret" }, sourc
 /** Credential that a client sends to the proxy. */
 const OWN = `Basic ${btoa("client:own")}`;
 
-/** What a client gets from a proxy. */
+/** Response of a proxy. */
 interface Pulled {
   /** The documents and blobs, in order. */
   readonly bodies: readonly Uint8Array[];

@@ -293,7 +293,7 @@ Deno.test("ProxyRegistryContent serves no stored content that upstream only name
   assertEquals((await proxied.get(path)).status, 502);
 });
 
-Deno.test("ProxyRegistryContent asks once about stored content of another name", async () => {
+Deno.test("ProxyRegistryContent checks stored content of another name once", async () => {
   await using proxied = await setUp();
   for (const { descriptor, bytes } of IMAGE.blobs.values()) {
     await proxied.store.putBytes(descriptor, bytes);

@@ -117,7 +117,7 @@ Deno.test("PortSink counts the whole buffer of a chunk", async () => {
   assertEquals((await sink.close()).length, 51);
 });
 
-Deno.test("PortSink.fail() ends pending calls when the other thread is gone", async () => {
+Deno.test("PortSink.fail() rejects pending calls after the other thread has ended", async () => {
   const { port1, port2 } = new MessageChannel();
   const failures: unknown[] = [];
   await using sink = new PortSink(port1, { warn() {}, fail: (error) => failures.push(error) });

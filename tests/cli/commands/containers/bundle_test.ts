@@ -259,14 +259,17 @@ const misuse = ociBatch(MISUSE, async () => {
   };
 });
 
-Deno.test.each(MISUSE)("oci calls $args misuse, and leaves nothing", async ({ args, says }) => {
-  const { code, stdout, stderr } = await misuse(args);
+Deno.test.each(MISUSE)(
+  "oci reports $args as misuse, and leaves nothing",
+  async ({ args, says }) => {
+    const { code, stdout, stderr } = await misuse(args);
 
-  assertEquals([code, stdout], [2, ""], stderr);
-  assertStringIncludes(stderr, says);
-  assertEquals(stderr.trim().split("\n").length, 1, stderr);
-  assertEquals(leftovers, []);
-});
+    assertEquals([code, stdout], [2, ""], stderr);
+    assertStringIncludes(stderr, says);
+    assertEquals(stderr.trim().split("\n").length, 1, stderr);
+    assertEquals(leftovers, []);
+  },
+);
 
 async function assertRefused(args: readonly string[], says: string): Promise<void> {
   await using place = await makePlace();

@@ -192,7 +192,7 @@ const MISUSE = [
 ].map(({ args, says }) => ({ args: ["unpack", ...args, "alpine", "root"], says }));
 const misuse = ociBatch(MISUSE);
 
-Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
   const { code, stderr } = await misuse(args);
 
   assertEquals(code, 2);

@@ -26,7 +26,7 @@ interface Finding {
   readonly advice?: string;
 }
 
-/** What `oci doctor` prints for programs. */
+/** JSON output of `oci doctor`. */
 async function diagnose(
   options: RunOciOptions & { readonly args?: readonly string[] } = {},
   // deno-lint-ignore no-explicit-any

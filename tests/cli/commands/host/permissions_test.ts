@@ -298,7 +298,7 @@ const MISUSE = [
 ].map(({ args, says }) => ({ args: ["permissions", ...args], says }));
 const misuse = ociBatch(MISUSE);
 
-Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
   const { code, stdout, stderr } = await misuse(args);
 
   assertEquals({ code, stdout }, { code: 2, stdout: "" });

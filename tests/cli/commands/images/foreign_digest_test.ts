@@ -36,7 +36,7 @@ const CONTENT = new MemoryContent()
 /** A command line and its output. */
 interface Step {
   readonly args: readonly string[];
-  /** What standard output matches. */
+  /** Pattern of standard output. */
   readonly prints?: RegExp;
   /** Part of the error of a command that fails. */
   readonly says?: string;

@@ -181,7 +181,7 @@ const MISUSE = [
 ];
 const misuse = ociBatch(MISUSE);
 
-Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
   const { code, stdout, stderr } = await misuse(args);
 
   assertEquals([code, stdout], [2, ""]);

@@ -205,7 +205,7 @@ Deno.test("oci copy writes an archive to stdout, and nothing else there", async 
   assert(!stdout.includes("oci-archive:-"));
 });
 
-Deno.test("oci push pushes the only stored platform, and says so", async () => {
+Deno.test("oci push pushes the only stored platform, and warns", async () => {
   await using scene = await makeScene();
   const target = `${scene.registry.host}/pushed:1`;
   await scene.oci("pull", `${scene.app}:1`);
@@ -412,7 +412,7 @@ Deno.test("oci copy ends at Ctrl-C and records no name", async () => {
     },
   });
   const process = new Deno.Command(Deno.execPath(), {
-    // Under another name, so that nothing is mounted.
+    // A registry of another name mounts nothing.
     args: [
       ...["run", "-A", join(ROOT, "mod.ts"), "copy", "-q", `${scene.app}:2`],
       `${scene.registry.host.replace("127.0.0.1", "localhost")}/copy:1`,

@@ -45,7 +45,7 @@ Deno.test("oci pull prints each reference with its digest", async () => {
   assertMatch(stderr, /sha256:[0-9a-f]{12} fetched/);
 });
 
-Deno.test("oci pull --json prints one document, and says whether the image was cached", async () => {
+Deno.test("oci pull --json prints one document, and whether the image was cached", async () => {
   await using dir = await makeTempDir();
   const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
   const index = buildIndex([amd64, arm64]);

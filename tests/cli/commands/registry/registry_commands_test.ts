@@ -253,7 +253,7 @@ Deno.test("oci digest fails with a wrong password, and does not show it", async 
   }
 });
 
-Deno.test("oci digest asks a mirror first", async () => {
+Deno.test("oci digest sends the first request to a mirror", async () => {
   await using mirror = await serveRegistry(content());
 
   const { code, stdout } = await runOci(
