@@ -6,10 +6,7 @@ import type { Descriptor } from "../spec/image/descriptor.ts";
 const REPORT_EVERY_MS = 100;
 
 /** Progress of one blob. */
-export interface BlobProgress {
-  readonly bytes: number;
-  readonly resumed: number;
-  readonly retries: number;
+export interface BlobProgress extends Pick<ImageProgress, "bytes" | "resumed" | "retries"> {
   readonly cached?: boolean | undefined;
 }
 

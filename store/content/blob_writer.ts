@@ -269,9 +269,10 @@ function presentRanges(part: string, size: number): readonly ByteRange[] {
   return PartRanges.read(part, size) ?? [{ start: 0, end: size }];
 }
 
-async function rehash(
+/** Hashes the next bytes of a file. */
+export async function rehash(
   file: Deno.FsFile,
-  verifier: Verifier | HeldVerifier,
+  hash: { update(bytes: Uint8Array): void },
   length: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -280,7 +281,7 @@ async function rehash(
     signal?.throwIfAborted();
     const count = await file.read(buffer.subarray(0, left));
     if (count === null) return;
-    verifier.update(buffer.subarray(0, count));
+    hash.update(buffer.subarray(0, count));
     left -= count;
   }
 }

@@ -4,10 +4,8 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import { FILE_MODE, writeAllSync } from "../host/files.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import type { BlobFiles } from "./_blob_files.ts";
+import { rehash } from "./blob_writer.ts";
 import { settleFile } from "./verified_marks.ts";
-
-/** Size of the buffer for rehashing the bytes. */
-const REHASH_BYTES = 1024 * 1024;
 
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {
@@ -137,12 +135,8 @@ export class ContentUpload implements AsyncDisposable {
 
   async #rehash(digest: Digest): Promise<Digest> {
     const digester = new Digester(digestAlgorithm(digest));
-    const buffer = new Uint8Array(REHASH_BYTES);
     await this.#file.seek(0, Deno.SeekMode.Start);
-    for (;;) {
-      const count = await this.#file.read(buffer);
-      if (count === null) return digester.digest();
-      digester.update(buffer.subarray(0, count));
-    }
+    await rehash(this.#file, digester, this.#size, this.#signal);
+    return digester.digest();
   }
 }
