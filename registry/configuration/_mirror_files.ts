@@ -94,12 +94,11 @@ class FoundRules implements MirrorRules {
   /** Keeps the rule for all registries from those that have a directory, but no rule. */
   exempt(directories: ReadonlyMap<string, string>): void {
     if (!this.rules.some(({ prefix }) => prefix === "*")) return;
-    for (const [prefix, file] of directories) {
-      const isNamed = rulesFor({ rules: [...this.#known, ...this.rules] }, prefix).some((rule) => {
-        return rule.prefix !== "*";
-      });
-      if (!isNamed) this.rules.push({ ...NO_CHANGE, prefix, file });
-    }
+    const unnamed = [...directories].filter(([registry]) => {
+      const rules = rulesFor({ rules: [...this.#known, ...this.rules] }, registry);
+      return rules.every(({ prefix }) => prefix === "*" && prefix !== registry);
+    });
+    this.rules.push(...unnamed.map(([prefix, file]) => ({ ...NO_CHANGE, prefix, file })));
   }
 }
 

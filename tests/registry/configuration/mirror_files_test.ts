@@ -197,7 +197,7 @@ Deno.test("readRegistriesConf() uses _default for registries without a directory
 });
 
 Deno.test("readRegistriesConf() keeps _default from registries whose directory has no usable file", async () => {
-  const { placesOf, files } = await read({
+  const { placesOf, files, prefixes } = await read({
     [`${HOSTS}/_default/hosts.toml`]: mirror("all.example"),
     [`${HOSTS}/certs.io/ca.crt`]: "",
     [`${HOSTS}/empty.io_5000_/hosts.toml`]: "",
@@ -210,6 +210,7 @@ Deno.test("readRegistriesConf() keeps _default from registries whose directory h
   assertEquals(placesOf("damaged.io/x"), ["damaged.io"]);
   assertEquals(placesOf("other.io/x"), ["all.example", "other.io"]);
   assertEquals(files, [`${HOSTS}/_default/hosts.toml`, DAEMON]);
+  assertEquals(prefixes.toSorted(), ["*", "certs.io", "damaged.io", "empty.io:5000"]);
 });
 
 Deno.test("readRegistriesConf() prefers a host to a network with a longer name", async () => {
