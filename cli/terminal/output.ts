@@ -91,7 +91,7 @@ function stringify(value: unknown): string {
     if (!(cause instanceof RangeError)) throw cause;
     throw new OciError("it is nested too deeply", {
       action: "write the result as JSON",
-      advice: "Print the original documents with --raw or --config",
+      advice: "Print the original document: without --json, or with --raw or --config",
       cause,
     });
   }

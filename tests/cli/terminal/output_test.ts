@@ -61,6 +61,6 @@ Deno.test("Output.json() reports a document that is nested too deeply", async ()
   await assertRejects(
     () => new Output({ sink: collector() }).json(value),
     OciError,
-    "it is nested too deeply. Print the original documents with --raw or --config",
+    "it is nested too deeply. Print the original document: without --json, or with --raw or --config",
   );
 });
