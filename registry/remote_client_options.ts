@@ -305,6 +305,13 @@ export interface DocumentOptions extends RemoteOptions {
    * image is incomplete rather than that the reference may be wrong.
    */
   readonly entry?: Descriptor | undefined;
+  /**
+   * Whether to ask the registry itself, which writes go to, rather than a mirror, which may have an
+   * older document under a tag.
+   *
+   * @default {false}
+   */
+  readonly skipMirrors?: boolean | undefined;
 }
 
 /** Options for {@linkcode RemoteClient.findTag}. */

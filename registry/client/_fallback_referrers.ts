@@ -7,12 +7,19 @@ import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
 import { referrersTag } from "../referrers.ts";
-import type { PushManifestOptions, RemoteOptions } from "../remote_client_options.ts";
+import type {
+  DocumentOptions,
+  PushManifestOptions,
+  RemoteOptions,
+} from "../remote_client_options.ts";
 
 /** The functions of a client for documents. */
 interface DocumentClient {
   /** Downloads a manifest or an index. */
-  document(reference: Reference, options: RemoteOptions): Promise<ImageDocument<ManifestDocument>>;
+  document(
+    reference: Reference,
+    options: DocumentOptions,
+  ): Promise<ImageDocument<ManifestDocument>>;
   /** Uploads a manifest or an index. */
   pushManifest(
     reference: Reference,
@@ -112,7 +119,9 @@ async function readIndex(
   options: PushManifestOptions,
 ): Promise<RawIndex> {
   try {
-    const { bytes, value, descriptor } = await client.document(reference, options);
+    // With the list of a mirror, newer entries would be lost.
+    const reading = { ...options, skipMirrors: true };
+    const { bytes, value, descriptor } = await client.document(reference, reading);
     if (value.kind === "index" && descriptor.digest !== subject) {
       return JSON.parse(new TextDecoder().decode(bytes));
     }

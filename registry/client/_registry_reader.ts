@@ -126,9 +126,12 @@ export class RegistryReader implements Disposable {
     options: DocumentOptions = {},
   ): Promise<ImageDocument<ManifestDocument>> {
     const context = this.#context(reference, options);
-    return await this.#sources(reference, options).first((registry) => {
+    const read = (registry: Registry) => {
       return readManifest(registry, reference, context, options.entry);
-    }, { ...context, digest: reference.digest });
+    };
+    if (options.skipMirrors) return await read(this.#connections.target(reference, options));
+    const sources = this.#sources(reference, options);
+    return await sources.first(read, { ...context, digest: reference.digest });
   }
 
   blob(

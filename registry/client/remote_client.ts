@@ -213,7 +213,8 @@ export class RemoteClient implements ImageClient, Disposable {
     const found = await (await this.#openWriter()).findTag(repository, tag, options);
     if (found !== null) return found;
     try {
-      return await this.resolve({ ...repository, tag }, options);
+      const reading = { ...options, skipMirrors: true };
+      return (await this.document({ ...repository, tag }, reading)).descriptor;
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
       throw error;

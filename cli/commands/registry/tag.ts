@@ -39,7 +39,9 @@ export async function run(session: Session): Promise<void> {
   const auth = await readAuth(session);
   using client = await openClient(session);
   const options = { auth, signal: session.signal };
-  const { descriptor, bytes } = await client.document(reference, options);
+  // A mirror may have an older image under the tag.
+  const reading = { ...options, skipMirrors: true };
+  const { descriptor, bytes } = await client.document(reference, reading);
   await client.pushManifest(target, descriptor, bytes, options);
   const { digest, mediaType, size } = descriptor;
   await session.print({ reference: formatReference(target), digest, mediaType, size }, [digest]);

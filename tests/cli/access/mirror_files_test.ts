@@ -6,6 +6,8 @@ import { ociPermissions } from "../../_support/oci_batch.ts";
 import { runOci, type RunOciOptions } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { pushBuilt } from "../../cache/moving/_pushed.ts";
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 const { digest: DIGEST } = IMAGE.descriptor;
@@ -66,6 +68,21 @@ Deno.test("oci digest uses the mirrors of docker's daemon.json for Docker Hub", 
 
   assertEquals(stdout.trim(), DIGEST, stderr);
   assertEquals(mirror.seen(), ["HEAD /v2/library/app/manifests/1"]);
+});
+
+Deno.test("oci tag tags the image of the registry, not that of a mirror", async () => {
+  const old = buildImage({ layers: [tar(file("a", "old"))], platform: "linux/amd64" });
+  await using mirror = faultyRegistry(new MemoryContent().add("app", "1", old));
+  await using registry = writableRegistry();
+  await pushBuilt(registry, "app:1", IMAGE);
+  await using home = await makeHome({
+    [`${HOSTS}/${registry.host}/hosts.toml`]: `[host."${mirror.url}"]\n`,
+  });
+
+  const { stdout, stderr } = await home.oci(["tag", `${registry.host}/app:1`, "2"]);
+
+  assertEquals(stdout.trim(), DIGEST, stderr);
+  assertEquals((await registry.content.resolve("app", "2"))?.digest, DIGEST);
 });
 
 Deno.test("oci doctor reports the files of containerd and docker, and what they say", async () => {

@@ -111,3 +111,21 @@ Deno.test("copyGraph() lists a referrer where the registry returns the subject f
   const listed = value.kind === "index" ? value.value.manifests.map((entry) => entry.digest) : [];
   assertEquals(listed, [signature.descriptor.digest]);
 });
+
+Deno.test("RepositoryContent adds a referrer to the list of the registry, not to that of a mirror", async () => {
+  await using mirror = await makeScene();
+  await using scene = await makeScene();
+  await mirror.client.delete(mirror.repository, SBOM.descriptor.digest);
+  using client = testClient({
+    mirrors: { [scene.registry.host]: [`http://${mirror.registry.host}`] },
+  });
+  const target = new RepositoryContent(client, scene.repository);
+  const other = buildArtifact({ artifactType: "application/x.vex", subject: IMAGE.descriptor });
+
+  await copyGraph(await memoryOf(IMAGE, other), target, other.descriptor);
+
+  assertEquals(
+    (await scene.listed()).toSorted(),
+    [SBOM, SIGNATURE, other].map(({ descriptor }) => descriptor.digest).toSorted(),
+  );
+});

@@ -226,6 +226,20 @@ Deno.test("RemoteClient looks for the mirror's own credential, and keeps the reg
   assertEquals(sent, [null, `Basic ${btoa("mirror:m")}`]);
 });
 
+Deno.test("RemoteClient skips mirrors for a document to write, and for a tag of a push target", async () => {
+  await using mirror = makeScene();
+  await using upstream = makeScene([on({ method: "HEAD" }, respond(405))]);
+  using client = testClient(mirrored(upstream, mirror.registry.url));
+  const { reference, image: { descriptor } } = upstream;
+
+  const found = await client.findTag(reference, "v1", { isPushTarget: true });
+  const missing = await client.findTag(reference, "v9", { isPushTarget: true });
+  const document = await client.document(reference, { skipMirrors: true });
+
+  assertEquals([found, missing, document.descriptor], [descriptor, undefined, descriptor]);
+  assertEquals(mirror.registry.requests.length, 0);
+});
+
 Deno.test("RemoteClient lists the tags of the registry, not those of a mirror", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
