@@ -4,7 +4,6 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import type { Digest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
-import { ociBatch } from "../../../_support/oci_batch.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
@@ -73,23 +72,18 @@ async function setUp(image: BuiltImage = IMAGE) {
   };
 }
 
-/** Opens the scene of a batch of command lines, in which `REF` is the image. */
-async function openScene() {
-  const box = await setUp();
-  return { ...box, word: (word: string) => word === "REF" ? box.reference : word };
-}
-
 const PRINTED = [
   { path: "etc/a", text: "upper a" },
   { path: "/data/new", text: "new" },
   { path: "usr/bin/same", text: "tool" },
   { path: "bin/tool", text: "tool" },
   { path: "etc/link", text: "tool" },
-].map((row) => ({ ...row, args: ["cat", "REF", row.path, ...OPTIONS] }));
-const printed = ociBatch(PRINTED, openScene);
+];
 
-Deno.test.each(PRINTED)("oci cat prints $path", async ({ args, text }) => {
-  const { code, stdout, stderr } = await printed(args);
+Deno.test.each(PRINTED)("oci cat prints $path", async ({ path, text }) => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("cat", box.reference, path);
 
   assertEquals([code, stdout, stderr], [0, text, ""]);
 });
@@ -105,11 +99,12 @@ const NO_FILES = [
   { path: "bin/none", says: "it does not exist" },
   { path: "etc/a/x", says: "it does not exist" },
   { path: "etc", says: 'cannot read "etc" in the image: it is a directory. List it with "oci ls"' },
-].map((row) => ({ ...row, args: ["cat", "REF", row.path, ...OPTIONS] }));
-const noFiles = ociBatch(NO_FILES, openScene);
+];
 
-Deno.test.each(NO_FILES)("oci cat says that $path is not a file", async ({ args, says }) => {
-  const { code, stdout, stderr } = await noFiles(args);
+Deno.test.each(NO_FILES)("oci cat says that $path is not a file", async ({ path, says }) => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("cat", box.reference, path);
 
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, says);
@@ -148,13 +143,14 @@ const LINKS = [
   { path: "loop", line: "loop" },
   { path: "etc/link", line: "usr/bin/same" },
   { path: "bin", line: "usr/bin\nusr/bin/same\nusr/bin/tool" },
-].map((row) => ({ ...row, args: ["ls", "REF", row.path, ...OPTIONS] }));
-const links = ociBatch(LINKS, openScene);
+];
 
 Deno.test.each(LINKS)(
   "oci ls shows what the link $path leads to, or itself",
-  async ({ args, line }) => {
-    const { code, stdout, stderr } = await links(args);
+  async ({ path, line }) => {
+    await using box = await setUp();
+
+    const { code, stdout, stderr } = await box.oci("ls", box.reference, path);
 
     assertEquals([code, stdout, stderr], [0, `${line}\n`, ""]);
   },

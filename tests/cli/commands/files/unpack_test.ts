@@ -5,7 +5,6 @@ import { type ContentRange, serveRegistry } from "../../../../registry/mod.ts";
 import type { Digest } from "../../../../spec/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
 import "../../../_support/native_backend.ts";
-import { ociBatch } from "../../../_support/oci_batch.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { linuxTest, posixTest, rootTest } from "../../../_support/skip.ts";
 import {
@@ -190,10 +189,9 @@ const MISUSE = [
   },
   { args: ["--ownership", "mine"], says: "it must be strict, squash or record" },
 ].map(({ args, says }) => ({ args: ["unpack", ...args, "alpine", "root"], says }));
-const misuse = ociBatch(MISUSE);
 
 Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
-  const { code, stderr } = await misuse(args);
+  const { code, stderr } = await runOci(args);
 
   assertEquals(code, 2);
   assertStringIncludes(stderr, says);

@@ -5,7 +5,7 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
 import { faultyRegistry } from "../../../_support/faulty_registry.ts";
 import { blobOf, buildImage, MemoryContent } from "../../../_support/image.ts";
-import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
+import { ociPermissions } from "../../../_support/oci_batch.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { type ProcessResult, ROOT, run } from "../../../_support/process.ts";
 import {
@@ -190,10 +190,9 @@ Deno.test("oci permissions lets a checkout read its modules, and nothing else", 
 
 Deno.test("oci permissions supports every command", async () => {
   const rows = [...COMMANDS.keys()].map((name) => ({ args: ["permissions", name] }));
-  const batch = ociBatch(rows, { env: { OCI_STORE: "/store" } });
 
   for (const { args } of rows) {
-    const { code, stdout, stderr } = await batch(args);
+    const { code, stdout, stderr } = await runOci(args, { env: { OCI_STORE: "/store" } });
 
     assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
     for (const flag of stdout.trimEnd().split(" ")) assertMatch(flag, /^(--allow-|$)/);
@@ -252,10 +251,9 @@ const SUBJECTS = [
   { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
   { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
 ].map(({ args, has }) => ({ args: ["permissions", "--store", "/s", ...args], has }));
-const subjects = ociBatch(SUBJECTS, { env: { HOME: "/home/me" } });
 
 Deno.test.each(SUBJECTS)("oci permissions reads all of $args", async ({ args, has }) => {
-  const { code, stdout, stderr } = await subjects(args);
+  const { code, stdout, stderr } = await runOci(args, { env: { HOME: "/home/me" } });
 
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertMatch(stdout, /^--allow-.*\n$/);
@@ -296,10 +294,9 @@ const MISUSE = [
   { args: ["pull", "Alpine"], says: 'Did you mean "alpine"\\?' },
   { args: [], says: "<command> is missing" },
 ].map(({ args, says }) => ({ args: ["permissions", ...args], says }));
-const misuse = ociBatch(MISUSE);
 
 Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
-  const { code, stdout, stderr } = await misuse(args);
+  const { code, stdout, stderr } = await runOci(args);
 
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
   assertMatch(stderr, new RegExp(`^oci: permissions.*: .*${says}`));

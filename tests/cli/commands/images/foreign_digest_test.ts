@@ -2,9 +2,11 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { MemoryRegistryContent, serveRegistry } from "../../../../registry/mod.ts";
 import { type Digest, OCI_CONFIG, OCI_MANIFEST } from "../../../../spec/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
-import { runOciBatch } from "../../../_support/oci_batch.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+
+const runOci = ociSession();
 
 const FOREIGN: Digest = `blake3:${"ab".repeat(32)}`;
 const ENTRY = { mediaType: OCI_MANIFEST, digest: FOREIGN, size: 5 };
@@ -50,19 +52,16 @@ async function setUp() {
     dir,
     /** Runs command lines one after another, and checks their results. */
     play: async (...steps: readonly Step[]) => {
-      const results = await runOciBatch(
-        steps.map(({ args }) => {
-          return [...args.map((arg) => arg.replace(/^REG\//, `${server.host}/`)), "--quiet"];
-        }),
-        { env, cwd: dir.path },
-      );
-      steps.forEach(({ args, prints = /^/, says }, i) => {
-        const { code, stdout = "", stderr = "" } = results[i] ?? {};
+      for (const { args, prints = /^/, says } of steps) {
+        const { code, stdout, stderr } = await runOci(
+          [...args.map((arg) => arg.replace(/^REG\//, `${server.host}/`)), "--quiet"],
+          { env, cwd: dir.path },
+        );
         assertEquals({ args, code }, { args, code: says === undefined ? 0 : 1 }, stderr);
         assertMatch(stdout, prints);
         assertStringIncludes(stderr, says ?? "");
         assertEquals(stderr.split("\n").length, says === undefined ? 1 : 2, stderr);
-      });
+      }
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();

@@ -11,7 +11,6 @@ import {
   nestedIndex,
   withBlobs,
 } from "../../../_support/image.ts";
-import { runOciBatch } from "../../../_support/oci_batch.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -184,13 +183,13 @@ Deno.test("oci finds images that other tools stored under short names", async ()
   const options = ["--platform=linux/amd64", "--policy=never", "-q"];
 
   for (const name of ["app:1", "docker.io/library/app:1", "v1"]) {
-    const results = await runOciBatch([
+    const results = await Promise.all([
       ["inspect", "--json", ...options, name],
       ["ls", ...options, name],
       ["cat", ...options, name, "a"],
       ["save", ...options, name, "-o", dir.join(`${crypto.randomUUID()}.tar`)],
       ["pull", ...options, name],
-    ], { env });
+    ].map((args) => runOci(args, { env })));
 
     for (const { code, stderr } of results) assertEquals(code, 0, stderr);
     const [inspect = "", ls, cat, , pull = ""] = results.map(({ stdout }) => stdout);

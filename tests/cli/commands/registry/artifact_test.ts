@@ -179,10 +179,9 @@ const MISUSE = [
   { args: ["artifact", "pull", "--type", "x", "a", "b"], says: 'are for "oci artifact push"' },
   { args: ["artifact", "push", "--annotation", "x", "a", "b"], says: "it must be KEY=VALUE" },
 ];
-const misuse = ociBatch(MISUSE);
 
 Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
-  const { code, stdout, stderr } = await misuse(args);
+  const { code, stdout, stderr } = await runOci(args);
 
   assertEquals([code, stdout], [2, ""]);
   assert(stderr.includes(says), stderr);

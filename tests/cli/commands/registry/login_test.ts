@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
-import { ociBatch } from "../../../_support/oci_batch.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import type { ProcessResult, RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -202,10 +201,9 @@ const MISUSE = [
     says: 'a registry and "--all" cannot be combined. Leave out one of them',
   },
 ];
-const misuse = ociBatch(MISUSE);
 
 Deno.test.each(MISUSE)("oci reports $args as misuse", async ({ args, says }) => {
-  const { code, stdout, stderr } = await misuse(args);
+  const { code, stdout, stderr } = await runOci(args);
 
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
   assert(stderr.includes(says), stderr);

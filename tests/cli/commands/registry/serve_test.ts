@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
-import { ociBatch } from "../../../_support/oci_batch.ts";
 import { serve } from "../../../_support/oci_serve.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { posixTest } from "../../../_support/skip.ts";
@@ -329,10 +328,9 @@ const USAGE = [
       "Require a login with --htpasswd",
   },
 ];
-const usage = ociBatch(USAGE, { env: { OCI_STORE: "/nowhere/store" } });
 
 Deno.test.each(USAGE)("oci $args is refused", async ({ args, says }) => {
-  const { code, stderr } = await usage(args);
+  const { code, stderr } = await runOci(args, { env: { OCI_STORE: "/nowhere/store" } });
 
   assertEquals({ code, end: stderr.split("oci: serve: ").at(-1) }, { code: 2, end: `${says}\n` });
 });
