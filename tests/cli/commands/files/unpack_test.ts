@@ -238,7 +238,7 @@ async function setUpSignal() {
     }
   }();
   const server = await serveRegistry(content.add("app", "1", IMAGE));
-  const unpack = (flags: readonly string[], onStart: (child: Deno.ChildProcess) => void) => {
+  const unpack = (flags: readonly string[], onStart?: (child: Deno.ChildProcess) => void) => {
     const args = ["unpack", "--platform=linux/amd64", "-q", ...flags];
     return runOci([...args, `${server.host}/app:1`, root], {
       env: { OCI_STORE: temp.join("store") },
@@ -248,7 +248,7 @@ async function setUpSignal() {
   return {
     root,
     names,
-    unpack: (...flags: readonly string[]) => unpack(flags, () => {}),
+    unpack: (...flags: readonly string[]) => unpack(flags),
     unpackUntil: (signal: Deno.Signal, onSent: (child: Deno.ChildProcess) => void = () => {}) => {
       return unpack([], (child) => {
         onBase = () => {
