@@ -122,6 +122,16 @@ const BAD = [
     offset: 0,
   },
   {
+    // In time that grows with the square of the length, this would take minutes.
+    what: "a libarchive xattr with half a million signs of padding",
+    archive: tar(
+      paxHeader({ "LIBARCHIVE.xattr.user.a": `${"=".repeat(500_000)}?` }),
+      file("f"),
+    ),
+    state: "invalid encoding",
+    offset: 0,
+  },
+  {
     what: "an xattr without a name",
     archive: tar(paxHeader({ "SCHILY.xattr.": "v" }), file("f")),
     state: "no name",
