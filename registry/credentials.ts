@@ -87,7 +87,10 @@ export function loginOf(auth: ImagePullAuth): Login | undefined {
   let text: string;
   try {
     // Docker pads the decoded text with NULs in old files.
-    text = new TextDecoder().decode(Uint8Array.fromBase64(auth.auth.trim())).replace(/\0+$/, "");
+    text = new TextDecoder().decode(Uint8Array.fromBase64(auth.auth.trim())).replace(
+      /(?<!\0)\0+$/,
+      "",
+    );
   } catch {
     // Invalid base64 counts as no login, because a broken file must not prevent a public pull.
     return undefined;

@@ -20,7 +20,7 @@ export function normalizeCredentialKey(key: string): string {
   const isAddress = bare !== key;
   if (isAddress && registry === DOCKER_HUB && !API_PATH_REGEXP.test(path)) return key.toLowerCase();
   // A key with a scheme is the address of a server, and its path belongs to the API.
-  const namespace = isAddress || API_PATH_REGEXP.test(path) ? "" : path.replace(/\/+$/, "");
+  const namespace = isAddress || API_PATH_REGEXP.test(path) ? "" : path.replace(/(?<!\/)\/+$/, "");
   return namespace === "" ? registry : `${registry}/${namespace}`;
 }
 

@@ -64,6 +64,6 @@ function mirrorUrl(item: JsonReader): URL {
   const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
     url.password === "" && url.search === "" && url.hash === "";
   if (!isUsable) item.fail("a URL such as https://mirror.example");
-  url.pathname = `${url.pathname.replace(/\/+$/, "")}/v2`;
+  url.pathname = `${url.pathname.replace(/(?<!\/)\/+$/, "")}/v2`;
   return url;
 }

@@ -71,7 +71,7 @@ function urlOf({ text, line }: Address, isApi: boolean): string {
   if (!isUsable) throw new TomlError(line, "a host is not a URL such as https://mirror.example");
   // The name of Docker Hub, which many files use, is not the host of its registry.
   if (url.host === "docker.io") url.host = "registry-1.docker.io";
-  const path = url.pathname.replace(/\/+$/, "");
+  const path = url.pathname.replace(/(?<!\/)\/+$/, "");
   return url.origin + (isApi || path.endsWith("/v2") ? path : `${path}/v2`);
 }
 

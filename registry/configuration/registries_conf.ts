@@ -252,7 +252,7 @@ class Reader {
   /** Reads a host with an optional path; `undefined` if it is absent or empty. */
   #place(item: TomlItem | undefined, name: string): string | undefined {
     if (item === undefined) return undefined;
-    const text = this.#string(item, name).replace(/\/+$/, "");
+    const text = this.#string(item, name).replace(/(?<!\/)\/+$/, "");
     if (text === "") return undefined;
     const problem = placeProblem(text, name === "prefix");
     if (problem !== undefined) throw new TomlError(item.line, `the ${name} "${text}" ${problem}`);

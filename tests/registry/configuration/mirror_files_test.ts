@@ -234,6 +234,17 @@ Deno.test("readRegistriesConf() uses mirrors of Docker Hub that needs no TLS", a
   assertEquals(sources.map(({ isInsecure }) => isInsecure), [false, true]);
 });
 
+Deno.test("readRegistriesConf() reads addresses with very many slashes", async () => {
+  const address = `https://m.example${"/".repeat(300_000)}x`;
+  const { hosts, conf } = await read({
+    [`${HOSTS}/a.example/hosts.toml`]: `[host."${address}/"]\n`,
+    [DAEMON]: JSON.stringify({ "registry-mirrors": [address] }),
+  });
+
+  assertEquals(hosts[0]?.url, `${address}/v2`);
+  assertEquals(conf.rules.at(-1)?.hosts?.[0]?.url, `${address}/v2`);
+});
+
 Deno.test("readRegistriesConf() recognizes a registry with the port of the scheme", async () => {
   const { placesOf } = await read({
     [`${HOSTS}/a.example_443_/hosts.toml`]: 'server = "https://a.example:443"\n',
