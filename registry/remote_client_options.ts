@@ -18,7 +18,10 @@ export interface RemoteClientOptions {
    * @default {[]}
    */
   readonly caCerts?: readonly string[] | undefined;
-  /** Client certificate for registries and their token servers. */
+  /**
+   * Client certificate for registries and their token servers, but not for a mirror for which a
+   * `hosts.toml` names one.
+   */
   readonly clientCertificate?: ClientCertificate | undefined;
   /**
    * Source of certificates by host, such as `CertificateDirectories`: its authorities are trusted

@@ -186,12 +186,14 @@ export class Connections implements Disposable {
       : sourceEndpoint(source, registry, settings);
   }
 
-  #tls({ host, bases }: Endpoint, extraCaCerts: readonly string[]): Tls {
+  #tls({ host, bases, isMirror }: Endpoint, extraCaCerts: readonly string[]): Tls {
     const { caCerts = [], clientCertificate, onWarning } = this.#options;
+    // A mirror for which a file names a certificate knows no other.
+    const hasOwn = isMirror && host !== undefined && host.clientFiles.length > 0;
     let reading: Promise<HostCertificates> | undefined;
     return {
       caCerts: [...caCerts, ...extraCaCerts],
-      clientCertificate,
+      clientCertificate: hasOwn ? undefined : clientCertificate,
       ofFile: host && (() => reading ??= certificatesOf(host, onWarning)),
       unverified: host?.skipVerify ? bases[0]?.host : undefined,
     };

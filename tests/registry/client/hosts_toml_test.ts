@@ -9,8 +9,10 @@ import {
 } from "../../../registry/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
+import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { basicAuth, type Fault, on, respond, wrongByte } from "../../_support/faulty_registry.ts";
 import { linuxTest } from "../../_support/skip.ts";
+import { peerTest } from "../../_support/peers.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { makeScene, makeTlsScene, readAll, type Scene, testClient } from "../_client.ts";
 
@@ -329,6 +331,32 @@ Deno.test("RemoteClient verifies the certificates of other hosts than that with 
 
   assertEquals([error.reason, error.certificate], ["certificate", "untrusted"]);
   assertEquals(cdn.scene.registry.requests.length, 0);
+});
+
+peerTest({
+  name: "RemoteClient shows a mirror the client certificate that its file names, and no other",
+  needs: ["docker-registry"],
+}, async () => {
+  await using mirror = await dockerRegistry({ clientCertificate: true });
+  await using upstream = makeScene();
+  await using other = await makeTempDir();
+  const { clientCert, clientKey } = await makeCertificates(other.path);
+  const [cert, key] = await Promise.all([
+    Deno.readTextFile(clientCert),
+    Deno.readTextFile(clientKey),
+  ]);
+  const paths = mirror.certificates;
+  const pair = JSON.stringify([[paths?.clientCert, paths?.clientKey]]);
+  const text = `[host."${mirror.url}"]\nca = "${paths?.ca}"\nclient = ${pair}\n`;
+  await using files = await hostsOf(upstream.registry.host, text);
+  const warnings: string[] = [];
+  const onWarning = (message: string) => warnings.push(message);
+  using client = testClient({ ...files, clientCertificate: { cert, key }, retries: 0, onWarning });
+
+  const found = await client.resolve(upstream.reference);
+
+  // The mirror has no image: with its certificate, it responds with 404.
+  assertEquals([found, warnings], [upstream.image.descriptor, []]);
 });
 
 Deno.test("RemoteClient warns of certificates of a file that it cannot use", async () => {
