@@ -35,8 +35,10 @@ export async function checkSignature(
 ): Promise<void> {
   const { store, reference, options: { signal } } = places;
   const name = formatReference(reference);
-  const sources = [collectionAttachments(store), ...originOf(places)];
-  await verifySignature(sources, document, signer, { name, signal });
+  const origin = originOf(places);
+  const sources = [collectionAttachments(store), ...origin];
+  const isStoredOnly = origin.length === 0;
+  await verifySignature(sources, document, signer, { name, isStoredOnly, signal });
 }
 
 /** Returns the place that the image comes from, unless the policy forbids to ask it. */

@@ -317,10 +317,20 @@ export class SignatureError extends OciError {
   /** What is wrong with them, each reason once. */
   readonly reasons: readonly string[];
 
-  /** Creates the error for an image with a number of signatures. */
-  constructor(image: string, signatures: number, reasons: readonly string[]) {
+  /**
+   * Creates the error for an image with a number of signatures.
+   *
+   * @param isStoredOnly Whether the pull policy let only the store be asked for them.
+   */
+  constructor(
+    image: string,
+    signatures: number,
+    reasons: readonly string[],
+    isStoredOnly: boolean = false,
+  ) {
+    const none = isStoredOnly ? "the store has no signature of it" : "it has no signature";
     const found = signatures === 0
-      ? reasons.length === 0 ? "it has no signature" : "its signatures cannot be read"
+      ? reasons.length === 0 ? none : "its signatures cannot be read"
       : signatures === 1
       ? "its signature is not valid"
       : `none of its ${signatures} signatures is valid`;
@@ -333,7 +343,7 @@ export class SignatureError extends OciError {
       action: `verify "${image}"`,
       subject: image,
       advice: "Ask its owner for a signature, and check the trusted signer",
-      option: "verify",
+      option: isStoredOnly ? "pullPolicy" : "verify",
     });
     this.image = image;
     this.signatures = signatures;

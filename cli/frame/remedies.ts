@@ -54,7 +54,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "invalid-document": "Report it to the author of the image",
   "artifact": 'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
   "layer-type": 'Copy the image with "oci copy"; only tar archives can be unpacked',
-  "unsigned": "Ask its owner to sign it with cosign",
+  "unsigned": ({ option }) => {
+    return option === "pullPolicy"
+      ? 'Choose another --policy, or store it with "oci copy --store DIR --with-referrers"'
+      : "Ask its owner to sign it with cosign";
+  },
   "signature": "Check the signer of --verify; if it is right, do not use the image",
   "limit": (error, command) => {
     return error.option === undefined ? undefined : limitRemedy(error, command);

@@ -23,6 +23,12 @@ export interface VerifySignatureOptions {
    * @default Its digest.
    */
   readonly name?: string | undefined;
+  /**
+   * Whether a pull policy let only the store be asked, for errors.
+   *
+   * @default {false}
+   */
+  readonly isStoredOnly?: boolean | undefined;
   /** Aborts the reads. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -64,7 +70,7 @@ export async function verifySignature(
   signer: TrustedSigner,
   options: VerifySignatureOptions = {},
 ): Promise<void> {
-  const { name = document.descriptor.digest, signal } = options;
+  const { name = document.descriptor.digest, isStoredOnly, signal } = options;
   const faultOf = await signatureCheck(signer);
   const reasons: string[] = [];
   const attempt = async (verify: () => Promise<boolean>): Promise<boolean> => {
@@ -97,7 +103,7 @@ export async function verifySignature(
       if (isVerified) return;
     }
   }
-  throw new SignatureError(name, count, [...new Set(reasons)]);
+  throw new SignatureError(name, count, [...new Set(reasons)], isStoredOnly);
 }
 
 /** Returns a function that says what is wrong with a signature, if anything. */

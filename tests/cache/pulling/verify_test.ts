@@ -173,6 +173,11 @@ Deno.test("pull() verifies an image in the store, too", async () => {
   await assertRejects(() => pull(name, { ...options, verify: VERIFY }), SignatureError);
   await scene.sign("tag");
   const { digest } = await pull(name, { ...options, verify: VERIFY });
+  await assertRejects(
+    () => pull(name, { ...options, verify: VERIFY, pullPolicy: "Never" }),
+    SignatureError,
+    "the store has no signature of it",
+  );
 
   assertEquals(digest, IMAGE.descriptor.digest);
 });

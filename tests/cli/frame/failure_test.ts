@@ -127,6 +127,11 @@ const ROWS: readonly Row[] = [
     line: 'cannot verify "a.io/b:1": it has no signature. Ask its owner to sign it with cosign',
   },
   {
+    error: new SignatureError("a.io/b:1", 0, [], true),
+    line: 'cannot verify "a.io/b:1": the store has no signature of it. ' +
+      'Choose another --policy, or store it with "oci copy --store DIR --with-referrers"',
+  },
+  {
     error: new SignatureError("a.io/b:1", 0, ["it is so"]),
     line: 'cannot verify "a.io/b:1": its signatures cannot be read: it is so. ' +
       "Check the signer of --verify; if it is right, do not use the image",
