@@ -6,6 +6,7 @@
  */
 import { join } from "@std/path";
 import { findDenoDir, kill } from "./_support/process.ts";
+import { groupTests } from "./_support/test_groups.ts";
 import { formatSkipped, skippedTests } from "./_support/test_report.ts";
 
 /** The longest time without any output. A test that takes longer hangs. */
@@ -17,7 +18,8 @@ async function runTests(args: readonly string[]): Promise<number> {
   const directory = await Deno.makeTempDir({ prefix: "oci-tests-" });
   try {
     const report = join(directory, "report.xml");
-    const code = await runDenoTest([`--junit-path=${report}`, ...args]);
+    const chosen = args.length > 0 ? args : await groupTests(directory);
+    const code = await runDenoTest([`--junit-path=${report}`, ...chosen]);
     // A run that was interrupted leaves no report.
     const junit = await Deno.readTextFile(report).catch(() => undefined);
     if (junit !== undefined) await write(Deno.stdout, `${formatSkipped(skippedTests(junit))}\n`);
