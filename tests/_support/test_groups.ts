@@ -10,7 +10,11 @@ const GROUPS: readonly string[] = [
   "layer/compression",
   "layer/tar",
   "registry/auth",
+  "registry/client",
   "registry/configuration",
+  "registry/http1",
+  "registry/server",
+  "registry/transport",
   "spec",
   "store/host",
 ];
