@@ -24,16 +24,22 @@ const GROUPS: readonly string[] = [
  * each file, which takes half a second, as long as all tests of most files.
  *
  * @param directory Directory of the modules.
- * @returns Arguments of `deno test` that run all tests.
+ * @returns The modules of all tests: those of the groups, and the other test files.
  */
 export async function groupTests(directory: string): Promise<readonly string[]> {
+  const tests = join(ROOT, "tests");
+  const files = await Array.fromAsync(
+    walk(tests, { match: [/_test\.ts$/], includeDirs: false }),
+    ({ path }) => path,
+  );
+  const groupOf = (path: string) =>
+    GROUPS.find((group) => path.startsWith(join(tests, group, "/")));
+  const groups = Map.groupBy(files.toSorted(), groupOf);
   const modules = await Promise.all(GROUPS.map(async (group) => {
-    const files = walk(join(ROOT, "tests", group), { match: [/_test\.ts$/], includeDirs: false });
-    const imports = await Array.fromAsync(files, ({ path }) => `import "${toFileUrl(path)}";\n`);
+    const imports = groups.get(group)?.map((path) => `import "${toFileUrl(path)}";\n`) ?? [];
     const module = join(directory, `${group.replaceAll("/", "_")}_test.ts`);
-    await Deno.writeTextFile(module, imports.toSorted().join(""));
+    await Deno.writeTextFile(module, imports.join(""));
     return module;
   }));
-  const ignored = GROUPS.map((group) => join(ROOT, "tests", group)).join();
-  return [`--ignore=${ignored}`, join(ROOT, "tests"), join(ROOT, "examples"), ...modules];
+  return [...modules, ...groups.get(undefined) ?? [], join(ROOT, "examples")];
 }

@@ -12,6 +12,7 @@ function source(seek: Uint8Array<ArrayBuffer>, whole: Uint8Array<ArrayBuffer>, c
   return {
     seek: () => Promise.resolve(inChunks(seek, chunk)),
     whole: () => Promise.resolve(inChunks(whole, chunk)),
+    limits: {},
   } satisfies ArchiveAccess;
 }
 
