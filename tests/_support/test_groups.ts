@@ -4,11 +4,15 @@ import { ROOT } from "./process.ts";
 
 /** Directories below `tests/` whose tests share no state, such as variables or running programs. */
 const GROUPS: readonly string[] = [
+  "cache/moving",
+  "cache/pulling",
   "cli/access",
   "cli/frame",
   "cli/terminal",
   "layer/compression",
+  "layer/extraction",
   "layer/tar",
+  "layer/trees",
   "registry/auth",
   "registry/client",
   "registry/configuration",
@@ -16,7 +20,10 @@ const GROUPS: readonly string[] = [
   "registry/server",
   "registry/transport",
   "spec",
+  "store/content",
   "store/host",
+  "store/moving",
+  "store/serving",
 ];
 
 /**
