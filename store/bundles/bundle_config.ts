@@ -115,5 +115,5 @@ function writeHosts(path: string, { hostname }: Pick<RuntimeSpec, "hostname">): 
  */
 export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> {
   const bytes = new TextEncoder().encode(formatSpec(spec));
-  await Promise.try(() => swapFile(path, bytes, { mode: 0o666 }));
+  await Promise.try(() => swapFile(path, [bytes], { mode: 0o666 }));
 }

@@ -1,9 +1,9 @@
 import { swapFile } from "../host/files.ts";
 
 /** Replaces a file that nothing depends on. Ignores failures. */
-export function replaceEntryFile(path: string, bytes: Uint8Array): void {
+export function replaceEntryFile(path: string, parts: Iterable<Uint8Array>): void {
   try {
-    swapFile(path, bytes);
+    swapFile(path, parts);
   } catch {
     // The store is not writable or the disk is full: the layer is read again each time.
   }

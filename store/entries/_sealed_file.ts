@@ -12,12 +12,11 @@ export const SEALED_AT = 88;
  *
  * @param bytes The file, complete from {@linkcode SEALED_AT} on.
  * @param magic The first 16 bytes of files of this format.
- * @param end End of the sealed bytes.
  */
-export function seal(bytes: Uint8Array, magic: string, end: number = bytes.length): void {
+export function seal(bytes: Uint8Array, magic: string): void {
   const encoder = new TextEncoder();
   encoder.encodeInto(magic, bytes);
-  encoder.encodeInto(digestOf(bytes.subarray(SEALED_AT, end)), bytes.subarray(SUM_AT));
+  encoder.encodeInto(digestOf(bytes.subarray(SEALED_AT)), bytes.subarray(SUM_AT));
 }
 
 /** Whether all bytes after the magic number and the digest are sealed, and neither is damaged. */

@@ -13,10 +13,9 @@ const SUM_AT = 17;
 const SUM_LENGTH = 71;
 const MAX_POINTS = 1024;
 
-/** Writes seek points: a sealed table with the digests of the windows, and the windows. */
-export function encodeSeekPoints(points: readonly SeekPoint[]): Uint8Array<ArrayBuffer> {
-  const windowsAt = rowAt(points.length);
-  const bytes = new Uint8Array(windowsAt + points.length * WINDOW_BYTES);
+/** Encodes seek points: a sealed table with the digests of the windows, and the windows. */
+export function encodeSeekPoints(points: readonly SeekPoint[]): readonly Uint8Array[] {
+  const bytes = new Uint8Array(rowAt(points.length));
   const view = new DataView(bytes.buffer);
   const encoder = new TextEncoder();
   view.setUint32(SEALED_AT, points.length, true);
@@ -26,10 +25,9 @@ export function encodeSeekPoints(points: readonly SeekPoint[]): Uint8Array<Array
     view.setFloat64(at + 8, blobOffset, true);
     view.setUint8(at + 16, bits);
     encoder.encodeInto(digestOf(window), bytes.subarray(at + SUM_AT));
-    bytes.set(window, windowsAt + index * WINDOW_BYTES);
   });
-  seal(bytes, MAGIC, windowsAt);
-  return bytes;
+  seal(bytes, MAGIC);
+  return [bytes, ...points.map(({ window }) => window)];
 }
 
 /**

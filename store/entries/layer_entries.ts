@@ -97,7 +97,7 @@ export class LayerEntries {
     const { makeIndex } = await import("./_index_builder.ts");
     const index = await makeIndex(bytes);
     if (index === undefined || path === undefined) return undefined;
-    replaceEntryFile(path, index);
+    replaceEntryFile(path, [index]);
     return await LayerIndex.read(index);
   }
 

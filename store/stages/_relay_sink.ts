@@ -70,24 +70,32 @@ class Relay<Result> implements StreamConsumer<Result> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<Result> {
+    let seekPoints: SeekPointRecorder | undefined;
     try {
-      await this.#decompress(stream, signal);
+      seekPoints = await this.#decompress(stream, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       // The inner sink knows the entry at which the bytes end.
       return await this.#inner.close(error instanceof Error ? error : new Error(String(error)));
     }
-    return await this.#inner.close();
+    const closing = this.#inner.close();
+    // Meanwhile, the other thread extracts the last entries.
+    const { records } = this.#plan;
+    if (records !== undefined && seekPoints !== undefined) {
+      saveSeekPoints(records.path, seekPoints.points);
+    }
+    return await closing;
   }
 
   async reset(): Promise<void> {
     await this.#inner.restart();
   }
 
+  /** Decompresses and verifies the layer; returns its seek points if they are to be recorded. */
   async #decompress(
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<SeekPointRecorder | undefined> {
     const { descriptor: { mediaType, digest }, diffId, limits, records } = this.#plan;
     const seekPoints = records && new SeekPointRecorder();
     using decoder = new LayerDecoder({
@@ -107,8 +115,6 @@ class Relay<Result> implements StreamConsumer<Result> {
       }
     }
     await decoder.finish();
-    if (seekPoints !== undefined && records !== undefined) {
-      saveSeekPoints(records.path, seekPoints.points);
-    }
+    return seekPoints;
   }
 }
