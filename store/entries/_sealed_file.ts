@@ -1,4 +1,4 @@
-import { digestOf, isDigest } from "../../spec/digest.ts";
+import { Digester, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 
@@ -10,13 +10,16 @@ export const SEALED_AT = 88;
 /**
  * Writes the magic number of a file, and the digest of the sealed bytes.
  *
- * @param bytes The file, complete from {@linkcode SEALED_AT} on.
+ * @param head The start of the file, complete from {@linkcode SEALED_AT} on.
  * @param magic The first 16 bytes of files of this format.
+ * @param rest Further sealed bytes.
  */
-export function seal(bytes: Uint8Array, magic: string): void {
+export function seal(head: Uint8Array, magic: string, rest: readonly Uint8Array[] = []): void {
+  const digester = new Digester();
+  for (const bytes of [head.subarray(SEALED_AT), ...rest]) digester.update(bytes);
   const encoder = new TextEncoder();
-  encoder.encodeInto(magic, bytes);
-  encoder.encodeInto(digestOf(bytes.subarray(SEALED_AT)), bytes.subarray(SUM_AT));
+  encoder.encodeInto(magic, head);
+  encoder.encodeInto(digester.digest(), head.subarray(SUM_AT));
 }
 
 /** Whether all bytes after the magic number and the digest are sealed, and neither is damaged. */

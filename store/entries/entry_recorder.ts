@@ -32,16 +32,26 @@ export interface RecordedLayer {
   readonly archiveBytes: number;
 }
 
+/** Size of a block; most layers need one. */
+const BLOCK_BYTES = 262_144;
+
 /**
  * Records the entries of a layer while it is extracted. To keep the extraction fast, they are
- * written straight into one buffer, without objects for the garbage collector to track. The first
- * reader makes an index of them.
+ * written straight into blocks of bytes, without objects for the garbage collector to track. The
+ * first reader makes an index of them.
  */
 export class EntryRecorder {
-  #bytes = new Uint8Array(65_536);
+  /** The full blocks. The first one begins with the head. */
+  #full: Uint8Array[] = [];
+  /** The current block. */
+  #bytes = new Uint8Array(BLOCK_BYTES);
   #view = new DataView(this.#bytes.buffer);
+  /** Number of used bytes in the current block. */
   #length = HEAD_BYTES;
+  /** Number of bytes in the full blocks. */
+  #fullBytes = 0;
   #count = 0;
+  #isDropped = false;
 
   /** Records an entry. Call it for all entries of a layer, in their order. */
   add(header: TarHeader): void {
@@ -67,23 +77,28 @@ export class EntryRecorder {
    * once.
    *
    * @param archiveBytes Size of the archive up to its last entry.
-   * @returns The bytes; `undefined` if there are too many entries.
+   * @returns The bytes, in order; `undefined` if there are too many entries.
    */
-  finish(diffId: Digest, archiveBytes: number): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#length === 0) return undefined;
-    const bytes = this.#bytes.subarray(0, this.#length);
-    this.#view.setUint32(COUNT, this.#count, true);
-    this.#view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
-    this.#view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
-    ENCODER.encodeInto(diffId, bytes.subarray(DIFF_ID_AT, HEAD_BYTES));
-    seal(bytes, RECORDS_MAGIC);
-    return bytes;
+  finish(diffId: Digest, archiveBytes: number): readonly Uint8Array[] | undefined {
+    if (this.#isDropped) return undefined;
+    const [head = this.#bytes, ...rest] = this.#blocks();
+    const view = new DataView(head.buffer);
+    view.setUint32(COUNT, this.#count, true);
+    view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
+    view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
+    ENCODER.encodeInto(diffId, head.subarray(DIFF_ID_AT, HEAD_BYTES));
+    seal(head, RECORDS_MAGIC, rest);
+    return [head, ...rest];
+  }
+
+  #blocks(): readonly Uint8Array[] {
+    return [...this.#full, this.#bytes.subarray(0, this.#length)];
   }
 
   /** Appends a text and returns its number of bytes. */
   #addText(text: string): number {
-    if (text === "") return 0;
     const start = this.#length;
+    if (this.#addAscii(text)) return text.length;
     if (text.isWellFormed()) {
       this.#length += ENCODER.encodeInto(text, this.#bytes.subarray(start)).written;
     } else {
@@ -94,22 +109,37 @@ export class EntryRecorder {
     return this.#length - start;
   }
 
+  /** Appends a text of ASCII, for which a call of an encoder takes ten times as long. */
+  #addAscii(text: string): boolean {
+    const bytes = this.#bytes;
+    const start = this.#length;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return false;
+      bytes[start + i] = unit;
+    }
+    this.#length += text.length;
+    return true;
+  }
+
   /** Makes room for more bytes; returns whether there may be so many. */
   #reserve(bytes: number): boolean {
-    const needed = this.#length + bytes;
-    if (this.#length === 0 || needed > format.MAX_INDEX_BYTES) return false;
-    if (needed > this.#bytes.length) {
-      const doubled = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-      doubled.set(this.#bytes.subarray(0, this.#length));
-      this.#bytes = doubled;
-      this.#view = new DataView(doubled.buffer);
+    if (this.#isDropped) return false;
+    if (this.#fullBytes + this.#length + bytes > format.MAX_INDEX_BYTES) return false;
+    if (this.#length + bytes > this.#bytes.length) {
+      this.#full = [...this.#blocks()];
+      this.#fullBytes += this.#length;
+      this.#bytes = new Uint8Array(Math.max(bytes, BLOCK_BYTES));
+      this.#view = new DataView(this.#bytes.buffer);
+      this.#length = 0;
     }
     return true;
   }
 
   /** Frees the memory: there are too many entries. */
   #drop(): void {
-    this.#length = 0;
+    this.#isDropped = true;
+    this.#full = [];
     this.#bytes = new Uint8Array();
   }
 }

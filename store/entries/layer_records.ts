@@ -50,7 +50,7 @@ export class LayerRecords {
     const { path, diffId } = this.#plan;
     if (this.seekPoints !== undefined) saveSeekPoints(path, this.seekPoints.points);
     const entries = this.#entries.finish(diffId, archiveBytes);
-    if (entries !== undefined) replaceEntryFile(path, [entries]);
+    if (entries !== undefined) replaceEntryFile(path, entries);
   }
 }
 
