@@ -60,7 +60,7 @@ async function makeScene(image: Built, rules: readonly FaultRule[] = []) {
   };
 }
 
-/** Answers none of the requests for the config and the layers before all have arrived. */
+/** Answers none of the first requests before all of them have arrived. */
 function together(count: number): Fault {
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = 0;
@@ -127,8 +127,11 @@ Deno.test("pull() takes a large layer from one answer of a far registry that ign
   assertEquals(ranges.includes(null), false);
 });
 
+/** Keeps three operations in step until all of them know the layers. */
+const inStep = () => [on("manifest", together(3)), on("blob", together(3))];
+
 Deno.test("several pulls of an image at once request each layer once", async () => {
-  await using scene = await makeScene(IMAGE);
+  await using scene = await makeScene(IMAGE, inStep());
 
   await Promise.all([1, 2, 3].map(() => pull(scene.reference, scene.options)));
 
@@ -136,7 +139,7 @@ Deno.test("several pulls of an image at once request each layer once", async () 
 });
 
 Deno.test("unpacking an image several times at once requests each layer once", async () => {
-  await using scene = await makeScene(IMAGE);
+  await using scene = await makeScene(IMAGE, inStep());
 
   await Promise.all([1, 2, 3].map((number) => {
     return unpack(scene.reference, scene.directory.join(`files${number}`), scene.options);
