@@ -42,7 +42,7 @@ const BLOCK_BYTES = 262_144;
  */
 export class EntryRecorder {
   /** The full blocks. The first one begins with the head. */
-  #full: Uint8Array[] = [];
+  readonly #full: Uint8Array[] = [];
   /** The current block. */
   #bytes = new Uint8Array(BLOCK_BYTES);
   #view = new DataView(this.#bytes.buffer);
@@ -81,7 +81,8 @@ export class EntryRecorder {
    */
   finish(diffId: Digest, archiveBytes: number): readonly Uint8Array[] | undefined {
     if (this.#isDropped) return undefined;
-    const [head = this.#bytes, ...rest] = this.#blocks();
+    const last = this.#bytes.subarray(0, this.#length);
+    const [head = last, ...rest] = [...this.#full, last];
     const view = new DataView(head.buffer);
     view.setUint32(COUNT, this.#count, true);
     view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
@@ -89,10 +90,6 @@ export class EntryRecorder {
     ENCODER.encodeInto(diffId, head.subarray(DIFF_ID_AT, HEAD_BYTES));
     seal(head, RECORDS_MAGIC, rest);
     return [head, ...rest];
-  }
-
-  #blocks(): readonly Uint8Array[] {
-    return [...this.#full, this.#bytes.subarray(0, this.#length)];
   }
 
   /** Appends a text and returns its number of bytes. */
@@ -109,7 +106,7 @@ export class EntryRecorder {
     return this.#length - start;
   }
 
-  /** Appends a text of ASCII, for which a call of an encoder takes ten times as long. */
+  /** Appends ASCII text without a call of an encoder; returns `false` for other text. */
   #addAscii(text: string): boolean {
     const bytes = this.#bytes;
     const start = this.#length;
@@ -127,7 +124,7 @@ export class EntryRecorder {
     if (this.#isDropped) return false;
     if (this.#fullBytes + this.#length + bytes > format.MAX_INDEX_BYTES) return false;
     if (this.#length + bytes > this.#bytes.length) {
-      this.#full = [...this.#blocks()];
+      this.#full.push(this.#bytes.subarray(0, this.#length));
       this.#fullBytes += this.#length;
       this.#bytes = new Uint8Array(Math.max(bytes, BLOCK_BYTES));
       this.#view = new DataView(this.#bytes.buffer);
@@ -139,7 +136,7 @@ export class EntryRecorder {
   /** Frees the memory: there are too many entries. */
   #drop(): void {
     this.#isDropped = true;
-    this.#full = [];
+    this.#full.length = 0;
     this.#bytes = new Uint8Array();
   }
 }
