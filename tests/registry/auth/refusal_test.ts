@@ -140,7 +140,7 @@ Deno.test("RemoteClient keeps a credential that the registry denies access, for 
   assertEquals([error.isAuthenticated, warnings], [true, []]);
 });
 
-Deno.test("RemoteClient names the user from whom a registry may hide content", async () => {
+Deno.test("RemoteClient names the user that a registry may hide content from", async () => {
   const auth = tokenAuth({ users: USERS });
   await using scene = makeScene([on({}, auth.fault)]);
   await using open = makeScene();

@@ -184,7 +184,7 @@ Deno.test("record() assigns all names in one change, and keeps other entries", a
   assertEquals((await store.descriptors()).length, 3);
 });
 
-Deno.test("references() sees each change of index.json, whoever makes it", async () => {
+Deno.test("references() sees changes of index.json by other tools and stores", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const path = directory.join("index.json");
