@@ -1,7 +1,7 @@
 /** Minimum size of a blob to download over several connections. */
 export const MIN_RANGED_BYTES: number = 8 * 1024 * 1024;
 /** Length of the first range, which shows whether a far server supports ranges. */
-const PROBE_BYTES = 4 * 1024 * 1024;
+const PROBE_BYTES = 1024 * 1024;
 /** A server that is this far away is worth several connections from the start. */
 export const FAR_LATENCY_MS = 25;
 

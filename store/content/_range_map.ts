@@ -2,7 +2,7 @@ import { type ByteRange, mergeRanges, missingRanges } from "./_part_ranges.ts";
 import { Segment } from "./_segment.ts";
 
 /** Minimum length of a range. */
-const MIN_RANGE_BYTES = 2 * 1024 * 1024;
+const MIN_RANGE_BYTES = 1024 * 1024;
 
 /** Which bytes of a blob are present, which are being fetched, and which are missing. */
 export class RangeMap {
@@ -37,6 +37,11 @@ export class RangeMap {
   /** Number of bytes that no connection fetches. */
   get unassigned(): number {
     return this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  /** Start of the first gap; `Infinity` if there is none. */
+  get nextMissing(): number {
+    return this.#missing[0]?.start ?? Infinity;
   }
 
   /** Ranges that are present beyond the contiguous bytes at the start. */

@@ -14,6 +14,12 @@ const SCOUT_BYTES = 2 * 1024 * 1024;
 const MAX_RANGE_BYTES = 16 * 1024 * 1024;
 /** Length of ranges that are processed while the next ones arrive. */
 const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
+/**
+ * How far ahead of the processed bytes such a range starts, as a multiple of its length. All
+ * connections deliver at the same time, but the bytes are processed in order: with equal ranges,
+ * processing would wait until the first one is complete, and then fall behind.
+ */
+const AHEAD_FACTOR = 4;
 /** Minimum duration of such a range, in round trips. */
 const MIN_ROUND_TRIPS = 4;
 const CHUNK_BYTES = 256 * 1024;
@@ -198,7 +204,8 @@ class RangedDownload implements RangeJob {
       clock.start();
     });
     if (head.left > 0 && !head.signal.aborted) throw new RangeRefused();
-    await Promise.all(this.#running);
+    // Otherwise the pump reads on while they run.
+    if (this.#membership === undefined) await Promise.all(this.#running);
   }
 
   /** Continues with the open connection only, because the server sends the whole blob over it. */
@@ -284,16 +291,16 @@ class RangedDownload implements RangeJob {
   }
 
   /**
-   * Maximum length of a range: short if the bytes of a far server are processed as they arrive.
-   * From a near one they arrive so fast that additional requests cost more than they gain.
+   * Maximum length of a range. If the bytes of a far server are processed as they arrive, the first
+   * ranges are short and later ones longer. A near server sends so fast that additional requests
+   * cost more than they gain.
    */
   get #maxRangeBytes(): number {
     if (!this.#options.isFollowed || this.#latencyMs < FAR_LATENCY_MS) return MAX_RANGE_BYTES;
     const roundTripBytes = this.#latencyMs * (this.#pool.usualRate ?? 0);
-    return Math.min(
-      MAX_RANGE_BYTES,
-      Math.max(STEADY_RANGE_BYTES, MIN_ROUND_TRIPS * roundTripBytes),
-    );
+    const steady = Math.max(STEADY_RANGE_BYTES, MIN_ROUND_TRIPS * roundTripBytes);
+    const ahead = this.#map.nextMissing - this.#writer.size;
+    return Math.min(MAX_RANGE_BYTES, steady, Math.max(ahead / AHEAD_FACTOR, roundTripBytes));
   }
 
   #slowest(): ReturnType<RangeMap["slowest"]> {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertRejects, fail } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertRejects, fail } from "@std/assert";
 import { exists } from "@std/fs";
 import type { BlobFollower } from "../../../store/mod.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
@@ -67,6 +67,56 @@ Deno.test("ingest() fetches short ranges if the bytes are processed as they arri
   assertLess(Math.max(...followed), 6);
 });
 
+Deno.test("ingest() fetches shorter ranges where the bytes are needed sooner", async () => {
+  await using scene = await openStore();
+  using _clock = stoppedClock();
+  const almostAll = Promise.withResolvers<void>();
+  const source = rangedSource({
+    onChunk: () => {
+      if (source.sent > 20 * MIB) almostAll.resolve();
+    },
+  });
+  const follower: BlobFollower = {
+    write: () => almostAll.promise,
+    close: () => Promise.resolve(),
+    restart: () => Promise.resolve(),
+  };
+
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100, follower });
+
+  const lengths = source.requests.map(({ length = 0 }) => length);
+  assertEquals(lengths.slice(0, 4), [MIB, MIB, MIB, MIB]);
+  assertGreater(Math.max(...lengths), 2 * MIB);
+});
+
+Deno.test("ingest() passes on the bytes in order while later ranges arrive", async () => {
+  await using scene = await openStore();
+  const early = Promise.withResolvers<void>();
+  let taken = 0;
+  const follower: BlobFollower = {
+    write: (chunk) => {
+      taken += chunk.length;
+      if (taken >= 6 * MIB) early.resolve();
+    },
+    close: () => Promise.resolve(),
+    restart: () => Promise.resolve(),
+  };
+  const source = rangedSource();
+  // The last half of the blob stalls until the first quarter has been passed on.
+  const open: typeof source.open = async (options) => {
+    const stream = await source.open(options);
+    return (options.offset ?? 0) >= 12 * MIB
+      ? ReadableStream.from(broken(stream, () => early.promise))
+      : stream;
+  };
+
+  await scene.store.ingest(DESCRIPTOR, open, { connections: 12, latencyMs: 100, follower });
+
+  assertEquals(await scene.content(), BYTES);
+  // No other connection had to take over a stalled range.
+  assertEquals(source.sent, BYTES.length);
+});
+
 Deno.test("ingest() sends one request to a server without ranges", async () => {
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: () => true });
@@ -123,7 +173,7 @@ for (const connections of [1, 4]) {
     await using scene = await openStore();
     const other = randomBlob(1);
     await scene.store.ingest(other.descriptor, rangedSource(other).open);
-    const [start, end] = [20 * MIB, 22 * MIB];
+    const [start, end] = [20 * MIB, 21 * MIB];
     await Deno.writeFile(scene.part, BYTES.slice().fill(0, start, end));
     const lines = [[0, start], [end, BYTES.length - end]].map((line) => {
       return line.map((value) => String(value).padStart(16, "0")).join(" ") + "\n";
