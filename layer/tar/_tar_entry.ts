@@ -76,7 +76,7 @@ export function readEntry(
   const type = flag === "\0" && path.endsWith("/") ? "directory" : TYPES[flag];
   if (type === undefined) return fields.fail(`its type ${JSON.stringify(flag)} is unknown`);
   const linkname = longLink || paxText(pax, "linkpath") ||
-    decodeName(textField(block, at + 157, at + 257));
+    shortText(block, at + 157, at + 257);
   const size = fields.number("size", 124, 136);
   if (size < 0) fields.fail("its size is negative");
   if (sparse !== undefined && (type !== "file" || (flag === "S" && dialect !== "gnu"))) {
@@ -173,7 +173,7 @@ function paxText(pax: PaxRecords | undefined, key: string): string {
   return value === undefined ? "" : decodeName(value);
 }
 
-/** Decodes an owner's name, which is short and nearly always ASCII, without a decoder. */
+/** Decodes a text that is usually short and ASCII, or empty, without a decoder. */
 function shortText(block: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let index = start; index < end; index++) {
@@ -207,21 +207,26 @@ function checkNames(
   path: string,
   linkname: string,
   offset: number,
-  limits: AllTarLimits,
+  { maxPathBytes, maxNameBytes }: AllTarLimits,
 ): void {
-  const { maxPathBytes, maxNameBytes } = limits;
-  const subject = `the tar entry at byte ${offset}`;
   for (const name of [path, linkname]) {
-    const size = byteLength(name, maxPathBytes);
-    if (size <= maxPathBytes) continue;
-    throw new LimitError("bytes in a path", maxPathBytes, size, subject, "maxPathBytes");
+    checkLength(name, "bytes in a path", maxPathBytes, "maxPathBytes", offset);
   }
   if (byteLength(path, maxNameBytes) <= maxNameBytes) return;
   for (const name of path.split("/")) {
-    const size = byteLength(name, maxNameBytes);
-    if (size <= maxNameBytes) continue;
-    throw new LimitError("bytes in a name", maxNameBytes, size, subject, "maxNameBytes");
+    checkLength(name, "bytes in a name", maxNameBytes, "maxNameBytes", offset);
   }
+}
+
+function checkLength(
+  name: string,
+  what: string,
+  max: number,
+  option: "maxPathBytes" | "maxNameBytes",
+  offset: number,
+): void {
+  const size = byteLength(name, max);
+  if (size > max) throw new LimitError(what, max, size, `the tar entry at byte ${offset}`, option);
 }
 
 /** Returns the size of a name; for a short name, an upper bound, which is cheaper. */

@@ -100,6 +100,7 @@ function isBlank(byte: number): boolean {
 
 /** Returns the bytes of a text field up to its first NUL. */
 export function textField(block: Uint8Array, start: number, end: number): Uint8Array {
-  const zero = block.subarray(start, end).indexOf(0);
-  return block.subarray(start, zero < 0 ? end : start + zero);
+  let to = start;
+  while (to < end && block[to] !== 0) to++;
+  return block.subarray(start, to);
 }

@@ -55,6 +55,7 @@ export class EntryRecorder {
 
   /** Records an entry. Call it for all entries of a layer, in their order. */
   add(header: TarHeader): void {
+    if (this.#isDropped) return;
     const { type, path } = header;
     const linkname = type === "symlink" || type === "hardlink" ? header.linkname : "";
     const extra = format.encodeExtra(header) ?? "";
@@ -121,7 +122,6 @@ export class EntryRecorder {
 
   /** Makes room for more bytes; returns whether there may be so many. */
   #reserve(bytes: number): boolean {
-    if (this.#isDropped) return false;
     if (this.#fullBytes + this.#length + bytes > format.MAX_INDEX_BYTES) return false;
     if (this.#length + bytes > this.#bytes.length) {
       this.#full.push(this.#bytes.subarray(0, this.#length));
