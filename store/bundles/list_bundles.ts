@@ -2,7 +2,7 @@ import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
 import type { StoreFileError } from "../errors.ts";
-import { describeSystemError } from "../host/system_error.ts";
+import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { findBundleState } from "./_bundle_containers.ts";
 import { findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
@@ -28,7 +28,7 @@ export interface StoredBundle {
   readonly image: Digest;
   /** Method by which the root file system was made. */
   readonly kind: BundleKind;
-  /** Whether the bundle is to end with the process that made it. */
+  /** Whether the bundle is removed when the process that made it ends. */
   readonly isTemporary: boolean;
   /** State of the bundle. */
   readonly condition: BundleCondition;
@@ -98,9 +98,7 @@ async function conditionOf(
     const { kind, ...rest } = state;
     return { condition: kind === "owned" ? "used" : kind, ...rest };
   } catch (error) {
-    const isRefusal = error instanceof Deno.errors.PermissionDenied ||
-      error instanceof Deno.errors.NotCapable;
-    if (!isRefusal) throw error;
+    if (!isRefusedWrite(error)) throw error;
     return { condition: "unknown", reason: describeSystemError(error) };
   }
 }

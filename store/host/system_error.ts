@@ -1,7 +1,7 @@
 import { describeError, errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 
-/** Causes in words, by the code of the operating system. */
+/** Causes in words, by the error code of the operating system. */
 const CAUSES: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EADDRINUSE: "the address is in use",
@@ -22,15 +22,15 @@ const CAUSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Describes an error of the operating system inside another message. Deno's own text repeats the
- * path and the system call.
+ * Describes the cause of a system error, for use in another message. Deno's own text would repeat
+ * the path and the system call.
  */
 export function describeSystemError(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return missingPermission(error).problem;
   return CAUSES[errorCode(error) ?? ""] ?? describeError(error);
 }
 
-/** What the calls in errors of Deno do to a path. */
+/** Verbs for the calls that Deno's error messages name. */
 const CALLS: ReadonlyMap<string, string> = new Map(
   Object.entries({
     create: ["link", "mkdir", "mkdirat", "mknod", "symlink", "symlinkat"],
@@ -43,8 +43,8 @@ const CALLS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Describes an error of the operating system as a complete message: the failed action, the path and
- * the cause. Only the text of the error has the call and the path.
+ * Describes a system error as a complete message: the failed action, the path and the cause. Only
+ * the error's text has the call and the path.
  *
  * @returns `undefined` if the text does not name them.
  */
@@ -60,16 +60,16 @@ export function describeFailedCall(error: Error): string | undefined {
   return `cannot ${verb} ${path === "" ? "the target directory" : `"${path}"`}: ${cause}`;
 }
 
-/** A permission of Deno that is missing. */
+/** A missing Deno permission. */
 export interface MissingPermission {
   /** What is not permitted, in words. */
   readonly problem: string;
-  /** Flag that grants it; with its value if nothing else will be needed, as for a host. */
+  /** Flag that grants it, with a value if no other value will be needed, as for a host. */
   readonly flag: string | undefined;
 }
 
 /**
- * Finds out which permission of Deno is missing. Its errors have no fields, so this reads their
+ * Finds out which Deno permission is missing. The error has no fields for it, so this parses its
  * text.
  */
 export function missingPermission({ message }: Deno.errors.NotCapable): MissingPermission {
@@ -77,7 +77,7 @@ export function missingPermission({ message }: Deno.errors.NotCapable): MissingP
     /^(.*?), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
   if (kind === undefined) return { problem, flag: undefined };
   const [, value] = /access to "([^"]+)"$/.exec(problem) ?? [];
-  // A path is one of many in a directory, so the flag has no value.
+  // A command needs more than a single path, so the flag has no value.
   const isWhole = value === undefined || ["all", "ffi", "read", "write"].includes(kind);
   return { problem, flag: isWhole ? `--allow-${kind}` : `--allow-${kind}=${value}` };
 }
@@ -108,9 +108,10 @@ function outputAdvice(cause: Error): string {
     : "Choose another place";
 }
 
-/** Whether an error says that a file, or a directory of its path, does not exist. */
+/** Whether an error of Deno or Node means that a file, or a directory in its path, is missing. */
 export function isAbsent(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
+    errorCode(error) === "ENOENT";
 }
 
 /** Returns whether an error means that this process cannot create anything at a path. */

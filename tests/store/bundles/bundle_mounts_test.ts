@@ -1,4 +1,4 @@
-/** Mounts of the user are the user's; mounts of a bundle go with it, also after a reboot. */
+/** Mounts of the user stay. Mounts of a bundle are removed with it, even after a reboot. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
@@ -12,6 +12,7 @@ import {
   UncompressedBundler,
 } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
+import { run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
@@ -27,7 +28,7 @@ async function makeBundle(test: TestStore, path: string, image?: Image) {
 }
 
 for (const Bundler of BUNDLERS) {
-  mountTest(`${Bundler.name} keeps a mount of the user at the directory itself`, async () => {
+  mountTest(`${Bundler.name} keeps the user's mount at the directory itself`, async () => {
     await using test = await makeStore();
     const image = await storeBuilt(test.store, { layers: [BASE] });
     const path = test.directory.join("mine");
@@ -35,7 +36,7 @@ for (const Bundler of BUNDLERS) {
     mountTmpfs(path);
     const bundler = new Bundler(test.store);
     await bundler.bundleIn(path, image);
-    // Simulates a killed bundler: the next one removes its files and nothing else.
+    // Simulates a killed bundler. The next one removes its files and nothing else.
     await changeRecord(test.path, path, { phase: "making" });
 
     await bundler.bundleIn(path, image);
@@ -48,7 +49,7 @@ for (const Bundler of BUNDLERS) {
 }
 
 mountTest(
-  "removeBundle() refuses a bundle with a mount of the user, and names the mount",
+  "removeBundle() rejects a bundle with a mount of the user, and names the mount",
   async () => {
     await using test = await makeStore();
     const path = test.directory.join("box");
@@ -69,7 +70,7 @@ mountTest(
   },
 );
 
-mountTest("removeBundle() refuses a mount of the user over that of the bundle", async () => {
+mountTest("removeBundle() rejects a bundle whose mount is covered by the user's", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await makeBundle(test, path);
@@ -107,7 +108,7 @@ mountTest("removeBundle() removes a bundle whose mounts a reboot has ended", asy
   assertEquals(await test.list("bundles"), []);
 });
 
-mountTest("removeBundle() leaves a later mount in place of a bundle's own", async () => {
+mountTest("removeBundle() keeps a later mount in place of the bundle's own", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await makeBundle(test, path);
@@ -119,7 +120,7 @@ mountTest("removeBundle() leaves a later mount in place of a bundle's own", asyn
   assertEquals(readMounts().filter(({ source }) => source === "mine").length, 1);
 });
 
-mountTest("removeBundle() knows a bundle by its mount when its mark is gone", async () => {
+mountTest("removeBundle() recognizes a bundle by its mount if its mark is missing", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await makeBundle(test, path);
@@ -147,4 +148,16 @@ mountTest("a bundle's scratch memory is unmounted with it", async () => {
   assertEquals((await removeDeadBundles(test.path)).removed, [bundle.path]);
 
   assertEquals([test.mounts(), await test.list("bundles")], [[], []]);
+});
+
+mountTest("listBundles() lists the bundles of a read-only store", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+  await new UncompressedBundler(test.store).bundle(image, "box");
+  await run("mount", ["--bind", test.path, test.path]);
+  await run("mount", ["-o", "remount,bind,ro", test.path]);
+
+  const [bundle] = await listBundles(test.path);
+
+  assertEquals([bundle?.condition, bundle?.reason], ["unknown", "the file system is read-only"]);
 });
