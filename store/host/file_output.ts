@@ -10,9 +10,9 @@ import { TemporaryFile } from "./temporary_file.ts";
 export interface FileOutput extends AsyncDisposable {
   /** Writes all of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Goes back to an earlier position; absent where written bytes cannot be taken back. */
+  /** Discards the bytes after a position; absent if that is impossible, as for a pipe. */
   readonly rewind?: ((position: number) => Promise<void>) | undefined;
-  /** Makes the written bytes the file, whole and durable. Without it nothing is left behind. */
+  /** Puts the complete file in place, durably. Without this call, nothing is left behind. */
   commit(): Promise<void>;
 }
 
@@ -25,10 +25,10 @@ export interface FileOutputOptions {
 }
 
 /**
- * Opens the file that a path names, through links. A regular file is written to a temporary file in
- * the same directory, which then takes its place and mode, so that no partial file is ever visible.
- * Everything else, such as a pipe, is written directly. Removes temporary files of killed
- * processes.
+ * Opens an output file; follows symlinks. A regular or missing file is replaced: the bytes go to a
+ * temporary file in the same directory, which then takes the name and mode, so that no partial file
+ * is ever visible. Anything else, such as a pipe, is written directly. Removes temporary files left
+ * behind by killed processes.
  *
  * @throws {OciError} If it cannot be opened.
  */
@@ -50,7 +50,7 @@ export async function openFileOutput(
   }
 }
 
-/** Adds the path to the failures of an output, such as a full disk. */
+/** Wraps an output so that its errors, such as a full disk, name the path. */
 function namingFailures(path: string, output: FileOutput): FileOutput {
   const { rewind } = output;
   return {
@@ -61,7 +61,7 @@ function namingFailures(path: string, output: FileOutput): FileOutput {
   };
 }
 
-/** Runs a task that writes to a path, and adds the path to its failure. */
+/** Runs a task that writes to a path. Errors name the path. */
 export async function nameFailure<T>(path: string, task: () => T | Promise<T>): Promise<T> {
   try {
     return await task();
@@ -91,7 +91,7 @@ async function openAsIs(path: string, signal: AbortSignal | undefined): Promise<
   };
 }
 
-/** Opens a path for writing, which for a named pipe waits for a reader. */
+/** Opens a path for writing. For a named pipe, waits for a reader. */
 async function openPipe(path: string, signal: AbortSignal | undefined): Promise<Deno.FsFile> {
   const opening = Deno.open(path, { write: true });
   try {
@@ -108,7 +108,12 @@ async function openBeside(
   mode: number | undefined,
 ): Promise<FileOutput> {
   const directory = dirname(target);
-  const temporary = await TemporaryFile.create({ directory, prefix });
+  // A private file must not be readable by others while it is written either.
+  const temporary = await TemporaryFile.create({
+    directory,
+    prefix,
+    mode: mode === undefined ? undefined : mode & 0o777 | 0o600,
+  });
   await temporary.removeDead();
   const { file } = temporary;
   return {

@@ -4,7 +4,7 @@ import { openFileOutput } from "../../../store/host/file_output.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { run } from "../../_support/process.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
 
 const OPTIONS = { prefix: ".oci-" };
@@ -16,7 +16,7 @@ async function write(path: string, bytes: Uint8Array): Promise<void> {
 }
 
 mountTest(
-  "openFileOutput() names the file for which the disk is full, and leaves nothing",
+  "openFileOutput() names the file if the disk is full, and leaves nothing behind",
   async () => {
     await using dir = await makeTempDir();
     await run("mount", ["-t", "tmpfs", "-o", "size=64k", "none", dir.path]);
@@ -41,7 +41,7 @@ mountTest(
   },
 );
 
-mountTest("openFileOutput() names a file without a free inode", async () => {
+mountTest("openFileOutput() names the file if no inode is free", async () => {
   await using dir = await makeTempDir();
   await run("mount", ["-t", "tmpfs", "-o", "nr_inodes=1", "none", dir.path]);
   try {
@@ -65,7 +65,7 @@ linuxTest("openFileOutput() names a full device", async () => {
   );
 });
 
-Deno.test("openFileOutput() shows a file when it is complete, and nothing else", async () => {
+Deno.test("openFileOutput() makes a file visible only when it is complete", async () => {
   await using temp = await makeTempDir();
   const [kept, dropped] = [temp.join("kept"), temp.join("dropped")];
   await Deno.writeTextFile(kept, "what was there before");
@@ -107,12 +107,12 @@ posixTest("openFileOutput() stops waiting for the reader of a pipe", async () =>
   );
 
   assertEquals(await opened, reason);
-  // The system call is still waiting: a reader ends it, and sees that the late file is closed.
+  // The system call is still waiting. A reader ends it, and finds that the late file is closed.
   using reader = await Deno.open(pipe, { read: true });
   assertEquals(await reader.read(new Uint8Array(1)), null);
 });
 
-posixTest("openFileOutput() follows links, also to a missing file", async () => {
+posixTest("openFileOutput() follows symlinks, even to a missing file", async () => {
   await using temp = await makeTempDir();
   await Deno.mkdir(temp.join("d"));
   await Deno.writeTextFile(temp.join("d/old"), "old");
@@ -143,6 +143,17 @@ posixTest(
     assertEquals(((await Deno.stat(fresh)).mode ?? 0) & 0o7777, 0o666 & ~Deno.umask());
   },
 );
+
+posixTest("openFileOutput() keeps a private file private while it is written", async () => {
+  await using temp = await makeTempDir();
+  await Deno.writeTextFile(temp.join("secret"), "", { mode: 0o600 });
+
+  await using _output = await openFileOutput(temp.join("secret"), OPTIONS);
+
+  for (const name of await namesIn(temp.path)) {
+    assertEquals(((await Deno.stat(temp.join(name))).mode ?? 0) & 0o777, 0o600, name);
+  }
+});
 
 posixTest.each([
   { name: "a/b/file", message: "its directory does not exist. Create the directory first" },
