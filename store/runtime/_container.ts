@@ -9,7 +9,7 @@ import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./
 export interface ContainerOptions {
   /** Directory of the bundle. */
   readonly bundle: string;
-  /** Directory for the state of the runtime; by default, a new temporary one. */
+  /** Directory for the runtime's state; by default, a new temporary one. */
   readonly stateDirectory?: string | undefined;
   /** Name of the container. */
   readonly id: string;
@@ -19,16 +19,16 @@ export interface ContainerOptions {
   readonly stderr: "inherit" | "piped";
 }
 
-/** Time that a runtime may take to exit after its container was killed. */
+/** Time that a runtime may take to exit after its container is killed. */
 const KILL_GRACE_MS = 5000;
 /** Interval between attempts to kill a container that does not exist yet. */
 const KILL_PAUSE_MS = 50;
-/** Maximum time until a container executes its program. Some handlers of crun never execute one. */
+/** Maximum time until a container executes its program. Some of crun's handlers never execute one. */
 const START_MS = 10_000;
 
 /**
- * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
- * is never in the bundle, where an image may have put a state that names programs to run.
+ * Creates a directory for a runtime's state, since an ordinary user may have none under `/run`. It is
+ * never in the bundle, where an image could plant a state that names programs to run.
  */
 function makeStateDir(directory: string | undefined): string {
   if (directory === undefined) return Deno.makeTempDirSync({ prefix: "oci-run-" });
@@ -72,7 +72,7 @@ export class Container implements AsyncDisposable {
     this.logPath = `${state}/log`;
     const note = { state, runtime: runtime.slice(runtime.lastIndexOf("/") + 1), id };
     writeContainerNote(note);
-    // crun reads a prefix with a colon as the kind of the log, unless the kind is given.
+    // crun takes everything before a colon as the kind of the log, unless the kind is given.
     const kind = runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
     const args = [
       ...["--root", runtimeRoot(state), "--log", `${kind}${this.logPath}`, "--log-format", "json"],
@@ -84,26 +84,32 @@ export class Container implements AsyncDisposable {
       stdin: "inherit",
       stdout,
       stderr,
-      // Outside the terminal's process group, so that Ctrl-C arrives only once, forwarded.
+      // Leave the terminal's foreground process group, so that Ctrl-C arrives once, forwarded.
       detached: setsid === undefined,
     }).spawn();
-    writeContainerNote({ ...note, pid: this.process.pid });
+    try {
+      writeContainerNote({ ...note, pid: this.process.pid });
+    } catch {
+      // The disk is full. Without its PID, the runtime is looked up among all processes.
+    }
   }
 
   /** Starts a runtime that creates and runs a container. */
   static async start(runtime: string, options: ContainerOptions): Promise<Container> {
     const state = makeStateDir(options.stateDirectory);
-    const lock = await lockContainer(state);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => Deno.remove(state, { recursive: true }));
+    const lock = stack.use(await lockContainer(state));
     try {
-      return new Container(runtime, { state, lock }, options);
+      const container = new Container(runtime, { state, lock }, options);
+      stack.move();
+      return container;
     } catch (error) {
-      lock.close();
-      await Deno.remove(state, { recursive: true });
       throw notExecuted(runtime, error);
     }
   }
 
-  /** Checks that the runtime was executed, since `setsid` only has exit codes to tell. */
+  /** Checks that the runtime was executed: `setsid` reports a failure only by an exit code. */
   async checkRuntimeExecuted(code: number): Promise<void> {
     const isUnclear = this.#setsid !== undefined && (code === 126 || code === 127);
     if (!isUnclear || lstatIfAny(this.logPath) !== undefined) return;
@@ -123,7 +129,7 @@ export class Container implements AsyncDisposable {
     const { status, pid } = await this.#readState();
     if (status === undefined || status === "creating" || status === "created") return false;
     if (typeof pid !== "number" || performance.now() - this.#begun > START_MS) return true;
-    // A runtime reports "running" some time before the first process executes the program.
+    // A runtime reports "running" shortly before the first process executes the program.
     const { hasOnlyForked } = await import("../../layer/linux/process_table.ts");
     return !hasOnlyForked(pid);
   }
@@ -135,14 +141,15 @@ export class Container implements AsyncDisposable {
       const state: unknown = JSON.parse(text ?? "{}");
       return isObject(state) ? state : {};
     } catch {
-      // Not a runtime that follows the specification.
+      // The runtime does not follow the specification.
       return {};
     }
   }
 
   /** Sends a signal to the program of the container. */
   async send(name: Deno.Signal): Promise<void> {
-    // crun dies of signals until it forwards them, which begins after the program has.
+    // Through the runtime's command, because signals kill crun until it begins to forward them,
+    // which is after the program has begun.
     const output = await this.#ask("kill", this.#id, name.slice("SIG".length));
     if (output === undefined) this.signalRuntime(name);
   }
@@ -156,15 +163,15 @@ export class Container implements AsyncDisposable {
     }
   }
 
-  /** Kills the container, and the runtime if that does not end it. */
+  /** Kills the container, and then the runtime if it does not exit. */
   async kill(): Promise<void> {
     this.#killed ??= this.#kill();
     await this.#killed;
   }
 
   async #kill(): Promise<void> {
-    // A runtime that is killed while it makes the container leaves control groups behind that are
-    // not in its state yet.
+    // Do not kill the runtime while it creates the container: it would leave cgroups behind that
+    // its state does not list yet.
     for (let waited = 0; waited < KILL_GRACE_MS; waited += KILL_PAUSE_MS) {
       const isKilled = await this.#ask("kill", this.#id, "KILL") !== undefined;
       if (await this.#endsWithin(isKilled ? KILL_GRACE_MS : KILL_PAUSE_MS)) return;
@@ -182,18 +189,18 @@ export class Container implements AsyncDisposable {
     return isEnded;
   }
 
-  /** Calls the runtime for the container; returns its output, or `undefined` if it failed. */
+  /** Calls the runtime. Returns its output, or `undefined` if it fails. */
   async #ask(...args: readonly string[]): Promise<string | undefined> {
     try {
       const { success, stdout } = await this.#call(...args);
       return success ? new TextDecoder().decode(stdout) : undefined;
     } catch {
-      // No process can be started, or the runtime is gone.
+      // No process can be started, or the runtime no longer exists.
       return undefined;
     }
   }
 
-  /** Calls the runtime for the container. Its log keeps only messages about the run. */
+  /** Calls the runtime without a log, which has only messages about the run. */
   async #call(...args: readonly string[]): Promise<Deno.CommandOutput> {
     return await new Deno.Command(this.#runtime, {
       args: ["--root", runtimeRoot(this.#state), ...args],
@@ -204,15 +211,15 @@ export class Container implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _lock = this.#lock;
     await this.#killed;
-    // A killed runtime leaves its container behind. A runtime that exited has emptied its
+    // A killed runtime leaves its container behind. One that exited by itself has emptied its state
     // directory, and calling it again would take longer than everything above.
     const isOver = this.#killed === undefined && isEmptyDirectory(runtimeRoot(this.#state));
     if (this.#isRuntimeExecuted && !isOver) {
       await this.#call("delete", "--force", this.#id);
     }
     await Deno.remove(this.#state, { recursive: true });
-    this.#lock.close();
   }
 }
 

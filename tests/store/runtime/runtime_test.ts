@@ -19,7 +19,18 @@ async function fakeRuntime(dir: TempDir, script: string, kill = KILL): Promise<s
 /** Sends the last of the arguments to the process. */
 const KILL = 'kill -s "$5" "$(cat "${0%/*}/pid")"';
 
-posixTest("runBundle() returns what the container wrote, if that is piped", async () => {
+/** Makes the second rename fail as on a full disk. */
+function failSecondRename(): Disposable & { count(): number } {
+  const { renameSync } = Deno;
+  let count = 0;
+  Deno.renameSync = (from, to) => {
+    if (++count === 2) throw Object.assign(new Error("No space left"), { code: "ENOSPC" });
+    renameSync(from, to);
+  };
+  return { count: () => count, [Symbol.dispose]: () => void (Deno.renameSync = renameSync) };
+}
+
+posixTest("runBundle() returns piped output of the container", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "echo out; echo err >&2");
 
@@ -44,7 +55,7 @@ posixTest("runBundle() writes standard error to a stream, and leaves it open", a
   assertEquals([stderr.length, await text], [0, "err\nerr\n"]);
 });
 
-posixTest("runBundle() returns more output than a pipe holds", async () => {
+posixTest("runBundle() returns more output than fits into a pipe", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "head -c 1000000 /dev/zero");
 
@@ -94,6 +105,16 @@ posixTest("runBundle() names a runtime that cannot be executed", async () => {
   assertEquals([error.code, error.runtime], ["runtime-failed", path]);
 });
 
+posixTest("runBundle() runs a container although the disk is full once it has begun", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "echo out");
+  using renames = failSecondRename();
+
+  const { code, stdout } = await runBundle(dir.path, { runtime, stdout: "piped" });
+
+  assertEquals([code, new TextDecoder().decode(stdout), renames.count()], [0, "out\n", 2]);
+});
+
 posixTest("runBundle() returns exit codes 126 and 127 of a container", async () => {
   await using dir = await makeTempDir();
 
@@ -130,19 +151,22 @@ linuxTest("runBundle() forwards a signal to the program, not to its runtime", as
   assertEquals(code, 9);
 });
 
-linuxTest("runBundle() keeps a signal that ends nothing until the program begins", async () => {
-  await using dir = await makeTempDir();
-  const program = 'trap "exit 9" USR1; echo $$ > "$0"; while :; do sleep 0.05; done';
-  const runtime = await fakeRuntime(dir, `sh -c '${program}' "\${0%/*}/pid" & wait $!`);
+linuxTest(
+  "runBundle() holds back a signal that ends nothing until the program begins",
+  async () => {
+    await using dir = await makeTempDir();
+    const program = 'trap "exit 9" USR1; echo $$ > "$0"; while :; do sleep 0.05; done';
+    const runtime = await fakeRuntime(dir, `sh -c '${program}' "\${0%/*}/pid" & wait $!`);
 
-  const { code } = await runBundle(dir.path, {
-    runtime,
-    forwardSignals: true,
-    onStart: () => Deno.kill(Deno.pid, "SIGUSR1"),
-  });
+    const { code } = await runBundle(dir.path, {
+      runtime,
+      forwardSignals: true,
+      onStart: () => Deno.kill(Deno.pid, "SIGUSR1"),
+    });
 
-  assertEquals(code, 9);
-});
+    assertEquals(code, 9);
+  },
+);
 
 posixTest("runBundle() returns the exit code of a program that ends before a signal", async () => {
   await using dir = await makeTempDir();
