@@ -1,3 +1,7 @@
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
+import { childPath } from "../../layer/trees/clean_path.ts";
+import type { FileTree, TreeName } from "../../layer/trees/file_tree.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
 import { digestPath } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
@@ -41,12 +45,12 @@ export interface LayerPruning {
   readonly items: readonly { readonly path: string; readonly bytes: number }[];
 }
 
-/** Name of the directory of a layer or of its record. */
+/** Name of a layer's directory or record. */
 const NAME = /^([a-z2-7]{8})(\.json)?$/;
 
 /**
- * Removes extracted and uncompressed layers that neither an image nor a bundle needs, and leftovers
- * of killed processes. Waits for processes that are looking up layers. Removed layers are extracted
+ * Removes extracted and uncompressed layers that no image and no bundle needs, and leftovers of
+ * killed processes. Waits for processes that are looking up layers. Removed layers are extracted
  * again when they are needed.
  *
  * @param store The store.
@@ -84,11 +88,12 @@ export async function pruneLayers(
   // Paths in the mount table contain no symlinks.
   const real = await Deno.realPath(root);
   const candidates = [...unusedChains(root, kept), ...unusedTarballs(root, kept)];
+  using _native = candidates.length > 0 ? keepNativeBackend() : undefined;
   for (const path of candidates) {
     signal?.throwIfAborted();
-    const { mtime } = await Deno.lstat(path);
+    const { mtime, isDirectory, size } = await Deno.lstat(path);
     if (Date.now() - (mtime?.getTime() ?? 0) < olderThanMs) continue;
-    items.push({ path, bytes: await sizeOf(path) });
+    items.push({ path, bytes: isDirectory ? sizeOfTree(path) : size });
     if (dryRun) continue;
     // Drafts left behind by a killed process may still be mounted.
     const realPath = `${real}${path.slice(root.length)}`;
@@ -98,7 +103,7 @@ export async function pruneLayers(
   return { removed: items.map(({ path }) => path), bytes, items };
 }
 
-/** Returns unneeded extracted layers, each before its record, and drafts, which are all stale. */
+/** Returns unneeded extracted layers, each before its record, and drafts, all of which are stale. */
 function unusedChains(root: string, kept: ReadonlySet<Digest>): readonly string[] {
   const used = new Set<string>();
   for (const { layers } of BundleRecords.open(root).list()) {
@@ -138,23 +143,27 @@ function unusedTarballs(root: string, kept: ReadonlySet<Digest>): readonly strin
   return unused;
 }
 
-/**
- * Returns the names in a directory; none if its mode denies access, so that its content is not
- * counted.
- */
-function listIfAllowed(directory: string): readonly string[] {
+/** Returns the size of an extracted layer, whose paths may be too long for Deno or not UTF-8. */
+function sizeOfTree(path: string): number {
+  using tree = openFileTree(path);
+  return sizeOfFiles(tree, "");
+}
+
+/** Returns the total size of the files in a directory, as far as its modes allow access. */
+function sizeOfFiles(tree: FileTree, directory: string): number {
+  let sum = 0;
+  for (const { name, isDirectory } of entriesIfAllowed(tree, directory)) {
+    const path = childPath(directory, name);
+    sum += isDirectory ? sizeOfFiles(tree, path) : tree.status(path)?.size ?? 0;
+  }
+  return sum;
+}
+
+function entriesIfAllowed(tree: FileTree, directory: string): Iterable<TreeName> {
   try {
-    return namesIn(directory);
+    return tree.entries(directory);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return [];
     throw error;
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const { isDirectory, size } = await Deno.lstat(path);
-  if (!isDirectory) return size;
-  let sum = 0;
-  for (const name of listIfAllowed(path)) sum += await sizeOf(`${path}/${name}`);
-  return sum;
 }

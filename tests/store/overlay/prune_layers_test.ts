@@ -9,7 +9,7 @@ import {
 } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
-import { file, tar } from "../../_support/tar.ts";
+import { dir, file, tar } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
@@ -46,6 +46,23 @@ overlayTest("pruneLayers() keeps the layers of bundles, wherever they are", asyn
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/top`), "top");
   await removeBundle(test.path, path);
   assertEquals((await pruneLayers(test.store, [])).removed.length, 4);
+  assertEquals(await test.list("chains"), []);
+});
+
+overlayTest("pruneLayers() counts files with long paths and names that are not UTF-8", async () => {
+  await using test = await makeStore();
+  const deep = Array.from({ length: 16 }, () => "d".repeat(250));
+  const parents = deep.map((_, i) => dir(deep.slice(0, i + 1).join("/")));
+  const layer = tar(
+    ...parents,
+    file(`${deep.join("/")}/f`, "123"),
+    file(Uint8Array.of(0xff), "45"),
+  );
+  await prepareLayers(test.store, await storeBuilt(test.store, { layers: [layer] }));
+
+  const { items } = await pruneLayers(test.store, []);
+
+  assertEquals(items.map(({ bytes }) => bytes)[0], 5);
   assertEquals(await test.list("chains"), []);
 });
 
