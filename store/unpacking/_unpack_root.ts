@@ -2,12 +2,12 @@ import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { resolve } from "../../spec/paths.ts";
 import { UnpackError } from "../errors.ts";
 import { missingDirectories, removeEmptyDirectories, statIfAny } from "../host/files.ts";
-import { removeTree } from "../host/remove_tree.ts";
 import { describeSystemError, isImpossiblePlace, isRefusedWrite } from "../host/system_error.ts";
 import { BASE_STAGE } from "../stages/layer_staging.ts";
 import { hasOthers, removeLeftover } from "./_leftover.ts";
@@ -44,7 +44,7 @@ const NOT_DIRECTORY: Refusal = {
 /** Reason why a directory cannot be a target. */
 type Refusal = Pick<ErrorFacts, "code" | "problem" | "advice" | "option">;
 
-/** Maximum number of attempts if the directory is removed while it is opened. */
+/** Maximum number of attempts if another process removes the directory in the meantime. */
 const MAX_ATTEMPTS = 10;
 
 /** Options for {@linkcode UnpackRoot.open}. */
@@ -55,11 +55,11 @@ export interface UnpackRootOptions {
   readonly force: boolean;
 }
 
-/** The directory that an image is unpacked into. On failure it is left as it was found. */
+/** The directory that an image is unpacked into. A failure leaves it as it was. */
 export class UnpackRoot implements AsyncDisposable {
   /** Its absolute path. */
   readonly path: string;
-  /** Whether it has no content from elsewhere. */
+  /** Whether it has no other content. */
   readonly isEmpty: boolean;
   /** Directories that were created for it, the innermost first. */
   readonly #made: readonly string[];
@@ -77,7 +77,7 @@ export class UnpackRoot implements AsyncDisposable {
   }
 
   /**
-   * Creates the directory if needed and claims it: of several processes that unpack into an empty
+   * Creates the directory if needed and claims it: if several processes unpack into an empty
    * directory at once, exactly one succeeds. Removes leftovers of a killed process if the directory
    * is otherwise empty or `force` is true.
    *
@@ -90,9 +90,9 @@ export class UnpackRoot implements AsyncDisposable {
       try {
         return await UnpackRoot.#open(directory, made, options);
       } catch (error) {
-        // If another process has been faster, this one uses its directory.
+        // If another process has been faster, it is using the directories.
         if (!(error instanceof UnpackError && error.isBusy)) removeEmptyDirectories(made);
-        // A process that failed has removed the directory that it had made.
+        // A process that has failed may have removed the directory, which was its own.
         if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
@@ -101,7 +101,7 @@ export class UnpackRoot implements AsyncDisposable {
   /**
    * Checks a directory before its content is fetched. Another process may still change it.
    *
-   * @throws {UnpackError} If it is not a directory, or has content that it must not have.
+   * @throws {UnpackError} If it is not a directory, or is not empty although `force` is false.
    */
   static async check(directory: string, { store, force }: UnpackRootOptions): Promise<void> {
     refuseNoName(directory);
@@ -121,9 +121,7 @@ export class UnpackRoot implements AsyncDisposable {
   ): Promise<UnpackRoot> {
     const path = await Deno.realPath(directory);
     const refuse = (refusal: Refusal) => refused(directory, path, refusal);
-    if (!(await Deno.stat(path)).isDirectory) {
-      throw refuse(NOT_DIRECTORY);
-    }
+    if (!(await Deno.stat(path)).isDirectory) throw refuse(NOT_DIRECTORY);
     const seen = force ? undefined : leftIn(store, path);
     if (!force && await hasOthers(path, seen)) throw refuse(NOT_EMPTY);
     await using stack = new AsyncDisposableStack();
@@ -133,7 +131,7 @@ export class UnpackRoot implements AsyncDisposable {
     const left = await removeLeftover(path, record?.left);
     if (left === "taken") throw refuse(TAKEN);
     if (left === "unknown" && !force) throw refuse(UNKNOWN);
-    // Replacing files in place needs no work directory.
+    // Files that are replaced in place need no work directory.
     if (left === "unknown" || await hasOthers(path, undefined)) {
       if (!force) throw refuse(NOT_EMPTY);
       if (left === "none") record?.forget();
@@ -141,29 +139,29 @@ export class UnpackRoot implements AsyncDisposable {
     }
     const work = stack.use(await WorkDirectory.make(`${path}/${WORK}`, record));
     if (work === null) throw refuse(TAKEN);
-    // Content that another process created before the claim does not count.
+    // Another process may have added content before this one claimed the directory.
     if (await hasOthers(path, undefined)) throw refuse(NOT_EMPTY);
     stack.move();
     return new UnpackRoot(path, made, work);
   }
 
-  /** Directory for staged layers; it exists and is empty if `isEmpty`. */
+  /** Directory for staged layers. Exists only if `isEmpty` is true. */
   get work(): string {
     return this.#work?.path ?? `${this.path}/${WORK}`;
   }
 
-  /** Directory of the base, into which the layers above are merged. */
+  /** Stage of the base layer, into which the layers above are merged. */
   get base(): string {
     return `${this.work}/${BASE_STAGE}`;
   }
 
-  /** Creates that directory, for callers without stages. */
+  /** Creates the stage of the base, for callers that do not stage layers. */
   async makeBase(): Promise<string> {
     await Deno.mkdir(this.base, { mode: 0o700 });
     return this.base;
   }
 
-  /** Moves the stage of the base, with all layers in it, to its final place. */
+  /** Moves the content of the stage of the base, which has all layers, to its final place. */
   async publish(describesRoot: boolean, backend: TreeBackend): Promise<void> {
     using tree = openFileTree(this.path, { backend });
     this.#refuseOthers(tree.list(""));
@@ -174,14 +172,14 @@ export class UnpackRoot implements AsyncDisposable {
       openUpDirectory(tree, this.#stage, described);
       const names = tree.list(this.#stage);
       await this.#work?.recordPublished(statuses(tree, this.#stage, names));
-      // Rename the work directory for an entry of its name; it still excludes other processes.
+      // Make way for an entry with the work directory's name, which then keeps other processes out.
       if (names.includes(WORK)) this.#work?.rename(tree);
       for (const name of names) {
         moveEntry(tree, `${this.#stage}/${name}`, name);
         this.#moved.push(name);
       }
       using model = tree.open(this.#stage);
-      // A killed process must not leave a mode that denies the owner changes.
+      // If the process is killed, the owner must still be able to change the directory.
       const open = { ...described, mode: described.mode | 0o700 };
       if (describesRoot) copyDirectoryMetadata(model, root, open);
     }
@@ -199,7 +197,7 @@ export class UnpackRoot implements AsyncDisposable {
     return this.base.slice(this.path.length + 1);
   }
 
-  /** Fails if another program has added entries to the directory since it was claimed. */
+  /** Throws if another program has added entries to the directory since it was claimed. */
   #refuseOthers(names: readonly string[]): void {
     const other = names.find((name) => name !== WORK);
     if (other === undefined) return;
@@ -210,7 +208,7 @@ export class UnpackRoot implements AsyncDisposable {
     });
   }
 
-  /** Restarts with empty stages. */
+  /** Empties the work directory, to start over. */
   async clear(): Promise<void> {
     await this.#work?.clear();
   }
@@ -223,19 +221,23 @@ export class UnpackRoot implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await using _work = this.#work;
     if (this.#isPublished) return;
-    for (const name of this.#moved) await removeTree(`${this.path}/${name}`);
-    // The directory itself only if it is empty: another process may take it from here on.
+    if (this.#moved.length > 0) {
+      // Their names may not be UTF-8, which Deno's API does not support.
+      using tree = openFileTree(this.path);
+      for (const name of this.#moved) removeEntry(tree, name);
+    }
+    // From here on, another process may claim the directory, so it is removed only if it is empty.
     await this.#work?.remove();
     removeEmptyDirectories(this.#made);
   }
 }
 
-/** Reads the record of a killed process about a directory, without excluding others. */
+/** Reads the record of a directory without locking it. */
 function leftIn(store: string, path: string): RecordedUnpack | undefined {
   try {
     return readUnpackRecord(recordPath(store, path));
   } catch (error) {
-    // The record is refused when it is locked.
+    // Locking the record reports the error.
     if (error instanceof OciError || isRefusedWrite(error)) return undefined;
     throw error;
   }
@@ -252,7 +254,7 @@ function* statuses(
   }
 }
 
-/** Creates a directory and its parents. Returns those that were missing, the innermost first. */
+/** Creates a directory and its parents. Returns those that it created, the innermost first. */
 async function makeDirectories(path: string): Promise<readonly string[]> {
   const made: string[] = [];
   try {
@@ -265,7 +267,7 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
         throw isImpossiblePlace(error) ? notCreated(directory, error) : error;
       }
       made.unshift(directory);
-      // The umask restricts the mode of the call above.
+      // Set the mode separately, since the umask restricts that of `mkdir()`.
       if (Deno.build.os !== "windows") await Deno.chmod(directory, 0o755);
     }
   } catch (error) {
@@ -276,7 +278,7 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
 }
 
 function notCreated(path: string, cause: unknown): UnpackError {
-  // "ENOENT" is what read-only systems such as /proc answer: the parent exists.
+  // The parent exists, but file systems such as /proc report ENOENT nevertheless.
   const problem = cause instanceof Deno.errors.NotFound
     ? "nothing can be created there"
     : describeSystemError(cause);
@@ -288,7 +290,7 @@ function notCreated(path: string, cause: unknown): UnpackError {
   });
 }
 
-/** An empty name, for example from an unset variable, would mean the current directory. */
+/** Rejects an empty name, as from an unset variable, which would mean the current directory. */
 function refuseNoName(directory: string): void {
   if (directory !== "") return;
   throw new RangeError('Cannot unpack an image: the name of the directory must not be ""');

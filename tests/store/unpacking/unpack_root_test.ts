@@ -2,9 +2,11 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
+import { UnpackRoot } from "../../../store/unpacking/_unpack_root.ts";
 import { buildImage, putBlobs } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import "../../_support/native_backend.ts";
@@ -16,7 +18,7 @@ import { unmountTree } from "../../_support/unmount_tree.ts";
 import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
 
 const ONE_FILE = imageOf(fakeLayers([tar(file("a", "x"))]));
-/** More than fits the memory between two threads. */
+/** More than fits into the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
 const WORK = ".oci-unpack";
 
@@ -37,7 +39,7 @@ async function makeWork(root: string, id: string = crypto.randomUUID()): Promise
 }
 
 /**
- * Makes the leftovers of a process that was killed while it unpacked; its record may name another
+ * Makes the leftovers of a process that was killed while it unpacked. Its record may name another
  * directory.
  */
 async function leaveWork(box: UnpackBox, recorded: string = box.root): Promise<string> {
@@ -87,7 +89,7 @@ Deno.test.each<{ what: string; make: (box: UnpackBox) => Promise<string> }>([
   { what: "the user made", make: (box) => makeWork(box.root) },
   { what: "was moved here", make: (box) => leaveWork(box, box.temp.join("elsewhere")) },
   {
-    what: "has another id than the recorded one",
+    what: "has an ID other than the recorded one",
     make: async (box) => {
       await removeTree(await leaveWork(box));
       return await makeWork(box.root);
@@ -128,7 +130,7 @@ Deno.test("unpackImage() keeps entries of an image that look like a work directo
   assertEquals(await recordsOf(box), []);
 });
 
-Deno.test("unpackImage() refuses a file with the name of the work directory", async () => {
+Deno.test("unpackImage() rejects a file with the name of the work directory", async () => {
   await using box = await makeUnpackBox();
   await Deno.mkdir(box.root);
   await Deno.writeTextFile(`${box.root}/${WORK}`, "1");
@@ -136,7 +138,7 @@ Deno.test("unpackImage() refuses a file with the name of the work directory", as
   await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError, "not empty");
 });
 
-Deno.test("unpackImage() refuses a directory that gets other files during the extraction", async () => {
+Deno.test("unpackImage() rejects a directory to which others add files during the extraction", async () => {
   await using box = await makeUnpackBox();
   await Deno.mkdir(box.root);
   const { image, begun, release } = heldLayers([LARGE]);
@@ -158,7 +160,7 @@ const RIVALS = ["a", "b", "c", "d", "e", "f"].map((name) =>
 for (const isThere of [true, false]) {
   for (const stores of [1, 2]) {
     const what = `directory there=${isThere}, stores=${stores}`;
-    Deno.test(`unpackImage() lets exactly one of several win, ${what}`, async () => {
+    Deno.test(`unpackImage() lets exactly one of several callers succeed, ${what}`, async () => {
       await using box = await makeUnpackBox();
       const other = await ContentStore.open(box.temp.join("other"));
       for (let round = 0; round < 5; round++) {
@@ -185,7 +187,7 @@ for (const isThere of [true, false]) {
 }
 
 for (const force of [false, true]) {
-  Deno.test(`unpackImage() refuses a directory that is being unpacked into, force=${force}`, async () => {
+  Deno.test(`unpackImage() rejects a directory that is being unpacked into, force=${force}`, async () => {
     await using box = await makeUnpackBox();
     const other = imageOf(fakeLayers([tar(file("a", "x"))]));
     const { image, begun, release } = heldLayers([LARGE]);
@@ -216,7 +218,7 @@ Deno.test("unpackImage() keeps its lock when it starts over", async () => {
     ...layer,
     get descriptor() {
       if (layer.offsets.length > 0) {
-        // It waits a moment for the other one, which may have ended by then.
+        // The call waits a moment for the other one, which may have ended by then.
         refused ??= assertRejects(() => unpackImage(box.store, other, box.root), UnpackError);
       }
       return layer.descriptor;
@@ -241,7 +243,28 @@ Deno.test("unpackImage() unpacks into a directory that is locked for another pur
   assertEquals(await namesIn(box.root), ["a"]);
 });
 
-Deno.test("unpackImage() that fails keeps a directory that another one made beside its own", async () => {
+mountTest("UnpackRoot removes published names that are not UTF-8 when it fails", async () => {
+  await using box = await makeUnpackBox();
+  const root = await UnpackRoot.open(box.root, { store: box.store.path, force: false });
+  const base = await root.makeBase();
+  const make = (name: string) => {
+    using tree = openFileTree(base, { backend: "native" });
+    tree.createFile(name)?.[Symbol.dispose]();
+  };
+  // One of the two is moved before the mount point, which cannot be moved.
+  make("\udcfe");
+  await Deno.mkdir(`${base}/mounted`);
+  mountTmpfs(`${base}/mounted`);
+  make("\udcff");
+
+  await assertRejects(() => root.publish(true, "native"));
+  unmountTree(base);
+  await root[Symbol.asyncDispose]();
+
+  assertEquals(await exists(box.root), false);
+});
+
+Deno.test("unpackImage() keeps a directory of another call beside its own when it fails", async () => {
   await using box = await makeUnpackBox();
   const stop = new AbortController();
   const { image, begun, release } = heldLayers([tar(file("a", "x"))]);
@@ -270,7 +293,7 @@ async function unpackKilled({ store, root }: UnpackBox, at = 0) {
 }
 
 posixTest(
-  "unpackImage() replaces the leftovers of a kill at any moment of the publication",
+  "unpackImage() replaces the leftovers of a process killed at any moment of publishing",
   async () => {
     await using whole = await makeUnpackBox();
     const { stdout, stderr } = await unpackKilled(whole);
