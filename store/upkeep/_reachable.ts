@@ -7,42 +7,46 @@ import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
-/** The members of a stored document that refer to other content. */
+/** References of a stored document to other content. */
 interface Node {
-  /** What it names: children of an index, config, layers. */
+  /** Children of an index; config and layers of a manifest. */
   readonly successors: readonly Descriptor[];
-  /** The document that it refers to, as signatures do. */
+  /** Subject, which signatures have. */
   readonly subject: Digest | undefined;
-  /** DiffIDs, if it is a config. */
+  /** DiffIDs of a config. */
   readonly diffIds: readonly Digest[];
 }
 
-/** Everything that some descriptors lead to. */
+/** Everything that is reachable from some descriptors. */
 export interface Reachable {
-  /** Digests of the content, whether the store has it or not. */
-  readonly digests: ReadonlySet<Digest>;
-  /** The name or document that references each of them, for messages. */
+  /** Descriptors of the content, whether the store has it or not, by digest. */
   readonly descriptors: ReadonlyMap<Digest, Descriptor>;
   /** The layers of each image, as DiffIDs, the base first. */
   readonly images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[];
 }
 
+/** Options for {@linkcode findReachable}. */
+export interface ReachableOptions {
+  /** Documents, such as signatures, that are reachable if their subject is. */
+  readonly candidates?: Iterable<Descriptor> | undefined;
+  /** Called with each document whose bytes do not match its digest. */
+  readonly onDamaged?: ((digest: Digest, error: unknown) => void) | undefined;
+  /** Aborts the search. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Follows descriptors through indexes and manifests, and finds everything that they reference.
+ * Follows descriptors through indexes and manifests, and finds everything that is reachable.
  *
- * Documents are read leniently: whatever looks like a descriptor counts, so that nothing is lost
- * because a part of a document is new or unusual. Content that the store lacks references nothing.
+ * Documents are read leniently: everything that looks like a descriptor counts, so that a new or
+ * unusual document does not cost any content. Content that the store lacks references nothing.
  *
- * @param roots Where to begin.
- * @param candidates Documents that are reachable if their subject is, such as signatures.
- * @param onDamaged Called with each document whose bytes do not match its digest.
+ * @param roots Descriptors to start from.
  */
 export async function findReachable(
   store: ContentStore,
   roots: Iterable<Descriptor>,
-  candidates: Iterable<Descriptor>,
-  onDamaged: (digest: Digest, error: unknown) => void,
-  signal: AbortSignal | undefined,
+  { candidates = [], onDamaged = () => {}, signal }: ReachableOptions = {},
 ): Promise<Reachable> {
   const descriptors = new Map<Digest, Descriptor>();
   const images: { layers: { diffId: Digest }[] }[] = [];
@@ -73,7 +77,7 @@ export async function findReachable(
     }
     if (pending.length === 0) break;
   }
-  return { digests: new Set(descriptors.keys()), descriptors, images };
+  return { descriptors, images };
 }
 
 const NOTHING: Node = { successors: [], subject: undefined, diffIds: [] };
@@ -84,7 +88,7 @@ async function readNode(
   onDamaged: (digest: Digest, error: unknown) => void,
 ): Promise<Node> {
   const { digest, size, mediaType } = descriptor;
-  // Layers are not JSON; image configs are small, and configs of artifacts reference nothing.
+  // Layers are not JSON. Configs of images are small, and those of artifacts reference nothing.
   const isDocument = isDocumentMediaType(mediaType) || mediaType.endsWith("json");
   if (!isDocument || size > MAX_CONFIG_BYTES) return NOTHING;
   try {
@@ -102,7 +106,7 @@ async function readNode(
     };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof LimitError) return NOTHING;
-    // Only held documents have no size here: another process may still be writing them.
+    // Only held documents have no size here, and another process may still be writing them.
     if (size === 0) return NOTHING;
     onDamaged(digest, error);
     return NOTHING;

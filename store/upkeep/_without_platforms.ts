@@ -6,7 +6,7 @@ import type { StoredReference } from "../content/layout_index.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { findReachable } from "./_reachable.ts";
 
-/** Finds indexes in the store without any of their manifests. */
+/** Finds named indexes of which the store has no manifest. Returns their names. */
 export async function withoutPlatforms(
   store: ContentStore,
   references: readonly StoredReference[],
@@ -20,8 +20,8 @@ export async function withoutPlatforms(
     const [{ descriptor } = {}] = same;
     if (descriptor === undefined || !isIndexMediaType(descriptor.mediaType)) continue;
     if (!isThere(descriptor)) continue;
-    const { descriptors } = await findReachable(store, [descriptor], [], () => {}, signal);
-    // An index in an index may be missing with all below it.
+    const { descriptors } = await findReachable(store, [descriptor], { signal });
+    // A nested index may be missing, with everything below it.
     const isManifest = ({ mediaType }: Descriptor) => isManifestMediaType(mediaType);
     const children = [...descriptors.values()].filter((child) =>
       isManifest(child) || (isIndexMediaType(child.mediaType) && child.digest !== digest)

@@ -14,7 +14,7 @@ import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { blobsIn } from "./_blobs_in.ts";
-import { findReachable, type Reachable } from "./_reachable.ts";
+import { findReachable } from "./_reachable.ts";
 import { withoutPlatforms } from "./_without_platforms.ts";
 
 /** Kind of a {@linkcode Finding}. */
@@ -44,7 +44,7 @@ export interface Finding {
   readonly names: readonly string[];
   /** Whether it was repaired. */
   readonly repaired: boolean;
-  /** Why it could not be repaired, where that was tried. */
+  /** Why an attempt to repair it failed. */
   readonly reason?: string | undefined;
 }
 
@@ -58,7 +58,7 @@ export interface FsckOptions {
    */
   readonly repair?: boolean | undefined;
   /**
-   * Returns the place to fetch the content of a name from again.
+   * Returns the source from which to fetch the content of a name again.
    *
    * @default Nothing is fetched.
    */
@@ -80,10 +80,10 @@ export interface StoreCheck {
 }
 
 /**
- * Verifies everything in a store: the bytes of every blob, that every name leads to complete
- * content, and that extracted layers are complete.
+ * Verifies a store: that every blob matches its digest, that every name leads to complete content,
+ * and that extracted layers are complete.
  *
- * A platform of an index that was never pulled is not damage, but an incomplete image is.
+ * A platform of an index that was never pulled is not damage. An incomplete image is.
  *
  * @param store The store.
  * @param options Whether to repair, sources of content, and callbacks.
@@ -112,11 +112,10 @@ export async function fsck(store: ContentStore, options: FsckOptions = {}): Prom
   return await new StoreChecker(store, options).run();
 }
 
-type Found = Omit<Finding, "names" | "repaired" | "reason">;
-
 class StoreChecker {
   readonly #store: ContentStore;
   readonly #options: FsckOptions;
+  readonly #repairs: boolean;
   readonly #findings: Finding[] = [];
   #blobs = 0;
   #bytes = 0;
@@ -124,57 +123,67 @@ class StoreChecker {
   constructor(store: ContentStore, options: FsckOptions) {
     this.#store = store;
     this.#options = options;
+    this.#repairs = options.repair === true;
   }
 
   async run(): Promise<StoreCheck> {
     const { path } = this.#store;
     const result = () => ({ blobs: this.#blobs, bytes: this.#bytes, findings: this.#findings });
     if (lstatIfAny(path) === undefined) return result();
-    // Before a hold writes an empty one: without it, all names are lost.
+    // Check before holding the store, which writes an empty index if it is missing.
     const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined ||
       blobsIn(this.#store.path).length === 0;
-    using _hold = this.#options.repair ? await this.#store.hold(this.#options.signal) : undefined;
+    using _hold = this.#repairs ? await this.#store.hold(this.#options.signal) : undefined;
     await this.#checkIndex(hasIndex);
     const corrupt = await this.#checkBlobs();
     const names = await this.#checkNames(corrupt);
-    // Do not fetch unreferenced content again.
+    // Unreferenced content is not fetched again.
     for (const digest of corrupt) {
-      if (names.has(digest)) continue;
-      this.#note({ kind: "corrupt", subject: digest }, [], this.#options.repair === true);
+      if (!names.has(digest)) this.#note("corrupt", digest);
     }
     await this.#checkLayers();
     await this.#checkEntries();
     return result();
   }
 
-  #note(found: Found, names: readonly string[], repaired: boolean, reason?: string): void {
-    this.#findings.push({ ...found, names, repaired, reason });
+  /** Adds a finding. By default, it has no names, and is repaired if repairs are requested. */
+  #note(
+    kind: FindingKind,
+    subject: string,
+    details: Partial<Finding> = {},
+  ): void {
+    const unset = { names: [], repaired: this.#repairs, reason: undefined };
+    this.#findings.push({ kind, subject, ...unset, ...details });
   }
 
-  /** Without an index, every manifest that no other document names becomes an entry of a new one. */
+  /**
+   * Checks that the index is readable. To repair it, makes a new one with an entry for each manifest
+   * that no other document references.
+   */
   async #checkIndex(hasIndex: boolean): Promise<void> {
     const { path: root } = this.#store;
     const path = `${root}/index.json`;
-    const isReadable = await this.#hasReadableIndex();
-    if (hasIndex && isReadable) return;
-    if (this.#options.repair) {
-      if (!isReadable) await this.#quarantine(path, "index.json");
+    const references = await this.#listReferences();
+    if (hasIndex && references !== undefined) return;
+    if (this.#repairs) {
+      if (references === undefined) await this.#quarantine(path, "index.json");
       await new LayoutIndex(root).create(this.#options.signal);
       for (const document of await this.#orphans()) await this.#store.keep(document);
     }
-    this.#note({ kind: "index", subject: path }, [], this.#options.repair === true);
+    this.#note("index", path);
   }
 
-  async #hasReadableIndex(): Promise<boolean> {
+  /** Lists all names; `undefined` if the index cannot be read. */
+  async #listReferences(): Promise<readonly StoredReference[] | undefined> {
     try {
-      await this.#store.references();
-      return true;
+      return await this.#store.references();
     } catch (error) {
-      if (error instanceof OciError) return false;
+      if (error instanceof OciError) return undefined;
       throw error;
     }
   }
 
+  /** Finds the documents in the store that no other document references. */
   async #orphans(): Promise<readonly Descriptor[]> {
     const documents: Descriptor[] = [];
     for (const digest of blobsIn(this.#store.path)) {
@@ -186,37 +195,41 @@ class StoreChecker {
         const { mediaType } = parseManifest(bytes).value;
         documents.push({ mediaType, digest, size: bytes.length });
       } catch {
-        // Not a document, or a damaged one.
+        // The blob is not a document, or it is damaged.
       }
     }
     const children = new Set<Digest>();
     for (const document of documents) {
-      const { digests } = await findReachable(this.#store, [document], [], () => {}, undefined);
-      for (const digest of digests) if (digest !== document.digest) children.add(digest);
+      const { descriptors } = await findReachable(this.#store, [document]);
+      for (const digest of descriptors.keys()) if (digest !== document.digest) children.add(digest);
     }
     return documents.filter(({ digest }) => !children.has(digest));
   }
 
-  /** Hashes every blob, even if it was verified before. Returns the corrupt ones. */
+  /** Hashes all blobs, including those that were verified before. Returns the corrupt ones. */
   async #checkBlobs(): Promise<ReadonlySet<Digest>> {
-    const { repair, signal, onProgress } = this.#options;
+    const { signal, onProgress } = this.#options;
     await this.#checkStrays();
-    const digests = blobsIn(this.#store.path);
-    const sizeOf = (digest: Digest) => lstatIfAny(this.#store.blobPath(digest))?.size ?? 0;
-    const total = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
+    const sizes = new Map<Digest, number>();
+    for (const digest of blobsIn(this.#store.path)) {
+      const info = lstatIfAny(this.#store.blobPath(digest));
+      if (info?.isFile) sizes.set(digest, info.size);
+    }
+    const total = sizes.values().reduce((sum, size) => sum + size, 0);
     const corrupt = new Set<Digest>();
-    for (const digest of digests) {
+    for (const [digest, size] of sizes) {
       signal?.throwIfAborted();
       this.#store.distrust(digest);
       try {
-        const size = sizeOf(digest);
         await this.#store.verify({ digest }, signal);
         this.#blobs++;
         this.#bytes += size;
       } catch (error) {
         if (!(error instanceof DigestMismatchError)) throw error;
         corrupt.add(digest);
-        if (repair) await this.#quarantine(this.#store.blobPath(digest), digest.replace(":", "-"));
+        if (this.#repairs) {
+          await this.#quarantine(this.#store.blobPath(digest), digest.replace(":", "-"));
+        }
       }
       onProgress?.(this.#bytes, total);
     }
@@ -229,18 +242,19 @@ class StoreChecker {
       for (const name of namesIn(directory)) {
         const path = `${directory}/${name}`;
         if (isDigest(`${algorithm}:${name}`) && lstatIfAny(path)?.isFile) continue;
-        if (this.#options.repair) await this.#quarantine(path, `stray-${algorithm}-${name}`);
-        this.#note({ kind: "stray", subject: path }, [], this.#options.repair === true);
+        if (this.#repairs) await this.#quarantine(path, `stray-${algorithm}-${name}`);
+        this.#note("stray", path);
       }
     }
   }
 
-  /** Follows every name. Returns the damaged or missing content, which is noted. */
+  /** Follows every name. Returns the damaged or missing content, for which it adds findings. */
   async #checkNames(
     corrupt: ReadonlySet<Digest>,
   ): Promise<ReadonlyMap<Digest, unknown>> {
     const wanted = new Map<Digest, { descriptor: Descriptor; names: string[] }>();
-    const references = await this.#listReferences();
+    // An unreadable index is a finding of its own.
+    const references = await this.#listReferences() ?? [];
     for (const { name, descriptor } of references) {
       await this.#checkEntry(name, descriptor);
       for (const lost of await this.#lost(descriptor, corrupt)) {
@@ -251,12 +265,12 @@ class StoreChecker {
     }
     for (const [digest, { descriptor, names }] of wanted) {
       const kind = corrupt.has(digest) ? "corrupt" : "missing";
-      if (!this.#options.repair) {
-        this.#note({ kind, subject: digest }, names, false);
+      if (!this.#repairs) {
+        this.#note(kind, digest, { names });
         continue;
       }
       const reason = await this.#fetch(descriptor, names);
-      this.#note({ kind, subject: digest }, names, reason === undefined, reason);
+      this.#note(kind, digest, { names, repaired: reason === undefined, reason });
       // Content referenced by a restored document may be missing too.
       if (reason === undefined) {
         for (const lost of await this.#lost(descriptor, corrupt)) {
@@ -264,31 +278,22 @@ class StoreChecker {
         }
       }
     }
-    const { repair, signal } = this.#options;
-    // Which platforms were pulled is not known.
+    const { signal } = this.#options;
+    // A repair cannot know which platforms were pulled.
     for (const [digest, names] of await withoutPlatforms(this.#store, references, signal)) {
-      const reason = repair ? "pull it again" : undefined;
-      this.#note({ kind: "incomplete", subject: digest }, names, false, reason);
+      const reason = this.#repairs ? "pull it again" : undefined;
+      this.#note("incomplete", digest, { names, repaired: false, reason });
     }
     return wanted;
   }
 
-  async #listReferences(): Promise<readonly StoredReference[]> {
-    try {
-      return await this.#store.references();
-    } catch (error) {
-      // The index is noted already.
-      if (error instanceof OciError) return [];
-      throw error;
-    }
-  }
-
   /** Returns content reachable from a document that is missing or corrupt in the store. */
   async #lost(root: Descriptor, corrupt: ReadonlySet<Digest>): Promise<readonly Descriptor[]> {
-    const { descriptors } = await this.#reach(root);
+    const { signal } = this.#options;
+    const { descriptors } = await findReachable(this.#store, [root], { signal });
     const isThere = (descriptor: Descriptor) => {
       return lstatIfAny(this.#store.blobPath(descriptor.digest))?.isFile === true &&
-        (!corrupt.has(descriptor.digest) || this.#options.repair === true);
+        (!corrupt.has(descriptor.digest) || this.#repairs);
     };
     const lost: Descriptor[] = [];
     for (const descriptor of descriptors.values()) {
@@ -301,10 +306,7 @@ class StoreChecker {
     return lost;
   }
 
-  async #reach(root: Descriptor): Promise<Reachable> {
-    return await findReachable(this.#store, [root], [], () => {}, this.#options.signal);
-  }
-
+  /** Compares the size and media type in an entry of the index with those of its blob. */
   async #checkEntry(name: string, descriptor: Descriptor): Promise<void> {
     const { digest, size, mediaType } = descriptor;
     const bytes = await this.#store.readBlob({ digest }).catch(() => undefined);
@@ -316,15 +318,15 @@ class StoreChecker {
       // The blob is not a document with a media type.
     }
     if (bytes.length === size && actual === mediaType) return;
-    if (this.#options.repair) {
+    if (this.#repairs) {
       await this.#store.untag([name], this.#options.signal);
       const right = { mediaType: actual, digest, size: bytes.length };
       await this.#store.tag(name, right, this.#options.signal);
     }
-    this.#note({ kind: "entry", subject: digest }, [name], this.#options.repair === true);
+    this.#note("entry", digest, { names: [name] });
   }
 
-  /** Fetches content again. Returns why that failed. */
+  /** Fetches content again. Returns the reason if that fails. */
   async #fetch(descriptor: Descriptor, names: readonly string[]): Promise<string | undefined> {
     const { sourceOf, signal } = this.#options;
     let reason = "no source for it is known";
@@ -346,12 +348,12 @@ class StoreChecker {
     return reason;
   }
 
-  /** Removes extracted layers without a record, records without a layer, and empty tarballs. */
+  /** Finds extracted layers without a record, and records without a layer. */
   async #checkLayers(): Promise<void> {
-    const { repair, signal } = this.#options;
+    const { signal } = this.#options;
     const directory = `${this.#store.path}/chains`;
     if (lstatIfAny(directory) === undefined) return;
-    using _lock = repair
+    using _lock = this.#repairs
       ? await lockLayers(this.#store.path, "remove", { onWait: this.#store.onWait, signal })
       : undefined;
     const names = new Set(namesIn(directory));
@@ -361,19 +363,18 @@ class StoreChecker {
         : names.has(`${name}.json`) || !/^[a-z2-7]{8}$/.test(name);
       if (isWhole) continue;
       const path = `${directory}/${name}`;
-      if (repair) await removeTree(path);
-      this.#note({ kind: "layer", subject: path }, [], repair === true);
+      if (this.#repairs) await removeTree(path);
+      this.#note("layer", path);
     }
   }
 
-  /** Removes indexes that are damaged or have no layer; they are made again when they are needed. */
+  /** Finds indexes of entries that are damaged or have no layer. They are made again on demand. */
   async #checkEntries(): Promise<void> {
-    const { repair = false, signal } = this.#options;
     for (const file of listEntryFiles(this.#store)) {
-      signal?.throwIfAborted();
+      this.#options.signal?.throwIfAborted();
       if (await isEntryFileIntact(this.#store, file)) continue;
-      if (repair) removeIfAny(file.path);
-      this.#note({ kind: "layer", subject: file.path }, [], repair);
+      if (this.#repairs) removeIfAny(file.path);
+      this.#note("layer", file.path);
     }
   }
 

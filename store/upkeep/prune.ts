@@ -23,8 +23,8 @@ export interface PruneOptions {
    */
   readonly olderThanMs?: number | undefined;
   /**
-   * Number of names to keep for each repository, the most recently stored ones. Other names are
-   * removed if they are older than `olderThanMs`.
+   * Number of names to keep in each repository, the most recently stored ones. Others are removed if
+   * they are older than `olderThanMs`.
    *
    * @default All names.
    */
@@ -47,7 +47,7 @@ export interface PrunedItem {
   readonly kind: "name" | "blob" | "download" | "layer" | "bundle";
   /** Reference, digest or path of the item. */
   readonly name: string;
-  /** Bytes that the item had. */
+  /** Size of the item in bytes. */
   readonly bytes: number;
 }
 
@@ -59,7 +59,7 @@ export interface Pruning {
   readonly bytes: number;
 }
 
-/** Time for which an incomplete download is kept, to be resumed. */
+/** Time for which an incomplete download is kept, so that it can be resumed. */
 const DOWNLOAD_GRACE_MS = 3_600_000;
 
 /**
@@ -67,8 +67,8 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  * decompressed layers, and bundles of killed processes.
  *
  * A blob stays if a name leads to it, through indexes and manifests or through the `subject` of a
- * document that is itself in `index.json`, or if a running command holds it. Other commands may run
- * at the same time; they wait only while blobs are removed.
+ * document that is itself in `index.json`, or if a running command holds it. Other commands can run
+ * at the same time. They wait only while blobs are removed.
  *
  * @param store The store.
  * @param options Age, number of names to keep, and whether to remove anything.
@@ -100,7 +100,7 @@ export async function prune(store: ContentStore, options: PruneOptions = {}): Pr
     throw new RangeError(`Cannot prune: "olderThanMs" must be >= 0, but it is ${olderThanMs}`);
   }
   checkIntegers("prune", { keepLast }, 0);
-  // A missing store has nothing to remove and is not created.
+  // A missing store has nothing to remove, and must not be created.
   if (lstatIfAny(`${store.path}/index.json`) === undefined) return { removed: [], bytes: 0 };
   const removed: PrunedItem[] = [];
   const bundles = await removeDeadBundles(store.path, { dryRun, signal });
@@ -132,9 +132,9 @@ async function pruneContent(
     const mtime = lstatIfAny(path)?.mtime?.getTime() ?? 0;
     return Date.now() - mtime >= age;
   };
-  // A blob whose digest cannot be verified is not stored.
+  // Blobs with an unsupported digest algorithm are not stored, so they have no age.
   const isOldBlob = ({ digest }: Descriptor) => !isDigest(digest) || isOld(store.blobPath(digest));
-  // This object has read nothing before the lock was held.
+  // A new object, which has not cached anything from before the lock was held.
   const index = new LayoutIndex(store.path, { onWait });
   const references = await index.references();
   const surplus = surplusNames(store, references, options).filter(({ descriptor }) => {
@@ -147,21 +147,19 @@ async function pruneContent(
   const reachable = await findReachable(
     store,
     [
-      // Read last: a named document must not be damaged, whether it is held or not.
+      // Visited last, because they have no size. Damage is an error if a name leads to the document.
       ...heldDocuments(held),
       ...named.map(({ descriptor }) => descriptor),
       ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
     ],
-    entries,
-    refuseDamaged,
-    signal,
+    { candidates: entries, onDamaged: refuseDamaged, signal },
   );
   removed.push(...surplus.map(({ name }) => ({ kind: "name" as const, name, bytes: 0 })));
   if (!dryRun) {
     await store.untag([...unwanted], signal);
-    await index.dropEntries((digest) => !reachable.digests.has(digest), signal);
+    await index.dropEntries((digest) => !reachable.descriptors.has(digest), signal);
   }
-  const isKept = (digest: Digest) => reachable.digests.has(digest) || held.has(digest);
+  const isKept = (digest: Digest) => reachable.descriptors.has(digest) || held.has(digest);
   await pruneBlobs(store, options, (digest, path) => !isKept(digest) && isOld(path), removed);
   await pruneEntries(store, options, removed);
   await pruneDownloads(store, options, isOld, removed);
@@ -186,7 +184,7 @@ async function pruneBlobs(
   }
 }
 
-/** Removes the indexes of layers that are not in the store any more. */
+/** Removes the indexes of layers that are no longer in the store. */
 async function pruneEntries(
   store: ContentStore,
   { dryRun = false, signal }: PruneOptions,
@@ -201,7 +199,7 @@ async function pruneEntries(
   }
 }
 
-/** Names beyond the most recent ones of their repository. */
+/** Returns the names beyond the most recent ones of their repository. */
 function surplusNames(
   store: ContentStore,
   references: readonly StoredReference[],
@@ -215,22 +213,22 @@ function surplusNames(
   }));
   const groups = Map.groupBy(references, ({ name }) => repositoryOf(name));
   return [...groups.values()].flatMap((group) => {
-    // The index has names in the order in which they were recorded: later ones are newer.
+    // The index lists names in the order in which they were stored, so later ones are newer.
     const newest = group.toReversed().sort((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0));
     return newest.slice(keepLast);
   });
 }
 
 /**
- * Returns the repository of a name. A text from another tool that is not a reference counts as its
- * own repository.
+ * Returns the repository of a name. A name from another tool that is not a reference counts as a
+ * repository of its own.
  */
 function repositoryOf(name: string): string {
   const reference = parseStoredName(name);
   return reference === undefined ? name : `${reference.registry}/${reference.repository}`;
 }
 
-/** The documents that a running command holds reference more content that it needs. */
+/** Returns the documents that running commands hold. Their references are needed as well. */
 function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
   return [...held].map((digest) => ({ digest, size: 0, mediaType: "application/json" }));
 }
@@ -244,7 +242,7 @@ function refuseDamaged(digest: Digest, cause: unknown): never {
   });
 }
 
-/** Removes incomplete downloads that have not changed for a while. */
+/** Removes incomplete downloads that have not changed recently. */
 async function pruneDownloads(
   store: ContentStore,
   { olderThanMs = DOWNLOAD_GRACE_MS, dryRun = false, signal }: PruneOptions,
@@ -261,7 +259,7 @@ async function pruneDownloads(
       if (!dryRun) await Deno.remove(path);
       continue;
     }
-    // A record of ranges is removed with its part.
+    // A record of ranges is removed with its part file.
     if (!name.endsWith(".part")) {
       const part = path.replace(/\.part\..*$/, ".part");
       if (!dryRun && part !== path && lstatIfAny(part) === undefined) await Deno.remove(path);
