@@ -103,7 +103,7 @@ async function examineNamespaces(): Promise<Diagnosis> {
     support.supported
       ? NAMESPACES.ok("can be created")
       : NAMESPACES[isNeeded ? "problem" : "note"](support.reason, ALLOW),
-    ...isNeeded ? [await idsFinding(uids ?? 1)] : [],
+    ...isNeeded ? [idsFinding(uids ?? 1)] : [],
   ];
   return { facts: { userNamespaces: { ...support, needed: isNeeded, uids, gids } }, findings };
 }
@@ -112,17 +112,16 @@ const ALLOW = "ask an administrator to allow them with the settings user.max_use
   "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, where " +
   "the kernel has them";
 
-async function idsFinding(ids: number): Promise<DoctorFinding> {
+function idsFinding(ids: number): DoctorFinding {
   if (ids > ENOUGH_IDS) return NAMESPACES.ok(`containers have ${ids} user IDs`);
   const says = `containers have ${ids === 1 ? "only the user ID of root" : `${ids} user IDs`}`;
-  return NAMESPACES.note(says, await idsAdvice());
+  return NAMESPACES.note(says, idsAdvice());
 }
 
-async function idsAdvice(): Promise<string> {
+function idsAdvice(): string {
   const uid = Deno.uid();
   if (uid === 0) return 'create this namespace with more IDs, as "podman unshare" does';
-  const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
-  if (tools.includes(undefined)) {
+  if (["newuidmap", "newgidmap"].some((tool) => findProgram(tool) === undefined)) {
     return "install newuidmap and newgidmap from the package uidmap or shadow-utils";
   }
   return "ask an administrator to add a line to /etc/subuid and /etc/subgid, such as " +

@@ -39,13 +39,13 @@ type FoundFile = Omit<CredentialFileSummary, "helpers"> & {
 
 async function describeFile(path: string): Promise<FoundFile> {
   const file = await summarizeCredentials(path);
-  return { ...file, helpers: await Promise.all(file.helpers.map(findHelper)) };
+  return { ...file, helpers: file.helpers.map(findHelper) };
 }
 
-async function findHelper(helper: CredentialHelperName): Promise<FoundHelper> {
+function findHelper(helper: CredentialHelperName): FoundHelper {
   const { needs, onPath } = programPlaces();
   if (missingFlags(needs).length > 0) return helper;
-  const path = await findProgram(helper.program);
+  const path = findProgram(helper.program);
   // Helpers run by name.
   return { ...helper, found: path !== undefined && onPath.has(dirname(path)) ? path : null };
 }

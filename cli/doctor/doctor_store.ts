@@ -186,7 +186,7 @@ async function tryFuse(path: string): Promise<{
   if (flags.length > 0) {
     return { facts: null, finding: OVERLAYS.ungranted(`the location of ${program}`, flags) };
   }
-  const found = await findProgram(program);
+  const found = findProgram(program);
   const runFlags = found === undefined ? [] : missingFlags([{ name: "run", command: found }]);
   if (runFlags.length > 0) {
     return { facts: null, finding: OVERLAYS.ungranted(`whether ${found} mounts them`, runFlags) };

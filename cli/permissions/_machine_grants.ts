@@ -18,11 +18,11 @@ export interface DirectoryOptions {
  * Grants what extracting an image into directories needs. An image may contain links, which need
  * the whole kind; mounts, device nodes and extended attributes need calls of the C library.
  */
-export async function grantDirectories(
+export function grantDirectories(
   grants: Grants,
   use: DirectoryUse,
   { output, bundler, runtime }: DirectoryOptions,
-): Promise<void> {
+): void {
   // Name the path as well: for some paths the whole kind is not enough.
   if (output !== undefined) grants.add("write", output);
   grants.addWhole("read", "write", "ffi");
@@ -34,7 +34,7 @@ export async function grantDirectories(
     ...use === "unbundle" || bundler === "uncompressed" ? [] : ["fuse-overlayfs"],
     ...bundler === "uncompressed" ? [] : UNMOUNT_PROGRAMS,
   ];
-  grants.add("run", ...await Promise.all(programs.map(programName)));
+  grants.add("run", ...programs.map(programName));
   grants.add("env", "PATH");
   if (use !== "unbundle") grants.add("sys", "gid");
 }
@@ -43,11 +43,11 @@ export async function grantDirectories(
 const UNMOUNT_PROGRAMS: readonly string[] = ["fusermount3", "fusermount"];
 
 /** Returns the name of a program as Deno resolves it: its path if it is not in `PATH`. */
-async function programName(program: string): Promise<string> {
+function programName(program: string): string {
   const places = pathPlaces();
   const isHidden = places.length === 0 || !isGranted({ name: "read" });
   if (program.includes("/") || isHidden) return program;
-  const found = await findProgram(program);
+  const found = findProgram(program);
   return found === undefined || places.includes(dirname(found)) ? program : found;
 }
 

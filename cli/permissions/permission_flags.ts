@@ -114,7 +114,7 @@ export async function permissionFlags(
   if (command === "login" || command === "logout") {
     await grantLogin(grants, command, registries, options);
   }
-  if (directories !== undefined) await grantDirectories(grants, directories, options);
+  if (directories !== undefined) grantDirectories(grants, directories, options);
   if (command === "export" || command === "save") grantFile(grants, options);
   if (command === "artifact") grantArtifact(grants, [references].flat(), options);
   if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");

@@ -30,7 +30,14 @@ export function readMounts(): readonly MountEntry[] {
   return parseMountTable(decodeName(readTable()));
 }
 
-/** Lists the mounts below a directory, in the order of mounting. The directory itself may be one. */
+/** Returns the mount that a path without symlinks is on; `undefined` if none is known. */
+export function mountOf(path: string): MountEntry | undefined {
+  return readMounts().findLast(({ target }) => {
+    return target === "/" || path === target || path.startsWith(`${target}/`);
+  });
+}
+
+/** Lists the mounts below a directory, in the order of mounting. */
 export function mountsBelow(directory: string): readonly MountEntry[] {
   return readMounts().filter(({ target }) => target.startsWith(`${directory}/`));
 }

@@ -9,9 +9,9 @@ import {
 import type { BundleRecord } from "./bundle_record.ts";
 
 /**
- * State of a bundle whose record is not locked: `"kept"` by its user; `"owned"` by a process that
- * runs it; `"running"` if its container still runs although its process was killed; `"dead"`; or
- * `"unknown"`.
+ * State of a bundle whose record is not locked: `"kept"` if it stays until its user removes it;
+ * `"owned"` if a process runs it; `"running"` if its container outlives a killed process; `"dead"`;
+ * or `"unknown"`.
  */
 export type BundleState =
   | { readonly kind: "kept" | "dead" }
@@ -39,7 +39,7 @@ export async function findBundleState(
 }
 
 /**
- * Ends containers of a bundle left behind by killed processes.
+ * Ends the containers of a bundle that killed processes left behind.
  *
  * @throws {BundleError} If the process that runs a container is alive, or the container cannot be
  * ended.
@@ -53,7 +53,8 @@ export async function endContainers(stateDirectory: string, path: string): Promi
   }
   for (const note of notes) {
     const reason = await endContainer(note);
-    if (reason !== undefined) throw mayRun(path, note, reason);
+    if (reason === undefined) continue;
+    throw runningError(path, `its container "${note.id}" may still run: ${reason}`);
   }
 }
 
@@ -63,10 +64,6 @@ export async function removeDeadContainers(stateDirectory: string): Promise<void
     if ((await findContainerState(note)).kind !== "dead") continue;
     if (await endContainer(note) === undefined) await removeTree(note.state);
   }
-}
-
-function mayRun(path: string, { id }: ContainerNote, reason: string): BundleError {
-  return runningError(path, `its container "${id}" may still run: ${reason}`);
 }
 
 function runningError(path: string, problem: string): BundleError {

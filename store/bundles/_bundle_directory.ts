@@ -7,16 +7,16 @@ import { type BundlePlace, findPlace, openDirectoryIfAny } from "./_bundle_place
 import type { BundleRecord } from "./bundle_record.ts";
 import type { BundleRecords } from "./bundle_records.ts";
 
-/** Maximum number of attempts if the directory disappears: other processes cannot cause more. */
+/** Maximum number of attempts if other processes remove the directory in the meantime. */
 const MAX_ATTEMPTS = 10;
-/** Inspecting a bundle takes an instant; making or removing one takes longer. */
+/** Time to wait for a lock: inspecting a bundle takes less, and making or removing one takes more. */
 const PATIENCE_MS = 1_000;
 const PAUSE_MS = 10;
 
 /** Initial fields of a record. */
 export type BundleClaim = Pick<BundleRecord, "kind" | "image" | "isTemporary">;
 
-/** A directory that is a bundle, or becomes one, and whose record is locked. */
+/** A directory that is or becomes a bundle. Its record is locked. */
 export class BundleDirectory implements Disposable {
   readonly #records: BundleRecords;
   readonly #lock: Deno.FsFile;
@@ -46,7 +46,7 @@ export class BundleDirectory implements Disposable {
   }
 
   /**
-   * Refuses a directory in which no bundle can be made. Removes a dead bundle of the store from it.
+   * Rejects a directory in which no bundle can be made. Removes a dead bundle of the store from it.
    *
    * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
    */
@@ -58,8 +58,8 @@ export class BundleDirectory implements Disposable {
   }
 
   /**
-   * Takes an empty or new directory for a bundle, or one of a dead bundle of the store, which is
-   * removed. If several processes claim a directory, one succeeds.
+   * Claims a new or empty directory for a bundle, or that of a dead bundle of the store, which is
+   * removed first. If several processes claim a directory, one succeeds.
    */
   static async claim(
     records: BundleRecords,
@@ -137,10 +137,9 @@ export class BundleDirectory implements Disposable {
       throw notBundle(path);
     }
     if (found.path !== path) throw movedFrom(path, found.path);
-    const lock = await lockSoon(records, found.id);
-    const record = records.read(found.id);
     using stack = new DisposableStack();
-    if (lock !== undefined) stack.use(lock);
+    const lock = stack.use(await lockSoon(records, found.id));
+    const record = records.read(found.id);
     // Another process has just removed it.
     if (record === undefined) return await BundleDirectory.open(records, directory);
     if (lock === undefined) throw inUse(path);
@@ -150,13 +149,12 @@ export class BundleDirectory implements Disposable {
     return new BundleDirectory(records, lock, record, place);
   }
 
-  /** Opens a bundle by its id unless another process uses it, or has just removed it. */
+  /** Opens a bundle by its ID; `undefined` if another process uses it or has just removed it. */
   static async tryOpen(records: BundleRecords, id: string): Promise<BundleDirectory | undefined> {
-    const lock = await records.tryLock(id);
+    using stack = new DisposableStack();
+    const lock = stack.use(await records.tryLock(id));
     const record = lock && records.read(id);
     if (lock === undefined || record === undefined) return undefined;
-    using stack = new DisposableStack();
-    stack.use(lock);
     const place = findPlace(record);
     stack.move();
     return new BundleDirectory(records, lock, record, place);
@@ -177,7 +175,7 @@ export class BundleDirectory implements Disposable {
     changes: Partial<Pick<BundleRecord, "phase" | "inode" | "layers" | "mounts">>,
   ): Promise<void> {
     const record = { ...this.#record, ...changes };
-    // The record of leftovers must survive a power cut, so that they are found and removed.
+    // A bundle that is kept must be found after a power failure.
     const isDurable = record.phase === "complete" && !record.isTemporary;
     await this.#records.write(record, isDurable);
     this.#record = record;
@@ -188,7 +186,6 @@ export class BundleDirectory implements Disposable {
    * bundle is removed only if the bundle is complete.
    */
   async remove(onWarning?: (message: string) => void): Promise<void> {
-    // Until a container has run, there is usually nothing to remove.
     const { removeFiles } = await import("./bundle_removal.ts");
     await removeFiles(this, onWarning);
     await this.#records.remove(this.#record.id);
@@ -229,20 +226,20 @@ function realTarget(directory: string): string {
 }
 
 /**
- * Makes a directory that other users cannot enter: an image has set-user-ID programs, which users
- * of the host must not run (CVE-2021-41103).
+ * Creates a directory that other users cannot enter: an image may have set-user-ID programs, which
+ * users of the host must not be able to run (CVE-2021-41103).
  */
 function makePrivate(path: string): void {
   try {
     Deno.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    // Another process has just made it, and may have removed it again; the next check shows.
+    // Another process has just created it and may have removed it again, which the caller notices.
     const isOther = lstatIfAny(path)?.isDirectory === false;
     if (isOther || !(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }
 
-/** Removes a dead bundle of the store from a directory; refuses anything else in it. */
+/** Removes a dead bundle of the store from a directory. Fails if anything else is in it. */
 async function makeWay(records: BundleRecords, path: string): Promise<void> {
   let id: string | undefined;
   {
@@ -261,7 +258,7 @@ async function makeWay(records: BundleRecords, path: string): Promise<void> {
   await opened.remove();
 }
 
-/** The record of a bundle: by the mark in its directory, or by the directory's path. */
+/** Finds the record of a bundle by the mark in its directory, or else by the directory's path. */
 function findRecord(records: BundleRecords, path: string): BundleRecord | undefined {
   using tree = openDirectoryIfAny(path);
   const id = tree && readMark(tree);

@@ -2,13 +2,13 @@ import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { isBundleId } from "./bundle_record.ts";
 
 /**
- * Name of the symlink in a bundle's directory whose target is the bundle's ID. A symlink appears
- * atomically, for one process alone; reading it opens nothing; and the ID is known only to users
- * who can read the store.
+ * Name of a symlink in a bundle's directory. Its target is the bundle's ID, which only users who can
+ * read the store know. A symlink is created whole, by exactly one process, and reading it opens no
+ * file.
  */
 export const MARK = ".oci-bundle";
 
-/** File that runtimes read. Written last and removed first, so a bundle that has it is complete. */
+/** Configuration for runtimes. Written last and removed first: a bundle that has it is complete. */
 export const CONFIG = "config.json";
 
 /**
@@ -20,12 +20,12 @@ export function readMark(tree: FileTree): string | undefined {
   return isBundleId(id) ? id : undefined;
 }
 
-/** Makes the mark; returns `false` if its name is taken. */
+/** Creates the mark; returns `false` if its name is taken. */
 export function makeMark(tree: FileTree, id: string): boolean {
   return tree.makeSymlink(MARK, id);
 }
 
-/** Removes the mark if it is that of a bundle. */
+/** Removes the mark if it has the ID. */
 export function removeMark(tree: FileTree, id: string): void {
   if (readMark(tree) === id) tree.unlink(MARK);
 }

@@ -1,8 +1,8 @@
-import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
+import { mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { dirname } from "../../spec/paths.ts";
-import { ifAny, lstatIfAny } from "../host/files.ts";
+import { ifAny, ifPermitted, lstatIfAny } from "../host/files.ts";
 import { readMark } from "./_bundle_mark.ts";
 import { type BundleRecord, mountSource } from "./bundle_record.ts";
 
@@ -13,11 +13,10 @@ import { type BundleRecord, mountSource } from "./bundle_record.ts";
 export type BundlePlace = "here" | "gone" | "elsewhere";
 
 /**
- * Finds out whether the directory that a record names is still the bundle. Its path and its inode
- * must be those in the record, and the bundle's mark, or a mount that only this bundle can have,
- * must be in it: a moved bundle has another path, a copy another inode, and a directory from an
- * archive no mark that the store knows. The device number is not compared, since a reboot may
- * change it.
+ * Finds out whether the directory that a record names is still the bundle. Its path and inode must
+ * match the record, and it must have the bundle's mark or a mount that only this bundle can have: a
+ * moved bundle has another path, a copy has another inode, and a directory from an archive has no
+ * mark that the store knows. Device numbers are not compared, since a reboot may change them.
  */
 export function findPlace(record: BundleRecord): BundlePlace {
   const { path, parentInode } = record;
@@ -30,7 +29,7 @@ function isHere(record: BundleRecord): boolean {
   const { id, path, inode } = record;
   using tree = openDirectoryIfAny(path);
   if (tree === undefined) return false;
-  // The information of the opened file, even if the path has changed since.
+  // The status of the opened directory, even if the path leads elsewhere by now.
   const opened = tree.status("");
   // A directory that is only claimed has a mark, but the record does not know its inode yet.
   if (inode !== null && opened?.ino !== inode) return false;
@@ -50,14 +49,6 @@ export function openDirectoryIfAny(path: string): FileTree | undefined {
 /** Whether a bundle's directory has a mount that only the bundle can have. */
 function hasMarkedMount({ id, path, mounts }: BundleRecord): boolean {
   if (mounts.length === 0) return false;
-  return tryMountsBelow(path)?.some(({ source }) => source === mountSource(id)) ?? false;
-}
-
-function tryMountsBelow(path: string): readonly MountEntry[] | undefined {
-  try {
-    return mountsBelow(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
+  const below = ifPermitted(() => mountsBelow(path)) ?? [];
+  return below.some(({ source }) => source === mountSource(id));
 }

@@ -2,17 +2,19 @@ import { openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { withCode } from "../../spec/error_facts.ts";
 
-/** A container may nest directories deeper than the kernel takes a path: 4096 bytes. */
+/**
+ * Length of a path above which its directory is moved up: a container may nest directories deeper
+ * than the kernel's limit for paths, 4096 bytes.
+ */
 const MAX_PATH_LENGTH = 1024;
 /** Number of entries to remove before other tasks, such as signal handlers, get a turn. */
 const ENTRIES_PER_TURN = 500;
 
 /**
- * Removes everything in a directory except one name. It follows no symlinks. It stays in the open
- * directory, even if the path changes, and on its file system, as far as the tree's backend can
- * tell.
+ * Removes everything in a directory except one name. Follows no symlinks. Stays in the open
+ * directory even if its path changes, and on its file system as far as the tree's backend can tell.
  *
- * @param kept The name that stays.
+ * @param kept The name to keep.
  * @throws {Deno.errors.Busy} If something is mounted in the directory.
  */
 export async function emptyDirectory(tree: FileTree, kept: string): Promise<void> {

@@ -9,11 +9,11 @@ const MAX_TEXT_BYTES = 10_485_760;
 
 /** Reads a text file of a root file system; empty if it does not exist. */
 export function readRootText(tree: FileTree, path: string): string {
-  // An image may have a directory without access, which only stops a reader who is not root.
+  // The modes of an image's directories may deny access to a user other than root.
   using directories = new OpenedDirectories(tree);
   const { real } = followPath(directories, path, { followLast: true });
   const status = real === undefined ? undefined : directories.status(real);
-  // A device or a pipe could be endless.
+  // A device or a pipe may be endless.
   if (real === undefined || status?.type !== "file") return "";
   checkTextSize(path, status.size);
   using file = openText(tree, real);
@@ -27,14 +27,14 @@ export function readRootText(tree: FileTree, path: string): string {
   return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
-/** Whether a path of a root file system leads to a directory, or to nothing. */
+/** Whether a path of a root file system is a directory or does not exist. */
 export function mayBeDirectory(tree: FileTree, path: string): boolean {
   const directories = new OpenedDirectories(tree);
   const { real } = followPath(directories, path, { followLast: true });
   return real === undefined || directories.status(real)?.type === "directory";
 }
 
-/** Opens a file, whose owner may lack the permission to read it. */
+/** Opens a file even if its mode denies its owner access. */
 function openText(tree: FileTree, path: string): TreeReader {
   try {
     return tree.openFile(path);
@@ -63,13 +63,13 @@ export function checkTextSize(path: string, size: number): void {
 
 /** Maximum number of volumes for which directories are created. */
 const MAX_VOLUMES = 1000;
-/** Maximum number of components of all their paths together: each may be a directory to create. */
+/** Maximum total number of components of their paths, each of which may be a directory to create. */
 const MAX_VOLUME_LEVELS = 1024;
 
 /**
- * Creates the directories of an image's volumes, which layers need not have: programs expect them.
- * There are no volumes here, so these directories are part of the root file system. Anything else
- * in their place stays.
+ * Creates the directories of an image's volumes. Programs expect them, but the layers need not have
+ * them. No volumes are mounted, so they are part of the root file system. A file in the place of a
+ * directory stays.
  */
 export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string[]): void {
   let levels = 0;

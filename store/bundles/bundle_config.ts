@@ -22,7 +22,7 @@ import {
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
 
-/** The file of names of a container. */
+/** The hosts file of a container. */
 const HOSTS = "/etc/hosts";
 
 const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -31,8 +31,8 @@ const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks that an image is for Linux, which the runtimes need. Some tools write no platform, and the
- * kernel may run programs for another CPU through an emulator.
+ * Checks that an image is for Linux, which the runtimes require. Images of some tools name no
+ * platform, and the kernel may run programs for another architecture through an emulator.
  *
  * @throws {BundleError} If it is for another system, such as Windows.
  */
@@ -47,8 +47,8 @@ export function assertLinux({ digest, platform }: Image, path: string): void {
 
 /**
  * Writes the `config.json` of a bundle whose root file system exists, and creates its working
- * directory and the directories of its volumes. A container without a network gets a file with its
- * own names, unless the image has one.
+ * directory and the directories of its volumes. A container without a network gets a hosts file
+ * with its own names, unless the image has one.
  */
 export async function writeBundleConfig(
   directory: string,
@@ -59,14 +59,14 @@ export async function writeBundleConfig(
   const hosts = resolve(`${directory}/hosts`);
   const passwd = readRootText(tree, "/etc/passwd");
   const group = readRootText(tree, "/etc/group");
-  // Not the architecture of the image: system calls have the numbers of this machine.
+  // Not the architecture of the image, because system calls have the numbers of this machine.
   const architecture = HOST_ARCHITECTURES[Deno.build.arch];
   const spec = newSpec(
     withRootFS(ROOTFS),
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
-    withOwnNames(tree, hosts),
+    withHostsFile(tree, hosts),
   );
   ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
@@ -74,8 +74,8 @@ export async function writeBundleConfig(
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }
 
-/** Mounts a file of names, unless the container has one or shares a network. */
-function withOwnNames(tree: FileTree, source: string): SpecOption {
+/** Mounts a hosts file unless the container has one or shares a network. */
+function withHostsFile(tree: FileTree, source: string): SpecOption {
   const mount = { destination: HOSTS, type: "bind", source, options: ["bind", "rprivate"] };
   return (spec) => {
     const { linux: { namespaces = [] }, mounts } = spec;

@@ -3,7 +3,7 @@ import { isObject } from "../../spec/json.ts";
 import type { BundleKind } from "../bundle.ts";
 
 /**
- * A mount that a bundle has or is about to get. An absent property is unknown and matches any
+ * A mount that a bundle has or is about to have. An absent property is unknown and matches any
  * value.
  */
 export interface BundleMount {
@@ -11,15 +11,15 @@ export interface BundleMount {
   readonly target: string;
   /** Type of file system. */
   readonly type?: string | undefined;
-  /** Source, as the mount table has it. */
+  /** Source, as in the mount table. */
   readonly source?: string | undefined;
-  /** Device number, as the mount table has it. */
+  /** Device number, as in the mount table. */
   readonly device?: string | undefined;
 }
 
 /**
  * Phase of a bundle: `"claimed"`, when its directory may have the mark; `"making"`, while its files
- * are made; `"complete"`; and `"removal"`. A bundle that is neither complete nor locked by a
+ * are created; `"complete"`; and `"removal"`. A bundle that is neither complete nor locked by a
  * process is dead.
  */
 export type BundlePhase = "claimed" | "making" | "complete" | "removal";
@@ -36,11 +36,11 @@ export interface BundleRecord {
   readonly parentInode: number | null;
   /** Inode number of the bundle's directory; `null` if it is unknown. */
   readonly inode: number | null;
-  /** Whether the bundle's directory was made for it. */
+  /** Whether the bundle's directory was created for it. */
   readonly isDirectoryNew: boolean;
-  /** Whether the bundle is to end with the process that made it. */
+  /** Whether the bundle is removed when the process that made it ends. */
   readonly isTemporary: boolean;
-  /** How the root file system is made. */
+  /** Method by which the root file system is made. */
   readonly kind: BundleKind;
   /** Digest of the image. */
   readonly image: Digest;
@@ -62,7 +62,7 @@ const KINDS: readonly string[] = ["overlay", "fuse-overlayfs", "uncompressed"];
 const TARGET = /^[a-z]+$/;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Whether a text is a valid ID of a record, which is also a file name. */
+/** Whether a text is a valid ID of a bundle, and thus also a safe file name. */
 export function isBundleId(text: string): boolean {
   return ID.test(text);
 }
@@ -74,29 +74,21 @@ export function formatBundleRecord(record: BundleRecord): string {
 
 /** Parses a record; `undefined` if the value is not a record of this version. */
 export function parseBundleRecord(
-  value: Readonly<Record<string, unknown>>,
+  { version, ...record }: Readonly<Record<string, unknown>>,
 ): BundleRecord | undefined {
-  const { version, id, phase, path, parentInode, inode, isDirectoryNew, isTemporary } = value;
+  return version === VERSION && isBundleRecord(record) ? record : undefined;
+}
+
+function isBundleRecord(
+  value: Readonly<Record<string, unknown>>,
+): value is Readonly<Record<string, unknown>> & BundleRecord {
+  const { id, phase, path, parentInode, inode, isDirectoryNew, isTemporary } = value;
   const { kind, image, layers, mounts } = value;
-  const isValid = version === VERSION && isText(id) && isBundleId(id) && isText(phase) &&
-    PHASES.includes(phase) && isText(path) && path !== "" && isInode(parentInode) &&
-    isInode(inode) && typeof isDirectoryNew === "boolean" && typeof isTemporary === "boolean" &&
-    isText(kind) && KINDS.includes(kind) && isDigest(image) && Array.isArray(layers) &&
-    layers.every(isText) && Array.isArray(mounts) && mounts.every(isMount);
-  if (!isValid) return undefined;
-  return {
-    id,
-    path,
-    parentInode,
-    inode,
-    isDirectoryNew,
-    isTemporary,
-    image,
-    layers,
-    mounts,
-    phase: phase as BundlePhase,
-    kind: kind as BundleKind,
-  };
+  return isText(id) && isBundleId(id) && isText(phase) && PHASES.includes(phase) &&
+    isText(path) && path !== "" && isInode(parentInode) && isInode(inode) &&
+    typeof isDirectoryNew === "boolean" && typeof isTemporary === "boolean" && isText(kind) &&
+    KINDS.includes(kind) && isDigest(image) && Array.isArray(layers) && layers.every(isText) &&
+    Array.isArray(mounts) && mounts.every(isMount);
 }
 
 function isText(value: unknown): value is string {

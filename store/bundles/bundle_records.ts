@@ -16,13 +16,13 @@ import {
   parseBundleRecord,
 } from "./bundle_record.ts";
 
-/** The longest record: 500 layers of 8 characters, and a path of 4096 bytes that are escaped. */
+/** Maximum size of a record: 500 names of layers, and a path of 4096 bytes, escaped. */
 const MAX_RECORD_BYTES = 65_536;
 
 const ADVICE = "Remove it, and the bundle by hand";
 
 /**
- * The records of a store's bundles. Only a record makes a directory a bundle: an entry of an image
+ * The records of a store's bundles. Only a record makes a directory a bundle. An entry of an image
  * cannot, since images are not unpacked into the store.
  *
  * Each bundle has up to three entries in `bundles/`: `<id>.json` is its record; `<id>.lock` is
@@ -79,8 +79,8 @@ export class BundleRecords {
   /**
    * Reads a record.
    *
-   * @returns The record, or `undefined` if the store has none of this id.
-   * @throws {StoreFileError} If the file is damaged, or another user can have made it.
+   * @returns The record, or `undefined` if the store has none with this ID.
+   * @throws {StoreFileError} If the file is damaged, or another user may have made it.
    */
   read(id: string): BundleRecord | undefined {
     if (!isBundleId(id)) return undefined;
@@ -92,7 +92,7 @@ export class BundleRecords {
     throw new StoreFileError("shape", path, "read", ADVICE);
   }
 
-  /** Makes a record, and locks it until the file is closed. */
+  /** Creates a record, and locks it until the returned file is closed. */
   async create(record: BundleRecord): Promise<Deno.FsFile> {
     await ensureStoreRoot(this.#store);
     await ensureStoreFolder(this.#path, 0o700);
@@ -120,7 +120,7 @@ export class BundleRecords {
   /**
    * Replaces a locked record atomically.
    *
-   * @param isDurable Whether it must survive a power cut.
+   * @param isDurable Whether it must survive a power failure.
    */
   async write(record: BundleRecord, isDurable: boolean = false): Promise<void> {
     const bytes = new TextEncoder().encode(formatBundleRecord(record));
@@ -129,7 +129,7 @@ export class BundleRecords {
 
   /** Removes a locked record and everything that belongs to it. */
   async remove(id: string): Promise<void> {
-    // Usually, the container has left none.
+    // Usually, no container has left any state behind.
     if (lstatIfAny(this.statePath(id)) !== undefined) await removeTree(this.statePath(id));
     removeIfAny(`${this.#path}/${id}.json.tmp`);
     removeIfAny(`${this.#path}/${id}.json`);

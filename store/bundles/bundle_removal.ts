@@ -47,7 +47,7 @@ async function empty(
   await unmountBundle(bundle.record, onWarning);
   using tree = openTree(bundle.record);
   if (tree === undefined) return;
-  // First, because a bundle with this file counts as complete.
+  // Before everything else, because a bundle with this file counts as complete.
   if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
   await emptyDirectory(tree, MARK);
 }
@@ -57,8 +57,8 @@ async function recordRemoval(bundle: RemovableBundle): Promise<void> {
   try {
     await bundle.update({ phase: "removal" });
   } catch (error) {
-    // Removing the bundle frees space. If it is interrupted, an incomplete bundle is dead anyway,
-    // and a complete one can be removed again.
+    // Continue, since the removal frees space. If it is interrupted, an incomplete bundle is dead
+    // anyway, and a complete one can be removed again.
     if (!isDiskFull(error)) throw error;
   }
 }
@@ -83,7 +83,7 @@ async function removeIfEmpty(path: string): Promise<void> {
     await Deno.remove(path);
   } catch (error) {
     const code = errorCode(error);
-    // Another process begins a bundle in it, or something is mounted at the directory itself.
+    // Another process is making a bundle in it, or something is mounted at the directory itself.
     const isKept = code === "ENOTEMPTY" || code === "EBUSY" || code === "EEXIST";
     if (!isKept && !(error instanceof Deno.errors.NotFound)) throw error;
   }
@@ -111,7 +111,7 @@ async function unmountBundle(
   if (left !== undefined) throw stillMounted(path, left.target);
 }
 
-/** Refuses to remove a bundle whose directory has other mounts. */
+/** Throws if the directory of a bundle has other mounts. */
 function refuseForeignMounts(
   record: BundleRecord,
   mounts: readonly MountEntry[] = listMounts(record),
@@ -126,7 +126,7 @@ function listMounts(record: BundleRecord): readonly MountEntry[] {
   try {
     return mountsBelow(path);
   } catch (error) {
-    // A process that cannot read the mount table cannot have made a mount.
+    // A process that cannot read the mount table cannot have mounted anything.
     if (error instanceof Deno.errors.NotCapable && mounts.length === 0) return [];
     throw unmountError(path, error);
   }

@@ -16,9 +16,8 @@ export interface BundlerOptions extends LayerLimits {
   /** Aborts the extraction of layers. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether bundles end with this process. If it is killed, the next bundler or `removeDeadBundles`
-   * removes them, unless one of their containers still runs. Other processes cannot remove them
-   * while this one lives.
+   * Whether bundles are temporary: other processes cannot remove them while this one lives. If it is
+   * killed, the next bundler or `removeDeadBundles` removes them, unless their container still runs.
    *
    * @default {false}
    */

@@ -6,8 +6,8 @@ import { ImageFiles, type ImageFilesOptions } from "../files/image_files.ts";
 import { checkTextSize } from "./_root_files.ts";
 
 /**
- * Checks that an image has the user and the group of a container, so that a wrong name fails before
- * the image is extracted. Reads the image in the store only if there is a name to look up.
+ * Checks that an image has the user and group of a container, so that a wrong name is reported
+ * before the image is extracted. Reads the image in the store only if there is a name to look up.
  *
  * @param user `USER[:GROUP]`, by name or number.
  * @throws {LimitError} If `/etc/passwd` or `/etc/group` is too large.
@@ -29,7 +29,7 @@ export async function checkUser(
     await check();
   } catch (error) {
     if (!(error instanceof UnknownUserError)) throw error;
-    // The upper layers alone may lead to the wrong file.
+    // A lookup that starts in the upper layers may have found the wrong file.
     await files.tree();
     await check();
   }

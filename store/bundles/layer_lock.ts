@@ -2,9 +2,9 @@ import { lockFile, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 
 /**
- * Locks the extracted and uncompressed layers of a store. Any number of processes can use them,
- * from the lookup until their use is recorded; removal needs an exclusive lock. The lock is a
- * flock, which ends with its owner.
+ * Locks the extracted and uncompressed layers of a store. Processes that use them share the lock
+ * from the lookup until their use is recorded. Removing layers requires an exclusive lock. It is an
+ * flock, so it ends with its owner.
  */
 export async function lockLayers(
   store: string,

@@ -10,7 +10,7 @@ import type { BundleMount } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 import { removeDeadBundles } from "./remove_dead_bundles.ts";
 
-/** Parts of a new bundle. */
+/** Everything that {@linkcode makeBundle} needs. */
 export interface BundlePlan {
   /** Directory of the bundle. */
   readonly directory: string;
@@ -22,23 +22,23 @@ export interface BundlePlan {
   readonly image: Image;
   /** Changes to its configuration. */
   readonly options: readonly SpecOption[];
-  /** Whether the bundle ends with this process. */
+  /** Whether the bundle is removed when this process ends. */
   readonly isTemporary?: boolean | undefined;
-  /** Makes the root file system. */
+  /** Called to make the root file system. */
   readonly fill: (bundle: UnfinishedBundle) => Promise<void>;
   /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** A bundle whose root file system is made. */
+/** A bundle whose root file system is being made. */
 export interface UnfinishedBundle {
   /** The bundle's directory. */
   readonly path: string;
-  /** Random name of the bundle. */
+  /** Random ID of the bundle. */
   readonly id: string;
   /**
-   * Records the extracted layers that the bundle needs, and the mounts that are about to be made:
-   * nothing else is unmounted when it is removed.
+   * Records the extracted layers that the bundle needs, and the mounts that are about to be made.
+   * Nothing else is unmounted when it is removed.
    */
   record(needs: {
     readonly layers?: readonly string[];
@@ -47,7 +47,7 @@ export interface UnfinishedBundle {
 }
 
 /**
- * Refuses a directory in which no bundle can be made, before an image is fetched for it.
+ * Rejects a directory in which no bundle can be made, before an image is fetched for it.
  *
  * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
  */
@@ -87,7 +87,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
       await removeBundle(store, path, { onWarning });
     });
   }
-  // The lock shows that this process is alive, and ends with it.
+  // The lock shows that this process is alive. It ends with the process.
   stack.move();
   return withCleanup(bundle, async () => {
     using _native = keepNativeBackend();
@@ -96,7 +96,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   });
 }
 
-/** Adds the removal to a bundle. It is done once, and again only after a failure. */
+/** Adds methods to a bundle that remove it once, and again only after a failure. */
 function withCleanup(
   bundle: Omit<Bundle, "cleanup" | keyof AsyncDisposable>,
   remove: () => Promise<void>,

@@ -13,7 +13,7 @@ export interface RemoveBundleOptions {
  * `runBundle` process left behind.
  *
  * Only a directory with a record in the store is a bundle. Moved, copied or extracted directories
- * are never touched. Mounts that the user has made at or in the directory stay.
+ * are never touched. Mounts that the user made at or in the directory stay.
  *
  * @param store The directory of the store.
  * @param directory The bundle's directory.

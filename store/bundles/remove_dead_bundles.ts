@@ -7,7 +7,7 @@ import { findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 
-/** A bundle of a killed process that is not removed. */
+/** A bundle of a killed process that was not removed. */
 export interface LeftBundle {
   /** The bundle's directory, or the record that cannot be read. */
   readonly path: string;
@@ -106,7 +106,7 @@ async function cleanUp(
     return rest;
   }
   if (state.kind === "kept" && opened.place !== "gone") return undefined;
-  // It may be found again when its file system is mounted.
+  // It may reappear when its file system is mounted.
   if (opened.place === "elsewhere") return undefined;
   if (!dryRun) await opened.remove();
   return "removed";

@@ -1,6 +1,6 @@
 /**
- * Waits for a result, or rejects with the signal's reason. For operations that take no signal, such
- * as a write to a pipe without a reader: they continue.
+ * Waits for a result, or rejects with the signal's reason. Does not stop the operation itself. Use
+ * it for operations that accept no signal, such as a write to a pipe that nobody reads.
  */
 export async function abortable<T>(
   pending: Promise<T>,

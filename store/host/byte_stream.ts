@@ -1,6 +1,6 @@
-/** Source of the bytes of a {@linkcode byteStream}. */
+/** Source of bytes for {@linkcode byteStream}. */
 export interface ByteSource {
-  /** Reads the next bytes into a buffer; returns their number, which is 0 only at the end. */
+  /** Reads bytes into a buffer. Returns their number, which is 0 only at the end. */
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number>;
   /** Called at the end, after a failure, and when the reader cancels the stream. */
   close?(): void;
@@ -19,8 +19,8 @@ export interface ByteStreamOptions {
 }
 
 /**
- * Creates a stream that reads on demand: into the memory of a BYOB reader, which can use the same
- * memory for all bytes, or into new memory for each chunk, unless the options say otherwise.
+ * Creates a stream that reads on demand. A BYOB reader supplies the memory. For other readers, each
+ * chunk has memory of its own unless an option says otherwise.
  */
 export function byteStream(
   source: ByteSource,
@@ -44,7 +44,7 @@ export function byteStream(
   });
 }
 
-/** Creates a stream whose chunks use the same memory, or free it when the next one is read. */
+/** Creates a stream that reuses the memory of a chunk, or frees it, when the next one is read. */
 function ownMemoryStream(
   source: ByteSource,
   chunkBytes: number,

@@ -1,4 +1,3 @@
-import type { MountEntry } from "../../layer/linux/mount_table.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
@@ -16,7 +15,7 @@ export interface TryLockFileOptions {
   readonly shared?: boolean | undefined;
 }
 
-/** Options for the wait for another process. */
+/** Options for waiting for another process. */
 export interface WaitOptions {
   /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
@@ -26,29 +25,26 @@ export interface WaitOptions {
 
 /** Options for {@linkcode lockFile}. */
 export interface LockFileOptions extends TryLockFileOptions, WaitOptions {
-  /** Called each time another process is found to hold the lock. */
+  /** Called after each attempt that finds the lock held by another process. */
   readonly onBusy?: (() => void) | undefined;
 }
 
-/**
- * Maximum pause between two attempts: too short to be noticed, and long enough to cost hardly any
- * CPU time.
- */
+/** Maximum pause between attempts: too short to notice, but long enough to use little CPU time. */
 const MAX_PAUSE_MS = 50;
-/** Time after which a user may wonder about the wait. */
+/** Time after which the user is told about the wait. */
 const PATIENCE_MS = 1_000;
 
 /**
- * Opens a file, creates it if it is missing, and holds its flock until the file is closed.
+ * Opens a file, creating it if necessary, and holds an flock on it until the file is closed.
  *
  * The operating system drops the lock with the last descriptor, so an owner that is killed leaves
  * no stale lock behind. A blocking `lock()` could not be aborted and would occupy one of the
  * runtime's threads for each waiter, so the lock is polled instead.
  *
- * An owner may rename or remove the file while others wait for it. A process that has locked a file
- * without that name starts over with the file that has the name now.
+ * The owner may rename or remove the file while others wait for it. If a process obtains the lock of
+ * a file that no longer has the name, it starts over with the file that has the name now.
  *
- * @throws {LockUnsupportedError} If its file system has no flock, as some network file systems do.
+ * @throws {LockUnsupportedError} If the file system, such as some network file systems, lacks flock.
  * @throws {StoreFileError} If the path is not a regular file: the target of a link may belong to
  * someone else, and a pipe may never end.
  */
@@ -68,7 +64,7 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   }
 }
 
-/** A name that changes hands this often between two system calls cannot be locked. */
+/** Maximum number of attempts if the file is replaced between two system calls. */
 const MAX_ATTEMPTS = 100;
 
 /**
@@ -89,8 +85,8 @@ export async function tryLockFile(
       stack.move();
       return file;
     }
-    // It has another name, or another owner, who may read and change its content. No other process
-    // holds it, so the name can be reused for a new file.
+    // The file has a second name, or another user can change its content. No other process holds
+    // it, so a new file can take its name.
     if (shared && !await tryFlock(file, path)) return undefined;
     removeIfAny(path);
   }
@@ -111,7 +107,7 @@ export async function tryFlock(
   shared: boolean = false,
 ): Promise<boolean> {
   try {
-    // It never blocks, and waiting for another thread would take longer.
+    // This never blocks, and an asynchronous call would take longer.
     return file.tryLockSync(!shared);
   } catch (cause) {
     throw new LockUnsupportedError(path, await fileSystemOf(path), { cause });
@@ -119,8 +115,8 @@ export async function tryFlock(
 }
 
 /**
- * Runs a task that takes a lock. Returns `undefined` where nothing can be written or locked: reading
- * must work nevertheless.
+ * Runs a task that takes a lock. Returns `undefined` if nothing can be written or locked, since
+ * reading must still work then.
  */
 export async function unlessUnwritable<T>(task: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -133,25 +129,18 @@ export async function unlessUnwritable<T>(task: () => Promise<T>): Promise<T | u
   }
 }
 
-/** Type of the file system of a file, such as `nfs4`, if it can be determined. */
+/** Returns the type of a file's file system, such as `nfs4`, if it can be determined. */
 async function fileSystemOf(path: string): Promise<string | undefined> {
   try {
-    const { readMounts } = await import("../../layer/linux/mount_table.ts");
-    const real = await Deno.realPath(path);
-    const mounts = readMounts().filter(({ target }) =>
-      real.startsWith(target.endsWith("/") ? target : `${target}/`)
-    );
-    return mounts.reduce<MountEntry | undefined>(
-      (best, mount) => mount.target.length < (best?.target.length ?? 0) ? best : mount,
-      undefined,
-    )?.type;
+    const { mountOf } = await import("../../layer/linux/mount_table.ts");
+    return mountOf(await Deno.realPath(path))?.type;
   } catch {
-    // Not Linux, or without the permission to ask.
+    // Not Linux, or no permission to read the mount table.
     return undefined;
   }
 }
 
-/** Opens a file for writing, or creates it; `null` if it has just been created or removed. */
+/** Opens or creates a file; `null` if another process has just created or removed it. */
 function openOrCreate(path: string): Deno.FsFile | null {
   const info = lstatIfAny(path);
   const fault = info && fileFault(info, { foreign: true });
@@ -164,15 +153,15 @@ function openOrCreate(path: string): Deno.FsFile | null {
       info === undefined ? { ...options, createNew: true, mode: FILE_MODE } : options,
     );
   } catch (error) {
-    const hasCome = error instanceof Deno.errors.AlreadyExists;
-    if (hasCome || info !== undefined && error instanceof Deno.errors.NotFound) return null;
+    const isCreated = error instanceof Deno.errors.AlreadyExists;
+    if (isCreated || info !== undefined && error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
 }
 
 /**
- * Whether `path` still names the open file. Windows does not number files, but an open file keeps
- * its name there.
+ * Whether `path` still names the open file. On Windows, Deno returns no inode numbers, but an open
+ * file cannot lose its name.
  */
 function isNamed(held: Deno.FileInfo, path: string): boolean {
   const named = lstatIfAny(path);

@@ -76,8 +76,8 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
 }
 
 /**
- * Replaces a small file, neither atomically nor durably: for hints, and content that readers
- * verify. The file is always new, because a symlink of its name could lead anywhere.
+ * Replaces a small file, neither atomically nor durably. Use it for hints, and for content that
+ * readers verify. The file is always new, because a symlink of its name could lead anywhere.
  */
 export async function replaceSmallFile(path: string, text: string): Promise<void> {
   const options = { createNew: true, mode: FILE_MODE };
@@ -103,12 +103,10 @@ export function swapFile(
 ): void {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
-    // `Deno.writeFileSync` copies the bytes, which takes longer than to write them.
+    // `Deno.writeFileSync` copies the bytes, which takes longer than writing them.
     {
       using file = Deno.openSync(temporary, { write: true, createNew: true, mode });
-      for (const part of parts) {
-        for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
-      }
+      for (const part of parts) writeAllSync(file, part);
     }
     Deno.renameSync(temporary, path);
   } catch (error) {
@@ -121,9 +119,9 @@ export function swapFile(
   }
 }
 
-/** Fsyncs the names in a directory, where the system supports that. */
+/** Fsyncs a directory, which makes changes of its names durable, if the system supports that. */
 export async function syncDirectory(path: string): Promise<void> {
-  // Windows cannot open directories; NTFS journals names itself.
+  // Deno cannot open directories on Windows, where NTFS journals names.
   if (Deno.build.os === "windows") return;
   try {
     using directory = await Deno.open(`${path}/.`);
@@ -133,21 +131,31 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Some network and FUSE file systems refuse to sync a directory: nothing more can be done. */
+/** Whether a file system, such as some network and FUSE file systems, cannot sync directories. */
 function isUnsupported(error: unknown): boolean {
   const code = errorCode(error);
   return code === "EINVAL" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS";
 }
 
-// The following calls are synchronous: a pull makes hundreds of them, and each answer from another
-// thread takes time.
+// The following calls are synchronous: a pull makes hundreds of them, and asynchronous ones would
+// each wait for another thread.
 
-/** Returns the result of a call; `undefined` if the file that it needs does not exist. */
+/** Returns the result of a call; `undefined` if it fails because a file does not exist. */
 export function ifAny<T>(call: () => T): T | undefined {
   try {
     return call();
   } catch (error) {
     if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Returns the result of a call; `undefined` if Deno does not permit it. */
+export function ifPermitted<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }
@@ -184,7 +192,7 @@ export function removeEmptyDirectories(directories: readonly string[]): void {
   try {
     for (const directory of directories) Deno.removeSync(directory);
   } catch {
-    // It has other content or was removed; the outer directories stay.
+    // The directory is not empty or no longer exists. The outer ones stay.
   }
 }
 
@@ -193,7 +201,7 @@ export function mayRead(path: string): boolean {
   return Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
-/** Makes directories, which must not exist. */
+/** Creates directories, which must not exist yet. */
 export function makeDirectories(...paths: readonly string[]): void {
   for (const path of paths) Deno.mkdirSync(path);
 }

@@ -4,7 +4,7 @@ import { statIfAny } from "./files.ts";
 /** Known runtimes, in order of preference. */
 export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];
 
-/** Directories of system programs, which are not on every user's `PATH`. */
+/** Directories of system programs, which not every user has on `PATH`. */
 export const PROGRAM_PLACES: readonly string[] = [
   "/usr/local/sbin",
   "/usr/sbin",
@@ -13,7 +13,7 @@ export const PROGRAM_PLACES: readonly string[] = [
 ];
 
 /**
- * Finds OCI runtimes one by one, because the first one usually works.
+ * Finds installed OCI runtimes lazily, because the first one usually works.
  *
  * @param name Name or path (default: all of {@linkcode RUNTIMES} that are installed).
  */
@@ -23,12 +23,12 @@ export function* findRuntimes(name?: string): Generator<string, void, void> {
     return;
   }
   for (const known of name === undefined ? RUNTIMES : [name]) {
-    const path = searchProgram(known);
+    const path = findProgram(known);
     if (path !== undefined) yield path;
   }
 }
 
-/** Returns the error for a runtime that is not found, or for none. */
+/** Returns the error for a missing runtime; without a name, the error that none is installed. */
 export function missingRuntime(name?: string): RuntimeError {
   if (name?.includes("/")) {
     return new RuntimeError("there is no such program", name, [], {
@@ -55,15 +55,15 @@ export function missingRuntime(name?: string): RuntimeError {
 }
 
 /**
- * Finds `setsid`, which executes a program in a new session, in the same process.
+ * Finds `setsid`, which executes a program in a new session.
  *
- * Deno's own way to do so forks, which copies the page tables of Deno, and then copies each page
- * that Deno writes to: that takes longer than everything else between a command and its container.
+ * For its option `detached`, Deno forks, which copies its page tables and then each page that it
+ * writes to. That takes longer than everything else between a command and its container.
  *
  * @returns The path of `setsid`; `undefined` if it is not installed or may not be run.
  */
 export function findSetsid(program: string): string | undefined {
-  const setsid = searchProgram("setsid");
+  const setsid = findProgram("setsid");
   return setsid !== undefined && mayRun(setsid) && mayRun(program) ? setsid : undefined;
 }
 
@@ -77,11 +77,7 @@ export function mayRun(program: string): boolean {
  *
  * @returns Its path; `undefined` if it is not installed.
  */
-export function findProgram(name: string): Promise<string | undefined> {
-  return Promise.try(() => searchProgram(name));
-}
-
-function searchProgram(name: string): string | undefined {
+export function findProgram(name: string): string | undefined {
   const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];
   for (const place of places) {
     const path = `${place}/${name}`;
@@ -95,7 +91,7 @@ function isProgram(path: string): boolean {
     const { isFile = false, mode } = statIfAny(path) ?? {};
     return isFile && ((mode ?? 0) & 0o111) !== 0;
   } catch (error) {
-    // Programs in an unreadable directory cannot run either.
+    // A program in a directory without access cannot be run either.
     if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }

@@ -5,21 +5,21 @@ import { walkPath } from "../../layer/trees/walk_path.ts";
 export interface FollowedPath {
   /** Real path of the entry; `undefined` if it does not exist. */
   readonly real: string | undefined;
-  /** Symbolic links along the path. */
+  /** Symlinks along the path. */
   readonly passed: readonly string[];
 }
 
 /** Options for {@linkcode followPath}. */
 export interface FollowPathOptions {
-  /** Whether to follow a symbolic link at the end. */
+  /** Whether to follow a symlink at the end. */
   readonly followLast?: boolean | undefined;
-  /** Called with a missing path, which it may create. Returns whether the path exists. */
+  /** Called with each missing path, which it may create. Returns whether the path exists now. */
   readonly missing?: ((path: string) => boolean) | undefined;
 }
 
 /**
- * Follows a path in a tree like a program whose root is the tree: symbolic links are resolved
- * inside, and `..` stops at the root. The kernel's own resolution would leave the tree.
+ * Resolves a path as a program would that has the tree as its root directory: symlinks stay inside
+ * the tree, and `..` stops at its root. The kernel's own resolution could leave the tree.
  *
  * @param path The path, from the root of the tree.
  */

@@ -1,16 +1,16 @@
 import { lstatIfAny } from "./files.ts";
 
 /**
- * Locks a directory with a flock, which the system releases when the process ends.
+ * Locks a directory with an flock, which the system releases when the process ends.
  *
  * @param path The directory, without symlinks.
- * @returns The lock, which ends when it is closed; `"taken"` if another process holds it; `"gone"`
- * if the directory no longer exists; and `"unknown"` where directories cannot be locked.
+ * @returns The lock, held until it is closed; `"taken"` if another process holds it; `"gone"` if
+ * the directory no longer exists; `"unknown"` if the directory cannot be locked.
  */
 export async function lockDirectory(
   path: string,
 ): Promise<Deno.FsFile | "taken" | "gone" | "unknown"> {
-  // Windows cannot open directories.
+  // Deno cannot open directories on Windows.
   if (Deno.build.os === "windows") return "unknown";
   using stack = new DisposableStack();
   try {

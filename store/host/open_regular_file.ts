@@ -1,36 +1,35 @@
-import { errorCode } from "../../spec/error_facts.ts";
 import { dirname } from "../../spec/paths.ts";
 import { type FileFault, StoreFileError } from "../errors.ts";
-import { lstatIfAny, mayRead, statIfAny } from "./files.ts";
+import { ifAny, lstatIfAny, mayRead, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Options for {@linkcode openRegularFile}. */
 export interface OpenRegularFileOptions {
   /**
-   * Whether the file is in a directory that is only read, such as another user's image layout. Its
-   * owner, permissions and number of names do not matter there.
+   * Whether the file belongs to a directory that is only read, such as another user's image layout.
+   * Its owner, permissions and hard links are not checked then.
    *
    * @default {false}
    */
   readonly foreign?: boolean | undefined;
   /**
-   * What to do about a file that is refused, as a sentence.
+   * Advice in the error if the file is rejected.
    *
    * @default {"Remove it and try again"}
    */
   readonly advice?: string | undefined;
 }
 
-/** A file that is open for reading: a part of `Deno.FsFile`. */
+/** The part of `Deno.FsFile` that reading needs. */
 export interface ReadableFile extends Pick<Deno.FsFile, "read" | "readSync" | "close"> {
   /** Moves to an offset from the start. */
   seek(offset: number, whence: Deno.SeekMode.Start): Promise<number>;
 }
 
 /** A regular file that is open for reading. */
-export interface RegularFile extends Disposable {
+export interface RegularFile<File = ReadableFile> extends Disposable {
   /** The open file. */
-  readonly file: ReadableFile;
+  readonly file: File;
   /** Its status, read after it was opened. */
   readonly info: Deno.FileInfo;
 }
@@ -46,8 +45,8 @@ const MAX_ATTEMPTS = 100;
  * for the other end of a pipe.
  *
  * @returns The file, or `undefined` if there is none.
- * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others
- * can write to it, or it has several names, and it is not `foreign`.
+ * @throws {StoreFileError} If it is not a regular file. Unless it is `foreign`, also if it belongs
+ * to another user, others can write to it, or it has hard links.
  */
 export function openRegularFile(
   path: string,
@@ -57,39 +56,35 @@ export function openRegularFile(
 }
 
 /**
- * Opens a file of the store as {@linkcode openRegularFile} does, for all operations.
+ * Opens a file of the store as {@linkcode openRegularFile} does, and returns the whole `FsFile`.
  *
  * @returns The file, or `undefined` if there is none.
  * @throws {StoreFileError} As {@linkcode openRegularFile} does.
  */
-export function openOwnFile(
-  path: string,
-): RegularFile & { readonly file: Deno.FsFile } | undefined {
+export function openOwnFile(path: string): RegularFile<Deno.FsFile> | undefined {
   return openChecked(path, {}, openOwn);
 }
 
 /** An open file and its status. */
-interface Opened<T> {
-  readonly file: T;
-  readonly info: Deno.FileInfo;
-}
+type Opened<File> = Omit<RegularFile<File>, keyof Disposable>;
 
-function openChecked<T extends ReadableFile>(
+function openChecked<File extends ReadableFile>(
   path: string,
   options: OpenRegularFileOptions,
-  open: (path: string, named: Deno.FileInfo) => Opened<T>,
-): RegularFile & Opened<T> | undefined {
+  open: (path: string, named: Deno.FileInfo) => Opened<File>,
+): RegularFile<File> | undefined {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    // Opening would follow a symlink, and wait for a writer of a FIFO. Deno has no O_NOFOLLOW.
+    // Opening a symlink would follow it, and opening a FIFO would wait for a writer. Deno has no
+    // O_NOFOLLOW.
     const named = lstatIfAny(path);
     if (named === undefined) return undefined;
     refuse(path, named, options);
     const opened = ifAny(() => open(path, named));
-    if (opened === null) continue;
+    if (opened === undefined) continue;
     using stack = new DisposableStack();
     const { file, info } = opened;
     stack.defer(() => file.close());
-    // Another process has just replaced it, as is done with index.json.
+    // Another process has just replaced it, as happens to index.json.
     if (info.ino !== named.ino || info.dev !== named.dev) continue;
     refuse(path, info, options);
     stack.move();
@@ -98,7 +93,7 @@ function openChecked<T extends ReadableFile>(
   throw new StoreFileError("changing", path, "read", "Try again later");
 }
 
-/** Opens a file that other users cannot replace with a FIFO. */
+/** Opens a file that no other user can replace with a FIFO. */
 function openOwn(path: string): Opened<Deno.FsFile> {
   using stack = new DisposableStack();
   const file = stack.use(Deno.openSync(path));
@@ -108,9 +103,7 @@ function openOwn(path: string): Opened<Deno.FsFile> {
 }
 
 function openForeign(path: string, named: Deno.FileInfo): Opened<ReadableFile> {
-  if (!isReplaceable(path, named)) return openOwn(path);
-  const { file, status } = openNonblocking(path);
-  return { file, info: { ...named, ...status } };
+  return isReplaceable(path, named) ? openNonblocking(path, named) : openOwn(path);
 }
 
 /** Throws if a file may not be read. */
@@ -135,24 +128,14 @@ export function fileFault(
   return (info.nlink ?? 1) > 1 ? "hard-link" : undefined;
 }
 
-/** Returns `null` if there is no such file. */
-function ifAny<T>(open: () => T): T | null {
-  try {
-    return open();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || errorCode(error) === "ENOENT") return null;
-    throw error;
-  }
-}
-
-/** Levels of a layout above a blob: the algorithm, `blobs`, and the layout itself. */
+/** Number of directories above a blob: the algorithm, `blobs`, and the layout itself. */
 const LEVELS = 3;
-/** Set in the mode of directories in which users can remove or rename only their own files. */
+/** Mode bit of a directory in which users can remove or rename only their own files. */
 const STICKY = 0o1000;
 
 /**
- * Whether another user can replace a file between two system calls. That takes write access to one
- * of its directories, up to that of the layout or store.
+ * Whether another user can replace a file between two system calls. That requires write access to a
+ * directory above it, up to that of the layout or store.
  */
 function isReplaceable(path: string, info: Deno.FileInfo): boolean {
   if (Deno.build.os === "windows") return false;
@@ -171,23 +154,21 @@ function isReplaceable(path: string, info: Deno.FileInfo): boolean {
   return false;
 }
 
-/** Returns the status of a directory; `undefined` if it may not be read, such as above a layout. */
+/** Returns the status of a directory; `undefined` without permission, such as above a layout. */
 function statIfAllowed(path: string): Deno.FileInfo | undefined {
   return mayRead(path) ? statIfAny(path) : undefined;
 }
 
-/** A file that was opened without waiting. */
-interface NonblockingFile {
-  readonly file: ReadableFile;
-  /** Status of the open file, as Node returns it. */
-  readonly status: Pick<Deno.FileInfo, "dev" | "ino" | "mode" | "uid" | "gid" | "nlink" | "size">;
-}
+/** The part of a status that Node returns in the same form as Deno. */
+type NodeStatus = Pick<Deno.FileInfo, "dev" | "ino" | "mode" | "uid" | "gid" | "nlink" | "size">;
 
 /**
- * Opens a file for reading without waiting for a writer, which opening a FIFO does otherwise. Only
- * Node's API passes `O_NONBLOCK` on. It takes some milliseconds to load.
+ * Opens a file for reading without waiting for a writer if it is a FIFO. Only Node's API supports
+ * `O_NONBLOCK`; loading it takes a few milliseconds.
+ *
+ * @param named Status of the path, for the fields that Node lacks.
  */
-function openNonblocking(path: string): NonblockingFile {
+function openNonblocking(path: string, named: Deno.FileInfo): Opened<ReadableFile> {
   const fs = globalThis.process.getBuiltinModule("node:fs");
   const { O_RDONLY, O_NONBLOCK } = fs.constants;
   const fd = fs.openSync(path, O_RDONLY | O_NONBLOCK);
@@ -212,5 +193,6 @@ function openNonblocking(path: string): NonblockingFile {
     },
     close: () => fs.closeSync(fd),
   };
-  return { file, status: fs.fstatSync(fd) };
+  const status: NodeStatus = fs.fstatSync(fd);
+  return { file, info: { ...named, ...status } };
 }

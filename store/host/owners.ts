@@ -10,8 +10,8 @@ export function processUid(): number | undefined {
 }
 
 /**
- * Whether a file can only have been made by this user or by root. Without `--allow-sys=uid`, and on
- * Windows, every owner passes: the owner of the store's directory then stands for the user.
+ * Whether a file belongs to this user or to root. On Windows and without `--allow-sys=uid`, the user
+ * is unknown, so every owner is trusted.
  */
 export function isTrustedOwner(uid: number | null): boolean {
   const own = processUid();
@@ -22,8 +22,7 @@ const GROUP_FILES = ["/etc/group", "/etc/passwd"] as const;
 
 /**
  * Whether users other than its owner may write to a file or directory. The owner's private group
- * does not count, because Debian and Fedora create one for each user, and the umask of Fedora lets
- * it write.
+ * does not count: Debian and Fedora create one for each user, and Fedora's umask lets it write.
  */
 export function isWritableByOthers({ mode, uid, gid }: Deno.FileInfo): boolean {
   // Windows has no modes.
@@ -33,8 +32,8 @@ export function isWritableByOthers({ mode, uid, gid }: Deno.FileInfo): boolean {
 }
 
 /**
- * Whether a group is the private group of a user: it has the user's number, and no other member in
- * the files that list members, if they can be read.
+ * Whether a group is a user's private group: its GID equals the UID, and no other user is listed as
+ * a member. Members are checked only if the files can be read.
  */
 function isPrivateGroup(uid: number | null, gid: number | null): boolean {
   if (uid === null || uid !== gid) return false;
@@ -43,7 +42,7 @@ function isPrivateGroup(uid: number | null, gid: number | null): boolean {
 }
 
 /**
- * Whether the group with the number of a user has members other than the user.
+ * Whether the group whose GID equals a UID has members other than that user.
  *
  * @param groups The fields of the lines of `/etc/group`: name, password, GID, members.
  * @param users The fields of the lines of `/etc/passwd`: name, password, UID, GID, and others.
@@ -61,13 +60,13 @@ export function hasOtherMembers(
     users.some((fields) => fields[3] === id && fields[2] !== id);
 }
 
-/** The fields of each line of a file; none if it may not be read. */
+/** Returns the fields of each line of a file; none if it cannot be read. */
 function readLines(path: string): readonly (readonly string[])[] {
   if (!mayRead(path)) return [];
   try {
     return Deno.readTextFileSync(path).split("\n").map((line) => line.split(":"));
   } catch {
-    // The file does not exist, as in a minimal container: only the number counts.
+    // The file does not exist, as in a minimal container, so only the GID counts.
     return [];
   }
 }

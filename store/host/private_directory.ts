@@ -10,6 +10,7 @@ const MODE = 0o755;
  * it controls the programs that the store's user runs.
  *
  * @param path The directory; it need not exist.
+ * @returns Whether it exists.
  * @throws {UntrustedStoreError} If another user owns it or can write to it, or it is not a
  * directory.
  */
@@ -18,8 +19,7 @@ export function checkStoreRoot(path: string): boolean {
   if (named === undefined) return false;
   const info = named.isSymlink ? statIfAny(path) : named;
   if (info === undefined) throw new UntrustedStoreError("dangling", path);
-  // In a sticky directory, other users can add names but cannot replace those of its owner, which
-  // is checked.
+  // In a sticky directory, other users can add names but cannot replace those of its owner.
   const isSticky = ((info.mode ?? 0) & 0o1000) !== 0;
   refuse(path, info, isSticky);
   return true;
@@ -29,6 +29,7 @@ export function checkStoreRoot(path: string): boolean {
  * Checks a directory in a store, which must not be a symlink.
  *
  * @param path The directory; it need not exist.
+ * @returns Whether it exists.
  * @throws {UntrustedStoreError} As {@linkcode checkStoreRoot} does.
  */
 export function checkStoreFolder(path: string): boolean {
@@ -53,17 +54,13 @@ export async function ensureStoreRoot(path: string): Promise<void> {
  */
 export async function ensureStoreFolder(path: string, mode: number = MODE): Promise<void> {
   if (checkStoreFolder(path)) return;
-  await make(path, mode);
-  checkStoreFolder(path);
-}
-
-async function make(path: string, mode: number): Promise<void> {
   try {
     await Deno.mkdir(path, { mode });
   } catch (error) {
-    // Another process created it, or the name is taken; the check below tells them apart.
+    // Either another process has just created it, or the name is taken, which the check refuses.
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
+  checkStoreFolder(path);
 }
 
 function refuse(path: string, info: Deno.FileInfo, isSticky: boolean): void {

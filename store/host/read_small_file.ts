@@ -11,7 +11,7 @@ export interface ReadSmallFileOptions extends OpenRegularFileOptions {
 }
 
 /**
- * Reads a file whole that an image, another user or an earlier process may have made: see
+ * Reads a whole file that an image, another user or an earlier process may have made; see
  * {@linkcode openRegularFile}. Synchronous, because such files are small and a command may read
  * hundreds of them.
  *
@@ -28,7 +28,8 @@ export function readSmallFile(
   if (opened === undefined) return undefined;
   const { file, info: { size } } = opened;
   if (size > maxBytes) throw new LimitError("bytes", maxBytes, size, `"${path}"`);
-  // One byte more shows the end. A file that is growing, or hides its size, does not end there.
+  // With one more byte of room, two reads suffice: the second one finds the end. A file that is
+  // growing or hides its size needs more.
   let bytes = new Uint8Array(size + 1);
   for (let length = 0;;) {
     const count = file.readSync(bytes.subarray(length));
@@ -49,8 +50,7 @@ export function readSmallText(path: string, options: ReadSmallFileOptions): stri
 }
 
 /**
- * Reads a JSON file as {@linkcode readSmallFile} does. Its value must be an object, so that
- * its members can be read.
+ * Reads a JSON file as {@linkcode readSmallFile} does. Its value must be an object.
  *
  * @returns The object, or `undefined` if there is no file.
  * @throws {StoreFileError} As {@linkcode readSmallFile} does, and if the file is not JSON or its

@@ -4,7 +4,7 @@ export interface ProgramOutput {
   readonly success: boolean;
   readonly stdout: string;
   readonly stderr: string;
-  /** The last line of stderr, which usually has the reason for a failure. */
+  /** The last line of stderr, which usually says why a program failed. */
   readonly lastLine: string;
 }
 

@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = permits;
   }
 
-  /** Waits for a permit; disposing of it returns it. */
+  /** Waits for a permit. Disposing of the permit returns it. */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free--;

@@ -2,17 +2,17 @@ import { abortable } from "./abortable.ts";
 
 /** Work for {@linkcode SingleFlight.run}. */
 export interface FlightOptions<Result, Progress> {
-  /** Returns the result if it exists already. */
+  /** Returns the result if it already exists. */
   readonly find: () => Result | undefined | Promise<Result | undefined>;
   /** Does the work. Called by one task at a time. */
   readonly work: (report: (progress: Progress) => void) => Promise<Result>;
-  /** Called with the progress of the work, whichever task does it. */
+  /** Called with the progress of the work, no matter which task does it. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Ends the wait for another task. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Work of a task that others wait for. */
+/** Work in progress, and the tasks that wait for it. */
 interface Flight<Progress> {
   readonly ended: Promise<void>;
   readonly listeners: Set<(progress: Progress) => void>;
@@ -20,8 +20,8 @@ interface Flight<Progress> {
 }
 
 /**
- * Does the same work once for all tasks of this process. The others wait and receive its progress.
- * If it fails or is stopped, another task takes over.
+ * Does work once for all tasks of this process that need it. One task does it; the others wait and
+ * receive its progress. If that task fails or is stopped, another one takes over.
  */
 export class SingleFlight<Progress = never> {
   readonly #flights = new Map<string, Flight<Progress>>();
@@ -53,7 +53,7 @@ export class SingleFlight<Progress = never> {
   }
 }
 
-/** Waits for the end of another task. */
+/** Waits until another task has ended, and reports its progress. */
 async function join<Progress>(
   other: Flight<Progress>,
   signal: AbortSignal | undefined,
@@ -61,7 +61,7 @@ async function join<Progress>(
 ): Promise<void> {
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => {});
-  // The callback of this task must not fail the other one.
+  // An error of this task's callback must not fail the other task.
   const listener = (progress: Progress) => {
     try {
       onProgress?.(progress);

@@ -1,8 +1,8 @@
 import { eitherSignal } from "./abortable.ts";
 
 /**
- * Tasks that run side by side. The first failure aborts the signal of the others, and is thrown
- * when all of them have ended.
+ * Tasks that run concurrently. The first failure aborts the signal of the others, and is thrown
+ * once all tasks have ended.
  */
 export class TaskGroup {
   /** Aborted when the caller stops the group or a task fails. */
@@ -11,7 +11,7 @@ export class TaskGroup {
   readonly #failure = new AbortController();
   readonly #tasks: Promise<unknown>[] = [];
 
-  /** Creates a group that `signal` stops. */
+  /** Creates a group; `signal` stops it. */
   constructor(signal?: AbortSignal) {
     const failure = this.#failure.signal;
     this.#caller = signal;

@@ -2,7 +2,7 @@ import { LockUnsupportedError } from "../errors.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
 import { tryFlock } from "./file_lock.ts";
 
-/** Location and kind of a {@linkcode TemporaryFile}. */
+/** Options for {@linkcode TemporaryFile.create}. */
 export interface TemporaryFileOptions {
   /** Directory, which must exist. */
   readonly directory: string;
@@ -13,7 +13,7 @@ export interface TemporaryFileOptions {
   /**
    * Permissions.
    *
-   * @default {0o666}, less the umask
+   * @default {0o666}, minus the umask
    */
   readonly mode?: number | undefined;
 }
@@ -21,11 +21,12 @@ export interface TemporaryFileOptions {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /**
- * A new file that has no final name yet. Disposing of it removes it unless it was renamed.
+ * A new file that does not have its final name yet. Disposing of it removes it unless it was
+ * renamed.
  *
  * The file is created exclusively with a random name, so a planted symlink is never followed. An
- * flock shows other processes that it is in use: the system drops the lock when this process ends,
- * even by a kill, and {@linkcode TemporaryFile.removeDead} of the next one removes the file.
+ * flock shows other processes that it is in use. If this process is killed, the system drops the
+ * lock, and {@linkcode TemporaryFile.removeDead} of the next process removes the file.
  */
 export class TemporaryFile implements Disposable {
   /** The file, open for reading and writing. */
@@ -69,8 +70,7 @@ export class TemporaryFile implements Disposable {
       const path = `${directory}/${name}`;
       const info = lstatIfAny(path);
       if (info === undefined || !info.isFile || info.uid !== uid || path === this.path) continue;
-      // It has just been removed, or its permissions do not allow it; nothing depends on its
-      // removal.
+      // Another process has just removed it, or this one may not. Nothing depends on its removal.
       await removeIfUnlocked(path, info).catch(() => {});
     }
   }
@@ -90,7 +90,7 @@ export class TemporaryFile implements Disposable {
   }
 }
 
-/** Lists the names in a directory. One that may not be listed keeps its leftovers. */
+/** Lists the names in a directory; none if it may not be listed, which keeps leftovers in it. */
 function namesIfAllowed(directory: string): readonly string[] {
   try {
     return namesIn(directory);
@@ -99,7 +99,7 @@ function namesIfAllowed(directory: string): readonly string[] {
   }
 }
 
-/** Locks a new file. On a file system without locks, no process removes the files of others. */
+/** Locks a new file. Without locks, no process removes the files of others, so that is fine too. */
 async function isLocked(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     return await tryFlock(file, path);

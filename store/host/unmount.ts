@@ -6,8 +6,8 @@ import { removeTree } from "./remove_tree.ts";
 import { runProgram } from "./run_program.ts";
 
 /**
- * Unmounts mounts, the last one first. A process of root unmounts FUSE mounts of other users by
- * their program.
+ * Unmounts file systems, the last one first. Falls back to fusermount for FUSE file systems, which
+ * ordinary users can unmount only with that program.
  *
  * @param mounts The mounts, in the order of mounting.
  * @param onWarning Called for each mount that is still in use.
@@ -24,7 +24,7 @@ export async function unmountAll(
     unmountTargets(targets, `Cannot unmount "${first.target}"`, onWarning);
   } catch (error) {
     if (!mounts.every(({ type }) => type.startsWith("fuse"))) throw error;
-    const program = await findProgram("fusermount3") ?? await findProgram("fusermount");
+    const program = findProgram("fusermount3") ?? findProgram("fusermount");
     if (program === undefined) throw error;
     const left = new Set(readMounts().map(({ id }) => id));
     for (const { id, target } of mounts.toReversed()) {
@@ -34,7 +34,7 @@ export async function unmountAll(
 }
 
 /**
- * Removes a directory that this program made in a store, with the mounts that it made in it.
+ * Removes a directory that this program created in a store, and the mounts that it made there.
  *
  * @param path Absolute path of the directory, without symlinks.
  * @param mountPoints Where this program mounts: paths in the directory, or the directory itself.
@@ -57,7 +57,7 @@ export async function discardTree(path: string, mountPoints: readonly string[]):
 }
 
 async function fuseUnmount(program: string, target: string, cause: unknown): Promise<void> {
-  // Lazily: a busy mount ends with its last user.
+  // With -z, a busy file system is detached now and unmounted when it is no longer in use.
   const { success, stderr } = await runProgram(program, ["-u", "-z", "--", target]);
   if (!success) throw new Deno.errors.PermissionDenied(stderr, { cause });
 }

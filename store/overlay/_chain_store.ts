@@ -12,10 +12,11 @@ import {
   readChainRecord,
 } from "./extracted_layer.ts";
 
-/** Temporary directory in which a layer is extracted. */
+/** A layer that is being extracted, in a temporary directory. */
 export interface ChainDraft extends AsyncDisposable {
   /**
-   * Path of the directory to extract into, which does not exist yet. Its siblings are unused too.
+   * Path of the directory to extract into, which does not exist yet. `PATH.work` and `PATH.view` are
+   * unused too.
    */
   readonly path: string;
   /** Moves the directory to its final name. */
@@ -25,19 +26,19 @@ export interface ChainDraft extends AsyncDisposable {
 /**
  * Extracted layers, each in `chains/<name>/` with a record in `chains/<name>.json`.
  *
- * Names are short, since older kernels limit the mount options to one page for all layers of an
- * image. Short names can be made to collide, so the record holds the whole key, and each key has
- * four possible names. The record is written first, and then the complete directory is renamed, so
- * a directory under its final name is complete.
+ * Names are short, since older kernels limit the mount options for all layers of an image to one
+ * page. An attacker can make short names collide, so the record has the whole key, and each key has
+ * four possible names. The record is written first, and the complete directory is renamed last: a
+ * directory that has its final name is complete.
  */
 export class ChainStore {
-  /** The directory. */
+  /** Directory of the layers. */
   readonly path: string;
   readonly #store: string;
   readonly #locks: string;
   readonly #onWait: ((message: string) => void) | undefined;
 
-  /** Creates the object for a store; `onWait` is called if the wait for another process is long. */
+  /** Opens the layers of a store; `onWait` is called if the wait for another process is long. */
   constructor(store: string, onWait?: (message: string) => void) {
     this.#onWait = onWait;
     this.#store = store;
@@ -45,7 +46,7 @@ export class ChainStore {
     this.#locks = `${store}/locks`;
   }
 
-  /** Returns the layer of a key if it is extracted. */
+  /** Returns the layer with a key if it is extracted. */
   find(key: string): Chain | undefined {
     return findChain(this.path, key);
   }
@@ -68,12 +69,12 @@ export class ChainStore {
     return await this.#begin<undefined>(key, (path) => tryLockFile(path));
   }
 
-  /** Begins an extraction; `None` is the result if another process holds the lock. */
+  /** Begins an extraction. Returns `undefined` if `lockName` does. */
   async #begin<None extends undefined>(
     key: string,
     lockName: (path: string) => Promise<Deno.FsFile | None>,
   ): Promise<Chain | ChainDraft | None> {
-    // Only the owner may enter, as in bundles.
+    // No other user may enter, as for bundles.
     await ensureStoreRoot(this.#store);
     await ensureStoreFolder(this.path, 0o700);
     await ensureStoreFolder(this.#locks);
@@ -137,10 +138,9 @@ export class ChainStore {
   }
 }
 
-/** Removes a draft and the mounts and directories next to it. */
+/** Removes a draft, and the mounts and directories beside it. */
 async function discard(draft: string): Promise<void> {
   for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
-    if (lstatIfAny(path) === undefined) continue;
-    await discardTree(path, [`${draft}.view`]);
+    if (lstatIfAny(path) !== undefined) await discardTree(path, [`${draft}.view`]);
   }
 }

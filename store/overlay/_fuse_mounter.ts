@@ -6,7 +6,7 @@ import type { OverlayMounter } from "./overlay_mounter.ts";
 const SPECIAL = /[,:\\]/;
 
 /**
- * Returns a mounter that uses the program fuse-overlayfs, which needs only access to `/dev/fuse`.
+ * Returns a mounter that uses the program fuse-overlayfs, which only needs access to `/dev/fuse`.
  */
 export function fuseMounter(program: string): OverlayMounter {
   return {

@@ -6,9 +6,9 @@ import type { ExtractedLayer } from "./extracted_layer.ts";
 /**
  * Returns the lower directories of an overlay, the top one first.
  *
- * A repeated layer is included once, since the kernel rejects repeated directories and the upper
+ * A repeated layer is included once, since the kernel rejects repeated directories, and its upper
  * occurrence hides the lower one. Layers below an opaque root are left out, since the kernel
- * ignores that mark in the root of a layer.
+ * ignores the opaque mark of a layer's root.
  *
  * @param layers The layers, the base first.
  */
@@ -22,8 +22,8 @@ export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
 }
 
 /**
- * Copies the metadata of the root directory from the uppermost layer that describes it to the upper
- * directory, which is the root of the overlay.
+ * Copies the metadata of the root directory from the topmost layer that describes it to the upper
+ * directory, which provides the root of the overlay.
  */
 export function copyRootMetadata(upper: string, layers: readonly ExtractedLayer[]): void {
   using tree = openFileTree(upper);

@@ -1,5 +1,5 @@
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
-import { readMounts } from "../../layer/linux/mount_table.ts";
+import { mountOf } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
 import { problemOf } from "../../spec/error_facts.ts";
@@ -11,7 +11,7 @@ import { discardTree } from "../host/unmount.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
-/** Returns why the native backend, which creates whiteouts, is not available. */
+/** Returns the reason if the native backend, which creates whiteouts, is not available. */
 export async function refuseNative(root: string): Promise<string | undefined> {
   try {
     await ensureStoreRoot(root);
@@ -22,13 +22,13 @@ export async function refuseNative(root: string): Promise<string | undefined> {
   }
 }
 
-/** Mounts a test overlay and checks it; returns the reason if it does not work. */
+/** Mounts a test overlay and checks it. Returns the reason if it does not work. */
 export async function tryMounter(
   root: string,
   mounter: OverlayMounter,
   options: WaitOptions,
 ): Promise<string | undefined> {
-  // Run one test at a time, so that leftovers of a killed process can be recognized.
+  // Run one test at a time, so that an existing directory must be left behind by a killed process.
   const lockPath = `${root}/.overlay-trial.lock`;
   let lock: Deno.FsFile;
   try {
@@ -39,12 +39,16 @@ export async function tryMounter(
   }
   using _lock = lock;
   const trial = `${await Deno.realPath(root)}/.overlay-trial`;
+  const discard = async () => {
+    if (lstatIfAny(trial) === undefined) return;
+    await discardTree(trial, [`${trial}/scratch`, `${trial}/view`]);
+  };
   try {
-    await discard(trial);
+    await discard();
     const reason = await runTrial(trial, mounter);
     return reason && (refusalOfFileSystem(root, trial) ?? reason);
   } finally {
-    await discard(trial);
+    await discard();
     removeIfAny(lockPath);
   }
 }
@@ -53,24 +57,13 @@ function refusalOf(root: string, error: unknown): string {
   return `"${root}" cannot be written (${describeSystemError(error)})`;
 }
 
-/**
- * Explains why the file system of the store cannot hold layers, as in containers and live systems.
- */
+/** Explains why the file system of the store is unsuitable, as in containers and live systems. */
 function refusalOfFileSystem(root: string, trial: string): string | undefined {
-  const mount = readMounts().findLast(({ target }) => isWithin(trial, target));
+  const mount = mountOf(trial);
   if (mount === undefined || !/^(?:overlay|fuse\.fuse-overlayfs|aufs)$/.test(mount.type)) {
     return undefined;
   }
   return `"${root}" is itself on an overlay file system, which cannot hold the layers of another one`;
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return directory === "/" || path === directory || path.startsWith(`${directory}/`);
-}
-
-async function discard(trial: string): Promise<void> {
-  if (lstatIfAny(trial) === undefined) return;
-  await discardTree(trial, [`${trial}/scratch`, `${trial}/view`]);
 }
 
 async function runTrial(trial: string, mounter: OverlayMounter): Promise<string | undefined> {
@@ -88,7 +81,7 @@ async function runTrial(trial: string, mounter: OverlayMounter): Promise<string 
     await Deno.mkdir(work);
     const lowers = [`${trial}/marked`, `${trial}/lower`];
     await mounter.mount(lowers, `${trial}/view`, { upper, work });
-    return await lookAt(`${trial}/view`);
+    return await checkView(`${trial}/view`);
   } catch (error) {
     return describeRefusal(error);
   }
@@ -101,7 +94,7 @@ function mark(directory: string, namespace: OverlayNamespace): void {
   whiteouts.hideAll(tree, "dir");
 }
 
-async function lookAt(view: string): Promise<string | undefined> {
+async function checkView(view: string): Promise<string | undefined> {
   if (lstatIfAny(`${view}/removed`) !== undefined) return "it ignores whiteouts";
   if (lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it ignores opaque directories";
   // A directory that replaces a whiteout must be marked opaque in the upper directory.

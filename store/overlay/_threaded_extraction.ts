@@ -20,7 +20,7 @@ export function threadedExtraction(
     const plan = { root, descriptor, diffId, records, options };
     const opening = threads.openOverlay(plan, {
       warn: (message) => onWarning?.(message),
-      // Closing the sink fails as well.
+      // `feedLayer()` throws the error.
       fail() {},
     });
     const result = await feedLayer(store, layer, opening, { signal, onProgress, onLayer });

@@ -7,7 +7,7 @@ import { lstatIfAny } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 
-/** An extracted layer, which can be a lower directory of an overlay. */
+/** An extracted layer, which serves as a lower directory of overlays. */
 export interface ExtractedLayer {
   /** Name in the store. */
   readonly name: string;
@@ -19,16 +19,16 @@ export interface ExtractedLayer {
   readonly describesRoot: boolean;
 }
 
-/** Record of an extracted layer. */
+/** Record of an extracted layer in a store. */
 export interface ChainRecord extends Omit<ExtractedLayer, "name" | "path"> {
-  /** Source and settings of the extraction, which distinguish layers with the same short name. */
+  /** What was extracted and how; distinguishes layers whose short names collide. */
   readonly key: string;
 }
 
 /** An extracted layer in `chains/`, under a name of 8 characters. */
 export interface Chain extends ExtractedLayer, ChainRecord {}
 
-/** Settings that the content of an extracted layer depends on. */
+/** Settings that determine the content of an extracted layer. */
 export interface LayerKind {
   /** Namespace of the attributes that mark opaque directories. */
   readonly namespace: OverlayNamespace;
@@ -36,7 +36,7 @@ export interface LayerKind {
   readonly ownership: Ownership;
 }
 
-/** Maximum size of a record, which holds two digests and some words. */
+/** Maximum size of a record, which has a digest and some words. */
 export const MAX_RECORD_BYTES = 4096;
 const NAME_LENGTH = 8;
 const NAMES_PER_KEY = 4;
@@ -58,7 +58,7 @@ export function findExtracted(
   kind: LayerKind,
 ): readonly Chain[] | undefined {
   const directory = `${resolve(store)}/chains`;
-  // Computed on demand: hashing is slow until it has been compiled, and most layers stand alone.
+  // Computed on demand: hashing is slow until the JIT compiles it, and few layers need a ChainID.
   let chainIds: readonly Digest[] | undefined;
   const found: Chain[] = [];
   for (const [i, { diffId }] of layers.entries()) {
@@ -74,8 +74,8 @@ export function findExtracted(
 }
 
 /**
- * Returns the key of a layer's directory: by its DiffID, if it was extracted by itself, or by its
- * ChainID, if it was extracted over its parents.
+ * Returns the key of a layer's directory. It has the DiffID of a layer that was extracted alone, and
+ * the ChainID of one that depends on its parents.
  */
 export function keyOf(
   by: "layer" | "chain",
@@ -105,8 +105,8 @@ export function chainIdsOf(diffIds: readonly Digest[]): readonly Digest[] {
 }
 
 /**
- * Returns the layer of a key if it is extracted. Synchronous, since an image may have hundreds of
- * layers and awaited calls take ten times as long.
+ * Returns the layer with a key if it is extracted. Synchronous, since an image may have hundreds of
+ * layers, and awaited calls take ten times as long.
  *
  * @param directory The directory of the extracted layers.
  */
@@ -122,9 +122,7 @@ export function findChain(directory: string, key: string): Chain | undefined {
   return undefined;
 }
 
-/**
- * Reads a record. The name of a damaged record stays taken, and its directory is no longer used.
- */
+/** Reads a record. The name of a damaged one stays taken, but its directory is no longer used. */
 export function readChainRecord(
   directory: string,
   name: string,
@@ -146,11 +144,15 @@ function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | un
   return isValid ? { key, opaqueRoot, describesRoot } : undefined;
 }
 
-/** Returns whether a layer exists at a path; anything but a directory is not a layer. */
+/**
+ * Returns whether a layer exists at a path.
+ *
+ * @throws {StoreFileError} If something other than a directory is there.
+ */
 export function isChain(path: string): boolean {
   const info = lstatIfAny(path);
   if (info === undefined) return false;
-  // Do not check owner and mode: they come from the root directory of the image.
+  // Owner and mode are not checked, since they come from the root directory of the image.
   if (info.isDirectory) return true;
   const fault = info.isSymlink ? "symlink" : "special";
   throw new StoreFileError(fault, path, "read", "Remove it and try again");

@@ -10,8 +10,8 @@ import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /**
- * Ways to mount with the kernel. User attributes come second, since a program in the container
- * could set them itself; tmpfs supports them since Linux 6.6.
+ * Ways to mount with the kernel, in order of preference. A program in the container could set user
+ * attributes itself. tmpfs supports them since Linux 6.6.
  */
 const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
 
@@ -19,16 +19,16 @@ const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as cons
 const RESULT = "overlay.json";
 const MAX_RESULT_BYTES = 65_536;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
-/** The user namespace of the machine, whose number is the same everywhere. */
+/** The initial user namespace, whose inode number is the same on all machines. */
 const INITIAL_NAMESPACE = "user:[4026531837]";
-/** What the kernel lets this process do, in `/proc/self/status`. */
+/** Lines of `/proc/self/status` that tell what the kernel lets this process do. */
 const RIGHTS = /^(?:CapEff|Seccomp|Seccomp_filters):.*/gm;
 
 /**
  * Returns a mounter for the kernel's overlay file system, or the reason why there is none.
  *
- * The test takes longer than a bundle. A positive result is kept in the store until the machine is
- * started again, for processes in the same user namespace and with the same rights.
+ * The test takes longer than making a bundle. A positive result is kept in the store until the next
+ * reboot, for processes in the same user namespace with the same privileges.
  */
 export async function findKernelMounter(
   root: string,
@@ -42,7 +42,7 @@ export async function findKernelMounter(
   return mounter;
 }
 
-/** Mounts test overlays with the kernel; returns a mounter that works, or the reason. */
+/** Mounts test overlays with the kernel. Returns a mounter that works, or why none does. */
 export async function tryKernel(
   root: string,
   options: WaitOptions = {},
@@ -67,7 +67,7 @@ export async function findFuseMounter(
   root: string,
   options: WaitOptions = {},
 ): Promise<OverlayMounter | string> {
-  const program = await findProgram("fuse-overlayfs");
+  const program = findProgram("fuse-overlayfs");
   if (program === undefined) return "fuse-overlayfs is not installed";
   const { fuseMounter } = await import("./_fuse_mounter.ts");
   const { refuseNative, tryMounter } = await import("./_overlay_trial.ts");
@@ -75,7 +75,7 @@ export async function findFuseMounter(
   return await refuseNative(root) ?? await tryMounter(root, mounter, options) ?? mounter;
 }
 
-/** Returns the mounter that a test has found, if this process may mount as the tested one could. */
+/** Returns the mounter of an earlier test, if this process may mount like the one that ran it. */
 function recallMounter(root: string): OverlayMounter | undefined {
   const path = `${root}/${RESULT}`;
   if (lstatIfAny(path) === undefined) return undefined;
@@ -84,7 +84,7 @@ function recallMounter(root: string): OverlayMounter | undefined {
     if (typeof place !== "string" || place !== describePlace(root)) return undefined;
     const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
-    // The store may have been mounted read-only since, so that layers cannot be stored.
+    // Layers cannot be stored if the store has become read-only since the test.
     Deno.openSync(path, { write: true }).close();
     const mounter = kernelMounter(way[0], way[1]);
     return {
@@ -99,7 +99,7 @@ function recallMounter(root: string): OverlayMounter | undefined {
       },
     };
   } catch {
-    // It is damaged or another user's, so a test replaces it.
+    // The file is damaged or another user's. A new test replaces it.
     return undefined;
   }
 }
@@ -113,22 +113,20 @@ function forgetMounter(path: string): void {
   }
 }
 
-/** Keeps the result of a test in the store. */
+/** Stores the result of a test. */
 async function rememberMounter(root: string, { namespace, upper }: OverlayMounter): Promise<void> {
   try {
     const place = describePlace(root);
     if (place === undefined) return;
-    const path = `${root}/${RESULT}`;
-    removeIfAny(path);
-    await replaceSmallFile(path, `${JSON.stringify({ place, namespace, upper })}\n`);
+    await replaceSmallFile(`${root}/${RESULT}`, `${JSON.stringify({ place, namespace, upper })}\n`);
   } catch {
     // The next process tests again.
   }
 }
 
 /**
- * Describes the conditions of a test result: the running kernel, the user namespace, the rights of
- * the process, and the directory of the store. Returns `undefined` without the native backend.
+ * Describes the conditions of a test result: the running kernel, the user namespace, the privileges
+ * of the process, and the directory of the store. Returns `undefined` without the native backend.
  */
 function describePlace(root: string): string | undefined {
   using calls = NativeMount.tryOpen();
@@ -152,7 +150,7 @@ function readLabel(read: (path: string) => string): string {
   try {
     return read("/proc/self/attr/current");
   } catch {
-    // There is no such module.
+    // The kernel has no security module with labels.
     return "";
   }
 }
@@ -176,8 +174,8 @@ function kernelMounter(
         writable,
         source,
         userXattr: namespace === "user",
-        // A redirect refers to a directory of a lower layer by name, but layers are shared between
-        // stacks.
+        // A redirect names a directory of a lower layer, but a layer has other lower layers in
+        // other images.
         redirectDirectories: false,
       });
       return Promise.resolve();

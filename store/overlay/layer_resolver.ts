@@ -52,17 +52,15 @@ const extractions = new SingleFlight();
 /**
  * Extracts each layer once, for all images and bundles that use it.
  *
- * **Keys.** A layer is extracted independently of the layers below, with its whiteouts converted to
- * those of the overlay file system. The directory then depends only on the bytes of the layer,
- * which the DiffID verifies, and on the namespace and owners. Together they form the key of the
- * directory.
+ * **Keys.** A layer is extracted independently of the layers below it, with its whiteouts converted
+ * to those of the overlay file system. The directory then depends only on the bytes of the layer,
+ * which the DiffID verifies, on the namespace and on the owners. Its key consists of these three.
  *
- * Two kinds of layers depend on their parents: layers with a hard link to a file of a lower layer,
- * and layers with entries in a directory that they do not describe. The extraction detects both.
- * The key of such a directory is the ChainID of the layer, which covers its parents as well. An
- * undescribed directory gets its owner, mode and times from the parents. If it is a symlink there,
- * or the target of a hard link is missing, the layer is extracted again into an overlay over its
- * parents.
+ * Two kinds of layers depend on their parents: those with a hard link to a file of a lower layer,
+ * and those with entries in a directory that they do not describe. The extraction detects both. The
+ * key then has the ChainID of the layer, which covers its parents as well. An undescribed directory
+ * receives its owner, mode and times from the parents. If it is a symlink there, or the target of a
+ * hard link is missing, the layer is extracted again, into an overlay over its parents.
  *
  * A directory appears under its name after its content has been verified and written to disk.
  * Concurrent tasks and processes share one extraction.
@@ -112,8 +110,8 @@ export class OverlayLayerResolver {
     const { ownership, mounter: { namespace } } = this.#options;
     const alone = keyOf("layer", layer.diffId, { ownership, namespace });
     const chained = keyOf("chain", chainId, { ownership, namespace });
-    // Use the ChainID, so that tasks with the same layer over different parents do not wait for
-    // each other.
+    // By ChainID, so that tasks with the same layer over different parents do not wait for each
+    // other.
     return await extractions.run(`${this.#chains.path} ${chained}`, {
       find: () => this.#chains.find(alone) ?? this.#chains.find(chained),
       work: () => this.#extract(layer, alone, chained, parents, signal),
@@ -134,7 +132,7 @@ export class OverlayLayerResolver {
     }, signal);
     if (extracted !== undefined && "key" in extracted) return extracted;
     await using unsettled = extracted;
-    // Wait only after freeing this task's slot: the parents may need it.
+    // Wait without holding a permit, since the parents may need it.
     const lowers = lowersOf(await Promise.all(parents));
     return await this.#limit.run(async () => {
       if (unsettled !== undefined) {
@@ -153,8 +151,8 @@ export class OverlayLayerResolver {
   /**
    * Extracts a layer without its parents.
    *
-   * @returns The layer; a draft under the name of its chain if its parents must complete it; or
-   * `undefined` if it cannot be extracted without them.
+   * @returns The layer; a draft under the name for its ChainID if metadata of its parents is
+   * missing; or `undefined` if it cannot be extracted without them.
    */
   async #extractAlone(
     layer: RemoteLayer,
@@ -173,14 +171,14 @@ export class OverlayLayerResolver {
     try {
       done = await this.#run(layer, draft.path, signal, namespace);
     } catch (error) {
-      // The parents may have an entry that this one needs.
+      // A parent may have an entry that this layer needs.
       if (!isBase && error instanceof ExtractError) return undefined;
       throw error;
     }
     if (done.report.impliedDirectories.length === 0) return await this.#publish(draft, done);
-    // Release the name of the layer and take that of its chain. Otherwise tasks that wait for the
-    // layer's name could deadlock with this one. The holder of the chain's name may be waiting for
-    // this task.
+    // Release the name for the DiffID and take the one for the ChainID, because tasks that wait for
+    // the former could deadlock with this one. Do not wait for the latter: its holder may be
+    // waiting for this task.
     const begunChain = isBase
       ? await this.#chains.begin(chained, signal)
       : await this.#chains.tryBegin(chained);
@@ -194,7 +192,10 @@ export class OverlayLayerResolver {
     return { draft: chainDraft, done, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }
 
-  /** Copies the metadata of directories that a layer does not describe from its parents. */
+  /**
+   * Copies the metadata of directories that a layer does not describe from its parents. Returns
+   * `false` if the layer must be extracted over them instead.
+   */
   async #adopt(path: string, lowers: readonly string[], { report }: Extraction): Promise<boolean> {
     const { mounter } = this.#options;
     const { inheritMetadata } = await import("../../layer/extraction/inherit_metadata.ts");
@@ -234,7 +235,7 @@ export class OverlayLayerResolver {
       await discardTree(view, [view]);
     }
     await removeTree(work);
-    // The kernel has recorded the whiteouts of the layer, including those in the root.
+    // The kernel has recorded all whiteouts of the layer, including those in the root.
     return await this.#publish(draft, { ...done, report: { ...done.report, opaqueRoot: false } });
   }
 
@@ -262,7 +263,7 @@ export class OverlayLayerResolver {
   }
 }
 
-/** Loads what extracts layers in this thread, which bundles of extracted layers do not need. */
+/** Loads the extraction on demand, since bundles of extracted layers do not need it. */
 async function loadExtraction(): Promise<LayerExtraction> {
   const { extractOverlayLayer } = await import("../stages/overlay_extraction.ts");
   return extractOverlayLayer;
@@ -271,7 +272,7 @@ async function loadExtraction(): Promise<LayerExtraction> {
 /** Creates the directory that a layer is extracted into. */
 async function makeDraftRoot(path: string): Promise<void> {
   await Deno.mkdir(path);
-  // Set the mode separately, since the umask restricts that of the call above.
+  // Set the mode separately, since the umask restricts that of `mkdir()`.
   await Deno.chmod(path, 0o755);
 }
 

@@ -18,8 +18,8 @@ export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter
  * root of a user namespace; else overlay mounts by fuse-overlayfs, if installed; else extraction.
  *
  * @param store Store of the images.
- * @param options Kind of bundler; `onWarning` is called with the reason why a better one does not
- * work.
+ * @param options Kind of bundler and callbacks. `onWarning` is called with the reason if a better
+ * kind does not work.
  * @returns The bundler. With kind `"overlay"` but no overlay support, it fails on use.
  *
  * @example Open the best bundler of this machine
@@ -57,7 +57,7 @@ export async function openBundler(
   return await openUncompressed(store, common);
 }
 
-/** Opens a bundler whose modules most programs do not need. */
+/** Loads the bundler on demand, since most programs do not need it. */
 async function openUncompressed(
   store: ContentStore,
   options: Omit<OpenBundlerOptions, "kind" | "upper" | "jobs">,

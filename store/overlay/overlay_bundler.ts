@@ -22,12 +22,12 @@ import { findKernelMounter } from "./find_mounter.ts";
 import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
-/** Name of the directory of a bundle for written files. */
+/** Name of a bundle's directory for the files that a container writes. */
 const SCRATCH = "scratch";
 
 /** Location of the files that a container writes. */
 export type OverlayUpperPlace =
-  /** In memory, limited to `sizeBytes`; by default, half of the machine's memory. */
+  /** In memory, up to `sizeBytes`; by default, half of the machine's memory. */
   | { readonly kind: "tmpfs"; readonly sizeBytes?: number }
   /** In the directory of the bundle, whose file system must support upper directories. */
   | { readonly kind: "disk" };
@@ -60,7 +60,7 @@ export interface OverlayBundlerOptions extends BundlerOptions {
  * the bundle.
  *
  * Requires Linux, `--allow-ffi`, and root or root of a user namespace; {@linkcode overlaySupported}
- * returns whether it works. A bundle does not survive a reboot, since its mounts do not.
+ * tests whether it works. A bundle does not survive a reboot, since its mounts do not.
  *
  * @example Bundle an image
  * ```ts
@@ -142,7 +142,7 @@ export class OverlayBundler implements Bundler {
       const { path, onWait } = this.#store;
       return await findKernelMounter(path, { onWait, signal: this.#options.signal });
     } catch (error) {
-      // The search failed, so the next bundle tries again.
+      // Let the next bundle try again.
       this.#mounter = undefined;
       throw error;
     }
@@ -153,7 +153,7 @@ export class OverlayBundler implements Bundler {
     image: Image,
     mounter: OverlayMounter,
   ): Promise<void> {
-    // Check before extracting anything. A repeated layer is mounted once.
+    // Checked before anything is extracted. A repeated layer is mounted once.
     const count = new Set(image.layers.map(({ diffId }) => diffId)).size;
     if (count > MAX_OVERLAY_LOWERS) {
       throw new LimitError("layers", MAX_OVERLAY_LOWERS, count, `${image.digest} for an overlay`);
@@ -170,7 +170,7 @@ export class OverlayBundler implements Bundler {
     await this.#mount(bundle, layers, mounter, place);
   }
 
-  /** Resolves the layers. They must not be pruned until the bundle's record lists them. */
+  /** Resolves the layers. The lock protects them from pruning until the bundle's record has them. */
   async #resolve(
     image: Image,
     settings: LayerResolverOptions,
@@ -179,18 +179,16 @@ export class OverlayBundler implements Bundler {
     const { path, onWait } = this.#store;
     using _lock = await lockLayers(path, "use", { onWait, signal: this.#options.signal });
     const { ownership, mounter: { namespace } } = settings;
-    const layers = findExtracted(path, image, { ownership, namespace }) ??
-      await this.#extract(image, settings);
+    let layers: readonly ExtractedLayer[] | undefined = findExtracted(path, image, {
+      ownership,
+      namespace,
+    });
+    if (layers === undefined) {
+      const { OverlayLayerResolver } = await import("./layer_resolver.ts");
+      layers = await new OverlayLayerResolver(this.#store, settings).resolve(image);
+    }
     await recordLayers(layers.map(({ name }) => name));
     return layers;
-  }
-
-  async #extract(
-    image: Image,
-    settings: LayerResolverOptions,
-  ): Promise<readonly ExtractedLayer[]> {
-    const { OverlayLayerResolver } = await import("./layer_resolver.ts");
-    return await new OverlayLayerResolver(this.#store, settings).resolve(image);
   }
 
   async #mount(
@@ -209,14 +207,14 @@ export class OverlayBundler implements Bundler {
     copyRootMetadata(upper, layers);
     const lowers = lowersOf(layers);
     if (lowers.length === 0) {
-      // An overlay needs a lower directory, even for an image without layers.
+      // An overlay needs a lower directory even if the image has no layers.
       makeDirectories(`${scratch}/lower`);
       lowers.push(`${scratch}/lower`);
     }
     const target = `${path}/${ROOTFS}`;
     await mounter.mount(lowers, target, { upper, work, source });
     await this.#recordMount(bundle, target, place, mounter);
-    // The overlay of the kernel keeps the tmpfs alive, so its mount can be detached.
+    // The kernel's overlay keeps the tmpfs alive without a mount of its own.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTargets([scratch], `Cannot unmount "${scratch}"`);
       removeIfAny(scratch);
@@ -238,14 +236,14 @@ export class OverlayBundler implements Bundler {
   }
 }
 
-/** Returns the mounts to record before they are made, so that they are found after a kill. */
+/** Returns the mounts, to be recorded before they are made: a killed process then leaves none. */
 function plannedMounts(
   { id }: UnfinishedBundle,
   place: OverlayUpperPlace,
   mounter: OverlayMounter,
 ): readonly BundleMount[] {
   const source = mountSource(id);
-  // A FUSE program chooses the source of its mount.
+  // fuse-overlayfs chooses the source of its mount.
   const root = mounter.kind === "overlay" ? { source } : { type: `fuse.${mounter.kind}` };
   const scratch = { target: SCRATCH, source };
   return [...place.kind === "tmpfs" ? [scratch] : [], { target: ROOTFS, ...root }];

@@ -48,9 +48,9 @@ export interface PrepareLayersOptions extends LayerListener, LayerLimits {
 }
 
 /**
- * Extracts the layers of an image for the overlay bundler, so that its first bundle is as fast as
- * later ones. Skips layers that are already extracted. Missing layers are downloaded in the same
- * pass: their bytes are verified, stored and extracted as they arrive.
+ * Extracts the layers of an image for the overlay bundler, so that the first bundle is as fast as
+ * later ones. Skips layers that are already extracted. Downloads missing layers in the same pass:
+ * their bytes are verified, stored and extracted as they arrive.
  *
  * @param store The store.
  * @param image The image. Layers that are not in the store are downloaded.
@@ -76,7 +76,7 @@ export async function prepareLayers(
   image: RemoteImage,
   options: PrepareLayersOptions = {},
 ): Promise<readonly ExtractedLayer[]> {
-  const { ownership, jobs = DEFAULT_JOBS, onProgress, onLayer } = options;
+  const { jobs = DEFAULT_JOBS, onProgress, onLayer } = options;
   using _native = keepNativeBackend();
   const mounter = options.mounter ??
     await findKernelMounter(store.path, { onWait: store.onWait, signal: options.signal });
@@ -88,12 +88,14 @@ export async function prepareLayers(
       option: "bundler",
     });
   }
-  const settings = { ...options, jobs, mounter, ownership: await ownershipOf(store, ownership) };
+  const ownership = options.ownership ?? await defaultOwnership(store.path);
+  const settings = { ...options, jobs, mounter, ownership };
   using _lock = await lockLayers(store.path, "use", {
     onWait: store.onWait,
     signal: options.signal,
   });
-  const extracted = await findPrepared(store, image, settings);
+  const { namespace } = mounter;
+  const extracted = findExtracted(store.path, image, { namespace, ownership });
   if (extracted !== undefined) return extracted;
   const { OverlayLayerResolver } = await import("./layer_resolver.ts");
   if (options.extract !== undefined) {
@@ -114,20 +116,12 @@ export async function prepareLayers(
 export async function findPrepared(
   store: ContentStore,
   image: RemoteImage,
-  { mounter, ownership }:
+  { mounter: { namespace }, ownership }:
     & Pick<LayerResolverOptions, "mounter">
     & Pick<PrepareLayersOptions, "ownership">,
 ): Promise<readonly ExtractedLayer[] | undefined> {
-  const { namespace } = mounter;
   return findExtracted(store.path, image, {
     namespace,
-    ownership: await ownershipOf(store, ownership),
+    ownership: ownership ?? await defaultOwnership(store.path),
   });
-}
-
-async function ownershipOf(
-  store: ContentStore,
-  ownership: Ownership | undefined,
-): Promise<Ownership> {
-  return ownership ?? await defaultOwnership(store.path);
 }

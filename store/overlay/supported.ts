@@ -9,8 +9,8 @@ export type OverlaySupport =
 
 /**
  * Tests whether this process can mount overlays of directories in `root` with the kernel. Creates
- * two small layers with all kinds of entries, mounts them, checks the result, changes a file, and
- * removes everything again.
+ * two small layers with whiteouts, mounts them, checks the result, writes files, and removes
+ * everything.
  *
  * @param root Directory for the test, usually that of a store. Created if it is missing.
  * @returns Whether overlays are supported, with the namespace of the attributes that the kernel

@@ -1,6 +1,6 @@
 import { RuntimeError } from "../errors.ts";
 
-/** The errors that a runtime has written into its log. */
+/** Returns the errors in the log of a runtime. */
 export async function readRuntimeLog(path: string): Promise<readonly string[]> {
   let text: string;
   try {
@@ -25,23 +25,23 @@ function parseLine(line: string): LogLine {
     const { level = "error", msg = line } = JSON.parse(line) as Partial<LogLine>;
     return { level: String(level).toLowerCase(), msg: String(msg) };
   } catch {
-    // Not every message of a runtime follows the format.
+    // Runtimes write some messages in another format.
     return { level: "error", msg: line };
   }
 }
 
-/** Message of crun for machines on which both versions of control groups have controllers. */
+/** crun's message on machines on which both versions of cgroups have controllers. */
 const HYBRID = /cgroups? in hybrid mode|hybrid mode not supported/i;
 
-/** Whether the runtime does not support this machine, so that another runtime may work. */
-export function isRefusedMachine(log: readonly string[]): boolean {
+/** Whether a log shows that the runtime does not support this machine. Another one may. */
+export function isUnsupportedMachine(log: readonly string[]): boolean {
   return log.some((line) => HYBRID.test(line));
 }
 
 const HYBRID_ADVICE =
   'Choose runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
-/** Advice for such a machine, as the rest of a sentence. */
+/** Problem and advice for such a machine. */
 export const HYBRID_OBSTACLE: string =
   "this runtime does not support a machine with both versions of control groups: choose runc, or " +
   'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
@@ -52,7 +52,7 @@ interface KnownFailure {
   readonly advice: string;
   /** Option that helps. */
   readonly option?: string;
-  /** Exit code that shells use for it. */
+  /** Exit code that shells use for this failure. */
   readonly exitCode?: number;
 }
 
@@ -90,7 +90,7 @@ const FAILURES: readonly KnownFailure[] = [
   { pattern: /^mount `|mounting "/i, advice: "Check the mounts and their options" },
 ];
 
-/** The error for a container that a runtime did not start. */
+/** Returns the error for a container that a runtime did not start. */
 export function explainFailure(
   runtime: string,
   log: readonly string[],

@@ -1,4 +1,4 @@
-/** Exit codes by the convention of shells, for the signals that ask a process to end. */
+/** Signals that ask a process to end, with the exit codes that shells use for them. */
 const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
   ["SIGHUP", 129],
   ["SIGINT", 130],
@@ -10,10 +10,10 @@ const FORWARDED: readonly Deno.Signal[] = [...EXIT_CODES.keys(), "SIGUSR1", "SIG
 
 /** Signals that a user repeats if the container does not end. */
 const REPEATED: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGTERM"]);
-/** Number of such signals within a time that count as insistence. */
+/** Number of such signals within a period that count as insisting. */
 const INSISTING = { count: 3, withinMs: 2000 };
 
-/** Interval between looks at a container whose program has not begun. */
+/** Interval between checks whether the program has begun. */
 const PAUSE_MS = 20;
 
 /** Returns the exit code of a process that a signal ended. */
@@ -21,7 +21,7 @@ export function exitCodeOfSignal(name: Deno.Signal): number {
   return EXIT_CODES.get(name) ?? 1;
 }
 
-/** A container, for {@linkcode SignalForwarder}. */
+/** The part of a container that {@linkcode SignalForwarder} needs. */
 export interface SignalReceiver {
   /** Whether its program has been executed, and thus receives signals. */
   hasExecuted(): Promise<boolean>;
@@ -33,24 +33,25 @@ export interface SignalReceiver {
 
 /** Options for {@linkcode SignalForwarder}. */
 export interface SignalForwarderOptions {
-  /** Called once with a signal that asks to end before the program has begun. */
+  /** Called once if a signal asks to end before the program has begun. */
   readonly onStop: (name: Deno.Signal) => void;
   /**
-   * Called after three requests to end within two seconds. The first process of a container
-   * receives only signals that it handles, so the terminal could not end it otherwise.
+   * Called after three requests to end within two seconds. The first process of a container receives
+   * only signals that it handles, so Ctrl-C alone may not end it.
    */
   readonly onInsist: () => void;
 }
 
 /**
- * Forwards the signals of this process to the program of a container, in turn, until it is disposed
- * of. Before the program has begun, signals that ask to end stop the start, and others wait.
+ * Forwards the signals of this process to the program of a container, one at a time, until it is
+ * disposed of. Before the program has begun, signals that ask to end cancel the start, and others
+ * wait.
  */
 export class SignalForwarder implements AsyncDisposable {
   readonly #receiver: SignalReceiver;
   readonly #options: SignalForwarderOptions;
   readonly #listeners = new Map<Deno.Signal, () => void>();
-  /** Signals that wait to be sent. As in the kernel, each of them at most once. */
+  /** Signals to send; as in the kernel, each of them at most once. */
   readonly #pending = new Set<Deno.Signal>();
   #delivery: Promise<void> | undefined;
   #hasExecuted = false;
@@ -68,7 +69,7 @@ export class SignalForwarder implements AsyncDisposable {
   }
 
   #forward(name: Deno.Signal): void {
-    // The runtime passes the new size of its terminal to that of the container.
+    // The runtime passes the new size of its terminal on to the container's.
     if (name === "SIGWINCH") return this.#receiver.signalRuntime(name);
     if (REPEATED.has(name) && this.#isInsisting()) this.#options.onInsist();
     this.#pending.add(name);

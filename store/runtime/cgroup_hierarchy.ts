@@ -1,35 +1,35 @@
 import { present } from "../../spec/json.ts";
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
-import { ifAny, mayRead } from "../host/files.ts";
+import { ifAny, ifPermitted, mayRead } from "../host/files.ts";
 
-/** The control groups of a machine. */
+/** The cgroup hierarchy of a machine. */
 export interface CgroupHierarchy {
   /**
    * `v1` or `v2` for the version that is mounted, `hybrid` for version 2 in addition to version 1,
-   * and `none` where there are none.
+   * and `none` if neither is mounted.
    */
   readonly kind: "v1" | "v2" | "hybrid" | "none";
   /**
    * Controllers of version 2 in a hybrid hierarchy; absent if they cannot be read, which requires
-   * all permissions of Deno.
+   * all of Deno's permissions.
    */
   readonly controllers?: readonly string[];
 }
 
 const MOUNT_POINT = "/sys/fs/cgroup";
-/** Where systemd mounts version 2 if it uses version 1 for everything else. */
+/** Mount point of version 2 if systemd uses version 1 for everything else. */
 const UNIFIED = `${MOUNT_POINT}/unified`;
 
 /**
- * Finds the version of control groups that is mounted in the mount namespace of this process. Never
- * prompts for a permission.
+ * Finds the version of cgroups that is mounted in the mount namespace of this process. Never prompts
+ * for a permission.
  *
- * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi`
- * nor all of `-A` is granted.
+ * @throws {Deno.errors.NotCapable} If the mount table may not be read: that requires `--allow-ffi`,
+ * or all permissions.
  */
 export function readCgroupHierarchy(): CgroupHierarchy {
-  // The native backend, if available, reads the table, and also has ID maps.
+  // If ID maps can be read, the native backend is available, which also reads the mount table.
   if (readIdMaps() === undefined && !mayRead("/proc/self/mountinfo")) {
     throw new Deno.errors.NotCapable(
       'Requires read access to "/proc/self/mountinfo", run again with the --allow-ffi flag',
@@ -37,10 +37,10 @@ export function readCgroupHierarchy(): CgroupHierarchy {
   }
   const types = visibleTypes();
   if (types.get(MOUNT_POINT) === "cgroup2") return { kind: "v2" };
-  const isOther = [...types].some(([target, type]) =>
+  const hasV1 = [...types].some(([target, type]) =>
     target.startsWith(`${MOUNT_POINT}/`) && type === "cgroup"
   );
-  if (types.get(UNIFIED) !== "cgroup2") return { kind: isOther ? "v1" : "none" };
+  if (types.get(UNIFIED) !== "cgroup2") return { kind: hasV1 ? "v1" : "none" };
   const controllers = readControllers(`${UNIFIED}/cgroup.controllers`);
   return { kind: "hybrid", ...present({ controllers }) };
 }
@@ -57,10 +57,6 @@ function visibleTypes(): ReadonlyMap<string, string> {
 
 function readControllers(path: string): readonly string[] | undefined {
   if (!mayRead(path)) return undefined;
-  try {
-    return ifAny(() => Deno.readTextFileSync(path))?.split(/\s+/).filter(Boolean);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
+  const text = ifPermitted(() => ifAny(() => Deno.readTextFileSync(path)));
+  return text?.split(/\s+/).filter(Boolean);
 }

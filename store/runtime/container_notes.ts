@@ -5,13 +5,13 @@ import { namesIn } from "../host/files.ts";
 
 /** Note about a container that a process runs. */
 export interface ContainerNote {
-  /** Directory for the state of the runtime, and for the note. */
+  /** Directory with the note, a lock and the runtime's state. */
   readonly state: string;
   /** Name of the runtime. */
   readonly runtime: string;
-  /** Id of the container. */
+  /** ID of the container. */
   readonly id: string;
-  /** Process id of the runtime; absent before it is started. */
+  /** Process ID of the runtime; absent before it is started. */
   readonly pid?: number | undefined;
 }
 
@@ -20,10 +20,10 @@ const NOTE = "container.json";
 const LOCK = "lock";
 const MAX_NOTE_BYTES = 4096;
 
-/** Prefix of the name of a directory for the state of a runtime. */
+/** Prefix of the names of the directories of containers. */
 export const STATE_PREFIX = "run-";
 
-/** Returns the path of the directory for the state of a runtime. */
+/** Returns the path of the runtime's own state in the directory of a container. */
 export function runtimeRoot(state: string): string {
   return `${state}/root`;
 }
@@ -34,18 +34,18 @@ export async function lockContainer(state: string): Promise<Deno.FsFile> {
 }
 
 /**
- * Whether the process that started a container still runs. The lock is exclusive; a reader holds it
- * for an instant.
+ * Whether the process that started a container still runs, and thus holds its lock. The check itself
+ * holds a shared lock for an instant.
  */
 export async function isContainerOwned(state: string): Promise<boolean> {
   const path = `${state}/${LOCK}`;
   using opened = openOwnFile(path);
-  // Without the file, the process was killed before it locked anything, or has just removed
+  // If the file is missing, the process was killed before it created the file, or has just removed
   // everything.
   return opened !== undefined && !await tryFlock(opened.file, path, true);
 }
 
-/** Records the runtime of a container. Synchronous, to keep the window for a kill short. */
+/** Writes the note of a container. Synchronous, to leave little time for a kill in between. */
 export function writeContainerNote({ state, ...note }: ContainerNote): void {
   const temporary = `${state}/${NOTE}.tmp`;
   Deno.writeTextFileSync(temporary, JSON.stringify(note), { mode: 0o600 });

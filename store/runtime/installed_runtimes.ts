@@ -1,6 +1,7 @@
 import { present } from "../../spec/json.ts";
 import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
 import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
+import { ifPermitted } from "../host/files.ts";
 import { findProgram, mayRun, RUNTIMES } from "../host/find_runtime.ts";
 import { runProgram } from "../host/run_program.ts";
 
@@ -12,7 +13,7 @@ export interface InstalledRuntime {
   readonly path: string;
   /** Its version; absent if it cannot be run, or does not print one. */
   readonly version?: string;
-  /** Reason why it cannot, or may not be able to, start containers on this machine, with advice. */
+  /** Reason why it cannot, or may not, work on this machine, with advice. */
   readonly obstacle?: string;
 }
 
@@ -36,9 +37,9 @@ export interface InstalledRuntime {
  * ```
  */
 export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
-  const hierarchy = tryHierarchy();
+  const hierarchy = ifPermitted(readCgroupHierarchy);
   const runtimes = await Promise.all(RUNTIMES.map(async (name) => {
-    const path = await findProgram(name);
+    const path = findProgram(name);
     if (path === undefined) return [];
     const version = await readVersion(path);
     const obstacle = cgroupObstacle(name, hierarchy);
@@ -47,18 +48,7 @@ export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
   return runtimes.flat();
 }
 
-function tryHierarchy(): CgroupHierarchy | undefined {
-  try {
-    return readCgroupHierarchy();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
-}
-
-/**
- * crun accepts version 2 beside others if it has no controllers, as systemd sets it up.
- */
+/** crun accepts a hybrid hierarchy if version 2 has no controllers, as systemd sets it up. */
 function cgroupObstacle(name: string, hierarchy: CgroupHierarchy | undefined): string | undefined {
   const { kind, controllers } = hierarchy ?? {};
   if (name !== "crun" || kind !== "hybrid" || controllers?.length === 0) return undefined;

@@ -19,14 +19,14 @@ const START_MS = 10_000;
 const END_MS = 5_000;
 const PAUSE_MS = 20;
 
-/** Finds the state of a container, and changes nothing. */
+/** Finds the state of a container without changing anything. */
 export async function findContainerState(note: ContainerNote): Promise<ContainerState> {
   if (await isContainerOwned(note.state)) return { kind: "owned" };
   const isAlive = isRuntimeAlive(note);
   if (isAlive || (isAlive === undefined && isYoung(note))) return { kind: "running" };
-  // Without a state, the runtime has removed its container, or never created it.
+  // Without a state, the runtime has removed the container or never created it.
   if (!hasRuntimeState(note)) return { kind: "dead" };
-  const runtime = await findOwnRuntime(note);
+  const runtime = findOwnRuntime(note);
   if (typeof runtime !== "string") return runtime;
   const { success, stdout, lastLine } = await call(runtime, note, "state", note.id);
   if (!success) {
@@ -37,8 +37,7 @@ export async function findContainerState(note: ContainerNote): Promise<Container
 }
 
 /**
- * Ends a container whose process was killed, and removes the state of its runtime, such as control
- * groups.
+ * Ends a container whose process was killed, and removes what its runtime left, such as cgroups.
  *
  * @returns Why it may still run; `undefined` if it does not.
  */
@@ -46,14 +45,14 @@ export async function endContainer(note: ContainerNote): Promise<string | undefi
   const deadline = performance.now() + END_MS;
   for (;;) {
     if (hasRuntimeState(note)) {
-      const runtime = await findOwnRuntime(note);
+      const runtime = findOwnRuntime(note);
       if (typeof runtime !== "string") return runtime.reason;
       const { success, lastLine } = await call(runtime, note, "delete", "--force", note.id);
       if (!success && hasRuntimeState(note) && performance.now() >= deadline) {
         return `its runtime says: ${lastLine || "nothing"}`;
       }
     }
-    // The runtime may have been killed while it makes the container, or removes it.
+    // Without a state, the runtime may still be creating or removing the container.
     if (!isRuntimeAlive(note) && !hasRuntimeState(note)) return undefined;
     if (performance.now() >= deadline) return "its runtime does not end";
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -64,12 +63,12 @@ export async function endContainer(note: ContainerNote): Promise<string | undefi
 function isRuntimeAlive({ state, pid }: ContainerNote): boolean | undefined {
   const root = runtimeRoot(state);
   try {
-    // No other process has the name of this directory among its arguments.
+    // Only the runtime has the name of this directory among its arguments.
     return (pid === undefined ? listProcesses() : [pid])
       .some((pid) => processArguments(pid).includes(root));
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) return undefined;
-    // No such table, so no runtime that runs containers.
+    // There is no process table, so no runtime runs.
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
@@ -85,18 +84,18 @@ function hasRuntimeState({ state, id }: ContainerNote): boolean {
 }
 
 /**
- * Returns the runtime of a container if this user may call it for the container; else the reason.
+ * Returns the runtime of a container if this user may call it, or else the reason.
  */
-async function findOwnRuntime(
+function findOwnRuntime(
   { state, runtime }: ContainerNote,
-): Promise<string | { readonly kind: "unknown"; readonly reason: string }> {
+): string | { readonly kind: "unknown"; readonly reason: string } {
   const unknown = (reason: string) => ({ kind: "unknown", reason }) as const;
   // The state tells the runtime which processes to kill, and which programs to run.
   const uid = processUid();
   if (uid === undefined) return unknown("determining its user requires --allow-sys=uid");
   if (lstatIfAny(state)?.uid !== uid) return unknown("another user ran it");
   // By name only, so that a file never decides which program runs.
-  const program = RUNTIMES.includes(runtime) ? await findProgram(runtime) : undefined;
+  const program = RUNTIMES.includes(runtime) ? findProgram(runtime) : undefined;
   if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
   return mayRun(program) ? program : unknown(`this requires --allow-run=${program}`);
 }
@@ -114,7 +113,7 @@ function isRunning(document: string): boolean {
     const { status } = JSON.parse(document) as { readonly status?: unknown };
     return status === "running" || status === "paused";
   } catch {
-    // Without a valid state, the container may still run.
+    // The state is invalid, so the container may still run.
     return true;
   }
 }

@@ -11,8 +11,8 @@ import { findProgram } from "../host/find_runtime.ts";
 const ALL_IDS = 4_294_967_295;
 
 /**
- * Returns whether containers must be rootless: this process is not root, or only root of a user
- * namespace.
+ * Returns whether containers must be rootless: whether this process is not root, or is root only in
+ * a user namespace.
  *
  * @returns Whether `withRootless` is needed.
  *
@@ -52,19 +52,22 @@ export function isRootlessNeeded(): boolean {
  * assertEquals(uidMap[0]?.hostID, Deno.uid());
  * ```
  */
-export async function readRootlessMaps(): Promise<RootlessOptions> {
+export function readRootlessMaps(): Promise<RootlessOptions> {
+  return Promise.try(findRootlessMaps);
+}
+
+function findRootlessMaps(): RootlessOptions {
   const [uid, gid] = [Deno.uid() ?? 0, Deno.gid() ?? 0];
   const maps = uid === 0 && isRootlessNeeded() ? readIdMaps() : undefined;
   if (maps !== undefined) {
     return { uidMap: maps.uids.map(sameIds), gidMap: maps.gids.map(sameIds) };
   }
   const own = { uidMap: rootlessMap(uid, []), gidMap: rootlessMap(gid, []) };
-  const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
-  if (tools.includes(undefined)) return own;
+  if (["newuidmap", "newgidmap"].some((tool) => findProgram(tool) === undefined)) return own;
   const users = parsePasswd(readText("/etc/passwd"));
   const name = users.find((user) => user.uid === uid)?.name ?? String(uid);
   const uids = parseSubIds(readText("/etc/subuid"), name, uid);
-  // The file of groups lists users as well.
+  // Lines of /etc/subgid begin with the name of a user as well.
   const gids = parseSubIds(readText("/etc/subgid"), name, uid);
   if (uids.length === 0 || gids.length === 0) return own;
   return { uidMap: rootlessMap(uid, uids), gidMap: rootlessMap(gid, gids) };

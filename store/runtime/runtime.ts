@@ -9,8 +9,8 @@ export interface RunnableBundle {
   /** Directory of the bundle. */
   readonly path: string;
   /**
-   * Directory for the runtime's state of the container, where no other user may write. Removing the
-   * bundle ends containers that a killed process has left there.
+   * Directory for the state of containers, which no other user may write to. Removing the bundle
+   * ends containers that killed processes left in it.
    *
    * @default A new temporary directory.
    */
@@ -45,7 +45,7 @@ export interface RunBundleOptions {
   /** Signal that kills the container; {@linkcode runBundle} then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether the standard output of the container is that of this process, or
+   * Destination of the container's standard output: that of this process, or
    * {@linkcode RunResult.stdout}, which is held in memory.
    *
    * @default {"inherit"}
@@ -53,7 +53,7 @@ export interface RunBundleOptions {
   readonly stdout?: "inherit" | "piped" | undefined;
   /**
    * Destination of the standard error of the container and the runtime: that of this process,
-   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, which is not closed.
+   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, which stays open.
    *
    * @default {"inherit"}
    */
@@ -119,8 +119,8 @@ export async function runBundle(
   for (let runtime = first.value;;) {
     const { result, log } = await runOnce(runtime, place, id, options);
     if (log.length === 0) return result;
-    const { explainFailure, isRefusedMachine } = await import("./_runtime_log.ts");
-    const next = isRefusedMachine(log) ? runtimes.next() : undefined;
+    const { explainFailure, isUnsupportedMachine } = await import("./_runtime_log.ts");
+    const next = isUnsupportedMachine(log) ? runtimes.next() : undefined;
     if (next === undefined || next.done) throw explainFailure(runtime, log);
     options.onWarning?.(
       `${runtime} does not work on this machine, trying ${next.value}: ${log.at(-1)}`,
@@ -150,14 +150,14 @@ async function runOnce(
     const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];
     return { result: { code, timedOut, stdout, stderr }, log };
   } finally {
-    // The container has been deleted, so nothing writes anymore.
+    // The container has been deleted, so the streams end.
     await output;
   }
 }
 
 type Output = Uint8Array<ArrayBuffer>;
 
-/** Reads standard error into memory or a stream, unless the process inherits that of this one. */
+/** Reads standard error into memory or a stream, unless it is inherited. */
 async function readStderr(
   process: Deno.ChildProcess,
   target: RunBundleOptions["stderr"] = "inherit",
@@ -202,7 +202,7 @@ async function runContainer(
     kill();
   });
   signal?.addEventListener("abort", kill, { once: true });
-  // It may have been aborted while the runtime was started.
+  // The signal may have been aborted while the runtime was being started.
   if (signal?.aborted) kill();
   try {
     const { code } = await container.process.status;
@@ -214,7 +214,7 @@ async function runContainer(
   }
 }
 
-/** Why a container is killed before its program ends. */
+/** Reasons to kill a container before its program ends. */
 interface Ending {
   /** Its time is up. */
   timedOut: boolean;
@@ -259,7 +259,7 @@ async function endOf(
   return { code: isKilled ? KILLED : code, timedOut, log };
 }
 
-/** Reads the errors in the log of a runtime, which mostly has none. */
+/** Reads the errors in a runtime's log. Loaded on demand, since there usually are none. */
 async function readLog(path: string): Promise<readonly string[]> {
   const { readRuntimeLog } = await import("./_runtime_log.ts");
   return await readRuntimeLog(path);

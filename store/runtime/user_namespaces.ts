@@ -12,7 +12,7 @@ export type UserNamespaceSupport =
  *
  * @returns Whether it can, or the reason why not.
  *
- * @example Say whether there can be rootless containers
+ * @example Find out whether rootless containers work
  * ```ts
  * import { userNamespacesSupported } from "@x/oci/store";
  * import { assert } from "@std/assert";

@@ -16,8 +16,8 @@ import type { Layer, UncompressedOptions } from "../images/image.ts";
 /**
  * Uncompressed layers, each in `tarballs/<alg>/<hex>` of a store by its DiffID.
  *
- * A file appears under its name when its bytes have that digest, by a rename. A file that has changed
- * since is made again.
+ * A file is renamed to its final name once its bytes match the digest. A file that has changed since
+ * is made again.
  */
 export class TarballStore {
   readonly #store: string;
@@ -25,7 +25,7 @@ export class TarballStore {
   readonly #onWait: ((message: string) => void) | undefined;
   readonly #marks: VerifiedMarks;
 
-  /** In the directory of a store. */
+  /** Opens the uncompressed layers of a store. */
   constructor(store: ContentStore) {
     this.#store = store.path;
     this.#path = `${store.path}/tarballs`;
@@ -33,22 +33,17 @@ export class TarballStore {
     this.#marks = tarballMarks(store.path);
   }
 
-  /** Returns the path of the uncompressed bytes of a layer, which may not exist. */
-  tarballPath(diffId: Digest): string {
-    return tarballPath(this.#store, diffId);
-  }
-
   /**
-   * Opens the uncompressed layer. Makes it if it is missing, once for all concurrent callers.
+   * Opens an uncompressed layer. Makes it if it is missing, once for all concurrent callers.
    *
-   * @returns The layer, to be read from the tarball.
+   * @returns The layer, which reads the tarball.
    * @throws {DiffIdMismatchError} If the decompressed layer does not match the config.
    */
   async open(layer: Layer, options: UncompressedOptions = {}): Promise<LayerSource> {
     const { diffId } = layer;
-    // It was not compressed in the first place.
+    // The layer is not compressed in the first place.
     if (layer.digest === diffId) return layer;
-    const path = this.tarballPath(diffId);
+    const path = tarballPath(this.#store, diffId);
     const size = await this.#intactSize(diffId, options.signal) ??
       await this.#make(layer, options);
     return {
@@ -60,7 +55,7 @@ export class TarballStore {
 
   /** Returns the size of a tarball if it exists and matches its name. */
   async #intactSize(diffId: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
-    const path = this.tarballPath(diffId);
+    const path = tarballPath(this.#store, diffId);
     const info = lstatIfAny(path);
     if (info === undefined || !info.isFile) return undefined;
     if (this.#marks.holds(diffId, info)) return info.size;
@@ -79,7 +74,7 @@ export class TarballStore {
   async #make(layer: Layer, options: UncompressedOptions): Promise<number> {
     const { signal } = options;
     const { diffId } = layer;
-    const path = this.tarballPath(diffId);
+    const path = tarballPath(this.#store, diffId);
     await ensureStoreRoot(this.#store);
     for (const name of ["", `/${digestAlgorithm(diffId)}`, "/verified"]) {
       await ensureStoreFolder(`${this.#path}${name}`);
@@ -97,7 +92,7 @@ export class TarballStore {
       await Deno.rename(part, path);
       isRenamed = true;
     } finally {
-      // Afterwards the name is free for the part of another process.
+      // After the rename, a file with this name belongs to another process.
       if (!isRenamed) removeIfAny(part);
     }
     const info = await file.stat();

@@ -16,8 +16,8 @@ import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { TarballStore } from "./_tarball_store.ts";
 
 /**
- * Creates bundles by extracting all layers of the image for each bundle. Works on every system and
- * for every user. Layers are decompressed once and kept uncompressed in the store.
+ * Creates bundles by extracting all layers of the image into each of them. Works on every system and
+ * for every user. The store keeps the decompressed layers.
  *
  * @example Bundle an image
  * ```ts
@@ -85,12 +85,7 @@ export class UncompressedBundler implements Bundler {
     await Deno.mkdir(root);
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
     using tree = openFileTree(root, { onWarning });
-    const extractor = new StackingExtractor(tree, {
-      ...limits,
-      ownership,
-      signal,
-      onWarning,
-    });
+    const extractor = new StackingExtractor(tree, { ...limits, ownership, signal, onWarning });
     const { path, onWait } = this.#store;
     using _lock = await lockLayers(path, "use", { onWait, signal });
     for (const layer of image.layers) {

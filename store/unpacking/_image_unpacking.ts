@@ -22,7 +22,7 @@ export class ImageUnpacking {
   readonly #options: UnpackImageOptions;
   readonly #limit: Semaphore;
   readonly #tasks: TaskGroup;
-  /** Positions in the archives of the layers, in bytes. */
+  /** Position in the archive of each layer, in bytes. */
   readonly #positions: number[];
 
   constructor(
@@ -40,11 +40,11 @@ export class ImageUnpacking {
   }
 
   /**
-   * Extracts the layers in parallel, each into a stage, and merges them in their order.
+   * Extracts the layers in parallel, each into its stage, and merges them in order.
    *
    * @param work Directory for the stages.
    * @param threads Threads that extract.
-   * @returns What was done for each layer, the base first.
+   * @returns The reports of the layers, the base first.
    */
   async stage(
     work: string,
@@ -71,7 +71,7 @@ export class ImageUnpacking {
         try {
           return await threads.merge(plan, { ...listener, signal: this.#tasks.signal });
         } catch (error) {
-          // A merge reads the file of the blob, not the store.
+          // A merge reads the blob without the store.
           if (error instanceof DigestMismatchError) this.#store.distrust(error.expected);
           throw error;
         }
@@ -80,10 +80,10 @@ export class ImageUnpacking {
   }
 
   /**
-   * Downloads the layers in parallel and passes them to `use` in their order.
+   * Downloads the layers in parallel and passes them to `use` in order.
    *
    * @param use Called with each layer, the base first.
-   * @param skips Whether not to download the layer with a number.
+   * @param skips Returns whether not to download a layer, by its index.
    */
   async bring(
     use: (layer: RemoteLayer) => Promise<void>,
@@ -95,7 +95,7 @@ export class ImageUnpacking {
     }, use);
   }
 
-  /** Runs `begin` for all layers in parallel, and `end` for one after the other. */
+  /** Runs `begin` for the layers in parallel, and `end` for one after the other. */
   async #each<Begun, Ended>(
     begin: (layer: RemoteLayer, index: number) => Promise<Begun>,
     end: (begun: Begun) => Promise<Ended>,
@@ -124,7 +124,7 @@ export class ImageUnpacking {
     return { onProgress, onLayer, signal: this.#tasks.signal };
   }
 
-  /** Records the position in a layer, and limits the bytes of all layers together. */
+  /** Records the position in a layer, and enforces the limit for all layers together. */
   #advance(index: number, position: number): void {
     const { maxBytes = MAX_DECOMPRESSED_BYTES } = this.#options;
     this.#positions[index] = position;

@@ -12,11 +12,12 @@ import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
 /** Share of a layer above which fetching all of it is faster. */
 const WHOLE_SHARE = 0.5;
-/** Layers that are fetched only in part, by their number. */
+
+/** Layers that are fetched only in part, by their index. */
 export type LazyLayers = ReadonlyMap<number, LazyLayer>;
 
 /**
- * Opens the layers that need to be fetched only in part: those that have a table of contents, are
+ * Opens the layers of which only a part is to be fetched: those that have a table of contents, are
  * not in the store, and have the selected paths in less than half of their bytes.
  */
 export async function openLazyLayers(
@@ -27,7 +28,7 @@ export async function openLazyLayers(
 ): Promise<LazyLayers> {
   const { partial = true, jobs, onPartialLayer } = options;
   const opened = new Map<number, LazyLayer>();
-  // A table is not read within the limits of an archive.
+  // The limits for archives do not apply to tables.
   if (!partial || ARCHIVE_LIMITS.some((name) => options[name] !== undefined)) return opened;
   const candidates = [...layers.entries()].filter(([, layer]) => hasTable(layer));
   if (candidates.length === 0) return opened;
@@ -41,7 +42,7 @@ export async function openLazyLayers(
     const lazy = await limit.run(() => LazyLayer.open(layer, { ...options, signal }), signal);
     if (lazy === undefined) return;
     const selected = lazy.headers().filter(({ path }) => isSelected(path, paths));
-    const bytes = lazy.bytesOf([...selected.map(({ offset }) => offset)]);
+    const bytes = lazy.bytesOf([...selected].map(({ offset }) => offset));
     if (bytes > descriptor.size * WHOLE_SHARE) return;
     opened.set(index, lazy);
     onPartialLayer?.(descriptor);
@@ -51,21 +52,21 @@ export async function openLazyLayers(
   return opened;
 }
 
-/** The files of a tree that are in lazy layers. */
+/** Files of a tree whose contents are in lazy layers. */
 export interface LazyFiles {
-  /** Numbers of the entries of files, by the number of the layer. */
+  /** Numbers of the files' entries in their table, by the index of the layer. */
   readonly numbers: ReadonlyMap<number, readonly number[]>;
-  /** Number of bytes to decompress for them. */
+  /** Number of bytes to decompress to read them. */
   readonly bytes: number;
 }
 
-/** Finds the files of a tree that are in lazy layers. */
+/** Finds the files of a tree whose contents are in lazy layers. */
 export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
   const numbers = new Map([...lazy.keys()].map((index): [number, number[]] => [index, []]));
   let bytes = 0;
   for (const { layer, offset } of tree.contents()) {
     const own = numbers.get(layer);
-    // Hard links follow each other.
+    // Hard links to a file are consecutive, and its content is read once.
     if (own === undefined || own.at(-1) === offset) continue;
     own.push(offset);
     bytes += lazy.get(layer)?.decompressedBytes(offset) ?? 0;
@@ -74,8 +75,8 @@ export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
 }
 
 /**
- * Leaves out layers whose tables name the same bytes repeatedly, so that fetching the parts would
- * take more bytes than the layer has.
+ * Leaves out layers whose tables list the same bytes repeatedly: fetching the parts would take more
+ * bytes than the whole layer.
  */
 export function withoutRepeated(
   { layers }: RemoteImage,

@@ -1,22 +1,22 @@
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
-import { readMounts } from "../../layer/linux/mount_table.ts";
+import { mountsBelow } from "../../layer/linux/mount_table.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { lstatIfAny, namesIn } from "../host/files.ts";
+import { ifPermitted, lstatIfAny, namesIn } from "../host/files.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { identityOf, type RecordedUnpack } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
 
 /**
- * Returns whether a directory has entries other than those of a process that is unpacking into it,
- * or was killed doing so: its work directory, and the entries that it has published so far.
+ * Returns whether a directory has entries other than those of a process that unpacks into it or was
+ * killed: its work directory, and the entries that it has published so far.
  */
 export async function hasOthers(path: string, left: RecordedUnpack | undefined): Promise<boolean> {
   const work = workName(path, left);
   const published = isDirectory(`${path}/${work}`) ? publishedIn(path, left) : new Set();
   if (published.size > 0) {
     using tree = openFileTree(path);
-    // A mount there belongs to the user.
+    // The process makes no mounts, so a mount belongs to the user.
     return tree.list("").some((name) => name !== work && !published.has(name)) || hasMounts(path);
   }
   for await (const { name, isDirectory } of Deno.readDir(path)) {
@@ -28,8 +28,8 @@ export async function hasOthers(path: string, left: RecordedUnpack | undefined):
 /**
  * Removes the leftovers of a killed process from a directory.
  *
- * @returns `"none"` if nothing is left; `"taken"` if another process uses it; `"unknown"` if it is
- * not a known leftover or cannot be removed.
+ * @returns `"none"` if nothing is left; `"taken"` if another process uses the work directory;
+ * `"unknown"` if it is not a known leftover or cannot be removed.
  */
 export async function removeLeftover(
   path: string,
@@ -38,7 +38,7 @@ export async function removeLeftover(
   const work = `${path}/${workName(path, left)}`;
   if (lstatIfAny(work) === undefined) return "none";
   using stack = new DisposableStack();
-  // A process with another store may be using it.
+  // A process that uses another store may be unpacking into it.
   const lock = await lockDirectory(work);
   if (lock === "taken") return "taken";
   if (lock === "gone") return "none";
@@ -46,7 +46,7 @@ export async function removeLeftover(
   if (left === undefined) return "unknown";
   try {
     const names = namesIn(work);
-    // The ID is created first and removed last.
+    // The directory with the ID is created first and removed last.
     if (names.length > 0 && !isDirectory(`${work}/${left.id}`)) return "unknown";
     if (!takeBack(path, left)) return "unknown";
     for (const name of namesIn(work)) {
@@ -61,8 +61,8 @@ export async function removeLeftover(
 }
 
 /**
- * Moves published entries back to the work directory, so that their removal can be interrupted.
- * Returns `false` without a change if something is mounted there.
+ * Moves published entries back to the work directory, so that an interrupted removal can be resumed.
+ * Returns `false` and changes nothing if something is mounted in the directory.
  */
 function takeBack(path: string, left: RecordedUnpack): boolean {
   const names = publishedIn(path, left);
@@ -74,13 +74,13 @@ function takeBack(path: string, left: RecordedUnpack): boolean {
   return true;
 }
 
-/** Returns the names of recorded entries that still exist and have not changed. */
+/** Returns the names of published entries that still exist and have not changed. */
 function publishedIn(path: string, left: RecordedUnpack | undefined): ReadonlySet<string> {
   const names = new Set<string>();
   if (left === undefined || left.published.size === 0) return names;
   using tree = openFileTree(path);
   for (const [name, identity] of left.published) {
-    // Another user's store could name any path.
+    // Another user's store may name any path.
     if (name === "" || name === "." || name === ".." || name.includes("/")) continue;
     const status = tree.status(name);
     if (status !== undefined && identityOf(status) === identity) names.add(name);
@@ -88,7 +88,7 @@ function publishedIn(path: string, left: RecordedUnpack | undefined): ReadonlySe
   return names;
 }
 
-/** Returns the name that the work directory has. */
+/** Returns the current name of the work directory. */
 function workName(path: string, left: RecordedUnpack | undefined): string {
   if (left === undefined) return WORK;
   const renamed = renamedWork(left.id);
@@ -101,10 +101,5 @@ function isDirectory(path: string): boolean {
 
 /** Returns whether anything is mounted below a directory, or may be. */
 function hasMounts(path: string): boolean {
-  try {
-    return readMounts().some(({ target }) => target.startsWith(`${path}/`));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return true;
-    throw error;
-  }
+  return ifPermitted(() => mountsBelow(path))?.length !== 0;
 }

@@ -19,7 +19,7 @@ import { ImageUnpacking } from "./_image_unpacking.ts";
 import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
-/** The limits of a layer do not apply to the archive of all layers, which is generated here. */
+/** The archive of the flattened image is generated here, so the limits for layers do not apply. */
 const GENERATED_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
 
 /** Result of an extraction of all layers. */
@@ -29,23 +29,23 @@ export interface UnpackResult {
   readonly describesRoot: boolean;
 }
 
-/** The files of all layers over each other, and where they come from. */
+/** A flattened image: the tree of all its layers, and where the files come from. */
 interface FlatImage {
   readonly tree: MemoryTree;
   readonly layers: readonly Layer[];
   readonly reports: readonly ExtractReport[];
-  /** Size of the selected files of each layer, whether they are in the tree or not. */
+  /** Total size of the selected files of all layers, including those that a later layer hides. */
   readonly selectedBytes: number;
 }
 
 /**
- * Unpacks the flattened image, or some of its paths, as one layer. Whiteouts then hide entries of
- * the layers below, but nothing in the directory, and a path may lead through links of any layer.
+ * Flattens an image and unpacks it, or some of its paths, as one layer. Whiteouts then hide entries
+ * of the layers below, but nothing in the directory, and a path may lead through links of any layer.
  * Reads each layer twice, first to list its entries.
  *
  * @param directory Existing directory. Only entries with the same names are replaced.
  * @param paths Paths to unpack; `undefined` for the whole image.
- * @param lazy Layers that are fetched only in part, by their number.
+ * @param lazy Layers that are fetched only in part.
  */
 export async function unpackFlattened(
   store: ContentStore,
@@ -65,7 +65,7 @@ export async function unpackFlattened(
   }
   if (maxBytes > 0 && files.bytes > maxBytes) throw tooLarge(files.bytes, maxBytes);
   const entries = reports.reduce((sum, { entries }) => sum + entries, 0);
-  // Count the same as an extraction of the selected entries of each layer.
+  // Report the same number as an extraction of the selected entries of each layer.
   const bytes = paths === undefined
     ? reports.reduce((sum, { bytes }) => sum + bytes, 0)
     : flat.selectedBytes;
@@ -79,7 +79,7 @@ export async function unpackFlattened(
     const numbers = files.numbers.get(index) ?? [];
     return known === undefined ? layer : { contents: () => known.contents(numbers, signal) };
   });
-  // The limit for all layers together has been checked.
+  // `flatten()` has checked the limit for all layers together.
   const limits = { ...pickStageOptions(options), maxBytes: 0, signal };
   const archive = archiveTree(flat.tree, layers, { ...limits, describesRoot, seek });
   const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
@@ -143,7 +143,7 @@ function tooLarge(bytes: number, maxBytes: number): LimitError {
   return new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
 }
 
-/** Whether the store has an index of each layer, so that no layer must be read for its entries. */
+/** Whether the store has an index of each layer, so that no layer is read to list its entries. */
 export async function isIndexed(store: ContentStore, { layers }: RemoteImage): Promise<boolean> {
   const indexes = new LayerEntries(store);
   for (const { descriptor: { digest } } of layers) {

@@ -8,39 +8,38 @@ import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 
-/** Prefix of the names of records among the locks. */
+/** Prefix of the names of records, which are among the locks. */
 export const RECORD_PREFIX = "unpack-";
-/** Maximum size of a record, enough for tens of thousands of published entries. */
+/** Maximum size of a record: enough for tens of thousands of published entries. */
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Maximum time that a pruning process holds the lock of a record. */
-const GLANCE_MS = 50;
+/** Time for which a pruning process may hold the lock of a record. */
+const PRUNING_MS = 50;
 
-/** What a record says about a directory that a process unpacks into. */
+/** Content of a record. */
 export interface RecordedUnpack {
-  /** Path of the directory, without symlinks. */
+  /** Path of the directory that is unpacked into, without symlinks. */
   readonly target: string;
   /** ID of the work directory. */
   readonly id: string;
-  /** Entries that the process moves out of the work directory: identities, by name. */
+  /** Identities of the entries that are moved out of the work directory, by name. */
   readonly published: ReadonlyMap<string, string>;
 }
 
 /**
- * The store's record of a directory that an image is unpacked into:
- * `locks/unpack-<hash of its path>` has the path and the random ID of the work directory in it and,
- * before they are moved to their final places, the entries of the image. A process that unpacks
- * locks it, so that there is one at a time.
+ * The store's record of a directory that an image is unpacked into: `locks/unpack-<hash of its path>`
+ * has the path and the random ID of the work directory. Before the entries of the image are moved to
+ * their final places, it lists them too. The process that unpacks locks it, so there is only one.
  *
- * The name of a work directory proves nothing: an image or the user can have an entry of that name.
- * A directory with the ID in the record was created with this store.
+ * The name of a work directory proves nothing, since an image or the user may use it as well. One
+ * that contains the recorded ID was created with this store.
  */
 export class UnpackRecord implements Disposable {
-  /** What a killed process recorded; `undefined` if there is nothing. */
+  /** The record of a killed process; `undefined` if there is none. */
   readonly left: RecordedUnpack | undefined;
   readonly #path: string;
   readonly #target: string;
   readonly #file: Deno.FsFile;
-  /** Whether the record has nothing that a later process needs. */
+  /** Whether no later process needs the record. */
   #isNeedless: boolean;
   #isClosed = false;
 
@@ -67,7 +66,7 @@ export class UnpackRecord implements Disposable {
       await ensureStoreFolder(`${store}/locks`);
       let file = await tryLockFile(path);
       if (file === undefined) {
-        await new Promise((resolve) => setTimeout(resolve, GLANCE_MS));
+        await new Promise((resolve) => setTimeout(resolve, PRUNING_MS));
         file = await tryLockFile(path);
       }
       return file === undefined ? "taken" : new UnpackRecord(path, target, file);
@@ -86,15 +85,15 @@ export class UnpackRecord implements Disposable {
     if (!await this.#append(`${this.#target}\0${id}`)) this.#isNeedless = true;
   }
 
-  /** Records the entries that leave the work directory, before the first one does. */
+  /** Records the entries to move out of the work directory, before the first one is moved. */
   async writePublished(entries: Iterable<readonly [name: string, FileStatus]>): Promise<void> {
     let text = "";
     for (const [name, status] of entries) text += `\0${name}\0${identityOf(status)}`;
-    // If the process is killed while it moves more entries than that, they stay.
+    // If a process is killed that moves more entries than that, they are left behind.
     if (text.length < MAX_BYTES / 4) await this.#append(text);
   }
 
-  /** Appends text. Returns `false` if the disk is full; the directory may be on another disk. */
+  /** Appends text. Returns `false` if the store's disk is full; the directory may be elsewhere. */
   async #append(text: string): Promise<boolean> {
     const bytes = encodeName(text);
     try {
@@ -106,7 +105,7 @@ export class UnpackRecord implements Disposable {
     }
   }
 
-  /** Lets disposal remove the record. Call it after the work directory has been removed. */
+  /** Has disposal remove the record. Call it once the work directory has been removed. */
   forget(): void {
     this.#isNeedless = true;
   }
@@ -138,8 +137,8 @@ export function readUnpackRecord(path: string): RecordedUnpack | undefined {
   return { target, id, published };
 }
 
-/** Returns a text that differs for an entry that the user has changed or replaced. */
+/** Returns a text that changes if the user changes or replaces the entry. */
 export function identityOf({ type, ino, mtime, mtimeNs }: FileStatus): string {
-  // Without system calls, times have milliseconds.
+  // Without the native backend, times have only milliseconds.
   return `${type} ${ino} ${mtime} ${Math.floor(mtimeNs / 1e6)}`;
 }

@@ -3,22 +3,21 @@ import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import type { UnpackRecord } from "./_unpack_record.ts";
 
-/** Name of the work directory. Only one process can create it, which claims the target. */
+/** Name of the work directory. The process that creates it has claimed the target. */
 export const WORK = ".oci-unpack";
 
 /**
- * Returns the name of the work directory with an ID while an entry of the image uses its usual
- * name.
+ * Returns the name of the work directory with an ID while an entry of the image has its usual name.
  */
 export function renamedWork(id: string): string {
   return `${WORK}-${id}`;
 }
 
-/** A directory in the target for entries that do not have their final name yet. */
+/** A directory in the target for entries that are not in their final place yet. */
 export class WorkDirectory implements AsyncDisposable {
   readonly #id: string;
   readonly #record: UnpackRecord | undefined;
-  /** Lock that shows processes with other stores that this process is alive. */
+  /** Lock that shows processes that use other stores that this process is alive. */
   readonly #lock: Disposable | undefined;
   #path: string;
   #isRemoved = false;
@@ -38,8 +37,8 @@ export class WorkDirectory implements AsyncDisposable {
   /**
    * Creates a work directory with a new ID, and records the ID.
    *
-   * @param record The record; it is disposed of with the directory.
-   * @returns The directory; `null` if there is one already.
+   * @param record The record, which is disposed of with the directory.
+   * @returns The directory; `null` if its name is taken.
    */
   static async make(
     path: string,
@@ -70,14 +69,14 @@ export class WorkDirectory implements AsyncDisposable {
     return this.#path;
   }
 
-  /** Renames it, within its parent, to a name that no image can have. */
+  /** Renames it, within its parent, to a name that no image can know. */
   rename(tree: FileTree): void {
     const name = renamedWork(this.#id);
     tree.rename(WORK, name);
     this.#path = `${this.#path.slice(0, -WORK.length)}${name}`;
   }
 
-  /** Removes its content except for the ID. */
+  /** Removes its content except for the directory with the ID. */
   async clear(): Promise<void> {
     for await (const { name } of Deno.readDir(this.#path)) {
       if (name !== this.#id) await removeTree(`${this.#path}/${name}`);
@@ -92,7 +91,7 @@ export class WorkDirectory implements AsyncDisposable {
   /** Removes it, and its record. */
   async remove(): Promise<void> {
     if (this.#isRemoved) return;
-    // Without an ID, it must be empty.
+    // Remove the ID last: without it, only an empty directory counts as a leftover.
     await this.clear();
     await removeTree(this.#path);
     this.#record?.forget();

@@ -3,15 +3,15 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 /** Share of an image's bytes above which a layer is started before the others. */
 const EARLY_SHARE = 0.1;
 
-/** A layer with its number in the image. */
+/** A layer with its index in the image. */
 interface NumberedLayer<T> {
   readonly index: number;
   readonly layer: T;
 }
 
 /**
- * The order in which layers are started: large ones first, so that none is left for the end; then
- * from the base up, which is the order of the merges.
+ * Returns the order in which to start the layers: large ones first, so that none of them is still
+ * running at the end, then the others from the base up, in the order of the merges.
  */
 export function beginningOrder<T extends { readonly descriptor: Descriptor }>(
   layers: readonly T[],

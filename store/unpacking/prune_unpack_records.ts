@@ -1,19 +1,20 @@
 import { OciError } from "../../spec/errors.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
 
 /**
- * Removes records of directories that killed processes were unpacking into, where nothing is left
- * of them: the directory was removed, or unpacked into again by the process of another store.
+ * Removes records of killed processes that have no leftovers any more, because the directory was
+ * removed, or unpacked into again with another store.
  */
 export async function pruneUnpackRecords(store: string): Promise<void> {
   for (const name of namesIn(`${store}/locks`)) {
     const path = `${store}/locks/${name}`;
     if (!name.startsWith(RECORD_PREFIX) || hasLeftover(path)) continue;
     using lock = await tryLockFile(path);
-    // Another process is unpacking, or has just started.
+    // Another process is unpacking, or has just begun.
     if (lock === undefined || hasLeftover(path)) continue;
     removeIfAny(path);
   }
@@ -27,9 +28,8 @@ function hasLeftover(path: string): boolean {
     const { target, id } = record;
     return [WORK, renamedWork(id)].some((name) => lstatIfAny(`${target}/${name}`) !== undefined);
   } catch (error) {
-    // The file is not a record of this user, or the directory is out of reach.
-    if (error instanceof OciError || error instanceof Deno.errors.PermissionDenied) return true;
-    if (error instanceof Deno.errors.NotCapable) return true;
+    // The record is another user's or damaged, or the directory is inaccessible.
+    if (error instanceof OciError || isRefusedWrite(error)) return true;
     throw error;
   }
 }

@@ -2,8 +2,8 @@ import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 
 /**
- * Warns of entries that differ from the layer or image. Ignores device nodes under `/dev`, where
- * every runtime mounts its own devices.
+ * Warns of entries that could not be reproduced. Ignores those under `/dev`, where every runtime
+ * mounts its own devices.
  */
 export function warnOfSkipped(
   report: ExtractReport,

@@ -33,21 +33,21 @@ export async function checkUnpackDirectory(
 /**
  * Unpacks an image into a directory: the root file system of a container.
  *
- * Downloads the layers that the store lacks and extracts them in the same pass. Layers are
- * extracted in parallel, each into a directory, and then merged; the result equals an extraction of
- * one after the other. For some paths of a remote layer with a table of contents, only parts of the
- * layer are fetched, unless `partial` is `false`.
+ * Downloads the layers that the store lacks and extracts them in the same pass. Layers are extracted
+ * in parallel, each into its own directory, and then merged. The result is the same as if they were
+ * extracted one after the other. If only some paths are unpacked and a remote layer has a table of
+ * contents, only parts of the layer are fetched, unless `partial` is `false`.
  *
  * Everything happens in a work directory inside `directory`, whose content is moved into place once
  * all digests have been verified. A failure therefore leaves nothing behind, and the next call
- * removes the leftovers of a killed process. With `force`, the files are written over the existing
- * ones, and a failure leaves those that were written.
+ * removes the leftovers of a killed process. With `force`, files are written over the existing ones,
+ * and a failure leaves those that were written.
  *
  * @param store The store that keeps the layers.
  * @param image The image. Layers that are not in the store are downloaded.
  * @param directory An empty or missing directory.
  * @param options Paths to unpack, owners, limits and callbacks.
- * @returns What was done and what was skipped.
+ * @returns Numbers of entries and bytes, and the entries that were skipped.
  * @throws {UnpackError} If the directory is not empty, another process is unpacking into it, or the
  * image lacks a path.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
@@ -92,7 +92,7 @@ export async function unpackImage(
     root.keepContent();
     return report;
   }
-  // With indexes or tables, some paths are found without reading the layers.
+  // Indexes and tables tell where the paths are, so that the layers need not be read as a whole.
   const isKnown = lazy.size > 0 || paths !== undefined &&
       await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
   const extracted = isKnown ? undefined : await extractAll(store, image, root, paths, chosen);
@@ -101,7 +101,7 @@ export async function unpackImage(
   return report;
 }
 
-/** Chooses the backend once, so that there is a single warning, which names the directory. */
+/** Chooses the backend once, so that there is a single warning, with the name of the directory. */
 function chooseBackend(directory: string, options: UnpackImageOptions): TreeBackend {
   using tree = openFileTree(directory, options);
   return tree.backend;
@@ -110,7 +110,7 @@ function chooseBackend(directory: string, options: UnpackImageOptions): TreeBack
 /**
  * Extracts the selected paths into the work directory.
  *
- * @returns `undefined` if that requires a view of all layers together.
+ * @returns The result; `undefined` if it depends on all layers together.
  */
 async function extractAll(
   store: ContentStore,
@@ -128,7 +128,7 @@ async function extractAll(
   } catch (error) {
     if (paths === undefined || !(error instanceof ExtractError)) throw error;
   }
-  // A path or an entry may lead through a link, or a hard link out of the selected paths.
+  // A path may lead through a symlink, or a hard link may lead out of the selected paths.
   await root.clear();
   return undefined;
 }

@@ -28,7 +28,7 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    * @default {true}
    */
   readonly partial?: boolean | undefined;
-  /** Called with each layer that is only fetched in part; see `partial`. */
+  /** Called with each layer that is fetched only in part; see `partial`. */
   readonly onPartialLayer?: ((layer: Descriptor) => void) | undefined;
   /**
    * Owners of the extracted files.
@@ -89,6 +89,6 @@ export interface UnpackReport {
   readonly skipped: readonly SkippedEntry[];
   /** Number of entries that differ from the image. */
   readonly skippedCount: number;
-  /** Whether layers were only fetched in part, so that the store does not have them. */
+  /** Whether layers were fetched only in part, so that the store does not have them. */
   readonly isPartial: boolean;
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { tarballPath } from "../../../store/content/tarballs.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
 import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -20,7 +21,7 @@ async function makeTarballs() {
   return {
     aside,
     path: test.path,
-    tarball: tarballs.tarballPath(layer.diffId),
+    tarball: tarballPath(test.path, layer.diffId),
     open: async () => {
       const { compressed } = await tarballs.open(layer);
       return await new Response(await compressed()).bytes();
@@ -54,7 +55,7 @@ plantedTest(
     await Deno.remove(test.tarball);
     await plant(`${test.tarball}.part`, test.aside);
 
-    // A file is replaced; anything else is left to its owner.
+    // A regular file is replaced. Anything else stays.
     if ((await Deno.lstat(`${test.tarball}.part`)).isFile) {
       assertEquals(await test.open(), TAR);
       const { nlink, uid } = await Deno.lstat(test.tarball);

@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { DiffIdMismatchError, digestOf, withArgs } from "../../../spec/mod.ts";
+import { tarballPath } from "../../../store/content/tarballs.ts";
 import { UncompressedBundler } from "../../../store/mod.ts";
-import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
 import "../../_support/native_backend.ts";
 import { dir, file, tar, whiteout } from "../../_support/tar.ts";
 import { BASE, makeStore } from "../bundles/_bundling.ts";
@@ -42,13 +42,13 @@ Deno.test("UncompressedBundler extracts a root file system for each bundle", asy
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("UncompressedBundler keeps layers by the digest of their bytes", async () => {
+Deno.test("UncompressedBundler keeps layers by their DiffID", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
 
   await using _bundle = await new UncompressedBundler(test.store).bundle(image, "a");
 
-  const path = new TarballStore(test.store).tarballPath(digestOf(BASE));
+  const path = tarballPath(test.path, digestOf(BASE));
   assertEquals(await Deno.readFile(path), BASE as Uint8Array<ArrayBuffer>);
 });
 
@@ -66,7 +66,7 @@ Deno.test("UncompressedBundler replaces a tarball that has changed", async () =>
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new UncompressedBundler(test.store);
   await (await bundler.bundle(image, "a")).cleanup();
-  const path = new TarballStore(test.store).tarballPath(digestOf(BASE));
+  const path = tarballPath(test.path, digestOf(BASE));
   await Deno.writeFile(path, new Uint8Array(BASE.length));
 
   await using bundle = await bundler.bundle(image, "a");
@@ -75,7 +75,7 @@ Deno.test("UncompressedBundler replaces a tarball that has changed", async () =>
   assertEquals(digestOf(await Deno.readFile(path)), digestOf(BASE));
 });
 
-Deno.test("UncompressedBundler keeps nothing of a layer with wrong bytes", async () => {
+Deno.test("UncompressedBundler keeps nothing of a layer with a wrong DiffID", async () => {
   await using test = await makeStore();
   const lie = { tar: tar(file("evil", "")), diffId: digestOf(BASE) };
   const image = await storeBuilt(test.store, { layers: [lie] });
