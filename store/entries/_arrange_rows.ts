@@ -10,13 +10,13 @@ import {
   UNDESCRIBED,
 } from "./_index_format.ts";
 
-/** Keys by which the rows are sorted. */
+/** An entry, reduced to what arranging the rows requires. */
 export interface RecordedEntry {
   /** Number of its record. */
   readonly number: number;
   readonly path: string;
   readonly type: TarEntryType;
-  /** What its name means as a whiteout. */
+  /** Kind of whiteout that its name makes it. */
   readonly kind: WhiteoutMark["kind"];
   readonly link: string;
   readonly offset: number;
@@ -28,7 +28,7 @@ export interface Row {
   /** `undefined` for a directory without an entry. */
   readonly entry: RecordedEntry | undefined;
   flags: number;
-  /** Number of the row after all rows below it. */
+  /** Number of the first row after those below it. */
   end: number;
   nlink: number;
   /** The row that a hard link is a name of. */
@@ -39,13 +39,13 @@ export interface Row {
   inner: number;
 }
 
-/** The rows of an index in the order of a walk, and whiteouts. */
+/** The rows of an index in the order of a tree walk, and whiteouts. */
 export interface ArrangedRows {
   readonly rows: readonly Row[];
   readonly marks: readonly { readonly entry: RecordedEntry; readonly flags: number }[];
   /**
-   * Whether each row equals the entry that an extraction of the layer alone would have. It does not
-   * if entries replace each other, lead through links or need lower layers.
+   * Whether the rows equal the result of extracting the layer alone. They do not if entries replace
+   * each other, lead through links or need lower layers.
    */
   readonly isSimple: boolean;
 }
@@ -53,8 +53,8 @@ export interface ArrangedRows {
 /**
  * Sorts the entries of a layer, and adds the directories that have none.
  *
- * @returns The rows; `undefined` if these directories alone would exceed the size of an index: an
- * entry can have two thousand parents.
+ * @returns The rows; `undefined` if these directories alone would exceed the maximum size of an
+ * index: an entry can have two thousand parents.
  */
 export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows | undefined {
   const arranger = new RowArranger();
@@ -71,10 +71,10 @@ export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows | u
 }
 
 class RowArranger {
-  /** Size in the index of the directories that have no entries. */
+  /** Size of the directories without entries in the index. */
   addedBytes = 0;
   readonly #rows: Row[] = [];
-  /** The last row and the rows of its parents, the root first. */
+  /** The last row after the rows of its parents, the root first. */
   readonly #open: Row[] = [];
   readonly #links: Row[] = [];
   #isSimple = true;

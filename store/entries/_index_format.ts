@@ -1,6 +1,6 @@
 import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
 
-/** First bytes of an index of entries; the number is the version of the format. */
+/** First bytes of an index of entries, with the version of the format. */
 export const MAGIC = "oci entries 1\n\n\n";
 /** Maximum size of an index. */
 export const MAX_INDEX_BYTES = 33_554_432;
@@ -8,8 +8,8 @@ export const MAX_INDEX_BYTES = 33_554_432;
 export const MAX_ENTRIES = 75_000;
 
 /**
- * Offsets in the head: numbers of rows, of marks, and of bytes of text; whether lookups need no
- * extraction; size and DiffID of the archive.
+ * Offsets in the head: the numbers of rows, marks and bytes of text; whether the rows can be looked
+ * up without an extraction; and the size and DiffID of the archive.
  */
 export const ROWS = 88;
 export const MARKS = 92;
@@ -20,7 +20,7 @@ export const DIFF_ID_LENGTH = 112;
 export const DIFF_ID_AT = 116;
 export const HEAD_BYTES = 256;
 
-/** Size of a record, and offsets of its fields: five of 64 bits, then shorter ones. */
+/** Size of a record, and offsets of its fields: five fields of 64 bits, then shorter ones. */
 export const RECORD_BYTES = 76;
 export const OFFSET = 0;
 export const SIZE = 8;
@@ -36,15 +36,15 @@ export const TEXT = 48;
 export const PATH_LENGTH = 52;
 export const LINK_LENGTH = 56;
 export const EXTRA_LENGTH = 60;
-/** Number of the row after all rows below a directory. */
+/** Number of the first row after those below a directory. */
 export const END = 64;
 export const NLINK = 68;
-/** Number, plus one, of the row that a hard link is a name of. */
+/** Number, plus one, of the row whose file a hard link is a name of; zero for other entries. */
 export const ROOT = 72;
 
 /** A directory without an entry. */
 export const UNDESCRIBED = 1;
-/** A directory that is used before it is described, or a mark in such a directory. */
+/** A directory that other entries use before its own entry, or a mark in such a directory. */
 export const DEPENDENCY = 2;
 /** A directory that a later entry describes again. */
 export const SUPERSEDED = 4;
@@ -59,7 +59,7 @@ export const TYPES: readonly TarEntryType[] = [
   "fifo",
 ];
 
-/** Rare attributes of an entry. */
+/** Attributes that few entries have. */
 export interface ExtraAttributes {
   /** Names and values, in base64. */
   readonly xattrs?: readonly (readonly [string, string])[];
@@ -68,8 +68,8 @@ export interface ExtraAttributes {
 }
 
 /**
- * Returns a text that sorts as a walk does: a directory, then its entries, with names in the order
- * of their code units.
+ * Returns a text by which paths sort in the order of a tree walk: a directory before its entries, and
+ * names by their code units.
  */
 export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");
@@ -98,7 +98,7 @@ export function encodeExtra({ xattrs, devmajor, devminor }: TarHeader): string |
   return JSON.stringify(extra);
 }
 
-/** Restores the rare attributes of an entry from JSON whose digest has been verified. */
+/** Restores the rare attributes of an entry from JSON, whose digest has been verified. */
 export function decodeExtra(text: string): Pick<TarHeader, "xattrs" | "devmajor" | "devminor"> {
   const { xattrs = [], devmajor = 0, devminor = 0 } = text === ""
     ? {}

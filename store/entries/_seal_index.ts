@@ -56,7 +56,7 @@ export function sealIndex(
   return bytes;
 }
 
-/** Writes a directory without an entry, with the metadata that an extraction gives it. */
+/** Writes a directory without an entry. It has the metadata that an extraction would give it. */
 function writeUndescribed(
   view: DataView,
   at: number,

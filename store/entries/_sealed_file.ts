@@ -4,15 +4,15 @@ import { verifyBytes } from "../../spec/verifier.ts";
 
 const SUM_AT = 16;
 const SUM_LENGTH = 71;
-/** Offset of the sealed bytes of a file in `entries/`, after a magic number and their digest. */
+/** Offset of the sealed bytes in a file: they follow the magic number and their digest. */
 export const SEALED_AT = 88;
 
 /**
- * Writes the magic number of a file, and the digest of the sealed bytes.
+ * Seals a file: writes its magic number, and the digest of all bytes from {@linkcode SEALED_AT} on.
  *
- * @param head The start of the file, complete from {@linkcode SEALED_AT} on.
+ * @param head The start of the file, with the sealed bytes in place.
  * @param magic The first 16 bytes of files of this format.
- * @param rest Further sealed bytes.
+ * @param rest Sealed bytes that follow.
  */
 export function seal(head: Uint8Array, magic: string, rest: readonly Uint8Array[] = []): void {
   const digester = new Digester();
@@ -22,13 +22,13 @@ export function seal(head: Uint8Array, magic: string, rest: readonly Uint8Array[
   encoder.encodeInto(digester.digest(), head.subarray(SUM_AT));
 }
 
-/** Whether all bytes after the magic number and the digest are sealed, and neither is damaged. */
+/** Whether bytes begin with a magic number, and match the digest that follows it. */
 export async function isSealed(bytes: Uint8Array<ArrayBuffer>, magic: string): Promise<boolean> {
   return textAt(bytes, 0, magic.length) === magic &&
     await hasDigest(bytes.subarray(SEALED_AT), textAt(bytes, SUM_AT, SUM_LENGTH));
 }
 
-/** Whether bytes have a digest, which may be damaged itself. */
+/** Whether bytes match a digest. It may be damaged and thus invalid. */
 export async function hasDigest(bytes: Uint8Array<ArrayBuffer>, digest: string): Promise<boolean> {
   if (!isDigest(digest)) return false;
   try {

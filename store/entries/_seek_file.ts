@@ -3,7 +3,7 @@ import { digestOf } from "../../spec/digest.ts";
 import { openRegularFile, type RegularFile } from "../host/open_regular_file.ts";
 import { hasDigest, isSealed, seal, SEALED_AT, textAt } from "./_sealed_file.ts";
 
-/** First bytes of a file of seek points; the number is the version of the format. */
+/** First bytes of a file of seek points, with the version of the format. */
 export const MAGIC = "oci points 1\n\n\n\n";
 /** The number of points, then their rows. */
 const HEAD_BYTES = SEALED_AT + 4;
@@ -88,7 +88,7 @@ async function readPoint(
   return { offset: offsetOf(index), blobOffset, bits: view.getUint8(at + 16), window };
 }
 
-/** Returns the offset of a row in the file; that after the last row is where the windows begin. */
+/** Returns the offset of a row in the file. The windows begin after the last row. */
 function rowAt(index: number): number {
   return HEAD_BYTES + index * ROW_BYTES;
 }

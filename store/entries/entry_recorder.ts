@@ -4,17 +4,17 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import * as format from "./_index_format.ts";
 import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
-/** First bytes of recorded entries; the number is the version of the format. */
+/** First bytes of recorded entries, with the version of the format. */
 export const RECORDS_MAGIC = "oci records 2\n\n\n";
-/** Offsets in the head: the number of entries, and size and DiffID of the archive. */
+/** Offsets in the head: the number of entries, and the size and DiffID of the archive. */
 const COUNT = 88;
 const ARCHIVE_BYTES = 96;
 const DIFF_ID_LENGTH = 104;
 const DIFF_ID_AT = 108;
 const HEAD_BYTES = 256;
 /**
- * Offsets in the record of an entry, after numbers as in an index: the lengths of its path, of the
- * target of a link, and of its rare attributes. These three texts follow.
+ * Offsets in the record of an entry, after the same numbers as in an index: the lengths of the path,
+ * the link target and the rare attributes. These three texts follow.
  */
 const PATH_LENGTH = 48;
 const LINK_LENGTH = 52;

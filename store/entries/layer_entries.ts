@@ -13,7 +13,7 @@ import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./layer_records.ts";
 
-/** The facts of a stored layer that its index depends on. */
+/** Digests that identify the index of a layer. */
 export interface IndexedLayer {
   readonly digest: Digest;
   readonly diffId: Digest;
@@ -23,20 +23,20 @@ export interface IndexedLayer {
  * The indexes of layers that have been read once, in `entries/<alg>-<hex>` of a store by the digest
  * of the layer's blob.
  *
- * An index is trusted like the mark of a verified blob: in the user's own store, while its digest
- * matches. A layout that is only read has none.
+ * Like the mark of a verified blob, an index is trusted in the user's own store, and only if its own
+ * digest matches. A layout that is only read has none.
  */
 export class LayerEntries {
   readonly #store: string;
   readonly #foreign: boolean;
 
-  /** Creates the view of a store. */
+  /** Opens the indexes of a store. */
   constructor(store: ContentStore) {
     this.#store = store.path;
     this.#foreign = store.foreign;
   }
 
-  /** Whether a file with the name of a layer's index exists; it may be damaged. */
+  /** Whether the file of a layer's index exists. It may be damaged. */
   has(digest: Digest): boolean {
     const path = this.#path(digest);
     return path !== undefined && lstatIfAny(path) !== undefined;
@@ -58,7 +58,7 @@ export class LayerEntries {
     return index?.diffId === diffId ? index : undefined;
   }
 
-  /** Returns the last point at or before an offset of a layer's archive at which to start reading. */
+  /** Returns the last point at or before an offset of the archive where decompression can start. */
   async seekPoint(digest: Digest, offset: number): Promise<SeekPoint | undefined> {
     const path = this.#path(digest);
     if (path === undefined || lstatIfAny(`${path}.seek`) === undefined) return undefined;
@@ -72,10 +72,10 @@ export class LayerEntries {
   }
 
   /**
-   * Plans the records of a layer before it is read.
+   * Plans what to record about a layer while it is read.
    *
    * @param isKnown Whether to keep an existing index.
-   * @returns The plan; `undefined` if nothing is to be written.
+   * @returns The plan; `undefined` if nothing is to be recorded.
    */
   async plan(layer: IndexedLayer, isKnown = true): Promise<RecordPlan | undefined> {
     const path = this.#path(layer.digest);
@@ -91,7 +91,7 @@ export class LayerEntries {
     }
   }
 
-  /** Makes an index of the entries that an extraction has recorded, in their place. */
+  /** Makes an index of the entries that an extraction recorded, and replaces them with it. */
   async #arrange(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
     const path = this.#path(digest);
     const { makeIndex } = await import("./_index_builder.ts");
@@ -107,7 +107,7 @@ export class LayerEntries {
   }
 }
 
-/** Reads a file; one that may not be trusted is ignored, because its layer can be read instead. */
+/** Reads a file. Ignores one that is not to be trusted, because its layer can be read instead. */
 function ignoringFaults<T>(read: () => T): T | undefined {
   try {
     return read();

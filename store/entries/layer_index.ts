@@ -25,13 +25,13 @@ const ROOT_STATUS: FileStatus = {
   devminor: 0,
 };
 
-/** The entries of a layer, from an index that `IndexBuilder` made. */
+/** The index of a layer's entries, which `IndexBuilder` made. */
 export class LayerIndex implements LayerListing {
   readonly hasMarks: boolean;
   readonly dependencies: readonly string[];
   /**
-   * Whether the index lists the entries that an extraction of the layer alone would have. Otherwise,
-   * only {@linkcode LayerIndex.headers} describes the layer.
+   * Whether the index lists the result of extracting the layer alone. Otherwise, use only
+   * {@linkcode LayerIndex.headers}.
    */
   readonly isSimple: boolean;
   /** Digest of the archive that the entries were read from. */
@@ -87,7 +87,7 @@ export class LayerIndex implements LayerListing {
   at(path: string): ListedEntry | undefined {
     const key = format.sortKey(path);
     let [low, high] = [0, this.#rows];
-    // The last of several entries for a path counts.
+    // Find the last one of several entries for the path.
     while (low < high) {
       const middle = low + high >> 1;
       if (format.sortKey(this.pathOf(middle)) <= key) low = middle + 1;
@@ -138,7 +138,7 @@ export class LayerIndex implements LayerListing {
     }
   }
 
-  /** Number of rows, which are in the order of a walk. */
+  /** Number of rows, which are in the order of a tree walk. */
   get rows(): number {
     return this.#rows;
   }
@@ -189,11 +189,11 @@ export class LayerIndex implements LayerListing {
   }
 }
 
-/** A row of an index; `undefined` stands for a root without an entry. */
+/** A row of an index, or a root directory without an entry. */
 class IndexedEntry implements ListedEntry {
   readonly #index: LayerIndex;
   readonly #number: number | undefined;
-  /** The row with the metadata, which differs for a hard link. */
+  /** The row with the metadata, which for a hard link is that of its file. */
   readonly #file: number;
 
   constructor(index: LayerIndex, number: number | undefined) {
@@ -257,7 +257,7 @@ class IndexedEntry implements ListedEntry {
     if (this.#number === undefined) return NO_XATTRS;
     const { xattrs } = this.#index.extraOf(this.#file);
     if (xattrs.size === 0) return NO_XATTRS;
-    // An extraction also leaves them out.
+    // An extraction leaves these out as well.
     return new Map([...xattrs].filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name)));
   }
 

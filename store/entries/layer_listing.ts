@@ -1,7 +1,7 @@
 import { parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 
-/** The entries of a single layer, and their effects on the layers below. Paths are clean. */
+/** The entries of a single layer, and their effects on the layers below. All paths are clean. */
 export interface LayerListing {
   /** Returns the entry at a path; the root always exists. */
   at(path: string): ListedEntry | undefined;
@@ -9,11 +9,11 @@ export interface LayerListing {
   removes(path: string): boolean;
   /** Whether the layer removes the entries of the layers below in a directory. */
   isOpaque(directory: string): boolean;
-  /** Whether the layer may remove something. */
+  /** Whether the layer has whiteouts. */
   readonly hasMarks: boolean;
   /**
-   * Directories that the layer uses without describing them first. Where one of them is a link in
-   * the layers below, entries of the layer are at other paths.
+   * Directories that the layer uses before it describes them. If one of them is a symlink in the
+   * layers below, entries of the layer end up at other paths.
    */
   readonly dependencies: readonly string[];
 }
@@ -21,7 +21,7 @@ export interface LayerListing {
 /** An entry of a {@linkcode LayerListing}. */
 export interface ListedEntry {
   readonly type: FileType;
-  /** Whether it is a directory without an entry, which keeps the metadata of a lower one. */
+  /** Whether it is a directory without an entry, which keeps the metadata of the one below it. */
   readonly isUndescribed: boolean;
   /** Target of a symlink; empty for other types. */
   readonly target: string;

@@ -5,7 +5,7 @@ import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { encodeSeekPoints } from "./_seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
 
-/** Where the records of a layer are to be written; plain data, which can be sent to a thread. */
+/** Where to write the records of a layer; plain data, which can be sent to a thread. */
 export interface RecordPlan {
   /** Path of the index. */
   readonly path: string;
@@ -14,11 +14,11 @@ export interface RecordPlan {
 }
 
 /**
- * Records what later reads of a layer need while it is read for the first time: its entries, and
- * points at which decompression can start. Synchronous, so that it works in a worker.
+ * Records what speeds up later reads of a layer while it is read for the first time: its entries,
+ * and points at which decompression can start.
  *
- * Nothing depends on these files, so a failure to write one is ignored. The digest of a file shows
- * damage by a power failure.
+ * Nothing depends on these files, so failures to write them are ignored, and they are not synced. The
+ * digest in a file detects damage by a power failure.
  */
 export class LayerRecords {
   /** Recorder for the decompressor; `undefined` if another thread decompresses. */
@@ -56,10 +56,5 @@ export class LayerRecords {
 
 /** Writes the seek points of a layer, if it has any. */
 export function saveSeekPoints(path: string, points: readonly SeekPoint[]): void {
-  if (points.length > 0) replaceEntryFile(seekPath(path), encodeSeekPoints(points));
-}
-
-/** Returns the path of the seek points of a layer. */
-function seekPath(path: string): string {
-  return `${path}.seek`;
+  if (points.length > 0) replaceEntryFile(`${path}.seek`, encodeSeekPoints(points));
 }

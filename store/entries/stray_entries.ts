@@ -8,7 +8,7 @@ import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";
 import { readRecords, RECORDS_MAGIC } from "./entry_recorder.ts";
 import { LayerIndex } from "./layer_index.ts";
 
-/** A file of the indexes of a store. */
+/** A file in `entries/` of a store. */
 export interface EntryFile {
   readonly path: string;
   /** Digest of the blob that it belongs to; `undefined` for leftovers of killed processes. */
@@ -16,13 +16,13 @@ export interface EntryFile {
   readonly bytes: number;
 }
 
-/** A file that is being written is renamed within this time. */
+/** Age below which a temporary file may still be in use. */
 const WRITING_MS = 3_600_000;
 const VERSION = /^oci (?:entries|points|records) [0-9]+\n+$/;
 const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC, RECORDS_MAGIC]);
 const NAME = /^([a-z0-9]+)-([0-9a-f]+)(\.seek)?$/;
 
-/** Lists the files of the indexes of a store, except those that are being written. */
+/** Lists the files in `entries/` of a store, except those that are being written. */
 export function listEntryFiles(store: ContentStore): readonly EntryFile[] {
   const files: EntryFile[] = [];
   for (const name of namesIn(`${store.path}/entries`).toSorted()) {
@@ -31,14 +31,14 @@ export function listEntryFiles(store: ContentStore): readonly EntryFile[] {
     if (info === undefined || info.isDirectory) continue;
     const [, algorithm, hex] = NAME.exec(name) ?? [];
     const digest = `${algorithm}:${hex}` as const;
-    const isWritten = Date.now() - (info.mtime?.getTime() ?? 0) < WRITING_MS;
-    if (name.endsWith(".tmp") && isWritten) continue;
+    const isRecent = Date.now() - (info.mtime?.getTime() ?? 0) < WRITING_MS;
+    if (name.endsWith(".tmp") && isRecent) continue;
     files.push({ path, digest: isDigest(digest) ? digest : undefined, bytes: info.size });
   }
   return files;
 }
 
-/** Whether a file of the indexes is useful: its blob exists, and it is not damaged. */
+/** Whether a file in `entries/` is useful: its blob exists, and the file is not damaged. */
 export async function isEntryFileIntact(
   store: ContentStore,
   { path, digest, bytes: maxBytes }: EntryFile,
@@ -48,7 +48,7 @@ export async function isEntryFileIntact(
     const bytes = readSmallFile(path, { maxBytes });
     if (bytes === undefined) return true;
     const version = new TextDecoder().decode(bytes.subarray(0, 16));
-    // A file of another version is replaced when its layer is read.
+    // A file of another version is not damaged. It is replaced when its layer is read.
     if (VERSION.test(version) && !VERSIONS.has(version)) return true;
     if (path.endsWith(".seek")) return await checkSeekFile(path);
     return (await LayerIndex.read(bytes) ?? await readRecords(bytes)) !== undefined;

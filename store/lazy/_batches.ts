@@ -2,10 +2,10 @@ import type { TableEntry } from "./_table_entry.ts";
 
 /** Maximum size of a batch, which is held in memory. */
 const BATCH_BYTES = 4 * 1024 * 1024;
-/** Size of a gap between two files that costs less than another request. */
+/** Maximum size of a gap between two files: fetching it costs less than another request. */
 const GAP_BYTES = 256 * 1024;
 
-/** Contents of files that one request fetches. */
+/** Files whose contents one request fetches. */
 export interface Batch {
   /** Offset in the blob of the first byte. */
   readonly start: number;
@@ -13,7 +13,7 @@ export interface Batch {
   readonly end: number;
   /** Numbers of the entries in the table. */
   readonly numbers: readonly number[];
-  /** Whether it is a single file that is too large to be held in memory. */
+  /** Whether it is a single file that is too large to hold in memory. */
   readonly isLarge: boolean;
 }
 

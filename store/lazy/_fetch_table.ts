@@ -12,13 +12,13 @@ import { type ChunkedTable, chunkedTable, STARGZ_DIGEST } from "./has_table.ts";
 
 const STARGZ_FOOTER_BYTES = 51;
 const STARGZ_TABLE_NAME = "stargz.index.json";
-/** Maximum size of a table. A larger one takes more memory than reading the layer. */
+/** Maximum size of a table. A larger one would take more memory than reading the layer. */
 const MAX_TABLE_BYTES = 24 * 1024 * 1024;
 /** Number of bytes to fetch with the footer: enough for the table of a small layer. */
 const TAIL_BYTES = 64 * 1024;
 
 /**
- * Fetches the table of contents of a layer, and verifies it against the digest in the manifest.
+ * Fetches the table of contents of a layer, and compares it with the digest in the manifest.
  *
  * @throws {TableError} If the table cannot be used.
  * @throws {DigestMismatchError} If its digest is wrong.
@@ -28,7 +28,7 @@ export async function fetchTable(
   signal: AbortSignal | undefined,
 ): Promise<readonly TableEntry[]> {
   const { annotations = {} } = layer.descriptor;
-  // Nerdctl states the digest of the table of a zstd:chunked layer in the way of eStargz as well.
+  // nerdctl also adds the annotation of eStargz to a zstd:chunked layer, so look for it last.
   const chunked = chunkedTable(annotations);
   return chunked === undefined
     ? await fetchStargzTable(layer, annotations[STARGZ_DIGEST] ?? "", signal)
@@ -58,13 +58,13 @@ async function fetchStargzTable(
   return await parse(json.content, digest, start);
 }
 
-/** Start of the header of the footer: gzip with an extra field. */
+/** Start of the footer: the header of a gzip member with an extra field. */
 const FOOTER_HEAD = [0x1f, 0x8b, 8, 4];
-/** Position and bytes of the length of that field, and the name and length of its subfield. */
+/** Position and bytes of the length of that field, and of the name and length of its subfield. */
 const FOOTER_FIELD_AT = 10;
 const FOOTER_FIELD = [26, 0, 0x53, 0x47, 22, 0];
 
-/** Returns the offset of the table, which a subfield of the header of an empty gzip member has. */
+/** Returns the offset of the table, which is in the extra field of an empty gzip member. */
 function parseFooter(footer: Uint8Array): number {
   const textAt = FOOTER_FIELD_AT + FOOTER_FIELD.length;
   const text = String.fromCharCode(...footer.subarray(textAt, textAt + 22));

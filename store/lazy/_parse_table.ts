@@ -11,7 +11,7 @@ const MAX_CHUNK_BYTES = 32 * 1024 * 1024;
 const MAX_SKIPPED_BYTES = 64 * 1024 * 1024;
 const MAX_NAME_LENGTH = 4096;
 
-/** Types of entries by their names, which are untrusted text, such as `constructor`. */
+/** Types of entries by name. A map, because a name is untrusted text, such as `constructor`. */
 const TYPES: ReadonlyMap<string, TarEntryType> = new Map([
   ["reg", "file"],
   ["dir", "directory"],
@@ -147,7 +147,7 @@ function chunksOf({ fields, chunks }: OpenFile, size: number): readonly ContentC
   return contents;
 }
 
-/** The members of an entry, checked when they are read. Absent ones are empty or zero. */
+/** The members of an entry, which are validated on access. Absent ones are empty or zero. */
 class Fields {
   readonly #json: Readonly<Record<string, unknown>>;
 
@@ -163,7 +163,7 @@ class Fields {
 
   name(key: string): string {
     const name = this.text(key);
-    // JSON cannot represent a name that is not UTF-8; the table contains a substitute.
+    // JSON cannot represent a name that is not UTF-8, so the table has a substitute.
     if (name.length > MAX_NAME_LENGTH || /[\0\ufffd]/.test(name) || !name.isWellFormed()) {
       throw new TableError("it does not contain the real name of an entry");
     }

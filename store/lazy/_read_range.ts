@@ -2,7 +2,7 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 import { eitherSignal } from "../host/abortable.ts";
 import { TableError } from "./_table_entry.ts";
 
-/** Opens a part of a layer. Fails if the server sends more. */
+/** Reads a part of a layer as a stream. Fails if the server does not support ranges. */
 export async function* openRange(
   layer: RemoteLayer,
   start: number,

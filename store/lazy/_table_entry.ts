@@ -1,7 +1,7 @@
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { Digest } from "../../spec/digest.ts";
 
-/** A piece of the content of a file, with its own digest. */
+/** A piece of a file's content that has its own digest. */
 export interface ContentChunk {
   /** Number of bytes. */
   readonly size: number;

@@ -1,14 +1,17 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
 
-/** Digest of the table of an eStargz layer. */
+/** Annotation with the digest of the table of an eStargz layer. */
 export const STARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
-/** Starts of the annotations of a zstd:chunked layer: of podman, and of nerdctl and older podman. */
+/**
+ * Prefixes of the annotations of a zstd:chunked layer: podman uses the first one; nerdctl and older
+ * versions of podman use the second one.
+ */
 const CHUNKED_PREFIXES = [
   "io.github.containers.zstd-chunked.manifest",
   "io.containers.zstd-chunked.manifest",
 ] as const;
 
-/** What the annotations of a zstd:chunked layer state about its table. */
+/** Annotations of a zstd:chunked layer about its table. */
 export interface ChunkedTable {
   /** Digest of the compressed table. */
   readonly digest: string;

@@ -30,11 +30,11 @@ export interface LazyLayerOptions {
 }
 
 /**
- * A layer in a registry whose manifest has the digest of a table of contents: eStargz or
- * zstd:chunked. The table and the contents of single files are fetched, but never the whole layer.
+ * A layer in a registry whose manifest has the digest of its table of contents (eStargz or
+ * zstd:chunked). Fetches the table and the contents of single files, but never the whole layer.
  *
- * The table is verified against the digest in the manifest, and each chunk of a file against its
- * digest in the table. The DiffID, which covers the whole archive, is not compared.
+ * The digest in the manifest verifies the table, and digests in the table verify each chunk of a
+ * file. The DiffID, which covers the whole archive, is not compared.
  */
 export class LazyLayer {
   readonly #layer: RemoteLayer;
@@ -55,7 +55,7 @@ export class LazyLayer {
     options: LazyLayerOptions = {},
   ): Promise<LazyLayer | undefined> {
     const { signal, onWarning } = options;
-    // Layers that need no request have no connections.
+    // Without connections, reading the layer takes no request.
     if (layer.connections === undefined || !hasTable(layer)) return undefined;
     try {
       return new LazyLayer(layer, await fetchTable(layer, signal));
@@ -95,7 +95,7 @@ export class LazyLayer {
   }
 
   /**
-   * Returns the number of bytes that fetching the contents of files takes.
+   * Returns the number of bytes to fetch for the contents of files.
    *
    * @param numbers Numbers of their entries, in ascending order.
    */
@@ -115,11 +115,11 @@ export class LazyLayer {
   }
 
   /**
-   * Fetches the contents of files in their order, with one request for adjacent ones. Read each
-   * content to its end before the next one.
+   * Fetches the contents of files in order, with one request for adjacent ones. Read each of them to
+   * its end before the next one.
    *
    * @param numbers Numbers of their entries, in ascending order.
-   * @throws {DigestMismatchError} If a content does not match the table.
+   * @throws {DigestMismatchError} If the content of a file does not match the table.
    */
   async *contents(
     numbers: readonly number[],
@@ -153,11 +153,11 @@ export class LazyLayer {
     }
   }
 
-  /** Fetches a batch, unless it is a single file that is not to be held in memory. */
+  /** Fetches a batch; `undefined` if it is empty or too large to hold in memory. */
   #fetch({ start, end, isLarge }: Batch, signal: AbortSignal): Promise<Uint8Array> | undefined {
     if (isLarge || start === end) return undefined;
     const bytes = readRange(this.#layer, start, end, signal);
-    // The error is reported when it is the turn of the batch.
+    // The error is thrown when it is the batch's turn.
     bytes.catch(() => {});
     return bytes;
   }
@@ -204,7 +204,7 @@ export class LazyLayer {
   }
 }
 
-/** Whether the whole layer may be read instead. */
+/** Whether an error only means that the table is unusable, so that the whole layer is read. */
 function isUnusable(error: unknown): error is Error {
   return error instanceof TableError || error instanceof DigestMismatchError ||
     error instanceof DecompressError || error instanceof TarError || error instanceof LimitError;
@@ -217,7 +217,7 @@ function openChunk(
   return chunk && new ChunkBuffer(chunk, source);
 }
 
-/** Collects the bytes of a chunk, so that none is delivered before they are verified. */
+/** Collects the bytes of a chunk, because none may be passed on before all are verified. */
 class ChunkBuffer {
   readonly #chunk: ContentChunk;
   readonly #source: string | undefined;
@@ -234,7 +234,7 @@ class ChunkBuffer {
     return this.#size === this.#bytes.length;
   }
 
-  /** Takes as many bytes as belong to the chunk, and returns their number. */
+  /** Adds the bytes that still belong to the chunk, and returns their number. */
   push(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, this.#bytes.length - this.#size);
     this.#bytes.set(taken, this.#size);

@@ -3,13 +3,13 @@ import { ByteWindow } from "./_byte_window.ts";
 /** Number of unread bytes that makes the writer wait. */
 const WINDOW_BYTES = 1_048_576;
 
-/** Called with each chunk that the reader no longer needs. */
+/** Receives each chunk that the reader no longer needs. */
 export type ReleaseChunk = (chunk: Uint8Array<ArrayBuffer>) => void;
 
 /**
- * A stream with a writing side. It owns the chunks that are written to it, and releases the memory
- * of each as soon as the next one is read: at a gigabyte per second, waiting for the garbage
- * collector would cost hundreds of megabytes.
+ * A stream with a writing side. It owns the chunks that are written to it, and releases each one when
+ * the next one is read: at a gigabyte per second, waiting for the garbage collector would cost
+ * hundreds of megabytes of memory.
  */
 export class ByteQueue {
   /** The written chunks. Each one is valid until the next one is read. */

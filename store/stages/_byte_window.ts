@@ -1,6 +1,6 @@
 /**
- * Limits the memory of the chunks that a writer has handed over and its reader has not taken yet. A
- * chunk counts with its whole buffer, which may be longer.
+ * Limits the memory of the chunks that a writer has passed on and the reader has not used yet. A
+ * chunk counts with its whole buffer, which may be larger.
  */
 export class ByteWindow {
   readonly #max: number;
@@ -11,7 +11,7 @@ export class ByteWindow {
     this.#max = max;
   }
 
-  /** Adds bytes; the writer awaits the result, if any, before it adds more. */
+  /** Adds bytes. The writer must await the result, if any, before it adds more. */
   add(bytes: number): void | Promise<void> {
     this.#bytes += bytes;
     if (this.#bytes <= this.#max) return;

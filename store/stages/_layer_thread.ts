@@ -13,14 +13,14 @@ export function mayStartThreads(): boolean {
   return mayStartWorker(MODULE);
 }
 
-/** A merge whose answer is awaited. */
+/** A merge whose result has not arrived yet. */
 interface PendingMerge extends PromiseWithResolvers<ExtractReport> {
   readonly warn: MergeOptions["warn"];
 }
 
 /** A worker that extracts layers. */
 export class LayerThread implements Disposable {
-  /** Number of bytes of the layers that it was given. */
+  /** Total size of the layers that it was assigned, in bytes. */
   load = 0;
   /** Whether the worker could be started. */
   readonly isReady: Promise<boolean>;
@@ -59,13 +59,13 @@ export class LayerThread implements Disposable {
     return sink;
   }
 
-  /** Serves a sink to another thread. */
+  /** Has the thread serve a sink to another thread. */
   serve(job: SinkJob, port: MessagePort): void {
     const transfer = job.kind === "relay" ? [port, job.inner] : [port];
     this.#post({ kind: "serve", job, port }, transfer);
   }
 
-  /** Makes a sink fail when the thread dies. */
+  /** Has a sink fail if the thread dies. */
   watch(sink: PortSink<unknown>): void {
     if (this.#death === undefined) this.#sinks.add(sink);
     else sink.fail(this.#death);

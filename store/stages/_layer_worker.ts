@@ -14,14 +14,14 @@ import type { LayerSink, SinkListener } from "./layer_sink.ts";
 import { LayerStaging, type MergePlan, mergeStage } from "./layer_staging.ts";
 import { OverlayExtraction } from "./overlay_extraction.ts";
 
-/** The part of a worker's global scope in use; the types of a window differ. */
+/** The part of the global scope of a worker that is used here; a window has other types. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: FromWorker): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
-/** Loaded by the first extraction, and kept for the next ones. */
+/** Loaded for the first extraction, and kept for later ones. */
 let native: Disposable | undefined;
 const merges = new Map<number, AbortController>();
 

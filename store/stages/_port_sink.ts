@@ -3,7 +3,7 @@ import { ByteWindow } from "./_byte_window.ts";
 import { packError, type TransferredError, unpackError } from "./error_transfer.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
 
-/** A request that is answered once. */
+/** A request that has one answer. */
 type SinkRequest =
   | { readonly kind: "close"; readonly failure: TransferredError | undefined }
   | { readonly kind: "restart" | "dispose" };
@@ -17,7 +17,7 @@ type FromSink =
     readonly kind: "taken";
     readonly bytes: number;
     readonly position: number;
-    /** The chunk, if the writer wants its memory back. */
+    /** The chunk, if the writer reuses its memory. */
     readonly chunk: Uint8Array<ArrayBuffer> | undefined;
   }
   | { readonly kind: "warning"; readonly message: string }
@@ -30,20 +30,20 @@ type FromSink =
   }
   | { readonly kind: "refusal"; readonly call: number; readonly error: TransferredError };
 
-/** Memory of chunks of a blob that may be on their way to another thread, in bytes. */
+/** Maximum memory of the chunks of a blob on their way to another thread, in bytes. */
 const BLOB_WINDOW_BYTES = 2_097_152;
 
 /**
- * The same for decompressed bytes: enough to even out a stretch of large files, which keeps the
- * relay busy, and a stretch of small ones. More would not fit into a processor's cache.
+ * The same for decompressed bytes: enough to even out sequences of large files, which keep the relay
+ * busy, and of small ones, which keep the extraction busy. More would not fit into a CPU's cache.
  */
 export const RELAY_WINDOW_BYTES = 4_194_304;
 
 /** Options for {@linkcode PortSink}. */
 export interface PortSinkOptions {
-  /** Memory of chunks that may be on their way to the other thread, in bytes. */
+  /** Maximum memory of the chunks on their way to the other thread, in bytes. */
   readonly windowBytes?: number | undefined;
-  /** Called with chunks whose memory can be reused. */
+  /** Called with each chunk whose memory can be reused. */
   readonly onReturn?: ReleaseChunk | undefined;
 }
 
@@ -86,7 +86,7 @@ export class PortSink<Result> implements LayerSink<Result> {
     await this.#call({ kind: "restart" });
   }
 
-  /** Ends all calls because the other thread is gone. */
+  /** Fails all calls because the other thread has died. */
   fail(error: Error): void {
     if (this.#end !== undefined) return;
     this.#end = error;
@@ -104,7 +104,7 @@ export class PortSink<Result> implements LayerSink<Result> {
     if (this.#end === undefined) {
       const disposal = this.#call({ kind: "dispose" });
       this.#end = new Error("Cannot continue the layer: its sink was closed");
-      // The other thread may end before it answers.
+      // The other thread may die before it answers.
       await disposal.catch(() => {});
     }
     this.#window.clear();
@@ -146,7 +146,7 @@ export class PortSink<Result> implements LayerSink<Result> {
  * Serves a sink of this thread at the other end of a port.
  *
  * @param port The port.
- * @param returnsMemory Whether the writer wants the memory of its chunks back.
+ * @param returnsMemory Whether the writer reuses the memory of its chunks.
  * @param openSink Opens the sink.
  */
 export function serveSink(
@@ -157,7 +157,8 @@ export function serveSink(
   const post = (message: FromSink, transfer: Transferable[] = []) => {
     port.postMessage(message, transfer);
   };
-  /** Memory of the chunks that the sink has not released: their buffers may have been moved on. */
+  // The sink may have transferred the buffer of a chunk by the time that it releases it.
+  /** Sizes of the buffers of the chunks that the sink has not released yet. */
   const sizes: number[] = [];
   const release = (chunk: Uint8Array<ArrayBuffer>) => {
     const bytes = sizes.shift() ?? 0;

@@ -6,20 +6,20 @@ import type { ReleaseChunk } from "./_byte_queue.ts";
 import { type StreamConsumer, StreamSink } from "./_stream_sink.ts";
 import type { LayerSink, SinkLayer, SinkListener } from "./layer_sink.ts";
 
-/** The layer that a relay decompresses, and its limits; plain data. */
+/** A layer for a relay to decompress, and its limits; plain data. */
 export interface RelayPlan extends SinkLayer {
   readonly limits: Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow">;
 }
 
-/** Size of a chunk for the inner sink: large, because each message between threads is expensive. */
+/** Size of the chunks for the inner sink: large, because messages between threads are expensive. */
 const CHUNK_BYTES = 1_048_576;
 
-/** Opens the inner sink of a relay, which returns chunks to the relay. */
+/** Opens the inner sink of a relay, which calls `release` with chunks that the relay can reuse. */
 export type OpenInnerSink<Result> = (release: ReleaseChunk) => LayerSink<Result>;
 
 /**
- * Decompresses a layer for a sink in another thread, and verifies its DiffID if the plan has one:
- * one large layer keeps two processors busy.
+ * Decompresses a layer for a sink in another thread, so that a large layer keeps two processors
+ * busy. Verifies the DiffID if the plan has one.
  */
 export class RelaySink<Result> extends StreamSink<Result> {
   readonly #inner: LayerSink<Result>;
@@ -75,11 +75,11 @@ class Relay<Result> implements StreamConsumer<Result> {
       seekPoints = await this.#decompress(stream, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      // The inner sink knows the entry at which the bytes end.
+      // The inner sink adds the entry at which the bytes end.
       return await this.#inner.close(error instanceof Error ? error : new Error(String(error)));
     }
     const closing = this.#inner.close();
-    // Meanwhile, the other thread extracts the last entries.
+    // Meanwhile, the other thread extracts the remaining entries.
     const { records } = this.#plan;
     if (records !== undefined && seekPoints !== undefined) {
       saveSeekPoints(records.path, seekPoints.points);

@@ -11,14 +11,14 @@ export interface StreamConsumer<Result> {
   reset(): Promise<void>;
 }
 
-/** One attempt at consuming a layer. */
+/** An attempt to consume a layer. */
 interface Attempt<Result> {
   readonly queue: ByteQueue;
   readonly stop: AbortController;
   readonly result: Promise<Result>;
 }
 
-/** A sink whose bytes are read as a stream, in this thread. */
+/** A sink that passes its bytes to a consumer in this thread as a stream. */
 export class StreamSink<Result> implements LayerSink<Result> {
   readonly #consumer: StreamConsumer<Result>;
   readonly #release: ReleaseChunk | undefined;
@@ -71,7 +71,7 @@ export class StreamSink<Result> implements LayerSink<Result> {
   }
 
   async #stop(reason: Error): Promise<void> {
-    // Keep the attempt, so that a second disposal also waits for its end.
+    // The attempt stays, so that a second disposal also waits for its end.
     const attempt = this.#attempt;
     attempt?.stop.abort(reason);
     attempt?.queue.fail(reason);

@@ -9,7 +9,7 @@ export type ExtractionJob =
   | { readonly kind: "stage"; readonly plan: StagePlan }
   | { readonly kind: "overlay"; readonly plan: OverlayPlan };
 
-/** A sink to serve at a port. A relay writes to a sink at another port. */
+/** A sink to serve on a port. A relay writes to a sink on another port. */
 export type SinkJob =
   | ExtractionJob
   | { readonly kind: "relay"; readonly plan: RelayPlan; readonly inner: MessagePort };

@@ -3,7 +3,7 @@ import * as layerErrors from "../../layer/errors.ts";
 import { TarError } from "../../layer/tar/tar_error.ts";
 import * as specErrors from "../../spec/errors.ts";
 
-/** An error that can be sent to another thread: a clone would lose its class and its fields. */
+/** An error that can be sent to another thread. A clone would lose its class and fields. */
 export interface TransferredError {
   readonly name: string;
   readonly message: string;
@@ -12,7 +12,7 @@ export interface TransferredError {
   readonly cause?: TransferredError | undefined;
 }
 
-/** Error classes that are restored, by name. */
+/** Returns the error classes that are restored, by name. */
 function errorClasses(): ReadonlyMap<string, { readonly prototype: Error }> {
   const exported = Object.values({ ...layerErrors, ...specErrors, ...Deno.errors }) as unknown[];
   const others = [DecompressError, TarError, TypeError, RangeError, SyntaxError];
@@ -31,7 +31,7 @@ export function packError(error: unknown): TransferredError {
   if (!(error instanceof Error)) return packError(new Error(String(error)));
   const { message, stack, cause } = error;
   const fields = Object.fromEntries(Object.entries(error));
-  // Deno's errors only have the name of their class.
+  // Classes are restored by their own name, which may differ from that of the error.
   const { name } = error.constructor;
   const packed = { name, message, stack, fields };
   return cause === undefined ? packed : { ...packed, cause: packError(cause) };

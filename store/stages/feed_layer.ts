@@ -8,15 +8,15 @@ import type { LayerSink } from "./layer_sink.ts";
 export interface FeedLayerOptions extends LayerListener {
   /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the position in the archive; an error that it throws stops the work. */
+  /** Called with the position in the archive. An error that it throws stops the work. */
   readonly onPosition?: ((position: number) => void) | undefined;
 }
 
 /**
- * Writes a layer to a sink: while it is downloaded into the store or, if the store has it already,
- * from its blob. Either way, the bytes are verified. Disposes of the sink.
+ * Writes a layer to a sink: as it is downloaded into the store or, if the store already has it, from
+ * its blob. Either way, the bytes are verified. Disposes of the sink.
  *
- * @param opening The sink, which may still wait for its thread.
+ * @param opening The sink, which may still be waiting for its thread.
  */
 export async function feedLayer<Result>(
   store: ContentStore,
@@ -59,7 +59,7 @@ class SinkFeed<Result> implements AsyncDisposable {
     onPosition: (position: number) => void = () => {},
   ) {
     this.#opening = opening.then((sink) => this.#sink = sink);
-    // Whatever uses it next reports that it cannot be opened.
+    // The next use of the sink throws the error.
     this.#opening.catch(() => {});
     this.#onPosition = onPosition;
   }

@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RecordPlan } from "../entries/layer_records.ts";
 
-/** The layer that a sink receives; plain data. */
+/** A layer for a sink; plain data. */
 export interface SinkLayer {
   readonly descriptor: Descriptor;
   /** Expected digest of the archive; `undefined` if a relay verifies it. */
@@ -14,9 +14,9 @@ export interface SinkLayer {
 }
 
 /**
- * Receives the bytes of a layer. The writer verifies that they are the bytes of the blob.
+ * Receives the bytes of a layer. The writer verifies that they match the digest of the blob.
  *
- * Each disposal, also a repeated one, waits until the sink no longer changes any file.
+ * Each disposal, even a repeated one, waits until the sink no longer changes any file.
  *
  * @typeParam Result Plain data, which can be sent to another thread.
  */
@@ -24,7 +24,7 @@ export interface LayerSink<Result> extends AsyncDisposable {
   /** Position of the current entry in the archive, in bytes. */
   readonly position: number;
   /**
-   * Takes the next bytes. The sink owns the chunk from then on.
+   * Writes the next bytes. From then on, the sink owns the chunk.
    *
    * @returns Nothing, or a promise to await before the next call.
    */
@@ -35,7 +35,7 @@ export interface LayerSink<Result> extends AsyncDisposable {
    * @param failure Why the remaining bytes are missing; absent if the layer is complete.
    */
   close(failure?: Error): Promise<Result>;
-  /** Discards the results of all bytes so far. The next write starts the layer again. */
+  /** Discards the results of all bytes so far. The next write starts the layer over. */
   restart(): Promise<void>;
 }
 

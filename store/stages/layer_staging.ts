@@ -26,7 +26,7 @@ export interface StageOptions extends LayerLimits {
   readonly paths?: readonly string[] | undefined;
 }
 
-/** Limits that apply to reading an archive, but not to reading its index. */
+/** Limits that apply when an archive is read, but not when its index is. */
 export const ARCHIVE_LIMITS: readonly (keyof LayerLimits)[] = LIMIT_NAMES.filter((name) => {
   return name !== "maxBytes";
 });
@@ -38,24 +38,24 @@ const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
   ...LIMIT_NAMES,
 ];
 
-/** Picks the options of a stage, without its paths, out of a larger object. */
+/** Picks the options of a stage, except for `paths`, from an object with more properties. */
 export function pickStageOptions(options: StageOptions): StageOptions {
   return Object.fromEntries(STAGE_OPTIONS.map((name) => [name, options[name]]));
 }
 
-/** A layer of an image and its stage, the directory that it is extracted into. */
+/** A layer and its stage, the directory that it is extracted into; plain data. */
 export interface StagePlan extends SinkLayer {
   /** Directory of the stages. */
   readonly work: string;
-  /** Number of the layer, counted from the base; also the name of its stage. */
+  /** Index of the layer, counted from the base; also the name of its stage. */
   readonly index: number;
   readonly options: StageOptions;
 }
 
-/** Name of the stage that all layers are merged into. */
+/** Name of the stage of the base, into which all other layers are merged. */
 export const BASE_STAGE = "0";
 
-/** A staged layer; `undefined` if it must be extracted over the layers below it. */
+/** A staged layer; `undefined` if the layer must be extracted over those below it instead. */
 export type StagingResult = StagedLayer | undefined;
 
 /** Extracts a layer into its stage. */
@@ -99,7 +99,7 @@ export class LayerStaging implements StreamConsumer<StagingResult> {
     };
     try {
       if (index > 0) return await stageBy(extract, options);
-      // There is nothing below the base, so its whiteouts can be applied at once.
+      // Nothing is below the base, so its whiteouts need not be kept for a merge.
       const report = await extract(options);
       return { report, whiteouts: [], implied: [], undescribed: [], opaque: [] };
     } catch (error) {
@@ -131,8 +131,8 @@ export interface MergeOptions extends Pick<SinkListener, "warn"> {
 }
 
 /**
- * Merges a layer into the stage of the base, which already has the layers below it. Renames the
- * entries of its stage if possible; otherwise extracts its blob.
+ * Merges a layer into the stage of the base, which already contains the layers below it. Renames the
+ * entries of its stage if possible, and extracts its blob otherwise.
  */
 export async function mergeStage(
   plan: MergePlan,
@@ -167,8 +167,8 @@ function extractOptions(
 }
 
 /**
- * Whether wrong bytes may have caused an error. The writer of the bytes finds that out at their
- * end; until then it is uncertain whether the layer is at fault.
+ * Whether corrupt bytes may have caused an error. Until the writer has verified all bytes, it is
+ * unknown whether the layer itself is at fault.
  */
 function mayBeDamage(error: unknown): boolean {
   if (!(error instanceof OciError)) return false;

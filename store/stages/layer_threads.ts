@@ -18,14 +18,11 @@ import {
 } from "./layer_staging.ts";
 import { OverlayExtraction, type OverlayPlan, type OverlayResult } from "./overlay_extraction.ts";
 
-/**
- * Minimum size of an image for which threads are started. A smaller one is extracted before they
- * are ready.
- */
+/** Minimum size of an image for which to start threads. A smaller one is faster without them. */
 const MIN_THREADED_BYTES = 4_194_304;
-/** Share of an image's bytes above which a layer would take longer than all others. */
+/** Share of an image's bytes above which a layer would outlast the others, so two threads share it. */
 const SPLIT_SHARE = 0.2;
-/** Minimum size of an image whose relays get threads. For a smaller one, this thread is faster. */
+/** Minimum size of an image whose relays have threads of their own, which take time to start. */
 const MIN_RELAYED_BYTES = 134_217_728;
 
 /** Which layers are decompressed in one thread and extracted in another. */
@@ -36,15 +33,15 @@ interface Splitting {
   readonly relay: "here" | "thread";
 }
 
-/** Files that a thread opens: six for the worker, and those of a layer that it extracts. */
+/** Number of files that a thread opens: six for the worker, and those for extracting a layer. */
 const FILES_PER_THREAD = 12;
 
-/** Returns the number of threads that the limit of open files leaves room for. */
+/** Returns the number of threads that the limit of open files allows. */
 function maxThreads(): number {
   return Math.max(0, Math.floor((spareFiles() - FILES_PER_THREAD) / FILES_PER_THREAD));
 }
 
-/** Threads that extract layers. Where threads cannot be started, this thread does. */
+/** Threads that extract layers. If none can be started, this thread extracts them. */
 export class LayerThreads implements Disposable {
   readonly #threads: readonly LayerThread[];
   readonly #splitting: Splitting;
@@ -62,7 +59,7 @@ export class LayerThreads implements Disposable {
     if (bytes < MIN_THREADED_BYTES || !mayStartThreads()) return new LayerThreads(0);
     const large = sizes.filter((size) => size > bytes * SPLIT_SHARE);
     const needed = Math.min(jobs, layers.length);
-    // A large layer gets two threads if there are enough processors.
+    // Give each large layer two threads if there are enough processors.
     if (large.length * 2 > count) return new LayerThreads(Math.min(count, needed));
     const relay = bytes < MIN_RELAYED_BYTES ? "here" : "thread";
     return new LayerThreads(
@@ -119,7 +116,7 @@ export class LayerThreads implements Disposable {
     if (!isSplit) return first.open(job, listener);
     const { options: limits } = job.plan;
     if (other === undefined) {
-      // This thread hashes the blob as well, so the other one verifies the DiffID.
+      // This thread hashes the blob, so the other one verifies the DiffID.
       return new RelaySink({ descriptor, limits, records }, listener, (onReturn: ReleaseChunk) => {
         const windowBytes = RELAY_WINDOW_BYTES;
         return first.open(decompressed(job, diffId), listener, { windowBytes, onReturn });
@@ -144,7 +141,7 @@ export class LayerThreads implements Disposable {
   }
 }
 
-/** The same job for bytes that a relay has decompressed. */
+/** Returns the same job for bytes that a relay has decompressed. */
 function decompressed(job: ExtractionJob, diffId: StagePlan["diffId"]): ExtractionJob {
   const changes = { diffId, isDecompressed: true };
   return job.kind === "stage"

@@ -15,18 +15,18 @@ import { packError, type TransferredError } from "./error_transfer.ts";
 import type { SinkLayer, SinkListener } from "./layer_sink.ts";
 
 /**
- * Namespace of the extended attributes of an overlay. `trusted` needs the privileges of the host's
- * root; `user` is for mounts with the option `userxattr`, and for fuse-overlayfs.
+ * Namespace of the extended attributes of an overlay. `trusted` requires the privileges of root on
+ * the host. `user` is for mounts with the option `userxattr`, and for fuse-overlayfs.
  */
 export type OverlayNamespace = "trusted" | "user";
 
-/** Options for the extraction of one layer. Everything but the last two is plain data. */
+/** Options for extracting one layer. All but the last two are plain data. */
 export interface LayerExtractionOptions extends LayerLimits {
   /** Owners of the extracted files. */
   readonly ownership: Ownership;
   /**
-   * Namespace of the marks of a layer that is extracted alone; absent if the directory shows the
-   * layers below as well.
+   * Namespace of the marks in a layer that is extracted alone; absent if the directory is an overlay
+   * over the layers below.
    */
   readonly namespace?: OverlayNamespace | undefined;
   /** Aborts the extraction. */
@@ -64,13 +64,13 @@ export async function extractOverlayLayer(
   });
 }
 
-/** A layer to extract for overlays, and the existing directory to extract it into; plain data. */
+/** A layer, and the existing directory to extract it into for overlays; plain data. */
 export interface OverlayPlan extends SinkLayer {
   readonly root: string;
   readonly options: Omit<LayerExtractionOptions, "signal" | "onWarning">;
 }
 
-/** Result of an extraction for overlays: a layer that cannot be extracted alone is not an error. */
+/** Result of an extraction for overlays. It is no error that a layer cannot be extracted alone. */
 export type OverlayResult =
   | { readonly kind: "extracted"; readonly report: ExtractReport }
   | { readonly kind: "refused"; readonly error: TransferredError };
@@ -114,7 +114,7 @@ export class OverlayExtraction implements StreamConsumer<OverlayResult> {
       records?.save(position);
       return { kind: "extracted", report };
     } catch (error) {
-      // The blob is intact, so it is kept: the layer may need those below it.
+      // Not thrown, so that the blob is kept: the layer may only need those below it.
       if (error instanceof ExtractError) return { kind: "refused", error: packError(error) };
       throw error;
     }
@@ -130,11 +130,11 @@ export class OverlayExtraction implements StreamConsumer<OverlayResult> {
 }
 
 /**
- * Whiteouts of a layer that is extracted alone.
+ * Returns the whiteouts for a layer that is extracted alone.
  *
- * The kernel lists a directory that only one layer has as it stands, including its whiteouts, which
- * then cannot be opened. It filters them out of a directory that was copied up. So each directory
- * with a whiteout gets the mark of a copy, with an empty value, which stands for an unknown origin.
+ * If only one layer has a directory, the kernel lists it unfiltered, with whiteouts that cannot be
+ * opened. It filters them only out of a directory that was copied up. Therefore each directory with
+ * a whiteout is marked as a copy whose origin is unknown, by an empty value.
  */
 function whiteoutsFor(namespace: OverlayNamespace | undefined): WhiteoutHandler | undefined {
   if (namespace === undefined) return undefined;

@@ -9,8 +9,8 @@ import { UnpackError } from "../errors.ts";
 import { followPath } from "../host/follow_path.ts";
 
 /**
- * Creates a handler that skips all entries except those at or below the given paths, their parents
- * and whiteouts.
+ * Creates a handler that skips all entries except those at or below the given paths, the parents of
+ * these, and whiteouts.
  *
  * @param paths Clean paths.
  * @returns The handler. It throws an {@linkcode ExtractError} for an entry whose parent has no
@@ -47,7 +47,7 @@ function parentsOf(path: string): string[] {
   return parts.map((_, i) => parts.slice(0, i).join("/"));
 }
 
-/** Whether a directory visibly contains all paths. */
+/** Whether a directory contains all paths, none of them below a symlink or an inaccessible one. */
 export function hasPaths(root: string, paths: readonly string[]): boolean {
   try {
     using tree = openFileTree(root);
@@ -57,7 +57,7 @@ export function hasPaths(root: string, paths: readonly string[]): boolean {
         tree.status(path) !== undefined;
     });
   } catch (error) {
-    // An unprivileged user may lack access to a directory of the image.
+    // The modes of an image's directories may deny access to a user other than root.
     if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }
