@@ -25,7 +25,7 @@ export async function overlayReason(): Promise<string | undefined> {
   return support.supported ? undefined : support.reason;
 }
 
-/** A store in a separate directory, in which nothing stays mounted. */
+/** A store in a separate directory. Disposing of it unmounts everything in the directory. */
 export interface TestStore extends AsyncDisposable {
   readonly store: ContentStore;
   readonly path: string;
@@ -59,7 +59,7 @@ export async function makeStore(): Promise<TestStore> {
       }
     },
     async [Symbol.asyncDispose]() {
-      // What a failed test has left mounted would be removed with everything in it.
+      // Removing the directory would also remove the content of mounts that a failed test left.
       if (Deno.build.os === "linux") unmountTree(directory.path);
       await directory[Symbol.asyncDispose]();
     },

@@ -1,6 +1,6 @@
 /**
- * Reads a text in a directory without access, as an ordinary user, and prints it with the modes
- * that are left: DIRECTORY.
+ * `deno run -A _read_closed_directory.ts DIRECTORY`: reads a text in an inaccessible directory as an
+ * ordinary user, and prints it with the modes afterwards.
  *
  * @module
  */

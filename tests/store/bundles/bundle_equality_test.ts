@@ -24,7 +24,7 @@ async function bothTrees({ layers }: LayerStack, workers?: LayerThreads) {
   const store = await ContentStore.open(directory.join("store"));
   const image = await storeBuilt(store, { layers, compression: workers ? "gzip" : "none" });
   if (workers) await prepareLayers(store, image, { extract: threadedExtraction(store, workers) });
-  // On one file system inode numbers tell which names are one file.
+  // On a single file system, inode numbers show which names belong to the same file.
   const overlay = new OverlayBundler(store, { upper: { kind: "disk" } });
   await using mounted = await overlay.bundle(image, "overlay");
   await using extracted = await new UncompressedBundler(store).bundle(image, "uncompressed");
@@ -33,7 +33,7 @@ async function bothTrees({ layers }: LayerStack, workers?: LayerThreads) {
 
 for (const stack of [...NAMED_STACKS, ...SEEDS.map(randomStack)]) {
   overlayTest({
-    name: `OverlayBundler and UncompressedBundler make the same tree of ${stack.name}`,
+    name: `OverlayBundler and UncompressedBundler make the same tree from ${stack.name}`,
   }, async () => {
     const [mounted, extracted] = await bothTrees(stack);
 
@@ -43,7 +43,7 @@ for (const stack of [...NAMED_STACKS, ...SEEDS.map(randomStack)]) {
 
 for (const relay of ["here", "thread"] as const) {
   overlayTest({
-    name: `OverlayBundler makes the same tree of layers whose bytes are relayed ${relay}`,
+    name: `OverlayBundler makes the same tree from layers that are relayed ${relay}`,
   }, async () => {
     using workers = new LayerThreads(2, { from: 0, relay });
     for (const stack of NAMED_STACKS) {

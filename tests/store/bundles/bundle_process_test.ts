@@ -62,13 +62,13 @@ overlayTest("a killed bundler leaves nothing that blocks the next one", async ()
     }).spawn();
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "begin\n");
-    // The moment need not be exact, but must differ each time.
+    // The time need not be exact, but must differ in each round.
     const timer = setTimeout(() => kill(child, "SIGKILL"), delayMs);
     if ((await child.status).signal === "SIGKILL") interrupted++;
     clearTimeout(timer);
     await Array.fromAsync(output);
 
-    // A complete bundle is removed as usual; the id of any other can be used again.
+    // A complete bundle is removed as usual. The ID of an incomplete one can be used again.
     await removeIfComplete(test.path, `${test.path}/containers/web`);
     await using bundle = await bundler.bundle(image, "web");
 
@@ -76,7 +76,7 @@ overlayTest("a killed bundler leaves nothing that blocks the next one", async ()
     assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/implied`), "1");
     const names = await test.list("chains");
     assertEquals(names.filter((name) => name.includes(".new")), []);
-    // The lock of a layer that was completed just before the end is not held, and stays.
+    // The lock file of a layer that was completed just before the kill stays, but is not locked.
     const locks = (await test.list("locks")).filter((name) => name.startsWith("chain-"));
     const complete = names.map((name) => `chain-${name}.lock`);
     assertEquals(locks.filter((name) => !complete.includes(name)), []);

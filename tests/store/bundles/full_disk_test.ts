@@ -35,7 +35,7 @@ async function fillDisk(path: string): Promise<void> {
   });
 }
 
-mountTest("UncompressedBundler leaves nothing of a bundle when the disk is full", async () => {
+mountTest("UncompressedBundler leaves nothing behind if the disk is full", async () => {
   await using disk = await smallStore(1_000_000);
   const image = await storeBuilt(disk.store, { layers: LAYERS });
   const warnings: string[] = [];
@@ -49,7 +49,7 @@ mountTest("UncompressedBundler leaves nothing of a bundle when the disk is full"
   assertEquals(await Array.fromAsync(Deno.readDir(`${disk.path}/store/bundles`)), []);
 });
 
-mountTest("Bundle.cleanup() removes a bundle when the disk is full", async () => {
+mountTest("Bundle.cleanup() removes a bundle although the disk is full", async () => {
   await using disk = await smallStore(3_000_000);
   const image = await storeBuilt(disk.store, { layers: LAYERS });
   const bundle = await new UncompressedBundler(disk.store).bundleIn(`${disk.path}/box`, image);

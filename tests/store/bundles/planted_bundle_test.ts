@@ -1,4 +1,4 @@
-/** Directories that an image, another store or a copy has made look like bundles. */
+/** Directories that look like bundles because of an image, another store or a copy. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
@@ -38,9 +38,9 @@ async function assertUntouched(test: TestStore, path: string): Promise<void> {
 
 Deno.test.each([
   { what: "an empty directory", files: {} },
-  { what: "somebody else's files", files: { "config.json": "{}", "rootfs": "" } },
-  { what: "a file of the mark's name", files: { ".oci-bundle": "mine", "data": "" } },
-  { what: "a state of a runtime", files: { "run-1": "", "container.json": "{}" } },
+  { what: "someone else's files", files: { "config.json": "{}", "rootfs": "" } },
+  { what: "a file with the name of the mark", files: { ".oci-bundle": "mine", "data": "" } },
+  { what: "the state of a runtime", files: { "run-1": "", "container.json": "{}" } },
 ])("removeBundle() does not touch $what", async ({ files }) => {
   await using test = await makeStore();
   const path = test.directory.join("mine");
@@ -74,7 +74,7 @@ for (const mark of MARKS) {
   );
 }
 
-Deno.test("a bundler and removeBundle() refuse a huge sparse mark", async () => {
+Deno.test("a bundler and removeBundle() reject a huge sparse mark", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await Deno.mkdir(path);
@@ -90,7 +90,7 @@ Deno.test("a bundler and removeBundle() refuse a huge sparse mark", async () => 
   assertEquals((await Deno.stat(`${path}/${MARKS[0]}`)).size, 2 ** 40);
 });
 
-Deno.test("a bundler and removeBundle() refuse a mark that no store has made", async () => {
+Deno.test("a bundler and removeBundle() reject a mark that no store made", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await Deno.mkdir(`${path}/rootfs`, { recursive: true });
@@ -99,7 +99,7 @@ Deno.test("a bundler and removeBundle() refuse a mark that no store has made", a
   await assertUntouched(test, path);
 });
 
-Deno.test("removeBundle() refuses a bundle of another store", async () => {
+Deno.test("removeBundle() rejects a bundle of another store", async () => {
   await using test = await makeStore();
   await using other = await makeStore();
   const { image, bundler } = await makeBundler(other);
@@ -109,14 +109,14 @@ Deno.test("removeBundle() refuses a bundle of another store", async () => {
   await assertUntouched(test, path);
 });
 
-Deno.test("removeBundle() refuses a bundle inside the root of another one", async () => {
+Deno.test("removeBundle() rejects a bundle inside the root of another one", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   await using bundle = await bundler.bundle(image, "outer");
   await using other = await bundler.bundle(image, "other");
   const inner = `${bundle.path}/rootfs/inner`;
   await Deno.mkdir(`${inner}/rootfs`, { recursive: true });
-  // Even if an image could guess the mark of an existing bundle.
+  // As if an image had guessed the mark of an existing bundle.
   await Deno.symlink(await Deno.readLink(`${other.path}/.oci-bundle`), `${inner}/.oci-bundle`);
 
   await assertUntouched(test, inner);
@@ -124,7 +124,7 @@ Deno.test("removeBundle() refuses a bundle inside the root of another one", asyn
   assertEquals((await listBundles(test.path)).length, 2);
 });
 
-Deno.test("removeBundle() refuses a bundle that was moved, and names its former path", async () => {
+Deno.test("removeBundle() rejects a bundle that was moved, and names its former path", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const [path, moved] = [test.directory.join("box"), test.directory.join("moved")];
@@ -139,7 +139,7 @@ Deno.test("removeBundle() refuses a bundle that was moved, and names its former 
   assertEquals(await test.list("bundles"), []);
 });
 
-Deno.test("removeBundle() refuses a copy, also in place of the bundle", async () => {
+Deno.test("removeBundle() rejects a copy, even in place of the bundle", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const [path, kept] = [test.directory.join("box"), test.directory.join("kept")];
@@ -155,13 +155,13 @@ Deno.test("removeBundle() refuses a copy, also in place of the bundle", async ()
   assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
 });
 
-Deno.test("removeBundle() refuses a directory that replaced a bundle", async () => {
+Deno.test("removeBundle() rejects a directory that replaced a bundle", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const path = test.directory.join("box");
   await bundler.bundleIn(path, image);
   await Deno.remove(path, { recursive: true });
-  // Often with the same inode.
+  // The new directory often has the same inode.
   await Deno.mkdir(path);
   await Deno.writeTextFile(`${path}/file`, "mine");
 

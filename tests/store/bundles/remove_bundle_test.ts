@@ -43,7 +43,7 @@ Deno.test("removeBundle() reports a missing bundle", async () => {
   assertEquals(await removeBundle(test.path, test.directory.join("none")), false);
 });
 
-Deno.test("removeBundle() does not follow a link out of the bundle", async () => {
+Deno.test("removeBundle() does not follow a symlink out of the bundle", async () => {
   await using test = await makeStore();
   const { make } = await makeBundler(test);
   const path = await make("a");
@@ -57,7 +57,7 @@ Deno.test("removeBundle() does not follow a link out of the bundle", async () =>
   assertEquals((await Deno.stat(outside)).isDirectory, true);
 });
 
-Deno.test("removeBundle() removes directories that are nested deeper than a path can be", async () => {
+Deno.test("removeBundle() removes directories that are nested too deep for a path", async () => {
   await using test = await makeStore();
   const { make } = await makeBundler(test);
   const path = await make("a");
@@ -65,7 +65,7 @@ Deno.test("removeBundle() removes directories that are nested deeper than a path
   for (const name of ["x", "y", "z"]) {
     await Deno.mkdir(`${path}/rootfs/${chain(name)}`, { recursive: true });
   }
-  // As a container can do, by creating directories in its working directory.
+  // A container can do so by creating directories in its working directory.
   await Deno.rename(`${path}/rootfs/${"z".repeat(200)}`, `${path}/rootfs/${chain("y")}/z`);
   await Deno.rename(`${path}/rootfs/${"y".repeat(200)}`, `${path}/rootfs/${chain("x")}/y`);
 
@@ -74,7 +74,7 @@ Deno.test("removeBundle() removes directories that are nested deeper than a path
   assertEquals([await test.list("containers"), await test.list("bundles")], [[], []]);
 });
 
-Deno.test("removeBundle() refuses a bundle that another process makes", async () => {
+Deno.test("removeBundle() rejects a bundle that another process is making", async () => {
   await using test = await makeStore();
   const { make } = await makeBundler(test);
   const path = await make("a");
@@ -87,7 +87,7 @@ Deno.test("removeBundle() refuses a bundle that another process makes", async ()
   assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["used"]);
 });
 
-Deno.test("removeBundle() completes a removal that was interrupted", async () => {
+Deno.test("removeBundle() completes an interrupted removal", async () => {
   await using test = await makeStore();
   const { make } = await makeBundler(test);
   const path = await make("a");
@@ -131,7 +131,7 @@ Deno.test("a bundler removes the leftovers of killed processes, and nothing else
   assertEquals((await listBundles(test.path)).map(({ path }) => path), paths.toSorted());
 });
 
-Deno.test("removeDeadBundles() removes a temporary bundle whose process is gone", async () => {
+Deno.test("removeDeadBundles() removes a temporary bundle whose process has ended", async () => {
   await using test = await makeStore();
   const { make } = await makeBundler(test);
   const path = await make("a");
@@ -200,7 +200,7 @@ Deno.test("removeDeadBundles() reports a record that it cannot read", async () =
   assertEquals([removed, left.map(({ path }) => path)], [[], [path]]);
 });
 
-Deno.test("removeDeadBundles() removes a lock that a killed process left", async () => {
+Deno.test("removeDeadBundles() removes a lock that a killed process left behind", async () => {
   await using test = await makeStore();
   await Deno.mkdir(`${test.path}/bundles`, { recursive: true });
   await Deno.writeTextFile(`${test.path}/bundles/${crypto.randomUUID()}.lock`, "");
@@ -235,7 +235,7 @@ Deno.test("a directory that is made and removed at once is never anything else",
   assertEquals([rest, await test.list("bundles")], [[], []]);
 });
 
-Deno.test("one of two bundles in a directory wins", async () => {
+Deno.test("exactly one of several bundlers can make a bundle in a directory", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   await using other = await makeStore();
@@ -262,7 +262,7 @@ Deno.test("one of two bundles in a directory wins", async () => {
   assertEquals([await test.list("bundles"), await other.list("bundles")], [[], []]);
 });
 
-Deno.test("a bundle that is elsewhere has a record in the store while it is there", async () => {
+Deno.test("a bundle outside the store has a record in the store until it is removed", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const path = test.directory.join("elsewhere");
@@ -275,7 +275,7 @@ Deno.test("a bundle that is elsewhere has a record in the store while it is ther
   assertEquals(await test.list("bundles"), []);
 });
 
-posixTest("a bundle is its owner's alone", async () => {
+posixTest("no other user can enter a bundle", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
 

@@ -60,7 +60,7 @@ linuxTest("ensureVolumeDirectories() creates a limited number of levels", async 
 });
 
 linuxTest(
-  "readRootText() reads in directories without access, and restores their modes",
+  "readRootText() reads in inaccessible directories, and restores their modes",
   async () => {
     await using dir = await makeTempDir();
     await Deno.chmod(dir.path, 0o777);

@@ -73,7 +73,7 @@ const STACKS = [
   ...LINKED_STACKS,
   ...Array.from({ length: 12 }, (_, seed) => randomStack(seed)),
   {
-    name: "everything that an entry can be",
+    name: "all kinds of entries",
     layers: [
       tar(
         dir("", { mode: 0o711, uid: 9 }),
@@ -124,7 +124,7 @@ Deno.test.each([
   { name: "two members", blob: gzip(LARGE.subarray(0, 9_000_000), LARGE.subarray(9_000_000)) },
   { name: "padded gzip", blob: concat(gzip(LARGE), new Uint8Array(1000)) },
   { name: "no compression", blob: LARGE },
-])("ImageFiles reads the same through an index: $name", async ({ blob }) => {
+])("ImageFiles reads the same files through an index: $name", async ({ blob }) => {
   await using box = await makeUnpackBox();
   const layers = fakeLayers([{ tar: LARGE, blob }]);
   const expected = await readAll(box.store, layers);
@@ -167,7 +167,7 @@ const THREADED = tar(
 Deno.test.each([
   { name: "a small image", layers: [SMALL, tar(whiteout("a/f"), file("a/g", "new"))] },
   { name: "an image that threads extract", layers: [THREADED, SMALL] },
-])("unpackImage() leaves the indexes of $name", async ({ layers: archives }) => {
+])("unpackImage() records the indexes of $name", async ({ layers: archives }) => {
   await using box = await makeUnpackBox();
   const layers = fakeLayers(archives.map((tar) => ({ tar, compression: "gzip" as const })));
   const other = await makeUnpackBox();
@@ -183,14 +183,14 @@ Deno.test.each([
   assertEquals(actual, expected);
   assertEquals(counter.reads, 0);
   assertEquals(await entryNames(box), await entryNames(other));
-  // The places of seek points depend on the sizes of buffers.
+  // The positions of seek points depend on the sizes of buffers.
   for (const name of (await entryNames(other)).filter((name) => !name.endsWith(".seek"))) {
     const [one, two] = [box, other].map(({ temp }) => temp.join("store/entries", name));
     assertEquals(await Deno.readFile(one ?? ""), await Deno.readFile(two ?? ""), name);
   }
 });
 
-Deno.test("unpackImage() leaves no index of a layer whose DiffID is wrong", async () => {
+Deno.test("unpackImage() records no index of a layer with a wrong DiffID", async () => {
   await using box = await makeUnpackBox();
   const wrong = { tar: THREADED, compression: "gzip", diffId: `sha256:${"0".repeat(64)}` } as const;
   const image = imageOf(fakeLayers([wrong]));
@@ -251,7 +251,7 @@ Deno.test("exportImage() writes the same archive with an index", async () => {
   assertEquals(counter.reads, 0);
 });
 
-/** Makes an image whose index is there, and the path of the index. */
+/** Makes an image that has an index, and returns the path of the index. */
 async function indexed(box: UnpackBox) {
   const layers = fakeLayers([tar(dir("a"), file("a/f", "content"), file("b", "other"))]);
   await listed(box.store, layers);
@@ -270,7 +270,7 @@ Deno.test.each([
     name: "is of another version",
     change: (bytes: Uint8Array) => bytes.map((byte, i) => i === 12 ? byte + 1 : byte),
   },
-])("ImageFiles makes an index again that $name", async ({ change }) => {
+])("ImageFiles replaces an index that $name", async ({ change }) => {
   await using box = await makeUnpackBox();
   const { layers, path } = await indexed(box);
   const intact = await Deno.readFile(path);
@@ -283,7 +283,7 @@ Deno.test.each([
   assertEquals(await Deno.readFile(path), intact);
 });
 
-posixTest("ImageFiles trusts no index that another file stands for", async () => {
+posixTest("ImageFiles does not trust a symlink in place of an index", async () => {
   await using box = await makeUnpackBox();
   const { layers, path } = await indexed(box);
   const other = fakeLayers([tar(file("planted", "x"))]);
@@ -316,7 +316,7 @@ Deno.test("ImageFiles uses no index of a store that it only reads", async () => 
   assert(counter.reads > 0);
 });
 
-Deno.test("ImageFiles refuses a DiffID that the index was not made of", async () => {
+Deno.test("ImageFiles rejects a DiffID that differs from that of the index", async () => {
   await using box = await makeUnpackBox();
   const { layers } = await indexed(box);
   const lying = layers.map((layer) => ({ ...layer, diffId: `sha256:${"0".repeat(64)}` as const }));
@@ -361,7 +361,7 @@ Deno.test("prune() removes the index of a layer with the layer", async () => {
   assertEquals(await entryNames(box), []);
 });
 
-Deno.test("fsck() finds and removes damaged indexes, and those of no layer", async () => {
+Deno.test("fsck() finds and removes damaged indexes, and indexes without a layer", async () => {
   await using box = await makeUnpackBox();
   const { path } = await indexed(box);
   const bytes = await Deno.readFile(path);

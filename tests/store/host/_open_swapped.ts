@@ -1,6 +1,6 @@
 /**
- * `deno run -A _open_swapped.ts PATH FIFO`: opens a file in whose place a FIFO is put as soon as it
- * was looked at, and prints the fault.
+ * `deno run -A _open_swapped.ts PATH FIFO`: opens a file that a FIFO replaces as soon as its status
+ * has been read, and prints the fault.
  */
 import { StoreFileError } from "../../../store/errors.ts";
 import { openRegularFile } from "../../../store/host/open_regular_file.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type ByteSource, byteStream } from "../../../store/host/byte_stream.ts";
 
-/** A source of some bytes, which records what is done to it. */
+/** A source of bytes that records all calls. */
 function sourceOf(bytes: Uint8Array, failure?: Error) {
   const calls: string[] = [];
   let at = 0;

@@ -5,7 +5,7 @@ import { linuxTest } from "../../_support/skip.ts";
 
 const MODULE = fromFileUrl(import.meta.resolve("../../../store/host/file_limit.ts"));
 
-/** Bounds six tasks in a process with a limit of open files. */
+/** Bounds six tasks in a process with the given limit of open files. */
 async function boundWith(limit: string, permissions: readonly string[]): Promise<number> {
   const code = `const { boundByFiles } = await import(Deno.args[0]); console.log(boundByFiles(6))`;
   const script = `ulimit -n ${limit}; exec "$0" "$@"`;

@@ -26,7 +26,7 @@ const put = (store: ContentStore, signal?: AbortSignal) => {
 Deno.test.each<{ name: string; lock: string; change: (store: ContentStore) => Promise<unknown> }>([
   { name: "tag()", lock: "locks/index.lock", change: tag },
   { name: "putBytes()", lock: PART, change: put },
-])("$name tells of another process that it waits for, and waits", async ({ lock, change }) => {
+])("$name reports that it waits for another process, and waits", async ({ lock, change }) => {
   await using directory = await makeTempDir();
   const path = directory.join(lock);
   const waiting = Promise.withResolvers<string>();

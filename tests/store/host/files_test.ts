@@ -23,7 +23,7 @@ async function smallDisk() {
   };
 }
 
-mountTest("replaceFile() names the file for which the disk is full, and keeps it", async () => {
+mountTest("replaceFile() names the file if the disk is full, and keeps it", async () => {
   await using disk = await smallDisk();
   await replaceFile(disk.path, "a.json", new Uint8Array([1]));
 
@@ -38,7 +38,7 @@ mountTest("replaceFile() names the file for which the disk is full, and keeps it
   assertEquals(await Deno.readFile(`${disk.path}/a.json`), new Uint8Array([1]));
 });
 
-mountTest("ContentStore.tag() names the index for which the disk is full", async () => {
+mountTest("ContentStore.tag() names the index if the disk is full", async () => {
   await using disk = await smallDisk();
   const store = await ContentStore.open(disk.path);
   const bytes = new TextEncoder().encode("{}");

@@ -32,7 +32,7 @@ linuxTest(
   },
 );
 
-linuxTest("openRegularFile() reads in a directory that others can write to", async () => {
+linuxTest("openRegularFile() reads a file in a directory that others can write to", async () => {
   await using directory = await openDirectory();
   using opened = openRegularFile(directory.join("file"), { foreign: true });
   if (opened === undefined) throw new Error("there is no file");

@@ -64,7 +64,7 @@ linuxTest("readSmallFile() reads a file that hides its size, up to the limit", (
   assertThrows(() => readSmallFile(path, { maxBytes: 100 }), LimitError);
 });
 
-Deno.test("readSmallFile() reads a foreign file with any owner and number of names", async () => {
+Deno.test("readSmallFile() reads a foreign file with any owner and with hard links", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("file");
   await Deno.writeTextFile(path, "text");
@@ -94,7 +94,7 @@ Deno.test.each([
   { text: "", fault: "syntax" },
   { text: "{", fault: "syntax" },
   { text: "\0\0\0\0", fault: "syntax" },
-])("readJsonFile() refuses $text with the path and an advice", async ({ text, fault }) => {
+])("readJsonFile() rejects $text with the path and advice", async ({ text, fault }) => {
   await using directory = await makeTempDir();
   const path = directory.join("file");
   await Deno.writeTextFile(path, text);
@@ -109,7 +109,7 @@ Deno.test.each([
   assertStringIncludes(error.message, ". Call home");
 });
 
-Deno.test("readJsonFile() refuses more values than memory has room for", async () => {
+Deno.test("readJsonFile() limits the number of values", async () => {
   await using directory = await makeTempDir({ large: true });
   const path = directory.join("index.json");
   await Deno.writeTextFile(path, `{"manifests":[${"{},".repeat(2_000_000)}{}]}`);

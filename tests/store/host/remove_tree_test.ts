@@ -7,7 +7,8 @@ import { makeTempDir } from "../../_support/temp.ts";
 const SCRIPT = fromFileUrl(new URL("../_remove_as_user.ts", import.meta.url));
 
 peerTest({
-  name: "removeTree() as an ordinary user removes closed directories with names of any bytes",
+  name:
+    "removeTree() as an ordinary user removes inaccessible directories and names that are not UTF-8",
   needs: [],
   root: true,
 }, async () => {

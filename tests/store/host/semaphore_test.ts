@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Semaphore } from "../../../store/host/semaphore.ts";
 
-Deno.test("Semaphore admits tasks in the order of their arrival", async () => {
+Deno.test("Semaphore admits tasks in order of arrival", async () => {
   const semaphore = new Semaphore(1);
   const order: number[] = [];
 
@@ -14,7 +14,7 @@ Deno.test("Semaphore admits tasks in the order of their arrival", async () => {
   assertEquals(order, [1, 2, 3]);
 });
 
-Deno.test("Semaphore forgets a task that stops waiting", async () => {
+Deno.test("Semaphore skips a task that has stopped waiting", async () => {
   const semaphore = new Semaphore(1);
   const controller = new AbortController();
   const reason = new Error("enough");
@@ -29,7 +29,7 @@ Deno.test("Semaphore forgets a task that stops waiting", async () => {
   using _permit = await third;
 });
 
-Deno.test("Semaphore refuses a task that has been stopped already", async () => {
+Deno.test("Semaphore rejects a task that was already stopped", async () => {
   const reason = new Error("enough");
 
   const acquired = new Semaphore(1).acquire(AbortSignal.abort(reason));

@@ -33,7 +33,7 @@ Deno.test.each(CALLS)(
   },
 );
 
-Deno.test("describeFailedCall() leaves other errors alone", () => {
+Deno.test("describeFailedCall() returns undefined for other errors", () => {
   assertEquals(describeFailedCall(new Deno.errors.NotFound("Cannot read 'x'")), undefined);
   assertEquals(describeFailedCall(new Error("failed: open '/x'")), undefined);
 });

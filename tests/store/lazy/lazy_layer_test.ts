@@ -145,7 +145,7 @@ Deno.test("ImageFiles combines layers with and without a table", async () => {
   assertEquals(await bytesOf(scene.files, "etc/config"), LARGE);
 });
 
-Deno.test("ImageFiles reads whole layers if it should not fetch parts", async () => {
+Deno.test("ImageFiles reads whole layers if `partial` is false", async () => {
   await using scene = await makeScene([stargzLayer(ENTRIES)]);
 
   assertEquals(await bytesOf(scene.whole, "etc/config"), CONFIG);
@@ -153,7 +153,7 @@ Deno.test("ImageFiles reads whole layers if it should not fetch parts", async ()
   assert(scene.bytes() > 1000 * KIB, `${scene.bytes()} bytes`);
 });
 
-Deno.test("ImageFiles.tree() has the places of contents in the layers themselves", async () => {
+Deno.test("ImageFiles.tree() has the offsets of contents in the layers themselves", async () => {
   await using scene = await makeScene([stargzLayer(ENTRIES)]);
   await scene.files.find("etc/config");
 
@@ -235,7 +235,7 @@ Deno.test.each([
 
 Deno.test.each([
   {
-    what: "other bytes than their digest says",
+    what: "bytes that do not match their digest",
     change: (entry: TableFields) => ({ ...entry, chunkDigest: `sha256:${"0".repeat(64)}` }),
   },
   {
@@ -246,13 +246,13 @@ Deno.test.each([
     what: "an offset within compressed bytes",
     change: (entry: TableFields) => ({ ...entry, offset: Number(entry.offset) + 7 }),
   },
-])("ImageFiles.read() refuses a file with $what", async ({ change }) => {
+])("ImageFiles.read() rejects a file with $what", async ({ change }) => {
   await using scene = await makeScene([stargzLayer(ENTRIES, changing("etc/config", change))]);
 
   await assertRejects(() => bytesOf(scene.files, "etc/config"), DigestMismatchError);
 });
 
-Deno.test("ImageFiles keeps climbing names of a table inside the image", async () => {
+Deno.test('ImageFiles keeps names with ".." in a table inside the image', async () => {
   const layer = stargzLayer(
     ENTRIES,
     changing("etc/config", (entry) => ({ ...entry, name: "../../etc/config" })),

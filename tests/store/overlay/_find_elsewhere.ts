@@ -1,4 +1,4 @@
-// Prints which mounter a store recalls in this process, and which a test finds.
+// Prints the mounter that this process finds by the result in a store, and the one that a test finds.
 import { findKernelMounter, tryKernel } from "../../../store/overlay/find_mounter.ts";
 
 const [store = ""] = Deno.args;

@@ -36,7 +36,7 @@ async function extract(store: string): Promise<Chain> {
   return await draft.publish(RECORD);
 }
 
-Deno.test("ChainStore finds what was published", async () => {
+Deno.test("ChainStore finds a published layer", async () => {
   await using test = await makeStore();
 
   assertEquals(new ChainStore(test.path).find(KEY), { key: KEY, ...RECORD, ...pathOf(test.chain) });
@@ -63,7 +63,7 @@ plantedTest(
 );
 
 Deno.test.each(["null", "[]", "7", "", "{", "{}", '{"key":7}', `{"key":"${KEY}"}`])(
-  "ChainStore extracts a layer again whose record is %s",
+  "ChainStore extracts a layer again if its record is %s",
   async (text) => {
     await using test = await makeStore();
     await Deno.writeTextFile(`${test.chain.path}.json`, text);
@@ -96,7 +96,7 @@ for (
     await assertRejects(() => extract(test.path), StoreFileError, test.chain.path);
   });
 
-  Deno.test(`ChainStore removes ${what} in place of a draft, and not what it leads to`, async () => {
+  Deno.test(`ChainStore removes ${what} in place of a draft, but not its target`, async () => {
     await using test = await makeStore();
     await Deno.remove(test.chain.path, { recursive: true });
     await Deno.writeTextFile(`${test.aside}/secret`, SECRET);
@@ -128,7 +128,7 @@ for (const folder of ["chains", "locks"]) {
   );
 }
 
-Deno.test("ChainStore has a layer extracted once, however many begin at once", async () => {
+Deno.test("ChainStore has a layer extracted once by concurrent callers", async () => {
   await using directory = await makeTempDir();
   for (let round = 0; round < 5; round++) {
     const store = directory.join(String(round));

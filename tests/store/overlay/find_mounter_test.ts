@@ -91,7 +91,7 @@ const ELSEWHERE: readonly Elsewhere[] = [
 
 for (const { where, command: [program = "", ...args], reason } of ELSEWHERE) {
   peerTest({
-    name: `findKernelMounter() finds what a test finds ${where}`,
+    name: `findKernelMounter() agrees with a test ${where}`,
     needs: ["setpriv", "unshare", "mount"],
     root: true,
     reason,
@@ -135,7 +135,7 @@ overlayTest("findKernelMounter() forgets a mounter that does not work", async ()
   await assertRejects(() => findKernelMounter(test.path), StoreFileError);
 });
 
-overlayTest("OverlayBundler mounts with a result of an earlier process", async () => {
+overlayTest("OverlayBundler uses the result of an earlier process", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   await findKernelMounter(test.path);

@@ -75,7 +75,7 @@ Deno.test.each([
   { id: "a/b" },
   { id: "a".repeat(129) },
   { id: "a\nb" },
-])("OverlayBundler refuses the id $id", async ({ id }) => {
+])("OverlayBundler rejects the ID $id", async ({ id }) => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
 
@@ -86,7 +86,7 @@ Deno.test.each([
   );
 });
 
-overlayTest("OverlayBundler refuses an id that is in use", async () => {
+overlayTest("OverlayBundler rejects an ID that is in use", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -99,7 +99,7 @@ overlayTest("OverlayBundler refuses an id that is in use", async () => {
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/mine`), "mine");
 });
 
-overlayTest("OverlayBundler gives an id to one of many callers", async () => {
+overlayTest("OverlayBundler gives an ID to one of many concurrent callers", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -177,7 +177,7 @@ overlayTest.each([
   assertEquals(keys.sort(), ["chain", "chain", "layer", "layer", "layer"]);
 });
 
-overlayTest("OverlayBundler works in a store behind a link", async () => {
+overlayTest("OverlayBundler works in a store behind a symlink", async () => {
   await using test = await makeStore();
   const layers = [BASE, tar(file("etc/implied", "1")), BASE];
   await storeBuilt(test.store, { layers });
@@ -206,7 +206,7 @@ overlayTest("OverlayBundler mounts 500 layers", async () => {
   assertEquals(entries.length, 501);
 });
 
-overlayTest("OverlayBundler refuses 501 layers before anything is left", async () => {
+overlayTest("OverlayBundler rejects 501 layers and leaves nothing behind", async () => {
   await using test = await makeStore();
   const layers = Array.from({ length: 501 }, (_, i) => tar(file(`f${i}`, "")));
   const image = await storeBuilt(test.store, { layers, compression: "none" });
@@ -225,7 +225,7 @@ overlayTest("OverlayBundler bundles an image without layers", async () => {
   assertEquals(await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`)), []);
 });
 
-overlayTest("OverlayBundler gives the root the metadata in the top layer", async () => {
+overlayTest("OverlayBundler gives the root the metadata of the top layer", async () => {
   await using test = await makeStore();
   const root = dir(".", { mode: 0o711, uid: 3, gid: 4, mtime: 1_234_567_890 });
   const image = await storeBuilt(test.store, { layers: [tar(dir(".")), tar(root), BASE] });
@@ -240,7 +240,7 @@ overlayTest("OverlayBundler gives the root the metadata in the top layer", async
 overlayTest("OverlayBundler gives the root the same metadata as unpackImage()", async () => {
   await using test = await makeStore();
   const below = tar(dir(".", { mode: 0o700, uid: 1, gid: 2, mtime: 1_234_567_890 }));
-  // This was once mistaken for the root of a layer without an entry for it.
+  // This metadata must not be mistaken for that of a root without an entry.
   const root = tar(dir(".", { mode: 0o755, uid: 3, gid: 4, mtime: 1 }));
   const image = await storeBuilt(test.store, { layers: [below, root, BASE] });
 
@@ -276,7 +276,7 @@ overlayTest("OverlayBundler limits the bytes written to memory", async () => {
   await assertRejects(() => Deno.writeFile(`${bundle.path}/rootfs/large`, new Uint8Array(131_072)));
 });
 
-overlayTest("OverlayBundler leaves nothing if it fails at the end", async () => {
+overlayTest("OverlayBundler leaves nothing behind if it fails at the end", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -286,7 +286,7 @@ overlayTest("OverlayBundler leaves nothing if it fails at the end", async () => 
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
-overlayTest("OverlayBundler leaves nothing of a mount that fails", async () => {
+overlayTest("OverlayBundler leaves nothing behind if a mount fails", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const mounter: OverlayMounter = {
@@ -314,7 +314,7 @@ overlayTest("OverlayBundler keeps an existing empty directory if it fails", asyn
   assertEquals(await Array.fromAsync(Deno.readDir(path)), []);
 });
 
-overlayTest("OverlayBundler keeps nothing of a layer with wrong bytes", async () => {
+overlayTest("OverlayBundler keeps nothing of a layer with a wrong DiffID", async () => {
   await using test = await makeStore();
   const lie = { tar: tar(file("evil", "")), diffId: digestOf(BASE) };
   const image = await storeBuilt(test.store, { layers: [lie] });
@@ -369,7 +369,7 @@ overlayTest("OverlayBundler makes the working directory inside the root", async 
   assertEquals([isDirectory, (mode ?? 0) & 0o7777], [true, 0o755]);
 });
 
-overlayTest("OverlayBundler refuses to work in a file", async () => {
+overlayTest("OverlayBundler rejects a file in place of a directory", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, {
     layers: [BASE],
@@ -382,7 +382,7 @@ overlayTest("OverlayBundler refuses to work in a file", async () => {
   assertEquals(await test.list("containers"), []);
 });
 
-overlayTest("prepareLayers() leaves the bundler nothing to extract", async () => {
+overlayTest("prepareLayers() extracts all layers for the bundler", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE, tar(file("x", ""))] });
 
@@ -403,7 +403,7 @@ overlayTest.each([
   { layer: "with new directories only", top: tar(file("srv/www/index", "1")), times: 1 },
   { layer: "that hides in a directory that is not there", top: tar(whiteout("srv/a")), times: 2 },
   { layer: "with a file behind a link of a lower one", top: tar(file("lib/new", "1")), times: 2 },
-])("prepareLayers() extracts a layer $layer $times x", async ({ top, times }) => {
+])("prepareLayers() extracts a layer $layer $times times", async ({ top, times }) => {
   await using test = await makeStore();
   const base = tar(dir("etc", { mode: 0o750 }), file("etc/hosts", ""), symlink("lib", "etc"));
   const image = await storeBuilt(test.store, { layers: [base, top] });

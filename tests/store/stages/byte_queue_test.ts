@@ -10,7 +10,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
     pending;
 }
 
-Deno.test("ByteQueue keeps a writer waiting while a megabyte is unread", async () => {
+Deno.test("ByteQueue makes the writer wait while a megabyte is unread", async () => {
   const queue = new ByteQueue();
   let written = 0;
   let pending: void | Promise<void> = undefined;

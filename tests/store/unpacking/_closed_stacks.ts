@@ -5,7 +5,7 @@ const NAME = fc.constantFrom("a", "b", "c");
 const PATH = fc.array(NAME, { minLength: 1, maxLength: 4 }).map((names) => names.join("/"));
 const DIRECTORY = fc.oneof(PATH, fc.constant("."));
 const TARGET = fc.constantFrom("a", "/b", "../c", "a/b", "/a/b/c", ".");
-/** Most of them deny the owner something. */
+/** Modes, most of which deny the owner something. */
 const MODE = fc.constantFrom(0, 0o111, 0o333, 0o444, 0o555, 0o600, 0o700, 0o755, 0o1777);
 const FILE_MODE = fc.constantFrom(0, 0o444, 0o644, 0o4755);
 const TIME = fc.constantFrom(0, 1_600_000_000);
@@ -42,7 +42,7 @@ const STACK = fc.array(ENTRIES, { minLength: 1, maxLength: 4 }).map(([base = [],
   ...others.map((entries) => tar(...entries)),
 ]);
 
-/** Each place of such a directory in a merge of layers. */
+/** Stacks with such a directory in each place of a merge of layers. */
 function stacksOf(mode: number): readonly (readonly Uint8Array[])[] {
   return [
     [tar(dir("proc", { mode }), file("proc/f", "x"))],
@@ -60,7 +60,8 @@ function stacksOf(mode: number): readonly (readonly Uint8Array[])[] {
 }
 
 /**
- * Stacks of layers with directories that their owner may not use: the same for the same seed.
+ * Returns stacks of layers with directories that their owner may not use. The same seed gives the
+ * same stacks.
  *
  * @param count Number of random stacks, in addition to those written by hand.
  */

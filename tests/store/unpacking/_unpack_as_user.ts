@@ -1,8 +1,7 @@
 /**
- * `deno run -A _unpack_as_user.ts UID BACKEND DIRECTORY COUNT SEED`: unpacks stacks of layers, all
- * of them and a path, into `DIRECTORY/root/0` and so on, becomes an ordinary user, and does the
- * same in `DIRECTORY/user`. Prints, for both, the name of the error that each unpacking ended with,
- * if any.
+ * `deno run -A _unpack_as_user.ts UID BACKEND DIRECTORY COUNT SEED`: unpacks stacks of layers, each
+ * as a whole and one path of it, into `DIRECTORY/root/0` and so on, becomes an ordinary user, and
+ * does the same in `DIRECTORY/user`. Prints the names of the errors for both users.
  */
 import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import type { TreeBackend } from "../../../layer/mod.ts";

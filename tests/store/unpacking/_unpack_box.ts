@@ -23,7 +23,7 @@ export interface FakeLayerOptions {
   readonly chunkSize?: number;
 }
 
-/** Makes layers that no registry has. */
+/** Makes layers that are not in a registry. */
 export function fakeLayers(
   inputs: readonly (Uint8Array | LayerInput)[],
   options: FakeLayerOptions = {},
@@ -55,7 +55,7 @@ function builtLayer(input: Uint8Array | LayerInput): BuiltLayer {
   return built;
 }
 
-/** Makes an image that only has layers, because tests use nothing else. */
+/** Makes an image that has nothing but layers, which is all that the tests need. */
 export function imageOf(layers: readonly FakeLayer[]): RemoteImage {
   return { layers } as unknown as RemoteImage;
 }

@@ -1,6 +1,6 @@
 /**
  * Unpacks an image, and kills itself at a call that changes files. The first such call moves the
- * first entry to its final place. Prints the number of calls if it reaches its end.
+ * first entry to its final place. Prints the number of calls if it is not killed.
  *
  * @module
  */

@@ -28,7 +28,7 @@ import {
   type UnpackBox,
 } from "./_unpack_box.ts";
 
-/** Opens the threads that a test is to run with. */
+/** Opens the threads for a test. */
 type OpenThreads = () => LayerThreads;
 
 /** Unpacks with threads, however small the image is. */
@@ -123,19 +123,22 @@ for (const [where, open] of Object.entries(THREADS)) {
   const threads = open();
   Deno.test.afterAll(() => threads[Symbol.dispose]());
 
-  rootTest(`layers extracted side by side ${where} equal layer over layer`, async (t) => {
-    for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
-      await t.step(name, async () => {
-        await using box = await makeUnpackBox();
+  rootTest(
+    `layers extracted in parallel ${where} equal those extracted one after the other`,
+    async (t) => {
+      for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
+        await t.step(name, async () => {
+          await using box = await makeUnpackBox();
 
-        await unpackWith(threads, box, fakeLayers(layers, { chunkSize: 700 }));
+          await unpackWith(threads, box, fakeLayers(layers, { chunkSize: 700 }));
 
-        assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked(layers));
-      });
-    }
-  });
+          assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked(layers));
+        });
+      }
+    },
+  );
 
-  Deno.test(`unpacking ${where} keeps the layers in the store, where the next one reads them`, async () => {
+  Deno.test(`unpacking ${where} keeps the layers in the store for the next time`, async () => {
     await using box = await makeUnpackBox();
     const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
     await unpackWith(threads, box, layers);
@@ -149,7 +152,7 @@ for (const [where, open] of Object.entries(THREADS)) {
   });
 
   for (const at of [11, 40_000]) {
-    Deno.test(`unpacking ${where} refuses a layer whose byte ${at} is wrong`, async () => {
+    Deno.test(`unpacking ${where} rejects a layer whose byte ${at} is wrong`, async () => {
       await using box = await makeUnpackBox();
       const layers = fakeLayers([LARGE], { bytes: (layer) => layer.bytes.with(at, 0xff) });
 
@@ -160,7 +163,7 @@ for (const [where, open] of Object.entries(THREADS)) {
   }
 
   for (const { of, index, at } of WRONG_PARTS) {
-    Deno.test(`unpackImage() ${where} finds damage on the disk: ${of}`, async () => {
+    Deno.test(`unpackImage() ${where} detects damage on disk: ${of}`, async () => {
       await using box = await makeUnpackBox();
       const layers = fakeLayers([LARGE, tar(file("e", noise(300_000)))]);
       await unpackWith(threads, box, layers);
@@ -179,7 +182,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     });
   }
 
-  Deno.test(`unpacking ${where} refuses a layer that unpacks to something else`, async () => {
+  Deno.test(`unpacking ${where} rejects a layer with a wrong DiffID`, async () => {
     await using box = await makeUnpackBox();
     const diffId: Digest = `sha256:${"0".repeat(64)}`;
     const layers = fakeLayers([tar(file("a", "x")), { tar: tar(file("b", "y")), diffId }]);
@@ -192,7 +195,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     assert(digest !== undefined && !(await box.stored()).blobs.includes(digest));
   });
 
-  Deno.test(`unpacking ${where} says which entry of which layer is wrong`, async () => {
+  Deno.test(`unpacking ${where} names the layer and the entry that is wrong`, async () => {
     await using box = await makeUnpackBox();
     const layers = fakeLayers([tar(file("a", "x")), tar(hardlink("b", "nowhere"))]);
 
@@ -201,7 +204,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     assertEquals([error.path, error.layer], ["b", layers[1]?.descriptor.digest]);
   });
 
-  Deno.test(`unpacking ${where} stops at once, and the next one resumes the download`, async () => {
+  Deno.test(`unpacking ${where} stops at once, and the next attempt resumes the download`, async () => {
     await using box = await makeUnpackBox();
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -331,25 +334,25 @@ const OVERLAID = [
 
 Deno.test.each([
   {
-    title: "what an image hides is its own",
+    title: "whiteouts hide only entries of the image",
     paths: undefined,
     files: { "bin/a": "x", a: "x", gone: "mine", "var/mine": "mine", "var/new": "x" },
     absent: ["var/old"],
   },
   {
-    title: "what is not selected stays as it was",
+    title: "paths that are not selected stay as they were",
     paths: ["usr/a"],
     files: { "usr/a": "x", a: "mine", gone: "mine", "var/mine": "mine" },
     absent: ["usr/b", "bin", "var/new"],
   },
   {
-    title: "a hard link comes without its first name",
+    title: "a hard link is selected without its first name",
     paths: ["usr/b"],
     files: { "usr/b": "x" },
     absent: ["usr/a"],
   },
   {
-    title: "a path leads through links",
+    title: "a path leads through symlinks",
     paths: ["bin/a"],
     files: { "usr/a": "x", "bin/a": "x" },
     absent: ["usr/b"],
@@ -362,7 +365,7 @@ Deno.test.each([
   const options = { force: true, paths };
   const report = await unpackImage(box.store, image, box.root, options);
 
-  // As in the layers, including whiteouts.
+  // All entries of the layers count, including whiteouts.
   assertEquals([report.entries, report.skippedCount], [12, 0]);
   for (const [path, text] of Object.entries(files)) {
     assertEquals(await Deno.readTextFile(`${box.root}/${path}`), text, path);
@@ -371,7 +374,7 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  // Each layer has fewer.
+  // No layer alone exceeds the limit.
   { limits: { maxBytes: 6_000 }, limit: "bytes" },
   { limits: { maxEntries: 3 }, limit: "entries" },
 ])("unpackImage() with force keeps the limit of $limit for the layers", async ({ limits }) => {
@@ -403,7 +406,7 @@ Deno.test("unpackImage() with force raises a limit each time that it reads a lay
   assertEquals((await Deno.stat(`${box.root}/zeros`)).size, 70_000_000);
 });
 
-Deno.test("unpackImage() with force refuses a path that the image does not have", async () => {
+Deno.test("unpackImage() with force rejects a path that the image does not have", async () => {
   await using box = await makeUnpackBox();
   await makeOwn(box.root);
   const options = { force: true, paths: ["no/such"] };
@@ -437,11 +440,11 @@ rootTest.each([
   { name: "a file is replaced through a link", layers: [LINKED, tar(file("lib/a", "new"))] },
   { name: "a file is removed through a link", layers: [LINKED, tar(whiteout("lib/a"))] },
   {
-    name: "a file comes through a link",
+    name: "a file is found through a symlink",
     layers: [LINKED, tar(dir("lib/c"), file("lib/c/d", "d"))],
   },
   {
-    name: "a link takes the place of a directory",
+    name: "a symlink replaces a directory",
     layers: [LINKED, tar(dir("opt"), symlink("usr/lib", "/opt"), file("usr/lib/a", "of opt"))],
   },
 ])(

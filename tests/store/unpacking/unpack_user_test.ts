@@ -21,8 +21,7 @@ function ownerless(root: string): Readonly<Record<string, string>> {
 
 for (const backend of ["native", "pure"] as const) {
   peerTest({
-    name:
-      `unpackImage() as an ordinary user makes root's tree, whatever the modes, ${backend} backend`,
+    name: `unpackImage() as an ordinary user makes the same tree as root, ${backend} backend`,
     needs: [],
     root: true,
   }, async () => {
@@ -38,7 +37,7 @@ for (const backend of ["native", "pure"] as const) {
     const { root, user }: Record<string, readonly string[]> = JSON.parse(stdout);
     assertEquals(user, root);
     const unpacked = (root ?? []).map((error, i) => error === "" ? [i] : []).flat();
-    // Else little was shown.
+    // Otherwise, the test would show little.
     assert(unpacked.length > COUNT, `only ${unpacked.length} images were unpacked`);
     for (const i of unpacked) {
       assertEquals(

@@ -29,7 +29,7 @@ async function makeStore() {
       );
       return !there.includes(false);
     },
-    /** Makes the blobs of an image as old as that. */
+    /** Sets the age of the blobs of an image. */
     async age(built: Built, ms: number): Promise<void> {
       const time = new Date(Date.now() - ms);
       for (const { descriptor } of built.blobs.values()) {
@@ -40,7 +40,7 @@ async function makeStore() {
   };
 }
 
-/** A small JSON document, stored. */
+/** Stores a small JSON document. */
 async function putJson(store: ContentStore, mediaType: string, value: unknown) {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
   const descriptor: Descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
@@ -78,7 +78,7 @@ Deno.test("prune() removes nothing in a dry run", async () => {
   assert(await scene.has(OLD));
 });
 
-Deno.test("prune() keeps nested indexes and what they lead to", async () => {
+Deno.test("prune() keeps nested indexes and their content", async () => {
   await using scene = await makeStore();
   const index = buildIndex([OLD, NEW]);
   const outer = await (async () => {
@@ -93,7 +93,7 @@ Deno.test("prune() keeps nested indexes and what they lead to", async () => {
   assertEquals((await prune(scene.store)).removed, []);
 });
 
-Deno.test("prune() keeps signatures of what has a name, and signatures of those", async () => {
+Deno.test("prune() keeps signatures of named images, and signatures of those", async () => {
   await using scene = await makeStore();
   await scene.put(OLD, "example.com/a:1");
   await scene.put(NEW);
