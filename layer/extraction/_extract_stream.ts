@@ -26,7 +26,7 @@ export interface ExtractedStream {
   readonly archiveBytes: number;
 }
 
-/** Extracts one layer into an open tree. */
+/** Extracts one layer into an open tree. If that fails, cancels the stream. */
 export async function extractStream(
   stream: ReadableStream<Uint8Array>,
   tree: FileTree,
@@ -34,21 +34,21 @@ export async function extractStream(
 ): Promise<ExtractedStream> {
   const { signal, descriptor, layer = descriptor?.digest } = options;
   const named = { ...options, layer };
-  using extractor = new LayerExtractor(tree, named);
-  using decoder = await orCancel(stream, () => new LayerDecoder(named));
-  const sink = new LocatingSink(extractor, layer);
-  const parser = new TarParser(sink, named);
-  const parse = (bytes: Uint8Array) => parser.push(bytes);
   const reader = stream.getReader();
-  const rest = readAll(reader, signal);
   try {
+    using extractor = new LayerExtractor(tree, named);
+    using decoder = new LayerDecoder(named);
+    const sink = new LocatingSink(extractor, layer);
+    const parser = new TarParser(sink, named);
+    const parse = (bytes: Uint8Array) => parser.push(bytes);
+    const rest = readAll(reader, signal);
     try {
       for (let next = await rest.next(); !next.done; next = await rest.next()) {
         const pending = decoder.push(next.value, parse);
         if (pending !== undefined) await pending;
       }
       await decoder.finish();
-      // Only now: a wrong digest explains more than an archive that ends too early.
+      // Checked last, because a wrong digest explains more than a truncated archive.
       parser.finish();
     } catch (error) {
       const isDamaged = error instanceof DecompressError || error instanceof TarError;
@@ -56,7 +56,7 @@ export async function extractStream(
       throw mismatch ?? sink.locate(error);
     }
     const report = extractor.finish();
-    if (report.entries === 0) refuseEmpty(descriptor, layer);
+    if (report.entries === 0) rejectEmpty(descriptor, layer);
     return { report, archiveBytes: decoder.bytesOut };
   } catch (error) {
     await reader.cancel(error).catch(() => {
@@ -69,28 +69,16 @@ export async function extractStream(
 }
 
 /**
- * Refuses a layer without entries that is larger than an uncompressed one would be: its content is
- * somewhere else in the blob, for example in a frame that decompressors skip.
+ * Rejects a layer without entries that is larger than an empty archive: its content is elsewhere in
+ * the blob, for example in a frame that decompressors skip.
  */
-function refuseEmpty(descriptor: Descriptor | undefined, layer: string | undefined): void {
+function rejectEmpty(descriptor: Descriptor | undefined, layer: string | undefined): void {
   if (descriptor === undefined || descriptor.size <= MAX_EMPTY_BYTES) return;
   throw new ExtractError(
     { layer, path: "", offset: 0 },
     `its archive is empty, although the layer has ${descriptor.size} bytes`,
     { advice: "Report it to the author of the image" },
   );
-}
-
-/** Cancels a stream if it turns out that it cannot be decoded. */
-async function orCancel<T>(stream: ReadableStream<Uint8Array>, make: () => T): Promise<T> {
-  try {
-    return make();
-  } catch (error) {
-    await stream.cancel(error).catch(() => {
-      // The stream itself has failed, and its content does not matter.
-    });
-    throw error;
-  }
 }
 
 /** Remembers the current entry, for errors of the parser and the decompressor. */
@@ -120,7 +108,7 @@ class LocatingSink implements TarSink {
   locate(error: unknown): unknown {
     if (error instanceof TarError) {
       const { entry: path = "", offset } = error;
-      // The place says where in the archive it is.
+      // The problem lacks the position, which the place adds.
       const place = { ...this.#place, path, offset };
       return new ExtractError(place, error.problem, { cause: error });
     }

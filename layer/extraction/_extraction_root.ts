@@ -4,42 +4,39 @@ import type { FileTree } from "../trees/file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../trees/open_tree.ts";
 import { emptyTree } from "../trees/remove_entry.ts";
 
-/** The directory that layers are extracted into. */
-export interface ExtractionRoot extends Disposable {
-  readonly tree: FileTree;
-  /** Removes the directory and its parents if they were created. */
-  discard(): Promise<void>;
-}
-
-/** Opens a directory. Creates it and its parents if they are missing. */
-export async function openExtractionRoot(
+/**
+ * Extracts into a directory. Creates it and its parents if they are missing, and removes what it
+ * created if the extraction fails.
+ */
+export async function extractInto<T>(
   root: string,
   options: OpenFileTreeOptions,
-): Promise<ExtractionRoot> {
+  extract: (tree: FileTree) => Promise<T>,
+): Promise<T> {
   const path = resolve(root);
   const made = await makeDirectories(path);
   const status = await Deno.stat(path);
   if (!status.isDirectory) {
     throw new ExtractError({ path: "", offset: 0 }, `"${root}" is not a directory`);
   }
-  const tree = openFileTree(path, options);
-  return {
-    tree,
-    async discard(): Promise<void> {
-      if (made === undefined) return;
+  using tree = openFileTree(path, options);
+  try {
+    return await extract(tree);
+  } catch (error) {
+    if (made !== undefined) {
       // An unprivileged user may lack access to extracted directories, so Deno.remove would fail.
       emptyTree(tree);
       await Deno.remove(made, { recursive: true });
-    },
-    [Symbol.dispose]: () => tree[Symbol.dispose](),
-  };
+    }
+    throw error;
+  }
 }
 
 /** Creates a directory and its parents, and returns the outermost one that was missing. */
 async function makeDirectories(path: string): Promise<string | undefined> {
   try {
     await Deno.mkdir(path);
-    // Not with the call above, whose mode the umask restricts.
+    // The umask would restrict the mode of `mkdir`.
     if (Deno.build.os !== "windows") await Deno.chmod(path, 0o755);
     return path;
   } catch (error) {

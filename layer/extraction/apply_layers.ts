@@ -1,4 +1,4 @@
-import { openExtractionRoot } from "./_extraction_root.ts";
+import { extractInto } from "./_extraction_root.ts";
 import type { ExtractReport } from "./extract_report.ts";
 import {
   type LayerSource,
@@ -46,16 +46,12 @@ export async function applyLayers(
   root: string,
   options: StackingExtractorOptions = {},
 ): Promise<ExtractReport> {
-  using opened = await openExtractionRoot(root, options);
-  try {
-    const extractor = new StackingExtractor(opened.tree, options);
+  return await extractInto(root, options, async (tree) => {
+    const extractor = new StackingExtractor(tree, options);
     for (const layer of layers) {
       options.signal?.throwIfAborted();
       await extractor.extract(layer);
     }
     return extractor.report();
-  } catch (error) {
-    await opened.discard();
-    throw error;
-  }
+  });
 }

@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { extractStream } from "./_extract_stream.ts";
-import { openExtractionRoot } from "./_extraction_root.ts";
+import { extractInto } from "./_extraction_root.ts";
 import type { DecompressOptions } from "../compression/decompressor.ts";
 import type { ExtractReport } from "./extract_report.ts";
 import type { LayerExtractorOptions } from "./extractor.ts";
@@ -64,12 +64,14 @@ export async function extractLayer(
   root: string | FileTree,
   options: ExtractLayerOptions = {},
 ): Promise<ExtractReport> {
-  if (typeof root !== "string") return (await extractStream(stream, root, options)).report;
-  using opened = await openExtractionRoot(root, options);
+  const extract = async (tree: FileTree) => (await extractStream(stream, tree, options)).report;
+  if (typeof root !== "string") return await extract(root);
   try {
-    return (await extractStream(stream, opened.tree, options)).report;
+    return await extractInto(root, options, extract);
   } catch (error) {
-    await opened.discard();
+    await stream.cancel(error).catch(() => {
+      // It has failed itself, or was canceled when the extraction failed.
+    });
     throw error;
   }
 }

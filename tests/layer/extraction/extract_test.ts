@@ -3,7 +3,6 @@ import {
   applyLayers,
   ExtractError,
   extractLayer,
-  type LayerSource,
   MemoryTree,
   StackingExtractor,
 } from "../../../layer/mod.ts";
@@ -45,17 +44,11 @@ function stream(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<Array
   return new Blob([bytes]).stream();
 }
 
-function only(layers: readonly LayerSource[]): LayerSource {
-  const [layer] = layers;
-  if (layer === undefined) throw new Error("there is no layer");
-  return layer;
-}
-
 Deno.test.each([
   { name: "gzip", compress: gzip },
   { name: "zstd", compress: zstd },
   { name: "none", compress: (bytes: Uint8Array) => new Uint8Array(bytes) },
-])("extractLayer() takes a layer whose compression is $name", async ({ compress }) => {
+])("extractLayer() extracts a layer with compression $name", async ({ compress }) => {
   await using temp = await makeTempDir();
   const bytes = new Uint8Array(compress(tar(file("f", "x"))));
 
@@ -126,7 +119,7 @@ Deno.test("extractLayer() rejects a root that is a file", async () => {
   assertEquals(await Deno.readTextFile(temp.join("f")), "keep");
 });
 
-Deno.test("extractLayer() names the layer, the entry and its offset", async () => {
+Deno.test("extractLayer() reports the layer, the entry and its offset", async () => {
   await using temp = await makeTempDir();
   const layer = tar(file("good", "x"), file("bad\0", "x", { pax: { path: "bad\0" } }));
 
@@ -231,6 +224,27 @@ Deno.test("extractLayer() stops with the signal's reason and cancels the stream 
   assertEquals(await exists(temp.join("root")), false);
 });
 
+for (
+  const { why, root, options } of [
+    { why: "the root is not a directory", root: "file", options: {} },
+    { why: "a limit of the decompressor is invalid", root: "root", options: { maxRatio: NaN } },
+    { why: "a limit of the tar reader is invalid", root: "root", options: { maxEntries: NaN } },
+  ]
+) {
+  Deno.test(`extractLayer() cancels the stream if ${why}`, async () => {
+    await using temp = await makeTempDir();
+    await Deno.writeTextFile(temp.join("file"), "");
+    let reason: unknown;
+    const unread = new ReadableStream<Uint8Array>({ cancel: (error) => void (reason = error) });
+
+    const error = await assertRejects(() =>
+      extractLayer(unread, temp.join(root), { ...SQUASH, ...options })
+    );
+
+    assertEquals(reason, error);
+  });
+}
+
 Deno.test("extractLayer() fails with the error of the stream", async () => {
   await using temp = await makeTempDir();
   const broken = new ReadableStream<Uint8Array>({
@@ -319,7 +333,7 @@ Deno.test("applyLayers() adds up the reports of all layers", async () => {
   assertEquals(report.impliedDirectories, ["new"]);
 });
 
-Deno.test("applyLayers() opens a layer once the one below is done", async () => {
+Deno.test("applyLayers() opens a layer only after the one below it is extracted", async () => {
   await using temp = await makeTempDir();
   const order: string[] = [];
   const layers = fromLayers([tar(file("a", "1")), tar(file("b", "2"))]).map((layer, i) => ({
@@ -339,7 +353,8 @@ Deno.test("StackingExtractor rejects two layers at once", async () => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path);
   const extractor = new StackingExtractor(tree, SQUASH);
-  const layer = only(fromLayers([tar(file("a", "1"))]));
+  const [layer] = fromLayers([tar(file("a", "1"))]);
+  assert(layer !== undefined);
 
   const first = extractor.extract(layer);
   await assertRejects(() => extractor.extract(layer), TypeError, "await the first");
@@ -349,7 +364,7 @@ Deno.test("StackingExtractor rejects two layers at once", async () => {
 });
 
 for (const backend of BACKENDS) {
-  Deno.test(`extractLayer() leaves holes where zeros are, ${backend} backend`, async () => {
+  Deno.test(`extractLayer() replaces runs of zeros with holes, ${backend} backend`, async () => {
     await using temp = await makeTempDir({ large: true });
     const content = new Uint8Array(2_000_000);
     content.set(noise(100_000), 500_000);
@@ -391,7 +406,7 @@ Deno.test("extractLayer() extracts 3 GB of zeros as a hole", async () => {
 });
 
 peerTest({
-  name: "extractLayer() says which entry found the disk full",
+  name: "extractLayer() names the entry that filled the disk",
   needs: ["mount", "umount"],
   root: true,
 }, async () => {
@@ -439,7 +454,7 @@ peerTest({
   }
 });
 
-Deno.test("readTree() and describeTree() tell entries in a line", async () => {
+Deno.test("readTree() and describeTree() describe each entry in one line", async () => {
   await using temp = await makeTempDir();
 
   await extractLayer(stream(tar(dir("d", { mode: 0o700 }), file("d/f", "x"))), temp.path, SQUASH);
