@@ -3,16 +3,16 @@ import { NativeEntry } from "./_native_entry.ts";
 
 /** Number of slots. A file in a slot has an open descriptor. */
 const SLOTS = 64;
-/** Maximum size of a file in a slot: to copy more takes as long as to write it. */
+/** Maximum size of a file in a slot. Copying more takes as long as writing it. */
 const CONTENT_BYTES = 16_384;
-/** Number of files that are worth waking a thread. */
+/** Number of ready files that justify waking the other thread. */
 const WAKE_FILES = 32;
-/** Time after which a thread looks for fewer files than that. */
+/** Time after which the other thread looks for fewer files than that. */
 const PAUSE_MS = 10;
-/** Number of pauses without a new file after which a thread ends: the other one may be gone. */
+/** Number of pauses without a new file after which that thread ends: this one may be gone. */
 const MAX_PAUSES = 1000;
 
-// Each slot starts with words of 32 bits, followed by two numbers for the time, and the content.
+// A slot consists of 32-bit words, two numbers for the time, and the content.
 const STATE = 0;
 const FD = 1;
 const LENGTH = 2;
@@ -28,9 +28,9 @@ const READY_COUNT = 2;
 const IS_ENDED = 3;
 const HEAD_BYTES = 16;
 
-/** States of a slot. Whoever changes `READY` to `TAKEN` fills the file. */
+/** States of a slot. The thread that changes `READY` to `TAKEN` fills the file. */
 const FREE = 0;
-const HELD = 1;
+const RESERVED = 1;
 const READY = 2;
 const TAKEN = 3;
 const FAILED = 4;
@@ -45,7 +45,7 @@ export class FileSlots {
   #next = 0;
   #unannounced = 0;
 
-  /** Uses memory that another thread allocated, or allocates it. */
+  /** Uses memory from another thread, or allocates it. */
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(HEAD_BYTES + SLOTS * SLOT_BYTES)) {
     this.memory = memory;
     this.#head = new Int32Array(memory, 0, HEAD_BYTES / 4);
@@ -56,18 +56,18 @@ export class FileSlots {
   }
 
   /**
-   * Finds a slot for a new file.
+   * Reserves a slot for a new file.
    *
-   * @returns The slot; `undefined` if nobody would fill the file, or not soon.
+   * @returns The slot; `undefined` if no thread is ready to fill the file.
    */
-  hold(fd: number, path: string, libc: NativeLibc): FileSlot | undefined {
+  reserve(fd: number, path: string, libc: NativeLibc): FileSlot | undefined {
     if (Atomics.load(this.#head, IS_SERVED) === 0) return undefined;
     const slot = this.slots[this.#next] as FileSlot;
     this.#next = (this.#next + 1) % SLOTS;
-    return slot.hold(fd, path, libc) ? slot : undefined;
+    return slot.reserve(fd, path, libc) ? slot : undefined;
   }
 
-  /** Leaves the file in a slot to the other thread. */
+  /** Hands the file in a slot over to the other thread. */
   commit(slot: FileSlot): void {
     slot.commit();
     Atomics.add(this.#head, READY_COUNT, 1);
@@ -77,8 +77,8 @@ export class FileSlots {
   }
 
   /**
-   * Fills files until {@linkcode end} is called in the other thread, or until that has created none
-   * for ten seconds. Blocks this thread.
+   * Fills files until the other thread calls {@linkcode end}, or has created none for ten seconds.
+   * Blocks this thread.
    */
   serve(libc: NativeLibc): void {
     Atomics.store(this.#head, IS_SERVED, 1);
@@ -116,34 +116,34 @@ export class FileSlot {
   }
 
   /**
-   * Takes the slot for a new file, unless it is in use.
+   * Reserves the slot for a new file, unless it is in use.
    *
    * @throws {Error} If the previous file could not be filled.
    */
-  hold(fd: number, path: string, libc: NativeLibc): boolean {
+  reserve(fd: number, path: string, libc: NativeLibc): boolean {
     if (this.#state === FAILED) this.settle(libc);
     if (this.#state !== FREE) return false;
     this.path = path;
     this.#words[FD] = fd;
     this.#words[LENGTH] = 0;
-    this.#setState(HELD);
+    this.#setState(RESERVED);
     return true;
   }
 
-  /** Keeps the content of the file; returns whether it fits. */
-  keep(bytes: Uint8Array): boolean {
+  /** Stores the content of the file if it fits, and returns whether it does. */
+  setContent(bytes: Uint8Array): boolean {
     if (bytes.length > CONTENT_BYTES) return false;
     this.#content.set(bytes);
     this.#words[LENGTH] = bytes.length;
     return true;
   }
 
-  /** The content, while this thread holds the slot. */
+  /** The content, as long as this thread has reserved the slot. */
   get content(): Uint8Array {
     return this.#content.subarray(0, this.#words[LENGTH]);
   }
 
-  /** Keeps the modification time. */
+  /** Stores the modification time. */
   setTimes(mtime: number, mtimeNs: number): void {
     this.#time[0] = mtime;
     this.#time[1] = mtimeNs;
@@ -159,7 +159,10 @@ export class FileSlot {
     this.#setState(FREE);
   }
 
-  /** Fills the file if it is ready. The other thread repeats what fails, for the error. */
+  /**
+   * Fills the file if it is ready. If that fails, the other thread tries again and throws the
+   * error.
+   */
   serve(libc: NativeLibc): void {
     if (!this.#take()) return;
     try {

@@ -1,12 +1,12 @@
 /**
- * A worker that fills small files for another thread until that has no more of them.
+ * A worker that fills small files for the thread that creates them.
  *
  * @module
  */
 import { openLibc } from "../linux/native_libc.ts";
 import { FileSlots } from "./_file_slots.ts";
 
-/** The part of a worker's global scope in use; the types of a window differ. */
+/** The part of a worker's global scope that is used. The default types are those of a window. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<SharedArrayBuffer>) => void) | null;
 }

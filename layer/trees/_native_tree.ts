@@ -2,7 +2,7 @@ import { decodeName, encodeName } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
 import { FileFiller } from "./_file_filler.ts";
-import { NativeEntry, NativeFile, type NewFileStatus } from "./_native_entry.ts";
+import { NativeEntry, type NewFileStatus } from "./_native_entry.ts";
 import {
   makeDevice,
   type NativeName,
@@ -12,6 +12,7 @@ import {
   STATX_BYTES,
   typeBits,
 } from "./_native_status.ts";
+import { childPath } from "./clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -42,6 +43,7 @@ const ENOENT = 2;
 const EACCES = 13;
 const EEXIST = 17;
 const ENOTDIR = 20;
+const ENAMETOOLONG = 36;
 
 /** Maximum number of open directories; the limit of a process is usually 1024. */
 const MAX_OPEN_DIRECTORIES = 64;
@@ -87,14 +89,14 @@ export class NativeTree implements FileTree {
     const path = this.#encode(this.#name, root);
     this.#rootFd = this.#check(this.#calls.openat(AT_FDCWD, path, flags, 0), "openat", "");
     this.#directoryFd = this.#rootFd;
-    // Detects now, rather than at the first entry, that the kernel or a filter lacks the call.
+    // Detects now, rather than at the first entry, whether the kernel or a filter rejects the call.
     const fd = this.#openDirectory(".");
     if (fd >= 0) {
       this.#calls.close(fd);
       return;
     }
     const errno = libc.errno();
-    // Its owner may lack the permission to search it, and can grant it.
+    // The owner may lack the permission to search the root, but can grant it.
     if (errno === EACCES) return;
     this.#calls.close(this.#rootFd);
     throw nativeError(errno, "openat2", "");
@@ -105,15 +107,8 @@ export class NativeTree implements FileTree {
     const fd = this.#tryLocate(path);
     if (fd < 0) return undefined;
     const flags = path === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
-    const { abi } = this.#libc;
-    const result = this.#calls.statx(
-      abi.statx,
-      fd,
-      this.#name,
-      flags,
-      STATX_BASIC_STATS,
-      this.#statx,
-    );
+    const { statx } = this.#libc.abi;
+    const result = this.#calls.statx(statx, fd, this.#name, flags, STATX_BASIC_STATS, this.#statx);
     if (result < 0) {
       const errno = this.#libc.errno();
       if (errno === ENOENT) return undefined;
@@ -138,8 +133,8 @@ export class NativeTree implements FileTree {
 
   entries(path: string): readonly TreeName[] {
     return this.#readDirectory(path).map(({ name, isDirectory }) => {
-      const inner = path === "" ? name : `${path}/${name}`;
-      return { name, isDirectory: isDirectory ?? this.status(inner)?.type === "directory" };
+      const status = isDirectory === undefined ? this.status(childPath(path, name)) : undefined;
+      return { name, isDirectory: isDirectory ?? status?.type === "directory" };
     });
   }
 
@@ -178,8 +173,12 @@ export class NativeTree implements FileTree {
     const permissions = (mode & 0o600) === 0o600 ? mode & 0o777 : 0o600;
     const fd = this.#calls.openat(directory, this.#name, flags, permissions);
     if (!this.#made(fd, "openat", path)) return undefined;
-    const status = this.#newFileStatus(fd, permissions, path);
-    return this.#filler.take(new NativeFile(this.#libc, fd, path, status), fd, path);
+    try {
+      return this.#filler.open(fd, path, this.#newFileStatus(fd, permissions, path));
+    } catch (error) {
+      this.#calls.close(fd);
+      throw error;
+    }
   }
 
   /**
@@ -239,7 +238,7 @@ export class NativeTree implements FileTree {
 
   open(path: string): TreeEntry {
     this.#filler.settle(path);
-    // Changes to the entry may affect new files, if it is their directory.
+    // If it is a directory, changes to it may affect new files in it.
     this.#newFiles = undefined;
     return new NativeEntry(this.#libc, this.#openAt(path, O_PATH), path, true);
   }
@@ -332,7 +331,7 @@ export class NativeTree implements FileTree {
     return fd;
   }
 
-  /** Opens a directory from its parent, if that is open: a long path takes long to resolve. */
+  /** Opens a directory relative to its parent if that is open: resolving a long path is slow. */
   #openDirectory(directory: string): number {
     const slash = directory.lastIndexOf("/");
     const parent = slash < 0 ? undefined : this.#directories.get(directory.slice(0, slash));
@@ -358,12 +357,14 @@ export class NativeTree implements FileTree {
   #encode(buffer: Uint8Array<ArrayBuffer>, text: string): Uint8Array<ArrayBuffer> {
     if (text.isWellFormed()) {
       const { read, written } = this.#encoder.encodeInto(text, buffer);
-      if (read < text.length || written > PATH_BYTES) throw nativeError(36, "encode", text);
+      if (read < text.length || written > PATH_BYTES) {
+        throw nativeError(ENAMETOOLONG, "encode", text);
+      }
       buffer[written] = 0;
       return buffer;
     }
     const bytes = encodeName(text);
-    if (bytes.length > PATH_BYTES) throw nativeError(36, "encode", text);
+    if (bytes.length > PATH_BYTES) throw nativeError(ENAMETOOLONG, "encode", text);
     buffer.set(bytes);
     buffer[bytes.length] = 0;
     return buffer;

@@ -16,7 +16,7 @@ const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_CREAT = 0o100;
 const AT_FDCWD = -100;
-/** More files than a tree gets before it starts a thread, and than it gets while that starts. */
+/** More files than a tree creates before it starts a thread and while that thread starts. */
 const MANY_FILES = 9000;
 
 function requireLibc(): NativeLibc {
@@ -35,38 +35,38 @@ function openFile(libc: NativeLibc, path: string, flags: number): number {
 /** Creates slots that count as served by another thread. */
 function servedSlots(): FileSlots {
   const slots = new FileSlots();
-  // The first word tells that a thread serves the slots.
+  // The first word says that a thread serves the slots.
   new Int32Array(slots.memory)[0] = 1;
   return slots;
 }
 
 /** Opens a file and puts it into a slot. */
-function hold(slots: FileSlots, libc: NativeLibc, path: string, flags = O_WRONLY): FileSlot {
-  const slot = slots.hold(openFile(libc, path, flags | O_CREAT), path, libc);
+function reserve(slots: FileSlots, libc: NativeLibc, path: string, flags = O_WRONLY): FileSlot {
+  const slot = slots.reserve(openFile(libc, path, flags | O_CREAT), path, libc);
   assert(slot !== undefined);
-  assert(slot.keep(toUint8Array("content")));
+  assert(slot.setContent(toUint8Array("content")));
   slot.setTimes(86_400, 0);
   return slot;
 }
 
-linuxTest("FileSlots.hold() refuses files that nobody would fill", () => {
+linuxTest("FileSlots.reserve() refuses files that no thread would fill", () => {
   using libc = requireLibc();
 
-  assertEquals(new FileSlots().hold(3, "f", libc), undefined);
+  assertEquals(new FileSlots().reserve(3, "f", libc), undefined);
 });
 
-linuxTest("FileSlots.serve() returns after end(), and files are refused from then on", async () => {
+linuxTest("FileSlots.serve() returns after end(), and reserve() then refuses files", async () => {
   using libc = requireLibc();
   await using temp = await makeTempDir();
   const path = `${temp.path}/f`;
   const slots = servedSlots();
-  const slot = hold(slots, libc, path);
+  const slot = reserve(slots, libc, path);
   slots.commit(slot);
 
   slots.end();
   slots.serve(libc);
 
-  assertEquals(slots.hold(3, path, libc), undefined);
+  assertEquals(slots.reserve(3, path, libc), undefined);
   slot.settle(libc);
   assertEquals(await Deno.readTextFile(path), "content");
 });
@@ -77,7 +77,7 @@ linuxTest("FileSlot.settle() fills a committed file", async () => {
   const path = `${temp.path}/f`;
   const slots = servedSlots();
 
-  const slot = hold(slots, libc, path);
+  const slot = reserve(slots, libc, path);
   slots.commit(slot);
   slot.settle(libc);
 
@@ -85,14 +85,14 @@ linuxTest("FileSlot.settle() fills a committed file", async () => {
   assertEquals((await Deno.stat(path)).mtime, new Date(86_400_000));
 });
 
-linuxTest("FileSlot.keep() refuses content that is larger than a slot", async () => {
+linuxTest("FileSlot.setContent() refuses content that is larger than a slot", async () => {
   using libc = requireLibc();
   await using temp = await makeTempDir();
   const slots = servedSlots();
-  const slot = hold(slots, libc, `${temp.path}/f`);
+  const slot = reserve(slots, libc, `${temp.path}/f`);
 
-  assertEquals(slot.keep(new Uint8Array(16_384)), true);
-  assertEquals(slot.keep(new Uint8Array(16_385)), false);
+  assertEquals(slot.setContent(new Uint8Array(16_384)), true);
+  assertEquals(slot.setContent(new Uint8Array(16_385)), false);
 
   slots.commit(slot);
   slot.settle(libc);
@@ -102,7 +102,7 @@ linuxTest("FileSlot.settle() throws the error of a file that cannot be written",
   using libc = requireLibc();
   await using temp = await makeTempDir();
   const slots = servedSlots();
-  const slot = hold(slots, libc, `${temp.path}/f`, O_RDONLY);
+  const slot = reserve(slots, libc, `${temp.path}/f`, O_RDONLY);
   slots.commit(slot);
 
   slot.serve(libc);
@@ -112,17 +112,17 @@ linuxTest("FileSlot.settle() throws the error of a file that cannot be written",
   slot.settle(libc);
 });
 
-linuxTest("FileSlots.hold() throws the error of the previous file in the slot", async () => {
+linuxTest("FileSlots.reserve() throws the error of the previous file in the slot", async () => {
   using libc = requireLibc();
   await using temp = await makeTempDir();
   const path = `${temp.path}/f`;
   const slots = servedSlots();
-  for (const _ of slots.slots) slots.commit(hold(slots, libc, path, O_RDONLY));
+  for (const _ of slots.slots) slots.commit(reserve(slots, libc, path, O_RDONLY));
 
-  assertEquals(slots.hold(-1, path, libc), undefined);
+  assertEquals(slots.reserve(-1, path, libc), undefined);
   for (const slot of slots.slots) slot.serve(libc);
 
-  for (const _ of slots.slots) assertThrows(() => slots.hold(-1, path, libc), Error, path);
+  for (const _ of slots.slots) assertThrows(() => slots.reserve(-1, path, libc), Error, path);
 });
 
 linuxTest("the worker fills files", async () => {
@@ -135,8 +135,8 @@ linuxTest("the worker fills files", async () => {
   worker.postMessage(slots.memory);
   try {
     const fd = openFile(libc, path, O_WRONLY | O_CREAT);
-    const slot = await until(() => slots.hold(fd, path, libc));
-    slot.keep(toUint8Array("content"));
+    const slot = await until(() => slots.reserve(fd, path, libc));
+    slot.setContent(toUint8Array("content"));
     slot.setTimes(86_400, 0);
     slots.commit(slot);
     // This thread does not settle the file, so only the worker can fill it.
@@ -158,7 +158,7 @@ async function until<T>(find: () => T | undefined): Promise<T> {
   }
 }
 
-/** A layer of small files, with everything that such a file can be. */
+/** A layer of small files of every kind. */
 function manyFiles(): Uint8Array<ArrayBuffer> {
   const entries = [dir("."), dir("d", { mode: 0o555 })];
   for (let index = 0; index < MANY_FILES; index++) {
@@ -193,7 +193,7 @@ linuxTest("extractLayer() extracts thousands of small files like the pure backen
   const pure = readTree(`${temp.path}/pure`, options);
   assertEquals([...native.keys()], [...pure.keys()]);
   for (const [path, state] of native) assertEquals(state, pure.get(path), path);
-  // Each sixth file replaces another one.
+  // Every sixth file replaces another one.
   assertEquals(native.size, MANY_FILES * 5 / 6 + 2);
 });
 
@@ -230,6 +230,48 @@ linuxTest("NativeTree completes a file before it is read or opened", async () =>
 
   for (let index = 2; index < MANY_FILES; index += 5) {
     assertEquals(tree.status(`f${index}`)?.mtime, 7);
+  }
+});
+
+function openFilesBelow(directory: string): readonly string[] {
+  return Deno.readDirSync("/proc/self/fd").toArray().map(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      // The descriptor of the listing itself is closed.
+      return "";
+    }
+  }).filter((path) => path.startsWith(directory));
+}
+
+mountTest("NativeTree closes files that it cannot create or write", async () => {
+  await using temp = await makeTempDir();
+  mountTmpfs(temp.path, { sizeBytes: 1_048_576 });
+  try {
+    const content = new Uint8Array(16_384).fill(1);
+    const errors: unknown[] = [];
+    {
+      using tree = openFileTree(temp.path, { backend: "native" });
+      for (let index = 0; index < MANY_FILES + 1000; index++) {
+        try {
+          using file = tree.createFile(`f${index}`, 0o644);
+          if (index >= MANY_FILES) file?.write(content, 0);
+          file?.setTimes(1, 0);
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+      try {
+        tree.settle();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+
+    assertEquals(new Set(errors.map(errorCode)), new Set(["ENOSPC"]));
+    assertEquals(openFilesBelow(temp.path), []);
+  } finally {
+    unmountTree(temp.path);
   }
 });
 
