@@ -172,7 +172,7 @@ export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = "sha256
   return digester.digest();
 }
 
-/** First 32 bits of the fractional parts of a root of the first primes. */
+/** Returns the first 32 bits of the fractional parts of the roots of the first primes. */
 function rootsOfPrimes(count: number, root: (prime: number) => number): Uint32Array {
   const constants = new Uint32Array(count);
   let found = 0;
@@ -189,7 +189,7 @@ function isPrime(n: number): boolean {
   return true;
 }
 
-/** Constants of the algorithm, once they are needed: the initial state and those of the rounds. */
+/** Constants of SHA-256, computed on first use: the initial state, and one for each round. */
 let constants: readonly [Uint32Array, Uint32Array] | undefined;
 
 function rotate(x: number, bits: number): number {

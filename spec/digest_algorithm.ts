@@ -2,8 +2,8 @@ import { type Digest, type DigestAlgorithm, digestHex, isDigest } from "./digest
 import { OciError } from "./errors.ts";
 
 /**
- * Thrown when content is needed whose digest cannot be verified, because its algorithm is neither
- * `sha256` nor `sha512`. The document that names the content can be used without it.
+ * Thrown when required content cannot be verified, because the algorithm of its digest is neither
+ * `sha256` nor `sha512`. The document that refers to the content can be used without it.
  */
 export class UnsupportedDigestError extends OciError {
   /** Digest of the content. */
@@ -23,7 +23,7 @@ export class UnsupportedDigestError extends OciError {
   }
 }
 
-/** Throws an {@linkcode UnsupportedDigestError} unless content with a digest can be verified. */
+/** Throws an {@linkcode UnsupportedDigestError} if the algorithm of a digest is not supported. */
 export function assertVerifiable(digest: Digest): void {
   if (!isDigest(digest)) throw new UnsupportedDigestError(digest);
 }
@@ -35,7 +35,7 @@ export function assertVerifiable(digest: Digest): void {
  * @returns The part before the colon.
  * @throws {UnsupportedDigestError} If the algorithm is not supported.
  *
- * @example Tell the algorithm
+ * @example Get the algorithm
  * ```ts
  * import { digestAlgorithm, digestOf, UnsupportedDigestError } from "@x/oci/spec";
  * import { assertEquals, assertThrows } from "@std/assert";

@@ -158,7 +158,7 @@ export type ErrorCode =
   | "container-start"
   | "other";
 
-/** The facts of an error, from which its message is made. */
+/** The facts of an error, from which its message is composed. */
 export interface ErrorFacts {
   /** What went wrong, for programs. */
   readonly code: ErrorCode;
@@ -174,7 +174,7 @@ export interface ErrorFacts {
   readonly option?: string | undefined;
 }
 
-/** Makes the message of an error: `Cannot <action>: <problem>. <Advice>`. */
+/** Composes the message of an error: `Cannot <action>: <problem>. <Advice>`. */
 export function errorMessage({ action, problem, advice }: Omit<ErrorFacts, "code">): string {
   return (action === undefined ? "" : `Cannot ${action}: `) + problem +
     (advice === undefined ? "" : `. ${advice}`);
@@ -184,7 +184,7 @@ export function errorMessage({ action, problem, advice }: Omit<ErrorFacts, "code
  * Creates an error of a built-in class, such as `SyntaxError`, that carries facts.
  *
  * @param ErrorClass Class of the error.
- * @param facts Facts, from which the message is made.
+ * @param facts Facts, from which the message is composed.
  */
 export function explainedError<T extends Error>(
   ErrorClass: new (message: string, options?: ErrorOptions) => T,
@@ -197,7 +197,7 @@ export function explainedError<T extends Error>(
 /**
  * Checks integers that a caller has passed, such as options.
  *
- * @param action What is impossible with other numbers, such as `"copy"`.
+ * @param action The action in the error message, such as `"copy"`.
  * @param values The integers by name; those that are `undefined` are not checked.
  * @param min Smallest valid integer.
  * @param max Largest valid integer.
@@ -234,14 +234,14 @@ export function describeError(error: unknown): string {
   return error.action === undefined ? error.problem : `cannot ${error.action}: ${error.problem}`;
 }
 
-/** Returns only the cause that an error states, without the action. */
+/** Returns the cause of an error, without the action. */
 export function problemOf(error: unknown): string {
   return isExplained(error) ? error.problem : describeError(error);
 }
 
 /** Returns the code of an operating system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
-  // The errors of this package have codes too.
+  // The errors of this package have other codes.
   if (!(error instanceof Error) || !("code" in error) || isExplained(error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }

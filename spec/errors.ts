@@ -6,21 +6,13 @@ import { formatPlatform } from "./platform.ts";
 export type { ErrorCode, ErrorFacts } from "./error_facts.ts";
 
 /** Options for {@linkcode OciError}. */
-export interface OciErrorOptions extends ErrorOptions {
+export interface OciErrorOptions extends ErrorOptions, Omit<ErrorFacts, "code" | "problem"> {
   /**
    * What went wrong, for programs.
    *
    * @default {"other"}
    */
   readonly code?: ErrorCode | undefined;
-  /** Action that failed, as it follows "Cannot", such as `pull "alpine:3"`. */
-  readonly action?: string | undefined;
-  /** Object of the action: a reference, a host or a path, as the caller specified it. */
-  readonly subject?: string | undefined;
-  /** What to do, as a sentence without a period, in terms of the library. */
-  readonly advice?: string | undefined;
-  /** The option of the library that helps or is at fault, such as `"platform"`. */
-  readonly option?: string | undefined;
 }
 
 /**
@@ -91,7 +83,7 @@ export interface DigestMismatch {
   readonly size: number;
   /** Origin of the bytes, without secrets. */
   readonly source?: string | undefined;
-  /** Argument that expects the digest, if the content itself may be right. */
+  /** Argument that specified the digest, if that may be wrong rather than the content. */
   readonly option?: string | undefined;
 }
 
@@ -115,7 +107,7 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
     const { expected, actual, expectedSize, size, source, option } = mismatch;
     const from = source === undefined ? "" : ` from ${source}`;
     const wrong = expectedSize !== undefined && size !== expectedSize
-      ? `${size > expectedSize ? "more than " : `${size} of `}${expectedSize} bytes came`
+      ? `received ${size > expectedSize ? "more than" : `${size} of`} ${expectedSize} bytes`
       : `their digest is ${actual}`;
     super(wrong, {
       ...options,

@@ -11,7 +11,9 @@ export function present<T extends Record<string, unknown>>(
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
-/** Parses text from outside; `undefined` if it is not JSON. An error would quote the text. */
+/**
+ * Parses untrusted text; `undefined` if it is not JSON. The error of `JSON.parse()` would quote it.
+ */
 export function parseIfJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -3,18 +3,18 @@ import { LimitError } from "./errors.ts";
 import { isObject, quote } from "./json.ts";
 
 /**
- * Maximum number of values in a document, twice as many as 200,000 references of an `index.json`
- * have.
+ * Maximum number of values in a document: twice as many as in an `index.json` with 200,000
+ * references.
  */
 const MAX_VALUES = 4_000_000;
 
 const [QUOTE, COMMA, BRACKET, BACKSLASH, BRACE] = [0x22, 0x2c, 0x5b, 0x5c, 0x7b] as const;
 
 /**
- * Parses JSON from outside. The values are counted before, since objects take up to 30 times as
- * much memory as their text.
+ * Parses untrusted JSON. Counts the values first, because objects take up to 30 times as much
+ * memory as their text.
  *
- * @param subject What the bytes are, for errors.
+ * @param subject Description of the bytes, for errors.
  * @param decoder Decoder of the text; one that replaces invalid UTF-8 if omitted.
  * @throws {LimitError} If there are more than four million values.
  * @throws {SyntaxError | TypeError} If it is not JSON, or not valid UTF-8.
@@ -82,7 +82,7 @@ export class JsonReader {
     return this.#value !== undefined && this.#value !== null;
   }
 
-  /** Reads the member `key` of an object. Of duplicate keys the last one counts, as in Go. */
+  /** Reads the member `key` of an object. If a key is duplicated, the last one wins, as in Go. */
   at(key: string): JsonReader {
     const object = this.object();
     const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key, 80)}]`;

@@ -1,9 +1,9 @@
 /**
  * Paths of the system that runs the program.
  *
- * `node:path` delays a start by a fifth, and a package would have to be found through an import
- * map, which `deno install` does not take along. So only Windows, whose paths are harder, loads
- * Node's module.
+ * Loading `node:path` makes a start a fifth slower, and a package would need an import map, which
+ * `deno install` does not copy. So Node's module is only loaded on Windows, whose paths are more
+ * complex.
  *
  * @module
  */
@@ -37,8 +37,10 @@ export function resolve(...parts: readonly string[]): string {
   return normalize(used.join("/"), true);
 }
 
-/** Removes empty segments, `.` and, where they lead somewhere, `..`. */
-function normalize(path: string, isAbsolute: boolean): string {
+/**
+ * Normalizes a path with slashes: removes empty segments and `.`, and resolves `..` where possible.
+ */
+export function normalize(path: string, isAbsolute: boolean): string {
   const segments: string[] = [];
   for (const segment of path.split("/")) {
     if (segment === "" || segment === ".") continue;

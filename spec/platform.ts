@@ -82,7 +82,7 @@ export function parsePlatform(text: string): Platform {
   };
 }
 
-/** Returns a platform that may be in the form of {@linkcode parsePlatform}. */
+/** Parses a platform with {@linkcode parsePlatform}, unless it is parsed already. */
 export function toPlatform(platform: Platform | string): Platform {
   return typeof platform === "string" ? parsePlatform(platform) : platform;
 }

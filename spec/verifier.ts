@@ -55,7 +55,7 @@ export class Verifier {
   update(chunk: Uint8Array): void {
     this.#size += chunk.length;
     if (this.#expected.size !== undefined && this.#size > this.#expected.size) {
-      throw this.#mismatch(undefined);
+      throw mismatch(this.#expected, this.#size, this.#source);
     }
     this.#digester.update(chunk);
   }
@@ -67,20 +67,18 @@ export class Verifier {
    */
   finish(): void {
     const { digest, size = this.#size } = this.#expected;
-    if (this.#size !== size) throw this.#mismatch(undefined);
-    const actual = this.#digester.digest();
-    if (actual !== digest) throw this.#mismatch(actual);
+    const actual = this.#size === size ? this.#digester.digest() : undefined;
+    if (actual !== digest) throw mismatch(this.#expected, this.#size, this.#source, actual);
   }
+}
 
-  #mismatch(actual: Digest | undefined): DigestMismatchError {
-    return new DigestMismatchError({
-      expected: this.#expected.digest,
-      actual,
-      expectedSize: this.#expected.size,
-      size: this.#size,
-      source: this.#source,
-    });
-  }
+function mismatch(
+  { digest: expected, size: expectedSize }: Expectation,
+  size: number,
+  source: string | undefined,
+  actual?: Digest,
+): DigestMismatchError {
+  return new DigestMismatchError({ expected, actual, expectedSize, size, source });
 }
 
 /**
@@ -93,7 +91,7 @@ export class HeldVerifier {
   readonly #held: Uint8Array<ArrayBuffer>;
   #size = 0;
 
-  /** Creates a verifier, which allocates as much memory as there will be bytes. */
+  /** Creates a verifier, and allocates memory for all expected bytes. */
   constructor(expected: Required<Expectation>, source?: string) {
     this.#expected = expected;
     this.#source = source;
@@ -111,11 +109,8 @@ export class HeldVerifier {
    * @throws {DigestMismatchError} If there are more bytes than expected.
    */
   update(chunk: Uint8Array): void {
-    const { digest: expected, size: expectedSize } = this.#expected;
     const size = this.#size + chunk.length;
-    if (size > expectedSize) {
-      throw new DigestMismatchError({ expected, expectedSize, size, source: this.#source });
-    }
+    if (size > this.#expected.size) throw mismatch(this.#expected, size, this.#source);
     this.#held.set(chunk, this.#size);
     this.#size = size;
   }
@@ -184,11 +179,5 @@ export async function verifyBytes(
     actual = `${algorithm}:${new Uint8Array(hash).toHex()}`;
     if (actual === digest) return;
   }
-  throw new DigestMismatchError({
-    expected: digest,
-    actual,
-    expectedSize: expected.size,
-    size: bytes.length,
-    source,
-  });
+  throw mismatch(expected, bytes.length, source, actual);
 }

@@ -39,7 +39,7 @@ export interface ContentSource {
    * Sources of this library verify a read of the whole content unless it is `raw`. Other sources
    * need not: a copy compares the bytes with the descriptor.
    *
-   * @param descriptor What to read.
+   * @param descriptor Descriptor of the content.
    * @param options The offset and abort signal.
    * @returns The bytes; a caller that does not read them to the end cancels the stream.
    * @throws {Error} If the source does not have it.
@@ -53,7 +53,7 @@ export interface ContentSource {
    * that keep none lack this method.
    *
    * @param descriptor The document.
-   * @param options Signal.
+   * @param options Abort signal.
    */
   referrers?(descriptor: Descriptor, options?: ContentOptions): Promise<readonly Descriptor[]>;
 }
@@ -63,16 +63,16 @@ export interface ContentTarget {
   /**
    * Returns whether the target already has the content.
    *
-   * @param descriptor What to look for.
-   * @param options Signal.
+   * @param descriptor Descriptor of the content.
+   * @param options Abort signal.
    */
   exists(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /**
    * Stores a document or a blob. Everything that a document names is stored before the document.
    * Existing content is stored again, or left unchanged.
    *
-   * @param descriptor What the bytes must be. The target verifies them, or has the other side
-   * verify them, before they become visible.
+   * @param descriptor Descriptor that the bytes must match. The target verifies them, or has the
+   * other side verify them, before they become visible.
    * @param open Opens the bytes.
    * @param options Signal and callbacks.
    * @returns `"mounted"` if the target had the bytes elsewhere and read none of `open`.
@@ -91,7 +91,7 @@ export interface NamedSource extends ContentSource {
    * Resolves a name.
    *
    * @param name The name.
-   * @param options Signal.
+   * @param options Abort signal.
    * @returns The descriptor of its document, or `undefined` if the name is unknown.
    */
   resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined>;
@@ -103,13 +103,13 @@ export interface TagContentOptions extends ContentOptions {
   readonly open?: OpenContent | undefined;
 }
 
-/** A {@linkcode ContentTarget} in which documents get names. */
+/** A {@linkcode ContentTarget} in which documents can have names. */
 export interface NamedTarget extends ContentTarget {
   /**
    * Resolves a name.
    *
    * @param name The name.
-   * @param options Signal.
+   * @param options Abort signal.
    * @returns The descriptor of its document, or `undefined` if the name is unknown.
    */
   resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined>;

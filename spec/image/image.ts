@@ -24,7 +24,7 @@ export interface BlobReadOptions {
   readonly offset?: number | undefined;
   /**
    * Number of bytes to read. A source that cannot send a part of a blob sends the rest of it;
-   * `onAnswer` reports which one it is.
+   * `onAnswer` reports which of the two it sends.
    *
    * @default All bytes from `offset` on.
    */
@@ -108,8 +108,8 @@ export interface RemoteLayer {
    */
   readonly latencyMs?: number | undefined;
   /**
-   * Whether the source has said that it sends parts of blobs, so that several are read at once
-   * without waiting for the first.
+   * Whether the source has announced that it can send parts of blobs, so that several are read at
+   * once without waiting for the first one.
    *
    * @default {false}
    */

@@ -150,7 +150,7 @@ function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
   });
 }
 
-/** Reads a command. A single string is a list of one, as in Docker. */
+/** Reads a command. A single string counts as a list of one, as in Docker. */
 function readCommand(json: JsonReader | undefined): readonly string[] | undefined {
   const value = json?.value();
   return typeof value === "string" ? [value] : json?.strings();

@@ -127,7 +127,7 @@ export function parseManifest(
   return json.at("mediaType").fail("that of a manifest or an index");
 }
 
-/** Returns the kind of a document by the media type of its response. */
+/** Returns the media type of a response if it is that of a manifest or an index. */
 function knownMediaType(contentType: string | undefined): string | undefined {
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   return isIndexMediaType(type) || isManifestMediaType(type) ? type : undefined;
@@ -146,7 +146,7 @@ function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
     const layer = readDescriptor(item);
     const size = sizes.get(layer.digest) ?? layer.size;
     if (layer.size !== size) {
-      item.at("size").fail(`${size}, as it is where this digest stood before`);
+      item.at("size").fail(`${size}, the size of an earlier layer with this digest`);
     }
     sizes.set(layer.digest, size);
     return layer;
@@ -169,7 +169,7 @@ function impliedMediaType(json: JsonReader): string {
 }
 
 function readManifest(json: JsonReader, mediaType: string, maxLayers: number): Manifest {
-  // Before a reader is made for each of possibly a million items.
+  // Checked before a reader is created for each of possibly a million items.
   const { length } = json.at("layers");
   if (length > maxLayers) {
     throw new LimitError("layers", maxLayers, length, "an image", "maxLayers");
@@ -191,7 +191,9 @@ const MISTAKEN_CONFIG_TYPES: ReadonlySet<string> = new Set([
   "text/html",
 ]);
 
-/** Reads the config. A manifest of Docker, which has no artifacts, gets Docker's type for it. */
+/**
+ * Reads the config. In a Docker manifest, which cannot be an artifact, replaces a mistaken type.
+ */
 function readConfig(json: JsonReader, manifestType: string): Descriptor {
   const config = readDescriptor(json);
   const isMistaken = manifestType === DOCKER_MANIFEST &&

@@ -28,37 +28,11 @@ export interface LayerMediaType {
   readonly nondistributable: boolean;
 }
 
-const LAYERS: Readonly<Record<string, LayerMediaType>> = {
-  [OCI_LAYER]: { compression: "none", nondistributable: false },
-  [`${OCI_LAYER}+gzip`]: { compression: "gzip", nondistributable: false },
-  [`${OCI_LAYER}+zstd`]: { compression: "zstd", nondistributable: false },
-  "application/vnd.oci.image.layer.nondistributable.v1.tar": {
-    compression: "none",
-    nondistributable: true,
-  },
-  "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": {
-    compression: "gzip",
-    nondistributable: true,
-  },
-  "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": {
-    compression: "zstd",
-    nondistributable: true,
-  },
-  "application/vnd.docker.image.rootfs.diff.tar": { compression: "none", nondistributable: false },
-  [DOCKER_LAYER]: { compression: "gzip", nondistributable: false },
-  "application/vnd.docker.image.rootfs.diff.tar.zstd": {
-    compression: "zstd",
-    nondistributable: false,
-  },
-  "application/vnd.docker.image.rootfs.foreign.diff.tar": {
-    compression: "none",
-    nondistributable: true,
-  },
-  "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": {
-    compression: "gzip",
-    nondistributable: true,
-  },
-};
+/** Media types of layers, with the mark of non-distributable ones and the compression. */
+const LAYER_TYPES = [
+  /^application\/vnd\.oci\.image\.layer\.(nondistributable\.)?v1\.tar(?:\+(gzip|zstd))?$/,
+  /^application\/vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(?:\.(gzip|zstd))?$/,
+];
 
 /**
  * Parses the media type of a layer.
@@ -76,8 +50,12 @@ const LAYERS: Readonly<Record<string, LayerMediaType>> = {
  * ```
  */
 export function layerMediaType(mediaType: string): LayerMediaType | undefined {
-  // Media types are untrusted text, such as `constructor`.
-  return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined;
+  for (const pattern of LAYER_TYPES) {
+    const [type, restricted, compression = "none"] = pattern.exec(mediaType) ?? [];
+    if (type === undefined) continue;
+    return { compression: compression as Compression, nondistributable: restricted !== undefined };
+  }
+  return undefined;
 }
 
 /**

@@ -26,9 +26,9 @@ const MAX_LOOK_DEPTH = 4;
 const MAX_READS = 512;
 
 /**
- * Chooses the entry of an index that fits a platform best, like {@linkcode choosePlatform}. If no
- * entry with a platform fits, the configs of the others, or the indexes, show their platforms. If
- * there is only one entry, it is chosen without reading its config.
+ * Selects the index entry that best matches a platform, like {@linkcode choosePlatform}. If no
+ * entry with a platform matches, the platforms of the other entries are read from their configs, or
+ * from nested indexes. A single entry is selected without reading its config.
  *
  * @param index The index.
  * @param wanted Platform to run on; or several in order of preference.
@@ -70,19 +70,18 @@ export async function choosePlatformByConfig(
     const platforms = await platformsIn(entry, readSome, 0);
     found.push(...platforms.map((platform) => ({ ...entry, platform, entry })));
   }
-  const chosen = chooseFrom(found, choices);
-  const silent = found.filter(({ platform }) => platform.os === "");
-  const [only = chosen] = silent.length === 1 ? silent : [];
-  const best = found.find((candidate) => candidate === (chosen ?? only));
-  if (best !== undefined) return best.entry;
-  const known = found.filter((candidate) => !silent.includes(candidate));
+  const unspecified = found.filter(({ platform }) => platform.os === "");
+  const chosen = chooseFrom(found, choices) ??
+    (unspecified.length === 1 ? unspecified[0] : undefined);
+  if (chosen !== undefined) return chosen.entry;
+  const known = found.filter((candidate) => !unspecified.includes(candidate));
   return choosePlatform({ ...index, manifests: [...declared, ...known] }, wanted, subject);
 }
 
 /** An entry with the platform that its config names, which is empty if the config names none. */
 type Candidate = Descriptor & { readonly platform: Platform; readonly entry: Descriptor };
 
-/** Returns the platforms of an entry according to its config, or to the entries of its index. */
+/** Returns the platforms of an entry, from its config or from the entries of a nested index. */
 async function platformsIn(
   entry: Descriptor,
   read: ChooseByConfigOptions["read"],

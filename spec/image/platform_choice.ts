@@ -12,7 +12,7 @@ import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
  * @param wanted Platform to run on.
  * @returns A number that is larger for a better fit, or -1 if the image does not run.
  *
- * @example A CPU runs what was built for its predecessors
+ * @example A CPU runs images for its predecessors
  * ```ts
  * import { parsePlatform, platformFit } from "@x/oci/spec";
  * import { assert } from "@std/assert";
@@ -33,7 +33,7 @@ export function platformFit(offered: Platform, wanted: Platform): number {
   return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
 }
 
-/** Features that an image requires of the operating system must be known to be there. */
+/** Whether the operating system is known to have all features that an image requires. */
 function hasFeatures(offered: Platform, wanted: Platform): boolean {
   const present = wanted["os.features"] ?? [];
   return (offered["os.features"] ?? []).every((feature) => present.includes(feature));
@@ -45,7 +45,7 @@ const MAX_VERSION_FIT = 1e10;
 const EXACT_VARIANT_FIT = 1e5;
 
 /**
- * Rates a variant. A CPU runs its own variant and earlier ones; the later of those fit better. An
+ * Rates a variant. A CPU runs its own variant and earlier ones, of which the latest fits best. An
  * image without a variant fits worst, because it may be built for any of them.
  */
 function variantFit(offered: Platform, wanted: Platform): number {
@@ -69,7 +69,10 @@ function osVersionFit(offered: Platform, wanted: Platform): number {
   return versionPart(parts[2]) * 1e5 + versionPart(parts[3]);
 }
 
-/** Builds of Windows Server 2022 and 2025: each later Windows runs images from the last one on. */
+/**
+ * Builds of Windows Server 2022 and 2025. A later Windows runs images of the last of these before
+ * it, and newer ones.
+ */
 const STABLE_BUILDS = [20348, 26100] as const;
 
 /** Whether a build of Windows runs images of another build, as in containerd. */
@@ -85,7 +88,7 @@ function versionPart(text: string | undefined): number {
 
 /**
  * Whether an entry of an index is an image, rather than an attestation or an unknown kind, which
- * the specification requires to ignore. BuildKit marks attestations with the platform
+ * the specification requires readers to ignore. BuildKit marks attestations with the platform
  * `unknown/unknown` and an annotation.
  *
  * @param entry A descriptor in an index.
@@ -110,10 +113,10 @@ export function isRunnable(entry: Descriptor): boolean {
 }
 
 /**
- * Chooses the entry of an index that fits a platform best; of equal ones, the first.
+ * Selects the index entry that best matches a platform. Ties go to the first entry.
  *
- * An entry that requires features of the operating system (`os.features`) is chosen only where
- * those are wanted. The only entry without a platform is chosen where nothing else fits;
+ * An entry that requires features of the operating system (`os.features`) is only selected if they
+ * are wanted. If nothing matches and exactly one entry has no platform, that one is selected;
  * `choosePlatformByConfig()` looks at the configs of such entries.
  *
  * @param index The index.
@@ -146,7 +149,8 @@ export function choosePlatform(
   subject?: string,
 ): Descriptor {
   const runnable = index.manifests.filter(isRunnable);
-  // What cannot be verified is chosen only if nothing else fits, so that the error names it.
+  // An entry that cannot be verified is chosen only if nothing else fits, so that the error names
+  // it.
   const verifiable = runnable.filter(({ digest }) => isDigest(digest));
   const choices = "os" in wanted ? [wanted] as const : wanted;
   const chosen = chooseFrom(verifiable, choices) ?? chooseFrom(runnable, choices);
@@ -155,11 +159,11 @@ export function choosePlatform(
   throw new PlatformError(subject, choices[0], platforms);
 }
 
-/** Chooses the entry that fits best, or the only one without a platform. */
-export function chooseFrom(
-  entries: readonly Descriptor[],
+/** Selects the entry that matches best, or the only one without a platform. */
+export function chooseFrom<Entry extends Descriptor>(
+  entries: readonly Entry[],
   choices: readonly Platform[],
-): Descriptor | undefined {
+): Entry | undefined {
   for (const choice of choices) {
     const best = chooseFor(entries, choice);
     if (best !== undefined) return best;
@@ -169,8 +173,11 @@ export function chooseFrom(
   return more.length === 0 ? unknown : undefined;
 }
 
-function chooseFor(entries: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
-  let best: Descriptor | undefined;
+function chooseFor<Entry extends Descriptor>(
+  entries: readonly Entry[],
+  wanted: Platform,
+): Entry | undefined {
+  let best: Entry | undefined;
   let bestFit = -1;
   for (const entry of entries) {
     if (entry.platform === undefined) continue;

@@ -44,7 +44,7 @@ export async function readBytes(
   const bytes = new Uint8Array(size);
   let filled = 0;
   for await (const chunk of await open({ signal, raw: true })) {
-    // With surplus bytes, the size is wrong.
+    // Surplus bytes are only counted.
     if (filled + chunk.length <= size) bytes.set(chunk, filled);
     filled += chunk.length;
     if (filled > size) break;

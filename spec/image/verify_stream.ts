@@ -6,7 +6,7 @@ import type { BlobReadOptions } from "./image.ts";
  *
  * Bytes before the end are unverified: do not rely on them until the stream has closed.
  *
- * @example Verify a body on its way
+ * @example Verify the body of a response
  * ```ts
  * import { digestOf, VerifyStream } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -33,7 +33,7 @@ export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBu
 }
 
 /**
- * Verifies the bytes of a read as they pass, unless it is `raw` or of a part of the blob.
+ * Verifies the bytes of a read as they pass, unless the read is `raw` or partial.
  *
  * The stream fails at the first surplus byte, and in place of the last bytes if the digest is
  * wrong: a reader that counts bytes may not look for an error after them. Reads on demand and

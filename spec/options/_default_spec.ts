@@ -3,45 +3,19 @@ import type { SpecDraft } from "../runtime/spec_option.ts";
 import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
 
 const MOUNTS: readonly Mount[] = [
-  { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
-  {
-    destination: "/dev",
-    type: "tmpfs",
-    source: "tmpfs",
-    options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
-  },
-  {
-    destination: "/dev/pts",
-    type: "devpts",
-    source: "devpts",
-    // Group 5 is "tty" on every distribution.
-    options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-  },
-  {
-    destination: "/dev/shm",
-    type: "tmpfs",
-    source: "shm",
-    options: ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
-  },
-  {
-    destination: "/dev/mqueue",
-    type: "mqueue",
-    source: "mqueue",
-    options: ["nosuid", "noexec", "nodev"],
-  },
-  {
-    destination: "/sys",
-    type: "sysfs",
-    source: "sysfs",
-    options: ["nosuid", "noexec", "nodev", "ro"],
-  },
-  {
-    destination: "/sys/fs/cgroup",
-    type: "cgroup",
-    source: "cgroup",
-    options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
-  },
+  mount("/proc", "proc", "nosuid,noexec,nodev"),
+  mount("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+  // Group 5 is "tty" on every distribution.
+  mount("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
+  mount("/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k", "shm"),
+  mount("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
+  mount("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
+  mount("/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"),
 ];
+
+function mount(destination: string, type: string, options: string, source: string = type): Mount {
+  return { destination, type, source, options: options.split(",") };
+}
 
 /** Files that expose the host or can harm it. */
 const MASKED_PATHS: readonly string[] = [

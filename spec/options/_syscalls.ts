@@ -79,7 +79,7 @@ export const ALLOWED: readonly string[] = names(`
     uname sysinfo getrandom syscall
 `);
 
-/** System calls of single architectures that every container may make. */
+/** Architecture-specific system calls that every container may make. */
 export const ALLOWED_ON: Readonly<Record<string, readonly string[]>> = {
   "386": ["modify_ldt"],
   amd64: ["arch_prctl", "modify_ldt", "uretprobe"],
@@ -114,7 +114,10 @@ export const ALLOWED_WITH: Readonly<Record<string, readonly string[]>> = {
   CAP_SYSLOG: ["syslog"],
 };
 
-/** System calls that no container may make, and whose absence no program needs to detect. */
+/**
+ * System calls that no container may make. They fail with `EPERM`, because no program needs to
+ * detect that they are missing.
+ */
 export const REFUSED: readonly string[] = names(`
   add_key request_key keyctl
   kexec_file_load kexec_load swapon swapoff nfsservctl

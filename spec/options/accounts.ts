@@ -74,7 +74,7 @@ export function parseGroup(text: string): readonly GroupEntry[] {
   });
 }
 
-/** Yields the fields of the lines that have a name. */
+/** Splits the lines that have a name into fields. */
 function parseLines(text: string): string[][] {
   return text.split("\n")
     .map((line) => line.trim())

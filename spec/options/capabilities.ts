@@ -2,53 +2,18 @@ import { explainedError } from "../error_facts.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
 
 /** Default capabilities of a container: those that Docker grants. */
-export const DEFAULT_CAPABILITIES: readonly string[] = [
-  "CAP_AUDIT_WRITE",
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_FOWNER",
-  "CAP_FSETID",
-  "CAP_KILL",
-  "CAP_MKNOD",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_NET_RAW",
-  "CAP_SETFCAP",
-  "CAP_SETGID",
-  "CAP_SETPCAP",
-  "CAP_SETUID",
-  "CAP_SYS_CHROOT",
-];
+export const DEFAULT_CAPABILITIES: readonly string[] = capabilities(`
+  AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW
+  SETFCAP SETGID SETPCAP SETUID SYS_CHROOT
+`);
 
 /** Capabilities of capabilities(7) that are not granted by default. */
-const FURTHER_CAPABILITIES: readonly string[] = [
-  "CAP_AUDIT_CONTROL",
-  "CAP_AUDIT_READ",
-  "CAP_BLOCK_SUSPEND",
-  "CAP_BPF",
-  "CAP_CHECKPOINT_RESTORE",
-  "CAP_DAC_READ_SEARCH",
-  "CAP_IPC_LOCK",
-  "CAP_IPC_OWNER",
-  "CAP_LEASE",
-  "CAP_LINUX_IMMUTABLE",
-  "CAP_MAC_ADMIN",
-  "CAP_MAC_OVERRIDE",
-  "CAP_NET_ADMIN",
-  "CAP_NET_BROADCAST",
-  "CAP_PERFMON",
-  "CAP_SYS_ADMIN",
-  "CAP_SYS_BOOT",
-  "CAP_SYSLOG",
-  "CAP_SYS_MODULE",
-  "CAP_SYS_NICE",
-  "CAP_SYS_PACCT",
-  "CAP_SYS_PTRACE",
-  "CAP_SYS_RAWIO",
-  "CAP_SYS_RESOURCE",
-  "CAP_SYS_TIME",
-  "CAP_SYS_TTY_CONFIG",
-  "CAP_WAKE_ALARM",
-];
+const FURTHER_CAPABILITIES: readonly string[] = capabilities(`
+  AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND BPF CHECKPOINT_RESTORE DAC_READ_SEARCH
+  IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST PERFMON
+  SYS_ADMIN SYS_BOOT SYSLOG SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME
+  SYS_TTY_CONFIG WAKE_ALARM
+`);
 
 const ALL_CAPABILITIES: readonly string[] = [...DEFAULT_CAPABILITIES, ...FURTHER_CAPABILITIES]
   .sort();
@@ -104,11 +69,16 @@ export function withCapabilities(changes: CapabilityChanges): SpecOption {
   };
 }
 
+/** Returns the full names of the capabilities in a text. */
+function capabilities(text: string): readonly string[] {
+  return text.trim().split(/\s+/).map((name) => `CAP_${name}`);
+}
+
 function isAll(name: string): boolean {
   return name.toUpperCase() === "ALL";
 }
 
-/** Full names. */
+/** Returns the full names of capabilities. */
 function expand(names: readonly string[]): ReadonlySet<string> {
   return new Set(names.flatMap((name) => {
     if (isAll(name)) return ALL_CAPABILITIES;

@@ -42,7 +42,7 @@ export function withEnv(variables: Readonly<Record<string, string | undefined>>)
   };
 }
 
-/** Changes an environment. Of several lines with one name the last one counts. */
+/** Changes an environment. If a name occurs several times, the last line wins. */
 export function mergeEnv(
   env: readonly string[],
   changes: Iterable<readonly [string, string | undefined]> = [],
@@ -60,7 +60,7 @@ function splitVariable(line: string): readonly [string, string] {
   return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
 }
 
-/** Adds default variables at the start. */
+/** Prepends default variables that are not set. */
 export function defaultEnv(
   env: readonly string[],
   defaults: Readonly<Record<string, string>>,

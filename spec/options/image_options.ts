@@ -1,5 +1,6 @@
 import type { ImageConfig } from "../image/image_config.ts";
 import { present } from "../json.ts";
+import { normalize } from "../paths.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
 import { mergeEnv } from "./environment.ts";
 
@@ -59,7 +60,7 @@ export function withImageConfig(
       ...spec.process,
       args: [...Entrypoint, ...Cmd],
       env: mergeEnv([...spec.process.env ?? [], ...Env]),
-      cwd: absolutePath(WorkingDir),
+      cwd: normalize(WorkingDir, true),
     },
     annotations: { ...imageAnnotations(config), ...spec.annotations },
     pending: {
@@ -74,21 +75,11 @@ export function withImageConfig(
 }
 
 /**
- * Returns an entry point. A single empty word is how a Dockerfile removes the one of its base
- * image.
+ * Returns an entry point, or none for a single empty word, with which a Dockerfile removes the
+ * entry point of its base image.
  */
 function withoutEmpty(entrypoint: readonly string[]): readonly string[] {
   return entrypoint.length === 1 && entrypoint[0] === "" ? [] : entrypoint;
-}
-
-/** Resolves a path of the image; it cannot leave the root. */
-function absolutePath(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
 }
 
 /**
@@ -108,12 +99,12 @@ const INTERPRETED_NAMES: readonly string[] = [
   ...["k8s.io", "nvidia"],
 ];
 
-/** Returns whether a runtime may act on an annotation. */
+/** Whether a runtime may act on an annotation. */
 function isInterpreted(name: string): boolean {
   const lower = name.toLowerCase();
   return INTERPRETED_NAMES.some((known) => {
     return lower === known || lower.startsWith(`${known}.`) || lower.startsWith(`${known}/`) ||
-      // Prefixes of Kubernetes are the names of hosts.
+      // A Kubernetes prefix is a host name, such as `cdi.k8s.io/`.
       lower.includes(`.${known}/`);
   });
 }
@@ -124,7 +115,7 @@ function isInterpreted(name: string): boolean {
  * because the image is not trusted; {@linkcode withAnnotations} adds such annotations.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md |
- * conversion.md}; the volumes, for which it has no annotation, are named like the ports.
+ * conversion.md}; volumes, for which it defines no annotation, are listed like ports.
  *
  * @param config The image's config.
  * @returns The annotations.

@@ -2,6 +2,7 @@ import { explainedError } from "../error_facts.ts";
 import { OciError } from "../errors.ts";
 import { present } from "../json.ts";
 import type { IdMapping } from "../runtime/runtime_linux.ts";
+import type { ProcessUser } from "../runtime/runtime_process.ts";
 import type { Mount, RuntimeSpec } from "../runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecDraft, SpecOption } from "../runtime/spec_option.ts";
 import { DEFAULT_SPEC } from "./_default_spec.ts";
@@ -14,9 +15,9 @@ import { resolveUser } from "./user.ts";
  *
  * The default is like that of runc and podman: a root file system at `rootfs`, the usual mounts,
  * masked kernel files, Docker's capabilities, no new privileges, and new namespaces except for
- * users. Options are applied in their order. Values that depend on several options are computed at
- * the end: the user is looked up, `HOME`, `PATH` and, if the host has a name, `HOSTNAME` are set,
- * and the configuration is adapted to a user namespace.
+ * users. Options are applied in their order. Values that depend on several options are set last:
+ * the user is looked up, `HOME`, `PATH` and, if the host has a name, `HOSTNAME` are set, and the
+ * configuration is adapted to a user namespace.
  *
  * @param options Changes to the default.
  * @returns The configuration. {@linkcode formatSpec} serializes it.
@@ -88,13 +89,17 @@ function settleUser(spec: SpecDraft): SpecDraft {
   const { additionalGids } = wanted;
   const found = resolveUser(wanted.text, passwd, group, { image, additionalGids });
   const { uid, gid, home } = found;
-  const gids = dropsGroups ? [] : found.additionalGids;
   const user = { ...spec.process.user, uid, gid };
   const process = {
     ...spec.process,
-    user: gids.length === 0 ? user : { ...user, additionalGids: gids },
+    user: withGroups(user, dropsGroups ? [] : found.additionalGids),
   };
   return withDefaultEnv({ ...spec, process }, { HOME: home });
+}
+
+/** Adds supplementary groups, if there are any. */
+function withGroups(user: ProcessUser, additionalGids: readonly number[]): ProcessUser {
+  return additionalGids.length === 0 ? user : { ...user, additionalGids };
 }
 
 /** Sets `PATH`, `TERM` for a terminal, and `HOSTNAME` if the host has a name. */
@@ -124,7 +129,6 @@ function fitUserNamespace(spec: ContainerSpec, image: string): ContainerSpec {
   const { uid, gid, additionalGids = [], ...user } = spec.process.user;
   checkMapped("user", uid, uidMappings, image);
   checkMapped("group", gid, gidMappings, image);
-  const keptGids = keepGids(additionalGids, gidMappings);
   const hostNetwork = !namespaces.some(({ type }) => type === "network");
   return {
     ...spec,
@@ -133,9 +137,7 @@ function fitUserNamespace(spec: ContainerSpec, image: string): ContainerSpec {
       .map((mount) => isMapped(5, gidMappings) ? mount : withoutGroup(mount)),
     process: {
       ...spec.process,
-      user: keptGids.length === 0
-        ? { ...user, uid, gid }
-        : { ...user, uid, gid, additionalGids: keptGids },
+      user: withGroups({ ...user, uid, gid }, keepGids(additionalGids, gidMappings)),
     },
   };
 }

@@ -122,7 +122,7 @@ export function withTerminal(size?: ConsoleSize): SpecOption {
 /**
  * Sets whether programs are kept from gaining privileges, for example through `sudo`.
  *
- * @param noNewPrivileges Whether they are kept from it, as in a new configuration.
+ * @param noNewPrivileges Whether to do so, as in a new configuration.
  * @returns The option.
  *
  * @example Allow sudo

@@ -1,4 +1,5 @@
 import { explainedError } from "../error_facts.ts";
+
 /**
  * A Kubernetes quantity. Each member is rounded up, away from zero.
  */

@@ -15,8 +15,8 @@ export interface RootlessOptions {
    */
   readonly cgroups?: boolean;
   /**
-   * Whether the program keeps its supplementary groups that are mapped. crun and youki support it;
-   * runc rejects a configuration with such groups unless root runs it.
+   * Whether the program keeps those of its supplementary groups that are mapped. crun and youki
+   * support it; runc rejects a configuration with such groups unless root runs it.
    *
    * @default {false}
    */

@@ -33,8 +33,8 @@ const AF_VSOCK = 40;
 const PERSONALITIES = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /**
- * Creates the default seccomp profile, which allows the calls of ordinary programs and of the
- * capabilities, like the profiles of Docker and Podman.
+ * Creates the default seccomp profile. Like those of Docker and Podman, it allows the calls that
+ * ordinary programs need, and those that the capabilities permit.
  *
  * Forbidden calls fail with `EPERM`. Unknown calls, for example of later kernels, fail with
  * `ENOSYS`, so that libraries fall back to older ones. Without `CAP_SYS_ADMIN`, namespaces cannot
@@ -45,7 +45,7 @@ const PERSONALITIES = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
  * @returns The profile.
  * @throws {RangeError} If there is no profile for the architecture.
  *
- * @example What a capability opens
+ * @example A call that a capability allows
  * ```ts
  * import { defaultSeccompProfile } from "@x/oci/spec";
  * import { assert } from "@std/assert";
@@ -140,7 +140,7 @@ export function withSeccomp(profile: SeccompProfile | undefined): SpecOption {
   };
 }
 
-/** Returns the index of the flags of clone(2): 0, but 1 on s390. */
+/** Returns the condition for clone(2), whose flags are argument 0, or 1 on s390. */
 function makesNoNamespace(architecture: string): SeccompArgument {
   const index = architecture === "s390x" ? 1 : 0;
   return { index, value: CLONE_NEW_FLAGS, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" };

@@ -112,12 +112,12 @@ export function resolveUser(
   return {
     uid: checkId(found.uid, "user", image),
     gid: checkId(gid, "group", image),
-    additionalGids: wantsGroups ? furtherGroups(found.name, gid, groups, image) : [],
+    additionalGids: wantsGroups ? supplementaryGroups(found.name, gid, groups, image) : [],
     home: found.home.startsWith("/") ? found.home : "/",
   };
 }
 
-/** A user. An ID without an entry has no name. */
+/** A user, which has no name if the ID is not in `/etc/passwd`. */
 type FoundUser = Pick<PasswdEntry, "uid" | "gid" | "home"> & { readonly name?: string };
 
 function findUser(text: string, users: readonly PasswdEntry[], image: string): FoundUser {
@@ -136,7 +136,7 @@ function findGroup(text: string, groups: readonly GroupEntry[], image: string): 
   return gid;
 }
 
-function furtherGroups(
+function supplementaryGroups(
   name: string | undefined,
   gid: number,
   groups: readonly GroupEntry[],

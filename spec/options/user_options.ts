@@ -1,5 +1,5 @@
 import { explainedError } from "../error_facts.ts";
-import type { SpecOption } from "../runtime/spec_option.ts";
+import type { PendingUser, SpecOption } from "../runtime/spec_option.ts";
 
 /**
  * Sets the user of the program, like `--user` of Docker. Names are looked up in the files passed to
@@ -17,10 +17,11 @@ import type { SpecOption } from "../runtime/spec_option.ts";
  * ```
  */
 export function withUser(user: string): SpecOption {
-  return (spec) => ({
-    ...spec,
-    pending: { ...spec.pending, user: { text: user, additionalGids: false } },
-  });
+  return withPendingUser({ text: user, additionalGids: false });
+}
+
+function withPendingUser(user: PendingUser): SpecOption {
+  return (spec) => ({ ...spec, pending: { ...spec.pending, user } });
 }
 
 /**
@@ -89,10 +90,7 @@ export function withUserAndGroup(
   const { additionalGids = false } = options;
   checkPart("user", user);
   checkPart("group", group);
-  return (spec) => ({
-    ...spec,
-    pending: { ...spec.pending, user: { text: `${user}:${group}`, additionalGids } },
-  });
+  return withPendingUser({ text: `${user}:${group}`, additionalGids });
 }
 
 function checkPart(kind: string, text: string): void {

@@ -7,7 +7,7 @@ import type { SeccompProfile } from "./runtime_seccomp.ts";
  * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md | config-linux.md}.
  */
 export interface LinuxSpec {
-  /** Namespaces of the container. For other kinds it uses those of the runtime. */
+  /** Namespaces of the container. For other kinds, it shares those of the runtime. */
   readonly namespaces?: readonly Namespace[];
   /** User ID mappings of a new user namespace. */
   readonly uidMappings?: readonly IdMapping[];
@@ -39,7 +39,7 @@ export interface LinuxSpec {
   readonly readonlyPaths?: readonly string[];
   /** SELinux label of the mounts. */
   readonly mountLabel?: string;
-  /** Whether the program sees a 32-bit system. */
+  /** Execution domain of the program. */
   readonly personality?: Personality;
 }
 
@@ -84,7 +84,7 @@ export interface Device {
   readonly fileMode?: number;
   /** User ID. */
   readonly uid?: number;
-  /** Owning group. */
+  /** Group ID. */
   readonly gid?: number;
 }
 
@@ -108,7 +108,7 @@ export interface IntelRdt {
   readonly enableCMT?: boolean;
   /** Whether the use of bandwidth is monitored, up to version 1.2 of the specification. */
   readonly enableMBM?: boolean;
-  /** Whether a monitoring group is made, from version 1.3 on. */
+  /** Whether a monitoring group is created, from version 1.3 on. */
   readonly enableMonitoring?: boolean;
 }
 

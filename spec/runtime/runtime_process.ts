@@ -16,7 +16,7 @@ export interface Process {
   readonly capabilities?: ProcessCapabilities;
   /** Limits of setrlimit(2). */
   readonly rlimits?: readonly Rlimit[];
-  /** Whether set-user-ID programs grant no privileges. */
+  /** Whether programs, such as set-user-ID ones, cannot gain privileges. */
   readonly noNewPrivileges?: boolean;
   /** Name of an AppArmor profile. */
   readonly apparmorProfile?: string;

@@ -59,17 +59,17 @@ export interface Mount {
 
 /** Programs that the runtime runs during the life cycle of a container. */
 export interface Hooks {
-  /** After the namespaces have been made; superseded by the two that follow. */
+  /** Run after the namespaces have been created; deprecated in favor of the next two. */
   readonly prestart?: readonly Hook[];
-  /** After the namespaces have been made, in those of the runtime. */
+  /** Run after the namespaces have been created, in the runtime's namespaces. */
   readonly createRuntime?: readonly Hook[];
-  /** Before the root is changed, in the namespaces of the container. */
+  /** Run before the root is changed, in the container's namespaces. */
   readonly createContainer?: readonly Hook[];
-  /** Before the program starts, in the namespaces of the container. */
+  /** Run before the program starts, in the container's namespaces. */
   readonly startContainer?: readonly Hook[];
-  /** After the program has started. */
+  /** Run after the program has started. */
   readonly poststart?: readonly Hook[];
-  /** After the container has been deleted. */
+  /** Run after the container has been deleted. */
   readonly poststop?: readonly Hook[];
 }
 

@@ -3,7 +3,7 @@ import type { Process } from "./runtime_process.ts";
 import type { Mount, Root, RuntimeSpec } from "./runtime_spec.ts";
 
 /**
- * Changes a runtime configuration. Returns a changed copy, which the next option receives.
+ * Changes a runtime configuration: returns a changed copy, which is passed to the next option.
  *
  * @example A custom option
  * ```ts
@@ -31,11 +31,11 @@ export interface ContainerSpec extends RuntimeSpec {
 
 /** A draft of a runtime configuration, which options change. */
 export interface SpecDraft extends ContainerSpec {
-  /** Values for the completion after all options. */
+  /** Settings that are applied after all options. */
   readonly pending: PendingSettings;
 }
 
-/** Values that `newSpec()` uses after it has applied all options. */
+/** Settings that `newSpec()` applies after all options. */
 export interface PendingSettings {
   /** Name of the image in errors. */
   readonly image: string;

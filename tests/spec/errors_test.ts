@@ -80,7 +80,7 @@ Deno.test.each([
   assertEquals(JSON.parse(JSON.stringify(error)), { ...fields, name, message } as unknown);
 });
 
-Deno.test("DigestMismatchError only has the URL of a download", () => {
+Deno.test("DigestMismatchError only has a URL for a download", () => {
   const of = (source: string) => new DigestMismatchError({ expected: A, size: 1, source }).url;
 
   assertEquals([of("https://a.io/b"), of('"/store/blob"')], ["https://a.io/b", undefined]);
@@ -107,7 +107,7 @@ Deno.test("PlatformError shows no control characters of an image", () => {
   assertEquals(message.includes(String.raw`it has \u001b[2J/a\nb.`), true);
 });
 
-Deno.test("OciError makes its message of the action, the problem and the advice", () => {
+Deno.test("OciError composes its message from the action, the problem and the advice", () => {
   const problem = "it is gone";
   const facts = { action: 'pull "a"', advice: "Look elsewhere" };
 
@@ -132,7 +132,7 @@ Deno.test("explainedError() adds facts to an error of a built-in class", () => {
   assertEquals([error.code, error.subject, error.cause], ["invalid-text", "x", 1]);
 });
 
-Deno.test("describeError() leaves out the advice, and problemOf() the action", () => {
+Deno.test("describeError() omits the advice, and problemOf() also the action", () => {
   const error = new OciError("it is gone", { action: 'pull "a"', advice: "Look elsewhere" });
   const plain = new TypeError("x");
 

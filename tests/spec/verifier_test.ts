@@ -6,7 +6,7 @@ import { bytes } from "./_json.ts";
 
 const HELLO = bytes("hello");
 
-Deno.test("Verifier accepts the promised bytes in any chunks", () => {
+Deno.test("Verifier accepts the expected bytes in any chunks", () => {
   fc.assert(fc.property(fc.array(fc.uint8Array()), fc.boolean(), (chunks, sized) => {
     const all = new Uint8Array(chunks.flatMap((chunk) => [...chunk]));
     const digest = digestOf(all, "sha512");
@@ -23,7 +23,7 @@ Deno.test("Verifier rejects fewer bytes", () => {
   const verifier = new Verifier({ digest: digestOf(HELLO), size: 5 }, "http://localhost");
   verifier.update(HELLO.subarray(0, 4));
 
-  const error = assertThrows(() => verifier.finish(), DigestMismatchError, "4 of 5 bytes came");
+  const error = assertThrows(() => verifier.finish(), DigestMismatchError, "received 4 of 5 bytes");
   assertEquals(error.source, "http://localhost");
   assertEquals(error.actual, undefined);
 });
@@ -31,7 +31,7 @@ Deno.test("Verifier rejects fewer bytes", () => {
 Deno.test("Verifier rejects the first excess byte", () => {
   const verifier = new Verifier({ digest: digestOf(HELLO), size: 4 });
 
-  assertThrows(() => verifier.update(HELLO), DigestMismatchError, "more than 4 bytes came");
+  assertThrows(() => verifier.update(HELLO), DigestMismatchError, "received more than 4 bytes");
 });
 
 Deno.test("Verifier rejects different bytes of the same size", () => {
@@ -99,7 +99,7 @@ Deno.test.each([
 });
 
 Deno.test.each([{ raw: true }, { offset: 1 }, { length: 3 }])(
-  "verifiedRead() passes on the bytes of a read with %o",
+  "verifiedRead() does not verify a read with %o",
   async (options) => {
     const read = verifiedRead(eachByte("hallo!"), HELLO_BLOB, options, nowhere);
 
@@ -107,7 +107,7 @@ Deno.test.each([{ raw: true }, { offset: 1 }, { length: 3 }])(
   },
 );
 
-Deno.test("verifiedRead() reads only on demand, and passes on the bytes and the cancellation", async () => {
+Deno.test("verifiedRead() reads only on demand and forwards the cancellation", async () => {
   const events: unknown[] = [];
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: (controller) => {

@@ -74,12 +74,12 @@ function facts(code: ErrorCode, advice?: string): OciError {
 const ROWS: readonly Row[] = [
   {
     error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
-    line: `cannot accept the bytes from a as ${DIGEST}: more than 5 bytes came. ` +
+    line: `cannot accept the bytes from a as ${DIGEST}: received more than 5 bytes. ` +
       "Fetch it again with --policy if-not-present",
   },
   {
     error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
-    line: `cannot accept the bytes from a as ${DIGEST}: more than 5 bytes came. ` +
+    line: `cannot accept the bytes from a as ${DIGEST}: received more than 5 bytes. ` +
       "Save or copy it again",
     command: "copy",
   },

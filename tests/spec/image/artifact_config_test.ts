@@ -26,7 +26,7 @@ Deno.test("parseConfigOrArtifact() returns the artifact type of a manifest witho
   assertEquals(parse({ ...options, manifest: { artifactType: "text/x" } }), "text/x");
 });
 
-Deno.test("parseConfigOrArtifact() reports the problem of an image's config", () => {
+Deno.test("parseConfigOrArtifact() rejects the invalid config of an image", () => {
   const broken = { layers: [LAYER], configBlob: { rootfs: undefined } };
   const odd = { layers: [{ tar: LAYER, mediaType: SIGNATURE }], configBlob: { rootfs: 1 } };
 
@@ -34,7 +34,7 @@ Deno.test("parseConfigOrArtifact() reports the problem of an image's config", ()
   assertThrows(() => parse(odd), SyntaxError, "config.rootfs");
 });
 
-Deno.test("parseConfigOrArtifact() takes images with layers of other types", () => {
+Deno.test("parseConfigOrArtifact() accepts images with layers of other types", () => {
   const config = parse({ layers: [{ tar: LAYER, mediaType: "text/x" }] });
 
   assertEquals(typeof config, "object");

@@ -4,7 +4,7 @@ import { bytes, digest } from "../_json.ts";
 
 const EMPTY: Descriptor = { mediaType: OCI_EMPTY, digest: digest("{}"), size: 2, data: "e30=" };
 
-Deno.test("embeddedData() returns bytes that have the digest", () => {
+Deno.test("embeddedData() returns bytes that match the digest", () => {
   assertEquals(embeddedData(EMPTY), bytes("{}"));
 });
 

@@ -71,7 +71,7 @@ Deno.test.each([
     },
   },
   {
-    name: "members of Docker's own",
+    name: "members that only Docker defines",
     extra: {
       id: 1,
       "container_config": { Cmd: 5 },
@@ -129,6 +129,6 @@ Deno.test.each([
     message: "config.history[0].empty_layer",
   },
   { value: { ...CONFIG, os: 1 }, message: "config.os: it must be a string, but it is 1" },
-])("parseImageConfig() names the place: $message", ({ value, message }) => {
+])("parseImageConfig() names the invalid value: $message", ({ value, message }) => {
   assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, message);
 });

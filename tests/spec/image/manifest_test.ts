@@ -83,7 +83,7 @@ Deno.test.each([
 });
 
 Deno.test.each([{}, { os: "", architecture: "" }])(
-  "parseManifest() takes an empty platform for none",
+  "parseManifest() treats an empty platform as absent",
   (platform) => {
     const { value } = parse({ ...INDEX, manifests: [{ ...ENTRY, platform }] });
 
@@ -128,7 +128,7 @@ Deno.test.each([
   { value: { ...MANIFEST, layers: [LAYER, null] }, message: "manifest.layers[1]: " },
   {
     value: { ...MANIFEST, layers: [LAYER, { ...LAYER, size: LAYER.size + 1 }] },
-    message: "as it is where this digest stood before",
+    message: "it must be 5, the size of an earlier layer with this digest, but it is 6",
   },
   {
     value: { ...MANIFEST, layers: [{ ...LAYER, size: -1 }] },
@@ -151,7 +151,7 @@ Deno.test.each([
     value: { ...INDEX, manifests: [{ ...ENTRY, platform: { os: "linux", "os.version": 1 } }] },
     message: 'platform["os.version"]',
   },
-])("parseManifest() names the place: $message", ({ value, message }) => {
+])("parseManifest() names the invalid value: $message", ({ value, message }) => {
   assertThrows(() => parse(value), SyntaxError, message);
 });
 
@@ -246,12 +246,15 @@ Deno.test.each([
   { mediaType: "application/json" },
   { mediaType: "text/html" },
   { mediaType: "" },
-])("parseManifest() takes the config type '$mediaType' of Docker for an image", ({ mediaType }) => {
-  const config = { ...CONFIG, mediaType };
-  const docker = parse({ ...MANIFEST, mediaType: DOCKER_MANIFEST, config });
-  const oci = parse({ ...MANIFEST, config });
+])(
+  "parseManifest() replaces the mistaken config type '$mediaType' in a Docker manifest",
+  ({ mediaType }) => {
+    const config = { ...CONFIG, mediaType };
+    const docker = parse({ ...MANIFEST, mediaType: DOCKER_MANIFEST, config });
+    const oci = parse({ ...MANIFEST, config });
 
-  assert(docker.kind === "manifest" && oci.kind === "manifest");
-  assertEquals(docker.value.config, { ...CONFIG, mediaType: DOCKER_CONFIG });
-  assertEquals(oci.value.config, config);
-});
+    assert(docker.kind === "manifest" && oci.kind === "manifest");
+    assertEquals(docker.value.config, { ...CONFIG, mediaType: DOCKER_CONFIG });
+    assertEquals(oci.value.config, config);
+  },
+);

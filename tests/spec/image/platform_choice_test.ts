@@ -23,7 +23,7 @@ function indexOf(...manifests: Descriptor[]): Index {
   return { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
 }
 
-/** Which of the platforms is chosen, or `undefined`. */
+/** Returns the platform that is chosen, or `undefined`. */
 function choose(wanted: string, offered: readonly string[]): string | undefined {
   try {
     const { platform } = choosePlatform(
@@ -236,7 +236,7 @@ Deno.test("platformFit() rates the same platform best", () => {
   }));
 });
 
-Deno.test("choosePlatform() passes over entries that require features of the system", () => {
+Deno.test("choosePlatform() skips entries that require features of the system", () => {
   const wanted = parsePlatform("linux/amd64");
   const features = { ...wanted, "os.features": ["erofs"] };
   const erofs = entry("linux/amd64", { platform: features, digest: digest("erofs") });
@@ -246,7 +246,7 @@ Deno.test("choosePlatform() passes over entries that require features of the sys
   assertEquals(choosePlatform(indexOf(erofs, plain), features), erofs);
 });
 
-Deno.test("choosePlatform() takes the one entry without a platform where nothing else fits", () => {
+Deno.test("choosePlatform() falls back to the only entry without a platform", () => {
   const unknown = entry();
 
   const chosen = choosePlatform(

@@ -16,7 +16,7 @@ Deno.test.each([
       "app:x:1000:100::/home/app:/bin/sh\n+:x:0:0:::",
   },
   {
-    name: "quotation marks, which are no CSV",
+    name: "quotation marks, which do not quote as in CSV",
     text: 'q:x:one:2:"a::/:\napp:x:1000:100:":/home/app:/bin/sh',
   },
   { name: "a NUL", text: "nul:x:1:1:\0:/:\napp:x:1000:100::/home/app:/bin/sh" },

@@ -121,7 +121,7 @@ Deno.test("imageAnnotations() omits labels that runtimes act on", () => {
   );
 });
 
-Deno.test("withAnnotations() wins over the image", () => {
+Deno.test("withAnnotations() overrides labels of the image", () => {
   const added = withAnnotations({ "org.example.label": "y", a: "b" });
 
   for (

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { newSpec, withCPULimit, withMemoryLimit, withPidsLimit } from "../../../spec/mod.ts";
 
-// The kubelet's least and largest values.
+// Includes the smallest and the largest values of the kubelet.
 Deno.test.each([
   { limit: "500m", shares: 512, quota: 50_000 },
   { limit: "0.5", shares: 512, quota: 50_000 },
@@ -43,42 +43,21 @@ Deno.test("withMemoryLimit() adds swap space", () => {
   assertEquals(spec.linux.resources?.memory, { limit: 1024, swap: 2024 });
 });
 
-interface BadOption {
-  readonly name: string;
-  readonly option: () => unknown;
-  readonly error: typeof Error;
-  readonly message: string;
-}
-
-const BAD_OPTIONS: readonly BadOption[] = [
-  { name: "CPU", option: () => withCPULimit("0"), error: RangeError, message: "above zero" },
-  { name: "CPU", option: () => withCPULimit("-1"), error: RangeError, message: "above zero" },
-  { name: "CPU", option: () => withCPULimit("1E"), error: RangeError, message: "more than" },
-  { name: "CPU", option: () => withCPULimit("x"), error: SyntaxError, message: "quantity" },
-  {
-    name: "memory",
-    option: () => withMemoryLimit("0"),
-    error: RangeError,
-    message: "above zero",
-  },
-  {
-    name: "memory",
-    option: () => withMemoryLimit("8Pi"),
-    error: RangeError,
-    message: "more than",
-  },
-  {
-    name: "swap",
-    option: () => withMemoryLimit("1", { swap: "-1" }),
-    error: RangeError,
-    message: "swap space",
-  },
-  { name: "pids", option: () => withPidsLimit(0), error: RangeError, message: "it is 0" },
-  { name: "pids", option: () => withPidsLimit(1.5), error: RangeError, message: "it is 1.5" },
-  { name: "pids", option: () => withPidsLimit(-2), error: RangeError, message: "it is -2" },
-];
-for (const { name, option, error, message } of BAD_OPTIONS) {
-  Deno.test(`spec options refuse a bad ${name}: ${option}`, () => {
+for (
+  const [option, error, message] of [
+    [() => withCPULimit("0"), RangeError, "above zero"],
+    [() => withCPULimit("-1"), RangeError, "above zero"],
+    [() => withCPULimit("1E"), RangeError, "more than"],
+    [() => withCPULimit("x"), SyntaxError, "quantity"],
+    [() => withMemoryLimit("0"), RangeError, "above zero"],
+    [() => withMemoryLimit("8Pi"), RangeError, "more than"],
+    [() => withMemoryLimit("1", { swap: "-1" }), RangeError, "swap space"],
+    [() => withPidsLimit(0), RangeError, "it is 0"],
+    [() => withPidsLimit(1.5), RangeError, "it is 1.5"],
+    [() => withPidsLimit(-2), RangeError, "it is -2"],
+  ] as const
+) {
+  Deno.test(`resource options are checked: ${option}`, () => {
     assertThrows(option, error, message);
   });
 }

@@ -107,7 +107,7 @@ Deno.test.each([
   { name: "an empty range", map: [range(0, 1, 0)] },
   { name: "a negative id", map: [range(-1, 1, 1)] },
   { name: "a fraction", map: [range(0.5, 1, 1)] },
-  { name: "what is no number", map: [range(NaN, 1, 1)] },
+  { name: "NaN", map: [range(NaN, 1, 1)] },
   { name: "more than 32 bits", map: [range(0, 4294967295, 2)] },
   { name: "overlaps inside", map: [range(0, 1, 2), range(1, 9, 1)] },
   { name: "overlaps outside", map: [range(5, 10, 5), range(0, 6, 5)] },

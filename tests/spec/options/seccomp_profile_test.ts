@@ -40,7 +40,7 @@ Deno.test.each([
   { call: "clone", is: "errno 38" },
   { call: "s390_runtime_instr", is: "errno 38" },
   { call: "a_call_of_tomorrow", is: "errno 38" },
-])("defaultSeccompProfile() decides for Docker's capabilities on $call", ({ call, is }) => {
+])("defaultSeccompProfile() handles $call with Docker's capabilities", ({ call, is }) => {
   assertEquals(outcome(DOCKER, call), is);
 });
 
@@ -78,12 +78,15 @@ Deno.test.each([
   { architecture: "arm64", names: ["AARCH64", "ARM"] },
   { architecture: "s390x", names: ["S390X", "S390"] },
   { architecture: "riscv64", names: ["RISCV64"] },
-])("defaultSeccompProfile() filters all that $architecture runs", ({ architecture, names }) => {
-  assertEquals(
-    defaultSeccompProfile(architecture, []).architectures,
-    names.map((name) => `SCMP_ARCH_${name}`),
-  );
-});
+])(
+  "defaultSeccompProfile() filters all architectures that $architecture runs",
+  ({ architecture, names }) => {
+    assertEquals(
+      defaultSeccompProfile(architecture, []).architectures,
+      names.map((name) => `SCMP_ARCH_${name}`),
+    );
+  },
+);
 
 Deno.test("defaultSeccompProfile() has no contradictory rules", () => {
   for (const capabilities of [[], DEFAULT_CAPABILITIES, ["CAP_SYS_ADMIN"], ["CAP_BPF"]]) {

@@ -82,7 +82,7 @@ Deno.test.each(LARGE)("resolveUser() rejects the number %s, even if it is a name
 });
 
 Deno.test.each(["far", "app:far", "other"])(
-  "resolveUser() refuses a number of the files that is too large: %s",
+  "resolveUser() rejects an ID in the files that is too large: %s",
   (user) => {
     const passwd = PASSWD.replace("other:x:1000", "other:x:1001");
 

@@ -83,7 +83,7 @@ schemaTest("the official schema refuses only invalid configurations", async () =
   assertEquals([bad.length > 3, good.length > 3], [true, true]);
 });
 
-schemaTest("the official schema sees a mistake in each part", async () => {
+schemaTest("the official schema finds a mistake in each part", async () => {
   const validator = await openValidator();
   const spec = GENERATED["with everything"];
   const mistakes = [

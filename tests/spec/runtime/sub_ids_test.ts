@@ -14,13 +14,13 @@ Deno.test("parseSubIds() finds lines by name and by number", () => {
 
 const ODD: string[] = ["app", "app:1", "app:x:1", "app:1:x", "app:-1:1", "app:1:0", "app::"];
 Deno.test.each([...ODD, "app:4294967295:2", "app:99999999999:1", "app:1:0x10"])(
-  "parseSubIds() passes over %s",
+  "parseSubIds() skips %s",
   (line) => {
     assertEquals(parseSubIds(`${line}\napp:5:5`, "app", 1000), [{ start: 5, count: 5 }]);
   },
 );
 
-Deno.test("rootlessMap() maps range after range", () => {
+Deno.test("rootlessMap() maps consecutive container IDs to the ranges", () => {
   const ranges = [{ start: 100_000, count: 10 }, { start: 300_000, count: 5 }];
 
   const map = rootlessMap(1000, ranges);
