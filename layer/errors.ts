@@ -10,7 +10,7 @@ export interface ExtractPlace {
   /** Offset of the entry's header in the uncompressed archive, in bytes or entries. */
   readonly offset: number;
   /**
-   * Unit of `offset`: `"entry"` for an entry of a table of contents, which does not tell the bytes.
+   * Unit of `offset`: `"entry"` for an index into a table of contents, which has no byte offsets.
    *
    * @default {"byte"}
    */
@@ -18,8 +18,8 @@ export interface ExtractPlace {
 }
 
 /**
- * Thrown when an entry of a layer cannot be extracted. Entries before it stay extracted, unless the
- * failed call had created the root directory.
+ * Thrown when an entry of a layer cannot be extracted. Entries before it remain extracted, unless
+ * the failed call created the root directory.
  *
  * @example Find the entry at fault
  * ```ts
@@ -63,8 +63,8 @@ export class ExtractError extends OciError implements ExtractPlace {
  * Thrown when an entry would replace or hide the root: an entry for the root that is not a
  * directory, or a whiteout of `.` or `..`.
  *
- * Absolute names and names with `..` are not errors, nor are such targets of links. They are
- * resolved as if the root were `/`, as in a container.
+ * Absolute names, names with `..` and links to such targets are not errors: they are resolved as if
+ * the root were `/`, as in a container.
  */
 export class PathEscapeError extends ExtractError {
   /** Creates the error. `problem` is the cause in words. */

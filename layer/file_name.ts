@@ -2,9 +2,9 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ASCII = new TextDecoder("utf-8", { ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
-/** A byte that is not valid UTF-8 is represented as this plus the byte: U+DC80 to U+DCFF. */
+/** Added to a byte that is not valid UTF-8, which becomes a lone surrogate: U+DC80 to U+DCFF. */
 const ESCAPE = 0xdc00;
-/** Number of code units to convert at once: each is an argument of a call. */
+/** Maximum number of code units per conversion: each is an argument of `String.fromCharCode()`. */
 const MAX_UNITS = 4096;
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
@@ -30,12 +30,12 @@ const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[
  */
 export function decodeName(bytes: Uint8Array): string {
   for (let index = 0; index < bytes.length; index++) {
-    if ((bytes[index] as number) >= 0x80) return decodeOther(bytes);
+    if ((bytes[index] as number) >= 0x80) return decodeNonAscii(bytes);
   }
   return ASCII.decode(bytes);
 }
 
-function decodeOther(bytes: Uint8Array): string {
+function decodeNonAscii(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {

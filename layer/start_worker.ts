@@ -1,5 +1,6 @@
 /**
- * Whether a worker may read its module, which is a file in a checkout. Never prompts.
+ * Whether a worker may load its module, which requires read permission if it is a local file. Never
+ * prompts.
  *
  * @param module URL of the module.
  */
@@ -19,7 +20,7 @@ export function startWorker(module: URL): Worker | undefined {
   try {
     return new Worker(module, { type: "module" });
   } catch {
-    // The caller does the work in this thread.
+    // The caller then does the work on this thread.
     return undefined;
   }
 }

@@ -40,8 +40,11 @@ export interface CodecOptions {
   readonly fail: Fail;
   /** Base-2 logarithm of the largest zstd window. */
   readonly windowLog: number;
-  /** Recorder of positions at which gzip decoding can start; not every codec finds them. */
+  /**
+   * Recorder of positions at which gzip decoding can start; ignored by codecs that cannot find
+   * them.
+   */
   readonly seekPoints?: SeekPointRecorder | undefined;
-  /** Allocates memory to decode into. With it, outputs may be transferred. */
+  /** Allocates output buffers. If set, outputs may be transferred. */
   readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;
 }

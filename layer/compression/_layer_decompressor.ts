@@ -14,7 +14,7 @@ import {
 } from "./decompressor.ts";
 import type { SeekPointRecorder } from "./seek_points.ts";
 
-/** Smallest output whose ratio is checked: small layers of zeros are harmless and common. */
+/** Output size above which the ratio is checked. Small layers of zeros are harmless and common. */
 const RATIO_FROM = 67_108_864;
 
 /** Largest window that zstd's decoder supports: 2 GiB. */
@@ -47,7 +47,10 @@ export class LayerDecompressor implements Decompressor {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** Creates a decompressor; `isSync` selects the codec, by default the fastest that works here. */
+  /**
+   * Creates a decompressor; `isSync` selects the codec, by default the fastest one that works in
+   * this runtime.
+   */
   constructor(options: LayerDecompressorOptions, isSync: boolean = hasSyncCodec()) {
     const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
@@ -75,7 +78,7 @@ export class LayerDecompressor implements Decompressor {
 
   push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void> {
     const outputs = this.outputs(chunk);
-    if (Symbol.asyncIterator in outputs) return emitLater(outputs, emit);
+    if (Symbol.asyncIterator in outputs) return emitAsync(outputs, emit);
     for (const bytes of outputs) emit(bytes);
   }
 
@@ -84,12 +87,12 @@ export class LayerDecompressor implements Decompressor {
     this.#bytesIn += chunk.length;
     const bytes = this.#compression === undefined ? this.#detect(chunk) : chunk;
     if (this.#framing === undefined) return bytes.length === 0 ? [] : [this.#count(bytes)];
-    return this.#asyncCodec === undefined ? this.#decode(bytes) : this.#decodeLater(bytes);
+    return this.#asyncCodec === undefined ? this.#decode(bytes) : this.#decodeAsync(bytes);
   }
 
   finish(): void | Promise<void> {
     this.#offset = this.#bytesIn;
-    if (this.#head.length > 0) throw this.#foreign(this.#head);
+    if (this.#head.length > 0) throw this.#unknownFormat(this.#head);
     if (this.#compression === undefined) {
       // Zero bytes are a valid tar archive without entries, but not a valid compressed one.
       this.#compression = this.#hint() ?? "none";
@@ -113,7 +116,7 @@ export class LayerDecompressor implements Decompressor {
     bytes.set(chunk, this.#head.length);
     this.#compression = detectCompression(bytes);
     if (this.#compression === undefined) {
-      if (bytes.length >= DETECTION_SIZE) throw this.#foreign(bytes);
+      if (bytes.length >= DETECTION_SIZE) throw this.#unknownFormat(bytes);
       this.#head = bytes;
       return new Uint8Array();
     }
@@ -163,7 +166,7 @@ export class LayerDecompressor implements Decompressor {
     }
   }
 
-  async *#decodeLater(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  async *#decodeAsync(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
     if (this.#framing === undefined || this.#asyncCodec === undefined) return;
     const pieces = this.#framing.split(chunk);
     let piece = pieces.next();
@@ -193,7 +196,7 @@ export class LayerDecompressor implements Decompressor {
     return new DecompressError(this.#compression, this.#offset, state, options);
   }
 
-  #foreign(bytes: Uint8Array): DecompressError {
+  #unknownFormat(bytes: Uint8Array): DecompressError {
     const start = `unknown bytes that begin with ${bytes.subarray(0, 8).toHex()}`;
     const what = unsupportedFormat(bytes) ??
       (bytes.length < DETECTION_SIZE ? "truncated" : start);
@@ -201,13 +204,13 @@ export class LayerDecompressor implements Decompressor {
   }
 }
 
-async function emitLater(outputs: AsyncIterable<Uint8Array>, emit: DecompressSink): Promise<void> {
+async function emitAsync(outputs: AsyncIterable<Uint8Array>, emit: DecompressSink): Promise<void> {
   for await (const bytes of outputs) emit(bytes);
 }
 
 /**
  * The framing of gzip: consecutive members (RFC 1952, section 2.2), each followed by any number of
- * zero bytes, which some programs pad with. The codec finds the ends of members.
+ * zero bytes, with which some programs pad the file. The codec finds the ends of members.
  */
 class GzipFraming implements Framing {
   readonly #fail: Fail;

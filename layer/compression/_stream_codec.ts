@@ -2,12 +2,15 @@ import type { Gunzip } from "node:zlib";
 import type { Codec, CodecOptions } from "./_codec.ts";
 
 /**
- * Larger than the output of a zstd block. Deno's stream (2.9.6) exits the process, without calling
- * any handler, if it detects damage after it has filled a buffer.
+ * Size of the output buffer: larger than the output of a zstd block. Deno's stream (2.9.6) exits
+ * the process, without calling any handler, if it detects damage after it has filled a buffer.
  */
 const ZSTD_OUTPUT_SIZE = 262_144;
 
-/** Decodes with a stream of `node:zlib`: slower, for runtimes without support for `SyncCodec`. */
+/**
+ * Decodes with a `node:zlib` stream. Slower than `SyncCodec`, for runtimes that do not support
+ * that.
+ */
 export class StreamCodec implements Codec<false> {
   readonly #options: CodecOptions;
   /** The stream of the current member or members. */
@@ -22,14 +25,14 @@ export class StreamCodec implements Codec<false> {
     const stream = this.#stream ??= this.#open();
     const before = stream.bytesWritten;
     const { once } = globalThis.process.getBuiltinModule("node:events");
-    // The stream keeps its input, which the caller may reuse.
+    // The stream retains its input, but the caller may reuse it.
     const written = Promise.withResolvers<void>();
     let isWritten = false;
     const end = () => {
       isWritten = true;
       written.resolve();
     };
-    // If the bytes are damaged, the callback is not called.
+    // The callback is not called if the bytes are damaged.
     stream.once("error", end);
     stream.write(bytes.slice(), end);
     while (!isWritten) {

@@ -1,7 +1,7 @@
 import type { Codec, CodecFormat, CodecOptions, Fail } from "./_codec.ts";
 import type { SeekPointRecorder } from "./seek_points.ts";
 
-/** Fits the processor's cache; smaller buffers cost more calls. */
+/** Size of the output buffer. It fits into the CPU's cache; smaller buffers require more calls. */
 const OUTPUT_SIZE = 131_072;
 
 /** Values for `flush`, from zlib.h. */
@@ -10,7 +10,7 @@ const Z_FINISH = 4;
 /** Stops at the end of a deflate block. */
 const Z_BLOCK = 5;
 
-/** The undocumented handle of a stream of `node:zlib`, in Node.js and in Deno. */
+/** The undocumented handle of a `node:zlib` stream, in Node.js and in Deno. */
 interface ZlibHandle {
   writeSync(
     flush: number,
@@ -26,13 +26,13 @@ interface ZlibHandle {
 
 interface ZlibStream {
   readonly _handle: ZlibHandle;
-  /** After a write: numbers of unused output bytes and of unused input bytes. */
+  /** After a write: the number of unused output bytes, then that of unused input bytes. */
   readonly _writeState: Uint32Array;
   close(): void;
 }
 
 /**
- * Decodes synchronously with the handle of a stream of `node:zlib`, into one reused buffer. It is
+ * Decodes synchronously with the handle of a `node:zlib` stream, into one reused buffer. This is
  * nearly twice as fast as the stream.
  *
  * The handle is not a public API: check {@linkcode hasSyncCodec} first.
@@ -59,7 +59,7 @@ export class SyncCodec implements Codec<true> {
     this.#format = format;
     this.#fail = fail;
     this.#seekPoints = format === "gzip" ? seekPoints : undefined;
-    // gzip's handle reports damage with a callback, zstd's throws, and streams emit an event.
+    // On damage, gzip's handle calls back, zstd's throws, and the stream emits an event.
     this.#stream._handle.onerror = (message) => this.#problem ??= message;
     stream.on("error", (error: Error) => this.#problem ??= error.message);
   }
@@ -80,7 +80,8 @@ export class SyncCodec implements Codec<true> {
         const isUsed = (state[1] as number) < left || unused < output.length - filled;
         left = state[1] as number;
         filled = output.length - unused;
-        // With room and input left, it has stopped at the end of a block, or of the member.
+        // If room and input are left, the decoder has stopped at the end of a block or of the
+        // member.
         isAtBlock = isDue && isUsed && unused > 0 && left > 0;
         if (!isAtBlock) break;
         const at = bytes.length - left;

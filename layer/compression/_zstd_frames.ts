@@ -5,7 +5,7 @@ import { isSkippableMagic, ZSTD_MAGIC } from "./compression.ts";
 /** Maximum size of a block (RFC 8878, section 3.1.1.2.4). */
 const MAX_BLOCK = 131_072;
 
-/** The part that is being read. Parts with a `?` are not buffered. */
+/** The part that is read next. Parts with a `?` are not buffered. */
 type Part =
   | "magic"
   | "skippable size"
@@ -27,7 +27,7 @@ export class ZstdFraming implements Framing {
   readonly #maxWindow: number;
   readonly #byBlock: boolean;
   #part: Part = "magic";
-  /** Number of missing bytes of the part. */
+  /** Number of bytes of the part that have not arrived yet. */
   #left = 4;
   /** Bytes of a header: magic number and frame header together, or a block header. */
   readonly #bytes: Uint8Array = new Uint8Array(18);

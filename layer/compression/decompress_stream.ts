@@ -26,25 +26,17 @@ import type { DecompressOptions } from "./decompressor.ts";
  * ```
  */
 export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-  readonly #readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly #writable: WritableStream<Uint8Array>;
+  /** The decompressed bytes. */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Receives the compressed bytes. */
+  readonly writable: WritableStream<Uint8Array>;
 
   /** Creates the stream. */
   constructor(options: DecompressOptions = {}) {
     const decompressor = new LayerDecompressor(options);
     const { readable, writable } = pullStream(decompress.bind(undefined, decompressor));
-    this.#readable = readable;
-    this.#writable = writable;
-  }
-
-  /** The decompressed bytes. */
-  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable;
-  }
-
-  /** Receives the compressed bytes. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#writable;
+    this.readable = readable;
+    this.writable = writable;
   }
 }
 

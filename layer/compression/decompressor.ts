@@ -23,7 +23,7 @@ export interface DecompressOptions {
    */
   readonly maxRatio?: number | undefined;
   /**
-   * Maximum size of the window of a zstd frame, in bytes, which is held in memory. At most 2 GiB.
+   * Maximum window size of a zstd frame, in bytes; at most 2 GiB. The window is held in memory.
    *
    * @default {134_217_728}
    */

@@ -100,7 +100,8 @@ export class LayerDecoder implements Disposable {
   /**
    * Reads the rest of a blob whose bytes turned out to be damaged.
    *
-   * @returns The error if they are not the bytes of the descriptor, which explains the damage.
+   * @returns The error if the blob does not match its descriptor, which explains the damage;
+   * otherwise `undefined`.
    */
   async verifyRest(rest: AsyncIterable<Uint8Array>): Promise<unknown> {
     if (this.#verifier === undefined || this.#isVerified) return undefined;

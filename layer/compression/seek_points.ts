@@ -1,20 +1,18 @@
-/** Number of bytes before a point that the bytes after it may repeat. */
+/** Size of the deflate window: how far back compressed data may refer. */
 export const WINDOW_BYTES = 32_768;
-/**
- * Minimum distance between two points in the decompressed bytes: 1/128 of them is kept as windows.
- */
+/** Minimum distance between two points, in decompressed bytes. The windows take 1/128 of that. */
 const SPAN_BYTES = 4_194_304;
-/** Maximum number of points: 8 MiB of windows. A larger layer has points further apart. */
+/** Maximum number of points: 8 MiB of windows. In a larger layer, points are further apart. */
 const MAX_POINTS = 256;
 
-/** The trailer of a gzip member, and the last byte of the data before it. */
+/** Size of the trailer of a gzip member, and of the last byte of the data before it. */
 const TRAILER_BYTES = 9;
 
 /** A position in gzip data at which decompression can start. */
 export interface SeekPoint {
   /** Offset of the decompressed bytes. */
   readonly offset: number;
-  /** Offset of the compressed bytes: the first one that has not been used at all. */
+  /** Offset in the blob of the first byte that has not been used at all. */
   readonly blobOffset: number;
   /** Number of unused bits, 0 to 7, in the byte before `blobOffset`. */
   readonly bits: number;
@@ -42,7 +40,8 @@ export class SeekPointRecorder {
   }
 
   /**
-   * Takes a block boundary as a point if its alignment is certain and its window is at hand.
+   * Records a block boundary as a point if its bit alignment is certain and its window is
+   * available.
    *
    * @param input Compressed bytes.
    * @param at Index in `input` of the first byte that has not been used at all.
@@ -71,14 +70,14 @@ export class SeekPointRecorder {
 }
 
 /**
- * Finds out how many bits of the last used byte belong to the next deflate block, because zlib does
- * not report it: the number at which a block with dynamic Huffman codes begins (RFC 1951, section
- * 3.2.7).
+ * Determines how many bits of the last used byte belong to the next deflate block, which zlib does
+ * not report. Tries each number, and looks for the header of a block with dynamic Huffman codes
+ * (RFC 1951, section 3.2.7).
  *
- * @returns The number; `undefined` if there is none, or several.
+ * @returns The number; `undefined` if none or more than one fits.
  */
 function alignmentOf(input: Uint8Array, at: number): number | undefined {
-  // The longest header up to the codes takes 74 bits.
+  // The part of the header before the codes has at most 74 bits.
   if (at < 1 || at + 10 > input.length) return undefined;
   let found: number | undefined;
   for (let bits = 0; bits < 8; bits++) {
@@ -89,7 +88,7 @@ function alignmentOf(input: Uint8Array, at: number): number | undefined {
   return found;
 }
 
-/** Whether the header of a block with dynamic codes begins at a bit, with complete codes. */
+/** Whether the header of a block with dynamic codes, which must be complete, begins at a bit. */
 function beginsDynamicBlock(input: Uint8Array, start: number): boolean {
   let at = start;
   const read = (count: number) => {
@@ -115,14 +114,14 @@ function beginsDynamicBlock(input: Uint8Array, start: number): boolean {
  *
  * @param point The point.
  * @param stream The compressed bytes, from {@linkcode seekStart} up to the end of the blob.
- * @returns The decompressed bytes after the point, up to the end of the gzip member. Reading on
- * fails, and so does reading to the end of any member but the last.
+ * @returns The decompressed bytes after the point, up to the end of the gzip member. Reading past
+ * it fails, and so does reading to the end of any member but the last.
  */
 export async function* inflateFrom(
   point: SeekPoint,
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  // The Web's API does not support dictionaries; a stored block with the window replaces one.
+  // Web streams do not support dictionaries; a stored block with the window replaces one.
   const resumed = ReadableStream.from(split(resume(point, stream)));
   let skipped = 0;
   for await (const chunk of resumed.pipeThrough(new DecompressionStream("deflate-raw"))) {
@@ -138,8 +137,8 @@ export function seekStart({ blobOffset, bits }: SeekPoint): number {
 }
 
 /**
- * Yields a stored block with the window, empty blocks that end at the bit at which the next block
- * begins, and the compressed bytes as they are. Shifting all of them would take longer than
+ * Yields a stored block with the window, then empty blocks that end at the bit where the next block
+ * begins, then the compressed bytes unchanged. Shifting all of them would take longer than
  * decompressing them.
  */
 async function* resume(
@@ -172,14 +171,14 @@ async function* resume(
   }
 }
 
-/** Fields of a deflate block, as values and numbers of bits, the lowest bit first. */
+/** Fields of a deflate block, as values and bit counts, lowest bit first. */
 type Fields = readonly (readonly [value: number, bits: number])[];
 
-/** A block with fixed codes and without content: 10 bits. */
+/** An empty block with fixed codes: 10 bits. */
 const EVEN_BLOCK: Fields = [[0, 1], [1, 2], [0, 7]];
 /**
- * A block with dynamic codes and without content: 99 bits. Only the symbols 254 and 255, which are
- * not used, and 256, the end of the block, have codes, and no distance has one.
+ * An empty block with dynamic codes: 99 bits. Only the symbols 254 and 255, which are not used, and
+ * 256, the end of the block, have codes; no distance has one.
  */
 const ODD_BLOCK: Fields = [
   ...[[0, 1], [2, 2], [0, 5], [0, 5], [14, 4]] as const,
@@ -191,7 +190,7 @@ const ODD_BLOCK: Fields = [
 ];
 
 /**
- * Returns blocks without content.
+ * Returns empty blocks.
  *
  * @param end Number of bits, 0 to 7, of the last byte that the blocks use.
  */
@@ -210,7 +209,7 @@ function emptyBlocks(end: number): readonly number[] {
 }
 
 /**
- * Passes on the last bytes one by one. If a chunk contains bytes after the end of the data, the
+ * Passes the last bytes on one by one. If a chunk contains bytes after the end of the data, the
  * decompressor fails without returning the data before them.
  */
 async function* split(

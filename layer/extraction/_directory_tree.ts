@@ -4,7 +4,7 @@ import { openUpDirectory } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 import { walkPath } from "../trees/walk_path.ts";
 
-/** Metadata that a directory gets once its content is complete. */
+/** Metadata to set on a directory once its content is complete. */
 export type DirectoryMetadata = Pick<FileStatus, "mode" | "mtime" | "mtimeNs">;
 
 /** A name in a directory without symlinks in its path. */
@@ -26,13 +26,13 @@ export class Directory {
    * because these strings exist already.
    */
   children: Map<string, Directory | string> | undefined;
-  /** Whether it contains nothing of a lower layer. */
+  /** Whether it contains nothing from a lower layer. */
   isOwn: boolean;
   /** Whether it is new, and therefore has no attributes to remove. */
   isBare = false;
   /** Whether the layer has an entry for it. */
   hasEntry = false;
-  /** Whether the layer has it or anything below it. */
+  /** Whether the layer contains it or anything below it. */
   isTouched = false;
   /** Whether its mode must be set at the end. */
   isModeDue = false;
@@ -73,7 +73,7 @@ export class Directory {
     return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }
 
-  /** Records that the layer has the directory or something in it. */
+  /** Records that the layer contains the directory or something in it. */
   touch(): void {
     if (this.isTouched) return;
     this.isTouched = true;
@@ -134,9 +134,9 @@ export class DirectoryTree {
     return directory;
   }
 
-  /** Returns the directory at a location, if it is one. */
+  /** Returns the directory at a location; `undefined` if it is something else or missing. */
   at(location: EntryLocation): Directory | undefined {
-    const child = this.#look(location, false, false);
+    const child = this.#lookUp(location, false, false);
     return typeof child === "string" ? undefined : child;
   }
 
@@ -148,7 +148,7 @@ export class DirectoryTree {
 
   /**
    * Drops most of the state of a complete directory until something is created in it: a layer can
-   * have very many empty directories.
+   * contain very many empty directories.
    */
   settle({ parent, path, name }: EntryLocation): void {
     // The map stays, even if empty: it shows that the parent has directories.
@@ -190,11 +190,11 @@ export class DirectoryTree {
   #walk(path: string, make: boolean): Directory | undefined {
     return walkPath(path, this.root, {
       parent: (directory) => directory.parent ?? directory,
-      enter: (directory, name, byLink) => this.#look(directory.locate(name), make, byLink),
+      enter: (directory, name, byLink) => this.#lookUp(directory.locate(name), make, byLink),
     });
   }
 
-  #look(location: EntryLocation, make: boolean, byLink: boolean): Directory | string | undefined {
+  #lookUp(location: EntryLocation, make: boolean, byLink: boolean): Directory | string | undefined {
     const { parent, path } = location;
     const known = parent.children?.get(path) ?? this.#unsettle(location);
     if (known !== undefined) return known;
@@ -217,7 +217,7 @@ export class DirectoryTree {
     return this.#imply(location);
   }
 
-  /** Adds a directory of a lower layer. */
+  /** Adds an existing directory, which a lower layer has. */
   #open(path: string, parent: Directory | undefined, status: FileStatus): Directory {
     const directory = new Directory(path, parent, ++this.#count, false, status);
     // An unprivileged owner may lack access to it. The mode is restored at the end.

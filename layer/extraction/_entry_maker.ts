@@ -10,12 +10,12 @@ import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 
-/** Errors of file systems that do not support a hard link. */
+/** Error codes for a hard link that the file system does not support. */
 const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP"]);
 /** Maximum size of the default ACLs, which are kept in memory until the end. */
 const MAX_ACL_BYTES = 16_777_216;
 
-/** Parts of an {@linkcode EntryMaker}. */
+/** What the {@linkcode EntryMaker} of a layer shares with its extractor. */
 export interface EntryMakerParts {
   readonly tree: FileTree;
   readonly names: LayerTree;
@@ -109,7 +109,7 @@ export class EntryMaker {
   #makeHardLink(header: TarHeader, location: EntryLocation): void {
     const target = this.#findTarget(header.linkname);
     if (target === location.path) {
-      // It is a hard link to itself.
+      // A hard link to itself changes nothing.
       this.#names.claim(location);
       return;
     }

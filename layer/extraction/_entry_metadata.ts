@@ -27,7 +27,7 @@ export class EntryMetadata {
   /** Sets all metadata, in an order that keeps later steps from undoing earlier ones. */
   set(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
     // Changing the owner clears set-user-ID and capabilities, so it comes first. The mode may
-    // remove the permission to set attributes, so these come before it.
+    // remove the permission to set attributes, so it comes after them.
     setOwner(entry, header, this.#ownership, place);
     this.#setXattrs(entry, header, place);
     if (header.type !== "symlink") entry.setMode(header.mode);
@@ -75,7 +75,7 @@ export class EntryMetadata {
       try {
         entry.removeXattr(name);
       } catch (error) {
-        // The process may not set such attributes either.
+        // The process could not set such attributes either.
         if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
       }
     }

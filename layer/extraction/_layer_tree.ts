@@ -16,11 +16,11 @@ const ROOT_OWNER = { uid: 0, gid: 0 } as const;
  * parents, so the number of entries does not limit them.
  */
 const MAX_IMPLIED_BYTES = 67_108_864;
-/** Levels of an implied directory that are not counted. Those of real images have fewer. */
+/** Number of levels of an implied directory that are not counted. Real images have fewer. */
 const FREE_LEVELS = 64;
 /**
- * Maximum number of further levels, for all of them together: five paths of 4096 bytes. Each takes
- * time whenever a path is resolved.
+ * Maximum number of further levels of all implied directories together, as in five paths of 4096
+ * bytes. Each level costs time whenever a path is resolved.
  */
 const MAX_FURTHER_LEVELS = 10_000_000;
 

@@ -4,8 +4,8 @@ import type { ExtractReport } from "./extract_report.ts";
 import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 
 /**
- * Extracts the entries of a layer without the content of its files, which have holes in its place:
- * for a tree in memory.
+ * Extracts the entries of a layer without the content of files, which become holes. For trees in
+ * memory.
  *
  * @param headers The entries, in the order of the archive.
  * @returns What was done and what was skipped.

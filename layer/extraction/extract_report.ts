@@ -17,15 +17,15 @@ export interface ExtractReport {
   /** Number of entries that differ from the layers. */
   readonly skippedCount: number;
   /**
-   * The first 100 000 directories that were created for their content, before they had an entry. If
-   * the layer was extracted alone, they hide the metadata of the layers below.
+   * The first 100 000 directories that were created to contain other entries, before they had an
+   * entry themselves. If the layer was extracted alone, they hide the metadata of the layers below.
    */
   readonly impliedDirectories: readonly string[];
-  /** Those of them that never got an entry, and inherit metadata from the layers below. */
+  /** Implied directories that never had an entry, and inherit metadata from the layers below. */
   readonly undescribedDirectories: readonly string[];
   /**
-   * Those of them that exist only to hold whiteouts of a layer that was extracted alone. They must
-   * not exist unless the layers below have them.
+   * Implied directories that only exist to contain whiteouts, if the layer was extracted alone.
+   * They must not exist unless the layers below have them.
    */
   readonly hidingDirectories: readonly string[];
   /** Whether the root is opaque: the layer hides all lower layers. */
@@ -41,75 +41,74 @@ export const MAX_IMPLIED_DIRECTORIES = 100_000;
 
 /** Collects an {@linkcode ExtractReport} in bounded memory. */
 export class ReportBuilder {
-  #entries = 0;
-  #bytes = 0;
-  readonly #skipped: SkippedEntry[] = [];
-  #skippedCount = 0;
-  readonly #implied: string[] = [];
+  readonly #report = {
+    entries: 0,
+    bytes: 0,
+    skipped: [] as SkippedEntry[],
+    skippedCount: 0,
+    impliedDirectories: [] as string[],
+    hidingDirectories: [] as string[],
+    opaqueRoot: false,
+    describesRoot: false,
+  };
   readonly #undescribed = new Set<string>();
-  readonly #hiding: string[] = [];
-  #opaqueRoot = false;
-  #describesRoot = false;
 
   count(): void {
-    this.#entries++;
+    this.#report.entries++;
   }
 
   addBytes(size: number): void {
-    this.#bytes += size;
+    this.#report.bytes += size;
   }
 
   skip(path: string, reason: string): void {
-    this.#skippedCount++;
-    if (this.#skipped.length < MAX_SKIPPED) this.#skipped.push({ path, reason });
+    this.#report.skippedCount++;
+    if (this.#report.skipped.length < MAX_SKIPPED) this.#report.skipped.push({ path, reason });
   }
 
   imply(path: string): void {
-    if (this.#implied.length >= MAX_IMPLIED_DIRECTORIES) return;
-    this.#implied.push(path);
+    if (this.#report.impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return;
+    this.#report.impliedDirectories.push(path);
     this.#undescribed.add(path);
   }
 
   /** Records that a directory inherits no metadata from the layers below. */
   describe(path: string): void {
-    if (path === "") this.#describesRoot = true;
+    if (path === "") this.#report.describesRoot = true;
     if (this.#undescribed.size > 0) this.#undescribed.delete(path);
   }
 
   /** Records that a directory was created for a whiteout. */
   hideIn(path: string): void {
-    if (this.#implied.length < MAX_IMPLIED_DIRECTORIES) this.#hiding.push(path);
+    const { impliedDirectories, hidingDirectories } = this.#report;
+    if (impliedDirectories.length < MAX_IMPLIED_DIRECTORIES) hidingDirectories.push(path);
   }
 
   markRootOpaque(): void {
-    this.#opaqueRoot = true;
+    this.#report.opaqueRoot = true;
   }
 
   /** Adds the report of another extraction. */
   add(report: ExtractReport): void {
-    this.#entries += report.entries;
-    this.#bytes += report.bytes;
-    this.#skippedCount += report.skippedCount;
-    this.#skipped.push(...report.skipped.slice(0, MAX_SKIPPED - this.#skipped.length));
-    const room = MAX_IMPLIED_DIRECTORIES - this.#implied.length;
-    this.#implied.push(...report.impliedDirectories.slice(0, room));
+    const total = this.#report;
+    total.entries += report.entries;
+    total.bytes += report.bytes;
+    total.skippedCount += report.skippedCount;
+    append(total.skipped, report.skipped, MAX_SKIPPED);
+    const room = MAX_IMPLIED_DIRECTORIES - total.impliedDirectories.length;
+    append(total.impliedDirectories, report.impliedDirectories, MAX_IMPLIED_DIRECTORIES);
     for (const path of report.undescribedDirectories.slice(0, room)) this.#undescribed.add(path);
-    this.#hiding.push(...report.hidingDirectories.slice(0, room));
-    this.#opaqueRoot ||= report.opaqueRoot;
-    this.#describesRoot ||= report.describesRoot;
+    append(total.hidingDirectories, report.hidingDirectories, MAX_IMPLIED_DIRECTORIES);
+    total.opaqueRoot ||= report.opaqueRoot;
+    total.describesRoot ||= report.describesRoot;
   }
 
   build(): ExtractReport {
-    return {
-      entries: this.#entries,
-      bytes: this.#bytes,
-      skipped: this.#skipped,
-      skippedCount: this.#skippedCount,
-      impliedDirectories: this.#implied,
-      undescribedDirectories: [...this.#undescribed],
-      hidingDirectories: this.#hiding,
-      opaqueRoot: this.#opaqueRoot,
-      describesRoot: this.#describesRoot,
-    };
+    return { ...this.#report, undescribedDirectories: [...this.#undescribed] };
   }
+}
+
+/** Appends items, up to a maximum number in all. There are too many to be arguments of a call. */
+function append<T>(list: T[], items: readonly T[], max: number): void {
+  for (const item of items.slice(0, max - list.length)) list.push(item);
 }

@@ -20,7 +20,7 @@ export interface IdMaps {
 export function readIdMaps(): IdMaps | undefined {
   using calls = NativeMount.tryOpen();
   if (calls === undefined) return undefined;
-  // Deno needs every permission to read these files.
+  // Deno requires all permissions to read these files.
   const read = (file: string) => parseIdMap(new TextDecoder().decode(calls.readFile(file)));
   return { uids: read("/proc/self/uid_map"), gids: read("/proc/self/gid_map") };
 }

@@ -7,8 +7,8 @@ import { isOverlayXattr } from "../trees/host_xattrs.ts";
 import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
 
 /**
- * Copies metadata from the layers below to directories of a layer that has no entries for them. The
- * layer was extracted alone for an overlay; the result equals its extraction over the others.
+ * Copies metadata from the layers below to directories for which a layer has no entries. The layer
+ * was extracted alone for an overlay; the result equals its extraction over the others.
  *
  * @param tree The layer, with whiteouts of `overlayWhiteouts()`.
  * @param below An overlay of the layers below.
@@ -43,7 +43,7 @@ export function inheritMetadata(
   return true;
 }
 
-/** Part of a report about directories without entries. */
+/** The part of a report about directories without entries. */
 export type ImpliedDirectories = Pick<
   ExtractReport,
   "impliedDirectories" | "undescribedDirectories" | "hidingDirectories"
@@ -76,7 +76,7 @@ class OpaquePaths {
   #isMarked(path: string): boolean {
     if (this.#tree.status(path)?.type !== "directory") return false;
     using entry = this.#tree.open(path);
-    // "x" only means that there are whiteouts in it.
+    // "x" only means that the directory contains whiteouts.
     return entry.getXattr(this.#mark)?.[0] === "y".charCodeAt(0);
   }
 }

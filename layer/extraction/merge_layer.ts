@@ -1,5 +1,5 @@
 import { errorCode } from "../../spec/error_facts.ts";
-import { childPath } from "../trees/clean_path.ts";
+import { childPath, joinPaths } from "../trees/clean_path.ts";
 import { LinkFreePaths } from "../trees/link_free_paths.ts";
 import {
   copyDirectoryMetadata,
@@ -70,18 +70,20 @@ class LayerMerge {
     this.#mergeDirectory("", true, this.#marks);
   }
 
-  /** Merges a directory of the layers below, which the layer also has if `isStaged`. */
+  /**
+   * Merges a directory of the layers below. `isStaged` says whether the staged layer has it too.
+   */
   #mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
-    const lower = join(this.#to, path);
+    const lower = joinPaths(this.#to, path);
     const status = this.#openUp(lower);
     if (marks !== undefined) this.#hide(path, marks);
-    const staged = join(this.#from, path);
+    const staged = joinPaths(this.#from, path);
     const upper = isStaged ? this.#openUp(staged) : undefined;
     const merged = upper === undefined ? undefined : this.#place(path, marks);
     for (const [name, inner] of marks?.children ?? []) {
       const child = childPath(path, name);
       if (merged?.has(name)) continue;
-      if (this.#tree.status(join(this.#to, child))?.type !== "directory") continue;
+      if (this.#tree.status(joinPaths(this.#to, child))?.type !== "directory") continue;
       this.#mergeDirectory(child, false, inner);
     }
     using directory = this.#tree.open(lower);
@@ -96,7 +98,7 @@ class LayerMerge {
 
   /** Applies the whiteouts of a directory. */
   #hide(path: string, marks: Marks): void {
-    const lower = join(this.#to, path);
+    const lower = joinPaths(this.#to, path);
     for (const name of marks.isOpaque ? this.#tree.list(lower) : marks.names) {
       removeEntry(this.#tree, `${lower}/${name}`);
     }
@@ -105,7 +107,7 @@ class LayerMerge {
   /** Moves the layer's entries of a directory, and returns their names. */
   #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
     const names = new Set<string>();
-    for (const { name, isDirectory } of this.#tree.entries(join(this.#from, path))) {
+    for (const { name, isDirectory } of this.#tree.entries(joinPaths(this.#from, path))) {
       const child = childPath(path, name);
       if (isDirectory) this.#placeDirectory(child, marks?.children.get(name));
       else this.#placeOther(child);
@@ -115,18 +117,18 @@ class LayerMerge {
   }
 
   #placeDirectory(path: string, marks: Marks | undefined): void {
-    const lower = join(this.#to, path);
+    const lower = joinPaths(this.#to, path);
     const status = this.#tree.status(lower);
     if (status?.type === "directory" && !this.#opaque.has(path)) {
       return this.#mergeDirectory(path, true, marks);
     }
     if (status !== undefined) removeEntry(this.#tree, lower);
-    moveEntry(this.#tree, join(this.#from, path), lower);
+    moveEntry(this.#tree, joinPaths(this.#from, path), lower);
   }
 
   #placeOther(path: string): void {
-    const staged = join(this.#from, path);
-    const lower = join(this.#to, path);
+    const staged = joinPaths(this.#from, path);
+    const lower = joinPaths(this.#to, path);
     try {
       this.#tree.rename(staged, lower);
     } catch (error) {
@@ -183,8 +185,4 @@ function marksOf({ whiteouts }: StagedLayer): Marks {
 
 function newMarks(): Marks {
   return { isOpaque: false, names: new Set(), children: new Map() };
-}
-
-function join(root: string, path: string): string {
-  return path === "" ? root : `${root}/${path}`;
 }

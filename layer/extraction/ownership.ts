@@ -107,7 +107,7 @@ function ownershipError(place: ExtractPlace, owner: Owner, cause?: unknown): Own
   }
   const size = Math.max(65_536, uid + 1, gid + 1);
   const self = processUid();
-  // Root without this permission is root in a user namespace, whose user outside is unknown.
+  // Root without this permission is root in a user namespace, so the user outside is unknown.
   const user = self === undefined || self === 0 ? "USER" : self;
   const advice = `Choose the ownership "squash" or "record"; or add "${user}:100000:${size}" to ` +
     "/etc/subuid and /etc/subgid, and run in a user namespace with these IDs";
@@ -133,11 +133,11 @@ function mapId(id: number, ranges: readonly IdRange[]): number | undefined {
  */
 export function encodeOwner({ uid, gid }: Owner): Uint8Array<ArrayBuffer> {
   if (uid === 0 && gid === 0) return new Uint8Array();
-  return new Uint8Array([...field(1, uid || AS_IT_IS), ...field(2, gid || AS_IT_IS)]);
+  return new Uint8Array([...field(1, uid || NOOP_ID), ...field(2, gid || NOOP_ID)]);
 }
 
-/** Represents an unchanged owner, which is root in a container whose root extracts. */
-const AS_IT_IS = 0xffffffff;
+/** The protocol's `NoopID`: keeps the owner of the file, which is root in the container. */
+const NOOP_ID = 0xffffffff;
 
 function field(number: number, value: number): number[] {
   const bytes = [number << 3];

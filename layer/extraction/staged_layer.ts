@@ -26,13 +26,13 @@ export interface StagedLayer {
   readonly whiteouts: readonly LayerWhiteout[];
   /** Directories that had content before they had an entry. */
   readonly implied: readonly string[];
-  /** Those of them that never got an entry, and keep the metadata of the layers below. */
+  /** Implied directories that never had an entry, and keep the metadata of the layers below. */
   readonly undescribed: readonly string[];
   /** Directories that replaced another entry of the layer, which hides everything below. */
   readonly opaque: readonly string[];
 }
 
-/** Maximum numbers to record. A layer with more is extracted over the layers below it. */
+/** Maximum numbers of recorded items. A layer with more is extracted over the layers below it. */
 const MAX_WHITEOUTS = 100_000;
 const MAX_LINKS = 100_000;
 const MAX_DIRECTORIES = 100_000;
@@ -54,7 +54,7 @@ export async function stageBy<Options extends LayerExtractorOptions>(
   try {
     const report = await extract({
       ...options,
-      handler: (header) => notes.take(header),
+      handler: (header) => notes.record(header),
       whiteouts: {
         stacked: false,
         // Never called, because the notes filter whiteouts.
@@ -94,8 +94,8 @@ class LayerNotes {
     this.#handler = handler;
   }
 
-  /** Returns the entry to extract, or `undefined` for a whiteout. */
-  take(header: TarHeader): TarHeader | undefined {
+  /** Records an entry. Returns the entry to extract, or `undefined` for a whiteout. */
+  record(header: TarHeader): TarHeader | undefined {
     const handled = this.#handler === undefined ? header : this.#handler(header);
     if (handled === undefined) return undefined;
     const path = cleanPath(handled.path);
@@ -120,7 +120,8 @@ class LayerNotes {
       // Through a symlink, it describes another directory.
       if (isWithin(path, this.#links)) this.needsLower = true;
     }
-    // Only system calls support such names, and an extraction alone would skip such devices.
+    // Only the native backend supports names that are not UTF-8, and an extraction alone would skip
+    // devices 0:0.
     const { type, devmajor, devminor } = handled;
     const isZeroDevice = type === "character-device" && devmajor === 0 && devminor === 0;
     if (isZeroDevice || !path.isWellFormed()) this.needsLower = true;

@@ -2,7 +2,7 @@ import { leafName, parentPath } from "../trees/clean_path.ts";
 
 /** Prefix of whiteouts. */
 const PREFIX = ".wh.";
-/** Prefix of the metadata of aufs, which is at the root. */
+/** Prefix of the metadata that aufs stores in the root directory. */
 const META_PREFIX = ".wh..wh.";
 const OPAQUE = ".wh..wh..opq";
 

@@ -20,7 +20,7 @@ export interface WhiteoutHandler {
    */
   hide(tree: FileTree, path: string): void;
   /**
-   * Called to hide everything of the layers below in a directory.
+   * Called to hide everything that the layers below have in a directory.
    *
    * @param tree The tree.
    * @param directory A directory of the layer.

@@ -1,5 +1,5 @@
 import { decodeName } from "../file_name.ts";
-import { NativeMount } from "./native_mount.ts";
+import { readProcFile } from "./native_mount.ts";
 
 /** An entry of the mount table. */
 export interface MountEntry {
@@ -15,8 +15,6 @@ export interface MountEntry {
   readonly source: string;
 }
 
-const TABLE = "/proc/self/mountinfo";
-
 /**
  * Reads the mount table of this process's mount namespace. Later mounts hide earlier ones.
  *
@@ -27,7 +25,7 @@ const TABLE = "/proc/self/mountinfo";
  */
 export function readMounts(): readonly MountEntry[] {
   if (Deno.build.os !== "linux") return [];
-  return parseMountTable(decodeName(readTable()));
+  return parseMountTable(decodeName(readProcFile("/proc/self/mountinfo")));
 }
 
 /** Returns the mount that a path without symlinks is on; `undefined` if none is known. */
@@ -42,12 +40,6 @@ export function mountsBelow(directory: string): readonly MountEntry[] {
   return readMounts().filter(({ target }) => target.startsWith(`${directory}/`));
 }
 
-function readTable(): Uint8Array<ArrayBuffer> {
-  // Deno needs every permission to read /proc; the native backend only needs its own.
-  using calls = NativeMount.tryOpen();
-  return calls === undefined ? Deno.readFileSync(TABLE) : calls.readFile(TABLE);
-}
-
 /** Parses the text of `/proc/self/mountinfo`. */
 export function parseMountTable(text: string): readonly MountEntry[] {
   return text.split("\n").filter(Boolean).map((line) => {
@@ -58,7 +50,7 @@ export function parseMountTable(text: string): readonly MountEntry[] {
   });
 }
 
-/** Decodes spaces, tabs, line feeds and backslashes, which are written as three octal digits. */
+/** Decodes spaces, tabs, line feeds and backslashes, which the kernel escapes as octal digits. */
 function unescape(text: string): string {
   return text.replaceAll(
     /\\([0-7]{3})/g,

@@ -24,7 +24,7 @@ const SYMBOLS = {
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   fchdir: { parameters: ["i32"], result: "i32" },
-  // Writing to the disk can take long, so this does not run on the main thread.
+  // Flushing to disk can take long, so this call runs on another thread.
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
   // Not every libc wraps these: musl has statx since 1.2.5, and glibc has mknodat since 2.33.
   openat2: {
@@ -90,14 +90,6 @@ const LIBRARIES: readonly string[] = ["libc.so.6", `libc.musl-${Deno.build.arch}
 
 type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-/** The functions of a C library. */
-interface Library {
-  readonly symbols: Symbols;
-  close(): void;
-  /** Compiles all functions now rather than when they have been called often. */
-  compile(): void;
-}
-
 /** The C library, and constants that depend on the architecture. */
 export interface NativeLibc extends Disposable {
   readonly abi: LinuxAbi;
@@ -106,6 +98,11 @@ export interface NativeLibc extends Disposable {
   errno(): number;
   /** Compiles all functions now rather than when they have been called often. */
   compile(): void;
+}
+
+/** The functions of a loaded library. */
+interface Library extends Pick<NativeLibc, "symbols" | "compile"> {
+  close(): void;
 }
 
 /** The loaded library, and the number of its users. */
@@ -157,7 +154,7 @@ function tryOpen(path: string): Library | undefined {
   try {
     return bindLate(path, Deno.dlopen(path, ADDRESSES));
   } catch {
-    // It is another libc. The caller reports it.
+    // The system has another libc. If it has none of them, the caller reports it.
     return undefined;
   }
 }
@@ -174,17 +171,16 @@ const ADDRESSES: Readonly<Record<string, Deno.ForeignStatic>> = Object.fromEntri
 );
 
 /**
- * Number of calls of a function after which a compiled trampoline pays. Deno takes 7 ms for the
- * first one and half a millisecond for each further one, while it takes 3 µs longer to call an
- * address.
+ * Number of calls after which compiling a function pays off. Deno takes 7 ms to compile the first
+ * one and half a millisecond for each other one; calling an address takes 3 µs longer per call.
  */
 const CALLS_BEFORE_COMPILATION = 100;
 
 type NativeFunction = (...values: unknown[]) => unknown;
 
 /**
- * Binds each function at its first use: a command uses few of them. Functions are called by their
- * addresses at first, and compiled if they are called often, as extraction does.
+ * Binds each function on first use, because a command uses only a few of them. Functions are first
+ * called by address, and compiled once they have been called often, as in an extraction.
  */
 function bindLate(
   path: string,
@@ -203,7 +199,8 @@ function bindLate(
   };
   const bind = (name: string, declaration: Deno.ForeignFunction) => {
     const address = addresses.symbols[name] as Deno.PointerValue<Deno.ForeignFunction> | undefined;
-    // `dlopen()` explains what is missing. A function for other threads has no trampoline.
+    // `dlopen()` reports what is missing. A nonblocking function has no trampoline, so there is
+    // nothing to postpone.
     if (!address || declaration.nonblocking) return compile(name, declaration);
     const pointer = new Deno.UnsafeFnPointer(address, declaration);
     let calls = 0;
@@ -240,13 +237,9 @@ function wrap(library: Library, abi: LinuxAbi): NativeLibc {
     [Symbol.dispose]() {
       if (!isOpen) return;
       isOpen = false;
-      release();
+      if (shared === undefined || --shared.users > 0) return;
+      shared.library.close();
+      shared = undefined;
     },
   };
-}
-
-function release(): void {
-  if (shared === undefined || --shared.users > 0) return;
-  shared.library.close();
-  shared = undefined;
 }

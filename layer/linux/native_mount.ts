@@ -8,6 +8,7 @@ const SYS_FSOPEN = 430n;
 const SYS_FSCONFIG = 431n;
 const SYS_FSMOUNT = 432n;
 
+const EIO = 5;
 const AT_FDCWD = -100;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
@@ -27,7 +28,10 @@ const LINK_BYTES = 256;
 /** A mount parameter: a name, or a name and a value. */
 export type MountParameter = readonly [key: string, value?: string];
 
-/** System calls for mounts. All are synchronous, and none leaves a descriptor open. */
+/**
+ * System calls for mounts, and for files in `/proc`, which Deno restricts. Only `openPath()` leaves
+ * a descriptor open.
+ */
 export class NativeMount implements Disposable {
   readonly #libc: NativeLibc;
   readonly #calls: NativeLibc["symbols"];
@@ -55,42 +59,27 @@ export class NativeMount implements Disposable {
   }
 
   /**
-   * Mounts a file system with the calls of Linux 5.2. The mount appears once it is complete, and
-   * the error contains the kernel's explanation.
+   * Mounts a file system with the mount API of Linux 5.2. The mount appears only when it is fully
+   * configured, and errors contain the kernel's explanation.
    */
   mount(type: string, parameters: Iterable<MountParameter>, target: string): void {
-    using context = this.#own(
-      this.#calls.fsopen(SYS_FSOPEN, encodeCString(type), FSOPEN_CLOEXEC),
-      "fsopen",
-      type,
-    );
-    for (const [key, value] of parameters) this.#configure(context.fd, key, value);
-    const created = this.#calls.fsconfig(
-      SYS_FSCONFIG,
-      context.fd,
-      FSCONFIG_CMD_CREATE,
-      null,
-      null,
-      0,
-    );
-    this.#checkContext(created, context.fd, `create ${type}`, target);
-    using mount = this.#own(
-      this.#calls.fsmount(SYS_FSMOUNT, context.fd, FSMOUNT_CLOEXEC, 0),
-      "fsmount",
-      target,
-    );
-    const moved = this.#calls.moveMount(
-      SYS_MOVE_MOUNT,
-      mount.fd,
-      EMPTY,
-      AT_FDCWD,
-      encodeCString(target),
-      MOVE_MOUNT_F_EMPTY_PATH,
-    );
+    const opened = this.#calls.fsopen(SYS_FSOPEN, encodeCString(type), FSOPEN_CLOEXEC);
+    using context = this.#own(opened, "fsopen", type);
+    for (const [key, value] of parameters) {
+      const command = value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+      const parameter = value === undefined ? key : `${key}=${value}`;
+      this.#configure(context.fd, command, "fsconfig", parameter, key, value);
+    }
+    this.#configure(context.fd, FSCONFIG_CMD_CREATE, `create ${type}`, target);
+    const made = this.#calls.fsmount(SYS_FSMOUNT, context.fd, FSMOUNT_CLOEXEC, 0);
+    using mount = this.#own(made, "fsmount", target);
+    const path = encodeCString(target);
+    const flags = MOVE_MOUNT_F_EMPTY_PATH;
+    const moved = this.#calls.moveMount(SYS_MOVE_MOUNT, mount.fd, EMPTY, AT_FDCWD, path, flags);
     this.#check(moved, "move_mount", target);
   }
 
-  /** Asks the kernel whether this process may mount a type of file system. */
+  /** Whether the kernel lets this process mount a type of file system. */
   mayMount(type: string): boolean {
     const context = this.#calls.fsopen(SYS_FSOPEN, encodeCString(type), FSOPEN_CLOEXEC);
     if (context < 0) return false;
@@ -100,13 +89,13 @@ export class NativeMount implements Disposable {
 
   /** Mounts a file system with mount(2); `data` must fit into a page. */
   mountByPage(type: string, data: string, target: string, source: string = type): void {
-    const [from, at, kind, options] = [
+    const result = this.#calls.mount(
       encodeCString(source),
       encodeCString(target),
       encodeCString(type),
+      0n,
       encodeCString(data),
-    ];
-    const result = this.#calls.mount(from, at, kind, 0n, options);
+    );
     this.#check(result, `mount ${type}`, target);
   }
 
@@ -128,19 +117,14 @@ export class NativeMount implements Disposable {
     }
   }
 
-  /** Opens a directory with `O_PATH`, to name it through `/proc/self/fd`. */
+  /** Opens a directory with `O_PATH`, so that `/proc/self/fd` names it. */
   openPath(path: string): Disposable & { readonly fd: number } {
-    const flags = O_PATH | O_CLOEXEC | this.#libc.abi.openDirectory;
-    return this.#own(this.#calls.openat(AT_FDCWD, encodeCString(path), flags, 0), "open", path);
+    return this.#open(path, O_PATH | this.#libc.abi.openDirectory);
   }
 
-  /** Reads a file of unknown size, such as those of `/proc`. */
+  /** Reads a file of unknown size, such as one in `/proc`. */
   readFile(path: string): Uint8Array<ArrayBuffer> {
-    using file = this.#own(
-      this.#calls.openat(AT_FDCWD, encodeCString(path), O_CLOEXEC, 0),
-      "open",
-      path,
-    );
+    using file = this.#open(path, 0);
     let bytes = new Uint8Array(16_384);
     let length = 0;
     for (;;) {
@@ -156,7 +140,7 @@ export class NativeMount implements Disposable {
     }
   }
 
-  /** Reads the target of a short symlink, such as those of `/proc`. */
+  /** Reads the target of a short symlink, such as one in `/proc`. */
   readLink(path: string): string {
     const target = new Uint8Array(LINK_BYTES);
     const length = this.#check(
@@ -167,11 +151,9 @@ export class NativeMount implements Disposable {
     return decodeName(target.slice(0, length));
   }
 
-  /** Writes the file system of a directory to the disk, off the main thread. */
+  /** Flushes the file system that contains a directory to disk, off the main thread. */
   async syncFileSystem(path: string): Promise<void> {
-    const flags = O_CLOEXEC | this.#libc.abi.openDirectory;
-    const opened = this.#calls.openat(AT_FDCWD, encodeCString(path), flags, 0);
-    using directory = this.#own(opened, "open", path);
+    using directory = this.#open(path, this.#libc.abi.openDirectory);
     // The call runs on another thread, whose errno is not available here.
     const result = await this.#calls.syncfs(directory.fd);
     if (result < 0) throw nativeError(EIO, "syncfs", path);
@@ -181,17 +163,28 @@ export class NativeMount implements Disposable {
     this.#libc[Symbol.dispose]();
   }
 
-  #configure(context: number, key: string, value: string | undefined): void {
-    const command = value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
-    const result = this.#calls.fsconfig(
-      SYS_FSCONFIG,
-      context,
-      command,
-      encodeCString(key),
-      value === undefined ? null : encodeCString(value),
-      0,
-    );
-    this.#checkContext(result, context, "fsconfig", value === undefined ? key : `${key}=${value}`);
+  /** Executes a command on a mount context. `call` and `path` describe it in errors. */
+  #configure(
+    context: number,
+    command: number,
+    call: string,
+    path: string,
+    key?: string,
+    value?: string,
+  ): void {
+    const name = key === undefined ? null : encodeCString(key);
+    const text = value === undefined ? null : encodeCString(value);
+    const result = this.#calls.fsconfig(SYS_FSCONFIG, context, command, name, text, 0);
+    if (result >= 0) return;
+    const error = nativeError(this.#libc.errno(), call, path);
+    const log = this.#readLog(context);
+    if (log.length > 0) error.message += ` (${log.join("; ")})`;
+    throw error;
+  }
+
+  #open(path: string, flags: number): Disposable & { readonly fd: number } {
+    const fd = this.#calls.openat(AT_FDCWD, encodeCString(path), flags | O_CLOEXEC, 0);
+    return this.#own(fd, "open", path);
   }
 
   #own(fd: number, call: string, path: string): Disposable & { readonly fd: number } {
@@ -204,15 +197,7 @@ export class NativeMount implements Disposable {
     return result;
   }
 
-  /** Like `#check`, with the messages of the context's log. */
-  #checkContext(result: number, context: number, call: string, path: string): void {
-    if (result >= 0) return;
-    const error = nativeError(this.#libc.errno(), call, path);
-    const log = this.#readLog(context);
-    if (log.length > 0) error.message += ` (${log.join("; ")})`;
-    throw error;
-  }
-
+  /** Reads the messages in the log of a mount context. */
   #readLog(context: number): string[] {
     const messages: string[] = [];
     const buffer = new Uint8Array(LOG_BYTES);
@@ -225,4 +210,20 @@ export class NativeMount implements Disposable {
   }
 }
 
-const EIO = 5;
+/**
+ * Reads a file in `/proc`. Deno requires all permissions for that; the native backend only needs
+ * `--allow-ffi`.
+ */
+export function readProcFile(path: string): Uint8Array<ArrayBuffer> {
+  using calls = NativeMount.tryOpen();
+  return calls === undefined ? Deno.readFileSync(path) : calls.readFile(path);
+}
+
+/**
+ * Flushes the file system that contains a directory to disk: one call for any number of files. Does
+ * nothing if the native backend is not available.
+ */
+export async function syncFileSystem(directory: string): Promise<void> {
+  using calls = NativeMount.tryOpen();
+  await calls?.syncFileSystem(directory);
+}

@@ -1,5 +1,6 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { dirname } from "../../spec/paths.ts";
 import type { FailedCall } from "./native_error.ts";
 import { type MountParameter, NativeMount } from "./native_mount.ts";
 
@@ -16,7 +17,7 @@ export interface OverlayUpper {
 
 /** Options for {@linkcode mountOverlay}. */
 export interface OverlayMountOptions {
-  /** Upper directory; without it the overlay is read-only and needs two lower directories. */
+  /** Upper directory. Without it, the overlay is read-only and needs two lower directories. */
   readonly writable?: OverlayUpper | undefined;
   /**
    * Whether whiteouts and opaque directories are marked with `user` rather than `trusted`
@@ -26,8 +27,8 @@ export interface OverlayMountOptions {
    */
   readonly userXattr?: boolean | undefined;
   /**
-   * Whether directories of lower layers can be renamed, which leaves a reference to the old name in
-   * the upper directory.
+   * Whether lower directories can be renamed. A renamed one refers to its old name in the upper
+   * directory.
    *
    * @default The kernel's configuration.
    */
@@ -39,10 +40,10 @@ export interface OverlayMountOptions {
    */
   readonly source?: string | undefined;
   /**
-   * System call to use: that of Linux 6.8, which accepts any paths, or the old one, whose options
-   * must fit into 4095 bytes.
+   * System call to use: `"fsconfig"` accepts any paths but requires Linux 6.8; the options of
+   * `"mount"` must fit into 4095 bytes.
    *
-   * @default The new one if the kernel supports it.
+   * @default `"fsconfig"` if the kernel supports it.
    */
   readonly call?: "fsconfig" | "mount" | undefined;
 }
@@ -55,8 +56,8 @@ const STRING_BYTES = 255;
 /**
  * Mounts an overlay of directories.
  *
- * A directory must not occur twice: the kernel would fail with `ELOOP`. Paths must be absolute, and
- * may have any characters and any length.
+ * A directory must not occur twice: the kernel would fail with `ELOOP`. Paths must be absolute; any
+ * characters and any length are supported.
  *
  * See {@link https://docs.kernel.org/filesystems/overlayfs.html | overlayfs}.
  *
@@ -90,7 +91,9 @@ export function mountOverlay(
   }
 }
 
-/** Whether the kernel or a seccomp filter lacks `fsopen` or the parameter `lowerdir+`. */
+/**
+ * Whether the kernel lacks `fsopen` or the parameter `lowerdir+`, or a seccomp filter blocks it.
+ */
 function isOldKernel(error: unknown): boolean {
   const { call, target } = error as Partial<FailedCall>;
   const code = errorCode(error);
@@ -104,22 +107,18 @@ function mountByContext(
   target: string,
   options: OverlayMountOptions,
 ): void {
-  const { writable, source } = options;
   using names = new ShortNames(calls, (path) => path.length <= STRING_BYTES);
-  const parameters: MountParameter[] = commonParameters(options);
-  if (source !== undefined) parameters.push(["source", source]);
+  const parameters = parametersOf(options, names);
+  if (options.source !== undefined) parameters.push(["source", options.source]);
   for (const lower of lowers) parameters.push(["lowerdir+", names.of(lower)]);
-  if (writable !== undefined) {
-    parameters.push(["upperdir", names.of(writable.upper)], ["workdir", names.of(writable.work)]);
-  }
   calls.mount("overlay", parameters, target);
 }
 
 /**
  * Mounts with mount(2). Colons separate lower directories, commas separate options, and everything
  * must fit into a page. Paths that contain such characters or are too long are named through
- * descriptors. If that is still too long, they are named relative to their directory, which is the
- * working directory during the call, while no other JavaScript runs.
+ * descriptors. If that is still too long, they are named relative to their directory, which becomes
+ * the working directory for the call; no other JavaScript runs meanwhile.
  */
 function mountByPage(
   calls: NativeMount,
@@ -127,26 +126,22 @@ function mountByPage(
   target: string,
   options: OverlayMountOptions,
 ): void {
-  const tell = (names: ShortNames) => {
-    const { writable } = options;
-    const parameters = commonParameters(options);
+  const format = (names: ShortNames) => {
+    const parameters = parametersOf(options, names);
     parameters.push(["lowerdir", lowers.map((lower) => names.of(lower)).join(":")]);
-    if (writable !== undefined) {
-      parameters.push(["upperdir", names.of(writable.upper)], ["workdir", names.of(writable.work)]);
-    }
     return parameters.map((parameter) => parameter.join("=")).join(",");
   };
-  const isTold = (data: string) => new TextEncoder().encode(data).length <= PAGE_BYTES;
+  const fits = (data: string) => new TextEncoder().encode(data).length <= PAGE_BYTES;
   using full = new ShortNames(calls, () => true);
   using short = new ShortNames(calls, () => false);
   for (const names of [full, short]) {
-    const data = tell(names);
-    if (isTold(data)) return calls.mountByPage("overlay", data, target, options.source);
+    const data = format(names);
+    if (fits(data)) return calls.mountByPage("overlay", data, target, options.source);
   }
-  const base = parentOf(lowers[0] ?? "/");
+  const base = dirname(lowers[0] ?? "/");
   using relative = new ShortNames(calls, () => false, base);
-  const data = tell(relative);
-  if (isTold(data)) {
+  const data = format(relative);
+  if (fits(data)) {
     return calls.within(base, () => calls.mountByPage("overlay", data, target, options.source));
   }
   throw new LimitError(
@@ -158,8 +153,9 @@ function mountByPage(
   );
 }
 
-function commonParameters(options: OverlayMountOptions): MountParameter[] {
-  const { userXattr = false, redirectDirectories } = options;
+/** Returns all parameters except the lower directories. */
+function parametersOf(options: OverlayMountOptions, names: ShortNames): MountParameter[] {
+  const { writable, userXattr = false, redirectDirectories } = options;
   // Both would tie the upper directory to these lower directories.
   const parameters: MountParameter[] = [["index", "off"], ["metacopy", "off"]];
   if (userXattr) parameters.push(["userxattr"]);
@@ -167,11 +163,14 @@ function commonParameters(options: OverlayMountOptions): MountParameter[] {
   else if (redirectDirectories !== undefined) {
     parameters.push(["redirect_dir", redirectDirectories ? "on" : "off"]);
   }
+  if (writable !== undefined) {
+    parameters.push(["upperdir", names.of(writable.upper)], ["workdir", names.of(writable.work)]);
+  }
   return parameters;
 }
 
 /** Characters that may have a special meaning in mount options. */
-const ODD = /[^A-Za-z0-9/._+@=-]/;
+const SPECIAL = /[^A-Za-z0-9/._+@=-]/;
 /** Longest directory name that is appended to a descriptor's path. */
 const MAX_LEAF = 200;
 
@@ -185,7 +184,7 @@ class ShortNames implements Disposable {
   readonly #base: string | undefined;
   readonly #open = new Map<string, Disposable & { readonly fd: number }>();
 
-  /** Creates names; entries of `base` get names relative to it. */
+  /** Creates names. Entries of `base` are named relative to it. */
   constructor(calls: NativeMount, isShort: (path: string) => boolean, base?: string) {
     this.#calls = calls;
     this.#isShort = isShort;
@@ -193,10 +192,10 @@ class ShortNames implements Disposable {
   }
 
   of(path: string): string {
-    if (!ODD.test(path) && this.#isShort(path)) return path;
-    const parent = parentOf(path);
+    if (!SPECIAL.test(path) && this.#isShort(path)) return path;
+    const parent = dirname(path);
     const leaf = path.slice(path.lastIndexOf("/") + 1);
-    const isPlain = !ODD.test(leaf) && leaf.length <= MAX_LEAF && leaf !== "";
+    const isPlain = !SPECIAL.test(leaf) && leaf.length <= MAX_LEAF && leaf !== "";
     if (isPlain && parent === this.#base) return leaf;
     const directory = isPlain ? parent : path;
     const known = this.#open.get(directory) ?? this.#calls.openPath(directory);
@@ -207,8 +206,4 @@ class ShortNames implements Disposable {
   [Symbol.dispose](): void {
     for (const directory of this.#open.values()) directory[Symbol.dispose]();
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/")) || "/";
 }

@@ -1,6 +1,6 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { decodeName } from "../file_name.ts";
-import { NativeMount } from "./native_mount.ts";
+import { readProcFile } from "./native_mount.ts";
 
 /** Directory of the kernel's process information. */
 const PROCESSES = "/proc";
@@ -13,25 +13,25 @@ const PROCESSES = "/proc";
  * @throws {Deno.errors.NotCapable} Without `--allow-ffi` and without `--allow-all`.
  */
 export function processArguments(pid: number): readonly string[] {
-  const bytes = readOf(pid, "cmdline");
+  const bytes = readProcess(pid, "cmdline");
   return bytes === undefined ? [] : decodeName(bytes).split("\0").slice(0, -1);
 }
 
-/** Flag of the kernel for a process that has been forked and has not executed a program since. */
+/** Kernel flag of a process that was forked and has not called `execve()` since. */
 const PF_FORKNOEXEC = 0x40;
-/** Position of the flags in the status of a process, after the name of the program. */
+/** Index of the flags among the fields of `/proc/PID/stat` after the program name. */
 const FLAGS_FIELD = 6;
 
 /**
- * Whether a process has been forked and has not executed a program since.
+ * Whether a process was forked and has not executed a program since.
  *
  * @param pid Process ID.
- * @returns `false` as well if there is no such process, or the processes cannot be read.
+ * @returns Also `false` if there is no such process, or the permission to read it is missing.
  */
 export function hasOnlyForked(pid: number): boolean {
   try {
-    const status = decodeName(readOf(pid, "stat") ?? new Uint8Array());
-    // The name stands in parentheses, and may have some.
+    const status = decodeName(readProcess(pid, "stat") ?? new Uint8Array());
+    // The name is in parentheses, and may contain parentheses itself.
     const fields = status.slice(status.lastIndexOf(")") + 1).trim().split(" ");
     return (Number(fields[FLAGS_FIELD]) & PF_FORKNOEXEC) !== 0;
   } catch (error) {
@@ -41,12 +41,9 @@ export function hasOnlyForked(pid: number): boolean {
 }
 
 /** Reads a file about a process; `undefined` if there is no such process. */
-function readOf(pid: number, name: string): Uint8Array<ArrayBuffer> | undefined {
-  const path = `${PROCESSES}/${pid}/${name}`;
+function readProcess(pid: number, name: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    // Deno needs every permission to read /proc.
-    using calls = NativeMount.tryOpen();
-    return calls === undefined ? Deno.readFileSync(path) : calls.readFile(path);
+    return readProcFile(`${PROCESSES}/${pid}/${name}`);
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT" || code === "ESRCH" || error instanceof Deno.errors.NotFound) {

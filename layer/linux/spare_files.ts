@@ -1,7 +1,7 @@
-/** Permissions without which Deno does not read `/proc/self`, and might prompt. */
+/** Permissions that Deno requires to read `/proc/self` without a prompt. */
 const ALL = ["read", "write", "net", "env", "run", "ffi", "sys"] as const;
 
-/** Returns how many more files this process may open; `Infinity` if that cannot be known. */
+/** Returns how many more files this process may open; `Infinity` if that is unknown. */
 export function spareFiles(): number {
   if (Deno.build.os !== "linux") return Infinity;
   const isGranted = ALL.every((name) => Deno.permissions.querySync({ name }).state === "granted");
@@ -12,7 +12,7 @@ export function spareFiles(): number {
     // Listing the open files takes longer, and hardly any process comes near a high limit.
     return limit > 512 ? limit : limit - Deno.readDirSync("/proc/self/fd").toArray().length;
   } catch {
-    // There is no /proc in some sandboxes.
+    // Some sandboxes have no /proc.
     return Infinity;
   }
 }

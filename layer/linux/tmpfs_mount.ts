@@ -6,7 +6,7 @@ export interface TmpfsMountOptions {
   /**
    * Maximum size in bytes.
    *
-   * @default Half of the memory, the default of the kernel.
+   * @default Half of the memory, the kernel's default.
    */
   readonly sizeBytes?: number | undefined;
   /**

@@ -25,8 +25,8 @@ export function unmountTargets(
       detached.push(target);
     }
   }
-  // The callback may throw.
+  // Called after everything is unmounted, because a callback may throw.
   for (const target of detached) {
-    onWarning?.(`"${target}" is still in use: it is detached and goes with its last user`);
+    onWarning?.(`"${target}" is still in use: it is detached, and unmounted once nothing uses it`);
   }
 }

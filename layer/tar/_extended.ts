@@ -5,7 +5,7 @@ import type { Extensions } from "./_tar_entry.ts";
 import { TarError } from "./tar_error.ts";
 import type { AllTarLimits } from "./tar_limits.ts";
 
-/** Types of headers that describe the next entries. `X` is Solaris' older `x`. */
+/** Type flags of headers that describe the entries after them. `X` is the older `x` of Solaris. */
 const EXTENDED: ReadonlySet<string> = new Set(["x", "X", "g", "L", "K"]);
 
 /** Whether a type flag marks an extended header. */
@@ -33,7 +33,7 @@ export class ExtendedHeaders {
     this.#maxGlobal = limits.maxGlobalRecords;
   }
 
-  /** Offset of the first header that waits for its entry; `undefined` if there is none. */
+  /** Offset of the first header whose entry has not come yet; `undefined` if there is none. */
   get pending(): number | undefined {
     return this.#first;
   }
@@ -62,8 +62,8 @@ export class ExtendedHeaders {
   }
 
   /**
-   * Parses the complete body. Of several headers of one type the last one counts, as in the readers
-   * of GNU and Go.
+   * Parses the complete body. If there are several headers of one type, the last one wins, as in
+   * GNU tar and Go.
    *
    * @throws {TarError} If the body is damaged.
    */

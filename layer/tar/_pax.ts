@@ -170,7 +170,7 @@ export function paxXattrs(
 /** Decodes libarchive's URL-encoded name and base64 value without padding. */
 function libarchiveXattr(name: string, value: Uint8Array, offset: number): [string, Uint8Array] {
   try {
-    // Without the look-behind, the time would grow with the square of the number of signs.
+    // Without the look-behind, this would take quadratic time for many equals signs.
     const bytes = Uint8Array.fromBase64(decodeName(value).replace(/(?<!=)=+$/, ""));
     return [decodeURIComponent(name), bytes];
   } catch (cause) {

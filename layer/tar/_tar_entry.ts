@@ -72,7 +72,7 @@ export function readEntry(
   const path = longName || (sparse && paxText(pax, "GNU.sparse.name")) || paxText(pax, "path") ||
     headerPath(block, at, dialect);
   const fields = new Fields(block, at, pax, { offset, entry: path });
-  // Tar of the seventh edition has no type for directories.
+  // Version 7 tar has no type for directories.
   const type = flag === "\0" && path.endsWith("/") ? "directory" : TYPES[flag];
   if (type === undefined) return fields.fail(`its type ${JSON.stringify(flag)} is unknown`);
   const linkname = longLink || paxText(pax, "linkpath") ||
@@ -132,7 +132,7 @@ class Fields {
     return this.#assertNumber(name, this.#parse(start, end));
   }
 
-  /** Reads a pax record, or the field if there is no record or it is empty. */
+  /** Reads a pax record, or the field if the record is missing or empty. */
   number(key: string, start: number, end: number): number {
     const record = this.#pax?.get(key);
     return this.#assertNumber(key, record?.length ? paxInteger(record) : this.#parse(start, end));
@@ -173,7 +173,7 @@ function paxText(pax: PaxRecords | undefined, key: string): string {
   return value === undefined ? "" : decodeName(value);
 }
 
-/** Decodes a text that is usually short and ASCII, or empty, without a decoder. */
+/** Decodes text without a `TextDecoder`: it is usually empty, or short and ASCII. */
 function shortText(block: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let index = start; index < end; index++) {

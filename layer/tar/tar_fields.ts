@@ -32,7 +32,7 @@ function isAscii(block: Uint8Array, at: number, text: string): boolean {
   return true;
 }
 
-/** Result of the checksum of a block: valid, all zero, or invalid. */
+/** Result of a checksum: a valid header, a block of zeros, or damage. */
 export type BlockCheck = "header" | "zero" | "damaged";
 
 /**

@@ -61,8 +61,8 @@ export interface TarHeader {
 
 /**
  * Receives the entries of a tar archive while it is parsed. For each entry, the parser calls
- * `entry`, then `data` for its content, then `end`. All calls are synchronous; an error ends the
- * parsing.
+ * `entry`, then `data` for its content, then `end`. All calls are synchronous; an error stops the
+ * parser.
  */
 export interface TarSink {
   /** Called with the header of each entry. */

@@ -64,6 +64,11 @@ const DEFAULTS: AllTarLimits = {
   maxSegments: 262_144,
 };
 
+/** Names of the limits. */
+export const TAR_LIMIT_NAMES: readonly (keyof TarLimits)[] = Object.keys(
+  DEFAULTS,
+) as (keyof TarLimits)[];
+
 /**
  * Fills in the defaults of missing limits.
  *
@@ -71,7 +76,7 @@ const DEFAULTS: AllTarLimits = {
  */
 export function withDefaults(limits: TarLimits): AllTarLimits {
   const filled: Record<keyof TarLimits, number> = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS) as (keyof TarLimits)[]) {
+  for (const name of TAR_LIMIT_NAMES) {
     const value = limits[name] ?? DEFAULTS[name];
     if (!(value >= 0)) {
       throw new RangeError(`Cannot read tar: "${name}" must be >= 0, but it is ${value}`);

@@ -16,7 +16,7 @@ export type { TarLimits } from "./tar_limits.ts";
  */
 export const MAX_EMPTY_BYTES = 10_240;
 
-/** The kind of the next bytes. */
+/** What the parser reads next. */
 type State =
   | "header"
   | "second zero block"
@@ -118,7 +118,7 @@ export class TarParser {
    * @throws {RangeError} If that many bytes cannot be skipped.
    */
   skip(count: number): void {
-    this.#refuseFailed();
+    this.#assertUsable();
     checkIntegers("skip bytes of a tar archive", { count }, 0, this.skippable);
     this.#base += count;
     this.#remaining -= count;
@@ -127,7 +127,7 @@ export class TarParser {
     } else if (this.#state === "body") {
       this.#endBody();
     } else {
-      this.#endAside();
+      this.#endNonContent();
     }
   }
 
@@ -140,7 +140,7 @@ export class TarParser {
    * @throws {LimitError} If the archive exceeds a limit.
    */
   push(chunk: Uint8Array): void {
-    this.#refuseFailed();
+    this.#assertUsable();
     try {
       this.#read(chunk);
     } catch (error) {
@@ -156,30 +156,30 @@ export class TarParser {
    * @throws {TarError} If the archive ends within an entry or a header.
    */
   finish(): void {
-    this.#refuseFailed();
+    this.#assertUsable();
     if (this.#state === "ended") return;
     const { pending } = this.#extended;
-    if (!this.#isBetween()) {
+    if (!this.#mayEnd()) {
       const entry = this.#entry?.header.path;
       throw new TarError("the archive is truncated here", { offset: this.#base, entry });
     }
-    if (pending !== undefined) this.#failWidowed(pending);
+    if (pending !== undefined) this.#failWithoutEntry(pending);
     this.#state = "ended";
   }
 
   /** Whether the archive may end here. Some programs, such as umoci, omit the last padding. */
-  #isBetween(): boolean {
+  #mayEnd(): boolean {
     if (this.#filled > 0) return false;
     if (this.#state === "skip") return this.#remaining <= this.#padding;
     return this.#state === "header" || this.#state === "second zero block";
   }
 
-  #refuseFailed(): void {
+  #assertUsable(): void {
     if (this.#state !== "failed") return;
-    throw new TarError("the parser already failed", { offset: this.#base });
+    throw new TarError("the parser has already failed", { offset: this.#base });
   }
 
-  #failWidowed(offset: number): never {
+  #failWithoutEntry(offset: number): never {
     throw new TarError("no entry follows the extended header", { offset });
   }
 
@@ -188,23 +188,19 @@ export class TarParser {
     while (at < chunk.length && this.#state !== "ended") {
       if (this.#state === "body") at += this.#readBody(chunk, at);
       else if (this.#state === "skip" || this.#state === "extended header") {
-        at += this.#readAside(chunk, at);
+        at += this.#readNonContent(chunk, at);
       } else at += this.#readPartOfBlock(chunk, at);
     }
-    if (this.#entries === 0 && at < chunk.length) this.#refuseOther(chunk, at);
+    if (this.#entries === 0 && at < chunk.length) this.#rejectOther(chunk, at);
   }
 
-  /** Refuses what follows the end of an archive without entries, unless it is padding. */
-  #refuseOther(chunk: Uint8Array, at: number): void {
+  /** Rejects data after the end of an archive without entries, unless it is padding. */
+  #rejectOther(chunk: Uint8Array, at: number): void {
     const last = chunk.length;
     while (at < last && chunk[at] === 0) at++;
     if (at === last && this.#base + at <= MAX_EMPTY_BYTES) return;
-    throw new TarError(
-      "it begins like an empty tar archive, but other data follows",
-      {
-        offset: this.#base + at,
-      },
-    );
+    const offset = this.#base + at;
+    throw new TarError("it begins like an empty tar archive, but other data follows", { offset });
   }
 
   #readPartOfBlock(chunk: Uint8Array, at: number): number {
@@ -248,7 +244,7 @@ export class TarParser {
 
   #readZero(): void {
     const { pending } = this.#extended;
-    if (pending !== undefined) this.#failWidowed(pending);
+    if (pending !== undefined) this.#failWithoutEntry(pending);
     this.#state = this.#state === "second zero block" ? "ended" : "second zero block";
   }
 
@@ -263,7 +259,7 @@ export class TarParser {
       this.#padding = paddingSize(size);
       if (flag === "V") this.#skip();
       else this.#state = "extended header";
-      if (size === 0) this.#endAside();
+      if (size === 0) this.#endNonContent();
       return;
     }
     if (++this.#entries > this.#limits.maxEntries) {
@@ -345,15 +341,15 @@ export class TarParser {
   }
 
   /** Reads bytes that are not content: extended headers, padding and skipped bodies. */
-  #readAside(chunk: Uint8Array, at: number): number {
+  #readNonContent(chunk: Uint8Array, at: number): number {
     const taken = Math.min(this.#remaining, chunk.length - at);
     if (this.#state === "extended header") this.#extended.write(chunk.subarray(at, at + taken));
     this.#remaining -= taken;
-    if (this.#remaining === 0) this.#endAside();
+    if (this.#remaining === 0) this.#endNonContent();
     return taken;
   }
 
-  #endAside(): void {
+  #endNonContent(): void {
     if (this.#state === "extended header") {
       this.#extended.end();
       this.#skip();

@@ -15,9 +15,6 @@ export type TarHeaderInput =
       | undefined;
   };
 
-/** A header in which each value is known. */
-type CompleteHeader = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
-
 const ENCODER = new TextEncoder();
 /** Permissions of entries without a mode. */
 const MODES: Partial<Record<TarEntryType, number>> = { directory: 0o755, symlink: 0o777 };
@@ -37,16 +34,16 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
 
 /**
  * Formats the header of an entry as in POSIX.1-2001 (pax): a `ustar` block, preceded by an extended
- * header if it cannot represent all values. Write the content after it, and then
- * {@linkcode tarPadding}. The content of a sparse file, one with `segments`, is that of its
- * segments; for GNU tar, each but the last must be a multiple of 512 bytes.
+ * header if it cannot represent all values. Write the content after it, and then {@linkcode
+ * tarPadding}. The content of a sparse file, one with `segments`, is that of its segments; for GNU
+ * tar, each but the last must be a multiple of 512 bytes.
  *
- * Equal input results in equal bytes. An archive ends with 1024 zero bytes.
+ * Equal inputs yield equal bytes. An archive ends with 1024 zero bytes.
  *
  * @param input The entry.
  * @returns The blocks.
- * @throws {RangeError} If a number is not an integer, or if it is negative and not an owner or a
- * time.
+ * @throws {RangeError} If a number is not an integer, or is negative, which only IDs and times may
+ * be.
  *
  * @example Write a file and a link
  * ```ts
@@ -71,9 +68,9 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  * ```
  */
 export function tarHeader(input: TarHeaderInput): Uint8Array<ArrayBuffer> {
-  const header = completeHeader(input);
-  const { type, linkname, size, segments } = header;
-  const path = type === "directory" ? `${header.path.replace(/\/$/, "")}/` : header.path;
+  const { type, segments, linkname = "", mode = MODES[type] ?? 0o644, uid = 0, gid = 0 } = input;
+  const { size = 0, mtime = 0, mtimeNs = 0, devmajor = 0, devminor = 0, xattrs = [] } = input;
+  const path = type === "directory" ? `${input.path.replace(/\/$/, "")}/` : input.path;
   const map = segments === undefined ? undefined : sparseMap(segments, size);
   const stored = map === undefined
     ? size
@@ -82,24 +79,18 @@ export function tarHeader(input: TarHeaderInput): Uint8Array<ArrayBuffer> {
     ...map === undefined ? [] : sparseRecords(path, size),
     ...textRecord("path", path),
     ...textRecord("linkpath", linkname),
-    ...numberRecord("uid", header.uid, MAX_ID),
-    ...numberRecord("gid", header.gid, MAX_ID),
+    ...numberRecord("uid", uid, MAX_ID),
+    ...numberRecord("gid", gid, MAX_ID),
     ...numberRecord("size", stored, MAX_SIZE),
-    ...timeRecord(header),
-    ...[...header.xattrs].map(([name, value]) => xattrRecord(name, value)),
+    ...timeRecord(mtime, mtimeNs),
+    ...[...xattrs].map(([name, value]) => xattrRecord(name, value)),
   ];
-  const block = ustarBlock(header, {
-    name: map === undefined ? path : sparseName(path),
-    linkname,
-    size: stored,
-    flag: FLAGS[type],
-  });
+  const name = map === undefined ? path : sparseName(path);
+  const fields = { linkname, mode, uid, gid, mtime, devmajor, devminor };
+  const block = ustarBlock(FLAGS[type], name, stored, fields);
   if (records.length === 0 && map === undefined) return block;
   const extended = concat(records);
-  const extendedBlock = ustarBlock(
-    { ...header, mode: 0o644, uid: 0, gid: 0, mtime: 0, devmajor: 0, devminor: 0 },
-    { name: paxName(path), linkname: "", size: extended.length, flag: "x" },
-  );
+  const extendedBlock = ustarBlock("x", paxName(path), extended.length);
   const padding = tarPadding(extended.length);
   return concat([extendedBlock, extended, padding, block, ...map === undefined ? [] : [map]]);
 }
@@ -123,39 +114,20 @@ export function tarPadding(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(paddingSize(size));
 }
 
-function completeHeader(input: TarHeaderInput): CompleteHeader {
-  const { type, path, segments, linkname = "", mode = MODES[type] ?? 0o644 } = input;
-  const { uid = 0, gid = 0, size = 0, mtime = 0, mtimeNs = 0 } = input;
-  const { devmajor = 0, devminor = 0, xattrs = new Map() } = input;
-  return {
-    type,
-    path,
-    segments,
-    linkname,
-    mode,
-    uid,
-    gid,
-    size,
-    mtime,
-    mtimeNs,
-    devmajor,
-    devminor,
-    xattrs,
-  };
-}
-
-/** Fields that differ between the block of an entry and that of its extended header. */
-interface BlockFields {
-  readonly name: string;
-  readonly linkname: string;
-  readonly size: number;
-  readonly flag: string;
-}
+/** Fields of a block that an extended header does not need. */
+type EntryFields = Pick<
+  TarHeaderInput,
+  "linkname" | "mode" | "uid" | "gid" | "mtime" | "devmajor" | "devminor"
+>;
 
 function ustarBlock(
-  { mode, uid, gid, mtime, devmajor, devminor }: CompleteHeader,
-  { name, linkname, size, flag }: BlockFields,
+  flag: string,
+  name: string,
+  size: number,
+  fields: EntryFields = {},
 ): Uint8Array<ArrayBuffer> {
+  const { linkname = "", mode = 0o644, uid = 0, gid = 0, mtime = 0 } = fields;
+  const { devmajor = 0, devminor = 0 } = fields;
   const block = new Uint8Array(BLOCK);
   block.set(encodeName(name).subarray(0, 100), 0);
   setOctal(block, 100, 8, mode);
@@ -175,7 +147,7 @@ function ustarBlock(
   return block;
 }
 
-/** Replaces an ID that does not fit the block: a record has it. */
+/** Replaces an ID that does not fit into the block. A pax record contains it. */
 function idField(id: number): number {
   return id < 0 || id > MAX_ID ? 0 : id;
 }
@@ -219,7 +191,7 @@ function numberRecord(key: string, value: number, max: number): Uint8Array[] {
   return value >= 0 && value <= max ? [] : [record(key, ENCODER.encode(String(value)))];
 }
 
-function timeRecord({ mtime, mtimeNs }: CompleteHeader): Uint8Array[] {
+function timeRecord(mtime: number, mtimeNs: number): Uint8Array[] {
   if (mtimeNs === 0 && mtime >= 0 && mtime <= MAX_SIZE) return [];
   return [record("mtime", ENCODER.encode(formatTime(mtime, mtimeNs)))];
 }

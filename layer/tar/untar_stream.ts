@@ -39,32 +39,24 @@ export interface UntarEntry {
  * ```
  */
 export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {
-  readonly #readable: ReadableStream<UntarEntry>;
-  readonly #writable: WritableStream<Uint8Array>;
+  /** The entries. */
+  readonly readable: ReadableStream<UntarEntry>;
+  /** Receives the archive. */
+  readonly writable: WritableStream<Uint8Array>;
 
   /** Creates the stream. */
   constructor(limits: TarLimits = {}) {
     const { readable, writable } = pullStream<Uint8Array, UntarEntry>((read) =>
       readEntries(new EventQueue(read, limits))
     );
-    this.#readable = readable;
-    this.#writable = writable;
-  }
-
-  /** The entries. */
-  get readable(): ReadableStream<UntarEntry> {
-    return this.#readable;
-  }
-
-  /** Receives the archive. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#writable;
+    this.readable = readable;
+    this.writable = writable;
   }
 }
 
 async function* readEntries(queue: EventQueue): AsyncGenerator<UntarEntry, void, void> {
   for (let event; (event = await queue.next()) !== undefined;) {
-    // The end of an entry without content.
+    // An entry without content leaves its `end` event in the queue.
     if (event.kind !== "entry") continue;
     const { header } = event;
     const { path } = header;
@@ -127,7 +119,7 @@ const HOLE_SIZE = 65_536;
 class Content {
   /** The bytes, with holes as zeros. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Settles once the content has been read, skipped or has failed. */
+  /** Settles once the content has been read or skipped, or has failed. */
   readonly done: Promise<void>;
   #isCanceled = false;
 
@@ -135,7 +127,7 @@ class Content {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const chunks = this.#read(header, queue);
     this.done = promise;
-    // The reader of the next entry receives the failure, if there is one.
+    // A failure is reported to the reader of the next entry.
     promise.catch(() => {});
     this.readable = new ReadableStream({
       pull: async (controller) => {

@@ -7,9 +7,9 @@ import { NameTable } from "./name_table.ts";
 const CHUNK = 1024;
 
 /**
- * The nodes of a tree, by number. An image may have hundreds of thousands of files, and as many
- * objects would need most of the memory of the process. So nodes are records in blocks of memory,
- * and objects are only created as views.
+ * The nodes of a tree, by number. An image may have hundreds of thousands of files, and that many
+ * objects would need most of the memory of the process. So nodes are records in large buffers, and
+ * objects are only created as views.
  */
 export class NodeTable {
   readonly #chunks: DataView[] = [];

@@ -12,9 +12,9 @@ import { checkOwner } from "./owner_ids.ts";
 
 /**
  * A tree that uses Deno's API. It relies on the caller to check each parent, and on other processes
- * not to change the tree. It creates devices with the program `mknod` if it may run it, supports no
- * extended attributes and no names that are not UTF-8, and keeps times to the millisecond; before
- * 1970, to the second for anything but files.
+ * not to change the tree. It creates devices with the program `mknod` if it may run it, supports
+ * neither extended attributes nor names that are not UTF-8, and keeps times to the millisecond
+ * (before 1970, to the second, except for files).
  */
 export class PureTree implements FileTree {
   readonly backend = "pure";
@@ -60,13 +60,13 @@ export class PureTree implements FileTree {
   }
 
   makeDirectory(path: string): boolean {
-    return made(() => Deno.mkdirSync(this.#at(path), { mode: 0o700 }));
+    return tryCreate(() => Deno.mkdirSync(this.#at(path), { mode: 0o700 }));
   }
 
   createFile(path: string): TreeFile | undefined {
     const name = this.#at(path);
     let file: Deno.FsFile | undefined;
-    const isMade = made(() => {
+    const isMade = tryCreate(() => {
       // O_EXCL: does not follow a symlink.
       file = Deno.openSync(name, { write: true, createNew: true, mode: 0o600 });
     });
@@ -75,7 +75,7 @@ export class PureTree implements FileTree {
 
   makeSymlink(path: string, target: string): boolean {
     refuseBytes(target);
-    return made(() => Deno.symlinkSync(target, this.#at(path)));
+    return tryCreate(() => Deno.symlinkSync(target, this.#at(path)));
   }
 
   makeLink(path: string, target: string): void {
@@ -90,15 +90,12 @@ export class PureTree implements FileTree {
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     if (this.status(path) !== undefined) return false;
     const letter = NODE_LETTER[type];
-    const command = "mknod";
-    const { state } = Deno.permissions.querySync({ name: "run", command });
+    const { state } = Deno.permissions.querySync({ name: "run", command: "mknod" });
     if (letter === undefined || state !== "granted") {
-      throw notSupported(
-        `Cannot create a ${type}: it requires --allow-ffi or --allow-run=mknod`,
-      );
+      throw notSupported(`Cannot create a ${type}: it requires --allow-ffi or --allow-run=mknod`);
     }
     const numbers = type === "fifo" ? [] : [String(devmajor), String(devminor)];
-    runHelper(command, ["-m", "600", "--", this.#at(path), letter, ...numbers]);
+    runMknod(["-m", "600", "--", this.#at(path), letter, ...numbers]);
     return true;
   }
 
@@ -154,9 +151,7 @@ class PureEntry implements TreeEntry {
   }
 
   setXattr(name: string): void {
-    throw notSupported(
-      `Cannot set extended attribute "${name}": it requires --allow-ffi`,
-    );
+    throw notSupported(`Cannot set extended attribute "${name}": it requires --allow-ffi`);
   }
 
   getXattr(): undefined {
@@ -168,7 +163,7 @@ class PureEntry implements TreeEntry {
   }
 
   removeXattr(): void {
-    // Attributes are not visible here.
+    // Attributes are not visible to Deno's API.
   }
 
   [Symbol.dispose](): void {
@@ -206,7 +201,7 @@ class PureFile extends PureEntry implements TreeFile {
   }
 }
 
-/** Loads functions that Deno's API lacks. Loaded on first use, because it is slow. */
+/** Returns functions that Deno's API lacks. They are loaded on first use, because that is slow. */
 function nodeFileSystem(): typeof import("node:fs") {
   return globalThis.process.getBuiltinModule("node:fs");
 }
@@ -218,23 +213,21 @@ const NODE_LETTER: Readonly<Partial<Record<FileType, string>>> = {
   "fifo": "p",
 };
 
-/** Runs a system program in place of a system call that Deno lacks. */
-function runHelper(command: string, args: readonly string[]): void {
+/** Runs a program in place of a system call that Deno lacks. */
+function runMknod(args: string[]): void {
   let result: Deno.CommandOutput;
   try {
-    result = new Deno.Command(command, { args: [...args], env: { LC_ALL: "C" } }).outputSync();
+    result = new Deno.Command("mknod", { args, env: { LC_ALL: "C" } }).outputSync();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw notSupported(
-      `The program "${command}" is not installed; --allow-ffi makes it unnecessary`,
-    );
+    throw notSupported('The program "mknod" is not installed; --allow-ffi makes it unnecessary');
   }
   if (result.success) return;
   const message = new TextDecoder().decode(result.stderr).trim();
   throw withCode(new Deno.errors.PermissionDenied(message), "EPERM");
 }
 
-function made(make: () => void): boolean {
+function tryCreate(make: () => void): boolean {
   try {
     make();
     return true;
@@ -268,7 +261,7 @@ function fileStatus(status: Deno.FileInfo): FileStatus {
     mtimeNs: (time - seconds * 1000) * 1e6,
     dev: status.dev,
     ino: status.ino ?? 0,
-    // Encoding of Linux; devices are not compared on other systems.
+    // The encoding is that of Linux; devices are not compared on other systems.
     devmajor: (rdev >>> 8) & 0xfff,
     devminor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
   };

@@ -1,6 +1,6 @@
 import { LimitError } from "../../spec/errors.ts";
 
-/** Maximum size of all attributes of a tree: a small archive can have very many. */
+/** Maximum size of all attributes of a tree: a small archive can contain very many. */
 const MAX_BYTES = 134_217_728;
 /** Approximate memory of an attribute in addition to its name and value. */
 const OVERHEAD_BYTES = 64;

@@ -1,3 +1,5 @@
+import { normalize } from "../../spec/paths.ts";
+
 /**
  * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it,
  * if any.
@@ -16,13 +18,7 @@
  * ```
  */
 export function cleanPath(name: string): string {
-  if (isClean(name)) return name;
-  const parts: string[] = [];
-  for (const part of name.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return parts.join("/");
+  return isClean(name) ? name : normalize(name, true).slice(1);
 }
 
 /** Returns the parent of a clean path: `""` for a top-level entry and for the root itself. */
@@ -38,6 +34,11 @@ export function leafName(path: string): string {
 /** Returns the path of a name in a directory, which is `""` for the root. */
 export function childPath(directory: string, name: string): string {
   return directory === "" ? name : `${directory}/${name}`;
+}
+
+/** Joins clean paths, either of which may be `""`. */
+export function joinPaths(directory: string, path: string): string {
+  return path === "" ? directory : childPath(directory, path);
 }
 
 /** Whether no component can be empty, `.` or `..`; a fast path for most names. */

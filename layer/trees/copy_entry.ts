@@ -27,9 +27,9 @@ function copyFile(
   path: string,
 ): void {
   using original = from.open(source);
-  const isClosed = (status.mode & 0o400) === 0;
-  // Its owner cannot read it; the mode is restored below.
-  if (isClosed) original.setMode(status.mode | 0o400);
+  const isUnreadable = (status.mode & 0o400) === 0;
+  // Even its owner cannot read it; the mode is restored below.
+  if (isUnreadable) original.setMode(status.mode | 0o400);
   try {
     using reader = from.openFile(source);
     using copy = to.createFile(path);
@@ -50,6 +50,6 @@ function copyFile(
     copy.setMode(status.mode);
     copy.setTimes(status.mtime, status.mtimeNs);
   } finally {
-    if (isClosed) original.setMode(status.mode);
+    if (isUnreadable) original.setMode(status.mode);
   }
 }

@@ -8,7 +8,7 @@ import { SELINUX_XATTR } from "./host_xattrs.ts";
  * @param from The source directory.
  * @param to The target directory.
  * @param status Metadata of `from` before its content was moved.
- * @param isLocal Whether an attribute is neither copied nor removed; by default, none.
+ * @param isLocal Whether to neither copy nor remove an attribute; by default, `false` for all.
  */
 export function copyDirectoryMetadata(
   from: TreeEntry,
@@ -16,9 +16,9 @@ export function copyDirectoryMetadata(
   status: FileStatus,
   isLocal: (name: string) => boolean = () => false,
 ): void {
-  const concerns = (name: string) => name !== SELINUX_XATTR && !isLocal(name);
-  for (const name of to.listXattrs().filter(concerns)) to.removeXattr(name);
-  for (const name of from.listXattrs().filter(concerns)) {
+  const isShared = (name: string) => name !== SELINUX_XATTR && !isLocal(name);
+  for (const name of to.listXattrs().filter(isShared)) to.removeXattr(name);
+  for (const name of from.listXattrs().filter(isShared)) {
     const value = from.getXattr(name);
     if (value !== undefined) to.setXattr(name, value);
   }

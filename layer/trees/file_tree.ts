@@ -38,7 +38,7 @@ export interface FileStatus {
 
 /** An open entry. Its metadata can be changed even if its name changes. */
 export interface TreeEntry extends Disposable {
-  /** Changes the owner; clears set-user-id, set-group-id and `security.capability`. */
+  /** Changes the owner; clears set-user-ID, set-group-ID and `security.capability`. */
   setOwner(uid: number, gid: number): void;
   /** Changes the permission bits. Symbolic links have none. */
   setMode(mode: number): void;
@@ -137,8 +137,8 @@ export interface FileTree extends Disposable {
   /** Removes an empty directory. */
   removeDirectory(path: string): void;
   /**
-   * Completes all files. Another thread may still be writing small files that were disposed of.
-   * Call it before files are read by other means than this tree.
+   * Completes all files: another thread may still be writing small files that were disposed of.
+   * Call it before reading files by other means than this tree.
    *
    * @throws {Error} If a file cannot be written.
    */

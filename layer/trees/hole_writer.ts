@@ -2,7 +2,10 @@ import type { TreeFile } from "./file_tree.ts";
 
 /** Minimum length of a run of zeros that becomes a hole. */
 const HOLE_BYTES = 65_536;
-/** Minimum length of a run at the end of a chunk that is held back: each one may cost a call. */
+/**
+ * Minimum length of a run of zeros at the end of a chunk that is held back: each one may cost an
+ * additional call.
+ */
 const HELD_BYTES = 4096;
 const ZEROS = new Uint8Array(HOLE_BYTES);
 
@@ -91,7 +94,7 @@ function zerosEnd(bytes: Uint8Array, from: number): number {
     if (bytes[at] !== 0) return at;
     at++;
   }
-  // The remaining bytes may be fewer than a word.
+  // There may be fewer bytes left than a word has.
   if (length - at < 4) return endByBytes(bytes, at);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >>> 2);
   let word = 0;

@@ -1,4 +1,4 @@
-/** Label of the host's SELinux policy, which never comes from an image. */
+/** SELinux label. It belongs to the policy of the host, and is never taken from an image. */
 export const SELINUX_XATTR = "security.selinux";
 
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;

@@ -1,12 +1,12 @@
-import { childPath, parentPath } from "./clean_path.ts";
+import { joinPaths, parentPath } from "./clean_path.ts";
 import type { FileTree } from "./file_tree.ts";
 import { OpenedDirectories } from "./opened_directories.ts";
 
 type Kind = "directory" | "absent" | "other";
 
 /**
- * Finds paths without symlinks: each existing component must be a directory. Grants the owner
- * access to directories until this is disposed of.
+ * Finds paths without symlinks, which are those whose existing components are all directories.
+ * Grants the owner access to directories until this is disposed of.
  */
 export class LinkFreePaths implements Disposable {
   readonly #directories: OpenedDirectories;
@@ -28,15 +28,11 @@ export class LinkFreePaths implements Disposable {
     if (known !== undefined) return known;
     let kind = this.#kind(parentPath(path));
     if (kind === "directory") {
-      const type = this.#directories.status(this.#at(path))?.type;
+      const type = this.#directories.status(joinPaths(this.#root, path))?.type;
       kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";
     }
     this.#known.set(path, kind);
     return kind;
-  }
-
-  #at(path: string): string {
-    return path === "" ? this.#root : childPath(this.#root, path);
   }
 
   [Symbol.dispose](): void {

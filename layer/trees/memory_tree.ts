@@ -263,7 +263,7 @@ export class MemoryTree implements FileTree {
       const { parent, type } = this.#nodes.at(number);
       if (parent !== 0 && type !== "directory") numbers.push(number);
     }
-    // They are usually nearly sorted, which makes sorting fast.
+    // Usually, they are nearly sorted already, which makes sorting fast.
     return numbers.sort((one, other) => {
       const a = this.#file(this.#nodes.at(one));
       const b = this.#file(this.#nodes.at(other));
@@ -274,7 +274,7 @@ export class MemoryTree implements FileTree {
   }
 }
 
-/** Whether the system would accept a path. Symlinks can make it longer than any name. */
+/** Whether Linux would accept a path. Resolving symlinks can make it longer than any name. */
 function isPath(path: string): boolean {
   return path.length * 3 < PATH_MAX || encodeName(path).length < PATH_MAX;
 }

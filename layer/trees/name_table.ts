@@ -30,7 +30,7 @@ export class NameTable {
   readonly #free: number[] = [];
   /** The next unused number. 0 means none. */
   #next = 1;
-  /** Odd random number, so that nobody can create names with the same hash. */
+  /** Odd random number, so that nobody can craft names with the same hash. */
   readonly #factor = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) | 1;
 
   /** Number of allocated numbers, including 0 and free ones. */

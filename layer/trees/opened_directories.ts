@@ -3,7 +3,7 @@ import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 /**
- * Looks up entries in directories that their owner, who is not root, has no access to. Grants the
+ * Looks up entries, also in directories that their unprivileged owner has no access to. Grants the
  * owner access until this is disposed of.
  */
 export class OpenedDirectories implements Disposable {

@@ -1,6 +1,6 @@
 import { nativeError } from "../linux/native_error.ts";
 
-/** Largest ID. The next number means to keep the current owner. */
+/** Largest ID. The next number tells chown(2) to keep the current owner. */
 export const MAX_ID = 4_294_967_294;
 
 const EINVAL = 22;

@@ -2,7 +2,7 @@ import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import { syncFileSystem } from "../../layer/linux/sync_file_system.ts";
+import { syncFileSystem } from "../../layer/linux/native_mount.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";

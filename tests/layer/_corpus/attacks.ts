@@ -1,13 +1,10 @@
 import { device, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** Content of the sentinel next to the root, which a layer may try to reach. */
-export const SECRET = "secret";
-
 /** Layers that try to read, change or remove files outside of the root. */
 export const ATTACKS: readonly LayerCase[] = [
   {
-    name: "a name that climbs stays at the root",
+    name: "a name with leading .. is resolved inside the root",
     layers: [tar(file("../outside/secret", "pwned"), file("../../../../../../etc/x", "pwned"))],
     tree: {
       "etc": "dir @0",
@@ -17,7 +14,7 @@ export const ATTACKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a name that climbs out of a directory stays at the root",
+    name: "a name that leaves a directory with .. is resolved inside the root",
     layers: [tar(dir("a"), file("a/../../outside/secret", "pwned"))],
     tree: { "a": "dir", "outside": "dir @0", "outside/secret": 'file "pwned"' },
   },
@@ -26,7 +23,7 @@ export const ATTACKS: readonly LayerCase[] = [
     layers: (outside) => [tar(file(`${outside}/secret`, "pwned"))],
   },
   {
-    name: "a directory that climbs",
+    name: "a directory with a leading ..",
     layers: [tar(dir("../outside", { mode: 0o777, uid: 66 }))],
     tree: { "outside": "dir 777 66:0" },
   },
@@ -147,13 +144,13 @@ export const ATTACKS: readonly LayerCase[] = [
     error: "ExtractError",
   },
   {
-    name: "a hard link that climbs",
+    name: "a hard link whose target has a leading ..",
     layers: [tar(hardlink("l", "../outside/secret"))],
     error: "ExtractError",
     message: "does not exist",
   },
   {
-    name: "a hard link that climbs is inside the root",
+    name: "a hard link whose target has .. is resolved inside the root",
     layers: [
       tar(dir("etc"), file("etc/f", "in"), hardlink("a", "../../etc/f")),
       tar(hardlink("etc/b", "x/../../etc/../../etc/f")),
@@ -161,7 +158,7 @@ export const ATTACKS: readonly LayerCase[] = [
     tree: { "a": 'file "in"', "etc": "dir", "etc/b": 'file = a "in"', "etc/f": 'file = a "in"' },
   },
   {
-    name: "a hard link that climbs out of a directory",
+    name: "a hard link whose target leaves a directory with ..",
     layers: [tar(dir("a"), hardlink("a/l", "a/../../outside/secret"))],
     error: "ExtractError",
     message: "does not exist",
@@ -201,19 +198,19 @@ export const ATTACKS: readonly LayerCase[] = [
     tree: { "a": 'file "one"', "b": 'file 777 66:0 "two"' },
   },
   {
-    name: "a hard link that goes out through a link",
+    name: "a hard link created through a link that leads out",
     layers: (outside) => [tar(file("a", "x"), symlink("d", outside), hardlink("d/planted", "a"))],
   },
   {
-    name: "a symbolic link that goes out through a link",
+    name: "a symbolic link created through a link that leads out",
     layers: (outside) => [tar(symlink("d", outside), symlink("d/planted", "x"))],
   },
   {
-    name: "a directory that goes out through a link",
+    name: "a directory created through a link that leads out",
     layers: (outside) => [tar(symlink("d", outside), dir("d/planted"))],
   },
   {
-    name: "a device that goes out through a link",
+    name: "a device created through a link that leads out",
     layers: (outside) => [tar(symlink("d", outside), device("d/planted", "character", 1, 3))],
   },
   {
@@ -232,7 +229,7 @@ export const ATTACKS: readonly LayerCase[] = [
     error: "PathEscapeError",
   },
   {
-    name: "a whiteout that climbs",
+    name: "a whiteout with a leading ..",
     layers: [tar(file("f", "x")), tar(whiteout("../outside/secret"), whiteout("../../outside"))],
     tree: { "f": 'file "x"' },
   },
@@ -251,16 +248,16 @@ export const ATTACKS: readonly LayerCase[] = [
     tree: {},
   },
   {
-    name: "an opaque mark through a link that leads out",
+    name: "an opaque whiteout through a link that leads out",
     layers: (outside) => [tar(symlink("d", outside)), tar(opaque("d"))],
   },
   {
-    name: "an opaque mark that climbs hides the root's content and no more",
+    name: "an opaque whiteout with a leading .. only hides the content of the root",
     layers: [tar(file("f", "x")), tar(opaque("../.."))],
     tree: {},
   },
   {
-    name: "an opaque mark at the root",
+    name: "an opaque whiteout of the root",
     layers: [tar(file("f", "x")), tar(opaque("/"))],
     tree: {},
   },
@@ -275,12 +272,12 @@ export const ATTACKS: readonly LayerCase[] = [
     error: "ExtractError",
   },
   {
-    name: "a link to itself is a link like others",
+    name: "a link to itself is an ordinary link",
     layers: [tar(symlink("a", "a"))],
     tree: { "a": "link -> a" },
   },
   {
-    name: "a device whose number would become that of a whiteout",
+    name: "a device whose truncated number would be that of a whiteout",
     layers: [tar(device("gone", "character", 4096, 0))],
     error: "ExtractError",
   },
@@ -290,17 +287,17 @@ export const ATTACKS: readonly LayerCase[] = [
     error: "ExtractError",
   },
   {
-    name: "an owner that stands for no change",
+    name: "an owner ID that means no change",
     layers: [tar(file("f", "x", { uid: 0xffffffff }))],
     error: "OwnershipError",
   },
   {
-    name: "an owner beyond what there is, which would be root",
+    name: "an owner ID of more than 32 bits, which would become root",
     layers: [tar(file("f", "x", { gid: 2 ** 32 }))],
     error: "OwnershipError",
   },
   {
-    name: "a device over a device writes to neither",
+    name: "a file over /dev/null does not write to the device of the host",
     layers: [
       tar(dir("dev"), device("dev/null", "character", 1, 3)),
       tar(file("dev/null", "not to the machine's device")),
@@ -308,29 +305,29 @@ export const ATTACKS: readonly LayerCase[] = [
     tree: { "dev": "dir", "dev/null": 'file "not to the machine\'s device"' },
   },
   {
-    name: "names that collide where letters are folded (CVE-2026-23950)",
+    name: "names that collide if letters are folded (CVE-2026-23950)",
     layers: (outside) => [
       tar(symlink("collapse-ß", outside), dir("collapse-ss"), file("collapse-ss/secret", "mine")),
     ],
   },
   {
-    name: "names that collide where case is folded",
+    name: "names that collide if case is folded",
     layers: (outside) => [tar(symlink("A", outside), file("a/secret", "mine"))],
   },
   {
-    name: "names that collide where accents are composed",
+    name: "names that collide if accents are composed",
     layers: (outside) => [
       tar(symlink("caf\u00e9", outside), dir("cafe\u0301"), file("cafe\u0301/secret", "mine")),
     ],
   },
   {
-    name: "a directory is swapped for a link between two files of it",
+    name: "a directory is replaced with a link between two of its files",
     layers: (outside) => [
       tar(dir("d"), file("d/one", "1"), symlink("d", outside), file("d/secret", "pwned")),
     ],
   },
   {
-    name: "a link is swapped for a directory and for a link again",
+    name: "a link is replaced with a directory, and that with a link again",
     layers: (outside) => [
       tar(
         symlink("d", outside),
@@ -343,7 +340,7 @@ export const ATTACKS: readonly LayerCase[] = [
     ],
   },
   {
-    name: "a parent is swapped for a link two layers on",
+    name: "a parent is replaced with a link in a later layer",
     layers: (outside) => [
       tar(dir("a"), dir("a/b"), file("a/b/secret", "x")),
       tar(symlink("a/b", outside)),
@@ -351,7 +348,7 @@ export const ATTACKS: readonly LayerCase[] = [
     ],
   },
   {
-    name: "directory times of a directory that became a link",
+    name: "times of a directory that became a link",
     layers: (outside) => [
       tar(dir("d", { mode: 0o777, mtime: 1, uid: 66 }), symlink("d", outside)),
     ],
@@ -382,12 +379,12 @@ export const ATTACKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a name of backslashes is one name",
+    name: "backslashes do not separate names",
     layers: [tar(file("..\\outside\\secret", "x"), file("C:\\x", "y"))],
     tree: { "..\\outside\\secret": 'file "x"', "C:\\x": 'file "y"' },
   },
   {
-    name: "a magic link of the proc file system is a link like others",
+    name: "a link to a magic link in /proc is an ordinary link",
     layers: [
       tar(symlink("self", "/proc/self/root"), file("self/f", "x")),
     ],

@@ -18,13 +18,14 @@ export interface LayerCase {
   /** Paths of the skipped entries in the report. */
   readonly skipped?: readonly string[];
   /**
-   * Expectations for the pure backend, which makes no devices and attributes, where they differ.
+   * Expectations for the pure backend, which supports neither devices nor attributes, if they
+   * differ.
    */
   readonly pure?: {
     readonly tree: Readonly<Record<string, string>>;
     readonly skipped?: readonly string[];
   };
-  /** The only backend that supports it; absent if both do. */
+  /** The only backend that supports the case; absent if both do. */
   readonly only?: "native";
   /** How to extract. */
   readonly options?: Pick<

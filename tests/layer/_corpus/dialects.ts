@@ -11,7 +11,7 @@ import {
 } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** Entries that must give the same tree in each dialect, and holes. */
+/** Entries that yield the same tree in every dialect, and sparse files. */
 export const DIALECTS: readonly LayerCase[] = [
   ...(["v7", "ustar", "gnu", "pax"] as const).map((dialect): LayerCase => ({
     name: `the same tree in the dialect ${dialect}`,

@@ -9,7 +9,7 @@ export const LINKS: readonly LayerCase[] = [
     tree: { "a": 'file 755 "x"', "b": 'file 755 = a "x"' },
   },
   {
-    name: "a hard link's own metadata means nothing",
+    name: "the metadata in a hard link's entry is ignored",
     layers: [tar(file("a", "x"), hardlink("b", "a", { mode: 0o777, uid: 7, mtime: 3 }))],
     tree: { "a": 'file "x"', "b": 'file = a "x"' },
   },
@@ -36,7 +36,7 @@ export const LINKS: readonly LayerCase[] = [
     tree: { "a": 'file "x"', "b": 'file = a "x"' },
   },
   {
-    name: "a hard link whose target is absolute is inside the root",
+    name: "a hard link whose target is absolute is resolved inside the root",
     layers: [tar(dir("etc"), file("etc/passwd", "in"), hardlink("b", "/etc/passwd"))],
     tree: { "b": 'file "in"', "etc": "dir", "etc/passwd": 'file = b "in"' },
   },
@@ -71,7 +71,7 @@ export const LINKS: readonly LayerCase[] = [
     tree: { "a": 'file "x"' },
   },
   {
-    name: "a hard link to itself that is nowhere",
+    name: "a hard link to itself that does not exist",
     layers: [tar(hardlink("a", "a"))],
     error: "ExtractError",
     message: "does not exist",
@@ -115,33 +115,33 @@ export const LINKS: readonly LayerCase[] = [
     tree: { "b": 'file "x"', "lib": "link -> usr", "usr": "dir", "usr/a": 'file = b "x"' },
   },
   {
-    name: "a hard link that goes into a linked directory",
+    name: "a hard link created through a link to a directory",
     layers: [tar(dir("usr"), file("a", "x"), symlink("lib", "usr"), hardlink("lib/b", "a"))],
     tree: { "a": 'file "x"', "lib": "link -> usr", "usr": "dir", "usr/b": 'file = a "x"' },
   },
   {
-    name: "a hard link over the directory that holds its target",
+    name: "a hard link over the directory that contains its target",
     layers: [tar(dir("d"), file("d/f", "x"), hardlink("d", "d/f"))],
     error: "ExtractError",
     message: "does not exist",
   },
   {
-    name: "a file goes through a link to a directory",
+    name: "a file is created through a link to a directory",
     layers: [tar(dir("usr"), dir("usr/lib"), symlink("lib", "usr/lib")), tar(file("lib/a", "x"))],
     tree: { "lib": "link -> usr/lib", "usr": "dir", "usr/lib": "dir", "usr/lib/a": 'file "x"' },
   },
   {
-    name: "a file goes through an absolute link, inside the root",
+    name: "a file is created through an absolute link, inside the root",
     layers: [tar(dir("usr"), symlink("lib", "/usr")), tar(file("lib/a", "x"))],
     tree: { "lib": "link -> /usr", "usr": "dir", "usr/a": 'file "x"' },
   },
   {
-    name: "a file goes through a relative link in a directory",
+    name: "a file is created through a relative link in a directory",
     layers: [tar(dir("a"), dir("b"), symlink("a/l", "../b")), tar(file("a/l/f", "x"))],
     tree: { "a": "dir", "a/l": "link -> ../b", "b": "dir", "b/f": 'file "x"' },
   },
   {
-    name: "a file goes through a chain of links",
+    name: "a file is created through a chain of links",
     layers: [
       tar(dir("d"), symlink("a", "d"), symlink("b", "a"), symlink("c", "./b/")),
       tar(
@@ -157,7 +157,7 @@ export const LINKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a file goes through a link to a directory that is not there",
+    name: "a file is created through a link to a missing directory",
     layers: [tar(symlink("lib", "usr/lib")), tar(file("lib/a", "x"))],
     tree: {
       "lib": "link -> usr/lib",
@@ -167,12 +167,12 @@ export const LINKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a file cannot go through a link to a file",
+    name: "a file cannot be created through a link to a file",
     layers: [tar(file("f", "keep"), symlink("lib", "f")), tar(file("lib/a", "x"))],
     error: "ExtractError",
   },
   {
-    name: "a link's .. follows the directory that it is in",
+    name: "a link's .. is relative to the directory of the link",
     layers: [
       tar(dir("a"), dir("a/b"), dir("c"), symlink("l", "a/b"), symlink("m", "l/../../c")),
       tar(file("m/f", "x")),
@@ -187,7 +187,7 @@ export const LINKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a whole chain of forty links can be followed",
+    name: "a chain of forty links is followed",
     layers: [
       tar(dir("l0"), ...Array.from({ length: 40 }, (_, i) => symlink(`l${i + 1}`, `l${i}`))),
       tar(file("l40/f", "x")),
@@ -199,7 +199,7 @@ export const LINKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "forty-one links are a loop",
+    name: "a chain of forty-one links counts as a loop",
     layers: [
       tar(dir("l0"), ...Array.from({ length: 41 }, (_, i) => symlink(`l${i + 1}`, `l${i}`))),
       tar(file("l41/f", "x")),
@@ -207,7 +207,7 @@ export const LINKS: readonly LayerCase[] = [
     error: "ExtractError",
   },
   {
-    name: "a link that is replaced is not followed any more",
+    name: "a link that is replaced is no longer followed",
     layers: [
       tar(dir("one"), dir("two"), symlink("l", "one"), file("l/a", "1")),
       tar(file("l/b", "1"), symlink("l", "two"), file("l/c", "2")),
@@ -222,7 +222,7 @@ export const LINKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a directory that becomes a link is not written to any more",
+    name: "a directory that becomes a link is no longer written to",
     layers: [
       tar(dir("d"), file("d/a", "1"), dir("e")),
       tar(file("d/b", "2"), symlink("d", "e"), file("d/c", "3")),

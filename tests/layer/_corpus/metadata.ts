@@ -24,7 +24,7 @@ const DEFAULT_ACL = new Uint8Array([
 /** Modes, owners, times, attributes and special files. */
 export const METADATA: readonly LayerCase[] = [
   {
-    name: "set-user-id and set-group-id survive the change of owner",
+    name: "set-user-ID and set-group-ID survive the change of owner",
     layers: [tar(
       file("su", "x", { mode: 0o4755, uid: 0, gid: 5 }),
       file("wall", "x", { mode: 0o2755, uid: 3, gid: 5 }),
@@ -70,7 +70,7 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "d": "dir 0", "d/g": 'file "y"', "f": 'file 0 "x"' },
   },
   {
-    name: "a directory that may not be written, with content",
+    name: "a read-only directory with content",
     layers: [tar(dir("d", { mode: 0o555 }), file("d/f", "x")), tar(file("d/g", "y"))],
     tree: { "d": "dir 555", "d/f": 'file "x"', "d/g": 'file "y"' },
   },
@@ -112,12 +112,12 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "a": "dir @5", "a/b": "dir", "a/b/c": "dir", "a/n": "dir" },
   },
   {
-    name: "modes that the umask would narrow",
+    name: "modes that the umask would restrict",
     layers: [tar(file("f", "x", { mode: 0o666 }), dir("d", { mode: 0o777 }))],
     tree: { "d": "dir 777", "f": 'file 666 "x"' },
   },
   {
-    name: "a mode with more than permissions in it",
+    name: "a mode that includes the file type",
     layers: [tar(file("f", "x", { mode: 0o100644 }))],
     tree: { "f": 'file "x"' },
   },
@@ -130,7 +130,7 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "a": 'file 2097152:4000000000 "x"', "b": 'file 3000000:3 "y"' },
   },
   {
-    name: "owners by number, whatever their names",
+    name: "owners are set by ID, not by name",
     layers: [tar(file("f", "x", { uid: 77, gid: 88, uname: "root", gname: "root" }))],
     tree: { "f": 'file 77:88 "x"' },
   },
@@ -161,7 +161,7 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "f": 'file @2147483648 "x"', "g": 'file @4294967296 "y"' },
   },
   {
-    name: "the start of time",
+    name: "times of zero",
     layers: [tar(file("f", "x", { mtime: 0 }), dir("d", { mtime: 0 }))],
     tree: { "d": "dir @0", "f": 'file @0 "x"' },
   },
@@ -191,7 +191,7 @@ export const METADATA: readonly LayerCase[] = [
     pure: { tree: { "ping": 'file 755 9:0 "x"' }, skipped: ["ping"] },
   },
   {
-    name: "a capability goes with the file that is replaced",
+    name: "a capability disappears with the file that is replaced",
     layers: [
       tar(file("ping", "x", { mode: 0o755, xattrs: { "security.capability": NET_RAW } })),
       tar(file("ping", "y", { mode: 0o755 })),
@@ -223,33 +223,33 @@ export const METADATA: readonly LayerCase[] = [
     pure: { tree: { "f": 'file "x"' }, skipped: ["f"] },
   },
   {
-    name: "attributes that no file system has are reported",
+    name: "unsupported attributes are reported",
     layers: [tar(file("f", "x", { xattrs: { "nonsense": "1", "user.a": "2" } }))],
     tree: { "f": 'file user.a=32 "x"' },
     skipped: ["f"],
     pure: { tree: { "f": 'file "x"' }, skipped: ["f", "f"] },
   },
   {
-    name: "attributes are left out if told to",
+    name: "attributes are ignored with xattrs off",
     layers: [tar(file("f", "x", { xattrs: { "user.a": "1" } }))],
     options: { xattrs: "off" },
     tree: { "f": 'file "x"' },
   },
   {
-    name: "attributes that cannot be set fail if told to",
+    name: "attributes that cannot be set fail with strict xattrs",
     layers: [tar(file("f", "x", { xattrs: { "nonsense": "1" } }))],
     options: { xattrs: "strict" },
     error: "ExtractError",
     message: "nonsense",
   },
   {
-    name: "the label of another machine's policy is left out",
+    name: "SELinux labels are ignored",
     layers: [tar(file("f", "x", { xattrs: { "security.selinux": "system_u" } }))],
     options: { xattrs: "strict" },
     tree: { "f": 'file "x"' },
   },
   {
-    name: "attributes of the overlay file system are left out and reported",
+    name: "attributes of the overlay file system are skipped and reported",
     layers: [tar(
       dir("d", { xattrs: { "trusted.overlay.opaque": "y", "user.overlay.opaque": "y" } }),
       file("f", "x", { xattrs: { "trusted.overlay.redirect": "/etc" } }),
@@ -258,7 +258,7 @@ export const METADATA: readonly LayerCase[] = [
     skipped: ["d/", "d/", "f"],
   },
   {
-    name: "a default ACL holds for what comes later, not for the layer's own",
+    name: "a default ACL does not apply to entries of the layer itself",
     layers: [tar(
       dir("d", { mode: 0o750, xattrs: { "system.posix_acl_default": DEFAULT_ACL } }),
       file("d/f", "x"),
@@ -319,7 +319,7 @@ export const METADATA: readonly LayerCase[] = [
     },
   },
   {
-    name: "owners are translated",
+    name: "owners are mapped",
     layers: [tar(
       file("root", "x"),
       file("user", "y", { uid: 1000, gid: 7, mode: 0o2755 }),
@@ -345,7 +345,7 @@ export const METADATA: readonly LayerCase[] = [
     },
   },
   {
-    name: "an owner that no range has",
+    name: "an owner outside of all ranges",
     layers: [tar(file("f", "x", { uid: 5 }))],
     options: {
       ownership: {
@@ -358,7 +358,7 @@ export const METADATA: readonly LayerCase[] = [
     message: "5:0",
   },
   {
-    name: "entries are left out and renamed as the handler says",
+    name: "a handler skips and renames entries",
     layers: [tar(dir("keep"), file("keep/f", "x"), dir("drop"), file("drop/g", "y"))],
     options: {
       handler: (header) =>

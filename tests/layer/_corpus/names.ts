@@ -17,37 +17,37 @@ export const NAMES: readonly LayerCase[] = [
     tree: { ".": "dir", "etc": "dir", "etc/hosts": 'file "x"' },
   },
   {
-    name: "a directory without a slash at the end",
+    name: "a directory without a trailing slash",
     layers: [tar(dir("d", { header: { name: "d" } }), file("d/f", "x"))],
     tree: { "d": "dir", "d/f": 'file "x"' },
   },
   {
-    name: "slashes and dots more than needed",
+    name: "redundant slashes and dots",
     layers: [tar(dir("a//"), dir("a/./b"), file("a//b/.///c", "x"))],
     tree: { "a": "dir", "a/b": "dir", "a/b/c": 'file "x"' },
   },
   {
-    name: "an absolute name is inside the root",
+    name: "an absolute name is resolved inside the root",
     layers: [tar(dir("/etc"), file("/etc/hosts", "x"), file("//two", "y"))],
     tree: { "etc": "dir", "etc/hosts": 'file "x"', "two": 'file "y"' },
   },
   {
-    name: "a .. takes away the part before it",
+    name: ".. removes the component before it",
     layers: [tar(dir("a"), file("a/../b", "x"))],
     tree: { "a": "dir", "b": 'file "x"' },
   },
   {
-    name: "a .. takes away a part that is nowhere",
+    name: ".. removes a component that does not exist",
     layers: [tar(file("nowhere/../b", "x"))],
     tree: { "b": 'file "x"' },
   },
   {
-    name: "a .. takes away a symbolic link's name and not what it leads to",
+    name: ".. removes the name of a directory",
     layers: [tar(dir("d"), dir("d/e"), file("keep", "k"), file("d/e/../f", "x"))],
     tree: { "d": "dir", "d/e": "dir", "d/f": 'file "x"', "keep": 'file "k"' },
   },
   {
-    name: "parents without entries are made",
+    name: "parents without entries are created",
     layers: [tar(file("a/b/c", "x"))],
     tree: { "a": "dir @0", "a/b": "dir @0", "a/b/c": 'file "x"' },
   },
@@ -67,17 +67,17 @@ export const NAMES: readonly LayerCase[] = [
     tree: { ".": "dir 700", "f": 'file "x"' },
   },
   {
-    name: "a root entry named by .. describes the root",
+    name: "a root entry named with .. describes the root",
     layers: [tar(dir("a/..", { mode: 0o711 }))],
     tree: { ".": "dir 711" },
   },
   {
-    name: "bytes that shells mind",
+    name: "characters that are special in shells",
     layers: [tar(file("a b\n'\"\\$*?", "x"), file("-rf", "y"), file("tab\there", "z"))],
     tree: { "a b\n'\"\\$*?": 'file "x"', "-rf": 'file "y"', "tab\there": 'file "z"' },
   },
   {
-    name: "names of dots that mean nothing",
+    name: "names with dots that have no special meaning",
     layers: [tar(file("...", "3"), file("..a", "a"), file("a..", "b"), file(".a", "c"))],
     tree: { "...": 'file "3"', "..a": 'file "a"', "a..": 'file "b"', ".a": 'file "c"' },
   },
@@ -126,12 +126,12 @@ export const NAMES: readonly LayerCase[] = [
     },
   },
   {
-    name: "names that differ in case alone",
+    name: "names that differ only in case",
     layers: [tar(file("README", "1"), file("readme", "2"))],
     tree: { "README": 'file "1"', "readme": 'file "2"' },
   },
   {
-    name: "names that some file systems take for the same letters",
+    name: "names that some file systems treat as equal",
     layers: [tar(file("ß", "1"), file("ss", "2"), file("\u00e9", "3"), file("e\u0301", "4"))],
     tree: {
       "ß": 'file "1"',
@@ -141,7 +141,7 @@ export const NAMES: readonly LayerCase[] = [
     },
   },
   {
-    name: "letters beyond the first plane",
+    name: "characters outside of the Basic Multilingual Plane",
     layers: [tar(dir("𝒟"), file("𝒟/🐳", "x"))],
     tree: { "𝒟": "dir", "𝒟/🐳": 'file "x"' },
   },
@@ -176,12 +176,12 @@ export const NAMES: readonly LayerCase[] = [
     tree: {},
   },
   {
-    name: "an archive of no bytes",
+    name: "an archive without any bytes",
     layers: [new Uint8Array()],
     tree: {},
   },
   {
-    name: "an archive without blocks of zeros at its end",
+    name: "an archive without the final zero blocks",
     layers: [tar(file("f", "x")).slice(0, -1024)],
     tree: { "f": 'file "x"' },
   },
@@ -191,12 +191,12 @@ export const NAMES: readonly LayerCase[] = [
     error: "ExtractError",
   },
   {
-    name: "a header that is damaged",
+    name: "a damaged header",
     layers: [tar(file("f", "x"), file("g", "y", { header: { checksum: "000000" } }))],
     error: "ExtractError",
   },
   {
-    name: "an entry of a type that is not known",
+    name: "an entry of an unknown type",
     layers: [tar(file("f", "x", { header: { typeflag: "Z" } }))],
     error: "ExtractError",
   },

@@ -30,14 +30,14 @@ export const OVERLAYS: readonly LayerCase[] = [
     { "d": "dir @41", "d/gone": WHITEOUT, "d/new": 'file "x"' },
   ),
   overlay(
-    "a whiteout's parents are made",
+    "the parents of a whiteout are created",
     tar(whiteout("a/b/gone")),
     { "a": "dir @0", "a/b": "dir @0", "a/b/gone": WHITEOUT },
   ),
   overlay("a whiteout at the root", tar(whiteout("gone")), { "gone": WHITEOUT }),
   overlay("a whiteout twice", tar(whiteout("gone"), whiteout("gone")), { "gone": WHITEOUT }),
   overlay(
-    "an opaque directory is marked, whenever that comes",
+    "an opaque directory is marked, whatever the order",
     tar(dir("a"), opaque("a"), file("a/f", "x"), opaque("b"), dir("b"), dir("c"), opaque("c")),
     { "a": `dir ${OPAQUE}`, "a/f": 'file "x"', "b": `dir ${OPAQUE}`, "c": `dir ${OPAQUE}` },
   ),
@@ -104,13 +104,13 @@ export const OVERLAYS: readonly LayerCase[] = [
     { skipped: ["d"] },
   ),
   overlay(
-    "the image's own marks are left out",
+    "overlay attributes in the image are skipped",
     tar(dir("d", { xattrs: { "trusted.overlay.opaque": "y", "user.overlay.opaque": "y" } })),
     { "d": "dir" },
     { skipped: ["d/", "d/"] },
   ),
   overlay(
-    "marks for a mount without privileges",
+    "marks for an unprivileged mount",
     tar(dir("d"), opaque("d"), whiteout("gone")),
     { "d": "dir user.overlay.opaque=79", "gone": WHITEOUT },
     { options: { whiteouts: overlayWhiteouts({ namespace: "user" }) } },
@@ -125,7 +125,7 @@ export const OVERLAYS: readonly LayerCase[] = [
     { options: { whiteouts: overlayWhiteouts({ whiteout: "xattr" }) } },
   ),
   overlay(
-    "what aufs kept for itself is left out",
+    "metadata of aufs is ignored",
     tar(dir(".wh..wh.plnk"), file(".wh..wh.aufs"), file("f", "x")),
     { "f": 'file "x"' },
   ),

@@ -1,7 +1,7 @@
 import { device, dir, fifo, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
-/** What happens to an existing entry at the path of a new one. */
+/** Entries at the paths of existing ones. */
 export const REPLACEMENT: readonly LayerCase[] = [
   {
     name: "a file over a file",
@@ -67,7 +67,7 @@ export const REPLACEMENT: readonly LayerCase[] = [
     tree: { "l": "link -> two" },
   },
   {
-    name: "a symbolic link over a link to a directory does not go into it",
+    name: "a symbolic link over a link to a directory replaces the link",
     layers: [tar(dir("d"), symlink("l", "d")), tar(symlink("l", "e"))],
     tree: { "d": "dir", "l": "link -> e" },
   },
@@ -105,7 +105,7 @@ export const REPLACEMENT: readonly LayerCase[] = [
     tree: { "d": "dir 711 0:6 @9", "d/new": 'file "y"', "d/old": 'file "x"' },
   },
   {
-    name: "a directory over a directory drops the attributes that it does not have",
+    name: "a directory over a directory removes attributes that its entry lacks",
     layers: [
       tar(dir("d", { xattrs: { "user.old": "1", "user.both": "1" } })),
       tar(dir("d", { xattrs: { "user.both": "2" } })),
@@ -127,7 +127,7 @@ export const REPLACEMENT: readonly LayerCase[] = [
     tree: { "lib": "dir", "lib/b": 'file "y"', "usr": "dir", "usr/a": 'file "x"' },
   },
   {
-    name: "a directory over a link to a directory keeps the link if told to",
+    name: "a directory over a link to a directory keeps the link with keepDirlinks",
     layers: [
       tar(dir("usr", { mode: 0o700 }), file("usr/a", "x"), symlink("lib", "usr")),
       tar(dir("lib", { mode: 0o711 }), file("lib/b", "y")),
@@ -141,13 +141,13 @@ export const REPLACEMENT: readonly LayerCase[] = [
     },
   },
   {
-    name: "a directory over a link to nothing replaces it even if told to keep links",
+    name: "a directory over a dangling link replaces it even with keepDirlinks",
     layers: [tar(symlink("lib", "nowhere")), tar(dir("lib"))],
     options: { keepDirlinks: true },
     tree: { "lib": "dir" },
   },
   {
-    name: "a directory over a link to a file replaces it even if told to keep links",
+    name: "a directory over a link to a file replaces it even with keepDirlinks",
     layers: [tar(file("f", "x"), symlink("lib", "f")), tar(dir("lib"))],
     options: { keepDirlinks: true },
     tree: { "f": 'file "x"', "lib": "dir" },
@@ -158,12 +158,12 @@ export const REPLACEMENT: readonly LayerCase[] = [
     tree: { "p": "fifo" },
   },
   {
-    name: "a file where a parent should be gives way to a directory",
+    name: "a file in place of a parent is replaced with a directory",
     layers: [tar(file("a", "x")), tar(file("a/b", "y"))],
     tree: { "a": "dir @0", "a/b": 'file "y"' },
   },
   {
-    name: "a file where a parent should be, in the same layer",
+    name: "a file in place of a parent, in the same layer",
     layers: [tar(file("a", "x"), file("a/b/c", "y"))],
     tree: { "a": "dir @0", "a/b": "dir @0", "a/b/c": 'file "y"' },
   },

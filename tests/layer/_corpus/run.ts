@@ -8,11 +8,11 @@ import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import type { LayerCase } from "./case.ts";
 
-/** What came of a case. */
+/** Result of a case. */
 export interface CaseOutcome {
   /** The tree, with the root if the case describes it. */
   readonly tree: Readonly<Record<string, string>>;
-  /** What the extraction threw. */
+  /** Error of the extraction, if it failed. */
   readonly error: unknown;
   readonly report: ExtractReport | undefined;
   /** Content next to the root, before and after. */
@@ -41,7 +41,7 @@ export async function makeCaseBox(): Promise<CaseBox> {
   return {
     root,
     outside,
-    // The box itself as well: its only entries are the root and the sentinel.
+    // Includes the box itself, whose only entries are the root and the sentinel.
     readOutside: async () => [
       Object.fromEntries(readTree(outside)),
       (await Array.fromAsync(Deno.readDir(temp.path))).map(({ name }) => name).sort(),

@@ -25,7 +25,7 @@ function without(...paths: readonly string[]): Record<string, string> {
 /** Whiteouts in layers that are extracted over each other. */
 export const WHITEOUTS: readonly LayerCase[] = [
   {
-    name: "a whiteout removes a file and leaves its parent's time",
+    name: "a whiteout removes a file and keeps the time of its parent",
     layers: [BASE, tar(whiteout("d/a"))],
     tree: without("d/a"),
   },
@@ -40,7 +40,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: without("top"),
   },
   {
-    name: "a whiteout of nothing",
+    name: "a whiteout of a missing entry",
     layers: [BASE, tar(whiteout("nowhere"), whiteout("no/where"))],
     tree: BASE_TREE,
   },
@@ -55,7 +55,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "b": 'file "x"' },
   },
   {
-    name: "a whiteout goes through a link in its parent",
+    name: "a whiteout follows a link in its parent",
     layers: [tar(dir("usr"), file("usr/f", "x"), symlink("lib", "usr")), tar(whiteout("lib/f"))],
     tree: { "lib": "link -> usr", "usr": "dir" },
   },
@@ -134,7 +134,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: without("d/a"),
   },
   {
-    name: "a whiteout and the file again, two layers on",
+    name: "a whiteout, and the file again in the next layer",
     layers: [BASE, tar(whiteout("d/a")), tar(file("d/a", "again"))],
     tree: { ...BASE_TREE, "d/a": 'file "again"' },
   },
@@ -174,7 +174,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "d": "dir @21", "d/a": 'file "new"', "top": 'file "top"' },
   },
   {
-    name: "an opaque directory hides lower entries in merged directories too",
+    name: "an opaque directory also hides lower entries in merged directories",
     layers: [BASE, tar(dir("d"), dir("d/sub"), file("d/sub/n", "n"), opaque("d"))],
     tree: { "d": "dir", "d/sub": "dir", "d/sub/n": 'file "n"', "top": 'file "top"' },
   },
@@ -184,27 +184,27 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "d": "dir @21", "d/sub": "dir @0", "d/sub/n": 'file "n"', "top": 'file "top"' },
   },
   {
-    name: "an opaque directory that is nowhere",
+    name: "an opaque directory that does not exist",
     layers: [BASE, tar(opaque("nowhere"))],
     tree: BASE_TREE,
   },
   {
-    name: "an opaque root keeps the layer's own",
+    name: "an opaque root keeps the entries of its layer",
     layers: [BASE, tar(file("new", "n"), opaque(""), dir("d"))],
     tree: { "d": "dir", "new": 'file "n"' },
   },
   {
-    name: "an opaque mark in a directory reached through a link",
+    name: "an opaque whiteout of a directory reached through a link",
     layers: [tar(dir("usr"), file("usr/a", "x"), symlink("lib", "usr")), tar(opaque("lib"))],
     tree: { "lib": "link -> usr", "usr": "dir" },
   },
   {
-    name: "an opaque mark after a whiteout in the same directory",
+    name: "an opaque whiteout after a whiteout in the same directory",
     layers: [BASE, tar(dir("d"), whiteout("d/a"), opaque("d"), file("d/a", "new"))],
     tree: { "d": "dir", "d/a": 'file "new"', "top": 'file "top"' },
   },
   {
-    name: "what aufs kept for itself is left out",
+    name: "metadata of aufs is ignored",
     layers: [tar(
       file(".wh..wh.aufs", ""),
       dir(".wh..wh.plnk"),
@@ -215,7 +215,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "f": 'file "x"' },
   },
   {
-    name: "a whiteout of nothing by name is malformed",
+    name: "a whiteout without a name is malformed",
     layers: [BASE, tar(file("d/.wh.", ""))],
     error: "ExtractError",
     message: "has no name",

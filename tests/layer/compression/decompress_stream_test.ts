@@ -14,7 +14,7 @@ for (
     { what: "zstd", bytes: zstdCompressSync(CONTENT) },
   ]
 ) {
-  Deno.test(`DecompressStream reads ${what}, in chunks that are the reader's own`, async () => {
+  Deno.test(`DecompressStream decompresses ${what} into chunks that belong to the reader`, async () => {
     const middle = bytes.length >> 1;
     const stream = source(bytes.subarray(0, middle), bytes.subarray(middle))
       .pipeThrough(new DecompressStream());
@@ -25,7 +25,7 @@ for (
   });
 }
 
-Deno.test("DecompressStream passes on the chunks of a tar archive", async () => {
+Deno.test("DecompressStream passes the chunks of an uncompressed archive through", async () => {
   const chunk = new Uint8Array(1024);
 
   const chunks = await Array.fromAsync(source(chunk).pipeThrough(new DecompressStream()));
@@ -34,7 +34,7 @@ Deno.test("DecompressStream passes on the chunks of a tar archive", async () => 
   assert(chunks[0]?.length === 1024);
 });
 
-Deno.test("DecompressStream cancels its source with the error that it fails with", async () => {
+Deno.test("DecompressStream cancels its source with its own error", async () => {
   let reason: unknown;
   const endless = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.enqueue(new Uint8Array(512).fill(7)),
@@ -87,8 +87,7 @@ Deno.test("DecompressStream decompresses on demand", async () => {
   await reader.cancel();
 });
 
-// The following is not behavior of this package. Its design relies on it, so a version of Deno
-// which changes it is noticed.
+// The tests below check behavior of Deno that the design relies on, so that a change is noticed.
 
 Deno.test("Deno's DecompressionStream still refuses gzip of two members", async () => {
   const member = gzipSync(CONTENT);
@@ -124,7 +123,7 @@ Deno.test("Deno's zstd stream still accepts a truncated frame", async () => {
   assertEquals(await decodeZstd(frame.subarray(0, -1)), CONTENT.length);
 });
 
-Deno.test("Deno's zstd stream still returns nothing for a skippable frame first", async () => {
+Deno.test("Deno's zstd stream still returns nothing after a leading skippable frame", async () => {
   const skippable = [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0];
 
   assertEquals(await decodeZstd(new Uint8Array([...skippable, ...zstdCompressSync(CONTENT)])), 0);

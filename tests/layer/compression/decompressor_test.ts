@@ -1,4 +1,4 @@
-import { constants, crc32, gzipSync, zstdCompressSync } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { LayerDecompressor } from "../../../layer/compression/_layer_decompressor.ts";
 import {
@@ -8,28 +8,14 @@ import {
   openDecompressor,
 } from "../../../layer/mod.ts";
 import { LimitError, OCI_LAYER } from "../../../spec/mod.ts";
+import { concat, gzip, toUint8Array, zstd } from "../../_support/tar.ts";
 
 /** Text and noise, which compress moderately. */
 const CONTENT = new Uint8Array(300_000).map((_, index) => (index * index) >> (index % 13));
-const GZIP = new Uint8Array(gzipSync(CONTENT));
+const GZIP = gzip(CONTENT);
 const ZSTD = zstd(CONTENT);
 const SKIPPABLE = new Uint8Array([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
 const ZEROS = new Uint8Array(1024);
-
-function zstd(content: Uint8Array): Uint8Array<ArrayBuffer> {
-  const params = { [constants.ZSTD_c_checksumFlag]: 1 };
-  return new Uint8Array(zstdCompressSync(content, { params }));
-}
-
-function join(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
 
 interface Run extends DecompressOptions {
   readonly chunkSize?: number;
@@ -49,52 +35,44 @@ async function decompress(bytes: Uint8Array, run: Run = {}): Promise<Uint8Array>
   }
   await decompressor.finish();
   assertEquals(decompressor.bytesIn, bytes.length);
-  return join(...outputs);
+  return concat(...outputs);
 }
 
 const GOOD = [
   { what: "one gzip member", bytes: GZIP, content: CONTENT },
-  { what: "many gzip members", bytes: join(GZIP, GZIP, GZIP), content: twice(3) },
-  { what: "an empty gzip member", bytes: join(gzipOf(""), GZIP), content: CONTENT },
-  { what: "zeros after gzip", bytes: join(GZIP, ZEROS), content: CONTENT },
-  { what: "zeros between gzip members", bytes: join(GZIP, ZEROS, GZIP), content: twice(2) },
+  { what: "many gzip members", bytes: concat(GZIP, GZIP, GZIP), content: repeated(3) },
+  { what: "an empty gzip member", bytes: concat(gzip(toUint8Array("")), GZIP), content: CONTENT },
+  { what: "zeros after gzip", bytes: concat(GZIP, ZEROS), content: CONTENT },
+  { what: "zeros between gzip members", bytes: concat(GZIP, ZEROS, GZIP), content: repeated(2) },
   { what: "a gzip header with every field", bytes: gzipWithFields(), content: CONTENT },
   { what: "one zstd frame", bytes: ZSTD, content: CONTENT },
-  { what: "many zstd frames", bytes: join(ZSTD, ZSTD, ZSTD), content: twice(3) },
-  { what: "an empty zstd frame", bytes: join(zstd(new Uint8Array()), ZSTD), content: CONTENT },
+  { what: "many zstd frames", bytes: concat(ZSTD, ZSTD, ZSTD), content: repeated(3) },
+  { what: "an empty zstd frame", bytes: concat(zstd(new Uint8Array()), ZSTD), content: CONTENT },
   {
     what: "skippable zstd frames",
-    bytes: join(SKIPPABLE, ZSTD, SKIPPABLE, ZSTD, SKIPPABLE),
-    content: twice(2),
+    bytes: concat(SKIPPABLE, ZSTD, SKIPPABLE, ZSTD, SKIPPABLE),
+    content: repeated(2),
   },
   { what: "a skippable zstd frame alone", bytes: SKIPPABLE, content: new Uint8Array() },
   {
     what: "zstd's raw and repeated blocks",
     bytes: zstdOfBlocks(),
-    content: text("abc".padEnd(9, "z")),
+    content: toUint8Array("abc".padEnd(9, "z")),
   },
   { what: "a tar archive", bytes: ZEROS, content: ZEROS },
   { what: "nothing", bytes: new Uint8Array(), content: new Uint8Array() },
 ];
 
-function text(value: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(value);
-}
-
-function gzipOf(value: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(gzipSync(value));
-}
-
-function twice(times: number): Uint8Array {
-  return join(...Array.from({ length: times }, () => CONTENT));
+function repeated(times: number): Uint8Array {
+  return concat(...Array.from({ length: times }, () => CONTENT));
 }
 
 /** FHCRC, FEXTRA, FNAME and FCOMMENT. */
 function gzipWithFields(checksum?: number): Uint8Array {
   const start = new Uint8Array([0x1f, 0x8b, 8, 0x1e, 1, 2, 3, 4, 0, 3, 2, 0, 9, 9]);
-  const header = join(start, text("name\0comment\0"));
+  const header = concat(start, toUint8Array("name\0comment\0"));
   const sum = checksum ?? crc32(header);
-  return join(header, Uint8Array.of(sum & 0xff, (sum >> 8) & 0xff), GZIP.subarray(10));
+  return concat(header, Uint8Array.of(sum & 0xff, (sum >> 8) & 0xff), GZIP.subarray(10));
 }
 
 /** A frame with a window byte, a raw block of "abc" and a block that repeats "z" six times. */
@@ -105,7 +83,7 @@ function zstdOfBlocks(): Uint8Array {
 
 for (const { what, bytes, content } of GOOD) {
   for (const isSync of [true, false]) {
-    Deno.test(`LayerDecompressor reads ${what}, ${isSync ? "at once" : "later"}`, async () => {
+    Deno.test(`LayerDecompressor reads ${what}, ${isSync ? "synchronously" : "asynchronously"}`, async () => {
       assertEquals(await decompress(bytes, { isSync }), content);
     });
   }
@@ -113,8 +91,8 @@ for (const { what, bytes, content } of GOOD) {
 
 for (const [name, bytes] of Object.entries({ gzip: GZIP, zstd: ZSTD })) {
   for (const isSync of [true, false]) {
-    const when = isSync ? "at once" : "later";
-    Deno.test(`LayerDecompressor transfers the memory of ${name}, ${when}`, async () => {
+    const how = isSync ? "synchronously" : "asynchronously";
+    Deno.test(`LayerDecompressor decompresses ${name} into memory that can be transferred, ${how}`, async () => {
       const spare: ArrayBuffer[] = [];
       let made = 0;
       const memory = () => {
@@ -133,17 +111,17 @@ for (const [name, bytes] of Object.entries({ gzip: GZIP, zstd: ZSTD })) {
       }
       await decompressor.finish();
 
-      assertEquals(join(...parts), CONTENT);
+      assertEquals(concat(...parts), CONTENT);
       assertEquals(made, isSync ? 1 : 0);
     });
   }
 }
 
 Deno.test("LayerDecompressor returns the same bytes for any chunks", async () => {
-  const content = text("hello hello hello, world");
-  const members = join(new Uint8Array(gzipSync(content)), new Uint8Array(3), gzipOf("second"));
-  const frames = join(SKIPPABLE, zstd(content), SKIPPABLE, zstd(text("second")));
-  const expected = join(content, text("second"));
+  const content = toUint8Array("hello hello hello, world");
+  const members = concat(gzip(content), new Uint8Array(3), gzip(toUint8Array("second")));
+  const frames = concat(SKIPPABLE, zstd(content), SKIPPABLE, zstd(toUint8Array("second")));
+  const expected = concat(content, toUint8Array("second"));
 
   for (const bytes of [members, frames]) {
     for (let chunkSize = 1; chunkSize <= bytes.length; chunkSize++) {
@@ -156,8 +134,8 @@ Deno.test("LayerDecompressor returns the same bytes for any chunks", async () =>
 
 for (const { what, bytes } of [{ what: "gzip", bytes: GZIP }, { what: "zstd", bytes: ZSTD }]) {
   for (const isSync of [true, false]) {
-    const when = isSync ? "at once" : "later";
-    Deno.test(`LayerDecompressor rejects ${what} that is truncated anywhere, ${when}`, async () => {
+    const how = isSync ? "synchronously" : "asynchronously";
+    Deno.test(`LayerDecompressor rejects ${what} that is truncated anywhere, ${how}`, async () => {
       const { length } = bytes;
       const cuts = [1, 2, 3, 4, 5, 9, length - 9, length - 8, length - 4, length - 1];
       for (let part = 1; part < 16; part++) cuts.push(Math.floor(length * part / 16));
@@ -175,15 +153,19 @@ for (const { what, bytes } of [{ what: "gzip", bytes: GZIP }, { what: "zstd", by
 }
 
 const BAD = [
-  { what: "garbage after gzip", bytes: join(GZIP, text("garbage")), state: "" },
+  { what: "garbage after gzip", bytes: concat(GZIP, toUint8Array("garbage")), state: "" },
   {
     what: "garbage after padded gzip",
-    bytes: join(GZIP, ZEROS, text("?")),
+    bytes: concat(GZIP, ZEROS, toUint8Array("?")),
     state: "other than gzip",
   },
-  { what: "one byte after gzip", bytes: join(GZIP, new Uint8Array([0x1f])), state: "truncated" },
-  { what: "garbage after zstd", bytes: join(ZSTD, text("garbage")), state: "other than zstd" },
-  { what: "zeros after zstd", bytes: join(ZSTD, ZEROS), state: "other than zstd" },
+  { what: "one byte after gzip", bytes: concat(GZIP, new Uint8Array([0x1f])), state: "truncated" },
+  {
+    what: "garbage after zstd",
+    bytes: concat(ZSTD, toUint8Array("garbage")),
+    state: "other than zstd",
+  },
+  { what: "zeros after zstd", bytes: concat(ZSTD, ZEROS), state: "other than zstd" },
   { what: "a wrong gzip checksum", bytes: flip(GZIP, -6), state: "data check" },
   { what: "a wrong gzip header checksum", bytes: gzipWithFields(0), state: "header crc" },
   { what: "a wrong gzip size", bytes: flip(GZIP, -2), state: "length check" },
@@ -199,10 +181,14 @@ const BAD = [
     bytes: zstdFrame(0, 0x50, 0xf8, 0xff, 0xff),
     state: "larger than",
   },
-  { what: "bzip2", bytes: join(text("BZh91AY"), ZEROS), state: "but bzip2" },
-  { what: "xz", bytes: join(new Uint8Array([0xfd]), text("7zXZ\0"), ZEROS), state: "but xz" },
+  { what: "bzip2", bytes: concat(toUint8Array("BZh91AY"), ZEROS), state: "but bzip2" },
+  {
+    what: "xz",
+    bytes: concat(new Uint8Array([0xfd]), toUint8Array("7zXZ\0"), ZEROS),
+    state: "but xz",
+  },
   { what: "noise", bytes: new Uint8Array(2000).fill(0x41), state: "begin with 4141414141414141" },
-  { what: "a few bytes", bytes: text("hello"), state: "truncated" },
+  { what: "a few bytes", bytes: toUint8Array("hello"), state: "truncated" },
 ];
 
 function flip(bytes: Uint8Array, at: number, mask = 0x01): Uint8Array {
@@ -216,15 +202,15 @@ function zstdFrame(...rest: number[]): Uint8Array {
 
 for (const { what, bytes, state } of BAD) {
   for (const isSync of [true, false]) {
-    Deno.test(`LayerDecompressor rejects ${what}, ${isSync ? "at once" : "later"}`, async () => {
+    Deno.test(`LayerDecompressor rejects ${what}, ${isSync ? "synchronously" : "asynchronously"}`, async () => {
       await assertRejects(() => decompress(bytes, { isSync }), DecompressError, state);
     });
   }
 }
 
 Deno.test("LayerDecompressor survives any damaged byte", async () => {
-  const content = text("hello hello hello, world");
-  for (const bytes of [new Uint8Array(gzipSync(content)), zstd(content)]) {
+  const content = toUint8Array("hello hello hello, world");
+  for (const bytes of [gzip(content), zstd(content)]) {
     for (let at = 0; at < bytes.length; at++) {
       for (const mask of [0x01, 0x10, 0x80, 0xff]) {
         const result = await decompress(flip(bytes, at, mask)).catch((error) => error);
@@ -302,7 +288,7 @@ Deno.test("openDecompressor() stops at maxRatio, beyond 64 MiB", () => {
   // A block repeats a byte 131,072 times in four bytes.
   const blocks = new Uint8Array(4 * 1024);
   for (let at = 0; at < blocks.length; at += 4) blocks.set([0x02, 0x00, 0x10, 0], at);
-  const bomb = join(zstdFrame(0, 0x50), blocks);
+  const bomb = concat(zstdFrame(0, 0x50), blocks);
   using decompressor = openDecompressor();
   let size = 0;
 
@@ -326,7 +312,7 @@ for (
   ]
 ) {
   Deno.test(`openDecompressor() stops at maxWindow, by the ${what}`, async () => {
-    const bytes = join(zstdFrame(...header), new Uint8Array([0x01, 0, 0]));
+    const bytes = concat(zstdFrame(...header), new Uint8Array([0x01, 0, 0]));
 
     await assertRejects(() => decompress(bytes, { maxWindow: window - 1 }), LimitError, "window");
     assertEquals(await decompress(bytes), new Uint8Array());

@@ -24,7 +24,7 @@ async function decode(blob: Uint8Array, chunkSize: number) {
 }
 
 syncTest.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
-  "inflateFrom() continues at each point that was recorded, in chunks of $chunkSize",
+  "inflateFrom() resumes at each recorded point, in chunks of $chunkSize",
   async ({ chunkSize }) => {
     const content = mixture(20_000_000);
     const blob = gzip(content);
@@ -48,10 +48,10 @@ syncTest.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
 );
 
 Deno.test.each([0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({ bits })))(
-  "inflateFrom() continues $bits bits before the end of a byte",
+  "inflateFrom() resumes $bits bits before the end of a byte",
   async ({ bits }) => {
     const content = Uint8Array.from({ length: 100_000 }, (_, index) => index * index >> 3);
-    // Without a stored block, whose data begin at the next byte.
+    // Without a stored block, whose data would begin at the next byte.
     const data = deflateRawSync(content);
     // Another block uses the lower bits of the first byte.
     const used = bits === 0 ? 0 : 8 - bits;
@@ -59,7 +59,7 @@ Deno.test.each([0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({ bits })))(
       return (data[index] ?? 0) << used | (data[index - 1] ?? 0) >> (8 - used);
     });
     if (bits > 0) shifted[0] = (shifted[0] ?? 0) | 0xff >> bits;
-    // The trailer has 8 bytes, and the last byte of the shifted data may have no bits of it.
+    // The trailer has 8 bytes, one of which may be the last, unused byte of the shifted data.
     const blob = concat(bits === 0 ? data : shifted, new Uint8Array(7));
 
     for (const chunkSize of [1, 5, 100, blob.length]) {
@@ -101,21 +101,8 @@ syncTest("SeekPointRecorder has no points for zstd or uncompressed archives", as
 
 Deno.test("SeekPointRecorder keeps at most 256 points, further apart", () => {
   const recorder = new SeekPointRecorder();
-  // The header of a block with dynamic codes, as gzip writes it.
-  const input = new Uint8Array([
-    0,
-    0xec,
-    0xbd,
-    0x07,
-    0x60,
-    0x1c,
-    0x49,
-    0x96,
-    0x25,
-    0x26,
-    0x2f,
-    0x6d,
-  ]);
+  // A block header with dynamic codes, as gzip writes it.
+  const input = Uint8Array.fromHex("00ecbd07601c499625262f6d");
   const output = new Uint8Array(32_768);
 
   for (let block = 1; block <= 4000; block++) {

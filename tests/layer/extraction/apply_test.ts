@@ -11,7 +11,7 @@ import { readTree } from "../../_support/tree.ts";
 const BACKENDS = ["native", "pure"] as const;
 const SQUASH = { ownership: "squash" } as const;
 
-// A model of layers: the tree after a layer, in any order of its whiteouts.
+// A model of layers, in which the order of whiteouts in a layer does not matter.
 
 /** An entry of a layer, or a whiteout. */
 type Step =
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("whiteout"), path }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("opaque"), path }) },
 );
-/** Whether each path has one entry, and no file is the parent of another entry. */
+/** A layer in which each path has one entry, and no file is the parent of another entry. */
 const layer = fc.uniqueArray(step, {
   selector: ({ kind, path }) => `${kind === "dir" ? "file" : kind} ${path}`,
   maxLength: 8,
@@ -74,7 +74,7 @@ function applyToModel(model: Model, steps: readonly Step[]): void {
   };
   // Whiteouts first: they only apply to lower layers.
   for (const { kind, path } of steps) {
-    // A whiteout below something other than a directory hides nothing.
+    // A whiteout below anything but a directory hides nothing.
     if (kind === "whiteout") remove(path, true);
     if (kind === "opaque") remove(path, false);
   }
@@ -105,7 +105,7 @@ function readModel(root: string): Model {
 }
 
 for (const backend of BACKENDS) {
-  Deno.test(`applyLayers() equals the model in any order, ${backend} backend`, async () => {
+  Deno.test(`applyLayers() matches the model for any order of entries, ${backend} backend`, async () => {
     await using temp = await makeTempDir({ large: true });
     let round = 0;
     const shuffles = fc.array(
@@ -133,7 +133,7 @@ function sorted(model: Model): unknown {
   return Object.fromEntries([...model].sort(([one], [other]) => one < other ? -1 : 1));
 }
 
-Deno.test("applyLayers() requests raw bytes, and verifies them itself", async () => {
+Deno.test("applyLayers() requests raw bytes and verifies them itself", async () => {
   await using root = await makeTempDir();
   const [good] = fromLayers([tar(file("a", "good"))]);
   const [bad] = fromLayers([tar(file("a", "evil"))]);

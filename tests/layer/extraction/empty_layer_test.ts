@@ -2,21 +2,13 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { ExtractError, extractLayer, MemoryTree } from "../../../layer/mod.ts";
 import { type Descriptor, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import "../../_support/native_backend.ts";
-import { concat, gzip, tar, zstd } from "../../_support/tar.ts";
+import { concat, gzip, tar, zstd, zstdSkippable } from "../../_support/tar.ts";
 
 /** Extracts a layer of some bytes. */
 async function extract(bytes: Uint8Array, mediaType: string = OCI_LAYER) {
   const descriptor: Descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
   const stream = new Blob([new Uint8Array(bytes)]).stream();
   return await extractLayer(stream, new MemoryTree(), { descriptor });
-}
-
-/** A frame that zstd decompressors skip. */
-function skippableFrame(size: number): Uint8Array {
-  const frame = new Uint8Array(8 + size);
-  new DataView(frame.buffer).setUint32(0, 0x184d2a50, true);
-  new DataView(frame.buffer).setUint32(4, size, true);
-  return frame;
 }
 
 const EMPTY = [
@@ -26,7 +18,7 @@ const EMPTY = [
   { what: "a compressed record", bytes: gzip(new Uint8Array(10_240)), suffix: "+gzip" },
   {
     what: "an empty archive with the frames of zstd:chunked",
-    bytes: concat(zstd(tar()), skippableFrame(200)),
+    bytes: concat(zstd(tar()), zstdSkippable(new Uint8Array(200))),
     suffix: "+zstd",
   },
 ];
@@ -45,8 +37,8 @@ const OTHER = [
   },
   { what: "a megabyte of zeros", bytes: new Uint8Array(1_000_000) },
   {
-    what: "a large frame that is skipped",
-    bytes: concat(zstd(tar()), skippableFrame(100_000)),
+    what: "a large skippable frame",
+    bytes: concat(zstd(tar()), zstdSkippable(new Uint8Array(100_000))),
     suffix: "+zstd",
     state: "its archive is empty, although the layer has 100",
   },

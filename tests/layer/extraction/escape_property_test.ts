@@ -67,7 +67,7 @@ async function outcome(
   };
 }
 
-Deno.test("applyLayers() never leaves the root, and both backends do the same", async () => {
+Deno.test("applyLayers() never leaves the root, and both backends agree", async () => {
   await fc.assert(
     fc.asyncProperty(layers, async (layers) => {
       assertEquals(await outcome("pure", layers), await outcome("native", layers));

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import type { ExtractReport } from "../../../layer/mod.ts";
-import { peerTest } from "../../_support/peers.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
+import { rootTest } from "../../_support/skip.ts";
 import {
   device,
   dir,
@@ -111,62 +111,56 @@ function ownedBy(uid: number, tree: Readonly<Record<string, string>>): Record<st
 const WITHOUT_ATTRIBUTE = { "ping": 'file 444 "c"' };
 
 for (const backend of ["native", "pure"] as const) {
-  peerTest({
-    name: `applyLayers() as an ordinary user keeps modes and content, ${backend} backend`,
-    needs: [],
-    root: true,
-  }, async () => {
-    const { result, tree } = await extractAs(USER, LAYERS.slice(0, 2), { backend });
+  rootTest(
+    `applyLayers() as an ordinary user keeps modes and content, ${backend} backend`,
+    async () => {
+      const { result, tree } = await extractAs(USER, LAYERS.slice(0, 2), { backend });
 
-    const wanted = backend === "native" ? AFTER_TWO : { ...AFTER_TWO, ...WITHOUT_ATTRIBUTE };
-    assertEquals(tree, ownedBy(USER, wanted));
-    assertEquals(
-      result.skipped.map(({ path }) => path),
-      backend === "native" ? ["null", "ping"] : ["null", "ping", "ping"],
-    );
-  });
+      const wanted = backend === "native" ? AFTER_TWO : { ...AFTER_TWO, ...WITHOUT_ATTRIBUTE };
+      assertEquals(tree, ownedBy(USER, wanted));
+      assertEquals(
+        result.skipped.map(({ path }) => path),
+        backend === "native" ? ["null", "ping"] : ["null", "ping", "ping"],
+      );
+    },
+  );
 
-  peerTest({
-    name:
-      `applyLayers() as an ordinary user removes directories without permissions, ${backend} backend`,
-    needs: [],
-    root: true,
-  }, async () => {
-    const { tree } = await extractAs(USER, LAYERS, { backend });
+  rootTest(
+    `applyLayers() as an ordinary user removes directories without permissions, ${backend} backend`,
+    async () => {
+      const { tree } = await extractAs(USER, LAYERS, { backend });
 
-    assertEquals(
-      Object.keys(tree).filter((path) => path.startsWith("closed") || path.startsWith("read-")),
-      ["read-only", "read-only/last"],
-    );
-    assertEquals(tree["read-only"], ownedBy(USER, { x: "dir 555" })["x"]);
-  });
+      assertEquals(
+        Object.keys(tree).filter((path) => path.startsWith("closed") || path.startsWith("read-")),
+        ["read-only", "read-only/last"],
+      );
+      assertEquals(tree["read-only"], ownedBy(USER, { x: "dir 555" })["x"]);
+    },
+  );
 
-  peerTest({
-    name:
-      `applyLayers() as an ordinary user fails for others' files if it is strict, ${backend} backend`,
-    needs: [],
-    root: true,
-  }, async () => {
-    const layers = [tar(file("etc/shadow", "x", { uid: 0, gid: 42 }))];
+  rootTest(
+    `applyLayers() as an ordinary user rejects other owners in strict mode, ${backend} backend`,
+    async () => {
+      const layers = [tar(file("etc/shadow", "x", { uid: 0, gid: 42 }))];
 
-    const { result, tree } = await extractAs(USER, layers, { backend, ownership: "strict" });
+      const { result, tree } = await extractAs(USER, layers, { backend, ownership: "strict" });
 
-    assertEquals(result.error?.["name"], "OwnershipError");
-    assertEquals([result.error?.["path"], result.error?.["uid"], result.error?.["gid"]], [
-      "etc/shadow",
-      0,
-      42,
-    ]);
-    assertStringIncludes(String(result.error?.["message"]), '"65534:100000:65536" to /etc/subuid');
-    assertEquals(tree, {});
-  });
+      assertEquals(result.error?.["name"], "OwnershipError");
+      assertEquals([result.error?.["path"], result.error?.["uid"], result.error?.["gid"]], [
+        "etc/shadow",
+        0,
+        42,
+      ]);
+      assertStringIncludes(
+        String(result.error?.["message"]),
+        '"65534:100000:65536" to /etc/subuid',
+      );
+      assertEquals(tree, {});
+    },
+  );
 }
 
-peerTest({
-  name: "applyLayers() as an ordinary user records owners",
-  needs: [],
-  root: true,
-}, async () => {
+rootTest("applyLayers() as an ordinary user records owners", async () => {
   const { result, tree } = await extractAs(USER, LAYERS.slice(0, 1), { ownership: "record" });
 
   assertEquals(
@@ -181,11 +175,7 @@ peerTest({
   assert(result.skipped.some(({ path }) => path === "link"));
 });
 
-peerTest({
-  name: "applyLayers() without --allow-ffi warns and continues",
-  needs: [],
-  root: true,
-}, async () => {
+rootTest("applyLayers() without --allow-ffi warns and continues", async () => {
   const permissions = ["--allow-read", "--allow-write", "--allow-sys=uid"];
 
   const { result, warnings, tree } = await extractAs(

@@ -86,7 +86,7 @@ const CASES = Object.values(CORPUS).flat().filter(({ options = {}, only }) => {
 for (const backend of BACKENDS) {
   for (const test of CASES) {
     rootTest({
-      name: `mergeLayer() with the ${backend} backend equals layer over layer: ${test.name}`,
+      name: `mergeLayer() with the ${backend} backend equals extraction in place: ${test.name}`,
       fn: async () => {
         await using outside = await makeTempDir();
         const archives = layersOf(test, outside.path);
@@ -123,7 +123,7 @@ const LAYER = fc.array(ENTRY, { maxLength: 8 });
 
 for (const backend of BACKENDS) {
   rootTest({
-    name: `mergeLayer() with the ${backend} backend equals layer over layer for any layers`,
+    name: `mergeLayer() with the ${backend} backend equals extraction in place for any layers`,
     fn: async () => {
       let count = 0;
       await fc.assert(
@@ -145,7 +145,7 @@ for (const backend of BACKENDS) {
 }
 
 rootTest({
-  name: "mergeLayer() equals layer over layer where an entry describes a directory through a link",
+  name: "mergeLayer() equals extraction in place if an entry describes a directory through a link",
   fn: async () => {
     const archives = [
       tar(file("b/a/b", "")),
@@ -160,8 +160,7 @@ rootTest({
 });
 
 rootTest({
-  name:
-    "mergeLayer() equals layer over layer where a whiteout stands below a link that is replaced",
+  name: "mergeLayer() equals extraction in place if a whiteout is below a link that is replaced",
   fn: async () => {
     const archives = [
       tar(file("b/c", "")),

@@ -27,7 +27,7 @@ Deno.test("encodeOwner() writes what umoci writes", () => {
   assertEquals(encodeOwner({ uid: 7, gid: 0 }).toHex(), "080710ffffffff0f");
 });
 
-Deno.test("encodeOwner() can be read back", () => {
+Deno.test("encodeOwner() writes what a protocol buffer decoder reads", () => {
   const id = fc.integer({ min: 1, max: 0xfffffffe });
 
   fc.assert(fc.property(id, id, (uid, gid) => {

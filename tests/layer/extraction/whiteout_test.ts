@@ -26,7 +26,7 @@ const TABLE = [
 ] as const;
 
 for (const { path, kind } of TABLE) {
-  Deno.test(`parseWhiteout() accepts "${path}" for ${kind}`, () => {
+  Deno.test(`parseWhiteout() parses "${path}" as ${kind}`, () => {
     assertEquals(parseWhiteout(path).kind, kind);
   });
 }
@@ -38,7 +38,7 @@ Deno.test("parseWhiteout() splits the directory from the name", () => {
   assertEquals(parseWhiteout("a/.wh..wh..opq"), { kind: "opaque", directory: "a" });
 });
 
-Deno.test("removingWhiteouts() never has to hide a whole directory", () => {
+Deno.test("removingWhiteouts() rejects hiding a whole directory", () => {
   const handler = removingWhiteouts();
 
   assertThrows(() => handler.hideAll(undefined as never, "d"), TypeError);

@@ -5,10 +5,8 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { parseIdMap } from "../../../layer/extraction/id_map.ts";
-import { readIdMaps } from "../../../layer/extraction/id_map.ts";
-import { parseMountTable } from "../../../layer/linux/mount_table.ts";
-import { readMounts } from "../../../layer/linux/mount_table.ts";
+import { parseIdMap, readIdMaps } from "../../../layer/extraction/id_map.ts";
+import { mountsBelow, parseMountTable, readMounts } from "../../../layer/linux/mount_table.ts";
 import { MAX_OVERLAY_LOWERS, mountOverlay } from "../../../layer/linux/overlay_mount.ts";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { LimitError } from "../../../spec/mod.ts";
@@ -51,7 +49,7 @@ mountTest.each(
     { count: MAX_OVERLAY_LOWERS, call: "fsconfig" },
     { count: MAX_OVERLAY_LOWERS, call: undefined },
   ] as const,
-)("mountOverlay() mounts $count directories, by $call", async (mount) => {
+)("mountOverlay() mounts $count directories with $call", async (mount) => {
   await using directory = await makeMountDir();
   const lowers = await makeLowers(directory.path, mount.count);
   const view = directory.join("view");
@@ -78,7 +76,7 @@ mountTest.each(
     { name: `${"x".repeat(200)}/${"y".repeat(200)}`, call: "fsconfig" },
     { name: `${"x".repeat(200)}/${"y".repeat(200)}`, call: "mount" },
   ] as const,
-)("mountOverlay() takes a path with $name, by $call", async (mount) => {
+)("mountOverlay() accepts a path with $name with $call", async (mount) => {
   await using directory = await makeMountDir();
   const base = directory.join(mount.name);
   await Deno.mkdir(base, { recursive: true });
@@ -102,7 +100,7 @@ mountTest("mountOverlay() rejects the 501st directory", async () => {
   assertEquals([error.max, error.value], [500, 501]);
 });
 
-mountTest("mountOverlay() reports options that do not fit on old kernels", async () => {
+mountTest("mountOverlay() reports options that are too long for old kernels", async () => {
   await using directory = await makeMountDir();
   const lowers = await makeLowers(directory.path, 500);
 
@@ -121,7 +119,7 @@ mountTest("mountOverlay() reports the kernel's explanation", async () => {
   const error = assertThrows(() => mountOverlay([lower, lower], directory.join("view")));
 
   assertStringIncludes((error as Error).message, "Too many levels of symbolic links");
-  assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
+  assertEquals(mountsBelow(directory.path), []);
 });
 
 mountTest("mountTmpfs() limits the size", async () => {
@@ -149,7 +147,7 @@ mountTest("unmountTree() unmounts stacked and nested mounts", async () => {
 
   unmountTree(directory.path);
 
-  assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
+  assertEquals(mountsBelow(directory.path), []);
 });
 
 mountTest("unmountTree() detaches busy mounts with a warning", async () => {
@@ -162,7 +160,7 @@ mountTest("unmountTree() detaches busy mounts with a warning", async () => {
   unmountTree(directory.path, { onWarning: (message) => warnings.push(message) });
 
   assertEquals(warnings.length, 1);
-  assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
+  assertEquals(mountsBelow(directory.path), []);
 });
 
 mountTest("unmountTree() keeps a sibling whose name has the same prefix", async () => {

@@ -2,10 +2,10 @@ import { assertEquals } from "@std/assert";
 import { hasOnlyForked, processArguments } from "../../../layer/linux/process_table.ts";
 import { linuxTest } from "../../_support/skip.ts";
 
-/** More than the kernel gives to any process. */
+/** Larger than any process ID of the kernel. */
 const NO_PROCESS = 2 ** 23;
 
-linuxTest("hasOnlyForked() tells a subshell from a program", async () => {
+linuxTest("hasOnlyForked() distinguishes a subshell from a program", async () => {
   const script = 'exec 3<&0; (while read -r _ <&3; do :; done) & echo "$$ $!"; cat';
   await using child = new Deno.Command("sh", {
     args: ["-c", script],
@@ -22,6 +22,6 @@ linuxTest("hasOnlyForked() tells a subshell from a program", async () => {
   assertEquals(await child.stdout.text(), "");
 });
 
-linuxTest("hasOnlyForked() and processArguments() accept that there is no process", () => {
+linuxTest("hasOnlyForked() and processArguments() accept the ID of no process", () => {
   assertEquals([hasOnlyForked(NO_PROCESS), processArguments(NO_PROCESS)], [false, []]);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { readMounts } from "../../../layer/linux/mount_table.ts";
+import { mountsBelow } from "../../../layer/linux/mount_table.ts";
 import { unmountTargets } from "../../../layer/linux/unmount_targets.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -27,8 +27,7 @@ mountTest("unmountTargets() unmounts all targets before it calls onWarning", asy
     );
     for (const file of files) file.close();
 
-    const left = readMounts().filter(({ target }) => target.startsWith(directory.path));
-    assertEquals(left, []);
+    assertEquals(mountsBelow(directory.path), []);
   } finally {
     unmountTree(directory.path);
   }

@@ -80,3 +80,10 @@ export function readTarInto(
   }
   parser.finish();
 }
+
+/** Corrects the checksum of a header block. */
+export function repairChecksum(block: Uint8Array): void {
+  block.fill(0x20, 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.set(new TextEncoder().encode(sum.toString(8).padStart(6, "0") + "\0"), 148);
+}

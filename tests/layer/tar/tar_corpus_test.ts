@@ -5,7 +5,7 @@ import { encodeName, openDecompressor, TarError, type TarLimits } from "../../..
 import { LimitError, OciError } from "../../../spec/mod.ts";
 import { concat } from "../../_support/bytes.ts";
 import { testUnless } from "../../_support/skip.ts";
-import { type ReadEntry, readTar, readTarInto } from "./_read_tar.ts";
+import { type ReadEntry, readTar, readTarInto, repairChecksum } from "./_read_tar.ts";
 
 /** Archives of the test suites of other tar readers, and the expected entries. */
 const FOLDER = fromFileUrl(new URL("../../../../shared/data/tar", import.meta.url));
@@ -32,7 +32,7 @@ interface Expectation {
 }
 
 /**
- * Archives that readers disagree on, and that this one reads. It refuses all others, because the
+ * Archives that readers disagree on, and that this one reads. It rejects all others, because the
  * intended content of a damaged layer is unknown.
  */
 const READ: ReadonlySet<string> = new Set([
@@ -40,7 +40,7 @@ const READ: ReadonlySet<string> = new Set([
   "tarstream-incomplete.tar",
 ]);
 
-/** Global pax records apply to what follows, as POSIX says; the expectations leave that open. */
+/** Global pax records apply to all later entries, as in POSIX; the expectations leave that open. */
 const GLOBAL: Readonly<Record<string, readonly Partial<ExpectedEntry>[]>> = {
   "go-pax-global-records.tar": [
     { name: "global1", mtime: "1500000000.000000000" },
@@ -72,7 +72,7 @@ const corpusTest = testUnless(
 
 for (const [name, { verdict, entries }] of Object.entries(expectations ?? {})) {
   const isRead = verdict === "accept" || READ.has(name);
-  Deno.test(`TarParser ${isRead ? "reads" : "refuses"} ${name}`, async () => {
+  Deno.test(`TarParser ${isRead ? "reads" : "rejects"} ${name}`, async () => {
     const archive = await readArchive(name);
 
     if (isRead) {
@@ -98,7 +98,9 @@ for (const [name, { verdict, entries }] of Object.entries(expectations ?? {})) {
         // Headers are where damage has consequences, and most are at the beginning.
         const at = random(Math.min(damaged.length, turn % 2 === 0 ? 2048 : Infinity));
         damaged[at] = random(256);
-        if (turn % 3 !== 0) repairChecksums(damaged, at);
+        const block = damaged.subarray(at - at % 512, at - at % 512 + 512);
+        // Otherwise most damage would only be found by the checksum.
+        if (turn % 3 !== 0 && block.length === 512) repairChecksum(block);
       }
       try {
         readTarInto([], damaged, { maxContent: 0 });
@@ -161,7 +163,7 @@ function compareEntries(read: ReadEntry | undefined, expected: ExpectedEntry): v
   }
 }
 
-/** Numbers below a bound, the same ones for the same seed. */
+/** Returns a generator of numbers below a bound, which are the same for the same seed. */
 function randomNumbers(seed: string): (bound: number) => number {
   let state = createHash("sha256").update(seed).digest().readUInt32LE() || 1;
   return (bound) => {
@@ -170,13 +172,4 @@ function randomNumbers(seed: string): (bound: number) => number {
     state ^= state << 5;
     return (state >>> 0) % Math.max(1, bound);
   };
-}
-
-/** Makes the header around an index right again, so that damage goes deeper than its checksum. */
-function repairChecksums(archive: Uint8Array, at: number): void {
-  const block = archive.subarray(at - at % 512, at - at % 512 + 512);
-  if (block.length < 512) return;
-  block.fill(0x20, 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.set(new TextEncoder().encode(sum.toString(8).padStart(6, "0") + "\0"), 148);
 }

@@ -51,15 +51,15 @@ for (const format of ["gnu", "pax-0.0", "pax-0.1", "pax-1.0"] as const) {
 }
 
 const BAD_MAPS: readonly { what: string; format: SparseFormat; from: string; to: string }[] = [
-  { what: "runs over one another", format: "pax-0.1", from: "10,2,20,2", to: "10,2,11,2" },
+  { what: "overlapping runs", format: "pax-0.1", from: "10,2,20,2", to: "10,2,11,2" },
   { what: "runs out of order", format: "pax-0.1", from: "10,2,20,2", to: "20,2,10,2" },
   { what: "a run beyond the end", format: "pax-0.1", from: "20,2", to: "99,2" },
-  { what: "more than is there", format: "pax-0.1", from: "20,2", to: "20,9" },
+  { what: "more content than there is", format: "pax-0.1", from: "20,2", to: "20,9" },
   { what: "no number", format: "pax-0.1", from: "20,2", to: "20,x" },
   { what: "a negative number", format: "pax-0.1", from: "10,2", to: "-9,2" },
   { what: "another count", format: "pax-0.1", from: "numblocks=3", to: "numblocks=4" },
   { what: "two offsets", format: "pax-0.0", from: "sparse.numbytes=2", to: "sparse.offset=222" },
-  { what: "runs over one another", format: "pax-1.0", from: "20\n2\n", to: "11\n2\n" },
+  { what: "overlapping runs", format: "pax-1.0", from: "20\n2\n", to: "11\n2\n" },
   { what: "no number", format: "pax-1.0", from: "20\n2\n", to: "2x\n2\n" },
   { what: "an empty line", format: "pax-1.0", from: "20\n2\n", to: "\n20\n2" },
   { what: "no end", format: "pax-1.0", from: "3\n10\n", to: "9\n10\n" },

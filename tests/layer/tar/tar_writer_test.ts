@@ -9,27 +9,8 @@ import {
   tarPadding,
   TarParser,
 } from "../../../layer/mod.ts";
-import { concat } from "../../_support/tar.ts";
-
-interface ReadEntry {
-  readonly header: TarHeader;
-  readonly content: readonly (readonly [offset: number, bytes: string])[];
-}
-
-/** Reads an archive back. */
-function read(...parts: readonly Uint8Array[]): readonly ReadEntry[] {
-  const entries: { header: TarHeader; content: [number, string][] }[] = [];
-  const parser = new TarParser({
-    entry: (header) => void entries.push({ header, content: [] }),
-    data: (bytes, offset) => {
-      entries.at(-1)?.content.push([offset, new TextDecoder().decode(bytes)]);
-    },
-    end() {},
-  });
-  parser.push(concat(...parts, new Uint8Array(1024)));
-  parser.finish();
-  return entries;
-}
+import { tar, toUint8Array } from "../../_support/tar.ts";
+import { readTar } from "./_read_tar.ts";
 
 const NAME = fc.uint8Array({ minLength: 1, maxLength: 120 })
   .filter((bytes) => !bytes.includes(0) && !bytes.includes(0x2f)).map(decodeName)
@@ -58,7 +39,7 @@ const HEADER = fc.record({
 
 Deno.test("tarHeader() writes what TarParser reads", () => {
   fc.assert(fc.property(HEADER, (input) => {
-    const [entry] = read(tarHeader(input));
+    const [entry] = readTar(tar(tarHeader(input)));
 
     const { offset: _offset, uname: _uname, gname: _gname, pax: _pax, ...header } = entry?.header ??
       {} as TarHeader;
@@ -73,9 +54,9 @@ Deno.test("tarHeader() writes what TarParser reads", () => {
 
 const FILE: TarHeaderInput = { type: "file", path: "f" };
 
-Deno.test("tarHeader() completes an entry of which only type and name are known", () => {
+Deno.test("tarHeader() fills in the defaults of an entry", () => {
   const types: readonly TarEntryType[] = ["directory", "file", "symlink"];
-  const found = read(...types.map((type) => tarHeader({ type, path: type })));
+  const found = readTar(tar(...types.map((type) => tarHeader({ type, path: type }))));
 
   assertEquals(found.map(({ header: { path, mode } }) => [path, mode]), [
     ["directory/", 0o755],
@@ -117,15 +98,17 @@ Deno.test("tarHeader() writes the segments of a sparse file", () => {
   const segments = [{ offset: 0, size: 3 }, { offset: 1_000_000, size: 2 }];
   const header = tarHeader({ ...FILE, path: "dir/sparse", size: 5_000_000, segments });
 
-  const [entry, next] = read(
+  const [entry, next] = readTar(tar(
     header,
-    new TextEncoder().encode("abcde"),
+    toUint8Array("abcde"),
     tarPadding(5 + header.length % 512),
     tarHeader({ ...FILE, path: "next" }),
-  );
+  ));
 
   assertEquals([entry?.header.path, entry?.header.size], ["dir/sparse", 5_000_000]);
-  assertEquals(entry?.content, [[0, "abc"], [1_000_000, "de"]]);
+  assertEquals(entry?.header.segments, segments);
+  assertEquals(entry?.content?.slice(0, 3), toUint8Array("abc"));
+  assertEquals(entry?.content?.slice(1_000_000, 1_000_002), toUint8Array("de"));
   assertEquals(next?.header.path, "next");
 });
 
@@ -134,7 +117,7 @@ Deno.test("tarHeader() writes plain entries as one block", () => {
 });
 
 Deno.test.each([{ uid: 0.5 }, { size: -1 }, { size: 1.5 }, { mode: NaN }])(
-  "tarHeader() refuses %o",
+  "tarHeader() rejects %o",
   (wrong) => {
     assertThrows(() => tarHeader({ ...FILE, ...wrong }), RangeError, "must be integers >= 0");
   },

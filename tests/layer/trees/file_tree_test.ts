@@ -6,7 +6,6 @@ import { linuxTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const ENCODER = new TextEncoder();
-const isLinux = Deno.build.os === "linux";
 
 function eachBackend(name: string, fn: (backend: TreeBackend) => Promise<void>): void {
   for (const backend of ["native", "pure"] as const) {
@@ -236,7 +235,7 @@ linuxTest("native tree: attributes can be set, listed, read and removed", async 
   assertThrows(() => entry.setXattr("nonsense", new Uint8Array()), Deno.errors.NotSupported);
 });
 
-// Facts that the pure backend relies on. If an upgrade changes one, its limits can be lifted.
+// The tests below check limits of Deno that the pure backend has to live with.
 
 linuxTest("Deno keeps times to the millisecond", async () => {
   await using temp = await makeTempDir({ large: true });
@@ -263,8 +262,8 @@ const DEFAULT_ACL = new Uint8Array([
   ...[32, 0, 0, 0, 255, 255, 255, 255],
 ]);
 
-(isLinux ? rootTest : linuxTest)({
-  name: "native tree: files get their owner and mode, whatever their directory passes on to them",
+(Deno.build.os === "linux" ? rootTest : linuxTest)({
+  name: "native tree: new files have their own owner and mode, whatever they inherit",
   fn: async () => {
     await using temp = await makeTempDir();
     using tree = openFileTree(temp.path, { backend: "native" });

@@ -73,7 +73,7 @@ function writeInChunks(content: Uint8Array, chunk: number, shift: number): Memor
   return file;
 }
 
-Deno.test("HoleWriter keeps the content, writes nothing twice and skips every long run", () => {
+Deno.test("HoleWriter keeps the content, writes nothing twice and skips all long runs of zeros", () => {
   fc.assert(
     fc.property(
       runs,

@@ -95,7 +95,7 @@ Deno.test("MemoryTree keeps owners out of range", () => {
   assertEquals([uid, gid], [2 ** 40, 2 ** 32 - 1]);
 });
 
-Deno.test("MemoryTree accepts the paths that a system would", () => {
+Deno.test("MemoryTree accepts paths up to the limit of Linux", () => {
   const tree = new MemoryTree();
   let path = "";
   for (let depth = 0; depth < 2047; depth++) {
