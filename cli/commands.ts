@@ -1,6 +1,6 @@
 import type { CommandTable } from "./frame/program.ts";
 
-/** The module of every command and a summary, in the order in which help lists them. */
+/** Path and summary of every command's module, in the order of the help. */
 const MODULES: readonly (readonly [path: string, summary: string])[] = [
   ["registry/pull", "pull images into the store, verified"],
   ["registry/push", "push images from the store to a registry"],
@@ -37,11 +37,12 @@ const MODULES: readonly (readonly [path: string, summary: string])[] = [
   ["host/version", "print the versions of oci and Deno"],
 ];
 
-/** Every command by its name, which is that of its module. */
+/** All commands by name, which is the file name of the module. */
 export const COMMANDS: CommandTable = new Map(
   MODULES.map(([path, summary]) => [path.slice(path.indexOf("/") + 1), {
     summary,
-    // The specifier is computed, because Deno reads all modules behind a literal one at each start.
+    // The specifier is computed, because Deno would read all modules behind a literal one at each
+    // start.
     load: () => import(new URL(`./commands/${path}.ts`, import.meta.url).href),
   }]),
 );

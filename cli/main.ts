@@ -25,14 +25,14 @@ export async function main(args: readonly string[]): Promise<number> {
   const output = new Output({
     signal,
     before: () => {
-      // A result on the same terminal must not be mixed with progress.
+      // Keep progress out of a result on the same terminal.
       if (Deno.stdout.isTerminal()) notices.status([]);
       return notices.flush();
     },
   });
-  const run: Run = { args, output, notices, signal, name: "", doing: "read the command line" };
+  const run: Run = { args, output, notices, signal, name: "", action: "read the command line" };
   const exitCode = await runToEnd(run);
-  // A reader of stderr that does not read must not keep a command that was interrupted.
+  // A stalled reader of stderr must not keep an interrupted command alive.
   const patience = signal.aborted ? AbortSignal.timeout(LAST_WRITE_MS) : signal;
   await abortable(notices.flush() ?? Promise.resolve(), patience).catch(() => {});
   return exitCode;
@@ -41,7 +41,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function runToEnd(run: Run): Promise<number> {
   const { signal } = run;
   try {
-    // It ends before an error is reported.
+    // Disposed of before an error is reported.
     using _notice = noticeCleanup(run);
     const exitCode = await dispatch(run);
     return signal.reason instanceof InterruptedError ? signal.reason.exitCode : exitCode;
@@ -50,10 +50,10 @@ async function runToEnd(run: Run): Promise<number> {
   }
 }
 
-/** Time to wait for readers of the last output after an interruption. */
+/** Time to wait for the last output to be read after an interruption. */
 const LAST_WRITE_MS = 200;
 
-/** Time for which an interrupted command cleans up before a notice appears. */
+/** Time that an interrupted command may take to clean up before a notice appears. */
 const CLEANUP_NOTICE_MS = 800;
 
 /** Shows a notice if an interrupted command takes long to clean up. */
@@ -65,20 +65,20 @@ function noticeCleanup(run: Run): Disposable {
     notices[Symbol.dispose]();
     timer = setTimeout(() => {
       const state = "interrupted, cleaning up; interrupt again to exit at once";
-      notices.message(printable(`oci: ${run.session?.doing ?? run.doing}: ${state}`));
+      notices.message(printable(`oci: ${run.session?.action ?? run.action}: ${state}`));
     }, CLEANUP_NOTICE_MS);
   };
   signal.addEventListener("abort", abort, { once: true });
   return {
     [Symbol.dispose]: () => {
       signal.removeEventListener("abort", abort);
-      // Deno loads the timers of Node at the first call, which takes longer than most commands.
+      // The first call loads Node's timers, which takes longer than most commands.
       if (timer !== undefined) clearTimeout(timer);
     },
   };
 }
 
-/** State of {@linkcode main} while a command runs. */
+/** One run of {@linkcode main}. */
 interface Run {
   readonly args: readonly string[];
   readonly output: Output;
@@ -87,7 +87,7 @@ interface Run {
   session?: Session;
   /** Name of the command; empty before it is known. */
   name: string;
-  doing: string;
+  action: string;
 }
 
 async function dispatch(run: Run): Promise<number> {
@@ -95,11 +95,11 @@ async function dispatch(run: Run): Promise<number> {
   const args = run.args.some(isLossy)
     ? await (await import("./frame/raw_arguments.ts")).rawArguments(run.args)
     : run.args;
-  const { name, rest } = await splitArguments(await inFull(args), COMMANDS);
+  const { name, rest } = await splitArguments(await expandShorthand(args), COMMANDS);
   const entry = name === undefined ? undefined : COMMANDS.get(name);
-  if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
+  if (name === undefined || entry === undefined) return await runWithoutCommand(run, name, rest);
   run.name = name;
-  run.doing = name;
+  run.action = name;
   const module = await entry.load();
   const commandLine = await parse(declareCommand(name, module, COMMANDS), rest);
   using session = new Session({ name, commandLine, output, notices, signal });
@@ -113,7 +113,7 @@ function isShort(operand: string): boolean {
   return /^[a-z0-9][a-z0-9_-]*(?:\/|[.:@][^/]*$|$)/.test(operand);
 }
 
-/** Lets short names in the command line be aliases. */
+/** Resolves short names in the command line that are aliases. */
 async function findAliases(session: Session): Promise<void> {
   const { href } = new URL("./access/registries.ts", import.meta.url);
   const { useAliases }: typeof import("./access/registries.ts") = await import(href);
@@ -125,8 +125,8 @@ async function parse(command: Command, words: readonly string[]): Promise<Comman
     return parseCommandLine(command, words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    // The flag may be one of another tool. As for commands, a literal specifier would cost time at
-    // each start.
+    // The flag may be another tool's. The specifier is computed for the same reason as those of
+    // commands.
     const { href } = new URL("./frame/foreign_options.ts", import.meta.url);
     const { addForeignHints }: typeof import("./frame/foreign_options.ts") = await import(href);
     addForeignHints(command);
@@ -140,19 +140,19 @@ function isLossy(arg: string): boolean {
 }
 
 /** Expands `help pull` to `pull --help`, and `--version` without a command to `version`. */
-async function inFull(args: readonly string[]): Promise<readonly string[]> {
+async function expandShorthand(args: readonly string[]): Promise<readonly string[]> {
   const { name, rest } = await splitArguments(args, COMMANDS);
   if (name === "help") return [...rest, "--help"];
   const version = rest.indexOf("--version");
   return name === undefined && version >= 0 ? ["version", ...rest.toSpliced(version, 1)] : args;
 }
 
-async function withoutCommand(
+async function runWithoutCommand(
   { notices }: Run,
   name: string | undefined,
   rest: readonly string[],
 ): Promise<number> {
-  // "help help" has become "help --help", which shows the help of the program.
+  // "help help" was expanded to "help --help", which shows the help of the program.
   if (name !== undefined && name !== "help") {
     const { href } = new URL("./command_synonyms.ts", import.meta.url);
     const { COMMAND_SYNONYMS }: typeof import("./command_synonyms.ts") = await import(href);
@@ -161,7 +161,7 @@ async function withoutCommand(
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError("the command is missing", 'See "oci --help"');
-  // The help is printed as an error message here, not as a result.
+  // Without a command, the help is an error message rather than a result.
   notices.line(await helpText(program));
   return 2;
 }
@@ -171,27 +171,28 @@ async function fail(run: Run, error: unknown): Promise<number> {
   const { args, notices, signal, session } = run;
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(run, error.command);
-  // An error after the interruption is a consequence of it.
   const failure = await import("./frame/failure.ts");
   const { causeLines, errorDocument, errorLine, exitCodeOf, firstError } = failure;
+  // An error after the interruption is a consequence of it.
   const thrown = signal.aborted ? signal.reason : firstError(error);
-  const failed = { doing: session?.doing ?? run.doing, name: session?.name ?? run.name };
+  const failed = { action: session?.action ?? run.action, name: session?.name ?? run.name };
   notices.message(errorLine(thrown, failed));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {
     for (const line of causeLines(thrown)) notices.message(line);
   }
-  // If stdout cannot be written, the line on stderr is enough.
+  // If stdout cannot be written to, the line on stderr is enough.
   const document = { ...errorDocument(thrown, failed), partial: session?.partial };
-  if (json) await outputOfError(run).json(document).catch(() => {});
+  if (json) await errorOutput(run).json(document).catch(() => {});
   return exitCodeOf(thrown);
 }
 
-function outputOfError({ output, signal }: Run): Output {
+/** Returns the output for an error document; the usual one ends with an interruption. */
+function errorOutput({ output, signal }: Run): Output {
   return signal.aborted ? new Output({ signal: AbortSignal.timeout(LAST_WRITE_MS) }) : output;
 }
 
-/** Facts about an invalid command line. */
+/** Returns the options that decide how to report that the command line is invalid. */
 function unparsedOptions(args: readonly string[]): CommonOptions {
   const end = args.indexOf("--");
   const own = end < 0 ? args : args.slice(0, end);
@@ -203,7 +204,7 @@ async function help(run: Run, command: Command): Promise<number> {
     await run.output.text(await helpText(command));
     return 0;
   } catch (error) {
-    return await fail({ ...run, name: "help", doing: "help" }, error);
+    return await fail({ ...run, name: "help", action: "help" }, error);
   }
 }
 

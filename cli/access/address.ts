@@ -42,7 +42,7 @@ export function servesReadOnly(access: ServeAccess): boolean {
   return access.readOnly ?? (access.proxy !== undefined || servesStrangers(access));
 }
 
-/** Returns whether `serve` serves unauthenticated clients on other machines. */
+/** Returns whether `serve` accepts unauthenticated clients on other machines. */
 export function servesStrangers({ listen, htpasswd }: ServeAccess): boolean {
   return listen !== undefined && htpasswd === undefined && !isLoopback(listen);
 }

@@ -16,7 +16,7 @@ import { printable } from "../terminal/format.ts";
 import { ImageFinder, type LocatedImage } from "./image_finder.ts";
 import { locateImage } from "./references.ts";
 
-/** Names of the kinds in messages. */
+/** Kinds of attestations in messages. */
 const NAMES: Readonly<Record<AttestationKind, string>> = {
   sbom: "an SBOM",
   provenance: "provenance",
@@ -64,7 +64,7 @@ export async function printAttestation(session: Session, kind: AttestationKind):
   });
 }
 
-/** Returns the first place that has attestations, and those. */
+/** Returns the first source that has attestations, and the attestations. */
 async function firstWith(
   sources: readonly AttachmentSource[],
   { image }: LocatedImage,
@@ -83,7 +83,7 @@ interface Choice {
   readonly located: LocatedImage;
 }
 
-/** Returns the attestation that the options name, or the only one. */
+/** Returns the attestation that `--type` selects, or the only one. */
 function choose(
   session: Session,
   all: readonly Attestation[],

@@ -4,15 +4,15 @@ import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
 export interface ReadAuthOptions {
-  /** Registry whose user name to prompt for if none is given. */
+  /** Registry for which to prompt for a user name if none is given. */
   readonly registry?: string;
 }
 
 const READ = new WeakMap<Session, Promise<ImagePullAuth | undefined>>();
 
 /**
- * Reads the credential from the command line, if any. The password may come from stdin or a prompt,
- * and so is read once per command.
+ * Reads the credential of the command line, if any. Reads it only once per command, because the
+ * password may come from stdin or a prompt.
  *
  * @throws {UsageError} If the options contradict each other.
  */

@@ -17,7 +17,7 @@ export type ClientOverrides = Pick<
   "plainHttp" | "credentials" | "retries"
 >;
 
-/** The certificates of docker and podman, whose code is loaded for the first request over TLS. */
+/** Certificates in `certs.d`. Loads the code that finds them with the first request over TLS. */
 const CERTIFICATES: CertificateStore = {
   find: async (host, options) => {
     const { CertificateDirectories } = await import(
@@ -57,7 +57,7 @@ export async function openClient(
       (authfile === undefined ? undefined : await credentialsIn(authfile)),
     plainHttp: overrides.plainHttp ?? plainHttp,
     retries: overrides.retries ?? retries,
-    // A range starts before the one before it ends.
+    // A range starts before the previous one ends.
     maxConnections: Math.max(jobs, connections + 4),
     connections,
     platform,
@@ -66,7 +66,7 @@ export async function openClient(
   });
 }
 
-/** A missing file on the command line is a mistake, unlike a missing one in its usual place. */
+/** Opens the file of `--authfile`, which must exist, unlike the default files. */
 async function credentialsIn(path: string): Promise<CredentialStore> {
   const { naming } = await import("./option_file.ts");
   await naming("--authfile", path, () => Deno.stat(path));

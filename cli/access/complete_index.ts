@@ -10,8 +10,8 @@ import type { Session } from "../frame/session.ts";
 import { openStore, storePath } from "./store.ts";
 
 /**
- * Pulls the other manifests of an index into the store, such as attestations, which have no
- * platform. Without them, the complete index could not be pushed.
+ * Pulls the remaining manifests of an index into the store, such as attestations, which have no
+ * platform. An incomplete index could not be pushed.
  */
 export async function completeIndex(
   session: Session,

@@ -13,7 +13,9 @@ import { locateImage } from "./references.ts";
 /** The files of an image, valid until disposal. */
 export interface OpenImageFiles extends AsyncDisposable {
   readonly files: ImageFiles;
-  /** Hides the progress of downloads. A result on the same terminal must not be mixed with it. */
+  /**
+   * Hides the progress of downloads, so that it does not mix with a result on the same terminal.
+   */
   hideProgress(): Promise<void>;
 }
 
@@ -58,7 +60,7 @@ async function showProgress(session: Session, reference: Reference): Promise<Lay
   return showLayers(session, formatReference(reference));
 }
 
-/** Returns the error for a path that leads to nothing in an image, and says which symlink dangles. */
+/** Returns the error for a path that does not exist in an image. Names a dangling symlink. */
 export async function missing(files: ImageFiles, path: string): Promise<Error> {
   const cause = await whyMissing(files, path);
   return new CommandError(
@@ -84,7 +86,7 @@ async function whyMissing(files: ImageFiles, path: string): Promise<string> {
   return "it leads through too many symlinks";
 }
 
-/** Returns the last entry on the way to a path that the image has. */
+/** Returns the entry of the longest prefix of a path that the image has. */
 async function lastOf(files: ImageFiles, path: string): Promise<ImageFile | undefined> {
   const parts = path.split("/");
   for (let length = parts.length; length > 0; length--) {

@@ -25,10 +25,7 @@ export interface LocatedImage {
   readonly source: "store" | "registry" | "layout" | "archive";
 }
 
-/**
- * Finds images to read, in the store or in the registry according to the pull policy. Stores
- * nothing.
- */
+/** Finds images in the store or the registry, following the pull policy. Stores nothing. */
 export class ImageFinder implements Disposable {
   /** The store of the command. */
   readonly store: ContentStore;
@@ -81,7 +78,7 @@ export class ImageFinder implements Disposable {
     return { reference, image, source: "registry" };
   }
 
-  /** Reads the bytes of the referenced document; with a platform, of that platform's manifest. */
+  /** Reads the bytes of the index or manifest; with `--platform`, of that platform's manifest. */
   async manifestBytes(where: ImageLocation): Promise<Uint8Array> {
     const { pullPolicy, platform } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
@@ -108,7 +105,7 @@ export class ImageFinder implements Disposable {
     return [...new Set(platforms.map(formatPlatform))];
   }
 
-  /** Returns the places that may have what is attached to an image, in order. */
+  /** Returns the sources of attachments of an image, in lookup order. */
   async attachments(
     where: ImageLocation,
     { reference, source }: LocatedImage,

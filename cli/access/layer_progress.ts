@@ -3,14 +3,14 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { LayerListener } from "../../store/content/layer_listener.ts";
 import type { Session } from "../frame/session.ts";
 
-/** Progress of the layers that a command downloads as it needs them. Disposing of it hides it. */
+/** Progress of layers that a command downloads on demand. Disposing of it hides the display. */
 export interface LayerProgress extends AsyncDisposable {
   readonly listener: LayerListener;
 }
 
 /**
- * Shows the download of layers of an image on a terminal. Elsewhere it shows nothing, because the
- * result of the command is not the image.
+ * Shows the progress of an image's layers on a terminal. Shows nothing elsewhere, because the image
+ * is not the result of the command.
  */
 export function showLayers(session: Session, name: string): LayerProgress {
   if (!Deno.stderr.isTerminal()) return { listener: {}, async [Symbol.asyncDispose]() {} };

@@ -17,7 +17,7 @@ export async function openLocalImage(
 }
 
 /**
- * Opens an archive, once per command: stdin can be read only once, and copying a compressed archive
+ * Opens an archive, only once per command: stdin cannot be read again, and decompressing an archive
  * takes time. The session closes it.
  */
 export function openArchive(

@@ -22,7 +22,7 @@ export function readLoginPlace(text: string): LoginPlace {
   const [registry = "", ...path] = key.split("/");
   const namespace = path.join("/");
   try {
-    // A name without a dot or a port would be a repository.
+    // A name without a dot or a port would be parsed as part of the repository.
     const found = parseReference(`${registry}${namespace === "" ? "" : `/${namespace}`}/app`);
     if (found.registry === registry && found.digest === undefined) {
       return { key, registry, namespace };

@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Session } from "../frame/session.ts";
 
-/** Returns a callback that says with `--verbose` how parts of a layer are verified. */
+/** Returns a callback that notes with `--verbose` how parts of a layer are verified. */
 export function notePartialLayer(session: Session): (layer: Descriptor) => void {
   const { verbose } = session.options();
   return ({ digest }) => {

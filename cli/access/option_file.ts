@@ -14,7 +14,7 @@ export async function readOptionFile(option: string, path: string): Promise<stri
 }
 
 /**
- * Reads a certificate and its private key, which go together.
+ * Reads a certificate and its private key.
  *
  * @param prefix Start of the options, such as `--tls` for `--tls-cert` and `--tls-key`.
  * @throws {UsageError} If one of them is missing or cannot be read.
@@ -37,7 +37,7 @@ export async function readKeyPair(
   };
 }
 
-/** Names the option in the errors of the operating system about its file. */
+/** Reads the file of an option. Errors of the operating system then name the option. */
 export async function naming<T>(
   option: string,
   path: string,

@@ -15,11 +15,11 @@ export interface PasswordSource {
   setRaw(mode: boolean): void;
   /** Reads the typed bytes. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Cancels a waiting read. */
+  /** Cancels a pending read. */
   close(): void;
 }
 
-/** Reads a password from stdin up to its end, without a trailing line end. */
+/** Reads a password from all of stdin. Removes a trailing newline. */
 export async function readPassword(
   signal: AbortSignal,
   input: ReadableStream<Uint8Array> = Deno.stdin.readable,
@@ -93,7 +93,7 @@ interface AskOptions extends PromptOptions {
   readonly isSecret?: boolean | undefined;
 }
 
-/** Shows a prompt and returns the line that is typed. */
+/** Shows a prompt and reads a line. */
 async function ask(prompt: string, notices: Notices, options: AskOptions): Promise<string> {
   const { signal, source = Deno.stdin, refusal, isSecret = false } = options;
   if (!source.isTerminal()) throw refusal;
@@ -105,7 +105,7 @@ async function ask(prompt: string, notices: Notices, options: AskOptions): Promi
     restore();
     source.close();
   };
-  // Turn echo off before the prompt, so that early input does not show.
+  // Turn echo off before the prompt, so that early keystrokes do not show.
   if (isSecret) source.setRaw(true);
   signal.addEventListener("abort", stop, { once: true });
   try {

@@ -16,7 +16,7 @@ import { isInStore, storePath } from "./store.ts";
 
 /** Pulls images according to the options. */
 export interface Puller extends Disposable {
-  /** Resolves the name of an image in the store, and how to pull it. */
+  /** Finds out which name an image has in the store, and how to pull it. */
   find(source: ImageLocation): Promise<FoundSource>;
 }
 
@@ -29,14 +29,14 @@ export interface FoundSource {
     onProgress: (event: ImageProgress) => void,
     platform?: PullOptions["platform"],
   ): Promise<Image>;
-  /** Pulls the image, and extracts its layers for overlays in the same pass. */
+  /** Pulls the image and extracts its layers for the overlay bundler in the same pass. */
   prepare(
     onProgress: (event: ImageProgress) => void,
     options?: Pick<PrepareOptions, "mounter" | "platform">,
   ): Promise<Image>;
   /** Pulls an artifact with all of its blobs. */
   artifact(onProgress: (event: ImageProgress) => void): Promise<PulledArtifact>;
-  /** Pulls the other manifests of its index, such as attestations, after the platforms. */
+  /** Pulls the manifests of its index that have no platform, such as attestations. */
   complete(image: Image): Promise<void>;
 }
 
@@ -87,7 +87,7 @@ export async function openPuller(session: Session): Promise<Puller> {
       }
       const { openLocalImage } = await import("./local_images.ts");
       const layout = await openLocalImage(session, source);
-      // Reading a layout again is cheap; an image in the store itself gets no other name.
+      // Reading a layout again is cheap. An image in the store itself keeps its name.
       const pullPolicy = isInStore(session, source) ? "Never" : common.pullPolicy ?? "Always";
       return found(source, layout.reference, { ...common, pullPolicy, client: layout });
     },
@@ -95,7 +95,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   };
 }
 
-/** Returns the signer that images must have, if there is one. */
+/** Returns the signer of `--verify`, if the option is set. */
 export async function signerOf(session: Session): Promise<TrustedSigner | undefined> {
   const { verify } = session.options<RegistryOptions>();
   if (verify === undefined) return undefined;
@@ -103,7 +103,7 @@ export async function signerOf(session: Session): Promise<TrustedSigner | undefi
   return await readSigner(verify);
 }
 
-/** Returns policy, platform and credentials for calls that pull. */
+/** Returns the options for pulling: policy, platform, credentials and callbacks. */
 export async function imageOptions(
   session: Session,
 ): Promise<ImageClientOptions & Pick<PullOptions, "checkTag">> {

@@ -7,7 +7,7 @@ import type { Session } from "../frame/session.ts";
 /**
  * Parses the location of an image in a registry, a layout or an archive.
  *
- * @throws {UsageError} If the text is invalid; suggests lower case where that makes it valid.
+ * @throws {UsageError} If the text is invalid. Suggests lower case if that would be valid.
  */
 export function readSource(text: string): ImageLocation {
   const parsed = parse(text);
@@ -28,7 +28,7 @@ export function readSource(text: string): ImageLocation {
  * image in the store, which need not have a name.
  *
  * @throws {UsageError} If the text is invalid.
- * @throws {CommandError} If the store does not have the digest, or has several that start like this.
+ * @throws {CommandError} If no digest in the store starts like this, or several do.
  */
 export async function locateImage(session: Session, text: string): Promise<ImageLocation> {
   const start = digestStart(text);
@@ -40,22 +40,19 @@ export async function locateImage(session: Session, text: string): Promise<Image
 /** A digest or its start, as in `@sha256:0123456789ab`. */
 const DIGEST_REGEXP = /^@?(sha(?:256|512):[0-9a-f]{6,128})$/;
 
-/**
- * Returns the digest, or the start of one, by which a text names an image in the store; `undefined`
- * for a name.
- */
+/** Returns the digest or the start of a digest that a text consists of; `undefined` for a name. */
 export function digestStart(text: string): string | undefined {
   return DIGEST_REGEXP.exec(text)?.[1];
 }
 
-/** Describes the problem with a reference: the library could not parse it. */
+/** Describes why the library could not parse a reference. */
 function describeProblem(error: SyntaxError): string {
   return isExplained(error) ? `cannot ${error.action}: ${error.problem}` : String(error);
 }
 
 /**
- * Returns the location of an image that is in a layout or an archive; `undefined` for a name in the
- * store or a registry.
+ * Returns the location of an image in a layout or an archive; `undefined` for a name in the store
+ * or a registry.
  *
  * @throws {UsageError} If the location is invalid.
  */
@@ -92,6 +89,11 @@ export function isRepository(text: string): boolean {
   return isReference(`${text}:latest`);
 }
 
+/** Appends a digest to a name, unless the name has it already. */
+export function pinned(name: string, digest: string): string {
+  return name.endsWith(`@${digest}`) ? name : `${name}@${digest}`;
+}
+
 function adviceForPath(text: string): string {
   return /\.(tar|tgz|tar\.\w+)$/i.test(text)
     ? `Write "oci-archive:${text}" or "docker-archive:${text}" for an archive`
@@ -100,17 +102,17 @@ function adviceForPath(text: string): string {
 
 let aliases: (text: string) => string = (text) => text;
 
-/** Sets the function that replaces a short name with the name that it is an alias for. */
+/** Sets the function that resolves an alias to a name. */
 export function setAliases(resolve: (text: string) => string): void {
   aliases = resolve;
 }
 
-/** Returns the name that a short name is an alias for; other text unchanged. */
+/** Resolves a short name that is an alias. Returns other text unchanged. */
 export function withoutAlias(text: string): string {
   return isShortName(text) ? aliases(text) : text;
 }
 
-/** Returns whether a text can be a name without a registry. */
+/** Returns whether a text may be a name without a registry. */
 function isShortName(text: string): boolean {
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));

@@ -9,7 +9,7 @@ import { setAliases } from "./references.ts";
 const READ = new WeakMap<Session, Promise<ReadRegistriesConf>>();
 
 /**
- * Reads the `registries.conf` files, once for each session. Prompts for no permission.
+ * Reads the `registries.conf` files, only once per session. Never prompts for a permission.
  *
  * @throws {RegistriesConfError} If a file is damaged.
  */
@@ -22,7 +22,7 @@ export function readRegistries(session: Session): Promise<ReadRegistriesConf> {
   return reading;
 }
 
-/** Lets short names stand for what the `registries.conf` files say, if there are any. */
+/** Resolves short names by the aliases in the `registries.conf` files, if there are any. */
 export async function useAliases(session: Session): Promise<void> {
   setAliases((text) => text);
   if (!hasRegistriesConf()) return;
@@ -32,7 +32,7 @@ export async function useAliases(session: Session): Promise<void> {
     const { resolveAlias } = await import("../../registry/configuration/registry_rules.ts");
     setAliases((text) => resolveAlias(conf, text));
   } catch (error) {
-    // It matters only to commands that use a short name.
+    // The error matters only to a command that parses a short name.
     setAliases(() => {
       throw error;
     });

@@ -9,7 +9,9 @@ export function storePath(session: Session): string {
   return session.options().store ?? storeDirectory();
 }
 
-/** Whether a location is a digest in the store of the command, so that nothing has to be copied. */
+/**
+ * Whether a location is a digest in the store of the command, so that nothing needs to be copied.
+ */
 export function isInStore(session: Session, location: ImageLocation): boolean {
   return location.transport === "oci" && location.digest !== undefined &&
     location.path === storePath(session);
@@ -20,7 +22,10 @@ export async function openStore(session: Session): Promise<ContentStore> {
   return await ContentStore.open(storePath(session), { onWait: session.note });
 }
 
-/** Opens the store for a command that does not create one. Notes that the path of `--store` is missing. */
+/**
+ * Opens the store for a command that does not create one. Notes if the path of `--store` is
+ * missing.
+ */
 export async function openExistingStore(session: Session): Promise<ContentStore> {
   const { store: path } = session.options();
   if (path !== undefined && lstatIfAny(path) === undefined) {

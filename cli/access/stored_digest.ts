@@ -8,7 +8,7 @@ import { openExistingStore } from "./store.ts";
 /**
  * Finds the location of a document in the store by the start of its digest.
  *
- * @throws {CommandError} If the store does not have it, or has several that start like this.
+ * @throws {CommandError} If no digest in the store starts like this, or several do.
  */
 export async function locateDigest(
   session: Session,
@@ -30,7 +30,7 @@ async function findDigest(store: ContentStore, start: string, text: string): Pro
     );
   }
   if (first !== undefined) return first;
-  // A manifest of an index is not listed.
+  // The manifests of an index are not listed.
   if (isDigest(start) && await store.has({ digest: start })) return start;
   throw new CommandError(
     `cannot find "${text}" in the store`,

@@ -20,7 +20,7 @@ import {
 } from "../../store/content/layout_index.ts";
 import { imageSize } from "../terminal/format.ts";
 
-/** A single-platform image in the store, possibly incomplete. */
+/** One platform of an image in the store, possibly incomplete. */
 export interface StoredPlatform {
   /** Platform, such as `linux/arm64`. */
   readonly platform: string;
@@ -55,7 +55,7 @@ export interface StoredContent {
   readonly blobs: ReadonlyMap<Digest, number>;
 }
 
-/** Computes which parts of the sizes are shared. Several names of one document share everything. */
+/** Adds the shared and unique sizes. Names of the same document count as one image. */
 export function withShares(contents: readonly StoredContent[]): readonly StoredImage[] {
   const users = new Map<Digest, Set<Digest>>();
   for (const { image, blobs } of contents) {
@@ -99,12 +99,12 @@ export async function describeStored(
   return { image: { reference: name, digest, mediaType, size, platforms }, blobs };
 }
 
-/** Position in nested indexes, and what has been found so far. */
+/** Position in nested indexes, and the findings so far. */
 interface Walk {
   readonly depth: number;
   /** Blobs of complete platforms. */
   readonly blobs: Map<Digest, number>;
-  /** Indexes. Each is described once, because others may name it any number of times. */
+  /** Indexes seen so far. Each is described once, because indexes may repeat an entry. */
   readonly indexes: Set<Digest>;
 }
 

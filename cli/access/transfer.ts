@@ -8,7 +8,7 @@ import type { TransferOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
 import type { ProgressWords } from "../terminal/progress.ts";
-import { isRepository } from "./references.ts";
+import { isRepository, pinned } from "./references.ts";
 
 /** JSON form of a transfer. */
 export interface TransferResult extends Omit<CopiedImage, "descriptor"> {
@@ -106,11 +106,6 @@ export function isPipe(location: ImageLocation): boolean {
   return isArchiveLocation(location) && location.path === "-";
 }
 
-/** Formats a name with its digest, which it may have already. */
-export function pinned(target: string, digest: string): string {
-  return target.endsWith(`@${digest}`) ? target : `${target}@${digest}`;
-}
-
 /**
  * Returns the repository of a location without a tag.
  *
@@ -124,7 +119,7 @@ export function repositoryOf(text: string, location: ImageLocation): Reference {
   );
 }
 
-/** Returns the side that receives the credential; both only within one registry. */
+/** Returns the credential for the target, or else the source. Within one registry, both get it. */
 export function authOf(
   from: ImageLocation,
   to: ImageLocation,

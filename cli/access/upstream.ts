@@ -18,10 +18,10 @@ export interface Upstream {
   readonly plainHttp: boolean | undefined;
 }
 
-/** Number of retries of the proxy: its clients have to wait for them, and retry themselves. */
+/** Default number of retries of the proxy: its clients wait for them, and retry on their own. */
 const PROXY_RETRIES = 2;
 
-/** Hosts of Docker Hub, which references call `docker.io`. */
+/** Hosts of Docker Hub, which is `docker.io` in references. */
 const HUB_HOSTS: readonly string[] = ["docker.io", "registry-1.docker.io", "index.docker.io"];
 
 /**
@@ -43,7 +43,7 @@ export function parseUpstream(text: string): Upstream {
 
 function isRegistry(registry: string, prefix: string | undefined): boolean {
   try {
-    // A name without a dot or a port is the first part of a path.
+    // A name without a dot or a port would be parsed as part of the repository.
     return parseReference(`${registry}/${prefix ?? "x"}/x`).registry === registry;
   } catch {
     return false;
@@ -53,8 +53,8 @@ function isRegistry(registry: string, prefix: string | undefined): boolean {
 /**
  * Creates the client for an upstream registry from the options. The caller disposes of it.
  *
- * @param isAnonymous Whether unknown clients reach the proxy, so that it must use no credential.
- * @throws {UsageError} If the options contain a credential nevertheless.
+ * @param isAnonymous Whether the proxy must use no credential, because strangers can reach it.
+ * @throws {UsageError} If `isAnonymous` is set but the options contain a credential.
  */
 export async function openUpstream(
   session: Session,
@@ -77,7 +77,7 @@ export async function openUpstream(
   });
 }
 
-/** Returns a store of one credential, which no other registry gets. */
+/** Returns a credential store with one credential for one registry. */
 function only(registry: string, auth: ImagePullAuth): CredentialStore {
   return {
     find: (repository) => {
@@ -87,7 +87,7 @@ function only(registry: string, auth: ImagePullAuth): CredentialStore {
   };
 }
 
-/** Options that have a meaning with `--proxy` only. */
+/** Options that require `--proxy`. */
 const UPSTREAM_FLAGS = {
   user: "--user",
   passwordStdin: "--password-stdin",

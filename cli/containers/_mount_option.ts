@@ -12,12 +12,12 @@ export function parseMount(text: string): Mount {
   return /^"?[a-z-]+(=|,|$)/.test(text) ? parsePairs(text) : parseColons(text);
 }
 
-/** Name of a volume, which docker and podman distinguish from paths. */
+/** A name that docker and podman take for a volume rather than a path. */
 const VOLUME_NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const PROPAGATION_REGEXP = /^r?(private|shared|slave)$/;
 /**
- * Options that change nothing: containers have no SELinux label that a file would have to match,
- * and caching of mounts exists on macOS only.
+ * Options without effect: containers have no SELinux label that files would need, and mounts are
+ * cached on macOS only.
  */
 const IDLE_REGEXP = /^([zZ]|cached|consistent|delegated)$/;
 

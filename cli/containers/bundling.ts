@@ -28,7 +28,9 @@ export interface Bundling extends Disposable {
 
 /** The bundle to make. */
 export interface BundleTarget {
-  /** Returns its directory, for a store; by default, it gets a name that no other bundle has. */
+  /**
+   * Returns its directory, given that of the store (default: one with a unique name in the store).
+   */
   readonly directoryIn?: ((store: string) => string) | undefined;
   /** Whether it is removed when this process ends. */
   readonly isTemporary: boolean;
@@ -67,7 +69,7 @@ export async function prepareBundling(
     if (!event.cached) progress.report(event);
   };
   const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
-  // Numbers need no lookup, so the layers can be extracted as they arrive.
+  // A numeric user needs no lookup, so the layers can be extracted as they arrive.
   const isChecked = mounter === undefined || /[^0-9:]/.test(containerUser ?? "");
   using stack = new DisposableStack();
   let held: Held<Image> | undefined;
@@ -83,7 +85,7 @@ export async function prepareBundling(
   return { reference, image: held.found, bundler, [Symbol.dispose]: () => kept.dispose() };
 }
 
-/** Rejects an unknown user before the image is extracted; afterwards, the bundler does. */
+/** Rejects an unknown user before the image is extracted. If it already is, the bundler does so. */
 async function checkContainerUser(
   session: Session,
   store: ContentStore,

@@ -9,6 +9,7 @@ import { withUser } from "../../spec/options/user_options.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { checkBundleId } from "../../store/bundle.ts";
+import { statIfAny } from "../../store/host/files.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import type { Command } from "../frame/command.ts";
 import { UsageError } from "../frame/errors.ts";
@@ -22,7 +23,6 @@ export interface ContainerOptions {
   readonly memory?: string | undefined;
   readonly network: "host" | "none";
   readonly readOnly?: true | undefined;
-  readonly readWrite?: true | undefined;
   readonly containerUser?: string | undefined;
   /** Environment variables; those without a value are inherited. */
   readonly env?: readonly (readonly [name: string, value?: string])[] | undefined;
@@ -93,7 +93,7 @@ export function addContainerOptions(command: Command): Command {
   return addContainerHints(command);
 }
 
-/** Adds advice about options of docker that do not exist here. */
+/** Adds advice for docker's options that do not exist here. */
 function addContainerHints(command: Command): Command {
   return command
     .hint(["-d", "--detach"], 'There is no daemon; use "&" of the shell, or a service manager')
@@ -119,7 +119,7 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
   const { env = [], mount = [] } = options;
   const isRootless = options.rootless ?? isRootlessNeeded();
   return [
-    ...network === "host" ? [withHostNetwork({ files: await nameFiles() })] : [],
+    ...network === "host" ? [withHostNetwork({ files: nameFiles() })] : [],
     ...cpu === undefined ? [] : [withCPULimit(cpu)],
     ...memory === undefined ? [] : [withMemoryLimit(memory)],
     ...readOnly ? [withReadOnlyRoot()] : [],
@@ -130,21 +130,19 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
     ...cwd === undefined ? [] : [withCwd(cwd)],
     ...entrypoint === undefined ? [] : [withEntrypoint(entrypoint === "" ? [] : [entrypoint])],
     ...hostname === undefined ? [] : [withHostname(hostname)],
-    withMounts(await checkSources(mount)),
+    withMounts(checkSources(mount)),
     ...isRootless ? [withRootless(await readRootlessMaps())] : [],
   ];
 }
 
 /** Returns mounts of the name resolution files that exist on this machine. */
-async function nameFiles(): Promise<readonly string[]> {
-  const files = ["/etc/hosts", "/etc/resolv.conf"];
-  const there = await Promise.all(files.map(exists));
-  return files.filter((_, i) => there[i]);
+function nameFiles(): readonly string[] {
+  return ["/etc/hosts", "/etc/resolv.conf"].filter(statIfAny);
 }
 
-async function checkSources(mounts: readonly Mount[]): Promise<readonly Mount[]> {
+function checkSources(mounts: readonly Mount[]): readonly Mount[] {
   for (const { type, source = "" } of mounts) {
-    if (type !== "bind" || await exists(source)) continue;
+    if (type !== "bind" || statIfAny(source) !== undefined) continue;
     throw new UsageError(
       `cannot mount "${source}": it does not exist`,
       "Create it or choose another source",
@@ -153,17 +151,7 @@ async function checkSources(mounts: readonly Mount[]): Promise<readonly Mount[]>
   return mounts;
 }
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** Rejects the networks of docker, which a daemon makes. */
+/** Rejects docker's networks, which need a daemon. */
 function checkNetwork(text: string): string {
   if (!/^(bridge|default|slirp4netns|pasta|private|container:.*)$/.test(text)) return text;
   throw new SyntaxError("there is no daemon that connects containers: use host or none");

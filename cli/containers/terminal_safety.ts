@@ -8,9 +8,9 @@ interface NamedProcess {
 }
 
 /**
- * Returns a stream for the standard error of a container whose command, working directory or `PATH`
- * contains control characters. A runtime that cannot start the command prints them as they are, and
- * they would control the terminal. The stream escapes all but line ends.
+ * Returns a stream for the stderr of a container whose command, working directory or `PATH`
+ * contains control characters. If the runtime cannot start the command, it prints them unchanged,
+ * and they would control the terminal. The stream escapes all of them except line ends.
  *
  * @param terminal Where the escaped text goes.
  * @returns `undefined` if nothing needs to be escaped.

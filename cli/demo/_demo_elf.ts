@@ -1,4 +1,4 @@
-/** The two architectures that the demo's program is written for. */
+/** The architectures for which the demo's program exists. */
 export type DemoArchitecture = "amd64" | "arm64";
 
 /** Address to map the file at; any common address works. */
@@ -100,7 +100,9 @@ function movz(register: number, value: number): number {
   return (0xd2800000 | value << 5 | register) >>> 0;
 }
 
-/** `adr xREGISTER, OFFSET`: an address, relative to this instruction, for offsets in whole words. */
+/**
+ * `adr xREGISTER, OFFSET`: an address, relative to this instruction, for offsets in whole words.
+ */
 function adr(register: number, offset: number): number {
   return (0x10000000 | (offset >> 2) << 5 | register) >>> 0;
 }

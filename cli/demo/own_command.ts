@@ -1,6 +1,7 @@
 import { isGranted } from "../../registry/configuration/user_file.ts";
+import { quoteForShell } from "../terminal/format.ts";
 
-/** Command with which this program was started. */
+/** How this program was started. */
 export interface OwnStart {
   /** URL of the main module. */
   readonly mainModule: string;
@@ -14,11 +15,11 @@ export interface OwnStart {
   readonly version: string;
 }
 
-/** Returns the words that start this program again, as the reader of its output can type them. */
+/** Returns the command that starts this program again, as a user can type it. */
 export function ownCommand(start: OwnStart = thisStart()): string {
   const { mainModule, isStandalone, execPath, version } = start;
   if (isStandalone) return execPath?.split(/[/\\]/).at(-1) ?? "oci";
-  // npx does not leave a "deno" on the PATH.
+  // With npx, there is no "deno" in the PATH.
   const deno = /[/\\]_npx[/\\]/.test(execPath ?? "") ? `npx -y deno@${version}` : "deno";
   return `${deno} run -A ${moduleName(start, mainModule)}`;
 }
@@ -34,7 +35,7 @@ function thisStart(): OwnStart {
   };
 }
 
-/** Returns the shortest name of the main module: of its package, or its path from here. */
+/** Returns the shortest name of the main module: its package, or its path from here. */
 function moduleName({ directory }: OwnStart, mainModule: string): string {
   const [, name] = /^https?:\/\/[^/]+\/(@[^/]+\/[^/]+)\/[^/]+\/mod\.ts$/.exec(mainModule) ?? [];
   if (name !== undefined) return `jsr:${name}`;
@@ -43,5 +44,5 @@ function moduleName({ directory }: OwnStart, mainModule: string): string {
   const local = directory !== undefined && path.startsWith(`${directory}/`)
     ? path.slice(directory.length + 1)
     : path;
-  return /[^\w./@:+-]/.test(local) ? `'${local.replaceAll("'", "'\\''")}'` : local;
+  return /[^\w./@:+-]/.test(local) ? quoteForShell(local) : local;
 }

@@ -1,6 +1,7 @@
 import { describeError, isExplained } from "../../spec/error_facts.ts";
 import { listBundles, type StoredBundle } from "../../store/bundles/list_bundles.ts";
 import { StoreError } from "../../store/errors.ts";
+import { withSmallLetter } from "../terminal/format.ts";
 import { type Diagnosis, type DoctorFinding, Subject } from "./findings.ts";
 
 const STORE = new Subject("Store");
@@ -11,8 +12,7 @@ export async function examineBundles(store: string): Promise<Diagnosis> {
   const onError = (error: Error) => {
     const { advice = "Remove it" } = isExplained(error) ? error : {};
     // The advice of a finding continues its sentence.
-    const continued = advice.charAt(0).toLowerCase() + advice.slice(1);
-    findings.push(STORE.problem(describeError(error), continued));
+    findings.push(STORE.problem(describeError(error), withSmallLetter(advice)));
   };
   let bundles: readonly StoredBundle[] = [];
   try {

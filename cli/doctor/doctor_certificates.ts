@@ -41,7 +41,7 @@ export async function examineCertificates(): Promise<Diagnosis> {
   return { facts: { certificates: facts }, findings };
 }
 
-/** Returns the names of the directories for hosts in a directory, or why they are unknown. */
+/** Returns the host directories in a `certs.d` directory, or a finding if they are unknown. */
 async function listHosts(path: string): Promise<string[] | DoctorFinding> {
   const need = { name: "read", path } as const;
   if (!isGranted(need)) {
@@ -67,7 +67,7 @@ async function examineHost(path: string, name: string): Promise<readonly DoctorF
     ...clientCertificate === undefined ? [] : ["a client certificate"],
   ];
   const directory = `${path}/${name}`;
-  // Mirrors in it are another subject.
+  // The mirrors in a hosts.toml are examined elsewhere.
   const hasHosts = statGranted(`${directory}/hosts.toml`)?.isFile ?? false;
   if (hasHosts && contents.length === 0 && problems.length === 0) return [];
   return [

@@ -1,4 +1,4 @@
-import { isGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted, readGrantedEnvironment } from "../../registry/configuration/user_file.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
@@ -11,17 +11,18 @@ const RUNTIME = new Subject("Runtimes");
 const CGROUPS = new Subject("Control groups");
 const NAMESPACES = new Subject("User namespaces");
 
-/** Paths of programs, and the permissions to look there. */
+/** Directories with programs. */
 export interface ProgramPlaces {
+  /** Permissions for looking up programs. */
   readonly needs: readonly Deno.PermissionDescriptor[];
+  /** Directories in `PATH`. */
   readonly onPath: ReadonlySet<string>;
 }
 
 /** Returns the directories that may contain programs. */
 export function programPlaces(): ProgramPlaces {
   const variable: Deno.PermissionDescriptor = { name: "env", variable: "PATH" };
-  const text = isGranted(variable) ? Deno.env.get("PATH") ?? "" : "";
-  const onPath = new Set(text.split(":").filter(Boolean));
+  const onPath = new Set((readGrantedEnvironment("PATH") ?? "").split(":").filter(Boolean));
   const places = [...onPath, ...PROGRAM_PLACES];
   return { onPath, needs: [variable, ...places.map((path) => ({ name: "read", path } as const))] };
 }

@@ -4,6 +4,7 @@ import { nativeRefusal } from "../../layer/trees/open_tree.ts";
 import { isGranted } from "../../registry/configuration/user_file.ts";
 import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { resolve } from "../../spec/paths.ts";
+import { removeEmptyDirectories } from "../../store/host/files.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
@@ -70,7 +71,7 @@ async function tryStore(path: string): Promise<Diagnosis> {
   const exists = await isThere(path);
   let refusal: string | undefined;
   try {
-    await using _lent = await lendDirectory(path);
+    using _created = await createIfMissing(path);
     const temporary = await Deno.makeTempFile({ dir: path, prefix: ".oci-doctor-" });
     await Deno.remove(temporary);
     const freeBytes = await readFreeBytes(path);
@@ -96,17 +97,19 @@ async function tryStore(path: string): Promise<Diagnosis> {
   return { facts, findings: [STORE.problem(says, advice)] };
 }
 
-/** Returns the system's message for a read-only directory; `undefined` for other errors. */
+/**
+ * Returns the message of the system or of Deno if it refused access; `undefined` for other errors.
+ */
 function refusalOf(error: unknown): string | undefined {
   const isRefusal = errorCode(error) !== undefined || error instanceof Deno.errors.NotCapable;
   return isRefusal ? describeSystemError(error) : undefined;
 }
 
 /**
- * Creates the directory for the duration of the check if it does not exist, with its ancestors if
- * that is permitted.
+ * Creates a directory if it is missing, with its ancestors if that is permitted. Disposing of the
+ * result removes them again.
  */
-async function lendDirectory(path: string): Promise<AsyncDisposable> {
+async function createIfMissing(path: string): Promise<Disposable> {
   const made: string[] = [];
   for (let at = path; !await isThere(at);) {
     made.push(at);
@@ -115,18 +118,7 @@ async function lendDirectory(path: string): Promise<AsyncDisposable> {
     at = parent;
   }
   for (const directory of made.toReversed()) await Deno.mkdir(directory);
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const directory of made) {
-        try {
-          await Deno.remove(directory);
-        } catch {
-          // Another process has started to use it.
-          return;
-        }
-      }
-    },
-  };
+  return { [Symbol.dispose]: () => removeEmptyDirectories(made) };
 }
 
 async function readFreeBytes(path: string): Promise<number | null> {

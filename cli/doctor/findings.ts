@@ -3,7 +3,7 @@ import { printable } from "../terminal/format.ts";
 
 /** A result of `oci doctor`. */
 export interface DoctorFinding {
-  /** Subject, which is the heading in the report. */
+  /** Subject: the heading in the report. */
   readonly about: string;
   /** `ok`, `note` for a limitation, `problem`, or `unknown`. */
   readonly state: "ok" | "note" | "problem" | "unknown";
@@ -19,7 +19,7 @@ export interface Diagnosis {
   readonly findings: readonly DoctorFinding[];
 }
 
-/** Makes the findings about a subject. */
+/** A subject of the report. Its methods create findings. */
 export class Subject {
   /** The heading of the findings. */
   readonly about: string;

@@ -1,4 +1,4 @@
-/** Conversion of the text of an argument or option to a value. */
+/** How the text of an argument or option becomes a value. */
 export interface ValueSettings {
   /** Allowed texts. */
   readonly choices?: readonly string[];
@@ -10,11 +10,11 @@ export interface ValueSettings {
 
 /** Settings of {@linkcode Command.argument}. */
 export interface ArgumentSettings extends ValueSettings {
-  /** Whether it accepts words that look like options, for the command line of another command. */
+  /** Whether its words may look like options, because they are another command's command line. */
   readonly isVerbatim?: boolean;
   /**
-   * Whether its first word ends the options, for the command line of a program in a container. That
-   * word may look like an option that the command does not have.
+   * Whether its first word ends the options, because it begins the command line of a program in a
+   * container. That word may look like an option that the command does not have.
    */
   readonly endsOptions?: boolean;
 }
@@ -26,7 +26,7 @@ export interface Argument extends ArgumentSettings {
   readonly name: string;
   readonly description: string;
   readonly isRequired: boolean;
-  /** Whether it takes all remaining words; allowed for the last argument only. */
+  /** Whether it consumes all remaining words; only the last argument may. */
   readonly isVariadic: boolean;
 }
 
@@ -34,15 +34,15 @@ export interface Argument extends ArgumentSettings {
 export interface OptionSettings extends ValueSettings {
   /** Value if the option is absent. */
   readonly default?: string;
-  /** Whether the text may be empty; an empty text usually comes from an unset shell variable. */
+  /** Whether the text may be empty, which usually means that a shell variable is not set. */
   readonly mayBeEmpty?: boolean;
-  /** Whether the values of all uses are collected in a list; otherwise the last one wins. */
+  /** Whether the values of all uses form a list; otherwise the last one wins. */
   readonly repeatable?: boolean;
   /** Name of the value (default: the option's name in camel case). */
   readonly key?: string;
   /** Options that it cannot be combined with, such as `["--read-write"]`. */
   readonly conflicts?: readonly string[];
-  /** Other flags that mean the same, such as those of docker. Help does not list them. */
+  /** Other flags with the same meaning, such as docker's. Help does not list them. */
   readonly aliases?: readonly string[];
 }
 
@@ -61,7 +61,7 @@ export interface Option extends OptionSettings {
   readonly group: string;
 }
 
-/** Texts of the help, apart from arguments and options. */
+/** Help texts, apart from those of arguments and options. */
 export interface HelpTexts {
   /** Usage after the name of the command (default: options and arguments). */
   usage?: string;
@@ -86,7 +86,7 @@ export class Command {
   readonly options: Option[] = [];
   /** Other texts of the help. */
   readonly texts: HelpTexts = { description: "", notes: "", lists: [] };
-  /** Advice for flags that the command does not have, but other tools do. */
+  /** Advice for flags that only other tools have. */
   readonly hints: Map<string, string> = new Map();
   #group = "Options:";
 
@@ -194,8 +194,8 @@ export function suggest(word: string, known: readonly string[]): string | undefi
 }
 
 /**
- * Counts the edits between two words: an inserted, a deleted, a replaced letter, or two adjacent
- * letters swapped. Returns infinity for more than `most` edits.
+ * Counts the edits between two words: letters inserted, deleted or replaced, and adjacent letters
+ * swapped. Returns infinity for more than `most` edits.
  */
 function countEdits(from: string, to: string, most: number): number {
   if (from === to) return 0;

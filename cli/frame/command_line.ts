@@ -28,7 +28,7 @@ interface Use {
   readonly value: unknown;
 }
 
-/** A word that is an operand despite its dash. */
+/** A word that is an operand although it begins with a dash. */
 const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/;
 
 export interface ParseOptions {
@@ -80,7 +80,7 @@ export function parseCommandLine(
   return { options: values, operands };
 }
 
-/** Splits a word in two: `--name=value` and `-nvalue` in flag and value, `-qv` in two flags. */
+/** Splits `--name=value` or `-nvalue` into flag and value, and `-qv` into two flags. */
 function spellOut(command: Command, word: string): readonly string[] | undefined {
   const [, flag = "", rest = ""] = /^(--[^=]+)=(.*)$/s.exec(word) ?? /^(-[^-])(.+)$/s.exec(word) ??
     [];
@@ -156,7 +156,7 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
 function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   if (flag === undefined) return;
   const wrong = `unknown option "${flag}"`;
-  // Also "--flag=value", and the first of several short options.
+  // "--flag" of "--flag=value", or the first of several short options.
   const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
   // Programs written in Go accept long options with one dash.
   const long = `-${flag.replace(/=.*/s, "")}`;

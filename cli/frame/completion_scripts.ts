@@ -1,6 +1,7 @@
+import { quoteForShell as quote } from "../terminal/format.ts";
 import type { Argument, Option } from "./command.ts";
 
-/** A command, reduced to the facts that completion needs. */
+/** The parts of a command that completion needs. */
 export interface CommandOutline {
   readonly name: string;
   /** One-line summary. */
@@ -13,7 +14,7 @@ export interface CommandOutline {
 export const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandOutline[]) => string> =
   new Map([["bash", bashScript], ["zsh", zshScript], ["fish", fishScript]]);
 
-/** Candidates for a completion: words, names of images in the store, commands, files, or none. */
+/** What to complete: given words, names of images in the store, commands, files, or nothing. */
 type Kind = readonly string[] | "names" | "commands" | "files" | "directories" | "text";
 
 function argumentKind({ name, choices }: Argument): Kind {
@@ -35,7 +36,9 @@ function optionKind({ flags, choices, examples }: Option): Kind {
 
 const HELP = "show the help of a command";
 
-/** Lists the names in the store, in full and as docker shortens them; `$1` is the program. */
+/**
+ * Shell code that lists the names in the store, in full and as docker shortens them; `$1` is `oci`.
+ */
 const NAMES = `"$1" images 2>/dev/null | awk '
     NR > 1 && $1 != "-" { print $1; if (sub(/^docker\\.io\\/(library\\/)?/, "", $1)) print $1 }'`;
 
@@ -228,7 +231,9 @@ function fishScript(commands: readonly CommandOutline[]): string {
   ];
   for (const { name, summary, options, arguments: expected } of commands) {
     const seen = `complete -c oci -n ${quote(`__fish_seen_subcommand_from ${name}`)}`;
-    lines.push(`complete -c oci -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`);
+    lines.push(
+      `complete -c oci -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`,
+    );
     for (const argument of expected.slice(0, 1)) {
       const kind = argumentKind(argument);
       if (kind !== "files") {
@@ -243,9 +248,4 @@ function fishScript(commands: readonly CommandOutline[]): string {
     }
   }
   return lines.join("\n");
-}
-
-/** Quotes a word in a way that all three shells parse. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,9 @@
 import { type ErrorCode, errorMessage } from "../../spec/error_facts.ts";
 
-/** Advice for text that is not a reference. */
+/** Advice for a text that is not a reference. */
 export const NAME_ADVICE = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
-/** Codes of errors that are not the library's. */
+/** Codes of errors: the library's, and those of the command line. */
 export type CommandErrorCode =
   | ErrorCode
   /** The command line is invalid. */
@@ -24,7 +24,7 @@ export interface CommandErrorOptions extends ErrorOptions {
   readonly subject?: string | undefined;
 }
 
-/** Thrown when a command finds a problem itself. It knows the remedy in terms of options. */
+/** Thrown when a command itself finds a problem. The remedy is in terms of its options. */
 export class CommandError extends Error {
   /** Code for programs. */
   readonly code: CommandErrorCode;

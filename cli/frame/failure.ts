@@ -12,7 +12,7 @@ import { type LibraryError, remedyFor } from "./remedies.ts";
 /** The command that failed. */
 export interface FailedCommand {
   /** Action of the command, such as `pull alpine:3`. */
-  readonly doing: string;
+  readonly action: string;
   /** Name of the command, such as `pull`; empty before it is known. */
   readonly name: string;
 }
@@ -25,7 +25,7 @@ interface Explanation {
   readonly remedy: string;
 }
 
-/** Returns the error that came first, where cleaning up after it has failed as well. */
+/** Returns the original error if cleaning up after it has failed as well. */
 export function firstError(error: unknown): unknown {
   return error instanceof SuppressedError ? firstError(error.suppressed) : error;
 }
@@ -33,7 +33,7 @@ export function firstError(error: unknown): unknown {
 /** Formats an error as one line: `oci: <action>: <cause>. <Remedy>`. */
 export function errorLine(error: unknown, command: FailedCommand): string {
   const { state, remedy } = explain(error, command);
-  return printable(hidePasswords(`oci: ${command.doing}: ${state}. ${remedy}`));
+  return printable(hidePasswords(`oci: ${command.action}: ${state}. ${remedy}`));
 }
 
 /**
@@ -47,7 +47,7 @@ export function errorDocument(error: unknown, command: FailedCommand): Record<st
     : error instanceof Error
     ? ownFields(error, code, state)
     : { name: "Error", code, message: String(error), problem: state };
-  // What a user typed may have a password in it.
+  // A reference that the user typed may contain a password.
   const json = JSON.stringify({ error: { ...fields, remedy } });
   return JSON.parse(json, (_, value) => typeof value === "string" ? hidePasswords(value) : value);
 }
@@ -74,21 +74,16 @@ export function exitCodeOf(error: unknown): number {
 
 /** Formats the causes of an error, one per line, the nearest first. */
 export function causeLines(error: unknown): readonly string[] {
-  const lines: string[] = [];
-  const seen = new Set<unknown>([error]);
-  let cause = causesOf(error);
-  while (cause.length > 0) {
-    const next: unknown[] = [];
-    for (const one of cause) {
-      if (seen.has(one)) continue;
-      seen.add(one);
-      const text = one instanceof Error ? `${one.name}: ${one.message}` : String(one);
-      lines.push(printable(hidePasswords(`  caused by: ${text}`)));
-      next.push(...causesOf(one));
-    }
-    cause = next;
+  const found = new Set<unknown>([error]);
+  // The loop also visits the causes that it adds.
+  for (const one of found) {
+    for (const cause of causesOf(one)) found.add(cause);
   }
-  return lines;
+  const [, ...causes] = found;
+  return causes.map((cause) => {
+    const text = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    return printable(hidePasswords(`  caused by: ${text}`));
+  });
 }
 
 function causesOf(error: unknown): readonly unknown[] {
@@ -139,7 +134,7 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   }
   if (error instanceof Deno.errors.NotCapable) {
     const { problem, flag } = missingPermission(error);
-    const all = `"oci permissions ${command.doing}"`;
+    const all = `"oci permissions ${command.action}"`;
     const remedy = flag === undefined
       ? `Print the permissions that it needs with ${all}`
       : `Grant ${flag}, or all that it needs: ${all} prints it`;
@@ -150,31 +145,32 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   return { code, state, remedy: generalRemedy(error) };
 }
 
-/** Codes of errors about missing content, which say enough without the action. */
+/** Codes of errors about missing content, whose problem is clear without the library's action. */
 const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-in-store"]);
 
 /**
- * Returns the problem, with the library's action only if it differs from the command's. Requests
- * are made for the command as a whole, or for a blob.
+ * Returns the problem, preceded by the library's action if that adds to the command's. The subject
+ * of a failed request is a name or a digest; a name that the command's action contains is not
+ * repeated.
  */
-function stateOf(error: LibraryError, { doing }: FailedCommand): string {
+function stateOf(error: LibraryError, command: FailedCommand): string {
   const { action, subject, problem } = error;
   if (action === undefined || STORE_CODES.has(error.code)) return problem;
   const isRequest = error instanceof RegistryError || error instanceof NetworkError;
   if (!isRequest || subject === undefined || isDigest(subject)) {
     return `cannot ${action}: ${problem}`;
   }
-  return doing.includes(subject) ? problem : `"${subject}": ${problem}`;
+  return command.action.includes(subject) ? problem : `"${subject}": ${problem}`;
 }
 
-/** Returns the remedy for an error about which nothing else is known. */
+/** Returns the remedy for an error without a specific one. */
 function generalRemedy(error: Error): string {
   const errno = errnoOf(error) ?? errnoOf(error.cause);
   const bySystem = errno === undefined ? undefined : SYSTEM_REMEDIES[errno];
   return bySystem ?? (causesOf(error).length > 0 ? UNKNOWN : UNEXPECTED);
 }
 
-/** Deno's classes for errors of the operating system, which the library throws without codes. */
+/** Deno's error classes that the library throws without a code of the operating system. */
 const SYSTEM_ERRORS = [
   [Deno.errors.NotFound, "ENOENT"],
   [Deno.errors.IsADirectory, "EISDIR"],

@@ -1,11 +1,11 @@
 import type { Command } from "./command.ts";
 
-/** Flags of other tools, and the option that does the same. */
+/** Flags of other tools, and the option that replaces them. */
 interface ForeignOption {
   readonly flags: readonly string[];
   /** Long form of the option. */
   readonly own: string;
-  /** Replacement, as the words after `Use`. */
+  /** How to use the option: the words after `Use`. */
   readonly use: string;
 }
 
@@ -68,7 +68,7 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   { flags: ["--format", "-f", "--filter"], own: "--json", use: '"--json", and jq' },
 ];
 
-/** Adds advice for the flags of other tools whose meaning an option of the command has. */
+/** Adds advice for the flags of other tools that an option of the command replaces. */
 export function addForeignHints(command: Command): void {
   for (const { flags, own, use } of FOREIGN_OPTIONS) {
     if (command.find(own) === undefined) continue;

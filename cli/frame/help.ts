@@ -44,7 +44,7 @@ function usageOf({ arguments: expected }: Command): string {
   return ["[options]", ...expected.map(({ form }) => form)].join(" ");
 }
 
-/** Returns the description with choices and default. */
+/** Returns the description, followed by the choices and the default. */
 function meaningOf({ description, choices, ...option }: Argument | Option): string {
   const facts = [
     ...choices === undefined
@@ -77,7 +77,7 @@ function wrapText(text: string, columns: number): string {
   }).join("\n");
 }
 
-/** Wraps a command line, and the explanation behind it. */
+/** Wraps an example: a command line, and the explanation after it. */
 function wrapExample(text: string, columns: number): readonly string[] {
   const [, command = text, meaning] = /^( *\S.*?) {2,}(\S.*)$/.exec(text) ?? [];
   const lines = wrapLine(command, columns - 2, "      ");

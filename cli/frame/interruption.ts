@@ -21,12 +21,12 @@ const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
   ["SIGTERM", 143],
 ]);
 
-/** The interruptions by the signals that they abort. */
+/** The interruptions by their abort signals. */
 const interruptions = new WeakMap<AbortSignal, Interruption>();
 
 /**
- * Hands the signals that would abort `signal` to other code: from now on they have no effect here
- * and do not end the program.
+ * Leaves SIGINT and SIGTERM to other code: from now on, they neither abort `signal` nor end the
+ * program.
  */
 export function leaveSignals(signal: AbortSignal): void {
   interruptions.get(signal)?.leave();
@@ -61,7 +61,7 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Ignores signals, and suppresses their default effect. */
+  /** Ignores signals. Their default effect stays suppressed. */
   leave(): void {
     this.#isLeft = true;
   }

@@ -3,7 +3,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { parseQuantity } from "../../spec/options/quantity.ts";
 import type { Command } from "./command.ts";
 
-/** Units of the limits, by the name of the option that a {@linkcode LimitError} carries. */
+/** Units of the limits, by option name as in a {@linkcode LimitError}. */
 const UNITS: Readonly<Record<keyof LayerLimits, "bytes" | "count">> = {
   maxRatio: "count",
   maxBytes: "bytes",
@@ -19,15 +19,15 @@ const UNITS: Readonly<Record<keyof LayerLimits, "bytes" | "count">> = {
 };
 const NAMES = Object.keys(UNITS) as readonly (keyof LayerLimits)[];
 
-/** Commands that take the option. */
+/** Commands that have `--limit`. */
 const COMMANDS: readonly string[] = ["bundle", "cat", "export", "ls", "pull", "run", "unpack"];
 
-/** Command-line option that changes limits. */
+/** Value of `--limit`. */
 export interface LimitOption {
   readonly limit?: readonly (readonly [name: string, value: number])[] | undefined;
 }
 
-/** Adds the option that changes limits. */
+/** Adds `--limit`. */
 export function addLimitOption(command: Command): Command {
   return command.option(
     "--limit <name=value>",
@@ -51,14 +51,14 @@ function parseLimit(text: string): readonly [name: string, value: number] {
   throw new SyntaxError("the value is too large");
 }
 
-/** Returns the remedy for an input beyond a limit: a value that is enough, if that is known. */
+/** Returns the remedy for an input beyond a limit, with a value that is probably enough. */
 export function limitRemedy(error: unknown, command: string): string {
   const { option, max = 0, value = 0 } = error instanceof LimitError ? error : {};
   const name = NAMES.find((name) => name === option);
   if (name === undefined || !COMMANDS.includes(command)) {
     return "It may be an attack; if it is not, raise the limit in a program of your own";
   }
-  // If reading stopped at the limit, the value says nothing about the rest.
+  // If reading stopped at the limit, the actual value is unknown.
   const isLowerBound = name !== "maxRatio" && value < 1.01 * max;
   const enough = formatLimit(isLowerBound ? 2 * max : value, UNITS[name]);
   return `It may be an attack; if it is not, raise the limit with --limit ${name}=${enough}`;

@@ -2,10 +2,10 @@ import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import type { Command } from "./command.ts";
 
-/** Platforms to complete. */
+/** Platforms that completion offers. */
 const PLATFORMS = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/riscv64"];
 
-/** Options that every command takes. */
+/** Options of every command. */
 export interface CommonOptions {
   readonly store?: string | undefined;
   readonly quiet?: true | undefined;
@@ -14,7 +14,7 @@ export interface CommonOptions {
   readonly json?: true | undefined;
 }
 
-/** The signer that an image must have: the owner of the public key in a file, or an identity. */
+/** The signer of `--verify`: a file with a public key, or an identity. */
 export type SignerOption = { readonly key: string } | {
   readonly identity: string | RegExp;
   readonly issuer: string;
@@ -44,7 +44,7 @@ export interface RegistryOptions {
   readonly progressInterval?: number | undefined;
 }
 
-/** Adds the options that every command takes, without short forms that the command uses itself. */
+/** Adds the options of every command, without the short forms that the command itself uses. */
 export function addCommonOptions(command: Command): Command {
   const flags = (short: string, long: string) => {
     return command.find(short) === undefined ? `${short}, ${long}` : long;
@@ -61,7 +61,7 @@ export function addCommonOptions(command: Command): Command {
     .option(flags("-h", "--help"), "show this help");
 }
 
-/** The options of commands that reach a registry, by the feature that they belong to. */
+/** The options of commands that reach a registry, each with its feature. */
 const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments])[] = [
   [
     "platform",
@@ -70,7 +70,7 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
     { parse: checkPlatform, examples: PLATFORMS },
   ],
   ["check", "--strict-platform", "refuse an image that is only for another platform"],
-  ["check", "--check-tag", "warn if the tag of NAME:TAG@DIGEST stands for another digest by now"],
+  ["check", "--check-tag", "warn if the tag of NAME:TAG@DIGEST has moved to another digest"],
   [
     "policy",
     "--policy <when>",
@@ -147,7 +147,7 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
 
 type OptionArguments = Parameters<Command["option"]>;
 
-/** Features that the options of a registry control. */
+/** Features that options for registries control. */
 type RegistryFeature =
   | "platform"
   | "policy"
@@ -164,17 +164,17 @@ type RegistryFeature =
   | "retries"
   | "progress";
 
-/** Features of every command that sends requests to a registry. */
+/** Features of every command that connects to a registry. */
 const CONNECTING = ["tls", "plain-http", "retries"] as const;
 /** Further features of a command that pulls images. */
 const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progress"] as const;
-/** Features of a command that pulls an image to use it, or to keep it. */
+/** Features of a command that pulls an image in order to keep or use it. */
 export const VERIFYING: readonly RegistryFeature[] = [...PULLING, "check", "verify"];
 
 /**
  * Adds the options of some features.
  *
- * @param loginFlag Flag of the user to log in as, where `--user` has another meaning or a short form.
+ * @param loginFlag Flag of the user to log in as, if not `--user`.
  */
 export function addOptions(
   command: Command,
@@ -190,7 +190,7 @@ export function addOptions(
 /** Settings of {@linkcode addRegistryOptions}. */
 interface RegistryOptionSettings {
   /**
-   * Features in addition to those of every command that sends requests to a registry.
+   * Features in addition to those of every command that connects to a registry.
    *
    * @default Those of a command that pulls images.
    */
@@ -208,7 +208,7 @@ export function addRegistryOptions(
   return addOptions(command.group(REGISTRY_GROUP), all, loginFlag);
 }
 
-/** Adds the options of a command for which the login is the main thing. */
+/** Adds the options of a command that is mainly about a login. */
 export function addLoginOptions(command: Command): Command {
   addOptions(command, ["login", "authfile"], "-u, --user");
   return addOptions(command.group(REGISTRY_GROUP), CONNECTING);
@@ -289,7 +289,7 @@ function parseRegExp(text: string): RegExp {
   }
 }
 
-/** Checks a platform and keeps its text; the library fills in defaults. */
+/** Checks a platform and returns its text; the library fills in defaults. */
 function checkPlatform(text: string): string {
   parsePlatform(text);
   return text;

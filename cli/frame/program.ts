@@ -6,7 +6,7 @@ import type { Session } from "./session.ts";
 /** Commands by name, in the order of the help. */
 export type CommandTable = ReadonlyMap<string, CommandEntry>;
 
-/** A command whose module is not loaded yet. */
+/** A command whose module is loaded on demand. */
 export interface CommandEntry {
   /** One-line summary for the list of commands. */
   readonly summary: string;
@@ -58,7 +58,8 @@ Results go to standard output, everything else to standard error.
 Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted (Ctrl-C), 143 terminated.`;
 
 /**
- * Rejects an unknown command, with the advice for a command of another tool, or a similar name.
+ * Rejects an unknown command with advice: the equivalent of another tool's command, or a similar
+ * name.
  *
  * @param synonyms Advice for the commands of other tools.
  * @throws {UsageError} Always.
@@ -81,7 +82,7 @@ export interface SplitArguments {
   readonly rest: readonly string[];
 }
 
-/** Finds the name of the command; options may stand before it. */
+/** Finds the name of the command; options may precede it. */
 export async function splitArguments(
   args: readonly string[],
   commands: CommandTable,
@@ -100,14 +101,14 @@ export async function splitArguments(
   return { name: undefined, rest: args };
 }
 
-/** Writes short options of the program in full. */
+/** Returns the long forms of short options of the program. */
 function inFull(word: string, program: Command): readonly string[] {
   if (!/^-[a-z]+$/.test(word)) return [word];
   const options = [...word.slice(1)].map((letter) => program.find(`-${letter}`)?.long);
   return options.every((long) => long !== undefined) ? options : [word];
 }
 
-/** Whether an option takes a value: one of the program, or of a command that is not known yet. */
+/** Whether an option takes a value. It belongs to the program, or to a command that follows. */
 async function takesValue(flag: string, commands: CommandTable): Promise<boolean> {
   const own = declareProgram(commands).find(flag);
   if (own !== undefined || !/^--?[a-z-]+$/.test(flag)) return own?.takesValue ?? false;

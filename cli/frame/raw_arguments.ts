@@ -6,12 +6,12 @@ export type ReadCommandLine = () => Promise<Uint8Array>;
 const COMMAND_LINE = "/proc/self/cmdline";
 
 /**
- * Restores arguments that are not valid UTF-8, such as the path of a file in an image whose name has
- * a legacy encoding: each other byte becomes a lone surrogate, as in the names of files.
+ * Restores arguments that are not valid UTF-8, such as the path of a file in an image whose name
+ * has a legacy encoding: each invalid byte becomes a lone surrogate, as in file names.
  *
  * @param args Arguments as Deno decodes them.
  * @param read Reads the command line; the default is that of this process.
- * @returns The arguments; those of Deno if their bytes are not available.
+ * @returns The restored arguments, or `args` if the bytes are not available.
  */
 export async function rawArguments(
   args: readonly string[],
@@ -24,7 +24,7 @@ export async function rawArguments(
   return isSame ? parts.map(decodeName) : args;
 }
 
-/** Returns nothing where the file does not exist or may not be read, without a prompt. */
+/** Returns no bytes if the file is missing or may not be read. Never prompts for a permission. */
 async function readCommandLine(): Promise<Uint8Array> {
   const { state } = await Deno.permissions.query({ name: "read", path: COMMAND_LINE });
   if (state !== "granted") return new Uint8Array();

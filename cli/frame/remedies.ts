@@ -23,23 +23,21 @@ import { limitRemedy } from "./limits.ts";
 export type LibraryError = Error & ErrorFacts;
 
 /**
- * What to do about an error in terms of commands and options, as a sentence without a period.
+ * Returns what to do about an error in terms of commands and options, as a sentence without a
+ * period.
  *
- * @param command Name of the command, such as `pull`; empty without one.
+ * @param command Name of the command, such as `pull`; empty if there is none.
  */
 type Remedy = (error: LibraryError, command: string) => string | undefined;
 
 const toAuthor: Remedy = ({ cause }) => {
-  // Another cause is an error of the system.
+  // Any other cause is an error of the operating system.
   return cause === undefined || cause instanceof OciError
     ? "Report it to the author of the image"
     : undefined;
 };
 
-/**
- * Remedies by code, where the advice of the library is not enough: it names no option of the
- * command line.
- */
+/** Remedies by code, where the library's advice, which names no option, is not enough. */
 const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "digest-mismatch": (error, command) => {
     if (error.option === "target") return "Leave out the digest of the destination";
@@ -164,7 +162,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
 /** Commands that write to a repository. */
 const WRITERS = ["push", "copy", "artifact"];
 
-/** For machines with both versions of control groups, which crun does not support. */
+/** Remedy on machines with both versions of control groups, which crun does not support. */
 const HYBRID_REMEDY =
   'Choose --runtime runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 

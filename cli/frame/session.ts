@@ -7,7 +7,7 @@ import { fitToTerminal, terminalKind } from "../terminal/terminal.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { CommonOptions, RegistryOptions } from "./options.ts";
 
-/** Progress of a command on stderr. Disposing of it shows the remaining lines. */
+/** Progress display of a command on stderr. Disposing of it prints the final lines. */
 export interface ShownProgress extends AsyncDisposable {
   /** Adds an event. */
   readonly report: (event: ImageProgress) => void;
@@ -66,21 +66,21 @@ export class Session implements Disposable {
     this.#subject = subject;
   }
 
-  /** Incomplete result of a listing that failed, which `--json` prints with the error. */
+  /** Part of a listing before it failed, which `--json` prints with the error. */
   get partial(): readonly string[] | undefined {
     return this.#partial;
   }
 
   /** Current action for error messages, such as `pull alpine:3`. */
-  get doing(): string {
+  get action(): string {
     return `${this.name} ${hidePasswords(this.#subject)}`.trim();
   }
 
-  /** Shows a warning, once. */
+  /** Shows a warning, but each only once. */
   readonly warn = (message: string): void => {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    // The library begins its sentences with capital letters.
+    // Warnings of the library begin with a capital letter.
     this.notices.message(printable(`oci: warning: ${withSmallLetter(message)}`));
   };
 
@@ -90,8 +90,8 @@ export class Session implements Disposable {
   };
 
   /**
-   * Shows progress in the style of the options and the terminal. Loads the display with the first
-   * event: that takes as long as finding an image in the store, where there is no progress.
+   * Shows progress in the style that the options and the terminal call for. Loads the display with
+   * the first event: loading takes as long as finding an image in the store, which has no progress.
    */
   showProgress(words?: ProgressWords): ShownProgress {
     const { quiet, progress = "auto", progressInterval = 10 } = this.options<RegistryOptions>();

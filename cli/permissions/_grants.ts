@@ -7,7 +7,7 @@ const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
 /** A kind of permission, the KIND of `--allow-KIND`. */
 export type GrantKind = typeof KINDS[number];
 
-/** Paths that only processes with all permissions may read or write in Deno. */
+/** Paths that Deno lets only processes with all permissions read or write. */
 const GUARDED = /^\/(dev|proc|sys)(\/|$)/;
 
 /** Permissions to grant. */
@@ -26,12 +26,12 @@ export class Grants {
     this.add("write", ...paths);
   }
 
-  /** Grants a kind of permission for everything. */
+  /** Grants kinds of permissions without restriction. */
   addWhole(...kinds: readonly GrantKind[]): void {
     for (const kind of kinds) this.#whole.add(kind);
   }
 
-  /** The flags of `deno run` that grant them, not quoted for a shell. */
+  /** Returns the flags of `deno run` that grant them, not quoted for a shell. */
   flags(): readonly string[] {
     const paths = (["read", "write"] as const).flatMap((kind) => [...this.#values.get(kind) ?? []]);
     if (paths.some((path) => GUARDED.test(absolute(path)))) return ["--allow-all"];

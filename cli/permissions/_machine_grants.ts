@@ -4,7 +4,7 @@ import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
 
-/** Use of directories that hold the files of an image. */
+/** How a command uses directories with the files of an image. */
 export type DirectoryUse = "unpack" | "bundle" | "run" | "unbundle";
 
 /** Command-line options that {@linkcode grantDirectories} uses. */
@@ -15,15 +15,16 @@ export interface DirectoryOptions {
 }
 
 /**
- * Grants what extracting an image into directories needs. An image may contain links, which need
- * the whole kind; mounts, device nodes and extended attributes need calls of the C library.
+ * Grants what extracting an image into directories needs. An image may contain links, for which
+ * Deno requires unrestricted reading and writing; mounts, device nodes and extended attributes need
+ * the C library.
  */
 export function grantDirectories(
   grants: Grants,
   use: DirectoryUse,
   { output, bundler, runtime }: DirectoryOptions,
 ): void {
-  // Name the path as well: for some paths the whole kind is not enough.
+  // Name the path as well: for some paths, Deno requires all permissions.
   if (output !== undefined) grants.add("write", output);
   grants.addWhole("read", "write", "ffi");
   grants.add("sys", "uid");
@@ -88,7 +89,7 @@ const MACHINE_FILES: readonly string[] = [
   "/usr/share/containers/registries.conf",
 ];
 
-/** Grants what finding programs, identifying the machine and user, and running containers needs. */
+/** Grants what `doctor` needs to examine programs, the machine, the user and container features. */
 export function grantMachine(grants: Grants): void {
   const home = readGrantedEnvironment("HOME");
   const config = readGrantedEnvironment("XDG_CONFIG_HOME") || (home && `${home}/.config`);

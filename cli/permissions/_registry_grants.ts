@@ -47,7 +47,9 @@ export async function grantCredentials(
   for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
 }
 
-/** Grants changing credential files. Includes their directories, since the files are replaced. */
+/**
+ * Grants changing credential files, which are replaced and thus need access to their directories.
+ */
 export async function grantLogin(
   grants: Grants,
   command: "login" | "logout",
@@ -82,7 +84,7 @@ async function directoriesOf(paths: readonly string[]): Promise<readonly string[
   return [...new Set(targets.flat().map((path) => dirname(path)))];
 }
 
-/** Grants connecting to registries and their mirrors; to any host without a list. */
+/** Grants connecting to registries and their mirrors, or to any host if `registries` is absent. */
 export function grantHosts(
   grants: Grants,
   registries: readonly string[] | undefined,
@@ -109,7 +111,7 @@ function mirrorHosts(
   ];
 }
 
-/** Grants reading the files with mirrors that exist or may exist. */
+/** Grants reading the files that configure mirrors: those that exist, and those that may exist. */
 export function grantRegistriesConf(grants: Grants, { registries }: PermissionOptions): void {
   if (registries === undefined) return;
   const { files, directories, notGranted } = registries;
@@ -122,7 +124,7 @@ export function grantRegistriesConf(grants: Grants, { registries }: PermissionOp
  * Reads the programs of the helpers that credential files name. Ignores files that are missing,
  * invalid or unreadable; a pull reports them.
  *
- * @param registry The registry that the helpers are for; by default, any.
+ * @param registry Registry that the helpers are for (default: any).
  */
 async function credentialHelpers(
   paths: readonly string[],
@@ -143,7 +145,7 @@ function hostOf(key: string): string {
   return host;
 }
 
-/** Hosts to which registries send their clients: token servers and blob storage. */
+/** Hosts to which large public registries send their clients: token servers and blob storage. */
 const KNOWN: readonly (readonly [registry: RegExp, hosts: readonly string[]])[] = [
   [/^docker\.io$/, [
     "registry-1.docker.io",
@@ -168,12 +170,9 @@ const KNOWN: readonly (readonly [registry: RegExp, hosts: readonly string[]])[] 
   [/^registry\.redhat\.io$/, ["*.quay.io", "*.redhat.com", "*.redhat.io"]],
 ];
 
-/**
- * Returns the known hosts that a pull from a registry connects to: the registry itself and, for
- * large public registries, the hosts to which they send their clients.
- */
+/** Returns the hosts that a pull from a registry is known to connect to. */
 function registryHosts(registry: string): readonly string[] {
   const others = KNOWN.flatMap(([name, hosts]) => name.test(registry) ? hosts : []);
-  // The name of Docker Hub is not the host of its registry.
+  // "docker.io" names Docker Hub, but is not the host of its registry.
   return registry === "docker.io" ? others : [registry, ...others];
 }

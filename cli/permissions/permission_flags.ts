@@ -18,7 +18,7 @@ import {
 } from "./_registry_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
-/** Resources that a command uses in addition to those in its arguments. */
+/** Resources that a command uses in addition to those that its arguments name. */
 interface Needs {
   readonly store?: "read" | "write";
   readonly registry?: true;
@@ -127,7 +127,7 @@ export async function permissionFlags(
     grantMachine(grants);
     grantCertificates(grants, options.certificatePaths);
   }
-  // Its output for other commands depends on these variables.
+  // What it prints for other commands depends on these variables.
   if (command === "permissions") grants.add("env", ...storeVariables(), "PATH", "TMPDIR");
   if (options.modules !== undefined) grants.add("read", options.modules);
   return grants.flags();
@@ -156,7 +156,7 @@ function registriesOf(
     if (location.transport === "docker") return [location.reference.registry];
     // Compressed archives and those from stdin are copied into the store first.
     if (location.transport !== "oci") grantStore(grants, "write", options);
-    // Whether another user can replace files of a layout while they are opened.
+    // Opening a layout compares owners: another user might be able to replace its files.
     else grants.add("sys", "uid");
     if (location.path !== "-" || location.transport === "oci") grants.add("read", location.path);
     return [];

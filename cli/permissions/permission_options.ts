@@ -3,13 +3,13 @@ import type { ImagePullPolicy } from "../../registry/image_client.ts";
 
 /** Options of a command that affect its permissions. */
 export interface PermissionOptions {
-  /** Directory of the store; by default, that of the environment. */
+  /** Directory of the store (default: that of the environment). */
   readonly store?: string | undefined;
   /** Pull policy; `"Never"` needs no access to the registry. */
   readonly pullPolicy?: ImagePullPolicy | undefined;
-  /** Whether `pull` extracts the layers as well. */
+  /** Whether `pull` also extracts the layers. */
   readonly unpack?: boolean | undefined;
-  /** Whether `rm` prunes the store as well. */
+  /** Whether `rm` also prunes the store. */
   readonly prune?: boolean | undefined;
   /** File that `export` writes, or target directory of `unpack` and `bundle`. */
   readonly output?: string | undefined;
@@ -33,11 +33,11 @@ export interface PermissionOptions {
   readonly variables?: readonly string[] | undefined;
   /** Kind of bundler; `"uncompressed"` mounts nothing. */
   readonly bundler?: "auto" | "overlay" | "uncompressed" | undefined;
-  /** Runtime of `run`; by default, any that it looks for. */
+  /** Runtime of `run` (default: any of those it looks for). */
   readonly runtime?: string | undefined;
-  /** Files that may hold credentials; by default, those of docker and podman. */
+  /** Files that may contain credentials (default: those of docker and podman). */
   readonly credentialPaths?: readonly string[] | undefined;
-  /** Directories with certificates for registries; by default, those of docker and podman. */
+  /** Directories with certificates for registries (default: those of docker and podman). */
   readonly certificatePaths?: readonly string[] | undefined;
   /** File that `login` and `logout` change instead of those of docker and podman. */
   readonly authfile?: string | undefined;

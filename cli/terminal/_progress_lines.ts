@@ -9,7 +9,7 @@ const VERBS: Readonly<Record<Exclude<ImageProgress["phase"], "fetch">, string>> 
   done: "done",
 };
 
-/** Words for blobs and for what happens to them. */
+/** Words for blobs and for their states. */
 export interface ProgressWords {
   /** Noun for the counted items. */
   readonly unit: "layer" | "blob";
@@ -43,7 +43,7 @@ export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_W
   return printable(`${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
 }
 
-/** Returns the summary line: progress, rate and remaining time, as far as they fit. */
+/** Returns the summary line: progress, rate and remaining time, as far as there is room. */
 export function totalLine(
   totals: Totals,
   width: number = Infinity,

@@ -38,7 +38,7 @@ export class ProgressTally {
   readonly #images = new Map<string, ImageProgress>();
   /** Samples of the bytes received over the network, oldest first. */
   #samples: { readonly t: number; readonly bytes: number }[] = [];
-  /** Time of the last event before the first one about a blob. */
+  /** Time of the last event that precedes those about blobs. */
   #begun: number | undefined;
 
   /** Adds an event. Returns whether it completed a blob. */
@@ -71,7 +71,7 @@ export class ProgressTally {
       .flatMap(({ reference }) => touched.has(reference) ? [] : [reference]);
   }
 
-  /** Progress of everything. */
+  /** Returns the overall progress. */
   totals(): Totals {
     let [bytes, total, done] = [0, 0, 0];
     for (const image of this.#images.values()) {
@@ -86,15 +86,15 @@ export class ProgressTally {
     return { bytes, total, done, complete, rate, leftMs };
   }
 
-  /** Takes a sample, unless the last one is recent. That of the end of a blob is `needed`. */
-  #sample(t: number, needed: boolean): void {
+  /** Takes a sample. Skips it if the last one is recent, unless a blob has just been completed. */
+  #sample(t: number, isBlobDone: boolean): void {
     const before = this.#samples.at(-1);
-    if (before !== undefined && t - before.t < SAMPLE_MS && !needed) return;
+    if (before !== undefined && t - before.t < SAMPLE_MS && !isBlobDone) return;
     let bytes = 0;
     for (const { last } of this.#blobs.values()) {
       if (!last.cached) bytes += Math.max(0, last.bytes - last.resumed);
     }
-    // The first event may report all bytes of a small blob.
+    // The first event about a small blob may report all of its bytes, so the rate needs a start.
     if (before === undefined && this.#begun !== undefined) {
       this.#samples.push({ t: this.#begun, bytes: 0 });
     }

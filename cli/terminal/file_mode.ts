@@ -12,7 +12,7 @@ const TYPES: Readonly<Record<FileType | TarHeader["type"], string>> = {
   "socket": "s",
 };
 
-/** Bits shown in place of an `x`: set-user-ID, set-group-ID and sticky. */
+/** Mode bits that are shown in place of an `x`: set-user-ID, set-group-ID and sticky. */
 const SPECIAL = [[0o4000, 2, "s"], [0o2000, 5, "s"], [0o1000, 8, "t"]] as const;
 
 /** Formats type and permissions like `ls -l`, such as `drwxr-xr-x`; `h` is a hard link. */

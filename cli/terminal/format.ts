@@ -26,8 +26,8 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * Escapes control characters, which a registry or an image could use to control the terminal, and
- * bytes of file names that are not UTF-8, which would all look the same.
+ * Escapes control characters, with which a registry or an image could control the terminal, and
+ * invalid UTF-8 in file names, which would always look the same.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {
@@ -35,7 +35,7 @@ export function printable(text: string): string {
   });
 }
 
-/** Begins a text with a small letter, unless it begins with an abbreviation. */
+/** Makes the first letter of a text lower-case, unless the text begins with an abbreviation. */
 export function withSmallLetter(text: string): string {
   const [first = "", second = ""] = text;
   return second === second.toUpperCase() ? text : first.toLowerCase() + text.slice(first.length);
@@ -67,7 +67,7 @@ export function formatTable(
   );
 }
 
-/** Widens columns for another row. */
+/** Returns column widths that also fit another row. */
 export function widened(widths: readonly number[], row: readonly string[]): readonly number[] {
   return row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length));
 }
@@ -80,4 +80,9 @@ export function imageSize(manifest: Manifest): number {
 /** Replaces passwords in references and URLs, such as `user:password@host/name`, by `***`. */
 export function hidePasswords(text: string): string {
   return text.replaceAll(/:[^\s/@:]*@(?=[^\s/@]*\/)/g, ":***@");
+}
+
+/** Quotes a word in single quotes, in a way that bash, zsh and fish parse. */
+export function quoteForShell(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }

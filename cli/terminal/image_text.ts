@@ -1,3 +1,4 @@
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContainerConfig } from "../../spec/image/image_config.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
@@ -8,7 +9,7 @@ import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
 export function imageText(reference: string, image: RemoteImage): readonly string[] {
   const { digest, indexes, manifest, config, platform, layers } = image;
   const size = formatBytes(imageSize(manifest.value));
-  const facts: [string, string | undefined][] = [
+  const facts: readonly Fact[] = [
     ["Reference", reference],
     ["Digest", digest],
     ["Type", (indexes[0] ?? manifest).descriptor.mediaType],
@@ -20,23 +21,34 @@ export function imageText(reference: string, image: RemoteImage): readonly strin
     ...containerFacts(config.value.config),
   ];
   return [
-    ...formatTable(facts.flatMap(([name, value]) => value ? [[name, printable(value)]] : [])),
+    ...factLines(facts),
     ...platformLines(image),
-    "",
-    "Layers",
-    ...formatTable(
-      layers.map(({ descriptor }) => [
-        `  ${descriptor.digest}`,
-        formatBytes(descriptor.size),
-        printable(descriptor.mediaType),
-      ]),
-      [1],
-    ),
+    ...layerLines(layers.map(({ descriptor }) => descriptor)),
   ];
 }
 
+/** A name and a value, if there is one. */
+export type Fact = readonly [name: string, value: string | undefined];
+
+/** Formats the facts that have a value. */
+export function factLines(facts: readonly Fact[]): readonly string[] {
+  return formatTable(facts.flatMap(([name, value]) => value ? [[name, printable(value)]] : []));
+}
+
+/** Formats the layers of a manifest under a heading. */
+export function layerLines(
+  layers: readonly Descriptor[],
+  nameOf: (layer: Descriptor) => string = () => "",
+): readonly string[] {
+  const rows = layers.map((layer) => {
+    const { digest, size, mediaType } = layer;
+    return [`  ${digest}`, formatBytes(size), printable(mediaType), printable(nameOf(layer))];
+  });
+  return ["", "Layers", ...formatTable(rows, [1])];
+}
+
 /** Formats the run configuration of an image. */
-function containerFacts(config: ContainerConfig): [string, string | undefined][] {
+function containerFacts(config: ContainerConfig): readonly Fact[] {
   const { User, WorkingDir, StopSignal, ExposedPorts, Volumes, Labels = {} } = config;
   const command = (words: readonly string[] | undefined) => words && JSON.stringify(words);
   return [
@@ -47,10 +59,8 @@ function containerFacts(config: ContainerConfig): [string, string | undefined][]
     ["Ports", ExposedPorts?.join(", ")],
     ["Volumes", Volumes?.join(", ")],
     ["Stops on", StopSignal],
-    ...(config.Env ?? []).map((value): [string, string] => ["Variable", value]),
-    ...Object.entries(Labels).map(([name, value]): [string, string] => {
-      return ["Label", `${name}=${value}`];
-    }),
+    ...(config.Env ?? []).map((value): Fact => ["Variable", value]),
+    ...Object.entries(Labels).map(([name, value]): Fact => ["Label", `${name}=${value}`]),
   ];
 }
 

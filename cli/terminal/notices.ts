@@ -14,7 +14,7 @@ export interface NoticeSink {
   write?(bytes: Uint8Array): Promise<number>;
 }
 
-/** Returns stderr. Only writes to a pipe can block. */
+/** Returns stderr. On a terminal, it writes synchronously, because only a pipe can block. */
 function standardError(): NoticeSink {
   const { stderr } = Deno;
   return stderr.isTerminal() ? { writeSync: (bytes) => stderr.writeSync(bytes) } : stderr;
@@ -68,7 +68,7 @@ export class Notices implements Disposable {
     this.line(this.#wrapped(text));
   }
 
-  /** Writes a question, wrapped as a message is. The answer follows it. */
+  /** Writes a question, wrapped like a message, and leaves the cursor after it for the answer. */
   prompt(question: string): void {
     this.#write(`${this.#wrapped(question, 1)} `);
   }
@@ -100,8 +100,8 @@ export class Notices implements Disposable {
   }
 
   /**
-   * Returns the sequence that erases the block line by line, from its end to its start. Erasing all
-   * below the start at once makes tmux keep each frame that begins at the top of the screen.
+   * Returns the sequence that erases the block line by line, from the end to the start. If it were
+   * erased at once and began at the top of the screen, tmux would keep each frame in its history.
    */
   #eraseSequence(): string {
     const height = this.#status.length;

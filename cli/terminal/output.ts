@@ -31,9 +31,9 @@ export interface OutputOptions {
    * @default {"standard output"}
    */
   readonly name?: string | undefined;
-  /** Called before each write, to flush earlier notices. */
+  /** Called before each write, so that earlier notices can be flushed. */
   readonly before?: (() => Promise<void> | undefined) | undefined;
-  /** Aborts waiting writes, such as to a pipe whose reader has stopped reading. */
+  /** Aborts pending writes, such as those to a pipe whose reader has stopped reading. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -65,7 +65,7 @@ export class Output {
     } catch (error) {
       this.#signal?.throwIfAborted();
       if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(this.#name, error);
-      // The error of a file names it already.
+      // An error about a file already names it.
       if (!(error instanceof Error) || error instanceof OciError) throw error;
       const { outputError } = await import("../../store/host/system_error.ts");
       throw outputError(this.#name, error, "stream");

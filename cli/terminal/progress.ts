@@ -14,7 +14,7 @@ import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };
 
-/** Maximum interval in milliseconds: 24 days. */
+/** Maximum interval of a timer, in milliseconds: 24 days. */
 const MAX_INTERVAL_MS = 2_147_483_647;
 /** Minimum interval between redraws of a terminal: ten per second. */
 const REDRAW_MS = 100;
@@ -22,7 +22,7 @@ const REDRAW_MS = 100;
 /** Style of the progress display. */
 export type ProgressStyle = "terminal" | "plain" | "json" | "none";
 
-/** Progress display of a pull. Disposing it removes the status block. */
+/** Progress display. Disposing of it replaces the status block with the final line. */
 export interface ProgressView extends Disposable {
   /** Adds an event. */
   readonly report: (event: ImageProgress) => void;
@@ -141,7 +141,7 @@ function terminalView(
   };
 }
 
-/** Returns the final line; none if nothing was received, because an error follows. */
+/** Writes the final line, but none if nothing was received: an error follows. */
 function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): void {
   const totals = tally.totals();
   const unchanged = totals.complete && totals.done === 0 ? tally.unchanged() : [];
@@ -152,14 +152,14 @@ function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): vo
   if (totals.bytes > 0) notices.message(totalLine(totals, Infinity, words));
 }
 
-/** Returns a line per active blob and one for the total, as many as fit the terminal. */
+/** Returns a line for each active blob that fits on the terminal, and one for the total. */
 function statusLines(
   tally: ProgressTally,
   { columns, rows }: TerminalSize,
   words: ProgressWords,
 ): readonly string[] {
   // A wrapped line would break the redraw. Some terminals wrap lines of exactly their width, and
-  // append "^C" when it is typed.
+  // append a typed "^C".
   const width = columns - 3;
   const active = tally.active();
   const room = Math.max(0, rows - 3);

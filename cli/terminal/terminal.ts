@@ -7,7 +7,9 @@ export interface TerminalSize {
 /** Default size of a terminal. */
 const USUAL: TerminalSize = { columns: 80, rows: 24 };
 
-/** Returns the size of the terminal; serial lines and scripted terminals may have none. */
+/**
+ * Returns the size of the terminal, or the default: serial and scripted terminals may have none.
+ */
 export function terminalSize(): TerminalSize {
   try {
     const { columns, rows } = Deno.consoleSize();
@@ -27,13 +29,13 @@ export function terminalKind(): string | undefined {
 /** Minimum width for wrapping text; a narrower terminal shows almost nothing anyway. */
 const MIN_COLUMNS = 20;
 
-/** A word with the spaces before it; a number and its unit count as one. */
+/** A word with the spaces before it. A number and its unit count as one word. */
 const WORD_REGEXP = /\s*(?:\(?[0-9][0-9.]* )?\S+/g;
 
 /**
  * Breaks a line at spaces, and keeps the alignment within it. A longer word gets its own line.
  *
- * @param indent What further lines begin with.
+ * @param indent Text at the start of each further line.
  */
 export function wrapLine(text: string, columns: number, indent = ""): readonly string[] {
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];

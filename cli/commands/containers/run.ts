@@ -64,7 +64,7 @@ Examples:
 export async function run(session: Session): Promise<number> {
   const [, ...command] = session.operands;
   const { runtime, timeout, tty, name } = session.options<RunOptions>();
-  // From the first look at the user namespace until the bundle is removed.
+  // Keep it loaded until the bundle is removed.
   using _native = keepNativeBackend();
   const options = await containerSpecOptions(session);
   if (command.length > 0) options.push(withCommand(command));
@@ -72,7 +72,7 @@ export async function run(session: Session): Promise<number> {
   const id = name ?? `run-${crypto.randomUUID()}`;
   await using bundle = await makeBundle(session, id, options);
   const stderr = Deno.stderr.isTerminal() ? await terminalStderr(session, bundle) : undefined;
-  // The container writes to the same stderr.
+  // The container will write to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
   const { code, timedOut } = await runBundle(bundle, {
     id,
@@ -81,9 +81,9 @@ export async function run(session: Session): Promise<number> {
     onWarning: session.warn,
     onStart: () => {
       leaveSignals(session.signal);
-      // While the container runs, there is time to load what removes its bundle.
+      // Load the code that removes the bundle while the container runs.
       import("../../../store/bundles/bundle_removal.ts").catch(() => {
-        // The removal reports it.
+        // The removal reports the error.
       });
     },
     runtime,

@@ -71,7 +71,7 @@ async function* inBatches<T>(
   if (batch.length > 0) yield batch;
 }
 
-/** Prints a JSON array as `Output.json` would, without holding all of it in memory. */
+/** Prints a JSON array like `Output.json()`, but without holding all of it in memory. */
 async function printJson(print: Print, files: Files): Promise<void> {
   let opening = "[\n";
   for await (const batch of inBatches(files, describeFile)) {
@@ -82,7 +82,7 @@ async function printJson(print: Print, files: Files): Promise<void> {
   await print(opening === ",\n" ? "\n]\n" : "[]\n");
 }
 
-/** Prints a table in two passes; the first measures the columns, so memory use stays small. */
+/** Prints a table in two passes, to save memory: the first one only measures the columns. */
 async function printTable(print: Print, list: () => Promise<Files>): Promise<void> {
   let widths: readonly number[] = [];
   for await (const file of await list()) widths = widened(widths, row(file));
@@ -91,7 +91,7 @@ async function printTable(print: Print, list: () => Promise<Files>): Promise<voi
   }
 }
 
-/** Prints text and frees its memory at once; it may have hundreds of megabytes. */
+/** Prints text and releases its memory at once: a listing may have hundreds of megabytes. */
 async function printText(session: Session, text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text);
   await session.output.bytes(bytes);
@@ -100,10 +100,10 @@ async function printText(session: Session, text: string): Promise<void> {
 
 async function listFiles(files: ImageFiles, path: string): Promise<Files> {
   if (/^[./]*$/.test(path)) return files.list();
-  // For anything but a directory, the upper layers may be enough.
+  // For anything but a directory, reading the upper layers may be enough.
   const found = await files.find(path, false);
   if (found === undefined) throw await missing(files, path);
-  // A link that leads to nothing is listed itself.
+  // A dangling symlink is listed itself.
   const followed = found.status.type === "symlink" ? await files.find(path) ?? found : found;
   return followed.status.type === "directory" ? files.list(followed.path) : [followed];
 }
@@ -145,7 +145,7 @@ function row({ path, status, target }: ImageFile): readonly string[] {
   ];
 }
 
-/** Formats a time; archives may hold times beyond the range of `Date`. */
+/** Formats a time. Archives may contain times beyond the range of `Date`. */
 function formatTime(ms: number): string {
   return new Date(Math.min(Math.max(ms, -MAX_TIME_MS), MAX_TIME_MS)).toISOString();
 }

@@ -1,4 +1,4 @@
-import { unpack, type UnpackedImage, type UnpackOptions } from "../../../cache/pulling/unpack.ts";
+import { unpack, type UnpackedImage } from "../../../cache/pulling/unpack.ts";
 import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
 import type { ImageLocation } from "../../../registry/image_location.ts";
 import { openClient } from "../../access/client.ts";
@@ -79,8 +79,8 @@ export function define(command: Command): Command {
     .hint(["--rootless"], 'Use "--ownership squash"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
-layers, and which entries differ from the image and why. Of a single --layer, deleted files leave no
-trace, and the image is not named in the store.
+layers, and which entries differ from the image and why. With --layer, files that the layer deletes
+leave no trace, and the name of the image is not recorded in the store.
 
 Examples:
   oci unpack alpine:3.20 ./rootfs
@@ -112,7 +112,7 @@ export async function run(session: Session): Promise<void> {
   await session.output.text(digest);
 }
 
-/** Unpacks with progress. */
+/** Unpacks an image and shows the progress. */
 async function unpackShowing(
   session: Session,
   location: ImageLocation,
@@ -120,6 +120,7 @@ async function unpackShowing(
 ): Promise<UnpackedImage> {
   const [text = ""] = session.operands;
   const options = session.options<UnpackCommandOptions>();
+  const { force, path: paths, layer, xattrs, jobs } = options;
   const images = await imageOptions(session);
   const isHeld = isInStore(session, location);
   const source = location.transport === "docker"
@@ -133,26 +134,18 @@ async function unpackShowing(
     ...images,
     pullPolicy: isHeld ? "Never" : images.pullPolicy,
     verify: await signerOf(session),
-    ...extractionOptions(options),
-    jobs: options.jobs,
+    ...limitsOf(options),
+    force,
+    paths,
+    layer,
+    ownership: ownershipOf(options),
+    xattrs,
+    jobs,
     store: storePath(session),
     client,
     onProgress: progress.report,
     onPartialLayer: notePartialLayer(session),
   });
-}
-
-function extractionOptions(options: UnpackCommandOptions): UnpackOptions {
-  const { force, path: paths, layer, xattrs } = options;
-  const ownership = ownershipOf(options);
-  return {
-    ...limitsOf(options),
-    force,
-    paths,
-    layer,
-    ownership,
-    xattrs,
-  };
 }
 
 /** Maps every ID to itself. */

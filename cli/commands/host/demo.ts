@@ -18,7 +18,7 @@ import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
-import { describeEntries, formatListing } from "../../terminal/layer_listing.ts";
+import { layerListing } from "../../terminal/layer_listing.ts";
 
 const REPOSITORY = "demo/hello";
 const TAG = "1";
@@ -85,7 +85,7 @@ export async function run(session: Session): Promise<void> {
   await script.step("Describe the image", imageText(name, image));
   for (const [i, layer] of image.layers.entries()) {
     const title = `Layer ${i + 1} of ${image.layers.length}: ${shortDigest(layer.digest)}`;
-    await script.step(title, formatListing(await describeEntries(layer)));
+    await script.step(title, await layerListing(layer));
   }
   const second = await pull("linux/amd64");
   await script.step("Pull it again, from the store", [summary(second)]);

@@ -13,6 +13,7 @@ import { type CommandEntry, type CommandTable, declareCommand } from "../../fram
 import type { Session } from "../../frame/session.ts";
 import { permissionFlags } from "../../permissions/permission_flags.ts";
 import type { PermissionOptions } from "../../permissions/permission_options.ts";
+import { quoteForShell } from "../../terminal/format.ts";
 
 export function define(command: Command, commands: CommandTable): Command {
   return command
@@ -54,7 +55,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     return digestStart(text) === undefined ? withoutAlias(text) : `oci:${storePath(session)}`;
   });
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
-  // A reference stands for its registry.
+  // Only the registry of a reference matters, so any repository will do.
   const registries = named(/^registry$/).map((text) => {
     const { registry } = readLoginPlace(text);
     return { registry, repository: "app" };
@@ -69,32 +70,32 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const subject = typeof options.subject === "string" ? [options.subject] : [];
   subject.forEach(readSource);
   const flags = await permissionFlags(like, [...references, ...subject, ...registries], {
-    ...touched({ ...session.options(), ...options }, directory, files),
+    ...permissionOptions({ ...session.options(), ...options }, directory, files),
     target,
     registries: await readRegistries(session),
   });
-  // No permission depends on this option, so it belongs to this command.
+  // No permission depends on `--json`, so it belongs to this command wherever it is.
   if (options.json || session.options().json) {
     return await session.output.json({ command: name, reference: references[0] ?? null, flags });
   }
   await session.output.text(flags.map(quote).join(" "));
 }
 
-/** Returns the operands of the argument whose name matches. */
+/** Returns the operands of the argument with a matching name. */
 type Operands = (argument: RegExp) => readonly string[];
 
 /**
  * Returns the images that a command reads from registries, layouts and archives, and the command
- * that needs the same permissions.
+ * that needs the same permissions for them.
  */
 function sourcesOf(
   name: string,
   named: Operands,
 ): { readonly like: string; readonly sources: readonly string[] } {
   const sources = named(/^(ref|repo|src)$/);
-  // References in the store may have any form, so those of "rm" are not parsed.
+  // Names in the store may have any form, so those for "rm" are not parsed.
   if (name === "rm") return { like: name, sources: [] };
-  // A digest is that of an image in the store.
+  // A digest names an image in the store.
   if (name === "copy" && sources.some((text) => digestStart(text) !== undefined)) {
     return { like: "push", sources: [] };
   }
@@ -105,8 +106,8 @@ function sourcesOf(
   return { like: name, sources: name === "push" && named(/^dest$/).length > 0 ? [] : sources };
 }
 
-/** Options of other commands that affect their permissions. */
-interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
+/** Command-line options that affect permissions. */
+interface AffectingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly bundler?: ContainerOptions["bundler"] | undefined;
   readonly get?: true | undefined;
   readonly env?: ContainerOptions["env"] | undefined;
@@ -119,8 +120,8 @@ interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly prune?: true | undefined;
 }
 
-function touched(
-  options: TouchingOptions,
+function permissionOptions(
+  options: AffectingOptions,
   directory: string | undefined,
   archives: readonly string[],
 ): PermissionOptions {
@@ -169,5 +170,5 @@ function findCommand(name: string, commands: CommandTable): CommandEntry {
  * Patterns stay unquoted, because no file name begins with two dashes.
  */
 function quote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./*\[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_@%+=:,./*\[\]-]+$/.test(word) ? word : quoteForShell(word);
 }

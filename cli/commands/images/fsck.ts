@@ -47,7 +47,7 @@ export async function run(session: Session): Promise<number> {
   return check.findings.every(({ repaired }) => repaired) ? 0 : 1;
 }
 
-/** Fetches content from the registry in a name. */
+/** Returns a function that opens the repository of a name as the source of missing content. */
 async function openSources(
   session: Session,
   resources: AsyncDisposableStack,
@@ -59,7 +59,7 @@ async function openSources(
     try {
       return new RepositoryContent(client, parseReference(name), { auth });
     } catch (error) {
-      // Another tool wrote a name without a registry.
+      // A name that another tool wrote need not be a valid reference.
       if (error instanceof SyntaxError) return undefined;
       throw error;
     }

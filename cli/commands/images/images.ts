@@ -42,7 +42,7 @@ export async function run(session: Session): Promise<void> {
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4, 5]));
 }
 
-/** Lists a reference even if its documents are damaged, with a warning. */
+/** Describes an entry. If its documents are damaged, warns and leaves out the details. */
 async function describeOne(
   session: Session,
   store: ContentStore,

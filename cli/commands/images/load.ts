@@ -1,7 +1,7 @@
 import { load, type LoadedImage } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
+import { pinned } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
-import { pinned } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addOptions } from "../../frame/options.ts";
@@ -21,15 +21,15 @@ export function define(command: Command): Command {
   const described = command
     .argument("<file>", 'archive or layout to load; "-" is stdin')
     .description(
-      "Loads the images of an OCI archive, of an archive of docker, or of an OCI layout in a directory " +
-        "into the store. The archive may be compressed with gzip or zstd. All of it is verified " +
-        "before anything is stored.",
+      "Loads the images of an OCI archive, a docker archive or an OCI layout in a directory into the " +
+        "store. The archive may be compressed with gzip or zstd. All of it is verified before " +
+        "anything is stored.",
     )
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
   return addOptions(described, ["progress"]).notes(`
-Prints REFERENCE@DIGEST for each image. Keeps full names in the archive. A name that is only a tag
-becomes localhost/FILE:TAG, after the name of the file. An image without a name gets none; other
-commands take its digest in place of a name, as in "oci run @sha256:0123456789ab".
+Prints REFERENCE@DIGEST for each image. Keeps full names from the archive. A name that is only a tag
+becomes localhost/FILE:TAG, after the name of the file. An image without a name stays without one;
+other commands accept its digest instead, as in "oci run @sha256:0123456789ab".
 
 Examples:
   oci load app.tar

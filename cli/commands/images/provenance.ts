@@ -5,12 +5,12 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   return addAttestationOptions(command, ["slsa.dev/provenance/v1", "slsa.dev/provenance/v0.2"])
     .description(
-      "Prints the SLSA provenance that is attached to an image, which says how it was built: by " +
-        "BuildKit in its index, as a referrer, or under a tag of cosign. Looks into the store, and " +
-        "then into the registry. Does not verify its signature.",
+      "Prints the SLSA provenance of an image, which says how it was built. Finds what BuildKit has " +
+        "attached in the index, and what is attached as a referrer or under a tag of cosign. Looks " +
+        "in the store, and then in the registry. Does not verify its signature.",
     )
     .notes(`
-Prints the predicate of the in-toto statement as it is.
+Prints the predicate of the in-toto statement unchanged.
 
 Examples:
   oci provenance ghcr.io/owner/app:1

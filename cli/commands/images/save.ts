@@ -39,7 +39,7 @@ export function define(command: Command): Command {
     .description(
       "Saves images to an archive, or with --format oci-dir to an OCI layout in a directory. " +
         "Manifests, configs and layers keep their bytes. Pulls missing images first. " +
-        "The file appears when it is complete. A docker-archive holds one platform of each image.",
+        "The file appears when it is complete. A docker-archive contains one platform of each image.",
     );
   return addRegistryOptions(described).notes(`
 Examples:
@@ -79,7 +79,7 @@ export async function run(session: Session): Promise<void> {
   } finally {
     await progress?.[Symbol.asyncDispose]();
   }
-  for (const image of saved) sayPart(session, image);
+  for (const image of saved) notePart(session, image);
   if (isStdout || !session.options().json) return;
   await session.output.json(
     saved.map(({ name, descriptor }) => ({
@@ -116,7 +116,7 @@ async function findImage(
   puller: Puller,
   text: string,
 ): Promise<ImageToSave> {
-  // The arbitrary text that another tool wrote need not be a reference.
+  // A name that another tool wrote need not be a valid reference.
   const stored = await store.resolve(text);
   if (stored !== undefined) return { name: text, descriptor: stored };
   const location = await locateImage(session, text);
@@ -142,7 +142,7 @@ async function pullAny(
   }
 }
 
-function sayPart(session: Session, { name, descriptor, isPart }: SavedImage): void {
+function notePart(session: Session, { name, descriptor, isPart }: SavedImage): void {
   if (!isPart) return;
   session.note(`saved only the manifest ${descriptor.digest} of the multi-platform image ${name}`);
 }

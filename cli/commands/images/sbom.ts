@@ -5,12 +5,12 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   return addAttestationOptions(command, ["spdx", "cyclonedx"])
     .description(
-      "Prints the SBOM that is attached to an image: by BuildKit in its index, as a referrer, or " +
-        "under a tag of cosign. Looks into the store, and then into the registry. Does not verify " +
-        "its signature.",
+      "Prints the SBOM of an image. Finds what BuildKit has attached in the index, and what is " +
+        "attached as a referrer or under a tag of cosign. Looks in the store, and then in the " +
+        "registry. Does not verify its signature.",
     )
     .notes(`
-Prints a file as it is, and of an in-toto statement, the predicate.
+Prints a plain SBOM unchanged, and only the predicate of an in-toto statement.
 
 Examples:
   oci sbom ghcr.io/owner/app:1 > sbom.spdx.json

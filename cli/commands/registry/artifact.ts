@@ -45,7 +45,7 @@ export function define(command: Command): Command {
     .option("--subject <ref>", "push: image that the artifact describes")
     .description(
       "Pushes files to a registry as an OCI artifact, one named layer for each file, and pulls them " +
-        "into a directory, which no name can leave. oras and other clients read the same form.",
+        "into a directory, which no file name can escape. oras and other clients read the same form.",
     );
   return addRegistryOptions(described, {
     features: ["policy", "mirror", "jobs", "connections", "progress"],
@@ -132,7 +132,7 @@ async function bring(
     jobs,
     store: store.path,
     onProgress: progress.report,
-    // An image may have gigabytes of layers.
+    // Refuse an image before its layers, which may have gigabytes, are fetched.
     onDocument: ({ value }: ImageDocument<ManifestDocument>) => {
       checkArtifact(name, value);
     },

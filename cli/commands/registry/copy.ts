@@ -75,7 +75,7 @@ export async function run(session: Session): Promise<void> {
       });
       results.push(result);
     }
-    // Some registries keep a repository when its last tag is gone.
+    // Some registries keep a repository after its last tag has been deleted.
     if (results.length === 0) {
       throw new CommandError(
         `cannot copy "${source}": the repository has no tags`,
@@ -87,7 +87,7 @@ export async function run(session: Session): Promise<void> {
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
 }
 
-/** Leaves out the tags of signatures and the like, which have no signatures themselves. */
+/** Leaves out the tags of signatures and other attachments, which are not signed themselves. */
 async function* tagsOfImages(session: Session, all: AsyncIterable<string>): AsyncGenerator<string> {
   const { isAttachmentTag } = await import("../../../store/moving/copy_signatures.ts");
   const { withReferrers } = session.options<TransferOptions>();

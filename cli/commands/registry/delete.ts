@@ -33,7 +33,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const reference = readReference(text);
-  // Do not delete "latest" by default.
+  // Never delete "latest" by default.
   if (isRepository(text)) {
     throw new UsageError(
       `"${text}" has no tag and no digest`,

@@ -6,7 +6,7 @@ import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
-import { readSource } from "../../access/references.ts";
+import { pinned, readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
@@ -28,7 +28,7 @@ Prints REFERENCE@DIGEST for each image. The digest is that of the index of a mul
 
 With --verify, looks for signatures in the store, and then where the image comes from. An identity
 is a URI or an email address in the certificate of the signer; a regular expression must match all
-of it. "oci copy --store DIR --with-referrers" brings the signatures of an image into a store.
+of it. "oci copy --store DIR --with-referrers" copies the signatures of an image into a store.
 
 Examples:
   oci pull alpine:3.20
@@ -71,7 +71,7 @@ export async function run(session: Session): Promise<void> {
       }
     }
     results.push(...pulled);
-    const lines = new Set(pulled.map(({ digest }) => pinned(reference, digest)));
+    const lines = new Set(pulled.map((result) => pinned(result.reference, result.digest)));
     if (!json) await session.output.text([...lines].join("\n"));
   }
   if (json) await session.output.json(results);
@@ -157,9 +157,4 @@ function describePull(
       return { digest, diffId, size, mediaType, status };
     }),
   };
-}
-
-/** Returns the reference pinned to a digest. */
-function pinned(reference: Reference, digest: Digest): string {
-  return formatReference({ ...reference, digest });
 }

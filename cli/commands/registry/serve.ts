@@ -70,8 +70,8 @@ export function define(command: Command): Command {
       "require a login as one of the users in this file (bcrypt hashes)",
     );
   return addRegistryOptions(described, { features: ["mirror"] }).notes(`
-The options for registries are for the registry of --proxy; --retries is 2 there by default, as its
-clients retry, too.
+The options for registries apply to the registry of --proxy. Their default of --retries is 2, because
+the clients of the proxy retry as well.
 
 Examples:
   oci serve

@@ -51,7 +51,7 @@ import {
 } from "../../../store/mod.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}` as const;
-const PULL = { doing: "pull a.io/b:1", name: "pull" };
+const PULL = { action: "pull a.io/b:1", name: "pull" };
 const TASK = { action: 'pull "a.io/b:1"', subject: "a.io/b:1" };
 const ANSWER = { ...TASK, registry: "a.io", status: 418, url: "https://a.io/v2/" };
 const PLACE = { path: "etc/hosts", offset: 512 };
@@ -548,7 +548,7 @@ const ROWS: readonly Row[] = [
 for (const { error, line, command = "pull" } of ROWS) {
   const { code } = error;
   Deno.test(`errorLine() and errorDocument() explain ${code}: ${line}`, () => {
-    const failed = { doing: PULL.doing, name: command };
+    const failed = { action: PULL.action, name: command };
     const remedy = line.slice(line.lastIndexOf(". ") + 2);
 
     assertEquals(errorLine(error, failed), `oci: pull a.io/b:1: ${line}`);
@@ -559,7 +559,7 @@ for (const { error, line, command = "pull" } of ROWS) {
   });
 
   Deno.test(`a reworded ${code} keeps exit code, remedy and JSON: ${line}`, () => {
-    const failed = { doing: PULL.doing, name: command };
+    const failed = { action: PULL.action, name: command };
     const known = errorDocument(error, failed).error as Record<string, unknown>;
     const exitCode = exitCodeOf(error);
     const nonsense = 'Requires "x; y"; try --nope, run again with the --allow-all flag: Cannot';
@@ -692,7 +692,7 @@ Deno.test("errorLine() names the subject of a request unless it is the operand",
   const rest = "c.io answered 418. Show each request with --debug";
   assertEquals(errorLine(whole, PULL), `oci: pull a.io/b:1: "c.io/d:1": ${rest}`);
   assertEquals(
-    errorLine(whole, { doing: "cat c.io/d:1 etc/hosts", name: "cat" }),
+    errorLine(whole, { action: "cat c.io/d:1 etc/hosts", name: "cat" }),
     `oci: cat c.io/d:1 etc/hosts: ${rest}`,
   );
   assertEquals(

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { describeEntries } from "../../../cli/terminal/layer_listing.ts";
+import { layerListing } from "../../../cli/terminal/layer_listing.ts";
 import type { Layer } from "../../../store/mod.ts";
 import { dir, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 
-Deno.test("describeEntries() notes what links and whiteouts mean, and only those", async () => {
+Deno.test("layerListing() notes what links and whiteouts mean, and only those", async () => {
   const archive = tar(
     symlink("l", "../x"),
     hardlink("h", "../../x"),
@@ -16,16 +16,16 @@ Deno.test("describeEntries() notes what links and whiteouts mean, and only those
   );
   const layer = { uncompressed: () => Promise.resolve(new Blob([archive]).stream()) };
 
-  const entries = await describeEntries(layer as Partial<Layer> as Layer);
+  const lines = await layerListing(layer as Partial<Layer> as Layer);
 
-  assertEquals(entries.map(({ note }) => note), [
-    "-> ../x",
-    "the same file as ../../x",
-    "removes d/f",
-    "removes d/g",
-    "removes h",
-    "hides the content of d/ in lower layers",
-    "",
-    "",
+  assertEquals(lines.map((line) => line.split(/ {2,}/).slice(3)), [
+    ["l", "-> ../x"],
+    ["h", "the same file as ../../x"],
+    ["d/.wh.f", "removes d/f"],
+    ["d/.wh.g/", "removes d/g"],
+    [".wh.h", "removes h"],
+    ["d/.wh..wh..opq", "hides the content of d/ in lower layers"],
+    ["d/.wh.g/f"],
+    [".wh..wh.plnk/1"],
   ]);
 });
