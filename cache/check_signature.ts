@@ -24,7 +24,7 @@ export interface SignaturePlaces {
 }
 
 /**
- * Verifies that a signer has signed an image, which is in the store or is to be stored.
+ * Verifies that a signer has signed an image that is in the store or will be stored.
  *
  * @throws {SignatureError} If no signature is valid.
  */
@@ -41,7 +41,7 @@ export async function checkSignature(
   await verifySignature(sources, document, signer, { name, isStoredOnly, signal });
 }
 
-/** Returns the place that the image comes from, unless the policy forbids to ask it. */
+/** Returns the source of the image, or nothing if the policy forbids contacting it. */
 function originOf(
   { client, reference, options }: SignaturePlaces,
 ): readonly AttachmentSource[] {

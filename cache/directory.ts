@@ -37,7 +37,7 @@ export function storeVariables(os: typeof Deno.build.os = Deno.build.os): readon
  *
  * The environment is read on each call, and only as far as needed. A variable that is set but empty
  * counts as unset, and so does an `XDG_DATA_HOME` that is not absolute, as the XDG base directory
- * specification demands.
+ * specification requires.
  *
  * @returns The path of the directory, which need not exist.
  * @throws {StoreDirectoryError} If no variable defines the directory, or they may not be read; the

@@ -24,7 +24,7 @@ export interface MeteredContent {
   readonly documents: readonly { readonly descriptor: Descriptor }[];
 }
 
-/** Adds up the progress of an image's blobs, and reports each layer and the sum. */
+/** Adds up the progress of an image's blobs. Reports the progress of each layer and the total. */
 export class ProgressMeter {
   readonly #name: string;
   readonly #report: ((progress: ImageProgress) => void) | undefined;
@@ -82,7 +82,7 @@ export class ProgressMeter {
     this.#reportSum("fetch");
   }
 
-  /** Takes over an event of another meter for the same layers. */
+  /** Records an event about a layer that another meter has reported. */
   relay({ kind, digest, phase, ...progress }: ImageProgress): void {
     if (kind !== "layer" || digest === undefined) return;
     if (phase === "done") this.finish({ digest }, progress);

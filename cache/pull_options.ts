@@ -22,16 +22,16 @@ export interface PullOptions extends ImageClientOptions {
    */
   readonly client?: ImageClient | undefined;
   /**
-   * Whether to warn if the tag of a reference with a digest stands for another digest by now. Takes
-   * one request, also for an image in the store, unless the policy is `Never`.
+   * Whether to warn if the tag of a reference with a digest has moved to another digest. Takes one
+   * request, even for an image in the store, unless the policy is `Never`.
    *
    * @default {false}
    */
   readonly checkTag?: boolean | undefined;
   /**
-   * Signer that must have signed the image, also if it is in the store already. The image is refused
-   * before a layer is fetched, and before anything is stored. Signatures are looked up in the store,
-   * and then where the image comes from.
+   * Signer that must have signed the image, even if the store already has it. An image without a
+   * valid signature is refused before a layer is fetched or anything is stored. Signatures are
+   * looked up in the store, and then where the image comes from.
    *
    * @default Images need no signature.
    */

@@ -48,7 +48,7 @@ export async function copyLocations(
   return await copyBetween(kept, goal, options);
 }
 
-/** Returns a source that refuses an image without a signature of the signer, if there is one. */
+/** Returns a source that refuses images without a signature of the signer, if a signer is given. */
 export async function verifiedBy(
   signer: TrustedSigner | undefined,
   source: CopySource,
@@ -58,7 +58,7 @@ export async function verifiedBy(
   return verifiedSource(source, signer);
 }
 
-/** Copies the source into the store, under its name, and returns it as the source. */
+/** Copies an image into the store under its name, and returns the stored image as the source. */
 async function keepSource(
   source: CopySource,
   store: ContentStore,
@@ -87,7 +87,7 @@ async function keepSource(
     onWarning,
     signal,
     platforms,
-    // The name in the store stands for the document in the registry.
+    // In the store, the name must resolve to the same document as in the registry.
     sparse: platforms.length > 0,
   });
   return {
@@ -137,13 +137,13 @@ function platformsOf({ platforms = [], sparse = false }: CopyOptions): readonly 
   return platforms.map(toPlatform);
 }
 
-/** Starts to look up the document that has the name at the target, if there is a name. */
+/** Starts to look up the document that has the name at the target, if the target has a name. */
 function lookUpName(
   { content, name }: CopyTarget,
   signal: AbortSignal | undefined,
 ): Promise<Descriptor | undefined> | undefined {
   const current = name === undefined ? undefined : content.resolve(name, { signal });
-  // The copy awaits it after the source has responded, which may fail first.
+  // The copy awaits it only after the source has responded, which may fail first.
   current?.catch(() => {});
   return current;
 }
@@ -198,7 +198,7 @@ function withSignatures(
   };
 }
 
-/** Lists a document that got no name, and makes the content visible. */
+/** Keeps a document that has no name, and makes the content visible. */
 async function finish(
   target: CopyTarget,
   stored: Descriptor,
@@ -222,14 +222,14 @@ export function locationOf(place: Reference | ImageLocation | string): ImageLoca
   return "transport" in place ? place : { transport: "docker", reference: place };
 }
 
-/** Within one registry, blobs are mounted from the repository that they are copied from. */
+/** Returns the repository to mount blobs from, if source and target are in the same registry. */
 function mountable(from: ImageLocation, to: ImageLocation): (() => string) | undefined {
   if (from.transport !== "docker" || to.transport !== "docker") return undefined;
   const { registry, repository } = from.reference;
   return to.reference.registry === registry ? () => repository : undefined;
 }
 
-/** A target that reports what another target has, and stores nothing. */
+/** A target that reports the content of another target, and stores nothing. */
 class DryTarget implements NamedTarget {
   readonly #target: NamedTarget;
 

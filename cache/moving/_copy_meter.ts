@@ -4,7 +4,7 @@ import type { CopyProgress } from "../../store/moving/copy_options.ts";
 import { ProgressMeter } from "../progress_meter.ts";
 import type { CopiedImage } from "./copy_options.ts";
 
-/** Adds up the progress of a copy and reports it in the same way as that of a pull. */
+/** Adds up the progress of a copy, and reports it like the progress of a pull. */
 export class CopyMeter {
   readonly #meter: ProgressMeter;
   readonly #retries = new Map<string, number>();
@@ -28,10 +28,7 @@ export class CopyMeter {
     if (state === "retry") this.#retries.set(digest, retries);
     switch (state) {
       case "found":
-        this.#meter.expect(
-          descriptor,
-          !isDocumentMediaType(mediaType),
-        );
+        this.#meter.expect(descriptor, !isDocumentMediaType(mediaType));
         return;
       case "sending":
       case "retry":

@@ -8,9 +8,9 @@ import { StoreError } from "../../store/errors.ts";
 
 /**
  * Finds the stored document of a name, which other tools may have written in any form. Protects it
- * and everything that it references against pruning.
+ * and everything that it refers to against pruning.
  *
- * @param action Verb for the error.
+ * @param action Verb for the error message.
  * @param signal Aborts the wait for another process.
  */
 export async function findStored(

@@ -11,7 +11,7 @@ export interface SaveOptions
   /**
    * The only platform to save, as an object or as `OS/ARCH[/VARIANT]`.
    *
-   * @default All, if the store has all and the format holds them, else the host's.
+   * @default All, if the store has all and the format supports several, else the host's.
    */
   readonly platform?: PullOptions["platform"];
   /** Called with the progress of the operation. */

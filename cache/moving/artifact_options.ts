@@ -16,8 +16,8 @@ export interface PullArtifactOptions extends Omit<PullOptions, "client"> {
    */
   readonly client?: RemoteClient | undefined;
   /**
-   * Called with each document that is read from the source, before what it references is fetched.
-   * Throw an error to refuse it: nothing is stored then.
+   * Called with each document from the source before the content that it refers to is fetched.
+   * Throw an error to refuse the document; then nothing is stored.
    */
   readonly onDocument?:
     | ((document: ImageDocument<ManifestDocument>) => void | Promise<void>)

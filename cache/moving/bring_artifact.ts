@@ -18,7 +18,7 @@ import { copyBetween, locationOf, verifiedBy } from "./_copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
 
 /**
- * Brings a document and everything it references into the store, following the policy.
+ * Pulls a document and everything that it refers to into the store, following the policy.
  *
  * @param opened Open archive, for a location of an archive that can be read only once.
  */

@@ -61,7 +61,7 @@ export async function copy(
  * @param target Target location.
  * @param options Store, platforms, credentials and callbacks.
  * @returns The pushed image.
- * @throws {NotCachedError} If the store does not have the image.
+ * @throws {StoreError} If the store does not have the image.
  * @throws {RegistryError} If the registry refuses a request.
  *
  * @example Pull an image and push it under another name
@@ -84,7 +84,7 @@ export async function push(
 }
 
 /**
- * Loads every image of an archive into the store: an OCI archive or an archive of docker, plain or
+ * Loads every image of an archive into the store: an OCI archive or a docker archive, plain or
  * compressed with gzip or zstd, or an OCI image layout in a directory. All of it is verified before
  * anything is stored.
  *
@@ -94,9 +94,9 @@ export async function push(
  * @param path Archive or layout; `-` is stdin.
  * @param options Store, format, hooks and callbacks.
  * @returns The images, in the order of the archive.
- * @throws {ArchiveError} If the archive is damaged or hostile, or holds no images.
+ * @throws {ArchiveError} If the archive is damaged or hostile, or contains no images.
  *
- * @example Load what docker saved
+ * @example Load an archive of `docker save`
  * ```ts no-assert
  * import { formatReference, load } from "@x/oci";
  *

@@ -26,8 +26,8 @@ export async function saveStored(
 /**
  * Saves images of an open store with progress.
  *
- * @param images The images, or a function that brings them into the store once the file can be
- * written.
+ * @param images The images, or a function that pulls them into the store. It is called once the file
+ * can be written.
  */
 export async function saveImages(
   store: ContentStore,

@@ -8,7 +8,7 @@ interface ResolvingClient {
   resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
 }
 
-/** Warns if the tag of a reference with a digest stands for another digest. */
+/** Warns if the tag of a reference with a digest has moved to another digest. */
 export async function checkTag(
   client: ResolvingClient,
   { digest, ...tagged }: Reference,
@@ -19,7 +19,9 @@ export async function checkTag(
   const name = formatReference(tagged);
   try {
     const now = await client.resolve(tagged, options);
-    if (now.digest !== digest) onWarning?.(`"${name}" is ${now.digest} by now, not ${digest}`);
+    if (now.digest !== digest) {
+      onWarning?.(`"${name}" now resolves to ${now.digest}, not ${digest}`);
+    }
   } catch (error) {
     signal?.throwIfAborted();
     onWarning?.(`Cannot check the tag of "${name}": ${describeError(error)}`);

@@ -15,8 +15,8 @@ import type { ImageSource } from "./_image_source.ts";
 /** Options for {@linkcode pullForUse}. */
 export interface PullForUseOptions<T> {
   /**
-   * Returns the layers that are read from their start if they are missing, in that order; by
-   * default, all from the base up.
+   * Returns the layers that will be read from the start if the store lacks them, in order (default:
+   * all layers, the base first).
    */
   readonly begins?: ((layers: readonly UpcomingLayer[]) => readonly UpcomingLayer[]) | undefined;
   /**
@@ -26,11 +26,11 @@ export interface PullForUseOptions<T> {
    */
   readonly jobs?: number | undefined;
   /**
-   * Returns the result for a stored image if there is nothing to do, so that nothing must be
-   * protected against pruning.
+   * Returns the result for a stored image if nothing needs to be done. The image then needs no
+   * protection against pruning.
    */
   readonly find?: ((image: RemoteImage) => Promise<T | undefined>) | undefined;
-  /** Whether the result was made of parts of layers, so that the image is not stored. */
+  /** Whether only parts of layers were fetched for a result, so that the image is not stored. */
   readonly isPartial?: ((result: T) => boolean) | undefined;
 }
 
@@ -62,7 +62,7 @@ export async function pullForUse<T>(
   const first = await source.puller.find(reference, findOptions);
   const known = first.isCached ? await useOptions.find?.(first.image) : undefined;
   if (known !== undefined) return { image: await first.keep(), result: known };
-  // Layers are stored before anything references them.
+  // Layers are stored before anything refers to them.
   let isFirst = true;
   using held = await findHeld(
     source.store,
@@ -97,7 +97,9 @@ export async function pullForUse<T>(
   return { image, result };
 }
 
-/** Returns the options for finding an image, with the progress relayed by a meter once it exists. */
+/**
+ * Returns the options for finding an image, with the progress relayed by a meter once it exists.
+ */
 function findOptionsOf<T>(
   { store, options }: ImageSource,
   { begins = (layers) => layers, jobs }: PullForUseOptions<T>,
@@ -110,8 +112,8 @@ function findOptionsOf<T>(
       const { firstReads } = await import("../../store/content/first_reads.ts");
       return firstReads(store, begins(layers), jobs);
     },
-    // Most of what storing the image reports has been counted by then, except for layers that `use`
-    // did not need, such as layers that are already extracted.
+    // Storing the rest of the image reports all layers again. The meter counts only those that
+    // `use` did not need, such as layers that are already extracted.
     onProgress: onProgress && ((event: ImageProgress) => {
       const meter = meterOf();
       if (meter === undefined) onProgress(event);

@@ -34,16 +34,16 @@ export interface ResolvingClient extends ImageClient {
 /** Options for {@linkcode CachingPuller}. */
 export interface CachingPullerOptions extends ImageClientOptions {
   /**
-   * Whether to warn if the tag of a reference with a digest stands for another digest by now. Takes
-   * one request, also for an image in the cache, unless the policy is `Never`.
+   * Whether to warn if the tag of a reference with a digest has moved to another digest. Takes one
+   * request, even for an image in the cache, unless the policy is `Never`.
    *
    * @default {false}
    */
   readonly checkTag?: boolean | undefined;
   /**
-   * Called with each image before its layers are requested, anything of it is stored, or it is
-   * returned. Throw an error to refuse it, such as an image that is not signed. Saves no round trip
-   * with `firstReads` then.
+   * Called with each image before its layers are requested, before anything of it is stored, and
+   * before it is returned. Throw an error to refuse the image, for example if it is not signed.
+   * With this option, `firstReads` saves no round trip.
    *
    * @default All images are accepted.
    */
@@ -184,16 +184,16 @@ export class CachingPuller implements ImageClient {
     }
     signal?.throwIfAborted();
     const cached = await this.#cached(reference, options);
-    if (pullPolicy === "Never") {
-      return await this.#answerWithoutRegistry(reference, cached, options);
-    }
+    const isOffline = pullPolicy === "Never";
     if (cached.state === "corrupt") {
+      if (isOffline) throw cached.error;
       options.onWarning?.(
         `Pulling "${formatReference(reference)}" again: ${describeError(cached.error)}`,
       );
     }
+    if (cached.state === "absent" && isOffline) throw new NotCachedError(reference, cached.digest);
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
-    if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
+    if (isOffline || pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
       return await this.#answer(reference, cached, options);
     }
     try {
@@ -207,7 +207,7 @@ export class CachingPuller implements ImageClient {
   }
 
   /**
-   * Returns the reads with which the cache begins to download layers.
+   * Returns the reads with which the cache will begin to download layers.
    *
    * @param layers The layers of an image.
    */
@@ -263,7 +263,10 @@ export class CachingPuller implements ImageClient {
     return { image: remote, isCached: false, keep };
   }
 
-  /** Requests an image, and no layers early if another image, which may have them, is requested. */
+  /**
+   * Requests an image. While others are being requested, requests no layers early, because images
+   * may share layers.
+   */
   async #request(
     reference: Reference,
     { check, ...options }: CachingPullerOptions,
@@ -280,21 +283,6 @@ export class CachingPuller implements ImageClient {
     }
   }
 
-  async #answerWithoutRegistry(
-    reference: Reference,
-    cached: Cached,
-    options: CachingPullerOptions,
-  ): Promise<FoundImage> {
-    switch (cached.state) {
-      case "complete":
-        return await this.#answer(reference, cached, options);
-      case "corrupt":
-        throw cached.error;
-      case "absent":
-        throw new NotCachedError(reference, cached.digest);
-    }
-  }
-
   async #answer(
     reference: Reference,
     cached: Complete,
@@ -307,7 +295,7 @@ export class CachingPuller implements ImageClient {
       if (isRecorded || options.pullPolicy === "Never") return image;
       using hold = await this.#images.hold?.(options.signal);
       await hold?.add(digest);
-      // Until then, another process may have pruned the image, which has no such name.
+      // Before the hold, another process may have pruned the image, which had no name.
       if (await this.#images.image(digest, platformOf(options)) === undefined) {
         return await (await this.#fetch(reference, { state: "absent", digest }, options)).keep();
       }
@@ -353,7 +341,7 @@ function platformOf({ platform }: ImageClientOptions): Platform | undefined {
   return platform === undefined ? undefined : toPlatform(platform);
 }
 
-/** Refuses an image that is only for another platform, if the options say so. */
+/** With `strictPlatform`, refuses an image that is only for another platform. */
 function checkPlatform(
   reference: Reference,
   { platform }: Pick<RemoteImage, "platform">,

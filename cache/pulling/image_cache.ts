@@ -35,8 +35,8 @@ export interface ImageCache {
    */
   writeImage(image: RemoteImage, options?: WriteImageOptions): Promise<Image>;
   /**
-   * Called before an image is requested that will probably be written. A cache may load what
-   * writing takes while the response is on its way.
+   * Called before requesting an image that will probably be written. A cache may load the code for
+   * writing while the response is on its way.
    */
   expectImage?(): void;
   /**

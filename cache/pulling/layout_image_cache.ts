@@ -33,7 +33,7 @@ export interface LayoutImageCacheOptions {
  * manifest and the indexes follow, so that a document is written after the content that it
  * references. The caller finally records the reference with {@linkcode HashCache.writeHash}.
  *
- * @example An image that is not there
+ * @example Look up a missing image
  * ```ts
  * import { LayoutImageCache } from "@x/oci/cache";
  * import { digestOf } from "@x/oci/spec";
@@ -82,7 +82,7 @@ export class LayoutImageCache implements ImageCache {
     ]).catch(() => {});
   }
 
-  /** Returns the reads of the largest layers that are missing, unless the server is near. */
+  /** Returns the first reads of the largest missing layers. */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
     const { firstReads } = await import("../../store/content/first_reads.ts");
     const order = layers.toSorted((a, b) => b.descriptor.size - a.descriptor.size);

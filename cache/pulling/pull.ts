@@ -7,7 +7,7 @@ import type { PullOptions } from "../pull_options.ts";
 
 export type { PullOptions };
 
-/** An image that {@linkcode pull} brought into the store, or found there. */
+/** An image that {@linkcode pull} has stored, or found in the store. */
 export interface PulledImage extends Image {
   /** Reference of the image, with registry and tag or digest. */
   readonly reference: Reference;

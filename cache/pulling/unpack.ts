@@ -14,9 +14,9 @@ import type { PullOptions } from "../pull_options.ts";
 export interface UnpackOptions
   extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {
   /**
-   * Number of the only layer to unpack; 0 is the base. It is extracted over nothing, so its whiteouts
-   * hide nothing and leave no trace, and a hard link to a file of another layer is an error. No
-   * other layer is fetched, and the name of the image is not recorded in the store.
+   * Number of the only layer to unpack; 0 is the base. It is extracted over nothing, so its
+   * whiteouts hide nothing and leave no trace, and a hard link to a file of another layer is an
+   * error. No other layer is fetched, and the name of the image is not recorded in the store.
    *
    * @default The layers over each other.
    */
@@ -44,7 +44,7 @@ export interface UnpackedImage {
  * @returns The image and a report.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {UnpackError} If the directory is not empty.
- * @throws {RangeError} If its name is, or the image does not have the layer.
+ * @throws {RangeError} If the name of the directory is empty, or the image does not have the layer.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the image lacks a signature that `verify` requires.
@@ -180,7 +180,7 @@ export async function prepare(
   return image;
 }
 
-/** Whether a path is not free to unpack into: it exists, and is not an empty directory. */
+/** Whether a path exists and is not an empty directory. */
 function hasContent(directory: string): boolean {
   try {
     for (const _ of Deno.readDirSync(directory)) return true;

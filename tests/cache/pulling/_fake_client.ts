@@ -14,11 +14,11 @@ import {
 import type { Built } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
 
-/** A client with images in memory, which records the requests. */
+/** A client with images in memory that records its requests. */
 export class FakeClient {
   /** Such as `resolve`, `image`, `layer sha256:…`. */
   readonly calls: string[] = [];
-  /** Fails the next calls with this. */
+  /** Error that the next calls throw. */
   failure: Error | undefined;
   #built: Built;
 

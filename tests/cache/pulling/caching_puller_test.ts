@@ -335,7 +335,7 @@ async function cacheIn(state: State, built: Built = IMAGE): Promise<Cache> {
     const [layer] = IMAGE.layers;
     const path = store.blobPath(layer?.descriptor.digest ?? built.descriptor.digest);
     if (state === "incomplete") await Deno.remove(path);
-    // As many zeros as there were bytes: only their hash tells.
+    // The size stays the same, so only the digest reveals the change.
     if (state === "corrupt") await Deno.writeFile(path, new Uint8Array(layer?.bytes.length ?? 0));
     if (state === "stale") client.serve(OTHER);
     client.calls.length = 0;

@@ -58,7 +58,7 @@ Deno.test("image() with checkTag warns of a tag that has moved, and returns the 
   assertEquals(await scene.check(), DIGEST);
 
   assertEquals(scene.warnings, [
-    `"example.com/a:1" is ${OTHER.descriptor.digest} by now, not ${DIGEST}`,
+    `"example.com/a:1" now resolves to ${OTHER.descriptor.digest}, not ${DIGEST}`,
   ]);
 });
 

@@ -16,9 +16,11 @@ const BUILT = buildIndex([
 ]);
 const TOTAL = BUILT.blobs.values().reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-/** Shares of the bytes after which the process is killed, the whole of them included. */
+/** Shares of the bytes after which the process is killed, up to all bytes. */
 const SHARES = Array.from({ length: 12 }, (_, i) => i / 11);
-/** Pauses after the last byte, in milliseconds: while names are given and recorded. */
+/**
+ * Pauses after the last byte, in milliseconds, while blobs are renamed and the name is recorded.
+ */
 const PAUSES = [1, 2, 3, 5, 8, 12, 20, 40];
 const POINTS = [
   ...SHARES.map((share) => ({ at: `${Math.round(share * 100)} % of the bytes`, share, pause: 0 })),

@@ -58,7 +58,7 @@ function artifact(configType: string, layerType: string): Built {
   return withBlobs(jsonBlob(OCI_MANIFEST, manifest), [config, layer]);
 }
 
-/** Names of what {@linkcode use} does with an image. */
+/** The steps of {@linkcode use}. */
 type Step = "pull" | "unpack" | "list" | "export" | "bundle" | "save" | "load" | "copy";
 
 interface OddImage {
@@ -240,7 +240,7 @@ async function pathExists(path: string): Promise<boolean> {
 
 /** Steps that read the layers. */
 const READING: readonly Step[] = ["unpack", "list", "export", "bundle"];
-/** Steps that a refusal stops, by the first one. */
+/** Steps that fail if an image is refused, by the first of them. */
 const STOPPED: Readonly<Partial<Record<Step, readonly Step[]>>> = {
   pull: ["pull", ...READING, "save", "load"],
   unpack: READING,
@@ -248,7 +248,7 @@ const STOPPED: Readonly<Partial<Record<Step, readonly Step[]>>> = {
 };
 
 for (const { name, built, refused } of IMAGES) {
-  linuxTest(`pull(), unpack(), save(), load() and copy() take or refuse ${name}`, async () => {
+  linuxTest(`pull(), unpack(), save(), load() and copy() accept or refuse ${name}`, async () => {
     await using temp = await makeTempDir();
     await using server = await serveRegistry(new MemoryContent().add("odd", "1", built));
 

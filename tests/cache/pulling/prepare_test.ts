@@ -16,17 +16,17 @@ const overlayTest = testUnless(await overlayReason());
 const PLATFORM = "linux/amd64";
 const BASE = tar(dir("etc"), file("etc/old", "old"), file("etc/kept", "kept"));
 
-/** Enough for threads: smaller images are extracted in this one. */
+/** Enough bytes to use worker threads: smaller images are extracted in this thread. */
 const LARGE = noise(6_000_000, 1);
 
 overlayTest.each([
   { where: "this thread", extra: [] },
   { where: "threads", extra: [file("large", LARGE)] },
-])("prepare() extracts layers in $where as they come, each fetched once", async ({ extra }) => {
+])("prepare() extracts layers in $where as they arrive, each fetched once", async ({ extra }) => {
   await using scene = await makeScene([
     BASE,
     tar(whiteout("etc/old"), file("etc/new", "new"), ...extra),
-    // It asks for its parents, so it is extracted over them, from the store.
+    // This layer depends on its parents, so it is extracted over them, from the store.
     tar(hardlink("etc/linked", "etc/kept")),
   ]);
 

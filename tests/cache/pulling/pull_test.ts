@@ -145,7 +145,7 @@ Deno.test("pull() with Never sends no request", async () => {
 Deno.test.each([
   { connections: 1 },
   { connections: 6 },
-])("pull() gets a blob that is cut every 1 MiB over $connections connections", async (options) => {
+])("pull() completes a blob cut every 1 MiB over $connections connections", async (options) => {
   // On a busy machine, a connection would look stalled, and another one would take over its range.
   using _clock = stoppedClock();
   await using directory = await makeTempDir({ large: true });
@@ -172,7 +172,7 @@ Deno.test.each([
 Deno.test.each([
   { what: "a wrong byte", fault: wrongByte(1000) },
   { what: "an extra byte", fault: extraBytes() },
-])("pull() refuses a layer with $what and shows nothing of it", async ({ fault }) => {
+])("pull() refuses a layer with $what and leaves nothing visible", async ({ fault }) => {
   const error = await refusedPull(AMD64, fault);
 
   assertInstanceOf(error, DigestMismatchError);
@@ -226,7 +226,7 @@ Deno.test("pull() fetches content from the registry if a mirror serves it corrup
   assertEquals(registry.seen("blob").length, 2);
 });
 
-Deno.test("pull() refuses an image without the platform, and lists what there is", async () => {
+Deno.test("pull() refuses an image without the platform, and lists those there are", async () => {
   await using directory = await makeTempDir();
   await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
   using client = quickClient();
@@ -244,7 +244,7 @@ Deno.test("pull() refuses more than 256 layers", async () => {
   assertEquals(error instanceof LimitError, true, `${error}`);
 });
 
-Deno.test("pull() uses the data that a descriptor carries", async () => {
+Deno.test("pull() uses the data embedded in a descriptor", async () => {
   await using directory = await makeTempDir();
   const tar = noise(600, 4);
   const built = buildImage({
@@ -260,7 +260,7 @@ Deno.test("pull() uses the data that a descriptor carries", async () => {
   assertEquals(registry.requests.filter(({ kind }) => kind === "blob").length, 1);
 });
 
-/** Pulls, checks that the failure has left nothing that can be seen, and returns it. */
+/** Expects a pull to fail and to leave nothing visible. Returns the error. */
 async function refusedPull(built: BuiltImage, fault?: Fault): Promise<unknown> {
   await using directory = await makeTempDir();
   const digest = built.layers[0]?.descriptor.digest ?? built.descriptor.digest;

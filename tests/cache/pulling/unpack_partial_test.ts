@@ -76,7 +76,7 @@ async function makeScene(
         onWarning: (message) => warnings.push(message),
         ...options,
       }),
-    /** Requests for layers, and the bytes that they were answered with. */
+    /** Requests for layers, and the number of bytes in the responses. */
     get fetched() {
       const requests = registry.requests.filter(({ path }) => isLayer(path));
       return {
@@ -93,7 +93,7 @@ async function makeScene(
   };
 }
 
-/** Entries at a path, without the other names of their files. */
+/** Entries at and below a path, without times and facts about hard links. */
 function statesOf(root: string, path: string): ReadonlyMap<string, unknown> {
   const states = [...readTree(root)].filter(([name]) => {
     return name === path || name.startsWith(`${path}/`);

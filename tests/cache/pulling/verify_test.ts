@@ -138,7 +138,7 @@ Deno.test.each<{ readonly way: Way }>([{ way: "tag" }, { way: "bundle" }])(
   },
 );
 
-Deno.test("pull() requires the signature of what the reference stands for", async () => {
+Deno.test("pull() requires a signature of the document that the reference resolves to", async () => {
   await using scene = await makeScene(INDEX);
   await scene.sign("tag", IMAGE);
   const options = { ...scene.options, verify: VERIFY };
@@ -165,7 +165,7 @@ Deno.test("pull() refuses a signed image of a registry that hides its signatures
   );
 });
 
-Deno.test("pull() verifies an image in the store, too", async () => {
+Deno.test("pull() also verifies an image in the store", async () => {
   await using scene = await makeScene();
   const { name, options } = scene;
   await pull(name, options);

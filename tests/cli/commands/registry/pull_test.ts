@@ -361,6 +361,6 @@ Deno.test("oci pull warns of a tag that has moved with --check-tag", async () =>
   assertEquals([plain.code, plain.stderr, checked.code], [0, "", 0]);
   assertStringIncludes(
     checked.stderr,
-    `"${registry.host}/app:1" is ${now.descriptor.digest} by now, not ${digest}`,
+    `"${registry.host}/app:1" now resolves to ${now.descriptor.digest}, not ${digest}`,
   );
 });
