@@ -193,8 +193,8 @@ Deno.test("published modules import nothing from the tests", () => {
 });
 
 Deno.test("published modules import only relative paths and modules of node", () => {
-  // An installed checkout has no import map, and a package costs a first start all that the lock
-  // file names.
+  // An installed checkout has no import map, and a package would make the first start install
+  // everything in the lock file.
   const wrong = refused((_, specifier) => !isRelative(specifier) && !specifier.startsWith("node:"));
 
   assertEquals(wrong, []);
@@ -204,7 +204,8 @@ Deno.test("deno compile includes every folder of modules that load lazily", asyn
   const { compile: { include }, unstable } = await readConfig();
   const folders = new Set(modules.map(({ folder }) => folder).filter((folder) => folder !== ""));
 
-  // With this, a start reads no module that it does not import, and neither does the compiler.
+  // With this setting, neither a start nor the compiler reads modules that are imported
+  // dynamically.
   assert(unstable.includes("lazy-dynamic-imports"));
   assertEquals(include, [...folders].sort());
 });

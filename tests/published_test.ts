@@ -91,7 +91,7 @@ Deno.test("no module of the published package is missing, and no other is reques
   assertEquals(vain, []);
 });
 
-Deno.test("the published package checks as strictly as a user may want", async () => {
+Deno.test("the published package type-checks under the strictest options", async () => {
   await using registry = await published();
   const script = registry.user.join("project", "main.ts");
   await Deno.writeTextFile(

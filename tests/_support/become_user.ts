@@ -1,6 +1,6 @@
 /**
- * Turns this process into one of an ordinary user, with functions of the C library, which change
- * all threads. Load all modules before.
+ * Changes the user of this process, in all threads, with functions of the C library. Load all
+ * modules first.
  */
 export function becomeUser(uid: number): void {
   const library = Deno.dlopen("libc.so.6", {

@@ -3,12 +3,12 @@ export type Content = string | Uint8Array;
 
 const encoder = new TextEncoder();
 
-/** The bytes of text or bytes. */
+/** Returns text as UTF-8, or a copy of bytes. */
 export function toUint8Array(content: Content): Uint8Array<ArrayBuffer> {
   return typeof content === "string" ? encoder.encode(content) : new Uint8Array(content);
 }
 
-/** One array of all parts, one after another. */
+/** Concatenates arrays of bytes. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
@@ -19,7 +19,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return all;
 }
 
-/** Bytes that do not compress and are the same for the same seed (xorshift32). */
+/** Returns incompressible bytes, which are the same for the same seed (xorshift32). */
 export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(size / 4));
   let state = (seed * 2654435761) >>> 0 || 1;
@@ -32,7 +32,7 @@ export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   return new Uint8Array(words.buffer, 0, size);
 }
 
-/** Bytes that compress like programs: pieces of 4 KiB of noise, in any order. */
+/** Returns bytes that compress like programs: pieces of 4 KiB of noise, in any order. */
 export function mixture(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   const words = noise(4096, seed);
   const picks = noise(Math.ceil(size / 24) * 2, seed + 1);

@@ -12,7 +12,7 @@ export interface ThrowEverywhereOptions {
 
 /**
  * Runs an operation with a callback that throws at its first call, then at its second call, and so
- * on until there are no more calls. The sanitizers of the test find what is left open.
+ * on until there are no more calls. The sanitizers of the test find resources that stay open.
  */
 export async function throwEverywhere(
   run: (callback: () => void) => Promise<unknown>,

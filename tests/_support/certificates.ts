@@ -5,6 +5,7 @@
  */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { join } from "@std/path";
+import { bit, der, distinguishedName, explicit, octets, oid, time, toPem } from "./der.ts";
 
 /** A private certificate authority, a server's certificate and a client's: paths of PEM files. */
 export interface Certificates {
@@ -56,10 +57,10 @@ export async function makeCertificates(
   const ca = join(dir, "ca.pem");
   const extensions = [
     extension(BASIC_CONSTRAINTS, sequence(TRUE)),
-    extension(KEY_USAGE, bits(1, 0b0000_0110)),
+    extension(KEY_USAGE, bit([0b0000_0110], 1)),
   ];
   const certificate = signCertificate(issuer.name, authority.publicKey, extensions, issuer);
-  await Deno.writeTextFile(ca, pem(certificate));
+  await Deno.writeTextFile(ca, toPem(certificate));
   const subjects = [
     ...["localhost", ...names].map(dnsName),
     ...[ipAddress(127, 0, 0, 1), ipAddress(...LOOPBACK_6)],
@@ -75,7 +76,7 @@ export async function makeOddCertificates(dir: string): Promise<OddCertificates>
   const issuer = { name: "Test CA", key: privateKey };
   const ca = join(dir, "ca.pem");
   const extensions = [extension(BASIC_CONSTRAINTS, sequence(TRUE))];
-  await Deno.writeTextFile(ca, pem(signCertificate(issuer.name, publicKey, extensions, issuer)));
+  await Deno.writeTextFile(ca, toPem(signCertificate(issuer.name, publicKey, extensions, issuer)));
   const here = [ipAddress(127, 0, 0, 1)];
   const write = (name: string, subjects: readonly Uint8Array[], startMs: number) => {
     return writeCertificate(dir, name, subjects, { ...issuer, startMs });
@@ -86,7 +87,7 @@ export async function makeOddCertificates(dir: string): Promise<OddCertificates>
     ...extensions,
     extension(SUBJECT_ALT_NAME, sequence(...here)),
   ], { name: "own", key: own.privateKey });
-  await Deno.writeTextFile(cert, pem(certificate));
+  await Deno.writeTextFile(cert, toPem(certificate));
   await Deno.writeTextFile(key, `${own.privateKey.export({ type: "pkcs8", format: "pem" })}`);
   return {
     ca,
@@ -107,8 +108,8 @@ async function writeCertificate(
   const extensions = [
     extension(SUBJECT_ALT_NAME, sequence(...subjects)),
     extension(BASIC_CONSTRAINTS, sequence()),
-    extension(KEY_USAGE, bits(7, 0b1000_0000)),
-    extension(EXTENDED_KEY_USAGE, sequence(objectId(SERVER_AUTH), objectId(CLIENT_AUTH))),
+    extension(KEY_USAGE, bit([0b1000_0000], 7)),
+    extension(EXTENDED_KEY_USAGE, sequence(oid(SERVER_AUTH), oid(CLIENT_AUTH))),
   ];
   return await saveCertificate(dir, name, extensions, issuer);
 }
@@ -121,7 +122,7 @@ async function saveCertificate(
 ): Promise<ServerCertificate> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const [cert, key] = [join(dir, `${name}.pem`), join(dir, `${name}-key.pem`)];
-  await Deno.writeTextFile(cert, pem(signCertificate(name, publicKey, extensions, issuer)));
+  await Deno.writeTextFile(cert, toPem(signCertificate(name, publicKey, extensions, issuer)));
   await Deno.writeTextFile(key, `${privateKey.export({ type: "pkcs8", format: "pem" })}`);
   return { cert, key };
 }
@@ -136,80 +137,39 @@ function signCertificate(
   const serial = randomBytes(8);
   // A positive number without a leading zero.
   serial[0] = 0x40 | (serial[0] ?? 0) & 0x3f;
-  const algorithm = sequence(objectId(ECDSA_WITH_SHA256));
+  const algorithm = sequence(oid(ECDSA_WITH_SHA256));
   const start = Date.now() + (issuer.startMs ?? -DAY_MS);
   const content = sequence(
-    ...extensions === undefined ? [] : [der(0xa0, der(0x02, [2]))],
+    ...extensions === undefined ? [] : [explicit(0, der(0x02, [2]))],
     der(0x02, serial),
     algorithm,
     distinguishedName(issuer.name),
-    sequence(utcTime(start), utcTime(start + 2 * DAY_MS)),
+    sequence(time(start), time(start + 2 * DAY_MS)),
     distinguishedName(subject),
     new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
-    ...extensions === undefined ? [] : [der(0xa3, sequence(...extensions))],
+    ...extensions === undefined ? [] : [explicit(3, sequence(...extensions))],
   );
   const signature = sign("sha256", content, { key: issuer.key, dsaEncoding: "der" });
-  return sequence(content, algorithm, bits(0, ...signature));
+  return sequence(content, algorithm, bit(signature));
 }
 
-const COMMON_NAME = [2, 5, 4, 3];
-const SUBJECT_ALT_NAME = [2, 5, 29, 17];
-const BASIC_CONSTRAINTS = [2, 5, 29, 19];
-const KEY_USAGE = [2, 5, 29, 15];
-const EXTENDED_KEY_USAGE = [2, 5, 29, 37];
-const SERVER_AUTH = [1, 3, 6, 1, 5, 5, 7, 3, 1];
-const CLIENT_AUTH = [1, 3, 6, 1, 5, 5, 7, 3, 2];
-const ECDSA_WITH_SHA256 = [1, 2, 840, 10045, 4, 3, 2];
+const SUBJECT_ALT_NAME = "2.5.29.17";
+const BASIC_CONSTRAINTS = "2.5.29.19";
+const KEY_USAGE = "2.5.29.15";
+const EXTENDED_KEY_USAGE = "2.5.29.37";
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+const ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2";
 const LOOPBACK_6 = [...new Array<number>(15).fill(0), 1];
 const TRUE = der(0x01, [0xff]);
-
-/** Encodes one value of ASN.1's distinguished encoding rules: tag, length, content. */
-function der(tag: number, ...parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
-  const length = parts.reduce((total, part) => total + part.length, 0);
-  const long = length < 0x80 ? [] : length < 0x100 ? [0x81] : [0x82, length >> 8];
-  const bytes = new Uint8Array(2 + long.length + length);
-  bytes.set([tag, ...long, length & 0xff]);
-  let offset = 2 + long.length;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
-}
 
 function sequence(...items: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return der(0x30, ...items);
 }
 
-function objectId([first = 0, second = 0, ...rest]: readonly number[]): Uint8Array {
-  return der(0x06, [first * 40 + second], ...rest.map(base128));
-}
-
-function base128(value: number): readonly number[] {
-  const digits = [value & 0x7f];
-  for (let left = value >> 7; left > 0; left >>= 7) digits.unshift(0x80 | left & 0x7f);
-  return digits;
-}
-
-/** Encodes a bit string whose last octet has unused bits. */
-function bits(unused: number, ...octets: readonly number[]): Uint8Array {
-  return der(0x03, [unused, ...octets]);
-}
-
-function extension(id: readonly number[], value: Uint8Array): Uint8Array {
+function extension(id: string, value: Uint8Array): Uint8Array {
   const critical = id === BASIC_CONSTRAINTS ? [TRUE] : [];
-  return sequence(objectId(id), ...critical, der(0x04, value));
-}
-
-function distinguishedName(commonName: string): Uint8Array {
-  const value = der(0x0c, new TextEncoder().encode(commonName));
-  return sequence(der(0x31, sequence(objectId(COMMON_NAME), value)));
-}
-
-function utcTime(ms: number): Uint8Array {
-  // RFC 5280 asks for two digits of the year before 2050.
-  const digits = new Date(ms).toISOString().slice(2).replace(/\.\d+|[-:T]/g, "");
-  return der(0x17, new TextEncoder().encode(digits));
+  return sequence(oid(id), ...critical, octets(value));
 }
 
 function dnsName(name: string): Uint8Array {
@@ -218,9 +178,4 @@ function dnsName(name: string): Uint8Array {
 
 function ipAddress(...octets: readonly number[]): Uint8Array {
   return der(0x87, octets);
-}
-
-function pem(bytes: Uint8Array<ArrayBuffer>): string {
-  const lines = bytes.toBase64().match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }

@@ -18,7 +18,7 @@ export interface ChunkedFile {
   readonly mode?: number;
 }
 
-/** Members of the entry of a table. */
+/** Members of an entry in the table. */
 export type TableFields = Record<string, unknown>;
 
 /** Options for {@linkcode stargzLayer} and {@linkcode zstdChunkedLayer}. */
@@ -34,7 +34,7 @@ export interface ChunkedLayerOptions {
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const STARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
 
-/** Writes archives piece by piece, each compressed by itself. */
+/** Writes an archive in pieces that are compressed separately. */
 class Pieces {
   readonly parts: Uint8Array<ArrayBuffer>[] = [];
   readonly archive: Uint8Array[] = [];
@@ -65,7 +65,7 @@ class Pieces {
   }
 }
 
-/** Writes entries and returns those of the table. */
+/** Writes entries to the archive, and returns the entries of the table. */
 function write(
   pieces: Pieces,
   entries: readonly ChunkedEntry[],
@@ -131,7 +131,7 @@ function writeFile(
   return table;
 }
 
-/** A layer as stargz-snapshotter writes it: eStargz, from its public specification. */
+/** An eStargz layer as stargz-snapshotter writes it, by the public specification. */
 export function stargzLayer(
   entries: readonly ChunkedEntry[],
   { chunkSize = CHUNK_BYTES, change = (table) => table, tableDigest }: ChunkedLayerOptions = {},

@@ -12,7 +12,7 @@ export function zstd(...frames: readonly Uint8Array[]): Uint8Array<ArrayBuffer> 
   return concat(...frames.map((frame) => zstdCompressSync(frame, { params })));
 }
 
-/** A frame that a zstd decoder leaves out; `number` is 0 to 15. */
+/** A frame that zstd decoders skip; `number` is 0 to 15. */
 export function zstdSkippable(content: Uint8Array, number = 0): Uint8Array<ArrayBuffer> {
   const head = new DataView(new ArrayBuffer(8));
   head.setUint32(0, 0x184d2a50 + number, true);

@@ -4,13 +4,15 @@ export interface Connections extends AsyncDisposable {
   readonly host: string;
 }
 
-/** Serves a connection to its end. `own` adds another connection that ends with the listener. */
+/**
+ * Serves a connection to its end. `own` registers another connection to close with the listener.
+ */
 export type ServeConnection<C extends Deno.Conn> = (
   connection: C,
   own: (other: Deno.Conn) => void,
 ) => Promise<void>;
 
-/** Serves each connection to a listener, and ends it afterwards. */
+/** Serves each connection to a listener, and then closes it. */
 export function serveConnections<C extends Deno.Conn>(
   listener: Deno.Listener<C>,
   serve: ServeConnection<C>,
@@ -35,7 +37,7 @@ export function serveConnections<C extends Deno.Conn>(
     while (true) {
       try {
         const connection = await listener.accept();
-        // It may have arrived while the listener was closed.
+        // It may have arrived while the listener was being closed.
         if (isClosed) return endConnection(connection);
         const task = run(connection).finally(() => tasks.delete(task));
         tasks.add(task);

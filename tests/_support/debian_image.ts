@@ -1,4 +1,5 @@
 import { tmpdir } from "node:os";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { digestHex, digestOf, OCI_INDEX } from "../../spec/mod.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
@@ -17,7 +18,7 @@ export interface DebianImage {
   readonly tar: string;
 }
 
-/** The programs that {@linkcode debianImage} needs; it needs to be root as well. */
+/** The programs that {@linkcode debianImage} needs, in addition to root. */
 export const DEBIAN_IMAGE_NEEDS: readonly string[] = ["mmdebstrap", "skopeo"];
 
 const RECIPE = "5: minbase, a layer with a whiteout, amd64 and arm64, gzip and zstd";
@@ -34,7 +35,7 @@ export async function debianImage(): Promise<DebianImage> {
   await Deno.mkdir(cache, { recursive: true });
   using lock = await Deno.open(`${place}.lock`, { create: true, write: true });
   await lock.lock(true);
-  if (!await isDirectory(place)) {
+  if (!await exists(place, { isDirectory: true })) {
     const made = await Deno.makeTempDir({ dir: cache, prefix: "debian-" });
     try {
       await build(made, release);
@@ -63,7 +64,7 @@ async function readRelease(): Promise<Release> {
   const sources = `/etc/apt/sources.list.d/${field("ID")}.sources`;
   return {
     suite: field("VERSION_CODENAME"),
-    sources: [await isFile(sources) ? sources : "/etc/apt/sources.list"],
+    sources: [await exists(sources, { isFile: true }) ? sources : "/etc/apt/sources.list"],
   };
 }
 
@@ -127,7 +128,7 @@ export async function pushVariants(
   host: string,
   { layout, zstdLayout }: DebianImage,
 ): Promise<void> {
-  // skopeo remembers where it has seen the same content, and would reuse another blob.
+  // skopeo remembers blobs with the same content, and would reuse another form of a layer.
   const forms: Record<typeof VARIANTS[number], readonly [source: string, ...flags: string[]]> = {
     "debian/oci": [`${layout}:single`, "--preserve-digests"],
     "debian/docker": [`${layout}:single`, "--format=v2s2"],
@@ -142,22 +143,5 @@ export async function pushVariants(
       `oci:${source}`,
       `docker://${host}/${repository}:latest`,
     ], { env: { HOME: home.path } });
-  }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path))?.isDirectory ?? false;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path))?.isFile ?? false;
-}
-
-async function stat(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }

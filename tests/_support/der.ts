@@ -46,14 +46,21 @@ export function explicit(number: number, value: Uint8Array): Uint8Array<ArrayBuf
   return der(0xa0 + number, value);
 }
 
-/** A name with a common name. */
-export function name(commonName: string): Uint8Array<ArrayBuffer> {
+/** A distinguished name that consists of a common name. */
+export function distinguishedName(commonName: string): Uint8Array<ArrayBuffer> {
   const value = der(0x0c, toUint8Array(commonName));
   return der(0x30, der(0x31, der(0x30, oid("2.5.4.3"), value)));
 }
 
-/** A time in seconds. */
+/** A UTC time in whole seconds. */
 export function time(ms: number): Uint8Array<ArrayBuffer> {
+  // RFC 5280 asks for two digits of the year before 2050.
   const digits = new Date(ms).toISOString().replaceAll(/[-:T]|\.\d+/g, "").slice(2);
   return der(0x17, toUint8Array(digits));
+}
+
+/** A certificate in PEM. */
+export function toPem(certificate: Uint8Array): string {
+  const lines = certificate.toBase64().match(/.{1,64}/g) ?? [];
+  return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }

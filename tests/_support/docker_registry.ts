@@ -2,6 +2,7 @@ import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { programPath, runPeer } from "./peers.ts";
+import { kill } from "./process.ts";
 import { makeTempDir } from "./temp.ts";
 
 /** Options for {@linkcode dockerRegistry}. */
@@ -14,7 +15,7 @@ export interface DockerRegistryOptions {
   readonly clientCertificate?: boolean;
 }
 
-/** Debian's `docker-registry`, running. Disposing of it ends it and removes its data. */
+/** A running `docker-registry` of Debian. Disposing of it ends the process and removes its data. */
 export interface DockerRegistry extends AsyncDisposable {
   readonly url: string;
   /** Host and port, for the start of references. */
@@ -66,7 +67,8 @@ export async function dockerRegistry(
   }).spawn();
   const log = readLog(process.stderr);
   resources.defer(async () => {
-    await end(process);
+    kill(process, "SIGTERM");
+    await process.status;
     await log.ended;
   });
   const host = await log.host;
@@ -96,14 +98,4 @@ function readLog(
     reject(new Error(`Cannot start docker-registry:\n${seen.join("\n")}`));
   })();
   return { host, ended };
-}
-
-async function end(process: Deno.ChildProcess): Promise<void> {
-  try {
-    process.kill("SIGTERM");
-  } catch (error) {
-    // It has ended by itself.
-    if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
-  }
-  await process.status;
 }

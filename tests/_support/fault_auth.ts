@@ -39,7 +39,7 @@ export interface TokenAuthOptions {
   /** Whether an exchanged refresh token is replaced by another one, and is no longer good. */
   readonly replaceTokens?: boolean;
   /**
-   * Whether a token is given without credentials.
+   * Whether tokens are issued without credentials.
    *
    * @default {true}
    */

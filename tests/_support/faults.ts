@@ -13,7 +13,7 @@ export function respond(
   return () => plain(status, headers, body);
 }
 
-/** The same, as a value. */
+/** The same response, as a value rather than a fault. */
 export function plain(
   status: number,
   headers: Readonly<Record<string, string>> = {},
@@ -42,7 +42,7 @@ export function badGateway(): Fault {
   return respond(502, { "content-type": "text/html" }, page);
 }
 
-/** Changes how the response goes over the wire: cuts, stalls, trickles. */
+/** Changes how the response is sent: cuts, stalls, trickles. */
 export function wire(how: Wire): Fault {
   return async (_, next) => ({ ...await next(), wire: how });
 }

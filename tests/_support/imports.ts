@@ -15,7 +15,7 @@ export function importsOf(source: string): readonly string[] {
   return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, found = ""]) => found));
 }
 
-/** The lines of a module without comments. */
+/** Returns the source of a module without comments. */
 export function withoutComments(source: string): string {
   const lines: string[] = [];
   let inside = false;

@@ -2,7 +2,7 @@ import type { LayerSource } from "../../layer/mod.ts";
 import { digestOf, OCI_LAYER } from "../../spec/mod.ts";
 import { chunked } from "./memory_content.ts";
 
-/** Archives as layers of an image that are not compressed; chunks of `chunkSize` bytes. */
+/** Returns archives as uncompressed layers of an image, read in chunks of `chunkSize` bytes. */
 export function fromLayers(
   archives: readonly Uint8Array[],
   chunkSize = 65_536,

@@ -1,4 +1,4 @@
-/** A timer that waits for its time. */
+/** A pending timer. */
 interface ManualTimer {
   readonly due: number;
   readonly fire: () => void;
@@ -9,8 +9,8 @@ export interface ManualTime extends Disposable {
   /** Lets time pass, and fires the timers whose time has come. */
   pass(ms: number): void;
   /**
-   * Lets time pass in each turn of the event loop, until a promise is settled. What must happen
-   * before, must have happened.
+   * Lets time pass in each turn of the event loop until a promise settles. Whatever must happen
+   * before time passes must have happened before this call.
    */
   passUntil<T>(ms: number, promise: Promise<T>): Promise<T>;
 }

@@ -3,7 +3,7 @@ import { type TestFunction, testUnless } from "./skip.ts";
 import { makeTempDir } from "./temp.ts";
 import { unmountTree } from "./unmount_tree.ts";
 
-/** Registers a test that mounts file systems, which root of a container may not. */
+/** Registers a test that mounts file systems, which even root may not do in some containers. */
 export const mountTest: TestFunction = testUnless(
   await canMount() ? undefined : "cannot mount file systems",
 );

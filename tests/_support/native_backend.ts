@@ -9,7 +9,7 @@ import { openLibc } from "../../layer/linux/native_libc.ts";
 
 const kept = openLibc();
 if (typeof kept !== "string") {
-  // Otherwise a test that calls a function often would seem to leave it behind.
+  // Compile now, or the first test that calls a function often would seem to leave it behind.
   kept.compile();
   Deno.test.afterAll(() => {
     kept[Symbol.dispose]();

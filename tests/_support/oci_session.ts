@@ -11,17 +11,18 @@ import {
 } from "./process.ts";
 import { makeTempDir } from "./temp.ts";
 
-/** Time after which a command line hangs. */
+/** Time after which a command line counts as hanging. */
 const TIMEOUT_MS = 240_000;
 
 /** Path of the module that a session runs, in the checkout. */
 export const SESSION_MODULE = "tests/_support/oci_session_main.ts";
 
 /**
- * Runs command lines in one process, as the tests of a file call for them: a process for each takes
- * several times as long. Options other than `env` and `cwd` need a separate process.
+ * Runs the command lines of a test file in one process, in the order of the calls. A process for
+ * each would take several times as long. A call with options other than `env` and `cwd` starts a
+ * process.
  *
- * For commands that leave the process as it was.
+ * For commands that do not change the state of the process.
  *
  * @returns The function that runs a command line, like `runOci()`.
  */
@@ -97,7 +98,7 @@ export class OciSession implements AsyncDisposable {
     return new OciSession(process, connection, all);
   }
 
-  /** Runs a command line after those before it. */
+  /** Runs a command line after all earlier ones. */
   run(
     args: readonly string[],
     { env, cwd = "/" }: Pick<RunOciOptions, "env" | "cwd"> = {},
@@ -131,7 +132,7 @@ export class OciSession implements AsyncDisposable {
   }
 }
 
-/** Longer than a mark and its note. */
+/** Number of last characters to search, which is more than a mark and its note have. */
 const TAIL = 64;
 
 /** The output of several command lines. Reads on demand, so that no read outlives a test. */

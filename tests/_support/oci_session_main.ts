@@ -20,7 +20,7 @@ async function run({ mark, args, env, cwd }: SessionCall): Promise<void> {
   for (const name of Object.keys(Deno.env.toObject())) if (!(name in env)) Deno.env.delete(name);
   for (const [name, value] of Object.entries(env)) Deno.env.set(name, value);
   const code = await main(args);
-  // The next one gets another directory, and this one is removed.
+  // Leave the directory, because it is removed next.
   Deno.chdir("/");
   await Deno.stdout.write(new TextEncoder().encode(`${mark}.`));
   await Deno.stderr.write(new TextEncoder().encode(`${mark}${code}.`));

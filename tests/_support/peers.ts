@@ -26,7 +26,7 @@ export interface PeerTest {
 /** Environments of programs, unless a test sets the same variables. */
 const ENVIRONMENTS: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map([
   // Without it, skopeo looks for credentials in a directory that may belong to root. Nobody can
-  // make one in /proc.
+  // create a directory in /proc.
   ["skopeo", { XDG_RUNTIME_DIR: "/proc/none" }],
 ]);
 

@@ -35,7 +35,7 @@ export interface RunOptions {
   readonly onStart?: ((child: Deno.ChildProcess) => void) | undefined;
 }
 
-/** Runs a program to its end, with a separate environment. */
+/** Runs a program to its end, without the environment of this process. */
 export async function run(
   command: string,
   args: readonly string[],
@@ -168,6 +168,6 @@ export function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
   }
 }

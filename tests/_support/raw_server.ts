@@ -36,7 +36,9 @@ export interface RawServerOptions {
   readonly address?: { readonly hostname: string; readonly port: number } | undefined;
   /** Certificate and key in PEM, for HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
-  /** Called with each request when it begins; the result is called with the number of bytes sent. */
+  /**
+   * Called with each request when it begins; the result is called with the number of bytes sent.
+   */
   readonly onRequest?: (request: Request) => (response: RawResponse, bytesSent: number) => void;
 }
 
@@ -47,8 +49,8 @@ export interface RawServer extends AsyncDisposable {
 }
 
 /**
- * Serves HTTP/1.1 over bare TCP, so that a response can be as wrong as a test needs it:
- * `Deno.serve` would see to it that lengths are right and connections end in order.
+ * Serves HTTP/1.1 over plain TCP, so that a response can be as wrong as a test needs: `Deno.serve`
+ * would correct lengths and end connections properly.
  */
 export function serveRaw(
   handler: (request: Request) => Promise<RawResponse>,
@@ -75,7 +77,7 @@ export function serveRaw(
   };
 }
 
-/** First byte of a client that speaks TLS, which a server of plain HTTP does not wait for. */
+/** First byte from a client that speaks TLS. A server of plain HTTP ends the connection. */
 const TLS_HANDSHAKE = 0x16;
 
 class Connection {
@@ -155,7 +157,7 @@ class Connection {
     return true;
   }
 
-  /** Whether the connection can serve another request. */
+  /** Writes a response. Returns whether the connection can serve another request. */
   async #write(
     method: string,
     response: RawResponse,
@@ -206,7 +208,7 @@ class Connection {
     while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
   }
 
-  /** Says nothing until the client, or the server as a whole, ends the connection. */
+  /** Sends nothing until the client ends the connection, or the server is stopped. */
   async #stall(): Promise<false> {
     while (await this.#more());
     return false;

@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/mod.ts";
 import { VerifiedMarks } from "../../store/content/verified_marks.ts";
 import type { ContentStore } from "../../store/mod.ts";
 
-/** Changes a bit of a blob as a failing disk does: without changing the times of the file. */
+/** Flips a bit of a blob like a failing disk: the mark of the blob still matches the file. */
 export async function rotBlob(store: ContentStore, digest: Digest, at: number): Promise<void> {
   const path = store.blobPath(digest);
   const bytes = await Deno.readFile(path);

@@ -1,5 +1,5 @@
 /**
- * Signatures as cosign makes them: under a tag, and in sigstore bundles that refer to an image.
+ * Makes signatures like cosign's: under a tag, and in sigstore bundles that refer to an image.
  * Shares no code with `store/attachments/`.
  *
  * @module

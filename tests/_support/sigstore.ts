@@ -7,7 +7,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { Digest } from "../../spec/mod.ts";
 import { concat, toUint8Array } from "./bytes.ts";
-import { bit, der, explicit, name, octets, oid, time } from "./der.ts";
+import { bit, der, distinguishedName, explicit, octets, oid, time, toPem } from "./der.ts";
 import type { BuiltBlob } from "./image.ts";
 import { BUNDLE, envelopeBundle, makeKey, messageBundle, type SigningKey } from "./signing.ts";
 import { signTagged, type TaggedSignature } from "./signing.ts";
@@ -48,7 +48,7 @@ export const ISSUER = "https://token.actions.githubusercontent.com";
 export function makeSigstore(): Sigstore {
   const [authority, certificateLog, log] = [makeLog(), makeLog(), makeLog()];
   const root = signCertificate(authority, {
-    subject: name("sigstore.example"),
+    subject: distinguishedName("sigstore.example"),
     key: authority.spki,
     from: TIME - 1000,
     extensions: [
@@ -173,7 +173,7 @@ function toBeSigned({ subject, key, from, extensions }: CertificateInput): Uint8
     explicit(0, der(0x02, [2])),
     der(0x02, [1]),
     ECDSA_SHA256,
-    name("sigstore.example"),
+    distinguishedName("sigstore.example"),
     der(0x30, time(from), time(from + 600_000)),
     subject,
     key,
@@ -238,11 +238,6 @@ function issueCertificate(
 /** Puts the length of bytes before them, in two bytes. */
 function withLength(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return concat(Uint8Array.of(bytes.length >> 8, bytes.length & 255), bytes);
-}
-
-function toPem(certificate: Uint8Array): string {
-  const lines = certificate.toBase64().match(/.{1,64}/g) ?? [];
-  return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }
 
 function hashOf(bytes: Uint8Array): Record<string, string> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** `Deno.test`, as far as tests that can be skipped use it. */
+/** The part of `Deno.test` that tests use which may be skipped. */
 export interface TestFunction {
   (name: string, fn: TestBody): void;
   (definition: Omit<Deno.TestDefinition, "fn" | "ignore">, fn: TestBody): void;
@@ -27,7 +27,7 @@ export interface TestUnlessOptions {
   readonly required?: boolean;
 }
 
-/** Whether this run must not skip a test for want of a program or of root. */
+/** Whether this run must not skip tests because a program is missing or the user is not root. */
 function isCi(): boolean {
   return ["1", "true"].includes(Deno.env.get("CI")?.toLowerCase() ?? "");
 }

@@ -1,4 +1,4 @@
-/** A clock that stands still between the calls of `pass`, until it is disposed of. */
+/** Stops `performance.now()` until it is disposed of. Only `pass()` advances the time. */
 export function stoppedClock(): Disposable & { pass(ms: number): void } {
   const { now } = performance;
   let time = now.call(performance);

@@ -1,11 +1,11 @@
 import { concat, type Content, toUint8Array } from "./bytes.ts";
 
-/** A number as the field writes it, or the field's bytes as they are. */
+/** A number to encode, or the raw bytes of the field. */
 export type NumberField = number | bigint | Content;
 
 /**
- * The fields of a tar header block, each as the block has it. Absent fields are empty, except the
- * checksum, which is computed.
+ * The fields of a tar header block. Absent fields are empty, except for the checksum, which is
+ * computed.
  */
 export interface TarBlock {
   readonly name?: Content;
@@ -14,7 +14,7 @@ export interface TarBlock {
   readonly gid?: NumberField;
   readonly size?: NumberField;
   readonly mtime?: NumberField;
-  /** Instead of the right one. */
+  /** Checksum to write in place of the correct one. */
   readonly checksum?: NumberField;
   readonly typeflag?: Content;
   readonly linkname?: Content;
@@ -31,11 +31,11 @@ export interface TarBlock {
 
 /** Magic number of the dialects that have one. */
 export const USTAR_MAGIC = "ustar\x0000";
-/** As GNU tar writes it, which uses `prefix` for other fields. */
+/** Magic number of GNU tar, which uses `prefix` for other fields. */
 export const GNU_MAGIC = "ustar  \0";
 
 /**
- * Builds a header block of exactly the given fields, valid or not.
+ * Builds a header block with exactly the given fields, valid or not.
  *
  * A number is octal with a NUL at the end; one that does not fit is base-256, as GNU writes it.
  */
@@ -124,7 +124,7 @@ export function paxHeader(records: PaxRecords, typeflag: "x" | "g" = "x"): Uint8
   return paxHeaderOf(concat(...pairs.map(([key, value]) => paxRecord(key, value))), typeflag);
 }
 
-/** A pax header whose body is just these bytes, well formed or not. */
+/** A pax header with exactly these bytes as its body, well formed or not. */
 export function paxHeaderOf(body: Content, typeflag: "x" | "g" = "x"): Uint8Array<ArrayBuffer> {
   const bytes = toUint8Array(body);
   const block = header({

@@ -9,7 +9,7 @@ import {
   USTAR_MAGIC,
 } from "./tar_block.ts";
 
-/** Form of metadata that a plain header cannot hold. */
+/** How metadata is written that a plain header cannot hold. */
 export type TarDialect = "pax" | "gnu" | "ustar" | "v7";
 
 /** Default modification time of entries: the start of 2020. */

@@ -11,7 +11,7 @@ export interface SparseRun {
 /** The four ways in which archives write a file with holes. */
 export type SparseFormat = "gnu" | "pax-0.0" | "pax-0.1" | "pax-1.0";
 
-/** A file of `size` bytes that is zero but for its runs. */
+/** A file of `size` bytes that are zero except for the runs. */
 export function sparse(
   name: string,
   size: number,

@@ -2,7 +2,7 @@ import { join } from "@std/path";
 import { present } from "../../spec/json.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
 
-/** A directory that is removed when it is disposed of, regardless of the modes in it. */
+/** A temporary directory. Disposing of it removes it, whatever the modes in it. */
 export interface TempDir extends AsyncDisposable {
   readonly path: string;
   /** Returns a path in it. */
@@ -23,7 +23,7 @@ const SHARED_MEMORY = "/dev/shm";
 export async function makeTempDir(options: TempDirOptions = {}): Promise<TempDir> {
   const { large = false, dir = large ? await sharedMemory() : undefined } = options;
   const made = await Deno.makeTempDir({ prefix: "oci-test-", ...present({ dir }) });
-  // macOS keeps temporary files behind a symbolic link.
+  // On macOS, the directory for temporary files is behind a symlink.
   const path = await Deno.realPath(made);
   return {
     path,

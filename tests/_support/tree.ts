@@ -40,7 +40,7 @@ export interface ReadTreeOptions {
   readonly makeReadable?: boolean;
 }
 
-/** Reads a tree; keys are paths relative to the root, which is `.`. Needs FFI for attributes. */
+/** Reads a tree, by path relative to the root, which is `.`. Extended attributes need FFI. */
 export function readTree(
   root: string,
   options: ReadTreeOptions = {},

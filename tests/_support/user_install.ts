@@ -2,7 +2,7 @@ import { dirname, join } from "@std/path";
 import { runPeer } from "./peers.ts";
 import { denoEnvironment, ROOT } from "./process.ts";
 
-/** The command line, where an ordinary user can run it. */
+/** A checkout that an ordinary user can run. */
 export interface UserInstall {
   /** Command that runs a module of the checkout. */
   readonly deno: readonly string[];

@@ -4,7 +4,7 @@ import {
   type RegistryHandlerOptions,
 } from "../../registry/mod.ts";
 
-/** A request that the registry got. */
+/** A request that the registry received. */
 export interface SeenRequest {
   readonly method: string;
   /** Path and query. */
@@ -26,7 +26,7 @@ export interface WritableRegistryOptions extends RegistryHandlerOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-/** A registry to push to, which interferes as a test wants it. Disposing of it ends it. */
+/** A registry to push to, whose responses a test can change. Disposing of it stops the server. */
 export interface WritableRegistry extends AsyncDisposable {
   readonly content: MemoryRegistryContent;
   readonly host: string;

@@ -22,7 +22,7 @@ async function look(fault: Fault, headers: HeadersInit) {
   return response;
 }
 
-Deno.test("basicAuth() wants a name and a password", async () => {
+Deno.test("basicAuth() requires a name and a password", async () => {
   const fault = basicAuth({ ann: "secret:1" });
   const right = { authorization: `Basic ${btoa("ann:secret:1")}` };
 

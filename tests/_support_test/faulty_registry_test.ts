@@ -97,7 +97,7 @@ Deno.test.each([
     after: "Thu, 01 Jan 1970 00:00:00 GMT",
   },
   { name: "busy() without a time", fault: busy(503), status: 503, after: null },
-])("$name says when to come back", async ({ fault, status, after }) => {
+])("$name says when to retry", async ({ fault, status, after }) => {
   const seen = await look(fault);
 
   assertEquals([seen.status, seen.headers.get("retry-after")], [status, after]);
@@ -205,7 +205,7 @@ Deno.test.each([
   { name: "missingBytes()", fault: missingBytes(1), size: layer.length - 1 },
   { name: "truncated()", fault: truncated(10), size: 10 },
   { name: "oversized()", fault: oversized(500_000), size: 500_000 },
-])("$name sends a body of another size, in good order", async ({ fault, size }) => {
+])("$name sends a body of another size, and ends properly", async ({ fault, size }) => {
   const { bytes, headers } = await look(fault);
 
   assertEquals([bytes.length, headers.get("content-length")], [size, String(size)]);

@@ -12,7 +12,7 @@ import { makeTempDir } from "../_support/temp.ts";
 import { writableRegistry } from "../_support/writable_registry.ts";
 
 const NAME = "a.example/b:1";
-/** More than a pipe takes. */
+/** More bytes than a pipe can hold. */
 const LARGE = 2_000_000;
 /** Enough files that their names exceed the capacity of a pipe. */
 const COUNT = 6_000;

@@ -38,7 +38,7 @@ async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>
   }));
 }
 
-/** Returns the modules that are loaded together with some. */
+/** Returns the modules that are loaded with the given ones. */
 function closureOf(specifiers: readonly string[]): ReadonlySet<string> {
   const loaded = new Set(specifiers);
   for (const specifier of loaded) {
@@ -47,7 +47,7 @@ function closureOf(specifiers: readonly string[]): ReadonlySet<string> {
   return loaded;
 }
 
-/** Returns the modules of `cli/` that are loaded together with one of them. */
+/** Returns the modules of `cli/` that are loaded with one of them. */
 function loadedWith(name: string): readonly string[] {
   return [...closureOf([`${CLI}${name}`])].filter((specifier) => specifier.startsWith(CLI))
     .map((specifier) => specifier.slice(CLI.length)).sort();
@@ -98,7 +98,7 @@ Deno.test("version.ts loads no other module", () => {
   assertEquals(loadedWith("commands/host/version.ts"), ["commands/host/version.ts"]);
 });
 
-Deno.test("pull.ts loads neither prompts nor what looks at images without pulling them", () => {
+Deno.test("pull.ts loads neither prompts nor the code that inspects images", () => {
   const rare = [
     "access/image_finder.ts",
     "access/password.ts",
@@ -130,7 +130,7 @@ Deno.test("only demo and doctor import modules of node", () => {
   assertEquals(loading.sort(), ["commands/host/demo.ts", "commands/host/doctor.ts"]);
 });
 
-Deno.test("run loads neither what extracts layers nor what removes bundles", () => {
+Deno.test("run loads neither the code that extracts layers nor the code that removes bundles", () => {
   const loaded = closureOf([
     `${PROJECT}mod.ts`,
     `${CLI}main.ts`,
@@ -145,7 +145,7 @@ Deno.test("run loads neither what extracts layers nor what removes bundles", () 
   assertEquals(needless, []);
 });
 
-Deno.test("ls loads nothing that reads the content of files", () => {
+Deno.test("ls loads no code that reads the content of files", () => {
   const loaded = closureOf([
     `${PROJECT}mod.ts`,
     `${CLI}main.ts`,

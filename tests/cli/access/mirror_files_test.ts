@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname } from "@std/path";
 import { faultyRegistry } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
-import { ociPermissions } from "../../_support/oci_batch.ts";
+import { permissionsFor } from "../../_support/oci_permissions.ts";
 import { runOci, type RunOciOptions } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -137,7 +137,7 @@ Deno.test("oci permissions grants the files and the hosts of a hosts.toml", asyn
   });
   const args = ["digest", "a.example/app:1"];
 
-  const flags = await ociPermissions([args], { env: home.env })(args);
+  const flags = await permissionsFor(runOci, args, { env: home.env });
   const found = await home.oci(args, { permissions: flags });
 
   assertEquals(found.stdout.trim(), DIGEST, found.stderr);

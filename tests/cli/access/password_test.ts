@@ -150,7 +150,7 @@ Deno.test.each([
   { text: "s3cret" },
   { text: "s3cret\n" },
   { text: "s3cret\r\n" },
-])("readPassword() takes one line end from the end of $text", async ({ text }) => {
+])("readPassword() removes one line end from the end of $text", async ({ text }) => {
   assertEquals(await readPassword(signal, new Blob([text]).stream()), "s3cret");
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { dirname } from "@std/path";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { faultyRegistry, on, respond } from "../../_support/faulty_registry.ts";
-import { ociPermissions } from "../../_support/oci_batch.ts";
+import { permissionsFor } from "../../_support/oci_permissions.ts";
 import { ociSession } from "../../_support/oci_session.ts";
 import type { ProcessResult, RunOciOptions } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -125,7 +125,7 @@ Deno.test("oci gives options precedence over the files", async () => {
   assertEquals([explicit.requests.length, mirror.requests.length], [1, 0]);
 });
 
-Deno.test("oci reads the file of $CONTAINERS_REGISTRIES_CONF alone", async () => {
+Deno.test("oci reads only the file that $CONTAINERS_REGISTRIES_CONF names", async () => {
   await using registry = registryWith("app");
   await using home = await makeHome();
   await home.configure('[[registry]]\nprefix = "example.com"\nblocked = true\n');
@@ -163,7 +163,7 @@ Deno.test("oci resolves the aliases of a file, in each command", async () => {
   assertEquals(removed.lines, [full]);
 });
 
-Deno.test("oci reads a short name without an alias as one of Docker Hub", async () => {
+Deno.test("oci resolves a short name without an alias to Docker Hub", async () => {
   await using home = await makeHome();
   await home.configure(
     'unqualified-search-registries = ["example.com"]\n[aliases]\nother = "example.com/other"\n',
@@ -250,11 +250,9 @@ Deno.test("oci permissions grants the files and the hosts of mirrors", async () 
     `${mirrorRule("example.com", mirror.host)}[aliases]\nshort = "example.com/app"\n`,
   );
   await Deno.mkdir(`${home.path}.d`);
-  const commandLines = [["digest", "example.com/app:1"], ["digest", "short:1"]];
-  const permissions = ociPermissions(commandLines, { env: home.env });
 
-  for (const args of commandLines) {
-    const flags = await permissions(args);
+  for (const args of [["digest", "example.com/app:1"], ["digest", "short:1"]]) {
+    const flags = await permissionsFor(runOci, args, { env: home.env });
     const found = await home.oci(args, { permissions: flags });
 
     assertEquals(found.lines, [DIGEST], found.stderr);

@@ -61,7 +61,7 @@ Deno.test("buildDemoImage() names every blob by its digest", () => {
   for (const [digest, bytes] of buildDemoImage().blobs) assertEquals(digestOf(bytes), digest);
 });
 
-Deno.test("buildDemoImage() has what makes images interesting, for two platforms", () => {
+Deno.test("buildDemoImage() covers whiteouts, links and owners, for two platforms", () => {
   const { descriptor, blobs } = buildDemoImage();
   const read = (digest: Digest) => blobs.get(digest) ?? new Uint8Array();
   const index = parseManifest(read(descriptor.digest)).value as Index;

@@ -49,7 +49,7 @@ Deno.test("formatHelp() leaves out empty sections", () => {
   assertEquals(formatHelp(command, 60), "Usage: oci <command>\n\nOptions:\n  --json  a document");
 });
 
-Deno.test("formatHelp() puts meanings under their terms where they would have less than 32 columns", () => {
+Deno.test("formatHelp() puts meanings under their terms if they would have less than 32 columns", () => {
   const wide = formatHelp(copy(), 15 + 32).split("\n");
   const narrow = formatHelp(copy(), 15 + 31).split("\n");
 

@@ -4,10 +4,12 @@ import { addLimitOption, limitRemedy, limitsOf } from "../../../cli/frame/limits
 import { LimitError } from "../../../spec/mod.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { serveRegistry } from "../../../registry/mod.ts";
-import { ociBatch } from "../../_support/oci_batch.ts";
+import { ociSession } from "../../_support/oci_session.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { rootTest } from "../../_support/skip.ts";
+
+const runOci = ociSession();
 
 const MIB = 1024 * 1024;
 
@@ -68,7 +70,7 @@ const RAISED = "--limit=maxRatio=1100";
 
 interface Row {
   readonly args: readonly string[];
-  /** What the command prints with the limit raised. */
+  /** Output of the command with a raised limit. */
   readonly prints: string;
 }
 
@@ -80,63 +82,63 @@ const ROWS: readonly Row[] = [
   { args: ["bundle", "--bundler=uncompressed", "REF", "DIR/box"], prints: "DIR/box\n" },
 ];
 
-/** A registry with the image, and places for results and stores. */
+/** A registry with the image, and a directory for results and stores. */
 async function openScene() {
-  const content = new MemoryContent().add("zeros", "1", ZEROS);
-  const server = await serveRegistry(content);
-  const dir = await makeTempDir();
-  let stores = 0;
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await serveRegistry(new MemoryContent().add("zeros", "1", ZEROS)));
+  const dir = stack.use(await makeTempDir());
+  const owned = stack.move();
+  const reference = `${server.host}/zeros:1`;
   return {
-    reference: `${server.host}/zeros:1`,
+    reference,
     path: dir.path,
-    word: (word: string) => {
-      return word.replace("REF", `${server.host}/zeros:1`).replace("DIR", dir.path)
-        // No command finds what another one has stored.
-        .replace("STORE", dir.join(`store-${stores++}`));
+    /** Runs a command line in which `REF` and `DIR` stand for the image and the directory. */
+    oci: (args: readonly string[], ...more: readonly string[]) => {
+      const words = args.map((word) => word.replace("REF", reference).replace("DIR", dir.path));
+      return runOci([...words, `--store=${dir.path}/store`, "-q", ...more]);
     },
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      await dir[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-const COMMON = ["--platform=linux/amd64", "--store=STORE", "-q"];
-const refused = ROWS.map(({ args, prints }) => ({ args: [...args, ...COMMON], prints }));
-const accepted = ROWS.map(({ args, prints }) => ({ args: [...args, ...COMMON, RAISED], prints }));
-const batch = ociBatch([...refused, ...accepted], openScene);
+const PLATFORM = "--platform=linux/amd64";
 
-Deno.test.each(refused)("oci $args refuses a layer of zeros, and names the option", async (row) => {
-  const { code, stderr } = await batch(row.args);
+Deno.test.each(ROWS)(
+  "oci $args refuses a layer of zeros, and names the option",
+  async ({ args }) => {
+    await using scene = await openScene();
 
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "raise the limit with --limit maxRatio=1100");
-});
+    const { code, stderr } = await scene.oci(args, PLATFORM);
 
-Deno.test.each(accepted)("oci $args accepts a layer of zeros", async ({ args, prints }) => {
-  const { code, stdout, stderr } = await batch(args);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "raise the limit with --limit maxRatio=1100");
+  },
+);
 
-  assertEquals(code, 0, stderr);
-  const text = prints.replace("DIGEST", ZEROS.descriptor.digest);
-  assertEquals(stdout.endsWith(text.replace("DIR", "")), true, stdout);
-});
+Deno.test.each(ROWS)(
+  "oci $args accepts a layer of zeros with --limit",
+  async ({ args, prints }) => {
+    await using scene = await openScene();
+
+    const { code, stdout, stderr } = await scene.oci(args, PLATFORM, RAISED);
+
+    assertEquals(code, 0, stderr);
+    const text = prints.replace("DIGEST", ZEROS.descriptor.digest);
+    assertEquals(stdout.endsWith(text.replace("DIR", "")), true, stdout);
+  },
+);
 
 rootTest("oci pull --unpack and oci bundle extract a layer of zeros with --limit", async () => {
   await using scene = await openScene();
-  const store = `--store=${scene.path}/store`;
+  const { oci } = scene;
+
+  const refused = await oci(["pull", "--unpack", "REF"], PLATFORM);
+  const accepted = await oci(["pull", "--unpack", "REF"], PLATFORM, RAISED);
   const other = `--store=${scene.path}/other`;
-  const common = [scene.reference, "--platform=linux/amd64", store, "-q"];
-  const lines = [
-    ["pull", "--unpack", ...common],
-    ["pull", "--unpack", ...common, RAISED],
-    ["bundle", "--bundler=overlay", scene.reference, `${scene.path}/box`, other, "-q", RAISED],
-    ["unbundle", `${scene.path}/box`, other],
-  ].map((args) => ({ args }));
-  const run = ociBatch(lines);
+  const bundled = await oci(["bundle", "--bundler=overlay", "REF", "DIR/box"], RAISED, other);
+  const removed = await oci(["unbundle", "DIR/box"], other);
 
-  const results = [];
-  for (const { args } of lines) results.push(await run(args));
-
+  const results = [refused, accepted, bundled, removed];
   assertEquals(results.map(({ code }) => code), [1, 0, 0, 0], JSON.stringify(results));
-  assertStringIncludes(results[0]?.stderr ?? "", "--limit maxRatio=1100");
+  assertStringIncludes(refused.stderr, "--limit maxRatio=1100");
 });

@@ -182,11 +182,11 @@ Deno.test("permissionFlags() grants the certificates of commands that reach a re
 });
 
 Deno.test.each([
-  // A flag cannot hold a comma.
+  // A list in a flag cannot contain a comma.
   { store: "/srv/a,b", flags: ["--allow-read", "--allow-sys=uid"] },
   // Deno protects these paths even if they are listed.
   { store: "/dev/shm/oci", flags: ["--allow-all"] },
-])("permissionFlags() falls back to more for $store", async ({ store, flags }) => {
+])("permissionFlags() grants more if no flag can name $store", async ({ store, flags }) => {
   assertEquals(await permissionFlags("images", undefined, { store }), flags);
 });
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Notices } from "../../../cli/terminal/notices.ts";
 
-/** Keeps the written bytes, and takes only a few at a time, as a busy terminal does. */
+/** Keeps the written bytes, and accepts only a few at a time, like a busy terminal. */
 class Recorder {
   text = "";
 
@@ -69,7 +69,7 @@ Deno.test("Notices writes in order to a pipe, and waits for its reader elsewhere
   assertEquals(notices.flush(), undefined);
 });
 
-Deno.test("Notices drops text that a full pipe without a reader cannot take", async () => {
+Deno.test("Notices drops text for a full pipe that nobody reads", async () => {
   const read = Promise.withResolvers<number>();
   let calls = 0;
   const write = (bytes: Uint8Array): Promise<number> => {

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Output, OutputClosedError, type Sink } from "../../../cli/terminal/output.ts";
 import { OciError } from "../../../spec/mod.ts";
 
-/** A sink that takes a few bytes at a time, and the received bytes. */
+/** A sink that accepts a few bytes at a time, and the received bytes. */
 function collector(): Sink & { text(): string } {
   const bytes: number[] = [];
   return {
@@ -27,7 +27,7 @@ Deno.test("Output.json() writes a document that cannot control a terminal", asyn
   assertEquals(JSON.parse(sink.text()), value);
 });
 
-Deno.test("Output ends a write that waits when its signal is aborted", async () => {
+Deno.test("Output ends a pending write when its signal is aborted", async () => {
   const controller = new AbortController();
   const reason = new Error("interrupted");
   const output = new Output({

@@ -13,8 +13,8 @@ const runOci = ociSession();
 const ID = "0b5d5c1e-0000-4000-8000-000000000000";
 
 /**
- * Files that make a runtime run `hook` when it deletes the container, and all marks that make, or
- * once made, a directory a bundle with that container.
+ * Files that make a runtime run `hook` when it deletes the container, and all marks, past and
+ * present, that identify a directory as the bundle of that container.
  */
 function hostileLayer(directory: string, hook: string): Uint8Array {
   const note = JSON.stringify({ runtime: "runc", id: "x" });
@@ -51,7 +51,7 @@ function hostileLayer(directory: string, hook: string): Uint8Array {
   );
 }
 
-/** The state of a container that runc takes for stopped. */
+/** The state of a container that runc considers stopped. */
 function stateOf(directory: string, hook: string): string {
   const hooks = { poststop: [{ path: hook, args: [hook] }] };
   return JSON.stringify({
@@ -108,7 +108,7 @@ async function attack(path: string | undefined): Promise<void> {
   assertEquals(calls.split("\n").filter((call) => call !== "" && !call.endsWith("--version")), []);
 }
 
-Deno.test("oci unbundle and oci bundle run nothing that an image has brought", {
+Deno.test("oci unbundle and oci bundle run no program of an image", {
   ignore: Deno.build.os === "windows",
 }, () => attack(undefined));
 

@@ -130,7 +130,7 @@ Deno.test("oci unpack refuses a directory that is not empty, except with --force
   assertEquals(await Deno.readTextFile(`${box.root}/etc/motd`), "new");
 });
 
-Deno.test("oci unpack leaves nothing in a directory that it made, and none that it found", async () => {
+Deno.test("oci unpack that fails removes directories that it made, and empties one that existed", async () => {
   const layers = [tar(file("a", "x")), tar(hardlink("b", "nowhere"))];
   await using box = await setUp(buildImage({ layers }));
   await Deno.mkdir(`${box.root}-empty`);
@@ -149,7 +149,7 @@ Deno.test.each([
   { paths: ["/etc/motd", "usr/bin/tool"], there: ["etc/motd", "usr/bin/tool"], absent: ["bin"] },
   { paths: ["usr/bin/other"], there: ["usr/bin/other"], absent: ["usr/bin/tool", "etc"] },
   { paths: ["bin/tool"], there: ["bin/tool", "usr/bin/tool"], absent: ["usr/bin/other", "etc"] },
-])("oci unpack --path $paths unpacks no more", async ({ paths, there, absent }) => {
+])("oci unpack --path $paths unpacks nothing else", async ({ paths, there, absent }) => {
   await using box = await setUp();
   const flags = paths.flatMap((path) => ["--path", path]);
 

@@ -51,7 +51,7 @@ Deno.test("oci doctor prints what it finds under headings", async () => {
   }
 });
 
-Deno.test("oci doctor lists the addresses at which an image is looked for, in order", async () => {
+Deno.test("oci doctor lists the addresses of an image in lookup order", async () => {
   const mirror = ["--mirror", "docker.io=https://mirror.example/proxy"];
 
   const remote = await diagnose({ args: [...mirror, "alpine:3.20"] });

@@ -5,9 +5,9 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
 import { faultyRegistry } from "../../../_support/faulty_registry.ts";
 import { blobOf, buildImage, MemoryContent } from "../../../_support/image.ts";
-import { ociPermissions } from "../../../_support/oci_batch.ts";
+import { assertGranted, permissionsFor } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
-import { type ProcessResult, ROOT, run } from "../../../_support/process.ts";
+import { ROOT, run } from "../../../_support/process.ts";
 import {
   buildTagged,
   makeKey,
@@ -31,22 +31,6 @@ const IMAGE = buildImage({
   platform: "linux/amd64",
 });
 
-/** Runs command lines one after another, each under exactly the flags that are printed for it. */
-async function assertGranted(
-  commandLines: readonly (readonly string[])[],
-  env: Readonly<Record<string, string>>,
-): Promise<readonly ProcessResult[]> {
-  const permissions = ociPermissions(commandLines, { env });
-  const results: ProcessResult[] = [];
-  for (const args of commandLines) {
-    const result = await runOci(args, { env, permissions: await permissions(args) });
-    const { code, stderr } = result;
-    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
-    results.push(result);
-  }
-  return results;
-}
-
 Deno.test.each([
   { name: "$OCI_STORE", variable: "OCI_STORE", suffix: "" },
   { name: "$XDG_DATA_HOME", variable: "XDG_DATA_HOME", suffix: "/oci" },
@@ -57,6 +41,7 @@ Deno.test.each([
   const ref = `${server.host}/app:1`;
 
   await assertGranted(
+    runOci,
     [
       ["inspect", ref, "--platform", "linux/amd64"],
       ["pull", ref, "--platform", "linux/amd64"],
@@ -65,7 +50,7 @@ Deno.test.each([
       ["images"],
       ["rm", ref],
     ],
-    env,
+    { env },
   );
 });
 
@@ -82,11 +67,11 @@ Deno.test("oci permissions serves commands that read signatures and SBOMs", asyn
   await using server = await serveRegistry(content);
   const verify = `--verify=key=${dir.join("cosign.pub")}`;
 
-  await assertGranted([
+  await assertGranted(runOci, [
     ["pull", verify, `${server.host}/app:1`, "--platform", "linux/amd64"],
     ["copy", verify, `${server.host}/app:1`, `oci:${dir.join("layout")}:1`],
     ["sbom", `${server.host}/app:1`, "--platform", "linux/amd64"],
-  ], env);
+  ], { env });
 });
 
 Deno.test("oci permissions suffices for each command that only queries a registry", async () => {
@@ -95,8 +80,9 @@ Deno.test("oci permissions suffices for each command that only queries a registr
   const env = { HOME: dir.path };
 
   const [digest, tags] = await assertGranted(
+    runOci,
     [["digest", `${server.host}/app:1`], ["tags", `${server.host}/app`]],
-    env,
+    { env },
   );
 
   assertEquals([digest?.stdout, tags?.stdout], [`${IMAGE.descriptor.digest}\n`, "1\n"]);
@@ -114,8 +100,9 @@ Deno.test("oci permissions suffices for a registry whose authority is in certs.d
   await Deno.copyFile(ca, join(directory, "ca.crt"));
 
   const [digest] = await assertGranted(
+    runOci,
     [["digest", `${server.host}/app:1`]],
-    { HOME: dir.path },
+    { env: { HOME: dir.path } },
   );
 
   assertEquals(digest?.stdout, `${IMAGE.descriptor.digest}\n`);
@@ -129,6 +116,7 @@ Deno.test("oci permissions suffices for the commands that read or write an image
   const options = ["-q", "--platform", "linux/amd64", ref];
 
   await assertGranted(
+    runOci,
     [
       ["ls", "--long", ...options],
       ["cat", ...options, "/a"],
@@ -142,7 +130,7 @@ Deno.test("oci permissions suffices for the commands that read or write an image
       ["bundle", "--bundler", "uncompressed", "--arg=sh", ...options, dir.join("copy")],
       ["unbundle", dir.join("copy")],
     ],
-    env,
+    { env },
   );
   assertEquals((await Deno.readFile(dir.join("a.tar"))).length > 1024, true);
 });
@@ -154,7 +142,9 @@ linuxTest(
     await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
     const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
 
-    const [result] = await assertGranted([[...args, dir.join("root")]], { HOME: dir.path });
+    const [result] = await assertGranted(runOci, [[...args, dir.join("root")]], {
+      env: { HOME: dir.path },
+    });
 
     assertEquals(result?.stderr.includes("warning"), false, result?.stderr);
     assertEquals(JSON.parse(result?.stdout ?? "").skipped, []);
@@ -170,12 +160,11 @@ const ALONE = [
   { args: ["permissions", "run", "--env", "FOO", "alpine"] },
   { args: ["permissions", "demo"] },
 ];
-const alone = ociPermissions(ALONE.map(({ args }) => args));
 
 Deno.test.each(ALONE)("oci permissions serves $args", async ({ args }) => {
-  const { code, stderr } = await runOci(args, { permissions: await alone(args) });
+  const [result] = await assertGranted(runOci, [args]);
 
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertEquals(result?.stderr, "");
 });
 
 Deno.test("oci permissions lets a checkout read its modules, and nothing else", async () => {
@@ -278,7 +267,7 @@ linuxTest("oci permissions recognizes a protected path in relative form", async 
 
 Deno.test("oci permissions grants no network to a command that sends no request", async () => {
   const args = ["pull", "a.io/b", "--policy", "never"];
-  const flags = await ociPermissions([args], { env: { OCI_STORE: "/store" } })(args);
+  const flags = await permissionsFor(runOci, args, { env: { OCI_STORE: "/store" } });
 
   assertEquals(flags.map((flag) => flag.split("=")[0]), [
     "--allow-read",

@@ -1,11 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { buildImage, buildIndex } from "../../../_support/image.ts";
-import { runOciBatch } from "../../../_support/oci_batch.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
 import { buildReferrer, envelopeBundle, makeKey } from "../../../_support/signing.ts";
 import { file, tar, toUint8Array } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
 const INDEX = buildIndex([IMAGE]);
@@ -31,39 +33,29 @@ Deno.test("oci sbom and oci provenance print what is attached, and say what to c
   for (const built of [SBOM, CYCLONEDX, PROVENANCE]) await pushBuilt(registry, "app:none", built);
   const [app, none] = [`${registry.host}/app:1`, `${registry.host}/none:1`];
   const layout = `oci:${dir.join("layout")}:1`;
+  const oci = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await runOci(args, { env: { OCI_STORE: dir.join("store") } });
+    return { code, stdout, stderr };
+  };
   const on = (command: string, ...rest: readonly string[]) => {
-    return [command, "--platform=linux/amd64", ...rest];
+    return oci(command, "--platform=linux/amd64", ...rest);
   };
 
-  const [
-    provenance,
-    chosen,
-    json,
-    several,
-    unfit,
-    absent,
-    pulled,
-    fromRegistry,
-    fromNothing,
-    copied,
-    fromLayout,
-  ] = await runOciBatch([
-    on("provenance", app),
-    on("sbom", "--type", "SPDX", app),
-    on("sbom", "--json", "--type", "cyclonedx", app),
-    on("sbom", app),
-    on("sbom", "--type", "syft", app),
-    on("sbom", none),
-    on("pull", "-q", app),
-    on("provenance", app),
-    on("provenance", "--policy=never", app),
-    ["copy", "-q", "--with-referrers", app, layout],
-    on("sbom", "--type=spdx", layout),
-  ], { env: { OCI_STORE: dir.join("store") } });
+  const provenance = await on("provenance", app);
+  const chosen = await on("sbom", "--type", "SPDX", app);
+  const json = await on("sbom", "--json", "--type", "cyclonedx", app);
+  const several = await on("sbom", app);
+  const unfit = await on("sbom", "--type", "syft", app);
+  const absent = await on("sbom", none);
+  const pulled = await on("pull", "-q", app);
+  const fromRegistry = await on("provenance", app);
+  const fromNothing = await on("provenance", "--policy=never", app);
+  const copied = await oci("copy", "-q", "--with-referrers", app, layout);
+  const fromLayout = await on("sbom", "--type=spdx", layout);
 
   assertEquals(provenance, { code: 0, stdout: '{"a":1}\n', stderr: "" });
   assertEquals(chosen, { code: 0, stdout: '{ "spdxVersion": 1 }\n', stderr: "" });
-  assertEquals(JSON.parse(json?.stdout ?? ""), {
+  assertEquals(JSON.parse(json.stdout), {
     reference: app,
     digest,
     platform: "linux/amd64",
@@ -71,20 +63,20 @@ Deno.test("oci sbom and oci provenance print what is attached, and say what to c
     attachment: [...CYCLONEDX.blobs.values()][1]?.descriptor.digest,
     document: "<bom/>",
   });
-  assertEquals(several?.code, 1);
+  assertEquals(several.code, 1);
   assertStringIncludes(
-    several?.stderr ?? "",
+    several.stderr,
     `cannot choose an SBOM of "${app}": it has several: `,
   );
-  assertStringIncludes(several?.stderr ?? "", "application/spdx+json (sha256:");
+  assertStringIncludes(several.stderr, "application/spdx+json (sha256:");
   assertStringIncludes(
-    unfit?.stderr ?? "",
+    unfit.stderr,
     `cannot find an SBOM of "${app}" for linux/amd64 with the type "syft": it has `,
   );
-  assertEquals(absent?.code, 1);
-  assertStringIncludes(absent?.stderr ?? "", "none is attached to it");
-  assertEquals([pulled?.code, copied?.code], [0, 0]);
-  assertEquals(fromRegistry?.stdout, provenance?.stdout);
-  assertStringIncludes(fromNothing?.stderr ?? "", "cannot find provenance of");
-  assertEquals(fromLayout?.stdout, chosen?.stdout);
+  assertEquals(absent.code, 1);
+  assertStringIncludes(absent.stderr, "none is attached to it");
+  assertEquals([pulled.code, copied.code], [0, 0]);
+  assertEquals(fromRegistry.stdout, provenance.stdout);
+  assertStringIncludes(fromNothing.stderr, "cannot find provenance of");
+  assertEquals(fromLayout.stdout, chosen.stdout);
 });

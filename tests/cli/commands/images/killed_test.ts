@@ -129,7 +129,7 @@ async function oci(
   return await runOci(args, { cwd, env, onStart });
 }
 
-/** Kills a process when the files below a directory have that share of the image's bytes. */
+/** Kills a process once the files below a directory have a share of the image's bytes. */
 async function killAtSize(
   child: Deno.ChildProcess,
   watcher: Deno.FsWatcher,
@@ -163,7 +163,7 @@ async function checkArchive(directory: string): Promise<void> {
   assertEquals(stdout, `${NAME}@${LARGE.descriptor.digest}\n`);
 }
 
-/** Checks that everything that a name leads to is there, and returns how many names there are. */
+/** Checks that all content of each name exists, and returns the number of names. */
 async function checkStore(path: string): Promise<number> {
   const store = await ContentStore.open(path);
   const references = await store.references();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { buildArtifact, buildImage } from "../../../_support/image.ts";
-import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
+import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import type { RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -149,13 +149,13 @@ const FAILURES = [
     says: 'cannot use the file "none" of an artifact: it does not exist. Check the path',
   },
 ].map(({ args, says }) => ({ args: ["-q", ...args], says }));
-const failures = ociBatch(FAILURES, async () => {
-  const scene = await makeScene();
-  return { ...scene, word: (word) => word.replace(/^H/, scene.host) };
-});
 
 Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says }) => {
-  const { code, stdout, stderr } = await failures(args);
+  await using scene = await makeScene();
+
+  const { code, stdout, stderr } = await scene.oci(
+    args.map((word) => word.replace(/^H/, scene.host)),
+  );
 
   assertEquals([code, stdout], [1, ""]);
   assert(stderr.includes(says), stderr);
@@ -191,17 +191,13 @@ Deno.test("oci permissions suffices for artifact", async () => {
   await using scene = await makeScene();
   const { oci, host } = scene;
 
-  const commandLines = [
+  const results = await assertGranted(oci, [
     ["artifact", "push", "-q", `${host}/p:1`, "sbom.json:text/json"],
     ["artifact", "push", "-q", "--subject", `${host}/app:1`, `${host}/app:2`, "d/model"],
     ["artifact", "push", "-q", "oci:layout:v1", "sbom.json"],
     ["artifact", "push", "-q", "oci-archive:out.tar:v1", "sbom.json"],
     ["artifact", "pull", "-q", `${host}/p:1`, "out"],
-  ];
-  const permissions = ociPermissions(commandLines, scene);
-  for (const args of commandLines) {
-    const { code, stderr } = await oci(args, { permissions: await permissions(args) });
+  ]);
 
-    assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
-  }
+  assertEquals(results.map(({ stderr }) => stderr).join(""), "");
 });

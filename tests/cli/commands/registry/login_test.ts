@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { permissionsFor } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import type { ProcessResult, RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -227,8 +228,7 @@ Deno.test("oci permissions suffices for login and logout", async () => {
       ["logout", "--authfile", home.join("auth.json"), "--all"],
     ]
   ) {
-    const { stdout } = await oci(["permissions", "--json", ...args]);
-    const permissions: string[] = JSON.parse(stdout).flags;
+    const permissions = await permissionsFor(oci, args);
     const { code, stderr } = await oci(["--quiet", ...args], { permissions });
 
     assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });

@@ -80,7 +80,7 @@ Deno.test("oci tags lists every page", async () => {
 Deno.test.each([
   { text: "app:1" },
   { text: `app@sha256:${"0".repeat(64)}` },
-])("oci tags takes $text for misuse", async ({ text }) => {
+])("oci tags rejects $text as misuse", async ({ text }) => {
   const { code, stderr } = await runOci(["tags", `localhost:5000/${text}`]);
 
   assertEquals(code, 2);

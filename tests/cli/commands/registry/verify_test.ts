@@ -2,12 +2,25 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { hostPlatform } from "../../../../registry/mod.ts";
 import { formatPlatform } from "../../../../spec/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
-import { runOciBatch } from "../../../_support/oci_batch.ts";
+import { ociSession } from "../../../_support/oci_session.ts";
+import type { ProcessResult } from "../../../_support/process.ts";
 import { buildTagged, makeKey, signatureTag, signTagged } from "../../../_support/signing.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { pushBuilt } from "../../../cache/moving/_pushed.ts";
+
+const runOci = ociSession();
+
+/** Runs command lines one after another with a store. */
+async function runAll(
+  commandLines: readonly (readonly string[])[],
+  store: string,
+): Promise<readonly ProcessResult[]> {
+  const results: ProcessResult[] = [];
+  for (const args of commandLines) results.push(await runOci(args, { env: { OCI_STORE: store } }));
+  return results;
+}
 
 const platform = formatPlatform(hostPlatform());
 const config = { Cmd: ["/a"] };
@@ -46,7 +59,7 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
   ];
   const keyless = ["pull", "--verify=identity=a,b,issuer=https://a.example", name("signed")];
 
-  const results = await runOciBatch(
+  const results = await runAll(
     [
       ...commands("unsigned"),
       run,
@@ -57,7 +70,7 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
       keyless,
     ]
       .map(([command = "", ...rest]) => [command, "-q", ...rest]),
-    { env: { OCI_STORE: dir.join("store") } },
+    dir.join("store"),
   );
 
   const refused = results.slice(0, 6);
@@ -105,11 +118,11 @@ Deno.test("oci copy --all-tags --verify verifies images, and not the tags of the
   const copy = ["copy", "--all-tags", `--verify=key=${pub}`, "--progress=none"];
   const { host } = registry;
 
-  const results = await runOciBatch([
+  const results = await runAll([
     [...copy, `${host}/app`, `${host}/bare`],
     [...copy, "--with-referrers", `${host}/app`, `${host}/whole`],
     [...copy, `${host}/mixed`, `${host}/none`],
-  ], { env: { OCI_STORE: dir.join("store") } });
+  ], dir.join("store"));
 
   assertEquals(results.map(({ code }) => code), [0, 0, 1]);
   assertStringIncludes(
