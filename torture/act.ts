@@ -1,11 +1,11 @@
 import type { Scene } from "./scene.ts";
 
-/** An isolated scenario that ends in a check of what must always hold. */
+/** An isolated scenario that ends with a check of invariants. */
 export interface Act {
   /** Name for `--act`, the counts and the reports. */
   readonly name: string;
   /**
-   * How often it is played, compared with other acts.
+   * How often it is played, relative to other acts.
    *
    * @default {1}
    */
@@ -18,11 +18,11 @@ export interface Act {
    * @default {400_000}
    */
   readonly deadlineMs?: number | undefined;
-  /** Plays it once. Throws an error if something that must always hold does not. */
+  /** Plays it once. Throws an error if an invariant does not hold. */
   play(scene: Scene): Promise<void>;
 }
 
-/** Thrown by an act for something that must always hold and does not. */
+/** Thrown by an act if an invariant does not hold. */
 export class Broken extends Error {
   override name = "Broken";
 }

@@ -114,7 +114,7 @@ export class Campaign {
     const { promise: hung, reject } = Promise.withResolvers<never>();
     const timers = [
       setTimeout(() => over.abort(new Error(`not done after ${deadlineMs / 1000} s`)), deadlineMs),
-      setTimeout(() => reject(new Error("it hangs, and cannot be ended")), deadlineMs + GRACE_MS),
+      setTimeout(() => reject(new Error("it hangs and cannot be stopped")), deadlineMs + GRACE_MS),
     ];
     try {
       await Promise.race([act.play(scene), hung]);
@@ -127,7 +127,7 @@ export class Campaign {
     }
   }
 
-  /** The act of a round, which depends on the seed alone. */
+  /** Chooses the act of a round, by the seed alone. */
   #choose(round: number): Act {
     const weights = this.#acts.map(({ weight = 1 }) => weight);
     let at = new Random(this.#options.seed, round, SELECTION).next() *

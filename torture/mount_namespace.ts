@@ -1,4 +1,5 @@
 import { ROOT } from "../tests/_support/process.ts";
+import type { Random } from "./random.ts";
 
 /** Set in a process that has its own mount namespace. */
 const MARK = "OCI_TORTURE_NAMESPACE";
@@ -7,15 +8,20 @@ const MARK = "OCI_TORTURE_NAMESPACE";
 const SCRIPT = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
   'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
 
-/** Reason why this process cannot mount file systems, if any. */
+/** Returns the reason why this process cannot mount file systems, if any. */
 export function mountReason(): string | undefined {
   if (Deno.build.os !== "linux") return "needs Linux";
   return Deno.uid() === 0 ? undefined : "needs root";
 }
 
+/** Chooses a kind of bundle that this process can make. */
+export function chooseBundler(random: Random): "overlay" | "uncompressed" {
+  return mountReason() === undefined && random.chance(0.5) ? "overlay" : "uncompressed";
+}
+
 /**
- * Restarts the program in its own mount namespace if it is root, so that no mount survives it,
- * however it ends.
+ * As root, restarts the program in its own mount namespace, so that no mount survives it, however
+ * it ends.
  *
  * @returns The exit code of that program; `undefined` if this process continues.
  */

@@ -1,7 +1,5 @@
-import { join } from "@std/path";
-import { TextLineStream } from "@std/streams";
 import { readMounts } from "../layer/linux/mount_table.ts";
-import { denoEnvironment, kill, type ProcessResult, ROOT, run } from "../tests/_support/process.ts";
+import { kill, type ProcessResult, runOci } from "../tests/_support/process.ts";
 import { makeTempDir, type TempDir } from "../tests/_support/temp.ts";
 import { unmountTree } from "../tests/_support/unmount_tree.ts";
 import { Broken } from "./act.ts";
@@ -13,13 +11,11 @@ export interface SceneCommandOptions {
   /** Called as soon as the process runs. */
   readonly onStart?: ((child: Deno.ChildProcess) => void) | undefined;
   /**
-   * Exit codes that are right.
+   * Expected exit codes.
    *
    * @default {[0]}
    */
   readonly codes?: readonly number[] | undefined;
-  /** Words in front of the command, such as `["unshare", "-m"]`. */
-  readonly prefix?: readonly string[] | undefined;
 }
 
 /** Options for {@linkcode Scene.open}. */
@@ -35,7 +31,7 @@ export interface SceneOptions {
 
 /** Time after which a command counts as hanging, even on a busy machine. */
 const COMMAND_MS = 150_000;
-/** Memory beyond which a command counts as unbounded: three times that of the largest one. */
+/** Memory beyond which a command counts as unbounded: three times what the largest one needs. */
 const MAX_RSS_KIB = 1024 * 1024;
 /** Names of errors that show a mistake in the program rather than in its input. */
 const MISTAKES = ["TypeError", "ReferenceError", "AssertionError", "BadResource", "InternalError"];
@@ -87,21 +83,20 @@ export class Scene implements AsyncDisposable {
     if (!codes.includes(result.code)) {
       throw new Broken(`${shown}: exit code ${result.code}, not ${codes}\n${shownOutput(result)}`);
     }
-    checkWords(shown, result);
+    checkOutput(shown, result);
     return result;
   }
 
   /** Runs the command line, and checks nothing but its time and memory. */
   async start(args: readonly string[], options: SceneCommandOptions = {}): Promise<ProcessResult> {
-    const { stdin, onStart, prefix = [] } = options;
+    const { stdin, onStart } = options;
     this.signal.throwIfAborted();
-    const [program = "", ...rest] = [...prefix, ...ociCommand(), ...args];
     let running: Deno.ChildProcess | undefined;
     using meter = new MemoryMeter();
     try {
-      const result = await run(program, rest, {
+      const result = await runOci(args, {
         cwd: this.path("home"),
-        env: await this.#environment(),
+        env: { HOME: this.path("home"), TMPDIR: this.path("tmp"), OCI_STORE: this.store },
         timeoutMs: COMMAND_MS,
         stdin,
         onStart: (child) => {
@@ -118,41 +113,6 @@ export class Scene implements AsyncDisposable {
     } finally {
       if (running !== undefined) this.#children.delete(running);
     }
-  }
-
-  /** Starts the command line, and yields the lines of its stdout. */
-  async *lines(
-    args: readonly string[],
-    onStart: (child: Deno.ChildProcess) => void,
-  ): AsyncGenerator<string, void> {
-    const [program = "", ...rest] = [...ociCommand(), ...args];
-    const child = new Deno.Command(program, {
-      args: rest,
-      clearEnv: true,
-      env: { PATH: Deno.env.get("PATH") ?? "", ...await this.#environment() },
-      cwd: this.path("home"),
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    this.#children.add(child);
-    onStart(child);
-    try {
-      const text = child.stdout.pipeThrough(new TextDecoderStream());
-      for await (const line of text.pipeThrough(new TextLineStream())) yield line;
-    } finally {
-      this.#children.delete(child);
-    }
-  }
-
-  async #environment(): Promise<Record<string, string>> {
-    return {
-      HOME: this.path("home"),
-      TMPDIR: this.path("tmp"),
-      OCI_STORE: this.store,
-      NO_COLOR: "1",
-      ...await denoEnvironment(),
-    };
   }
 
   /** Disposes of a resource at the end of the scene. */
@@ -191,16 +151,8 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** The program and arguments that run the command line from the checkout. */
-function ociCommand(): readonly string[] {
-  return [
-    ...[Deno.execPath(), "run", "-A", "--no-prompt", "--quiet"],
-    ...[`--config=${join(ROOT, "deno.json")}`, join(ROOT, "mod.ts")],
-  ];
-}
-
 /** Checks that no output shows a defect: a stack trace, or a meaningless error. */
-export function checkWords(what: string, result: ProcessResult): void {
+export function checkOutput(what: string, result: ProcessResult): void {
   const { code, stdout, stderr } = result;
   const said = shownOutput(result);
   if (
@@ -209,9 +161,9 @@ export function checkWords(what: string, result: ProcessResult): void {
     throw new Broken(`${what}: a stack trace\n${said}`);
   }
   if (code === 0 || code >= 128) return;
-  // What a check finds is its result.
+  // "fsck" prints its findings to stdout only.
   if (`${stdout}${stderr}`.trim() === "") {
-    throw new Broken(`${what}: exit code ${code} without a word`);
+    throw new Broken(`${what}: exit code ${code} without output`);
   }
   if (!stdout.startsWith('{"error"') && !/^\{\s*"error"/.test(stdout)) return;
   const { error } = JSON.parse(stdout) as { error: { name: string } };
@@ -222,7 +174,7 @@ function shownOutput({ stdout, stderr }: ProcessResult): string {
   return `${stdout.slice(-2000)}${stderr.slice(-4000)}`;
 }
 
-/** Names in a directory; none if there is none. */
+/** Returns the names in a directory, sorted; none if it does not exist. */
 export async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).sort();
@@ -232,7 +184,7 @@ export async function namesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-/** Processes that work in a directory or have it as their root, such as containers. */
+/** Returns the processes whose working directory or root is in a directory, such as containers. */
 async function processesIn(directory: string): Promise<readonly string[]> {
   if (Deno.build.os !== "linux") return [];
   const found: string[] = [];
@@ -253,7 +205,7 @@ function readLinkIfAny(path: string): string | undefined {
   }
 }
 
-/** Watches how much memory a process takes at most. */
+/** Measures the peak memory of a process. */
 class MemoryMeter implements Disposable {
   maxKib = 0;
   #timer: ReturnType<typeof setInterval> | undefined;

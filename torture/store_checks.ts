@@ -27,7 +27,7 @@ export async function checkTree(directory: string, number: number): Promise<void
   }
 }
 
-/** Unpacks an image while no other command runs. */
+/** Returns the files of an image, unpacked while no other command runs. */
 async function expectedTree(number: number): Promise<string> {
   await using directory = await makeTempDir({ large: true });
   await using server = await serveRegistry(imageContent());
@@ -50,13 +50,13 @@ function difference(actual: string, expected: string): string {
     ` (${wrong.size} wrong, ${missing.size} missing)`;
 }
 
-/** Checks that a name leads to an image of the campaign, all of it with the right bytes. */
+/** Checks that a name resolves to an image of the campaign, and that all of its bytes are right. */
 export async function checkImage(path: string, name: string, number: number): Promise<void> {
   const store = await ContentStore.open(path);
   const resolved = await store.resolve(name);
   const expected = IMAGES[number]?.descriptor.digest;
   if (resolved?.digest !== expected) {
-    throw new Broken(`"${name}" leads to ${resolved?.digest}, not ${expected}`);
+    throw new Broken(`"${name}" resolves to ${resolved?.digest}, not ${expected}`);
   }
   if (expected === undefined) return;
   const image = await readImage(store, expected, hostPlatform());
@@ -73,7 +73,7 @@ export async function checkHealth(path: string): Promise<void> {
   if (findings.length > 0) throw new Broken(`fsck found ${JSON.stringify(findings)}`);
 }
 
-/** Entries that remain in an idle, pruned store, in addition to blobs and their marks. */
+/** Files that may remain in an idle, pruned store, besides blobs and their marks. */
 const LASTING: readonly RegExp[] = [
   /^(oci-layout|index\.json|overlay\.json)$/,
   /^locks\/(index|prune|layers|uploads)\.lock$/,
@@ -82,7 +82,7 @@ const LASTING: readonly RegExp[] = [
   /^(chains|entries|tarballs)\//,
 ];
 
-/** Checks a store that no command works on: undamaged, and after pruning without leftovers. */
+/** Checks that an idle store is undamaged, and has no leftovers once it is pruned. */
 export async function checkStore(path: string): Promise<void> {
   await checkHealth(path);
   const store = await ContentStore.open(path);
@@ -94,7 +94,7 @@ export async function checkStore(path: string): Promise<void> {
   if (left.length > 0) throw new Broken(`left in the store: ${left.join(", ")}`);
 }
 
-/** Files of a store that belong to no name and no running command. */
+/** Returns the files of a store that belong to no name and no running command. */
 export async function leftIn(path: string): Promise<readonly string[]> {
   const left: string[] = [];
   for (const folder of await namesIn(path)) {

@@ -1,5 +1,5 @@
 /**
- * Preparations of scenes within this process, quickly and without the user's credentials.
+ * Prepares scenes within this process, which is fast, and without the user's credentials.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { Broken } from "./act.ts";
 import type { Scene } from "./scene.ts";
 import { checkTree } from "./store_checks.ts";
 
-/** Pulls an image, anonymously. */
+/** Pulls an image anonymously. */
 export async function pullInto(store: string, reference: string): Promise<void> {
   using client = new RemoteClient({ credentials: "none" });
   await pull(reference, { store, client });

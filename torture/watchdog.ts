@@ -1,8 +1,8 @@
 const BEAT_MS = 1_000;
 
 /**
- * Watches this thread from another one. An endless loop would disable every deadline, so the watchdog
- * reports the acts in progress and kills the process.
+ * Watches this thread from another one, because an endless loop here would disable every deadline:
+ * it then reports the acts in progress and kills the process.
  */
 export class Watchdog implements Disposable {
   readonly #worker: Worker;

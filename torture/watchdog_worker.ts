@@ -1,6 +1,6 @@
 /**
- * Ends a process whose main thread is busy for too long, because no timer of that thread fires
- * then. Each message says what the main thread is about to do.
+ * Kills the process if its main thread is busy for too long, because no timer of that thread fires
+ * then. Each message names the acts in progress.
  *
  * @module
  */

@@ -7,7 +7,7 @@ import { namesIn, type Scene } from "../scene.ts";
 import { checkHealth, checkStore, checkTree } from "../store_checks.ts";
 import { checkSource } from "../stored.ts";
 
-/** Input, output and forbidden leftovers of a command. */
+/** A command, and a check of its result. */
 interface DiskCase {
   readonly args: (name: string, out: string) => readonly string[];
   readonly check?: (result: DiskResult) => Promise<void>;
@@ -48,8 +48,8 @@ async function checkBundle({ scene, store, out, number }: DiskResult): Promise<v
 }
 
 /**
- * Runs a command on a file system that is too small or has too few inodes: a clear error and no
- * half files, and the same command succeeds once there is room.
+ * Runs a command on a file system that is too small or has too few inodes. It fails with a clear
+ * error and leaves no partial files, and succeeds once there is room.
  */
 export const DISK_ACT: Act = { name: "small disks", weight: 3, reason: mountReason(), play };
 

@@ -12,7 +12,7 @@ import { choosePair, FAULTS } from "./fault_menu.ts";
 /** Time for a pull that gives up after two retries. */
 const BOUND_MS = 30_000;
 
-/** Pulls through a registry with two faults: the image is right, or there is an error in time. */
+/** Pulls from a registry with two faults: the image is right, or the pull fails in time. */
 export const FAULT_ACTS: readonly Act[] = [
   { name: "faults", weight: 4, play: (scene) => playInProcess(scene, false) },
   { name: "faults in ranges", weight: 3, play: (scene) => playInProcess(scene, true) },
@@ -35,7 +35,9 @@ async function playInProcess(scene: Scene, isLarge: boolean): Promise<void> {
     await pullWithin(scene, name, IMPATIENT_MS);
     scene.count("right");
   } catch (error) {
-    if (!isClear(error)) throw new Broken(`${shown}: an error without sense`, { cause: error });
+    if (!isClear(error)) {
+      throw new Broken(`${shown}: an error that explains nothing`, { cause: error });
+    }
     scene.count("error");
   }
   const ms = Math.round(performance.now() - started);
@@ -46,9 +48,9 @@ async function playInProcess(scene: Scene, isLarge: boolean): Promise<void> {
   await checkPulled(scene, name, isLarge ? undefined : number);
 }
 
-/** Maximum time for which a faulty registry sends nothing. */
+/** Stall timeout for a faulty registry. */
 const IMPATIENT_MS = 400;
-/** The same for a healthy registry, even on a busy machine. */
+/** Stall timeout for a healthy registry, even on a busy machine. */
 const PATIENT_MS = 30_000;
 
 async function pullWithin(scene: Scene, name: string, stallTimeoutMs: number): Promise<void> {
@@ -64,7 +66,7 @@ async function pullWithin(scene: Scene, name: string, stallTimeoutMs: number): P
   await pull(name, { store, client, signal, pullPolicy: "Always" });
 }
 
-/** Whether an error explains the problem, rather than being a defect of the program. */
+/** Whether an error explains a problem with the input, rather than revealing a defect. */
 export function isClear(error: unknown): boolean {
   return error instanceof OciError || error instanceof SyntaxError;
 }

@@ -99,7 +99,7 @@ export function choosePair(
   });
 }
 
-/** Answers later, as a registry on another continent does. */
+/** Delays each response, like a registry on another continent. */
 function far(latencyMs: number): Fault {
   return async (_, next) => {
     await new Promise((resolve) => setTimeout(resolve, latencyMs));

@@ -1,9 +1,11 @@
 /**
- * Damaged files for the commands: archives, and whatever a store consists of.
+ * Damages files that commands read: archives, and the files of a store.
  *
  * @module
  */
-import { ContentStore, openBundler, saveArchive } from "../../store/mod.ts";
+import { save } from "../../cache/mod.ts";
+import { parseIfJson } from "../../spec/json.ts";
+import { ContentStore, openBundler } from "../../store/mod.ts";
 import { faultyRegistry } from "../../tests/_support/faulty_registry.ts";
 import { run } from "../../tests/_support/process.ts";
 import { type Act, Broken } from "../act.ts";
@@ -27,12 +29,9 @@ async function fuzzArchive(scene: Scene): Promise<void> {
   await using registry = faultyRegistry(imageContent());
   const name = `${registry.host}/${repository(0)}:1`;
   await pullInto(scene.path("other"), name);
-  const store = await ContentStore.open(scene.path("other"));
-  const { descriptor } = (await store.references())[0] ?? {};
-  if (descriptor === undefined) throw new Broken("the store is empty");
   const format = random.pick(["oci-archive", "docker-archive"] as const);
   const path = scene.path("image.tar");
-  await saveArchive(store, [{ name, descriptor }], path, { format });
+  await save(name, path, { store: scene.path("other"), format });
   await Deno.writeFile(path, mutateBytes(await Deno.readFile(path), random));
   const command = random.pick([
     ["load", "--json", path],
@@ -91,7 +90,7 @@ async function fuzzStore(scene: Scene): Promise<void> {
       throw new Broken(`"oci ${command.join(" ")}" failed, and left files`);
     }
   }
-  // In the worst case, a pull works again after the store is removed.
+  // Whatever happened, a pull works after the store is removed.
   await Deno.remove(scene.store, { recursive: true });
   await pullInto(scene.store, names[0] ?? "");
   await checkImage(scene.store, names[0] ?? "", numbers[0] ?? 0);
@@ -136,23 +135,17 @@ async function damage(scene: Scene): Promise<void> {
 
 function damagedBytes(bytes: Uint8Array<ArrayBuffer>, { random }: Scene): Uint8Array {
   if (bytes.length === 0) return new Uint8Array([random.below(256)]);
-  // A document that has already been enlarged would grow without end.
+  // A document that was enlarged before could grow without end.
   const isText = bytes[0] === 0x7b && bytes.length < MAX_DOCUMENT_BYTES;
-  const value = isText && random.chance(0.7) ? parseIfJson(bytes) : undefined;
+  // It may have been damaged before.
+  const value = isText && random.chance(0.7)
+    ? parseIfJson(new TextDecoder().decode(bytes))
+    : undefined;
   if (value === undefined) return mutateBytes(bytes, random);
   return new TextEncoder().encode(JSON.stringify(mutateJson(value, random)) ?? "null");
 }
 
-/** Parses a document; `undefined` if it was damaged before. */
-function parseIfJson(bytes: Uint8Array<ArrayBuffer>): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Chooses something in a directory, at any depth. */
+/** Chooses a file or directory below a directory, at any depth. */
 async function chooseFile(scene: Scene, directory: string): Promise<string> {
   const names = await namesIn(directory);
   if (names.length === 0) return directory;

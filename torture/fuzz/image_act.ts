@@ -16,10 +16,10 @@ import { namesIn, type Scene } from "../scene.ts";
 import { checkHealth } from "../store_checks.ts";
 import { mutateJson } from "./mutate.ts";
 
-/** Images for each time that the act is played. */
+/** Number of images each time that the act is played. */
 const INPUTS = 5;
 
-/** Unpacks images whose documents are damaged although all digests are right. */
+/** Unpacks images with damaged documents but right digests. */
 export const IMAGE_ACT: Act = { name: "fuzz images", weight: 2, play };
 
 async function play(scene: Scene): Promise<void> {
@@ -33,7 +33,9 @@ async function play(scene: Scene): Promise<void> {
       await unpack(`${server.host}/app:1`, out, { store: scene.store, client });
       scene.count("unpacked");
     } catch (error) {
-      if (!isClear(error)) throw new Broken(`image ${i}: an error without sense`, { cause: error });
+      if (!isClear(error)) {
+        throw new Broken(`image ${i}: an error that explains nothing`, { cause: error });
+      }
       if ((await namesIn(out)).length > 0) {
         throw new Broken(`image ${i} was refused, and left files`);
       }

@@ -1,3 +1,4 @@
+import { concat } from "../../tests/_support/bytes.ts";
 import type { Random } from "../random.ts";
 
 /** Values that parsers do not expect. */
@@ -43,33 +44,23 @@ function mutateOnce(bytes: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<
     case 1:
       return bytes.slice(0, at);
     case 2:
-      return joined(bytes.slice(0, at), part, bytes.slice(at));
+      return concat(bytes.slice(0, at), part, bytes.slice(at));
     case 3:
-      return joined(bytes.slice(0, at), bytes.slice(at + length));
+      return concat(bytes.slice(0, at), bytes.slice(at + length));
     case 4:
-      return joined(
+      return concat(
         bytes.slice(0, at),
         new Uint8Array(Math.min(length, 4096)).fill(random.below(256)),
         bytes.slice(at + length),
       );
     default: {
       const digits = new TextEncoder().encode(String(random.below(8 ** 11)).padStart(12, "7"));
-      return joined(bytes.slice(0, at), digits, bytes.slice(at + digits.length));
+      return concat(bytes.slice(0, at), digits, bytes.slice(at + digits.length));
     }
   }
 }
 
-function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** Changes one member somewhere in a JSON value: another value, another name, or none. */
+/** Changes one member somewhere in a JSON value: its value or its name, or removes it. */
 export function mutateJson(value: unknown, random: Random): unknown {
   if (typeof value !== "object" || value === null || random.chance(0.15)) {
     return random.pick(ODD_VALUES);

@@ -1,5 +1,5 @@
 /**
- * Damaged input for the parsers, within this process.
+ * Passes damaged input to the parsers, within this process.
  *
  * @module
  */
@@ -31,10 +31,10 @@ import type { Random } from "../random.ts";
 import { namesIn, type Scene } from "../scene.ts";
 import { mutateBytes, mutateJson, randomChunks } from "./mutate.ts";
 
-/** Inputs for each time that an act is played. */
+/** Number of inputs each time that an act is played. */
 const INPUTS = 40;
 const MAX_BYTES = 64 * 1024 * 1024;
-/** Time in which a small input must have been read. */
+/** Maximum time for reading a small input. */
 const BOUND_MS = 15_000;
 
 const SOME_TAR = tar(
@@ -66,7 +66,9 @@ async function repeat(scene: Scene, trial: Trial): Promise<void> {
       scene.count("read");
     } catch (error) {
       if (error instanceof Broken) throw error;
-      if (!isClear(error)) throw new Broken(`input ${i}: an error without sense`, { cause: error });
+      if (!isClear(error)) {
+        throw new Broken(`input ${i}: an error that explains nothing`, { cause: error });
+      }
       scene.count("refused");
     }
     const ms = Math.round(performance.now() - started);
@@ -85,7 +87,7 @@ async function fuzzTar(scene: Scene, index: number): Promise<void> {
   const names = (await namesIn(place)).filter((name) => name !== "root").join();
   const outside = await Deno.readTextFile(`${place}/outside`).catch(() => "gone");
   if (names !== "outside" || outside !== "outside") {
-    throw new Broken(`input ${index} changed what is outside: ${names} ${outside}`);
+    throw new Broken(`input ${index} changed files outside: ${names} ${outside}`);
   }
   if (result.status === "rejected") throw result.reason;
 }

@@ -39,7 +39,7 @@ export const BUNDLE_CASES: readonly KillCase[] = KINDS.flatMap((kind) => [
       const box = scene.path("box");
       return {
         args: ["bundle", "--json", "--bundler", kind, name, box],
-        // It may have been complete when it was killed, and is then not replaced.
+        // The killed command may have completed the bundle, which is not replaced then.
         codes: [0, 1],
         checkInterrupted: () => checkGone(box),
         check: async () => {

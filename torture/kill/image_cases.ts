@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ContentStore, saveArchive } from "../../store/mod.ts";
+import { save } from "../../cache/mod.ts";
+import { ContentStore } from "../../store/mod.ts";
 import { rotBlob } from "../../tests/_support/rot.ts";
 import { Broken } from "../act.ts";
 import { IMAGES } from "../images.ts";
@@ -15,7 +16,7 @@ import type { KillCase, KillScene } from "./kill_case.ts";
 
 const FORMATS = ["oci-archive", "docker-archive", "oci-dir"] as const;
 
-/** Cases of commands that fill, empty and mend the store. */
+/** Cases of commands that fill, empty and repair the store. */
 export const IMAGE_CASES: readonly KillCase[] = [
   {
     command: "pull",
@@ -54,7 +55,7 @@ export const IMAGE_CASES: readonly KillCase[] = [
       };
       return {
         args: ["save", "--json", "--format", format, "-o", output, name],
-        // A layout directory is a store: what has been copied stays for the next attempt.
+        // A layout keeps copied blobs for the next attempt.
         checkInterrupted: format === "oci-dir"
           ? undefined
           : () => checkNothingOr(check, scene.path("saved")),
@@ -89,16 +90,13 @@ export const IMAGE_CASES: readonly KillCase[] = [
   {
     command: "load",
     prepare: async ({ scene, reference }) => {
-      // An archive gets the pulled part of an index: one platform.
+      // Of an index, only the pulled platform would be saved, so choose images without one.
       const number = scene.random.pick([0, 2]);
       const name = reference(number);
       const [other, archive] = [scene.path("other"), scene.path("image.tar")];
       await pullInto(other, name);
-      const store = await ContentStore.open(other);
-      const { descriptor } = (await store.references())[0] ?? {};
-      if (descriptor === undefined) throw new Broken("the store is empty");
+      await save(name, archive, { store: other });
       const isStdin = scene.random.chance(0.3);
-      await saveArchive(store, [{ name, descriptor }], archive);
       return {
         args: ["load", "--json", isStdin ? "-" : archive],
         stdin: isStdin ? await Deno.readFile(archive) : undefined,
@@ -163,7 +161,7 @@ export const IMAGE_CASES: readonly KillCase[] = [
       const out = scene.path("out");
       return {
         args: ["unpack", "--json", name, out],
-        // It may have been complete when it was killed, and is then not replaced.
+        // The killed command may have completed the directory, which is not replaced then.
         codes: [0, 1],
         checkInterrupted: () => checkNothingOr(() => checkTree(out, number), out),
         check: () => checkTree(out, number),

@@ -3,7 +3,7 @@ import { kill, type ProcessResult } from "../../tests/_support/process.ts";
 import { type Act, Broken } from "../act.ts";
 import { imageContent, repository } from "../images.ts";
 import type { Random } from "../random.ts";
-import { checkWords, type Scene } from "../scene.ts";
+import { checkOutput, type Scene } from "../scene.ts";
 import { checkStore } from "../store_checks.ts";
 import type { KillCase, KillPlan } from "./kill_case.ts";
 
@@ -24,7 +24,7 @@ const START_MS = 150;
 /** Duration of each command, so that it is killed while it works. */
 const durations = new Map<string, number>();
 
-/** Makes the act that kills a command at a random moment, and runs it again. */
+/** Makes an act that kills a command at a random moment and runs it again. */
 export function killAct({ command, reason, prepare }: KillCase): Act {
   return { name: `kill ${command}`, reason, play: (scene) => play(scene, command, prepare) };
 }
@@ -37,10 +37,10 @@ async function play(scene: Scene, command: string, prepare: KillCase["prepare"])
   ]);
   const reference = (number: number) => `${registry.host}/${repository(number)}:1`;
   const plan = await prepare({ scene, registry, reference });
-  // In half of the rounds, the second attempt is killed as well.
   const isInterrupted = await killOnce(scene, command, plan);
-  // Leftovers of a killed attempt may remain after the second one.
+  // Check only the first attempt: what a killed one leaves behind may remain after the second one.
   if (isInterrupted) await plan.checkInterrupted?.();
+  // In half of the rounds, kill the second attempt as well.
   if (random.chance(0.5)) await killOnce(scene, command, plan);
   const started = performance.now();
   const { codes, stdin } = plan;
@@ -50,7 +50,7 @@ async function play(scene: Scene, command: string, prepare: KillCase["prepare"])
   await checkStore(scene.store);
 }
 
-/** Kills the command once. Returns whether it ended in order because of the signal. */
+/** Kills the command once. Returns whether the command itself handled the signal. */
 async function killOnce(scene: Scene, command: string, plan: KillPlan): Promise<boolean> {
   const { random } = scene;
   const signal = random.pick(SIGNALS);
@@ -82,7 +82,7 @@ function checkEnd(
   result: ProcessResult,
   { codes = [0] }: KillPlan,
 ): void {
-  checkWords(shown, result);
+  checkOutput(shown, result);
   const { code } = result;
   if (code === CODES[signal]) return scene.count(`${signal} in time`);
   if (!codes.includes(code)) {
@@ -91,7 +91,7 @@ function checkEnd(
   scene.count("ended first");
 }
 
-/** Returns a moment, mostly between the start of the command and its end. */
+/** Returns a random delay, mostly between the start of the command and its end. */
 function delay(random: Random, durationMs: number): number {
   if (random.chance(0.1)) return random.next() * START_MS;
   return START_MS + random.next() * Math.max(durationMs * 1.1 - START_MS, START_MS);

@@ -2,7 +2,7 @@ import type { FaultyRegistry } from "../../tests/_support/faulty_registry.ts";
 import type { ProcessResult } from "../../tests/_support/process.ts";
 import type { Scene } from "../scene.ts";
 
-/** Moment at which a command is killed. */
+/** Scene in which a command is killed. */
 export interface KillScene {
   readonly scene: Scene;
   /** Registry with the images of the campaign. */
@@ -11,20 +11,20 @@ export interface KillScene {
   readonly reference: (number: number) => string;
 }
 
-/** A command that is killed, and what must be true when it has run once more. */
+/** A command to kill, and the checks after that. */
 export interface KillPlan {
   readonly args: readonly string[];
   readonly stdin?: Uint8Array | undefined;
   /**
-   * Exit codes that are right for the second run: a command that removes something may have done so
-   * before it was killed.
+   * Expected exit codes of the last run. A command that removes something may have done so before
+   * it was killed.
    *
    * @default {[0]}
    */
   readonly codes?: readonly number[] | undefined;
-  /** Checks what must be gone after an interruption that the command has handled. */
+  /** Checks the leftovers of a command that has handled the signal. */
   readonly checkInterrupted?: (() => Promise<void>) | undefined;
-  /** Called with the result of the second run, to check what it did. */
+  /** Checks the result of the last run, which is not killed. */
   readonly check: (result: ProcessResult) => Promise<void>;
 }
 

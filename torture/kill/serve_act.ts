@@ -1,6 +1,6 @@
 import { copy } from "../../cache/mod.ts";
 import { RemoteClient, serveRegistry } from "../../registry/mod.ts";
-import { kill } from "../../tests/_support/process.ts";
+import { serve, type Served } from "../../tests/_support/oci_serve.ts";
 import { type Act, Broken } from "../act.ts";
 import { imageContent, IMAGES, repository } from "../images.ts";
 import type { Scene } from "../scene.ts";
@@ -22,25 +22,30 @@ async function play(scene: Scene): Promise<void> {
     }));
   };
   for (let times = random.between(1, 2); times > 0; times--) {
-    await serve(scene, async (host, child) => {
-      const signal = random.pick(["SIGKILL", "SIGKILL", "SIGTERM"] as const);
-      const timer = setTimeout(() => kill(child, signal), random.below(400));
-      try {
-        await push(host);
-        scene.count("pushed first");
-      } catch (error) {
-        if (error instanceof TypeError) throw error;
-        scene.count(`${signal} in time`);
-      }
-      clearTimeout(timer);
-    });
+    const server = await serve(scene.store);
+    const signal = random.pick(["SIGKILL", "SIGKILL", "SIGTERM"] as const);
+    const delayMs = random.below(400);
+    const stopped = new Promise((resolve) => setTimeout(resolve, delayMs))
+      .then(() => stop(server, signal));
+    try {
+      await push(new URL(server.url).host);
+      scene.count("pushed first");
+    } catch (error) {
+      if (error instanceof TypeError) throw error;
+      scene.count(`${signal} in time`);
+    }
+    await stopped;
   }
-  await serve(scene, async (host) => {
+  const server = await serve(scene.store);
+  const { host } = new URL(server.url);
+  try {
     await push(host);
     for (const number of numbers) {
       await checkSource(scene, `${host}/${repository(number)}:1`, number);
     }
-  });
+  } finally {
+    await stop(server, "SIGTERM");
+  }
   await checkHealth(scene.store);
   for (const number of numbers) {
     await checkImage(scene.store, `localhost/${repository(number)}:1`, number);
@@ -50,23 +55,7 @@ async function play(scene: Scene): Promise<void> {
   if (left.length > 0) throw new Broken(`left in the store: ${left}`);
 }
 
-/** Serves the store while a function runs. */
-async function serve(
-  scene: Scene,
-  use: (host: string, child: Deno.ChildProcess) => Promise<void>,
-): Promise<void> {
-  const started = Promise.withResolvers<Deno.ChildProcess>();
-  const lines = scene.lines(["serve", "--listen", "127.0.0.1:0"], started.resolve);
-  const { value } = await lines.next();
-  const child = await started.promise;
-  const [url] = /http:\S+/.exec(value ?? "") ?? [];
-  if (url === undefined) throw new Broken(`oci serve wrote ${value}`);
-  try {
-    await use(new URL(url).host, child);
-  } finally {
-    kill(child, "SIGTERM");
-    for await (const _ of lines);
-  }
-  const { code } = await child.status;
+async function stop(server: Served, signal: Deno.Signal): Promise<void> {
+  const { code } = await server.stop(signal);
   if (code !== 143 && code !== 137) throw new Broken(`oci serve ended with ${code}`);
 }

@@ -2,15 +2,12 @@ import { ContentStore } from "../../store/mod.ts";
 import { faultyRegistry, on, trickle } from "../../tests/_support/faulty_registry.ts";
 import type { Act } from "../act.ts";
 import { imageContent, IMAGES, repository } from "../images.ts";
-import { mountReason } from "../mount_namespace.ts";
+import { chooseBundler } from "../mount_namespace.ts";
 import type { Scene } from "../scene.ts";
 import { checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
 
-/**
- * Runs many commands on one store at once. All succeed, and nothing is lost that has a name or is
- * in use.
- */
+/** Runs many commands on one store at once. All succeed, and no named or used content is lost. */
 export const CROWD_ACT: Act = { name: "crowd", weight: 4, play };
 
 async function play(scene: Scene): Promise<void> {
@@ -24,7 +21,7 @@ async function play(scene: Scene): Promise<void> {
   const store = await ContentStore.open(scene.store);
   const surplus = await store.resolve(first);
   if (surplus !== undefined) await store.tag("surplus.example/app:1", surplus);
-  const bundler = mountReason() === undefined && random.chance(0.5) ? "overlay" : "uncompressed";
+  const bundler = chooseBundler(random);
   const commands: readonly (readonly string[])[] = [
     ["pull", third],
     ["pull", fourth],

@@ -6,7 +6,7 @@ import { checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
 import { winnerOf } from "./race_track.ts";
 
-/** The races of threads once more, with real processes. */
+/** Some of the races between threads, with real processes. */
 export const PROCESS_RACE_ACT: Act = { name: "race commands", weight: 2, play };
 
 async function play(scene: Scene): Promise<void> {
@@ -43,7 +43,7 @@ async function oneDirectory(scene: Scene, names: readonly string[]): Promise<voi
   if (isBundle) await scene.oci(["unbundle", out]);
 }
 
-/** A name is removed and its content pruned while it is unpacked. */
+/** A name is removed and its content pruned during an unpack. */
 async function removal(scene: Scene, names: readonly string[]): Promise<void> {
   const [name = "", other = ""] = names;
   for (const stored of [name, other]) await pullInto(scene.store, stored);

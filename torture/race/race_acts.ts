@@ -9,7 +9,7 @@ import { ContentStore, removeBundle } from "../../store/mod.ts";
 import { buildImage } from "../../tests/_support/image.ts";
 import { type Act, Broken } from "../act.ts";
 import { imageContent, repository, SMALL } from "../images.ts";
-import { mountReason } from "../mount_namespace.ts";
+import { chooseBundler } from "../mount_namespace.ts";
 import { namesIn, type Scene } from "../scene.ts";
 import { checkHealth, checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
@@ -40,8 +40,8 @@ export const RACE_ACTS: readonly Act[] = [
   raceAct("race tarballs", tarballs),
   raceAct("race unpack", twoUnpacks),
   raceAct("race bundle", twoBundles),
-  raceAct("race rm and unpack", removalBesideUnpack),
-  raceAct("race prune", pruneBesideAll),
+  raceAct("race rm and unpack", removalDuringUnpack),
+  raceAct("race prune", pruneDuringAll),
 ];
 
 function raceAct(name: string, run: (round: Round) => Promise<void>): Act {
@@ -79,7 +79,7 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
   }
 }
 
-/** Threads that are the first to use a store: each name is there. */
+/** Threads that are the first to use a store: no name is lost. */
 async function firstUse({ scene, track, store }: Round): Promise<void> {
   const images = Array.from(
     { length: scene.random.between(2, 5) },
@@ -90,7 +90,7 @@ async function firstUse({ scene, track, store }: Round): Promise<void> {
     name: `a.example/b:${i}`,
     bytes,
   }));
-  demandAll(await track.run(store, tasks));
+  requireSuccess(await track.run(store, tasks));
   const references = await (await ContentStore.open(store)).references();
   if (references.length !== images.length) throw new Broken(`${references.length} names are there`);
   for (const { descriptor } of images) {
@@ -102,7 +102,7 @@ async function firstUse({ scene, track, store }: Round): Promise<void> {
 /** Threads that pull images with a common base into a new store. */
 async function firstPulls({ scene, track, store, names }: Round): Promise<void> {
   const numbers = Array.from({ length: 4 }, () => scene.random.below(names.length));
-  demandAll(
+  requireSuccess(
     await track.run(store, numbers.map((number) => ({ do: "pull", name: names[number] ?? "" }))),
   );
   for (const number of new Set(numbers)) {
@@ -116,7 +116,7 @@ async function tarballs({ track, store, names, path }: Round): Promise<void> {
   const [name = ""] = names;
   await pullInto(store, name);
   const outs = ["a", "b", "c"].map(path);
-  demandAll(
+  requireSuccess(
     await track.run(store, outs.map((out) => ({ do: "bundle", name, out, kind: "uncompressed" }))),
   );
   for (const out of outs) await checkTree(`${out}/rootfs`, imageNumber(0));
@@ -138,7 +138,7 @@ async function twoUnpacks({ track, store, names, path }: Round): Promise<void> {
 /** Threads that bundle different images in one directory: one wins. */
 async function twoBundles({ scene, track, store, names, path }: Round): Promise<void> {
   const out = path("box");
-  const kind = mountReason() === undefined && scene.random.chance(0.5) ? "overlay" : "uncompressed";
+  const kind = chooseBundler(scene.random);
   for (const name of names.slice(0, 2)) await pullInto(store, name);
   const tasks = names.slice(0, 2).map((name): Task => ({ do: "bundle", name, out, kind }));
   await checkTree(`${out}/rootfs`, imageNumber(winner(await track.run(store, tasks))));
@@ -146,8 +146,8 @@ async function twoBundles({ scene, track, store, names, path }: Round): Promise<
   await checkStore(store);
 }
 
-/** A name is removed, and its content pruned, while it is unpacked: right, or refused. */
-async function removalBesideUnpack({ scene, track, store, names, path }: Round): Promise<void> {
+/** A name is removed and its content pruned during an unpack, which succeeds or is refused. */
+async function removalDuringUnpack({ scene, track, store, names, path }: Round): Promise<void> {
   const [name = "", other = ""] = names;
   for (const stored of [name, other]) await pullInto(store, stored);
   const out = path("out");
@@ -156,7 +156,7 @@ async function removalBesideUnpack({ scene, track, store, names, path }: Round):
     { do: "rm", name },
     ...scene.random.chance(0.5) ? [{ do: "prune" } as const] : [],
   ]);
-  demandAll(rest);
+  requireSuccess(rest);
   if (unpacked?.ok) {
     scene.count("unpacked");
     await checkTree(out, imageNumber(0));
@@ -169,8 +169,8 @@ async function removalBesideUnpack({ scene, track, store, names, path }: Round):
   await checkStore(store);
 }
 
-/** Pruning during pulls, unpacks and bundles: nothing is lost that is named or used. */
-async function pruneBesideAll({ scene, track, store, names, path }: Round): Promise<void> {
+/** Pruning during pulls, unpacks and bundles: no named or used content is lost. */
+async function pruneDuringAll({ scene, track, store, names, path }: Round): Promise<void> {
   const [first = "", second = "", third = "", fourth = ""] = names;
   for (const name of [first, second]) await pullInto(store, name);
   // Some of the next pull is already in the store, without a name.
@@ -179,8 +179,8 @@ async function pruneBesideAll({ scene, track, store, names, path }: Round): Prom
     await (await ContentStore.open(store)).untag([third]);
   }
   const [box, out] = [path("box"), path("out")];
-  const kind = mountReason() === undefined && scene.random.chance(0.5) ? "overlay" : "uncompressed";
-  demandAll(
+  const kind = chooseBundler(scene.random);
+  requireSuccess(
     await track.run(store, [
       { do: "prune" },
       { do: "pull", name: third },
@@ -198,12 +198,12 @@ async function pruneBesideAll({ scene, track, store, names, path }: Round): Prom
   await checkStore(store);
 }
 
-/** The number of an image, by its position among the names of a race. */
+/** Returns the number of an image by its position among the names of a race. */
 function imageNumber(position: number): number {
   return SMALL[position] ?? 0;
 }
 
-function demandAll(outcomes: readonly Outcome[]): void {
+function requireSuccess(outcomes: readonly Outcome[]): void {
   for (const outcome of outcomes) if (!outcome.ok) throw new Broken(outcome.message);
 }
 

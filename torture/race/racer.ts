@@ -1,12 +1,12 @@
 /**
- * A worker thread in place of a process: it has its own modules and locks, because an flock belongs
- * to an open file. It starts a task as soon as it gets the message with it.
+ * A worker thread that stands for a process: it has its own modules, and its own locks, because an
+ * flock belongs to an open file. It starts a task as soon as the message arrives.
  *
  * @module
  */
 import { pull, unpack } from "../../cache/mod.ts";
 import { hostPlatform, RemoteClient } from "../../registry/mod.ts";
-import { type Descriptor, OciError } from "../../spec/mod.ts";
+import { type Descriptor, digestOf, OCI_MANIFEST, OciError } from "../../spec/mod.ts";
 import { ContentStore, openBundler, prune, readImage } from "../../store/mod.ts";
 
 /** Task of a racer. */
@@ -23,13 +23,13 @@ export type Task =
     readonly kind: "overlay" | "uncompressed";
   };
 
-/** A task, and the store that it is about. */
+/** A task and its store. */
 export interface Order {
   readonly store: string;
   readonly task: Task;
 }
 
-/** Result of a task: the `code` and the text of its error, if it failed. */
+/** Result of a task: the name and the text of its error, if it failed. */
 export type Outcome =
   | { readonly ok: true }
   | { readonly ok: false; readonly name: string; readonly message: string };
@@ -63,10 +63,12 @@ async function perform(path: string, task: Task): Promise<void> {
       return void await prune(await ContentStore.open(path), { olderThanMs: 0 });
     case "tag": {
       const store = await ContentStore.open(path);
-      const { digestOf } = await import("../../spec/mod.ts");
       const { bytes, name } = task;
-      const mediaType = "application/vnd.oci.image.manifest.v1+json";
-      const descriptor: Descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
+      const descriptor: Descriptor = {
+        mediaType: OCI_MANIFEST,
+        digest: digestOf(bytes),
+        size: bytes.length,
+      };
       await store.putBytes(descriptor, bytes);
       return void await store.tag(name, descriptor);
     }
