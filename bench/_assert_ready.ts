@@ -6,9 +6,7 @@ const PACKAGES: Readonly<Record<string, string>> = { bsdtar: "libarchive-tools",
 /** Fails unless the user is root and the programs are installed. */
 export function assertReady(programs: Iterable<string>): void {
   if (Deno.uid() !== 0) {
-    throw new Error(
-      "Cannot measure as an ordinary user: owners and mounts need root",
-    );
+    throw new Error("Cannot measure as an ordinary user: owners and mounts need root");
   }
   const missing = [...new Set(programs)].filter((program) => programPath(program) === undefined);
   if (missing.length === 0) return;

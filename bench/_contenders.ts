@@ -3,7 +3,7 @@ import { OCI } from "./_oci.ts";
 import type { PushedImage } from "./_pushed_image.ts";
 import type { Workplace } from "./_workplace.ts";
 
-/** What the contenders do with an image of a registry. */
+/** What the contenders do with an image in a registry. */
 export type Work = "pull" | "unpack" | "ready";
 
 /** Each kind of work in words. */
@@ -20,7 +20,7 @@ export const WORK_NEEDS: Readonly<Record<Work, readonly string[]>> = {
   ready: ["podman"],
 };
 
-/** Returns the tools that do the work. Ours is the first, with which the others are compared. */
+/** Returns the commands that do the work. The first one is ours, to compare the others with. */
 export function contendersFor(
   work: Work,
   image: PushedImage,
@@ -41,7 +41,7 @@ function pulling(image: PushedImage, place: Workplace): readonly Contender[] {
   const pull = `${OCI} pull --quiet --store ${place.join("store")} ${image.reference}`;
   return [
     { name: "`oci pull`", ours: true, command: pull, prepare },
-    // It uses the image that the previous one has pulled.
+    // Finds the image that the previous contender has pulled.
     { name: "`oci pull`, warm", ours: true, command: pull },
     { name: "`skopeo copy`", command: skopeo(image, place), prepare },
   ];
@@ -77,7 +77,9 @@ function unpacking(image: PushedImage, place: Workplace): readonly Contender[] {
   ];
 }
 
-/** Neither starts the container; podman mounts and writes the bundle only when it is started. */
+/**
+ * Neither command starts the container. podman mounts it and writes its bundle only at the start.
+ */
 function readying({ reference }: PushedImage, place: Workplace): readonly Contender[] {
   const prepare = () => place.clear();
   return [
@@ -102,8 +104,8 @@ function skopeo({ recipe, reference }: PushedImage, place: Workplace): string {
 }
 
 /**
- * One layer after the other, each kept, verified, decompressed, verified and extracted. Bash would
- * neither wait for a process substitution nor notice that it failed: hence the named pipes.
+ * Keeps, verifies, decompresses, verifies and extracts one layer after another. Uses named pipes,
+ * because bash neither waits for a process substitution nor notices its failure.
  */
 function pipeline({ blobsUrl, layers }: PushedImage, place: Workplace): string {
   const script = `

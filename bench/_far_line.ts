@@ -18,9 +18,9 @@ const MAX_LAG_MS = 40;
 const QUEUE_BYTES = 4_000_000;
 
 /**
- * Starts a TCP proxy that simulates the line to a far registry in front of one on the loopback: each
- * direction is delayed by half of the round trip, each connection takes one to open, and answers
- * arrive at the rate of the line.
+ * Starts a TCP proxy that simulates the line to a far registry in front of one on the loopback:
+ * each direction is delayed by half of the round trip, each connection takes one to open, and
+ * answers arrive at the rate of the line.
  *
  * @param upstreamPort Port of the registry on this machine.
  * @param line Round trip and rate.

@@ -11,7 +11,9 @@ export function formatFigures({ seconds, cpuSeconds, peakMib }: Figures): readon
 /** The columns of {@linkcode formatComparison}. */
 export const COMPARISON_HEAD: readonly string[] = [...FIGURES_HEAD, "wall ratio", "CPU ratio"];
 
-/** A row for each contender: its name, its figures, and the ratios of the first contender to them. */
+/**
+ * A row for each contender: its name, its figures, and the ratios of the first contender to them.
+ */
 export function formatComparison(measurements: readonly Measurement[]): readonly string[][] {
   const [first] = measurements;
   return measurements.map((measured) => {

@@ -5,6 +5,7 @@ import { removeTree } from "../store/host/remove_tree.ts";
 import { debianImage } from "../tests/_support/debian_image.ts";
 import type { Content, Recipe } from "./_recipes.ts";
 import { shell } from "./_shell.ts";
+import { listUsr, takePaths, writeSmallFiles } from "./_trees.ts";
 
 /** Options for {@linkcode imageLayout}. */
 export interface ImageLayoutOptions {
@@ -85,25 +86,23 @@ async function noiseLayers(
   return layers;
 }
 
-/** Layers from evenly spaced places in `/usr`; few images have files as large as those of a toolchain. */
+/**
+ * Makes layers of files from evenly spaced places in `/usr`. Leaves out very large files, such as
+ * those of a toolchain, which few images have.
+ */
 async function usrLayers(
   layout: string,
   content: Extract<Content, { readonly kind: "usr" }>,
 ): Promise<BuiltLayer[]> {
-  const { bytes, layers: count, scattered = false } = content;
-  // By a hash that is the same in every run.
-  const order = scattered ? "-R --random-source=/dev/zero" : "-k3";
-  const find = await shell(
-    `find /usr -xdev -size -8M -printf '%y %s %P\\n' | LC_ALL=C sort ${order}`,
-  );
-  const lines = find.split("\n");
+  const { bytes, layers: count, scattered } = content;
+  const lines = await listUsr({ tests: "-size -8M", scattered });
   const layers: BuiltLayer[] = [];
   for (let i = 0; i < count; i++) {
     const names = join(layout, "names");
     const start = Math.floor(lines.length * i / count);
     await Deno.writeTextFile(
       names,
-      stretch(lines.slice(start), bytes / count).toSorted().join("\n"),
+      takePaths(lines.slice(start), bytes / count).toSorted().join("\n"),
     );
     layers.push(await buildLayer(layout, `tar --no-recursion -C / -T '${names}' -cf -`));
     await Deno.remove(names);
@@ -111,27 +110,9 @@ async function usrLayers(
   return layers;
 }
 
-/** Returns the first paths of a listing whose files have the given number of bytes. */
-function stretch(lines: readonly string[], bytes: number): readonly string[] {
-  const paths: string[] = [];
-  let total = 0;
-  for (const line of lines) {
-    const [type, size, ...rest] = line.split(" ");
-    if (rest.length === 0 || !"dfl".includes(type ?? "?")) continue;
-    if (type === "f") total += Number(size);
-    if (total > bytes) break;
-    paths.push(`usr/${rest.join(" ")}`);
-  }
-  return paths;
-}
-
 async function smallFilesLayer(layout: string, count: number): Promise<BuiltLayer> {
   const root = join(layout, "small");
-  for (let i = 0; i < count; i++) {
-    const directory = join(root, `d${Math.floor(i / 500)}`);
-    if (i % 500 === 0) await ensureDir(directory);
-    await Deno.writeTextFile(join(directory, `file-${i}.txt`), `${i} `.repeat(1 + i % 200));
-  }
+  await writeSmallFiles(root, count, 500);
   const layer = await buildLayer(layout, `tar --sort=name -C '${root}' -cf - .`);
   await Deno.remove(root, { recursive: true });
   return layer;

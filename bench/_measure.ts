@@ -1,9 +1,9 @@
 /** A command that is compared with others. */
 export interface Contender {
   readonly name: string;
-  /** A command of bash. */
+  /** Command line for bash. */
   readonly command: string;
-  /** Whether it is ours, rather than one to compare with. */
+  /** Whether it is ours, rather than another tool to compare with. */
   readonly ours?: boolean;
   /** Called before each run, unmeasured: removes the results of the last run. */
   readonly prepare?: () => Promise<void>;
@@ -12,7 +12,7 @@ export interface Contender {
 /** Options for {@linkcode measure}. */
 export interface MeasureOptions {
   /**
-   * Runs that count, of each contender.
+   * Number of measured runs of each contender.
    *
    * @default {5}
    */
@@ -30,7 +30,7 @@ export interface Measurement extends Figures {
 export interface Figures {
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Peak of the largest single process. */
+  /** Peak memory of the largest single process. */
   readonly peakMib: number;
 }
 

@@ -1,6 +1,6 @@
 import { fromFileUrl } from "@std/path";
 
-/** The beginning of a command of `oci`, from the checkout. */
+/** Start of a command line that runs `oci` from the checkout. */
 export const OCI: string = `${Deno.execPath()} run -A ${
   fromFileUrl(new URL("../mod.ts", import.meta.url))
 }`;

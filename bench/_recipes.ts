@@ -21,21 +21,18 @@ export type Content =
   | { readonly kind: "files"; readonly count: number }
   | { readonly kind: "noise"; readonly bytes: number; readonly layers: number };
 
+/** Returns a recipe for layers of files from `/usr`. */
+export function usrImage(name: string, title: string, bytes: number, layers: number): Recipe {
+  return { name, title, content: { kind: "usr", bytes, layers } };
+}
+
 /** Images for comparisons with other tools. */
 export const CASES: readonly Recipe[] = [
   { name: "debian", title: "Debian, one layer", content: { kind: "debian" } },
-  {
-    name: "four",
-    title: "700 MB in four layers",
-    content: { kind: "usr", bytes: 700e6, layers: 4 },
-  },
-  { name: "one", title: "1 GB in one layer", content: { kind: "usr", bytes: 1e9, layers: 1 } },
+  usrImage("four", "700 MB in four layers", 700e6, 4),
+  usrImage("one", "1 GB in one layer", 1e9, 1),
   { name: "small", title: "100 000 small files", content: { kind: "files", count: 100_000 } },
-  {
-    name: "hundred",
-    title: "200 MB in 100 layers",
-    content: { kind: "usr", bytes: 200e6, layers: 100 },
-  },
+  usrImage("hundred", "200 MB in 100 layers", 200e6, 100),
 ];
 
 /** An image whose bytes, entries or layers are multiplied by `factor`. */
@@ -45,7 +42,7 @@ export interface Growth {
   readonly content: (factor: number) => Content;
 }
 
-/** In which ways images grow. */
+/** Ways in which images grow. */
 export const GROWTHS: readonly Growth[] = [
   {
     name: "bytes",

@@ -1,4 +1,4 @@
-/** Runs a command of bash to its end and returns what it printed. */
+/** Runs a command line with bash, and returns what it prints. */
 export async function shell(command: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("bash", {
     args: ["-o", "pipefail", "-c", command],

@@ -1,8 +1,9 @@
 import { exists } from "@std/fs";
 import { join } from "@std/path";
+import { unmountTree } from "../tests/_support/unmount_tree.ts";
 import { shell } from "./_shell.ts";
 
-/** Kind of file system for the files that contenders write. */
+/** Kind of file system that contenders write to. */
 export type Place = "tmpfs" | "disk";
 
 const PARENTS: Readonly<Record<Place, string>> = { tmpfs: "/dev/shm", disk: "/var/tmp" };
@@ -10,9 +11,9 @@ const PARENTS: Readonly<Record<Place, string>> = { tmpfs: "/dev/shm", disk: "/va
 /**
  * A directory that contenders write to. Disposing of it unmounts and removes everything in it.
  *
- * After it is cleared, the directory gets another name: where inodes were freed within the last
- * minute, ext4 checks each of them before it uses a new one, which can take ten times as long as the
- * measured work. `chattr +T` makes it put each such directory elsewhere on the disk.
+ * Each time it is cleared, the directory gets another name: where inodes were freed within the last
+ * minute, ext4 checks each of them before it uses a new one, which can take ten times as long as
+ * the measured work. `chattr +T` makes ext4 place each such directory elsewhere on the disk.
  */
 export class Workplace implements AsyncDisposable {
   /** Directory to write to until it is cleared; always the same path. */
@@ -33,7 +34,7 @@ export class Workplace implements AsyncDisposable {
   /** Creates an empty workplace. */
   static async open(place: Place): Promise<Workplace> {
     const directory = await Deno.makeTempDir({ dir: PARENTS[place], prefix: "oci-bench-" });
-    // The last of several file systems at one mount point counts.
+    // If several file systems are mounted at the same point, the last one counts.
     const type = (await shell(`findmnt -no FSTYPE -T ${directory} | tail -n 1`)).trim();
     if (type === "ext4") await shell(`chattr +T ${directory}`);
     const title = `${place === "disk" ? "on disk" : "in memory"} (${type})`;
@@ -70,18 +71,11 @@ export class Workplace implements AsyncDisposable {
 
   async #remove(): Promise<void> {
     try {
-      // A container holds one of a limited number of locks that all of podman's stores share.
+      // Each container holds a lock, and all of podman's stores share a limited number of locks.
       if (await exists(this.join("podman"))) await shell(`${this.podman} rm -fa`);
     } finally {
-      await unmountBelow(this.#directory);
+      unmountTree(this.#directory);
       await shell(`find ${this.#directory} -mindepth 1 -delete`);
     }
   }
-}
-
-async function unmountBelow(path: string): Promise<void> {
-  const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
-    .filter((target) => target.startsWith(`${path}/`));
-  for (const target of mounts.toReversed()) await shell(`umount '${target}'`);
 }

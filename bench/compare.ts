@@ -1,8 +1,8 @@
 /**
  * `deno task bench`: pulls images from a registry on the loopback, unpacks them and makes bundles of
- * them, compared with other tools that verify what they download. Needs root and the Debian packages
- * of these tools. `--rounds N` (5), `--only CASE`, `--work KIND`,
- * `--place tmpfs|disk|both` (both).
+ * them, compared with other tools that verify what they download. Needs root and the Debian
+ * packages of these tools. `--rounds N` (5), `--only CASE`, `--work KIND`, `--place
+ * tmpfs|disk|both` (both).
  */
 import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";

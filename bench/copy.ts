@@ -14,29 +14,17 @@ import type { Recipe } from "./_recipes.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
 import { shell } from "./_shell.ts";
 
-/** Images of bytes that no compression shrinks, so that the sizes are those of the layers. */
+/** Images of incompressible bytes, so that the sizes are those of the layers. */
 const RECIPES: readonly Recipe[] = [
-  {
-    name: "noise-3",
-    title: "3 MB in one layer",
-    content: { kind: "noise", bytes: 3e6, layers: 1 },
-  },
-  {
-    name: "noise-67",
-    title: "67 MB in one layer",
-    content: { kind: "noise", bytes: 67e6, layers: 1 },
-  },
-  {
-    name: "noise-four",
-    title: "260 MB in four layers",
-    content: { kind: "noise", bytes: 65e6, layers: 4 },
-  },
-  {
-    name: "noise-gib",
-    title: "1 GiB in one layer",
-    content: { kind: "noise", bytes: 2 ** 30, layers: 1 },
-  },
+  noiseImage("noise-3", "3 MB in one layer", 3e6, 1),
+  noiseImage("noise-67", "67 MB in one layer", 67e6, 1),
+  noiseImage("noise-four", "260 MB in four layers", 65e6, 4),
+  noiseImage("noise-gib", "1 GiB in one layer", 2 ** 30, 1),
 ];
+
+function noiseImage(name: string, title: string, bytes: number, layers: number): Recipe {
+  return { name, title, content: { kind: "noise", bytes, layers } };
+}
 
 if (import.meta.main) await runBenchmark(main);
 
@@ -44,7 +32,7 @@ async function main(signal: AbortSignal): Promise<void> {
   const { rounds, only } = readOptions(Deno.args, { only: RECIPES.map(({ name }) => name) });
   assertReady(["docker-registry", "skopeo", "time"]);
   for (const recipe of chosen(RECIPES, only)) {
-    // In memory, where an image takes its size twice.
+    // New registries for each image, because both keep it in memory.
     await using source = await dockerRegistry();
     await using target = await dockerRegistry();
     const { reference } = await pushImage(recipe, source.host);

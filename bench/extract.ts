@@ -2,7 +2,6 @@
  * `deno task bench:extract`: tar archives in memory extracted by one thread, against GNU tar. Needs
  * root and GNU time. `--rounds N` (5).
  */
-import { ensureDir } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { assertReady } from "./_assert_ready.ts";
 import { printComparison } from "./_comparison.ts";
@@ -10,6 +9,7 @@ import type { Contender } from "./_measure.ts";
 import { readOptions } from "./_options.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
 import { shell } from "./_shell.ts";
+import { listUsr, takePaths, writeSmallFiles } from "./_trees.ts";
 import { Workplace } from "./_workplace.ts";
 
 const ONCE = fromFileUrl(new URL("./_extract_once.ts", import.meta.url));
@@ -24,9 +24,9 @@ async function main(signal: AbortSignal): Promise<void> {
   assertReady(["tar", "time"]);
   await using workplace = await Workplace.open("tmpfs");
   const archives = [
-    ["what /usr has, 390 MB", await largeArchive(workplace.path)],
+    ["390 MB of /usr", await largeArchive(workplace.path)],
     ["12 000 small files", await smallArchive(workplace.path)],
-    ["nothing: how long it takes to start", await emptyArchive(workplace.path)],
+    ["nothing: start-up only", await emptyArchive(workplace.path)],
   ] as const;
   for (const [title, archive] of archives) {
     await printComparison(title, contenders(archive, workplace.join("root")), { rounds, signal });
@@ -54,17 +54,7 @@ function contenders(archive: string, root: string): readonly Contender[] {
 async function largeArchive(work: string): Promise<string> {
   const archive = join(work, "large.tar");
   const names = join(work, "names");
-  const list = await shell("find /usr -xdev -printf '%y %s %P\\n' | LC_ALL=C sort -k3");
-  const paths: string[] = [];
-  let total = 0;
-  for (const line of list.split("\n")) {
-    const [type = "", size = "0", ...rest] = line.split(" ");
-    if (rest.length === 0 || !["d", "f", "l"].includes(type)) continue;
-    if (type === "f") total += Number(size);
-    if (total > LARGE_BYTES) break;
-    paths.push(`usr/${rest.join(" ")}`);
-  }
-  await Deno.writeTextFile(names, paths.join("\n"));
+  await Deno.writeTextFile(names, takePaths(await listUsr(), LARGE_BYTES).join("\n"));
   await shell(`tar --no-recursion -C / -T '${names}' -cf '${archive}'`);
   return archive;
 }
@@ -72,11 +62,7 @@ async function largeArchive(work: string): Promise<string> {
 async function smallArchive(work: string): Promise<string> {
   const archive = join(work, "small.tar");
   const root = join(work, "small");
-  for (let i = 0; i < SMALL_FILES; i++) {
-    const directory = join(root, `d${Math.floor(i / 100)}`);
-    if (i % 100 === 0) await ensureDir(directory);
-    await Deno.writeTextFile(join(directory, `file-${i}.txt`), `${i} `.repeat(1 + i % 200));
-  }
+  await writeSmallFiles(root, SMALL_FILES, 100);
   await shell(`tar --sort=name -C '${root}' -cf '${archive}' .`);
   await Deno.remove(root, { recursive: true });
   return archive;

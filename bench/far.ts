@@ -7,12 +7,12 @@
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
 import { assertReady } from "./_assert_ready.ts";
 import { printComparison } from "./_comparison.ts";
+import { contendersFor } from "./_contenders.ts";
 import { type FarLine, openFarProxy } from "./_far_line.ts";
 import type { Contender } from "./_measure.ts";
-import { OCI } from "./_oci.ts";
 import { chosen, readOptions } from "./_options.ts";
-import { pushImage } from "./_pushed_image.ts";
-import type { Recipe } from "./_recipes.ts";
+import { type PushedImage, pushImage } from "./_pushed_image.ts";
+import { type Recipe, usrImage } from "./_recipes.ts";
 import { runBenchmark } from "./_run_benchmark.ts";
 import { Workplace } from "./_workplace.ts";
 
@@ -24,26 +24,10 @@ const LINES: Readonly<Record<string, FarLine>> = {
 };
 
 const CASES: readonly Recipe[] = [
-  {
-    name: "far-one",
-    title: "200 MB in one layer",
-    content: { kind: "usr", bytes: 200e6, layers: 1 },
-  },
-  {
-    name: "far-four",
-    title: "400 MB in four layers",
-    content: { kind: "usr", bytes: 400e6, layers: 4 },
-  },
-  {
-    name: "far-many",
-    title: "40 MB in 20 layers",
-    content: { kind: "usr", bytes: 40e6, layers: 20 },
-  },
-  {
-    name: "far-small",
-    title: "8 MB in one layer",
-    content: { kind: "usr", bytes: 8e6, layers: 1 },
-  },
+  usrImage("far-one", "200 MB in one layer", 200e6, 1),
+  usrImage("far-four", "400 MB in four layers", 400e6, 4),
+  usrImage("far-many", "40 MB in 20 layers", 40e6, 20),
+  usrImage("far-small", "8 MB in one layer", 8e6, 1),
 ];
 
 if (import.meta.main) await runBenchmark(main);
@@ -65,32 +49,14 @@ async function main(signal: AbortSignal): Promise<void> {
       await using place = await Workplace.open("tmpfs");
       const reference = image.reference.replace(registry.host, proxy.host);
       const title = `${recipe.title}, ${name.replace("-", ", ")}/s per connection`;
-      await printComparison(title, contenders(reference, place), { rounds, signal });
+      await printComparison(title, contenders({ ...image, reference }, place), { rounds, signal });
     }
   }
 }
 
-function contenders(reference: string, place: Workplace): readonly Contender[] {
-  const prepare = () => place.clear();
-  const store = `--quiet --store ${place.join("store")}`;
-  return [
-    { name: "`oci pull`", ours: true, command: `${OCI} pull ${store} ${reference}`, prepare },
-    {
-      name: "`oci unpack`",
-      ours: true,
-      command: `${OCI} unpack ${store} ${reference} ${place.join("root")}`,
-      prepare,
-    },
-    {
-      name: "`skopeo copy`",
-      command: "skopeo copy -q --insecure-policy --src-tls-verify=false " +
-        `docker://${reference} oci:${place.join("layout")}:1`,
-      prepare,
-    },
-    {
-      name: "`podman pull`",
-      command: `${place.podman} pull -q --tls-verify=false ${reference}`,
-      prepare,
-    },
-  ];
+const COMMANDS = ["`oci pull`", "`skopeo copy`", "`oci unpack`", "`podman pull`"];
+
+function contenders(image: PushedImage, place: Workplace): readonly Contender[] {
+  return [...contendersFor("pull", image, place), ...contendersFor("unpack", image, place)]
+    .filter(({ name }) => COMMANDS.includes(name));
 }

@@ -1,8 +1,9 @@
 /**
  * `deno task bench:growth`: time and memory of `oci pull` and `oci unpack`, from a registry on the
  * loopback, for images with 1, 2, 4 and 8 times the bytes, entries and layers. Time should grow in
- * proportion, and memory should not grow. Needs root, docker-registry, skopeo and GNU time. `--rounds N` (5),
- * `--only bytes|entries|layers`, `--most 1|2|4|8` (8), `--place tmpfs|disk` (tmpfs).
+ * proportion, and memory should not grow. Needs root, docker-registry, skopeo and GNU time.
+ * `--rounds N` (5), `--only bytes|entries|layers`, `--most 1|2|4|8` (8), `--place tmpfs|disk`
+ * (tmpfs).
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
 import { assertReady } from "./_assert_ready.ts";

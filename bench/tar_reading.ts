@@ -8,7 +8,7 @@ import { concat, file, noise, tar } from "../tests/_support/tar.ts";
 
 const CHUNK = 65_536;
 
-/** Bytes that compress about as well as programs do, to two fifths: runs, new and repeated. */
+/** Bytes that compress to two fifths, about as programs do: new and repeated runs. */
 function program(size: number): Uint8Array<ArrayBuffer> {
   const bytes = noise(size);
   const turns = noise(size >> 3, 2);
