@@ -203,6 +203,9 @@ function hasOldGoPrefix(block: Uint8Array, at: number): boolean {
   return noTime && textField(block, at + 345, at + 500).every((byte) => byte < 0x80);
 }
 
+/** Prefix of whiteouts, which come from file systems that store the rest of the name only. */
+const WHITEOUT_PREFIX = ".wh.";
+
 function checkNames(
   path: string,
   linkname: string,
@@ -213,8 +216,11 @@ function checkNames(
     checkLength(name, "bytes in a path", maxPathBytes, "maxPathBytes", offset);
   }
   if (byteLength(path, maxNameBytes) <= maxNameBytes) return;
-  for (const name of path.split("/")) {
-    checkLength(name, "bytes in a name", maxNameBytes, "maxNameBytes", offset);
+  const names = path.split("/");
+  for (const [i, name] of names.entries()) {
+    const isWhiteout = i === names.length - 1 && name.startsWith(WHITEOUT_PREFIX);
+    const stored = isWhiteout ? name.slice(WHITEOUT_PREFIX.length) : name;
+    checkLength(stored, "bytes in a name", maxNameBytes, "maxNameBytes", offset);
   }
 }
 

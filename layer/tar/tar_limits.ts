@@ -13,7 +13,7 @@ export interface TarLimits {
    */
   readonly maxPathBytes?: number | undefined;
   /**
-   * Maximum size of a component of a path, in bytes.
+   * Maximum size of a component of a path, in bytes, not including the prefix of a whiteout.
    *
    * @default {255}
    */

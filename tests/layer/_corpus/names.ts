@@ -87,6 +87,21 @@ export const NAMES: readonly LayerCase[] = [
     tree: { [LONG]: 'file "x"' },
   },
   {
+    name: "a whiteout of a name of 255 bytes",
+    layers: [tar(dir("d"), file(`d/${LONG}`, "x"), file("f", "x")), tar(file(`d/.wh.${LONG}`))],
+    tree: { "d": "dir", "f": 'file "x"' },
+  },
+  {
+    name: "a whiteout of a name of 256 bytes is too long",
+    layers: [tar(file("f", "x")), tar(file(`.wh.${LONG}n`))],
+    error: "LimitError",
+  },
+  {
+    name: "a directory named like a whiteout of a name of 255 bytes is too long",
+    layers: [tar(file(`.wh.${LONG}/f`, "x"))],
+    error: "LimitError",
+  },
+  {
     name: "a name of 256 bytes is too long",
     layers: [tar(file(`${LONG}n`, "x"))],
     error: "LimitError",
