@@ -29,10 +29,10 @@ interface AttestationOptions {
 /** Adds the argument and the options of a command that prints an attestation. */
 export function addAttestationOptions(command: Command, types: readonly string[]): Command {
   const described = command
-    .argument("<ref>", "image that it is attached to")
+    .argument("<ref>", "image to look up")
     .option(
       "--type <type>",
-      "part of its type, or its digest, if the image has several",
+      "type, part of a type, or digest, if the image has several",
       { examples: types },
     );
   return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] });

@@ -51,7 +51,7 @@ docker-archive:FILE[:NAME] for one in an archive; the file "-" is stdin.
 Examples:
   oci pull alpine:3.20              pull an image into the store
   oci inspect alpine:3.20           show what it consists of
-  oci permissions pull alpine:3.20  print the least permissions for that pull
+  oci permissions pull alpine:3.20  print the minimum permissions for that pull
   oci pull --help                   read about one command
 
 Results go to standard output, everything else to standard error.

@@ -13,8 +13,9 @@ export function define(command: Command): Command {
         "alone.",
     )
     .notes(`
-Specify the store that the bundle was created with. Stop its container first: files still in use are
-detached, and removed when they are closed. Also ends the container of a killed "oci run".
+Specify the store that the bundle was created with. Stop its container first: mounts that are still
+in use are detached, and unmounted once nothing uses them. Also ends the container of a killed
+"oci run".
 
 Examples:
   oci unbundle ./box

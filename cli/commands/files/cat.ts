@@ -12,9 +12,9 @@ export function define(command: Command): Command {
     .argument("<path>", "path of the file in the image")
     .description(
       "Prints a file of an image without unpacking the image. Searches the layers from the top " +
-        "down and fetches none below the first one that contains or deletes the file, unless " +
-        "the file may be behind a link of a lower one. Follows links inside the image. From eStargz " +
-        "and zstd:chunked layers, it fetches only the table of contents and the file.",
+        "down and fetches none below the first one that contains or deletes the file, unless a link " +
+        "in a lower one may lead to the file. Follows links inside the image. Fetches only the table " +
+        "of contents and the file from eStargz and zstd:chunked layers.",
     );
   return addRegistryOptions(addLimitOption(described), {
     features: ["platform", "policy", "mirror", "connections"],

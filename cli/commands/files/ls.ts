@@ -20,7 +20,7 @@ export function define(command: Command): Command {
     .argument("[path]", "path in the image (default: everything)")
     .description(
       "Lists the files of an image at and below a path, as a container would see them, without " +
-        "unpacking the image. From eStargz and zstd:chunked layers, it fetches only the table of contents.",
+        "unpacking the image. Fetches only the table of contents of eStargz and zstd:chunked layers.",
     )
     .option("-l, --long", "show type, permissions, links, owner, size, time and link target");
   return addRegistryOptions(addLimitOption(described), {

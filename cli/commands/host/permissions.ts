@@ -31,7 +31,7 @@ export function define(command: Command, commands: CommandTable): Command {
         "a registry may reach any host. Options of this command go before the other command's name.",
     )
     .notes(`
-Quotes a flag if its path has spaces, for a line that "eval" reads.
+Quotes flags whose paths contain spaces, so that "eval" can read the line.
 
 Examples:
   oci permissions pull alpine:3.20

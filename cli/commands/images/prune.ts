@@ -29,7 +29,7 @@ export function define(command: Command): Command {
       "Leave it out; content that no name refers to is always removed",
     )
     .notes(`
-Prints what it freed. With --verbose it lists each item.
+Prints the freed space. With --verbose, also lists each item.
 
 Examples:
   oci prune

@@ -31,8 +31,8 @@ export function define(command: Command): Command {
         "registry in the store on the way.",
     );
   return addTransferOptions(described, ["verify"]).notes(`
-Prints DEST@DIGEST. --user and the like are for the registry of DEST, or for that of SRC if DEST is
-not in a registry; other credentials are those of docker and podman.
+Prints DEST@DIGEST. The options for logging in apply to the registry of DEST, or to that of SRC if
+DEST is not in a registry. Other credentials are those of docker and podman.
 
 Examples:
   oci copy alpine:3.20 localhost:5000/alpine:3.20
