@@ -15,6 +15,7 @@ import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { basesToTry, type Endpoint } from "./_endpoint.ts";
+import { parseWarnings } from "./_warning_header.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {
@@ -264,11 +265,9 @@ export class Registry {
 
   /** Reports deprecation warnings of the registry: `Warning: 299 - "…"`, distribution-spec. */
   #passOnWarnings(answer: Answer, onWarning: ((message: string) => void) | undefined): void {
-    const header = answer.headers.get("warning");
-    if (header === null || onWarning === undefined || !this.#isHome(answer.url)) return;
-    for (const [, text = ""] of header.matchAll(/299 [^\s]+ "((?:[^"\\]|\\.)*)"/g)) {
-      const shown = text.replace(/\\(.)/g, "$1").slice(0, 300);
-      onWarning(`${this.endpoint.registry} warns: ${shown}`);
+    if (onWarning === undefined || !this.#isHome(answer.url)) return;
+    for (const text of parseWarnings(answer.headers.get("warning"))) {
+      onWarning(`${this.endpoint.registry} warns: ${text.slice(0, 300)}`);
     }
   }
 
