@@ -18,7 +18,7 @@ export type { PullArtifactOptions, PulledArtifact, PushArtifactOptions };
  * @param files Files to pack.
  * @param options Type, annotations, subject, credentials and callbacks.
  * @returns The pushed artifact.
- * @throws {SyntaxError} If a location is invalid.
+ * @throws {SyntaxError} If a location or a media type is invalid.
  * @throws {ArtifactFileError} If a file cannot be packed.
  * @throws {RegistryError} If a registry refuses a request.
  *

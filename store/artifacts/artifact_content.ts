@@ -7,6 +7,7 @@ import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { describeSystemError } from "../host/system_error.ts";
+import { checkMediaType } from "./_check_media_type.ts";
 
 /** Annotation of a layer that holds the name of its file. */
 export const TITLE_ANNOTATION = "org.opencontainers.image.title";
@@ -89,6 +90,7 @@ export class ArtifactContent implements ContentSource {
    * @param options Type, annotations, subject.
    * @returns The artifact.
    * @throws {ArtifactFileError} If a path is not a regular file, or two files get the same name.
+   * @throws {SyntaxError} If a type is not a media type.
    */
   static async pack(
     files: readonly ArtifactFile[],
@@ -96,11 +98,13 @@ export class ArtifactContent implements ContentSource {
   ): Promise<ArtifactContent> {
     const { artifactType = "application/vnd.unknown.artifact.v1", signal } = options;
     const { annotations, subject } = options;
+    checkMediaType(artifactType);
     const places = new Map<Digest, string | Uint8Array<ArrayBuffer>>();
     places.set(EMPTY_DESCRIPTOR.digest, EMPTY);
     const titles = new Set<string>();
     const layers: Descriptor[] = [];
     for (const { path, mediaType = OCI_LAYER } of files) {
+      checkMediaType(mediaType);
       const title = titleOf(path);
       if (titles.has(title)) {
         throw new ArtifactFileError(title, "two files get this name", { advice: "Rename one" });

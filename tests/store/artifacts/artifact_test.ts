@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { isExplained } from "../../../spec/error_facts.ts";
 import { present } from "../../../spec/json.ts";
 import {
   DigestMismatchError,
@@ -88,6 +89,43 @@ Deno.test("ArtifactContent.pack() makes the manifest of the specification's guid
   assertEquals(nothing.value.layers.map(({ mediaType }) => mediaType), [OCI_EMPTY]);
   assertEquals(nothing.value.artifactType, "application/vnd.unknown.artifact.v1");
 });
+
+Deno.test.each([
+  "",
+  "thing",
+  "application/",
+  "/thing",
+  "a/b/c",
+  "application/x thing",
+  "-a/b",
+  "a/.b",
+  "a/b%c",
+  "a/b\r\nc",
+  `${"a".repeat(128)}/b`,
+])("ArtifactContent.pack() refuses the media type %j", async (type) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("a");
+  await Deno.writeTextFile(path, "a");
+
+  for (
+    const pack of [
+      () => ArtifactContent.pack([{ path }], { artifactType: type }),
+      () => ArtifactContent.pack([{ path, mediaType: type }]),
+    ]
+  ) {
+    const error = await assertRejects(pack, SyntaxError);
+    assertEquals(isExplained(error) && error.code, "invalid-text");
+  }
+});
+
+Deno.test.each(["text/plain", "text/plain; charset=utf-8", "application/X.foo^bar!#$&_+json"])(
+  "ArtifactContent.pack() takes the media type %j",
+  async (type) => {
+    const content = await ArtifactContent.pack([], { artifactType: type });
+
+    assertEquals(content.root.artifactType, type);
+  },
+);
 
 Deno.test("ArtifactContent.fetch() fails if a file has changed, unless the read is raw", async () => {
   await using dir = await makeTempDir();
