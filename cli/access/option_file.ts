@@ -1,5 +1,6 @@
+import { readUserText } from "../../registry/configuration/user_file.ts";
 import type { ClientCertificate } from "../../registry/remote_client_options.ts";
-import { errorCode } from "../../spec/error_facts.ts";
+import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
 
@@ -10,7 +11,13 @@ import { UsageError } from "../frame/errors.ts";
  * @throws {UsageError} If it cannot be read; the error names the option.
  */
 export async function readOptionFile(option: string, path: string): Promise<string> {
-  return await naming(option, path, () => Deno.readTextFile(path));
+  try {
+    return await naming(option, path, () => readUserText(path));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const problem = `cannot read ${option} "${path}": ${problemOf(error)}`;
+    throw new UsageError(problem, "Specify a small file", { subject: path, cause: error });
+  }
 }
 
 /**

@@ -1,11 +1,13 @@
 import { UsageError } from "../frame/errors.ts";
 import { InterruptedError } from "../frame/interruption.ts";
-import { printable } from "../terminal/format.ts";
 import type { Notices } from "../terminal/notices.ts";
 
 const INTERRUPT = "\x03";
 const END_OF_INPUT = "\x04";
 const ERASE_LINE = "\x15";
+
+/** Maximum length of a password from stdin, in characters. */
+const MAX_PASSWORD_LENGTH = 65_536;
 
 /** Source of the keys for {@linkcode promptPassword}, such as `Deno.stdin`. */
 export interface PasswordSource {
@@ -25,7 +27,16 @@ export async function readPassword(
   input: ReadableStream<Uint8Array> = Deno.stdin.readable,
 ): Promise<string> {
   const untilAborted = input.pipeThrough(new TransformStream(), { signal });
-  const password = (await new Response(untilAborted).text()).replace(/\r?\n$/, "");
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of untilAborted) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_PASSWORD_LENGTH) {
+      const problem = `the password on stdin is longer than ${MAX_PASSWORD_LENGTH} characters`;
+      throw new UsageError(problem, 'Redirect the password, as in "--password-stdin < FILE"');
+    }
+  }
+  const password = (text + decoder.decode()).replace(/\r?\n$/, "");
   if (password !== "") return password;
   throw new UsageError("stdin is empty", 'Redirect the password, as in "--password-stdin < FILE"');
 }
@@ -82,7 +93,7 @@ export async function confirm(
   options: PromptOptions,
 ): Promise<boolean> {
   const refusal = new UsageError("cannot ask for confirmation without a terminal", 'Add "--yes"');
-  const answer = await ask(`${printable(question)} [y/N]`, notices, { ...options, refusal });
+  const answer = await ask(`${question} [y/N]`, notices, { ...options, refusal });
   return /^y(es)?$/i.test(answer.trim());
 }
 

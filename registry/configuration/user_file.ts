@@ -1,5 +1,10 @@
+import { explainedError } from "../../spec/error_facts.ts";
+
 /** Maximum size of a file in bytes; a sparse file may have any size. */
 const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Paths of files that are open already. */
+const OPEN_FILE_REGEXP = /^\/dev\/(?:fd\/[0-9]+|stdin)$/;
 
 /**
  * Reads a file of the user's configuration.
@@ -9,10 +14,31 @@ const MAX_FILE_BYTES = 1024 * 1024;
  */
 export async function readUserFile(path: string): Promise<Uint8Array<ArrayBuffer> | string> {
   const { isFile, size } = await Deno.stat(path);
-  // Reading a named pipe would block.
-  if (!isFile) return "it is not a regular file";
-  if (size > MAX_FILE_BYTES) return `it is larger than ${MAX_FILE_BYTES} bytes`;
-  return await Deno.readFile(path);
+  // Opening a named pipe would block, unless the shell has opened it, as for `<(command)`.
+  if (!isFile && !OPEN_FILE_REGEXP.test(path)) return "it is not a regular file";
+  const tooLarge = `it is larger than ${MAX_FILE_BYTES} bytes`;
+  if (size > MAX_FILE_BYTES) return tooLarge;
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
+  let length = 0;
+  for (let count; (count = await file.read(bytes.subarray(length))) !== null;) {
+    length += count;
+    if (length > MAX_FILE_BYTES) return tooLarge;
+  }
+  return bytes.slice(0, length);
+}
+
+/** Reads a text file of the user's configuration, as {@linkcode readUserFile} does. */
+export async function readUserText(path: string): Promise<string> {
+  const bytes = await readUserFile(path);
+  if (typeof bytes !== "string") return new TextDecoder().decode(bytes);
+  throw explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: `read "${path}"`,
+    subject: path,
+    problem: bytes,
+    advice: "Specify a small file",
+  });
 }
 
 /**

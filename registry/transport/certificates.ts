@@ -25,9 +25,10 @@ const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
  * ```
  */
 export async function readCertificates(path: string): Promise<string[]> {
+  const { readUserText } = await import("../configuration/user_file.ts");
   const { isDirectory } = await Deno.stat(path);
   const files = isDirectory ? await listCertificateFiles(path) : [path];
-  const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+  const texts = await Promise.all(files.map(readUserText));
   const certificates = texts.flatMap(splitCertificates);
   if (certificates.length > 0) return certificates;
   throw explainedError(SyntaxError, {

@@ -104,6 +104,16 @@ Deno.test("promptPassword() shows the question, but not the typed text", async (
   assertEquals(source.raw, [true, false]);
 });
 
+Deno.test("readPassword() does not read endless input", async () => {
+  const { signal } = new AbortController();
+  const endless = new ReadableStream({
+    pull: (controller) => controller.enqueue(new Uint8Array(16_384)),
+  });
+
+  const message = "the password on stdin is longer than 65536 characters";
+  await assertRejects(() => readPassword(signal, endless), UsageError, message);
+});
+
 Deno.test("promptPassword() is interrupted by Ctrl-C and restores the terminal", async () => {
   const source = keyboard("s3\x03");
 

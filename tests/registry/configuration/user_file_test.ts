@@ -1,5 +1,9 @@
-import { assertEquals } from "@std/assert";
-import { isGranted } from "../../../registry/configuration/user_file.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { isGranted, readUserFile } from "../../../registry/configuration/user_file.ts";
+import { readCertificates } from "../../../registry/mod.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { run } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
 
 Deno.test({
   name: "isGranted() distinguishes addresses and ports",
@@ -9,4 +13,25 @@ Deno.test({
 
     assertEquals(hosts.map((host) => isGranted({ name: "net", host })), [true, false, true, false]);
   },
+});
+
+Deno.test("readUserFile() reads at most 1 MiB", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("file");
+  const bytes = new Uint8Array(1024 * 1024 + 1).fill(1);
+
+  await Deno.writeFile(path, bytes.subarray(1));
+  assertEquals(await readUserFile(path), bytes.slice(1));
+  await Deno.writeFile(path, bytes);
+  assertEquals(await readUserFile(path), "it is larger than 1048576 bytes");
+});
+
+posixTest("readCertificates() does not read devices and pipes", async () => {
+  await using dir = await makeTempDir();
+  await Deno.mkdir(dir.join("certs"));
+  await run("mkfifo", [dir.join("certs/ca.crt")]);
+
+  for (const path of ["/dev/zero", dir.join("certs/ca.crt"), dir.join("certs")]) {
+    await assertRejects(() => readCertificates(path), SyntaxError, "it is not a regular file");
+  }
 });

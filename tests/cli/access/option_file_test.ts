@@ -1,0 +1,42 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { readKeyPair, readOptionFile } from "../../../cli/access/option_file.ts";
+import { UsageError } from "../../../cli/frame/errors.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { denoEnvironment, run } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
+
+posixTest(
+  "readOptionFile() refuses devices, pipes and large files, and names the option",
+  async () => {
+    await using dir = await makeTempDir();
+    const [pipe, large] = [dir.join("pipe"), dir.join("large")];
+    await run("mkfifo", [pipe]);
+    await Deno.writeFile(large, new Uint8Array(1024 * 1024 + 1));
+
+    for (const path of ["/dev/zero", pipe]) {
+      const message = `cannot read --htpasswd "${path}": it is not a regular file`;
+      await assertRejects(() => readOptionFile("--htpasswd", path), UsageError, message);
+    }
+    const problem = `cannot read --tls-cert "${large}": it is larger than 1048576 bytes`;
+    await assertRejects(() => readKeyPair("--tls", large, large), UsageError, problem);
+  },
+);
+
+posixTest("readOptionFile() reads a pipe that the shell has opened, up to 1 MiB", async () => {
+  await using dir = await makeTempDir();
+  const script = dir.join("script.ts");
+  const module = new URL("../../../cli/access/option_file.ts", import.meta.url);
+  await Deno.writeTextFile(
+    script,
+    `import { readOptionFile } from "${module}";
+    console.log(await readOptionFile("--verify", "/dev/stdin"));`,
+  );
+  const program = `"${Deno.execPath()}" run -A --quiet "${script}"`;
+  const env = await denoEnvironment();
+
+  const { stdout } = await run("sh", ["-c", `printf text | ${program}`], { env });
+  const endless = await run("sh", ["-c", `${program} < /dev/zero`], { env });
+
+  assertEquals(stdout, "text\n");
+  assertStringIncludes(endless.stderr, "it is larger than 1048576 bytes");
+});
