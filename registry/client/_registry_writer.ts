@@ -11,6 +11,7 @@ import type {
   PushManifestOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import type { Answer } from "../transport/answer.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
@@ -24,14 +25,17 @@ const NO_MOUNT = [202, 400, 401, 403, 404, 405];
 /** Statuses of registries that delete manifests by digest only. */
 const NO_TAG_DELETE = new Set([400, 405, 501]);
 
-/** Statuses after which content is pushed: it is missing, or the registry rejects `HEAD`. */
-const NOT_THERE = [400, 404, 405, 410, 501];
+/** Statuses of servers that do not have the content. */
+const MISSING = [404, 410];
+
+/** Statuses of servers that reject `HEAD`; a storage server may accept nothing but `GET`. */
+const NO_HEAD_OF_BLOB = [400, 403, 405, 501];
 
 /**
- * Statuses of a rejected `HEAD` before a push. The push then shows why: a response to `HEAD` has no
- * explanation, and a storage server may accept nothing but `GET`.
+ * Statuses after which content is pushed: it is missing, or the registry rejects the request. The
+ * push then shows why, unlike a response to `HEAD`, which has no body.
  */
-const NOT_THERE_TO_PUSH = [...NOT_THERE, 403];
+const NOT_THERE_TO_PUSH = [...MISSING, ...NO_HEAD_OF_BLOB];
 
 const FOREIGN_ADVICE = "Ask its operator to allow layers that have URLs of other servers";
 
@@ -59,7 +63,10 @@ export class RegistryWriter {
     { digest }: Pick<Descriptor, "digest">,
     options: RemoteOptions,
   ): Promise<boolean> {
-    return await this.#head(repository, `blobs/${digest}`, digest, options);
+    const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
+    const request = this.#request(repository, task, options);
+    const registry = this.#registry(repository, options);
+    return await describeBlob(registry, request, digest, NOT_THERE_TO_PUSH) !== undefined;
   }
 
   async hasManifest(
@@ -67,11 +74,17 @@ export class RegistryWriter {
     { digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">,
     options: RemoteOptions,
   ): Promise<boolean> {
-    const path = `manifests/${digest}`;
-    return await this.#head(repository, path, digest, options, mediaType);
+    const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
+    return await this.#registry(repository, options).call({
+      ...this.#request(repository, task, options),
+      method: "HEAD",
+      path: `manifests/${digest}`,
+      headers: { accept: mediaType },
+      accept: NOT_THERE_TO_PUSH,
+    }, ({ status }) => Promise.resolve(status === 200));
   }
 
-  /** Looks for a blob by `HEAD`, with permission to pull only. */
+  /** Looks for a blob with permission to pull only. */
   async findBlob(
     repository: Repository,
     digest: Digest,
@@ -79,17 +92,11 @@ export class RegistryWriter {
   ): Promise<Descriptor | undefined> {
     const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
     const { scope: _push, ...request } = this.#request(repository, task, options);
-    return await this.#registry(repository, options).call<Descriptor | undefined>({
-      ...request,
-      method: "HEAD",
-      path: `blobs/${digest}`,
-      accept: NOT_THERE,
-    }, ({ status, headers }) => {
-      const length = headers.get("content-length") ?? "";
-      const isThere = status === 200 && /^[0-9]{1,15}$/.test(length);
-      const mediaType = "application/octet-stream";
-      return Promise.resolve(isThere ? { mediaType, digest, size: Number(length) } : undefined);
-    });
+    const registry = this.#registry(repository, options);
+    const found = await describeBlob(registry, request, digest, MISSING);
+    const { size } = found ?? {};
+    const mediaType = "application/octet-stream";
+    return size === undefined ? undefined : { mediaType, digest, size };
   }
 
   /** Resolves a tag by `HEAD`; `null` if the response is not conclusive. */
@@ -248,25 +255,6 @@ export class RegistryWriter {
     });
   }
 
-  async #head(
-    repository: Repository,
-    path: string,
-    digest: Digest,
-    options: RemoteOptions,
-    accept?: string,
-  ): Promise<boolean> {
-    return await this.#registry(repository, options).call({
-      ...this.#request(repository, {
-        action: `look for ${digest} in "${nameOf(repository)}"`,
-        subject: digest,
-      }, options),
-      method: "HEAD",
-      path,
-      headers: accept === undefined ? {} : { accept },
-      accept: NOT_THERE_TO_PUSH,
-    }, ({ status }) => Promise.resolve(status === 200));
-  }
-
   /** Requests a mount from another repository; the registry starts an upload if it lacks the blob. */
   async #mount(
     digest: Digest,
@@ -341,4 +329,45 @@ function hasForeignLayers(bytes: Uint8Array<ArrayBuffer>, mediaType: string): bo
     // The registry has rejected it for another reason.
     return false;
   }
+}
+
+/** A blob of a registry, with its size if the registry reports it. */
+interface DescribedBlob {
+  readonly size: number | undefined;
+}
+
+/**
+ * Looks for a blob by `HEAD`, or by `GET` of its first byte where that is rejected.
+ *
+ * @param absent Statuses of responses to `GET` after which the blob counts as missing.
+ * @returns `undefined` if it is missing.
+ */
+async function describeBlob(
+  registry: Registry,
+  request: Omit<RegistryRequest, "method" | "path">,
+  digest: Digest,
+  absent: readonly number[],
+): Promise<DescribedBlob | undefined> {
+  const path = `blobs/${digest}`;
+  const accept = [...MISSING, ...NO_HEAD_OF_BLOB];
+  const head = await registry.call({ ...request, path, method: "HEAD", accept }, (answer) => {
+    return Promise.resolve(NO_HEAD_OF_BLOB.includes(answer.status) ? null : blobIn(answer));
+  });
+  if (head !== null) return head;
+  return await registry.call({
+    ...request,
+    path,
+    method: "GET",
+    headers: { range: "bytes=0-0" },
+    accept: [206, 416, ...absent],
+  }, (answer) => Promise.resolve(blobIn(answer)));
+}
+
+function blobIn({ status, headers }: Answer): DescribedBlob | undefined {
+  // An empty blob has no first byte.
+  if (status === 416) return { size: 0 };
+  if (status !== 200 && status !== 206) return undefined;
+  const range = headers.get("content-range") ?? "";
+  const length = status === 200 ? headers.get("content-length") ?? "" : range.split("/").at(-1);
+  return { size: /^[0-9]{1,15}$/.test(length ?? "") ? Number(length) : undefined };
 }

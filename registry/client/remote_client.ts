@@ -222,7 +222,8 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Looks for a blob of unknown size, by `HEAD`, in the registry itself rather than a mirror.
+   * Looks for a blob of unknown size, in the registry itself rather than a mirror: by `HEAD`, or by
+   * `GET` of its first byte where that is rejected.
    *
    * @returns Its descriptor with the size that the registry reports, or `undefined` if the
    * repository does not have it, or the registry does not report a size.
@@ -235,7 +236,10 @@ export class RemoteClient implements ImageClient, Disposable {
     return await (await this.#openWriter()).findBlob(repository, digest, options);
   }
 
-  /** Returns whether a repository has a blob, by `HEAD`. */
+  /**
+   * Returns whether a repository has a blob: by `HEAD`, or by `GET` of its first byte where that is
+   * rejected. If both are rejected, the blob counts as missing.
+   */
   async hasBlob(
     repository: Repository,
     descriptor: Pick<Descriptor, "digest">,

@@ -147,22 +147,45 @@ Deno.test("pushBlob() accepts that a registry names a blob by its own algorithm"
   );
 });
 
-Deno.test.each([403, 405])(
-  "hasBlob() and hasManifest() return false where HEAD is rejected with %i",
+Deno.test.each([400, 403, 405, 501])(
+  "hasBlob() and findBlob() send a GET for the first byte where HEAD is rejected with %i",
   async (status) => {
     await using registry = writableRegistry({
       interfere: ({ method }, next) => method === "HEAD" ? new Response(null, { status }) : next(),
     });
     using client = testClient();
     const repository = parseReference(`${registry.host}/a/b`);
+    const empty = blobOf(OCI_LAYER, new Uint8Array());
+    const absent: Digest = `sha256:${"0".repeat(64)}`;
 
     assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
     assertEquals(await client.hasManifest(repository, SMALL.descriptor), false);
-    assertEquals(registry.requests.length, 2);
+    assertEquals(registry.requests.length, 3);
+    for (const { descriptor, bytes } of [SMALL, empty]) {
+      await client.pushBlob(repository, descriptor, () => {
+        return Promise.resolve(new Blob([bytes]).stream());
+      });
+      const before = registry.requests.length;
+      assertEquals(await client.hasBlob(repository, descriptor), true);
+      assertEquals(registry.requests.length, before + 2);
+      assertEquals((await client.findBlob(repository, descriptor.digest))?.size, bytes.length);
+    }
+    assertEquals(await client.findBlob(repository, absent), undefined);
   },
 );
 
-Deno.test("hasBlob() sends one HEAD to a storage server that rejects it", async () => {
+Deno.test("findBlob() fails where GET is rejected too", async () => {
+  await using registry = writableRegistry({
+    interfere: () => new Response(null, { status: 403 }),
+  });
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/a/b`);
+
+  const { digest } = SMALL.descriptor;
+  await assertRejects(() => client.findBlob(repository, digest), RegistryError, "403");
+});
+
+Deno.test("hasBlob() sends one HEAD and one GET to a storage server that rejects both", async () => {
   // An address that is signed for GET, as in some stores behind Docker Hub, rejects HEAD.
   await using storage = writableRegistry({ interfere: () => new Response(null, { status: 403 }) });
   await using registry = writableRegistry({
@@ -176,7 +199,7 @@ Deno.test("hasBlob() sends one HEAD to a storage server that rejects it", async 
 
   assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
 
-  assertEquals(storage.requests.length, 1);
+  assertEquals(storage.requests.length, 2);
 });
 
 Deno.test("findBlob() returns the size that the registry reports", async () => {
