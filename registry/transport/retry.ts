@@ -12,7 +12,7 @@ const ELSEWHERE: ReadonlySet<NetworkError["reason"]> = new Set([
 /** Number of retries for failures that are unlikely to change. */
 const DOUBTFUL_RETRIES = 2;
 
-/** Minimum length of a pause to report, in milliseconds. */
+/** Minimum length of the pauses to report, in milliseconds. */
 const LONG_PAUSE_MS = 5_000;
 
 /** Maximum value of a requested pause: one year. */
@@ -53,7 +53,7 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with each pause. */
   readonly onRetry?: ((error: unknown, delayMs: number) => void) | undefined;
-  /** Called with a message for each long pause that a registry requests. */
+  /** Called with a message for each long pause that a registry requests, and once for others. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -63,6 +63,8 @@ export class Retry {
   readonly #options: RetryOptions;
   #failures = 0;
   #attempt = 1;
+  /** Length of the pauses since the last progress, in milliseconds. */
+  #pausedMs = 0;
 
   constructor(policy: RetryPolicy, options: RetryOptions = {}) {
     this.#policy = policy;
@@ -78,6 +80,7 @@ export class Retry {
   progress(): void {
     this.#failures = 0;
     this.#attempt = 1;
+    this.#pausedMs = 0;
   }
 
   /**
@@ -86,7 +89,7 @@ export class Retry {
    * @param gained Number of bytes transferred by the attempt. After much progress, there is no pause.
    */
   async after(error: unknown, gained = 0): Promise<void> {
-    const { signal, onRetry, onWarning } = this.#options;
+    const { signal, onRetry } = this.#options;
     signal?.throwIfAborted();
     if (this.#failures >= this.#allowed(error)) throw error;
     const asked = error instanceof RegistryError ? error.retryAfterMs ?? 0 : 0;
@@ -95,13 +98,23 @@ export class Retry {
     this.#failures++;
     this.#attempt++;
     onRetry?.(error, delayMs);
-    if (asked >= LONG_PAUSE_MS && error instanceof RegistryError) {
-      const host = URL.parse(error.url)?.host ?? "the registry";
-      onWarning?.(
-        `Waiting ${Math.ceil(asked / 1000)} s, as requested by ${host} (${error.status})`,
-      );
-    }
+    if (error instanceof RegistryError) this.#explain(error, asked, delayMs);
     if (delayMs > 0) await this.#policy.clock.sleep(delayMs, signal);
+  }
+
+  /** Reports why the user waits. */
+  #explain({ url, status }: RegistryError, askedMs: number, delayMs: number): void {
+    const { onWarning } = this.#options;
+    const host = URL.parse(url)?.host ?? "the registry";
+    const seconds = Math.ceil(delayMs / 1000);
+    const wasShort = this.#pausedMs < LONG_PAUSE_MS;
+    this.#pausedMs += delayMs;
+    if (askedMs >= LONG_PAUSE_MS) {
+      onWarning?.(`Waiting ${seconds} s, as requested by ${host} (${status})`);
+    } else if (wasShort && this.#pausedMs >= LONG_PAUSE_MS) {
+      const why = status === 429 ? `Rate limited by ${host} (429)` : `${host} answered ${status}`;
+      onWarning?.(`${why}, retrying in ${seconds} s`);
+    }
   }
 
   #allowed(error: unknown): number {

@@ -194,6 +194,36 @@ Deno.test.each([
   ]);
 });
 
+Deno.test.each([
+  { status: 429, why: (host: string) => `Rate limited by ${host} (429)` },
+  { status: 503, why: (host: string) => `${host} answered 503` },
+])("RemoteClient warns once that it retries after $status, when that takes long", async (row) => {
+  await using scene = makeScene([on("manifest", respond(row.status))]);
+  const clock = new FakeClock();
+  const warnings: string[] = [];
+  using client = testClient({ clock, retries: 8, onWarning: (message) => warnings.push(message) });
+
+  const error = await assertRejects(() => client.document(scene.reference), RegistryError);
+
+  // The last of the pauses that are longer than five seconds together.
+  let sum = 0;
+  const pause = clock.pauses.find((ms) => (sum += ms) >= 5_000) ?? 0;
+  const { host } = scene.registry;
+  assertEquals(warnings, [`${row.why(host)}, retrying in ${Math.ceil(pause / 1000)} s`]);
+  assert(error.message.includes(`answered ${row.status} after 9 attempts`), error.message);
+});
+
+Deno.test("RemoteClient does not warn of short retries", async () => {
+  await using scene = makeScene([on({ kind: "manifest", nth: [1, 2] }, respond(429))]);
+  const warnings: string[] = [];
+  const clock = new FakeClock();
+  using client = testClient({ clock, onWarning: (message) => warnings.push(message) });
+
+  await client.document(scene.reference);
+
+  assertEquals(warnings, []);
+});
+
 Deno.test("RemoteClient does not wait longer than maxWaitMs, and reports when to try again", async () => {
   await using scene = makeScene([
     on("manifest", withHeaders({ "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0" })),
