@@ -13,8 +13,8 @@ import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { platformFit } from "../../spec/image/platform_choice.ts";
-import { formatPlatform, type Platform, toPlatform } from "../../spec/platform.ts";
+import { checkPlatform } from "../../spec/image/platform_choice.ts";
+import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import { NotCachedError } from "../errors.ts";
 import type { HashCache } from "./hash_cache.ts";
@@ -34,8 +34,9 @@ export interface ResolvingClient extends ImageClient {
 /** Options for {@linkcode CachingPuller}. */
 export interface CachingPullerOptions extends ImageClientOptions {
   /**
-   * Whether to warn if the tag of a reference with a digest has moved to another digest. Takes one
-   * request, even for an image in the cache, unless the policy is `Never`.
+   * Whether to warn if the tag of a reference with a digest has moved to another digest, and not to
+   * an index with that digest. Takes one request, or four for an index, even for an image in the
+   * cache, unless the policy is `Never`.
    *
    * @default {false}
    */
@@ -222,7 +223,7 @@ export class CachingPuller implements ImageClient {
     try {
       const image = await this.#images.image(digest, platformOf(options));
       if (image === undefined) return { state: "absent", digest: recorded };
-      checkPlatform(reference, image, options);
+      refuseOther(reference, image, options);
       return { state: "complete", digest, image, isRecorded: recorded !== undefined };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
@@ -254,7 +255,7 @@ export class CachingPuller implements ImageClient {
     reportResolve(name, options);
     if (options.firstReads !== undefined) this.#images.expectImage?.();
     const remote = await this.#request(reference, options);
-    checkPlatform(reference, remote, options);
+    refuseOther(reference, remote, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
       return await this.#answer(reference, cached, options);
     }
@@ -342,14 +343,14 @@ function platformOf({ platform }: ImageClientOptions): Platform | undefined {
 }
 
 /** With `strictPlatform`, refuses an image that is only for another platform. */
-function checkPlatform(
+function refuseOther(
   reference: Reference,
   { platform }: Pick<RemoteImage, "platform">,
   options: ImageClientOptions,
 ): void {
+  const { strictPlatform } = options;
   const wanted = platformOf(options) ?? hostPlatform();
-  if (!options.strictPlatform || platformFit(platform, wanted) >= 0) return;
-  throw new PlatformError(formatReference(reference), wanted, [platform]);
+  checkPlatform(formatReference(reference), platform, wanted, { strictPlatform });
 }
 
 /** Reports every blob as cached, and the warnings that a registry client would report. */
@@ -357,10 +358,7 @@ function reportCached(reference: Reference, image: Image, options: ImageClientOp
   const { onProgress, onWarning } = options;
   const ref = formatReference(reference);
   const wanted = platformOf(options) ?? hostPlatform();
-  if (platformFit(image.platform, wanted) < 0) {
-    const has = formatPlatform(image.platform) || "an unknown platform";
-    onWarning?.(`"${ref}" is for ${has}, not for ${formatPlatform(wanted)}`);
-  }
+  checkPlatform(ref, image.platform, wanted, { onWarning });
   if (onProgress === undefined) return;
   const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
   const done = (bytes: number) => ({

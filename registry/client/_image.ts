@@ -1,13 +1,13 @@
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
-import { LimitError, OciError, PlatformError } from "../../spec/errors.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
-import { platformFit } from "../../spec/image/platform_choice.ts";
-import { formatPlatform, type Platform } from "../../spec/platform.ts";
+import { checkPlatform } from "../../spec/image/platform_choice.ts";
+import type { Platform } from "../../spec/platform.ts";
 import { ArtifactError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
@@ -55,7 +55,7 @@ export async function readRemoteImage(
   });
   const { diffIds, platform } = config.value;
   checkLayers(reference, layers.length, diffIds.length);
-  checkPlatform(reference, platform, context);
+  checkPlatform(formatReference(reference), platform, context.platform, context);
   requests.keep();
   return {
     digest: (indexes[0] ?? manifest).descriptor.digest,
@@ -103,21 +103,6 @@ function checkLayers(reference: Reference, inManifest: number, inConfig: number)
   throw new OciError(
     `its manifest has ${inManifest} layers, but its config names ${inConfig}`,
     { code: "invalid-document", action: `read "${subject}" as an image`, subject },
-  );
-}
-
-/** Warns of an image for another platform that is the only choice, or refuses it. */
-function checkPlatform(
-  reference: Reference,
-  actual: Platform,
-  { platform, strictPlatform, onWarning }: ImageContext,
-): void {
-  if (platformFit(actual, platform) >= 0) return;
-  const name = formatReference(reference);
-  if (strictPlatform) throw new PlatformError(name, platform, [actual]);
-  onWarning?.(
-    `"${name}" is for ${formatPlatform(actual) || "an unknown platform"}, ` +
-      `not for ${formatPlatform(platform)}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { isDigest } from "../digest.ts";
 import { PlatformError } from "../errors.ts";
-import { type Platform, variantLevel, variantOf } from "../platform.ts";
+import { formatPlatform, type Platform, variantLevel, variantOf } from "../platform.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Index } from "./manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
@@ -31,6 +31,35 @@ export function platformFit(offered: Platform, wanted: Platform): number {
   const variant = variantFit(offered, wanted);
   const version = osVersionFit(offered, wanted);
   return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
+}
+
+/** What to do with an image that is only for another platform. */
+interface PlatformCheck {
+  /** Whether to refuse it. */
+  readonly strictPlatform?: boolean | undefined;
+  /** Called with a warning if it is not refused. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Warns of an image that is only for another platform, or refuses it.
+ *
+ * @param subject Name of the image.
+ * @param actual Platform of the image.
+ * @param wanted Platform to run on.
+ * @param check Whether to refuse it.
+ * @throws {PlatformError} If it is refused.
+ */
+export function checkPlatform(
+  subject: string,
+  actual: Platform,
+  wanted: Platform,
+  { strictPlatform = false, onWarning }: PlatformCheck,
+): void {
+  if (platformFit(actual, wanted) >= 0) return;
+  if (strictPlatform) throw new PlatformError(subject, wanted, [actual]);
+  const has = formatPlatform(actual) || "an unknown platform";
+  onWarning?.(`"${subject}" is for ${has}, not for ${formatPlatform(wanted)}`);
 }
 
 /** Whether the operating system is known to have all features that an image requires. */

@@ -13,7 +13,8 @@ import {
 } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
-import { toPlatform } from "../../spec/platform.ts";
+import { checkPlatform } from "../../spec/image/platform_choice.ts";
+import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
@@ -132,27 +133,30 @@ export class LayoutClient implements ImageClient {
    * Reads the documents of the image.
    *
    * @param reference Name of the image in errors.
-   * @param options Platform and abort signal.
+   * @param options Platform, whether to refuse another one, and abort signal.
    * @returns The image, with layers that are read from the layout.
    * @throws {StoreError} If a part of it is missing.
    * @throws {DigestMismatchError} If a part of it does not match its digest.
+   * @throws {PlatformError} If it is refused because it is only for another platform.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const fail = (digest: Digest): never => this.#failMissing(reference, digest);
     const { digest } = await this.#choose(options);
+    const [name, platform] = [formatReference(reference), platformOf(options)];
     const image = await readDocuments(
       this.collection,
       digest,
       {
-        platform: platformOf(options),
+        platform,
         maxLayers: MAX_LAYERS,
-        name: formatReference(reference),
+        name,
         signal: options.signal,
         onAbsent: fail,
       },
       (layer, diffId) => this.collection.layer(layer, diffId),
     );
     if (image === undefined) return fail(digest);
+    checkPlatform(name, image.platform, platform, options);
     for (const { descriptor } of image.layers) {
       if (!await this.collection.has(descriptor.digest)) fail(descriptor.digest);
     }
@@ -198,7 +202,7 @@ export class LayoutClient implements ImageClient {
   }
 }
 
-function platformOf({ platform = hostPlatform() }: ImageClientOptions) {
+function platformOf({ platform = hostPlatform() }: ImageClientOptions): Platform {
   return toPlatform(platform);
 }
 

@@ -54,6 +54,24 @@ Deno.test("LayoutClient chooses between entries of one name", async () => {
   );
 });
 
+Deno.test("LayoutClient warns of an image for another platform, or refuses it", async () => {
+  await using layout = await layoutOf([entry(AMD64, "v1")]);
+  const client = await LayoutClient.open({ path: layout.path });
+  const warnings: string[] = [];
+  const read = (platform: string, strictPlatform: boolean) => {
+    const onWarning = (message: string) => warnings.push(message);
+    return client.image(client.reference, { platform, strictPlatform, onWarning });
+  };
+
+  assertEquals((await read("linux/amd64", true)).digest, AMD64.descriptor.digest);
+  await assertRejects(() => read("linux/arm64", true), PlatformError, "it has linux/amd64");
+  assertEquals(warnings, []);
+  await read("linux/arm64", false);
+
+  const name = formatReference(client.reference);
+  assertEquals(warnings, [`"${name}" is for linux/amd64, not for linux/arm64`]);
+});
+
 Deno.test.each([
   { name: "docker.io/library/alpine:3", reference: "docker.io/library/alpine:3" },
   { name: "3.20", reference: "localhost/my-layout:3.20" },

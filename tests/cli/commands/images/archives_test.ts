@@ -65,7 +65,10 @@ Deno.test.each([
   { args: ["ls", "docker-archive:docker.tar.gz:b:1", "/etc"], stdout: /name/ },
   { args: ["cat", "oci-archive:oci.tar:h.io/a:1", "/etc/name"], stdout: /^a$/ },
   { args: ["inspect", "--raw", "oci-archive:oci.tar"], stdout: /^{"schemaVersion":2/ },
-  { args: ["inspect", "docker-archive:docker.tar.gz:c:1"], stdout: /linux\/arm64/ },
+  {
+    args: ["inspect", "--platform=linux/arm64", "docker-archive:docker.tar.gz:c:1"],
+    stdout: /linux\/arm64/,
+  },
   { args: ["pull", "-q", "oci-archive:oci.tar"], stdout: /^h\.io\/a:1@sha256:\w{64}\n$/ },
   { args: ["pull", "-q", "--all-platforms", "oci-archive:oci.tar"], stdout: /^h\.io\/a:1@/ },
   { args: ["unpack", "-q", "docker-archive:docker.tar.gz:b:1", "root"], stdout: /^sha256:\w+\n$/ },
