@@ -3,12 +3,13 @@ import { CachingPuller, LayoutHashCache, LayoutImageCache } from "../../../cache
 import { type ImagePullPolicy, NetworkError, parseReference } from "../../../registry/mod.ts";
 import { PlatformError } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
-import { buildImage, type Built } from "../../_support/image.ts";
+import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { FakeClient } from "./_fake_client.ts";
 
 const IMAGE = buildImage({ config: { Cmd: ["1"] } });
 const OTHER = buildImage({ config: { Cmd: ["2"] } });
+const ARM64 = buildImage({ platform: "linux/arm64" });
 const { digest: DIGEST } = IMAGE.descriptor;
 const PINNED = parseReference(`example.com/a:1@${DIGEST}`);
 const OFFLINE = new NetworkError("nobody listens", {
@@ -60,6 +61,21 @@ Deno.test("image() with checkTag warns of a tag that has moved, and returns the 
   assertEquals(scene.warnings, [
     `"example.com/a:1" now resolves to ${OTHER.descriptor.digest}, not ${DIGEST}`,
   ]);
+});
+
+Deno.test.each([
+  { what: "has", entries: [OTHER, IMAGE], warned: false },
+  { what: "does not have", entries: [OTHER], warned: true },
+  { what: "is for another platform and does not have", entries: [ARM64], warned: true },
+])("image() with checkTag warns of an index that $what the digest: $warned", async (shape) => {
+  const index = buildIndex(shape.entries);
+  await using scene = await openPuller(index);
+
+  assertEquals(await scene.check(), DIGEST);
+
+  const { digest } = index.descriptor;
+  const warning = `"example.com/a:1" now resolves to ${digest}, not ${DIGEST}`;
+  assertEquals(scene.warnings, shape.warned ? [warning] : []);
 });
 
 Deno.test("image() with checkTag warns if the registry does not respond", async () => {
