@@ -7,7 +7,6 @@ import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import type { CommonOptions } from "./frame/options.ts";
 import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
 import { Session } from "./frame/session.ts";
-import { printable } from "./terminal/format.ts";
 import { Notices } from "./terminal/notices.ts";
 import { Output, OutputClosedError } from "./terminal/output.ts";
 
@@ -65,7 +64,7 @@ function noticeCleanup(run: Run): Disposable {
     notices[Symbol.dispose]();
     timer = setTimeout(() => {
       const state = "interrupted, cleaning up; interrupt again to exit at once";
-      notices.message(printable(`oci: ${run.session?.action ?? run.action}: ${state}`));
+      notices.message(`oci: ${run.session?.action ?? run.action}: ${state}`);
     }, CLEANUP_NOTICE_MS);
   };
   signal.addEventListener("abort", abort, { once: true });
@@ -162,7 +161,7 @@ async function runWithoutCommand(
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError("the command is missing", 'See "oci --help"');
   // Without a command, the help is an error message rather than a result.
-  notices.line(await helpText(program));
+  notices.text(`${await helpText(program)}\n`);
   return 2;
 }
 

@@ -12,7 +12,6 @@ import type { Command } from "../frame/command.ts";
 import { CommandError } from "../frame/errors.ts";
 import { addRegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
-import { printable } from "../terminal/format.ts";
 import { ImageFinder, type LocatedImage } from "./image_finder.ts";
 import { locateImage } from "./references.ts";
 
@@ -52,7 +51,7 @@ export async function printAttestation(session: Session, kind: AttestationKind):
   });
   const chosen = choose(session, all, { kind, name, located });
   const bytes = await readAttestation(source, chosen, { signal });
-  if (!session.options().json) return await session.output.bytes(bytes);
+  if (!session.options().json) return await session.output.content([bytes]);
   const text = new TextDecoder().decode(bytes);
   await session.output.json({
     reference: name,
@@ -97,7 +96,7 @@ function choose(
   const [first] = fitting;
   if (first !== undefined && fitting.length === 1) return first;
   const list = (fitting.length > 0 ? fitting : all).map(({ type, blob: { digest } }) => {
-    return `${printable(type)} (${digest})`;
+    return `${type} (${digest})`;
   });
   const options = { subject: name };
   if (first !== undefined) {

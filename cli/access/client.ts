@@ -9,7 +9,7 @@ import { abortable } from "../../store/host/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
-import { formatDuration, printable } from "../terminal/format.ts";
+import { formatDuration } from "../terminal/format.ts";
 
 /** Options of {@linkcode openClient} that take precedence over those of the command line. */
 export type ClientOverrides = Pick<
@@ -100,11 +100,11 @@ function requestLog(session: Session): NonNullable<RemoteClientOptions["onReques
     const outcome = status ?? `failed (${error})`;
     if (debug) {
       session.notices.line(
-        printable(`oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`),
+        `oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`,
       );
     }
     if (rateLimit !== undefined) {
-      session.notices.line(printable(`oci: rate limit of ${new URL(url).host}: ${rateLimit} left`));
+      session.notices.line(`oci: rate limit of ${new URL(url).host}: ${rateLimit} left`);
     }
   };
 }

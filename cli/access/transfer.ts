@@ -84,7 +84,7 @@ export async function runTransfer<T extends CopiedImage>(
   if (dryRun) {
     session.note(`would copy ${copied} blobs and manifests, ${formatBytes(bytes)}, to ${target}`);
   }
-  if (!json && !isStdout) await session.output.text(pinned(target, digest));
+  if (!json && !isStdout) await session.output.lines([pinned(target, digest)]);
   return { ...done, result: { source, target, digest, mediaType, bytes, copied, skipped } };
 }
 

@@ -1,4 +1,4 @@
-import { printable } from "../terminal/format.ts";
+import { printable, printableText } from "../terminal/format.ts";
 
 /** The parts of a process that runtimes repeat in their errors. */
 interface NamedProcess {
@@ -10,7 +10,7 @@ interface NamedProcess {
 /**
  * Returns a stream for the stderr of a container whose command, working directory or `PATH`
  * contains control characters. If the runtime cannot start the command, it prints them unchanged,
- * and they would control the terminal. The stream escapes all of them except line ends.
+ * and they would control the terminal. The stream escapes all of them except tabs and line ends.
  *
  * @param terminal Where the escaped text goes.
  * @returns `undefined` if nothing needs to be escaped.
@@ -28,8 +28,7 @@ export async function safeStderr(
   const decoder = new TextDecoder();
   return new WritableStream({
     write(chunk) {
-      const lines = decoder.decode(chunk, { stream: true }).split("\n");
-      terminal.text(lines.map(printable).join("\n"));
+      terminal.text(printableText(decoder.decode(chunk, { stream: true })));
     },
   });
 }

@@ -1,5 +1,4 @@
 import { isGranted } from "../../registry/configuration/user_file.ts";
-import { printable } from "../terminal/format.ts";
 
 /** A result of `oci doctor`. */
 export interface DoctorFinding {
@@ -78,7 +77,7 @@ export function formatFindings(findings: readonly DoctorFinding[]): readonly str
     about,
     ...group.map(({ state, says, advice }) => {
       const line = advice === undefined ? says : `${says}; ${advice}`;
-      return `  ${state.padEnd(7)}  ${printable(line)}`;
+      return `  ${state.padEnd(7)}  ${line}`;
     }),
   ]);
 }

@@ -1,5 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
-import { hidePasswords, printable, withSmallLetter } from "../terminal/format.ts";
+import { hidePasswords, withSmallLetter } from "../terminal/format.ts";
 import type { Notices } from "../terminal/notices.ts";
 import type { Output } from "../terminal/output.ts";
 import type { ProgressView, ProgressWords } from "../terminal/progress.ts";
@@ -81,12 +81,12 @@ export class Session implements Disposable {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     // Warnings of the library begin with a capital letter.
-    this.notices.message(printable(`oci: warning: ${withSmallLetter(message)}`));
+    this.notices.message(`oci: warning: ${withSmallLetter(message)}`);
   };
 
   /** Shows a note on stderr, unless `--quiet` is set. */
   readonly note = (message: string): void => {
-    if (!this.options().quiet) this.notices.message(printable(`oci: ${message}`));
+    if (!this.options().quiet) this.notices.message(`oci: ${message}`);
   };
 
   /**
@@ -121,7 +121,7 @@ export class Session implements Disposable {
   /** Prints a result: a document with `--json`, otherwise lines. */
   async print(document: unknown, lines: readonly string[]): Promise<void> {
     if (this.options().json) await this.output.json(document);
-    else if (lines.length > 0) await this.output.text(fitToTerminal(lines).join("\n"));
+    else await this.output.lines(fitToTerminal(lines));
   }
 
   /** Prints names as they arrive, one per line; with `--json`, an array of all of them. */
@@ -130,7 +130,7 @@ export class Session implements Disposable {
     const found: string[] = this.#partial = [];
     for await (const name of names) {
       if (json) found.push(name);
-      else await this.output.text(printable(name));
+      else await this.output.lines([name]);
     }
     if (json) await this.output.json(found);
   }

@@ -1,6 +1,6 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import type { Totals } from "./_progress_tally.ts";
-import { formatBytes, formatDuration, printable, shortDigest } from "./format.ts";
+import { formatBytes, formatDuration, shortDigest } from "./format.ts";
 
 const VERBS: Readonly<Record<Exclude<ImageProgress["phase"], "fetch">, string>> = {
   resolve: "resolving",
@@ -40,7 +40,7 @@ export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_W
   if (retries > 0) notes.push(retries === 1 ? "1 retry" : `${retries} retries`);
   const how = cached ? words.present : words.transferred;
   const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
-  return printable(`${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
+  return `${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`;
 }
 
 /** Returns the summary line: progress, rate and remaining time, as far as there is room. */

@@ -27,12 +27,18 @@ export function formatDuration(ms: number): string {
 
 /**
  * Escapes control characters, with which a registry or an image could control the terminal, and
- * invalid UTF-8 in file names, which would always look the same.
+ * invalid UTF-8 in file names, which would always look the same. `Notices`, `Output.lines()` and
+ * {@linkcode formatTable} escape all of their text.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {
     return `\\u{${character.codePointAt(0)?.toString(16)}}`;
   });
+}
+
+/** Escapes control characters as {@linkcode printable} does, except tabs and line ends. */
+export function printableText(text: string): string {
+  return text.replaceAll(/[^\t\n]+/g, printable);
 }
 
 /** Makes the first letter of a text lower-case, unless the text begins with an abbreviation. */
@@ -47,7 +53,7 @@ export function shortDigest(digest: string): string {
 }
 
 /**
- * Aligns rows in columns, two spaces apart.
+ * Aligns rows in columns, two spaces apart. Escapes control characters.
  *
  * @param rows Cells of each row, starting with the heading.
  * @param right Indexes of right-aligned columns.
@@ -60,7 +66,7 @@ export function formatTable(
   widths: readonly number[] = rows.reduce(widened, []),
 ): readonly string[] {
   return rows.map((row) =>
-    row.map((cell, i) =>
+    row.map(printable).map((cell, i) =>
       right.includes(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)
     )
       .join("  ").trimEnd()
@@ -69,7 +75,7 @@ export function formatTable(
 
 /** Returns column widths that also fit another row. */
 export function widened(widths: readonly number[], row: readonly string[]): readonly number[] {
-  return row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length));
+  return row.map((cell, i) => Math.max(widths[i] ?? 0, printable(cell).length));
 }
 
 /** Returns the compressed size of an image in bytes: its config and layers. */

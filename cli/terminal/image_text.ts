@@ -3,7 +3,7 @@ import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContainerConfig } from "../../spec/image/image_config.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
+import { formatBytes, formatTable, imageSize } from "./format.ts";
 
 /** Formats an image as text: facts, run configuration, layers. */
 export function imageText(reference: string, image: RemoteImage): readonly string[] {
@@ -32,7 +32,7 @@ export type Fact = readonly [name: string, value: string | undefined];
 
 /** Formats the facts that have a value. */
 export function factLines(facts: readonly Fact[]): readonly string[] {
-  return formatTable(facts.flatMap(([name, value]) => value ? [[name, printable(value)]] : []));
+  return formatTable(facts.flatMap(([name, value]) => value ? [[name, value]] : []));
 }
 
 /** Formats the layers of a manifest under a heading. */
@@ -42,7 +42,7 @@ export function layerLines(
 ): readonly string[] {
   const rows = layers.map((layer) => {
     const { digest, size, mediaType } = layer;
-    return [`  ${digest}`, formatBytes(size), printable(mediaType), printable(nameOf(layer))];
+    return [`  ${digest}`, formatBytes(size), mediaType, nameOf(layer)];
   });
   return ["", "Layers", ...formatTable(rows, [1])];
 }
@@ -69,7 +69,7 @@ function platformLines({ indexes, manifest }: RemoteImage): readonly string[] {
   const rows = indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
     .flatMap(({ platform, digest }) => {
       const mark = digest === manifest.descriptor.digest ? "*" : " ";
-      return platform ? [[`${mark} ${printable(formatPlatform(platform))}`, digest]] : [];
+      return platform ? [[`${mark} ${formatPlatform(platform)}`, digest]] : [];
     });
   return rows.length === 0 ? [] : ["", "Platforms", ...formatTable(rows)];
 }

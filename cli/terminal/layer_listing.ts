@@ -4,7 +4,7 @@ import { UntarStream } from "../../layer/tar/untar_stream.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { Layer } from "../../store/images/image.ts";
 import { formatFileMode } from "./file_mode.ts";
-import { formatTable, printable } from "./format.ts";
+import { formatTable } from "./format.ts";
 
 /** Lists the entries of a layer like `ls -l`, with an explanation of links and whiteouts. */
 export async function layerListing(layer: Layer): Promise<readonly string[]> {
@@ -17,8 +17,8 @@ export async function layerListing(layer: Layer): Promise<readonly string[]> {
       formatFileMode(type, mode),
       `${uid}:${gid}`,
       String(size),
-      printable(path),
-      printable(noteOf(header)),
+      path,
+      noteOf(header),
     ]);
   }
   return formatTable(rows, [1, 2]);

@@ -1,3 +1,4 @@
+import { printable } from "./format.ts";
 import { terminalSize, wrapLine } from "./terminal.ts";
 
 const HIDE_CURSOR = "\x1b[?25l";
@@ -27,7 +28,7 @@ function terminalColumns(): number | undefined {
 
 /**
  * Writer for standard error: permanent lines, and below them a block of status lines that is
- * redrawn in place.
+ * redrawn in place. Escapes control characters in all lines.
  *
  * Ignores write errors, because results matter more.
  */
@@ -60,20 +61,20 @@ export class Notices implements Disposable {
 
   /** Writes a permanent line above the status block. */
   line(text: string): void {
-    this.#write(`${this.#eraseSequence()}${text}\n${this.#status.join("\n")}`);
+    this.#lines([printable(text)]);
   }
 
   /** Writes a sentence as a permanent line, which is wrapped between words on a terminal. */
   message(text: string): void {
-    this.line(this.#wrapped(text));
+    this.#lines(this.#wrapped(text));
   }
 
   /** Writes a question, wrapped like a message, and leaves the cursor after it for the answer. */
   prompt(question: string): void {
-    this.#write(`${this.#wrapped(question, 1)} `);
+    this.#write(`${this.#wrapped(question, 1).join("\n")} `);
   }
 
-  /** Writes permanent text without a line end. */
+  /** Writes permanent text as it is, without a line end. */
   text(text: string): void {
     this.#write(text);
   }
@@ -81,8 +82,8 @@ export class Notices implements Disposable {
   /** Replaces the status lines. They must fit the width of the terminal. */
   status(lines: readonly string[]): void {
     const before = this.#eraseSequence();
-    this.#status = lines;
-    let sequence = before + lines.join("\n");
+    this.#status = lines.map(printable);
+    let sequence = before + this.#status.join("\n");
     if (lines.length > 0 && !this.#hidden) sequence = HIDE_CURSOR + sequence;
     if (lines.length === 0 && this.#hidden) sequence += SHOW_CURSOR;
     this.#hidden = lines.length > 0;
@@ -94,9 +95,13 @@ export class Notices implements Disposable {
     this.status([]);
   }
 
-  #wrapped(text: string, margin = 0): string {
-    const columns = this.#columns();
-    return columns === undefined ? text : wrapLine(text, columns - margin, "  ").join("\n");
+  #lines(lines: readonly string[]): void {
+    this.#write(`${this.#eraseSequence()}${lines.join("\n")}\n${this.#status.join("\n")}`);
+  }
+
+  #wrapped(text: string, margin = 0): readonly string[] {
+    const columns = this.#columns() ?? Infinity;
+    return wrapLine(printable(text), columns - margin, "  ");
   }
 
   /**

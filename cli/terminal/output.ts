@@ -1,5 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
 import { abortable } from "../../store/host/abortable.ts";
+import { printable, printableText } from "./format.ts";
 
 /**
  * Thrown when the reader of the output has closed it, as `head` does. This is not a failure.
@@ -16,6 +17,8 @@ export class OutputClosedError extends Error {
 export interface Sink {
   /** Writes some of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Returns whether a terminal shows the bytes. */
+  isTerminal?(): boolean;
 }
 
 export interface OutputOptions {
@@ -72,7 +75,30 @@ export class Output {
     }
   }
 
-  /** Writes one or more lines. */
+  /**
+   * Writes the content of an untrusted file: unchanged, but on a terminal with escapes for control
+   * characters except tabs and line ends.
+   */
+  async content(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    const isShown = this.#sink.isTerminal?.() ?? false;
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    for await (const chunk of chunks) {
+      if (isShown) await this.#escaped(decoder.decode(chunk, { stream: true }));
+      else await this.bytes(chunk);
+    }
+    if (isShown) await this.#escaped(decoder.decode());
+  }
+
+  async #escaped(text: string): Promise<void> {
+    await this.bytes(new TextEncoder().encode(printableText(text)));
+  }
+
+  /** Writes lines, with escapes for control characters. */
+  async lines(lines: readonly string[]): Promise<void> {
+    if (lines.length > 0) await this.text(lines.map(printable).join("\n"));
+  }
+
+  /** Writes text of the program as it is, and a line end. */
   async text(text: string): Promise<void> {
     await this.bytes(new TextEncoder().encode(`${text}\n`));
   }

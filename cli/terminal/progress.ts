@@ -8,8 +8,8 @@ import {
   totalLine,
 } from "./_progress_lines.ts";
 import { ProgressTally } from "./_progress_tally.ts";
-import { printable } from "./format.ts";
 import type { Notices } from "./notices.ts";
+import { escaped } from "./output.ts";
 import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };
@@ -88,7 +88,8 @@ class Ticker implements Disposable {
 
 /** Writes one JSON object per line, with the members of {@linkcode ImageProgress}. */
 function jsonReport(notices: Notices): (event: ImageProgress) => void {
-  return ({ digest = null, ...event }) => notices.line(JSON.stringify({ ...event, digest }));
+  return ({ digest = null, ...event }) =>
+    notices.line(escaped(JSON.stringify({ ...event, digest })));
 }
 
 function plainView(
@@ -146,7 +147,7 @@ function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): vo
   const totals = tally.totals();
   const unchanged = totals.complete && totals.done === 0 ? tally.unchanged() : [];
   for (const reference of unchanged) {
-    notices.message(printable(`${reference}: ${words.unchanged}`));
+    notices.message(`${reference}: ${words.unchanged}`);
   }
   if (unchanged.length > 0) return;
   if (totals.bytes > 0) notices.message(totalLine(totals, Infinity, words));

@@ -1,3 +1,5 @@
+import { printable } from "./format.ts";
+
 /** The size of a terminal in characters. */
 export interface TerminalSize {
   readonly columns: number;
@@ -68,9 +70,9 @@ export function fitLine(text: string, columns: number): readonly string[] {
   return lines.flatMap((line) => wrapLine(line, columns, `${indent}  `));
 }
 
-/** Fits lines into the terminal, if stdout is one. */
+/** Fits lines into the terminal, if stdout is one, with escapes for control characters. */
 export function fitToTerminal(lines: readonly string[]): readonly string[] {
   if (!Deno.stdout.isTerminal()) return lines;
   const { columns } = terminalSize();
-  return lines.flatMap((line) => fitLine(line, columns));
+  return lines.flatMap((line) => fitLine(printable(line), columns));
 }

@@ -122,7 +122,7 @@ for (const columns of [100, 30]) {
 }
 
 peerTest({
-  name: "oci cat and ls show the download of layers on a terminal, before their result",
+  name: "oci cat and ls show the download of layers on a terminal, before their escaped result",
   needs: ["script", "stty"],
 }, async () => {
   await using dir = await makeTempDir();
@@ -140,7 +140,9 @@ peerTest({
   const read = await show("c", "cat", ...image, "zeros");
 
   assertEquals([again, quiet], ["zeros\r\n", "zeros\r\n"]);
-  for (const [screen, result] of [[listed, "zeros\r\n"], [read, "\0".repeat(3_000_000)]] as const) {
+  for (
+    const [screen, result] of [[listed, "zeros\r\n"], [read, "\\u{0}".repeat(3_000_000)]] as const
+  ) {
     assert(screen.endsWith(result), "the result is not last");
     const before = screen.slice(0, -result.length);
     assertStringIncludes(before, "1 layer done");

@@ -31,7 +31,7 @@ export async function run(session: Session): Promise<void> {
   const content = await open(image.files, path);
   if (content === undefined) throw await missing(image.files, path);
   await image.hideProgress();
-  for await (const chunk of content) await session.output.bytes(chunk);
+  await session.output.content(content);
 }
 
 async function open(files: ImageFiles, path: string): ReturnType<ImageFiles["read"]> {

@@ -141,7 +141,7 @@ function row({ path, status, target }: ImageFile): readonly string[] {
     `${uid}:${gid}`,
     isDevice ? `${status.devmajor}:${status.devminor}` : String(type === "file" ? size : 0),
     time,
-    printable(target === "" ? path : `${path} -> ${target}`),
+    target === "" ? path : `${path} -> ${target}`,
   ];
 }
 

@@ -17,7 +17,7 @@ import {
   VERIFYING,
 } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { formatBytes, printable } from "../../terminal/format.ts";
+import { formatBytes } from "../../terminal/format.ts";
 
 interface UnpackCommandOptions extends RegistryOptions, LimitOption {
   readonly force?: true | undefined;
@@ -106,7 +106,7 @@ export async function run(session: Session): Promise<void> {
       `${skippedCount} of ${entries} entries (${
         formatBytes(bytes)
       } in total) differ from the image; ` +
-        `"${printable(first.path)}": ${first.reason}. List all with --json`,
+        `"${first.path}": ${first.reason}. List all with --json`,
     );
   }
   await session.output.text(digest);

@@ -22,5 +22,6 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     outlines.push({ name, summary: entry.summary, options, arguments: operands });
   }
   const script = SCRIPTS.get(session.operands[0] ?? "")?.(outlines) ?? "";
-  await session.print({ script }, [script]);
+  if (session.options().json) await session.output.json({ script });
+  else await session.output.text(script);
 }

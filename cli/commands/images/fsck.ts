@@ -7,7 +7,7 @@ import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { addLoginOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { formatBytes, printable } from "../../terminal/format.ts";
+import { formatBytes } from "../../terminal/format.ts";
 
 export function define(command: Command): Command {
   const described = command
@@ -78,5 +78,5 @@ function describe({ blobs, bytes, findings }: StoreCheck): readonly string[] {
 function line({ kind, subject, names, repaired, reason }: Finding): string {
   const used = names.length > 0 ? ` (${names.join(", ")})` : "";
   const outcome = repaired ? "repaired" : reason === undefined ? "" : `not repaired: ${reason}`;
-  return printable(`${subject} ${MEANINGS[kind]}${used}${outcome && `; ${outcome}`}`);
+  return `${subject} ${MEANINGS[kind]}${used}${outcome && `; ${outcome}`}`;
 }

@@ -12,7 +12,7 @@ import {
 } from "../../access/stored_images.ts";
 import type { Command } from "../../frame/command.ts";
 import type { Session } from "../../frame/session.ts";
-import { formatBytes, formatTable, printable, shortDigest } from "../../terminal/format.ts";
+import { formatBytes, formatTable, shortDigest } from "../../terminal/format.ts";
 
 const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE", "UNIQUE"] as const;
 
@@ -62,9 +62,9 @@ async function describeOne(
 function row({ reference, digest, platforms, size, uniqueSize }: StoredImage): readonly string[] {
   const complete = platforms.filter((platform) => platform.complete);
   return [
-    printable(reference ?? "-"),
+    reference ?? "-",
     shortDigest(digest),
-    printable(complete.map(({ platform }) => platform || "-").join(",")) || "-",
+    complete.map(({ platform }) => platform || "-").join(",") || "-",
     `${complete.length} of ${platforms.length}`,
     formatBytes(size),
     formatBytes(uniqueSize),

@@ -46,7 +46,7 @@ export async function run(session: Session): Promise<void> {
   const source = await locateImage(session, text);
   const { raw, config } = session.options<InspectOptions>();
   using finder = await ImageFinder.open(session);
-  if (raw) return await session.output.bytes(await finder.manifestBytes(source));
+  if (raw) return await session.output.content([await finder.manifestBytes(source)]);
   let found: LocatedImage;
   try {
     found = await finder.image(source);
@@ -55,7 +55,7 @@ export async function run(session: Session): Promise<void> {
     if (!(error instanceof ArtifactError) || config || platform !== undefined) throw error;
     return await printArtifact(session, await finder.manifestBytes(source), error);
   }
-  if (config) return await session.output.bytes(found.image.config.bytes);
+  if (config) return await session.output.content([found.image.config.bytes]);
   const name = isInStore(session, source)
     ? `@${found.image.digest}`
     : formatReference(found.reference);

@@ -6,7 +6,6 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 import type { ProgressWords } from "../../terminal/progress.ts";
 
 const WORDS: ProgressWords = {
@@ -53,7 +52,7 @@ export async function run(session: Session): Promise<void> {
   }));
   await session.print(
     results,
-    results.map(({ reference, digest }) => printable(pinned(reference ?? "", digest))),
+    results.map(({ reference, digest }) => pinned(reference ?? "", digest)),
   );
 }
 

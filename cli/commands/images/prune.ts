@@ -3,7 +3,7 @@ import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseAge, parseCount } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { formatBytes, printable, shortDigest } from "../../terminal/format.ts";
+import { formatBytes, shortDigest } from "../../terminal/format.ts";
 
 interface PruneCommandOptions {
   readonly dryRun?: true;
@@ -59,7 +59,7 @@ function describe(session: Session, pruning: Pruning, dryRun: boolean): readonly
   const { removed, bytes } = pruning;
   const items = session.options().verbose
     ? removed.map(({ kind, name, bytes }) => {
-      const shown = kind === "blob" ? shortDigest(name) : printable(name);
+      const shown = kind === "blob" ? shortDigest(name) : name;
       return `${kind} ${shown}  ${formatBytes(bytes)}`;
     })
     : [];

@@ -9,7 +9,6 @@ import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 
 export function define(command: Command): Command {
   return command
@@ -51,7 +50,7 @@ export async function run(session: Session): Promise<void> {
   await session.print(
     document,
     document.map(({ reference, digest }) => {
-      return printable(reference ?? `@${digest}`);
+      return reference ?? `@${digest}`;
     }),
   );
 }

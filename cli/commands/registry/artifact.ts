@@ -23,7 +23,6 @@ import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 
 interface ArtifactOptions extends RegistryOptions {
   readonly type?: string | undefined;
@@ -111,7 +110,7 @@ async function pull(session: Session, text: string, directory: string): Promise<
     files.map(({ title, descriptor: { digest, mediaType, size } }) => {
       return { file: title, digest, mediaType, size };
     }),
-    files.map(({ title }) => printable(title)),
+    files.map(({ title }) => title),
   );
 }
 

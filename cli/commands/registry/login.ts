@@ -8,7 +8,6 @@ import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addLoginOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 
 interface LoginOptions extends RegistryOptions {
   readonly get?: true;
@@ -86,5 +85,5 @@ async function printLogin(session: Session, { key, registry, namespace }: LoginP
     );
   }
   const username = loginOf(found.auth)?.username ?? "<token>";
-  await session.print({ registry: key, username, source: found.source }, [printable(username)]);
+  await session.print({ registry: key, username, source: found.source }, [username]);
 }

@@ -72,7 +72,7 @@ export async function run(session: Session): Promise<void> {
     }
     results.push(...pulled);
     const lines = new Set(pulled.map((result) => pinned(result.reference, result.digest)));
-    if (!json) await session.output.text([...lines].join("\n"));
+    if (!json) await session.output.lines([...lines]);
   }
   if (json) await session.output.json(results);
 }

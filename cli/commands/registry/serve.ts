@@ -28,7 +28,6 @@ import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { printable } from "../../terminal/format.ts";
 
 interface ServeOptions extends ServeAccess, Omit<RegistryOptions, "platform" | "policy"> {
   readonly allowSparseIndexes?: true | undefined;
@@ -98,7 +97,7 @@ export async function run(session: Session): Promise<void> {
     onError: (error) => session.warn(describeError(error)),
     onRequest: ({ method, path, status }) => {
       if (!options.debug) return;
-      session.notices.line(printable(`oci: debug: ${method} ${path} ${status}`));
+      session.notices.line(`oci: debug: ${method} ${path} ${status}`);
     },
   });
   if (readOnly && !options.readOnly && options.proxy === undefined) {

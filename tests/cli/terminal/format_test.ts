@@ -4,6 +4,7 @@ import {
   formatDuration,
   formatTable,
   printable,
+  printableText,
   shortDigest,
 } from "../../../cli/terminal/format.ts";
 
@@ -40,6 +41,14 @@ Deno.test("printable() escapes everything that controls a terminal", () => {
     printable(hostile),
     "a\\u{1b}[2Jb\\u{d}c\\u{9b}d\\u{202e}e\\u{0}f\\u{7f}gé",
   );
+});
+
+Deno.test("printableText() keeps tabs and line ends", () => {
+  assertEquals(printableText("\ta\x1b[2J\r\n\n\u202e"), "\ta\\u{1b}[2J\\u{d}\n\n\\u{202e}");
+});
+
+Deno.test("formatTable() escapes control characters, and aligns what is shown", () => {
+  assertEquals(formatTable([["a\nb", "c"], ["a", "\x1b"]]), ["a\\u{a}b  c", "a        \\u{1b}"]);
 });
 
 Deno.test("printable() shows which bytes of a name are not UTF-8", () => {

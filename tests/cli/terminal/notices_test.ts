@@ -36,6 +36,24 @@ Deno.test("Notices redraws the status block in place, below lines that stay", ()
   );
 });
 
+Deno.test("Notices escapes control characters in lines, messages, questions and the status", () => {
+  const sink = new Recorder();
+  const hostile = "a\x1b[2J\nb";
+  {
+    using notices = new Notices(sink);
+    notices.line(hostile);
+    notices.message(hostile);
+    notices.prompt(hostile);
+    notices.status([hostile]);
+  }
+
+  const shown = "a\\u{1b}[2J\\u{a}b";
+  assertEquals(
+    sink.text,
+    `${shown}\n${shown}\n${shown} \x1b[?25l${shown}\r\x1b[K\x1b[?25h`,
+  );
+});
+
 Deno.test("Notices erases the block and shows the cursor again when disposed of", () => {
   const sink = new Recorder();
   {

@@ -27,6 +27,32 @@ Deno.test("Output.json() writes a document that cannot control a terminal", asyn
   assertEquals(JSON.parse(sink.text()), value);
 });
 
+const HOSTILE = "\t{\x1b]52;c;eA==\x07\r\n\u009b2J \u202eä 你";
+
+Deno.test("Output.content() escapes control characters on a terminal only", async () => {
+  const bytes = new TextEncoder().encode(HOSTILE);
+  // Characters are cut at the end of a chunk.
+  const chunks = Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
+  const pipe = collector();
+  const terminal = { ...collector(), isTerminal: () => true };
+
+  await new Output({ sink: pipe }).content(chunks);
+  await new Output({ sink: terminal }).content(chunks);
+
+  assertEquals(pipe.text(), HOSTILE);
+  const shown = "\t{\\u{1b}]52;c;eA==\\u{7}\\u{d}\n\\u{9b}2J \\u{202e}ä 你";
+  assertEquals(terminal.text(), shown);
+});
+
+Deno.test("Output.lines() escapes control characters and line ends in a line", async () => {
+  const sink = collector();
+
+  await new Output({ sink }).lines(["a\nb", "\x1b[2J"]);
+  await new Output({ sink }).lines([]);
+
+  assertEquals(sink.text(), "a\\u{a}b\n\\u{1b}[2J\n");
+});
+
 Deno.test("Output ends a pending write when its signal is aborted", async () => {
   const controller = new AbortController();
   const reason = new Error("interrupted");

@@ -246,6 +246,19 @@ Deno.test("openProgress() writes one JSON object per line, with every member", (
   ]);
 });
 
+Deno.test("openProgress() writes JSON that cannot control a terminal", () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  using progress = openProgress("json", notices, 10_000);
+  const reference = "\x1b[2J\u009b2J\u202e";
+
+  progress.report(event({ reference }));
+
+  // deno-lint-ignore no-control-regex
+  assertEquals(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/.test(sink.text), false);
+  assertEquals(JSON.parse(sink.text).reference, reference);
+});
+
 Deno.test("openProgress() in plain style writes a line per finished blob, and the total", () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
