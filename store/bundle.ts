@@ -1,6 +1,6 @@
 import type { Digest } from "../spec/digest.ts";
 
-/** Method by which the root file system of a bundle was made. */
+/** How the root file system of a bundle is made. */
 export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";
 
 /**
@@ -13,11 +13,11 @@ export interface Bundle extends AsyncDisposable {
   readonly path: string;
   /** Digest of the image. */
   readonly image: Digest;
-  /** Method by which the root file system was made. */
+  /** How the root file system is made. */
   readonly kind: BundleKind;
   /**
-   * Directory in the store for the runtime's state of the bundle's containers. `runBundle` creates
-   * it and `cleanup` removes it. It is outside the bundle, so that an image cannot forge a state.
+   * Directory in the store where the runtime keeps the state of the bundle's containers. `runBundle`
+   * creates it and `cleanup` removes it. It is outside the bundle, so that an image cannot forge it.
    */
   readonly stateDirectory: string;
   /**
@@ -28,16 +28,16 @@ export interface Bundle extends AsyncDisposable {
   cleanup(): Promise<void>;
 }
 
-/** Valid IDs of bundles, which are also valid names of files and containers. */
+/** Valid bundle IDs, which are also valid names of files and containers. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /**
- * Checks the id of a bundle.
+ * Checks the ID of a bundle.
  *
- * @param id The id.
+ * @param id The ID.
  * @throws {RangeError} If the ID is not a valid name of a directory or a container.
  *
- * @example Check ids
+ * @example Check IDs
  * ```ts
  * import { checkBundleId } from "@x/oci/store";
  * import { assertThrows } from "@std/assert";
@@ -56,7 +56,7 @@ export function checkBundleId(id: string): void {
   );
 }
 
-/** Returns the path that the bundle of an ID has or would have in a store. */
+/** Returns the path in a store of the bundle with an ID, whether or not it exists. */
 export function bundlePath(store: string, id: string): string {
   checkBundleId(id);
   return `${store}/containers/${id}`;

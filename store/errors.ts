@@ -13,7 +13,7 @@ export class StoreError extends OciError {
   }
 }
 
-/** Fault of the directory of a store, or of a directory in it. */
+/** Reason why the directory of a store, or a directory in it, is not trusted. */
 export type DirectoryFault = "symlink" | "dangling" | "not-directory" | "owner" | "writable";
 
 /** Options for {@linkcode UntrustedStoreError}. */
@@ -25,15 +25,15 @@ export interface UntrustedStoreErrorOptions extends ErrorOptions {
 }
 
 /**
- * Thrown when another user can write to a store or may have done so. Its content decides what runs
- * as the user of the store, so it is refused, as ssh refuses such keys.
+ * Thrown when another user can write to a store or may have done so. The content of a store decides
+ * what its user runs, so the store is rejected, just as ssh rejects such a key.
  */
 export class UntrustedStoreError extends StoreError {
-  /** Fault of the directory. */
+  /** Reason why the directory is not trusted. */
   readonly fault: DirectoryFault;
-  /** User ID of the directory's owner, where the system has one. */
+  /** User ID of the directory's owner, where the system has owners. */
   readonly owner: number | undefined;
-  /** Permissions of the directory, where the system has them. */
+  /** Permissions of the directory, where the system has permissions. */
   readonly mode: number | undefined;
 
   /** Creates the error for the directory of a store, or a directory in it. */
@@ -73,7 +73,7 @@ function describe(
   }
 }
 
-/** Fault of a file of a store. */
+/** Reason why a file of a store is rejected. */
 export type FileFault =
   | "symlink"
   | "directory"
@@ -105,7 +105,7 @@ export interface StoreFileErrorOptions extends ErrorOptions {
 
 /** Thrown when a file of a store is damaged or cannot be trusted. */
 export class StoreFileError extends StoreError {
-  /** Fault of the file. */
+  /** Reason why the file is rejected. */
   readonly fault: FileFault;
   /** User ID of the file's owner, if the owner is the problem. */
   readonly owner: number | undefined;
@@ -131,7 +131,7 @@ export class StoreFileError extends StoreError {
  * commands could then write the same files at once.
  */
 export class LockUnsupportedError extends StoreError {
-  /** Type of the file system, such as `nfs`, if that is known. */
+  /** Type of the file system, such as `nfs`, if known. */
   readonly fileSystem: string | undefined;
 
   /** Creates the error for a file that could not be locked. */
@@ -243,10 +243,10 @@ export class RuntimeError extends OciError {
 }
 
 /**
- * Fault of an archive: it cannot be read as one (`"format"`), its compression is not supported
- * (`"compression"`), it is damaged or cut short (`"damaged"`), its entries could mislead a reader
- * (`"hostile"`), it lacks a part of an image (`"incomplete"`), or it does not hold the requested
- * image (`"absent"`, `"ambiguous"`).
+ * What is wrong with an archive: it is not an archive of images (`"format"`), its compression is not
+ * supported (`"compression"`), it is damaged or truncated (`"damaged"`), its entries could mislead a
+ * reader (`"hostile"`), a part of an image is missing (`"incomplete"`), or the requested image is
+ * missing (`"absent"`) or not unique (`"ambiguous"`).
  */
 export type ArchiveFault =
   | "format"
@@ -271,7 +271,7 @@ const ARCHIVE_ADVICE: Readonly<Record<ArchiveFault, string>> = {
 export class ArchiveError extends OciError {
   /** The archive, as the caller named it. */
   readonly path: string;
-  /** Fault of the archive. */
+  /** What is wrong with the archive. */
   readonly fault: ArchiveFault;
 
   /** Creates the error; `problem` says what is wrong with the archive. */
@@ -320,7 +320,7 @@ export class SignatureError extends OciError {
   /**
    * Creates the error for an image with a number of signatures.
    *
-   * @param isStoredOnly Whether the pull policy let only the store be asked for them.
+   * @param isStoredOnly Whether the pull policy restricted the lookup to the store.
    */
   constructor(
     image: string,

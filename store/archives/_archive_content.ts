@@ -11,7 +11,7 @@ import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 /** Place of the bytes of a blob. */
 type Place = EntryRange | Uint8Array<ArrayBuffer>;
 
-/** Blobs of an archive by their digests: those in files of it, and those made from it. */
+/** The blobs of an archive by digest: those in its files, and those generated from it. */
 export class ArchiveContent {
   readonly #file: ArchiveFile;
   readonly #entries: ArchiveEntries;
@@ -33,7 +33,7 @@ export class ArchiveContent {
     this.#places.set(digest, place);
   }
 
-  /** The size of a blob, or `undefined` if the archive does not have it. */
+  /** Returns the size of a blob; `undefined` if the archive does not have it. */
   sizeOf(digest: Digest): number | undefined {
     const place = this.#place(digest);
     return place instanceof Uint8Array ? place.length : place?.size;
@@ -99,7 +99,7 @@ export class ArchiveContent {
     return new ArchiveError(this.name, "damaged", state, { cause: error });
   }
 
-  /** The error for a blob that the archive should have. */
+  /** Returns the error for a blob that the archive should have. */
   missing(digest: Digest): ArchiveError {
     return new ArchiveError(this.name, "incomplete", `it does not have ${digest}`);
   }

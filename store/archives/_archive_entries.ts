@@ -19,17 +19,17 @@ export interface ArchiveLink {
   readonly target: string;
 }
 
-/** The entries of an archive, by their names without `./` before them. */
+/** The entries of an archive, by their names without a leading `./`. */
 export interface ArchiveEntries {
   readonly files: ReadonlyMap<string, EntryRange>;
   readonly links: ReadonlyMap<string, ArchiveLink>;
 }
 
 /**
- * Reads the entries of an archive and the places of their contents. Seeks past the contents.
+ * Lists the entries of an archive and where their contents are. Seeks past the contents.
  *
- * Names that lead out of the archive, that occur twice, or that are below something other than a
- * directory are refused: programs that extract such archives can be made to write elsewhere.
+ * Rejects names that lead out of the archive, occur twice, or are below an entry that is not a
+ * directory: they can make programs that extract such an archive write elsewhere.
  *
  * @throws {ArchiveError} If it is damaged or hostile.
  */
@@ -99,12 +99,12 @@ class EntryNames implements ArchiveEntries {
   }
 
   /**
-   * Checks that entries below another one are in a directory. All names are compared at the end,
-   * because a name can have two thousand parents, which would take too much memory.
+   * Checks that each entry with entries below it is a directory. Compares all names at the end:
+   * recording the parents of each, of which a name can have two thousand, would take too much memory.
    */
   finish(): void {
     const names = [...this.files.keys(), ...this.links.keys(), ...this.#directories];
-    // Of the sorted names, those below another one come directly after it.
+    // In sorted order, names below another one directly follow it.
     const keys = names.map((name) => name.replaceAll("/", "\0")).sort();
     for (const [i, key] of keys.entries()) {
       const isInside = i > 0 && key.startsWith(`${keys[i - 1]}\0`);
@@ -123,7 +123,7 @@ class EntryNames implements ArchiveEntries {
   }
 }
 
-/** The name of an entry, or `undefined` if it leads out of the archive. */
+/** Returns the normalized name of an entry; `undefined` if it leads out of the archive. */
 export function entryName(path: string): string | undefined {
   if (path.startsWith("/")) return undefined;
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
@@ -141,7 +141,7 @@ class HeaderWindow {
     this.#file = file;
   }
 
-  /** The block at a position; shorter at the end of the file. */
+  /** Returns the block at a position; shorter at the end of the file. */
   async block(position: number): Promise<Uint8Array> {
     const isHeld = position >= this.#start && position + BLOCK <= this.#start + this.#length;
     if (!isHeld) {

@@ -4,13 +4,13 @@ import { byteStream } from "../host/byte_stream.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Bytes of a file from an offset on. */
+/** A range of bytes in a file. */
 export interface EntryRange {
   readonly offset: number;
   readonly size: number;
 }
 
-/** A file that is read from any offset, by several readers at the same time. */
+/** A file that several readers read from any offset at the same time. */
 export class ArchiveFile implements Disposable {
   /** Name of the archive in errors. */
   readonly name: string;
@@ -77,7 +77,7 @@ export class ArchiveFile implements Disposable {
     this.#file.close();
   }
 
-  /** The file has shrunk since it was indexed. */
+  /** Returns the error for a file that has shrunk since it was indexed. */
   #cut(): ArchiveError {
     return new ArchiveError(this.name, "damaged", "it became shorter while it was read");
   }

@@ -30,7 +30,7 @@ interface DockerImage {
   readonly layers: readonly string[];
 }
 
-/** Parts of a reader for archives of `docker save`. */
+/** An open archive of `docker save`. */
 export interface DockerArchive {
   readonly file: ArchiveFile;
   readonly entries: ArchiveEntries;
@@ -40,8 +40,9 @@ export interface DockerArchive {
 }
 
 /**
- * Reads `manifest.json`. The format keeps no manifests, so each image gets one of Docker's schema
- * 2: the same bytes for the same archive. The config keeps its bytes, and with them the image ID.
+ * Reads `manifest.json`. The archive has no manifests of the images, so each gets a generated one of
+ * Docker's schema 2: the same bytes for the same archive. The config keeps its bytes, and thus the
+ * image keeps its ID.
  *
  * @throws {ArchiveError} If the archive is damaged or hostile.
  */
@@ -82,7 +83,7 @@ export async function readDockerImages(
   return images;
 }
 
-/** Rejects links, except those that old versions of docker write for a layer of several images. */
+/** Rejects links, except those of old versions of docker for a layer that several images share. */
 function refuseLinks({ file, entries: { links } }: DockerArchive): void {
   for (const name of links.keys()) {
     if (/^[^/]+\/layer\.tar$/.test(name)) continue;
@@ -91,8 +92,8 @@ function refuseLinks({ file, entries: { links } }: DockerArchive): void {
 }
 
 /**
- * Reads the names that `manifest.json` gives to images of a layout in the same archive: some
- * versions of docker leave them out of `index.json`.
+ * Adds the names in `manifest.json` to the images of a layout in the same archive: some versions of
+ * docker omit them from `index.json`.
  *
  * @param images The images of the layout.
  * @param configOf Finds the config of an image; `undefined` for an index.
@@ -124,7 +125,7 @@ export async function addDockerNames(
   return completed;
 }
 
-/** Gives a name to an image, as an entry of an `index.json` has it. */
+/** Returns an image with a name, like an entry of an `index.json`. */
 function namedImage(descriptor: Descriptor, name: string): ArchivedImage {
   return {
     descriptor: { ...descriptor, annotations: { [CONTAINERD_NAME]: name } },
@@ -200,7 +201,7 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
   }
 }
 
-/** Reads the descriptor of a layer. The digest of an uncompressed one is its DiffID, unverified. */
+/** Creates the descriptor of a layer. An uncompressed one has its DiffID as digest, unverified. */
 async function readLayer(
   { file, signal }: DockerArchive,
   path: string,
@@ -234,7 +235,7 @@ function addManifest(
   return { mediaType: DOCKER_MANIFEST, digest, size: bytes.length };
 }
 
-/** Returns the place of a file in the archive, through links that stay in it. */
+/** Locates a file in the archive. Follows links that stay in the archive. */
 function locate({ file, entries }: DockerArchive, path: string): EntryRange {
   const fail = (code: "incomplete" | "hostile", state: string): never => {
     throw new ArchiveError(file.name, code, `${quote(path)}, which manifest.json names, ${state}`);
@@ -253,7 +254,7 @@ function linkTarget(
   name: string,
   { type, target }: { readonly type: "symlink" | "hardlink"; readonly target: string },
 ): string | undefined {
-  // The target of a hard link is the name of an entry.
+  // The target of a hard link is an entry name, relative to the root of the archive.
   if (type === "hardlink") return entryName(target);
   if (target.startsWith("/")) return undefined;
   const parts = name.split("/").slice(0, -1);

@@ -24,15 +24,16 @@ export interface ArchivedDocument {
   readonly descriptor: Descriptor;
   /** Its bytes, verified. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Manifests and indexes that it names and the archive has. */
+  /** Manifests and indexes that it references and the archive has. */
   readonly documents: readonly ArchivedDocument[];
-  /** Blobs that it names: config and layers. */
+  /** Blobs that it references: config and layers. */
   readonly blobs: readonly Descriptor[];
 }
 
 /**
- * Reads a document and all below it. Some manifests of an index may be missing, because archives
- * often hold one platform of many, but not all; every blob of a manifest must exist.
+ * Reads a document and the documents that it references. An index may lack some of its manifests,
+ * but not all, because archives often have one of many platforms. Every blob of a manifest must
+ * exist.
  *
  * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
  */
@@ -102,7 +103,7 @@ function parseDocument(
   }
 }
 
-/** Windows layers may be elsewhere, and then are not in the archive. */
+/** Whether a blob is only at its URLs, such as a base layer of Windows. */
 function isForeign(content: ArchiveContent, { digest, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && content.sizeOf(digest) === undefined;
 }

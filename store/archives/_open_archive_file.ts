@@ -14,16 +14,16 @@ import { ArchiveFile } from "./_archive_file.ts";
 
 /** Options for {@linkcode openArchiveFile}. */
 export interface OpenArchiveFileOptions {
-  /** Directory for a temporary copy of an archive that cannot be read from any offset. */
+  /** Directory for a temporary copy of an archive that cannot be read at any offset. */
   readonly spoolDirectory: string;
-  /** Archive to read in place of the file. */
+  /** Stream to read instead of the file. */
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Opens a tar archive for reading from any offset. A compressed archive, or one from a pipe, is
- * first copied into a temporary file, which has no name and so disappears with the process.
+ * Opens a tar archive for reading at any offset. A compressed archive, or one from a pipe, is first
+ * copied into a temporary file, which has no name and so disappears with the process.
  *
  * @throws {ArchiveError} If it is not a tar archive, or its compression is not supported.
  */
@@ -57,7 +57,7 @@ export async function openArchiveFile(
 async function open(path: string): Promise<Deno.FsFile> {
   try {
     if ((await Deno.stat(path)).isDirectory) {
-      // Layouts can be loaded, too; the directories of skopeo's "dir:" have no index.
+      // A layout could be loaded as well; a directory in skopeo's "dir:" format has no index.
       const isLayout = lstatIfAny(`${path}/index.json`) !== undefined;
       const kind = isLayout ? "it is a directory" : "it is a directory, but not an OCI layout";
       throw new ArchiveError(path, "format", kind);
@@ -69,7 +69,7 @@ async function open(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/** A stream that ended has closed its file. */
+/** Closes a file, unless a stream that has ended closed it. */
 function closeIfOpen(file: Deno.FsFile): void {
   try {
     file.close();
@@ -111,11 +111,11 @@ async function spool(
   await temporary.removeDead();
   const { file } = temporary;
   try {
-    // Without a name, it disappears with the process, even if that is killed.
+    // Without a name, the file disappears with the process, even if that is killed.
     if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
     for await (const chunk of decompressed(name, input, signal)) {
-      // The file has no name any more, so an error names its directory.
+      // The file no longer has a name, so an error names its directory.
       await nameFailure(spoolDirectory, () => writeAll(file, chunk));
       size += chunk.length;
     }
@@ -134,18 +134,18 @@ async function* decompressed(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const checked = input.pipeThrough(headCheck(name), signal && { signal });
   try {
-    // The archive may hold any number of images, so the ratio identifies a bomb.
+    // An archive may be of any size, so only the compression ratio reveals a bomb.
     yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
   } catch (error) {
     if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
-    // The action of a limit error, not its problem, says what is refused.
+    // A limit error names what it rejects in its action, not in its problem.
     const isLimit = error instanceof LimitError;
     const problem = `it cannot be decompressed: ${isLimit ? describeError(error) : error.problem}`;
     throw new ArchiveError(name, isLimit ? "hostile" : "damaged", problem, { cause: error });
   }
 }
 
-/** Fails unless the first bytes are those of a supported format. */
+/** Returns a stream that fails unless the first bytes are those of a supported format. */
 function headCheck(
   name: string,
 ): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {

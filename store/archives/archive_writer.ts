@@ -26,7 +26,7 @@ import type { ArchiveFormat } from "./image_archive.ts";
 
 /** Options for {@linkcode ImageArchiveWriter.create}. */
 export interface ImageArchiveWriterOptions {
-  /** Receives the bytes instead of the file, such as stdout. */
+  /** Sink to write to instead of the file, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
@@ -75,9 +75,9 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   readonly #tagged: RecordedEntry[] = [];
   /** Documents about other documents, such as signatures. */
   readonly #referrers: Descriptor[] = [];
-  /** Parts of indexes. */
+  /** Digests that an index lists. */
   readonly #parts = new Set<Digest>();
-  /** An archive is one sequence of bytes. */
+  /** Serializes writers, because an archive is one sequence of bytes. */
   readonly #turn = new Semaphore(1);
   #position = 0;
   #failure: unknown;
@@ -88,7 +88,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   }
 
   /**
-   * Begins an archive.
+   * Begins to write an archive.
    *
    * @param path The file, `-` for stdout. It is replaced as a whole, at the end.
    * @param format The format.
@@ -151,14 +151,14 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     await Promise.resolve();
   }
 
-  /** Lists a document in the archive without a name. */
+  /** Records a document without a name. */
   keep(descriptor: Descriptor): Promise<void> {
     this.#tagged.push({ name: undefined, descriptor });
     return Promise.resolve();
   }
 
   /**
-   * Completes the archive, and makes it the file.
+   * Completes the archive and moves it to its path.
    *
    * @throws {OciError} If the format cannot hold a document.
    */
@@ -183,8 +183,8 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   }
 
   /**
-   * Writes the entries of the directories of a blob, once each. For directories without entries,
-   * other tools set root as the owner, which fails for an ordinary user.
+   * Writes entries for the directories of a blob, once each. If a directory has no entry, other tools
+   * make root its owner, which fails for an ordinary user.
    */
   async #makeDirectories(digest: Digest): Promise<void> {
     const missing = ["blobs", `blobs/${digestAlgorithm(digest)}`]
@@ -225,7 +225,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       await this.#output.rewind(position);
       this.#position = position;
     } catch {
-      // A partly written entry cannot be taken back.
+      // A partly written entry cannot be undone.
       this.#failure = error;
     }
   }
@@ -302,14 +302,14 @@ function indexEntry({ name, descriptor }: RecordedEntry): Record<string, unknown
   };
 }
 
-/** A name that is a full reference with a tag. */
+/** Returns a name if it is a full reference without a digest. */
 function fullReference(name: string | undefined): string | undefined {
   const reference = name === undefined ? undefined : parseStoredName(name);
   if (reference === undefined || reference.digest !== undefined) return undefined;
   return formatReference(reference) === name ? name : undefined;
 }
 
-/** A name as `manifest.json` has it: with a tag, and without a digest. */
+/** Returns a name in the form of `manifest.json`: with a tag and without a digest. */
 function dockerTag(name: string | undefined): string | undefined {
   const reference = name === undefined ? undefined : parseStoredName(name);
   if (reference?.tag === undefined) return undefined;

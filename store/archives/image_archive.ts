@@ -35,7 +35,7 @@ export interface OpenImageArchiveOptions {
    * @default {undefined} Either.
    */
   readonly format?: ArchiveFormat | undefined;
-  /** Source to read instead of the file, such as stdin. */
+  /** Stream to read instead of the file, such as stdin. */
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
@@ -51,7 +51,7 @@ const MAX_TABLE_BYTES = 16 * 1024 * 1024;
  * the layout is then used if it is complete.
  *
  * The entries are listed once, and contents are read from their place in the file. Nothing is
- * extracted: names and links of entries never become names of files.
+ * extracted: names and links in the archive never become files.
  *
  * @example Find an image in an archive
  * ```ts
@@ -178,11 +178,12 @@ export class ImageArchive implements NamedSource, Disposable {
   }
 
   /**
-   * Reads a document and all below it that the archive has, and checks that no blob is missing.
+   * Reads a document and the documents that it references and the archive has. Checks that no blob is
+   * missing.
    *
    * @param descriptor The document.
    * @param options Abort signal.
-   * @returns The document, with those below it.
+   * @returns The document, with those that it references.
    * @throws {ArchiveError} If a part of it is missing, or a document does not match its digest.
    */
   async document(
@@ -193,7 +194,7 @@ export class ImageArchive implements NamedSource, Disposable {
   }
 
   /**
-   * Reads a blob and compares it with its descriptor.
+   * Reads a blob and verifies it.
    *
    * @param descriptor The blob.
    * @param options Abort signal.
@@ -233,7 +234,7 @@ export class ImageArchive implements NamedSource, Disposable {
     return await this.#content.readBlob(blob, { maxBytes });
   }
 
-  /** Makes a layer that is read from the archive. */
+  /** Creates a layer that is read from the archive. */
   layer(descriptor: Descriptor, diffId: Digest): RemoteLayer {
     return {
       descriptor,
@@ -293,7 +294,7 @@ async function listImages(
   throw new ArchiveError(file.name, "format", missing);
 }
 
-/** The config of an image; `undefined` if it is for several platforms. */
+/** Returns the digest of an image's config; `undefined` if it is for several platforms. */
 async function configOf(
   content: ArchiveContent,
   { descriptor }: ArchivedImage,
@@ -304,7 +305,7 @@ async function configOf(
   return kind === "manifest" ? value.config.digest : undefined;
 }
 
-/** A layout has no links: they could lead a program that extracts it out of the directory. */
+/** Rejects links: they could lead a program that extracts the layout out of its directory. */
 function refuseLinks({ name: archive }: ArchiveFile, { links }: ArchiveEntries): void {
   const [name] = links.keys();
   if (name === undefined) return;
@@ -324,7 +325,7 @@ async function readTable(
   );
 }
 
-/** Whether an archive of docker contains everything that its layout names. */
+/** Whether a docker archive contains everything that its layout references. */
 async function hasLayers(
   content: ArchiveContent,
   images: readonly ArchivedImage[],

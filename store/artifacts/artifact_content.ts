@@ -50,8 +50,8 @@ const EMPTY_DESCRIPTOR: Descriptor = {
 };
 
 /**
- * Files as an OCI artifact, in the form of the image specification's guidelines: an image manifest
- * with an `artifactType`, an empty config, and a layer for each file, which keeps its name in the
+ * Files as an OCI artifact, according to the guidelines of the image specification: an image
+ * manifest with an `artifactType`, an empty config, and a layer for each file, whose name is in the
  * annotation `org.opencontainers.image.title`. Equal files give the same manifest.
  *
  * @example Pack a file
@@ -85,8 +85,8 @@ export class ArtifactContent implements ContentSource {
   /**
    * Hashes files and creates the manifest that lists them.
    *
-   * @param files The files. A relative path becomes the name of the file; of any other path, only
-   * the last part does.
+   * @param files The files. A relative path becomes the name of the file; for any other path, only
+   * its last component does.
    * @param options Type, annotations, subject.
    * @returns The artifact.
    * @throws {ArtifactFileError} If a path is not a regular file, or two files get the same name.
@@ -159,8 +159,8 @@ export class ArtifactContent implements ContentSource {
 }
 
 /**
- * Returns the name of a file in an artifact, without the directories of an absolute path, which
- * other machines do not have.
+ * Returns the name of a file in an artifact. Drops the directories of an absolute path, which other
+ * machines do not have.
  */
 function titleOf(path: string): string {
   const parts = path.replaceAll("\\", "/").split("/").filter((part) => part !== "" && part !== ".");

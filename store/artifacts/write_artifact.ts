@@ -9,10 +9,10 @@ import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE_ANNOTATION } from "./artifact_content.ts";
 
-/** Annotation that oras gives to a packed directory. */
+/** Annotation with which oras marks a packed directory. */
 const UNPACK = "io.deis.oras.content.unpack";
 
-/** Maximum length of the name of a file, as on Linux: its parents are looked up one by one. */
+/** Maximum length of a file name, as on Linux. Its parents are looked up one by one. */
 const MAX_TITLE_LENGTH = 4095;
 
 /** Options for {@linkcode writeArtifact}. */
@@ -32,13 +32,13 @@ export interface WrittenFile {
 }
 
 /**
- * Writes the files of an artifact into a directory, under the names that its layers have in the
- * annotation `org.opencontainers.image.title`. Layers without a name are left out, with a warning.
+ * Writes the files of an artifact into a directory, under the names in the annotation
+ * `org.opencontainers.image.title` of its layers. Skips layers without a name, with a warning.
  *
  * All names are checked before anything is written: none may lead out of the directory, by itself
- * or through an existing symlink. The files get their names when all of them are complete, and a
- * failure before that leaves nothing behind. An existing file is replaced as a whole; a directory or
- * a link to one is not.
+ * or through an existing symlink. The files are renamed to their names when all of them are
+ * complete, and a failure before that leaves nothing behind. An existing file is replaced as a
+ * whole; a directory or a link to one is not replaced.
  *
  * @param store A store that has the artifact.
  * @param manifest Its manifest.
@@ -221,7 +221,7 @@ async function createFile(directory: string, path: string): Promise<TemporaryFil
   return temporary;
 }
 
-/** Writes the content of a file. It is renamed later: a link with its name is replaced. */
+/** Writes the content of a file to its temporary file, which replaces a link when it is renamed. */
 async function writeFile(
   store: ContentStore,
   { digest }: Descriptor,

@@ -12,7 +12,7 @@ import type { TrustedIdentity } from "./trusted_signer.ts";
 const BUNDLE_LIBRARY: string = "npm:@sigstore/bundle@^5.0.1";
 const SPECS_LIBRARY: string = "npm:@sigstore/protobuf-specs@^0.5.2";
 const VERIFY_LIBRARY: string = "npm:@sigstore/verify@^4.1.3";
-/** The keys of the public instance of Sigstore, which this package contains. */
+/** The trusted root of the public instance of Sigstore, which this package contains. */
 const PUBLIC_ROOT: string = "npm:@sigstore/tuf@^5.0.1/seeds.json";
 
 interface BundleLibrary {
@@ -41,8 +41,8 @@ interface Signer {
 type Seeds = Readonly<Record<string, { readonly targets: Readonly<Record<string, string>> }>>;
 
 /**
- * Returns a function that verifies signatures of an identity: their certificate, its entry in a log
- * for certificates, and their entry in a transparency log or a signed timestamp.
+ * Returns a function that verifies signatures of an identity: the certificate, its entry in a
+ * certificate log, and the entry of the signature in a transparency log or a signed timestamp.
  *
  * @returns The function; it returns what is wrong with a signature, if anything.
  * @throws {SyntaxError} If the trusted root is invalid.

@@ -3,8 +3,7 @@ const OPENING: readonly number[] = [0x7b, 0x5b];
 const CLOSING: readonly number[] = [0x7d, 0x5d];
 
 /**
- * Returns the bytes of a member of an object, without parsing and writing it again, which would
- * change large numbers.
+ * Returns the bytes of a member of an object. Parsing and serializing it would change large numbers.
  *
  * @param bytes An object in valid JSON.
  * @param key Name of the member; of duplicate ones, the last counts, as in `JSON.parse()`.

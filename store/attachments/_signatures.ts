@@ -22,21 +22,21 @@ const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 const COSIGN_SIGNATURE = "cosign container image signature";
 const SIGNATURE = "dev.cosignproject.cosign/signature";
 
-/** Maximum size of a signed payload. Those of cosign have 300 bytes and the annotations of users. */
+/** Maximum size of a signed payload. One of cosign has 300 bytes plus the user's annotations. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** Maximum size of a bundle. A signature has 10 kB; an attestation also has its predicate. */
 const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
 /** Maximum number of signatures to read from one place. */
 export const MAX_SIGNATURES = 100;
 
-/** The signed document of an image: the one that its reference stands for. */
+/** The signed document of an image: the index or manifest that its reference stands for. */
 export type SignedDocument = Pick<ImageDocument<unknown>, "descriptor" | "bytes">;
 
-/** A signature that names the digest of an image, not verified yet. */
+/** A signature over the digest of an image, not verified yet. */
 export interface Signature {
   /** The signed bytes. */
   readonly signed: Uint8Array;
-  /** Signatures over them; one of them must be valid. */
+  /** Signatures over the bytes; one of them must be valid. */
   readonly signatures: readonly Uint8Array[];
   /** Returns a bundle of Sigstore with the signature and its certificate, if there is one. */
   bundle(): Readonly<Record<string, unknown>> | undefined;
@@ -98,7 +98,7 @@ function readSimpleSigning(
   };
 }
 
-/** Makes a bundle of the certificate and the log entry in the annotations, if they are there. */
+/** Builds a bundle from the certificate and the log entry in the annotations, if both exist. */
 function taggedBundle(
   annotations: JsonReader,
   payload: Uint8Array<ArrayBuffer>,
@@ -180,9 +180,9 @@ function readBundle(bytes: Uint8Array, { descriptor, bytes: image }: SignedDocum
     mediaType: json.maybe("mediaType")?.value(),
     verificationMaterial: json.maybe("verificationMaterial")?.value(),
   };
-  // The bundles are made anew, so that what is verified is what was read.
+  // Build a new bundle, so that exactly the parts that were read here are verified.
   const plain = json.maybe("messageSignature");
-  // It signs the bytes of the manifest, and so the image.
+  // A plain signature is over the bytes of the manifest.
   if (plain !== undefined) {
     const signature = readBase64(plain.at("signature"));
     const messageSignature = messageSignatureOf(image, signature);

@@ -8,7 +8,7 @@ export const IN_TOTO = "application/vnd.in-toto+json";
 /** Start of the media types of sigstore bundles, which end in a version. */
 export const BUNDLE = "application/vnd.dev.sigstore.bundle";
 
-/** Types of the statements that are understood. */
+/** Supported types of statements. */
 const STATEMENTS = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 /** Maximum number of signatures of one envelope. */
 const MAX_SIGNATURES = 10;

@@ -36,7 +36,7 @@ export function repositoryAttachments(
     referrers: (descriptor, reading) => content.referrers(descriptor, reading),
     resolve: async (tag, { signal } = {}) => {
       try {
-        // A mirror may have the tag as well.
+        // Unlike the content, the client also asks mirrors for the tag.
         return await client.resolve({ registry, repository: name, tag }, { ...options, signal });
       } catch (error) {
         if (error instanceof NotFoundError) return undefined;
@@ -73,7 +73,7 @@ export function collectionAttachments(
   };
 }
 
-/** Returns the attachments at the source of a copy. */
+/** Returns the attachments of documents at the source of a copy. */
 export function copiedAttachments({ content, nameOfTag }: CopySource): AttachmentSource {
   return {
     fetch: (descriptor, options) => content.fetch(descriptor, options),

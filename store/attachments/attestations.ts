@@ -15,17 +15,17 @@ import {
 import { memberBytes } from "./_member_bytes.ts";
 import { BUNDLE, IN_TOTO, parseStatement, readEnvelope, type Statement } from "./_statement.ts";
 
-/** What an attestation says: the content of an image, or how it was built. */
+/** Kind of an attestation: the contents of an image, or how it was built. */
 export type AttestationKind = "sbom" | "provenance";
 
-/** Types of documents and predicates of each kind. */
+/** Patterns of the media and predicate types of each kind. */
 const KINDS: Readonly<Record<AttestationKind, RegExp>> = {
   sbom: /spdx|cyclonedx|syft/i,
   provenance: /provenance/i,
 };
-/** Types of manifests that may have attestations whose types only their layers or blobs tell. */
+/** Artifact types of manifests that may have attestations of any kind. */
 const WRAPPED = /in-toto|dsse|sigstore|attestation/i;
-/** Annotation of the manifest of a bundle. */
+/** Annotation of a bundle's manifest that has the predicate type. */
 const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 /** Media types of DSSE envelopes. */
 const ENVELOPES = ["application/vnd.dsse.envelope.v1+json", "application/vnd.dsse.envelope+json"];
@@ -40,7 +40,7 @@ export interface Attestation {
   readonly type: string;
   /** The blob with the statement or the file. */
   readonly blob: Descriptor;
-  /** Digests that a statement may be about: that of the image, and those of its indexes. */
+  /** Digests that a statement may be about: those of the image and its indexes. */
   readonly subjects: readonly Digest[];
 }
 
@@ -51,15 +51,15 @@ export interface AttestationOptions {
 }
 
 /**
- * Lists the SBOMs or the provenance of an image for one platform: those that BuildKit keeps in the
- * index, referrers as `oras attach` and `cosign attest` make them, and those under the tags of
- * cosign. They are not signed, or their signatures are not verified.
+ * Lists the SBOMs or the provenance of an image for one platform: those that BuildKit adds to the
+ * index, referrers such as those of `oras attach` and `cosign attest`, and those under cosign's tags.
+ * Does not verify signatures.
  *
  * @param source Place that has them.
  * @param image The image.
  * @param kind What to look for.
  * @param options Abort signal.
- * @returns The attestations, each blob once. Only blobs whose type nothing else tells were read.
+ * @returns The attestations, each blob once. Only blobs whose type is not declared have been read.
  *
  * @example Read the SBOM of an image
  * ```ts no-assert
@@ -128,7 +128,7 @@ async function manifestsOf(
   return [...new Map(found.map((entry) => [entry.digest, entry])).values()];
 }
 
-/** Returns the type of a layer; `undefined` if only its bytes tell. */
+/** Returns the declared type of a layer; `undefined` if it must be read from the blob. */
 function typeOf(
   { artifactType, annotations: all = {} }: Manifest,
   { mediaType, annotations = {} }: Descriptor,
@@ -161,11 +161,11 @@ async function readType(
  * @param source Place that has it.
  * @param attestation The attestation, one of {@linkcode listAttestations}.
  * @param options Abort signal.
- * @returns The bytes of a file; of a statement, those of its predicate and a newline. Of a predicate
- * that is a string, such as an SBOM that is no JSON, its text.
+ * @returns The bytes of a file, or the predicate of a statement and a newline. For a predicate that
+ * is a string, such as an SBOM that is not JSON, its text.
  * @throws {SyntaxError} If a statement is damaged, or about another image.
  * @throws {DigestMismatchError} If the bytes do not match their digest.
- * @throws {LimitError} If it has more than 64 MiB.
+ * @throws {LimitError} If it is larger than 64 MiB.
  */
 export async function readAttestation(
   source: AttachmentSource,
@@ -194,7 +194,7 @@ function unwrap(
   return { payload, statement };
 }
 
-/** Reads content; `undefined` if the place does not have it, or it cannot be understood. */
+/** Reads content; `undefined` if it is missing or invalid. */
 async function ifPresent<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { explainedError } from "../../spec/error_facts.ts";
 
-/** Hash algorithms that may precede a signature, by elliptic curve. Cosign uses SHA-256 for all. */
+/** Hash algorithms to try, by elliptic curve. Cosign uses SHA-256 for all. */
 const CURVES: Readonly<Record<string, readonly string[]>> = {
   prime256v1: ["sha256"],
   secp384r1: ["sha256", "sha384"],
@@ -10,7 +10,7 @@ const MIN_RSA_BITS = 2048;
 /** A block of PEM. */
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\n[^-]*-----END \1-----/g;
 
-/** Returns whether a signature is that of a key over bytes. */
+/** Returns whether a signature over bytes is valid for a key. */
 export type SignatureVerifier = (bytes: Uint8Array, signature: Uint8Array) => boolean;
 
 /**
@@ -27,7 +27,7 @@ export function keyVerifier(pem: string): SignatureVerifier {
     try {
       return hashes.some((hash) => verify(hash, bytes, key, signature));
     } catch {
-      // The signature is not in the form of this kind of key.
+      // The signature does not have the format for this type of key.
       return false;
     }
   };
@@ -37,7 +37,7 @@ function parseKey(pem: string): KeyObject {
   // The text around a block is a comment.
   const [block, another] = pem.replaceAll(/\r\n?/g, "\n").matchAll(BLOCK);
   const { 0: text = "", 1: type = "" } = block ?? [];
-  // A private key would be accepted in its place.
+  // `createPublicKey()` would also accept a private key.
   if (!/^(?:RSA )?PUBLIC KEY$/.test(type)) throw keyError("it is not a public key in PEM");
   if (another !== undefined) throw keyError("it has more than one key");
   try {

@@ -1,4 +1,4 @@
-/** A signer who is known by a public key. */
+/** A signer identified by a public key. */
 export interface TrustedKey {
   /**
    * Public key in PEM, such as the content of `cosign.pub`: ECDSA over P-256 or P-384,
@@ -8,8 +8,8 @@ export interface TrustedKey {
 }
 
 /**
- * A signer who is known by the identity in a certificate of Sigstore ("keyless" signing), such as a
- * workflow or a person.
+ * A signer identified by the identity in a certificate of Sigstore ("keyless" signing), such as that
+ * of a workflow or a person.
  */
 export interface TrustedIdentity {
   /**
@@ -18,15 +18,15 @@ export interface TrustedIdentity {
    * must match all of it.
    */
   readonly identity: string | RegExp;
-  /** URL of the service that identified the signer: the issuer of OpenID Connect. */
+  /** URL of the service that authenticated the signer: the OpenID Connect issuer. */
   readonly issuer: string;
   /**
-   * Keys and certificates to trust, as the content of a `trusted_root.json`.
+   * Keys and certificates to trust: the content of a `trusted_root.json` file.
    *
    * @default Those of the public instance of Sigstore.
    */
   readonly trustedRoot?: string | undefined;
 }
 
-/** Whose signature an image must have. */
+/** The signer whose signature an image must have. */
 export type TrustedSigner = TrustedKey | TrustedIdentity;

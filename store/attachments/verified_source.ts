@@ -4,7 +4,7 @@ import { copiedAttachments, readAttachedBlob } from "./attachment_source.ts";
 import type { TrustedSigner } from "./trusted_signer.ts";
 import { verifySignature } from "./verify_signature.ts";
 
-/** Returns a source that refuses its document unless the signer has signed it. */
+/** Returns a source that resolves to its document only if the signer has signed it. */
 export function verifiedSource(source: CopySource, signer: TrustedSigner): CopySource {
   const { label, content, nameOfTag } = source;
   return {

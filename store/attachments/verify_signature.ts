@@ -24,7 +24,7 @@ export interface VerifySignatureOptions {
    */
   readonly name?: string | undefined;
   /**
-   * Whether a pull policy let only the store be asked, for errors.
+   * Whether a pull policy restricted the lookup to the store, for errors.
    *
    * @default {false}
    */
@@ -106,7 +106,7 @@ export async function verifySignature(
   throw new SignatureError(name, count, [...new Set(reasons)], isStoredOnly);
 }
 
-/** Returns a function that says what is wrong with a signature, if anything. */
+/** Returns a function that returns what is wrong with a signature, if anything. */
 async function signatureCheck(
   signer: TrustedSigner,
 ): Promise<(signature: Signature) => string | undefined> {

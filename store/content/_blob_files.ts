@@ -9,13 +9,13 @@ import { VerifiedMarks } from "./verified_marks.ts";
 
 /** Options for {@linkcode BlobFiles}. */
 export interface BlobFilesOptions {
-  /** Whether the layout is only read. The marks of another user's layout cannot be trusted. */
+  /** Whether the layout may be another user's, whose marks cannot be trusted. */
   readonly foreign: boolean;
   /** Called before a blob is verified, so that a hold can protect it. */
   readonly onVerify: (digest: Digest) => Promise<void> | undefined;
 }
 
-/** The blobs of a layout, as files under `blobs/`. Marks show which of them have been verified. */
+/** The blobs of a layout: the files under `blobs/`. Marks record which ones have been verified. */
 export class BlobFiles {
   readonly #layout: string;
   readonly #marks: VerifiedMarks | undefined;
@@ -27,7 +27,7 @@ export class BlobFiles {
     this.#onVerify = onVerify;
   }
 
-  /** Returns the path that a blob has or would have. */
+  /** Returns the path of a blob, whether or not it exists. */
   pathOf(digest: Digest): string {
     return `${this.#layout}/blobs/${digestPath(digest)}`;
   }

@@ -14,7 +14,7 @@ import { LayoutIndex } from "./layout_index.ts";
 
 const LAYOUT_VERSION = "1.0.0";
 
-/** Entries that a store without an `oci-layout` file may contain. */
+/** Names that a directory may contain and still become a store. */
 const OWN_NAMES = new Set([
   ".overlay-trial",
   ".overlay-trial.lock",
@@ -40,7 +40,7 @@ const DIRECTORIES: readonly string[] = [
   "locks",
   "verified",
 ];
-/** Directories that a store may have, whose contents are trusted. */
+/** Directories of a store whose contents are trusted, so that owner and mode are checked. */
 const STORE_FOLDERS: readonly string[] = [
   ...DIRECTORIES,
   "bundles",
@@ -53,7 +53,7 @@ const STORE_FOLDERS: readonly string[] = [
   ...DIGEST_ALGORITHMS.map((algorithm) => `tarballs/${algorithm}`),
   "tarballs/verified",
 ];
-/** Prefix of the file with which `doctor` checks whether a store is writable. */
+/** Prefix of the file that `doctor` writes to check whether a store is writable. */
 const DOCTOR_PREFIX = ".oci-doctor-";
 
 /** Maximum size of an `oci-layout` file, which normally has 30 bytes. */
@@ -86,14 +86,14 @@ export class LayoutDirectory {
    */
   static async open(path: string, options: LayoutDirectoryOptions): Promise<LayoutDirectory> {
     const { foreign = false } = options;
-    // An empty name, as of an unset variable, would put the blobs into the root directory.
+    // An empty name, such as that of an unset variable, would put the blobs into the root directory.
     if (path === "") {
       throw new RangeError('Cannot open a store: the name of the directory must not be ""');
     }
     if (!foreign && checkStoreRoot(path)) {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
     }
-    // Another process may create the version file after the first look.
+    // Another process may create the version file after the first check.
     if (!hasVersion(path, options) && !await isVacant(path, options)) hasVersion(path, options);
     return new LayoutDirectory(path, options);
   }
@@ -146,7 +146,7 @@ export class LayoutDirectory {
   }
 }
 
-/** Whether a directory has a version file, whose version must be supported. */
+/** Whether a directory has a version file. Throws if the version is not supported. */
 function hasVersion(path: string, { foreign, refuse }: LayoutDirectoryOptions): boolean {
   const layout = readJsonFile(`${path}/oci-layout`, {
     maxBytes: MAX_LAYOUT_BYTES,
@@ -160,9 +160,7 @@ function hasVersion(path: string, { foreign, refuse }: LayoutDirectoryOptions): 
   throw refuse(`its oci-layout file ${found}, not ${LAYOUT_VERSION}`, "Choose another directory");
 }
 
-/**
- * Whether a directory is absent or has only files of a store; `false` if it has become a layout.
- */
+/** Whether a directory can become a store; `false` if it has become a layout in the meantime. */
 async function isVacant(
   path: string,
   { foreign, refuse }: LayoutDirectoryOptions,

@@ -1,7 +1,7 @@
 import { removeIfAny } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
-/** A part of a blob, in bytes: from `start` up to but not including `end`. */
+/** A range of bytes from `start` up to but not including `end`. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
@@ -75,12 +75,12 @@ export class PartRanges implements Disposable {
     }
   }
 
-  /** Removes the record of a part, if there is one. */
+  /** Removes the record of a part if it exists. */
   static remove(part: string): void {
     removeIfAny(PartRanges.pathOf(part));
   }
 
-  /** Adds an empty range and returns its number. */
+  /** Adds an empty range and returns its index. */
   add(start: number): number {
     const index = this.#count++;
     this.#write(index * LINE_BYTES, `${digits(start)} ${digits(0)}\n`);

@@ -4,7 +4,7 @@ import { Segment } from "./_segment.ts";
 /** Minimum length of a range. */
 const MIN_RANGE_BYTES = 1024 * 1024;
 
-/** Which bytes of a blob are present, which are being fetched, and which are missing. */
+/** Tracks which bytes of a blob are present, being fetched, or missing. */
 export class RangeMap {
   /** Ranges that have been requested, or that an earlier run has fetched. */
   readonly #segments = new Set<Segment>();
@@ -15,7 +15,7 @@ export class RangeMap {
    * Creates the map of a blob.
    *
    * @param size Number of contiguous bytes at its start.
-   * @param later Ranges beyond these that are present.
+   * @param later Ranges beyond them that are already present.
    * @param total Size of the blob.
    */
   constructor(size: number, later: readonly ByteRange[], total: number) {
@@ -34,7 +34,7 @@ export class RangeMap {
     return this.#received;
   }
 
-  /** Number of bytes that no connection fetches. */
+  /** Number of missing bytes that no connection is fetching. */
   get unassigned(): number {
     return this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
   }
@@ -66,7 +66,7 @@ export class RangeMap {
     this.#received += bytes;
   }
 
-  /** Takes about as many bytes as `length` from the start of the first gap. */
+  /** Adds a range of about `length` bytes from the start of the first gap. */
   takeNext(length: number): Segment | undefined {
     const [first] = this.#missing;
     if (first === undefined) return undefined;
@@ -79,12 +79,12 @@ export class RangeMap {
     return this.add(new Segment(start, end));
   }
 
-  /** Declares the bytes from `start` up to `end` missing, and no others. */
+  /** Marks the bytes from `start` up to `end` as missing, and no others. */
   miss(start: number, end: number): void {
     this.#missing = [{ start, end }];
   }
 
-  /** Ends the fetching of all ranges but one. */
+  /** Stops fetching all ranges but one, and forgets the others. */
   keepOnly(segment: Segment): void {
     this.stop(segment);
     for (const other of this.#segments) if (other !== segment) this.#received -= other.received;
@@ -92,16 +92,16 @@ export class RangeMap {
     this.#segments.add(segment);
   }
 
-  /** Ends the fetching of all ranges. */
+  /** Stops fetching all ranges, except for one if given. */
   stop(except?: Segment): void {
     this.#missing = [];
     for (const segment of this.#segments) if (segment !== except) segment.stop();
   }
 
   /**
-   * Returns the range of which another connection can take over the most bytes, and their number.
+   * Returns the range from which another connection can take over the most bytes, and their number.
    *
-   * @param usualRate Bytes per millisecond of other connections, once that is known.
+   * @param usualRate Usual rate of a connection in bytes per millisecond, once known.
    */
   slowest(
     latencyMs: number,

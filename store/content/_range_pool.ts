@@ -2,7 +2,7 @@ import type { RateClock } from "./_rate_clock.ts";
 
 /** A download that fetches ranges over the connections of a {@linkcode RangePool}. */
 export interface RangeJob {
-  /** Number of bytes that no connection fetches yet. */
+  /** Number of missing bytes that no connection is fetching. */
   readonly unassigned: number;
   /** Number of bytes that another connection would fetch sooner than the current one. */
   readonly stealable: number;
@@ -15,7 +15,7 @@ export type PooledConnection = Disposable;
 
 /** Total bytes per millisecond above which a near server needs no further connections. */
 const FAST_HOST_RATE = 64_000;
-/** Time after which free connections look again for ranges that have become slow. */
+/** Interval at which free connections look for ranges that have become slow. */
 const LOOK_AGAIN_MS = 1000;
 
 /**
@@ -30,7 +30,7 @@ export class RangePool implements Disposable {
    * download has tried.
    */
   isUseful: boolean | undefined;
-  /** Usual rate of a connection in bytes per millisecond, once it is known. */
+  /** Usual rate of a connection in bytes per millisecond, once known. */
   usualRate: number | undefined;
   readonly #host: string;
   /** All downloads from the host. */
@@ -41,7 +41,7 @@ export class RangePool implements Disposable {
   readonly #clocks = new Set<RateClock>();
   #capacity = 0;
   #active = 0;
-  /** Number of downloads that will open a connection by themselves. */
+  /** Number of reserved connections, which downloads will open themselves. */
   #expected = 0;
   #users = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -53,7 +53,7 @@ export class RangePool implements Disposable {
   /**
    * Joins the pool of a host. Every user disposes of the pool once.
    *
-   * @param host Name of the host; any text that its downloads share.
+   * @param host Name of the host, or any other key that its downloads share.
    * @param connections Maximum number of connections; the largest of all users counts.
    */
   static join(host: string, connections: number): RangePool {
@@ -64,7 +64,7 @@ export class RangePool implements Disposable {
     return pool;
   }
 
-  /** Number of bytes that no connection fetches yet, in all downloads. */
+  /** Number of missing bytes that no connection is fetching, in all downloads. */
   get unassigned(): number {
     return this.#announced.values().reduce((sum, job) => sum + job.unassigned, 0);
   }
@@ -74,12 +74,12 @@ export class RangePool implements Disposable {
     return this.#capacity;
   }
 
-  /** Counts the rate of a range that has arrived. */
+  /** Updates the usual rate with that of a range that has arrived. */
   countRate(rate: number): void {
     this.usualRate = this.usualRate === undefined ? rate : (3 * this.usualRate + rate) / 4;
   }
 
-  /** Leaves room for the first connection of a download, until the result is disposed of. */
+  /** Reserves the first connection of a download until the result is disposed of. */
   static expect(host: string): Disposable {
     const pool = RangePool.join(host, 0);
     pool.#expected++;
@@ -90,7 +90,7 @@ export class RangePool implements Disposable {
     });
   }
 
-  /** Counts a connection that a download opened before it joined with its ranges. */
+  /** Counts a connection as active until it is disposed of. */
   connect(): PooledConnection {
     this.#active++;
     return onDisposal(() => {
@@ -99,15 +99,15 @@ export class RangePool implements Disposable {
     });
   }
 
-  /** Adds the rate of a connection to {@linkcode RangePool.isSlow}, until the result is disposed of. */
+  /** Includes a connection in {@linkcode RangePool.isSlow} until the result is disposed of. */
   measure(clock: RateClock): Disposable {
     this.#clocks.add(clock);
     return onDisposal(() => this.#clocks.delete(clock));
   }
 
   /**
-   * Whether the measured connections together are slow. On a busy machine, each of many connections
-   * to a fast server is slow.
+   * Whether all measured connections together are slow. On a busy machine, each of many connections
+   * is slow even if the server is fast.
    */
   get isSlow(): boolean {
     return this.#clocks.values().reduce((sum, { rate }) => sum + rate, 0) < FAST_HOST_RATE;
@@ -132,7 +132,7 @@ export class RangePool implements Disposable {
     });
   }
 
-  /** Lets free connections fetch ranges. */
+  /** Assigns ranges to free connections. */
   dispatch(): void {
     clearTimeout(this.#timer);
     while (this.#active + this.#expected < this.#capacity) {

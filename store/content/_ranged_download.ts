@@ -10,6 +10,7 @@ import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 
+/** Length of the range that shows whether a near server supports ranges. */
 const SCOUT_BYTES = 2 * 1024 * 1024;
 const MAX_RANGE_BYTES = 16 * 1024 * 1024;
 /** Length of ranges that are processed while the next ones arrive. */
@@ -22,10 +23,11 @@ const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
 const AHEAD_FACTOR = 4;
 /** Minimum duration of such a range, in round trips. */
 const MIN_ROUND_TRIPS = 4;
+/** Size of the chunks that are read back from the part. */
 const CHUNK_BYTES = 256 * 1024;
-/** The same for chunks that are passed on to another thread, where each has a cost. */
+/** Their size if they are passed to another thread, where each chunk has a cost. */
 const FOLLOWED_CHUNK_BYTES = 1024 * 1024;
-/** Bytes that are read back before other tasks get their turn. */
+/** Number of bytes to read back before yielding to other tasks. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
 /** Opens a range of a blob. */
@@ -43,9 +45,9 @@ export interface RangedDownloadOptions {
   readonly connections: number;
   /** Time from a request to the server to its response, in milliseconds; 0 if unknown. */
   readonly latencyMs: number;
-  /** Whether the server has said that it supports ranges. */
+  /** Whether the server has announced that it supports ranges. */
   readonly acceptsRanges: boolean;
-  /** Room for the first connection, disposed of once that is open. */
+  /** Reservation of the first connection, disposed of once it is open. */
   readonly expected: Disposable | undefined;
   readonly open: OpenRange;
   readonly signal: AbortSignal | undefined;
@@ -61,15 +63,15 @@ export interface RangedDownloadOptions {
  * Downloads the missing bytes of a part, over several connections if the server supports ranges and
  * is far away, or one connection turns out to be slow.
  *
- * A far server is first asked for a short range, and a near one for the whole blob. The response to
- * the range shows whether the server supports ranges, unless an earlier response has announced it.
+ * The first request asks a far server for a short range, and a near one for the whole blob. The
+ * response to a range shows whether the server supports ranges, unless an earlier one announced it.
  * Ranges are written into the part as they arrive, and recorded beside it. The bytes are hashed and
  * passed on in order, as they are read back from the part. Ranges get smaller toward the end of all
  * downloads, and a free connection takes over the rest of a slow range, so that none is idle while
  * bytes are missing.
  *
- * @returns Whether the part is complete. If not, the caller downloads the rest over one connection:
- * the server does not support ranges or sends invalid responses.
+ * @returns Whether the part is complete. If not, the server does not support ranges or sends invalid
+ * responses, and the caller downloads the rest over one connection.
  */
 export async function downloadRanges(
   writer: BlobWriter,
@@ -92,9 +94,9 @@ class RangedDownload implements RangeJob {
   readonly #running = new Set<Promise<void>>();
   #record: PartRanges | undefined;
   #membership: Disposable | undefined;
-  /** Whether a near server is being asked for a range, or has refused one. */
+  /** Whether a near server has not answered a request for a range, or has refused one. */
   #hasAsked = false;
-  /** Whether the first range has been requested and not been answered. */
+  /** Whether the first request has not been answered. */
   #awaitsHead = false;
   /** Whether the server has sent something other than a requested range. */
   #isRefused = false;
@@ -190,7 +192,7 @@ class RangedDownload implements RangeJob {
       length: length === undefined ? undefined : head.left,
       reuseMemory: !isFollowed,
       onAnswer: answered,
-      // A connection that breaks is not slow.
+      // A broken connection must not count as a slow one.
       onRetry: () => clock.reset(),
     };
     await this.#read(head, how, async (chunk) => {
@@ -208,7 +210,7 @@ class RangedDownload implements RangeJob {
     if (this.#membership === undefined) await Promise.all(this.#running);
   }
 
-  /** Continues with the open connection only, because the server sends the whole blob over it. */
+  /** Continues with only the open connection, because the server sends the whole blob over it. */
   #readWhole(head: Segment): void {
     this.#membership?.[Symbol.dispose]();
     this.#membership = undefined;
@@ -216,7 +218,7 @@ class RangedDownload implements RangeJob {
     head.extend(this.#writer.total);
   }
 
-  /** Requests a range of a near server whose connection is slow, while the head continues. */
+  /** Requests a range from a near server whose connection is slow, while the head continues. */
   #askForRanges(head: Segment): void {
     const { total } = this.#writer;
     const { isUseful, capacity } = this.#pool;
@@ -227,7 +229,7 @@ class RangedDownload implements RangeJob {
     this.#hasAsked = true;
     const scout = new Segment(start, Math.min(total, start + SCOUT_BYTES));
     const answered = (isPartial: boolean) => {
-      // The connection broke after the first response, whose range is in use.
+      // The connection broke and was opened again; the range is already in use.
       if (this.#map.has(scout)) return this.#checkAnswer(scout, isPartial);
       this.#pool.isUseful = isPartial;
       // The head may already have passed the range.
@@ -273,7 +275,7 @@ class RangedDownload implements RangeJob {
     if (this.#record !== undefined) return this.#record;
     this.#writer.flush();
     const present = [{ start: 0, end: this.#writer.size }, ...this.#map.present];
-    // The contiguous bytes at the start come first, even if there are none.
+    // The first line is for the contiguous bytes at the start, even if there are none.
     const [head = { start: 0, end: 0 }, ...rest] = mergeRanges(present);
     const ranges = head.start === 0 ? [head, ...rest] : [{ start: 0, end: 0 }, head, ...rest];
     return this.#record = PartRanges.create(this.#options.part, ranges);
@@ -311,7 +313,7 @@ class RangedDownload implements RangeJob {
     if (isPartial || segment.signal.aborted) return;
     this.#isRefused = true;
     this.#pool.isUseful = false;
-    // The server may send the whole blob over the first connection.
+    // The first request may still get the whole blob.
     if (this.#awaitsHead) segment.stop();
     else this.#fail(new RangeRefused());
   }

@@ -1,6 +1,6 @@
 /** Bytes per millisecond above which one connection to a near server is enough. */
 const FAST_RATE = 30_000;
-/** Time and bytes after which the rate of a connection is known. */
+/** Time and number of bytes after which the rate of a connection is known. */
 const MEASURED_MS = 200;
 const MEASURED_BYTES = 256 * 1024;
 
@@ -27,7 +27,7 @@ export class RateClock {
     }
   }
 
-  /** Measures from the start again, because a new connection is used. */
+  /** Restarts the measurement for a new connection. */
   reset(): void {
     this.#startedMs = performance.now();
     this.#waitedMs = 0;

@@ -2,11 +2,11 @@
 const STALLED_MS = 5000;
 /** Minimum number of bytes to take over from another connection. */
 const MIN_STOLEN_BYTES = 512 * 1024;
-/** Time that another connection must save. */
+/** Minimum time that another connection must save. */
 const MIN_SAVING_MS = 2000;
 /**
- * How many times slower than usual a connection must be. The server may already have sent what
- * another connection takes over, so taking over from all of them costs too much.
+ * How many times slower than usual a connection must be. The server may already have sent bytes that
+ * another connection fetches again, so taking over from every connection costs too much.
  */
 const SLOW_FACTOR = 4;
 /** Time after which the rate of a connection is known. */
@@ -34,7 +34,7 @@ export class Segment {
     this.#isRescue = isRescue;
   }
 
-  /** End of the range; becomes smaller when another connection takes over the rest. */
+  /** End of the range; decreases when another connection takes over the rest. */
   get end(): number {
     return this.#end;
   }
@@ -49,12 +49,12 @@ export class Segment {
     return this.#end - this.position;
   }
 
-  /** Ends the reading once another connection has taken over the rest. */
+  /** Aborted once another connection has taken over the rest. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Bytes per millisecond since the first byte, once that is known. */
+  /** Bytes per millisecond since the first byte, once known. */
   get rate(): number | undefined {
     const { elapsedMs } = this;
     return elapsedMs < MEASURED_MS ? undefined : this.received / elapsedMs;
@@ -75,14 +75,14 @@ export class Segment {
     this.#lastMs = performance.now();
     this.#firstMs ??= this.#lastMs;
     this.received += bytes;
-    // The server sends more than requested.
+    // The server keeps sending the rest, which another connection has taken over.
     if (this.left === 0 && this.#end < this.#requestedEnd) this.#stop.abort();
   }
 
   /**
    * Returns the number of bytes that another connection would fetch sooner.
    *
-   * @param usualRate Bytes per millisecond of other connections, once that is known.
+   * @param usualRate Usual rate of a connection in bytes per millisecond, once known.
    */
   stealable(latencyMs: number, usualRate: number | undefined): number {
     const { left, rate, elapsedMs } = this;
@@ -90,13 +90,13 @@ export class Segment {
     if (performance.now() - this.#lastMs > STALLED_MS) return this.#isRescue ? 0 : left;
     if (rate === undefined || usualRate === undefined || elapsedMs < SETTLED_MS) return 0;
     if (rate * SLOW_FACTOR > usualRate) return 0;
-    // Both connections end at the same time; the new one starts a round trip later.
+    // Have both connections end at the same time. The new one starts a round trip later.
     const share = usualRate / (rate + usualRate);
     const stolen = Math.floor((left - rate * latencyMs) * share);
     return stolen / rate < MIN_SAVING_MS ? 0 : stolen;
   }
 
-  /** Splits off the last bytes, as many as `bytes`. */
+  /** Splits off a number of bytes at the end. */
   split(bytes: number): Segment {
     const end = this.#end;
     this.#end -= bytes;
@@ -105,12 +105,12 @@ export class Segment {
     return new Segment(this.#end, end, isRescue);
   }
 
-  /** Makes the segment longer, for a server that ignores its end. */
+  /** Extends the segment for a server that ignores the requested end. */
   extend(end: number): void {
     this.#end = end;
   }
 
-  /** Ends the reading. */
+  /** Stops reading. */
   stop(): void {
     this.#stop.abort();
   }

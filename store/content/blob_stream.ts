@@ -4,7 +4,7 @@ import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 import type { OpenBlobOptions } from "./content_store_options.ts";
 
-/** Size of a chunk: large enough that the cost per call does not matter. */
+/** Size of a chunk, so large that the cost of a call does not matter. */
 const CHUNK_BYTES = 256 * 1024;
 
 /** Options for {@linkcode openBlobStream}. */
@@ -15,7 +15,7 @@ export interface BlobStreamOptions extends OpenBlobOptions {
    * @default {262_144}
    */
   readonly chunkBytes?: number | undefined;
-  /** Verifier that sees each chunk before it is passed on, and the end before the last chunk is. */
+  /** Verifier that receives each chunk, and is finished before the last chunk is passed on. */
   readonly verifier?: Verifier | undefined;
   /** Called when the verifier rejects the bytes. */
   readonly onMismatch?: (() => void) | undefined;

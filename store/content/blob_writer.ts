@@ -9,11 +9,11 @@ import { settleFile } from "./verified_marks.ts";
 /** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;
 /**
- * Size of the first blobs of this process, which are held in memory and hashed at once. Loading the
- * code that hashes streams takes as long as downloading some megabytes.
+ * Total size of the first blobs of this process, which are held in memory and hashed in one call.
+ * Loading the code for incremental hashing takes as long as downloading several megabytes.
  */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
-/** Size of the blobs that this process has begun to write. */
+/** Total size of the blobs that this process has begun to write. */
 let begunBytes = 0;
 /** Size of the buffer for rehashing a part from an earlier run. */
 const REHASH_BYTES = 1024 * 1024;
@@ -172,7 +172,7 @@ export class BlobWriter implements Disposable {
   }
 
   /**
-   * Compares the size and the digest of everything written. Call it once, at the end.
+   * Verifies the size and the digest of everything written. Call it once, at the end.
    *
    * @throws {DigestMismatchError} If the bytes do not match the digest or size.
    */

@@ -55,7 +55,7 @@ import type { RecordedEntry, StoredReference } from "./layout_index.ts";
 export class ContentStore {
   /** The directory. */
   readonly path: string;
-  /** Whether it is only read, such as another user's layout. */
+  /** Whether it is opened for reading only, such as another user's layout. */
   readonly foreign: boolean;
   /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
@@ -82,7 +82,7 @@ export class ContentStore {
    * write.
    *
    * @param path The directory.
-   * @param options Whether the store is only read, and a callback for waits.
+   * @param options Whether to open the store for reading only, and a callback for waits.
    * @returns The store.
    * @throws {StoreError} If the path is not a store.
    * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
@@ -98,7 +98,7 @@ export class ContentStore {
   }
 
   /**
-   * Returns the path that a blob has or would have.
+   * Returns the path of a blob, whether or not it exists.
    *
    * @param digest Digest of the blob.
    */

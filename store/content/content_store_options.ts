@@ -3,8 +3,8 @@ import type { BlobReadOptions } from "../../spec/image/image.ts";
 /** Options for {@linkcode ContentStore.open}. */
 export interface ContentStoreOptions {
   /**
-   * Whether the directory is only read, such as another user's image layout. Its owner and
-   * permissions do not matter then, and nothing can be stored in it.
+   * Whether the directory is opened for reading only, such as another user's image layout. Its owner
+   * and permissions then do not matter, and nothing can be stored in it.
    *
    * @default {false}
    */

@@ -10,7 +10,7 @@ import { settleFile } from "./verified_marks.ts";
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {
   /**
-   * Expected digest algorithm. If the digest uses another, the bytes are hashed again.
+   * Expected digest algorithm. If the digest uses another one, the bytes are hashed again.
    *
    * @default {"sha256"}
    */

@@ -4,16 +4,16 @@ import { unlessUnwritable } from "../host/file_lock.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { Hold } from "./hold.ts";
 
-/** Something found in a store, which is not pruned until this is disposed of. */
+/** Content found in a store, which is not pruned until this is disposed of. */
 export interface Held<T> extends Disposable {
   readonly found: T;
 }
 
 /**
- * Finds something and protects its stored content against pruning.
+ * Finds content and protects it against pruning.
  *
- * Another process may prune between the lookup and the start of the protection. If anything is
- * missing by then, `find` is called again.
+ * Another process may prune between the lookup and the start of the protection. If a blob is missing
+ * by then, `find` is called again.
  *
  * @param find Looks up the content.
  * @param blobsOf Returns the blobs that the store must have; none for content that is not stored

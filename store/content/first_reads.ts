@@ -6,9 +6,9 @@ import type { ContentStore } from "./content_store.ts";
 import { partPath } from "./ingest.ts";
 
 /**
- * Returns how the download of layers into a store begins: the reads of the first layers that are
- * missing from it. Layers that an earlier run has begun are left out, and so are those of a near
- * server, where a round trip does not matter.
+ * Returns the reads with which the download of an image into a store begins: those of the first
+ * layers that the store lacks. Omits layers that an earlier run has begun to download, and layers of
+ * a near server, where a round trip does not matter.
  *
  * @param layers The layers of an image, in the order in which their downloads begin.
  * @param jobs Number of layers to download at once.
@@ -22,7 +22,7 @@ export function firstReads(
     return latencyMs >= FAR_LATENCY_MS && lstatIfAny(store.blobPath(digest)) === undefined &&
       lstatIfAny(partPath(store.path, digest)) === undefined;
   });
-  // Large layers need it next.
+  // Start loading the module that large layers need next.
   if (missing.some(({ descriptor: { size } }) => size >= MIN_RANGED_BYTES)) {
     import("./_ranged_download.ts").catch(() => {});
   }

@@ -35,7 +35,7 @@ export async function lockPruning(
   return await lockFile(`${store}/locks/prune.lock`, { ...options, shared: purpose === "hold" });
 }
 
-/** A hold that ends when it is disposed of or with the process. */
+/** A hold that ends when it is disposed of, or with the process. */
 class FileHold implements Hold {
   readonly #store: string;
   readonly #path: string;
@@ -72,7 +72,7 @@ class FileHold implements Hold {
     try {
       Deno.removeSync(this.#path);
     } catch {
-      // The store was removed. The file holds nothing once its lock is released.
+      // The store was removed. Without the lock, the file protects nothing.
     }
     this.#file.close();
   }
@@ -129,7 +129,7 @@ export class Holds {
     try {
       await this.add(digest);
     } catch (error) {
-      // Reading needs no space. The next write fails.
+      // Reading needs no space; the next write reports the full disk.
       if (!isDiskFull(error)) throw error;
     }
   }
@@ -145,7 +145,7 @@ export class Holds {
       stack.move();
       return own;
     } catch (error) {
-      // The blob may be there already. On a read-only file system, nothing can be pruned.
+      // The blob may already be stored. On a read-only file system, nothing can be pruned.
       if (!isDiskFull(error) && !isRefusedWrite(error)) throw error;
       return undefined;
     }
@@ -153,8 +153,8 @@ export class Holds {
 }
 
 /**
- * Returns the blobs that running commands hold. Removes the hold files of killed commands, unless it
- * is a dry run: then a file that cannot be locked counts as that of a running command.
+ * Returns the blobs that running commands hold. Removes the hold files of killed commands, except in
+ * a dry run, where a file that cannot be locked counts as that of a running command.
  */
 export async function heldDigests(
   store: string,
@@ -178,7 +178,7 @@ export async function heldDigests(
 }
 
 /**
- * Locks a store like for pruning, unless another command uses it.
+ * Locks a store as for pruning, unless another command uses it.
  *
  * @returns The lock, or `undefined` if the store is in use.
  */

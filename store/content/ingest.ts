@@ -108,7 +108,7 @@ export async function ingestBlob(
   const { signal, onProgress } = options;
   const part = partPath(target.directory, descriptor.digest);
   const host = URL.parse(options.source ?? "")?.host ?? "";
-  // Reserve a connection, as other downloads in ranges could take all of them first.
+  // Reserve a connection, because other downloads in ranges could take all of them first.
   using expected = options.acceptsRanges && descriptor.size >= MIN_RANGED_BYTES
     ? (await import("./_range_pool.ts")).RangePool.expect(host)
     : undefined;
@@ -136,7 +136,7 @@ interface DownloadPlan {
   readonly part: string;
   /** Server of the blob, whose connections all downloads share. */
   readonly host: string;
-  /** Room for the first connection. */
+  /** Reservation of the first connection. */
   readonly expected: Disposable | undefined;
   readonly options: IngestOptions;
   readonly onProgress: (progress: IngestProgress) => void;
@@ -232,7 +232,7 @@ class BlobDownload {
     this.#report();
   };
 
-  /** Fetches missing ranges if the server supports it, and it helps or an earlier run has done so. */
+  /** Fetches missing ranges in parallel if that may help, or if an earlier run has begun to. */
   async #fetchRanges(): Promise<void> {
     const writer = this.#writer;
     const { signal, follower, connections = 1, latencyMs = 0 } = this.#options;
@@ -240,7 +240,7 @@ class BlobDownload {
     const { open, part, host, expected } = this.#plan;
     if (this.#hasBegunAgain) return;
     const isSmall = writer.total - writer.size < MIN_RANGED_BYTES;
-    // One connection in order would fetch later ranges again.
+    // Reading in order over one connection would fetch the later ranges again.
     if (writer.laterRanges.length === 0 && (connections < 2 || isSmall)) return;
     const { downloadRanges } = await import("./_ranged_download.ts");
     await downloadRanges(writer, {

@@ -40,20 +40,20 @@ interface RawIndex {
 
 type RawEntry = Record<string, unknown>;
 
-/** The parsed file, and what has been read from it. */
+/** The parsed file, and lists derived from it. */
 interface ParsedIndex {
   /** Text of the file; `undefined` if there is none. */
   readonly text: string | undefined;
   readonly index: Readonly<RawIndex>;
-  /** State of the file with this text, if it shows later changes. */
+  /** Stamp of the file with this text, if any later change would alter the stamp. */
   stamp?: string | undefined;
   references?: readonly StoredReference[];
   descriptors?: readonly Descriptor[];
 }
 
 /**
- * Age of a file in milliseconds from which on its times show each later change. Some file systems
- * count in seconds.
+ * Age of a file in milliseconds from which on each change alters its times. Some file systems round
+ * times to seconds.
  */
 const SETTLED_MS = 2_500;
 
@@ -84,7 +84,7 @@ export class LayoutIndex {
   /** Locks the index, and the layout's version file, against changes by other processes. */
   async lock(signal: AbortSignal | undefined): Promise<Disposable> {
     const { onWait } = this.#options;
-    // A cached pull does not change the index.
+    // Loaded on demand, because a cached pull does not change the index.
     const { lockFile } = await import("../host/file_lock.ts");
     return await lockFile(`${this.#layout}/locks/index.lock`, { signal, onWait });
   }
@@ -133,7 +133,7 @@ export class LayoutIndex {
     const named = new Map<string, Descriptor>();
     for (const { name, descriptor } of entries) if (name !== undefined) named.set(name, descriptor);
     for (const name of DIGEST_ALGORITHMS) await syncDirectory(`${this.#layout}/blobs/${name}`);
-    // A pruning process would not see the new entries.
+    // A process that is already pruning would not see the new entries.
     const { lockPruning } = await import("./hold.ts");
     const { onWait } = this.#options;
     using _lock = await lockPruning(this.#layout, "hold", { signal, onWait });
@@ -205,7 +205,7 @@ export class LayoutIndex {
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
     using _lock = await this.lock(signal);
-    // The times of a file on another machine may be old ones.
+    // A network file system may report outdated times.
     this.#forgetStamp();
     const { index } = this.#read();
     const isNew = Object.keys(index).length === 1;
@@ -257,14 +257,14 @@ function entryName(entry: RawEntry): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
-/** What an entry of the index says. */
+/** A parsed entry of the index. */
 interface ReadEntry {
   readonly descriptor?: Descriptor;
   /** The descriptor with the name of the entry, if it has one. */
   readonly reference?: StoredReference;
 }
 
-/** Entries that have been read: most are the same after a change. */
+/** Parsed entries: most stay the same after a change. */
 const READ = new WeakMap<RawEntry, ReadEntry>();
 
 /** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
@@ -304,7 +304,7 @@ function readDescriptor(entry: RawEntry): Descriptor | undefined {
   };
 }
 
-/** Returns a text that changes with a file; `undefined` if it may change without that. */
+/** Returns text that changes with a file; `undefined` if the file may change while the text stays. */
 function stampOf(path: string): string | undefined {
   const info = lstatIfAny(path);
   const { dev, ino, size, mtime, ctime } = info ?? {};
@@ -320,7 +320,7 @@ function isPlatform(value: unknown): value is Platform {
   return [os, architecture, variant, version].every((text) => typeof text === "string");
 }
 
-/** Returns the first entry of each name that stands for the same digest already. */
+/** Returns the first entry of each name that already stands for the same digest. */
 function sameEntries(
   entries: readonly RawEntry[],
   named: ReadonlyMap<string, Descriptor>,

@@ -4,7 +4,7 @@ import { lstatIfAny } from "../host/files.ts";
 import type { ContentStore } from "./content_store.ts";
 import { VerifiedMarks } from "./verified_marks.ts";
 
-/** Returns the path that the decompressed archive of a layer has or would have in a store. */
+/** Returns the path in a store of the decompressed archive of a layer, whether or not it exists. */
 export function tarballPath(store: string, diffId: Digest): string {
   return `${store}/tarballs/${digestPath(diffId)}`;
 }

@@ -9,7 +9,7 @@ import { readSmallText } from "../host/read_small_file.ts";
 const MAX_MARK_BYTES = 1024;
 
 /**
- * Remembers which blobs have been hashed, so that a cached pull need not hash them again.
+ * Records which blobs have been hashed, so that a cached pull need not hash them again.
  *
  * A mark is a small file with the blob's size, modification time, change time and inode number at
  * the time of verification. Modifying or replacing the blob changes one of them, so that the mark

@@ -5,31 +5,31 @@ import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 
 /**
- * Writes the headers of an archive so that it can be extracted in one pass. A directory comes
- * before its entries, and again whenever the archive returns to it, since GNU tar finalizes
- * directories that it has left. Such directories are repeated at the end for extractors that set
+ * Writes the headers of an archive so that it can be extracted in one pass. A directory comes before
+ * its entries, and again whenever the archive returns to it, because GNU tar sets the final metadata
+ * of a directory when it leaves it. Such directories are repeated at the end for extractors that set
  * times immediately.
  */
 export class ArchiveOrder {
   readonly #tree: MemoryTree;
-  /** Numbers in the tree of the written directories. */
+  /** Inode numbers of the directories that have been written. */
   readonly #written = new Set<number>();
-  /** Numbers of the directories that the archive returned to. */
+  /** Inode numbers of the directories that the archive has returned to. */
   readonly #late = new Set<number>();
-  /** Path components of the current directory, from the root. */
-  readonly #way: string[] = [];
+  /** Paths of the current directory and its ancestors, the outermost first. */
+  readonly #open: string[] = [];
 
   constructor(tree: MemoryTree) {
     this.#tree = tree;
   }
 
-  /** Writes the header of an entry that is not a directory, preceded by its directories. */
-  *enter(
+  /** Writes the header of an entry that is not a directory, after those of its directories. */
+  *write(
     path: string,
     status: FileStatus,
     segments?: readonly TarSegment[],
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#open(parentPath(path));
+    yield* this.#enter(parentPath(path));
     const entry = entryOf(this.#tree, path, status);
     yield tarHeader(segments === undefined ? entry : { ...entry, segments });
   }
@@ -40,17 +40,17 @@ export class ArchiveOrder {
     target: string,
     status: FileStatus,
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#open(parentPath(path));
+    yield* this.#enter(parentPath(path));
     const { mode, uid, gid, mtime, mtimeNs } = status;
     yield tarHeader({ type: "hardlink", path, linkname: target, mode, uid, gid, mtime, mtimeNs });
   }
 
-  /** Writes empty directories and the directories whose times have to be set again. */
+  /** Writes the empty directories, and the directories whose times must be set again. */
   *finish(): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (const { path, isEmpty } of this.#tree.directories()) {
       if (this.#written.has(this.#statusOf(path).ino)) continue;
       // An empty directory is left as soon as it is written.
-      yield* this.#open(isEmpty ? parentPath(path) : path);
+      yield* this.#enter(isEmpty ? parentPath(path) : path);
       if (isEmpty) yield this.#header(path);
     }
     if (this.#late.size === 0) return;
@@ -60,17 +60,17 @@ export class ArchiveOrder {
   }
 
   /** Enters a directory and writes the headers of its ancestors. */
-  *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    for (let last = this.#way.at(-1); last !== undefined; last = this.#way.at(-1)) {
+  *#enter(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) {
       if (isWithin(directory, last)) break;
-      this.#way.pop();
+      this.#open.pop();
     }
-    let path = this.#way.at(-1) ?? "";
+    let path = this.#open.at(-1) ?? "";
     const rest = path === "" ? directory : directory.slice(path.length + 1);
     for (const name of rest === "" ? [] : rest.split("/")) {
       path = childPath(path, name);
       const { ino } = this.#statusOf(path);
-      this.#way.push(path);
+      this.#open.push(path);
       if (this.#written.has(ino)) this.#late.add(ino);
       this.#written.add(ino);
       yield this.#header(path);

@@ -3,7 +3,7 @@ import { BLOCK, checkBlock, parseNumber } from "../../layer/tar/tar_fields.ts";
 import type { EntryParser } from "./_entry_parser.ts";
 import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 
-/** Places of fields in a header. */
+/** Offsets of fields in a header. */
 const SIZE_AT = 124;
 const SIZE_LENGTH = 12;
 const TYPE_AT = 156;
@@ -13,7 +13,7 @@ const PLAIN_FILE = "0".charCodeAt(0);
 export interface ArchiveAccess {
   /** Opens the archive at an offset; `undefined` if it can only be read from the start. */
   readonly seek: (offset: number) => Promise<ArchiveBytes | undefined>;
-  /** Opens it from its start, verified as it is read. */
+  /** Opens the whole archive, which is verified as it is read. */
   readonly whole: () => Promise<ArchiveBytes>;
   /** Limits of the archive. */
   readonly limits: LayerLimits;
@@ -42,7 +42,7 @@ export async function* readEntryContent(
       return;
     } catch (error) {
       if (source.signal?.aborted) throw error;
-      // Unexpected data, such as a second member of gzip data: read the whole layer.
+      // The data is unexpected, for example a second gzip member. Read the whole layer.
     }
   }
   const archive = skipBytes(await source.whole(), offset);
@@ -86,8 +86,8 @@ async function* contentOf(
 }
 
 /**
- * Whether an archive begins with a file of a size that has no further headers and no holes, as most
- * files do, so that nothing has to be parsed.
+ * Whether an archive begins with a file of this size without extended headers or holes. Most files
+ * are like that, and need no parser.
  */
 function isPlainFile(archive: Uint8Array, size: number): boolean {
   return archive[TYPE_AT] === PLAIN_FILE && checkBlock(archive, 0) === "header" &&

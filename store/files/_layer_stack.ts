@@ -9,13 +9,13 @@ export interface FoundEntry {
   /** Path of the entry, without symlinks. */
   readonly path: string;
   readonly entry: ListedEntry;
-  /** Number of its names in the image, where other layers may hide some. */
+  /** Number of its names in the image; other layers may hide some. */
   readonly nlink?: number | undefined;
 }
 
 type Kind = "directory" | "absent" | "other";
 
-/** An entry with the directories of layers that it combines, the top one first. */
+/** An entry, and the directories of the layers that it merges, the top one first. */
 interface WalkedEntry extends FoundEntry {
   readonly parts: readonly FoundEntry[];
 }
@@ -33,8 +33,8 @@ class UnlistedLayer {
 class EntangledLayer {}
 
 /**
- * Looks up paths in the layers of an image, from the top one down, and lists only as many as it
- * takes.
+ * Looks up paths in the layers of an image, from the top one down. Lists only as many layers as it
+ * needs.
  *
  * The result equals an extraction of all layers as long as the parents of each entry are
  * directories. If a layer does not describe a parent, that parent may be a link in a lower layer, so
@@ -45,7 +45,7 @@ export class LayerStack {
   readonly #top: number;
   /** `undefined` stands for a layer that cannot be listed by itself. */
   readonly #listings = new Map<number, LayerListing | undefined>();
-  /** Layers whose entries are at the paths in their names. */
+  /** Layers whose entries are at their own paths, not behind links in lower layers. */
   readonly #plain = new Set<number>();
 
   /**
@@ -103,7 +103,7 @@ export class LayerStack {
     return parts === "unknown" ? parts : this.#walk(parts);
   }
 
-  /** Looks something up again after each layer that it turned out to need has been listed. */
+  /** Repeats a lookup until all layers that it needs have been listed. */
   async #look<T>(lookUp: () => T): Promise<T | "unknown"> {
     for (;;) {
       try {
@@ -121,7 +121,7 @@ export class LayerStack {
     for (let layer = top; layer >= 0; layer--) {
       const listing = this.#plainListing(layer);
       const entry = listing.at(path);
-      // The root of a layer without an entry for it.
+      // A layer that does not describe the root has that of a lower layer.
       if (path === "" && entry?.isUndescribed && layer > 0) continue;
       if (entry !== undefined) {
         const found = { layer, path, entry };
@@ -134,7 +134,7 @@ export class LayerStack {
     return undefined;
   }
 
-  /** Returns the listing of a layer whose entries are at the paths in their names. */
+  /** Returns the listing of a layer whose entries are at their own paths. */
   #plainListing(layer: number): LayerListing {
     if (!this.#listings.has(layer)) throw new UnlistedLayer(layer);
     const listing = this.#listings.get(layer);
@@ -211,7 +211,7 @@ export class LayerStack {
       }
     }
     return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, { first, parts }]) => {
-      // Without an entry, it has the metadata of a lower layer.
+      // A directory that its layer does not describe has the metadata of a lower layer.
       const shown = first.entry.isUndescribed ? this.#at(this.#top, first.path) ?? first : first;
       return { ...shown, parts };
     });

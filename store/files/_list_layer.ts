@@ -15,12 +15,12 @@ import { LayerRecords } from "../entries/layer_records.ts";
 import { StagedListing } from "./_staged_listing.ts";
 import type { Layer } from "../images/image.ts";
 
-/** Where the entries of a layer come from. */
+/** Source of the entries of a layer. */
 export interface EntrySource extends LayerLimits {
-  /** The entries of the layer; without them, the layer is read, and an index is made. */
+  /** Index of the layer; without one, the layer is read and an index is created. */
   readonly index: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
   readonly entries: LayerEntries;
-  /** Whether to reject owners that no file can have. */
+  /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -31,7 +31,7 @@ export function newTree(): MemoryTree {
   return new MemoryTree();
 }
 
-/** Lists a layer by itself; `undefined` if that requires the layers below it. */
+/** Lists a single layer; `undefined` if that requires the layers below it. */
 export async function listLayer(
   layer: Layer,
   index: number,

@@ -4,9 +4,9 @@ const BLOCK = 512;
 const ZEROS = new Uint8Array(BLOCK);
 
 /**
- * Aligns the content of a sparse file to runs of whole blocks, except for the last run, since GNU
- * tar reads each run from a new block. Runs of a layer that are not aligned are padded with zeros,
- * which the file has there anyway.
+ * Aligns the content of a sparse file to runs of whole blocks, except for the last run, because GNU
+ * tar reads each run from a new block. Unaligned runs of a layer are padded with zeros, which the
+ * file has there anyway.
  */
 export class SparseRuns {
   /** The runs, in order. */

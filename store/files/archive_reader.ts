@@ -5,10 +5,10 @@ import { verifiedTarball } from "../content/tarballs.ts";
 import type { LayerEntries } from "../entries/layer_entries.ts";
 import type { Layer } from "../images/image.ts";
 
-/** Chunks of an archive from an offset on. */
+/** The bytes of an archive from an offset on. */
 export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
-/** Size of a compressed chunk: most files are small, and end in the middle of one. */
+/** Size of a compressed chunk, which is small because most files are small. */
 const CHUNK_BYTES = 65_536;
 
 /**
@@ -42,7 +42,7 @@ export async function openArchive(
   return skipBytes(inflateFrom(point, stream), offset - point.offset);
 }
 
-/** Leaves out the first bytes. */
+/** Drops the first bytes. */
 export async function* skipBytes(chunks: ArchiveBytes, count: number): ArchiveBytes {
   let left = count;
   for await (const chunk of chunks) {

@@ -19,7 +19,7 @@ import { type Layer, StoredLayer } from "../images/image.ts";
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions extends LayerListener, LayerLimits {
   /**
-   * Whether to reject owners that no file can have, as extraction does.
+   * Whether to reject owners whose IDs are too large for any file, as extraction does.
    *
    * @default {false}
    */
@@ -77,12 +77,12 @@ export class ImageFiles {
   readonly #options: ImageFilesOptions;
   readonly #entries: LayerEntries;
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
-  /** Layers that are only fetched in part; `undefined` for the others. */
+  /** Layers that are fetched only in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
   #stack: LayerStack;
-  /** All files. Places in lazy layers are numbers of entries. */
+  /** All files. Places in lazy layers are indexes of entries. */
   #view: Promise<MemoryTree> | undefined;
-  /** All files. Places are offsets in the archives of layers. */
+  /** All files. Places are offsets in the archives of the layers. */
   #whole: Promise<MemoryTree> | undefined;
 
   /** Creates the view of an image. Layers that are not in the store are downloaded. */
@@ -132,7 +132,7 @@ export class ImageFiles {
       return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
     }
     const layer = await this.layer(found.layer);
-    // Finding and listing files needs neither module.
+    // Loaded on demand, because finding and listing files needs neither.
     const { readEntryContent } = await import("./_entry_content.ts");
     const { openArchive } = await import("./archive_reader.ts");
     const { signal } = this.#options;
@@ -179,7 +179,7 @@ export class ImageFiles {
 
   /**
    * Returns the names and metadata of all files of the image. Reads all layers, even those with a
-   * table of contents, because contents are located by their places in the archives of the layers.
+   * table of contents, because contents are located by their offsets in the archives of the layers.
    */
   async tree(): Promise<MemoryTree> {
     return await (this.#whole ??= this.#flatten(false));
@@ -211,13 +211,13 @@ export class ImageFiles {
     return new StoredLayer(this.#store, descriptor, diffId);
   }
 
-  /** Whether the store has a layer, without the modules that a download takes. */
+  /** Whether the store has a layer. Does not load the modules that a download needs. */
   async #isStored({ descriptor }: RemoteLayer): Promise<boolean> {
     const { signal, onLayer } = this.#options;
     try {
       if (!await this.#store.verify(descriptor, signal)) return false;
     } catch (error) {
-      // It is downloaded again.
+      // A corrupt layer is downloaded again.
       if (error instanceof DigestMismatchError) return false;
       throw error;
     }
@@ -310,7 +310,7 @@ export class ImageFiles {
   }
 }
 
-/** An entry, and whether its place is in a lazy layer if its layer is lazy. */
+/** An entry, and whether its place is an index of an entry if its layer is lazy. */
 interface LocatedEntry extends FoundEntry {
   readonly isLazy: boolean;
 }
@@ -339,7 +339,7 @@ function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, v
   }
 }
 
-/** Files of different layers get different inode numbers. */
+/** Inode numbers of one layer; files of different layers have different numbers. */
 const LAYER_INODES = 2 ** 32;
 
 function describe({ layer, path, entry, nlink = entry.nlink }: FoundEntry): ImageFile {

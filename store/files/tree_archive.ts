@@ -59,7 +59,7 @@ export interface TreeArchiveOptions extends UncompressedOptions, TarLimits {
 
 type Layers = Iterable<Layer | FileContents> | AsyncIterable<Layer | FileContents>;
 
-/** Bytes of a layer that are read rather than skipped. */
+/** Maximum number of bytes between two files of a layer to read rather than skip. */
 const GAP_BYTES = 8_388_608;
 
 /**
@@ -108,7 +108,7 @@ async function* writeTree(
   yield [new Uint8Array(1024)];
 }
 
-/** Where the content of a layer comes from. */
+/** Source of the content of a layer. */
 interface LayerContents {
   /** Returns the offset of the next entry to pick; `undefined` if none is left. */
   next(): number | undefined;
@@ -135,7 +135,7 @@ async function* pickContents(
       for await (const chunk of archive) {
         parser.push(chunk);
         yield picker.take();
-        // The rest was verified when the tree was made from it.
+        // The rest was verified when the tree was created from it.
         if (picker.isIdle && (next() === undefined || isSeekable && isFar())) return;
       }
       if (!picker.isIdle || next() !== undefined) {
@@ -146,7 +146,7 @@ async function* pickContents(
       yield* parse(sought ?? await whole());
     } catch (error) {
       if (sought === undefined) throw error;
-      // For example a second member of gzip data: read the whole layer.
+      // The data is unexpected, for example a second gzip member. Read the whole layer.
       isSeekable = false;
       yield* parse(skipBytes(await whole(), base + parser.position));
     }
@@ -178,7 +178,7 @@ function isDescribed({ mode, uid, gid, mtime, mtimeNs }: FileStatus): boolean {
   return mode !== 0o755 || uid !== 0 || gid !== 0 || mtime !== 0 || mtimeNs !== 0;
 }
 
-/** Paths of the files by their place in the layers, in the order of the archives. */
+/** Paths of the files, in the order of their contents in the layers. */
 class Contents {
   readonly #contents: ReturnType<MemoryTree["contents"]>;
   #next: ReturnType<ReturnType<MemoryTree["contents"]>["next"]>;
@@ -241,7 +241,7 @@ class ContentPicker implements TarSink {
     const [path] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
-    this.#output.push(...this.#order.enter(path, status, this.#runs?.segments));
+    this.#output.push(...this.#order.write(path, status, this.#runs?.segments));
   }
 
   data(chunk: Uint8Array, offset: number): void {

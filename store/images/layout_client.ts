@@ -45,8 +45,8 @@ export interface ImageCollection {
 export type LayoutSource = Omit<LayoutLocation, "transport">;
 
 /**
- * Reads an image from another OCI image layout, such as one written by skopeo, umoci or
- * `docker buildx`. Never writes to the layout.
+ * Reads an image from an OCI image layout that another tool may have written, such as skopeo, umoci
+ * or `docker buildx`. Never writes to the layout.
  *
  * Blobs that are symlinks are rejected, since they could lead out of the layout.
  *
@@ -121,7 +121,7 @@ export class LayoutClient implements ImageClient {
   /**
    * Returns the descriptor of the index or manifest of the image.
    *
-   * @param _reference Ignored, since the client is for one image.
+   * @param _reference Ignored, because the client is for one image.
    * @param options The platform.
    * @returns The descriptor.
    */
@@ -167,7 +167,7 @@ export class LayoutClient implements ImageClient {
    * Reads the bytes of the index or manifest of the image.
    *
    * @param reference Name of the image in errors.
-   * @param options The platform, for entries that lack an index.
+   * @param options The platform, in case the layout lists platforms without an index.
    * @returns The verified bytes.
    * @throws {StoreError} If it is missing.
    */
@@ -190,7 +190,7 @@ export class LayoutClient implements ImageClient {
     });
   }
 
-  /** Some tools write the platforms of an image as entries of one name, without an index. */
+  /** Chooses the platform, because some tools list platforms as entries of one name, not an index. */
   async #choose(options: ImageClientOptions): Promise<Descriptor> {
     const [first, ...more] = this.#entries;
     if (first !== undefined && more.length === 0) return first;
@@ -227,7 +227,7 @@ async function findImages(
     throw noImage(path, names.length === 0 ? problem : `${problem}, only ${names.join(", ")}`);
   }
   const distinct = [...new Map(found.map((image) => [image.descriptor.digest, image])).values()];
-  // Some tools write the platforms of an image as entries of one name, without an index.
+  // Some tools list the platforms of an image as entries of one name, without an index.
   const isOneImage = distinct.length === 1 || distinct.every(({ names, descriptor }) => {
     return names[0] === first.names[0] && descriptor.platform !== undefined;
   });
@@ -266,12 +266,12 @@ function referenceOf(source: LayoutSource, images: readonly ArchivedImage[]): Re
 }
 
 /**
- * Returns the reference for the names of an image in a layout or an archive: a full name unchanged,
- * else `localhost/NAME:TAG`, else `localhost/FILE:TAG`; `undefined` if there is no tag.
+ * Returns the reference for an image with some names in a layout or an archive: a full name
+ * unchanged, else `localhost/NAME:TAG`, else `localhost/FILE:TAG`; `undefined` if there is no tag.
  *
  * @param path The layout or archive.
  * @param names The names, the most complete first.
- * @param content Digest of the image, if it is known. A name with another digest is not its name.
+ * @param content Digest of the image, if known. The digest in a name is dropped if it differs.
  */
 export function referenceOfNames(
   path: string,
@@ -296,7 +296,7 @@ export function referenceOfNames(
   return { registry: "localhost", repository: repositoryOf(path), tag };
 }
 
-/** Drops the digest of other content from a reference; `undefined` if no name remains. */
+/** Drops the digest of other content from a reference; `undefined` if no tag remains. */
 function withOwnDigest(reference: Reference, content: Digest | undefined): Reference | undefined {
   const { registry, repository, tag, digest } = reference;
   if (digest === undefined || content === undefined || digest === content) return reference;

@@ -17,7 +17,7 @@ interface DocumentCollection extends DocumentSource {
 }
 
 /**
- * Lists the documents of a layout or an archive whose `subject` has a digest: entries of its
+ * Lists the documents of a layout or an archive with a digest as their `subject`: entries of its
  * `index.json`, and of an index under the referrers tag, where some tools list them instead.
  */
 export async function layoutReferrers(
@@ -47,7 +47,7 @@ export async function isReferrer(layout: DocumentSource, entry: Descriptor): Pro
   return (await readDocument(layout, entry))?.value.subject !== undefined;
 }
 
-/** Reads a document; `undefined` if it is missing, or is not one of the known types. */
+/** Reads a document; `undefined` if it is missing, invalid, or of an unknown type. */
 async function readDocument(
   layout: DocumentSource,
   entry: Descriptor,
@@ -58,7 +58,7 @@ async function readDocument(
   try {
     return parseManifest(bytes, entry.mediaType);
   } catch (error) {
-    // A document that cannot be read refers to nothing.
+    // An invalid document refers to nothing.
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }

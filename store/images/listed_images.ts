@@ -7,7 +7,7 @@ import type { DocumentSource } from "./read_image.ts";
 export interface ArchivedImage {
   /** Its index or manifest. */
   readonly descriptor: Descriptor;
-  /** One name, in all forms that the list has, the most complete first; none if it has no name. */
+  /** The forms of its name in the list, the most complete first; none if it has no name. */
   readonly names: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export function imagesNamed(
   return images.filter(({ names }) => names.some((other) => fullName(other) === full));
 }
 
-/** Leaves out unnamed documents about other documents, unless nothing would remain. */
+/** Omits unnamed documents that refer to other documents, unless nothing would remain. */
 export async function ownImages(
   source: DocumentSource,
   images: readonly ArchivedImage[],

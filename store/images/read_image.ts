@@ -103,7 +103,7 @@ export interface DocumentSource {
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** The documents of an image, and the layers that `layer` created. */
+/** The documents of an image, and the layers that the callback created. */
 type ReadImage<Layer> = Omit<RemoteImage, "layers"> & { readonly layers: readonly Layer[] };
 
 /**

@@ -80,8 +80,8 @@ export async function validateImage(
 }
 
 /**
- * Checks that each document is referenced by the previous one, and the layers by manifest and
- * config.
+ * Checks that each document is referenced by the previous one, and that the layers are those of the
+ * manifest and the config.
  */
 function verifyChain({ digest, indexes, manifest, config, layers }: Image): void {
   const fail = (what: string): never => {

@@ -46,11 +46,11 @@ export class GraphCopy {
   readonly #permits: Semaphore;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
-  /** Every node so far, so that each is copied once. */
+  /** All nodes so far, so that each is copied once. */
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
   /** The root, once it has been read. */
   #root: ImageDocument<ManifestDocument> | undefined;
-  /** Documents that the target has by now, and whose referrers have not been looked up. */
+  /** Documents that the target has and whose referrers have not been looked up yet. */
   readonly #subjects: { readonly descriptor: Descriptor; readonly depth: number }[] = [];
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
@@ -64,7 +64,7 @@ export class GraphCopy {
     this.#signal = eitherSignal(signal, this.#failure.signal);
   }
 
-  /** Copies a document and everything that it leads to, and then names it. */
+  /** Copies a document and everything that it references, and then names it. */
   async copy(
     root: Descriptor,
     named?: RootName,
@@ -113,7 +113,7 @@ export class GraphCopy {
       ? this.#document(descriptor, depth, root)
       : this.#permits.run(() => this.#blob(descriptor), this.#signal);
     this.#nodes.set(descriptor.digest, copied);
-    // The first caller that awaits it gets the failure; others may never await it.
+    // The callers that await it handle the failure. There may be none.
     copied.catch(() => {});
     return copied;
   }
@@ -131,9 +131,9 @@ export class GraphCopy {
     if (depth > MAX_INDEX_DEPTH) {
       throw new LimitError("levels", MAX_INDEX_DEPTH, depth, "nested indexes");
     }
-    // A hook may replace it, or something that it leads to, so it must be read.
+    // A hook may replace the document or anything that it references, so it must be read.
     const isFixed = this.#options.before === undefined;
-    // Reads a document that the target probably lacks while the target is asked.
+    // Read a document that the target probably lacks while asking the target for it.
     const reading = root?.isLikelyNew ? this.#read(descriptor, depth) : undefined;
     reading?.catch(() => {});
     const isThere = isFixed && (root?.isThere ?? await this.#exists(descriptor));
@@ -164,8 +164,8 @@ export class GraphCopy {
   }
 
   /**
-   * Copies the referrers of all documents so far, and their referrers. No document waits for its
-   * referrers, because one of them may be an index that leads to it.
+   * Copies the referrers of all documents so far, and their referrers. A document does not wait for
+   * its referrers, because one of them may be an index that references it.
    */
   async #copyReferrers(): Promise<void> {
     const source = this.#source;
@@ -221,7 +221,7 @@ export class GraphCopy {
     const all = childrenOf(document.value);
     const node = { descriptor: document.descriptor, document, copied: new Map() };
     const chosen = await this.#options.successors?.(node, all) ?? all;
-    // The largest first, because the last one to start decides when all are done.
+    // The largest first: a large blob that starts last would delay the end.
     return chosen.filter((descriptor) => this.#isWanted(descriptor))
       .toSorted((a, b) => kind === "index" ? 0 : b.size - a.size);
   }
@@ -271,9 +271,9 @@ export class GraphCopy {
 
 /** Result of storing the root. */
 interface RootHandling {
-  /** Whether the target has it; `undefined` if that is unknown. */
+  /** Whether the target has it; `undefined` if unknown. */
   readonly isThere: boolean | undefined;
-  /** Whether the target probably lacks it, as it does not have the name. */
+  /** Whether the target probably lacks it, because it does not have the name. */
   readonly isLikelyNew: boolean;
   readonly push: ContentTarget["push"];
 }

@@ -16,16 +16,16 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
-/** Directories that only a store uses. The one that tells a store from another layout goes last. */
+/** Directories that only a store has. `locks` is removed last: it marks a layout as a store. */
 const STORE_FOLDERS = ["ingest", "verified", "locks"];
 
 /**
- * Writes images into an OCI layout in a directory. Each name is recorded when it is given. A new
- * layout is created with the first content, and removed at the end if nothing was stored.
+ * Writes images into an OCI layout in a directory. Names are recorded immediately. A new layout is
+ * created with the first content, and removed at the end if nothing was stored.
  *
- * Writing takes the directories of a store. Unless the layout is a store, the last of several
- * writers removes them at its end. After a failure they stay, so that the next writer can resume the
- * downloads in them.
+ * Writing creates the directories of a store. Unless the layout is a store, the last of several
+ * writers removes them when it ends. After a failure they stay, so that the next writer can resume
+ * the downloads in them.
  */
 export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #layout: ContentStore;
@@ -52,7 +52,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     const isStore = lstatIfAny(`${path}/locks`) !== undefined &&
       lstatIfAny(markerOf(layout)) === undefined;
     const writer = new LayoutWriter(layout, isStore, signal);
-    // Until the end, no other command may prune the content.
+    // No other command may prune the content until the end.
     if (!writer.#isNew) await writer.#begin();
     return writer;
   }
@@ -67,7 +67,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     await super.push(descriptor, open, options);
   }
 
-  /** Lists a document without a name. */
+  /** Records a document without a name. */
   async keep(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#layout.keep(descriptor, signal);
   }
@@ -120,7 +120,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     try {
       (await hold)?.[Symbol.dispose]();
     } catch {
-      // It never began, which the first write has reported.
+      // The hold never began, as the first write has reported.
     }
   }
 
@@ -164,12 +164,12 @@ function removableDirectories(path: string): readonly string[] {
   }
 }
 
-/** Returns the path of the file that tells the directories of a writer from those of a store. */
+/** Returns the path of the file that marks the directories as those of a writer, not of a store. */
 function markerOf({ path }: ContentStore): string {
   return `${path}/locks/temporary`;
 }
 
-/** Opens a layout; errors speak of the target of a copy rather than of a store. */
+/** Opens a layout. Errors describe it as the target of a copy rather than as a store. */
 async function openTarget(path: string): Promise<ContentStore> {
   try {
     return await ContentStore.open(path);

@@ -10,7 +10,7 @@ import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions, CopyNode } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
 
-/** Images that were copied, and their descriptors in the store by the digest at the source. */
+/** Images that were copied, and their descriptors in the store by their digest at the source. */
 export interface CopiedImages {
   readonly images: readonly ArchivedImage[];
   readonly stored: ReadonlyMap<Digest, Descriptor>;
@@ -70,7 +70,7 @@ async function presentIn(
   return successors.filter(({ urls = [] }, i) => there[i] || !isSparse && urls.length === 0);
 }
 
-/** Returns a target that reads what another one lacks, which verifies it, and keeps nothing. */
+/** Returns a target that reads, and so verifies, what another target lacks, and stores nothing. */
 function discarding(target: ContentTarget): ContentTarget {
   return {
     exists: (descriptor: Descriptor, options?: ContentOptions) => {

@@ -5,7 +5,7 @@ import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import type { Replacement } from "./copy_options.ts";
 
-/** A descriptor in a document, with unknown members. */
+/** A descriptor in a document, possibly with unknown members. */
 type RawDescriptor = Record<string, unknown>;
 
 /**
@@ -23,7 +23,7 @@ export function rewriteDocument(
     const stored = copied.get(raw.digest as Digest);
     if (stored === undefined || stored.digest === raw.digest) return raw;
     const { mediaType, digest, size, annotations = raw.annotations } = stored;
-    // Embedded data, and data at URLs, are the old bytes.
+    // Embedded data and the data at URLs are the old bytes.
     const { data: _data, urls: _urls, ...rest } = raw;
     return { ...rest, mediaType, digest, size, annotations };
   };

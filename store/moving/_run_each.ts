@@ -1,6 +1,6 @@
 /**
- * Does work for each item, for at most `limit` items at a time. The first failure aborts the rest
- * through `failure`, and is thrown when all have ended.
+ * Does work for each item, for at most `limit` items at a time. The first failure aborts `failure`,
+ * which stops the rest, and is thrown when all work has ended.
  */
 export async function runEach<T>(
   items: readonly T[],

@@ -29,7 +29,7 @@ export interface PlatformChoiceOptions {
 }
 
 /**
- * Finds the manifest for a platform, in an index or in indexes in it.
+ * Finds the manifest for a platform in an index or its nested indexes.
  *
  * @returns Its descriptor, with the platform that the index names.
  * @throws {PlatformError} If there is none; also for a single image that is for another platform.
@@ -63,7 +63,7 @@ async function chooseEntry(
       try {
         return await fetchWhole(source, descriptor, MAX_CONFIG_BYTES, signal);
       } catch (error) {
-        // A platform that was never pulled, or that was deleted.
+        // The platform was never pulled, or has been deleted.
         if (error instanceof NotFoundError || error instanceof StoreError) return undefined;
         throw error;
       }
@@ -71,7 +71,7 @@ async function chooseEntry(
   });
 }
 
-/** Accepts an image whose config names the wanted platform. */
+/** Checks that a single image is for a platform, by its config. */
 async function checkPlatform(
   source: ContentSource,
   root: Descriptor,
@@ -82,14 +82,14 @@ async function checkPlatform(
   if (kind !== "manifest" || !isConfigMediaType(value.config.mediaType)) return;
   const bytes = await fetchWhole(source, value.config, MAX_CONFIG_BYTES, signal);
   const actual = parseImageConfig(bytes).platform;
-  // A config without a platform may fit.
+  // A config without a platform may be for any.
   if (actual.os === "") return;
   if (platformFit(actual, platform) < 0) throw new PlatformError(label, platform, [actual]);
 }
 
 /**
- * Returns the hook that keeps the manifests for some platforms in an index, with documents about
- * them, such as attestations of BuildKit.
+ * Returns a hook that selects the manifests for some platforms in an index, and documents about
+ * them, such as BuildKit's attestations.
  */
 export function keepPlatforms(
   source: ContentSource,

@@ -5,14 +5,14 @@ import type { CopyGraphOptions } from "./copy_options.ts";
 import type { CopyTarget } from "./endpoint.ts";
 
 /**
- * Copies a document and all that it leads to: an index with its manifests, a manifest with its
- * config and layers. The bytes stay as they are.
+ * Copies a document and everything that it references: an index with its manifests, a manifest with
+ * its config and layers. The bytes stay the same.
  *
  * Skips content that the target has. A manifest at the target counts as complete, because targets
  * accept it only with its blobs. The manifests of an index at the target are checked, because some
  * indexes are pushed without all of them. Blobs are copied in parallel, each once, however many
- * manifests name it; a document follows what it names, and the name comes last. Large blobs are
- * streamed, never held in memory.
+ * manifests reference it. A document is stored after everything that it references, and the name
+ * last. Large blobs are streamed, never held in memory.
  *
  * @param source Source of the content.
  * @param target Target of the content.
@@ -94,7 +94,7 @@ export interface CopyLookedUpOptions extends CopyGraphOptions {
   readonly beforeName?: (() => Promise<void>) | undefined;
 }
 
-/** Copies a document to a target, under the name that the target has for it, if any. */
+/** Copies a document to a target, and gives it the name of the target, if there is one. */
 export async function copyLookedUp(
   source: ContentSource,
   { content, name }: Pick<CopyTarget, "content" | "name">,

@@ -10,7 +10,7 @@ export interface CopyNode {
   readonly descriptor: Descriptor;
   /** The verified bytes and the parsed document; absent for a blob. */
   readonly document: ImageDocument<ManifestDocument> | undefined;
-  /** Descriptors at the target of everything that it leads to, by the digest at the source. */
+  /** Descriptors at the target of everything that it references, by the digest at the source. */
   readonly copied: ReadonlyMap<Digest, Descriptor>;
 }
 
@@ -44,8 +44,8 @@ export interface CopyGraphOptions extends ContentOptions {
    */
   readonly jobs?: number | undefined;
   /**
-   * Whether manifests that refer to a copied document through `subject` are copied as well, and
-   * those that refer to them.
+   * Whether to copy the referrers of each document, too: manifests that refer to it through
+   * `subject`, and in turn their referrers.
    *
    * @default {false}
    */
@@ -62,7 +62,7 @@ export interface CopyGraphOptions extends ContentOptions {
    * copied, and the document stays unchanged.
    *
    * @param node The document.
-   * @param successors Everything that it leads to.
+   * @param successors Everything that it references.
    */
   readonly successors?:
     | ((
@@ -72,7 +72,7 @@ export interface CopyGraphOptions extends ContentOptions {
     | undefined;
   /**
    * Called before a node is stored, after everything that it references. A returned replacement is
-   * stored in its place, and documents that lead to it are rewritten with its descriptor.
+   * stored in its place, and documents that reference it are rewritten with its descriptor.
    */
   readonly before?:
     | ((node: CopyNode) => Replacement | void | Promise<Replacement | void>)

@@ -23,9 +23,9 @@ export interface SignatureTarget {
 }
 
 /**
- * Copies what cosign has attached to documents: it has tags of the form `sha256-HEX.sig` in the
- * same repository rather than a `subject`. Signatures of signatures, and referrers of these, are
- * copied as well. Copies nothing where one side has no such names.
+ * Copies what cosign has attached to documents through tags of the form `sha256-HEX.sig` in the same
+ * repository rather than through a `subject`. Signatures of signatures, and their referrers, are
+ * copied as well. Copies nothing if either side has no such tags.
  */
 export async function copySignatures(
   source: CopySource,
@@ -55,8 +55,8 @@ export async function copySignatures(
 }
 
 /**
- * Whether a tag is made for what is attached to a document rather than for an image: by cosign, or
- * for the list of referrers.
+ * Whether a tag names attachments of a document rather than an image: a tag of cosign, or a
+ * referrers tag.
  */
 export function isAttachmentTag(tag: string): boolean {
   const [, suffix] = /^sha(?:256|512)-[0-9a-f]{64,}(?:\.([a-z]+))?$/.exec(tag) ?? [tag, "none"];

@@ -23,7 +23,7 @@ export interface CopySource {
 
 /** The target of a copy of an image, or another document. */
 export interface CopyTarget {
-  /** Where it is, for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
+  /** Location for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
   readonly label: string;
   /** The content there. */
   readonly content: NamedTarget;
@@ -37,13 +37,13 @@ export interface CopyTarget {
    * @default {false}
    */
   readonly isForOnePlatform?: boolean | undefined;
-  /** Returns the name there of another tag of the same repository, if there are such names. */
+  /** Returns the name of another tag of the same repository, if the place has such names. */
   readonly nameOfTag?: ((tag: string) => string | undefined) | undefined;
   /** Lists a document without a name, if the target has a list. */
   keep?(descriptor: Descriptor, options?: ContentOptions): void | Promise<void>;
   /**
    * Makes everything that was pushed visible at once, for a target that can only do so at the end,
-   * such as an archive whose file is renamed. Disposing without it leaves nothing behind under the
+   * such as an archive whose file is renamed. Without it, disposal leaves nothing behind under the
    * final name.
    */
   commit?(): Promise<void>;

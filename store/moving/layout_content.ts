@@ -20,7 +20,7 @@ import { isStored } from "./stored_graph.ts";
  * The content of a store, or of another OCI image layout; names are those of its `index.json`.
  *
  * A document that refers to another one through `subject` is listed in `index.json` without a name,
- * as in other tools, so that it can be found.
+ * so that it can be found, as other tools do.
  *
  * @example Copy an image out of a store
  * ```ts
@@ -75,13 +75,13 @@ export class LayoutContent implements NamedSource, NamedTarget {
   }
 
   /**
-   * Returns whether it exists and is intact; for a manifest, also whether everything that it names
-   * exists.
+   * Returns whether it exists and is intact; for a manifest, also whether everything that it
+   * references exists.
    */
   async exists(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<boolean> {
     try {
       if (!await this.#store.verify(descriptor, signal)) return false;
-      // The layout may have lost blobs since then.
+      // The layout may have lost blobs since the manifest was stored.
       return !isManifestMediaType(descriptor.mediaType) || await isStored(this.#store, descriptor);
     } catch (error) {
       // Pushing replaces corrupt content.

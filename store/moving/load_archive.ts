@@ -19,7 +19,7 @@ export interface LoadArchiveOptions
   extends
     Omit<OpenImageArchiveOptions, "spoolDirectory">,
     Omit<CopyGraphOptions, "foreignLayers" | "withReferrers"> {
-  /** Called with the number of bytes that were verified before anything is stored. */
+  /** Called before anything is stored, with the number of bytes verified so far. */
   readonly onVerify?: ((bytes: number, total: number) => void) | undefined;
 }
 
@@ -35,8 +35,8 @@ export interface LoadedImage {
  * Loads every image of an archive, or of an OCI image layout in a directory, into a store. All of
  * it is verified before anything is stored, and names are recorded last.
  *
- * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, after the name of
- * the file. An image without a name is stored without one.
+ * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, where `ARCHIVE` is
+ * the name of the file. An image without a name is stored without one.
  *
  * @param store Target store.
  * @param path The archive or the layout, `-` for stdin; only its name if it comes from `input`.
@@ -112,9 +112,9 @@ function uniqueBlobs(blobs: readonly Descriptor[]): readonly Descriptor[] {
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }
 
-/** Returns the blobs that documents, and those below them, name: configs and layers. */
+/** Returns the blobs of documents and of the documents that they reference: configs and layers. */
 function blobsOf(roots: readonly ArchivedDocument[]): readonly Descriptor[] {
-  // There are many paths to a document if indexes name the same ones.
+  // Visit each once: indexes may list the same documents.
   const all = new Set(roots);
   for (const { documents } of all) for (const document of documents) all.add(document);
   return [...all].flatMap(({ blobs }) => blobs);
@@ -132,7 +132,7 @@ async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean>
   try {
     return await store.verify(blob);
   } catch {
-    // Storing it replaces a corrupt one, and reports other faults.
+    // Storing the blob replaces a corrupt one and reports other problems.
     return false;
   }
 }

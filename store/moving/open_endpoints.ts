@@ -13,9 +13,9 @@ import { type CopySource, type CopyTarget, labelOf } from "./endpoint.ts";
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
   /** Client for registries. The caller disposes of it. */
   readonly client: RemoteClient;
-  /** Returns the directory for temporary copies of archives that are compressed. */
+  /** Returns the directory for temporary copies of compressed archives. */
   readonly spoolDirectory: () => string;
-  /** Receives an archive that is written to `-`, such as stdout. */
+  /** Sink for an archive that is written to `-`, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
@@ -101,7 +101,7 @@ async function archiveSource(
   };
 }
 
-/** Makes a source of an open archive, which the caller disposes of. */
+/** Creates a source from an open archive, which the caller disposes of. */
 export function sourceOfArchive(archive: ImageArchive, location: ArchiveLocation): CopySource {
   return {
     label: labelOf(location),
@@ -117,7 +117,7 @@ async function archiveTarget(
 ): Promise<CopyTarget & AsyncDisposable> {
   const { path, transport, name } = location;
   const isDocker = transport === "docker-archive";
-  // Docker knows full names only.
+  // Docker only accepts full names.
   const full = isDocker && name !== undefined ? formatReference(parseReference(name)) : name;
   const { ImageArchiveWriter } = await import("../archives/archive_writer.ts");
   const writer = await ImageArchiveWriter.create(path, transport, {
@@ -128,7 +128,7 @@ async function archiveTarget(
     content: writer,
     name: full,
     isForOnePlatform: isDocker,
-    // Docker knows images only.
+    // Docker only accepts images.
     nameOfTag: (tag) => isDocker ? undefined : tag,
     keep: (descriptor) => writer.keep(descriptor),
     commit: () => writer.commit(),

@@ -25,7 +25,7 @@ import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
 import { visitEach } from "./stored_graph.ts";
 
-/** An image in a store that is saved. */
+/** An image in a store to save. */
 export interface ImageToSave {
   /** Name in the archive; absent if it gets none. */
   readonly name: string | undefined;
@@ -54,10 +54,10 @@ export interface SaveArchiveOptions
   /**
    * The only platform to save.
    *
-   * @default {undefined} All, if all are in the store and the format holds them, else the host's.
+   * @default {undefined} All if the store has all and the format supports it, else the host's.
    */
   readonly platform?: Platform | undefined;
-  /** Receives the bytes instead of the file, such as stdout. */
+  /** Sink to write to instead of the file, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
@@ -69,13 +69,13 @@ export interface SaveArchiveOptions
  * images are added to an existing OCI layout; any other file is replaced.
  *
  * @param store Store of the images.
- * @param images The images, or a function that brings them into the store once the file can be
- * written.
+ * @param images The images, or a function that fetches them into the store; called once the file can
+ * be written.
  * @param path The file or the directory; only its name if the archive goes to `output`.
  * @param options Format, platform and abort signal.
  * @returns The documents that were saved, in the same order.
  * @throws {StoreError} If a part of an image is not in the store.
- * @throws {PlatformError} If an image has nothing for the platform.
+ * @throws {PlatformError} If an image is not available for the platform.
  * @throws {RangeError} If there are no images.
  *
  * @example Save an image and read the archive
@@ -122,7 +122,7 @@ export async function saveArchive(
   const source = new LayoutContent(store);
   const copyOptions: CopyGraphOptions = {
     ...hooks,
-    // An archive is written in one sequence, and the same images give the same bytes.
+    // Blobs are written one after another, so that the same images give the same bytes.
     jobs: 1,
     foreignLayers: "copy",
     successors: async (node, all) => {
@@ -144,14 +144,14 @@ export async function saveArchive(
   return written;
 }
 
-/** Returns whether a blob is copied. A Windows layer may be elsewhere; others must exist. */
+/** Returns whether a blob is copied. Throws if it is missing and is not a foreign layer. */
 async function isCopied(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   if (await isForeign(store, descriptor)) return false;
   if (await store.has(descriptor) || embeddedData(descriptor) !== undefined) return true;
   throw missing(store, descriptor.digest);
 }
 
-/** Windows layers may be elsewhere. */
+/** Whether a blob is only at its URLs, such as a base layer of Windows. */
 async function isForeign(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return descriptor.urls !== undefined && !await store.has(descriptor.digest);
 }
@@ -165,7 +165,7 @@ async function readDocument(
   return parseManifest(bytes, descriptor.mediaType);
 }
 
-/** Whether the store has everything that a document names. */
+/** Whether the store has a document and everything that it references. */
 async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return await visitEach(descriptor, async (next) => {
     if (!await store.has(next)) return await isForeign(store, next) ? [] : undefined;
@@ -174,7 +174,7 @@ async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<
   });
 }
 
-/** Returns the manifest for a platform: by default the host's, else one that is complete. */
+/** Returns the manifest for a platform; by default that of the host, or else a complete one. */
 async function choose(
   store: ContentStore,
   descriptor: Descriptor,

@@ -7,8 +7,8 @@ import { isDocumentMediaType, layerMediaType } from "../../spec/image/media_type
 import type { ContentStore } from "../content/content_store.ts";
 
 /**
- * Returns whether a store has a document and everything that it leads to, except non-distributable
- * layers. Blobs are not hashed.
+ * Returns whether a store has a document and everything that it references, except
+ * non-distributable layers. Blobs are not hashed.
  */
 export async function isStored(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return await visitEach(descriptor, async (next) => {
@@ -19,10 +19,10 @@ export async function isStored(store: ContentStore, descriptor: Descriptor): Pro
 }
 
 /**
- * Visits a descriptor and all that it leads to, each once: indexes may name the same content any
- * number of times, so there is no limit to the number of paths.
+ * Visits a descriptor and everything that it references, each once: indexes may list the same
+ * content any number of times, so the number of paths is unlimited.
  *
- * @param root Descriptor to begin with.
+ * @param root First descriptor to visit.
  * @param visit Returns the descriptors that a descriptor references; `undefined` ends the visits.
  * @returns Whether all have been visited.
  */
@@ -45,8 +45,8 @@ export async function visitEach(
 }
 
 /**
- * Finds blobs that can be mounted from another repository of the same registry, by the names in a
- * store.
+ * Finds blobs that can be mounted from another repository of the same registry, according to the
+ * names in a store.
  *
  * @returns The repositories, by the digest of the blob.
  */

@@ -26,7 +26,7 @@ export interface BlobRelayOptions {
  */
 export class BlobRelay implements BlobFollower {
   readonly reusesMemory = true;
-  /** Resolves when the first bytes have arrived; rejects if the download fails before. */
+  /** Resolves when the first bytes have arrived; rejects if the download fails before that. */
   readonly ready: Promise<void>;
   readonly #options: BlobRelayOptions;
   readonly #readers = new Set<RelayReader>();
@@ -42,7 +42,7 @@ export class BlobRelay implements BlobFollower {
   constructor(options: BlobRelayOptions) {
     this.#options = options;
     this.ready = this.#ready.promise;
-    // Without a reader, nobody awaits it.
+    // Without a reader, nothing awaits it.
     this.ready.catch(() => {});
   }
 
@@ -165,7 +165,7 @@ class RelayReader {
       if (file !== this.#file) return 0;
     }
     const count = await file.read(buffer.subarray(0, limit - this.#position));
-    // The bytes may be those before a restart.
+    // The bytes may be from before a restart.
     if (count === null || file !== this.#file) return 0;
     this.#position += count;
     return count;
@@ -182,7 +182,7 @@ class RelayReader {
     this.#closeFile();
   }
 
-  /** Opens the part, which keeps its inode when it becomes the blob, or else the blob. */
+  /** Opens the part, which stays open when it is renamed to the blob, or else the blob. */
   #open(): ReadableFile {
     for (const path of this.#paths) {
       const file = openRegularFile(path, { foreign: true })?.file;

@@ -9,7 +9,7 @@ import {
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
-/** Maximum total size of the documents that are cached. */
+/** Maximum total size of the cached documents. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
 /** Reads manifests and indexes of a store, and caches the most recently used ones. */

@@ -11,19 +11,19 @@ const MAX_FILE_BYTES = 32 * 1024 * 1024;
 const MAX_ENTRIES = 65_536;
 
 /**
- * Content that was deleted from a served repository although something else there still refers to
- * it. The store remembers it, so that it stays hidden after a restart.
+ * Content that was deleted from a served repository although other content there still refers to it.
+ * The list is kept in the store, so that the content stays hidden after a restart.
  */
 export class HiddenContent {
   readonly #store: ContentStore;
   #keys: ReadonlySet<string> | undefined;
 
-  /** Creates the content of a store, which is read on demand. */
+  /** Uses the list in a store, which is read on demand. */
   constructor(store: ContentStore) {
     this.#store = store;
   }
 
-  /** Object that is replaced when something is hidden or shown. */
+  /** Object that is replaced when content is hidden or shown. */
   get version(): unknown {
     return this.#keys ??= this.#read();
   }
@@ -71,7 +71,7 @@ export class HiddenContent {
   }
 }
 
-/** Returns the key of content of a repository. */
+/** Returns a key for content of a repository. */
 export function contentKey(repository: string, digest: Digest): string {
   return `${repository}@${digest}`;
 }

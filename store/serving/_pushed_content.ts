@@ -3,13 +3,11 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { contentKey } from "./_hidden_content.ts";
 
-/**
- * Maximum number of remembered entries, more than any push has in flight. The oldest are dropped.
- */
+/** Maximum number of entries, more than any push has in flight. The oldest are dropped. */
 const MAX_REMEMBERED = 65_536;
 
 /**
- * Pushes that the references of the store do not reflect: blobs whose manifest has not been pushed
+ * Pushed content that no reference of the store leads to: blobs whose manifest has not been pushed
  * yet, and manifests that have lost their tag.
  */
 export class PushedContent {
@@ -18,7 +16,7 @@ export class PushedContent {
   readonly #byRepository = new Map<string, Map<Digest, Descriptor>>();
   #version = 0;
 
-  /** Number that changes with documents that are added, and with everything that is removed. */
+  /** Number that changes when a document is added or any content is removed. */
   get version(): number {
     return this.#version;
   }
@@ -67,25 +65,25 @@ export class PushedContent {
   }
 }
 
-/** Places that {@linkcode ServedContent} asks. */
+/** Lookups that {@linkcode ServedContent} uses. */
 export interface ServedContentPlaces {
-  /** Returns whether the store has content under the name of the upstream repository. */
+  /** Returns whether the store has content under a name of the upstream repository. */
   readonly isStored: (repository: string, digest: Digest) => Promise<boolean>;
   /** Asks the upstream registry for a blob. */
   readonly findBlob: (repository: string, digest: Digest) => Promise<Descriptor | undefined>;
 }
 
 /**
- * Knows which content the upstream registry of a proxy serves. Its documents can name content that
- * only the store has, from another registry.
+ * Records which content the upstream registry of a proxy serves. A proxy must not serve content that
+ * upstream documents reference but only the store has, from another registry.
  */
 export class ServedContent {
   readonly #places: ServedContentPlaces;
   readonly #served = new PushedContent();
-  /** Content that the upstream registry names, but did not serve when the proxy asked for it. */
+  /** Content that upstream documents reference, but that upstream did not serve on request. */
   readonly #absent = new PushedContent();
 
-  /** Creates an object that knows no content yet. */
+  /** Creates an empty record. */
   constructor(places: ServedContentPlaces) {
     this.#places = places;
   }
@@ -102,9 +100,9 @@ export class ServedContent {
   }
 
   /**
-   * Asks the upstream registry for a blob, unless it is known to serve it.
+   * Checks that the upstream registry serves a blob.
    *
-   * @throws {Deno.errors.NotFound} If it does not have it.
+   * @throws {Deno.errors.NotFound} If it does not have the blob.
    */
   async confirm(repository: string, descriptor: Descriptor): Promise<void> {
     if (await this.has(repository, descriptor)) return;
@@ -117,7 +115,7 @@ export class ServedContent {
 
   /**
    * Returns whether an image with this content may get its name in the store. Clients request all
-   * documents of an image, but no blobs that they have, so those are asked for once.
+   * documents of an image, but not the blobs that they have, so upstream is asked for those once.
    */
   async mayName(repository: string, descriptor: Descriptor): Promise<boolean> {
     const { mediaType, digest } = descriptor;
@@ -129,7 +127,7 @@ export class ServedContent {
       await this.confirm(repository, descriptor);
       return true;
     } catch {
-      // A client that requests the blob gets the failure.
+      // A client that requests the blob receives the error.
       this.#absent.add(repository, descriptor);
       return false;
     }

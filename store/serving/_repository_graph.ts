@@ -10,7 +10,7 @@ import { Subjects } from "./_subjects.ts";
 /** Maximum number of repositories whose content is remembered. */
 const MAX_REMEMBERED = 64;
 
-/** The references of a repository, and what changes its content. */
+/** The references of a repository, and the version of its content. */
 export interface RepositoryRoots {
   readonly name: string;
   readonly roots: readonly Descriptor[];
@@ -20,7 +20,7 @@ export interface RepositoryRoots {
   readonly version: readonly unknown[];
 }
 
-/** Finds the content of repositories, and remembers it until something changes. */
+/** Finds the content of repositories, and caches it until something changes. */
 export class RepositoryGraph {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
@@ -33,7 +33,7 @@ export class RepositoryGraph {
     this.#subjects = new Subjects(documents);
   }
 
-  /** Returns the descriptors of the content that a repository has, of some digests. */
+  /** Returns the descriptors of those digests that a repository has. */
   async find(
     repository: RepositoryRoots,
     digests: Iterable<Digest>,
@@ -50,14 +50,14 @@ export class RepositoryGraph {
     return found;
   }
 
-  /** Returns the descriptors of the documents of a repository that have a subject. */
+  /** Returns the descriptors of the documents of a repository with a digest as their subject. */
   async referrers(repository: RepositoryRoots, subject: Digest): Promise<readonly Descriptor[]> {
     let walk = await this.#walk(repository);
     if (await walk.hasNews()) walk = await this.#walkAgain(repository);
     return walk.referrers(subject);
   }
 
-  /** Adds a blob, which leads to no other content, to a repository. */
+  /** Adds a blob, which references no other content, to a repository. */
   addBlob(repository: string, blob: Descriptor): void {
     this.#walks.get(repository)?.addBlob(blob);
   }
@@ -94,7 +94,7 @@ export class RepositoryGraph {
   }
 }
 
-/** The content of a repository at one time. */
+/** A walk through the references of a repository, and the content that it has found. */
 class Walk {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
@@ -129,13 +129,13 @@ class Walk {
       version.every((value, i) => value === this.#version[i]);
   }
 
-  /** Returns whether the store has documents that were missing. */
+  /** Returns whether the store now has documents that were missing. */
   async hasNews(): Promise<boolean> {
     for (const document of this.#missing) if (await this.#store.has(document)) return true;
     return false;
   }
 
-  /** Follows the roots, and the documents whose subjects are found. */
+  /** Starts the walk, from the roots and the documents whose subjects it finds. */
   begin(subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>): void {
     this.#finished = this.#run(subjects);
   }
@@ -156,7 +156,7 @@ class Walk {
     const bySubject = await subjects;
     for (const root of this.#repository.roots) await this.#follow(root, 0);
     if (this.#found.size === 0) return;
-    // Entries of the map that are added in the loop are visited, too.
+    // The loop also visits entries that are added to the map while it runs.
     for (const digest of this.#found.keys()) {
       for (const referrer of this.#visible(bySubject.get(digest) ?? [])) {
         await this.#follow(referrer, 0);

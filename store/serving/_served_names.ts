@@ -21,7 +21,7 @@ export class ServedNames {
   readonly #registry: string | undefined;
 
   /**
-   * @param registry The only registry to serve, under paths alone; all registries if absent.
+   * @param registry The only registry to serve, under paths alone; all registries if `undefined`.
    */
   constructor(references: readonly StoredReference[], registry: string | undefined) {
     this.#registry = registry;
@@ -78,7 +78,7 @@ function groupByRepository(
   return groups;
 }
 
-/** References that have been parsed: most are the same after a change. */
+/** Parsed references: most stay the same after a change. */
 const PARSED = new WeakMap<StoredReference, { readonly named: NamedImage | undefined }>();
 
 function namedImage(stored: StoredReference): NamedImage | undefined {

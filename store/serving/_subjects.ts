@@ -4,8 +4,8 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { DocumentReader } from "./_document_reader.ts";
 
 /**
- * The entries of an `index.json` by their subjects. Layouts hold signatures and similar artifacts
- * as entries without a name. Each document is read once.
+ * The entries of an `index.json` by their subjects. Layouts list signatures and similar artifacts as
+ * entries without a name. Each document is read once.
  */
 export class Subjects {
   readonly #documents: DocumentReader;

@@ -21,7 +21,7 @@ const MAX_IMAGES = 1_000;
 /** Maximum size of a config that is fetched although no client has requested it. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
-/** Images of a proxy that get their names in the store as soon as they are complete. */
+/** Images of a proxy that are named in the store as soon as they are complete. */
 export class UnfinishedImages {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
@@ -29,7 +29,7 @@ export class UnfinishedImages {
   readonly #signal: AbortSignal | undefined;
   readonly #served: Pick<ServedContent, "mayName">;
   readonly #images = new Map<string, RequestedImage>();
-  /** Configs that have been fetched, or could not be. */
+  /** Configs that have been fetched or could not be fetched. */
   readonly #configs = new Set<Digest>();
 
   constructor(
@@ -69,7 +69,7 @@ export class UnfinishedImages {
   /**
    * Returns whether an image, or at least one image of an index, is complete.
    *
-   * @param known Results so far: indexes may name the same content any number of times.
+   * @param known Results so far: indexes may list the same content any number of times.
    */
   #isComplete(image: RequestedImage, known: Map<string, Promise<boolean>>): Promise<boolean> {
     const { mediaType, digest, size } = image.descriptor;
@@ -84,7 +84,7 @@ export class UnfinishedImages {
     known: Map<string, Promise<boolean>>,
   ): Promise<boolean> {
     if (!await this.#store.has(descriptor)) return false;
-    // The store may have it from elsewhere, while the upstream registry only names it.
+    // The store may have it from elsewhere, while the upstream registry only references it.
     if (!await this.#served.mayName(repository, descriptor)) return false;
     if (!isDocumentMediaType(descriptor.mediaType)) return true;
     const document = await this.#documents.read(descriptor);
@@ -115,7 +115,7 @@ export class UnfinishedImages {
       await this.#store.ingest(config, open, { signal: this.#signal });
       return true;
     } catch {
-      // A client that requests the config gets the failure.
+      // A client that requests the config receives the error.
       return false;
     }
   }

@@ -49,9 +49,9 @@ export interface ProxyRegistryContentOptions {
 }
 
 const UPSTREAM_TIMEOUT_MS = 5_000;
-/** Time in milliseconds after a failure during which the store answers what it can. */
+/** Time in milliseconds after a failure of upstream during which only the store is asked. */
 const OUTAGE_MS = 10_000;
-/** Time in milliseconds after which a client gets an error if upstream does not respond. */
+/** Time in milliseconds after which a client receives an error if upstream does not respond. */
 const PATIENCE_MS = 20_000;
 
 /**
@@ -60,10 +60,10 @@ const PATIENCE_MS = 20_000;
  * Every tag is resolved on the upstream registry. If that fails or takes too long, the stored
  * content is served, with a warning, and without another attempt for ten seconds. Content is
  * fetched once by digest, and passed to all clients while it is verified and stored. A complete
- * image gets its name in the store, as if it had been pulled.
+ * image is named in the store, as if it had been pulled.
  *
  * A repository serves only content that the upstream registry serves to this client, or that the
- * store holds under the name of the upstream registry.
+ * store has under a name of the upstream registry.
  *
  * @example A cache of Docker Hub
  * ```ts
@@ -93,15 +93,15 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #options: ProxyRegistryContentOptions;
   readonly #local: StoreRegistryContent;
   readonly #documents: DocumentReader;
-  /** Content that the upstream registry has described to this client, or its documents have. */
+  /** Content that the upstream registry or its documents have described to this client. */
   readonly #seen = new PushedContent();
   readonly #served: ServedContent;
-  /** Downloads of blobs that have not ended. */
+  /** Current downloads of blobs. */
   readonly #relays = new Map<string, BlobRelay>();
   readonly #unfinished: UnfinishedImages;
-  /** Downloads of documents that have not ended. */
+  /** Current downloads of documents. */
   readonly #fetches = new SingleFlight();
-  /** Time until which the store answers what it can. */
+  /** Time until which only the store is asked, if it can answer. */
   #outUntil = 0;
 
   /** Creates a cache in `store` of the content that `client` fetches from `upstream`. */
@@ -116,7 +116,7 @@ export class ProxyRegistryContent implements RegistryContent {
     this.#upstream = upstream;
     this.readOnlyReason = `it is a cache of ${upstream.registry}`;
     this.#options = options;
-    // The path of a pushed image may be the name of one of the upstream registry.
+    // A pushed image may have the same path as an image of the upstream registry.
     this.#local = new StoreRegistryContent(store, { registry: upstream.registry });
     this.#documents = new DocumentReader(store);
     this.#served = new ServedContent({
@@ -176,15 +176,15 @@ export class ProxyRegistryContent implements RegistryContent {
     const known = this.#seen.get(repository, digest)?.size ??
       await this.#local.size(this.#path(repository), digest);
     if (known !== undefined) return known;
-    // A client may have fetched the manifest long ago.
+    // A client may have fetched the manifest long ago, so its blobs may be unknown.
     for (const known of this.#seen.of(repository)) {
       if (!isDocumentMediaType(known.mediaType)) continue;
-      // A document that cannot be read does not concern the other blobs.
+      // A document that cannot be read does not affect the blobs of others.
       await this.#fetchDocument(repository, known).catch(() => {});
     }
     const listed = this.#seen.get(repository, digest);
     if (listed !== undefined) return listed.size;
-    // Or it has the manifest from another run of this proxy.
+    // The client may also have the manifest from an earlier run of this proxy.
     const found = await this.#findBlob(repository, digest);
     if (found === undefined) return undefined;
     this.#seen.add(repository, found);
@@ -302,7 +302,7 @@ export class ProxyRegistryContent implements RegistryContent {
     const key = `${repository}@${descriptor.digest} ${descriptor.size}`;
     const relay = this.#relays.get(key) ?? this.#download(key, repository, descriptor);
     const stream = relay.read(range);
-    // Before the first bytes arrive, a failure can be reported as a response.
+    // Until the first bytes arrive, a failure can be reported as an error response.
     try {
       await this.#patiently(relay.ready);
     } catch (error) {
@@ -337,7 +337,7 @@ export class ProxyRegistryContent implements RegistryContent {
       relay.finish();
     }).catch((error) => {
       this.#doubt(repository, digest, error);
-      // Earlier failures are reported as responses.
+      // Earlier failures are reported as error responses.
       if (relay.hasStarted && !stop.signal.aborted) this.#options.onWarning?.(describeError(error));
       relay.fail(error);
     }).finally(end);
@@ -361,9 +361,7 @@ export class ProxyRegistryContent implements RegistryContent {
     });
   }
 
-  /**
-   * Forgets a size that content turned out not to have: the document that states it may be wrong.
-   */
+  /** Forgets content whose size or digest was wrong: the document that references it may be wrong. */
   #doubt(repository: string, digest: Digest, error: unknown): void {
     if (error instanceof DigestMismatchError) this.#seen.delete(repository, digest);
   }

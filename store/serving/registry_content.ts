@@ -37,21 +37,20 @@ export interface StoreRegistryContentOptions {
  * An image is served under its full name, such as `docker.io/library/alpine`, and under its path
  * alone, `library/alpine`, so that the store can stand in for a registry as its mirror. A port is
  * written with `_` for the colon, which a repository's name cannot have: `localhost_5000/a/b`.
- * Where two registries have the same path, the path alone serves the tags of both; a tag that both
- * have is that of `localhost`, else of Docker Hub, else of the registry whose name comes first.
+ * Where two registries have the same path, the path alone serves the tags of both. A tag that both
+ * have is that of `localhost`, else of Docker Hub, else of the first registry by name.
  *
  * An image that is pushed to `a/b` gets the name `localhost/a/b` in the store, whatever the client
- * calls this registry: a push never changes what the store has of another registry. An image that
- * is pushed by digest is recorded as `localhost/a/b@DIGEST` until an index that is pushed lists it.
+ * calls this registry: a push never changes the images of another registry. An image that is pushed
+ * by digest is recorded as `localhost/a/b@DIGEST` until a pushed index lists it.
  *
  * A repository serves only content that its references lead to and, during the lifetime of this
  * object, content pushed to it. References are read for each request, so newly pulled images are
  * served.
  *
- * A deletion removes references: of a tag, every one that the repository serves as that tag; of a
- * manifest, every one that stands for it. The bytes stay until the store is pruned. A blob or
- * manifest that something else in the repository still refers to is hidden until it is pushed
- * again.
+ * Deleting a tag removes every reference that the repository serves as that tag. Deleting a manifest
+ * removes every reference to it. The bytes stay until the store is pruned. A blob or manifest that
+ * other content of the repository still refers to is hidden until it is pushed again.
  *
  * @example Serve a store
  * ```ts
@@ -129,7 +128,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       if (descriptor === undefined || !await this.#store.has(descriptor)) return;
       sizes.set(descriptor.digest, descriptor.size);
     };
-    // Fast path: the check of a pushed manifest asks for each of its blobs.
+    // Fast path: the check of a pushed manifest looks up each of its blobs.
     for (const digest of digests) await add(this.#pushed.get(repository, digest));
     const rest = digests.filter((digest) => !sizes.has(digest));
     if (rest.length === 0) return sizes;
@@ -298,12 +297,12 @@ export class StoreRegistryContent implements WritableRegistryContent {
   }
 }
 
-/** Returns the tag of a name. A tag next to a digest is informational: another name defines it. */
+/** Returns the tag of a name. A tag next to a digest is only informational and does not count. */
 function tagOf({ reference: { tag, digest } }: NamedImage): string | undefined {
   return digest === undefined ? tag : undefined;
 }
 
-/** Returns what each tag points to; of equal tags, the first one counts. */
+/** Returns the document of each tag; of equal tags, the first one counts. */
 function tagsOf(named: readonly NamedImage[]): ReadonlyMap<string, Descriptor> {
   const tags = new Map<string, Descriptor>();
   for (const image of named) {
