@@ -3,11 +3,8 @@ import { digestName } from "../../spec/digest_algorithm.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { JsonReader } from "../../spec/json_reader.ts";
-import {
-  type AttachmentSource,
-  readAttachedBlob,
-  readAttachedManifest,
-} from "./attachment_source.ts";
+import { readContent, readDocument } from "../moving/read_content.ts";
+import type { AttachmentSource } from "./attachment_source.ts";
 import {
   BUNDLE,
   IN_TOTO,
@@ -61,17 +58,14 @@ export async function taggedSignatures(
   const { digest } = document.descriptor;
   const found = await source.resolve(`${digestName(digest)}.sig`, { signal });
   if (found === undefined) return [];
-  const { kind, value } = await readAttachedManifest(source, found, signal);
+  const { kind, value } = await readDocument(source, found, signal);
   if (kind === "index") return [];
   // Signatures of the same payload share its blob.
   const payloads = new Map<Digest, Promise<Uint8Array<ArrayBuffer>>>();
   const payloadOf = (layer: Descriptor) => {
-    let payload = payloads.get(layer.digest);
-    if (payload === undefined) {
-      payload = readAttachedBlob(source, layer, MAX_PAYLOAD_BYTES, signal);
-      payloads.set(layer.digest, payload);
-    }
-    return payload;
+    return payloads.getOrInsertComputed(layer.digest, () => {
+      return readContent(source, layer, MAX_PAYLOAD_BYTES, signal);
+    });
   };
   return value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING).map((layer) => ({
     read: async () => readSimpleSigning(layer, await payloadOf(layer), digest),
@@ -165,12 +159,12 @@ async function readBundleBytes(
   { descriptor: { digest } }: SignedDocument,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { kind, value } = await readAttachedManifest(source, entry, signal);
+  const { kind, value } = await readDocument(source, entry, signal);
   const json = new JsonReader(value, "manifest");
   if (value.subject?.digest !== digest) json.at("subject").fail(`the image ${digest}`);
   const [layer] = kind === "manifest" ? value.layers : [];
   if (!layer?.mediaType.startsWith(BUNDLE)) return json.at("layers").fail("a sigstore bundle");
-  return await readAttachedBlob(source, layer, MAX_BUNDLE_BYTES, signal);
+  return await readContent(source, layer, MAX_BUNDLE_BYTES, signal);
 }
 
 function readBundle(bytes: Uint8Array, { descriptor, bytes: image }: SignedDocument): Signature {

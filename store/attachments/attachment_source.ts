@@ -3,14 +3,7 @@ import { RepositoryContent } from "../../registry/client/repository_content.ts";
 import { NotFoundError } from "../../registry/errors.ts";
 import type { Repository } from "../../registry/reference.ts";
 import type { RemoteOptions } from "../../registry/remote_client_options.ts";
-import type { ContentSource, NamedSource } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
-import {
-  type ManifestDocument,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-} from "../../spec/image/manifest.ts";
-import { readBytes } from "../../spec/image/read_bytes.ts";
+import type { NamedSource } from "../../spec/image/content.ts";
 import { REF_NAME } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import type { ImageCollection } from "../images/layout_client.ts";
@@ -83,29 +76,4 @@ export function copiedAttachments({ content, nameOfTag }: CopySource): Attachmen
       return name === undefined ? undefined : await content.resolve(name, options);
     },
   };
-}
-
-/** Reads and verifies a document. */
-export async function readAttachedManifest(
-  source: ContentSource,
-  descriptor: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<ManifestDocument> {
-  const bytes = await readAttachedBlob(source, descriptor, MAX_MANIFEST_BYTES, signal);
-  return parseManifest(bytes, descriptor.mediaType);
-}
-
-/**
- * Reads and verifies a document or a blob.
- *
- * @throws {LimitError} If it is larger than `maxBytes`.
- */
-export async function readAttachedBlob(
-  source: ContentSource,
-  descriptor: Descriptor,
-  maxBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const open = () => source.fetch(descriptor, { raw: true, signal });
-  return await readBytes(descriptor, open, { maxBytes, signal });
 }

@@ -7,11 +7,8 @@ import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { JsonReader } from "../../spec/json_reader.ts";
-import {
-  type AttachmentSource,
-  readAttachedBlob,
-  readAttachedManifest,
-} from "./attachment_source.ts";
+import { readContent, readDocument } from "../moving/read_content.ts";
+import type { AttachmentSource } from "./attachment_source.ts";
 import { memberBytes } from "./_member_bytes.ts";
 import { BUNDLE, IN_TOTO, parseStatement, readEnvelope, type Statement } from "./_statement.ts";
 
@@ -87,7 +84,7 @@ export async function listAttestations(
   const found = new Map<Digest, Attestation>();
   const entries = await manifestsOf(source, image, kind, documents, signal);
   for (const entry of entries.slice(0, MAX_READS)) {
-    const manifest = await ifPresent(() => readAttachedManifest(source, entry, signal));
+    const manifest = await ifPresent(() => readDocument(source, entry, signal));
     if (manifest?.kind !== "manifest") continue;
     for (const blob of manifest.value.layers.slice(0, MAX_READS)) {
       const type = typeOf(manifest.value, blob) ??
@@ -151,7 +148,7 @@ async function readType(
   subjects: readonly Digest[],
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const bytes = await readAttachedBlob(source, blob, MAX_BYTES, signal);
+  const bytes = await readContent(source, blob, MAX_BYTES, signal);
   return unwrap(bytes, subjects).statement.predicateType;
 }
 
@@ -172,7 +169,7 @@ export async function readAttestation(
   { blob, subjects }: Attestation,
   options: AttestationOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await readAttachedBlob(source, blob, MAX_BYTES, options.signal);
+  const bytes = await readContent(source, blob, MAX_BYTES, options.signal);
   if (!isWrapper(blob.mediaType)) return bytes;
   const predicate = memberBytes(unwrap(bytes, subjects).payload, "predicate");
   const text = predicate === undefined ? "null" : new TextDecoder().decode(predicate);

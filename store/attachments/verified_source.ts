@@ -1,6 +1,7 @@
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import type { CopySource } from "../moving/endpoint.ts";
-import { copiedAttachments, readAttachedBlob } from "./attachment_source.ts";
+import { readContent } from "../moving/read_content.ts";
+import { copiedAttachments } from "./attachment_source.ts";
 import type { TrustedSigner } from "./trusted_signer.ts";
 import { verifySignature } from "./verify_signature.ts";
 
@@ -14,7 +15,7 @@ export function verifiedSource(source: CopySource, signer: TrustedSigner): CopyS
     root: async (options = {}) => {
       const { signal } = options;
       const descriptor = await source.root(options);
-      const bytes = await readAttachedBlob(content, descriptor, MAX_MANIFEST_BYTES, signal);
+      const bytes = await readContent(content, descriptor, MAX_MANIFEST_BYTES, signal);
       const places = [copiedAttachments(source)];
       await verifySignature(places, { descriptor, bytes }, signer, { name: label, signal });
       return descriptor;

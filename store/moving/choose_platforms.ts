@@ -4,22 +4,15 @@ import type { Digest } from "../../spec/digest.ts";
 import { PlatformError } from "../../spec/errors.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { present } from "../../spec/json.ts";
-import {
-  type Index,
-  type ManifestDocument,
-  MAX_CONFIG_BYTES,
-  MAX_INDEX_DEPTH,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-} from "../../spec/image/manifest.ts";
+import { type Index, MAX_CONFIG_BYTES, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
-import { readBytes } from "../../spec/image/read_bytes.ts";
 import { NotFoundError } from "../../registry/errors.ts";
 import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
+import { readContent, readDocument } from "./read_content.ts";
 
 /** Name of the image, and an abort signal. */
 export interface PlatformChoiceOptions {
@@ -42,7 +35,7 @@ export async function chooseManifest(
 ): Promise<Descriptor> {
   let chosen = root;
   for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_INDEX_DEPTH; depth++) {
-    const { kind, value } = await read(source, chosen, options.signal);
+    const { kind, value } = await readDocument(source, chosen, options.signal);
     if (kind !== "index") break;
     chosen = await chooseEntry(source, value, platform, options);
   }
@@ -61,7 +54,7 @@ async function chooseEntry(
     subject: label,
     read: async (descriptor) => {
       try {
-        return await fetchWhole(source, descriptor, MAX_CONFIG_BYTES, signal);
+        return await readContent(source, descriptor, MAX_CONFIG_BYTES, signal);
       } catch (error) {
         // The platform was never pulled, or has been deleted.
         if (error instanceof NotFoundError || error instanceof StoreError) return undefined;
@@ -78,9 +71,9 @@ async function checkPlatform(
   platform: Platform,
   { label, signal }: PlatformChoiceOptions,
 ): Promise<void> {
-  const { kind, value } = await read(source, root, signal);
+  const { kind, value } = await readDocument(source, root, signal);
   if (kind !== "manifest" || !isConfigMediaType(value.config.mediaType)) return;
-  const bytes = await fetchWhole(source, value.config, MAX_CONFIG_BYTES, signal);
+  const bytes = await readContent(source, value.config, MAX_CONFIG_BYTES, signal);
   const actual = parseImageConfig(bytes).platform;
   // A config without a platform may be for any.
   if (actual.os === "") return;
@@ -112,26 +105,4 @@ export function keepPlatforms(
 
 function isAbout({ annotations = {} }: Index["manifests"][number], chosen: Set<Digest>): boolean {
   return chosen.has(annotations["vnd.docker.reference.digest"] as Digest);
-}
-
-async function read(
-  source: ContentSource,
-  descriptor: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<ManifestDocument> {
-  const bytes = await fetchWhole(source, descriptor, MAX_MANIFEST_BYTES, signal);
-  return parseManifest(bytes, descriptor.mediaType);
-}
-
-async function fetchWhole(
-  source: ContentSource,
-  descriptor: Descriptor,
-  maxBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  return await readBytes(
-    descriptor,
-    (options) => source.fetch(descriptor, options),
-    { maxBytes, signal },
-  );
 }
