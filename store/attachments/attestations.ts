@@ -27,7 +27,7 @@ const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 /** Media types of DSSE envelopes. */
 const ENVELOPES = ["application/vnd.dsse.envelope.v1+json", "application/vnd.dsse.envelope+json"];
 
-/** Maximum number of manifests and of attestations to read. */
+/** Maximum number of manifests to read, of layers of each, and of blobs to read for their types. */
 const MAX_READS = 100;
 const MAX_BYTES = 64 * 1024 * 1024;
 
@@ -82,13 +82,16 @@ export async function listAttestations(
   const documents = [image.manifest, ...image.indexes].map(({ descriptor }) => descriptor);
   const subjects = documents.map(({ digest }) => digest);
   const found = new Map<Digest, Attestation>();
+  let reads = 0;
   const entries = await manifestsOf(source, image, kind, documents, signal);
   for (const entry of entries.slice(0, MAX_READS)) {
     const manifest = await ifPresent(() => readDocument(source, entry, signal));
     if (manifest?.kind !== "manifest") continue;
     for (const blob of manifest.value.layers.slice(0, MAX_READS)) {
       const type = typeOf(manifest.value, blob) ??
-        await ifPresent(() => readType(source, blob, subjects, signal));
+        (reads++ < MAX_READS
+          ? await ifPresent(() => readType(source, blob, subjects, signal))
+          : undefined);
       if (type === undefined || !KINDS[kind].test(type)) continue;
       found.set(blob.digest, { type, blob, subjects });
     }

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { parseReference } from "../../../registry/mod.ts";
 import { type Digest, LimitError, type RemoteImage } from "../../../spec/mod.ts";
 import {
+  type AttachmentSource,
   type AttestationKind,
   listAttestations,
   readAttestation,
@@ -26,7 +27,7 @@ import {
 } from "../../_support/signing.ts";
 import { file, tar, toUint8Array } from "../../_support/tar.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
-import { pushBuilt } from "../../cache/moving/_pushed.ts";
+import { memoryOf, pushBuilt } from "../../cache/moving/_pushed.ts";
 import { testClient } from "../../registry/_client.ts";
 
 const AMD64 = buildImage({ layers: [tar(file("a", "amd64"))] });
@@ -48,7 +49,7 @@ function statementBlob(digest: Digest, predicateType: string, predicate: unknown
   return { bytes, descriptor: { ...descriptor, annotations } };
 }
 
-/** An entry of an index with the attestations of an image, as BuildKit makes it. */
+/** An entry of an index with the attestations of an image, as BuildKit writes it. */
 function attestationEntry(image: Built, blobs: readonly BuiltBlob[]) {
   const config = jsonBlob("application/vnd.oci.image.config.v1+json", {
     architecture: "unknown",
@@ -80,7 +81,7 @@ function attestedIndex(): Built {
   return buildIndex([AMD64, ARM64, ...entries]);
 }
 
-/** A registry with an image, and what is attached to it. */
+/** A registry with an image and its attachments. */
 async function makeScene(image: Built, attached: readonly (readonly [string, Built])[] = []) {
   await using stack = new AsyncDisposableStack();
   const registry = stack.use(writableRegistry());
@@ -100,7 +101,7 @@ async function makeScene(image: Built, attached: readonly (readonly [string, Bui
 
 type Scene = Awaited<ReturnType<typeof makeScene>>;
 
-/** The types of what is attached, and the text of the first one. */
+/** The types of the attestations, and the text of the first one. */
 async function readAll(scene: Scene, kind: AttestationKind, platform = "linux/amd64") {
   const image = await scene.image(platform);
   scene.registry.forget();
@@ -218,7 +219,7 @@ Deno.test.each(REFERRERS)("listAttestations() finds $what", async (row) => {
   assertEquals(await readAll(scene, "sbom"), { types: [type], text, blobs });
 });
 
-Deno.test("listAttestations() finds what is attached to the index, and each blob once", async () => {
+Deno.test("listAttestations() finds attachments of the index, and each blob once", async () => {
   const index = buildIndex([AMD64, ARM64]);
   const content = toUint8Array(SBOM_FILE);
   const type = { type: "application/spdx+json" };
@@ -243,6 +244,36 @@ Deno.test("listAttestations() skips damaged bundles, and statements about other 
   ]);
 
   assertEquals((await readAll(scene, "sbom")).types, []);
+});
+
+Deno.test("listAttestations() reads at most 100 blobs to find their types", async () => {
+  const manifests = [0, 1, 2].map((m) => {
+    return manifestOf(
+      AMD64.config,
+      Array.from({ length: 60 }, (_, n) => {
+        return jsonBlob(STATEMENT_TYPE, { m, n });
+      }),
+    );
+  });
+  const content = await memoryOf(...manifests);
+  let reads = 0;
+  const source: AttachmentSource = {
+    resolve: () => Promise.resolve(undefined),
+    referrers: () => {
+      return Promise.resolve(manifests.map(({ descriptor }) => {
+        return { ...descriptor, artifactType: STATEMENT_TYPE };
+      }));
+    },
+    fetch: (descriptor, options) => {
+      if (descriptor.mediaType === STATEMENT_TYPE) reads++;
+      return content.fetch(descriptor, options);
+    },
+  };
+  await using scene = await makeScene(AMD64);
+
+  const found = await listAttestations(source, await scene.image("linux/amd64"), "sbom");
+
+  assertEquals([found, reads], [[], 100]);
 });
 
 Deno.test("readAttestation() rejects a statement about another image", async () => {
