@@ -8,6 +8,9 @@ import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
+/** Maximum size of the documents of an archive, which are held in memory. */
+const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
+
 /** Place of the bytes of a blob. */
 type Place = EntryRange | Uint8Array<ArrayBuffer>;
 
@@ -17,6 +20,8 @@ export class ArchiveContent {
   readonly #entries: ArchiveEntries;
   /** Blobs that are not in `blobs/`. */
   readonly #places = new Map<Digest, Place>();
+  /** Size of the documents that are held in memory. */
+  #documentBytes = 0;
 
   constructor(file: ArchiveFile, entries: ArchiveEntries) {
     this.#file = file;
@@ -30,7 +35,20 @@ export class ArchiveContent {
 
   /** Records the place of a blob that is not in `blobs/`. */
   add(digest: Digest, place: Place): void {
+    if (place instanceof Uint8Array && !this.#places.has(digest)) this.countDocument(place.length);
     this.#places.set(digest, place);
+  }
+
+  /**
+   * Counts the bytes of a document that is held in memory.
+   *
+   * @throws {ArchiveError} If all of them together are too large.
+   */
+  countDocument(bytes: number): void {
+    this.#documentBytes += bytes;
+    if (this.#documentBytes <= MAX_DOCUMENT_BYTES) return;
+    const problem = `its documents have more than ${MAX_DOCUMENT_BYTES} bytes`;
+    throw new ArchiveError(this.name, "hostile", problem);
   }
 
   /** Returns the size of a blob; `undefined` if the archive does not have it. */
@@ -59,10 +77,8 @@ export class ArchiveContent {
     if (place === undefined) throw this.missing(descriptor.digest);
     if (place instanceof Uint8Array) return ReadableStream.from([place.slice(offset)]);
     const skipped = Math.min(offset, place.size);
-    return this.#file.open(
-      { offset: place.offset + skipped, size: place.size - skipped },
-      options,
-    );
+    const rest = { offset: place.offset + skipped, size: place.size - skipped };
+    return this.#file.open(rest, options);
   }
 
   /**

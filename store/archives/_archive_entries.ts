@@ -130,6 +130,17 @@ export function entryName(path: string): string | undefined {
   return parts.includes("..") ? undefined : parts.join("/");
 }
 
+/**
+ * Rejects links, because they could lead a program that extracts the archive out of its directory.
+ *
+ * @param allowed Names of links that the format needs.
+ */
+export function refuseLinks(archive: string, { links }: ArchiveEntries, allowed?: RegExp): void {
+  const name = links.keys().find((name) => !allowed?.test(name));
+  if (name === undefined) return;
+  throw new ArchiveError(archive, "hostile", `its entry ${quote(name)} is a link`);
+}
+
 /** Reads blocks, a few at a time. */
 class HeaderWindow {
   readonly #file: ArchiveFile;
@@ -146,15 +157,7 @@ class HeaderWindow {
     const isHeld = position >= this.#start && position + BLOCK <= this.#start + this.#length;
     if (!isHeld) {
       this.#start = position;
-      this.#length = 0;
-      while (this.#length < WINDOW_BYTES) {
-        const count = await this.#file.readAt(
-          this.#buffer.subarray(this.#length),
-          position + this.#length,
-        );
-        if (count === null) break;
-        this.#length += count;
-      }
+      this.#length = await this.#file.fill(this.#buffer, position);
     }
     const at = position - this.#start;
     return this.#buffer.subarray(at, Math.min(at + BLOCK, this.#length));

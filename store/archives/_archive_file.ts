@@ -33,7 +33,7 @@ export class ArchiveFile implements Disposable {
    * @param position Offset of the first byte.
    * @returns Number of bytes read, or `null` at the end of the file.
    */
-  readAt(buffer: Uint8Array, position: number): Promise<number | null> {
+  #readAt(buffer: Uint8Array, position: number): Promise<number | null> {
     const read = this.#last.then(async () => {
       this.#file.seekSync(position, Deno.SeekMode.Start);
       return await this.#file.read(buffer);
@@ -42,14 +42,21 @@ export class ArchiveFile implements Disposable {
     return read;
   }
 
-  /** Reads a range whole. */
+  /** Fills a buffer from an offset on. Returns the number of bytes, less at the end of the file. */
+  async fill(buffer: Uint8Array, offset: number): Promise<number> {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const count = await this.#readAt(buffer.subarray(filled), offset + filled);
+      if (count === null) break;
+      filled += count;
+    }
+    return filled;
+  }
+
+  /** Reads a whole range. */
   async bytes({ offset, size }: EntryRange): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(size);
-    for (let at = 0; at < size;) {
-      const count = await this.readAt(bytes.subarray(at), offset + at);
-      if (count === null) throw this.#cut();
-      at += count;
-    }
+    if (await this.fill(bytes, offset) < size) throw this.#cut();
     return bytes;
   }
 
@@ -63,7 +70,7 @@ export class ArchiveFile implements Disposable {
     const read = async (buffer: Uint8Array<ArrayBuffer>) => {
       signal?.throwIfAborted();
       if (at === size) return 0;
-      const count = await this.readAt(buffer.subarray(0, size - at), offset + at);
+      const count = await this.#readAt(buffer.subarray(0, size - at), offset + at);
       if (count === null) throw this.#cut();
       at += count;
       return count;

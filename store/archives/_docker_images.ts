@@ -5,7 +5,7 @@ import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts"
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
+import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { quote } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
@@ -14,7 +14,7 @@ import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchivedImage } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
-import { type ArchiveEntries, entryName } from "./_archive_entries.ts";
+import { type ArchiveEntries, entryName, refuseLinks } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 const MEDIA_TYPES = {
@@ -50,7 +50,8 @@ export async function readDockerImages(
   archive: DockerArchive,
   bytes: Uint8Array,
 ): Promise<readonly ArchivedImage[]> {
-  refuseLinks(archive);
+  // Old versions of docker write a link for a layer that several images share.
+  refuseLinks(archive.file.name, archive.entries, /^[^/]+\/layer\.tar$/);
   const images: ArchivedImage[] = [];
   const known = new Map<number, Descriptor>();
   const configs = new Map<string, DockerConfig>();
@@ -58,7 +59,7 @@ export async function readDockerImages(
     archive.signal?.throwIfAborted();
     const config = configs.get(image.config) ?? await readConfig(archive, image);
     configs.set(image.config, config);
-    const diffIds = config.value.diffIds;
+    const { diffIds } = config;
     if (diffIds.length !== image.layers.length || diffIds.length > MAX_LAYERS) {
       const counts = `${image.layers.length} layers, and its config ${diffIds.length}`;
       throw damaged(archive, `manifest.json names ${counts}`);
@@ -81,14 +82,6 @@ export async function readDockerImages(
     images.push(...image.names.map((name) => namedImage(descriptor, name)));
   }
   return images;
-}
-
-/** Rejects links, except those of old versions of docker for a layer that several images share. */
-function refuseLinks({ file, entries: { links } }: DockerArchive): void {
-  for (const name of links.keys()) {
-    if (/^[^/]+\/layer\.tar$/.test(name)) continue;
-    throw new ArchiveError(file.name, "hostile", `its entry ${quote(name)} is a link`);
-  }
 }
 
 /**
@@ -152,10 +145,10 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
       string,
       unknown
     >;
-    if (typeof config !== "string") return fail("names no config");
+    if (typeof config !== "string") return fail("has an image without a config");
     // Go writes an empty list as null.
     if (!isStrings(layers ?? []) || !isStrings(tags ?? [])) {
-      return fail("does not have the form that docker writes");
+      return fail("does not have docker's format");
     }
     const names = ((tags ?? []) as string[]).map((tag) => {
       try {
@@ -176,7 +169,7 @@ function isStrings(value: unknown): value is readonly string[] {
 
 interface DockerConfig {
   readonly descriptor: Descriptor;
-  readonly value: ImageConfig;
+  readonly diffIds: readonly Digest[];
 }
 
 async function readConfig(archive: DockerArchive, image: DockerImage): Promise<DockerConfig> {
@@ -191,10 +184,10 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
   if (named !== null && digest !== `sha256:${named[1] ?? named[2]}`) {
     throw damaged(archive, `its config ${quote(image.config)} has the digest ${digest}`);
   }
-  content.add(digest, bytes);
+  content.add(digest, range);
   try {
-    const value = parseImageConfig(bytes);
-    return { descriptor: { mediaType: DOCKER_CONFIG, digest, size: bytes.length }, value };
+    const { diffIds } = parseImageConfig(bytes);
+    return { descriptor: { mediaType: DOCKER_CONFIG, digest, size: bytes.length }, diffIds };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw damaged(archive, `its config ${quote(image.config)} is invalid: ${describeError(error)}`);

@@ -30,61 +30,63 @@ export interface ArchivedDocument {
   readonly blobs: readonly Descriptor[];
 }
 
-/**
- * Reads a document and the documents that it references. An index may lack some of its manifests,
- * but not all, because archives often have one of many platforms. Every blob of a manifest must
- * exist.
- *
- * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
- */
-export async function readArchivedDocument(
-  content: ArchiveContent,
-  descriptor: Descriptor,
-  signal?: AbortSignal,
-): Promise<ArchivedDocument> {
-  return await readDocument(content, descriptor, new Map(), 0, signal);
-}
+/** The documents of an archive, each of which is read once. */
+export class ArchivedDocuments {
+  readonly #content: ArchiveContent;
+  readonly #known = new Map<Digest, ArchivedDocument>();
 
-async function readDocument(
-  content: ArchiveContent,
-  descriptor: Descriptor,
-  known: Map<Digest, ArchivedDocument>,
-  depth: number,
-  signal: AbortSignal | undefined,
-): Promise<ArchivedDocument> {
-  signal?.throwIfAborted();
-  const seen = known.get(descriptor.digest);
-  if (seen !== undefined) return seen;
-  if (depth > MAX_INDEX_DEPTH) {
-    const problem = `its indexes nest deeper than ${MAX_INDEX_DEPTH}`;
-    throw new ArchiveError(content.name, "hostile", problem);
+  constructor(content: ArchiveContent) {
+    this.#content = content;
   }
-  const { digest, mediaType } = descriptor;
-  const bytes = await content.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) throw content.missing(digest);
-  const { kind, value } = parseDocument(content.name, digest, bytes, mediaType);
-  const documents: ArchivedDocument[] = [];
-  const blobs: Descriptor[] = [];
-  if (kind === "manifest") {
-    for (const blob of [value.config, ...value.layers]) {
-      if (isForeign(content, blob)) continue;
-      if (!content.has(blob)) throw sizeError(content, blob);
-      blobs.push(blob);
+
+  /**
+   * Reads a document and the documents that it references. An index may lack some of its manifests,
+   * but not all, because archives often have one of many platforms. Every blob of a manifest must
+   * exist.
+   *
+   * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
+   */
+  async read(
+    descriptor: Descriptor,
+    signal: AbortSignal | undefined,
+    depth = 0,
+  ): Promise<ArchivedDocument> {
+    signal?.throwIfAborted();
+    const content = this.#content;
+    const { digest, mediaType } = descriptor;
+    const known = this.#known.get(digest);
+    if (known !== undefined) return known;
+    if (depth > MAX_INDEX_DEPTH) {
+      const problem = `its indexes nest deeper than ${MAX_INDEX_DEPTH}`;
+      throw new ArchiveError(content.name, "hostile", problem);
     }
-  } else {
-    for (const child of value.manifests) {
-      if (content.sizeOf(child.digest) === undefined) continue;
-      if (!isDocumentMediaType(child.mediaType)) blobs.push(child);
-      else documents.push(await readDocument(content, child, known, depth + 1, signal));
+    const bytes = await content.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+    if (bytes === undefined) throw content.missing(digest);
+    content.countDocument(bytes.length);
+    const { kind, value } = parseDocument(content.name, digest, bytes, mediaType);
+    const documents: ArchivedDocument[] = [];
+    const blobs: Descriptor[] = [];
+    if (kind === "manifest") {
+      for (const blob of [value.config, ...value.layers]) {
+        if (isForeign(content, blob)) continue;
+        if (!content.has(blob)) throw sizeError(content, blob);
+        blobs.push(blob);
+      }
+    } else {
+      for (const child of value.manifests) {
+        if (content.sizeOf(child.digest) === undefined) continue;
+        if (!isDocumentMediaType(child.mediaType)) blobs.push(child);
+        else documents.push(await this.read(child, signal, depth + 1));
+      }
+      const [first] = value.manifests;
+      if (first !== undefined && documents.length === 0 && blobs.length === 0) {
+        throw content.missing(first.digest);
+      }
     }
-    const [first] = value.manifests;
-    if (first !== undefined && documents.length === 0 && blobs.length === 0) {
-      throw content.missing(first.digest);
-    }
+    const document = { descriptor, bytes, documents, blobs };
+    this.#known.set(digest, document);
+    return document;
   }
-  const document = { descriptor, bytes, documents, blobs };
-  known.set(descriptor.digest, document);
-  return document;
 }
 
 /** Parses a document of an archive; `subject` names the document in errors. */

@@ -38,13 +38,9 @@ export async function openArchiveFile(
   try {
     const { isFile, size } = await file.stat();
     if (!isFile) return await spool(path, file.readable, options);
-    const head = new Uint8Array(Math.min(size, DETECTION_SIZE));
-    for (let at = 0; at < head.length;) {
-      const count = await file.read(head.subarray(at));
-      if (count === null) break;
-      at += count;
-    }
-    if (compressionOf(head, path) === "none") return new ArchiveFile(file, size, path);
+    const archive = new ArchiveFile(file, size, path);
+    const head = await archive.bytes({ offset: 0, size: Math.min(size, DETECTION_SIZE) });
+    if (compressionOf(head, path) === "none") return archive;
     await file.seek(0, Deno.SeekMode.Start);
     return await spool(path, file.readable, options);
   } catch (error) {

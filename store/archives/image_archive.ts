@@ -8,12 +8,12 @@ import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { ArchiveError } from "../errors.ts";
 import { layoutReferrers } from "../images/layout_referrers.ts";
-import { type ArchivedImage, imagesNamed, ownImages } from "../images/listed_images.ts";
+import { type ArchivedImage, imagesNamed, withoutReferrers } from "../images/listed_images.ts";
 import { ArchiveContent } from "./_archive_content.ts";
-import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
+import { type ArchiveEntries, readArchiveEntries, refuseLinks } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
-import { type ArchivedDocument, readArchivedDocument, readOciImages } from "./_oci_images.ts";
+import { type ArchivedDocument, ArchivedDocuments, readOciImages } from "./_oci_images.ts";
 import { openArchiveFile } from "./_open_archive_file.ts";
 
 export type { ArchivedDocument } from "./_oci_images.ts";
@@ -86,20 +86,23 @@ export class ImageArchive implements NamedSource, Disposable {
   readonly images: readonly ArchivedImage[];
   readonly #file: ArchiveFile;
   readonly #content: ArchiveContent;
-  readonly #own: readonly ArchivedImage[];
+  readonly #documents: ArchivedDocuments;
+  /** The images that {@linkcode ImageArchive.find} chooses from without a name. */
+  readonly #choices: readonly ArchivedImage[];
 
   private constructor(
     file: ArchiveFile,
-    content: ArchiveContent,
+    { content, documents }: ArchiveReaders,
     { format, images }: ListedImages,
-    own: readonly ArchivedImage[],
+    choices: readonly ArchivedImage[],
   ) {
     this.path = file.name;
     this.format = format;
     this.images = images;
     this.#file = file;
     this.#content = content;
-    this.#own = own;
+    this.#documents = documents;
+    this.#choices = choices;
   }
 
   /**
@@ -115,11 +118,13 @@ export class ImageArchive implements NamedSource, Disposable {
     try {
       const entries = await readArchiveEntries(file, options.signal);
       const content = new ArchiveContent(file, entries);
-      const listed = await listImages(file, entries, content, options);
+      const documents = new ArchivedDocuments(content);
+      const listed = await listImages(file, entries, { content, documents }, options);
       if (listed.images.length === 0) {
         throw new ArchiveError(file.name, "format", "it holds no images");
       }
-      return new ImageArchive(file, content, listed, await ownImages(content, listed.images));
+      const choices = await withoutReferrers(content, listed.images);
+      return new ImageArchive(file, { content, documents }, listed, choices);
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
@@ -166,7 +171,7 @@ export class ImageArchive implements NamedSource, Disposable {
     const fail = (fault: "absent" | "ambiguous", problem: string): never => {
       throw new ArchiveError(this.path, fault, problem);
     };
-    const [first, ...more] = name === undefined ? this.#own : imagesNamed(this.images, name);
+    const [first, ...more] = name === undefined ? this.#choices : imagesNamed(this.images, name);
     if (first === undefined) {
       const wanted = name === undefined ? "it has no image" : `it does not have "${name}"`;
       return fail("absent", names === "" ? wanted : `${wanted}, only ${names}`);
@@ -190,7 +195,7 @@ export class ImageArchive implements NamedSource, Disposable {
     descriptor: Descriptor,
     options: ContentOptions = {},
   ): Promise<ArchivedDocument> {
-    return await readArchivedDocument(this.#content, descriptor, options.signal);
+    return await this.#documents.read(descriptor, options.signal);
   }
 
   /**
@@ -255,10 +260,16 @@ interface ListedImages {
   readonly images: readonly ArchivedImage[];
 }
 
+/** Readers of the blobs and the documents of an archive. */
+interface ArchiveReaders {
+  readonly content: ArchiveContent;
+  readonly documents: ArchivedDocuments;
+}
+
 async function listImages(
   file: ArchiveFile,
   entries: ArchiveEntries,
-  content: ArchiveContent,
+  { content, documents }: ArchiveReaders,
   { format, signal }: OpenImageArchiveOptions,
 ): Promise<ListedImages> {
   const [index, manifest] = [entries.files.get("index.json"), entries.files.get("manifest.json")];
@@ -266,16 +277,16 @@ async function listImages(
   if (index !== undefined && !needsBoth) {
     const images = readOciImages(file.name, await readTable(file, "index.json", index));
     const isChosen = manifest === undefined || format === "oci-archive" ||
-      await hasLayers(content, images, signal);
+      await hasLayers(documents, images, signal);
     if (isChosen) {
-      refuseLinks(file, entries);
+      refuseLinks(file.name, entries);
       const isMixed = manifest !== undefined && format !== "oci-archive";
       const named = isMixed
         ? await addDockerNames(
           file.name,
           await readTable(file, "manifest.json", manifest),
           images,
-          (image) => configOf(content, image, signal),
+          (image) => configOf(documents, image, signal),
         )
         : images;
       return { format: format ?? "oci-archive", images: named };
@@ -289,27 +300,20 @@ async function listImages(
   const missing = format === "oci-archive"
     ? "it has no index.json, so it is not an OCI archive"
     : format === "docker-archive"
-    ? "it has no manifest.json, so it is not an archive of docker"
+    ? "it has no manifest.json, so it is not a docker archive"
     : "it has neither index.json nor manifest.json, so it holds no images";
   throw new ArchiveError(file.name, "format", missing);
 }
 
 /** Returns the digest of an image's config; `undefined` if it is for several platforms. */
 async function configOf(
-  content: ArchiveContent,
+  documents: ArchivedDocuments,
   { descriptor }: ArchivedImage,
   signal: AbortSignal | undefined,
 ): Promise<Digest | undefined> {
-  const { bytes } = await readArchivedDocument(content, descriptor, signal);
+  const { bytes } = await documents.read(descriptor, signal);
   const { kind, value } = parseManifest(bytes, descriptor.mediaType);
   return kind === "manifest" ? value.config.digest : undefined;
-}
-
-/** Rejects links: they could lead a program that extracts the layout out of its directory. */
-function refuseLinks({ name: archive }: ArchiveFile, { links }: ArchiveEntries): void {
-  const [name] = links.keys();
-  if (name === undefined) return;
-  throw new ArchiveError(archive, "hostile", `its entry ${JSON.stringify(name)} is a link`);
 }
 
 async function readTable(
@@ -327,12 +331,12 @@ async function readTable(
 
 /** Whether a docker archive contains everything that its layout references. */
 async function hasLayers(
-  content: ArchiveContent,
+  documents: ArchivedDocuments,
   images: readonly ArchivedImage[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   try {
-    for (const { descriptor } of images) await readArchivedDocument(content, descriptor, signal);
+    for (const { descriptor } of images) await documents.read(descriptor, signal);
     return images.length > 0;
   } catch (error) {
     if (error instanceof ArchiveError && error.fault === "incomplete") return false;

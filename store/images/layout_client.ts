@@ -21,7 +21,12 @@ import { parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { StoredLayer } from "./image.ts";
-import { type ArchivedImage, imagesNamed, listedImages, ownImages } from "./listed_images.ts";
+import {
+  type ArchivedImage,
+  imagesNamed,
+  listedImages,
+  withoutReferrers,
+} from "./listed_images.ts";
 import { readDocuments } from "./read_image.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
@@ -217,7 +222,7 @@ async function findImages(
     return [{ descriptor: { mediaType, digest, size: bytes.length }, names: [] }];
   }
   const all = listedImages(await layout.descriptors());
-  const found = name === undefined ? await ownImages(layout, all) : imagesNamed(all, name);
+  const found = name === undefined ? await withoutReferrers(layout, all) : imagesNamed(all, name);
   const [first] = found;
   if (first === undefined) {
     const names = [...new Set(all.flatMap(({ names }) => names.slice(0, 1)))];

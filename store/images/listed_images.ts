@@ -31,7 +31,7 @@ export function imagesNamed(
 }
 
 /** Omits unnamed documents that refer to other documents, unless nothing would remain. */
-export async function ownImages(
+export async function withoutReferrers(
   source: DocumentSource,
   images: readonly ArchivedImage[],
 ): Promise<readonly ArchivedImage[]> {

@@ -87,7 +87,7 @@ Deno.test("loadArchive() reads an archive from a stream", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
   const archive = ociArchive(IMAGE, "v1");
-  // In chunks that are shorter than a header.
+  // Use chunks that are shorter than a header.
   const chunks = Array.from({ length: Math.ceil(archive.length / 100) }, (_, i) => {
     return archive.subarray(i * 100, i * 100 + 100);
   });
@@ -144,7 +144,7 @@ Deno.test("loadArchive() loads all images of a docker archive, and keeps their i
   }
 });
 
-Deno.test("loadArchive() loads layers of a docker archive that are compressed", async () => {
+Deno.test("loadArchive() loads compressed layers of a docker archive", async () => {
   await using dir = await makeTempDir();
   const layers = IMAGE.layers.map(({ tar }, i) => i === 0 ? gzip(tar) : zstd(tar));
   const manifest = [{ Config: "config.json", RepoTags: ["a:1"], Layers: ["0.tgz", "1.tzst"] }];
@@ -165,7 +165,7 @@ Deno.test("loadArchive() loads layers of a docker archive that are compressed", 
   assertEquals(image.layers.map(({ digest }) => digest), layers.map((layer) => digestOf(layer)));
 });
 
-Deno.test("loadArchive() prefers the layout of an archive that docker wrote, if it is complete", async () => {
+Deno.test("loadArchive() prefers the layout in a docker archive if it is complete", async () => {
   await using dir = await makeTempDir();
   const [manifest, ...blobs] = blobEntries(IMAGE).toReversed();
   assert(manifest !== undefined);
@@ -237,7 +237,7 @@ function withLayer(...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return tar(...entries, ...OTHERS, indexEntry([IMAGE, "h.io/a:1"]));
 }
 
-/** A docker archive with additional entries at the end, which override nothing. */
+/** A docker archive with additional entries at the end. */
 function legacy(manifest: unknown, ...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return tar(file("manifest.json", JSON.stringify(manifest)), ...entries);
 }
@@ -308,7 +308,7 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
     code: "hostile",
   },
   {
-    what: "an index.json that is no JSON",
+    what: "an index.json that is not JSON",
     archive: tar(...blobEntries(IMAGE), file("index.json", "{")),
     code: "damaged",
   },
@@ -320,7 +320,7 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
     })(),
     code: "damaged",
   },
-  { what: "a manifest.json that is no list", archive: legacy({}, CONFIG), code: "damaged" },
+  { what: "a manifest.json that is not a list", archive: legacy({}, CONFIG), code: "damaged" },
   { what: "a manifest.json without a config", archive: legacy([{}], CONFIG), code: "damaged" },
   { what: "a missing config", archive: legacy(NAMED, ...LAYERS), code: "incomplete" },
   { what: "a missing layer of docker", archive: legacy(NAMED, CONFIG), code: "incomplete" },
@@ -382,7 +382,7 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
     archive: LEGACY.slice(0, LEGACY.length - 1800),
     code: "damaged",
   },
-])("loadArchive() refuses $what, and stores nothing", async ({ archive, code }) => {
+])("loadArchive() rejects $what, and stores nothing", async ({ archive, code }) => {
   await using dir = await makeTempDir();
   const path = dir.join("a.tar");
   await Deno.writeFile(path, archive);
@@ -405,7 +405,7 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
   );
 });
 
-/** Every file below a directory that may be absent. */
+/** All files below a directory, which may be missing. */
 async function files(path: string): Promise<readonly string[]> {
   if (!await isThere(path)) return [];
   const found = await Array.fromAsync(Deno.readDir(path));
@@ -450,7 +450,7 @@ Deno.test("loadArchive() reports a missing file, and a directory", async () => {
   await assertRejects(() => loadArchive(store, dir.path), ArchiveError, "is a directory");
 });
 
-Deno.test("loadArchive() stops with the signal's reason", async () => {
+Deno.test("loadArchive() fails with the reason of its signal", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
   const path = dir.join("a.tar");
@@ -472,6 +472,25 @@ Deno.test("loadArchive() ignores directories in the archive", async () => {
   assertEquals(loaded.length, 1);
 });
 
+Deno.test("loadArchive() rejects documents that would take too much memory", async () => {
+  await using dir = await makeTempDir({ large: true });
+  const { config } = IMAGE;
+  const manifests = Array.from({ length: 17 }, (_, i) => {
+    const annotations = { x: String(i).padEnd(4_000_000) };
+    const value = { schemaVersion: 2, config: config.descriptor, layers: [], annotations };
+    return withBlobs(jsonBlob(OCI_MANIFEST, value), [config]);
+  });
+  const archive = tar(
+    file(blobPath(config.descriptor), config.bytes),
+    ...manifests.map(({ descriptor, bytes }) => file(blobPath(descriptor), bytes)),
+    indexEntry(...manifests.map((built) => [built] as const)),
+  );
+
+  const error = await assertRejects(() => load(dir, archive), ArchiveError);
+
+  assertEquals(error.fault, "hostile");
+});
+
 Deno.test("loadArchive() loads thousands of names of one image, and no more than the limit", async () => {
   await using temp = await makeTempDir();
   const store = await ContentStore.open(temp.join("store"));
@@ -488,7 +507,7 @@ Deno.test("loadArchive() loads thousands of names of one image, and no more than
   );
 });
 
-Deno.test("loadArchive() refuses an archive that lists no images", async () => {
+Deno.test("loadArchive() rejects an archive that lists no images", async () => {
   await using temp = await makeTempDir();
   const store = await ContentStore.open(temp.join("store"));
   const empty = [
@@ -518,7 +537,7 @@ Deno.test("loadArchive() names the limit that a bomb exceeds", async () => {
 });
 
 mountTest(
-  "loadArchive() names the directory that is full before a stream is complete",
+  "loadArchive() names the directory if the disk is full before a stream is complete",
   async () => {
     await using temp = await makeTempDir();
     const disk = temp.join("disk");
@@ -539,7 +558,7 @@ mountTest(
   },
 );
 
-Deno.test("loadArchive() reads indexes that name the same content again and again", async () => {
+Deno.test("loadArchive() reads indexes that list the same content many times", async () => {
   await using dir = await makeTempDir();
   const nested = nestedIndex(8, IMAGE, 40);
 
