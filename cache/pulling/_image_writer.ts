@@ -1,5 +1,5 @@
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { bringLayer } from "../../store/content/bring_layer.ts";
+import { ingestLayer } from "../../store/content/ingest_layer.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { boundByFiles } from "../../store/host/file_limit.ts";
 import { Semaphore } from "../../store/host/semaphore.ts";
@@ -54,7 +54,7 @@ export class ImageWriter {
     signal: AbortSignal,
   ): Promise<void> {
     using _permit = await this.#jobs.acquire(signal);
-    await bringLayer(this.#store, layer, {
+    await ingestLayer(this.#store, layer, {
       signal,
       onProgress: (descriptor, progress) => meter.update(descriptor, progress),
       onLayer: (descriptor, { status, ...progress }) => {

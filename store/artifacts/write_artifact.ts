@@ -1,10 +1,9 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
-import { dirname } from "../../spec/paths.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
-import { lstatIfAny, statIfAny, writeAll } from "../host/files.ts";
+import { lstatIfAny, missingIfReadable, removeEmptyDirectories, writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE_ANNOTATION } from "./artifact_content.ts";
@@ -82,7 +81,7 @@ export async function writeArtifact(
   for (const { title } of files) checkPlace(directory, title);
   const made: string[] = [];
   using unfinished = new DisposableStack();
-  unfinished.defer(() => made.reverse().forEach(removeIfEmpty));
+  unfinished.defer(() => removeEmptyDirectories(made.reverse()));
   await nameFailure(directory, () => makeDirectory(directory, made));
   const written: { readonly path: string; readonly temporary: TemporaryFile }[] = [];
   for (const { title, descriptor } of files) {
@@ -145,9 +144,9 @@ function checkTitle(name: string): string {
     throw new ArtifactFileError(name, "the name leads out of the directory");
   }
   if (parts.length === 0 || separators.test(name.at(-1) ?? "")) {
-    throw new ArtifactFileError(name, "the name is not that of a file");
+    throw new ArtifactFileError(name, "the name does not name a file");
   }
-  if (name.includes("\0")) throw new ArtifactFileError(name, "the name has a NUL character");
+  if (name.includes("\0")) throw new ArtifactFileError(name, "the name contains a NUL character");
   return parts.join("/");
 }
 
@@ -177,19 +176,9 @@ function checkPlace(directory: string, title: string): void {
 
 /** Makes a directory and the missing ones above it, and adds them to `made`. */
 function makeDirectory(path: string, made: string[]): void {
-  const missing: string[] = [];
-  for (let place = path; isMissing(place); place = dirname(place)) missing.push(place);
+  const missing = missingIfReadable(path);
   Deno.mkdirSync(path, { recursive: true });
-  made.push(...missing.reverse());
-}
-
-/** Returns whether nothing has a path, as far as this process may look. */
-function isMissing(path: string): boolean {
-  try {
-    return statIfAny(path) === undefined;
-  } catch {
-    return false;
-  }
+  made.push(...missing.toReversed());
 }
 
 function makeParents(directory: string, title: string, made: string[]): string {
@@ -203,14 +192,6 @@ function makeParents(directory: string, title: string, made: string[]): string {
   // Another process may have created a symlink there in the meantime.
   checkPlace(directory, title);
   return path;
-}
-
-function removeIfEmpty(directory: string): void {
-  try {
-    Deno.removeSync(directory);
-  } catch {
-    // Another process uses it, or a file was replaced before the failure.
-  }
 }
 
 async function createFile(directory: string, path: string): Promise<TemporaryFile> {

@@ -65,9 +65,8 @@ export async function identityVerifier(
       return `its certificate, log entry or timestamp is not valid (${describeError(error)})`;
     }
     const subject = found?.subjectAlternativeName;
-    if (subject === undefined || !matches(subject, signer.identity)) {
-      return `it is of "${subject}"`;
-    }
+    if (subject === undefined) return "its certificate has no identity";
+    if (!matches(subject, signer.identity)) return `it was made by "${subject}"`;
     const actual = found?.extensions?.issuer;
     return actual === issuer ? undefined : `its issuer is "${actual}"`;
   };

@@ -10,17 +10,14 @@ const MIN_RSA_BITS = 2048;
 /** A block of PEM. */
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\n[^-]*-----END \1-----/g;
 
-/** Returns whether a signature over bytes is valid for a key. */
-export type SignatureVerifier = (bytes: Uint8Array, signature: Uint8Array) => boolean;
-
 /**
  * Parses a public key.
  *
  * @param pem The key, such as the content of `cosign.pub`.
- * @returns A function that verifies signatures.
+ * @returns A function that returns whether a signature over bytes is valid.
  * @throws {SyntaxError} If it is not one public key in PEM, or of an unsupported kind.
  */
-export function keyVerifier(pem: string): SignatureVerifier {
+export function keyVerifier(pem: string): (bytes: Uint8Array, signature: Uint8Array) => boolean {
   const key = parseKey(pem);
   const hashes = hashesOf(key);
   return (bytes, signature) => {
@@ -56,11 +53,8 @@ function hashesOf({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject) {
     throw keyError(`it has ${modulusLength} bits, fewer than ${MIN_RSA_BITS}`);
   }
   const hashes = asymmetricKeyType === "ec" ? CURVES[namedCurve] : undefined;
-  return hashes ?? fail(`"${namedCurve || asymmetricKeyType}" keys are not supported`);
-}
-
-function fail(problem: string): never {
-  throw keyError(problem);
+  if (hashes !== undefined) return hashes;
+  throw keyError(`"${namedCurve || asymmetricKeyType}" keys are not supported`);
 }
 
 function keyError(problem: string, options?: ErrorOptions): SyntaxError {

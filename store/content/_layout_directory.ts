@@ -59,12 +59,6 @@ const DOCTOR_PREFIX = ".oci-doctor-";
 /** Maximum size of an `oci-layout` file, which normally has 30 bytes. */
 const MAX_LAYOUT_BYTES = 65_536;
 
-/** Options for {@linkcode LayoutDirectory.open}. */
-export interface LayoutDirectoryOptions extends ContentStoreOptions {
-  /** Creates the error for a directory that is not a layout and cannot become one. */
-  readonly refuse: (problem: string, advice: string) => Error;
-}
-
 /** The directory of an OCI image layout, which is created with the first write. */
 export class LayoutDirectory {
   /** Its `index.json`. */
@@ -84,7 +78,7 @@ export class LayoutDirectory {
    *
    * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
    */
-  static async open(path: string, options: LayoutDirectoryOptions): Promise<LayoutDirectory> {
+  static async open(path: string, options: ContentStoreOptions): Promise<LayoutDirectory> {
     const { foreign = false } = options;
     // An empty name, such as that of an unset variable, would put the blobs into the root directory.
     if (path === "") {
@@ -94,7 +88,7 @@ export class LayoutDirectory {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
     }
     // Another process may create the version file after the first check.
-    if (!hasVersion(path, options) && !await isVacant(path, options)) hasVersion(path, options);
+    if (!hasVersion(path, foreign) && !await isVacant(path, foreign)) hasVersion(path, foreign);
     return new LayoutDirectory(path, options);
   }
 
@@ -147,7 +141,7 @@ export class LayoutDirectory {
 }
 
 /** Whether a directory has a version file. Throws if the version is not supported. */
-function hasVersion(path: string, { foreign, refuse }: LayoutDirectoryOptions): boolean {
+function hasVersion(path: string, foreign: boolean): boolean {
   const layout = readJsonFile(`${path}/oci-layout`, {
     maxBytes: MAX_LAYOUT_BYTES,
     foreign,
@@ -156,27 +150,36 @@ function hasVersion(path: string, { foreign, refuse }: LayoutDirectoryOptions): 
   if (layout === undefined) return false;
   const { imageLayoutVersion: version } = layout;
   if (version === LAYOUT_VERSION) return true;
-  const found = typeof version === "string" ? `has version "${version}"` : "names no version";
-  throw refuse(`its oci-layout file ${found}, not ${LAYOUT_VERSION}`, "Choose another directory");
+  const found = typeof version === "string" ? `has version "${version}"` : "has no version";
+  const problem = `its oci-layout file ${found}, not ${LAYOUT_VERSION}`;
+  throw notALayout(path, foreign, problem, "Choose another directory");
 }
 
 /** Whether a directory can become a store; `false` if it has become a layout in the meantime. */
-async function isVacant(
-  path: string,
-  { foreign, refuse }: LayoutDirectoryOptions,
-): Promise<boolean> {
+async function isVacant(path: string, foreign: boolean): Promise<boolean> {
   try {
     for await (const { name } of Deno.readDir(path)) {
       if (name === "oci-layout") return false;
       if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
       const problem = `it is not an OCI image layout and contains "${name}"`;
-      throw refuse(problem, "Choose an empty or new directory");
+      throw notALayout(path, foreign, problem, "Choose an empty or new directory");
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return true;
     if (!(error instanceof Deno.errors.NotADirectory)) throw error;
-    if (foreign) throw refuse("it is not a directory", "Choose another path");
+    if (foreign) throw notALayout(path, foreign, "it is not a directory");
     throw new UntrustedStoreError("not-directory", path, { cause: error });
   }
   return true;
+}
+
+/** Returns the error for a directory that is not a layout and cannot become one. */
+function notALayout(path: string, foreign: boolean, problem: string, advice?: string): StoreError {
+  return new StoreError(
+    problem,
+    path,
+    foreign
+      ? { code: "no-image", action: `find an image in "${path}"`, advice: "Check the path" }
+      : { code: "not-a-store", action: `use "${path}" as a store`, advice },
+  );
 }

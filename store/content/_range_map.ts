@@ -80,7 +80,7 @@ export class RangeMap {
   }
 
   /** Marks the bytes from `start` up to `end` as missing, and no others. */
-  miss(start: number, end: number): void {
+  setMissing(start: number, end: number): void {
     this.#missing = [{ start, end }];
   }
 

@@ -57,8 +57,7 @@ export class RangePool implements Disposable {
    * @param connections Maximum number of connections; the largest of all users counts.
    */
   static join(host: string, connections: number): RangePool {
-    const pool = RangePool.#pools.get(host) ?? new RangePool(host);
-    RangePool.#pools.set(host, pool);
+    const pool = RangePool.#pools.getOrInsertComputed(host, () => new RangePool(host));
     pool.#users++;
     pool.#capacity = Math.max(pool.#capacity, connections);
     return pool;

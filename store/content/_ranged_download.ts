@@ -1,9 +1,9 @@
-import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
+import type { BlobAnswer, BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
 import { eitherSignal } from "../host/abortable.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { mergeRanges, PartRanges } from "./_part_ranges.ts";
-import { pour } from "./_pour.ts";
+import { readChunks } from "./_read_chunks.ts";
 import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
 import { RateClock } from "./_rate_clock.ts";
@@ -30,11 +30,6 @@ const FOLLOWED_CHUNK_BYTES = 1024 * 1024;
 /** Number of bytes to read back before yielding to other tasks. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
-/** Opens a range of a blob. */
-export type OpenRange = (
-  options: BlobReadOptions,
-) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
-
 /** Options for {@linkcode downloadRanges}. */
 export interface RangedDownloadOptions {
   /** Path of the part. */
@@ -49,7 +44,8 @@ export interface RangedDownloadOptions {
   readonly acceptsRanges: boolean;
   /** Reservation of the first connection, disposed of once it is open. */
   readonly expected: Disposable | undefined;
-  readonly open: OpenRange;
+  /** Opens a range of the blob. */
+  readonly open: (options: BlobReadOptions) => ReturnType<RemoteLayer["compressed"]>;
   readonly signal: AbortSignal | undefined;
   /** Called with the bytes in order, once the writer has hashed them. */
   readonly take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>;
@@ -252,7 +248,7 @@ class RangedDownload implements RangeJob {
   /** Ends the head at `end`, and lets other connections fetch the bytes from `start` on. */
   #shorten(head: Segment, end: number, start: number): void {
     head.split(head.end - end);
-    this.#map.miss(start, this.#writer.total);
+    this.#map.setMissing(start, this.#writer.total);
     this.#useRanges();
   }
 
@@ -350,7 +346,7 @@ class RangedDownload implements RangeJob {
     const signal = AbortSignal.any([this.#signal, segment.signal]);
     try {
       const stream = await this.#options.open({ ...options, signal });
-      await pour(stream, (chunk) => {
+      await readChunks(stream, (chunk) => {
         const own = segment.cut(chunk);
         this.#map.count(segment, own.length);
         return own.length > 0 ? take(own) : undefined;

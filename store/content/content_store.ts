@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
-import { StoreError } from "../errors.ts";
+
 import { lstatIfAny } from "../host/files.ts";
 import { BlobFiles } from "./_blob_files.ts";
 import { LayoutDirectory } from "./_layout_directory.ts";
@@ -89,12 +89,7 @@ export class ContentStore {
    * @throws {RangeError} If the path is empty.
    */
   static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
-    const layout = await LayoutDirectory.open(path, {
-      ...options,
-      refuse: (problem, advice) =>
-        options.foreign ? noImage(path, problem) : notAStore(path, problem, advice),
-    });
-    return new ContentStore(path, layout, options);
+    return new ContentStore(path, await LayoutDirectory.open(path, options), options);
   }
 
   /**
@@ -182,7 +177,7 @@ export class ContentStore {
    * @param descriptor Their digest and size.
    * @param bytes The bytes.
    * @param signal Aborts the wait for another process.
-   * @returns Whether the blob was not in the store before.
+   * @returns Whether the blob was stored now, or was in the store before.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
   async putBytes(
@@ -334,17 +329,4 @@ export class ContentStore {
     await this.#layout.prepare(signal);
     return await this.#layout.index.untag(names, signal);
   }
-}
-
-function noImage(path: string, problem: string): StoreError {
-  const action = `find an image in "${path}"`;
-  return new StoreError(problem, path, { code: "no-image", action, advice: "Check the path" });
-}
-
-function notAStore(path: string, problem: string, advice: string): StoreError {
-  return new StoreError(problem, path, {
-    code: "not-a-store",
-    action: `use "${path}" as a store`,
-    advice,
-  });
 }

@@ -7,7 +7,7 @@ import { SingleFlight } from "../host/single_flight.ts";
 import type { BlobFiles } from "./_blob_files.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
 import type { LayoutDirectory } from "./_layout_directory.ts";
-import { pour } from "./_pour.ts";
+import { readChunks } from "./_read_chunks.ts";
 import { openBlobStream } from "./blob_stream.ts";
 import { BlobWriter } from "./blob_writer.ts";
 
@@ -148,10 +148,10 @@ async function download(
   { blobs, onWait }: IngestTarget,
 ): Promise<Ingestion> {
   const { part, onProgress, options: { signal, source, follower } } = plan;
-  const watch = new PartWatch(part, (bytes) => {
+  const onBusy = partWatch(part, (bytes) => {
     onProgress({ bytes, total: size, resumed: 0, retries: 0 });
   });
-  const waiting = { signal, onBusy: () => watch.look(), onWait };
+  const waiting = { signal, onBusy, onWait };
   using writer = await BlobWriter.open(part, { digest, size }, { source, ...waiting });
   // The previous holder of the lock may have stored the blob.
   if (await blobs.isIntact({ digest, size }, signal)) {
@@ -282,7 +282,7 @@ class BlobDownload {
       onRetry: this.#onRetry,
       signal,
     });
-    await pour(stream, (chunk) => {
+    await readChunks(stream, (chunk) => {
       writer.write(chunk);
       this.#report();
       return follower?.write(chunk);
@@ -318,26 +318,18 @@ class BlobDownload {
   }
 }
 
-/** Reports the progress of another process by the size of the part that it writes. */
-class PartWatch {
-  readonly #part: string;
-  readonly #onSize: (size: number) => void;
-  #last = -1;
-
-  constructor(part: string, onSize: (size: number) => void) {
-    this.#part = part;
-    this.#onSize = onSize;
-  }
-
-  /** Checks the part and reports progress if it has grown. */
-  look(): void {
-    // The part no longer exists if the other process has just committed it.
-    Deno.stat(this.#part).then((info) => {
+/** Returns a function that calls `onSize` if a part, which another process writes, has grown. */
+function partWatch(part: string, onSize: (size: number) => void): () => void {
+  let last = -1;
+  return () => {
+    Deno.stat(part).then((info) => {
       // A part that is downloaded in ranges has holes.
       const size = info.blocks === null ? info.size : Math.min(info.size, info.blocks * 512);
-      if (size <= this.#last) return;
-      this.#last = size;
-      this.#onSize(size);
-    }).catch(() => {});
-  }
+      if (size <= last) return;
+      last = size;
+      onSize(size);
+    }).catch(() => {
+      // The part no longer exists if the other process has just committed it.
+    });
+  };
 }

@@ -269,18 +269,12 @@ const READ = new WeakMap<RawEntry, ReadEntry>();
 
 /** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
 function readEntry(entry: RawEntry): ReadEntry {
-  let read = READ.get(entry);
-  if (read === undefined) {
+  return READ.getOrInsertComputed(entry, () => {
     const descriptor = readDescriptor(entry);
     const name = entryName(entry);
-    read = descriptor === undefined
-      ? {}
-      : name === undefined
-      ? { descriptor }
-      : { descriptor, reference: { name, descriptor } };
-    READ.set(entry, read);
-  }
-  return read;
+    if (descriptor === undefined) return {};
+    return name === undefined ? { descriptor } : { descriptor, reference: { name, descriptor } };
+  });
 }
 
 function readDescriptor(entry: RawEntry): Descriptor | undefined {

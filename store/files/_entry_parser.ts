@@ -4,40 +4,35 @@ import { type TarLimits, TarParser } from "../../layer/tar/tar_parser.ts";
 const HOLE_BYTES = 65_536;
 
 /** Parses the first file of an archive, with extended headers and holes. */
-export class EntryParser {
-  readonly #content: EntryContent;
+export class EntryParser implements TarSink {
+  /** Whether the file has been read completely. */
+  isComplete = false;
   readonly #parser: TarParser;
+  readonly #size: number;
+  /** Offset up to which the content has been read. */
+  #end = 0;
+  /** Chunks of bytes, and sizes of holes, that have not been returned yet. */
+  #pieces: (Uint8Array | number)[] = [];
 
   /** Creates a parser for a file of known size. */
   constructor(size: number, limits: TarLimits) {
-    this.#content = new EntryContent(size);
-    this.#parser = new TarParser(this.#content, limits);
-  }
-
-  /** Whether the file has been read completely. */
-  get isComplete(): boolean {
-    return this.#content.isComplete;
+    this.#size = size;
+    this.#parser = new TarParser(this, limits);
   }
 
   /** Parses the next bytes, and yields the content in them, with holes as zeros. */
   *push(bytes: Uint8Array<ArrayBuffer>): Generator<Uint8Array<ArrayBuffer>, void, void> {
     this.#parser.push(bytes);
-    yield* this.#content.take();
-  }
-}
-
-/** Extracts the content of the first entry of an archive. */
-class EntryContent implements TarSink {
-  /** Whether the entry has been read completely. */
-  isComplete = false;
-  readonly #size: number;
-  /** Offset up to which the content has been read. */
-  #end = 0;
-  /** Chunks of bytes, and sizes of holes. */
-  #pieces: (Uint8Array | number)[] = [];
-
-  constructor(size: number) {
-    this.#size = size;
+    for (const piece of this.#pieces) {
+      if (typeof piece !== "number") {
+        yield piece as Uint8Array<ArrayBuffer>;
+        continue;
+      }
+      for (let left = piece; left > 0; left -= HOLE_BYTES) {
+        yield new Uint8Array(Math.min(HOLE_BYTES, left));
+      }
+    }
+    this.#pieces = [];
   }
 
   entry({ type, size }: TarHeader): void {
@@ -55,19 +50,5 @@ class EntryContent implements TarSink {
     if (this.isComplete) return;
     this.#pieces.push(this.#size - this.#end);
     this.isComplete = true;
-  }
-
-  /** Returns the content read since the last call. */
-  *take(): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    for (const piece of this.#pieces) {
-      if (typeof piece !== "number") {
-        yield piece as Uint8Array<ArrayBuffer>;
-        continue;
-      }
-      for (let left = piece; left > 0; left -= HOLE_BYTES) {
-        yield new Uint8Array(Math.min(HOLE_BYTES, left));
-      }
-    }
-    this.#pieces = [];
   }
 }

@@ -26,11 +26,6 @@ export interface EntrySource extends LayerLimits {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Creates an empty tree. */
-export function newTree(): MemoryTree {
-  return new MemoryTree();
-}
-
 /** Lists a single layer; `undefined` if that requires the layers below it. */
 export async function listLayer(
   layer: Layer,

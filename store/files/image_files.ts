@@ -194,8 +194,8 @@ export class ImageFiles {
   async layer(index: number): Promise<Layer> {
     const layer = this.#remoteLayer(index);
     if (!await this.#isStored(layer)) {
-      const { bringLayer } = await import("../content/bring_layer.ts");
-      await bringLayer(this.#store, layer, this.#options);
+      const { ingestLayer } = await import("../content/ingest_layer.ts");
+      await ingestLayer(this.#store, layer, this.#options);
     }
     return this.#storedLayer(index);
   }
@@ -258,9 +258,7 @@ export class ImageFiles {
   }
 
   #listing(index: number): Promise<LayerListing | undefined> {
-    let listing = this.#listings.get(index);
-    if (listing === undefined) this.#listings.set(index, listing = this.#readListing(index));
-    return listing;
+    return this.#listings.getOrInsertComputed(index, () => this.#readListing(index));
   }
 
   async #readListing(index: number): Promise<LayerListing | undefined> {
@@ -276,8 +274,9 @@ export class ImageFiles {
     // The tree replaces the listings; keeping both would take too much memory.
     this.#listings.clear();
     this.#stack = this.#newStack();
-    const { addLayer, newTree } = await import("./_list_layer.ts");
-    const tree = newTree();
+    const { addLayer } = await import("./_list_layer.ts");
+    const { MemoryTree } = await import("../../layer/trees/memory_tree.ts");
+    const tree = new MemoryTree();
     for (const index of this.#layers.keys()) {
       const lazy = isLazy ? await this.#lazyLayer(index) : undefined;
       const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
@@ -289,9 +288,7 @@ export class ImageFiles {
 
   /** Returns a layer that is only fetched in part. */
   #lazyLayer(index: number): Promise<LazyLayer | undefined> {
-    let lazy = this.#lazyLayers.get(index);
-    if (lazy === undefined) this.#lazyLayers.set(index, lazy = this.#openLazyLayer(index));
-    return lazy;
+    return this.#lazyLayers.getOrInsertComputed(index, () => this.#openLazyLayer(index));
   }
 
   async #openLazyLayer(index: number): Promise<LazyLayer | undefined> {

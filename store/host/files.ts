@@ -187,12 +187,27 @@ export function missingDirectories(path: string): readonly string[] {
   return missing;
 }
 
-/** Removes empty directories, the innermost first, up to one that cannot be removed. */
-export function removeEmptyDirectories(directories: readonly string[]): void {
+/**
+ * Returns the directories of a path that do not exist, the innermost first; none if this process may
+ * not look all of them up.
+ */
+export function missingIfReadable(path: string): readonly string[] {
   try {
-    for (const directory of directories) Deno.removeSync(directory);
-  } catch {
-    // The directory is not empty or no longer exists. The outer ones stay.
+    return missingDirectories(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return [];
+    throw error;
+  }
+}
+
+/** Removes directories that are empty, in the given order: the innermost first. */
+export function removeEmptyDirectories(directories: readonly string[]): void {
+  for (const directory of directories) {
+    try {
+      Deno.removeSync(directory);
+    } catch {
+      // It has other content, or was removed.
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import type { LayoutLocation } from "../../registry/image_location.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+
 import { ContentStore } from "../content/content_store.ts";
-import { findHeld, type Held } from "../content/find_held.ts";
+import { findHeld } from "../content/find_held.ts";
 import { UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { LayoutClient } from "../images/layout_client.ts";
@@ -20,13 +20,16 @@ export async function openLayoutSource(
     const layout = await LayoutClient.open(location);
     return await layout.resolve(layout.reference);
   };
-  const root = await holdInLayout(location.path, find, signal);
+  // Hold the document in a store of this user. Write nothing to layouts of other programs.
+  const own = await openOwnStore(location.path);
+  const held = own && await findHeld(own, find, (root) => [root], signal);
+  const root = held?.found ?? await find();
   return {
     label: labelOf(location),
     content: new LayoutContent(store),
-    root: () => Promise.resolve(root.found),
+    root: () => Promise.resolve(root),
     nameOfTag: (tag) => tag,
-    [Symbol.asyncDispose]: () => Promise.resolve(root[Symbol.dispose]()),
+    [Symbol.asyncDispose]: () => Promise.resolve(held?.[Symbol.dispose]()),
   };
 }
 
@@ -47,22 +50,6 @@ export async function openLayoutTarget(
     commit: () => writer.commit(),
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
-}
-
-/**
- * Finds a document in a layout. If the layout is a store of this user, protects the document and
- * everything that it references against pruning. Writes nothing to layouts of other programs.
- *
- * @param find Looks the document up.
- */
-async function holdInLayout(
-  path: string,
-  find: () => Promise<Descriptor>,
-  signal: AbortSignal | undefined,
-): Promise<Held<Descriptor>> {
-  const store = await openOwnStore(path);
-  if (store !== undefined) return await findHeld(store, find, (root) => [root], signal);
-  return { found: await find(), [Symbol.dispose]() {} };
 }
 
 /** Opens a layout as a store; `undefined` if no process of this user can prune it or write to it. */

@@ -3,7 +3,7 @@ import type { Hold } from "../content/hold.ts";
 import {
   FILE_MODE,
   lstatIfAny,
-  missingDirectories,
+  missingIfReadable,
   namesIn,
   removeEmptyDirectories,
   removeIfAny,
@@ -43,7 +43,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     this.#isStore = isStore;
     this.#signal = signal;
     this.#isNew = lstatIfAny(`${layout.path}/oci-layout`) === undefined;
-    this.#missing = removableDirectories(layout.path);
+    this.#missing = missingIfReadable(layout.path);
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
@@ -152,16 +152,6 @@ async function removeEmptyLayout(layout: ContentStore): Promise<boolean> {
   for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
   for (const folder of [...algorithms, blobs]) removeIfAny(folder);
   return true;
-}
-
-/** Returns the missing directories of a path; none if this process may not read all of them. */
-function removableDirectories(path: string): readonly string[] {
-  try {
-    return missingDirectories(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return [];
-    throw error;
-  }
 }
 
 /** Returns the path of the file that marks the directories as those of a writer, not of a store. */

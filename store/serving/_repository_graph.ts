@@ -36,14 +36,13 @@ export class RepositoryGraph {
   /** Returns the descriptors of those digests that a repository has. */
   async find(
     repository: RepositoryRoots,
-    digests: Iterable<Digest>,
+    digests: readonly Digest[],
   ): Promise<ReadonlyMap<Digest, Descriptor>> {
-    const wanted = [...digests];
     let walk = await this.#walk(repository);
-    const isMissing = wanted.some((digest) => walk.get(digest) === undefined);
+    const isMissing = digests.some((digest) => walk.get(digest) === undefined);
     if (isMissing && await walk.hasNews()) walk = await this.#walkAgain(repository);
     const found = new Map<Digest, Descriptor>();
-    for (const digest of wanted) {
+    for (const digest of digests) {
       const descriptor = walk.get(digest);
       if (descriptor !== undefined) found.set(digest, descriptor);
     }
@@ -180,11 +179,7 @@ class Walk {
       return;
     }
     const subject = document.value.subject?.digest;
-    if (subject !== undefined) {
-      const referrers = this.#referrers.get(subject);
-      if (referrers === undefined) this.#referrers.set(subject, [descriptor]);
-      else referrers.push(descriptor);
-    }
+    if (subject !== undefined) this.#referrers.getOrInsert(subject, []).push(descriptor);
     for (const child of this.#visible(childrenOf(document))) await this.#follow(child, depth + 1);
   }
 

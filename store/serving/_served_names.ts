@@ -42,15 +42,15 @@ export class ServedNames {
 
   /** Returns the references that a repository serves, in order of precedence. */
   of(repository: string): readonly NamedImage[] {
-    const known = this.#sorted.get(repository);
-    if (known !== undefined) return known;
     const found = this.#byRepository.get(repository);
     if (found === undefined) return [];
-    const sorted = found.map((named) => ({ named, key: precedence(named.reference, repository) }))
-      .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
-      .map(({ named }) => named);
-    this.#sorted.set(repository, sorted);
-    return sorted;
+    return this.#sorted.getOrInsertComputed(
+      repository,
+      () =>
+        found.map((named) => ({ named, key: precedence(named.reference, repository) }))
+          .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+          .map(({ named }) => named),
+    );
   }
 }
 
@@ -69,27 +69,19 @@ function groupByRepository(
     const names = hasFullNames
       ? new Set([reference.repository, fullName(reference)])
       : [reference.repository];
-    for (const name of names) {
-      const group = groups.get(name);
-      if (group === undefined) groups.set(name, [named]);
-      else group.push(named);
-    }
+    for (const name of names) groups.getOrInsert(name, []).push(named);
   }
   return groups;
 }
 
 /** Parsed references: most stay the same after a change. */
-const PARSED = new WeakMap<StoredReference, { readonly named: NamedImage | undefined }>();
+const PARSED = new WeakMap<StoredReference, NamedImage | undefined>();
 
 function namedImage(stored: StoredReference): NamedImage | undefined {
-  let parsed = PARSED.get(stored);
-  if (parsed === undefined) {
-    const { name, descriptor } = stored;
+  return PARSED.getOrInsertComputed(stored, ({ name, descriptor }) => {
     const reference = canonical(name);
-    parsed = { named: reference && { name, reference, descriptor } };
-    PARSED.set(stored, parsed);
-  }
-  return parsed.named;
+    return reference && { name, reference, descriptor };
+  });
 }
 
 /** Parses a name; returns `undefined` unless it is in the form that this package writes. */

@@ -44,10 +44,7 @@ export class Subjects {
         subject = document.value.subject?.digest;
       }
       known.set(digest, subject);
-      if (subject === undefined) continue;
-      const referrers = bySubject.get(subject);
-      if (referrers === undefined) bySubject.set(subject, [entry]);
-      else referrers.push(entry);
+      if (subject !== undefined) bySubject.getOrInsert(subject, []).push(entry);
     }
     this.#known = known;
     this.#bySubject = bySubject;

@@ -6,7 +6,7 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { BlobSource } from "../content/ingest.ts";
 import type { DocumentReader } from "./_document_reader.ts";
-import type { ServedContent } from "./_pushed_content.ts";
+import type { ServedContent } from "./_served_content.ts";
 
 /** An image that clients have requested from a proxy. */
 interface RequestedImage {
@@ -74,9 +74,7 @@ export class UnfinishedImages {
   #isComplete(image: RequestedImage, known: Map<string, Promise<boolean>>): Promise<boolean> {
     const { mediaType, digest, size } = image.descriptor;
     const key = JSON.stringify([mediaType, digest, size]);
-    const result = known.get(key) ?? this.#check(image, known);
-    known.set(key, result);
-    return result;
+    return known.getOrInsertComputed(key, () => this.#check(image, known));
   }
 
   async #check(

@@ -15,7 +15,8 @@ import { eitherSignal } from "../host/abortable.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
-import { PushedContent, ServedContent } from "./_pushed_content.ts";
+import { ServedContent } from "./_served_content.ts";
+import { ContentRecord } from "./_content_record.ts";
 import { UnfinishedImages } from "./_unfinished_images.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
@@ -94,7 +95,7 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #local: StoreRegistryContent;
   readonly #documents: DocumentReader;
   /** Content that the upstream registry or its documents have described to this client. */
-  readonly #seen = new PushedContent();
+  readonly #seen = new ContentRecord();
   readonly #served: ServedContent;
   /** Current downloads of blobs. */
   readonly #relays = new Map<string, BlobRelay>();
@@ -165,10 +166,11 @@ export class ProxyRegistryContent implements RegistryContent {
     );
     if (found === undefined) return undefined;
     const { mediaType, digest, size } = found;
-    this.#seen.add(repository, { mediaType, digest, size });
-    this.#served.add(repository, { mediaType, digest, size });
-    await this.#unfinished.add(repository, reference, { mediaType, digest, size });
-    return { mediaType, digest, size };
+    const descriptor = { mediaType, digest, size };
+    this.#seen.add(repository, descriptor);
+    this.#served.add(repository, descriptor);
+    await this.#unfinished.add(repository, reference, descriptor);
+    return descriptor;
   }
 
   /** Returns the size of a manifest or blob in the repository. */
@@ -287,9 +289,7 @@ export class ProxyRegistryContent implements RegistryContent {
       throw error;
     });
     const document = await this.#documents.read(descriptor);
-    for (const { mediaType, digest, size } of childrenOf(document)) {
-      this.#seen.add(repository, { mediaType, digest, size });
-    }
+    for (const child of childrenOf(document)) this.#seen.add(repository, child);
     await this.#unfinished.settle();
   }
 

@@ -12,7 +12,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { StoredReference } from "../content/layout_index.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
-import { PushedContent } from "./_pushed_content.ts";
+import { ContentRecord } from "./_content_record.ts";
 import { RepositoryGraph, type RepositoryRoots } from "./_repository_graph.ts";
 import { fullName, type NamedImage, PUSHED_REGISTRY, ServedNames } from "./_served_names.ts";
 
@@ -70,7 +70,8 @@ export interface StoreRegistryContentOptions {
 export class StoreRegistryContent implements WritableRegistryContent {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
-  readonly #pushed = new PushedContent();
+  /** Pushed content that may lack a reference: blobs without a manifest, manifests without a tag. */
+  readonly #pushed = new ContentRecord();
   readonly #hidden: HiddenContent;
   readonly #graph: RepositoryGraph;
   readonly #registry: string | undefined;
@@ -200,7 +201,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const names = tags.length === 0
       ? [`${base}@${descriptor.digest}`]
       : tags.map((tag) => `${base}:${tag}`);
-    for (const name of names) await this.#store.tag(name, descriptor);
+    await this.#store.record(names.map((name) => ({ name, descriptor })));
     await this.#addPushed(repository, descriptor);
     const document = await this.#documents.read(descriptor);
     if (document?.kind !== "index") return;

@@ -1,5 +1,5 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { bringLayer } from "../content/bring_layer.ts";
+import { ingestLayer } from "../content/ingest_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import type { LayerSink } from "./layer_sink.ts";
@@ -29,7 +29,7 @@ export async function feedLayer<Result>(
   const stop = () => void feed[Symbol.asyncDispose]();
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    const { status } = await bringLayer(store, layer, { ...options, follower: feed });
+    const { status } = await ingestLayer(store, layer, { ...options, follower: feed });
     if (status === "fetched") return await feed.result;
     // The reader of a blob verifies it.
     for await (const chunk of await store.openBlob(layer.descriptor, { signal })) {

@@ -2,7 +2,7 @@ import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts"
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { bringLayer } from "../content/bring_layer.ts";
+import { ingestLayer } from "../content/ingest_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import { boundByFiles } from "../host/file_limit.ts";
@@ -90,7 +90,7 @@ export class ImageUnpacking {
     skips: (index: number) => boolean,
   ): Promise<void> {
     await this.#each(async (layer, index) => {
-      if (!skips(index)) await bringLayer(this.#store, layer, this.#callbacks);
+      if (!skips(index)) await ingestLayer(this.#store, layer, this.#callbacks);
       return layer;
     }, use);
   }

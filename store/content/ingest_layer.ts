@@ -3,8 +3,8 @@ import type { ContentStore } from "./content_store.ts";
 import type { BlobFollower, Ingestion } from "./ingest.ts";
 import type { LayerListener } from "./layer_listener.ts";
 
-/** Options for {@linkcode bringLayer}. */
-export interface BringLayerOptions extends LayerListener {
+/** Options for {@linkcode ingestLayer}. */
+export interface IngestLayerOptions extends LayerListener {
   /** Follower that receives the bytes of a layer that is not in the store. */
   readonly follower?: BlobFollower | undefined;
   /** Aborts the download. */
@@ -12,15 +12,14 @@ export interface BringLayerOptions extends LayerListener {
 }
 
 /** Downloads a layer into the store unless it is already there. */
-export async function bringLayer(
+export async function ingestLayer(
   store: ContentStore,
   layer: RemoteLayer,
-  options: BringLayerOptions,
+  options: IngestLayerOptions,
 ): Promise<Ingestion> {
   const { descriptor, source, connections, latencyMs, acceptsRanges } = layer;
   const { follower, signal, onProgress, onLayer } = options;
-  const open = (options: Parameters<RemoteLayer["compressed"]>[0]) => layer.compressed(options);
-  const ingestion = await store.ingest(descriptor, open, {
+  const ingestion = await store.ingest(descriptor, (options) => layer.compressed(options), {
     follower,
     signal,
     source,

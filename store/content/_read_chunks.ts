@@ -1,10 +1,10 @@
 /**
- * Reads a stream to its end and passes on each chunk. Cancels the stream if `take` fails or the
- * signal is aborted.
+ * Reads a stream to its end, chunk by chunk. Cancels the stream if `take` fails or the signal is
+ * aborted.
  *
  * @param take Called with each chunk; a returned promise is awaited before the next chunk.
  */
-export async function pour(
+export async function readChunks(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>,
   signal: AbortSignal | undefined,

@@ -1,0 +1,63 @@
+import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { contentKey } from "./_hidden_content.ts";
+
+/** Maximum number of entries, more than any push has in flight. The oldest are dropped. */
+const MAX_ENTRIES = 65_536;
+
+/** Record of content by repository and digest. */
+export class ContentRecord {
+  /** All content, the oldest first. */
+  readonly #added = new Map<string, { readonly repository: string; readonly blob: Descriptor }>();
+  readonly #byRepository = new Map<string, Map<Digest, Descriptor>>();
+  #version = 0;
+
+  /** Number that changes when a document is added or any content is removed. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Returns the repositories with content. */
+  repositories(): readonly string[] {
+    return [...this.#byRepository.keys()];
+  }
+
+  /** Returns the content of a repository. */
+  of(name: string): readonly Descriptor[] {
+    return [...this.#byRepository.get(name)?.values() ?? []];
+  }
+
+  /** Returns the content of all repositories. */
+  all(): readonly Descriptor[] {
+    return [...this.#added.values()].map(({ blob }) => blob);
+  }
+
+  /** Returns content of a repository by digest. */
+  get(repository: string, digest: Digest): Descriptor | undefined {
+    return this.#byRepository.get(repository)?.get(digest);
+  }
+
+  /** Adds content: its media type, digest and size. */
+  add(repository: string, { mediaType, digest, size }: Descriptor): void {
+    const blob = { mediaType, digest, size };
+    const key = contentKey(repository, digest);
+    this.#added.delete(key);
+    this.#added.set(key, { repository, blob });
+    this.#byRepository.getOrInsertComputed(repository, () => new Map()).set(digest, blob);
+    if (isDocumentMediaType(mediaType)) this.#version++;
+    if (this.#added.size <= MAX_ENTRIES) return;
+    for (const oldest of this.#added.values()) {
+      return this.delete(oldest.repository, oldest.blob.digest);
+    }
+  }
+
+  /** Removes content. */
+  delete(repository: string, digest: Digest): void {
+    if (!this.#added.delete(contentKey(repository, digest))) return;
+    this.#version++;
+    const blobs = this.#byRepository.get(repository);
+    blobs?.delete(digest);
+    if (blobs?.size === 0) this.#byRepository.delete(repository);
+  }
+}
