@@ -29,7 +29,7 @@ export const OTHER_USER = 12345;
 const onWindows = Deno.build.os === "windows" ? "needs a POSIX system" : undefined;
 const notAsUser = onWindows ?? ROOT_REASON;
 
-/** Registers a test for each thing that is planted; one that cannot be made here is skipped. */
+/** Registers a test for each planted entry; skips those that cannot be made here. */
 export function plantedTest(
   planted: readonly Planted[],
   name: (what: string) => string,
@@ -64,7 +64,7 @@ export const PLANTED_FILES: readonly Planted[] = [
   { what: "a file of another user", reason: notAsUser, plant: makeForeignFile },
 ];
 
-/** Everything that is not a directory of this user's own. */
+/** Every kind of entry except a directory of this user. */
 export const PLANTED_DIRECTORIES: readonly Planted[] = [
   { what: "a symlink to a directory", plant: (path, aside) => Deno.symlink(aside, path) },
   { what: "a symlink to nothing", plant: (path, aside) => Deno.symlink(`${aside}/made`, path) },

@@ -100,7 +100,7 @@ Deno.test.each<{ readonly way: Way }>([{ way: "tag" }, { way: "bundle" }])(
     await assertRejects(
       () => pull(name, { ...options, verify: others }),
       SignatureError,
-      `its signature is not valid: it is of "${IDENTITY}"`,
+      `its signature is not valid: it was made by "${IDENTITY}"`,
     );
     assertEquals([scene.layers(), await scene.references()], [0, 0]);
     const { digest } = await pull(name, { ...options, verify });

@@ -57,7 +57,7 @@ async function artifactOf(
   return { store, manifest };
 }
 
-Deno.test("ArtifactContent.pack() makes the manifest of the specification's guidelines", async () => {
+Deno.test("ArtifactContent.pack() creates the manifest of the specification's guidelines", async () => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("a.json"), "{}");
   await Deno.writeTextFile(dir.join("b"), "b");
@@ -143,7 +143,7 @@ Deno.test("ArtifactContent.fetch() fails if a file has changed, unless the read 
   assertEquals(await read(true), "behind");
 });
 
-Deno.test("ArtifactContent.pack() refuses directories, and two files of one name", async () => {
+Deno.test("ArtifactContent.pack() rejects directories, and two files with one name", async () => {
   await using dir = await makeTempDir();
   await Deno.mkdir(dir.join("sub"));
   await Deno.writeTextFile(dir.join("a"), "1");
@@ -157,7 +157,7 @@ Deno.test("ArtifactContent.pack() refuses directories, and two files of one name
   }
 });
 
-Deno.test("writeArtifact() writes what ArtifactContent.pack() packed, through a store", async () => {
+Deno.test("writeArtifact() writes the files that ArtifactContent.pack() packed", async () => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("a.txt"), "hello");
   const content = await ArtifactContent.pack([{ path: dir.join("a.txt") }]);
@@ -188,7 +188,7 @@ Deno.test("writeArtifact() writes nothing for an artifact without files, and doe
   assertEquals([files, warnings], [[], []]);
 });
 
-Deno.test("writeArtifact() makes directories, replaces files, and warns about layers that it leaves out", async () => {
+Deno.test("writeArtifact() creates directories, replaces files, and warns about skipped layers", async () => {
   await using dir = await makeTempDir();
   const { store, manifest } = await artifactOf(
     dir,
@@ -228,7 +228,7 @@ Deno.test.each([
   { titles: ["fine", "./fine"] },
   { titles: ["fine", "fine/below"] },
   { titles: ["below/fine", "below"] },
-])("writeArtifact() refuses the names $titles, and writes nothing", async ({ titles }) => {
+])("writeArtifact() rejects the names $titles, and writes nothing", async ({ titles }) => {
   await using dir = await makeTempDir();
   const { store, manifest } = await artifactOf(
     dir,
@@ -270,7 +270,7 @@ Deno.test("writeArtifact() leaves nothing behind if a file is damaged", async ()
   assertEquals(await Deno.readTextFile(dir.join("old/three")), "old");
 });
 
-Deno.test("writeArtifact() refuses a name that is longer than any path", async () => {
+Deno.test("writeArtifact() rejects a name that is longer than any path", async () => {
   await using dir = await makeTempDir();
   const { store, manifest } = await artifactOf(dir, ["a/".repeat(1_000_000) + "b", "x"]);
 
@@ -313,7 +313,7 @@ Deno.test({
 });
 
 mountTest(
-  "writeArtifact() names the file for which the disk is full, and leaves nothing",
+  "writeArtifact() names the file for which the disk is full, and leaves nothing behind",
   async () => {
     await using dir = await makeTempDir();
     const { store, manifest } = await artifactOf(dir, ["a/b", "x".repeat(100_000)]);

@@ -59,6 +59,6 @@ Deno.test.each([
   { what: "a private key first", pem: PRIVATE + KEY.pem, problem: "it is not a public key in PEM" },
   { what: "two keys", pem: KEY.pem + makeKey("ed25519").pem, problem: "it has more than one key" },
   { what: "a private key as well", pem: KEY.pem + PRIVATE, problem: "it has more than one key" },
-])("keyVerifier() refuses $what", ({ pem, problem }) => {
+])("keyVerifier() rejects $what", ({ pem, problem }) => {
   assertThrows(() => keyVerifier(pem), SyntaxError, problem);
 });

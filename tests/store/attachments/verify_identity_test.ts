@@ -88,13 +88,13 @@ for (const way of ["tag", "statement", "manifest"] as const) {
     );
   });
 
-  Deno.test(`verifySignature() refuses other signers of the ${way}`, async () => {
+  Deno.test(`verifySignature() rejects other signers of the ${way}`, async () => {
     const source = signed(way);
     const refusals = [
-      [{ ...SIGNER, identity: `${IDENTITY}x` }, `it is of "${IDENTITY}"`],
-      [{ ...SIGNER, identity: IDENTITY.slice(1) }, `it is of "${IDENTITY}"`],
-      [{ ...SIGNER, identity: /owner\/app/ as never }, `it is of "${IDENTITY}"`],
-      [{ ...SIGNER, identity: /https:|x/ as never }, `it is of "${IDENTITY}"`],
+      [{ ...SIGNER, identity: `${IDENTITY}x` }, `it was made by "${IDENTITY}"`],
+      [{ ...SIGNER, identity: IDENTITY.slice(1) }, `it was made by "${IDENTITY}"`],
+      [{ ...SIGNER, identity: /owner\/app/ as never }, `it was made by "${IDENTITY}"`],
+      [{ ...SIGNER, identity: /https:|x/ as never }, `it was made by "${IDENTITY}"`],
       [{ ...SIGNER, issuer: `${ISSUER}.evil` }, `its issuer is "${ISSUER}"`],
     ] as const;
 
@@ -103,7 +103,7 @@ for (const way of ["tag", "statement", "manifest"] as const) {
     }
   });
 
-  Deno.test(`verifySignature() refuses an untrusted certificate of the ${way}`, async () => {
+  Deno.test(`verifySignature() rejects an untrusted certificate of the ${way}`, async () => {
     const sources = {
       "of another instance": signed(way, {}, makeSigstore()),
       "that is not logged": signed(way, { isLogged: false }),
@@ -122,20 +122,20 @@ for (const way of ["tag", "statement", "manifest"] as const) {
     }
   });
 
-  Deno.test(`verifySignature() refuses a signature of another image over the ${way}`, async () => {
+  Deno.test(`verifySignature() rejects a signature of another image over the ${way}`, async () => {
     const reason = await reasonsOf(signed(way, {}, SIGSTORE, OTHER));
 
     assertStringIncludes(reason ?? "", way === "manifest" ? "that of the image" : DIGEST);
   });
 }
 
-Deno.test("verifySignature() refuses a signature of a key if it requires an identity", async () => {
+Deno.test("verifySignature() rejects a signature by a key if it requires an identity", async () => {
   const source = sourceOf({ tagged: [signTagged(makeKey(), DIGEST)] });
 
   assertEquals(await reasonsOf(source), "it has no certificate");
 });
 
-Deno.test("verifySignature() verifies the content that it read, and no other in the bundle", async () => {
+Deno.test("verifySignature() verifies the parts of a bundle that it read, and no others", async () => {
   const { messageSignature } = SIGSTORE.messageBundle(IMAGE);
   const { messageSignature: others } = SIGSTORE.messageBundle(OTHER);
   const { signature } = others as { readonly signature: string };
@@ -167,7 +167,7 @@ Deno.test.each([
   { members: { logID: "zz" }, reason: "it must be hexadecimal" },
   { members: { body: "%" }, reason: "it must be base64" },
   { members: { body: btoa("{}") }, reason: "is not valid" },
-])("verifySignature() refuses a log entry with $members", async ({ members, reason }) => {
+])("verifySignature() rejects a log entry with $members", async ({ members, reason }) => {
   assertStringIncludes(
     await reasonsOf(sourceOf({ tagged: [forged(members)] })) ?? "",
     reason,
@@ -180,13 +180,13 @@ Deno.test("verifySignature() rejects a trusted root that is not JSON", async () 
   await assertRejects(() => reasonsOf(signed("tag"), signer), SyntaxError);
 });
 
-Deno.test("verifySignature() makes up for the missing default of crypto.verify()", async () => {
+Deno.test("verifySignature() provides the default digest that crypto.verify() lacks", async () => {
   const { verify } = crypto;
   const { privateKey, publicKey } = crypto.generateKeyPairSync("ec", { namedCurve: "P-256" });
   const bytes = new Uint8Array(1);
   const signature = crypto.sign("sha256", bytes, privateKey);
 
-  // Node has a default. Once Deno has one, too, the replacement can go.
+  // Node has a default. Once Deno has one as well, remove the replacement.
   assertThrows(() => verify(undefined, bytes, publicKey, signature), TypeError);
   assertEquals(await reasonsOf(signed("tag")), undefined);
   assert(crypto.verify === verify);

@@ -50,7 +50,7 @@ function makeSource(
   };
 }
 
-/** Verifies the image, and returns what is wrong with its signatures. */
+/** Verifies the image, and returns the reasons why its signatures are not valid. */
 async function reasonsOf(
   source: AttachmentSource,
   { pem }: SigningKey = KEY,
@@ -87,7 +87,7 @@ Deno.test.each(KEYS)(
   },
 );
 
-Deno.test("verifySignature() accepts one valid signature among others, whatever its name", async () => {
+Deno.test("verifySignature() accepts one valid signature among others, with any name", async () => {
   const source = makeSource(tagged(
     signTagged(OTHER_KEY, DIGEST),
     signTagged(KEY, OTHER.descriptor.digest),
@@ -114,7 +114,7 @@ Deno.test.each([
   assertEquals(await reasonsOf(source), undefined);
 });
 
-Deno.test("verifySignature() looks in each place, and counts what it finds", async () => {
+Deno.test("verifySignature() looks in each place, and counts all signatures", async () => {
   const empty = makeSource(undefined);
   const wrong = makeSource(tagged(signTagged(OTHER_KEY, DIGEST)));
   const right = makeSource(tagged(signTagged(KEY, DIGEST)));
@@ -129,7 +129,7 @@ Deno.test("verifySignature() looks in each place, and counts what it finds", asy
   assertEquals([error.code, error.signatures], ["signature", 2]);
 });
 
-Deno.test("verifySignature() refuses an image without signatures", async () => {
+Deno.test("verifySignature() rejects an image without signatures", async () => {
   const places = [makeSource(undefined), makeSource(tagged())];
 
   const error = await assertRejects(
@@ -176,7 +176,7 @@ const HOSTILE: readonly {
     reason: "it does not match the key",
   },
   { what: "that is absent", signatures: [annotated(undefined)], reason: "it must be a string" },
-  { what: "that is no base64", signatures: [annotated("%%%")], reason: "it must be base64" },
+  { what: "that is not base64", signatures: [annotated("%%%")], reason: "it must be base64" },
   { what: "that is empty", signatures: [annotated("")], reason: "it does not match the key" },
   {
     what: "that is short",
@@ -184,7 +184,7 @@ const HOSTILE: readonly {
     reason: "it does not match the key",
   },
   {
-    what: "over a payload that is no JSON",
+    what: "over a payload that is not JSON",
     signatures: [resigned(toUint8Array("sha256"))],
     reason: "it must be JSON in UTF-8",
   },
@@ -211,7 +211,7 @@ const HOSTILE: readonly {
     reason: "only 100 of them were read",
   },
 ];
-Deno.test.each(HOSTILE)("verifySignature() refuses a signature $what", async (row) => {
+Deno.test.each(HOSTILE)("verifySignature() rejects a signature $what", async (row) => {
   const source = makeSource(tagged(...row.signatures));
 
   const error = await reasonsOf(source);
@@ -283,7 +283,7 @@ const HOSTILE_BUNDLES: readonly {
     bundle: forged({ signatures: Array(5000).fill({ sig: "" }) }),
     reason: "at most 10 signatures",
   },
-  { what: "that is no JSON", bundle: toUint8Array("{"), reason: "it must be JSON in UTF-8" },
+  { what: "that is not JSON", bundle: toUint8Array("{"), reason: "it must be JSON in UTF-8" },
   { what: "that is empty", bundle: {}, reason: "it must be an object" },
   {
     what: "of 5 MiB",
@@ -291,7 +291,7 @@ const HOSTILE_BUNDLES: readonly {
     reason: "there are at least 5242880",
   },
 ];
-Deno.test.each(HOSTILE_BUNDLES)("verifySignature() refuses a bundle $what", async (row) => {
+Deno.test.each(HOSTILE_BUNDLES)("verifySignature() rejects a bundle $what", async (row) => {
   const source = makeSource(undefined, [buildReferrer(IMAGE.descriptor, row.bundle)]);
 
   const error = await reasonsOf(source);
@@ -300,14 +300,14 @@ Deno.test.each(HOSTILE_BUNDLES)("verifySignature() refuses a bundle $what", asyn
   assertStringIncludes(error?.reasons.join("; ") ?? "", row.reason);
 });
 
-Deno.test("verifySignature() refuses a bundle whose manifest is about another image", async () => {
+Deno.test("verifySignature() rejects a bundle whose manifest refers to another image", async () => {
   const bundle = buildReferrer(OTHER.descriptor, envelopeBundle(KEY, DIGEST));
   const source = makeSource(undefined, [bundle]);
 
   assertStringIncludes(String(await reasonsOf(source)), `it must be the image ${DIGEST}`);
 });
 
-Deno.test("verifySignature() reads no referrer of another type", async () => {
+Deno.test("verifySignature() ignores referrers of other types", async () => {
   const other = buildReferrer(IMAGE.descriptor, envelopeBundle(KEY, DIGEST), {
     type: BUNDLE,
     artifactType: "application/x.other",
@@ -316,14 +316,14 @@ Deno.test("verifySignature() reads no referrer of another type", async () => {
   assertEquals((await reasonsOf(makeSource(undefined, [other])))?.code, "unsigned");
 });
 
-Deno.test("verifySignature() passes on the errors of a network", async () => {
+Deno.test("verifySignature() throws network errors", async () => {
   const source = makeSource(undefined);
   const failing = { ...source, resolve: () => Promise.reject(new Error("no network")) };
 
   await assertRejects(() => reasonsOf(failing), Error, "no network");
 });
 
-Deno.test("verifySignature() accepts an image by a digest of SHA-512", async () => {
+Deno.test("verifySignature() accepts an image with a SHA-512 digest", async () => {
   const image = buildImage({ layers: [tar(file("a", "a"))], algorithm: "sha512" });
   const { digest } = image.descriptor;
   const bundle = buildReferrer(image.descriptor, envelopeBundle(KEY, digest as Digest));
@@ -341,7 +341,7 @@ Deno.test.each([
   { what: "a damaged key", pem: KEY.pem.replace("\nM", "\nN") },
   { what: "a key on another curve", pem: makeKey("P-521").pem },
   { what: "an RSA key of 1024 bits", pem: makeKey("rsa-1024").pem },
-])("verifySignature() refuses $what as a public key", async ({ pem }) => {
+])("verifySignature() rejects $what as a public key", async ({ pem }) => {
   const source = makeSource(tagged(signTagged(KEY, DIGEST)));
 
   await assertRejects(

@@ -10,7 +10,7 @@ export function randomBlob(size: number, seed = 1): BuiltBlob {
 
 /** A source of bytes that counts its streams. */
 export interface CountingSource {
-  /** Source for `ingest`. */
+  /** Source to pass to `ingest()`. */
   readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /** The requested offsets. */
   readonly offsets: number[];
@@ -28,7 +28,7 @@ export interface CountingSourceOptions {
   readonly chunk?: number;
 }
 
-/** Opens bytes from any offset on. */
+/** Creates a source of bytes that counts its streams. */
 export function countingSource(
   bytes: Uint8Array,
   options: CountingSourceOptions = {},

@@ -1,5 +1,5 @@
 import type { BlobReadOptions, Descriptor } from "../../../spec/mod.ts";
-import { ContentStore } from "../../../store/mod.ts";
+import { ContentStore, type Ingestion, type IngestOptions } from "../../../store/mod.ts";
 import { chunked } from "../../_support/memory_content.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
@@ -17,7 +17,7 @@ export const PART: string = `ingest/${DESCRIPTOR.digest.replace(":", "-")}.part`
 export interface RangedSource {
   readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   readonly requests: { readonly offset: number; readonly length: number | undefined }[];
-  /** Bytes that were sent. */
+  /** Number of bytes that were sent. */
   sent: number;
   /** Maximum number of streams that were open at once. */
   peak: number;
@@ -93,6 +93,8 @@ export interface StoreScene extends AsyncDisposable {
   readonly part: string;
   /** Reads the blob. */
   content(): Promise<Uint8Array>;
+  /** Downloads the blob, from a far server over four connections by default. */
+  ingest(source: RangedSource, options?: IngestOptions): Promise<Ingestion>;
 }
 
 /** Opens a new store. */
@@ -104,6 +106,9 @@ export async function openStore(): Promise<StoreScene> {
     part: directory.join("store", PART),
     directory,
     content: () => Deno.readFile(store.blobPath(DESCRIPTOR.digest)),
+    ingest: (source, options) => {
+      return store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100, ...options });
+    },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }

@@ -3,7 +3,7 @@ import { exists } from "@std/fs";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, rangedSource } from "./_ranged_source.ts";
 
-Deno.test("ingest() requests ranges of a far server at once if it has announced them", async () => {
+Deno.test("ingest() requests ranges from a far server at once if it has announced support", async () => {
   await using scene = await openStore();
   const source = rangedSource();
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -21,7 +21,7 @@ Deno.test("ingest() requests ranges of a far server at once if it has announced 
 });
 
 for (const first of [0, 1]) {
-  Deno.test(`ingest() keeps its first connection if answer ${first} shows that it sends the whole`, async () => {
+  Deno.test(`ingest() keeps its first connection if answer ${first} is the whole blob`, async () => {
     await using scene = await openStore();
     const source = rangedSource({ sendsWhole: () => true });
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -46,27 +46,19 @@ Deno.test("ingest() requests the whole blob if only the first response is a rang
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: (request) => request >= 1 });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, {
-    connections: 4,
-    latencyMs: 100,
-    acceptsRanges: true,
-  });
+  await scene.ingest(source, { acceptsRanges: true });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.requests.at(-1)?.length, undefined);
   assertEquals(await exists(`${scene.part}.ranges`), false);
 });
 
-Deno.test("ingest() sends one request to a near server that has announced ranges", async () => {
+Deno.test("ingest() sends one request to a near server that has announced support for ranges", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
   const source = rangedSource({ onChunk: () => clock.pass(1) });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, {
-    connections: 4,
-    latencyMs: 1,
-    acceptsRanges: true,
-  });
+  await scene.ingest(source, { latencyMs: 1, acceptsRanges: true });
 
   assertEquals(source.requests, [{ offset: 0, length: undefined }]);
 });
@@ -74,15 +66,9 @@ Deno.test("ingest() sends one request to a near server that has announced ranges
 Deno.test("ingest() resumes ranges over one connection to a server that sends them", async () => {
   await using scene = await openStore();
   const broken = rangedSource({ failAfter: 15 * MIB });
-  await assertRejects(() =>
-    scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4, latencyMs: 100 })
-  );
+  await assertRejects(() => scene.ingest(broken));
 
-  await scene.store.ingest(DESCRIPTOR, rangedSource().open, {
-    connections: 1,
-    latencyMs: 100,
-    acceptsRanges: true,
-  });
+  await scene.ingest(rangedSource(), { connections: 1, acceptsRanges: true });
 
   assertEquals(await scene.content(), BYTES);
 });

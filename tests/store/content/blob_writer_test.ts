@@ -37,7 +37,7 @@ Deno.test("BlobWriter writes the same file for chunks of any size", async () => 
   );
 });
 
-Deno.test("BlobWriter keeps every byte that was written when it is closed early", async () => {
+Deno.test("BlobWriter keeps every written byte when it is closed early", async () => {
   await using directory = await makeTempDir();
   const part = directory.join("part");
   {
@@ -59,7 +59,7 @@ Deno.test("BlobWriter rejects a surplus byte before it is written", async () => 
 });
 
 for (const size of [700_000, 5_000_000]) {
-  Deno.test(`BlobWriter refuses wrong bytes of a blob of ${size}, and begins again`, async () => {
+  Deno.test(`BlobWriter rejects wrong bytes of a blob of ${size}, and can start over`, async () => {
     await using directory = await makeTempDir();
     const { descriptor, bytes } = randomBlob(size);
     using writer = await BlobWriter.open(directory.join("part"), descriptor);
@@ -98,7 +98,7 @@ Deno.test("BlobWriter hashes a small blob without Node's crypto", async () => {
   assertEquals(code, 0, stderr);
 });
 
-Deno.test("BlobWriter begins again after restart()", async () => {
+Deno.test("BlobWriter.restart() starts over", async () => {
   await using directory = await makeTempDir();
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
   writer.write(new Uint8Array(600_000));
@@ -111,7 +111,7 @@ Deno.test("BlobWriter begins again after restart()", async () => {
   assertEquals(await Deno.readFile(directory.join("blob")), BYTES);
 });
 
-Deno.test("BlobWriter removes the part on discard()", async () => {
+Deno.test("BlobWriter.discard() removes the part", async () => {
   await using directory = await makeTempDir();
   const part = directory.join("part");
   using writer = await BlobWriter.open(part, DESCRIPTOR);
@@ -121,7 +121,7 @@ Deno.test("BlobWriter removes the part on discard()", async () => {
   assertEquals(await exists(part), false);
 });
 
-Deno.test("BlobWriter.open() lets one writer in at a time", async () => {
+Deno.test("BlobWriter.open() allows one writer at a time", async () => {
   await using directory = await makeTempDir();
   const part = directory.join("part");
   using _first = await BlobWriter.open(part, DESCRIPTOR);
@@ -137,7 +137,7 @@ Deno.test("BlobWriter.open() lets one writer in at a time", async () => {
   assertEquals(busy > 0, true);
 });
 
-Deno.test("BlobWriter.open() starts over when the part it waited for was removed", async () => {
+Deno.test("BlobWriter.open() creates a new part if the one it waited for was removed", async () => {
   await using directory = await makeTempDir();
   const part = directory.join("part");
   const first = await BlobWriter.open(part, DESCRIPTOR);
@@ -151,7 +151,7 @@ Deno.test("BlobWriter.open() starts over when the part it waited for was removed
   assertEquals(await exists(part), true);
 });
 
-mountTest("BlobWriter reports a full disk, and keeps what fits", async () => {
+mountTest("BlobWriter reports a full disk, and keeps the bytes that fit", async () => {
   await using directory = await makeTempDir();
   await using _unmount = await smallDisk(directory.path);
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);

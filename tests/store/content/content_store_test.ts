@@ -6,6 +6,7 @@ import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { run } from "../../_support/process.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 import { randomBlob } from "./_blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(300_000);
@@ -22,7 +23,7 @@ Deno.test("ContentStore.open() treats a missing directory as an empty store and 
   assertEquals(await exists(path), false);
 });
 
-Deno.test("ContentStore makes an OCI image layout with the first blob", async () => {
+Deno.test("ContentStore creates an OCI image layout with the first blob", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.join("a/b"));
 
@@ -44,7 +45,7 @@ Deno.test.each([
   { what: "an empty layout file", make: (path: string) => write(path, "oci-layout", "") },
   { what: "null as a layout", make: (path: string) => write(path, "oci-layout", "null") },
   { what: "a layout without a version", make: (path: string) => write(path, "oci-layout", "{}") },
-])("ContentStore.open() refuses $what", async ({ make }) => {
+])("ContentStore.open() rejects $what", async ({ make }) => {
   await using directory = await makeTempDir();
   await make(directory.path);
 
@@ -54,7 +55,7 @@ Deno.test.each([
   assertStringIncludes(error.message, `"${error.path}"`);
 });
 
-Deno.test("ContentStore.open() refuses a file", async () => {
+Deno.test("ContentStore.open() rejects a file", async () => {
   await using directory = await makeTempDir();
   await write(directory.path, "file", "");
 
@@ -95,7 +96,7 @@ Deno.test("ContentStore.open() accepts a store left incomplete by a killed proce
   assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
 });
 
-Deno.test("verify() hashes a blob that was written by others, and then remembers", async () => {
+Deno.test("verify() hashes a blob that another tool wrote only once", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(randomBlob(1).descriptor, randomBlob(1).bytes);
@@ -123,8 +124,7 @@ Deno.test.each([
     },
   },
 ])("verify() notices $what", async ({ damage }) => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
   assertEquals(await store.verify(DESCRIPTOR), true);
 
@@ -134,7 +134,7 @@ Deno.test.each([
   assertEquals(error.expected, DESCRIPTOR.digest);
 });
 
-Deno.test("verify() distinguishes absent from corrupt blobs, and treats a link as absent", async () => {
+Deno.test("verify() distinguishes absent from corrupt blobs, and treats a symlink as absent", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   assertEquals(await store.verify(DESCRIPTOR), false);
@@ -149,7 +149,7 @@ Deno.test("verify() distinguishes absent from corrupt blobs, and treats a link a
   await assertRejects(() => store.openBlob(DESCRIPTOR.digest), StoreError, "it is a symlink");
 });
 
-Deno.test("putBytes() replaces a link with the blob", async () => {
+Deno.test("putBytes() replaces a symlink with the blob", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(randomBlob(1).descriptor, randomBlob(1).bytes);
@@ -221,8 +221,7 @@ Deno.test("ContentStore does not block on a pipe in place of a part", async () =
 });
 
 Deno.test("readBlob() verifies the bytes", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
   await Deno.writeFile(store.blobPath(DESCRIPTOR.digest), new Uint8Array(300_000));
 
@@ -233,8 +232,7 @@ Deno.test.each([
   { maxBytes: 300_000, fits: true },
   { maxBytes: 299_999, fits: false },
 ])("readBlob() reads at most $maxBytes bytes", async ({ maxBytes, fits }) => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
 
   const read = store.readBlob(DESCRIPTOR, { maxBytes });
@@ -244,8 +242,7 @@ Deno.test.each([
 });
 
 Deno.test("openBlob() detects disk corruption and distrusts the blob", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
   await rotBlob(store, DESCRIPTOR.digest, 100);
   assertEquals(await store.verify(DESCRIPTOR), true);
@@ -259,8 +256,7 @@ Deno.test("openBlob() detects disk corruption and distrusts the blob", async () 
 });
 
 Deno.test("openBlob() fails before the last bytes if they are wrong", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
   await Deno.writeFile(store.blobPath(DESCRIPTOR.digest), new Uint8Array(300_000));
 
@@ -281,8 +277,7 @@ Deno.test.each([
   { offset: 300_000, length: 1 },
   { offset: 5, length: 0 },
 ])("openBlob() opens $length bytes at $offset", async ({ offset, length }) => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
 
   const stream = await store.openBlob(DESCRIPTOR.digest, { offset, length });
@@ -291,8 +286,7 @@ Deno.test.each([
 });
 
 Deno.test("openBlob() closes the file of a stream that is canceled", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
 
   const stream = await store.openBlob(DESCRIPTOR.digest);
@@ -301,9 +295,8 @@ Deno.test("openBlob() closes the file of a stream that is canceled", async () =>
   assertEquals(stream.locked, false);
 });
 
-Deno.test("openBlob() ends with the reason of its signal", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+Deno.test("openBlob() fails with the reason of its signal", async () => {
+  await using store = await makeTempStore();
   await store.putBytes(DESCRIPTOR, BYTES);
   const controller = new AbortController();
   const stream = await store.openBlob(DESCRIPTOR.digest, { signal: controller.signal });

@@ -3,6 +3,7 @@ import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 
 const BYTES = noise(700_000, 5);
 const DIGEST = digestOf(BYTES);
@@ -15,8 +16,7 @@ Deno.test.each(
     { begun: "sha512", digest: DIGEST },
   ] as const,
 )("ContentUpload begun with $begun commits $digest", async ({ begun, digest }) => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
 
   {
     await using upload = await store.beginUpload({ algorithm: begun });
@@ -30,8 +30,7 @@ Deno.test.each(
 });
 
 Deno.test("ContentUpload commits the empty blob", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const digest = digestOf(new Uint8Array());
 
   await using upload = await store.beginUpload();
@@ -41,8 +40,7 @@ Deno.test("ContentUpload commits the empty blob", async () => {
 });
 
 Deno.test("ContentUpload replaces a corrupt blob, and leaves an intact one", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const path = store.blobPath(DIGEST);
   const inodes: unknown[] = [];
   const push = async () => {
@@ -63,8 +61,7 @@ Deno.test("ContentUpload replaces a corrupt blob, and leaves an intact one", asy
 });
 
 Deno.test("ContentUpload discards bytes that are not committed", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
 
   {
     await using upload = await store.beginUpload();
@@ -81,8 +78,7 @@ Deno.test("ContentUpload discards bytes that are not committed", async () => {
 });
 
 Deno.test("ContentUpload holds the lock of its file while it is in use", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await using upload = await store.beginUpload();
   upload.write(BYTES);
   const [name = ""] = await ingested(store);

@@ -4,6 +4,7 @@ import { ContentStore, copyNamed, LayoutContent, prune } from "../../../store/mo
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 
 const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
 const OTHER = buildImage({ layers: [tar(file("b", "b"))], platform: "linux/arm64" });
@@ -28,7 +29,7 @@ Deno.test("findHeld() repeats a lookup whose content is pruned before it is prot
   assert(await store.has(IMAGE.descriptor));
 });
 
-Deno.test("findHeld() protects until it is disposed of", async () => {
+Deno.test("findHeld() protects content until its result is disposed of", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await putBlobs(store, IMAGE);
@@ -42,15 +43,14 @@ Deno.test("findHeld() protects until it is disposed of", async () => {
 });
 
 Deno.test("findHeld() leaves missing content to the caller", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
 
   using held = await findHeld(store, () => Promise.resolve("found"), () => BLOBS, undefined);
 
   assertEquals(held.found, "found");
 });
 
-Deno.test("findHeld() rejects without a hold if nothing is found", async () => {
+Deno.test("findHeld() leaves no hold if the lookup fails", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.join("store"));
   const find = () => Promise.reject(new Error("not found"));

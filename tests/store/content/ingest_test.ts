@@ -3,6 +3,7 @@ import { exists } from "@std/fs";
 import { type BlobReadOptions, DigestMismatchError, OciError } from "../../../spec/mod.ts";
 import { ContentStore, type Ingestion, type IngestProgress } from "../../../store/mod.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 import { countingSource, randomBlob } from "./_blob_source.ts";
 
 const BLOB = randomBlob(1_000_000);
@@ -10,19 +11,17 @@ const { descriptor: DESCRIPTOR, bytes: BYTES } = BLOB;
 const PART = `ingest/${DESCRIPTOR.digest.replace(":", "-")}.part`;
 
 Deno.test("ingest() stores a blob under its digest and leaves no part", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
 
   const { status } = await store.ingest(DESCRIPTOR, countingSource(BYTES).open);
 
   assertEquals(status, "fetched");
   assertEquals(await Deno.readFile(store.blobPath(DESCRIPTOR.digest)), BYTES);
-  assertEquals(await namesIn(directory.join("ingest")), []);
+  assertEquals(await namesIn(`${store.path}/ingest`), []);
 });
 
 Deno.test("ingest() does not fetch stored blobs", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.ingest(DESCRIPTOR, countingSource(BYTES).open);
 
   const source = countingSource(BYTES);
@@ -32,8 +31,7 @@ Deno.test("ingest() does not fetch stored blobs", async () => {
 });
 
 Deno.test("ingest() stores the empty blob", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const { descriptor, bytes } = randomBlob(0);
 
   await store.ingest(descriptor, countingSource(bytes).open);
@@ -42,8 +40,7 @@ Deno.test("ingest() stores the empty blob", async () => {
 });
 
 Deno.test("ingest() resumes a failed transfer", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const broken = countingSource(BYTES, { failAfter: 600_000 });
   await assertRejects(() => store.ingest(DESCRIPTOR, broken.open), TypeError, "connection cut");
 
@@ -56,8 +53,7 @@ Deno.test("ingest() resumes a failed transfer", async () => {
 });
 
 Deno.test("ingest() requests raw bytes, and verifies them itself", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const source = countingSource(BYTES);
   const reads: (boolean | undefined)[] = [];
 
@@ -70,8 +66,7 @@ Deno.test("ingest() requests raw bytes, and verifies them itself", async () => {
 });
 
 Deno.test("ingest() reuses memory only if no follower retains the chunks", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const seen: (boolean | undefined)[] = [];
   const open = ({ reuseMemory }: BlobReadOptions) => {
     seen.push(reuseMemory);
@@ -92,9 +87,8 @@ Deno.test("ingest() reuses memory only if no follower retains the chunks", async
   assertEquals(new Uint8Array(await new Blob(kept as BlobPart[]).arrayBuffer()), BYTES);
 });
 
-Deno.test("ingest() commits a part that was complete already without a request", async () => {
-  await using directory = await makeTempDir();
-  const store = await openWithPart(directory.path, BYTES);
+Deno.test("ingest() commits a complete part without a request", async () => {
+  await using store = await makeStoreWithPart(BYTES);
 
   const source = countingSource(BYTES);
   await store.ingest(DESCRIPTOR, source.open);
@@ -104,8 +98,7 @@ Deno.test("ingest() commits a part that was complete already without a request",
 });
 
 Deno.test("ingest() discards a corrupt part and restarts, once", async () => {
-  await using directory = await makeTempDir();
-  const store = await openWithPart(directory.path, new Uint8Array(500_000));
+  await using store = await makeStoreWithPart(new Uint8Array(500_000));
 
   const source = countingSource(BYTES);
   await store.ingest(DESCRIPTOR, source.open);
@@ -115,8 +108,7 @@ Deno.test("ingest() discards a corrupt part and restarts, once", async () => {
 });
 
 Deno.test("ingest() discards a part that is longer than the blob", async () => {
-  await using directory = await makeTempDir();
-  const store = await openWithPart(directory.path, new Uint8Array(1_000_001));
+  await using store = await makeStoreWithPart(new Uint8Array(1_000_001));
 
   const source = countingSource(BYTES);
   await store.ingest(DESCRIPTOR, source.open);
@@ -131,9 +123,8 @@ Deno.test.each([
   { what: "an extra byte", bytes: new Uint8Array([...BYTES, 0]), kept: 0 },
   // The received bytes may be right, so the download is resumed.
   { what: "a short body", bytes: BYTES.subarray(0, 999_999), kept: 1 },
-])("ingest() refuses $what and shows nothing of it", async ({ bytes, kept }) => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+])("ingest() rejects $what and shows nothing of it", async ({ bytes, kept }) => {
+  await using store = await makeTempStore();
 
   const error = await assertRejects(
     () => store.ingest(DESCRIPTOR, countingSource(bytes).open),
@@ -142,13 +133,12 @@ Deno.test.each([
 
   assertEquals(error.expected, DESCRIPTOR.digest);
   assertEquals(error instanceof OciError, true);
-  assertEquals(await namesIn(directory.join("blobs/sha256")), []);
-  assertEquals((await namesIn(directory.join("ingest"))).length, kept);
+  assertEquals(await namesIn(`${store.path}/blobs/sha256`), []);
+  assertEquals((await namesIn(`${store.path}/ingest`)).length, kept);
 });
 
 Deno.test("ingest() completes a download after a short body", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const short = countingSource(BYTES.subarray(0, 700_000));
   await assertRejects(() => store.ingest(DESCRIPTOR, short.open), DigestMismatchError);
 
@@ -159,8 +149,7 @@ Deno.test("ingest() completes a download after a short body", async () => {
 });
 
 Deno.test("ingest() restarts once, from another source, if the bytes are wrong", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const asked: BlobReadOptions[] = [];
   const open = (options: BlobReadOptions) => {
     asked.push(options);
@@ -174,8 +163,7 @@ Deno.test("ingest() restarts once, from another source, if the bytes are wrong",
 });
 
 Deno.test("ingest() fetches once for many tasks, and reports the progress to each", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const source = countingSource(BYTES);
   const seen = Array.from({ length: 5 }, () => [] as IngestProgress[]);
 
@@ -203,9 +191,8 @@ Deno.test("ingest() fetches once for two stores in one directory", async () => {
   assertEquals(source.offsets, [0]);
 });
 
-Deno.test("ingest() takes over from a task that is stopped", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+Deno.test("ingest() takes over from a task that is aborted", async () => {
+  await using store = await makeTempStore();
   const controller = new AbortController();
   const reason = new Error("enough");
   const source = countingSource(BYTES);
@@ -228,8 +215,7 @@ Deno.test("ingest() takes over from a task that is stopped", async () => {
 });
 
 Deno.test("ingest() stops waiting for another task on abort", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const [owner, waiter] = [new AbortController(), new AbortController()];
   const reason = new Error("enough");
   const stalled = countingSource(BYTES, {
@@ -249,9 +235,8 @@ Deno.test("ingest() stops waiting for another task on abort", async () => {
 });
 
 Deno.test("ingest() stops waiting for the lock of another process on abort", async () => {
-  await using directory = await makeTempDir();
-  const store = await openWithPart(directory.path, new Uint8Array());
-  using held = await Deno.open(directory.join(PART), { write: true });
+  await using store = await makeStoreWithPart(new Uint8Array());
+  using held = await Deno.open(partOf(store), { write: true });
   await held.lock(true);
 
   const error = await assertRejects(
@@ -262,20 +247,19 @@ Deno.test("ingest() stops waiting for the lock of another process on abort", asy
   assertEquals(error.name, "TimeoutError");
 });
 
-Deno.test("ingest() uses a blob that another process has stored in the meantime", async () => {
-  await using directory = await makeTempDir();
-  const store = await openWithPart(directory.path, new Uint8Array());
-  const held = await Deno.open(directory.join(PART), { write: true });
+Deno.test("ingest() uses a blob that another process stores in the meantime", async () => {
+  await using store = await makeStoreWithPart(new Uint8Array());
+  const held = await Deno.open(partOf(store), { write: true });
   await held.lock(true);
   const source = countingSource(BYTES);
   const progress: number[] = [];
   const ingested = store.ingest(DESCRIPTOR, source.open, {
     onProgress: ({ bytes }) => {
       progress.push(bytes);
-      // Now that this task waits, the other one commits its bytes.
+      // Once this task waits, the other one commits its bytes.
       if (progress.length > 1) return;
       held.writeSync(BYTES);
-      Deno.renameSync(directory.join(PART), store.blobPath(DESCRIPTOR.digest));
+      Deno.renameSync(partOf(store), store.blobPath(DESCRIPTOR.digest));
       held.close();
     },
   });
@@ -283,12 +267,11 @@ Deno.test("ingest() uses a blob that another process has stored in the meantime"
   const { status } = await ingested;
 
   assertEquals([status, source.offsets], ["cached", []]);
-  assertEquals(await namesIn(directory.join("ingest")), []);
+  assertEquals(await namesIn(`${store.path}/ingest`), []);
 });
 
 Deno.test("ingest() replaces a blob that is corrupt", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   await store.ingest(DESCRIPTOR, countingSource(BYTES).open);
   await Deno.writeFile(store.blobPath(DESCRIPTOR.digest), new Uint8Array(BYTES.length));
 
@@ -300,8 +283,7 @@ Deno.test("ingest() replaces a blob that is corrupt", async () => {
 });
 
 Deno.test("ingest() counts the attempts after the first", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const source = countingSource(BYTES);
 
   const { retries } = await store.ingest(DESCRIPTOR, (options) => {
@@ -312,9 +294,8 @@ Deno.test("ingest() counts the attempts after the first", async () => {
   assertEquals(retries, 1);
 });
 
-Deno.test("ingest() leaves the part when it is stopped before the first byte of a stream", async () => {
-  await using directory = await makeTempDir();
-  const store = await openWithPart(directory.path, BYTES.subarray(0, 10));
+Deno.test("ingest() keeps the part when it is aborted before the first byte of a stream", async () => {
+  await using store = await makeStoreWithPart(BYTES.subarray(0, 10));
   const controller = new AbortController();
 
   await assertRejects(() =>
@@ -324,11 +305,11 @@ Deno.test("ingest() leaves the part when it is stopped before the first byte of 
     }, { signal: controller.signal })
   );
 
-  assertEquals((await Deno.stat(directory.join(PART))).size, 10);
+  assertEquals((await Deno.stat(partOf(store))).size, 10);
   assertEquals(await store.has(DESCRIPTOR), false);
 });
 
-Deno.test("ingest() reads a blob that is there from a store that keeps no marks", async () => {
+Deno.test("ingest() accepts a stored blob in a store without marks", async () => {
   await using directory = await makeTempDir();
   await (await ContentStore.open(directory.path)).ingest(DESCRIPTOR, countingSource(BYTES).open);
   await Deno.remove(directory.join("verified"), { recursive: true });
@@ -340,11 +321,16 @@ Deno.test("ingest() reads a blob that is there from a store that keeps no marks"
   assertEquals(await exists(directory.join("verified")), false);
 });
 
-async function openWithPart(path: string, bytes: Uint8Array): Promise<ContentStore> {
-  const store = await ContentStore.open(path);
-  // The first blob makes the directories.
+function partOf({ path }: ContentStore): string {
+  return `${path}/${PART}`;
+}
+
+/** Creates a store with a part of the blob. */
+async function makeStoreWithPart(bytes: Uint8Array) {
+  const store = await makeTempStore();
+  // The first blob creates the directories.
   const other = randomBlob(1, 7);
   await store.ingest(other.descriptor, countingSource(other.bytes).open);
-  await Deno.writeFile(`${path}/${PART}`, bytes);
+  await Deno.writeFile(partOf(store), bytes);
   return store;
 }

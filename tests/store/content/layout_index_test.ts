@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 import { randomBlob } from "./_blob_source.ts";
 
 const [ONE, TWO] = [descriptor(1), descriptor(2)];
@@ -23,8 +24,7 @@ const INDEX = {
 };
 
 Deno.test("tag() records, replaces and untag() removes a reference", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
 
   await store.tag("example.com/a:1", ONE);
   await store.tag("example.com/b:1", ONE);
@@ -60,7 +60,7 @@ Deno.test("tag() does not write an existing entry", async () => {
   assertEquals((await Deno.stat(directory.join("index.json"))).ino, before.ino);
 });
 
-Deno.test("tag() leaves one entry of a name that occurs twice", async () => {
+Deno.test("tag() keeps one entry of a name that occurs twice", async () => {
   await using directory = await layoutWith({ ...INDEX, manifests: [FOREIGN, FOREIGN] });
   const store = await ContentStore.open(directory.path);
 
@@ -89,7 +89,7 @@ Deno.test.each([
   { what: "no object", text: "[]" },
   { what: "no list", text: '{"manifests":{}}' },
   { what: "no entries", text: '{"manifests":[1]}' },
-])("references() refuses an index.json that is $what", async ({ text }) => {
+])("references() rejects an index.json that is $what", async ({ text }) => {
   await using directory = await layoutWith(INDEX);
   await Deno.writeTextFile(directory.join("index.json"), text);
   const store = await ContentStore.open(directory.path);
@@ -108,7 +108,7 @@ Deno.test("references() accepts null, which Go writes for an empty list", async 
   assertEquals(await store.references(), []);
 });
 
-Deno.test("references() reads more entries than an index of an image may have", async () => {
+Deno.test("references() reads more entries than an image index may have", async () => {
   const manifests = Array.from({ length: 5000 }, (_, i) => ({
     ...FOREIGN,
     annotations: { "org.opencontainers.image.ref.name": `example.com/a:${i}` },
@@ -119,7 +119,7 @@ Deno.test("references() reads more entries than an index of an image may have", 
   assertEquals((await store.references()).length, 5000);
 });
 
-Deno.test("tag() and untag() keep the same names as a map", async () => {
+Deno.test("tag() and untag() record the same names as a map", async () => {
   const name = fc.integer({ min: 0, max: 4 }).map((i) => `example.com/a:${i}`);
   const step = fc.oneof(
     fc.record({ tag: name, target: fc.constantFrom(ONE, TWO) }),
@@ -229,7 +229,7 @@ function countOpenedLater(): Disposable & { readonly opened: number } {
   };
 }
 
-Deno.test("references() reads an index.json that has not changed for seconds once", async () => {
+Deno.test("references() does not read an index.json again that has not changed for seconds", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.tag("example.com/a:1", ONE);
@@ -244,7 +244,7 @@ Deno.test("references() reads an index.json that has not changed for seconds onc
   await Deno.rename(directory.join("new"), directory.join("index.json"));
   await store.references();
   assertEquals(later.opened, 2);
-  // A change reads what it is based on.
+  // A change always reads the current file.
   await store.untag(["example.com/other:1"]);
   assertEquals(later.opened, 3);
 });

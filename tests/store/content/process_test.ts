@@ -22,7 +22,7 @@ Deno.test("tag() loses nothing when two processes add 50 references each", async
   assertEquals(new Set(references.map(({ name }) => name)).size, 100);
 });
 
-Deno.test("references() is readable at every moment of another process's writing", async () => {
+Deno.test("references() succeeds at any time while another process writes", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   let running = true;
@@ -32,7 +32,7 @@ Deno.test("references() is readable at every moment of another process's writing
 
   while (running) {
     counts.push((await store.references()).length);
-    // References are read synchronously: give the process's end a turn.
+    // References are read synchronously: let the event loop notice the end of the process.
     await new Promise((resolve) => setTimeout(resolve));
   }
   await child;
@@ -99,7 +99,7 @@ Deno.test("ingest() takes over from a process that is killed while this one wait
   assertEquals(await store.verify(DESCRIPTOR), true);
 });
 
-Deno.test("ContentStore reads under --allow-read alone", async () => {
+Deno.test("ContentStore reads with only --allow-read", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(DESCRIPTOR, BYTES);
@@ -156,7 +156,7 @@ async function ingestChild(
     onLine(child, line);
   }
   const { success, code, signal } = await child.status;
-  // Tests wait for a child, so its failure must not go unnoticed.
+  // The tests wait for the child, so a failure of it must end them.
   if (!success && signal === null) {
     throw new Error(`_ingest_child.ts failed with exit code ${code}: ${await stderr}`);
   }
@@ -167,9 +167,9 @@ async function ingestChild(
 interface BlobServer extends AsyncDisposable {
   readonly url: string;
   readonly offsets: number[];
-  /** Settles with the first request. */
+  /** Resolves with the first request. */
   readonly requested: Promise<void>;
-  /** Sends what was held back. */
+  /** Sends the bytes that were held back. */
   open(): void;
 }
 

@@ -33,7 +33,7 @@ Deno.test("RangeMap.takeNext() rounds a length up to whole bytes", () => {
   assertEquals(map.takeNext(4 * MIB + 0.25)?.end, 4 * MIB + 1);
 });
 
-Deno.test("RangeMap.contiguousEnd() returns the end of the bytes without a gap", () => {
+Deno.test("RangeMap.contiguousEnd() returns the end of the bytes before the first gap", () => {
   const map = new RangeMap(0, [], 16 * MIB);
   const [first, second] = [map.takeNext(8 * MIB), map.takeNext(8 * MIB)] as [Segment, Segment];
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type RangeJob, RangePool } from "../../../store/content/_range_pool.ts";
 import { Segment } from "../../../store/content/_segment.ts";
 
-/** A download whose ranges are ten bytes long, and end when the test says so. */
+/** A download with ranges of ten bytes that end when the test ends them. */
 class Job implements RangeJob {
   unassigned: number;
   stealable: number;
@@ -54,7 +54,7 @@ Deno.test("RangePool takes over ranges only when no bytes are unassigned", () =>
   assertEquals([job.ends.length, job.unassigned], [1, 0]);
 });
 
-Deno.test("RangePool.unassigned counts downloads that are still to be added", () => {
+Deno.test("RangePool.unassigned counts downloads that have only been announced", () => {
   using pool = RangePool.join("a.example", 3);
   {
     using _announced = pool.announce(new Job(100));
@@ -101,7 +101,7 @@ Deno.test("Segment.split() ends the first part where the second starts", () => {
   assertEquals(segment.cut(new Uint8Array(11 * MIB)).length, 10 * MIB);
 });
 
-Deno.test("RangePool.expect() leaves room for the connection of another download", () => {
+Deno.test("RangePool.expect() reserves the connection of another download", () => {
   using pool = RangePool.join("a.example", 3);
   const job = new Job(100);
   const expected = RangePool.expect("a.example");

@@ -11,11 +11,7 @@ Deno.test("ingest() downloads a large blob over several connections", async () =
   const source = rangedSource();
   const progress: number[] = [];
 
-  await scene.store.ingest(DESCRIPTOR, source.open, {
-    connections: 4,
-    latencyMs: 100,
-    onProgress: ({ bytes }) => progress.push(bytes),
-  });
+  await scene.ingest(source, { onProgress: ({ bytes }) => progress.push(bytes) });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.sent, BYTES.length);
@@ -25,7 +21,7 @@ Deno.test("ingest() downloads a large blob over several connections", async () =
   assertEquals(await Array.fromAsync(Deno.readDir(scene.directory.join("store/ingest"))), []);
 });
 
-Deno.test("ingest() passes the ranges of a blob on in order", async () => {
+Deno.test("ingest() passes on the ranges of a blob in order", async () => {
   await using scene = await openStore();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const follower: BlobFollower = {
@@ -34,11 +30,7 @@ Deno.test("ingest() passes the ranges of a blob on in order", async () => {
     restart: () => Promise.resolve(),
   };
 
-  await scene.store.ingest(DESCRIPTOR, rangedSource().open, {
-    connections: 4,
-    latencyMs: 100,
-    follower,
-  });
+  await scene.ingest(rangedSource(), { follower });
 
   assertEquals(await new Blob(chunks).bytes(), BYTES);
 });
@@ -48,11 +40,7 @@ Deno.test("ingest() fetches short ranges if the bytes are processed as they arri
     await using scene = await openStore();
     using _clock = stoppedClock();
     const source = rangedSource();
-    await scene.store.ingest(DESCRIPTOR, source.open, {
-      connections: 2,
-      latencyMs: 100,
-      follower,
-    });
+    await scene.ingest(source, { connections: 2, follower });
     return source.requests.map(({ length = Infinity }) => length / MIB);
   };
   const follower: BlobFollower = {
@@ -121,7 +109,7 @@ Deno.test("ingest() sends one request to a server without ranges", async () => {
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: () => true });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
+  await scene.ingest(source);
 
   assertEquals(await scene.content(), BYTES);
   assertEquals([source.requests.length, source.sent], [1, BYTES.length]);
@@ -137,11 +125,11 @@ Deno.test("ingest() uses one connection for a small blob", async () => {
   assertEquals(source.requests, [{ offset: 0, length: undefined }]);
 });
 
-Deno.test("ingest() uses one connection once a server answers a range with the whole", async () => {
+Deno.test("ingest() uses one connection once a server answers a range with the whole blob", async () => {
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: (request) => request >= 2 });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
+  await scene.ingest(source);
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.requests.at(-1)?.length, undefined);
@@ -151,17 +139,10 @@ Deno.test("ingest() uses one connection once a server answers a range with the w
 Deno.test("ingest() fetches only the missing ranges of an interrupted download", async () => {
   await using scene = await openStore();
   const broken = rangedSource({ failAfter: 15 * MIB });
-  await assertRejects(
-    () => scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4, latencyMs: 100 }),
-    TypeError,
-    "connection cut",
-  );
+  await assertRejects(() => scene.ingest(broken), TypeError, "connection cut");
 
   const source = rangedSource();
-  const { resumed } = await scene.store.ingest(DESCRIPTOR, source.open, {
-    connections: 4,
-    latencyMs: 100,
-  });
+  const { resumed } = await scene.ingest(source);
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(resumed + source.sent, BYTES.length);
@@ -181,7 +162,7 @@ for (const connections of [1, 4]) {
     await Deno.writeTextFile(`${scene.part}.ranges`, lines.join(""));
     const source = rangedSource();
 
-    await scene.store.ingest(DESCRIPTOR, source.open, { connections, latencyMs: 100 });
+    await scene.ingest(source, { connections });
 
     assertEquals(await scene.content(), BYTES);
     assertEquals([source.sent, source.peak], [end - start, 1]);
@@ -191,9 +172,7 @@ for (const connections of [1, 4]) {
 Deno.test("ingest() resumes a ranged download over one connection", async () => {
   await using scene = await openStore();
   const broken = rangedSource({ failAfter: 15 * MIB });
-  await assertRejects(() =>
-    scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4, latencyMs: 100 })
-  );
+  await assertRejects(() => scene.ingest(broken));
 
   await scene.store.ingest(DESCRIPTOR, rangedSource().open);
 
@@ -201,7 +180,7 @@ Deno.test("ingest() resumes a ranged download over one connection", async () => 
   assertEquals(await exists(`${scene.part}.ranges`), false);
 });
 
-Deno.test("ingest() fetches a blob again whose ranges are wrong", async () => {
+Deno.test("ingest() fetches a blob again if its ranges are wrong", async () => {
   await using scene = await openStore();
   const wrong = BYTES.slice();
   wrong[20 * MIB] = (wrong[20 * MIB] ?? 0) ^ 1;
@@ -219,7 +198,7 @@ Deno.test("ingest() fetches a blob again whose ranges are wrong", async () => {
   assertEquals(again.at(-1), true);
 });
 
-Deno.test("ingest() does not write through a link at the record of ranges", async () => {
+Deno.test("ingest() does not write through a symlink in place of the record of ranges", async () => {
   await using scene = await openStore();
   const own = scene.directory.join("own");
   await Deno.writeTextFile(own, "mine");
@@ -230,21 +209,19 @@ Deno.test("ingest() does not write through a link at the record of ranges", asyn
   await Deno.symlink(own, `${scene.part}.ranges`);
   await Deno.symlink(own, `${scene.part}.ranges.tmp`);
 
-  await scene.store.ingest(DESCRIPTOR, rangedSource().open, { connections: 4, latencyMs: 100 });
+  await scene.ingest(rangedSource());
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(await Deno.readTextFile(own), "mine");
 });
 
-Deno.test("ingest() stops every connection with its signal", async () => {
+Deno.test("ingest() closes every connection on abort", async () => {
   await using scene = await openStore();
   const controller = new AbortController();
   const reason = new Error("enough");
   const source = rangedSource();
 
-  const ingested = scene.store.ingest(DESCRIPTOR, source.open, {
-    connections: 4,
-    latencyMs: 100,
+  const ingested = scene.ingest(source, {
     signal: controller.signal,
     onProgress: ({ bytes }) => {
       if (bytes > 10 * MIB) controller.abort(reason);
@@ -266,7 +243,7 @@ Deno.test("ingest() adds connections to a near server once the first is slow", a
     },
   });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
+  await scene.ingest(source, { latencyMs: 1 });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.requests[0], { offset: 0, length: undefined });
@@ -323,7 +300,7 @@ Deno.test("ingest() keeps the only connection to a near server that is fast", as
   // 64 KiB in 1 ms.
   const source = rangedSource({ onChunk: () => clock.pass(1) });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
+  await scene.ingest(source, { latencyMs: 1 });
 
   assertEquals(source.requests, [{ offset: 0, length: undefined }]);
 });
@@ -357,7 +334,7 @@ Deno.test("ingest() stays with a slow near server that does not support ranges",
   using clock = stoppedClock();
   const source = rangedSource({ sendsWhole: () => true, onChunk: () => clock.pass(10) });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
+  await scene.ingest(source, { latencyMs: 1 });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.requests.length, 2);
@@ -388,7 +365,7 @@ Deno.test("ingest() takes over a range whose connection stalls", async () => {
     onChunk: () => clock.pass(1),
   });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
+  await scene.ingest(source);
 
   assertEquals(await scene.content(), BYTES);
 });

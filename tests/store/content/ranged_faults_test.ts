@@ -158,7 +158,7 @@ Deno.test("ingest() in ranges requests the blob once more if later ranges are wr
   assertEquals(asked.at(-1), null);
 });
 
-Deno.test("ingest() in ranges gets the right bytes if a redirect expires in between", async () => {
+Deno.test("ingest() in ranges stores the right bytes if a redirect expires in between", async () => {
   const signed = signedUrls();
   let count = 0;
   const expire: Fault = (_request, next) => {
@@ -176,7 +176,7 @@ Deno.test("ingest() in ranges gets the right bytes if a redirect expires in betw
   assertEquals(await scene.stored(), LAYER?.bytes);
 });
 
-Deno.test("ingest() in ranges stores nothing of a mirror of other bytes", async () => {
+Deno.test("ingest() in ranges stores nothing from a mirror with other bytes", async () => {
   const wrong = respond(200, {}, noise(10 * MIB, 12));
   await using cdn = faultyRegistry(new MemoryContent(), [on("blob", wrong)]);
   await using scene = await makeScene([on({ kind: "blob", path: PATH }, redirect(cdn.url))]);

@@ -23,7 +23,7 @@ const { descriptor, bytes } = randomBlob(100_000);
 const NAME = digestHex(descriptor.digest);
 const TAG = "example.com/a:1";
 
-/** Every directory of a store, its own first. */
+/** All directories of a store, the root first. */
 const FOLDERS = [
   "blobs",
   "blobs/sha256",
@@ -51,7 +51,7 @@ async function makeStore() {
   return { path, aside, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-/** Stores something, as a command does. */
+/** Stores and names a blob, as a command does. */
 async function use(path: string): Promise<void> {
   const store = await ContentStore.open(path);
   const other = randomBlob(100);
@@ -62,7 +62,7 @@ async function use(path: string): Promise<void> {
 for (const folder of FOLDERS) {
   plantedTest(
     PLANTED_DIRECTORIES,
-    (what) => `ContentStore.open() refuses ${what} at ${folder}`,
+    (what) => `ContentStore.open() rejects ${what} at ${folder}`,
     async ({ plant }) => {
       await using test = await makeStore();
       const path = `${test.path}/${folder}`;
@@ -81,7 +81,7 @@ for (const folder of FOLDERS) {
 for (const name of ["oci-layout", "index.json"]) {
   plantedTest(
     PLANTED_FILES,
-    (what) => `ContentStore refuses ${what} at ${name}`,
+    (what) => `ContentStore rejects ${what} at ${name}`,
     async ({ plant }) => {
       await using test = await makeStore();
       await Deno.remove(`${test.path}/${name}`);
@@ -96,7 +96,7 @@ for (const name of ["oci-layout", "index.json"]) {
 }
 
 Deno.test.each(["null", "[]", "7", "{", "\0\0", '{"manifests":{}}', '{"manifests":[null]}'])(
-  "ContentStore.references() refuses %s as index.json, with the path",
+  "ContentStore.references() rejects %s as index.json, with the path",
   async (text) => {
     await using test = await makeStore();
     await Deno.writeTextFile(`${test.path}/index.json`, text);
@@ -109,7 +109,7 @@ Deno.test.each(["null", "[]", "7", "{", "\0\0", '{"manifests":{}}', '{"manifests
 );
 
 Deno.test.each(["oci-layout", "index.json"])(
-  "ContentStore refuses a sparse file of 1 TiB at %s",
+  "ContentStore rejects a sparse file of 1 TiB at %s",
   async (name) => {
     await using test = await makeStore();
     await Deno.truncate(`${test.path}/${name}`, 2 ** 40);
@@ -131,7 +131,7 @@ plantedTest(
     assertEquals(await store.verify(descriptor), true);
 
     await assertUntouched(test.aside);
-    // The mark is the user's own again, unless that would have removed another user's directory.
+    // The mark belongs to the user again, unless another user's directory is in its place.
     const { isFile, nlink, uid } = await Deno.lstat(mark);
     assert(isFile || await exists(mark, { isDirectory: true }));
     if (isFile) assertEquals([nlink, uid], [1, Deno.uid()]);
@@ -153,7 +153,7 @@ for (const name of [`ingest/sha256-${NAME}.part`, "locks/index.lock"]) {
         await store.tag("example.com/b:1", descriptor);
       };
 
-      // A file is replaced; anything else is left to its owner.
+      // A file is replaced; anything else stays.
       if ((await Deno.lstat(`${test.path}/${name}`)).isFile) await change();
       else await assertRejects(change, StoreFileError, "Remove it");
 
@@ -167,7 +167,7 @@ for (const name of [`ingest/sha256-${NAME}.part`, "locks/index.lock"]) {
 }
 
 posixTest(
-  "ContentStore.open() refuses a store that everybody can write to, with that reason",
+  "ContentStore.open() rejects a store that everybody can write to, with that reason",
   async () => {
     await using test = await makeStore();
     await Deno.chmod(test.path, 0o777);
@@ -180,7 +180,7 @@ posixTest(
   },
 );
 
-rootTest("ContentStore.open() refuses a store of another user, and names the owner", async () => {
+rootTest("ContentStore.open() rejects a store of another user, and names the owner", async () => {
   await using test = await makeStore();
   await Deno.chown(test.path, OTHER_USER, OTHER_USER);
 
@@ -189,7 +189,7 @@ rootTest("ContentStore.open() refuses a store of another user, and names the own
   assertEquals([error.fault, error.owner], ["owner", OTHER_USER]);
 });
 
-rootTest("ContentStore.open() refuses a store that a group can write to", async () => {
+rootTest("ContentStore.open() rejects a store that a group can write to", async () => {
   await using test = await makeStore();
   await Deno.chown(test.path, 0, OTHER_USER);
   await Deno.chmod(test.path, 0o775);
@@ -207,7 +207,7 @@ posixTest("ContentStore opens a store that a symlink leads to", async () => {
   assertEquals((await (await ContentStore.open(test.path)).references()).length, 2);
 });
 
-posixTest("ContentStore.open() refuses a dangling symlink, and names it", async () => {
+posixTest("ContentStore.open() rejects a dangling symlink, and names it", async () => {
   await using test = await makeStore();
   const link = `${test.aside}/link`;
   await Deno.symlink(`${test.aside}/made`, link);
@@ -221,7 +221,7 @@ posixTest("ContentStore.open() refuses a dangling symlink, and names it", async 
   assertEquals(await exists(`${test.aside}/made`), false);
 });
 
-posixTest("ContentStore takes a sticky directory that everybody can write to", async () => {
+posixTest("ContentStore accepts a sticky directory that everybody can write to", async () => {
   await using directory = await makeTempDir();
   await Deno.chmod(directory.path, 0o1777);
 
@@ -229,7 +229,7 @@ posixTest("ContentStore takes a sticky directory that everybody can write to", a
   await use(directory.path);
 });
 
-posixTest("ContentStore makes directories that only the user can write to", async () => {
+posixTest("ContentStore creates directories that only the user can write to", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("a/store");
   const umask = Deno.umask(0);
@@ -245,7 +245,7 @@ posixTest("ContentStore makes directories that only the user can write to", asyn
   await use(path);
 });
 
-posixTest("ContentStore reads a foreign layout whatever its owner and modes", async () => {
+posixTest("ContentStore reads a foreign layout with any owner and modes", async () => {
   await using test = await makeStore();
   await Deno.chmod(test.path, 0o777);
   await Deno.chmod(`${test.path}/index.json`, 0o666);
@@ -263,7 +263,7 @@ posixTest("ContentStore reads a foreign layout whatever its owner and modes", as
   );
 });
 
-posixTest("ContentStore does not believe the marks of a foreign layout", async () => {
+posixTest("ContentStore does not trust the marks of a foreign layout", async () => {
   await using test = await makeStore();
   const path = `${test.path}/blobs/sha256/${NAME}`;
   const { atime, mtime } = await Deno.stat(path);
@@ -278,7 +278,7 @@ posixTest("ContentStore does not believe the marks of a foreign layout", async (
   await assertRejects(() => layout.verify(descriptor), Error, descriptor.digest);
 });
 
-rootTest("ContentStore of root is read by an ordinary user, and not written to", async () => {
+rootTest("ContentStore of root can be read but not written by an ordinary user", async () => {
   await using test = await makeStore();
   await Deno.chmod(test.path.replace(/\/store$/, ""), 0o755);
 

@@ -5,7 +5,7 @@
  */
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 
-/** Layers, the base first, and paths to look up besides those that the image has. */
+/** Layers, the base first, and additional paths to look up. */
 export interface LinkedStack {
   readonly name: string;
   readonly layers: readonly Uint8Array[];

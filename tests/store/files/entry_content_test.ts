@@ -31,7 +31,7 @@ for (const chunk of [1, 100, 512, 700, 1_000_000]) {
     assertEquals(await read(source(tar(file("f", "")), nothing, chunk), 0, 0), nothing);
   });
 
-  Deno.test(`readEntryContent() parses files with further headers in chunks of ${chunk}`, async () => {
+  Deno.test(`readEntryContent() parses files with extended headers in chunks of ${chunk}`, async () => {
     const content = mixture(3000);
     const archive = tar(file(LONG_NAME, content, { pax: { path: LONG_NAME } }));
 
@@ -39,7 +39,7 @@ for (const chunk of [1, 100, 512, 700, 1_000_000]) {
   });
 }
 
-Deno.test("readEntryContent() reads the whole archive if the fast way leads to something else", async () => {
+Deno.test("readEntryContent() reads the whole archive if seeking leads to other data", async () => {
   const content = mixture(3000);
   const whole = concat(dir("d"), tar(file("f", content)));
   const damaged = header({ name: "f", size: 3000, typeflag: "0" });

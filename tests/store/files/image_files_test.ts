@@ -165,7 +165,7 @@ Deno.test.each([
   assertEquals((await files.find(path, false))?.status.type, type);
 });
 
-Deno.test("ImageFiles reads files, whichever layer has them, with their holes", async () => {
+Deno.test("ImageFiles reads files of any layer, with their holes", async () => {
   await using box = await makeUnpackBox();
   const content = noise(300_000);
   const layers = fakeLayers([
@@ -208,7 +208,7 @@ Deno.test("exportImage() keeps the holes of a file, and its attributes", async (
   assertEquals(report.bytes, large + 1);
 });
 
-Deno.test("exportImage() and list() go as deep as paths can", async () => {
+Deno.test("exportImage() and list() handle the deepest paths", async () => {
   await using box = await makeUnpackBox();
   const paths = Array.from({ length: 2000 }, (_, i) => "a/".repeat(i + 1));
   const image = imageOf(fakeLayers([tar(...paths.map((path) => dir(path)), file("a/z", "z"))]));

@@ -125,7 +125,7 @@ async function assertAsUnpacked(
       cat: contentOf(root, path),
       ls: listOf(root, path),
     };
-    // A new one for each path, because a view of all layers for one path would also serve the next.
+    // Create a new view for each path: a view of all layers for one path would serve the next, too.
     const files = new ImageFiles(box.store, image);
     const listed = await Array.fromAsync(whole.list(path), ({ path }) => path);
     actual[path] = {
@@ -138,7 +138,7 @@ async function assertAsUnpacked(
   assertEquals(actual, expected);
 }
 
-posixTest.each([...LINKED_STACKS])("ImageFiles looks up what unpacking gives: $name", async (
+posixTest.each([...LINKED_STACKS])("ImageFiles finds the same files as unpacking: $name", async (
   { layers, paths = [] },
 ) => {
   await using box = await makeUnpackBox();
@@ -165,7 +165,7 @@ const ENTRIES = fc.oneof(
 const STACKS = fc.array(fc.array(ENTRIES, { maxLength: 5 }), { minLength: 1, maxLength: 4 })
   .map((layers) => layers.map((entries) => tar(...entries)));
 
-posixTest("ImageFiles looks up what unpacking gives, for any layers", async () => {
+posixTest("ImageFiles finds the same files as unpacking, for any layers", async () => {
   await using box = await makeUnpackBox();
 
   await fc.assert(

@@ -6,7 +6,7 @@ import {
   putBlobs,
 } from "../../_support/image.ts";
 
-/** Puts an image into a store. */
+/** Stores an image. */
 export async function storeImage(store: ContentStore, built: BuiltImage): Promise<Image> {
   await putBlobs(store, built);
   const image = await readImage(store, built.descriptor.digest, built.platform, { maxLayers: 600 });
@@ -14,7 +14,7 @@ export async function storeImage(store: ContentStore, built: BuiltImage): Promis
   return image;
 }
 
-/** Builds an image that runs something, and puts it into a store. */
+/** Builds and stores an image. */
 export async function storeBuilt(
   store: ContentStore,
   options: BuildImageOptions = {},

@@ -47,7 +47,7 @@ Deno.test.each(["none", "gzip", "zstd"] as const)(
   },
 );
 
-// The first one makes decompression fail.
+// The first one makes the decompression fail.
 Deno.test.each([{ at: 11 }, { at: 50_000 }])(
   "Layer.uncompressed() says that the blob is damaged, at byte $at",
   async ({ at }) => {
@@ -63,7 +63,7 @@ Deno.test.each([{ at: 11 }, { at: 50_000 }])(
   },
 );
 
-Deno.test("Layer.compressed() returns the bytes as served, from any offset", async () => {
+Deno.test("Layer.compressed() returns the bytes as served from any offset", async () => {
   const built = buildImage({ layers: TARS });
   await using stored = await store([built]);
   const [layer] = (await stored.read(built)).layers;
@@ -102,7 +102,7 @@ Deno.test.each([-1, 1])("Layer.compressed() fails if the size is wrong by %d", a
   await assertRejects(() => new Response(bytes).bytes(), DigestMismatchError);
 });
 
-Deno.test("readImage() keeps the bytes as served, of index, manifest and config", async () => {
+Deno.test("readImage() returns index, manifest and config as served", async () => {
   const built = buildImage({ layers: TARS });
   const index = buildIndex([built]);
   await using stored = await store([index]);
@@ -116,7 +116,7 @@ Deno.test("readImage() keeps the bytes as served, of index, manifest and config"
   assertEquals(image.platform.architecture, "amd64");
 });
 
-Deno.test("readImage() finds its way through nested indexes, eight deep", async () => {
+Deno.test("readImage() reads an image through eight nested indexes", async () => {
   const nest = (built: Built, depth: number): Built =>
     depth === 0 ? built : nest(buildIndex([{ built, descriptor: { platform: AMD64 } }]), depth - 1);
   const [deep, deeper] = [nest(buildImage(), 8), nest(buildImage(), 9)];
@@ -159,7 +159,7 @@ Deno.test.each([
 Deno.test.each([
   { layers: 3, diffIds: 2 },
   { layers: 2, diffIds: 3 },
-])("readImage() refuses $layers layers with $diffIds DiffIDs", async ({ layers, diffIds }) => {
+])("readImage() rejects $layers layers with $diffIds DiffIDs", async ({ layers, diffIds }) => {
   const ids = Array.from({ length: diffIds }, (_, i) => digestOf(noise(10, i)));
   const built = buildImage({
     layers: Array.from({ length: layers }, (_, i) => noise(10, i)),
@@ -183,7 +183,7 @@ Deno.test.each([
   else await assertRejects(() => read, LimitError);
 });
 
-Deno.test("an image that claims another's DiffID is refused, and the other is intact", async () => {
+Deno.test("an image that claims another's DiffID is rejected, and the other stays intact", async () => {
   const victim = buildImage({ layers: TARS });
   const diffId = victim.layers[0]?.diffId ?? victim.descriptor.digest;
   const attack = buildImage({ layers: [{ tar: archive(300_000, 9), diffId }] });
@@ -217,7 +217,7 @@ Deno.test("a layer whose DiffID is an image's manifest digest does not alter tha
   );
 });
 
-Deno.test("validateImage() finds a layer that has changed since it was stored", async () => {
+Deno.test("validateImage() rejects a layer that has changed since it was stored", async () => {
   const built = buildImage({ layers: TARS });
   await using stored = await store([built]);
   const image = await stored.read(built);
@@ -231,7 +231,7 @@ Deno.test("validateImage() finds a layer that has changed since it was stored", 
   assertEquals(seen, [image.layers[0]?.digest]);
 });
 
-Deno.test("validateImage() refuses layers that differ from those of the manifest", async () => {
+Deno.test("validateImage() rejects layers that differ from those of the manifest", async () => {
   const built = buildImage({ layers: TARS });
   await using stored = await store([built]);
   const image = await stored.read(built);
@@ -242,7 +242,7 @@ Deno.test("validateImage() refuses layers that differ from those of the manifest
   await assertRejects(() => validateImage({ ...rest, layers: layers.slice(1) }), SyntaxError);
 });
 
-Deno.test("Layer.uncompressed() ends with the reason of its signal", async () => {
+Deno.test("Layer.uncompressed() fails with the reason of its signal", async () => {
   const built = buildImage({ layers: TARS });
   await using stored = await store([built]);
   const [layer] = (await stored.read(built)).layers;

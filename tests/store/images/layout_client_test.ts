@@ -27,7 +27,7 @@ Deno.test.each([
   assertEquals(image.manifest.bytes, ARM64.bytes);
 });
 
-Deno.test("LayoutClient finds a digest, of an index or of what is in it", async () => {
+Deno.test("LayoutClient finds the digest of an index or of a manifest in it", async () => {
   await using layout = await layoutOf([entry(INDEX, "v1")]);
   const { digest } = ARM64.descriptor;
 
@@ -38,7 +38,7 @@ Deno.test("LayoutClient finds a digest, of an index or of what is in it", async 
   assertEquals(client.reference.digest, digest);
 });
 
-Deno.test("LayoutClient chooses between entries of one name", async () => {
+Deno.test("LayoutClient chooses the platform among entries of one name", async () => {
   await using layout = await layoutOf([
     { ...entry(AMD64, "v1"), platform: AMD64.platform },
     { ...entry(ARM64, "v1"), platform: ARM64.platform },
@@ -121,7 +121,7 @@ Deno.test.each([
   assertEquals(error.path, layout.path);
 });
 
-Deno.test("pull() copies an image from a layout, and notices when it has changed", async () => {
+Deno.test("pull() copies an image from a layout again when it has changed", async () => {
   await using layout = await layoutOf([entry(AMD64, "v1")]);
   await using directory = await makeTempDir();
   const options = { store: directory.path, platform: "linux/amd64" };
@@ -137,7 +137,7 @@ Deno.test("pull() copies an image from a layout, and notices when it has changed
   assertEquals(await store.readBlob(INDEX.descriptor), INDEX.bytes);
 });
 
-Deno.test("pull() refuses a layout whose blobs are links", async () => {
+Deno.test("pull() rejects a layout whose blobs are symlinks", async () => {
   await using layout = await layoutOf([entry(AMD64, "v1")]);
   await using directory = await makeTempDir();
   const [layer = AMD64] = AMD64.layers;
@@ -152,7 +152,7 @@ Deno.test("pull() refuses a layout whose blobs are links", async () => {
   );
 });
 
-Deno.test("pull() refuses a layout whose blobs have wrong bytes", async () => {
+Deno.test("pull() rejects a layout whose blobs have wrong bytes", async () => {
   await using layout = await layoutOf([entry(AMD64, "v1")]);
   await using directory = await makeTempDir();
   const [layer = AMD64] = AMD64.layers;

@@ -66,7 +66,7 @@ for (
     { name: "an artifact", built: buildArtifact({ artifactType: "application/x.test" }) },
   ]
 ) {
-  Deno.test(`copyGraph() copies ${name}, its parts before itself`, async () => {
+  Deno.test(`copyGraph() copies ${name} after everything that it references`, async () => {
     const target = new RecordingContent();
 
     const stored = await copyGraph(await memoryOf(built), target, built.descriptor);
@@ -85,7 +85,7 @@ for (
   });
 }
 
-Deno.test("copyGraph() looks for manifests, and for no blob, if the target has everything", async () => {
+Deno.test("copyGraph() looks only for manifests if the target has everything", async () => {
   const target = new RecordingContent();
   const source = await memoryOf(INDEX);
   await copyGraph(source, target, INDEX.descriptor);
@@ -155,7 +155,7 @@ Deno.test.each(["store", "registry", "memory"])(
   },
 );
 
-Deno.test("copyNamed() names nothing when a blob cannot be copied", async () => {
+Deno.test("copyNamed() assigns no name when a blob cannot be copied", async () => {
   const source = await memoryOf(INDEX);
   const broken = ARM64.layers[1]?.descriptor.digest;
   const target = new RecordingContent();
@@ -264,7 +264,7 @@ const COUNTERSIGNATURE = buildArtifact({
 });
 const SBOM = buildArtifact({ artifactType: "application/x.sbom", subject: ARM64.descriptor });
 
-Deno.test("copyGraph() copies referrers, those of parts and of referrers too", async () => {
+Deno.test("copyGraph() copies the referrers of all documents, and of referrers", async () => {
   const source = await memoryOf(INDEX, SIGNATURE, COUNTERSIGNATURE, SBOM);
   const target = new MemoryContent();
 
@@ -275,7 +275,7 @@ Deno.test("copyGraph() copies referrers, those of parts and of referrers too", a
   }
 });
 
-Deno.test("copyGraph() ends if documents are listed as referrers of each other", async () => {
+Deno.test("copyGraph() terminates if documents are listed as referrers of each other", async () => {
   const source = await memoryOf(AMD64, ARM64);
   const target = new MemoryContent();
 
@@ -365,7 +365,7 @@ Deno.test("copyNamed() pushes with an account that may not pull", async () => {
   assertEquals(stored?.digest, AMD64.descriptor.digest);
 });
 
-Deno.test("copyNamed() passes on why a registry forbids a push", async () => {
+Deno.test("copyNamed() reports why a registry forbids a push", async () => {
   const message = "the quota is used up";
   await using registry = writableRegistry({
     interfere: ({ method }) => {
@@ -437,7 +437,7 @@ Deno.test("copyGraph() limits the number of concurrent blobs", async () => {
   assertEquals(most, 3);
 });
 
-Deno.test("copyGraph() stops when it is aborted, with the reason", async () => {
+Deno.test("copyGraph() fails with the reason of its signal", async () => {
   const source = await memoryOf(INDEX);
   const target = new MemoryContent();
   const controller = new AbortController();

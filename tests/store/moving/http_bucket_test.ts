@@ -8,7 +8,7 @@ import { HttpBucket, serveBucket } from "./_http_bucket.ts";
 const IMAGE = buildImage({ layers: [tar(file("a", "1"))] });
 const INDEX = buildIndex([IMAGE]);
 
-Deno.test("copyNamed() copies to and from a transport that a user has written", async () => {
+Deno.test("copyNamed() copies to and from a custom transport", async () => {
   await using server = serveBucket();
   const bucket = new HttpBucket(server.url);
 
@@ -22,7 +22,7 @@ Deno.test("copyNamed() copies to and from a transport that a user has written", 
   for (const { descriptor } of INDEX.blobs.values()) assert(await back.exists(descriptor));
 });
 
-Deno.test("copyNamed() keeps wrong bytes out of a transport that does not verify", async () => {
+Deno.test("copyNamed() stores no wrong bytes in a custom transport that does not verify", async () => {
   await using server = serveBucket();
   const bucket = new HttpBucket(server.url);
   const source = await memoryOf(INDEX);
@@ -47,7 +47,7 @@ Deno.test("copyNamed() keeps wrong bytes out of a transport that does not verify
   assertEquals(await bucket.resolve("v1"), undefined);
 });
 
-Deno.test("a transport takes less than 100 lines", async () => {
+Deno.test("a custom transport takes less than 100 lines", async () => {
   const text = await Deno.readTextFile(new URL("./_http_bucket.ts", import.meta.url));
 
   assert(text.slice(0, text.indexOf("/** Serves such")).split("\n").length < 100);

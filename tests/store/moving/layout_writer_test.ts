@@ -19,7 +19,7 @@ async function push(writer: LayoutWriter, { blobs, descriptor: root }: Built, na
   await writer.tag(name, root);
 }
 
-Deno.test("LayoutWriter leaves no directories of a store, also after a second image", async () => {
+Deno.test("LayoutWriter leaves no directories of a store behind, even after a second image", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
 
@@ -34,7 +34,7 @@ Deno.test("LayoutWriter leaves no directories of a store, also after a second im
   assertEquals(length, 2);
 });
 
-Deno.test("LayoutWriter removes the directories that a killed writer has left", async () => {
+Deno.test("LayoutWriter removes the directories of a killed writer", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
   {
@@ -68,7 +68,7 @@ Deno.test("LayoutWriter removes unused directories of a store if nothing is writ
   assertEquals(await namesIn(path), LAYOUT);
 });
 
-Deno.test("LayoutWriter leaves the directories to another writer that needs them", async () => {
+Deno.test("LayoutWriter keeps the directories that another writer needs", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
   await using first = await LayoutWriter.create(path);
@@ -131,7 +131,7 @@ Deno.test("LayoutWriter keeps an existing layout if nothing was stored", async (
   assertEquals(await namesIn(path), LAYOUT);
 });
 
-Deno.test("LayoutWriter keeps what was stored before a failure", async () => {
+Deno.test("LayoutWriter keeps images that were stored before a failure", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
   const layer = FIRST.layers[0] ?? FIRST.config;

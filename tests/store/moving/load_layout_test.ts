@@ -45,7 +45,7 @@ Deno.test("loadArchive() loads the images of a layout", async () => {
   for (const { descriptor } of IMAGE.blobs.values()) assert(await store.verify(descriptor));
 });
 
-Deno.test("loadArchive() stores nothing of a layout with a missing or a damaged blob", async () => {
+Deno.test("loadArchive() stores nothing from a layout with a missing or damaged blob", async () => {
   await using dir = await makeTempDir();
   const store = await openStore(dir);
   const path = dir.join("layout");
@@ -63,7 +63,7 @@ Deno.test("loadArchive() stores nothing of a layout with a missing or a damaged 
   assertEquals([files, await store.references()], [[], []]);
 });
 
-Deno.test("loadArchive() refuses a layout without images", async () => {
+Deno.test("loadArchive() rejects a layout without images", async () => {
   await using dir = await makeTempDir();
   await writeLayout(dir.join("layout"), {});
   const store = await openStore(dir);

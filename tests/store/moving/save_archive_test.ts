@@ -34,7 +34,7 @@ Deno.test.each<{ format: "oci-archive" | "docker-archive" }>([
   { format: "oci-archive" },
   { format: "docker-archive" },
 ])(
-  "saveArchive() writes a $format that loadArchive() takes back, byte for byte",
+  "saveArchive() writes a $format from which loadArchive() restores every byte",
   async ({ format }) => {
     await using dir = await makeTempDir();
     const store = await storeOf(dir, IMAGE, ARM);
@@ -67,7 +67,7 @@ Deno.test.each<{ format: "oci-archive" | "docker-archive" }>([
   },
 );
 
-Deno.test("saveArchive() writes the same bytes for the same images, to a stream as well", async () => {
+Deno.test("saveArchive() writes the same bytes for the same images, also to a stream", async () => {
   await using dir = await makeTempDir();
   const store = await storeOf(dir, IMAGE);
   const image = { name: "h.io/a:1", descriptor: IMAGE.descriptor };
@@ -122,7 +122,7 @@ Deno.test("saveArchive() saves an index with all platforms, or one platform of i
   assertEquals(await digests(store, images, path), [whole]);
   assertEquals(await digests(store, images, path, { platform }), [arm]);
   assertEquals(await digests(store, images, path, { platform, format: "docker-archive" }), [arm]);
-  // The only one that is there.
+  // The only platform in the store.
   assertEquals(await digests(part, images, path), [arm]);
   assertEquals(await digests(store, images, dir.join("layout"), { format: "oci-dir" }), [whole]);
   await assertRejects(
@@ -170,7 +170,7 @@ Deno.test({
   },
 });
 
-Deno.test("saveArchive() writes artifacts into an oci-archive, and none into a docker-archive", async () => {
+Deno.test("saveArchive() writes artifacts to an oci-archive but not to a docker-archive", async () => {
   await using dir = await makeTempDir();
   const artifact = buildArtifact({ artifactType: "application/x-thing", content: "thing" });
   const store = await storeOf(dir, artifact);
@@ -213,7 +213,7 @@ Deno.test("ImageArchiveWriter removes a partly written entry if possible", async
   assertEquals(loaded?.descriptor.digest, IMAGE.descriptor.digest);
 });
 
-Deno.test("saveArchive() writes indexes that name the same content again and again", async () => {
+Deno.test("saveArchive() writes indexes that list the same content many times", async () => {
   await using dir = await makeTempDir();
   const nested = nestedIndex(8, IMAGE, 40);
   const store = await storeOf(dir, nested);
@@ -225,7 +225,7 @@ Deno.test("saveArchive() writes indexes that name the same content again and aga
   assertEquals((await archive.resolve("h.io/a:1"))?.digest, descriptor.digest);
 });
 
-Deno.test("saveArchive() refuses to write an archive without images", async () => {
+Deno.test("saveArchive() rejects an empty list of images", async () => {
   await using dir = await makeTempDir();
   const store = await storeOf(dir, IMAGE);
 

@@ -89,7 +89,7 @@ Deno.test("StoreRegistryContent reads the documents of many tags once", async ()
   assert(reads.blobs <= COUNT, `${reads.blobs} documents were read`);
   reads.blobs = 0;
   await sizes();
-  // A push leaves the documents that are known.
+  // A push does not make it read known documents again.
   const upload = await content.beginUpload("example.com/a");
   const blob = noise(30, 1_000);
   await upload.write(blob);
@@ -103,7 +103,7 @@ Deno.test("StoreRegistryContent reads the documents of many tags once", async ()
   assertEquals((await content.tags("example.com/a")).length, (await store.references()).length);
 });
 
-Deno.test("StoreRegistryContent finds what another process stores", async () => {
+Deno.test("StoreRegistryContent serves content that another process stores", async () => {
   await using counted = await openCounted((_, i) => `example.com/a:v${i}`);
   const { content, store } = counted;
   const other = await ContentStore.open(store.path);

@@ -5,7 +5,7 @@ import {
   type RemoteClientOptions,
   serveRegistry,
 } from "../../../registry/mod.ts";
-import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
+import { ProxyRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
 import {
@@ -19,6 +19,7 @@ import {
 } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 
 const IMAGE = buildImage({
   layers: [noise(900_000, 1), noise(10_000, 2), noise(10_000, 3)],
@@ -32,19 +33,18 @@ const OWN = `Basic ${btoa("client:own")}`;
 
 /** Response of a proxy. */
 interface Pulled {
-  /** The documents and blobs, in order. */
+  /** The contents of the documents and blobs, in order. */
   readonly bodies: readonly Uint8Array[];
   /** Names of all headers. */
   readonly headers: ReadonlySet<string>;
 }
 
-/** Pulls the image through a proxy of a registry to which it logs in as Ann. */
+/** Pulls the image through a proxy that logs in to the upstream registry as Ann. */
 async function pullThrough(
   upstream: FaultyRegistry,
   options: RemoteClientOptions = {},
 ): Promise<Pulled> {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   using client = new RemoteClient({
     credentials: {
       find: ({ registry }) => Promise.resolve(registry === upstream.host ? LOGIN : undefined),
@@ -69,21 +69,21 @@ async function pullThrough(
   return { bodies, headers };
 }
 
-/** Checks that a client has the image, and nothing that belongs to the upstream registry. */
+/** Checks that a client received the image, and nothing that reveals the upstream registry. */
 function assertPulled({ bodies, headers }: Pulled): void {
   assertEquals(bodies, [IMAGE, IMAGE.config, ...IMAGE.layers].map(({ bytes }) => bytes));
   const foreign = ["authorization", "location", "set-cookie", "www-authenticate"];
   assertEquals(foreign.filter((name) => headers.has(name)), []);
 }
 
-/** The distinct authorizations that a server has received, by scheme; none of the client's. */
+/** Returns the schemes of the authorizations that a server received; none may be the client's. */
 function schemesAt({ requests }: FaultyRegistry): ReadonlySet<string> {
   const all = requests.map(({ headers }) => headers.get("authorization") ?? "none");
   assert(!all.includes(OWN), "the credential of the client went upstream");
   return new Set(all.map((value) => value.split(" ")[0] ?? ""));
 }
 
-Deno.test("ProxyRegistryContent renews tokens that end in the middle of an image", async () => {
+Deno.test("ProxyRegistryContent renews tokens that expire in the middle of an image", async () => {
   await using tokens = faultyRegistry(new MemoryContent());
   const auth = tokenAuth({
     users: USERS,
@@ -105,7 +105,7 @@ Deno.test("ProxyRegistryContent renews tokens that end in the middle of an image
   assertEquals(schemesAt(upstream), new Set(["none", "Bearer"]));
 });
 
-Deno.test("ProxyRegistryContent renews a token that ends in the middle of a blob", async () => {
+Deno.test("ProxyRegistryContent renews a token that expires in the middle of a blob", async () => {
   const auth = tokenAuth({ users: USERS, anonymous: false });
   await using upstream = faultyRegistry(IMAGES, [
     on(
@@ -127,7 +127,7 @@ Deno.test("ProxyRegistryContent renews a token that ends in the middle of a blob
   assert(upstream.requests.some(({ headers }) => headers.get("range") === "bytes=300000-"));
 });
 
-Deno.test("ProxyRegistryContent logs in to a registry with a private authority", async () => {
+Deno.test("ProxyRegistryContent logs in to a registry with a private CA", async () => {
   await using directory = await makeTempDir();
   const { ca, cert, key } = await makeCertificates(directory.path);
   const tls = { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };

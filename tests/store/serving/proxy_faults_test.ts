@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RemoteClient, serveRegistry } from "../../../registry/mod.ts";
-import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
+import { ProxyRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import {
   basicAuth,
@@ -21,7 +21,7 @@ import {
   wrongLength,
 } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 
 const IMAGE = buildImage({ layers: [noise(900_000, 1)], compression: "none" });
 const LAYER = IMAGE.layers[0] ?? IMAGE;
@@ -29,7 +29,7 @@ const MANIFEST_PATH = "/v2/team/app/manifests/v1";
 const LAYER_PATH = `/v2/team/app/blobs/${LAYER.descriptor.digest}`;
 const OTHER = `sha256:${"0".repeat(64)}`;
 
-/** Response to a client: everything, an error status, or a response that breaks. */
+/** Response to a client: the whole body, an error status, or a broken body. */
 type Outcome = "served" | "refused" | "broken";
 
 async function outcomeOf(url: string, expected: Uint8Array<ArrayBuffer>): Promise<Outcome> {
@@ -140,8 +140,7 @@ Deno.test.each(ROWS)(
     await using upstream = faultyRegistry(new MemoryContent().add("team/app", "v1", IMAGE), [
       row.rule,
     ]);
-    await using directory = await makeTempDir();
-    const store = await ContentStore.open(directory.path);
+    await using store = await makeTempStore();
     using client = new RemoteClient({
       credentials: {
         find: () =>
@@ -175,8 +174,7 @@ Deno.test("ProxyRegistryContent follows redirects of blobs to another host", asy
   await using upstream = faultyRegistry(images, [
     on({ kind: "blob", method: "GET" }, redirect(`${storage.url}${LAYER_PATH}`)),
   ]);
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   using client = new RemoteClient({ credentials: "none", retries: 0 });
   const content = new ProxyRegistryContent(store, client, { registry: upstream.host });
   await using proxy = await serveRegistry(content);

@@ -31,7 +31,7 @@ interface Proxied extends AsyncDisposable {
   /** Requests that the upstream registry received: `GET /v2/…`. */
   readonly requests: string[];
   readonly warnings: string[];
-  /** Resolves with the first warning, which may follow the response that it is about. */
+  /** Resolves with the first warning, which may come after the response. */
   readonly warning: Promise<string>;
   readonly upstream: string;
   /** Stops the upstream registry. */
@@ -77,7 +77,7 @@ async function setUp(prefix?: string): Promise<Proxied> {
   };
 }
 
-/** Fetches all of an image. */
+/** Fetches a complete image. */
 async function pull({ get }: Proxied, reference = "v1"): Promise<readonly number[]> {
   const statuses: number[] = [];
   for (const path of [`manifests/${reference}`, ...IMAGE.layers.map(blob), blob(IMAGE.config)]) {
@@ -90,7 +90,7 @@ function blob({ descriptor }: Pick<typeof LAYER, "descriptor">): string {
   return `blobs/${descriptor.digest}`;
 }
 
-Deno.test("ProxyRegistryContent fetches content once, and names the image when it is whole", async () => {
+Deno.test("ProxyRegistryContent fetches content once, and names the image when it is complete", async () => {
   await using proxied = await setUp();
   const { get, store, requests, upstream } = proxied;
   const name = `${upstream}/team/app:v1`;
@@ -111,7 +111,7 @@ Deno.test("ProxyRegistryContent fetches content once, and names the image when i
   assertEquals(requests.slice(count), ["HEAD /v2/team/app/manifests/v1"]);
 });
 
-Deno.test("ProxyRegistryContent names an index when one of its images is whole", async () => {
+Deno.test("ProxyRegistryContent names an index when one of its images is complete", async () => {
   await using proxied = await setUp();
   const { get, store, upstream } = proxied;
 
@@ -139,7 +139,7 @@ Deno.test("ProxyRegistryContent serves stored content when upstream is unavailab
   assert(proxied.warnings.length > 0);
 });
 
-Deno.test("ProxyRegistryContent serves a range of a blob, and stores all of it", async () => {
+Deno.test("ProxyRegistryContent serves a range of a blob, and stores the whole blob", async () => {
   await using proxied = await setUp();
   const { get, store } = proxied;
   await get("/team/app/manifests/v1");
@@ -153,7 +153,7 @@ Deno.test("ProxyRegistryContent serves a range of a blob, and stores all of it",
   assertEquals(await store.readBlob(LAYER.descriptor), LAYER.bytes);
 });
 
-Deno.test("ProxyRegistryContent serves a blob to several clients, and fetches it once", async () => {
+Deno.test("ProxyRegistryContent fetches a blob once for several clients", async () => {
   await using proxied = await setUp();
   const { get, requests } = proxied;
   await get("/team/app/manifests/v1");
@@ -166,7 +166,7 @@ Deno.test("ProxyRegistryContent serves a blob to several clients, and fetches it
   assertEquals(requests.filter((request) => request.includes(blob(LAYER))).length, 1);
 });
 
-Deno.test("ProxyRegistryContent knows the blobs of a manifest that a client has had", async () => {
+Deno.test("ProxyRegistryContent serves the blobs of a manifest that a client already has", async () => {
   await using proxied = await setUp();
   const { get } = proxied;
   await get("/team/app/manifests/v1", { method: "HEAD" });
@@ -174,7 +174,7 @@ Deno.test("ProxyRegistryContent knows the blobs of a manifest that a client has 
   assertEquals((await get(`/team/app/${blob(LAYER)}`)).bytes, LAYER.bytes);
 });
 
-Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () => {
+Deno.test("ProxyRegistryContent never completes a corrupt blob", async () => {
   await using proxied = await setUp();
   const { get, content, store, warning } = proxied;
   const { descriptor } = LAYER;
@@ -187,7 +187,7 @@ Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () 
   assertEquals(await store.has(descriptor), false);
 });
 
-Deno.test("ProxyRegistryContent serves nothing else of the store", async () => {
+Deno.test("ProxyRegistryContent serves no other content of the store", async () => {
   await using proxied = await setUp();
   const { get, store } = proxied;
   const bytes = noise(100, 8);
@@ -203,7 +203,7 @@ Deno.test("ProxyRegistryContent serves nothing else of the store", async () => {
   assertEquals(statuses, [404, 404, 405]);
 });
 
-Deno.test("ProxyRegistryContent passes on tags and referrers, and puts a prefix before names", async () => {
+Deno.test("ProxyRegistryContent serves tags and referrers of upstream, and adds a prefix to names", async () => {
   await using proxied = await setUp("team");
   const { get, upstream, store } = proxied;
   const json = async (path: string) =>
@@ -221,7 +221,7 @@ Deno.test("ProxyRegistryContent passes on tags and referrers, and puts a prefix 
   assertEquals(await json("/_catalog"), { repositories: ["app"] });
 });
 
-Deno.test("ProxyRegistryContent names an image of indexes that name each other again and again", async () => {
+Deno.test("ProxyRegistryContent names an image of indexes that list the same content many times", async () => {
   await using proxied = await setUp();
   const nested = nestedIndex(8, IMAGE, 40);
   proxied.content.add("team/app", "nested", nested);
@@ -264,14 +264,14 @@ Deno.test("ProxyRegistryContent serves no image of another registry whose path n
   );
 });
 
-Deno.test("ProxyRegistryContent serves no stored content that upstream only names", async () => {
+Deno.test("ProxyRegistryContent serves no stored content that upstream references but lacks", async () => {
   await using proxied = await setUp();
   const secret = buildImage({ layers: [noise(99, 4)] });
   for (const { descriptor, bytes } of secret.blobs.values()) {
     await proxied.store.putBytes(descriptor, bytes);
   }
   await proxied.store.tag("private.example/app:1", secret.descriptor);
-  // A manifest and an index that name content which the upstream registry does not have.
+  // A manifest and an index that reference content that the upstream registry does not have.
   const thief = jsonBlob(OCI_MANIFEST, {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
@@ -293,7 +293,7 @@ Deno.test("ProxyRegistryContent serves no stored content that upstream only name
   assertEquals((await proxied.get(path)).status, 502);
 });
 
-Deno.test("ProxyRegistryContent checks stored content of another name once", async () => {
+Deno.test("ProxyRegistryContent asks upstream once for content stored under another name", async () => {
   await using proxied = await setUp();
   for (const { descriptor, bytes } of IMAGE.blobs.values()) {
     await proxied.store.putBytes(descriptor, bytes);

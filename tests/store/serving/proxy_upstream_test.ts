@@ -2,10 +2,10 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, NotFoundError } from "../../../registry/mod.ts";
 import { type Descriptor, type Digest, parseManifest } from "../../../spec/mod.ts";
 import type { ProxyClient } from "../../../store/serving/proxy_registry_content.ts";
-import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
+import { ProxyRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildArtifact, buildImage, buildIndex, type BuiltBlob } from "../../_support/image.ts";
-import { makeTempDir } from "../../_support/temp.ts";
+import { makeTempStore } from "../../_support/temp_store.ts";
 
 const IMAGE = buildImage({ layers: [noise(900_000, 1)], compression: "none" });
 const INDEX = buildIndex([IMAGE]);
@@ -111,9 +111,8 @@ async function pull(content: ProxyRegistryContent, reference = "v1"): Promise<vo
   await read(await content.open("app", LAYER.descriptor.digest));
 }
 
-Deno.test("ProxyRegistryContent serves all clients while one of them does not read", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+Deno.test("ProxyRegistryContent serves other clients while one of them does not read", async () => {
+  await using store = await makeTempStore();
   const { client, release, calls } = upstream();
   const content = new ProxyRegistryContent(store, client, UPSTREAM);
   const { digest } = LAYER.descriptor;
@@ -137,8 +136,7 @@ Deno.test("ProxyRegistryContent serves all clients while one of them does not re
 });
 
 Deno.test("ProxyRegistryContent aborts a download that no client reads, and resumes it", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const { client, release } = upstream();
   const content = new ProxyRegistryContent(store, client, UPSTREAM);
   const { digest } = LAYER.descriptor;
@@ -153,8 +151,7 @@ Deno.test("ProxyRegistryContent aborts a download that no client reads, and resu
 });
 
 Deno.test("ProxyRegistryContent fetches a document once for clients that request it together", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const { client, calls } = upstream();
   const content = new ProxyRegistryContent(store, client, UPSTREAM);
   const { digest } = IMAGE.descriptor;
@@ -172,8 +169,7 @@ Deno.test.each([
   { name: "refuses connections", state: "refused" as const, why: /connection refused/ },
   { name: "does not respond", state: "silent" as const, why: /did not respond within 0\.02 s/ },
 ])("ProxyRegistryContent serves stored images while upstream $name", async ({ state, why }) => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const origin = upstream();
   origin.release();
   const warnings: string[] = [];
@@ -191,14 +187,13 @@ Deno.test.each([
     IMAGE.descriptor.digest,
     IMAGE.descriptor.digest,
   ]);
-  // The next attempt is made later.
+  // The next request does not reach upstream.
   assertEquals(origin.calls, ["resolve v1"]);
   assertEquals([warnings.length, why.test(warnings[0] ?? "")], [1, true]);
 });
 
 Deno.test("ProxyRegistryContent keeps an image that was requested by digest", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const origin = upstream();
   origin.release();
   const { digest } = IMAGE.descriptor;
@@ -214,14 +209,13 @@ Deno.test("ProxyRegistryContent keeps an image that was requested by digest", as
 });
 
 Deno.test("ProxyRegistryContent keeps an artifact whose config no client requests", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const origin = upstream();
   origin.release();
   const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
   const { digest } = IMAGE.config.descriptor;
 
-  // As oras does.
+  // oras does not request the config.
   await content.resolve("app", "v1");
   await read(await content.open("app", IMAGE.descriptor.digest));
   await read(await content.open("app", LAYER.descriptor.digest));
@@ -233,9 +227,8 @@ Deno.test("ProxyRegistryContent keeps an artifact whose config no client request
   );
 });
 
-Deno.test("ProxyRegistryContent lists the referrers that it has served while upstream is unavailable", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+Deno.test("ProxyRegistryContent lists known referrers while upstream is unavailable", async () => {
+  await using store = await makeTempStore();
   const origin = upstream();
   origin.release();
   const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
@@ -256,12 +249,11 @@ Deno.test("ProxyRegistryContent lists the referrers that it has served while ups
 });
 
 Deno.test("ProxyRegistryContent serves blobs of a manifest from before its restart", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const origin = upstream();
   origin.release();
   const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
-  // Like containerd with a manifest in its own store.
+  // containerd does so if it already has the manifest.
   await content.resolve("app", "all");
   const { digest, size } = LAYER.descriptor;
 
@@ -271,8 +263,7 @@ Deno.test("ProxyRegistryContent serves blobs of a manifest from before its resta
 });
 
 Deno.test("ProxyRegistryContent serves a manifest that was requested as a blob before", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const content = new ProxyRegistryContent(store, upstream().client, UPSTREAM);
   const { digest, size } = IMAGE.descriptor;
 
@@ -281,8 +272,7 @@ Deno.test("ProxyRegistryContent serves a manifest that was requested as a blob b
 });
 
 Deno.test("ProxyRegistryContent forgets a size that turned out wrong", async () => {
-  await using directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
+  await using store = await makeTempStore();
   const { digest } = IMAGE.descriptor;
   const sizes: Record<Digest, number> = { [digest]: 7 };
   const content = new ProxyRegistryContent(store, upstream({ sizes }).client, UPSTREAM);

@@ -32,7 +32,7 @@ Deno.test("StoreRegistryContent stores pushed images under localhost", async () 
   assertEquals(await pushed.content.tags("team/app"), ["latest", "v1"]);
 });
 
-Deno.test("serveStore() receives an upload that is cut every MiB, with few bytes sent twice", async () => {
+Deno.test("serveStore() resumes an upload that breaks every MiB, with few bytes sent twice", async () => {
   await using directory = await makeTempDir({ large: true });
   const blob = blobOf(OCI_LAYER, noise(16 * MIB));
   const { bytes } = blob;
@@ -50,7 +50,7 @@ Deno.test("serveStore() receives an upload that is cut every MiB, with few bytes
   assert(proxy.bytes <= 1.05 * bytes.length, `${proxy.bytes} bytes were sent`);
 });
 
-Deno.test("StoreRegistryContent leaves the images of other registries alone", async () => {
+Deno.test("StoreRegistryContent does not change images of other registries", async () => {
   await using pushed = await setUp([["docker.io/library/alpine:3", ARM64]]);
   const { content, store } = pushed;
 
@@ -97,7 +97,7 @@ Deno.test("StoreRegistryContent keeps pushed content across a restart", async ()
   assertEquals(await referrers(ARM64), ["application/y"]);
 });
 
-Deno.test("StoreRegistryContent shows a blob in its repository alone, and once it is whole", async () => {
+Deno.test("StoreRegistryContent serves a complete blob only in its repository", async () => {
   await using pushed = await setUp();
   const { content, store } = pushed;
   const upload = await content.beginUpload("a");
@@ -140,7 +140,7 @@ Deno.test("StoreRegistryContent keeps nothing of a canceled upload", async () =>
   assertEquals(await parts(pushed.store), []);
 });
 
-Deno.test("StoreRegistryContent mounts only blobs that some repository has", async () => {
+Deno.test("StoreRegistryContent mounts only blobs of a repository", async () => {
   await using pushed = await setUp([["example.com/a:1", IMAGE]]);
   const { content, store } = pushed;
   await store.putBytes({ mediaType: "x", digest: DIGEST, size: BYTES.length }, BYTES);
@@ -154,7 +154,7 @@ Deno.test("StoreRegistryContent mounts only blobs that some repository has", asy
   assertEquals(await content.mount("c", DIGEST), false);
 });
 
-Deno.test("StoreRegistryContent deletes a tag, and only that", async () => {
+Deno.test("StoreRegistryContent deletes a tag but not its manifest", async () => {
   await using pushed = await setUp();
   const { content, store } = pushed;
   await push(content, "a", ["1", "2"], IMAGE);
@@ -206,7 +206,7 @@ Deno.test("StoreRegistryContent hides deleted content after a restart, until it 
   assertEquals((await (await restarted()).resolve("a", digest))?.digest, digest);
 });
 
-Deno.test("StoreRegistryContent shows content that is pushed again", async () => {
+Deno.test("StoreRegistryContent serves deleted content that is pushed again", async () => {
   await using pushed = await setUp();
   const { content } = pushed;
   const { digest } = LAYER.descriptor;
@@ -219,7 +219,7 @@ Deno.test("StoreRegistryContent shows content that is pushed again", async () =>
   assertEquals(await content.size("a", digest), LAYER.descriptor.size);
 });
 
-Deno.test("StoreRegistryContent shows a deleted image that is pulled again", async () => {
+Deno.test("StoreRegistryContent serves a deleted image that is pulled again", async () => {
   await using pushed = await setUp();
   const { content, store } = pushed;
   const { digest } = IMAGE.descriptor;
@@ -232,7 +232,7 @@ Deno.test("StoreRegistryContent shows a deleted image that is pulled again", asy
   assertEquals((await content.resolve("a", digest))?.digest, digest);
 });
 
-Deno.test("serveStore() serves the store and stores what is pushed", async () => {
+Deno.test("serveStore() serves stored images and stores pushed ones", async () => {
   await using pushed = await setUp([["example.com/a:1", IMAGE]]);
   await using registry = await serveStore(pushed.store);
 
@@ -246,7 +246,7 @@ Deno.test("serveStore() serves the store and stores what is pushed", async () =>
   assertEquals(await pushed.store.readBlob({ digest: DIGEST }), BYTES);
 });
 
-Deno.test("serveStore() keeps blobs without a name from being pruned while it serves", async () => {
+Deno.test("serveStore() protects unnamed blobs against pruning", async () => {
   await using pushed = await setUp();
   const { store } = pushed;
   const path = `/v2/a/blobs/uploads/?digest=${DIGEST}`;
@@ -270,7 +270,7 @@ interface Pushed extends AsyncDisposable {
   readonly content: StoreRegistryContent;
 }
 
-/** A store, perhaps with images that were pulled. */
+/** Opens a store, optionally with pulled images. */
 async function setUp(images: readonly (readonly [string, Built])[] = []): Promise<Pushed> {
   const directory = await makeTempDir({ large: true });
   const store = await ContentStore.open(directory.path);
@@ -285,7 +285,7 @@ async function setUp(images: readonly (readonly [string, Built])[] = []): Promis
   };
 }
 
-/** Pushes as a client does: blobs, then manifests by digest, then the tags. */
+/** Pushes in the order of clients: blobs, then manifests by digest, then tags. */
 async function push(
   content: StoreRegistryContent,
   repository: string,
@@ -309,7 +309,7 @@ async function names(store: ContentStore): Promise<readonly string[]> {
   return (await store.references()).map(({ name }) => name);
 }
 
-/** Files of uploads that have not ended. */
+/** Files of unfinished uploads. */
 async function parts({ path }: ContentStore): Promise<readonly string[]> {
   return await namesIn(`${path}/ingest`);
 }

@@ -35,7 +35,7 @@ Deno.test("StoreRegistryContent serves a repository under its full name and its 
   assertEquals(await content.tags("library/latest"), []);
 });
 
-Deno.test("StoreRegistryContent joins the paths of two registries, Docker Hub first", async () => {
+Deno.test("StoreRegistryContent merges the repositories of two registries, Docker Hub first", async () => {
   await using served = await serve([
     ["another.example/library/alpine:3", OTHER],
     ["another.example/library/alpine:4", OTHER],
@@ -68,7 +68,7 @@ Deno.test("StoreRegistryContent serves only content that a repository references
   assertEquals(await content.resolve("example.com/a", AMD64.config.descriptor.digest), undefined);
 });
 
-Deno.test("StoreRegistryContent serves the present parts of an index", async () => {
+Deno.test("StoreRegistryContent serves the stored manifests of an index", async () => {
   await using served = await serve([["example.com/a:1", INDEX]]);
   const { content, store } = served;
   await Deno.remove(store.blobPath(ARM64.descriptor.digest));
@@ -94,7 +94,7 @@ Deno.test("StoreRegistryContent opens a range of a blob", async () => {
   assertEquals(await new Response(stream).bytes(), bytes.slice(3, 10));
 });
 
-Deno.test("StoreRegistryContent finds referrers, tagged and without a name", async () => {
+Deno.test("StoreRegistryContent lists referrers with and without a name", async () => {
   const signature = artifact("application/vnd.example.signature", AMD64.descriptor);
   const second = artifact("application/vnd.example.second", signature.descriptor);
   const stray = artifact("application/vnd.example.stray", OTHER.descriptor);
@@ -117,7 +117,7 @@ Deno.test("StoreRegistryContent finds referrers, tagged and without a name", asy
   assertEquals(await types(OTHER.descriptor), []);
 });
 
-Deno.test("StoreRegistryContent serves what is pulled while it serves", async () => {
+Deno.test("StoreRegistryContent serves images that are pulled later", async () => {
   await using served = await serve([["example.com/a:1", OTHER]]);
   const { content, store } = served;
   assertEquals(await content.tags("example.com/a"), ["1"]);
