@@ -3,7 +3,13 @@ import type { Manifest } from "../../spec/image/manifest.ts";
 import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
-import { lstatIfAny, missingIfReadable, removeEmptyDirectories, writeAll } from "../host/files.ts";
+import {
+  ifPermitted,
+  lstatIfAny,
+  missingDirectories,
+  removeEmptyDirectories,
+  writeAll,
+} from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE_ANNOTATION } from "./artifact_content.ts";
@@ -176,7 +182,7 @@ function checkPlace(directory: string, title: string): void {
 
 /** Makes a directory and the missing ones above it, and adds them to `made`. */
 function makeDirectory(path: string, made: string[]): void {
-  const missing = missingIfReadable(path);
+  const missing = ifPermitted(() => missingDirectories(path)) ?? [];
   Deno.mkdirSync(path, { recursive: true });
   made.push(...missing.toReversed());
 }

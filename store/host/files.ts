@@ -187,19 +187,6 @@ export function missingDirectories(path: string): readonly string[] {
   return missing;
 }
 
-/**
- * Returns the directories of a path that do not exist, the innermost first; none if this process may
- * not look all of them up.
- */
-export function missingIfReadable(path: string): readonly string[] {
-  try {
-    return missingDirectories(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return [];
-    throw error;
-  }
-}
-
 /** Removes directories that are empty, in the given order: the innermost first. */
 export function removeEmptyDirectories(directories: readonly string[]): void {
   for (const directory of directories) {

@@ -2,8 +2,9 @@ import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
 import {
   FILE_MODE,
+  ifPermitted,
   lstatIfAny,
-  missingIfReadable,
+  missingDirectories,
   namesIn,
   removeEmptyDirectories,
   removeIfAny,
@@ -43,7 +44,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     this.#isStore = isStore;
     this.#signal = signal;
     this.#isNew = lstatIfAny(`${layout.path}/oci-layout`) === undefined;
-    this.#missing = missingIfReadable(layout.path);
+    this.#missing = ifPermitted(() => missingDirectories(layout.path)) ?? [];
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
