@@ -44,7 +44,8 @@ export interface UnpackedImage {
  * @returns The image and a report.
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {UnpackError} If the directory is not empty.
- * @throws {RangeError} If the name of the directory is empty, or the image does not have the layer.
+ * @throws {RangeError} If the name of the directory is empty, the image does not have the layer, or
+ * `strip` is not a non-negative integer.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the image lacks a signature that `verify` requires.

@@ -17,6 +17,7 @@ import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
 import { isSelected, retainPaths } from "../stages/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
+import { removeShallow, stripComponents } from "./_strip_components.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
@@ -55,7 +56,7 @@ export async function unpackFlattened(
   options: UnpackImageOptions,
   lazy: LazyLayers,
 ): Promise<UnpackResult> {
-  const { signal, maxBytes = MAX_DECOMPRESSED_BYTES } = options;
+  const { signal, strip = 0, maxBytes = MAX_DECOMPRESSED_BYTES } = options;
   const flat = await flatten(store, image, paths, options, lazy);
   const { reports } = flat;
   const files = lazyFiles(flat.tree, lazy);
@@ -69,7 +70,7 @@ export async function unpackFlattened(
   const bytes = paths === undefined
     ? reports.reduce((sum, { bytes }) => sum + bytes, 0)
     : flat.selectedBytes;
-  const describesRoot = reports.some(({ describesRoot }) => describesRoot);
+  const describesRoot = strip === 0 && reports.some(({ describesRoot }) => describesRoot);
   const indexes = new LayerEntries(store);
   const seek = (layer: Layer, offset: number) => {
     return openArchive(store, indexes, layer, offset, signal);
@@ -87,6 +88,7 @@ export async function unpackFlattened(
   const { skipped, skippedCount } = await extractLayer(ReadableStream.from(archive), tree, {
     ...stageOptions,
     ...GENERATED_ARCHIVE,
+    handler: stripComponents(strip),
     signal,
   });
   const isPartial = lazy.size > 0;
@@ -136,6 +138,7 @@ async function flatten(
     layers.push(layer);
   }, (index) => lazy.has(index));
   if (paths !== undefined) retainPaths(tree, paths);
+  removeShallow(tree, options.strip ?? 0);
   return { tree, layers, reports, selectedBytes };
 }
 

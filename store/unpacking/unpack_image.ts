@@ -4,6 +4,7 @@ import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -54,6 +55,7 @@ export async function checkUnpackDirectory(
  * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If the image exceeds a limit.
+ * @throws {RangeError} If `strip` is not a non-negative integer.
  *
  * @example Unpack an image of a store
  * ```ts no-assert
@@ -71,7 +73,8 @@ export async function unpackImage(
   directory: string,
   options: UnpackImageOptions = {},
 ): Promise<UnpackReport> {
-  const { force = false, signal } = options;
+  const { force = false, strip = 0, signal } = options;
+  checkIntegers("unpack an image", { strip }, 0);
   const paths = options.paths?.map((path) => cleanPath(path));
   signal?.throwIfAborted();
   image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
@@ -92,10 +95,11 @@ export async function unpackImage(
     root.keepContent();
     return report;
   }
-  // Indexes and tables tell where the paths are, so that the layers need not be read as a whole.
-  const isKnown = lazy.size > 0 || paths !== undefined &&
+  // Paths are stripped only once whiteouts have been applied. Indexes and tables tell where the
+  // selected paths are, so that the layers need not be read as a whole.
+  const isFlattened = strip > 0 || lazy.size > 0 || paths !== undefined &&
       await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
-  const extracted = isKnown ? undefined : await extractAll(store, image, root, paths, chosen);
+  const extracted = isFlattened ? undefined : await extractAll(store, image, root, paths, chosen);
   const { report, describesRoot } = extracted ?? await flatten(await root.makeBase());
   await root.publish(describesRoot, chosen.backend);
   return report;

@@ -21,6 +21,15 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    */
   readonly paths?: readonly string[] | undefined;
   /**
+   * Number of leading components to remove from the path of each entry, like
+   * `tar --strip-components`: with 2, `usr/share/doc` becomes `doc`. Entries without any components
+   * left are skipped. The targets of hard links change with the files, those of symlinks do not. If
+   * paths become the same, directories are merged, and a file replaces another one.
+   *
+   * @default {0}
+   */
+  readonly strip?: number | undefined;
+  /**
    * Whether to fetch only parts of remote layers for `paths`, if the manifest has the digest of a
    * table of contents (eStargz, zstd:chunked) and the paths are less than half of the layer. Parts
    * are verified by the digests in the table rather than by the DiffID, and are not stored.

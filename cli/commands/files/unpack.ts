@@ -23,6 +23,7 @@ interface UnpackCommandOptions extends RegistryOptions, LimitOption {
   readonly force?: true | undefined;
   readonly path?: readonly string[] | undefined;
   readonly layer?: number | undefined;
+  readonly strip?: number | undefined;
   readonly ownership?: "strict" | "squash" | "record" | undefined;
   readonly uidMap?: readonly IdRange[] | undefined;
   readonly gidMap?: readonly IdRange[] | undefined;
@@ -46,6 +47,12 @@ export function define(command: Command): Command {
     .option(
       "--layer <n>",
       "unpack only this layer, without those below it; 0 is the base",
+      { parse: (text) => parseCount(text, 0) },
+    )
+    .option(
+      "--strip <n>",
+      "remove the first N components of each path; skip entries that have no others " +
+        "(default: 0)",
       { parse: (text) => parseCount(text, 0) },
     )
     .option(
@@ -76,7 +83,8 @@ export function define(command: Command): Command {
       { choices: ["on", "off", "strict"] },
     );
   described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')
-    .hint(["--rootless"], 'Use "--ownership squash"');
+    .hint(["--rootless"], 'Use "--ownership squash"')
+    .hint(["--strip-components"], 'Use "--strip"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
 layers, and which entries differ from the image and why. With --layer, files that the layer deletes
@@ -85,6 +93,7 @@ leave no trace, and the name of the image is not recorded in the store.
 Examples:
   oci unpack alpine:3.20 ./rootfs
   oci unpack --path etc --path usr/share/zoneinfo debian:12 ./files
+  oci unpack --path usr/share/zoneinfo --strip 3 debian:12 ./zoneinfo
   oci unpack --ownership record alpine:3.20 ./rootfs
   oci unpack --uid-map 100000:0:65536 --gid-map 100000:0:65536 alpine:3.20 ./rootfs
   oci unpack --limit maxRatio=1100 localhost:5000/zeros ./rootfs
@@ -120,7 +129,7 @@ async function unpackShowing(
 ): Promise<UnpackedImage> {
   const [text = ""] = session.operands;
   const options = session.options<UnpackCommandOptions>();
-  const { force, path: paths, layer, xattrs, jobs } = options;
+  const { force, path: paths, layer, strip, xattrs, jobs } = options;
   const images = await imageOptions(session);
   const isHeld = isInStore(session, location);
   const source = location.transport === "docker"
@@ -138,6 +147,7 @@ async function unpackShowing(
     force,
     paths,
     layer,
+    strip,
     ownership: ownershipOf(options),
     xattrs,
     jobs,

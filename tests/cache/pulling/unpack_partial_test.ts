@@ -149,6 +149,20 @@ Deno.test("unpack() finds paths behind links in a table, and whiteouts in anothe
   assertEquals(error.code, "missing-path");
 });
 
+Deno.test("unpack() with strip fetches only the selected files that are left", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+
+  await scene.unpack("out", { paths: ["etc/config", "usr/same"], strip: 1 });
+  const before = scene.fetched.bytes;
+  await scene.unpack("none", { paths: ["etc/config", "usr/same"], strip: 2 });
+
+  assertEquals(await namesIn(scene.path("out")), ["config", "same"]);
+  assertEquals(await Deno.readFile(scene.path("out/same")), LARGE);
+  assertEquals(await namesIn(scene.path("none")), []);
+  assertLess(scene.fetched.bytes - before, LARGE.length);
+  assertEquals(await scene.stored(), { blobs: [false], references: 0 });
+});
+
 Deno.test("unpack() downloads only the layers without a table", async () => {
   const base = tar(dir("etc"), file("etc/base", "base"));
   await using scene = await makeScene([base, stargzLayer(ENTRIES)]);

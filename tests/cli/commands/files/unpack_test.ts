@@ -356,6 +356,25 @@ Deno.test("oci unpack --layer unpacks one layer alone, and fetches no other", as
   assertEquals(await exists(scene.root), false);
 });
 
+Deno.test("oci unpack --strip removes leading components of paths", async () => {
+  await using scene = await setUp();
+
+  const args = ["unpack", scene.reference, scene.root];
+  const { code, stdout, stderr } = await scene.oci(...args, "--path=usr", "--strip=1");
+  const negative = await scene.oci(...args, "--strip=-1");
+  const foreign = await scene.oci(...args, "--strip-components=1");
+
+  assertEquals([code, stdout], [0, `${IMAGE.descriptor.digest}\n`], stderr);
+  const names = await Array.fromAsync(walk(scene.root), ({ path }) => path);
+  assertEquals(
+    names.map((path) => path.slice(scene.root.length)).sort(),
+    ["", "/bin", "/bin/other", "/bin/tool"],
+  );
+  assertEquals([negative.code, foreign.code], [2, 2]);
+  assertStringIncludes(negative.stderr, "--strip");
+  assertStringIncludes(foreign.stderr, 'Use "--strip"');
+});
+
 Deno.test("unpack() with a layer stores that layer alone", async () => {
   await using scene = await setUp();
   const [base, top] = IMAGE.layers.map(({ descriptor }) => descriptor.digest);
