@@ -15,21 +15,30 @@ export async function extractInto<T>(
 ): Promise<T> {
   const path = resolve(root);
   const made = await makeDirectories(path);
-  const status = await Deno.stat(path);
-  if (!status.isDirectory) {
-    throw new ExtractError({ path: "", offset: 0 }, `"${root}" is not a directory`);
-  }
-  using tree = openFileTree(path, options);
+  let tree: FileTree | undefined;
   try {
+    if (!(await Deno.stat(path)).isDirectory) {
+      throw new ExtractError({ path: "", offset: 0 }, `"${root}" is not a directory`);
+    }
+    tree = openFileTree(path, options);
     return await extract(tree);
   } catch (error) {
     if (made !== undefined) {
-      // An unprivileged user may lack access to extracted directories, so Deno.remove would fail.
-      emptyTree(tree);
-      await Deno.remove(made, { recursive: true });
+      await remove(made, tree).catch(() => {
+        // The cause of the failure matters more.
+      });
     }
     throw error;
+  } finally {
+    tree?.[Symbol.dispose]();
   }
+}
+
+/** Removes a directory that contains the root of a tree. */
+async function remove(directory: string, tree: FileTree | undefined): Promise<void> {
+  // An unprivileged user may lack access to extracted directories, so Deno.remove would fail.
+  if (tree !== undefined) emptyTree(tree);
+  await Deno.remove(directory, { recursive: true });
 }
 
 /** Creates a directory and its parents, and returns the outermost one that was missing. */

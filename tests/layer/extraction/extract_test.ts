@@ -5,7 +5,9 @@ import {
   extractLayer,
   MemoryTree,
   StackingExtractor,
+  type TarHeader,
 } from "../../../layer/mod.ts";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import {
   DiffIdMismatchError,
@@ -16,6 +18,7 @@ import {
 } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
+import { mountTest } from "../../_support/mounting.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { run } from "../../_support/process.ts";
 import {
@@ -32,6 +35,7 @@ import {
 } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 
 const BACKENDS = ["native", "pure"] as const;
 const SQUASH = { ownership: "squash" } as const;
@@ -244,6 +248,28 @@ for (
     assertEquals(reason, error);
   });
 }
+
+mountTest("extractLayer() reports why it fails even if it cannot remove the root", async () => {
+  await using temp = await makeTempDir();
+  const root = temp.join("root");
+  const handler = (header: TarHeader) => {
+    if (header.path !== "bad") return header;
+    mountTmpfs(`${root}/d`);
+    Deno.writeTextFileSync(`${root}/d/keep`, "keep");
+    throw new Error("the handler fails");
+  };
+  try {
+    await assertRejects(
+      () => extractLayer(stream(tar(dir("d"), file("bad"))), root, { ...SQUASH, handler }),
+      Error,
+      "the handler fails",
+    );
+
+    assertEquals(await Deno.readTextFile(`${root}/d/keep`), "keep");
+  } finally {
+    unmountTree(temp.path);
+  }
+});
 
 Deno.test("extractLayer() fails with the error of the stream", async () => {
   await using temp = await makeTempDir();

@@ -192,3 +192,12 @@ rootTest("applyLayers() without --allow-ffi warns and continues", async () => {
   assertEquals(result.skipped.map(({ path }) => path), ["null", "pipe", "ping", "ping"]);
   assertStringIncludes(result.skipped[0]?.reason ?? "", "--allow-run=mknod");
 });
+
+rootTest("applyLayers() removes a created root if it cannot open it", async () => {
+  const permissions = ["--allow-read", "--allow-write", "--allow-sys=uid"];
+
+  const { result, tree } = await extractAs(undefined, [], { backend: "native" }, permissions);
+
+  assertStringIncludes(String(result.error?.["message"]), "it needs --allow-ffi");
+  assertEquals(tree, {});
+});
