@@ -19,19 +19,16 @@ export interface ExtractStreamOptions
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Result of {@linkcode extractStream}. */
-export interface ExtractedStream {
-  readonly report: ExtractReport;
-  /** Size of the decompressed archive. */
-  readonly archiveBytes: number;
-}
-
-/** Extracts one layer into an open tree. If that fails, cancels the stream. */
+/**
+ * Extracts one layer into an open tree. If that fails, cancels the stream.
+ *
+ * @returns The report, and the size of the decompressed archive.
+ */
 export async function extractStream(
   stream: ReadableStream<Uint8Array>,
   tree: FileTree,
   options: ExtractStreamOptions,
-): Promise<ExtractedStream> {
+): Promise<{ readonly report: ExtractReport; readonly archiveBytes: number }> {
   const { signal, descriptor, layer = descriptor?.digest } = options;
   const named = { ...options, layer };
   const reader = stream.getReader();

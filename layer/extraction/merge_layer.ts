@@ -24,7 +24,7 @@ interface Marks {
  * @param tree A tree that contains both.
  * @param from Directory of the staged layer, which is left mostly empty.
  * @param to Directory of the layers below.
- * @param layer Result of {@linkcode stageBy}.
+ * @param layer Result of {@linkcode stageLayer}.
  * @returns Whether it was done. If a directory without an entry in the layer is not a directory
  * below, nothing has changed and the layer must be extracted over the others.
  */

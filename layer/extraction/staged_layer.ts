@@ -45,7 +45,7 @@ const MAX_DIRECTORIES = 100_000;
  * @returns The staged layer; `undefined` if its entries depend on the layers below, for example by
  * a hard link, so that it must be extracted over them.
  */
-export async function stageBy<Options extends LayerExtractorOptions>(
+export async function stageLayer<Options extends LayerExtractorOptions>(
   extract: (options: Options & LayerExtractorOptions) => ExtractReport | Promise<ExtractReport>,
   options: Options,
 ): Promise<StagedLayer | undefined> {

@@ -61,7 +61,7 @@ async function* readEntries(queue: EventQueue): AsyncGenerator<UntarEntry, void,
     const { header } = event;
     const { path } = header;
     if (header.type === "file") {
-      const { readable, done } = new Content(header, queue);
+      const { readable, done } = openContent(header, queue);
       yield { path, header, readable };
       await done;
     } else {
@@ -115,61 +115,58 @@ class EventQueue {
 
 const HOLE_SIZE = 65_536;
 
-/** Content of an entry, which is read on demand. */
-class Content {
-  /** The bytes, with holes as zeros. */
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Settles once the content has been read or skipped, or has failed. */
-  readonly done: Promise<void>;
-  #isCanceled = false;
-
-  constructor(header: TarHeader, queue: EventQueue) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const chunks = this.#read(header, queue);
-    this.done = promise;
-    // A failure is reported to the reader of the next entry.
-    promise.catch(() => {});
-    this.readable = new ReadableStream({
-      pull: async (controller) => {
-        try {
-          const chunk = await chunks.next();
-          if (!chunk.done) return controller.enqueue(chunk.value);
-          controller.close();
-          resolve();
-        } catch (error) {
-          reject(error);
-          throw error;
-        }
-      },
-      cancel: async () => {
-        this.#isCanceled = true;
-        try {
-          while (!(await chunks.next()).done);
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      },
-    }, { highWaterMark: 0 });
-  }
-
-  async *#read(
-    header: TarHeader,
-    queue: EventQueue,
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-    let at = 0;
-    for (let event; (event = await queue.next()) !== undefined;) {
-      if (event.kind === "entry") return;
-      const next = event.kind === "data" ? event.offset : header.size;
-      while (at < next && !this.#isCanceled) {
-        const hole = new Uint8Array(Math.min(HOLE_SIZE, next - at));
-        at += hole.length;
-        yield hole;
+/**
+ * Returns the content of an entry, with holes as zeros, which is read on demand. `done` settles once
+ * it has been read or skipped, or has failed.
+ */
+function openContent({ size }: TarHeader, queue: EventQueue) {
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+  // A failure is reported to the reader of the next entry.
+  done.catch(() => {});
+  let isCanceled = false;
+  const chunks = readContent(size, queue, () => isCanceled);
+  const readable = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const chunk = await chunks.next();
+        if (!chunk.done) return controller.enqueue(chunk.value);
+        controller.close();
+        resolve();
+      } catch (error) {
+        reject(error);
+        throw error;
       }
-      if (event.kind === "end") return;
-      at += event.bytes.length;
-      // The chunk belongs to the reader of the stream.
-      yield event.bytes as Uint8Array<ArrayBuffer>;
+    },
+    async cancel() {
+      isCanceled = true;
+      try {
+        while (!(await chunks.next()).done);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+    },
+  }, { highWaterMark: 0 });
+  return { readable, done };
+}
+
+async function* readContent(
+  size: number,
+  queue: EventQueue,
+  isCanceled: () => boolean,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  let at = 0;
+  for (let event; (event = await queue.next()) !== undefined;) {
+    if (event.kind === "entry") return;
+    const next = event.kind === "data" ? event.offset : size;
+    while (at < next && !isCanceled()) {
+      const hole = new Uint8Array(Math.min(HOLE_SIZE, next - at));
+      at += hole.length;
+      yield hole;
     }
+    if (event.kind === "end") return;
+    at += event.bytes.length;
+    // The chunk belongs to the reader of the stream.
+    yield event.bytes as Uint8Array<ArrayBuffer>;
   }
 }

@@ -4,7 +4,7 @@ import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/e
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
-import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";
+import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
@@ -39,7 +39,7 @@ export async function listLayer(
     const nothing = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
     return new StagedListing(tree, { report, ...nothing });
   }
-  const staged = await extractInto<StagedLayer | undefined>(tree, layer, index, source, stageBy);
+  const staged = await extractInto<StagedLayer | undefined>(tree, layer, index, source, stageLayer);
   return staged && new StagedListing(tree, staged);
 }
 

@@ -13,7 +13,7 @@ export class StagedListing implements LayerListing {
   readonly #removed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
 
-  /** Creates the listing from the result of `stageBy()`. */
+  /** Creates the listing from the result of `stageLayer()`. */
   constructor(
     tree: MemoryTree,
     { report, whiteouts, implied, undescribed, opaque }: StagedLayer,

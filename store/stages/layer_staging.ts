@@ -4,7 +4,7 @@ import { type LayerLimits, LIMIT_NAMES } from "../../layer/extraction/layer_limi
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";
+import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -98,7 +98,7 @@ export class LayerStaging implements StreamConsumer<StagingResult> {
       return report;
     };
     try {
-      if (index > 0) return await stageBy(extract, options);
+      if (index > 0) return await stageLayer(extract, options);
       // Nothing is below the base, so its whiteouts need not be kept for a merge.
       const report = await extract(options);
       return { report, whiteouts: [], implied: [], undescribed: [], opaque: [] };

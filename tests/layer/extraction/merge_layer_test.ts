@@ -7,7 +7,7 @@ import {
   type TreeBackend,
 } from "../../../layer/mod.ts";
 import { mergeLayer } from "../../../layer/extraction/merge_layer.ts";
-import { stageBy } from "../../../layer/extraction/staged_layer.ts";
+import { stageLayer } from "../../../layer/extraction/staged_layer.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
@@ -65,7 +65,7 @@ async function merged(
       layers.slice(1).map(async (layer, i) => {
         const stream = await layer.compressed();
         const directory = temp.join(`${i + 1}`);
-        return await stageBy((staging) => extractLayer(stream, directory, staging), options);
+        return await stageLayer((staging) => extractLayer(stream, directory, staging), options);
       }),
     );
     await applyLayers(layers.slice(0, 1), root, options);
