@@ -7,6 +7,7 @@ import type { Answer } from "../transport/answer.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
+import { TRICKLE_BYTES } from "../transport/watchdog.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
 import type { RegistryRequest } from "./_registry.ts";
 
@@ -239,7 +240,9 @@ class BlobReader {
   /** Prepares another attempt, at this or the next source, or throws `error`. */
   async #recover(error: unknown): Promise<void> {
     const gained = this.#offset - this.#attemptOffset;
-    if (gained > 0) this.#retry.progress();
+    const isTrickle = error instanceof NetworkError && error.reason === "stalled" &&
+      gained < TRICKLE_BYTES;
+    if (gained > 0 && !isTrickle) this.#retry.progress();
     try {
       await this.#retry.after(error, gained);
     } catch (final) {

@@ -61,10 +61,14 @@ export class Answer implements Disposable {
     const { body } = this.#parts;
     if (body === undefined || this.#isDone) return undefined;
     try {
+      const started = performance.now();
       const { done, value } = await this.#watchdog.wait(
         body.read(memory ?? new Uint8Array(CHUNK_BYTES)),
       );
-      if (!done) return value;
+      if (!done) {
+        this.#watchdog.received(value.length, performance.now() - started);
+        return value;
+      }
       this.#end();
       return undefined;
     } catch (error) {

@@ -129,7 +129,7 @@ export class Http implements Disposable {
     const watchdog = new Watchdog({
       signal,
       stallTimeoutMs,
-      stallError: () => stallError(asked, stallTimeoutMs),
+      stallError: (isTrickle) => stallError(asked, stallTimeoutMs, isTrickle),
       onGiveUp: close,
     });
     const started = performance.now();

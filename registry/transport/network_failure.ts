@@ -8,6 +8,7 @@ import {
   type NetworkFailure,
   type RequestTask,
 } from "../errors.ts";
+import { TRICKLE_BYTES } from "./watchdog.ts";
 
 /** A failed request. */
 export interface FailedRequest {
@@ -96,10 +97,18 @@ export function protocolError(request: FailedRequest): NetworkError {
   );
 }
 
-/** Returns the error for a host that sends no data. */
-export function stallError(request: FailedRequest, timeoutMs: number): NetworkError {
+/** Returns the error for a host that sends no data, or just a few bytes. */
+export function stallError(
+  request: FailedRequest,
+  timeoutMs: number,
+  isTrickle = false,
+): NetworkError {
   const { url, task, attempt, proxy } = request;
-  const state = `${serverOf(request)} sent no data for ${timeoutMs / 1000} s`;
+  const seconds = `${timeoutMs / 1000} s`;
+  const sent = isTrickle
+    ? `less than ${TRICKLE_BYTES} bytes in ${seconds}`
+    : `no data for ${seconds}`;
+  const state = `${serverOf(request)} sent ${sent}`;
   const through = proxy && ` through the proxy ${proxy.url} of ${proxy.variable}`;
   return new NetworkError(
     `${state}${through ?? ""}${after(attempt)}`,

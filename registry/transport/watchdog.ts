@@ -1,13 +1,16 @@
 import { startTimer } from "./timer.ts";
 
+/** Minimum number of bytes that a reader must get within the time of a stall. */
+export const TRICKLE_BYTES = 1024;
+
 /** Options for {@linkcode Watchdog}. */
 export interface WatchdogOptions {
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined;
   /** Maximum time without data from the server, in milliseconds. */
   readonly stallTimeoutMs: number;
-  /** Creates the error for a stalled server. */
-  readonly stallError: () => Error;
+  /** Creates the error for a server that sends nothing, or less than {@linkcode TRICKLE_BYTES}. */
+  readonly stallError: (isTrickle: boolean) => Error;
   /** Called when a wait is abandoned, to release its resource. */
   readonly onGiveUp: (reason: unknown) => void;
 }
@@ -22,6 +25,8 @@ export class Watchdog implements Disposable {
   readonly #options: WatchdogOptions;
   #timer: Disposable | undefined;
   #waitingSince = 0;
+  #trickledBytes = 0;
+  #trickledMs = 0;
   #reject: ((reason: unknown) => void) | undefined;
   #end: { readonly reason: unknown } | undefined;
 
@@ -67,6 +72,18 @@ export class Watchdog implements Disposable {
     if (this.#waitingSince !== 0) this.#waitingSince = performance.now();
   }
 
+  /** Counts received bytes, and gives up on a server that sends them too slowly. */
+  received(bytes: number, waitedMs: number): void {
+    this.#trickledBytes += bytes;
+    this.#trickledMs += waitedMs;
+    if (this.#trickledBytes >= TRICKLE_BYTES) this.#trickledBytes = this.#trickledMs = 0;
+    const { stallTimeoutMs, stallError } = this.#options;
+    if (this.#trickledMs < stallTimeoutMs) return;
+    const error = stallError(true);
+    this.#giveUp(error);
+    throw error;
+  }
+
   /** Stops watching. */
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
@@ -81,7 +98,7 @@ export class Watchdog implements Disposable {
     const { stallTimeoutMs, stallError } = this.#options;
     const left = this.#waitingSince + stallTimeoutMs - performance.now();
     if (left > 0) this.#timer = startTimer(Math.min(left, stallTimeoutMs), this.#check);
-    else this.#giveUp(stallError());
+    else this.#giveUp(stallError(false));
   };
 
   #abort = (): void => this.#giveUp(this.#options.signal?.reason);

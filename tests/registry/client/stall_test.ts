@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import { NetworkError, parseReference } from "../../../registry/mod.ts";
 import {
   type FaultRule,
   faultyRegistry,
@@ -7,12 +8,13 @@ import {
   registryError,
   stall,
   tokenAuth,
+  trickle,
 } from "../../_support/faulty_registry.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
 import { ROOT, run, withModules } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { makeScene } from "../_client.ts";
+import { makeScene, testClient } from "../_client.ts";
 import type { StalledCall, StalledCalls } from "./_stalled_calls.ts";
 
 Deno.test("RemoteClient notices silence also in a program that does nothing else", async () => {
@@ -38,6 +40,29 @@ Deno.test("RemoteClient notices silence also in a program that does nothing else
 
   assert(success, new TextDecoder().decode(stderr));
   assertEquals(new TextDecoder().decode(stdout), "stalled\n");
+});
+
+Deno.test("RemoteClient gives up on answers that arrive byte by byte", async () => {
+  const content = new MemoryContent().add("a/b", "v1", index);
+  await using registry = faultyRegistry(content, [on({}, trickle(1, 20))]);
+  using client = testClient({ stallTimeoutMs: 200, retries: 1 });
+  const reference = parseReference(`${registry.host}/a/b:v1`);
+  const { digest } = index.descriptor;
+  const [layer] = image.layers;
+
+  const calls = {
+    document: () => client.document(reference),
+    tags: () => Array.fromAsync(client.tags(reference)),
+    referrers: () => client.referrers({ ...reference, digest }),
+    blob: async () => {
+      const stream = await client.blob(reference, layer?.descriptor ?? image.descriptor);
+      return await new Response(stream).bytes();
+    },
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await assertRejects(call, NetworkError, "less than 1024 bytes in 0.2 s", name);
+    assertEquals([error.reason, error.attempts], ["stalled", 2], name);
+  }
 });
 
 const image = buildImage({
