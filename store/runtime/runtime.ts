@@ -146,6 +146,8 @@ async function runOnce(
         options.stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
         readStderr(process, options.stderr),
       ]);
+      // If a stream cannot be written to, that is reported once the container has ended.
+      output.catch(() => {});
     });
     const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];
     return { result: { code, timedOut, stdout, stderr }, log };

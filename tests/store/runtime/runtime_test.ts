@@ -55,6 +55,19 @@ posixTest("runBundle() writes standard error to a stream, and leaves it open", a
   assertEquals([stderr.length, await text], [0, "err\nerr\n"]);
 });
 
+posixTest(
+  "runBundle() rejects once the container has ended if its stderr cannot be written",
+  async () => {
+    await using dir = await makeTempDir();
+    const runtime = await fakeRuntime(dir, 'echo err >&2; sleep 0.2; echo end > "${0%/*}/end"');
+    const stderr = new WritableStream({ write: () => Promise.reject(new RangeError("no room")) });
+
+    await assertRejects(() => runBundle(dir.path, { runtime, stderr }), RangeError, "no room");
+
+    assertEquals(await Deno.readTextFile(dir.join("end")), "end\n");
+  },
+);
+
 posixTest("runBundle() returns more output than fits into a pipe", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "head -c 1000000 /dev/zero");
