@@ -7,14 +7,6 @@ const SAMPLE_MS = 50;
 /** Minimum time between the first and the last sample for an estimate, in milliseconds. */
 const ESTIMATE_MS = 1000;
 
-/** Progress of one blob. */
-interface BlobTally {
-  /** Last event. */
-  readonly last: ImageProgress;
-  /** Whether the blob is complete. */
-  readonly done: boolean;
-}
-
 /** Overall progress. */
 export interface Totals {
   /** Completed bytes. */
@@ -33,7 +25,8 @@ export interface Totals {
 
 /** Sums up the progress events of one or more pulls. */
 export class ProgressTally {
-  readonly #blobs = new Map<string, BlobTally>();
+  /** Last event about each blob. */
+  readonly #blobs = new Map<string, ImageProgress>();
   /** Last event about each whole image, by reference. */
   readonly #images = new Map<string, ImageProgress>();
   /** Samples of the bytes received over the network, oldest first. */
@@ -49,23 +42,21 @@ export class ProgressTally {
       return false;
     }
     const key = `${event.reference} ${event.digest}`;
-    if (this.#blobs.get(key)?.done) return false;
-    const done = event.phase === "done";
-    this.#blobs.set(key, { last: event, done });
-    this.#sample(event.time, done);
-    return done;
+    if (this.#blobs.get(key)?.phase === "done") return false;
+    this.#blobs.set(key, event);
+    const isDone = event.phase === "done";
+    this.#sample(event.time, isDone);
+    return isDone;
   }
 
   /** Returns the active blobs in the order of their start. */
   active(): readonly ImageProgress[] {
-    const active: ImageProgress[] = [];
-    for (const { last, done } of this.#blobs.values()) if (!done) active.push(last);
-    return active;
+    return [...this.#blobs.values()].filter(({ phase }) => phase !== "done");
   }
 
   /** Returns the references for which no blob was transferred or looked up. */
   unchanged(): readonly string[] {
-    const touched = new Set([...this.#blobs.values()].map(({ last }) => last.reference));
+    const touched = new Set(this.#blobs.values().map(({ reference }) => reference));
     return [...this.#images.values()]
       .filter(({ phase, cached }) => phase === "done" && cached)
       .flatMap(({ reference }) => touched.has(reference) ? [] : [reference]);
@@ -73,12 +64,12 @@ export class ProgressTally {
 
   /** Returns the overall progress. */
   totals(): Totals {
-    let [bytes, total, done] = [0, 0, 0];
+    let [bytes, total] = [0, 0];
     for (const image of this.#images.values()) {
       bytes += image.bytes;
       total += image.total;
     }
-    for (const blob of this.#blobs.values()) if (blob.done) done++;
+    const done = this.#blobs.size - this.active().length;
     const complete = this.#images.values().every(({ phase }) => phase === "done");
     const { rate, elapsedMs } = this.#rate();
     const isEstimated = rate > 0 && total > bytes && elapsedMs >= ESTIMATE_MS;
@@ -91,8 +82,8 @@ export class ProgressTally {
     const before = this.#samples.at(-1);
     if (before !== undefined && t - before.t < SAMPLE_MS && !isBlobDone) return;
     let bytes = 0;
-    for (const { last } of this.#blobs.values()) {
-      if (!last.cached) bytes += Math.max(0, last.bytes - last.resumed);
+    for (const blob of this.#blobs.values()) {
+      if (!blob.cached) bytes += Math.max(0, blob.bytes - blob.resumed);
     }
     // The first event about a small blob may report all of its bytes, so the rate needs a start.
     if (before === undefined && this.#begun !== undefined) {

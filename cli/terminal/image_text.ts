@@ -1,3 +1,4 @@
+import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContainerConfig } from "../../spec/image/image_config.ts";
@@ -64,12 +65,25 @@ function containerFacts(config: ContainerConfig): readonly Fact[] {
   ];
 }
 
-/** Formats the platforms of a multi-platform image, and marks the selected one. */
-function platformLines({ indexes, manifest }: RemoteImage): readonly string[] {
-  const rows = indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
+/** A platform of an image, and the digest of its manifest. */
+export interface ListedPlatform {
+  readonly platform: string;
+  readonly digest: Digest;
+}
+
+/** Returns the platforms of a multi-platform image; none for other images. */
+export function indexPlatforms({ indexes }: RemoteImage): readonly ListedPlatform[] {
+  return indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
     .flatMap(({ platform, digest }) => {
-      const mark = digest === manifest.descriptor.digest ? "*" : " ";
-      return platform ? [[`${mark} ${formatPlatform(platform)}`, digest]] : [];
+      return platform ? [{ platform: formatPlatform(platform), digest }] : [];
     });
+}
+
+/** Formats the platforms of a multi-platform image, and marks the selected one. */
+function platformLines(image: RemoteImage): readonly string[] {
+  const rows = indexPlatforms(image).map(({ platform, digest }) => {
+    const mark = digest === image.manifest.descriptor.digest ? "*" : " ";
+    return [`${mark} ${platform}`, digest];
+  });
   return rows.length === 0 ? [] : ["", "Platforms", ...formatTable(rows)];
 }

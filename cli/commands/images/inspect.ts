@@ -1,9 +1,7 @@
 import { ArtifactError } from "../../../registry/errors.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { digestOf } from "../../../spec/digest.ts";
-import type { RemoteImage } from "../../../spec/image/image.ts";
 import { parseManifest } from "../../../spec/image/manifest.ts";
-import { isRunnable } from "../../../spec/image/platform_choice.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
 import { locateImage } from "../../access/references.ts";
@@ -12,7 +10,7 @@ import type { Command } from "../../frame/command.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
-import { imageText } from "../../terminal/image_text.ts";
+import { imageText, indexPlatforms } from "../../terminal/image_text.ts";
 
 interface InspectOptions {
   readonly raw?: true | undefined;
@@ -99,23 +97,15 @@ function describeImage(reference: string, { image, source }: LocatedImage): unkn
     platform: formatPlatform(platform),
     size: imageSize(manifest.value),
     source,
-    platforms: platformsOf(image),
+    platforms: indexes.length > 0
+      ? indexPlatforms(image)
+      : [{ platform: formatPlatform(platform), digest: manifest.descriptor.digest }],
     layers: layers.map(({ descriptor: { digest, size, mediaType }, diffId }) => {
       return { digest, diffId, size, mediaType };
     }),
     manifest: parsed(manifest),
     config: parsed(config),
   };
-}
-
-/** Returns the platforms of a multi-platform image, or the only one. */
-function platformsOf({ indexes, manifest, platform }: RemoteImage): readonly unknown[] {
-  const only = [{ platform: formatPlatform(platform), digest: manifest.descriptor.digest }];
-  if (indexes.length === 0) return only;
-  return indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
-    .flatMap(({ platform, digest }) => {
-      return platform ? [{ platform: formatPlatform(platform), digest }] : [];
-    });
 }
 
 /** Returns a document with all of its members, including unknown ones. */
