@@ -28,7 +28,7 @@ export interface MeteredContent {
 export class ProgressMeter {
   readonly #name: string;
   readonly #report: ((progress: ImageProgress) => void) | undefined;
-  readonly #blobs: Map<Digest, Blob>;
+  readonly #blobs = new Map<Digest, Blob>();
 
   constructor(
     name: string,
@@ -37,21 +37,16 @@ export class ProgressMeter {
   ) {
     this.#name = name;
     this.#report = report;
-    const blobs = new Map<Digest, Blob>();
-    for (const { descriptor } of content.layers) {
-      blobs.set(descriptor.digest, blobOf(descriptor, true));
-    }
-    for (const { descriptor } of content.documents) {
-      if (!blobs.has(descriptor.digest)) blobs.set(descriptor.digest, blobOf(descriptor, false));
-    }
-    this.#blobs = blobs;
+    for (const { descriptor } of content.layers) this.expect(descriptor, true);
+    for (const { descriptor } of content.documents) this.expect(descriptor, false);
     this.#reportSum("fetch");
   }
 
   /** Adds a blob that is going to be fetched. */
-  expect(descriptor: Descriptor, isLayer: boolean): void {
-    const { digest } = descriptor;
-    if (!this.#blobs.has(digest)) this.#blobs.set(digest, blobOf(descriptor, isLayer));
+  expect({ digest, size: total }: Descriptor, isLayer: boolean): void {
+    if (this.#blobs.has(digest)) return;
+    const progress = { bytes: 0, resumed: 0, retries: 0 };
+    this.#blobs.set(digest, { total, isLayer, progress, reportedAt: 0, isFinished: false });
   }
 
   /** Removes a layer that is not fetched as a whole. */
@@ -132,9 +127,4 @@ export class ProgressMeter {
       cached: blobs.every(({ progress }) => progress.cached === true),
     });
   }
-}
-
-function blobOf({ size }: Descriptor, isLayer: boolean): Blob {
-  const progress = { bytes: 0, resumed: 0, retries: 0 };
-  return { total: size, isLayer, progress, reportedAt: 0, isFinished: false };
 }

@@ -15,17 +15,23 @@ export const GREETING = "hello from torture\n";
 const PLATFORM = formatPlatform(hostPlatform());
 const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 
+const HELLO = file("bin/hello", demoProgram(ARCHITECTURE, GREETING), { mode: 0o755 });
+
+/** A directory of small files, two of which are the same file. */
+function manyFiles(count: number): readonly Uint8Array[] {
+  const files = Array.from({ length: count }, (_, i) => file(`d/f${i}`, noise(i * 37, i + 1)));
+  return [dir("d"), ...files, hardlink("d/link", "d/f3")];
+}
+
 /** Layers that all images have, the base first. */
 const BASE = [
   tar(
     dir("bin"),
-    file("bin/hello", demoProgram(ARCHITECTURE, GREETING), { mode: 0o755 }),
+    HELLO,
     dir("etc"),
     file("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
     symlink("usr", "."),
-    dir("d"),
-    ...Array.from({ length: 150 }, (_, i) => file(`d/f${i}`, noise(i * 37, i + 1))),
-    hardlink("d/link", "d/f3"),
+    ...manyFiles(150),
   ),
   tar(
     dir("data"),
@@ -36,15 +42,7 @@ const BASE = [
 ];
 
 /** The base of images for races, which are small. */
-const SMALL_BASE = [
-  tar(
-    dir("bin"),
-    file("bin/hello", demoProgram(ARCHITECTURE, GREETING), { mode: 0o755 }),
-    dir("d"),
-    ...Array.from({ length: 12 }, (_, i) => file(`d/f${i}`, noise(i * 37, i + 1))),
-    hardlink("d/link", "d/f3"),
-  ),
-];
+const SMALL_BASE = [tar(dir("bin"), HELLO, ...manyFiles(12))];
 
 function image(number: number): Built {
   const isSmall = number >= LARGER;
