@@ -22,6 +22,9 @@ export interface Platform {
 const PLATFORM_REGEXP =
   /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)((?:\+[A-Za-z0-9_.-]+)*)\))?\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
 
+/** Aliases of operating systems. */
+const SYSTEMS = new Map<string, string>([["macos", "darwin"]]);
+
 /** Aliases of architectures, with their variants. */
 const ARCHITECTURES = new Map<string, readonly [string, string?]>([
   ["x86_64", ["amd64"]],
@@ -40,7 +43,7 @@ const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"]
  * Parses a platform of the form `OS[(OSVERSION[+OSFEATURE…])]/ARCH[/VARIANT]`, as containerd writes
  * it. The version may also follow at the end, after a colon.
  *
- * Aliases of architectures, such as `x86_64`, `aarch64` and `armhf`, are replaced.
+ * Aliases such as `macos`, `x86_64`, `aarch64` and `armhf` are replaced.
  *
  * @param text A platform such as `linux/arm64` or `windows(10.0.20348)/amd64`.
  * @returns The platform.
@@ -68,11 +71,12 @@ export function parsePlatform(text: string): Platform {
       option: "platform",
     });
   }
+  const system = os.toLowerCase();
   const lower = arch.toLowerCase();
   const [architecture, impliedVariant] = ARCHITECTURES.get(lower) ?? [lower];
   const variant = variantText?.toLowerCase() ?? impliedVariant;
   return {
-    os: os.toLowerCase(),
+    os: SYSTEMS.get(system) ?? system,
     architecture,
     ...present({
       variant,

@@ -6,6 +6,7 @@ Deno.test.each([
   { text: "linux/amd64", os: "linux", architecture: "amd64" },
   { text: "Linux/AMD64", os: "linux", architecture: "amd64" },
   { text: "linux/x86_64", os: "linux", architecture: "amd64" },
+  { text: "macOS/aarch64", os: "darwin", architecture: "arm64" },
   { text: "linux/x86-64", os: "linux", architecture: "amd64" },
   { text: "linux/aarch64", os: "linux", architecture: "arm64" },
   { text: "linux/i686", os: "linux", architecture: "386" },
