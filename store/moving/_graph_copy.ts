@@ -22,6 +22,7 @@ import {
   layerMediaType,
 } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
+import { quote } from "../../spec/json.ts";
 import { eitherSignal } from "../host/abortable.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
@@ -72,6 +73,7 @@ export class GraphCopy {
   ): Promise<Descriptor> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
+    assertDocument(root);
     const current = await (named?.current ?? named?.target.resolve(named.name, { signal }));
     // Referrers come before the name, so the root is stored without it first.
     const early = this.#options.withReferrers ? undefined : named;
@@ -267,6 +269,15 @@ export class GraphCopy {
   #report(descriptor: Descriptor, state: CopyProgress["state"], bytes: number): void {
     this.#options.onProgress?.({ descriptor, state, bytes });
   }
+}
+
+/** Refuses a root whose parts would be unknown, and thus not copied. */
+function assertDocument({ mediaType, digest }: Descriptor): void {
+  if (isDocumentMediaType(mediaType)) return;
+  throw new OciError(
+    `its media type ${quote(mediaType, 80)} is not that of a manifest or an index`,
+    { code: "invalid-document", action: `copy ${digest}`, subject: digest },
+  );
 }
 
 /** Result of storing the root. */

@@ -21,6 +21,7 @@ import type { CopyTarget } from "./endpoint.ts";
  * @returns The descriptor of the document at the target: `root`, unless a hook replaced something.
  * @throws {DigestMismatchError} If bytes are not those of their descriptor.
  * @throws {LimitError} If a document is too large, or indexes are nested too deep.
+ * @throws {OciError} If the media type of `root` is not that of a manifest or an index.
  *
  * @example Copy between two places in memory
  * ```ts

@@ -6,6 +6,7 @@ import {
   digestOf,
   OCI_INDEX,
   OCI_LAYER,
+  OciError,
   parseManifest,
 } from "../../../spec/mod.ts";
 import {
@@ -116,6 +117,23 @@ Deno.test("copyGraph() completes an index with missing manifests", async () => {
 
   assertEquals(await target.exists(ARM64.descriptor), true);
 });
+
+Deno.test.each(["", "invalid", OCI_LAYER])(
+  "copyNamed() refuses a document with the media type %j, and stores nothing",
+  async (mediaType) => {
+    const target = new RecordingContent();
+    const root = { ...AMD64.descriptor, mediaType };
+
+    const error = await assertRejects(
+      async () => await copyNamed(await memoryOf(AMD64), target, root, "v1"),
+      OciError,
+      "is not that of a manifest or an index",
+    );
+
+    assertEquals(error.code, "invalid-document");
+    assertEquals(target.pushed, []);
+  },
+);
 
 Deno.test("copyNamed() names the document last", async () => {
   const target = new RecordingContent();
