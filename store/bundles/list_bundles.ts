@@ -20,7 +20,7 @@ import { BundleRecords } from "./bundle_records.ts";
  */
 export type BundleCondition = "used" | "kept" | "dead" | "running" | "missing" | "unknown";
 
-/** A bundle that a store has a record of. */
+/** A bundle with a record in a store. */
 export interface StoredBundle {
   /** The bundle's directory, as an absolute path. */
   readonly path: string;

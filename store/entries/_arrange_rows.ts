@@ -74,7 +74,7 @@ class RowArranger {
   /** Size of the directories without entries in the index. */
   addedBytes = 0;
   readonly #rows: Row[] = [];
-  /** The last row after the rows of its parents, the root first. */
+  /** The rows of the parents, the root first, and the last row. */
   readonly #open: Row[] = [];
   readonly #links: Row[] = [];
   #isSimple = true;

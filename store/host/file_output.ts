@@ -108,7 +108,7 @@ async function openBeside(
   mode: number | undefined,
 ): Promise<FileOutput> {
   const directory = dirname(target);
-  // A private file must not be readable by others while it is written either.
+  // A private file must stay private while it is being written.
   const temporary = await TemporaryFile.create({
     directory,
     prefix,

@@ -119,7 +119,7 @@ export function swapFile(
   }
 }
 
-/** Fsyncs a directory, which makes changes of its names durable, if the system supports that. */
+/** Fsyncs a directory, if the system supports that, so that changes to its names are durable. */
 export async function syncDirectory(path: string): Promise<void> {
   // Deno cannot open directories on Windows, where NTFS journals names.
   if (Deno.build.os === "windows") return;

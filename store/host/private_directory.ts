@@ -57,7 +57,7 @@ export async function ensureStoreFolder(path: string, mode: number = MODE): Prom
   try {
     await Deno.mkdir(path, { mode });
   } catch (error) {
-    // Either another process has just created it, or the name is taken, which the check refuses.
+    // Another process has just created it, or the name is taken. The check below tells them apart.
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
   checkStoreFolder(path);

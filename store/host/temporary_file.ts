@@ -90,7 +90,7 @@ export class TemporaryFile implements Disposable {
   }
 }
 
-/** Lists the names in a directory; none if it may not be listed, which keeps leftovers in it. */
+/** Lists the names in a directory; none if that is not allowed. Leftovers in it then stay. */
 function namesIfAllowed(directory: string): readonly string[] {
   try {
     return namesIn(directory);
@@ -99,7 +99,10 @@ function namesIfAllowed(directory: string): readonly string[] {
   }
 }
 
-/** Locks a new file. Without locks, no process removes the files of others, so that is fine too. */
+/**
+ * Locks a new file. Also returns `true` if the file system has no locks, since no process removes
+ * the files of others then.
+ */
 async function isLocked(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     return await tryFlock(file, path);

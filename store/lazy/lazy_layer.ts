@@ -55,7 +55,7 @@ export class LazyLayer {
     options: LazyLayerOptions = {},
   ): Promise<LazyLayer | undefined> {
     const { signal, onWarning } = options;
-    // Without connections, reading the layer takes no request.
+    // A layer without connections is local, so reading all of it takes no request.
     if (layer.connections === undefined || !hasTable(layer)) return undefined;
     try {
       return new LazyLayer(layer, await fetchTable(layer, signal));

@@ -28,7 +28,7 @@ export async function tryMounter(
   mounter: OverlayMounter,
   options: WaitOptions,
 ): Promise<string | undefined> {
-  // Run one test at a time, so that an existing directory must be left behind by a killed process.
+  // Run one test at a time: an existing directory is then a leftover of a killed process.
   const lockPath = `${root}/.overlay-trial.lock`;
   let lock: Deno.FsFile;
   try {

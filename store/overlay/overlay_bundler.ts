@@ -170,7 +170,7 @@ export class OverlayBundler implements Bundler {
     await this.#mount(bundle, layers, mounter, place);
   }
 
-  /** Resolves the layers. The lock protects them from pruning until the bundle's record has them. */
+  /** Resolves the layers. A lock protects them from pruning until the bundle's record lists them. */
   async #resolve(
     image: Image,
     settings: LayerResolverOptions,
@@ -236,7 +236,7 @@ export class OverlayBundler implements Bundler {
   }
 }
 
-/** Returns the mounts, to be recorded before they are made: a killed process then leaves none. */
+/** Returns the mounts to make. They are recorded first, so that those of a killed process are found. */
 function plannedMounts(
   { id }: UnfinishedBundle,
   place: OverlayUpperPlace,

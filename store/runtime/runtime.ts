@@ -146,7 +146,7 @@ async function runOnce(
         options.stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
         readStderr(process, options.stderr),
       ]);
-      // If a stream cannot be written to, that is reported once the container has ended.
+      // The failure of a stream is thrown below, once the container has ended.
       output.catch(() => {});
     });
     const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];

@@ -71,7 +71,7 @@ export class ImageUnpacking {
         try {
           return await threads.merge(plan, { ...listener, signal: this.#tasks.signal });
         } catch (error) {
-          // A merge reads the blob without the store.
+          // A merge reads the blob by its path, so the store does not know yet.
           if (error instanceof DigestMismatchError) this.#store.distrust(error.expected);
           throw error;
         }

@@ -30,7 +30,7 @@ export function stripComponents(count: number): ExtractHandler | undefined {
     if (path === "") return undefined;
     if (header.type !== "hardlink") return { ...header, path };
     const linkname = strip(header.linkname);
-    // Names of a file that differ only in the removed components become the same.
+    // Two names of a file may differ only in the removed components.
     return path === linkname ? undefined : { ...header, path, linkname };
   };
 }

@@ -89,7 +89,7 @@ export class UnpackRecord implements Disposable {
   async writePublished(entries: Iterable<readonly [name: string, FileStatus]>): Promise<void> {
     let text = "";
     for (const [name, status] of entries) text += `\0${name}\0${identityOf(status)}`;
-    // If a process is killed that moves more entries than that, they are left behind.
+    // If a process that moves more entries than that is killed, they are left behind.
     if (text.length < MAX_BYTES / 4) await this.#append(text);
   }
 

@@ -90,9 +90,9 @@ export class UnpackRoot implements AsyncDisposable {
       try {
         return await UnpackRoot.#open(directory, made, options);
       } catch (error) {
-        // If another process has been faster, it is using the directories.
+        // If another process has won the race, it is using these directories.
         if (!(error instanceof UnpackError && error.isBusy)) removeEmptyDirectories(made);
-        // A process that has failed may have removed the directory, which was its own.
+        // Another process may have created the directory, failed, and removed it again.
         if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
@@ -172,7 +172,8 @@ export class UnpackRoot implements AsyncDisposable {
       openUpDirectory(tree, this.#stage, described);
       const names = tree.list(this.#stage);
       await this.#work?.recordPublished(statuses(tree, this.#stage, names));
-      // Make way for an entry with the work directory's name, which then keeps other processes out.
+      // Make way for an entry that has the name of the work directory. From then on, that entry
+      // keeps other processes out.
       if (names.includes(WORK)) this.#work?.rename(tree);
       for (const name of names) {
         moveEntry(tree, `${this.#stage}/${name}`, name);
