@@ -30,6 +30,9 @@ const CASES: readonly Recipe[] = [
   usrImage("far-small", "8 MB in one layer", 8e6, 1),
 ];
 
+/** Names of the contenders to measure. */
+const COMMANDS = ["`oci pull`", "`skopeo copy`", "`oci unpack`", "`podman pull`"];
+
 if (import.meta.main) await runBenchmark(main);
 
 async function main(signal: AbortSignal): Promise<void> {
@@ -53,8 +56,6 @@ async function main(signal: AbortSignal): Promise<void> {
     }
   }
 }
-
-const COMMANDS = ["`oci pull`", "`skopeo copy`", "`oci unpack`", "`podman pull`"];
 
 function contenders(image: PushedImage, place: Workplace): readonly Contender[] {
   return [...contendersFor("pull", image, place), ...contendersFor("unpack", image, place)]
