@@ -180,14 +180,14 @@ export class LayerDecompressor implements Decompressor {
 
   #count(bytes: Uint8Array): Uint8Array {
     this.#bytesOut += bytes.length;
-    const subject = "the decompressed layer";
     if (this.#bytesOut > this.#maxBytes) {
+      const subject = "the decompressed layer";
       throw new LimitError("bytes", this.#maxBytes, this.#bytesOut, subject, "maxBytes");
     }
     if (this.#bytesOut > RATIO_FROM && this.#bytesOut > this.#maxRatio * this.#bytesIn) {
       const ratio = Math.floor(this.#bytesOut / this.#bytesIn) + 1;
-      const limit = "bytes for each compressed one";
-      throw new LimitError(limit, this.#maxRatio, ratio, subject, "maxRatio");
+      const limit = "decompressed bytes per compressed byte";
+      throw new LimitError(limit, this.#maxRatio, ratio, "the layer", "maxRatio");
     }
     return bytes;
   }

@@ -27,11 +27,11 @@ export function inheritMetadata(
   if (impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return false;
   using plain = new LinkFreePaths(below, "");
   if (!impliedDirectories.every((path) => plain.has(path))) return false;
-  const opaque = new OpaquePaths(tree, namespace);
+  const isInOpaque = opaquePaths(tree, namespace);
   const adopted = new Map<string, FileStatus>();
   for (const path of undescribedDirectories) {
     // The layer may have replaced it, or it may be new.
-    const status = opaque.isIn(path) ? undefined : below.status(path);
+    const status = isInOpaque(path) ? undefined : below.status(path);
     if (status !== undefined && tree.status(path)?.type === "directory") adopted.set(path, status);
   }
   if (!hidingDirectories.every((path) => adopted.has(path))) return false;
@@ -49,34 +49,20 @@ export type ImpliedDirectories = Pick<
   "impliedDirectories" | "undescribedDirectories" | "hidingDirectories"
 >;
 
-/** Finds paths in opaque directories. */
-class OpaquePaths {
-  readonly #tree: FileTree;
-  readonly #mark: string;
-  readonly #known = new Map<string, boolean>([["", false]]);
+/** Returns a function that tells whether a path is in an opaque directory. */
+function opaquePaths(tree: FileTree, namespace: string): (path: string) => boolean {
+  const known = new Map<string, boolean>([["", false]]);
+  const hides = (path: string): boolean => {
+    const result = known.get(path) ?? (hides(parentPath(path)) || isOpaque(tree, path, namespace));
+    known.set(path, result);
+    return result;
+  };
+  return (path) => hides(parentPath(path));
+}
 
-  constructor(tree: FileTree, namespace: string) {
-    this.#tree = tree;
-    this.#mark = `${namespace}.overlay.opaque`;
-  }
-
-  /** Whether a path is in an opaque directory. */
-  isIn(path: string): boolean {
-    return this.#hides(parentPath(path));
-  }
-
-  #hides(path: string): boolean {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known;
-    const hides = this.isIn(path) || this.#isMarked(path);
-    this.#known.set(path, hides);
-    return hides;
-  }
-
-  #isMarked(path: string): boolean {
-    if (this.#tree.status(path)?.type !== "directory") return false;
-    using entry = this.#tree.open(path);
-    // "x" only means that the directory contains whiteouts.
-    return entry.getXattr(this.#mark)?.[0] === "y".charCodeAt(0);
-  }
+function isOpaque(tree: FileTree, path: string, namespace: string): boolean {
+  if (tree.status(path)?.type !== "directory") return false;
+  using entry = tree.open(path);
+  // "x" only means that the directory contains whiteouts.
+  return entry.getXattr(`${namespace}.overlay.opaque`)?.[0] === "y".charCodeAt(0);
 }
