@@ -27,7 +27,8 @@ export const DIGEST_ALGORITHMS: readonly DigestAlgorithm[] = Object.keys(HEX_LEN
   .filter(isDigestAlgorithm);
 
 /** Form of a digest that can be verified, for errors. */
-export const DIGEST_FORM = '"sha256:" and 64, or "sha512:" and 128, lower-case hexadecimal digits';
+export const DIGEST_FORM =
+  '"sha256:" followed by 64, or "sha512:" followed by 128, lowercase hexadecimal digits';
 
 /** Whether a text names an algorithm that can be verified. */
 export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
