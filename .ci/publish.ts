@@ -1,7 +1,8 @@
 /**
- * `deno task publish`: publishes the package from a copy of what `publish.include` names, without
- * the `links` that let the checkout do without JSR, and without the lock file that knows of them.
- * `--dry-run` does everything but the upload, against a JSR registry on the loopback.
+ * `deno task publish`: publishes the package from a copy of the files in `publish.include`, without
+ * the `links`, which replace packages of JSR in the checkout, and without the lock file, which
+ * depends on them. `--dry-run` does everything but the upload, against a JSR registry on the
+ * loopback.
  */
 import { copy, ensureDir } from "@std/fs";
 import { dirname, fromFileUrl, join } from "@std/path";
@@ -43,7 +44,7 @@ async function rehearse(directory: string): Promise<number> {
   return await runPublish(directory, ["--dry-run"], { JSR_URL: registry.url });
 }
 
-/** The copy is no git checkout, so that nothing there can be dirty: the caller's may not be. */
+/** Runs `deno publish`. It cannot find uncommitted changes, because the copy is no git checkout. */
 async function runPublish(
   cwd: string,
   flags: readonly string[],

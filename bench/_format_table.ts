@@ -12,7 +12,8 @@ export function formatFigures({ seconds, cpuSeconds, peakMib }: Figures): readon
 export const COMPARISON_HEAD: readonly string[] = [...FIGURES_HEAD, "wall ratio", "CPU ratio"];
 
 /**
- * A row for each contender: its name, its figures, and the ratios of the first contender to them.
+ * Returns a row for each contender: its name, its figures, and the ratios of the first contender to
+ * them.
  */
 export function formatComparison(measurements: readonly Measurement[]): readonly string[][] {
   const [first] = measurements;
@@ -25,7 +26,7 @@ export function formatComparison(measurements: readonly Measurement[]): readonly
   });
 }
 
-/** A table in Markdown, laid out as `deno fmt` does. */
+/** Returns a table in Markdown, aligned as by `deno fmt`. */
 export function formatTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],

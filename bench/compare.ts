@@ -54,7 +54,7 @@ async function main(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The table of one image. */
+/** Returns the table of an image. */
 async function compare(
   image: PushedImage,
   place: Workplace,

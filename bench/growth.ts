@@ -41,7 +41,7 @@ async function main(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The table of one way to grow. */
+/** Returns the table of a way to grow. */
 async function grow(
   growth: Growth,
   factors: readonly number[],

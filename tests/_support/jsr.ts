@@ -41,7 +41,7 @@ export function jsrRegistry(packages: readonly JsrPackage[]): JsrRegistry {
   };
 }
 
-/** Every file of a package and the two documents that lead to them, by path of the URL. */
+/** Yields the files of a package and its two JSR documents, by path of the URL. */
 function* filesOf(item: JsrPackage): Iterable<[string, Uint8Array<ArrayBuffer>]> {
   const { name, version, exports, files } = item;
   const [scope = "", short] = name.slice(1).split("/");
@@ -66,7 +66,7 @@ interface DenoConfig {
   readonly publish?: { readonly include: readonly string[] } | false;
 }
 
-/** This project as `deno publish` would send it, without `links`. */
+/** Returns this project as `deno publish` would upload it, without `links`. */
 export async function projectPackage(): Promise<JsrPackage> {
   const { links: _, ...config } = await readConfig(ROOT);
   if (!config.publish) throw new Error("Cannot publish as deno.json forbids it");
@@ -76,7 +76,7 @@ export async function projectPackage(): Promise<JsrPackage> {
   return packageOf(config, files);
 }
 
-/** The stand-ins for the standard library. */
+/** Returns the packages that stand in for the standard library. */
 export async function standInPackages(): Promise<readonly JsrPackage[]> {
   const { links = [] } = await readConfig(ROOT);
   return await Promise.all(links.map(async (link) => {
