@@ -1,9 +1,11 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
 import { lstatIfAny, namesIn } from "../host/files.ts";
+import { openRegularFile } from "../host/open_regular_file.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
-import { MAGIC as ENTRIES_MAGIC } from "./_index_format.ts";
+import { MAGIC as ENTRIES_MAGIC, MAX_INDEX_BYTES } from "./_index_format.ts";
 import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";
 import { readRecords, RECORDS_MAGIC } from "./entry_recorder.ts";
 import { LayerIndex } from "./layer_index.ts";
@@ -41,19 +43,23 @@ export function listEntryFiles(store: ContentStore): readonly EntryFile[] {
 /** Whether a file in `entries/` is useful: its blob exists, and the file is not damaged. */
 export async function isEntryFileIntact(
   store: ContentStore,
-  { path, digest, bytes: maxBytes }: EntryFile,
+  { path, digest }: EntryFile,
 ): Promise<boolean> {
   if (digest === undefined || !await store.has(digest)) return false;
   try {
-    const bytes = readSmallFile(path, { maxBytes });
-    if (bytes === undefined) return true;
-    const version = new TextDecoder().decode(bytes.subarray(0, 16));
+    using opened = openRegularFile(path);
+    if (opened === undefined) return true;
+    const head = new Uint8Array(ENTRIES_MAGIC.length);
+    await opened.file.read(head);
+    const version = new TextDecoder().decode(head);
     // A file of another version is not damaged. It is replaced when its layer is read.
     if (VERSION.test(version) && !VERSIONS.has(version)) return true;
     if (path.endsWith(".seek")) return await checkSeekFile(path);
-    return (await LayerIndex.read(bytes) ?? await readRecords(bytes)) !== undefined;
+    const bytes = readSmallFile(path, { maxBytes: MAX_INDEX_BYTES });
+    return bytes === undefined ||
+      (await LayerIndex.read(bytes) ?? await readRecords(bytes)) !== undefined;
   } catch (error) {
-    if (error instanceof StoreFileError) return false;
+    if (error instanceof StoreFileError || error instanceof LimitError) return false;
     throw error;
   }
 }

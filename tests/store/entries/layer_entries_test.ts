@@ -382,6 +382,16 @@ Deno.test("fsck() finds and removes damaged indexes, and indexes without a layer
   assertEquals((await fsck(box.store)).findings, []);
 });
 
+Deno.test("fsck() finds a sparse index of 1 TiB", async () => {
+  await using box = await makeUnpackBox();
+  const { path } = await indexed(box);
+  await Deno.truncate(path, 2 ** 40);
+
+  const { findings } = await fsck(box.store);
+
+  assertEquals(findings.map(({ kind, subject }) => [kind, subject]), [["layer", path]]);
+});
+
 Deno.test("arrangeRows() limits the directories without entries", () => {
   const entries = Array.from({ length: 20 }, (_, number) => ({
     number,
