@@ -17,7 +17,7 @@ import {
   tar,
   whiteout,
 } from "../../../_support/tar.ts";
-import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn, type TempDir } from "../../../_support/temp.ts";
 
 const runOci = ociSession();
 
@@ -361,6 +361,8 @@ Deno.test("oci unpack --strip removes leading components of paths", async () => 
 
   const args = ["unpack", scene.reference, scene.root];
   const { code, stdout, stderr } = await scene.oci(...args, "--path=usr", "--strip=1");
+  const layer = scene.temp.join("layer");
+  await scene.oci("unpack", scene.reference, layer, "--layer=1", "--strip=1");
   const negative = await scene.oci(...args, "--strip=-1");
   const foreign = await scene.oci(...args, "--strip-components=1");
 
@@ -370,6 +372,7 @@ Deno.test("oci unpack --strip removes leading components of paths", async () => 
     names.map((path) => path.slice(scene.root.length)).sort(),
     ["", "/bin", "/bin/other", "/bin/tool"],
   );
+  assertEquals(await namesIn(layer), ["motd"]);
   assertEquals([negative.code, foreign.code], [2, 2]);
   assertStringIncludes(negative.stderr, "--strip");
   assertStringIncludes(foreign.stderr, 'Use "--strip"');
