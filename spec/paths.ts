@@ -37,10 +37,14 @@ export function resolve(...parts: readonly string[]): string {
   return normalize(used.join("/"), true);
 }
 
-/**
- * Normalizes a path with slashes: removes empty segments and `.`, and resolves `..` where possible.
- */
+/** Normalizes a path with slashes: removes empty segments and `.`, and resolves `..` if possible. */
 export function normalize(path: string, isAbsolute: boolean): string {
+  const normal = normalSegments(path, isAbsolute).join("/");
+  return isAbsolute ? `/${normal}` : normal || ".";
+}
+
+/** Returns the segments of a normalized path. `..` cannot leave the root of an absolute path. */
+export function normalSegments(path: string, isAbsolute: boolean): readonly string[] {
   const segments: string[] = [];
   for (const segment of path.split("/")) {
     if (segment === "" || segment === ".") continue;
@@ -48,8 +52,7 @@ export function normalize(path: string, isAbsolute: boolean): string {
     else if (segments.length > 0 && segments.at(-1) !== "..") segments.pop();
     else if (!isAbsolute) segments.push(segment);
   }
-  const normal = segments.join("/");
-  return isAbsolute ? `/${normal}` : normal || ".";
+  return segments;
 }
 
 function trimEnd(path: string): string {

@@ -7,10 +7,7 @@ import type { Codec, CodecOptions } from "./_codec.ts";
  */
 const ZSTD_OUTPUT_SIZE = 262_144;
 
-/**
- * Decodes with a `node:zlib` stream. Slower than `SyncCodec`, for runtimes that do not support
- * that.
- */
+/** Decodes with a `node:zlib` stream: slower than `SyncCodec`, but supported by every runtime. */
 export class StreamCodec implements Codec<false> {
   readonly #options: CodecOptions;
   /** The stream of the current member or members. */

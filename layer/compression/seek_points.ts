@@ -5,7 +5,10 @@ const SPAN_BYTES = 4_194_304;
 /** Maximum number of points: 8 MiB of windows. In a larger layer, points are further apart. */
 const MAX_POINTS = 256;
 
-/** Size of the trailer of a gzip member, and of the last byte of the data before it. */
+/**
+ * Number of last bytes that are passed on one by one: the trailer of a gzip member, and the last
+ * byte of the data.
+ */
 const TRAILER_BYTES = 9;
 
 /** A position in gzip data at which decompression can start. */
@@ -88,7 +91,7 @@ function alignmentOf(input: Uint8Array, at: number): number | undefined {
   return found;
 }
 
-/** Whether the header of a block with dynamic codes, which must be complete, begins at a bit. */
+/** Whether the header of a block with dynamic codes begins at a bit. The codes must be complete. */
 function beginsDynamicBlock(input: Uint8Array, start: number): boolean {
   let at = start;
   const read = (count: number) => {

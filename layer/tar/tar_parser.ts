@@ -16,7 +16,7 @@ export type { TarLimits } from "./tar_limits.ts";
  */
 export const MAX_EMPTY_BYTES = 10_240;
 
-/** What the parser reads next. */
+/** What the next bytes are. */
 type State =
   | "header"
   | "second zero block"

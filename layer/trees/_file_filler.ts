@@ -80,7 +80,9 @@ export class FileFiller implements Disposable {
   }
 }
 
-/** A new file with a slot. Releases the slot for an operation that the other thread cannot do. */
+/**
+ * A new file with a slot. Releases the slot before an operation that the other thread cannot do.
+ */
 class SlotFile extends NativeFile {
   readonly #slots: FileSlots;
   #slot: FileSlot | undefined;

@@ -1,4 +1,4 @@
-import { normalize } from "../../spec/paths.ts";
+import { normalSegments } from "../../spec/paths.ts";
 
 /**
  * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it,
@@ -18,7 +18,7 @@ import { normalize } from "../../spec/paths.ts";
  * ```
  */
 export function cleanPath(name: string): string {
-  return isClean(name) ? name : normalize(name, true).slice(1);
+  return isClean(name) ? name : normalSegments(name, true).join("/");
 }
 
 /** Returns the parent of a clean path: `""` for a top-level entry and for the root itself. */
