@@ -96,6 +96,8 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #documents: DocumentReader;
   /** Content that the upstream registry or its documents have described to this client. */
   readonly #seen = new ContentRecord();
+  /** Documents whose content is in `#seen`, or that could not be read. */
+  readonly #expanded = new ContentRecord();
   readonly #served: ServedContent;
   /** Current downloads of blobs. */
   readonly #relays = new Map<string, BlobRelay>();
@@ -179,10 +181,12 @@ export class ProxyRegistryContent implements RegistryContent {
       await this.#local.size(this.#path(repository), digest);
     if (known !== undefined) return known;
     // A client may have fetched the manifest long ago, so its blobs may be unknown.
-    for (const known of this.#seen.of(repository)) {
-      if (!isDocumentMediaType(known.mediaType)) continue;
+    for (const document of this.#seen.of(repository)) {
+      const isExpanded = this.#expanded.get(repository, document.digest) !== undefined;
+      if (isExpanded || !isDocumentMediaType(document.mediaType)) continue;
+      this.#expanded.add(repository, document);
       // A document that cannot be read does not affect the blobs of others.
-      await this.#fetchDocument(repository, known).catch(() => {});
+      await this.#fetchDocument(repository, document).catch(() => {});
     }
     const listed = this.#seen.get(repository, digest);
     if (listed !== undefined) return listed.size;
@@ -290,6 +294,7 @@ export class ProxyRegistryContent implements RegistryContent {
     });
     const document = await this.#documents.read(descriptor);
     for (const child of childrenOf(document)) this.#seen.add(repository, child);
+    this.#expanded.add(repository, descriptor);
     await this.#unfinished.settle();
   }
 
@@ -363,7 +368,9 @@ export class ProxyRegistryContent implements RegistryContent {
 
   /** Forgets content whose size or digest was wrong: the document that references it may be wrong. */
   #doubt(repository: string, digest: Digest, error: unknown): void {
-    if (error instanceof DigestMismatchError) this.#seen.delete(repository, digest);
+    if (!(error instanceof DigestMismatchError)) return;
+    this.#seen.delete(repository, digest);
+    this.#expanded.delete(repository, digest);
   }
 
   /** Returns the upstream reference of a repository, tag or digest. */

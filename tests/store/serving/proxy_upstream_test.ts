@@ -262,6 +262,24 @@ Deno.test("ProxyRegistryContent serves blobs of a manifest from before its resta
   assertEquals(await content.size("app", `sha256:${"0".repeat(64)}`), undefined);
 });
 
+Deno.test("ProxyRegistryContent reads no known document to look up an unknown blob", async () => {
+  await using store = await makeTempStore();
+  const origin = upstream();
+  origin.release();
+  const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
+  await pull(content, "all");
+  let lookups = 0;
+  const has = store.has.bind(store);
+  store.has = (blob) => {
+    lookups++;
+    return has(blob);
+  };
+
+  const size = await content.size("app", `sha256:${"0".repeat(64)}`);
+
+  assertEquals([size, lookups], [undefined, 0]);
+});
+
 Deno.test("ProxyRegistryContent serves a manifest that was requested as a blob before", async () => {
   await using store = await makeTempStore();
   const content = new ProxyRegistryContent(store, upstream().client, UPSTREAM);
