@@ -89,6 +89,7 @@ export class ImageArchive implements NamedSource, Disposable {
   readonly #documents: ArchivedDocuments;
   /** The images that {@linkcode ImageArchive.find} chooses from without a name. */
   readonly #choices: readonly ArchivedImage[];
+  readonly #descriptors: readonly Descriptor[];
 
   private constructor(
     file: ArchiveFile,
@@ -103,6 +104,7 @@ export class ImageArchive implements NamedSource, Disposable {
     this.#content = content;
     this.#documents = documents;
     this.#choices = choices;
+    this.#descriptors = images.map(({ descriptor }) => descriptor);
   }
 
   /**
@@ -218,7 +220,7 @@ export class ImageArchive implements NamedSource, Disposable {
 
   /** Lists the images as entries of an `index.json`, one for each name. */
   descriptors(): Promise<readonly Descriptor[]> {
-    return Promise.resolve(this.images.map(({ descriptor }) => descriptor));
+    return Promise.resolve(this.#descriptors);
   }
 
   /** Whether the archive has a blob. */

@@ -12,9 +12,18 @@ import type { DocumentSource } from "./read_image.ts";
 
 /** A layout or an archive. */
 interface DocumentCollection extends DocumentSource {
-  /** Lists the entries of its `index.json`. */
+  /** Lists the entries of its `index.json`: the same array while they do not change. */
   descriptors(): Promise<readonly Descriptor[]>;
 }
+
+/** A document as it is listed for its subject. */
+interface Referrer {
+  readonly subject: Digest | undefined;
+  readonly descriptor: Descriptor;
+}
+
+/** Documents that have been read, by the entries of their collection. */
+const READ = new WeakMap<readonly Descriptor[], Map<Digest, Promise<Referrer | undefined>>>();
 
 /**
  * Lists the documents of a layout or an archive with a digest as their `subject`: entries of its
@@ -24,9 +33,11 @@ export async function layoutReferrers(
   layout: DocumentCollection,
   digest: Digest,
 ): Promise<readonly Descriptor[]> {
-  const entries = [...await layout.descriptors()];
+  const listed = await layout.descriptors();
+  const known = READ.getOrInsertComputed(listed, () => new Map());
+  const entries = [...listed];
   const tag = referrersTag(digest);
-  for (const entry of [...entries]) {
+  for (const entry of listed) {
     const name = entry.annotations?.[REF_NAME];
     if (name !== tag && !name?.endsWith(`:${tag}`)) continue;
     const document = await readDocument(layout, entry);
@@ -35,11 +46,27 @@ export async function layoutReferrers(
   const found = new Map<Digest, Descriptor>();
   for (const entry of entries) {
     if (found.has(entry.digest)) continue;
-    const document = await readDocument(layout, entry);
-    if (document?.value.subject?.digest !== digest) continue;
-    found.set(entry.digest, referrerDescriptor(entry, document));
+    const reading = known.getOrInsertComputed(entry.digest, () => readReferrer(layout, entry));
+    const referrer = await reading.catch((error) => {
+      known.delete(entry.digest);
+      throw error;
+    });
+    // It may be stored later.
+    if (referrer === undefined) known.delete(entry.digest);
+    else if (referrer.subject === digest) found.set(entry.digest, referrer.descriptor);
   }
   return [...found.values()];
+}
+
+async function readReferrer(
+  layout: DocumentSource,
+  entry: Descriptor,
+): Promise<Referrer | undefined> {
+  const document = await readDocument(layout, entry);
+  return document && {
+    subject: document.value.subject?.digest,
+    descriptor: referrerDescriptor(entry, document),
+  };
 }
 
 /** Returns whether an entry is about another document, such as a signature of it. */
