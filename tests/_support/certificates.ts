@@ -6,6 +6,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { join } from "@std/path";
 import { bit, der, distinguishedName, explicit, octets, oid, time, toPem } from "./der.ts";
+import { makeTempDir } from "./temp.ts";
 
 /** A private certificate authority, a server's certificate and a client's: paths of PEM files. */
 export interface Certificates {
@@ -68,6 +69,23 @@ export async function makeCertificates(
   const server = await writeCertificate(dir, "server", subjects, issuer);
   const client = await writeCertificate(dir, "client", [dnsName("client.test")], issuer);
   return { ca, ...server, clientCert: client.cert, clientKey: client.key };
+}
+
+/** What a server with TLS and its client need, in PEM. */
+export interface ServerTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Makes a certificate as {@linkcode makeCertificates} does, but leaves no files. */
+export async function makeServerTls(names: readonly string[] = []): Promise<ServerTls> {
+  await using dir = await makeTempDir();
+  const paths = await makeCertificates(dir.path, names);
+  const [ca = "", cert = "", key = ""] = await Promise.all(
+    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
+  );
+  return { ca, cert, key };
 }
 
 /** Writes certificates for `127.0.0.1` that a client must refuse. */

@@ -84,3 +84,9 @@ function isDisconnect(error: unknown): boolean {
     Deno.errors.UnexpectedEof,
   ].some((kind) => error instanceof kind);
 }
+
+/** Returns an address of the loopback without a listener. */
+export function unusedAddress(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return `127.0.0.1:${listener.addr.port}`;
+}

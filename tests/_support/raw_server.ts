@@ -64,6 +64,8 @@ export function serveRaw(
   const url = `${tls ? "https" : "http"}://${host}`;
   const stop = new AbortController();
   const connections = serveConnections(listener, async (connection) => {
+    // Each response is several writes: without this, each would wait for the client's delayed ACK.
+    if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay();
     await new Connection(connection, url, handler, options, stop.signal).run();
   });
 

@@ -79,3 +79,8 @@ export const linuxTest: TestFunction = testUnless(
 export const posixTest: TestFunction = testUnless(
   Deno.build.os === "windows" ? "needs a POSIX system" : undefined,
 );
+
+/** Registers a test that needs a user other than root, for whom file modes matter. */
+export const userTest: TestFunction = testUnless(
+  Deno.build.os === "windows" || Deno.uid() === 0 ? "needs an ordinary user" : undefined,
+);
