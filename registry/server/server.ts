@@ -101,6 +101,8 @@ export async function serveRegistry(
   );
   const stop = () => server.stop();
   signal?.addEventListener("abort", stop, { once: true });
+  // The signal may have been aborted while the server started.
+  if (signal?.aborted) stop();
   const finished = server.finished.then(async () => {
     signal?.removeEventListener("abort", stop);
     await handler[Symbol.asyncDispose]();

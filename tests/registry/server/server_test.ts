@@ -140,6 +140,16 @@ Deno.test("serveRegistry() stops when its signal is aborted", async () => {
   await assertRejects(() => fetch(`${server.url}/v2/`), TypeError);
 });
 
+Deno.test("serveRegistry() stops if its signal is aborted while it starts", async () => {
+  const stop = new AbortController();
+  const starting = serveRegistry(content, { signal: stop.signal });
+
+  stop.abort();
+  await using server = await starting;
+
+  await assertRejects(() => fetch(`${server.url}/v2/`), TypeError);
+});
+
 Deno.test("serveRegistry() refuses a certificate without a key", async () => {
   await assertRejects(
     () => serveRegistry(content, { cert: "x" }),
