@@ -14,6 +14,9 @@ import type { Registry } from "./_registry.ts";
 /** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
 const NO_REFERRERS = [400, 404, 405, 406];
 
+/** Maximum number of pages: each may be empty, and name another one. */
+const MAX_PAGES = 1_000;
+
 /** A page, with the address of the next one. */
 interface ReferrersPage {
   readonly index: Index;
@@ -42,6 +45,7 @@ export async function readReferrers(
   };
   for (let path: string | undefined = `referrers/${digest}${query}`; path !== undefined;) {
     seen.add(path);
+    if (seen.size > MAX_PAGES) throw new LimitError("pages", MAX_PAGES, seen.size, digest);
     const page: ReferrersPage | undefined = await readPage(registry, path, reference, context);
     if (page === undefined) {
       return (await readFallback(registry, reference, context)).filter(wanted);

@@ -241,6 +241,21 @@ Deno.test("RemoteClient.referrers() filters unless the registry has done so", as
   assertEquals([first.length, second.length], [1, 2]);
 });
 
+Deno.test("RemoteClient.referrers() refuses an endless list of empty pages", async () => {
+  let count = 0;
+  await using scene = makeScene([
+    on("referrers", () => {
+      const link = ++count < 1_010 ? `<?page=${count}>; rel="next"` : "";
+      return plain(200, { "content-type": OCI_INDEX, link }, JSON.stringify(index()));
+    }),
+  ]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.referrers(scene.reference), LimitError);
+
+  assertEquals([error.limit, error.max, count], ["pages", 1_000, 1_000]);
+});
+
 Deno.test("RemoteClient.referrers() reads every page", async () => {
   const bodies = [index(entry(1, SBOM)), index(entry(2, SBOM)), index(entry(3, SBOM))];
   await using scene = makeScene([
