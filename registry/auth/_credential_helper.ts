@@ -8,16 +8,16 @@ import { namedMembers } from "./_credential_file.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const MAX_OUTPUT_BYTES = 64 * 1024;
-/** A list has one line per server. */
+/** Maximum output of `list`, which names every server. */
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
-/** Options for the functions that change the credentials of a helper. */
-export interface HelperChangeOptions {
+/** Options for running a helper. */
+export interface HelperOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CredentialHelperOptions extends HelperChangeOptions {
+export interface CredentialHelperOptions extends HelperOptions {
   /** Called when the helper fails. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called when the permission to run the helper is missing. */
@@ -62,7 +62,7 @@ export async function runCredentialHelper(
   return auth === "none" ? undefined : auth;
 }
 
-/** Returns what kept a helper from answering; `undefined` for an unexpected error. */
+/** Describes why a helper did not answer; `undefined` for an unexpected error. */
 function obstacleOf(error: unknown, timeoutMs: number): string | undefined {
   if (error instanceof Deno.errors.NotFound) return "is not installed";
   const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
@@ -78,12 +78,10 @@ export async function storeWithHelper(
   name: string,
   server: string,
   { username, secret }: { readonly username: string; readonly secret: string },
-  options: HelperChangeOptions,
+  options: HelperOptions,
 ): Promise<void> {
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
-  const action = `store the credential for "${server}"`;
-  const output = await change(name, "store", input, action, options);
-  if (!output.success) throw failure(name, action, output);
+  await runOrThrow(name, "store", input, `store the credential for "${server}"`, options);
 }
 
 /**
@@ -94,11 +92,9 @@ export async function storeWithHelper(
 export async function eraseWithHelper(
   name: string,
   server: string,
-  options: HelperChangeOptions,
+  options: HelperOptions,
 ): Promise<void> {
-  const action = `erase the credential for "${server}"`;
-  const output = await change(name, "erase", server, action, options);
-  if (!output.success && !isNotFound(output)) throw failure(name, action, output);
+  await runOrThrow(name, "erase", server, `erase the credential for "${server}"`, options);
 }
 
 /**
@@ -108,45 +104,43 @@ export async function eraseWithHelper(
  */
 export async function listWithHelper(
   name: string,
-  options: HelperChangeOptions,
+  options: HelperOptions,
 ): Promise<readonly string[]> {
   const action = `list the credentials of "docker-credential-${name}"`;
-  const output = await change(name, "list", "", action, options);
-  if (!output.success) throw failure(name, action, output);
-  const servers = parseIfJson(output.text || "{}");
+  const text = await runOrThrow(name, "list", "", action, options);
+  const servers = parseIfJson(text || "{}");
   if (isObject(servers)) return Object.keys(servers);
   throw helperError(name, action, "its output is not JSON");
 }
 
-async function change(
+/** Runs a helper, and returns its output. */
+async function runOrThrow(
   name: string,
   verb: HelperAction,
   input: string,
   action: string,
-  { timeoutMs, signal }: HelperChangeOptions,
-): Promise<HelperOutput> {
+  { timeoutMs, signal }: HelperOptions,
+): Promise<string> {
   const program = `docker-credential-${name}`;
   const fail = (problem: string, cause?: unknown) => helperError(name, action, problem, cause);
   if (!NAME_REGEXP.test(name)) throw fail(`"${name}" is not the name of a credential helper`);
+  let output: HelperOutput;
   try {
-    return await run(program, verb, input, { timeoutMs, signal });
+    output = await run(program, verb, input, { timeoutMs, signal });
   } catch (error) {
     signal?.throwIfAborted();
     const obstacle = obstacleOf(error, timeoutMs);
     throw obstacle === undefined ? error : fail(`"${program}" ${obstacle}`, error);
   }
+  if (output.success || (verb === "erase" && isNotFound(output))) return output.text;
+  // deno-lint-ignore no-control-regex
+  const plain = output.text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ").trim().slice(0, 300);
+  throw fail(`"${program}" failed${plain === "" ? "" : `: "${plain}"`}`);
 }
 
 function helperError(name: string, action: string, problem: string, cause?: unknown): OciError {
   const subject = `docker-credential-${name}`;
   return new OciError(problem, { code: "credential-helper", action, subject, cause });
-}
-
-function failure(name: string, action: string, { text }: HelperOutput): OciError {
-  // deno-lint-ignore no-control-regex
-  const plain = text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ").trim().slice(0, 300);
-  const says = plain === "" ? "" : `: "${plain}"`;
-  return helperError(name, action, `"docker-credential-${name}" failed${says}`);
 }
 
 /** Returns whether a helper reports a missing credential, by the message on its stdout. */
@@ -165,12 +159,13 @@ async function run(
   program: string,
   action: HelperAction,
   input: string,
-  { timeoutMs, signal }: HelperChangeOptions,
+  { timeoutMs, signal }: HelperOptions,
 ): Promise<HelperOutput> {
   const timeout = new AbortController();
   const expire = () => timeout.abort(new DOMException("The helper timed out", "TimeoutError"));
   using _timer = startTimer(timeoutMs, expire);
   const stop = signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, signal]);
+  stop.throwIfAborted();
   const child = new Deno.Command(program, {
     args: [action],
     stdin: "piped",
@@ -238,7 +233,7 @@ function parseHelperOutput(text: string): ImagePullAuth | "none" | undefined {
   const members = namedMembers(value);
   const { username = "", secret = "" } = Object.fromEntries(members);
   if (typeof username !== "string" || typeof secret !== "string") return undefined;
-  // Some helpers report a missing credential like this, with success.
+  // Some helpers report a missing credential this way, and exit with 0.
   if (username === "" && secret === "") return "none";
   // The helper protocol marks an identity token by this user name.
   return username === "<token>" ? { identityToken: secret } : { username, password: secret };

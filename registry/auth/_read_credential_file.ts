@@ -1,5 +1,5 @@
 import { CredentialFileError } from "../errors.ts";
-import { isGranted, readUserFile } from "../configuration/user_file.ts";
+import { isGranted, readProblem, readUserFile } from "../configuration/user_file.ts";
 import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
 
 /** A credential file, or the reason for not using it. */
@@ -15,10 +15,7 @@ export async function findCredentialFile(path: string): Promise<CredentialFileRe
   try {
     return await read(path);
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) {
-      return { state: "unreadable", why: "permission denied" };
-    }
-    return { state: "unreadable", why: error instanceof Error ? error.message : String(error) };
+    return { state: "unreadable", why: readProblem(error) };
   }
 }
 
@@ -32,14 +29,9 @@ export async function readCredentialFile(
   name: string = path,
 ): Promise<CredentialFile | undefined> {
   const result = await read(path);
-  switch (result.state) {
-    case "found":
-      return result.file;
-    case "absent":
-      return undefined;
-    default:
-      throw new CredentialFileError(name, result.why);
-  }
+  if (result.state === "found") return result.file;
+  if (result.state === "absent") return undefined;
+  throw new CredentialFileError(name, result.why);
 }
 
 async function read(

@@ -22,7 +22,7 @@ export async function updateCredentialFile(
   const target = await followLinks(path);
   const directory = dirname(target);
   await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-  await using lock = await lockDirectory(directory, signal);
+  using lock = await lockDirectory(directory, signal);
   const { text = "" } = await readCredentialFile(target, path) ?? {};
   const edited = edit(text);
   if (edited === text) return;
@@ -30,21 +30,22 @@ export async function updateCredentialFile(
   await replace(target, edited);
 }
 
-interface DirectoryLock extends AsyncDisposable {
+interface DirectoryLock extends Disposable {
   readonly isHeld: boolean;
 }
 
-/** Holds a lock on a directory, where the system supports it; leaves no lock file behind. */
+/** Locks a directory where the system supports it, which leaves no lock file behind. */
 async function lockDirectory(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<DirectoryLock> {
+  using stack = new DisposableStack();
   let directory: Deno.FsFile;
   try {
-    directory = await Deno.open(path);
+    directory = stack.use(await Deno.open(path));
   } catch (error) {
     if (Deno.build.os !== "windows") throw error;
-    return { isHeld: false, [Symbol.asyncDispose]: () => Promise.resolve() };
+    return { isHeld: false, [Symbol.dispose]() {} };
   }
   let isHeld = false;
   const end = performance.now() + MAX_LOCK_MS;
@@ -58,10 +59,8 @@ async function lockDirectory(
     }
     if (!isHeld) await new Promise((resume) => setTimeout(resume, LOCK_PAUSE_MS));
   }
-  return {
-    isHeld,
-    [Symbol.asyncDispose]: () => Promise.resolve(directory.close()),
-  };
+  const owned = stack.move();
+  return { isHeld, [Symbol.dispose]: () => owned.dispose() };
 }
 
 /** Removes temporary files left behind by killed processes; the lock excludes running ones. */

@@ -7,8 +7,11 @@ import { findCredentialFile } from "./_read_credential_file.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
+import { SharedTasks } from "../transport/shared_task.ts";
 
 const HELPER_TIMEOUT_MS = 10_000;
+/** Time for which the answer of a helper is cached, in milliseconds: its credential may expire. */
+const ANSWER_LIFETIME_MS = 60_000;
 
 /** Options for {@linkcode CredentialFiles}. */
 export interface CredentialFilesOptions {
@@ -42,8 +45,8 @@ export interface CredentialFilesOptions {
  * start of a repository; the longest match wins. In a file, the helper in `credHelpers` comes
  * first, then `auths`, then the helper in `credsStore`.
  *
- * Skips missing, invalid and unreadable files, and such helpers. Reads the files for each search,
- * and caches the results of helpers.
+ * Skips missing, invalid and unreadable files, and helpers that are missing or fail. Reads the
+ * files for each search, and caches the answers of helpers for a minute.
  *
  * @example Read a custom file
  * ```ts
@@ -64,7 +67,8 @@ export class CredentialFiles implements CredentialStore {
   readonly #paths: readonly string[] | undefined;
   readonly #helperTimeoutMs: number;
   readonly #env: (name: string) => string | undefined;
-  readonly #answers = new Map<string, Promise<ImagePullAuth | undefined>>();
+  readonly #answers = new Map<string, { auth: ImagePullAuth | undefined; until: number }>();
+  readonly #running = new SharedTasks<ImagePullAuth | undefined>();
 
   /** Creates the store without reading any file. */
   constructor(options: CredentialFilesOptions = {}) {
@@ -104,10 +108,9 @@ export class CredentialFiles implements CredentialStore {
     const auth = keys.map((key) => file.auths.get(key)).find((entry) => entry !== undefined);
     const broken = keys.find((key) => file.problems.has(key));
     if (auth === undefined && broken !== undefined) {
+      const problem = file.problems.get(broken);
       options.onWarning?.(
-        `Cannot read the credential for "${broken}" in "${file.path}": ${
-          file.problems.get(broken)
-        }`,
+        `Cannot read the credential for "${broken}" in "${file.path}": ${problem}`,
       );
     }
     const store = keys.some((key) => file.helperless.has(key)) ? undefined : file.store;
@@ -126,16 +129,16 @@ export class CredentialFiles implements CredentialStore {
     const server = helperServer(registry);
     const id = `${helper} ${server}`;
     let answer = this.#answers.get(id);
-    if (answer === undefined) {
-      answer = runCredentialHelper(helper, server, {
-        ...options,
-        timeoutMs: this.#helperTimeoutMs,
+    if (answer === undefined || answer.until <= performance.now()) {
+      const timeoutMs = this.#helperTimeoutMs;
+      // Concurrent searches share the helper. One that is aborted must not affect the others.
+      const auth = await this.#running.run(id, options.signal, (signal) => {
+        return runCredentialHelper(helper, server, { ...options, signal, timeoutMs });
       });
+      answer = { auth, until: performance.now() + ANSWER_LIFETIME_MS };
       this.#answers.set(id, answer);
-      // An aborted search must not affect the next one.
-      answer.catch(() => this.#answers.delete(id));
     }
-    const auth = await answer;
+    const { auth } = answer;
     return auth && { auth, source: `docker-credential-${helper}, named in ${file.path}` };
   }
 }
@@ -145,16 +148,11 @@ async function openCredentialFile(
   { onWarning, onSkipped }: CredentialFindOptions,
 ): Promise<CredentialFile | undefined> {
   const result = await findCredentialFile(path);
-  switch (result.state) {
-    case "found":
-      return result.file;
-    case "absent":
-      return undefined;
-    case "not granted":
-      onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);
-      return undefined;
-    default:
-      onWarning?.(`Cannot read the credentials in "${path}": ${result.why}`);
-      return undefined;
+  if (result.state === "found") return result.file;
+  if (result.state === "not granted") {
+    onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);
+  } else if (result.state !== "absent") {
+    onWarning?.(`Cannot read the credentials in "${path}": ${result.why}`);
   }
+  return undefined;
 }

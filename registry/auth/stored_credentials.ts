@@ -4,7 +4,7 @@ import { loginOf } from "../credentials.ts";
 import type { CredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
-  type HelperChangeOptions,
+  type HelperOptions,
   listWithHelper,
   runCredentialHelper,
   storeWithHelper,
@@ -46,7 +46,7 @@ export interface SaveCredentialOptions {
 export interface StoredCredential {
   /** The credential file. */
   readonly path: string;
-  /** Helper program that holds the secret, if any. */
+  /** Helper program that stores the secret, if any. */
   readonly helper: string | undefined;
   /** Podman's files from which an older credential for the registry was erased. */
   readonly replaced: readonly string[];
@@ -61,7 +61,7 @@ export interface StoredCredential {
  * Podman searches files of its own first. Without `path`, an older credential for the registry is
  * erased there, so that podman uses the new one.
  *
- * The file gets mode 0600 and is replaced atomically. Other entries, unknown fields, order and
+ * The file is replaced atomically, with mode 0600. Other entries, unknown fields, order and
  * white space stay as they are. Nothing is written if the file is not JSON.
  *
  * @param registry A host, or a host and the start of a repository, such as `ghcr.io`.
@@ -227,7 +227,7 @@ export async function eraseCredentials(
 async function eraseMatching(
   options: EraseCredentialOptions,
   isRemoved: (key: string) => boolean,
-  eraseInHelpers: (file: CredentialFile, how: HelperChangeOptions) => Promise<readonly string[]>,
+  eraseInHelpers: (file: CredentialFile, how: HelperOptions) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const { paths = logoutPaths(), signal } = options;
   const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
@@ -268,7 +268,7 @@ function helperOf(
 async function eraseIfAny(
   name: string,
   server: string,
-  how: HelperChangeOptions,
+  how: HelperOptions,
 ): Promise<boolean> {
   let isUnclear = false;
   const unclear = () => {

@@ -4,7 +4,7 @@ import { runCredentialHelper } from "../../../registry/auth/_credential_helper.t
 import { credentialPaths } from "../../../registry/auth/credential_paths.ts";
 import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
-import { posixTest, rootTest, testUnless } from "../../_support/skip.ts";
+import { posixTest, rootTest, userTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const U = { auth: btoa("u:p") };
@@ -122,7 +122,7 @@ Deno.test.each([
   { entry: { auth: "not base64!" }, why: '"auth" is not a user name and a password in base64' },
   { entry: { auth: btoa("nocolon") }, why: '"auth" is not a user name and a password in base64' },
   { entry: "dTpw", why: "it is not an object" },
-])("CredentialFiles.find() warns of the entry $entry", async ({ entry, why }) => {
+])("CredentialFiles.find() warns about the entry $entry", async ({ entry, why }) => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
   await Deno.writeTextFile(
@@ -140,7 +140,7 @@ Deno.test.each([
   assertEquals(problems.map(({ registry }) => registry), ["h.io", "b.io"]);
 });
 
-Deno.test("CredentialFiles.find() takes an empty file for one without credentials", async () => {
+Deno.test("CredentialFiles.find() accepts an empty file", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
   await Deno.writeTextFile(path, "\n");
@@ -175,7 +175,7 @@ posixTest.each([
   assertEquals(warnings, [`Cannot read the credentials in "${path}": ${why}`]);
 });
 
-Deno.test("CredentialFiles.find() takes the first file that has one, and passes broken ones over", async () => {
+Deno.test("CredentialFiles.find() uses the first file with a credential, and skips invalid ones", async () => {
   await using dir = await makeTempDir();
   const write = async (name: string, text: string) => {
     await Deno.writeTextFile(dir.join(name), text);
@@ -256,7 +256,7 @@ rootTest("CredentialFiles reads podman's file of the user without XDG_RUNTIME_DI
   });
 });
 
-/** Runs a program that looks up a credential, with its own `PATH` and permissions. */
+/** Looks up a credential in a process with its own `PATH` and permissions. */
 async function find(
   options: {
     config: unknown;
@@ -267,7 +267,7 @@ async function find(
   },
 ): Promise<{ auth: unknown; warnings: string[]; skipped: string[] }> {
   const { config, helpers = {}, flags = ["-A"], host = "h.io" } = options;
-  // A helper that answers may take long to start on a busy machine.
+  // Even a working helper may take long to start on a busy machine.
   const { helperTimeoutMs = 60_000 } = options;
   await using dir = await makeTempDir();
   await Deno.mkdir(dir.join(".docker"));
@@ -309,7 +309,7 @@ async function find(
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-Deno.test("CredentialFiles.find() runs the helper of the host, then the common one", async () => {
+Deno.test("CredentialFiles.find() prefers the helper of the host to the default helper", async () => {
   const helpers = {
     one: `read server; echo "{\\"Username\\":\\"one\\",\\"Secret\\":\\"$server\\"}"`,
     two: `read server; echo "{\\"Username\\":\\"two\\",\\"Secret\\":\\"$server\\"}"`,
@@ -335,7 +335,7 @@ Deno.test("CredentialFiles.find() runs no helper for a host whose helper has an 
   });
 });
 
-Deno.test("CredentialFiles.find() takes the user <token> for an identity token", async () => {
+Deno.test("CredentialFiles.find() reads the secret of the user <token> as an identity token", async () => {
   const helpers = { h: `echo '{"Username":"<token>","Secret":"id"}'` };
 
   const { auth } = await find({ config: { credsStore: "h" }, helpers });
@@ -428,11 +428,7 @@ Deno.test("loginOf() keeps what follows the first colon", () => {
   assertEquals(loginOf({}), undefined);
 });
 
-const userTest = testUnless(
-  Deno.build.os === "windows" || Deno.uid() === 0 ? "needs an ordinary user" : undefined,
-);
-
-userTest("CredentialFiles warns of a file that it may not read", async () => {
+userTest("CredentialFiles warns about a file that it may not read", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
   await Deno.writeTextFile(path, "{}", { mode: 0o000 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
 import {
   CredentialFileError,
   CredentialFiles,
@@ -7,6 +8,8 @@ import {
   saveCredential,
 } from "../../../registry/mod.ts";
 import { OciError } from "../../../spec/mod.ts";
+import { manualTime } from "../../_support/manual_time.ts";
+import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 const AUTH = { username: "ann", password: "s:é" };
@@ -40,7 +43,7 @@ async function find(path: string, registry: string, repository = "app") {
   return (await new CredentialFiles({ paths: [path] }).find({ registry, repository }))?.auth;
 }
 
-Deno.test("saveCredential() writes a file that only its owner reads, in a directory of the same kind", async () => {
+Deno.test("saveCredential() creates a file and a directory that only their owner can read", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("docker", "config.json");
 
@@ -55,18 +58,14 @@ Deno.test("saveCredential() writes a file that only its owner reads, in a direct
   assertEquals((await Array.fromAsync(Deno.readDir(dir.join("docker")))).length, 1);
 });
 
-Deno.test({
-  name: "saveCredential() tightens the mode of a file that everybody reads",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    const path = dir.join("config.json");
-    await Deno.writeTextFile(path, "{}", { mode: 0o644 });
+posixTest("saveCredential() tightens the mode of a world-readable file", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, "{}", { mode: 0o644 });
 
-    await saveCredential("h.io", AUTH, { path });
+  await saveCredential("h.io", AUTH, { path });
 
-    assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
-  },
+  assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
 });
 
 Deno.test.each([
@@ -83,7 +82,7 @@ Deno.test.each([
   assertEquals(Object.keys(JSON.parse(await Deno.readTextFile(path)).auths), [key]);
 });
 
-Deno.test("saveCredential() stores an identity token with a user that podman wants", async () => {
+Deno.test("saveCredential() stores an identity token with the user that podman expects", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
 
@@ -120,27 +119,23 @@ Deno.test.each([
   assertEquals((await Array.fromAsync(Deno.readDir(dir.path))).length, 1);
 });
 
-Deno.test({
-  name: "saveCredential() writes to where links lead, and keeps the links",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    await Deno.mkdir(dir.join("real"));
-    await Deno.symlink("real/first.json", dir.join("second.json"));
-    await Deno.symlink("second.json", dir.join("config.json"));
-    const path = dir.join("config.json");
+posixTest("saveCredential() writes to the target of symlinks, and keeps the links", async () => {
+  await using dir = await makeTempDir();
+  await Deno.mkdir(dir.join("real"));
+  await Deno.symlink("real/first.json", dir.join("second.json"));
+  await Deno.symlink("second.json", dir.join("config.json"));
+  const path = dir.join("config.json");
 
-    await saveCredential("h.io", AUTH, { path });
-    await saveCredential("i.io", AUTH, { path });
+  await saveCredential("h.io", AUTH, { path });
+  await saveCredential("i.io", AUTH, { path });
 
-    assertEquals((await Deno.lstat(path)).isSymlink, true);
-    assertEquals((await Deno.lstat(dir.join("second.json"))).isSymlink, true);
-    assertEquals(await find(dir.join("real/first.json"), "h.io"), AUTH);
-    assertEquals(await find(path, "i.io"), AUTH);
-  },
+  assertEquals((await Deno.lstat(path)).isSymlink, true);
+  assertEquals((await Deno.lstat(dir.join("second.json"))).isSymlink, true);
+  assertEquals(await find(dir.join("real/first.json"), "h.io"), AUTH);
+  assertEquals(await find(path, "i.io"), AUTH);
 });
 
-Deno.test("saveCredential() keeps the entries of others that log in at the same time", async () => {
+Deno.test("saveCredential() keeps the entries of concurrent logins", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
   const hosts = Array.from({ length: 8 }, (_, i) => `h${i}.io`);
@@ -154,47 +149,105 @@ Deno.test("saveCredential() keeps the entries of others that log in at the same 
   assertEquals(names, ["config.json"]);
 });
 
-Deno.test({
-  name: "CredentialFiles ignores the case of the members in the answer of a helper",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    using _ = await installHelper(
-      dir,
-      "odd",
-      `#!/bin/sh\necho '{"username":"ann","SECRET":"s"}'\n`,
-    );
-    const path = dir.join("config.json");
-    await Deno.writeTextFile(path, '{"credHelpers":{"h.io":"odd"}}');
+posixTest("CredentialFiles ignores the case of members in the output of a helper", async () => {
+  await using dir = await makeTempDir();
+  using _ = await installHelper(
+    dir,
+    "odd",
+    `#!/bin/sh\necho '{"username":"ann","SECRET":"s"}'\n`,
+  );
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, '{"credHelpers":{"h.io":"odd"}}');
 
-    assertEquals(await find(path, "h.io"), { username: "ann", password: "s" });
-  },
+  assertEquals(await find(path, "h.io"), { username: "ann", password: "s" });
 });
 
-Deno.test({
-  name: "saveCredential() leaves the secret to the helper that the file names",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
+posixTest("saveCredential() leaves the secret to the helper that the file names", async () => {
+  await using dir = await makeTempDir();
+  using _ = await installHelper(dir, "keep");
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(
+    path,
+    '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{"auth":"b2xkOm9sZA=="}}}',
+  );
+
+  const stored = await saveCredential("h.io", AUTH, { path });
+
+  assertEquals([stored.path, stored.helper], [path, "docker-credential-keep"]);
+  assertEquals(
+    await Deno.readTextFile(path),
+    '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{}}}',
+  );
+  assertEquals(await find(path, "h.io"), AUTH);
+  assertEquals(await eraseCredential("h.io", { paths: [path] }), ["docker-credential-keep"]);
+  assertEquals(await find(path, "h.io"), undefined);
+  assertEquals(await eraseCredential("h.io", { paths: [path] }), []);
+});
+
+posixTest(
+  "CredentialFiles.find() runs a helper again after a minute: its credential may expire",
+  async () => {
+    using time = manualTime();
     await using dir = await makeTempDir();
-    using _ = await installHelper(dir, "keep");
+    const script = '#!/bin/sh\ncd "$(dirname "$0")" && echo x >> calls\n' +
+      `printf '{"Username":"ann","Secret":"%s"}' $(wc -l < calls)\n`;
+    using _ = await installHelper(dir, "count", script);
     const path = dir.join("config.json");
-    await Deno.writeTextFile(
-      path,
-      '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{"auth":"b2xkOm9sZA=="}}}',
-    );
+    await Deno.writeTextFile(path, '{"credsStore":"count"}');
+    const files = new CredentialFiles({ paths: [path] });
+    const secret = async () => {
+      return (await files.find({ registry: "h.io", repository: "a" }))?.auth.password;
+    };
 
-    const stored = await saveCredential("h.io", AUTH, { path });
+    const secrets = [await secret(), await secret()];
+    time.pass(60_000);
+    secrets.push(await secret());
 
-    assertEquals([stored.path, stored.helper], [path, "docker-credential-keep"]);
-    assertEquals(
-      await Deno.readTextFile(path),
-      '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{}}}',
-    );
-    assertEquals(await find(path, "h.io"), AUTH);
-    assertEquals(await eraseCredential("h.io", { paths: [path] }), ["docker-credential-keep"]);
-    assertEquals(await find(path, "h.io"), undefined);
-    assertEquals(await eraseCredential("h.io", { paths: [path] }), []);
+    assertEquals(secrets, ["1", "1", "2"]);
   },
+);
+
+posixTest("CredentialFiles.find() shares a helper with a search that is aborted", async () => {
+  await using dir = await makeTempDir();
+  const script = '#!/bin/sh\ncd "$(dirname "$0")"; touch started\n' +
+    "while [ ! -e go ]; do sleep 0.01; done\n" +
+    `echo '{"Username":"ann","Secret":"s"}'\n`;
+  using _ = await installHelper(dir, "slow", script);
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, '{"credsStore":"slow"}');
+  const files = new CredentialFiles({ paths: [path] });
+  const repository = { registry: "h.io", repository: "a" };
+  const controller = new AbortController();
+
+  const aborted = files.find(repository, { signal: controller.signal });
+  const other = files.find(repository);
+  const rejected = assertRejects(() => aborted, Error, "enough");
+  while (!await exists(dir.join("started"))) await new Promise((resolve) => setTimeout(resolve));
+  controller.abort(new Error("enough"));
+  await rejected;
+  await Deno.writeTextFile(dir.join("go"), "");
+
+  assertEquals((await other)?.auth, { username: "ann", password: "s" });
+});
+
+posixTest("saveCredential() runs no helper if the signal is already aborted", async () => {
+  await using dir = await makeTempDir();
+  using _ = await installHelper(dir, "keep");
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, '{"credsStore":"keep"}');
+  const signal = AbortSignal.abort(new Error("enough"));
+
+  await assertRejects(() => saveCredential("h.io", AUTH, { path, signal }), Error, "enough");
+
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.join("kept"))), []);
+});
+
+Deno.test("saveCredential() leaves no file open if the signal is already aborted", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const signal = AbortSignal.abort(new Error("enough"));
+
+  await assertRejects(() => saveCredential("h.io", AUTH, { path, signal }), Error, "enough");
 });
 
 Deno.test("saveCredential() uses the file for a host whose helper has an empty name", async () => {
@@ -265,7 +318,7 @@ Deno.test("eraseCredential() erases every name of a registry from every file, an
   assertEquals(await Deno.readTextFile(podman), '{"auths":{"h.io":{}}}');
 });
 
-Deno.test("eraseCredential() erases docker's tokens for Docker Hub, and saveCredential() does not", async () => {
+Deno.test("eraseCredential() erases docker's tokens for Docker Hub, but saveCredential() does not", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
   const token = '"https://index.docker.io/v1/refresh-token":{"auth":"dTp0"}';
@@ -279,20 +332,16 @@ Deno.test("eraseCredential() erases docker's tokens for Docker Hub, and saveCred
   assertEquals(await Deno.readTextFile(path), '{"auths":{"h.io":{"auth":"dTpw"}}}');
 });
 
-Deno.test({
-  name: "eraseCredentials() erases everything, from the helpers as well",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    using _ = await installHelper(dir, "keep");
-    const path = dir.join("config.json");
-    await Deno.writeTextFile(path, '{"credsStore":"keep","auths":{"x.io":{"auth":"dTpw"}}}');
-    await Deno.writeTextFile(dir.join("kept/https:__h.io"), "{}");
+posixTest("eraseCredentials() erases all credentials, including those in helpers", async () => {
+  await using dir = await makeTempDir();
+  using _ = await installHelper(dir, "keep");
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, '{"credsStore":"keep","auths":{"x.io":{"auth":"dTpw"}}}');
+  await Deno.writeTextFile(dir.join("kept/https:__h.io"), "{}");
 
-    const erased = await eraseCredentials({ paths: [path] });
+  const erased = await eraseCredentials({ paths: [path] });
 
-    assertEquals(erased, ["docker-credential-keep", path]);
-    assertEquals(await Deno.readTextFile(path), '{"credsStore":"keep","auths":{}}');
-    assertEquals(await Array.fromAsync(Deno.readDir(dir.join("kept"))), []);
-  },
+  assertEquals(erased, ["docker-credential-keep", path]);
+  assertEquals(await Deno.readTextFile(path), '{"credsStore":"keep","auths":{}}');
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.join("kept"))), []);
 });
