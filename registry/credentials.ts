@@ -3,7 +3,7 @@ import type { Repository } from "./reference.ts";
 
 /** A credential with its source, for warnings. */
 export interface Credential {
-  /** Credential. */
+  /** The credential. */
   readonly auth: ImagePullAuth;
   /** Source of the credential, such as a file; shown to the user. */
   readonly source: string;
@@ -16,8 +16,8 @@ export interface CredentialFindOptions {
   /** Called with each problem, such as a helper that does not respond. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
-   * Called with each place that could not be searched, such as a file without read permission. It
-   * becomes part of the error if the registry denies access.
+   * Called with each place that could not be searched, such as a file without read permission. The
+   * error includes the message if the registry denies access.
    */
   readonly onSkipped?: ((message: string) => void) | undefined;
 }
@@ -86,7 +86,7 @@ export function loginOf(auth: ImagePullAuth): Login | undefined {
   if (!auth.auth) return undefined;
   let text: string;
   try {
-    // Docker pads the decoded text with NULs in old files.
+    // Old versions of Docker padded the decoded text with NULs.
     text = new TextDecoder().decode(Uint8Array.fromBase64(auth.auth.trim())).replace(
       /(?<!\0)\0+$/,
       "",

@@ -94,7 +94,7 @@ export class RegistryError extends OciError implements RegistryErrorFields {
   }
 }
 
-/** Thrown when a registry or token server denies access: the login is missing, wrong or not enough. */
+/** Thrown when a registry or token server denies access: no login, a wrong one or no permission. */
 export class AuthError extends RegistryError {
   /** Creates the error; `problem` and `fields` must not contain secrets. */
   constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
@@ -115,7 +115,7 @@ export class CredentialFileError extends OciError {
   /** Path of the file. */
   readonly path: string;
 
-  /** Creates the error; `problem` is the problem of the file. */
+  /** Creates the error; `problem` says what is wrong with the file. */
   constructor(path: string, problem: string) {
     super(problem, {
       code: "credential-file",
@@ -127,14 +127,14 @@ export class CredentialFileError extends OciError {
   }
 }
 
-/** Thrown when a `registries.conf` file is damaged, or missing where a variable names it. */
+/** Thrown when a `registries.conf` file is invalid, or missing although a variable names it. */
 export class RegistriesConfError extends OciError {
   /** Path of the file. */
   readonly path: string;
   /** Number of the faulty line, starting at 1; absent if the whole file is at fault. */
   readonly line: number | undefined;
 
-  /** Creates the error; `problem` is the problem of the line. */
+  /** Creates the error; `problem` says what is wrong with the line. */
   constructor(path: string, line: number | undefined, problem: string, advice?: string) {
     super(line === undefined ? problem : `line ${line}: ${problem}`, {
       code: "registries-conf",
@@ -233,7 +233,8 @@ export interface NetworkErrorFields extends RequestFacts {
  * Problem of a certificate: its signer is not trusted (`"untrusted"`) or not among the given
  * certificates (`"other-authority"`), it is self-signed (`"own-authority"`), it has expired
  * (`"expired"`) or is not valid yet (`"not-yet-valid"`), it is for another host (`"wrong-name"`),
- * it has X.509 version 1, which Deno does not support (`"version"`), or the server rejects the client certificate or requires one (`"client"`).
+ * it has X.509 version 1, which Deno does not support (`"version"`), or the server rejects the
+ * client certificate or requires one (`"client"`).
  */
 export type CertificateFault =
   | "untrusted"
@@ -287,7 +288,7 @@ export class NetworkError extends OciError implements NetworkErrorFields {
   }
 }
 
-/** Thrown when a reference leads to an artifact rather than a container image with a file system. */
+/** Thrown when a reference leads to an artifact instead of a container image with a file system. */
 export class ArtifactError extends OciError {
   /** Name of the artifact. */
   readonly reference: string;

@@ -9,7 +9,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 
 const CPU_INFO = "/proc/cpuinfo";
 
-/** Cached content of the file. */
+/** Variant that the file names, once it has been read. */
 let knownVariant: string | undefined;
 
 /**
@@ -41,7 +41,7 @@ function hostVariant(architecture: string): string | undefined {
   try {
     return knownVariant ??= cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
   } catch {
-    // Hidden in a sandbox; images without a variant run too.
+    // A sandbox may hide the file. Images without a variant run as well.
     return undefined;
   }
 }

@@ -85,9 +85,8 @@ export interface ImageClientOptions {
    */
   readonly strictPlatform?: boolean | undefined;
   /**
-   * Called with the layers once the manifest is known. Returns the reads with which the caller
-   * begins when it has the image. A client may request them while the config arrives, which saves a
-   * round trip.
+   * Called with the layers once the manifest is known. Returns the reads that the caller will begin
+   * with. A client may request them while the config arrives, which saves a round trip.
    *
    * @default Layers are requested when they are read.
    */

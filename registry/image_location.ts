@@ -11,7 +11,7 @@ export type ArchiveLocation = OciArchiveLocation | DockerArchiveLocation;
 
 /** An image in a registry. */
 export interface RegistryLocation {
-  /** Tells the kind. */
+  /** Kind of location. */
   readonly transport: "docker";
   /** Reference of the image. */
   readonly reference: Reference;
@@ -19,11 +19,11 @@ export interface RegistryLocation {
 
 /** An image in a directory that is an OCI image layout. */
 export interface LayoutLocation {
-  /** Tells the kind. */
+  /** Kind of location. */
   readonly transport: "oci";
-  /** The directory. */
+  /** Path of the directory. */
   readonly path: string;
-  /** The name of the image in the layout, if it is given. */
+  /** Name of the image in the layout, if given. */
   readonly name?: string;
   /** Digest of the image, if given; takes precedence over the name. */
   readonly digest?: Digest;
@@ -31,21 +31,21 @@ export interface LayoutLocation {
 
 /** An image in a tar archive of an OCI image layout. */
 export interface OciArchiveLocation {
-  /** Tells the kind. */
+  /** Kind of location. */
   readonly transport: "oci-archive";
-  /** The file. */
+  /** Path of the archive. */
   readonly path: string;
-  /** The name of the image in the archive, if it is given. */
+  /** Name of the image in the archive, if given. */
   readonly name?: string;
 }
 
 /** An image in an archive in the format of `docker save`. */
 export interface DockerArchiveLocation {
-  /** Tells the kind. */
+  /** Kind of location. */
   readonly transport: "docker-archive";
-  /** The file. */
+  /** Path of the archive. */
   readonly path: string;
-  /** The name of the image in the archive, if it is given. */
+  /** Name of the image in the archive, if given. */
   readonly name?: string;
 }
 

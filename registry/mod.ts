@@ -38,7 +38,13 @@ export * from "./errors.ts";
 export * from "./host_platform.ts";
 export type * from "./image_client.ts";
 export * from "./image_location.ts";
-export * from "./reference.ts";
+export {
+  familiarReference,
+  formatReference,
+  parseReference,
+  type Reference,
+  type Repository,
+} from "./reference.ts";
 export type * from "./registry_content.ts";
 export * from "./client/remote_client.ts";
 export * from "./client/repository_content.ts";

@@ -17,8 +17,11 @@ export interface Reference extends Repository {
   readonly digest?: Digest;
 }
 
-const DOCKER_HUB = "docker.io";
-/** As in Docker and containerd: the host does not count. */
+/** Name of Docker Hub in references. */
+export const DOCKER_HUB = "docker.io";
+/** Host of Docker Hub's registry. */
+export const DOCKER_HUB_HOST = "registry-1.docker.io";
+/** The host does not count, as in Docker and containerd. */
 const MAX_PATH_LENGTH = 255;
 const HOST_REGEXP =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[A-Fa-f0-9:]+\])(?::([0-9]+))?$/;
@@ -28,6 +31,16 @@ const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
 /** A user and password before the host, as in URLs. */
 const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
+
+/** Returns whether text is a valid tag. */
+export function isTag(text: string): boolean {
+  return TAG_REGEXP.test(text);
+}
+
+/** Returns whether text is a valid name of a repository, without a host. */
+export function isRepositoryName(text: string): boolean {
+  return text.length <= MAX_PATH_LENGTH && PATH_REGEXP.test(text);
+}
 
 /**
  * Parses a reference: `[docker://][HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
@@ -85,7 +98,7 @@ export function parseReference(text: string): Reference {
   const path = colon < 0 ? rest : rest.slice(0, colon);
   if (path === "") fail("the name is missing");
   const name = splitName(path);
-  if (tag !== undefined && !TAG_REGEXP.test(tag)) {
+  if (tag !== undefined && !isTag(tag)) {
     fail(
       `the tag "${tag}" must be 1 to 128 letters, digits, "_", "." and "-", and must not start ` +
         'with "." or "-"',
@@ -150,7 +163,8 @@ export function formatReference(reference: Reference): string {
 /**
  * Formats a reference in its shortest form.
  *
- * @returns The short form, such as `alpine:3.20`; {@linkcode parseReference} parses it to the same reference.
+ * @returns The short form, such as `alpine:3.20`; {@linkcode parseReference} parses it to the same
+ * reference.
  *
  * @example The short name
  * ```ts

@@ -25,8 +25,8 @@ export function artifactTypeOf({ kind, value }: ManifestDocument): string | unde
 }
 
 /**
- * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without
- * the referrers API (distribution-spec, "referrers tag schema").
+ * Returns the tag `ALGORITHM-HASH` under which registries without the referrers API list the
+ * referrers of a digest (distribution-spec, "referrers tag schema").
  */
 export function referrersTag(digest: Digest): string {
   const colon = digest.indexOf(":");

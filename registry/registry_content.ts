@@ -24,8 +24,8 @@ export interface RegistryContent {
   /** Returns the size of a manifest or blob in the repository. */
   size(repository: string, digest: Digest): Promise<number | undefined>;
   /**
-   * Returns the sizes of those manifests and blobs that the repository has; optional shortcut for
-   * many calls of {@linkcode RegistryContent.size}.
+   * Returns the sizes of those manifests and blobs that the repository has. Optional: replaces many
+   * calls of {@linkcode RegistryContent.size}.
    */
   sizes?(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
   /** Opens the bytes of a manifest or blob in the repository. */
@@ -36,11 +36,11 @@ export interface RegistryContent {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /** Lists the descriptors of the manifests whose `subject` is a digest. */
   referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]>;
-  /** Returns whether a repository exists; optional shortcut for listing repositories and tags. */
+  /** Returns whether a repository exists. Optional: replaces listing repositories and tags. */
   exists?(repository: string): Promise<boolean>;
   /**
-   * Why nothing can be pushed, such as `it is a cache of docker.io`, for the responses that reject
-   * pushes and deletions.
+   * Reason why nothing can be pushed, such as `it is a cache of docker.io`. Responses that reject
+   * pushes and deletions include it.
    */
   readonly readOnlyReason?: string | undefined;
 }
@@ -65,15 +65,15 @@ export interface BlobUpload {
   /**
    * Appends bytes.
    *
-   * @param chunk Next bytes; the caller may reuse them when the call has returned and its promise,
-   * if any, has settled.
+   * @param chunk Next bytes. The caller may reuse the memory once the call has returned and its
+   * promise, if any, has settled.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /**
    * Verifies the bytes and adds the blob to the repository.
    *
-   * @param digest Digest given by the client. Its algorithm may differ from the one that the upload
-   * started with.
+   * @param digest Digest from the client. Its algorithm may differ from the one given when the
+   * upload began.
    * @throws {DigestMismatchError} If the bytes do not match; they are discarded.
    */
   commit(digest: Digest): Promise<void>;
@@ -111,6 +111,6 @@ export interface WritableRegistryContent extends RegistryContent {
   deleteTag(repository: string, tag: string): Promise<boolean>;
   /** Deletes a manifest or index with all of its tags. Returns whether it existed. */
   deleteManifest(repository: string, digest: Digest): Promise<boolean>;
-  /** Deletes a blob that is neither manifest nor index. Returns whether it existed. */
+  /** Deletes a blob that is neither a manifest nor an index. Returns whether it existed. */
   deleteBlob(repository: string, digest: Digest): Promise<boolean>;
 }

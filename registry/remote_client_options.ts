@@ -26,8 +26,8 @@ export interface RemoteClientOptions {
   /**
    * Source of certificates by host, such as `CertificateDirectories`: its authorities are trusted
    * in addition to `caCerts`, and its client certificate is used where there is no
-   * `clientCertificate`. It applies to each host that requests go to over TLS, such as registries,
-   * mirrors and redirect targets. A token server also gets those of the host that names it.
+   * `clientCertificate`. It applies to each host that is contacted over TLS, such as registries,
+   * mirrors and redirect targets. The certificates of a registry also apply to its token server.
    *
    * @default No certificates, so that the client reads no files.
    */
@@ -48,11 +48,11 @@ export interface RemoteClientOptions {
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
-   * Mirrors, other locations and blocked registries of the files of podman, containerd and docker,
-   * such as the result of {@linkcode readRegistriesConf}, or a function that returns it when a
-   * registry is first used. `mirrors` of a registry replace those of the files, and `plainHttp`
-   * replaces their `insecure`. That setting allows plain HTTP for a server that does not speak TLS;
-   * only `skip_verify` of a `hosts.toml` turns off the verification of certificates.
+   * Mirrors, other locations and blocked registries from the files of podman, containerd and
+   * docker: the result of {@linkcode readRegistriesConf}, or a function that returns it when a
+   * registry is first used. `mirrors` overrides the mirrors in the files, and `plainHttp` overrides
+   * their `insecure`, which allows plain HTTP for a server that does not speak TLS. Only
+   * `skip_verify` of a `hosts.toml` turns off the verification of certificates.
    *
    * @default None; no file is read.
    */
@@ -96,9 +96,9 @@ export interface RemoteClientOptions {
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Maximum number of connections for large layers together. They are downloaded in ranges if the
-   * registry supports them, and takes 25 ms or more to respond or sends less than 30 MB/s over one
-   * connection.
+   * Maximum number of connections that all large layers share. A large layer is downloaded in
+   * ranges if the registry supports them and is slow: it takes 25 ms or more to respond, or sends
+   * less than 30 MB/s over one connection.
    *
    * @default {12}
    */
@@ -159,7 +159,7 @@ export interface RegistryMirror {
   readonly use: MirrorUse;
 }
 
-/** A `[[registry]]` table: what applies to the images whose names begin with a prefix. */
+/** A `[[registry]]` table: settings for the images whose names begin with a prefix. */
 export interface RegistryRule {
   /**
    * `HOST[:PORT][/PATH][:TAG|@DIGEST]`, `*.HOST` for all subdomains, `ADDRESS/BITS` for the
@@ -175,15 +175,15 @@ export interface RegistryRule {
   /** Mirrors, in the order in which they are tried. */
   readonly mirrors: readonly RegistryMirror[];
   /**
-   * Hosts of a `hosts.toml` or `daemon.json` file, in the order in which they are tried. They take
-   * the place of `location` and `mirrors`.
+   * Hosts of a `hosts.toml` or `daemon.json` file, in the order in which they are tried. They
+   * replace `location` and `mirrors`.
    */
   readonly hosts?: readonly RegistryHost[] | undefined;
   /** File that contains the rule, for messages. */
   readonly file: string;
 }
 
-/** What a {@linkcode RegistryHost} may be used for: content, tags, or uploads. */
+/** A permitted use of a {@linkcode RegistryHost}: reading content, resolving tags, or uploads. */
 export type HostCapability = "pull" | "resolve" | "push";
 
 /** A host of a {@linkcode RegistryRule}, from a file of containerd or docker. */
@@ -192,13 +192,13 @@ export interface RegistryHost {
   readonly url: string | undefined;
   /** Whether it is a mirror. */
   readonly isMirror: boolean;
-  /** What it is used for. */
+  /** Uses that the file permits. */
   readonly capabilities: readonly HostCapability[];
   /** Whether plain HTTP is allowed if it does not use TLS. */
   readonly isInsecure: boolean;
   /** Whether its certificate is not verified. */
   readonly skipVerify: boolean;
-  /** Whether requests name the registry of the image as `ns`, unless the host is the registry. */
+  /** Whether requests name the image's registry in the parameter `ns`, unless it is the host. */
   readonly sendsNamespace: boolean;
   /** Files with authorities to trust in addition to those of the system, in PEM. */
   readonly caFiles: readonly string[];
@@ -212,7 +212,7 @@ export interface RegistryHost {
 
 /** Content of `registries.conf` files, and rules of other files. */
 export interface RegistriesConf {
-  /** Rules, each with another prefix. */
+  /** Rules, each with a different prefix. */
   readonly rules: readonly RegistryRule[];
   /** Full names by short name; an empty name removes the alias of an earlier file. */
   readonly aliases: ReadonlyMap<string, string>;
@@ -304,13 +304,13 @@ export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signa
 /** Options for {@linkcode RemoteClient.document}. */
 export interface DocumentOptions extends RemoteOptions {
   /**
-   * Entry of an index that refers to the document. Its size is verified, and an error says that the
-   * image is incomplete rather than that the reference may be wrong.
+   * Index entry that refers to the document. Its size is verified, and a missing document is
+   * reported as an incomplete image rather than as a possibly wrong reference.
    */
   readonly entry?: Descriptor | undefined;
   /**
-   * Whether to ask the registry itself, which writes go to, rather than a mirror, which may have an
-   * older document under a tag.
+   * Whether to read from the registry itself rather than from a mirror, which may have an older
+   * document under a tag. Necessary before a write that depends on the document.
    *
    * @default {false}
    */
@@ -320,7 +320,7 @@ export interface DocumentOptions extends RemoteOptions {
 /** Options for {@linkcode RemoteClient.findTag}. */
 export interface FindTagOptions extends RemoteOptions {
   /**
-   * Whether a push follows, so that one token permits both.
+   * Whether a push follows. One token then permits both.
    *
    * @default {false}
    */

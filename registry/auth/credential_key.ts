@@ -1,7 +1,6 @@
-import type { Repository } from "../reference.ts";
+import { DOCKER_HUB, DOCKER_HUB_HOST, type Repository } from "../reference.ts";
 
-const DOCKER_HUB = "docker.io";
-const DOCKER_HUB_HOSTS = new Set([DOCKER_HUB, "index.docker.io", "registry-1.docker.io"]);
+const DOCKER_HUB_HOSTS = new Set([DOCKER_HUB, "index.docker.io", DOCKER_HUB_HOST]);
 
 /** Docker's key for Docker Hub, in files and helpers. */
 const DOCKER_HUB_SERVER = "https://index.docker.io/v1/";
@@ -48,7 +47,7 @@ const DOCKER_HUB_KEYS = [
   "https://docker.io/v1/",
   DOCKER_HUB_SERVER,
   "index.docker.io",
-  "registry-1.docker.io",
+  DOCKER_HUB_HOST,
 ];
 
 /**

@@ -1,5 +1,6 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import type { RuleSource } from "../configuration/registry_rules.ts";
+import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type { RegistryHost } from "../remote_client_options.ts";
 import { isLoopback, isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -18,20 +19,19 @@ export interface Endpoint {
   readonly prefix: string;
   /** Number of characters of a repository name that the prefix replaces. */
   readonly drop: number;
-  /** Whether it is a mirror. */
   readonly isMirror: boolean;
   /** Whether it may redirect to private addresses, because it has one itself. */
   readonly isPrivate: boolean;
-  /** Registry of the image, which requests name as `ns`; `undefined` to leave it out. */
+  /** Registry of the image, for the parameter `ns` of requests; `undefined` to leave it out. */
   readonly namespace?: string | undefined;
-  /** How a file says to reach it. */
+  /** Settings from a `hosts.toml` or `daemon.json` file. */
   readonly host?: RegistryHost | undefined;
 }
 
 /** Path of the API of registries. */
 const ROOT = "/v2";
 
-/** How to reach a registry by its host. */
+/** Options for {@linkcode registryEndpoint}. */
 export interface EndpointSettings {
   /** Plain HTTP for all, none or some registries (default: for loopback, if it responds). */
   readonly plainHttp: boolean | readonly string[] | undefined;
@@ -43,7 +43,7 @@ export interface EndpointSettings {
 /** Returns the endpoint of a registry. */
 export function registryEndpoint(registry: string, options: EndpointSettings): Endpoint {
   const { plainHttp, allowPrivate, isInsecure = false } = options;
-  const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
+  const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
   const https = new URL(`https://${host}`);
   const http = new URL(`http://${host}`);
   const isPlain = Array.isArray(plainHttp) ? plainHttp.includes(registry) : plainHttp;
@@ -70,7 +70,7 @@ export function registryEndpoint(registry: string, options: EndpointSettings): E
   };
 }
 
-/** Returns the endpoint of a place that takes the place of a registry, or is the registry itself. */
+/** Returns the endpoint of a place that replaces a registry, or is the registry itself. */
 export function sourceEndpoint(
   source: RuleSource,
   registry: string,
@@ -133,8 +133,8 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
 }
 
 /**
- * Returns the addresses to try. Where a file allows plain HTTP, that is HTTP only if the server does
- * not speak TLS: its certificate is verified in any case.
+ * Returns the addresses to try. Even where a file allows plain HTTP, it is used only if the server
+ * does not speak TLS; otherwise, its certificate is verified.
  */
 export async function basesToTry(
   { bases, isTlsFirst }: Endpoint,

@@ -17,7 +17,7 @@ import {
 } from "../configuration/registry_rules.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 
-/** What a file says about the access to a repository. */
+/** Where to access a repository according to a file. */
 export interface RuledSources {
   /** Identifies the sources among those of the same registry. */
   readonly key: string;
@@ -40,8 +40,8 @@ export class RegistryRules {
   }
 
   /**
-   * Returns the places to read content of a repository from by its digest. Hosts that only pull
-   * have the content of tags as well, unlike mirrors for digests only.
+   * Returns the places to read content of a repository from by its digest. Hosts that may only
+   * `pull` also have the content of tags, unlike `digest-only` mirrors.
    */
   content(place: Reference | Repository): RuledSources | undefined {
     const rule = this.#find(place);
@@ -50,9 +50,9 @@ export class RegistryRules {
   }
 
   /**
-   * Returns the registry to write to, or to log in to if `repository` is empty: mirrors and other
-   * locations are for reading, except a host for uploads. A login goes to no other host, since its
-   * credential is used for none. `undefined` without a rule.
+   * Returns the registry to write to, or to log in to if `repository` is empty; `undefined` without
+   * a rule. Mirrors and other locations are for reading, except a host for uploads. A login is sent
+   * to the registry alone, because no other host receives its credential.
    */
   writing({ registry, repository }: Repository): RuledSources | undefined {
     const rule = this.#find({ registry, repository });

@@ -1,10 +1,9 @@
 import { JsonReader } from "../../spec/json_reader.ts";
 import { parseNetwork } from "../http1/ip_network.ts";
+import { DOCKER_HUB } from "../reference.ts";
 import type { RegistryHost, RegistryRule } from "../remote_client_options.ts";
 
-/** The registry that has mirrors. */
-const HUB = "docker.io";
-/** A host without settings of its own. */
+/** A host without any settings. */
 const HOST: RegistryHost = {
   url: undefined,
   isMirror: false,
@@ -39,12 +38,12 @@ export function parseDaemonJson(bytes: Uint8Array, path: string): readonly Regis
       isInsecure,
     };
   });
-  const isInsecure = insecure.includes(HUB);
+  const isInsecure = insecure.includes(DOCKER_HUB);
   const hub = hosts.length === 0 ? [] : [
-    { ...common, prefix: HUB, isInsecure, hosts: [...hosts, { ...HOST, isInsecure }] },
+    { ...common, prefix: DOCKER_HUB, isInsecure, hosts: [...hosts, { ...HOST, isInsecure }] },
   ];
   return [
-    ...insecure.filter((prefix) => prefix !== HUB || hub.length === 0)
+    ...insecure.filter((prefix) => prefix !== DOCKER_HUB || hub.length === 0)
       .map((prefix) => ({ ...common, prefix, isInsecure: true })),
     ...hub,
   ];
@@ -58,7 +57,7 @@ function insecurePrefix(item: JsonReader): string {
   return isHost ? text : item.fail("a host or a network in CIDR notation");
 }
 
-/** Reads the address of a mirror, whose API follows its path. */
+/** Reads the URL of a mirror, and appends the path of the API. */
 function mirrorUrl(item: JsonReader): URL {
   const url = URL.parse(item.string());
   const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&

@@ -1,10 +1,20 @@
 import { dirname, join } from "../../spec/paths.ts";
+import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type { HostCapability, RegistryHost } from "../remote_client_options.ts";
-import { parseToml, TomlArray, TomlError, type TomlItem, TomlTable } from "./_toml.ts";
+import {
+  flagOf,
+  parseToml,
+  stringOf,
+  tableOf,
+  TomlArray,
+  TomlError,
+  type TomlItem,
+  type TomlTable,
+} from "./_toml.ts";
 
-/** What a file may say. Referrers are read from the registry itself. */
+/** Valid capabilities. `referrers` has no effect: they are read from the registry itself. */
 const CAPABILITIES: readonly string[] = ["pull", "resolve", "push", "referrers"];
-/** Default of a mirror. Containerd would push to it as well. */
+/** Default for a mirror. Containerd would push to it as well. */
 const MIRROR_CAPABILITIES: readonly HostCapability[] = ["pull", "resolve"];
 const ALL_CAPABILITIES: readonly HostCapability[] = ["pull", "resolve", "push"];
 
@@ -63,14 +73,14 @@ function readHost(
   };
 }
 
-/** Returns the URL of the API: that of a host, or the URL itself if the path is overridden. */
+/** Returns the URL of the API: the address itself if the path is overridden, else with `/v2`. */
 function urlOf({ text, line }: Address, isApi: boolean): string {
   const url = URL.parse(text.includes("://") ? text : `https://${text}`);
   const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
     url.password === "" && url.search === "" && url.hash === "";
   if (!isUsable) throw new TomlError(line, "a host is not a URL such as https://mirror.example");
-  // The name of Docker Hub, which many files use, is not the host of its registry.
-  if (url.host === "docker.io") url.host = "registry-1.docker.io";
+  // Many files use the name of Docker Hub, which is not the host of its registry.
+  if (url.host === DOCKER_HUB) url.host = DOCKER_HUB_HOST;
   const path = url.pathname.replace(/(?<!\/)\/+$/, "");
   return url.origin + (isApi || path.endsWith("/v2") ? path : `${path}/v2`);
 }
@@ -85,7 +95,7 @@ function capabilitiesOf(item: TomlItem | undefined): readonly HostCapability[] |
   return ALL_CAPABILITIES.filter((name) => names.includes(name));
 }
 
-/** Reads a client certificate: the path of a file with the key as well, or the paths of both. */
+/** Reads a client certificate: the path of a file that also has the key, or the paths of both. */
 function clientOf(item: TomlItem, path: string): RegistryHost["clientFiles"][number] {
   const files = listOf(item).map((item) => stringOf(item, "client"));
   const [cert = "", key = ""] = files;
@@ -104,7 +114,7 @@ function headersOf(item: TomlItem | undefined): Readonly<Record<string, string>>
   try {
     new Headers(headers.map(([name, value]) => [name, value]));
   } catch {
-    // The message of the system would show a value that may be secret.
+    // Deno's message would show the value, which may be secret.
     throw new TomlError(item.line, '"header" contains characters that HTTP does not allow');
   }
   return Object.fromEntries(headers);
@@ -140,22 +150,6 @@ function durationOf(item: TomlItem | undefined): number | undefined {
 function listOf(item: TomlItem | undefined): readonly TomlItem[] {
   if (item === undefined) return [];
   return item.value instanceof TomlArray ? item.value.items : [item];
-}
-
-function tableOf({ value, line }: TomlItem, name: string): TomlTable {
-  if (value instanceof TomlTable) return value;
-  throw new TomlError(line, `"${name}" must be a table`);
-}
-
-function stringOf({ value, line }: TomlItem, name: string): string {
-  if (typeof value === "string") return value;
-  throw new TomlError(line, `"${name}" must be a string`);
-}
-
-function flagOf(table: TomlTable, name: string): boolean {
-  const { value = false, line = 0 } = table.items.get(name) ?? {};
-  if (typeof value === "boolean") return value;
-  throw new TomlError(line, `"${name}" must be true or false`);
 }
 
 function absolute(path: string, file: string): string {

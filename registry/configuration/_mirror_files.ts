@@ -5,12 +5,12 @@ import { rulesFor } from "./registry_rules.ts";
 import { TomlError } from "./_toml.ts";
 import { readProblem, readUserFileOrWarn, statGranted } from "./user_file.ts";
 
-/** What a rule says that changes nothing. */
+/** Settings of a rule that changes nothing. */
 const NO_CHANGE = { location: undefined, isInsecure: false, isBlocked: false, mirrors: [] };
 
 /** Files of containerd and docker that name mirrors. */
 export interface MirrorFiles {
-  /** Existing directories with a directory for each host, by precedence. */
+  /** Existing directories that have a directory for each host, in order of precedence. */
   readonly hostsDirectories: readonly string[];
   /** Docker's `daemon.json`, if there is one. */
   readonly daemonFile: string | undefined;
@@ -40,65 +40,70 @@ export async function readMirrorFiles(
   known: readonly RegistryRule[],
   onWarning: (message: string) => void,
 ): Promise<MirrorRules> {
-  const found = new FoundRules(known);
+  const found = new FoundRules(known, onWarning);
   const claimed = new Map<string, string>();
   for (const directory of hostsDirectories) {
     for (const { registry, path } of hostDirectories(directory, onWarning)) {
-      // A directory without the file may have certificates, and counts as well.
+      // A directory without the file counts as well: it may contain certificates.
       if (claimed.has(registry) || claimed.has("*")) continue;
       claimed.set(registry, path);
-      const file = `${path}/hosts.toml`;
-      const bytes = await readUserFileOrWarn(file, onWarning);
-      if (bytes === undefined || bytes.length === 0) continue;
-      found.add(file, parseOrWarn(file, () => [hostsRule(bytes, file, registry)], onWarning));
+      await found.read(`${path}/hosts.toml`, (bytes, file) => hostsRules(bytes, file, registry));
     }
   }
-  const bytes = daemonFile === undefined
-    ? undefined
-    : await readUserFileOrWarn(daemonFile, onWarning);
-  if (daemonFile !== undefined && bytes !== undefined) {
-    found.add(
-      daemonFile,
-      parseOrWarn(daemonFile, () => parseDaemonJson(bytes, daemonFile), onWarning),
-    );
-  }
+  if (daemonFile !== undefined) await found.read(daemonFile, parseDaemonJson);
   found.exempt(claimed);
   return found;
 }
 
-/** Collects rules, except those for registries that others name. */
+/** Collects rules, except those for registries that a file of higher precedence names. */
 class FoundRules implements MirrorRules {
   readonly rules: RegistryRule[] = [];
   readonly files: string[] = [];
   readonly unused: UnusedFile[] = [];
   readonly #known: readonly RegistryRule[];
+  readonly #onWarning: (message: string) => void;
 
-  constructor(known: readonly RegistryRule[]) {
+  constructor(known: readonly RegistryRule[], onWarning: (message: string) => void) {
     this.#known = known;
+    this.#onWarning = onWarning;
   }
 
-  add(path: string, rules: readonly RegistryRule[] | undefined): void {
-    if (rules === undefined) return;
-    const isNamed = ({ prefix }: RegistryRule) => {
-      const others = [...this.#known, ...this.rules];
-      return rulesFor({ rules: others }, prefix).some(({ prefix, file }) => {
-        return prefix !== "*" && file !== path;
-      });
-    };
-    const unused = rules.filter(isNamed);
+  /** Adds the rules of a file. Skips a damaged one with a warning. */
+  async read(
+    path: string,
+    parse: (bytes: Uint8Array, path: string) => readonly RegistryRule[],
+  ): Promise<void> {
+    const bytes = await readUserFileOrWarn(path, this.#onWarning);
+    if (bytes === undefined) return;
+    let rules: readonly RegistryRule[];
+    try {
+      rules = parse(bytes, path);
+    } catch (error) {
+      if (!(error instanceof TomlError || error instanceof SyntaxError)) throw error;
+      const problem = error instanceof TomlError
+        ? `Cannot use "${path}": line ${error.line}: ${error.message}`
+        : error.message;
+      return this.#onWarning(`${problem}. The file is not used`);
+    }
+    const unused = rules.filter(({ prefix }) => {
+      return this.#rulesFor(prefix).some(({ prefix, file }) => prefix !== "*" && file !== path);
+    });
     this.unused.push(...unused.map(({ prefix }) => ({ path, registry: prefix })));
     this.rules.push(...rules.filter((rule) => !unused.includes(rule)));
     if (unused.length < rules.length) this.files.push(path);
   }
 
-  /** Keeps the rule for all registries from those that have a directory, but no rule. */
+  /** Exempts registries that have a directory but no rule from the rule for all registries. */
   exempt(directories: ReadonlyMap<string, string>): void {
     if (!this.rules.some(({ prefix }) => prefix === "*")) return;
     const unnamed = [...directories].filter(([registry]) => {
-      const rules = rulesFor({ rules: [...this.#known, ...this.rules] }, registry);
-      return rules.every(({ prefix }) => prefix === "*" && prefix !== registry);
+      return this.#rulesFor(registry).every(({ prefix }) => prefix === "*" && prefix !== registry);
     });
     this.rules.push(...unnamed.map(([prefix, file]) => ({ ...NO_CHANGE, prefix, file })));
+  }
+
+  #rulesFor(registry: string): readonly RegistryRule[] {
+    return rulesFor({ rules: [...this.#known, ...this.rules] }, registry);
   }
 }
 
@@ -132,24 +137,8 @@ function registryOf(name: string): string {
   return name === "_default" ? "*" : name.replace(/_([0-9]+)_$/, ":$1");
 }
 
-function hostsRule(bytes: Uint8Array, file: string, prefix: string): RegistryRule {
+function hostsRules(bytes: Uint8Array, file: string, prefix: string): readonly RegistryRule[] {
+  if (bytes.length === 0) return [];
   const hosts = parseHostsToml(new TextDecoder().decode(bytes), file);
-  return { ...NO_CHANGE, prefix, hosts, file };
-}
-
-function parseOrWarn<T>(
-  path: string,
-  parse: () => T,
-  onWarning: (message: string) => void,
-): T | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof TomlError || error instanceof SyntaxError)) throw error;
-    const problem = error instanceof TomlError
-      ? `Cannot use "${path}": line ${error.line}: ${error.message}`
-      : error.message;
-    onWarning(`${problem}. The file is not used`);
-    return undefined;
-  }
+  return [{ ...NO_CHANGE, prefix, hosts, file }];
 }

@@ -14,7 +14,7 @@ export class TomlError extends Error {
 /** A value. */
 export type TomlValue = string | boolean | TomlScalar | TomlArray | TomlTable;
 
-/** A number or a date as text: no setting of the files that are read is one. */
+/** A number or a date, as text: no setting that is read has such a value. */
 export class TomlScalar {
   readonly text: string;
 
@@ -39,7 +39,7 @@ export class TomlArray {
   }
 }
 
-/** How a table was created: by a longer header, by its own header, by a dotted key, or in braces. */
+/** How a table was created: by a longer header, its own header, a dotted key, or in braces. */
 type TableOrigin = "implied" | "header" | "dotted" | "inline";
 
 /** A table. */
@@ -89,10 +89,29 @@ const MOMENT = new RegExp(`^(?:${DATE}(?:[Tt ]${TIME}${OFFSET}?)?|${TIME})$`);
 /**
  * Parses TOML 1.0.
  *
- * @throws {TomlError} If the text is something else; it has the line.
+ * @throws {TomlError} If the text is not valid; the error has the line.
  */
 export function parseToml(text: string): TomlTable {
   return new Parser(text).document();
+}
+
+/** Returns a value that must be a table. */
+export function tableOf({ value, line }: TomlItem, name: string): TomlTable {
+  if (value instanceof TomlTable) return value;
+  throw new TomlError(line, `"${name}" must be a table`);
+}
+
+/** Returns a value that must be a string. */
+export function stringOf({ value, line }: TomlItem, name: string): string {
+  if (typeof value === "string") return value;
+  throw new TomlError(line, `"${name}" must be a string`);
+}
+
+/** Returns a boolean of a table, which is `false` by default. */
+export function flagOf(table: TomlTable, name: string): boolean {
+  const { value = false, line = 0 } = table.items.get(name) ?? {};
+  if (typeof value === "boolean") return value;
+  throw new TomlError(line, `"${name}" must be true or false`);
 }
 
 class Parser {
@@ -148,7 +167,7 @@ class Parser {
     return table;
   }
 
-  /** Returns the table of a name in another, and creates it if there is none. */
+  /** Returns the table under a name in another table. Creates it if there is none. */
   #child(parent: TomlTable, name: string, origin: "implied" | "dotted"): TomlTable {
     const known = parent.items.get(name)?.value;
     if (known === undefined) {
@@ -248,9 +267,7 @@ class Parser {
       (_, escape) => {
         const code = escape.length > 1 && /^u/i.test(escape) ? parseInt(escape.slice(1), 16) : NaN;
         if (code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000)) {
-          return String.fromCodePoint(
-            code,
-          );
+          return String.fromCodePoint(code);
         }
         if (escape.includes("\n")) return "";
         const known = escape.length === 1 ? ESCAPES[escape] : undefined;

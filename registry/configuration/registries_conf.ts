@@ -1,7 +1,16 @@
-import { parseReference } from "../reference.ts";
+import { isRepositoryName, parseReference } from "../reference.ts";
 import type { RegistriesConf, RegistryMirror, RegistryRule } from "../remote_client_options.ts";
 import { RegistriesConfError } from "../errors.ts";
-import { parseToml, TomlArray, TomlError, type TomlItem, TomlTable } from "./_toml.ts";
+import {
+  flagOf,
+  parseToml,
+  stringOf,
+  tableOf,
+  TomlArray,
+  TomlError,
+  type TomlItem,
+  TomlTable,
+} from "./_toml.ts";
 import { splitVersion } from "./_image_prefix.ts";
 
 /** Options for {@linkcode parseRegistriesConf}. */
@@ -55,8 +64,7 @@ export function parseRegistriesConf(
 ): RegistriesConf {
   const { file = "registries.conf", isDropIn = false } = options;
   try {
-    const root = parseToml(text);
-    return new Reader(file).read(root, isDropIn);
+    return readConf(parseToml(text), file, isDropIn);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     throw new RegistriesConfError(file, error.line, error.message);
@@ -88,187 +96,165 @@ export function mergeRegistriesConf(files: readonly RegistriesConf[]): Registrie
   return { rules: [...rules.values()], aliases };
 }
 
-/** A rule and its line. */
-interface ReadRule {
-  readonly rule: RegistryRule;
+/** A table and its line. */
+interface LocatedTable {
+  readonly table: TomlTable;
   readonly line: number;
 }
 
-/** Interprets the tables of a file. */
-class Reader {
-  readonly #file: string;
+function readConf(root: TomlTable, file: string, isDropIn: boolean): RegistriesConf {
+  const old = root.items.get("registries");
+  if (old !== undefined) return readOldConf(root, old, file, isDropIn);
+  const tables = tablesOf(root.items.get("registry"), "registry");
+  const found = tables.map((table) => ({ rule: readRule(table, file), line: table.line }));
+  checkConflicts(found);
+  const rules = new Map<string, RegistryRule>();
+  // The first of several rules with the same prefix applies.
+  for (const { rule } of found) if (!rules.has(rule.prefix)) rules.set(rule.prefix, rule);
+  return { rules: [...rules.values()], aliases: readAliases(root.items.get("aliases")) };
+}
 
-  constructor(file: string) {
-    this.#file = file;
+function readRule({ table, line }: LocatedTable, file: string): RegistryRule {
+  if (table.items.has("pull-from-mirror")) {
+    throw new TomlError(line, '"pull-from-mirror" belongs to a mirror, not to a registry');
   }
+  const location = placeOf(table.items.get("location"), "location");
+  const prefix = placeOf(table.items.get("prefix"), "prefix") ?? location;
+  if (prefix === undefined) throw new TomlError(line, "the registry has no prefix or location");
+  const byDigestOnly = flagOf(table, "mirror-by-digest-only");
+  const mirrors = tablesOf(table.items.get("mirror"), "mirror").map((table) => {
+    const mirror = readMirror(table, byDigestOnly);
+    checkVersion(prefix, mirror.location, table.line);
+    return mirror;
+  });
+  if (location !== undefined) checkVersion(prefix, location, line);
+  return {
+    prefix,
+    location: location === prefix ? undefined : location,
+    isInsecure: flagOf(table, "insecure"),
+    isBlocked: flagOf(table, "blocked"),
+    mirrors,
+    file,
+  };
+}
 
-  read(root: TomlTable, isDropIn: boolean): RegistriesConf {
-    const old = root.items.get("registries");
-    if (old !== undefined) return this.#readOld(root, old, isDropIn);
-    const found = this.#tables(root.items.get("registry"), "registry").map(({ table, line }) => {
-      return { rule: this.#rule(table, line), line };
-    });
-    this.#checkConflicts(found);
-    const rules = new Map<string, RegistryRule>();
-    // The first of several rules with the same prefix applies.
-    for (const { rule } of found) if (!rules.has(rule.prefix)) rules.set(rule.prefix, rule);
-    return { rules: [...rules.values()], aliases: this.#aliases(root.items.get("aliases")) };
+function readMirror({ table, line }: LocatedTable, byDigestOnly: boolean): RegistryMirror {
+  const location = placeOf(table.items.get("location"), "location");
+  if (location === undefined) throw new TomlError(line, "the mirror has no location");
+  const item = table.items.get("pull-from-mirror");
+  const use = item === undefined ? "" : stringOf(item, "pull-from-mirror");
+  const at = item?.line ?? line;
+  if (!MIRROR_USES.includes(use)) {
+    throw new TomlError(at, '"pull-from-mirror" must be "all", "digest-only" or "tag-only"');
   }
+  if (byDigestOnly && use !== "") {
+    throw new TomlError(at, '"pull-from-mirror" and "mirror-by-digest-only" exclude each other');
+  }
+  const isInsecure = flagOf(table, "insecure");
+  if (byDigestOnly) return { location, isInsecure, use: "digest-only" };
+  return { location, isInsecure, use: use === "digest-only" || use === "tag-only" ? use : "all" };
+}
 
-  #rule(table: TomlTable, line: number): RegistryRule {
-    if (table.items.has("pull-from-mirror")) {
-      throw new TomlError(line, '"pull-from-mirror" belongs to a mirror, not to a registry');
+/** Checks that a location has the same tag or digest as the prefix that it replaces. */
+function checkVersion(prefix: string, location: string, line: number): void {
+  const { version } = splitVersion(prefix);
+  if (splitVersion(location).version === version) return;
+  const wanted = version === "" ? "no tag or digest" : `"${version}"`;
+  throw new TomlError(line, `the location "${location}" must have ${wanted}, as its prefix has`);
+}
+
+/** Checks that rules with the same location have the same security settings. */
+function checkConflicts(
+  found: readonly { readonly rule: RegistryRule; readonly line: number }[],
+): void {
+  const seen = new Map<string, RegistryRule>();
+  for (const { rule, line } of found) {
+    const place = rule.location ?? rule.prefix;
+    const other = seen.get(place) ?? rule;
+    seen.set(place, other);
+    const setting = other.isInsecure !== rule.isInsecure
+      ? "insecure"
+      : other.isBlocked !== rule.isBlocked
+      ? "blocked"
+      : undefined;
+    if (setting === undefined) continue;
+    throw new TomlError(line, `an earlier table for "${place}" has another value of "${setting}"`);
+  }
+}
+
+function readAliases(item: TomlItem | undefined): ReadonlyMap<string, string> {
+  const aliases = new Map<string, string>();
+  if (item === undefined) return aliases;
+  for (const [name, value] of tableOf(item, "aliases").items) {
+    const target = stringOf(value, name);
+    if (!isShortName(name)) {
+      throw new TomlError(value.line, `the alias "${name}" must be a name without a registry`);
     }
-    const location = this.#place(table.items.get("location"), "location");
-    const prefix = this.#place(table.items.get("prefix"), "prefix") ?? location;
-    if (prefix === undefined) throw new TomlError(line, "the registry has no prefix or location");
-    const byDigestOnly = this.#flag(table, "mirror-by-digest-only");
-    const mirrors = this.#tables(table.items.get("mirror"), "mirror").map(({ table, line }) => {
-      const mirror = this.#mirror(table, line, byDigestOnly);
-      this.#checkVersions(prefix, mirror.location, line);
-      return mirror;
-    });
-    if (location !== undefined) this.#checkVersions(prefix, location, line);
-    return {
-      prefix,
-      location: location === prefix ? undefined : location,
-      isInsecure: this.#flag(table, "insecure"),
-      isBlocked: this.#flag(table, "blocked"),
-      mirrors,
-      file: this.#file,
-    };
-  }
-
-  #mirror(table: TomlTable, line: number, byDigestOnly: boolean): RegistryMirror {
-    const location = this.#place(table.items.get("location"), "location");
-    if (location === undefined) throw new TomlError(line, "the mirror has no location");
-    const item = table.items.get("pull-from-mirror");
-    const use = item === undefined ? "" : this.#string(item, "pull-from-mirror");
-    const at = item?.line ?? line;
-    if (!MIRROR_USES.includes(use)) {
-      throw new TomlError(at, '"pull-from-mirror" must be "all", "digest-only" or "tag-only"');
+    if (target !== "" && !isFullName(target)) {
+      throw new TomlError(
+        value.line,
+        `the alias "${name}" must stand for a name with a registry, and without a tag`,
+      );
     }
-    if (byDigestOnly && use !== "") {
-      throw new TomlError(at, '"pull-from-mirror" and "mirror-by-digest-only" exclude each other');
-    }
-    const isInsecure = this.#flag(table, "insecure");
-    if (byDigestOnly) return { location, isInsecure, use: "digest-only" };
-    return { location, isInsecure, use: use === "digest-only" || use === "tag-only" ? use : "all" };
+    aliases.set(name, target);
   }
+  return aliases;
+}
 
-  /** Checks that the replacement of a prefix with a tag or digest has the same one. */
-  #checkVersions(prefix: string, location: string, line: number): void {
-    const { version } = splitVersion(prefix);
-    if (splitVersion(location).version === version) return;
-    const wanted = version === "" ? "no tag or digest" : `"${version}"`;
-    throw new TomlError(line, `the location "${location}" must have ${wanted}, as its prefix has`);
+/** Reads the format of version 1, which lists hosts. */
+function readOldConf(
+  root: TomlTable,
+  item: TomlItem,
+  file: string,
+  isDropIn: boolean,
+): RegistriesConf {
+  const { line } = item;
+  if (isDropIn) throw new TomlError(line, "a drop-in file must not have the old format");
+  if (root.items.has("registry") || root.items.has("aliases")) {
+    throw new TomlError(line, "it mixes the old format with the new one");
   }
+  const { items } = tableOf(item, "registries");
+  const insecure = hostsOf(items.get("insecure"), "insecure");
+  const blocked = hostsOf(items.get("block"), "block");
+  const rules = [...new Set([...insecure, ...blocked])].map((prefix) => ({
+    prefix,
+    location: undefined,
+    isInsecure: insecure.includes(prefix),
+    isBlocked: blocked.includes(prefix),
+    mirrors: [],
+    file,
+  }));
+  return { rules, aliases: new Map() };
+}
 
-  /** Checks that rules with the same location have the same security settings. */
-  #checkConflicts(found: readonly ReadRule[]): void {
-    const seen = new Map<string, RegistryRule>();
-    for (const { rule, line } of found) {
-      const place = rule.location ?? rule.prefix;
-      const other = seen.get(place) ?? rule;
-      seen.set(place, other);
-      for (const name of ["isInsecure", "isBlocked"] as const) {
-        if (other[name] === rule[name]) continue;
-        const setting = name === "isInsecure" ? "insecure" : "blocked";
-        throw new TomlError(
-          line,
-          `an earlier table for "${place}" has another value of "${setting}"`,
-        );
-      }
-    }
-  }
+function hostsOf(item: TomlItem | undefined, name: string): readonly string[] {
+  const list = item?.value instanceof TomlTable ? item.value.items.get("registries") : item;
+  if (list === undefined) return [];
+  if (!(list.value instanceof TomlArray)) throw new TomlError(list.line, `"${name}" is not a list`);
+  return list.value.items.map((item) => placeOf(item, name) ?? "").filter(Boolean);
+}
 
-  #aliases(item: TomlItem | undefined): ReadonlyMap<string, string> {
-    const aliases = new Map<string, string>();
-    if (item === undefined) return aliases;
-    if (!(item.value instanceof TomlTable)) {
-      throw new TomlError(item.line, '"aliases" is not a table');
-    }
-    for (const [name, value] of item.value.items) {
-      const target = this.#string(value, name);
-      if (!isShortName(name)) {
-        throw new TomlError(value.line, `the alias "${name}" must be a name without a registry`);
-      }
-      if (target !== "" && !isFullName(target)) {
-        const problem =
-          `the alias "${name}" must stand for a name with a registry, and without a tag`;
-        throw new TomlError(value.line, problem);
-      }
-      aliases.set(name, target);
-    }
-    return aliases;
+function tablesOf(item: TomlItem | undefined, name: string): readonly LocatedTable[] {
+  if (item === undefined) return [];
+  const { value, line } = item;
+  const items = value instanceof TomlArray ? value.items : [];
+  const tables = items.flatMap(({ value, line }) => {
+    return value instanceof TomlTable ? [{ table: value, line }] : [];
+  });
+  if (!(value instanceof TomlArray) || tables.length < items.length) {
+    throw new TomlError(line, `"${name}" must be tables, each with the header [[${name}]]`);
   }
+  return tables;
+}
 
-  /** Reads the format of version 1, which lists hosts. */
-  #readOld(root: TomlTable, { value, line }: TomlItem, isDropIn: boolean): RegistriesConf {
-    if (isDropIn) throw new TomlError(line, "a drop-in file must not have the old format");
-    if (root.items.has("registry") || root.items.has("aliases")) {
-      throw new TomlError(line, "it mixes the old format with the new one");
-    }
-    if (!(value instanceof TomlTable)) throw new TomlError(line, '"registries" is not a table');
-    const hosts = (name: string) => this.#hosts(value.items.get(name), name);
-    const [insecure, blocked] = [hosts("insecure"), hosts("block")];
-    const rules = [...new Set([...insecure, ...blocked])].map((prefix): RegistryRule => ({
-      prefix,
-      location: undefined,
-      isInsecure: insecure.includes(prefix),
-      isBlocked: blocked.includes(prefix),
-      mirrors: [],
-      file: this.#file,
-    }));
-    return { rules, aliases: new Map() };
-  }
-
-  #hosts(item: TomlItem | undefined, name: string): readonly string[] {
-    if (item === undefined) return [];
-    const list = item.value instanceof TomlTable ? item.value.items.get("registries") : item;
-    if (list === undefined) return [];
-    if (!(list.value instanceof TomlArray)) {
-      throw new TomlError(list.line, `"${name}" is not a list`);
-    }
-    return list.value.items.map((item) => this.#place(item, name) ?? "").filter(Boolean);
-  }
-
-  #tables(
-    item: TomlItem | undefined,
-    name: string,
-  ): readonly { readonly table: TomlTable; readonly line: number }[] {
-    if (item === undefined) return [];
-    const { value, line } = item;
-    const items = value instanceof TomlArray ? value.items : [];
-    const tables = items.flatMap(({ value, line }) => {
-      return value instanceof TomlTable ? [{ table: value, line }] : [];
-    });
-    if (!(value instanceof TomlArray) || tables.length < items.length) {
-      throw new TomlError(line, `"${name}" must be tables, each with the header [[${name}]]`);
-    }
-    return tables;
-  }
-
-  /** Reads a host with an optional path; `undefined` if it is absent or empty. */
-  #place(item: TomlItem | undefined, name: string): string | undefined {
-    if (item === undefined) return undefined;
-    const text = this.#string(item, name).replace(/(?<!\/)\/+$/, "");
-    if (text === "") return undefined;
-    const problem = placeProblem(text, name === "prefix");
-    if (problem !== undefined) throw new TomlError(item.line, `the ${name} "${text}" ${problem}`);
-    return text;
-  }
-
-  #string({ value, line }: TomlItem, name: string): string {
-    if (typeof value === "string") return value;
-    throw new TomlError(line, `"${name}" must be a string`);
-  }
-
-  #flag(table: TomlTable, name: string): boolean {
-    const { value = false, line = 0 } = table.items.get(name) ?? {};
-    if (typeof value === "boolean") return value;
-    throw new TomlError(line, `"${name}" must be true or false`);
-  }
+/** Reads a host with an optional path; `undefined` if it is absent or empty. */
+function placeOf(item: TomlItem | undefined, name: string): string | undefined {
+  if (item === undefined) return undefined;
+  const text = stringOf(item, name).replace(/(?<!\/)\/+$/, "");
+  if (text === "") return undefined;
+  const problem = placeProblem(text, name === "prefix");
+  if (problem !== undefined) throw new TomlError(item.line, `the ${name} "${text}" ${problem}`);
+  return text;
 }
 
 function placeProblem(text: string, isPrefix: boolean): string | undefined {
@@ -280,7 +266,7 @@ function placeProblem(text: string, isPrefix: boolean): string | undefined {
   const isHost = /^(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?$/.test(host) &&
     URL.canParse(`https://${host}`);
   if (!isHost) return "must begin with the host of a registry";
-  return path.every((part) => /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/.test(part))
+  return path.length === 0 || isRepositoryName(path.join("/"))
     ? undefined
     : "has a path that is not the name of a repository";
 }
@@ -293,7 +279,7 @@ function isFullName(name: string): boolean {
   return splitVersion(name).version === "" && hasRegistry(name) && parsesAs(name);
 }
 
-/** Whether the first part of a name is a host. */
+/** Returns whether the first part of a name is a host. */
 function hasRegistry(name: string): boolean {
   const [first = "", ...path] = name.split("/");
   return path.length > 0 && (/[.:]/.test(first) || first === "localhost");

@@ -11,14 +11,14 @@ export interface ReadRegistriesConfOptions {
    */
   readonly env?: ((name: string) => string | undefined) | undefined;
   /**
-   * Directories with the files of the machine: the main file of an earlier one replaces that of a
-   * later one, and its drop-in files override those of a later one.
+   * Directories with the files of the machine. The main file of an earlier directory replaces that
+   * of a later one, and its drop-in files override those of a later one.
    *
    * @default {["/etc/containers", "/usr/share/containers"]}
    */
   readonly directories?: readonly string[] | undefined;
   /**
-   * Directories of containerd, which have a directory for each host, by precedence.
+   * Directories of containerd that have a directory for each host, in order of precedence.
    *
    * @default {["/etc/containerd/certs.d", "/etc/docker/certs.d"]} after those of the user
    */
@@ -39,9 +39,9 @@ export interface ReadRegistriesConf extends RegistriesConf {
   readonly files: readonly string[];
   /** Directories of drop-in files and hosts that exist. */
   readonly directories: readonly string[];
-  /** Paths that may be read only with a permission, so that their files are not used. */
+  /** Paths that are not used because the permission to read them is missing. */
   readonly notGranted: readonly string[];
-  /** Files of containerd and docker that are not used for a registry, as others name it. */
+  /** Files of containerd and docker that are not used for a registry, because others name it. */
   readonly unused: readonly { readonly path: string; readonly registry: string }[];
 }
 
@@ -51,7 +51,7 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
 /**
  * Reads the files of podman, containerd and docker that say where images come from, for
  * `registries` of {@linkcode RemoteClientOptions}. Never prompts for a permission, and does not use
- * files that need one. For each registry, the first of the three that names it is used alone.
+ * files that need one. For each registry, only the first of the three that names it is used.
  *
  * - `registries.conf` of podman, skopeo and buildah: mirrors, other locations, blocked registries
  *   and aliases of short names.
@@ -63,10 +63,10 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * - `daemon.json` of docker, in `$XDG_CONFIG_HOME/docker` or `/etc/docker`: `registry-mirrors` of
  *   Docker Hub, and `insecure-registries`, whose networks apply to numeric addresses.
  *
- * If `CONTAINERS_REGISTRIES_CONF` is set, it is the path of the only file. Otherwise, the main file is
- * `$HOME/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
- * `/usr/share/containers/registries.conf`. Drop-in files follow: those in `registries.conf.d` beside
- * each of the three, in the reverse order; only those beside the first one if that exists. In a
+ * If `CONTAINERS_REGISTRIES_CONF` is set, it is the path of the only file. Otherwise, the main file
+ * is `$HOME/.config/containers/registries.conf`, else `/etc/containers/registries.conf`, else
+ * `/usr/share/containers/registries.conf`. Drop-in files follow: those in `registries.conf.d`
+ * beside each of the three, in reverse order, or only those beside the first one if it exists. In a
  * directory, the files with the extension `.conf` are read in the order of their names.
  *
  * @returns The merged content, and the names of the files.
@@ -154,7 +154,7 @@ export function hasRegistriesConf(options: ReadRegistriesConfOptions = {}): bool
 interface FoundFile {
   readonly path: string;
   readonly isDropIn: boolean;
-  /** Whether a variable names it, so that it must exist. */
+  /** Whether a variable names the file, so that it must exist. */
   readonly isRequired?: boolean;
 }
 
@@ -174,7 +174,7 @@ function findFiles(
   const home = env("HOME");
   const own = home ? `${home}/.config/containers` : undefined;
   const explicit = env("CONTAINERS_REGISTRIES_CONF");
-  // The usual way to use no file. Deno guards the device, so do not open it.
+  // This is the usual way to use no file. Deno restricts access to the device, so do not open it.
   if (explicit === "/dev/null") return { files: [], directories: [], notGranted, isOnly: true };
   const isOwn = !explicit && own !== undefined && isUsable(`${own}/${FILE}`);
   const main = explicit || (isOwn ? `${own}/${FILE}` : undefined) ||
@@ -246,7 +246,7 @@ function exists(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    // An existing file that cannot be read is worth a warning.
+    // The file exists. Reading it fails later, with a warning.
     return error instanceof Deno.errors.PermissionDenied;
   }
 }

@@ -1,4 +1,10 @@
-import { formatReference, type Reference, type Repository } from "../reference.ts";
+import {
+  DOCKER_HUB,
+  DOCKER_HUB_HOST,
+  formatReference,
+  type Reference,
+  type Repository,
+} from "../reference.ts";
 import type {
   MirrorUse,
   RegistriesConf,
@@ -9,8 +15,6 @@ import { BlockedRegistryError } from "../errors.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { splitVersion } from "./_image_prefix.ts";
 
-/** Host of the registry `docker.io`. */
-const DOCKER_HUB = "registry-1.docker.io";
 const MAX_NETWORK_BITS = 128;
 
 /** A place to pull an image from, in the result of {@linkcode pullSources}. */
@@ -31,19 +35,19 @@ export interface RuleSource {
   readonly registry: string;
   /** Number of characters to remove from the start of a repository. */
   readonly drop: number;
-  /** Text that takes their place. */
+  /** Text that replaces them. */
   readonly prefix: string;
   readonly isMirror: boolean;
   readonly isInsecure: boolean;
-  /** How to reach the place, if a file says that. */
+  /** Host from a `hosts.toml` or `daemon.json` file, if the place is one. */
   readonly host?: RegistryHost | undefined;
 }
 
 /**
  * Returns the places to pull an image from, in order: its mirrors, then the registry.
  *
- * @param reference The image. With a digest, mirrors for tags only are left out, and without one,
- * mirrors for digests only.
+ * @param reference The image. With a digest, mirrors for tags are left out; without one, mirrors
+ * for digests.
  * @returns The places, at least one.
  * @throws {BlockedRegistryError} If the files block the image.
  *
@@ -87,7 +91,7 @@ export function nameAt(
   return prefix + repository.slice(drop);
 }
 
-/** Returns which mirrors besides those for all pulls are used for a place. */
+/** Returns which mirrors are used for a place in addition to those for all pulls. */
 export function mirrorUse(place: Reference | Repository): Exclude<MirrorUse, "all"> {
   const { tag, digest } = versionOf(place);
   // Without a tag, content is read by its digest.
@@ -104,8 +108,8 @@ export function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject
 }
 
 /**
- * Returns the most specific rule of an image, or of a registry if `repository` is empty: that with
- * the longest name, else that of the smallest network, else that for all registries.
+ * Returns the most specific rule for an image, or for a registry if `repository` is empty: the one
+ * with the longest name, else the one for the smallest network, else the one for all registries.
  */
 export function findRule(
   conf: RegistriesConf,
@@ -118,7 +122,7 @@ export function findRule(
     }, undefined);
 }
 
-/** Rates prefixes; the length of a network says nothing about its size. */
+/** Rates a prefix. The length of a network's text says nothing about its size. */
 function specificity(prefix: string): number {
   if (prefix === "*") return -Infinity;
   const network = parseNetwork(prefix);
@@ -145,7 +149,7 @@ function matches(prefix: string, reference: Reference | Repository): boolean {
 
 /**
  * Returns the places of a rule for the repositories of a registry: the mirrors, then the registry.
- * Without a rule, it is the registry alone.
+ * Without a rule, the registry is the only place.
  *
  * @param wanted Leaves out mirrors for other uses (default: none).
  */
@@ -185,22 +189,22 @@ export function hostSource(host: RegistryHost, registry: string): RuleSource {
   const common = { drop: 0, isMirror, isInsecure, host };
   if (url === undefined) return { ...common, registry, prefix: "" };
   const address = new URL(url);
-  // What follows the version of the API in a path belongs to the names of repositories.
+  // The rest of the path, after the API version, is a prefix of repository names.
   const [, names = ""] = /\/v2\/(.+)$/.exec(address.pathname) ?? [];
-  // Only one of both may have the port that a scheme implies.
+  // Only one of the two may spell out the default port of the scheme.
   const isItself = URL.parse(`${address.protocol}//${registry}`)?.host === address.host;
-  const name = isItself ? registry : address.host === DOCKER_HUB ? "docker.io" : address.host;
+  const name = isItself ? registry : address.host === DOCKER_HUB_HOST ? DOCKER_HUB : address.host;
   return { ...common, registry: name, prefix: names === "" ? "" : `${names}/` };
 }
 
-/** Returns the hosts that take the place of a registry, whatever the repository. */
+/** Returns the hosts that replace a registry for any of its repositories. */
 export function replacingHosts(conf: RegistriesConf, registry: string): readonly string[] {
   const hosts = rulesFor(conf, registry).flatMap((rule) => ruleSources(rule, registry))
     .map((source) => source.registry);
   return [...new Set(hosts)].filter((host) => host !== registry);
 }
 
-/** Returns the files with certificates and keys for the hosts that take the place of a registry. */
+/** Returns the files with certificates and keys for the hosts that replace a registry. */
 export function hostFiles(conf: RegistriesConf, registry: string): readonly string[] {
   return rulesFor(conf, registry).flatMap(({ hosts = [] }) => hosts)
     .flatMap(({ caFiles, clientFiles }) => {
@@ -216,7 +220,7 @@ export function rulesFor(
   const rules = conf.rules.filter(({ prefix }) => {
     return prefix.split("/")[0] === registry || matches(prefix, { registry, repository: "" });
   });
-  // A rule for all registries is used alone.
+  // The rule for all registries applies only where there is no other.
   const named = rules.filter(({ prefix }) => prefix !== "*");
   return named.length > 0 ? named : rules;
 }
@@ -228,7 +232,7 @@ function replace(
 ): Pick<RuleSource, "registry" | "drop" | "prefix"> {
   const [host = "", ...path] = splitVersion(location).name.split("/");
   const base = path.join("/");
-  // The port stays behind what replaces the name of the host.
+  // A wildcard stands only for the host name, so the port stays.
   if (prefix.startsWith("*.")) {
     const port = registry.slice(hostname(registry).length);
     return base === ""
@@ -237,7 +241,7 @@ function replace(
   }
   const { length } = splitVersion(prefix).name.split("/").slice(1).join("/");
   if (length === 0) return { registry: host, drop: 0, prefix: base === "" ? "" : `${base}/` };
-  // What follows begins with a slash, or is nothing.
+  // The rest of the repository begins with a slash, or is empty.
   return { registry: host, drop: base === "" ? length + 1 : length, prefix: base };
 }
 

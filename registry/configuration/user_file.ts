@@ -54,7 +54,7 @@ export async function readUserFileOrWarn(
     if (typeof bytes !== "string") return bytes;
     throw new Error(bytes);
   } catch (error) {
-    // Another program removed it meanwhile.
+    // Another program may have removed it meanwhile.
     if (error instanceof Deno.errors.NotFound) return undefined;
     onWarning?.(`Cannot read "${path}": ${readProblem(error)}. The file is not used`);
     return undefined;

@@ -11,8 +11,8 @@ export function isBcryptHash(text: string): boolean {
 }
 
 /**
- * Not a literal import: Deno downloads packages with a literal name before the program starts, and
- * with them those of the whole lock file. Only a registry with passwords needs this package.
+ * Not a literal import: before a program starts, Deno downloads packages with a literal name, and
+ * with them all packages in the lock file. Only a registry with passwords needs this package.
  */
 const LIBRARY: string = "npm:bcryptjs@^3.0.3";
 

@@ -15,7 +15,7 @@ export class ClientConnection {
   #isClosed = false;
   /** Number of requests that have begun and not ended. */
   #requests = 0;
-  /** Ends with the tasks of all requests so far. */
+  /** Settles after the tasks of all requests so far. */
   #last: Promise<unknown> = Promise.resolve();
 
   /** Starts to watch a connection. */
@@ -24,13 +24,13 @@ export class ClientConnection {
     this.#idleTimeoutMs = idleTimeoutMs;
   }
 
-  /** Closes the connection unless its client sends a request in time. */
-  awaitRequest(): void {
+  /** Closes the connection unless its client sends a request, or more of a body, in time. */
+  awaitData(): void {
     this.#start(this.#idleTimeoutMs);
   }
 
   /**
-   * Begins a request. Its socket differs from that of the connection under TLS.
+   * Begins a request. Under TLS, its socket differs from that of the connection.
    *
    * @returns Number of requests that have begun and not ended.
    */
@@ -52,12 +52,7 @@ export class ClientConnection {
 
   /** Ends a request. The client may have sent the next one already. */
   end(): void {
-    if (--this.#requests === 0) this.awaitRequest();
-  }
-
-  /** Closes the connection unless the client sends the next part of a body in time. */
-  awaitBody(): void {
-    this.#start(this.#idleTimeoutMs);
+    if (--this.#requests === 0) this.awaitData();
   }
 
   /** Closes the connection unless the client reads in time. */
@@ -85,7 +80,7 @@ export class ClientConnection {
 
   #start(ms: number): void {
     this.stop();
-    // The client may have gone before the end of its last request is noticed.
+    // The client may have disconnected before the end of its last request is noticed.
     if (this.#isClosed) return;
     this.#timer = setTimeout(() => this.destroy(), ms);
   }
@@ -104,7 +99,7 @@ export class HttpRequestBody {
   #isComplete = false;
   #isBroken = false;
   #isCanceled = false;
-  /** Continues a read that waits for the client. */
+  /** Resumes a read that waits for the client. */
   #wake: () => void = () => {};
 
   /**
@@ -176,7 +171,7 @@ export class HttpRequestBody {
     if (this.#chunks.length === 0 && !this.#isComplete && !this.#isBroken) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
-      this.#connection.awaitBody();
+      this.#connection.awaitData();
       incoming.resume();
       await promise;
     }

@@ -60,7 +60,7 @@ export async function startHttpServer(
     const connection = new ClientConnection(socket, idleTimeoutMs);
     const name = nameOf(socket);
     connections.set(name, connection);
-    connection.awaitRequest();
+    connection.awaitData();
     socket.once("close", () => {
       connection.close();
       connections.delete(name);
@@ -110,7 +110,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   server.off("error", reject);
 }
 
-/** The two sockets of a TLS connection have the same peer. */
+/** Names a connection by its peer, which both sockets of a TLS connection have. */
 function nameOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
@@ -136,7 +136,7 @@ class Exchange {
   }
 
   async run(handler: (request: Request) => Promise<Response>): Promise<void> {
-    // The client has gone while the request waited.
+    // The client has disconnected while the request waited.
     if (this.#incoming.socket.destroyed) return;
     const request = this.#request();
     const response = request === undefined ? noHost() : await handler(request);
@@ -154,7 +154,7 @@ class Exchange {
     }
   }
 
-  /** The request; `undefined` if its host or its target is invalid. */
+  /** Returns the request; `undefined` if its host or its target is invalid. */
   #request(): Request | undefined {
     const incoming = this.#incoming;
     const { method = "GET", url: target = "/", rawHeaders } = incoming;
@@ -189,7 +189,7 @@ class Exchange {
     const reader = body === null ? undefined : bodyReader(body);
     const closed = () => void reader?.cancel().catch(() => {});
     outgoing.once("close", closed);
-    // The client may have gone before the response was ready.
+    // The client may have disconnected before the response was ready.
     if (outgoing.destroyed) closed();
     try {
       let memory = new Uint8Array(reader === undefined ? 0 : BUFFER_BYTES);

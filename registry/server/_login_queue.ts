@@ -7,8 +7,8 @@ export class TooManyLoginsError extends Error {
 }
 
 /**
- * Runs checks of passwords one after another, with a pause as long as the last one in between.
- * They keep the thread busy, so that other requests would have to wait for all of them.
+ * Runs password checks one after another, with a pause as long as the last check in between. A
+ * check keeps the thread busy, so without pauses other requests would wait for all checks.
  */
 export class LoginQueue {
   #last: Promise<unknown> = Promise.resolve();

@@ -4,10 +4,10 @@ import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.ts";
 import { layerMediaType } from "../../spec/image/media_types.ts";
+import { isTag } from "../reference.ts";
 import type { WritableRegistryContent } from "../registry_content.ts";
 import { readBody } from "./_request_body.ts";
-import { emptyResponse, failure, failures, type RegistryFailure } from "./_server_response.ts";
-import { isTag } from "./_server_route.ts";
+import { emptyResponse, failure, jsonResponse } from "./_server_response.ts";
 
 /** Context of the manifest routes. */
 export interface ManifestContext {
@@ -99,7 +99,7 @@ async function findProblems(
   const children = kind === "index"
     ? value.manifests
     : [value.config, ...value.layers.filter((layer) => !isForeign(layer))];
-  const missing: RegistryFailure[] = [];
+  const missing: unknown[] = [];
   const wanted = new Map(children.map((child) => [child.digest, child]));
   const sizes = await content.sizes?.(name, [...wanted.keys()]);
   for (const { digest, size } of wanted.values()) {
@@ -113,7 +113,7 @@ async function findProblems(
       return failure(400, "MANIFEST_INVALID", message);
     }
   }
-  return missing.length === 0 ? undefined : failures(404, missing);
+  return missing.length === 0 ? undefined : jsonResponse({ errors: missing }, {}, 404);
 }
 
 /** Returns whether a layer may be missing: it is non-distributable or has URLs. */

@@ -2,28 +2,32 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
+import { isTag } from "../reference.ts";
 import type { ContentRange, RegistryContent } from "../registry_content.ts";
 import { failure, jsonResponse } from "./_server_response.ts";
-import { isTag } from "./_server_route.ts";
 
 /** Answers `GET /v2/_catalog`. */
 export async function getCatalog(content: RegistryContent, url: URL): Promise<Response> {
-  const page = paginate([...await content.repositories()].sort(lexical), url.searchParams);
-  return page instanceof Response ? page : listResponse(url, page, { repositories: page.items });
+  const all = await content.repositories();
+  return listResponse(url, all, (repositories) => ({ repositories }));
 }
 
 /** Answers `GET /v2/NAME/tags/list`. */
 export async function getTags(content: RegistryContent, name: string, url: URL): Promise<Response> {
   const all = await content.tags(name);
   if (all.length === 0 && !await hasRepository(content, name)) return nameUnknown(name);
-  const page = paginate([...all].sort(lexical), url.searchParams);
-  return page instanceof Response ? page : listResponse(url, page, { name, tags: page.items });
+  return listResponse(url, all, (tags) => ({ name, tags }));
 }
 
-function listResponse(url: URL, page: Page, value: unknown): Response {
-  const response = jsonResponse(value);
-  if (page.next !== undefined) response.headers.set("link", nextLink(url, page.next));
-  return response;
+/** Returns the page of a list that the query of a URL requests. */
+function listResponse(
+  url: URL,
+  items: readonly string[],
+  body: (page: readonly string[]) => unknown,
+): Response {
+  const page = paginate(items.toSorted(lexical), url.searchParams);
+  if (page instanceof Response) return page;
+  return jsonResponse(body(page.items), page.next && nextLink(url, page.next));
 }
 
 /** A route to content of a repository. */
@@ -76,9 +80,8 @@ export async function getBlob(
   }
   const range = requestedRange(request, digest, size);
   if (range === "unsatisfiable") {
-    const refused = failure(416, "RANGE_INVALID", `the blob has ${size} bytes`);
-    refused.headers.set("content-range", `bytes */${size}`);
-    return refused;
+    const headers = { "content-range": `bytes */${size}` };
+    return failure(416, "RANGE_INVALID", `the blob has ${size} bytes`, headers);
   }
   if (range === undefined) {
     headers.set("content-length", String(size));
@@ -102,10 +105,11 @@ export async function getReferrers(
   const from = url.searchParams.get("last");
   const start = from === null ? 0 : found.findIndex(({ digest }) => digest === from) + 1;
   const { manifests, last } = referrersPage(found.slice(start));
-  const response = jsonResponse({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, OCI_INDEX);
-  if (artifactType !== "") response.headers.set("oci-filters-applied", "artifactType");
-  if (last !== undefined) response.headers.set("link", nextLink(url, { last }));
-  return response;
+  return jsonResponse({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, {
+    "content-type": OCI_INDEX,
+    ...artifactType === "" ? {} : { "oci-filters-applied": "artifactType" },
+    ...last === undefined ? {} : nextLink(url, { last }),
+  });
 }
 
 /** Returns the descriptors that fit into an index of the size that clients accept, at least one. */
@@ -202,10 +206,10 @@ function paginate(items: readonly string[], query: URLSearchParams): Page | Resp
 }
 
 /** Returns the `Link` header (RFC 8288) of the next page. */
-function nextLink(url: URL, query: Readonly<Record<string, string>>): string {
+function nextLink(url: URL, query: Readonly<Record<string, string>>): { readonly link: string } {
   const next = new URLSearchParams(url.search);
   for (const [name, value] of Object.entries(query)) next.set(name, value);
-  return `<${url.pathname}?${next}>; rel="next"`;
+  return { link: `<${url.pathname}?${next}>; rel="next"` };
 }
 
 /**

@@ -25,9 +25,8 @@ export function refusal(
     return failure(409, "BLOB_UPLOAD_INVALID", "another request writes to the upload");
   }
   if (error instanceof TooManyLoginsError) {
-    const response = failure(429, "TOOMANYREQUESTS", "too many logins are being checked");
-    response.headers.set("retry-after", "1");
-    return response;
+    const message = "too many logins are being checked";
+    return failure(429, "TOOMANYREQUESTS", message, { "retry-after": "1" });
   }
   if (isWrite && error instanceof DigestMismatchError) {
     return failure(400, "DIGEST_INVALID", `the digest of the blob is not ${error.expected}`);
@@ -51,11 +50,10 @@ export function refusal(
 }
 
 function tooManyRequests({ retryAfterMs }: RateLimitError): Response {
-  const response = failure(429, "TOOMANYREQUESTS", "the upstream registry limits requests");
-  if (retryAfterMs !== undefined) {
-    response.headers.set("retry-after", String(Math.ceil(retryAfterMs / 1000)));
-  }
-  return response;
+  const headers = retryAfterMs === undefined
+    ? undefined
+    : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+  return failure(429, "TOOMANYREQUESTS", "the upstream registry limits requests", headers);
 }
 
 function isByFullDisk(error: unknown): boolean {

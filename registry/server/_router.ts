@@ -115,10 +115,8 @@ async function deleteBlob(
 }
 
 function notAllowed(methods: readonly string[], message: string): Response {
-  const refused = failure(405, "UNSUPPORTED", message);
   const allowed = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
-  refused.headers.set("allow", allowed.join(", "));
-  return refused;
+  return failure(405, "UNSUPPORTED", message, { allow: allowed.join(", ") });
 }
 
 function uploadUnknown(): Response {

@@ -19,21 +19,14 @@ export type RegistryErrorCode =
   | "UNKNOWN"
   | "UNSUPPORTED";
 
-/** One error in the body of a response. */
-export interface RegistryFailure {
-  readonly code: RegistryErrorCode;
-  readonly message: string;
-  readonly detail?: unknown;
-}
-
 /** Returns a response with the error body of the distribution specification. */
-export function failure(status: number, code: RegistryErrorCode, message: string): Response {
-  return failures(status, [{ code, message }]);
-}
-
-/** Returns a response with several errors in its body. */
-export function failures(status: number, errors: readonly RegistryFailure[]): Response {
-  return jsonResponse({ errors }, "application/json", status);
+export function failure(
+  status: number,
+  code: RegistryErrorCode,
+  message: string,
+  headers?: Readonly<Record<string, string>>,
+): Response {
+  return jsonResponse({ errors: [{ code, message }] }, headers, status);
 }
 
 /** Returns a response without a body. */
@@ -46,12 +39,12 @@ export function emptyResponse(status: number, init?: HeadersInit): Response {
 /** Returns a JSON response with its length. */
 export function jsonResponse(
   value: unknown,
-  mediaType: string = "application/json",
-  status: number = 200,
+  headers: Readonly<Record<string, string>> = {},
+  status = 200,
 ): Response {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
-  const headers = { "content-type": mediaType, "content-length": String(bytes.length) };
-  return new Response(bytes, { status, headers });
+  const common = { "content-type": "application/json", "content-length": String(bytes.length) };
+  return new Response(bytes, { status, headers: { ...common, ...headers } });
 }
 
 /** Adds the common headers; removes the body for HEAD. */

@@ -1,4 +1,5 @@
 import { isDigest } from "../../spec/digest.ts";
+import { isRepositoryName } from "../reference.ts";
 import { failure } from "./_server_response.ts";
 
 /** A parsed path of the registry. */
@@ -12,15 +13,6 @@ export type Route =
   };
 
 const KINDS = { manifests: "manifest", blobs: "blob", referrers: "referrers" } as const;
-const NAME_PART = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
-const NAME_REGEXP = new RegExp(`^${NAME_PART}(?:/${NAME_PART})*$`);
-const MAX_NAME_LENGTH = 255;
-const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
-
-/** Returns whether text is a valid tag. */
-export function isTag(text: string): boolean {
-  return TAG_REGEXP.test(text);
-}
 
 /** Parses a path, or returns the response for an invalid one. */
 export function parseRoute(pathname: string): Route | Response {
@@ -46,8 +38,7 @@ export function parseRoute(pathname: string): Route | Response {
   if (match === null) return noRoute(pathname);
   const [, name = "", folder = "", reference = ""] = match;
   const kind = KINDS[folder as keyof typeof KINDS];
-  // A manifest may be named by tag, which has no colon; a missing one is not found, whether well
-  // formed or not.
+  // A tag has no colon. A malformed one is not found, like one that does not exist.
   const digestNeeded = kind !== "manifest" || reference.includes(":");
   if (digestNeeded && !isDigest(reference)) {
     return badName(name) ??
@@ -57,7 +48,7 @@ export function parseRoute(pathname: string): Route | Response {
 }
 
 function badName(name: string): Response | undefined {
-  if (name.length <= MAX_NAME_LENGTH && NAME_REGEXP.test(name)) return undefined;
+  if (isRepositoryName(name)) return undefined;
   return failure(400, "NAME_INVALID", `"${name}" is not the name of a repository`);
 }
 

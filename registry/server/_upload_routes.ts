@@ -37,9 +37,8 @@ export async function postUpload(
   }
   const session = await sessions.begin(name, () => content.beginUpload(name, { algorithm }));
   if (session === undefined) {
-    const refused = failure(429, "TOOMANYREQUESTS", "too many uploads are unfinished");
-    refused.headers.set("retry-after", RETRY_AFTER_SECONDS);
-    return refused;
+    const headers = { "retry-after": RETRY_AFTER_SECONDS };
+    return failure(429, "TOOMANYREQUESTS", "too many uploads are unfinished", headers);
   }
   if (digest === null) return progress(202, session);
   try {
@@ -115,9 +114,8 @@ async function append(
     return failure(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "FIRST-LAST"');
   }
   if (range !== undefined && range.first !== upload.size) {
-    const refused = failure(416, "RANGE_INVALID", `the next byte of the upload is ${upload.size}`);
-    setProgress(refused.headers, session);
-    return refused;
+    const message = `the next byte of the upload is ${upload.size}`;
+    return failure(416, "RANGE_INVALID", message, progressHeaders(session));
   }
   const declared = request.headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
@@ -146,7 +144,7 @@ async function append(
     }
   }
   if (expected === undefined || count === expected) return undefined;
-  return failure(400, "SIZE_INVALID", `${count} of ${expected} bytes came`);
+  return failure(400, "SIZE_INVALID", `received ${count} of ${expected} bytes`);
 }
 
 /** Ends a session from its writing task. */
@@ -183,14 +181,16 @@ function created(name: string, digest: Digest): Response {
 }
 
 function progress(status: number, session: UploadSession): Response {
-  const response = emptyResponse(status);
-  setProgress(response.headers, session);
-  return response;
+  return emptyResponse(status, progressHeaders(session));
 }
 
-/** Adds the address and range of the upload. An empty range is written as that of one byte. */
-function setProgress(headers: Headers, { id, repository, upload }: UploadSession): void {
-  headers.set("location", `/v2/${repository}/blobs/uploads/${id}`);
-  headers.set("range", `0-${Math.max(upload.size - 1, 0)}`);
-  headers.set("docker-upload-uuid", id);
+/** Returns the address and range of the upload. `0-0` stands for no byte, as well as for one. */
+function progressHeaders(
+  { id, repository, upload }: UploadSession,
+): Readonly<Record<string, string>> {
+  return {
+    "location": `/v2/${repository}/blobs/uploads/${id}`,
+    "range": `0-${Math.max(upload.size - 1, 0)}`,
+    "docker-upload-uuid": id,
+  };
 }

@@ -87,14 +87,14 @@ export class UploadSession {
     await this.upload.commit(digest);
   }
 
-  /** Discards the bytes unless the upload has ended. For the writing task. */
+  /** Discards the bytes unless the upload has ended. Called by the writing task. */
   async discard(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
     await this.upload.cancel();
   }
 
-  /** Aborts the writing task and discards the bytes. For other callers. */
+  /** Aborts the writing task and discards the bytes. Called by anyone else. */
   async cancel(): Promise<void> {
     this.#current?.abort(new UploadTakenError());
     await this.#tail;

@@ -33,9 +33,8 @@ export function basicAuthentication(
   return async (request) => {
     const credentials = parseBasic(request.headers.get("authorization"));
     if (credentials !== undefined && await check(...credentials)) return undefined;
-    const refused = failure(401, "UNAUTHORIZED", "a valid user name and password are required");
-    refused.headers.set("www-authenticate", challenge);
-    return refused;
+    const message = "a valid user name and password are required";
+    return failure(401, "UNAUTHORIZED", message, { "www-authenticate": challenge });
   };
 }
 

@@ -66,10 +66,10 @@ export interface RegistryHandlerOptions {
    */
   readonly allowSparseIndexes?: boolean | undefined;
   /**
-   * Names by which browsers may read the registry over plain HTTP without `authenticate`, besides
-   * IP addresses and names of a local network, such as `localhost` or `nas.lan`. Other names are
-   * refused, because a web page could make its own name resolve to the registry. Clients that are
-   * not browsers may use any name.
+   * Names under which browsers may read the registry over plain HTTP without `authenticate`, in
+   * addition to IP addresses and names of a local network, such as `localhost` or `nas.lan`. Other
+   * names are refused, because a web page could make its own name resolve to the registry. Clients
+   * that are not browsers may use any name.
    *
    * @default {[]}
    */

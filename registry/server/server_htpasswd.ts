@@ -11,9 +11,9 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
  *
  * @param text The file: one `NAME:HASH` per line; empty lines and lines that begin with `#` are
  * ignored.
- * @returns The check. It hashes a correct password once and remembers in memory that it was
- * correct. It hashes one password after another, and throws if more than 32 wait; the embedded
- * registry answers with 429 then.
+ * @returns The check. It hashes a correct password only once, and remembers in memory that it was
+ * correct. It hashes one password after another, and throws if more than 32 are waiting; the
+ * embedded registry then answers 429.
  * @throws {SyntaxError} If a line has another form, a name occurs twice, or there is no name.
  *
  * @example Check a password

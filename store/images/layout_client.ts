@@ -1,7 +1,7 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageClient, ImageClientOptions } from "../../registry/image_client.ts";
 import type { LayoutLocation } from "../../registry/image_location.ts";
-import { formatReference, type Reference } from "../../registry/reference.ts";
+import { formatReference, isTag, type Reference } from "../../registry/reference.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -296,7 +296,7 @@ export function referenceOfNames(
     const own = reference && withOwnDigest(reference, content);
     if (own !== undefined) return own;
   }
-  const tag = names.findLast((text) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text));
+  const tag = names.findLast(isTag);
   if (tag === undefined) return undefined;
   return { registry: "localhost", repository: repositoryOf(path), tag };
 }

@@ -4,7 +4,7 @@ import { hostPlatform } from "../../registry/mod.ts";
 import { cpuVariant } from "../../spec/mod.ts";
 import { denoEnvironment, ROOT, run } from "../_support/process.ts";
 
-Deno.test("hostPlatform() has the variant of the CPU where it may be read", async () => {
+Deno.test("hostPlatform() includes the CPU variant if it can be read", async () => {
   const { os, architecture, variant } = hostPlatform();
 
   const told = Deno.build.os === "linux"

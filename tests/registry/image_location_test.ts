@@ -38,6 +38,6 @@ Deno.test.each([
   { text: "docker-daemon:alpine", says: '"docker-daemon:" is not supported' },
   { text: "containers-storage:alpine", says: "docker://containers-storage:alpine" },
   { text: "Alpine", says: "must be lower case" },
-])("parseImageLocation() refuses $text and says what to write", ({ text, says }) => {
+])("parseImageLocation() refuses $text, and says what to write instead", ({ text, says }) => {
   assertThrows(() => parseImageLocation(text), SyntaxError, says);
 });

@@ -99,13 +99,13 @@ Deno.test.each([
   { text: "me:s3cret@h.io/a:1" },
   { text: "docker://me:s3cret@h.io/a" },
   { text: "https://me:s3cret@h.io/a" },
-])("parseReference() does not repeat the password in $text", ({ text }) => {
+])("parseReference() does not quote the password in $text", ({ text }) => {
   const error = assertThrows(() => parseReference(text), SyntaxError, "me:***@h.io");
 
   assertEquals(error.message.includes("s3cret"), false);
 });
 
-Deno.test("parseReference() takes a path of 255 characters and a tag of 128", () => {
+Deno.test("parseReference() accepts a path of 255 characters and a tag of 128", () => {
   const name = `registry-with-a-long-name.example.com:5000/${"a/".repeat(127)}a`;
   const tag = "t".repeat(128);
 

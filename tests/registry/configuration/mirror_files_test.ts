@@ -146,7 +146,7 @@ Deno.test.each([
   { text: 'header = { "a b" = "c" }', says: 'line 1: "header" contains characters' },
   { text: "host = 1", says: "line 1:" },
   { text: "host = []", says: 'line 1: "host" must be a table' },
-])("readRegistriesConf() warns of a hosts.toml with $text, and skips it", async (row) => {
+])("readRegistriesConf() warns about a hosts.toml with $text, and skips it", async (row) => {
   const { text, says } = row;
   const path = `${HOSTS}/a.io/hosts.toml`;
   const { prefixes, files, warnings } = await read({
@@ -196,7 +196,7 @@ Deno.test("readRegistriesConf() uses _default for registries without a directory
   assertEquals(placesOf("alpine"), ["all.example", "docker.io"]);
 });
 
-Deno.test("readRegistriesConf() keeps _default from registries whose directory has no usable file", async () => {
+Deno.test("readRegistriesConf() does not use _default for registries with an unusable directory", async () => {
   const { placesOf, files, prefixes } = await read({
     [`${HOSTS}/_default/hosts.toml`]: mirror("all.example"),
     [`${HOSTS}/certs.io/ca.crt`]: "",
@@ -224,7 +224,7 @@ Deno.test("readRegistriesConf() prefers a host to a network with a longer name",
   assertEquals(source?.isInsecure, true);
 });
 
-Deno.test("readRegistriesConf() uses mirrors of Docker Hub that needs no TLS", async () => {
+Deno.test("readRegistriesConf() uses mirrors of Docker Hub even if it is insecure", async () => {
   const { conf, placesOf } = await read({
     [DAEMON]: '{"insecure-registries": ["docker.io"], "registry-mirrors": ["https://m.example"]}',
   });
@@ -234,7 +234,7 @@ Deno.test("readRegistriesConf() uses mirrors of Docker Hub that needs no TLS", a
   assertEquals(sources.map(({ isInsecure }) => isInsecure), [false, true]);
 });
 
-Deno.test("readRegistriesConf() reads addresses with very many slashes", async () => {
+Deno.test("readRegistriesConf() reads addresses with many slashes in linear time", async () => {
   const address = `https://m.example${"/".repeat(300_000)}x`;
   const { hosts, conf } = await read({
     [`${HOSTS}/a.example/hosts.toml`]: `[host."${address}/"]\n`,
@@ -245,7 +245,7 @@ Deno.test("readRegistriesConf() reads addresses with very many slashes", async (
   assertEquals(conf.rules.at(-1)?.hosts?.[0]?.url, `${address}/v2`);
 });
 
-Deno.test("readRegistriesConf() recognizes a registry with the port of the scheme", async () => {
+Deno.test("readRegistriesConf() recognizes a registry with the default port", async () => {
   const { placesOf } = await read({
     [`${HOSTS}/a.example_443_/hosts.toml`]: 'server = "https://a.example:443"\n',
   });
@@ -268,7 +268,7 @@ Deno.test("readRegistriesConf() leaves out hosts that may not serve the referenc
   assertEquals(placesOf(`alpine@sha256:${"0".repeat(64)}`), ["pull.example", "docker.io"]);
 });
 
-Deno.test("readRegistriesConf() reads mirrors and registries without TLS of docker", async () => {
+Deno.test("readRegistriesConf() reads the mirrors and insecure registries of docker", async () => {
   const { conf, placesOf, hosts, prefixes } = await read({
     [DAEMON]: JSON.stringify({
       "registry-mirrors": ["https://m.example", "http://n.example:5000/sub/"],
@@ -312,7 +312,7 @@ Deno.test.each([
   { text: '{"registry-mirrors": ["a.example"]}', says: "it must be a URL such as" },
   { text: '{"registry-mirrors": ["https://u:p@a.example"]}', says: "it must be a URL such as" },
   { text: '{"insecure-registries": ["a/b"]}', says: "it must be a host or a network" },
-])("readRegistriesConf() warns of a daemon.json with $text, and skips it", async (row) => {
+])("readRegistriesConf() warns about a daemon.json with $text, and skips it", async (row) => {
   const { files, warnings } = await read({ [DAEMON]: row.text });
 
   assertEquals(files, []);
@@ -321,7 +321,7 @@ Deno.test.each([
   assertEquals(warnings[0]?.endsWith(". The file is not used"), true);
 });
 
-Deno.test("readRegistriesConf() uses the first file alone that names a registry", async () => {
+Deno.test("readRegistriesConf() uses only the first file that names a registry", async () => {
   const { placesOf, unused, files } = await read({
     "etc/containers/registries.conf": `
       [[registry]]

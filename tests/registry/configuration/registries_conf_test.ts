@@ -261,7 +261,7 @@ Deno.test.each<{ text: string; line: number; problem: string }>([
   { text: '[aliases]\na = "b/c"', line: 2, problem: "a name with a registry" },
   { text: '[aliases]\na = "b.io/c:1"', line: 2, problem: "without a tag" },
   { text: "[aliases]\na = true", line: 2, problem: '"a" must be a string' },
-  { text: "aliases = []", line: 1, problem: '"aliases" is not a table' },
+  { text: "aliases = []", line: 1, problem: '"aliases" must be a table' },
   {
     text: '[[registry]]\nlocation = "a.io"\n[registries.block]\nregistries = []',
     line: 3,

@@ -95,14 +95,14 @@ Deno.test("readRegistriesConf() prefers the files of the user to those of the ma
   ]);
 });
 
-Deno.test("readRegistriesConf() takes the vendor's main file only without another", async () => {
+Deno.test("readRegistriesConf() reads the vendor's main file only if there is no other", async () => {
   await using dir = await makeTempDir();
   await write(dir, { "usr/registries.conf": "usr.io" });
 
   assertEquals((await read(dir)).files, ["usr/registries.conf"]);
 });
 
-Deno.test("readRegistriesConf() reads the file of the variable alone", async () => {
+Deno.test("readRegistriesConf() reads only the file that the variable names", async () => {
   await using dir = await makeTempDir();
   await write(dir, {
     "my.conf": "my.io",
@@ -143,7 +143,7 @@ Deno.test("readRegistriesConf() names the damaged file and the line", async () =
   assertEquals([error.path, error.line], [path, 3]);
 });
 
-Deno.test("readRegistriesConf() warns of what it cannot read, and reads the rest", async () => {
+Deno.test("readRegistriesConf() warns about unreadable files, and reads the rest", async () => {
   await using dir = await makeTempDir();
   await write(dir, { "etc/registries.conf.d/x.conf": "x.io" });
   await Deno.mkdir(dir.join("etc/registries.conf"));

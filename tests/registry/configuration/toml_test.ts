@@ -90,7 +90,7 @@ Deno.test.each<{ text: string; line: number; problem: string }>([
   assertEquals(error.line, line);
 });
 
-Deno.test("parseToml() knows the line of each value", () => {
+Deno.test("parseToml() returns the line of each value", () => {
   const { items } = parseToml('a = """\n\n"""\n\nb = [\n"c",\n"d",\n]\n');
   const list = items.get("b");
 

@@ -10,7 +10,7 @@ import { manualTime } from "../../_support/manual_time.ts";
 import { noise } from "../../_support/tar.ts";
 import { contentWith } from "./_content.ts";
 
-/** Timeout of connections, which only passes if a test says so. */
+/** Timeout of connections, for tests with manual time. */
 const IDLE_MS = 60_000;
 
 /** Sends bytes, and reads until the server closes the connection. */
@@ -124,7 +124,7 @@ function slowCatalog() {
   return { content, asked, ready };
 }
 
-Deno.test("serveRegistry() waits for its own content as long as that takes", async () => {
+Deno.test("serveRegistry() waits for slow content without a timeout", async () => {
   using time = manualTime();
   const { content, asked, ready } = slowCatalog();
   await using server = await serveRegistry(content, { idleTimeoutMs: IDLE_MS });
@@ -138,7 +138,7 @@ Deno.test("serveRegistry() waits for its own content as long as that takes", asy
   assertEquals(await (await response).json(), { repositories: ["a"] });
 });
 
-Deno.test("serveRegistry() answers requests that are sent before the answers are read", async () => {
+Deno.test("serveRegistry() answers pipelined requests", async () => {
   using time = manualTime();
   const { content, asked, ready } = slowCatalog();
   await using server = await serveRegistry(content, { idleTimeoutMs: IDLE_MS });
@@ -160,7 +160,7 @@ Deno.test("serveRegistry() answers requests that are sent before the answers are
   );
 });
 
-Deno.test("serveRegistry() begins a request when the ones before it have ended", async () => {
+Deno.test("serveRegistry() processes pipelined requests one at a time", async () => {
   let open = 0;
   let most = 0;
   const content = contentWith({
@@ -234,7 +234,7 @@ Deno.test.each([{ option: { maxConnections: 0 } }, { option: { idleTimeoutMs: 0.
   },
 );
 
-Deno.test("serveRegistry() responds to a request without reading an unwanted body", async () => {
+Deno.test("serveRegistry() rejects a large body without reading it", async () => {
   await using server = await serveRegistry(undefined, { maxManifestBytes: 1000 });
   const large = noise(3_000_000);
 
@@ -263,7 +263,7 @@ Deno.test("serveRegistry() sends 100 Continue only if it reads the body", async 
   assertMatch(await time.passUntil(IDLE_MS, talking), /^HTTP\/1.1 100 Continue\r\n/);
 });
 
-Deno.test("serveRegistry() takes a blob that is streamed", async () => {
+Deno.test("serveRegistry() accepts a streamed blob", async () => {
   await using server = await serveRegistry();
   const bytes = noise(3_000_000, 4);
   const path = await beginUpload(server);
@@ -391,12 +391,12 @@ Deno.test("serveRegistry() cancels a body whose client left before the response 
 Deno.test("ClientConnection starts no timer after its socket has closed", () => {
   const socket = new Socket();
   const connection = new ClientConnection(socket, IDLE_MS);
-  connection.awaitRequest();
+  connection.awaitData();
   connection.begin(socket);
 
   connection.close();
   connection.end();
 
-  // A timer that is left would fail the test.
+  // A leftover timer would fail the test.
   socket.destroy();
 });

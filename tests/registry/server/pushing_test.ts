@@ -14,7 +14,7 @@ const index = buildIndex([image, buildImage({ platform: "linux/arm64", layers: [
 const bytes = noise(10_000, 7);
 const digest = digestOf(bytes);
 
-Deno.test.each(KINDS)("createRegistryHandler() takes an image into $kind", async ({ kind }) => {
+Deno.test.each(KINDS)("createRegistryHandler() stores an image in $kind", async ({ kind }) => {
   await using registry = await makeRegistry(kind);
 
   await registry.push("team/app", "v1", index);
@@ -30,7 +30,7 @@ Deno.test.each(KINDS)("createRegistryHandler() takes an image into $kind", async
 });
 
 Deno.test.each(KINDS)(
-  "createRegistryHandler() takes a blob in chunks into $kind",
+  "createRegistryHandler() stores a blob in $kind chunk by chunk",
   async ({ kind }) => {
     await using registry = await makeRegistry(kind);
     const begun = await registry.send("POST", "/a/blobs/uploads/");
@@ -114,8 +114,8 @@ Deno.test("createRegistryHandler() discards an abandoned upload", async () => {
       }),
   });
   await using handler = createRegistryHandler(content, { uploadTimeoutMs: 1 });
-  // The handler itself lets the process end.
-  const timer = setTimeout(() => reject(new Error("it is kept")), 30_000);
+  // The handler itself does not keep the process alive.
+  const timer = setTimeout(() => reject(new Error("the upload is still there")), 30_000);
 
   const begun = await handler(
     new Request("http://localhost/v2/a/blobs/uploads/", { method: "POST" }),
@@ -193,7 +193,7 @@ Deno.test.each(KINDS)("createRegistryHandler() resumes after a cut in $kind", as
   assertEquals([failed.status, status.headers.get("range"), rest.status], [400, "0-5999", 201]);
 });
 
-Deno.test("createRegistryHandler() lets a returning client continue its upload", async () => {
+Deno.test("createRegistryHandler() lets a reconnecting client resume its upload", async () => {
   await using registry = await makeRegistry();
   const begun = await registry.send("POST", "/a/blobs/uploads/");
   const path = begun.headers.get("location")?.slice("/v2".length) ?? "";
@@ -218,7 +218,7 @@ Deno.test("createRegistryHandler() lets a returning client continue its upload",
 });
 
 Deno.test.each(KINDS)(
-  "createRegistryHandler() leaves one of many pushes of a tag in $kind",
+  "createRegistryHandler() keeps one of many concurrent pushes of a tag in $kind",
   async ({ kind }) => {
     await using registry = await makeRegistry(kind);
     const images = Array.from({ length: 8 }, (_, i) => buildImage({ layers: [noise(500, i)] }));

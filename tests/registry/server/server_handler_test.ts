@@ -153,7 +153,7 @@ Deno.test.each([{ range: `bytes=${size}-` }, { range: "bytes=999999999-" }, { ra
   },
 );
 
-Deno.test("createRegistryHandler() continues a blob for If-Range with its entity tag", async () => {
+Deno.test("createRegistryHandler() resumes a blob for If-Range with its entity tag", async () => {
   const headers = { range: "bytes=9-", "if-range": `"${blob}"` };
 
   const response = await get(`/v2/team/app/blobs/${blob}`, { headers });

@@ -37,7 +37,7 @@ Deno.test.each([
 
 const [first, second] = VECTORS;
 
-Deno.test("parseHtpasswd() checks names and passwords, twice as well as once", async () => {
+Deno.test("parseHtpasswd() checks names and passwords, repeatedly too", async () => {
   const check = parseHtpasswd(`# users\r\nann:${first?.hash}\r\n\r\nbob:${second?.hash}`);
 
   for (let i = 0; i < 2; i++) {
@@ -71,7 +71,7 @@ Deno.test.each([
   assertEquals(error.message.includes("secret"), false);
 });
 
-Deno.test("parseHtpasswd() checks one password after another, and limits those that wait", async () => {
+Deno.test("parseHtpasswd() checks one password at a time, and limits the waiting ones", async () => {
   const check = parseHtpasswd(`ann:${first?.hash}\nbob:${second?.hash}`);
   await using registry = await serveRegistry(undefined, {
     authenticate: basicAuthentication(check),
@@ -85,7 +85,7 @@ Deno.test("parseHtpasswd() checks one password after another, and limits those t
   assertEquals((await login("bob", "U*U*")).status, 200);
 
   const guesses = Promise.all(Array.from({ length: 60 }, (_, i) => login("ann", `guess ${i}`)));
-  // Whoever has logged in before need not wait.
+  // A user who has logged in before does not wait.
   assertEquals((await login("bob", "U*U*")).status, 200);
   const responses = await guesses;
 

@@ -83,7 +83,7 @@ Deno.test("createRegistryHandler() serves browsers under a given name or with a 
   assertEquals(await statusOf(origin, PAGE, { authenticate }), 200);
 });
 
-Deno.test("createRegistryHandler() refuses parts of pages of other sites, but no links", async () => {
+Deno.test("createRegistryHandler() refuses subresources of other sites, but not links", async () => {
   const page = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" };
   const link = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" };
 
