@@ -3,7 +3,7 @@ import { readUserFile } from "../configuration/user_file.ts";
 import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type { ClientCertificate } from "../remote_client_options.ts";
 
-/** Reads authorities. */
+/** Reads the certificates of authorities. */
 export async function readAuthorities(path: string): Promise<string> {
   const text = await readCertificate(path);
   check({ caCerts: [text] }, "it is damaged");
@@ -26,7 +26,7 @@ async function readCertificate(path: string): Promise<string> {
   return text;
 }
 
-/** Lets Deno parse certificates and a key. A request with damaged ones would fail. */
+/** Has Deno parse certificates and a key now, so that no later request fails on damaged ones. */
 function check(options: ClientCertificate | { readonly caCerts: string[] }, problem: string): void {
   try {
     Deno.createHttpClient(options).close();
@@ -45,7 +45,7 @@ async function readText(path: string): Promise<string> {
 /** Returns the reason why a file cannot be used. */
 export function certificateProblem(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  // A link without a target.
+  // It is a dangling link.
   if (error instanceof Deno.errors.NotFound) return "it does not exist";
   return describeError(error);
 }

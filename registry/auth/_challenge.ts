@@ -62,7 +62,7 @@ export function wantsMoreScope({ status, headers }: Answer): boolean {
   });
 }
 
-/** Selects a challenge of a response; prefers a token with a valid realm. */
+/** Selects a challenge of a response; prefers `Bearer` with a valid realm. */
 export function chooseChallenge(answer: Answer): Challenge | undefined {
   const challenges = parseChallenges(answer.headers.get("www-authenticate"));
   const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
@@ -70,7 +70,7 @@ export function chooseChallenge(answer: Answer): Challenge | undefined {
     challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
 }
 
-/** Returns a challenge that suits requests for other repositories than the one it was sent for. */
+/** Returns a challenge without the scopes of repositories, for requests to other repositories. */
 export function withoutRepositories({ scheme, parameters }: Challenge): Challenge {
   const scope = withoutRepositoryScopes(parameters.get("scope") ?? "");
   return { scheme, parameters: new Map([...parameters, ["scope", scope]]) };

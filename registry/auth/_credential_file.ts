@@ -14,7 +14,7 @@ export interface CredentialFile {
   readonly helpers: ReadonlyMap<string, string>;
   /** Name of the helper for all other registries. */
   readonly store: string | undefined;
-  /** Normalized keys of registries that use no helper, not even `store`: they have an empty name. */
+  /** Normalized keys of registries that use no helper, not even `store`: its name is empty. */
   readonly helperless: ReadonlySet<string>;
   /** Problems with unreadable entries, by normalized key. */
   readonly problems: ReadonlyMap<string, string>;

@@ -46,7 +46,7 @@ export function setCredentialEntry(
   });
 }
 
-/** Removes the entries for which `isRemoved` holds from the text of a credential file. */
+/** Removes the entries for which `isRemoved` returns `true` from the text of a credential file. */
 export function removeCredentialEntries(text: string, isRemoved: (key: string) => boolean): string {
   if (text.trim() === "") return text;
   return editAuths(text, (auths) => {
@@ -54,7 +54,7 @@ export function removeCredentialEntries(text: string, isRemoved: (key: string) =
   });
 }
 
-/** Changes `auths` of a credential file at any position and in any case. */
+/** Edits the member `auths` of a credential file, whatever its position and case. */
 function editAuths(text: string, edit: (auths: JsonObject, unit: string) => JsonObject): string {
   const [, before = "", body = "", after = ""] = /^(\s*)(.*?)(\s*)$/s.exec(text) ?? [];
   const root = parseJsonObject(body);
@@ -78,7 +78,7 @@ function editAuths(text: string, edit: (auths: JsonObject, unit: string) => Json
   if (last >= 0) return before + formatJsonObject({ ...root, members: edited }) + after;
   const auths = edit({ members: [], closing: "" }, unit);
   if (auths.members.length === 0) return text;
-  // Its value may be "null".
+  // Replace a member that is not an object, such as null.
   const rest = root.members.filter(({ key }) => foldName(key) !== "auths");
   const lead = root.members[0]?.lead ?? indent(unit, 1);
   const closing = root.members.length > 0 ? root.closing : indent(unit, 0);

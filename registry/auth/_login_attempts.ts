@@ -11,7 +11,7 @@ export class LoginAttempts {
   isTried: boolean = false;
   /** Whether the server rejected the credential. */
   isRejected: boolean = false;
-  /** Response of the token server to the credential, if it rejected it. */
+  /** Response with which the token server rejected the credential, if it did. */
   refusal: string | undefined;
   /** Time after which the attempts start again, in milliseconds since 1970. */
   retryAt: number = Infinity;

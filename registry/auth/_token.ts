@@ -21,7 +21,7 @@ const DEFAULT_LIFETIME_S = 60;
 const REFRESH_AT = 0.8;
 const CLIENT_ID = "oci";
 
-/** Registry that names a token server, and the action. */
+/** Options for {@linkcode tokenServer}. */
 interface TokenServerOptions {
   /** Name of the registry for the user. */
   readonly registry: string;
@@ -29,7 +29,6 @@ interface TokenServerOptions {
   readonly isPlain: boolean;
   /** Whether the token server may have a private address. */
   readonly allowPrivate: boolean;
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
 }
 

@@ -43,7 +43,7 @@ export interface AuthorizerOptions {
    *
    * @default {true}
    */
-  readonly allowAnonymous?: boolean;
+  readonly allowAnonymous?: boolean | undefined;
   /** Finds the credential for a repository; absent for anonymous access only. */
   readonly find?:
     | ((
@@ -52,7 +52,7 @@ export interface AuthorizerOptions {
     ) => Promise<Credential | undefined>)
     | undefined;
   /**
-   * Whether the server is the target of redirects, where the names of repositories may be others.
+   * Whether the server is the target of redirects, where repositories may have other names.
    *
    * @default {false}
    */
@@ -149,7 +149,7 @@ export class Authorizer {
         if (challenge.scheme === "basic" && answer.status === 401) {
           this.#reject(request, denied, answer.status);
         }
-        // The user may have changed the credential by then.
+        // By then, the user may have changed the credential.
         this.#attemptsFor(request.scope).retryAt = this.#retryAt;
         // The registry knows the user, so anonymous clients may not write either.
         if (answer.status === 403 && canWrite(request.scope)) return answer;
@@ -333,7 +333,7 @@ export class Authorizer {
     return undefined;
   }
 
-  /** Returns the scopes to request. Token servers may reject the whole request for an unknown one. */
+  /** Returns the scopes to request. A token server may reject the request for an unknown scope. */
   #scopes({ scope, repository }: AuthorizedRequest, named: string): readonly string[] {
     if (named !== "" && this.#options.isRedirectTarget) return mergeScopes(named);
     // The repository that a challenge for `/v2/` names is an example (ghcr.io).
@@ -363,7 +363,7 @@ export class Authorizer {
   /**
    * Stops using a credential.
    *
-   * @param status Status of the response of the server; `undefined` if its token server rejected it.
+   * @param status Status of the server's response; `undefined` if its token server rejected it.
    */
   #reject(
     request: AuthorizedRequest,
@@ -377,6 +377,7 @@ export class Authorizer {
     const why = status === undefined
       ? `was rejected by its token server${attempts.refusal ? ` (${attempts.refusal})` : ""}`
       : `${status === 401 ? "was rejected" : "does not give access"} (${status})`;
+    if (this.#options.allowAnonymous === false) return;
     request.onWarning?.(
       `The credential for ${this.#options.registry} from ${credential.source} ${why}. ` +
         "Continuing without it",

@@ -1,3 +1,4 @@
+import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type {
   CertificateFindOptions,
   CertificateStore,
@@ -7,9 +8,6 @@ import type {
 import { readGrantedEnvironment, statGranted } from "../configuration/user_file.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
 import { certificatePaths } from "./credential_paths.ts";
-
-/** Host of the registry `docker.io`. */
-const DOCKER_HUB = "registry-1.docker.io";
 
 /** Options for {@linkcode CertificateDirectories}. */
 export interface CertificateDirectoriesOptions {
@@ -31,9 +29,9 @@ export interface CertificateDirectoriesOptions {
  * The certificates of docker and podman for hosts.
  *
  * The directories are `$XDG_CONFIG_HOME/containers/certs.d`, `~/.config/containers/certs.d`,
- * `~/.docker/certs.d`, `/etc/containers/certs.d` and `/etc/docker/certs.d`, in this order. The
- * first one that contains a directory `HOST:PORT`, or `HOST` for port 443, is used alone, as podman
- * does. Docker Hub is `docker.io`. The files in it are:
+ * `~/.docker/certs.d`, `/etc/containers/certs.d` and `/etc/docker/certs.d`, in this order. As in
+ * podman, only the first one that contains a directory `HOST:PORT`, or `HOST` for port 443, is
+ * used. Docker Hub is `docker.io`. The files in it are:
  *
  * - `*.crt`: authorities to trust in addition to those of the system, in PEM;
  * - `NAME.cert` and `NAME.key`: the client certificate and its private key, in PEM. With several,
@@ -89,7 +87,7 @@ export class CertificateDirectories implements CertificateStore {
 
 /** Returns the names of the directories for a host: those that users write in references. */
 function directoryNames(host: string): readonly string[] {
-  const names = host === DOCKER_HUB ? ["docker.io", host] : [host];
+  const names = host === DOCKER_HUB_HOST ? [DOCKER_HUB, host] : [host];
   return /:[0-9]+$/.test(host) ? names : [...names, `${host}:443`];
 }
 

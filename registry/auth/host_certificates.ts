@@ -6,7 +6,7 @@ import type {
 } from "../remote_client_options.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
 
-/** Reads the files with certificates of a host. Skips those that cannot be used with a warning. */
+/** Reads the certificate files of a host. Warns of unusable files and skips them. */
 export async function readHostCertificates(
   { caFiles, clientFiles }: Pick<RegistryHost, "caFiles" | "clientFiles">,
   onWarning: ((message: string) => void) | undefined,

@@ -1,20 +1,20 @@
-/** The scope to read a repository. */
+/** Returns the scope for reading a repository. */
 export function pullScope(repository: string): string {
   return `repository:${repository}:pull`;
 }
 
-/** The scope to write to a repository, and to mount blobs from another one of the registry. */
+/** Returns the scope for writing to a repository, and for mounting blobs from another one. */
 export function pushScope(repository: string, mountFrom?: string): string {
   const scope = `repository:${repository}:pull,push`;
   return mountFrom === undefined ? scope : `${scope} ${pullScope(mountFrom)}`;
 }
 
-/** The scope to delete from a repository. */
+/** Returns the scope for deleting from a repository. */
 export function deleteScope(repository: string): string {
   return `repository:${repository}:delete,pull`;
 }
 
-/** The scope to list the repositories of a registry. */
+/** Scope for listing the repositories of a registry. */
 export const CATALOG_SCOPE = "registry:catalog:*";
 
 /**
@@ -43,7 +43,7 @@ export function withoutRepositoryScopes(scopes: string): string {
   return scopes.split(/\s+/).filter((scope) => !scope.startsWith("repository:")).join(" ");
 }
 
-/** Returns whether scopes of repositories include more than to pull. */
+/** Returns whether any repository scope asks for more than `pull`. */
 export function canWrite(scopes: string): boolean {
   return scopes.split(/\s+/).some((scope) => /^repository:.+:.*(?:push|delete)/.test(scope));
 }

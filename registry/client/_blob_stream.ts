@@ -12,11 +12,11 @@ import { BlobTransfer } from "./_blob_transfer.ts";
 import type { RegistryRequest } from "./_registry.ts";
 
 /**
- * Maximum size of a chunk. Larger chunks save calls; this size still fits into a processor's cache,
- * from which it is hashed and written.
+ * Maximum size of a chunk. Larger chunks save calls. This size still fits into the cache of a
+ * processor until the chunk has been hashed and written.
  */
 const CHUNK_BYTES = 262_144;
-/** Statuses of servers that refuse a request for a range instead of ignoring the range. */
+/** Statuses of servers that reject a request for a range instead of ignoring the range. */
 const RANGE_REFUSALS = new Set([400, 405, 406, 412, 417, 501, 505]);
 
 /** State shared by reads of one blob from one source. */
@@ -26,11 +26,11 @@ export interface BlobMemory {
   /** Redirect target, until it fails. */
   location?: URL | undefined;
   /**
-   * Whether the source has not sent the requested range, so that the next request is for the whole
-   * blob.
+   * Whether the source has answered a request for a range with something else. The next request is
+   * then for the whole blob.
    */
   hasWrongRange?: boolean | undefined;
-  /** Request that was sent before the blob is read. */
+  /** Request that was sent before the first read of the blob. */
   early?: SentRequest | undefined;
 }
 
@@ -196,7 +196,7 @@ class BlobReader {
       if (transfer instanceof BlobTransfer) return transfer;
       this.#isRangeUsable = false;
       memory.hasWrongRange = true;
-      // The reader may want nothing but the range.
+      // The reader may abort here, if it can use nothing but the range.
       this.#answered(false, 0);
       this.#signal.throwIfAborted();
     }
@@ -248,8 +248,8 @@ class BlobReader {
     } catch (final) {
       this.#signal.throwIfAborted();
       // The reader has already received surplus bytes, so a retry cannot help.
-      const isSpoilt = this.#offset > this.#descriptor.size;
-      if (isSpoilt || this.#sources.length === 1) throw final;
+      const hasSurplus = this.#offset > this.#descriptor.size;
+      if (hasSurplus || this.#sources.length === 1) throw final;
       this.#sources.shift()?.failed(final);
       this.#retry = this.#startRetry();
       this.#isRangeUsable = true;

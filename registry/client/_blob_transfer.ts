@@ -15,7 +15,6 @@ import { isPage, pageError } from "../transport/web_page.ts";
 export interface BlobTransferOptions {
   /** Offset of the first requested byte. */
   readonly offset: number;
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
 }
 
@@ -67,7 +66,7 @@ export class BlobTransfer implements Disposable {
         { ...task, status, url: redactUrl(url) },
       );
     }
-    // If the length is the size of the blob, the coding describes the blob, as in some object stores.
+    // If the length is the size of the blob, the coding only describes it, as in some object stores.
     if (length === size) return new BlobTransfer(answer, answer, offset);
     // An unknown coding is also just a description (aws-chunked).
     if (codings.length > 0 && canDecode(codings)) {

@@ -1,23 +1,15 @@
-import { present } from "../../spec/json.ts";
-import { Authorizer } from "../auth/authorizer.ts";
 import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
+import type { RemoteOptions } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
-import { firstAnswer } from "../transport/first_answer.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { describeAnswer, registryError } from "../transport/registry_error.ts";
-import { Retry } from "../transport/retry.ts";
-import { protocolError } from "../transport/network_failure.ts";
-import { speaksTls } from "../transport/speaks_tls.ts";
 import { mediaTypeOf } from "../transport/web_page.ts";
 import type { Connections } from "./_connections.ts";
-import { basesToTry } from "./_endpoint.ts";
+import { NO_HEAD } from "./_manifests.ts";
 
-export interface CheckCredentialOptions {
-  readonly caCerts?: readonly string[] | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
-}
+/** A login requests no access to any repository. */
+const SCOPE = "";
 
 /**
  * Checks a credential against a registry: requests `/v2/` and answers its challenge.
@@ -29,88 +21,40 @@ export async function checkCredential(
   connections: Connections,
   registry: string,
   auth: ImagePullAuth,
-  options: CheckCredentialOptions = {},
+  { caCerts, signal, onWarning }: Omit<RemoteOptions, "auth">,
 ): Promise<boolean> {
-  const retry = new Retry(connections.policy, options);
-  for (;;) {
-    try {
-      return await check(connections, registry, auth, options, retry.attempt);
-    } catch (error) {
-      await retry.after(error);
-    }
-  }
-}
-
-async function check(
-  connections: Connections,
-  registry: string,
-  auth: ImagePullAuth,
-  { caCerts, signal }: CheckCredentialOptions,
-  attempt: number,
-): Promise<boolean> {
-  const { http, clock } = connections;
-  const { endpoint, tls } = connections.home(registry, caCerts);
+  const target = connections.loginTarget(registry, auth, caCerts);
   const task = { action: `log in to "${registry}"`, subject: registry };
-  let isChallenged = false;
-  let isKnown = false;
-  let refusal: string | undefined;
-  const send = async (base: URL) => {
-    const authorizer = new Authorizer({
-      http,
-      clock,
-      tls,
-      registry,
-      url: base,
-      isPlain: base.protocol === "http:",
-      allowPrivate: endpoint.isPrivate,
-      allowAnonymous: false,
-      find: () => Promise.resolve({ auth, source: "the login" }),
-    });
-    const request = { repository: "", scope: "", task, attempt, signal };
-    const answer = await authorizer.authorize(request, async (header) => {
-      const headers = { ...endpoint.host?.headers, ...present({ authorization: header }) };
-      const url = new URL(`${endpoint.root}/`, base);
-      const answer = await http.send({ url, method: "GET", headers, tls, task, attempt, signal });
-      isChallenged ||= answer.status === 401;
-      // A TLS server answers 400 to plain HTTP.
-      isKnown ||= answer.status !== 400 || base.protocol === "https:";
-      return answer;
-    });
-    refusal = authorizer.refusal(request.scope);
-    return answer;
-  };
-  const testTls = (base: URL) => speaksTls(base, { timeoutMs: http.stallTimeoutMs, signal });
-  using answer = await firstAnswer(await basesToTry(endpoint, testTls), {
-    send,
-    isKnown: () => isKnown,
-    speaksTls: testTls,
-    requiresTls: (url) => protocolError({ url, task, attempt: 1 }),
-  });
-  if (isSite(answer)) {
+  await target.call({
+    method: "GET",
+    repository: "",
+    path: "",
+    scope: SCOPE,
+    accept: NO_HEAD,
+    task,
+    signal,
+    onWarning,
+  }, async (answer, attempt) => {
     const { status, url } = answer;
-    throw new RegistryError("the host is not a registry (it answered /v2/ with a web page)", {
-      ...task,
-      status,
-      url: redactUrl(url),
-      advice: "Check the name of the host",
-    });
-  }
-  if (answer.status !== 200) {
-    const error = await registryError(answer, {
-      task,
-      registry,
-      attempt,
-      authentication: "",
-      now: clock.now(),
-    });
-    throw failure(error, refusal);
-  }
-  return isChallenged;
+    if (isSite(answer)) {
+      throw new RegistryError("the host is not a registry (it answered /v2/ with a web page)", {
+        ...task,
+        status,
+        url: redactUrl(url),
+        advice: "Check the name of the host",
+      });
+    }
+    if (status === 200) return;
+    const now = connections.clock.now();
+    const context = { task, registry, attempt, authentication: "", now };
+    throw failure(await registryError(answer, context), target.refusal(SCOPE), answer.redirected);
+  });
+  return target.isAuthenticated(SCOPE);
 }
 
 /**
- * Returns whether a server answers with a web page, and does not name the API. registry.k8s.io sends
- * an empty page.
+ * Returns whether a server answers with a web page and no header of the API. The page of
+ * registry.k8s.io is empty.
  */
 function isSite(answer: Answer): boolean {
   const { status, headers } = answer;
@@ -122,10 +66,15 @@ function isSite(answer: Answer): boolean {
  * Returns the error of a login.
  *
  * @param refusal Response of the token server, if it rejected the credential.
+ * @param isElsewhere Whether the registry redirected the request, without the credential.
  */
-function failure(error: RegistryError, refusal: string | undefined): RegistryError {
+function failure(
+  error: RegistryError,
+  refusal: string | undefined,
+  isElsewhere: boolean,
+): RegistryError {
   const answered = describeAnswer(error);
-  if (error.status === 401 || error.status === 403) {
+  if (!isElsewhere && (error.status === 401 || error.status === 403)) {
     const who = refusal === undefined ? "the registry" : "the token server of the registry";
     return new LoginError(`${who} rejected the credential (${refusal ?? answered})`, {
       ...error,

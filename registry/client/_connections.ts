@@ -23,11 +23,12 @@ import { mirrorAddresses } from "./mirror_addresses.ts";
 
 /** Maximum number of concurrent transfers with a host, unless an option sets it. */
 export const MAX_CONNECTIONS = 16;
+/** Maximum number of {@linkcode Sources} to cache: tokens of callers may change often. */
 const MAX_KEPT = 256;
 /** Retry policy of mirrors: one retry instead of eight, without long pauses. */
 const MIRROR_RETRIES = 1;
 
-/** The real time. */
+/** Clock and random numbers of the system. */
 const SYSTEM_CLOCK: Clock = {
   now: () => Date.now(),
   random: () => Math.random(),
@@ -63,20 +64,17 @@ export class Connections implements Disposable {
   readonly policy: RetryPolicy;
   readonly #options: RemoteClientOptions;
   readonly #rules: RegistryRules | undefined;
-  readonly #credentials: CredentialStore | undefined;
-  #files: Promise<CredentialStore> | undefined;
+  #files: CredentialStore | undefined;
   readonly #limiters = new Map<string, HostLimiter>();
   readonly #sources = new Map<string, Sources>();
 
   constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
-    const { credentials, clock = SYSTEM_CLOCK } = options;
     const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
     const { backoff = { firstMs: 500, maxMs: 30_000 }, onRequest } = options;
-    const { certificates, onWarning } = options;
+    const { certificates, onWarning, clock = SYSTEM_CLOCK } = options;
     const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
     this.#options = options;
     this.#rules = rules;
-    this.#credentials = credentials === "none" ? undefined : credentials;
     this.http = new Http({
       userAgent,
       stallTimeoutMs,
@@ -98,11 +96,15 @@ export class Connections implements Disposable {
     return this.policy.clock;
   }
 
-  /** Returns the registry itself, with its address and certificates. */
-  home(registry: string, extraCaCerts: readonly string[] = []): { endpoint: Endpoint; tls: Tls } {
+  /** Returns the registry itself, which uses nothing but a credential to check. */
+  loginTarget(
+    registry: string,
+    auth: ImagePullAuth,
+    extraCaCerts: readonly string[] = [],
+  ): Registry {
     const source = this.#rules?.writing({ registry, repository: "" })?.sources.at(-1);
     const endpoint = this.#endpoint(registry, source);
-    return { endpoint, tls: this.#tls(endpoint, extraCaCerts) };
+    return this.#registry(endpoint, extraCaCerts, this.policy, auth, false);
   }
 
   /** Returns the mirrors of a repository and the registry itself, for one caller. */
@@ -136,7 +138,6 @@ export class Connections implements Disposable {
     if (sources === undefined) {
       sources = this.#connect(registry, ruled?.sources ?? [], auth, caCerts);
       this.#sources.set(key, sources);
-      // Bound the cache for callers whose tokens change often.
       const [oldest] = this.#sources.keys();
       if (this.#sources.size > MAX_KEPT && oldest !== undefined) this.#sources.delete(oldest);
     }
@@ -188,7 +189,7 @@ export class Connections implements Disposable {
 
   #tls({ host, bases, isMirror }: Endpoint, extraCaCerts: readonly string[]): Tls {
     const { caCerts = [], clientCertificate, onWarning } = this.#options;
-    // A mirror for which a file names a certificate knows no other.
+    // A client certificate that a file names for a mirror replaces the one in the options.
     const hasOwn = isMirror && host !== undefined && host.clientFiles.length > 0;
     let reading: Promise<HostCertificates> | undefined;
     return {
@@ -204,8 +205,10 @@ export class Connections implements Disposable {
     extraCaCerts: readonly string[],
     policy: RetryPolicy,
     auth: ImagePullAuth | undefined,
+    allowAnonymous = true,
   ): Registry {
     return new Registry({
+      allowAnonymous,
       endpoint,
       http: this.http,
       tls: this.#tls(endpoint, extraCaCerts),
@@ -221,14 +224,12 @@ export class Connections implements Disposable {
     });
   }
 
-  /** Returns the store of credentials, by default the files, which are not read before. */
+  /** Returns the store of credentials: by default, the files of docker and podman. */
   async #credentialStore(): Promise<CredentialStore | undefined> {
-    if (this.#options.credentials !== undefined) return this.#credentials;
-    const open = async () => {
-      const { CredentialFiles } = await import("../auth/credential_files.ts");
-      return new CredentialFiles();
-    };
-    return await (this.#files ??= open());
+    const { credentials } = this.#options;
+    if (credentials !== undefined) return credentials === "none" ? undefined : credentials;
+    const { CredentialFiles } = await import("../auth/credential_files.ts");
+    return this.#files ??= new CredentialFiles();
   }
 
   #limiter(host: string): HostLimiter {

@@ -16,7 +16,7 @@ export interface EarlyRequestOptions {
 
 /**
  * A request for the start of a blob that is sent before the blob is read. The first reader takes
- * the response over if it would send the same request.
+ * over the response if it would send the same request.
  */
 export class EarlyRequest implements SentRequest, Disposable {
   readonly #range: string | undefined;
@@ -35,7 +35,7 @@ export class EarlyRequest implements SentRequest, Disposable {
     this.#answer.catch(() => {});
     this.#unread = unread;
     unread.add(this);
-    // It holds a connection that other requests may wait for.
+    // The response holds a connection that other requests may wait for.
     this.#timer = startTimer(KEPT_MS, this.#drop);
     this.#signal = signal;
     signal?.addEventListener("abort", this.#drop, { once: true });
@@ -43,7 +43,7 @@ export class EarlyRequest implements SentRequest, Disposable {
   }
 
   /**
-   * Takes the response over, if it is that of a request with the same headers; drops it otherwise.
+   * Takes over the response if the request had the same headers; drops it otherwise.
    */
   take(
     headers: Readonly<Record<string, string>>,

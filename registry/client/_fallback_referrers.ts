@@ -13,7 +13,7 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 
-/** The functions of a client for documents. */
+/** The methods of a client that read and write documents. */
 interface DocumentClient {
   /** Downloads a manifest or an index. */
   document(
@@ -47,8 +47,8 @@ export async function addReferrer(
 }
 
 /**
- * Deletes a manifest. If it refers to another one, also removes it from the index under the
- * referrers tag of that one, which registries without the referrers API do not do.
+ * Deletes a manifest. If it has a subject, also removes it from the index under the referrers tag
+ * of the subject, which registries without the referrers API do not do.
  *
  * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#deleting-manifests | Deleting Manifests}.
  */
@@ -69,14 +69,14 @@ export async function deleteReferrer(
     if (others.length === index.manifests.length) return;
     await pushIndex(client, list, index, others, options);
   } catch (error) {
-    // The manifest has been deleted nevertheless.
+    // The manifest itself has been deleted.
     options.signal?.throwIfAborted();
     const why = describeError(error);
     options.onWarning?.(`${digest} is still listed as a referrer of ${subject}: ${why}`);
   }
 }
 
-/** Finds the digest of the manifest that another one refers to, if that can be read. */
+/** Returns the digest of the subject of a manifest, if it has one and can be read. */
 async function findSubject(
   client: DocumentClient,
   reference: Reference,
@@ -85,7 +85,7 @@ async function findSubject(
   try {
     return (await client.document(reference, options)).value.value.subject?.digest;
   } catch {
-    // The deletion reports faults of the network and a missing manifest.
+    // The deletion itself reports network failures and a missing manifest.
     options.signal?.throwIfAborted();
     return undefined;
   }
@@ -109,8 +109,8 @@ interface RawIndex {
 }
 
 /**
- * The current index, including unknown members. GitLab returns the subject itself where there is no
- * such tag, and that may be an index as well (oras-go#1396).
+ * Reads the current index, including unknown members. GitLab returns the subject itself if there is
+ * no such tag, and the subject may be an index as well (oras-go#1396).
  */
 async function readIndex(
   client: DocumentClient,
@@ -119,7 +119,7 @@ async function readIndex(
   options: PushManifestOptions,
 ): Promise<RawIndex> {
   try {
-    // With the list of a mirror, newer entries would be lost.
+    // The list of a mirror may be outdated, and newer entries would be lost.
     const reading = { ...options, skipMirrors: true };
     const { bytes, value, descriptor } = await client.document(reference, reading);
     if (value.kind === "index" && descriptor.digest !== subject) {

@@ -44,7 +44,7 @@ export async function readRemoteImage(
     return locateLayer(reference, descriptor, context);
   });
   using requests = new FirstRequests(context.firstReads, () => {
-    return layers.map(({ host, ...layer }) => ({ ...layer, ...lineTo(host, context) }));
+    return layers.map(({ host, ...layer }) => ({ ...layer, ...linkTo(host, context) }));
   });
   let acceptsRanges = false;
   const config = await readConfig(reference, manifest.value, {
@@ -67,7 +67,7 @@ export async function readRemoteImage(
       const layer = layers[i];
       if (layer === undefined) return [];
       const { descriptor, source, host, bytes: { compressed } } = layer;
-      return [{ descriptor, diffId, source, acceptsRanges, compressed, ...lineTo(host, context) }];
+      return [{ descriptor, diffId, source, acceptsRanges, compressed, ...linkTo(host, context) }];
     }),
   };
 }
@@ -88,8 +88,8 @@ function locateLayer(
   return { descriptor, source: href, host, bytes: bytesOf(descriptor) };
 }
 
-/** Returns what is known of the connections to a host by now. */
-function lineTo(
+/** Returns the number of connections for a layer of a host, and the latency of the host so far. */
+function linkTo(
   host: string,
   { connections, latencyMs }: ImageContext,
 ): Required<Pick<RemoteLayer, "connections" | "latencyMs">> {
@@ -153,9 +153,9 @@ async function readEntry(
 }
 
 interface ConfigContext extends ImageContext {
-  /** Requests to send once that of the config has been sent. */
+  /** Requests to send after that for the config. */
   readonly requests?: FirstRequests | undefined;
-  /** Called with the response that has the config. */
+  /** Called with the response that contains the config. */
   readonly onConfig?: ((answer: Answer) => void) | undefined;
 }
 
@@ -190,7 +190,7 @@ async function readConfigBytes(
       repository: reference.repository,
       path: `blobs/${descriptor.digest}`,
       content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
-      // A registry with problems needs its connections for the config.
+      // A failing registry needs its connections for the config.
       onRetry: () => requests?.[Symbol.dispose](),
     }, (answer) => {
       onConfig?.(answer);

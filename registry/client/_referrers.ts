@@ -112,7 +112,7 @@ async function readFallback(
     try {
       return await checkReferrer(registry, reference, entry, { ...context, signal });
     } catch (error) {
-      // The others end before the failure is thrown.
+      // The first failure is thrown once all others have ended.
       failure.abort(error);
       return [];
     }

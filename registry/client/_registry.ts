@@ -41,7 +41,6 @@ export interface RegistryRequest {
   readonly accept?: readonly number[] | undefined;
   /** Cache of the redirect target for the next request of the same content. */
   readonly memory?: { location?: URL | undefined } | undefined;
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -57,16 +56,22 @@ export interface RegistrySettings {
   readonly policy: RetryPolicy;
   /** Returns the limiter of a host. */
   readonly limiter: (host: string) => HostLimiter;
-  /** Returns the limiter of uploads to a host, which may have to wait for downloads from it. */
+  /** Returns the limiter of uploads to a host, whose bodies may come from downloads from it. */
   readonly uploadLimiter: (host: string) => HostLimiter;
   /** Finds the credential for a repository. */
   readonly find: (
     request: AuthorizedRequest,
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
+  /**
+   * Whether to fall back to anonymous access if the registry rejects the credential.
+   *
+   * @default {true}
+   */
+  readonly allowAnonymous?: boolean | undefined;
 }
 
-/** Settings of a host that no file describes. */
+/** Settings of a host that no file names. */
 const NO_HOST: Pick<Partial<RegistryHost>, "headers" | "dialTimeoutMs"> = {};
 
 /** A registry or mirror, with authentication, redirects, retries and rate limits. */
@@ -100,14 +105,27 @@ export class Registry {
     return new URL(this.#path({ repository, path }), this.#base ?? first);
   }
 
+  /** Returns whether the registry required and accepted the credential for a scope. */
+  isAuthenticated(scope: string): boolean {
+    return this.#home.isAuthenticated(scope);
+  }
+
+  /** Returns the response with which the token server rejected the credential, if it did. */
+  refusal(scope: string): string | undefined {
+    return this.#home.refusal(scope);
+  }
+
   /** Sends a request and reads the response, with retries of both. */
-  async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
+  async call<T>(
+    request: RegistryRequest,
+    read: (answer: Answer, attempt: number) => Promise<T>,
+  ): Promise<T> {
     const { signal, onWarning, onRetry } = request;
     const retry = new Retry(this.policy, { signal, onWarning, onRetry });
     for (;;) {
       try {
         using answer = await this.open(request, retry.attempt);
-        return await read(answer);
+        return await read(answer, retry.attempt);
       } catch (error) {
         await retry.after(error);
       }
@@ -146,7 +164,7 @@ export class Registry {
       : await this.#send(request.url, request, attempt);
     first.redirected = !this.#isHome(first.url);
     const allowPrivate = this.endpoint.isPrivate;
-    // After 301, 302 and 303, a client may change a write to a read.
+    // A 301, 302 or 303 may turn a write into a read, so it is not followed.
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
@@ -156,7 +174,7 @@ export class Registry {
     });
   }
 
-  /** Sends the request to the cached redirect target, which may have expired. */
+  /** Sends the request to the cached redirect target; `undefined` if that has expired. */
   async #remembered(request: RegistryRequest, attempt: number): Promise<Answer | undefined> {
     const { memory, accept = [] } = request;
     const target = memory?.location;
@@ -246,7 +264,7 @@ export class Registry {
     return `the storage server ${host} of ${registry}`;
   }
 
-  /** Keeps the address that responded, except with 400, which TLS servers send to plain HTTP. */
+  /** Remembers an address that responded, except with 400, which TLS servers send to plain HTTP. */
   #settle({ origin, protocol }: URL, status: number): void {
     if (this.#base !== undefined || (status === 400 && protocol === "http:")) return;
     this.#base = this.endpoint.bases.find((base) => base.origin === origin);
@@ -257,7 +275,7 @@ export class Registry {
     const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
     const { limiter } = this.#options;
     limiter(url.host).throttled(pauseMs);
-    // The limit also covers redirect targets, but a pause of a target does not affect the registry.
+    // The limit also covers redirect targets, but the pause of a target is not for the registry.
     if (url.host !== this.endpoint.registry) {
       limiter(this.endpoint.registry).throttled(this.#isHome(url) ? pauseMs : 0);
     }
@@ -275,7 +293,7 @@ export class Registry {
   #authorizer(url: URL): Authorizer {
     let authorizer = this.#authorizers.get(url.origin);
     if (authorizer === undefined) {
-      const { http, tls, find, endpoint } = this.#options;
+      const { http, tls, find, endpoint, allowAnonymous } = this.#options;
       const isHome = this.#isHome(url);
       authorizer = new Authorizer({
         http,
@@ -285,6 +303,7 @@ export class Registry {
         url,
         isPlain: url.protocol === "http:",
         allowPrivate: endpoint.isPrivate,
+        allowAnonymous,
         find: isHome ? find : undefined,
         isRedirectTarget: !isHome,
         ping: isHome ? (request) => this.#ping(url, request) : undefined,
@@ -292,6 +311,11 @@ export class Registry {
       this.#authorizers.set(url.origin, authorizer);
     }
     return authorizer;
+  }
+
+  /** Authorizer of the registry itself. */
+  get #home(): Authorizer {
+    return this.#authorizer(this.url({ repository: "", path: "" }));
   }
 
   async #ping(url: URL, request: AuthorizedRequest): Promise<Answer> {

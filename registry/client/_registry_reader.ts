@@ -30,7 +30,6 @@ import { type ManifestContext, readManifest, resolveManifest } from "./_manifest
 import { nameOf, type Registry } from "./_registry.ts";
 import type { RegistryRules } from "./_registry_rules.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
-import type { Sources } from "./_sources.ts";
 
 /**
  * Implementation of {@linkcode RemoteClient}, loaded on first use: callers that find everything in
@@ -67,14 +66,15 @@ export class RegistryReader implements Disposable {
     });
   }
 
-  async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
+  async image(reference: Reference, options: ImageClientOptions): Promise<RemoteImage> {
     const { platform = this.#options.platform ?? hostPlatform(), onProgress } = options;
     const { strictPlatform = false } = options;
     const context = this.#context(reference, options);
-    // If an image lists a layer twice, it is requested early once, for either of the two.
+    // A layer that an image lists twice is requested early only once, for whichever is read first.
     const memories = new Map<Digest, Map<Registry, BlobMemory>>();
     const { readRemoteImage } = await import("./_image.ts");
-    const image = await readRemoteImage(this.#sources(reference, options), reference, {
+    const sources = this.#connections.sources(reference, options);
+    const image = await readRemoteImage(sources, reference, {
       ...context,
       contents: this.#connections.contents(reference, options),
       platform: toPlatform(platform),
@@ -90,7 +90,7 @@ export class RegistryReader implements Disposable {
         const common = connectionOf(options);
         return {
           compressed: (readOptions) => {
-            return this.#blob(reference, descriptor, { ...common, ...readOptions }, memory);
+            return this.blob(reference, descriptor, { ...common, ...readOptions }, memory);
           },
           request: (length) => {
             const { signal } = options;
@@ -114,39 +114,31 @@ export class RegistryReader implements Disposable {
     return image;
   }
 
-  async resolve(reference: Reference, options: RemoteOptions = {}): Promise<Descriptor> {
+  async resolve(reference: Reference, options: RemoteOptions): Promise<Descriptor> {
     const context = this.#context(reference, options);
-    return await this.#sources(reference, options).first((registry) => {
+    return await this.#connections.sources(reference, options).first((registry) => {
       return resolveManifest(registry, reference, context);
     }, { ...context, digest: reference.digest });
   }
 
   async document(
     reference: Reference,
-    options: DocumentOptions = {},
+    options: DocumentOptions,
   ): Promise<ImageDocument<ManifestDocument>> {
     const context = this.#context(reference, options);
     const read = (registry: Registry) => {
       return readManifest(registry, reference, context, options.entry);
     };
     if (options.skipMirrors) return await read(this.#connections.target(reference, options));
-    const sources = this.#sources(reference, options);
+    const sources = this.#connections.sources(reference, options);
     return await sources.first(read, { ...context, digest: reference.digest });
   }
 
   blob(
     repository: Repository,
     descriptor: Descriptor,
-    options: BlobOptions = {},
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return this.#blob(repository, descriptor, options, new Map());
-  }
-
-  #blob(
-    repository: Repository,
-    descriptor: Descriptor,
     options: BlobOptions,
-    memories: Map<Registry, BlobMemory>,
+    memories: Map<Registry, BlobMemory> = new Map(),
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset = 0, length, reuseMemory, freeMemory, raw } = options;
     const { signal, onRetry, onAnswer } = options;
@@ -199,7 +191,7 @@ export class RegistryReader implements Disposable {
     return source.memory.early = new EarlyRequest(source, { length, signal, unread: this.#unread });
   }
 
-  /** Maximum number of unread responses: they hold slots that readers of other blobs need. */
+  /** Maximum number of unread responses: they occupy slots that readers of other blobs need. */
   get #maxUnread(): number {
     return Math.floor((this.#options.maxConnections ?? MAX_CONNECTIONS) / 2);
   }
@@ -219,10 +211,10 @@ export class RegistryReader implements Disposable {
     };
   }
 
-  async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
+  async *tags(repository: Repository, options: RemoteOptions): AsyncGenerator<string> {
     const name = nameOf(repository);
-    // A mirror may hold only part of the registry, so it cannot list.
-    const registry = this.#sources(repository, options).upstream;
+    // A mirror may have only part of the content, so it cannot list the tags.
+    const registry = this.#connections.sources(repository, options).upstream;
     const { listPages } = await import("./_list_pages.ts");
     yield* listPages(registry, {
       repository: repository.repository,
@@ -236,14 +228,14 @@ export class RegistryReader implements Disposable {
 
   async referrers(
     reference: Reference,
-    options: ReferrersOptions = {},
+    options: ReferrersOptions,
   ): Promise<readonly Descriptor[]> {
     const digest = reference.digest ?? (await this.resolve(reference, options)).digest;
     const context = this.#context(reference, options);
     const subject = { ...reference, digest };
     const name = formatReference(subject);
     const task = { action: `list the referrers of "${name}"`, subject: name };
-    const registry = this.#sources(reference, options).upstream;
+    const registry = this.#connections.sources(reference, options).upstream;
     const { readReferrers } = await import("./_referrers.ts");
     return await readReferrers(registry, subject, options.artifactType, { ...context, task });
   }
@@ -251,7 +243,7 @@ export class RegistryReader implements Disposable {
   async checkCredential(
     registry: string,
     auth: ImagePullAuth,
-    options: Omit<RemoteOptions, "auth"> = {},
+    options: Omit<RemoteOptions, "auth">,
   ): Promise<boolean> {
     const { checkCredential } = await import("./_check_credential.ts");
     return await checkCredential(this.#connections, registry, auth, {
@@ -269,10 +261,6 @@ export class RegistryReader implements Disposable {
   [Symbol.dispose](): void {
     for (const request of this.#unread) request[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
-  }
-
-  #sources(place: Reference | Repository, options: RemoteOptions): Sources {
-    return this.#connections.sources(place, options);
   }
 
   #context(reference: Reference, options: RemoteOptions): ManifestContext {
@@ -308,10 +296,9 @@ export class RegistryReader implements Disposable {
       if (url?.protocol === "https:" && url.username === "" && !isPrivateAddress(url)) {
         return [foreignBlob({ http, policy, caCerts }, url, context)];
       }
+      const shown = redactUrl(text);
       context.onWarning?.(
-        `Skipping ${
-          redactUrl(text)
-        } for ${descriptor.digest}: only public HTTPS servers are allowed`,
+        `Skipping ${shown} for ${descriptor.digest}: only public HTTPS servers are allowed`,
       );
       return [];
     });

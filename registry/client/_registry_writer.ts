@@ -255,28 +255,14 @@ export class RegistryWriter {
     });
   }
 
-  /** Requests a mount from another repository; the registry starts an upload if it lacks the blob. */
+  /** Requests a mount from another repository. A registry without the blob begins an upload. */
   async #mount(
     digest: Digest,
     from: string,
     context: UploadContext,
   ): Promise<"mounted" | UploadSession | undefined> {
-    try {
-      return await this.#requestMount(digest, from, context);
-    } catch (error) {
-      // The token server may refuse access to the other repository.
-      if (error instanceof AuthError) return undefined;
-      throw error;
-    }
-  }
-
-  async #requestMount(
-    digest: Digest,
-    from: string,
-    context: UploadContext,
-  ): Promise<"mounted" | UploadSession | undefined> {
     const { registry, repository, task, signal, onWarning } = context;
-    return await registry.call<"mounted" | UploadSession | undefined>({
+    const request: RegistryRequest = {
       repository,
       task,
       signal,
@@ -285,12 +271,19 @@ export class RegistryWriter {
       method: "POST",
       path: `blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
       accept: [201, ...NO_MOUNT],
-    }, (answer) => {
-      if (answer.status === 201) return Promise.resolve("mounted");
-      if (answer.status !== 202) return Promise.resolve(undefined);
-      const allowPrivate = registry.endpoint.isPrivate;
-      return Promise.resolve(readSession(answer, undefined, { task, allowPrivate }));
-    });
+    };
+    const allowPrivate = registry.endpoint.isPrivate;
+    try {
+      return await registry.call<"mounted" | UploadSession | undefined>(request, (answer) => {
+        if (answer.status === 201) return Promise.resolve("mounted");
+        if (answer.status !== 202) return Promise.resolve(undefined);
+        return Promise.resolve(readSession(answer, undefined, { task, allowPrivate }));
+      });
+    } catch (error) {
+      // The token server may refuse access to the other repository.
+      if (error instanceof AuthError) return undefined;
+      throw error;
+    }
   }
 
   /** Returns the registry itself, because mirrors are read-only. */

@@ -5,6 +5,7 @@ import { NotFoundError } from "../errors.ts";
 import type { Clock } from "../remote_client_options.ts";
 import type { Registry } from "./_registry.ts";
 
+/** Time for which a faulty mirror is skipped, in milliseconds. */
 const DOWN_MS = 60_000;
 
 /**

@@ -27,7 +27,7 @@ const MAX_PARTS = 3;
 const MAX_STATUS_REQUESTS = 5;
 /** Pause between the first two progress requests, in milliseconds. */
 const SETTLE_MS = 20;
-/** Statuses for an upload that the registry has lost or has in another state. */
+/** Statuses for an upload that the registry has lost, or that is in another state. */
 const LOST = new Set([400, 404, 410, 416]);
 /** Statuses of servers that reject a body without a length or of that size. */
 const UNSTREAMABLE = new Set([400, 411, 413, 501]);
@@ -59,8 +59,8 @@ export class BlobUpload {
   readonly #retry: Retry;
   #session: UploadSession | undefined;
   /**
-   * Whether large bodies are sent in chunks with a length, rather than as one stream: that takes
-   * three times as long, and not every registry takes several chunks.
+   * Whether large bodies are sent in chunks with a length rather than as one stream. That takes
+   * three times as long, and not every registry supports several chunks.
    */
   #isChunked = false;
   #chunkBytes = CHUNK_BYTES;
@@ -186,7 +186,7 @@ export class BlobUpload {
       const [kept, sent] = [offset - start, end - start];
       throw this.#unusable(session, `repeatedly confirms only ${kept} of ${sent} bytes`);
     }
-    // This way, fewer bytes are sent twice.
+    // With chunks, fewer bytes are sent twice.
     this.#isChunked = true;
     return offset;
   }
@@ -228,7 +228,7 @@ export class BlobUpload {
       accept: FINISHED,
     }, this.#retry.attempt);
     const stored = answer.headers.get("docker-content-digest") ?? digest;
-    // A registry may name a blob by the algorithm that it prefers, and serve it under both names.
+    // A registry may name a blob by its preferred algorithm, and serve it under both digests.
     const isOther = isDigest(stored) && stored !== digest &&
       digestAlgorithm(stored) === digestAlgorithm(digest);
     if (isOther) throw this.#unusable(session, `stored it as ${stored}`);
@@ -308,7 +308,7 @@ export class BlobUpload {
     return false;
   }
 
-  /** Returns whether smaller chunks may pass a limit for bodies: that of nginx is 1 MiB. */
+  /** Shrinks the chunks if smaller ones may pass a limit for bodies, such as the 1 MiB of nginx. */
   #shrinkChunks({ offset }: UploadSession, wasFinishing: boolean): boolean {
     const rest = this.#descriptor.size - offset;
     const sent = wasFinishing ? rest : Math.min(rest, this.#chunkBytes);

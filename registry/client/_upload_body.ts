@@ -7,9 +7,9 @@ import type { RequestBody } from "../transport/http.ts";
 export interface UploadBodyOptions {
   /** Offset of the first byte. */
   readonly offset: number;
-  /** Whether the previous bytes were wrong. */
+  /** Whether the bytes of an earlier attempt were wrong. */
   readonly again: boolean;
-  /** Signals that abort the reading, each of them. */
+  /** Signals, each of which aborts the reading. */
   readonly signals: readonly (AbortSignal | undefined)[];
   /** Called with the number of bytes read so far, including those before `offset`. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
@@ -55,7 +55,7 @@ export class UploadBody {
     };
     return {
       size: size - start,
-      // The source does not fail if the server responds before it has all bytes.
+      // Once the server has responded without reading all bytes, an error is not a failure.
       read: () => this.#noted(read, () => isOver),
       cancel: () => {
         if (isOver) return;
@@ -76,7 +76,7 @@ export class UploadBody {
     const reader = (await this.#read()).getReader();
     const bytes = new Uint8Array(length);
     let filled = 0;
-    // Not every stream ends with the signal.
+    // Not every stream ends when the signal is aborted.
     const stop = () => void reader.cancel(signal?.reason).catch(() => {});
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -139,7 +139,7 @@ export class FirstBody implements Disposable {
   #body: Promise<RequestBody> | undefined;
   #dropped = new AbortController();
 
-  /** Requests the body unless an earlier attempt has left it. The signal ends its reading. */
+  /** Requests the body, unless an earlier attempt has left one. The signal ends its reading. */
   open(request: (signal: AbortSignal) => Promise<RequestBody>): void {
     if (this.#body !== undefined) return;
     this.#dropped = new AbortController();
@@ -148,7 +148,7 @@ export class FirstBody implements Disposable {
     this.#body.catch(() => {});
   }
 
-  /** Returns the body, once, if it is that of the bytes from `offset` on. */
+  /** Returns the body, once, if it begins at `offset`. */
   take(offset: number): Promise<RequestBody> | undefined {
     const body = offset === 0 ? this.#body : undefined;
     if (body !== undefined) this.#body = undefined;

@@ -1,7 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
-import type { RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
-import { redirectTarget } from "../transport/redirect.ts";
+import { type RedirectOptions, redirectTarget } from "../transport/redirect.ts";
 
 /** An upload session of a registry. */
 export interface UploadSession {
@@ -9,7 +8,7 @@ export interface UploadSession {
   readonly url: URL;
   /** Number of bytes that the registry has. */
   readonly offset: number;
-  /** Minimum size of a chunk except the last one; 0 if the registry sets none. */
+  /** Minimum size of each chunk but the last; 0 if the registry sets none. */
   readonly minChunkBytes: number;
 }
 
@@ -17,7 +16,7 @@ export interface UploadSession {
 export function readSession(
   answer: Answer,
   previous: UploadSession | undefined,
-  options: { readonly task: RequestTask; readonly allowPrivate: boolean },
+  options: RedirectOptions,
 ): UploadSession {
   const hasLocation = answer.headers.has("location");
   const url = hasLocation || previous === undefined ? uploadUrl(answer, options) : previous.url;
@@ -34,17 +33,14 @@ export function readSession(
  * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like
  * a redirect. A registry behind a TLS proxy may return `http` for its own host instead of `https`.
  */
-function uploadUrl(
-  answer: Answer,
-  { task, allowPrivate }: { readonly task: RequestTask; readonly allowPrivate: boolean },
-): URL {
+function uploadUrl(answer: Answer, options: RedirectOptions): URL {
   const url = URL.parse(answer.headers.get("location") ?? "", answer.url);
   const isOwnHost = url !== null && url.host === answer.url.host;
   if (isOwnHost && url.protocol === "http:" && answer.url.protocol === "https:") {
     url.protocol = "https:";
     if (url.username === "" && url.password === "") return url;
   }
-  return redirectTarget(answer, task, allowPrivate);
+  return redirectTarget(answer, options);
 }
 
 /** Returns the number of bytes in the `Range` of an upload: `0-1023` is 1024. */

@@ -2,7 +2,7 @@ import { explainedError } from "../../spec/error_facts.ts";
 import { normalizeCredentialKey } from "../auth/credential_key.ts";
 
 /**
- * Returns the addresses of the mirrors of a registry under any of its names.
+ * Returns the addresses of a registry's mirrors, under whichever of its names they are listed.
  *
  * @throws {TypeError} If a key of the mirrors is not a registry.
  */

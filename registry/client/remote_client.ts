@@ -25,8 +25,8 @@ import type { RegistryWriter } from "./_registry_writer.ts";
  * Reads from and writes to registries that follow the OCI distribution specification.
  *
  * Verifies documents before returning them. Retries transient failures, and resumes interrupted
- * transfers. Keeps connections open until the client is disposed of, and keeps tokens and rate
- * limits, so share one client.
+ * transfers. Keeps connections, tokens and rate limits until it is disposed of, so share one
+ * client.
  *
  * @example Read an image from a registry
  * ```ts
@@ -78,7 +78,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * Lists the addresses where the content of a repository is looked up, in order: the mirrors,
    * then the registry. Sends no request.
    *
-   * @param repository The repository; with a tag or a digest, the mirrors for that.
+   * @param repository The repository. With a tag or a digest, only the mirrors for that are listed.
    * @returns The addresses. A registry on the loopback has one for HTTP and one for HTTPS, and the
    * first one that responds is used.
    * @throws {TypeError} If a mirror is invalid.
@@ -302,7 +302,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * collection. A manifest that refers to another one is also removed from the fallback tag for
    * referrers.
    *
-   * @param tagOrDigest A tag deletes that tag alone; a digest deletes the manifest.
+   * @param tagOrDigest A tag deletes only that tag; a digest deletes the manifest.
    * @throws {NotFoundError} If it does not exist.
    * @throws {RegistryError} If the registry rejects the request; many cannot delete tags.
    */

@@ -83,7 +83,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     }
     const { offset = 0, signal } = options;
     const reference = { ...this.#repository, digest: descriptor.digest };
-    // Documents after the first one are named by others.
+    // Documents after the first one are named by others, so they must exist.
     const entry = this.#hasFetched ? descriptor : undefined;
     this.#hasFetched = true;
     const remote = this.#remoteOptions({ signal });
@@ -225,9 +225,9 @@ export class RepositoryContent implements NamedSource, NamedTarget {
 }
 
 /**
- * Waits for something that was looked up in the target of a copy; `absent` if the registry forbids
- * that. The account may only be allowed to push. If it may not do that either, the response to the
- * push says why, unlike a response to `HEAD`, which has no body.
+ * Waits for a lookup in the target of a copy; returns `absent` if the registry forbids the lookup,
+ * because the account may only be allowed to push. If it may not do that either, the response to
+ * the push says why, unlike a response to `HEAD`, which has no body.
  */
 async function unlessForbidden<T>(found: Promise<T>, absent: T): Promise<T> {
   try {

@@ -1,12 +1,12 @@
 import { certificateError, checkCertificates } from "./certificate_error.ts";
 import { openSocket, type SocketAddress } from "./open_socket.ts";
 
-/** Protocols to offer: some servers with several of them require an offer (RFC 7301). */
+/** Protocols to offer: some servers that support several require an offer (RFC 7301). */
 const PROTOCOLS = ["http/1.1"];
 
 /** Address of a server, and how to connect to it. */
 export interface ConnectionTarget extends SocketAddress {
-  /** Expected name and additional trusted certificates of a server with TLS. */
+  /** For TLS: the expected name of the server, and additional trusted certificates. */
   readonly tls?: { readonly name: string; readonly caCerts: readonly string[] } | undefined;
   /** Called with the IP address before anything is sent; throws to reject the address. */
   readonly onConnect?: ((address: string) => void) | undefined;
@@ -29,7 +29,7 @@ export async function connect(target: ConnectionTarget): Promise<Deno.TcpConn | 
   const socket = await dial(target);
   try {
     onConnect?.(socket.remoteAddr.hostname);
-    // Otherwise, the last packet of a body waits until the server confirms the one before it.
+    // Otherwise, the last packet of a body waits until the server acknowledges the previous one.
     socket.setNoDelay();
     return tls === undefined ? socket : await startTls(socket, tls, target);
   } catch (error) {
@@ -66,7 +66,7 @@ async function startTls(
       alpnProtocols: PROTOCOLS,
     });
   } catch (error) {
-    // Deno rejects names that no certificate can have with a TypeError.
+    // Deno throws a TypeError for a name that no certificate can have.
     if (error instanceof TypeError || error instanceof Deno.errors.NotCapable) throw error;
     throw certificateError(error);
   }
@@ -87,7 +87,7 @@ async function startTls(
   }
 }
 
-/** Returns whether an error means that a server has closed a connection without an end of TLS. */
+/** Returns whether an error means that the server closed a connection without ending TLS first. */
 export function isEnd(error: unknown): boolean {
   return error instanceof Deno.errors.UnexpectedEof;
 }
@@ -96,6 +96,6 @@ function close(connection: Deno.Conn): void {
   try {
     connection.close();
   } catch {
-    // A failed handshake, or its start, has closed it.
+    // `Deno.startTls()` or a failed handshake has closed it.
   }
 }

@@ -41,7 +41,7 @@ export interface ConnectionResponse {
 /**
  * A connection to an HTTP/1.1 server, for one request at a time.
  *
- * It always waits for a response, so it notices when the server closes it, or sends a response
+ * It reads even while it is idle, so it notices when the server closes it or sends something
  * without a request.
  */
 export class HttpConnection implements Disposable {
@@ -50,7 +50,7 @@ export class HttpConnection implements Disposable {
   #next: Promise<ResponseHead>;
   /** Whether the next response has arrived, or the server has closed the connection. */
   #isSettled = false;
-  /** Whether a request waits for its response. */
+  /** Whether a request is in progress. */
   #isBusy = true;
   #isClosed = false;
 
@@ -62,7 +62,7 @@ export class HttpConnection implements Disposable {
       } catch (error) {
         throw isEnd(error) ? cut() : error;
       } finally {
-        // The server closes the connection, or sends something without a request.
+        // While idle, the server closes the connection or sends something without a request.
         if (!this.#isBusy) this[Symbol.dispose]();
       }
     });
@@ -79,12 +79,12 @@ export class HttpConnection implements Disposable {
     return !this.#isClosed && !this.#isBusy && !this.#isSettled && !this.hasResponded;
   }
 
-  /** Whether bytes of the next response, or after the last one, have arrived. */
+  /** Whether bytes have arrived after the last response. */
   get hasResponded(): boolean {
     return this.#responses.hasBegun;
   }
 
-  /** Keeps the program alive while the connection is open, as at first. */
+  /** Keeps the program alive while the connection is open, which is the default. */
   ref(): void {
     this.#socket.ref();
   }
@@ -98,7 +98,7 @@ export class HttpConnection implements Disposable {
    * Sends a request and waits for the head of the response, which may arrive before the server has
    * read the body.
    *
-   * @param onFree Called when the response has been read and the connection takes another request.
+   * @param onFree Called when the response has been read and the connection can be reused.
    */
   async send(request: ConnectionRequest, onFree: () => void): Promise<ConnectionResponse> {
     const { signal, method } = request;
@@ -178,7 +178,8 @@ export class HttpConnection implements Disposable {
       try {
         size = await this.#socket.write(rest);
       } catch (error) {
-        // A server may respond and close the connection before it has read the whole body.
+        // A server may respond and close the connection before it has read the whole body. Its
+        // response says more than the failure to write.
         await this.#next;
         throw error;
       }
@@ -197,7 +198,7 @@ export class HttpConnection implements Disposable {
     };
     return {
       async read(memory) {
-        // Another read must not report the end of the body.
+        // After a failure, another read must not look like the end of the body.
         if (failure !== undefined) throw failure.error;
         try {
           const value = isOver ? undefined : await responses.body(memory);

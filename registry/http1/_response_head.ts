@@ -1,8 +1,8 @@
-/** Statuses of responses whose head ends them. */
+/** Statuses of responses without a body. */
 const BODILESS_STATUSES = [204, 304];
 /** Names of headers: tokens of RFC 9110 section 5.6.2. */
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
-/** Characters that no value contains: control characters, except tabs. */
+/** Characters that a header must not contain: control characters, except tabs. */
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
 
@@ -14,12 +14,12 @@ export interface ResponseHead {
   readonly headers: Headers;
 }
 
-/** How the end of a body is found (RFC 9112 section 6.3). */
+/** How a body is delimited (RFC 9112 section 6.3). */
 export interface BodyFraming {
-  /** Number of bytes, unless there are chunks; `Infinity` if the connection ends the body. */
+  /** Number of bytes; `Infinity` if the end of the connection ends the body. 0 for chunks. */
   readonly length: number;
   readonly isChunked: boolean;
-  /** Whether the connection takes another request after the body. */
+  /** Whether the connection can be reused after the body. */
   readonly isPersistent: boolean;
 }
 
@@ -33,7 +33,7 @@ export function parseHead([first = "", ...lines]: readonly string[]): ResponseHe
   if (version === undefined) throw new Error("invalid HTTP version in the response");
   // Clients treat statuses above 599 like 5xx (RFC 9110 section 15).
   const [, digits] = /^([1-9][0-9]{2})(?: |$)/.exec(rest) ?? [];
-  // 101 would change the protocol, which no request asks for.
+  // 101 switches to another protocol, which no request asks for.
   if (digits === undefined || digits === "101") {
     throw new Error("invalid status in the HTTP response");
   }
@@ -55,7 +55,7 @@ export function parseHeaders(lines: readonly string[]): Headers {
 }
 
 /**
- * Finds how the body ends. Replaces a `Content-Length` that occurs several times, and removes one
+ * Determines how the body is delimited. Merges repeated `Content-Length` headers, and removes one
  * that does not apply.
  *
  * @throws {Error} If the length is invalid, or the body has an unsupported coding.
@@ -90,7 +90,7 @@ export function findFraming(
   return { length, isChunked, isPersistent: canPersist && codings.length === 0 };
 }
 
-/** Removes whitespace around a value, which takes `Headers` seconds if there is much inside of it. */
+/** Trims a value. `Headers` takes seconds to do so if there are many blanks inside the value. */
 function trimmed(value: string): string {
   let [start, end] = [0, value.length];
   while (start < end && isBlank(value[start])) start++;

@@ -1,10 +1,10 @@
 import { findFraming, parseHead, parseHeaders, type ResponseHead } from "./_response_head.ts";
 
-/** Size of the buffer for heads, which also takes the first bytes of a body. */
+/** Size of the buffer for heads, which also receives the first bytes of a body. */
 const BUFFER_BYTES = 16 * 1024;
-/** Maximum size of a head with the preliminary ones before it, and of the trailers of a body. */
+/** Maximum size of a head including preceding interim responses, and of the trailers of a body. */
 const MAX_HEAD_BYTES = 64 * 1024;
-/** Maximum size of the line before a chunk. */
+/** Maximum length of the size line of a chunk. */
 const MAX_CHUNK_LINE_BYTES = 4 * 1024;
 /** Start of every response. */
 const START = "HTTP/1.";
@@ -13,12 +13,12 @@ const START = "HTTP/1.";
 export class ResponseReader {
   readonly #read: (memory: Uint8Array<ArrayBuffer>) => Promise<number | null>;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
-  /** Bytes that have arrived and are not read yet. */
+  /** Bytes that have arrived but have not been read yet. */
   #pending: Uint8Array<ArrayBuffer> = new Uint8Array();
-  /** Bytes left of the body, or of the chunk; `Infinity` if the connection ends the body. */
+  /** Bytes left in the body or chunk; `Infinity` if the end of the connection ends the body. */
   #left = 0;
   #isChunked = false;
-  /** Whether a chunk has been read, after which there is an empty line. */
+  /** Whether a chunk has been read. A line break follows it. */
   #isAfterChunk = false;
   #isPersistent = false;
   /** Whether bytes of the next response have arrived. */
@@ -29,7 +29,7 @@ export class ResponseReader {
     this.#read = read;
   }
 
-  /** Whether bytes have arrived after the last body: without a request, they belong to no response. */
+  /** Whether bytes have arrived after the last body. Without a request, they are no response. */
   get hasBegun(): boolean {
     return this.#hasBegun || this.#pending.length > 0;
   }
@@ -39,12 +39,12 @@ export class ResponseReader {
     return this.#left === 0 && !this.#isChunked;
   }
 
-  /** Whether the connection takes another request after the body. */
+  /** Whether the connection can be reused after the body. */
   get isPersistent(): boolean {
     return this.#isPersistent;
   }
 
-  /** Reads the head of the next response that is not preliminary, such as 100 and 103. */
+  /** Reads the head of the next final response. Skips interim responses, such as 100 and 103. */
   async head(): Promise<ResponseHead> {
     this.#hasBegun = this.#pending.length > 0;
     for (let left = MAX_HEAD_BYTES;;) {
@@ -87,7 +87,7 @@ export class ResponseReader {
     this.#left = size;
     this.#isAfterChunk = true;
     if (this.#left > 0) return;
-    // Nothing needs the trailers.
+    // Nothing needs the trailers, but they must be valid.
     parseHeaders(await this.#lines(MAX_HEAD_BYTES));
     this.#isChunked = false;
     this.#hasBegun = false;
@@ -112,7 +112,8 @@ export class ResponseReader {
    * Reads a line and returns it without its line feed.
    *
    * @param maxBytes Maximum size.
-   * @param start Required start, unless the line is empty. Another protocol may never send a line.
+   * @param start Required start, unless the line is empty. It is checked before the line is
+   * complete, because a server of another protocol may never send a line feed.
    * @param tooLong Creates the error for a line that is longer.
    */
   async #line(maxBytes: number, start = "", tooLong = longHead): Promise<string> {
@@ -154,9 +155,9 @@ export class ResponseReader {
   }
 
   /**
-   * Moves the data of chunks in `bytes` together.
+   * Joins the data of the chunks in `bytes`.
    *
-   * @param bytes Received bytes, of which everything after the data is kept.
+   * @param bytes Received bytes. Those after the data are kept for the next read.
    * @param size Number of bytes of the body, or of the current chunk, at the start.
    * @returns Number of bytes of data.
    */
@@ -164,7 +165,7 @@ export class ResponseReader {
     let [filled, offset] = [size, size];
     while (this.#isChunked && this.#left === 0) {
       const next = findChunk(bytes, offset);
-      // The last chunk has trailers.
+      // Trailers follow the last chunk.
       if (next === undefined || next.size === 0) break;
       const { start } = next;
       const end = Math.min(start + next.size, bytes.length);
@@ -178,7 +179,7 @@ export class ResponseReader {
   }
 }
 
-/** Finds the chunk after another one, if its first line is complete and valid. */
+/** Finds the next chunk, if its size line is complete and valid. */
 function findChunk(
   bytes: Uint8Array,
   offset: number,
@@ -190,7 +191,7 @@ function findChunk(
   return size === undefined ? undefined : { start: offset + 2 + end + 1, size };
 }
 
-/** Parses the line before a chunk, without its line feed. */
+/** Parses the size line of a chunk, without its line feed. */
 function parseChunkSize(line: string): number | undefined {
   const digits = /^0*([0-9a-f]{1,12})[ \t]*(?:;.*)?\r$/i.exec(line)?.[1];
   return digits === undefined ? undefined : parseInt(digits, 16);
@@ -205,7 +206,7 @@ function withoutEnd(line: string): string {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
-/** Returns whether bytes begin an empty line, or a line with a certain start. */
+/** Returns whether bytes may be the beginning of an empty line, or of a line with a start. */
 function isLike(bytes: Uint8Array, start: string): boolean {
   if (bytes[0] === 13 || bytes[0] === 10) return true;
   return latin1(bytes.subarray(0, start.length)) === start.slice(0, bytes.length);

@@ -1,6 +1,6 @@
 import { type ErrorFacts, explainedError, problemOf } from "../../spec/error_facts.ts";
 
-/** What certificates in PEM contain. Deno ignores everything else. */
+/** Start of a certificate in PEM. Deno ignores everything else. */
 export const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
 /** Deno's message about a certificate of X.509 version 1. */

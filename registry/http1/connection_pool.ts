@@ -8,7 +8,7 @@ import {
 
 export type { BodyReader, ConnectionResponse };
 
-/** Methods of requests that can be sent again. */
+/** Methods of requests that can be repeated. */
 const SAFE_METHODS = ["GET", "HEAD"];
 
 interface IdleConnection {
@@ -30,7 +30,7 @@ export interface PoolRequest
 /** Options for {@linkcode ConnectionPool}. */
 export interface ConnectionPoolOptions {
   /**
-   * How long a free connection is kept, in milliseconds; servers close it some time later.
+   * Maximum time to keep an idle connection, in milliseconds. Servers close it some time later.
    *
    * @default {15_000}
    */
@@ -38,10 +38,10 @@ export interface ConnectionPoolOptions {
 }
 
 /**
- * Connections to servers. Free ones are used again.
+ * Reusable connections to servers.
  *
- * `fetch` needs as long to load as all requests of a small image take, copies each byte three
- * times, and cannot send a streamed body with its length.
+ * `fetch` takes as long to load as all requests for a small image, copies each byte three times,
+ * and cannot send a streamed body with its length.
  */
 export class ConnectionPool implements Disposable {
   readonly #maxIdleMs: number;
@@ -52,7 +52,7 @@ export class ConnectionPool implements Disposable {
     this.#maxIdleMs = maxIdleMs;
   }
 
-  /** Sends a request over a free connection, or over a new one. */
+  /** Sends a request over an idle connection, or over a new one. */
   async send(request: PoolRequest): Promise<ConnectionResponse> {
     const { signal, method } = request;
     const target = targetOf(request);
@@ -65,14 +65,14 @@ export class ConnectionPool implements Disposable {
       try {
         return await send(free);
       } catch (error) {
-        // The server closed it at the same time. It may have processed the request before.
+        // The server closed it at the same time, but may have processed the request before that.
         if (signal.aborted || free.hasResponded || !SAFE_METHODS.includes(method)) throw error;
       }
     }
     return await send(await HttpConnection.open(target));
   }
 
-  /** Closes the free connections. */
+  /** Closes the idle connections. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     for (const { connection } of [...this.#idle.values()].flat()) connection[Symbol.dispose]();
@@ -103,7 +103,7 @@ export class ConnectionPool implements Disposable {
     else idle.push(entry);
   }
 
-  /** Closes the free connections to any host that no request will use. */
+  /** Closes the idle connections to any host that can no longer be used. */
   #sweep(): void {
     for (const [key, idle] of this.#idle) {
       const usable = idle.filter((entry) => this.#isUsable(entry));

@@ -1,4 +1,4 @@
-/** Where to connect to. */
+/** Address to connect to. */
 export interface SocketAddress {
   /** Name or IP address. */
   readonly hostname: string;
@@ -9,9 +9,10 @@ export interface SocketAddress {
 /**
  * Opens a TCP connection.
  *
- * `Deno.connect()` loses a connection that is complete when its signal is aborted: its promise is
- * rejected, and the socket stays open. That happens if a timer aborts the signal, because timers
- * run before completed operations are reported. Messages are operations themselves.
+ * `Deno.connect()` leaks a socket if its signal is aborted after the connection is established, but
+ * before that is reported: the promise is rejected, and the socket stays open. A timer can abort
+ * the signal at that moment, because timers run before completed operations are reported. The abort
+ * therefore waits for a message, which is an operation itself.
  */
 export async function openSocket(
   { hostname, port, signal }: SocketAddress,
@@ -30,7 +31,7 @@ export async function openSocket(
   throw signal.reason;
 }
 
-/** Calls a function when all operations that are complete now have been reported. */
+/** Calls a function after all operations that are complete by now have been reported. */
 function afterOperations(call: () => void): void {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {

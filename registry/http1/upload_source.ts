@@ -7,7 +7,7 @@ export interface UploadSource {
    * next call may overwrite the bytes.
    */
   read(): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Cancels the rest. */
+  /** Cancels reading the rest. */
   cancel(): void;
 }
 
@@ -25,8 +25,8 @@ export function isUploadSource(body: object | null): body is UploadSource {
 }
 
 /**
- * Reads the next bytes of a body. Suspends the watchdog meanwhile, because the server is not
- * responsible for that time.
+ * Reads the next bytes of a body. Suspends the watchdog meanwhile, because the server is not to
+ * blame for a slow source.
  */
 export async function readWatched(
   source: UploadSource,

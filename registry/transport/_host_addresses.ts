@@ -4,7 +4,7 @@ import { isMetadataAddress } from "./private_address.ts";
 /** How long resolved addresses are cached, in milliseconds. */
 const LIFETIME_MS = 30_000;
 
-/** Addresses of a name. */
+/** What the addresses of a name mean for a connection to it. */
 export interface HostAddress {
   /** Whether clouds serve credentials at every address. */
   readonly isRefused: boolean;
@@ -14,16 +14,11 @@ export interface HostAddress {
 
 const UNKNOWN: HostAddress = { isRefused: false, only: undefined };
 
-interface Lookup {
-  readonly until: number;
-  readonly found: Promise<HostAddress>;
-}
-
 /** Finds names that resolve to addresses at which clouds serve their credentials. */
 export class HostAddresses {
-  readonly #lookups = new Map<string, Lookup>();
+  readonly #lookups = new Map<string, { until: number; found: Promise<HostAddress> }>();
 
-  /** Resolves a name like the system. */
+  /** Resolves a name as the system does. */
   async find(name: string): Promise<HostAddress> {
     if (!isGranted({ name: "net", host: name })) return UNKNOWN;
     const now = performance.now();
@@ -42,7 +37,7 @@ async function resolveName(name: string): Promise<HostAddress> {
   try {
     addresses = await lookup(name, { all: true });
   } catch {
-    // The connection will fail too, with a reason.
+    // Connecting fails as well, and reports the reason.
     addresses = [];
   }
   const allowed = addresses.filter(({ address }) => !isMetadataAddress(address));

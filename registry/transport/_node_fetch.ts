@@ -89,7 +89,7 @@ async function write(outgoing: ClientRequest, body: NodeRequest["body"]): Promis
   if (body instanceof ReadableStream) {
     for await (const chunk of body) {
       if (outgoing.destroyed) return;
-      // Node keeps chunks that it has not sent, and their source may free their memory.
+      // Node queues chunks that it has not sent, but their source may free their memory.
       if (!outgoing.write(chunk.slice())) await drained(outgoing);
     }
     outgoing.end();

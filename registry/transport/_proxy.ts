@@ -1,10 +1,4 @@
-import {
-  type IpAddress,
-  type IpNetwork,
-  isInNetwork,
-  parseIp,
-  parseNetwork,
-} from "../http1/ip_network.ts";
+import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { isLoopback } from "./private_address.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
 import {
@@ -25,7 +19,7 @@ export interface Proxy {
 const PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
 const PROXY_SCHEMES = ["http", "https", "socks5", "socks5h"];
 
-/** Variables that are read in lower and upper case. */
+/** Variables, in upper and lower case. */
 const ALL_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
 
@@ -119,9 +113,9 @@ function isExcepted(url: URL, exceptions: string): boolean {
     if (network !== undefined) return ip !== undefined && isInNetwork(ip, network);
     const { name, port: onlyPort } = splitPort(exception);
     if (name === "" || (onlyPort !== undefined && onlyPort !== port)) return false;
-    const other = parseIp(name);
-    if (ip !== undefined) return other !== undefined && isSame(other, ip);
-    return isSuffix(name, host);
+    const address = parseIp(name);
+    if (ip === undefined) return isSuffix(name, host);
+    return address !== undefined && isInNetwork(ip, { address, bits: 128 });
   });
 }
 
@@ -131,15 +125,10 @@ function splitPort(text: string): { readonly name: string; readonly port?: strin
   return { name, port };
 }
 
-/** Returns whether a name is a domain or a subdomain of it; with a leading dot, only the latter. */
+/** Returns whether a host is a domain or in it; with a leading dot, the domain itself is not. */
 function isSuffix(name: string, host: string): boolean {
   const bare = name.replace(/^\*\./, ".").replace(/\.$/, "");
   return bare.startsWith(".") ? host.endsWith(bare) : host === bare || host.endsWith(`.${bare}`);
-}
-
-function isSame(address: IpAddress, ip: IpAddress): boolean {
-  const network: IpNetwork = { address, bits: 128 };
-  return isInNetwork(ip, network);
 }
 
 /**

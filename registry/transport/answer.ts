@@ -9,8 +9,8 @@ const CHUNK_BYTES = 65_536;
 export interface AnswerParts {
   readonly status: number;
   readonly headers: Headers;
-  /** Shortest time from a request to this host to its response so far, in milliseconds. */
-  readonly latencyMs?: number | undefined;
+  /** Shortest time so far from a request to this host to its response, in milliseconds. */
+  readonly latencyMs: number;
   /** Body, if any. */
   readonly body: BodyReader | undefined;
   /** Closes the connection. */
@@ -26,6 +26,8 @@ export class Answer implements Disposable {
   readonly url: URL;
   readonly status: number;
   readonly headers: Headers;
+  /** Shortest time so far from a request to this host to its response, in milliseconds. */
+  readonly latencyMs: number;
   /** Whether the response comes from the target of a redirect. */
   redirected = false;
   /** Request, for errors. */
@@ -36,19 +38,15 @@ export class Answer implements Disposable {
   #isDone = false;
 
   /** Takes ownership of `watchdog`, and calls `close` unless the body is read to its end. */
-  constructor(parts: AnswerParts, asked: FailedRequest, watchdog: Watchdog) {
-    this.url = asked.url;
+  constructor(parts: AnswerParts, request: FailedRequest, watchdog: Watchdog) {
+    this.url = request.url;
     this.status = parts.status;
     this.headers = parts.headers;
-    this.request = asked;
+    this.latencyMs = parts.latencyMs;
+    this.request = request;
     this.#parts = parts;
     this.#watchdog = watchdog;
     if (parts.body === undefined) this.#end();
-  }
-
-  /** Shortest time from a request to this host to its response so far, in milliseconds. */
-  get latencyMs(): number {
-    return this.#parts.latencyMs ?? 0;
   }
 
   /** Disposes of `resource` together with this response. */

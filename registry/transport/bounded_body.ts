@@ -30,30 +30,26 @@ export interface DocumentLimit extends BodyLimit {
   readonly maxBytes: number;
 }
 
-/** Known facts about a document before it is read. */
-export interface ExpectedDocument {
-  readonly digest?: Descriptor["digest"] | undefined;
-  readonly size?: number | undefined;
-}
-
 /**
- * Reads a document of at most `maxBytes`. Verifies a digest, if any, against the bytes as received,
- * and after a mismatch against the decoded bytes: registries and storage services declare codings
- * that do not apply or do not exist.
+ * Reads a document of at most `maxBytes`. Verifies the digest, if known, against the received
+ * bytes, and after a mismatch against the decoded ones: some registries and storage services
+ * declare content codings that do not apply or do not exist.
  *
  * @throws {DigestMismatchError} If the bytes do not match the digest.
  * @throws {NetworkError} If the connection ended early.
  */
 export async function readDocument(
   answer: Answer,
-  expected: ExpectedDocument,
+  { digest, size }: {
+    readonly digest?: Descriptor["digest"] | undefined;
+    readonly size?: number | undefined;
+  },
   options: DocumentLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes } = options;
   const { task, attempt } = answer.request;
   const bytes = await readWithin(answer, answer, maxBytes, options);
   const codings = contentCodings(answer);
-  const { digest, size } = expected;
   if (digest === undefined && isPage(answer, bytes.length)) throw pageError(answer, task);
   if (digest === undefined) {
     return codings.length === 0 ? bytes : await decode(answer, bytes, options);
@@ -71,7 +67,7 @@ export async function readDocument(
   } catch (error) {
     if (!(error instanceof DigestMismatchError)) throw error;
     const decoded = codings.length === 0 ? bytes : await decode(answer, bytes, options);
-    // A page instead of a document is not an attack, and may be temporary.
+    // A web page instead of a document is not an attack, and may be temporary.
     if (isPage(answer, decoded.length)) throw pageError(answer, task);
     if (decoded === bytes) throw error;
     await verifyBytes(decoded, expectation, source);
@@ -148,7 +144,7 @@ export async function readUpTo(
     memory.set(kept, size);
     size += kept.length;
     if (kept.length < chunk.length) return { bytes: memory.slice(0, size), isWhole: false };
-    // The reader returned the buffer with the chunk.
+    // The reader took over the buffer, and returned it with the chunk.
     if (room.buffer.detached) room = new Uint8Array(chunk.buffer);
   }
 }

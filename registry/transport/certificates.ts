@@ -1,4 +1,5 @@
 import { explainedError } from "../../spec/error_facts.ts";
+
 const CERTIFICATE_REGEXP = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
 
@@ -29,7 +30,7 @@ export async function readCertificates(path: string): Promise<string[]> {
   const { isDirectory } = await Deno.stat(path);
   const files = isDirectory ? await listCertificateFiles(path) : [path];
   const texts = await Promise.all(files.map(readUserText));
-  const certificates = texts.flatMap(splitCertificates);
+  const certificates = texts.flatMap((text) => text.match(CERTIFICATE_REGEXP) ?? []);
   if (certificates.length > 0) return certificates;
   throw explainedError(SyntaxError, {
     code: "invalid-text",
@@ -38,11 +39,6 @@ export async function readCertificates(path: string): Promise<string[]> {
     problem: 'it contains no "-----BEGIN CERTIFICATE-----"',
     advice: "Choose a PEM file",
   });
-}
-
-/** Returns the certificates in a text. */
-function splitCertificates(text: string): string[] {
-  return text.match(CERTIFICATE_REGEXP) ?? [];
 }
 
 async function listCertificateFiles(path: string): Promise<string[]> {

@@ -11,12 +11,12 @@ export interface ByteSource {
 
 type Zlib = typeof import("node:zlib");
 
-const DECODERS: Readonly<Record<string, (zlib: Zlib) => Transform>> = {
-  "gzip": (zlib) => zlib.createGunzip(),
-  "x-gzip": (zlib) => zlib.createGunzip(),
-  "deflate": (zlib) => zlib.createInflate(),
-  "br": (zlib) => zlib.createBrotliDecompress(),
-};
+const DECODERS = new Map<string, (zlib: Zlib) => Transform>([
+  ["gzip", (zlib) => zlib.createGunzip()],
+  ["x-gzip", (zlib) => zlib.createGunzip()],
+  ["deflate", (zlib) => zlib.createInflate()],
+  ["br", (zlib) => zlib.createBrotliDecompress()],
+]);
 
 /**
  * Maximum number of codings to decode: each of the thousands that fit into a header would need a
@@ -33,25 +33,24 @@ export function contentCodings(answer: Answer): readonly string[] {
 
 /** Returns whether all codings can be decoded. */
 export function canDecode(codings: readonly string[]): boolean {
-  return codings.length <= MAX_CODINGS &&
-    codings.every((coding) => Object.hasOwn(DECODERS, coding));
+  return codings.length <= MAX_CODINGS && codings.every((coding) => DECODERS.has(coding));
 }
 
 /**
  * Decodes the content codings of a response, which some registries apply even though the request
- * forbids them (quay/quay#1310). `fetch` leaves them alone if `Accept-Encoding` is set.
+ * forbids them (quay/quay#1310). `fetch` does not decode them if `Accept-Encoding` is set.
  *
- * @throws {RegistryError} If a coding is unknown, or, from `read`, if the encoded bytes are invalid.
+ * @throws {RegistryError} If a coding is unknown; from `read`, if the encoded bytes are invalid.
  */
 export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSource {
   const codings = contentCodings(answer);
   if (codings.length === 0) return body;
   if (codings.length > MAX_CODINGS) throw codingError(answer, codings, "has too many parts");
-  // Few responses need these modules, and loading takes long.
+  // These modules take long to load, and few responses need them.
   const { pipeline, Readable } = globalThis.process.getBuiltinModule("node:stream");
   const zlib = globalThis.process.getBuiltinModule("node:zlib");
   const decoders = codings.toReversed().map((coding) => {
-    const create = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined;
+    const create = DECODERS.get(coding);
     if (create === undefined) throw codingError(answer, codings, "was not requested");
     return create(zlib);
   });

@@ -9,12 +9,7 @@ import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
 import { Answer } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import type { Route, Tls } from "./http_client.ts";
-import {
-  type FailedRequest,
-  networkError,
-  proxyLoginError,
-  stallError,
-} from "./network_failure.ts";
+import { type FailedRequest, networkError, stallError } from "./network_failure.ts";
 import { isLoopback, isMetadataAddress } from "./private_address.ts";
 import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
@@ -49,7 +44,6 @@ export interface HttpRequest {
   readonly tls: Tls;
   /** Host that names this server as its token server; its certificates apply as well. */
   readonly namedBy?: string | undefined;
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
   readonly attempt: number;
   /** Maximum time to connect directly, in milliseconds (default: that of the system). */
@@ -80,9 +74,9 @@ export class Http implements Disposable {
   readonly #known = new Map<string, number>();
   readonly #addresses = new HostAddresses();
   readonly #pool = new ConnectionPool();
-  /** Origins that Node's client reaches and `fetch` does not. */
+  /** Origins that only Node's client can reach. */
   readonly #byNode = new Set<string>();
-  /** Origins that have not completed a handshake, after which only `fetch` closes its sockets. */
+  /** Origins with an aborted TLS handshake: only `fetch` closes the sockets of further ones. */
   readonly #silent = new Set<string>();
   /** Certificates for each host. */
   readonly #certificates = new Map<string, Promise<HostCertificates | undefined>>();
@@ -102,8 +96,8 @@ export class Http implements Disposable {
   }
 
   /**
-   * Shortest time from a request to a host to its response so far, in milliseconds. Half of the
-   * first one counts, since that includes the time to connect.
+   * Shortest time so far from a request to a host to its response, in milliseconds. The first one
+   * counts half, because it includes the time to connect.
    */
   latencyMs(host: string): number {
     return this.#known.get(host) ?? 0;
@@ -141,7 +135,9 @@ export class Http implements Disposable {
     try {
       const response = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
-      if (response.status === 407 && route.proxy !== undefined) throw proxyLoginError(asked);
+      if (response.status === 407 && route.proxy !== undefined) {
+        throw networkError(new Error("proxy authentication required"), asked);
+      }
       const elapsedMs = performance.now() - started;
       const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
       this.#known.set(url.host, latencyMs);
@@ -152,12 +148,12 @@ export class Http implements Disposable {
       );
     } catch (error) {
       watchdog[Symbol.dispose]();
-      // The response may still arrive after the timeout. A connection of our own is already closed,
-      // which ends the request at once.
+      // The response may still arrive after the timeout. A connection of the pool is already
+      // closed, which ends the request at once.
       const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
       if (isDirect) await late;
       signal?.throwIfAborted();
-      // For a missing permission, Deno's message names the flag.
+      // Deno's message about a missing permission names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
       // The certificates of the caller cannot be used.
       if (error instanceof TypeError && isExplained(error)) throw error;
@@ -272,7 +268,7 @@ export class Http implements Disposable {
     const { url, tls: { clientCertificate } } = request;
     return proxy === undefined && clientCertificate === undefined && !isUnverified(request) &&
       url.username === "" && url.password === "" && !this.#silent.has(url.origin) &&
-      // Otherwise, the environment may name a proxy.
+      // Without these permissions, only `fetch` knows whether the environment names a proxy.
       (isLoopback(url) || canSetProxyVariables());
   }
 
@@ -297,7 +293,7 @@ export class Http implements Disposable {
   }
 }
 
-/** Whether a file says that the certificate of the server is not verified. */
+/** Returns whether a file turns off the verification of the server's certificate. */
 function isUnverified({ url, tls }: HttpRequest): boolean {
   return url.protocol === "https:" && tls.unverified === url.host;
 }
@@ -325,7 +321,7 @@ async function nodeExchange(
   return await received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
 }
 
-/** Makes a stream, which `fetch` sends without a length, of the source of an upload. */
+/** Converts the source of an upload to a stream, which `fetch` sends without a length. */
 async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
   if (!isUploadSource(body)) return body;
   const { uploadStream } = await import("./upload_stream.ts");

@@ -35,7 +35,7 @@ const TRANSPORTS: Readonly<Record<string, "http" | "https" | "socks5">> = {
  * Creates a client for `fetch`.
  *
  * @param url URL of the server. Requests with the same {@linkcode clientKey} can share a client.
- * @throws {TypeError} If a certificate or the key is not PEM, which Deno partly ignores.
+ * @throws {TypeError} If a certificate or the key is not PEM. Deno itself ignores some of these.
  */
 export function createHttpClient(
   { caCerts, clientCertificate }: Tls,
@@ -45,8 +45,8 @@ export function createHttpClient(
   checkCertificates([...caCerts, ...(clientCertificate ? [clientCertificate.cert] : [])]);
   const options = {
     caCerts: [...caCerts],
-    // One connection per blob: with HTTP/2 they would share one window, and 1 GiB over loopback
-    // would take 50 % longer.
+    // Over HTTP/2, all blobs would share the flow-control window of one connection, and 1 GiB over
+    // loopback would take 50 % longer.
     http2: false,
     ...clientCertificate,
   };
@@ -56,7 +56,8 @@ export function createHttpClient(
       const { url: address, login: basicAuth } = proxy;
       const transport = TRANSPORTS[new URL(address).protocol] ?? "http";
       const through = { transport, url: address, ...present({ basicAuth }) };
-      return createDirectly({ ...options, proxy: through });
+      const create = () => Deno.createHttpClient({ ...options, proxy: through });
+      return withoutProxyVariables(create) ?? create();
     }
     const direct = address === undefined ? {} : { proxy: socketOf(url, address) };
     return withoutProxyVariables(() => Deno.createHttpClient({ ...options, ...direct })) ??
@@ -73,11 +74,6 @@ export function clientKey(tls: Tls, url: URL, { proxy, address }: Route): string
   // A client bound to a socket serves one host.
   const host = address !== undefined || (proxy === undefined && isLoopback(url)) ? url.host : "";
   return JSON.stringify([tls.caCerts, tls.clientCertificate, proxy, address, host, url.protocol]);
-}
-
-function createDirectly(options: Deno.CreateHttpClientOptions): Deno.HttpClient {
-  const create = () => Deno.createHttpClient(options);
-  return withoutProxyVariables(create) ?? create();
 }
 
 function socketOf(url: URL, address = url.hostname): Deno.Proxy {

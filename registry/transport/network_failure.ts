@@ -13,7 +13,6 @@ import { TRICKLE_BYTES } from "./watchdog.ts";
 /** A failed request. */
 export interface FailedRequest {
   readonly url: URL;
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
   readonly attempt: number;
   /**
@@ -28,7 +27,7 @@ export interface FailedRequest {
   readonly tls?: Tls | undefined;
 }
 
-/** Start of a TLS alert: the server uses TLS but rejects this client. */
+/** Start of Deno's message about a TLS alert: the server uses TLS but rejects this client. */
 const ALERT = /received fatal alert/i;
 
 /** Patterns for the causes of a failed request, because `fetch` reports no codes. */
@@ -60,7 +59,7 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
   const { url, task, attempt, proxy } = request;
   const text = redactText(messages(error));
   const found = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
-  // With a proxy, only the proxy is resolved and connected to.
+  // With a proxy, this client resolves and connects to the proxy only.
   const reason = proxy !== undefined && (found === "name" || found === "refused") ? "proxy" : found;
   const unknown = (request.tls?.caCerts.length ?? 0) > 0 ? "other-authority" : "untrusted";
   const certificate = reason === "certificate"
@@ -82,12 +81,7 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
   );
 }
 
-/** Returns the error for a proxy that requires a login. */
-export function proxyLoginError(request: FailedRequest): NetworkError {
-  return networkError(new Error("proxy authentication required"), request);
-}
-
-/** Returns the error for a server that requires TLS, or does not use it, against expectation. */
+/** Returns the error for a server that unexpectedly requires TLS, or does not speak it. */
 export function protocolError(request: FailedRequest): NetworkError {
   const { url, task, attempt } = request;
   const reason = "protocol";

@@ -6,7 +6,6 @@ import { RegistryError, type RequestTask } from "../errors.ts";
 export interface ListPage {
   /** Path and query after `/v2/REPOSITORY/`. */
   readonly path: string;
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
 }
 

@@ -14,8 +14,8 @@ const PRIVATE_NETWORKS = networks(
 );
 const LOOPBACK_NETWORKS = networks("127.0.0.0/8", "::1/128");
 /**
- * Addresses at which clouds serve the credentials of their machines: link-local ones, and those of
- * Alibaba Cloud, Oracle Cloud, Azure, Amazon EC2 and EKS, Google Cloud and Scaleway.
+ * Metadata addresses, at which clouds serve the credentials of their machines: link-local ones, and
+ * those of Alibaba Cloud, Oracle Cloud, Azure, Amazon EC2 and EKS, Google Cloud and Scaleway.
  */
 const METADATA_NETWORKS = networks(
   ...["169.254.0.0/16", "fe80::/10", "100.100.100.200/32"],

@@ -6,16 +6,15 @@ import { RegistryError, type RequestTask } from "../errors.ts";
 const MAX_REDIRECTS = 10;
 const STATUSES = new Set([301, 302, 303, 307, 308]);
 
-/** Options for {@linkcode followRedirects}. */
+/** Options for {@linkcode followRedirects} and {@linkcode redirectTarget}. */
 export interface RedirectOptions {
-  /** Action for error messages, after "Cannot". */
   readonly task: RequestTask;
   /** Whether a redirect may lead into a private network. */
   readonly allowPrivate: boolean;
 }
 
 /**
- * Follows redirects to the first other response.
+ * Follows redirects to the first response that is not one.
  *
  * @throws {RegistryError} If there are too many redirects, or an unsafe one.
  */
@@ -24,15 +23,14 @@ export async function followRedirects(
   options: RedirectOptions,
   send: (target: URL) => Promise<Answer>,
 ): Promise<Answer> {
-  const { task, allowPrivate } = options;
   for (let hops = 0; STATUSES.has(answer.status); hops++) {
-    // The body of a redirect has no data.
+    // Nothing needs the body of a redirect.
     answer[Symbol.dispose]();
-    const target = redirectTarget(answer, task, allowPrivate);
+    const target = redirectTarget(answer, options);
     if (hops >= MAX_REDIRECTS) {
       throw new RegistryError(
         `${answer.url.host} sends more than ${MAX_REDIRECTS} redirects`,
-        { ...task, status: answer.status, url: redactUrl(answer.url) },
+        { ...options.task, status: answer.status, url: redactUrl(answer.url) },
       );
     }
     answer = await send(target);
@@ -46,7 +44,7 @@ export async function followRedirects(
  * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it
  * is missing.
  */
-export function redirectTarget(answer: Answer, task: RequestTask, allowPrivate: boolean): URL {
+export function redirectTarget(answer: Answer, { task, allowPrivate }: RedirectOptions): URL {
   const location = answer.headers.get("location");
   const fail = (state: string): never => {
     const url = redactUrl(answer.url);

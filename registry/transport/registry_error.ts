@@ -16,7 +16,7 @@ import {
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_DETAIL_LENGTH = 500;
-/** Window of an exhausted quota after which a retry is pointless, in seconds. */
+/** Window of a rate limit, in seconds, above which retries cannot outlast an exhausted quota. */
 const LONG_WINDOW_S = 600;
 /** Maximum time to read the body of an error response, in milliseconds. */
 const MAX_BODY_MS = 2_000;
@@ -28,7 +28,7 @@ const XML_ENTITIES: Readonly<Record<string, string>> = {
   apos: "'",
   amp: "&",
 };
-/** Codes of registries that reject a change, some of them with status 500. */
+/** Codes with which registries reject a change, in some cases with status 500. */
 const REJECTIONS: ReadonlySet<string> = new Set([
   "DENIED",
   "MANIFEST_BLOB_UNKNOWN",
@@ -62,7 +62,6 @@ export interface MissingContent {
 
 /** Context of a response for {@linkcode registryError}. */
 export interface RegistryErrorContext {
-  /** Action for the message, after "Cannot". */
   readonly task: RequestTask;
   /** Name of the registry for the user. */
   readonly registry: string;
@@ -79,20 +78,20 @@ export interface RegistryErrorContext {
   readonly isAuthenticated?: boolean | undefined;
   /** Requested content. */
   readonly content?: MissingContent | undefined;
-  /** Whether the request was to change something. */
+  /** Whether the request was a write. */
   readonly isWrite?: boolean | undefined;
   readonly now: number;
 }
 
 /** Describes the response of a registry: its status, code and message. */
-export function describeAnswer({ status, registryCode, detail }: RegistryError): string {
+export function describeAnswer(
+  { status, registryCode, detail }: Pick<RegistryError, "status" | "registryCode" | "detail">,
+  attempts = 1,
+): string {
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
-  return `${status}${named}${quoted(detail)}`;
-}
-
-/** Returns the message of a registry in quotes; it may contain quotes itself. */
-function quoted(detail: string | undefined): string {
-  return detail === undefined ? "" : `, "${detail.replaceAll('"', "'")}"`;
+  const tried = attempts > 1 ? ` after ${attempts} attempts` : "";
+  const says = detail === undefined ? "" : `, "${detail.replaceAll('"', "'")}"`;
+  return `${status}${named}${tried}${says}`;
 }
 
 /** Creates the error for an unexpected response from its status and body. */
@@ -112,7 +111,7 @@ export async function registryError(
   const isTokenServer = authentication === undefined;
   // Some registries redirect to another registry, others to a storage server.
   const isOfStorage = answer.redirected && isOfRegistry !== true;
-  // The signed address at a storage server expires; the registry then returns a new one.
+  // A signed URL of a storage server expires; the registry then returns a new one.
   const isExpired = isOfStorage && isRefusal;
   const fields = {
     ...task,
@@ -128,28 +127,24 @@ export async function registryError(
     attempts: attempt,
     retryAfterMs,
   };
-  // The error includes the login attempts, which show the rejected credential.
-  const named = registryCode === undefined ? "" : ` ${registryCode}`;
-  const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
-  const says = quoted(detail);
+  const words = describeAnswer(fields, attempt);
   const { server = registry } = context;
   const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : server;
-  const answered = `${who} answered ${status}${named}${tried}`;
-  if (isRateLimit) return rateLimitError(`${answered}${says}`, headers, fields, now);
+  const answered = `${who} answered ${words}`;
+  if (isRateLimit) return rateLimitError(answered, headers, fields, now);
   if (isTokenServer && isRefusal) {
-    return new AuthError(`${answered}${says}`, { ...fields, advice: LOGIN_ADVICE });
+    return new AuthError(answered, { ...fields, advice: LOGIN_ADVICE });
   }
   if (context.isWrite && isRefusal && !isOfStorage) {
-    return writeError(`${answered}${says}`, authentication, fields);
+    return writeError(answered, authentication, fields);
   }
   if ((status === 401 || status === 403) && !isOfStorage) {
     const why = isAuthenticated ? "this user has no access" : "needs a login";
     return new AuthError(
-      `it does not exist or ${why}: ${answered}${says}${inBrackets(authentication)}`,
+      `it does not exist or ${why}: ${answered}${inBrackets(authentication)}`,
       { ...fields, advice: isAuthenticated ? USER_ADVICE : LOGIN_ADVICE },
     );
   }
-  const words = `${status}${named}${tried}${says}`;
   if (status === 404 && !isOfStorage) return notFoundError(words, context, fields);
   return new RegistryError(`${isOfStorage ? answer.url.host : who} answered ${words}`, fields);
 }
@@ -165,7 +160,7 @@ function writeError(
     const advice = isAuthenticated ? USER_ADVICE : "Log in as a user with access";
     return new AuthError(`${problem}${inBrackets(authentication)}`, { ...fields, advice });
   }
-  // What a document names may be missing although the repository is there.
+  // A document may refer to a missing blob although the repository exists.
   const isRepository = status === 404 && !/^(MANIFEST_)?BLOB_/.test(registryCode ?? "");
   const Kind = isRepository ? NotFoundError : RegistryError;
   return new Kind(problem, { ...fields, advice: writeAdvice(status, registryCode) });
@@ -211,7 +206,7 @@ function inBrackets(...parts: readonly (string | undefined)[]): string {
   return known.length === 0 ? "" : ` (${known.join(", ")})`;
 }
 
-/** Returns whether a quota is used up for long, as those of Docker Hub for six hours. */
+/** Returns whether a quota stays exhausted for a long time: six hours at Docker Hub. */
 function isExhausted(headers: Headers): boolean {
   if (headers.has("retry-after")) return false;
   const [limit = "", remaining = ""] = ["ratelimit-limit", "ratelimit-remaining"]
@@ -290,7 +285,7 @@ function parseErrorBody(text: string): ErrorBody {
     : undefined;
   const words = [entry.message, entry.error_description, entry.error, entry.details]
     .find((value) => typeof value === "string" && value !== "");
-  // Quay gives the reason there.
+  // Quay puts the reason there.
   const reason = isObject(entry.detail) ? entry.detail.message : undefined;
   const all = [words, reason].filter((text) => typeof text === "string" && text !== "");
   const detail = all.length === 0 ? undefined : shorten(all.join(": "));

@@ -3,7 +3,7 @@ import { NetworkError, RegistryError } from "../errors.ts";
 
 const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);
 /** Failures that suggest a wrong name, port or scheme if the host has never responded. */
-const ELSEWHERE: ReadonlySet<NetworkError["reason"]> = new Set([
+const ADDRESS_FAILURES: ReadonlySet<NetworkError["reason"]> = new Set([
   "name",
   "refused",
   "protocol",
@@ -15,7 +15,7 @@ const DOUBTFUL_RETRIES = 2;
 /** Minimum length of the pauses to report, in milliseconds. */
 const LONG_PAUSE_MS = 5_000;
 
-/** Maximum value of a requested pause: one year. */
+/** Maximum length of a requested pause, in milliseconds: one year. */
 const MAX_ASKED_MS = 365 * 24 * 60 * 60 * 1000;
 
 /** Returns whether a status is transient. 520 to 524 are Cloudflare's. */
@@ -86,7 +86,8 @@ export class Retry {
   /**
    * Pauses after a failure, or throws it if a retry is pointless.
    *
-   * @param gained Number of bytes transferred by the attempt. After much progress, there is no pause.
+   * @param gained Number of bytes that the attempt transferred. After much progress, there is no
+   * pause.
    */
   async after(error: unknown, gained = 0): Promise<void> {
     const { signal, onRetry } = this.#options;
@@ -125,7 +126,7 @@ export class Retry {
     }
     if (!(error instanceof NetworkError) || !error.retryable) return 0;
     if (error.reason === "stalled") return Math.min(retries, stalls);
-    const doubtful = ELSEWHERE.has(error.reason) && !isKnown(error.url);
+    const doubtful = ADDRESS_FAILURES.has(error.reason) && !isKnown(error.url);
     return doubtful ? Math.min(retries, DOUBTFUL_RETRIES) : retries;
   }
 
@@ -137,8 +138,8 @@ export class Retry {
 }
 
 /**
- * Parses a `Retry-After` header, which contains seconds or a date, to milliseconds (RFC 9110
- * section 10.2.3).
+ * Parses a `Retry-After` header, which contains seconds or a date, into milliseconds from now
+ * (RFC 9110 section 10.2.3).
  */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   const text = header?.trim() ?? "";

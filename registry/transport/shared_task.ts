@@ -9,7 +9,7 @@ export class SharedTask<T> {
 
   constructor(work: (signal: AbortSignal) => Promise<T>) {
     this.#result = work(this.#controller.signal);
-    // Callers get the error; without this, an unobserved rejection would end the process.
+    // Callers receive the error. Without this, an unhandled rejection would end the process.
     this.#result.catch(() => {});
   }
 
@@ -27,7 +27,7 @@ export class SharedTask<T> {
       if (isWaiting && --this.#waiting === 0) this.#controller.abort();
       isWaiting = false;
     };
-    // Synchronously, so that the next caller does not join a task that is about to be aborted.
+    // Leave synchronously, so that the next caller does not join a task that is being aborted.
     const stop = () => {
       reject(signal?.reason);
       leave();

@@ -4,7 +4,7 @@ import { isMetadataAddress } from "./private_address.ts";
 import { startTimer } from "./timer.ts";
 
 /**
- * Timeout of the connection, and of the answer; a server without TLS may wait for the rest of a
+ * Timeout for connecting, and for the answer: a server without TLS may wait for the rest of a
  * request.
  */
 const TIMEOUT_MS = 2_000;
@@ -13,7 +13,7 @@ const TIMEOUT_MS = 2_000;
 const ALERT = 21;
 const HANDSHAKE = 22;
 
-/** Latest minor version in a record; TLS 1.3 sends that of TLS 1.2. */
+/** Highest minor version in a record. TLS 1.3 itself sends that of TLS 1.2. */
 const MAX_MINOR = 4;
 
 /** Options for {@linkcode speaksTls}. */
@@ -28,7 +28,7 @@ export interface SpeaksTlsOptions {
  * Addresses at which clouds serve credentials receive nothing.
  *
  * Sends the first message over a plain connection, because Deno keeps the socket of an abandoned
- * handshake open until the server ends it.
+ * handshake open until the server closes it.
  */
 export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<boolean> {
   const { timeoutMs, signal } = options;
@@ -109,11 +109,11 @@ const SIGNATURES = [
 const TLS_VERSIONS = [0x0304, 0x0303];
 
 /**
- * Returns the first message of a handshake (RFC 8446 section 4.1.2), in a record. Nothing continues
- * the handshake, so the key is random.
+ * Returns the first message of a handshake (RFC 8446 section 4.1.2), in a record. The handshake is
+ * never completed, so random bytes serve as the key.
  */
 function clientHello(hostname: string): Uint8Array<ArrayBuffer> {
-  // A certificate is not found by an address (RFC 6066 section 3).
+  // An IP address is not permitted as a server name (RFC 6066 section 3).
   const name = parseIp(hostname) === undefined ? hostname.replace(/\.$/, "") : "";
   const key = [...uint16(0x001d), ...vector(2, random())];
   const extensions = [
@@ -127,13 +127,13 @@ function clientHello(hostname: string): Uint8Array<ArrayBuffer> {
     ...extension(0x0017, []),
     ...extension(0x002b, vector(1, TLS_VERSIONS.flatMap(uint16))),
     ...extension(0x0033, vector(2, key)),
-    // Secure renegotiation, for servers of TLS 1.2.
+    // Secure renegotiation, for TLS 1.2 servers.
     ...extension(0xff01, vector(1, [])),
   ];
   const message = [
     ...uint16(0x0303),
     ...random(),
-    // Session ID, without which some middleboxes do not let TLS 1.3 pass.
+    // Session ID: some middleboxes block TLS 1.3 without one.
     ...vector(1, random()),
     ...vector(2, CIPHER_SUITES.flatMap(uint16)),
     // No compression.
@@ -147,7 +147,7 @@ function extension(type: number, data: readonly number[]): readonly number[] {
   return [...uint16(type), ...vector(2, data)];
 }
 
-/** Encodes bytes after their number, which takes `size` bytes (RFC 8446 section 3.4). */
+/** Prefixes bytes with their number, encoded in `size` bytes (RFC 8446 section 3.4). */
 function vector(size: number, bytes: readonly number[]): readonly number[] {
   const { length } = bytes;
   return [...[length >> 16, length >> 8, length].slice(3 - size), ...bytes];

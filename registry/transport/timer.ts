@@ -2,8 +2,8 @@
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
- * Calls a function after a time of any length, unless it is disposed of first. Until then, it keeps
- * the program alive.
+ * Starts a timer of any length that calls a function, unless it is disposed of first. Until then,
+ * it keeps the program alive.
  *
  * The first call of `setTimeout()` loads Node's timers, which takes as long as downloading some
  * megabytes.

@@ -1,6 +1,6 @@
 import { readWatched, type UploadSource, type UploadWatchdog } from "../http1/upload_source.ts";
 
-/** Creates the stream of a body for `fetch`, which keeps bytes that it has not sent. */
+/** Creates the stream of a body for `fetch`. Copies chunks, because `fetch` queues unsent ones. */
 export function uploadStream(
   source: UploadSource,
   watchdog: UploadWatchdog,

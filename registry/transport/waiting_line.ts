@@ -12,7 +12,7 @@ export class WaitingLine {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
       const at = this.#waiting.indexOf(resolve);
-      // The caller may have got its turn at the same time.
+      // The caller may have been released at the same time.
       if (at >= 0) this.#waiting.splice(at, 1);
       reject(signal?.reason);
     };

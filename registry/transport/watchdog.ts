@@ -12,7 +12,7 @@ export interface WatchdogOptions {
   /** Creates the error for a server that sends nothing, or less than {@linkcode TRICKLE_BYTES}. */
   readonly stallError: (isTrickle: boolean) => Error;
   /** Called when a wait is abandoned, to release its resource. */
-  readonly onGiveUp: (reason: unknown) => void;
+  readonly onGiveUp: () => void;
 }
 
 /**
@@ -49,7 +49,7 @@ export class Watchdog implements Disposable {
     this.#reject = reject;
     this.#waitingSince = performance.now();
     // One timer serves many waits, because a timer per chunk would cost more than the chunk. It
-    // must be ref'd: Deno 2.9 never fires another timer while the program only waits for a read.
+    // must be ref'd: while the program only waits for a read, Deno 2.9 never fires an unref'd one.
     this.#timer ??= startTimer(this.#options.stallTimeoutMs, this.#check);
     try {
       return await promise;
@@ -107,7 +107,7 @@ export class Watchdog implements Disposable {
     if (this.#end !== undefined) return;
     this.#end = { reason };
     this[Symbol.dispose]();
-    this.#options.onGiveUp(reason);
+    this.#options.onGiveUp();
     this.#reject?.(reason);
   }
 }

@@ -9,8 +9,8 @@ export function mediaTypeOf({ headers }: Answer): string {
 }
 
 /**
- * Returns whether a body is a web page or empty, as gateways and login portals send with status
- * 200.
+ * Returns whether a body is empty or a web page, such as gateways and login portals send with
+ * status 200.
  */
 export function isPage(answer: Answer, size: number | undefined): boolean {
   return size === 0 || mediaTypeOf(answer) === "text/html";

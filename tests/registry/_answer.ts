@@ -1,7 +1,7 @@
 import { Answer } from "../../registry/transport/answer.ts";
 import { Watchdog } from "../../registry/transport/watchdog.ts";
 
-/** An answer without a body. */
+/** Creates a response without a body. */
 export function emptyAnswer(url: URL, status: number, headers: HeadersInit = {}): Answer {
   const watchdog = new Watchdog({
     signal: undefined,
@@ -9,6 +9,12 @@ export function emptyAnswer(url: URL, status: number, headers: HeadersInit = {})
     stallError: () => new Error("Cannot wait: nothing came"),
     onGiveUp: () => {},
   });
-  const parts = { status, headers: new Headers(headers), body: undefined, close: () => {} };
+  const parts = {
+    status,
+    headers: new Headers(headers),
+    latencyMs: 0,
+    body: undefined,
+    close() {},
+  };
   return new Answer(parts, { url, task: { action: "pull", subject: "a" }, attempt: 1 }, watchdog);
 }

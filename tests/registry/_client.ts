@@ -12,7 +12,7 @@ import {
   type FaultyRegistry,
   faultyRegistry,
 } from "../_support/faulty_registry.ts";
-import { makeCertificates } from "../_support/certificates.ts";
+import { makeServerTls } from "../_support/certificates.ts";
 import {
   blobOf,
   buildImage,
@@ -21,9 +21,8 @@ import {
   MemoryContent,
 } from "../_support/image.ts";
 import { dir, file, tar } from "../_support/tar.ts";
-import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
-/** A clock that advances only while a caller waits, without randomness. */
+/** A clock that advances only while a caller sleeps, and has no randomness. */
 export class FakeClock implements Clock {
   time: number = Date.UTC(2026, 0, 1);
   /** Every pause, in milliseconds. */
@@ -98,20 +97,12 @@ export interface TlsScene extends AsyncDisposable {
   readonly scene: Scene;
   readonly host: string;
   readonly ca: string;
-  /** A directory with the certificates. */
-  readonly dir: TempDir;
 }
 
 /** Starts a registry with TLS. */
 export async function makeTlsScene(): Promise<TlsScene> {
-  await using stack = new AsyncDisposableStack();
-  const dir = stack.use(await makeTempDir());
-  const paths = await makeCertificates(dir.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
-  const scene = stack.use(makeScene([], { tls: { cert, key } }));
-  const moved = stack.move();
+  const { ca, ...tls } = await makeServerTls();
+  const scene = makeScene([], { tls });
   const { host } = scene.registry;
-  return { scene, host, ca, dir, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+  return { scene, host, ca, [Symbol.asyncDispose]: () => scene[Symbol.asyncDispose]() };
 }

@@ -51,7 +51,7 @@ function tokenScene(options: TokenAuthOptions = {}) {
   return { auth, scene: makeScene([on({}, auth.fault)]) };
 }
 
-Deno.test("RemoteClient gets an anonymous token, once for all requests of a repository", async () => {
+Deno.test("RemoteClient requests one anonymous token for all requests to a repository", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   using client = testClient();
@@ -64,7 +64,7 @@ Deno.test("RemoteClient gets an anonymous token, once for all requests of a repo
   ]);
 });
 
-Deno.test("RemoteClient makes one exchange for concurrent requests", async () => {
+Deno.test("RemoteClient requests one token for concurrent requests", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   using client = testClient();
@@ -90,7 +90,7 @@ Deno.test("RemoteClient shares one caller's token, even if that caller aborts", 
   assertEquals(auth.exchanges.length, 1);
 });
 
-Deno.test("RemoteClient sends a user and a password to the token server alone", async () => {
+Deno.test("RemoteClient sends a user name and a password only to the token server", async () => {
   const { auth, scene } = tokenScene({ anonymous: false });
   await using _ = scene;
   using client = testClient();
@@ -163,7 +163,7 @@ Deno.test("RemoteClient uses the identity token that replaces another one", asyn
 });
 
 Deno.test.each([404, 405])(
-  "RemoteClient sends an identity token as a password where POST gets %i",
+  "RemoteClient sends an identity token as a password if POST is answered with %i",
   async (status) => {
     const auth = tokenAuth({ users: { me: "id" }, anonymous: false });
     await using scene = makeScene([
@@ -188,7 +188,7 @@ Deno.test("RemoteClient sends a registry token unchanged", async () => {
   assertEquals(auth.exchanges.length, 0);
 });
 
-Deno.test("RemoteClient does not show a registry token that is invalid in a header", async () => {
+Deno.test("RemoteClient does not quote a registry token that is invalid in a header", async () => {
   const { scene } = tokenScene({ registryTokens: ["given"], anonymous: false });
   await using _ = scene;
   using client = testClient();
@@ -230,7 +230,7 @@ Deno.test.each<{ challenges: (usual: string) => string[] }>([
 });
 
 Deno.test.each([[], ['realm=""'], ['realm="none"']])(
-  "RemoteClient takes up Basic beside a Bearer with %j",
+  "RemoteClient uses Basic beside a Bearer challenge with %j",
   async (...parameters) => {
     const bearer = ["Bearer service=x", ...parameters].join(",");
     await using scene = makeScene([on({}, basicAuth(USERS, [bearer, 'Basic realm="x"']))]);
@@ -261,7 +261,7 @@ Deno.test("RemoteClient follows the redirects of a token server", async () => {
 Deno.test.each<{ how: string; auth: ImagePullAuth }>([
   { how: "password", auth: LOGIN },
   { how: "identity token", auth: { identityToken: "s3cret" } },
-])("RemoteClient keeps the $how to the token server when it redirects", async ({ auth }) => {
+])("RemoteClient sends the $how to no target of a token server's redirect", async ({ auth }) => {
   await using elsewhere = makeScene([on({}, respond(200, {}, "{}"))]);
   const moved = on("token", redirect(`${elsewhere.registry.url}/token`));
   await using scene = makeScene([moved, on({}, tokenAuth({ users: USERS }).fault)]);
@@ -316,7 +316,7 @@ Deno.test("RemoteClient renews an anonymous token that is refused with 403", asy
 });
 
 Deno.test.each([401, 403])(
-  "RemoteClient asks for one token with all scopes that a %i misses, with its credential",
+  "RemoteClient requests a token with the scopes that a %i reports as missing, with its credential",
   async (status) => {
     const auth = tokenAuth({ users: USERS, anonymous: false });
     const wanted = "repository:base/c:pull";
@@ -342,7 +342,7 @@ Deno.test.each([401, 403])(
   },
 );
 
-Deno.test.each([200, 201, 203])("RemoteClient takes a token with status %i", async (status) => {
+Deno.test.each([200, 201, 203])("RemoteClient accepts a token with status %i", async (status) => {
   const auth = tokenAuth();
   await using scene = makeScene([on("token", withStatus(status)), on({}, auth.fault)]);
   using client = testClient();
@@ -352,7 +352,7 @@ Deno.test.each([200, 201, 203])("RemoteClient takes a token with status %i", asy
   assertEquals(digest, scene.image.descriptor.digest);
 });
 
-Deno.test("RemoteClient assumes a lifetime of a minute for a token without one", async () => {
+Deno.test("RemoteClient assumes that a token without a lifetime is valid for a minute", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   const clock = new FakeClock();
@@ -367,7 +367,7 @@ Deno.test("RemoteClient assumes a lifetime of a minute for a token without one",
   assertEquals(auth.exchanges.length, 2);
 });
 
-Deno.test("RemoteClient gets a new token when one expires in the middle of an image", async () => {
+Deno.test("RemoteClient requests a new token when one expires while it reads an image", async () => {
   const { auth, scene } = tokenScene({ uses: 1, anonymous: false });
   await using _ = scene;
   const store = new OneCredential(LOGIN);
@@ -382,7 +382,7 @@ Deno.test("RemoteClient gets a new token when one expires in the middle of an im
   assertEquals(store.asked, 1);
 });
 
-Deno.test("RemoteClient looks for a credential again a minute after it was rejected", async () => {
+Deno.test("RemoteClient looks up a credential again a minute after it was rejected", async () => {
   const { auth, scene } = tokenScene({ anonymous: false });
   await using _ = scene;
   const clock = new FakeClock();
@@ -404,7 +404,7 @@ Deno.test("RemoteClient looks for a credential again a minute after it was rejec
   assertEquals(auth.exchanges.at(-1)?.user, "me");
 });
 
-Deno.test("RemoteClient looks for a missing credential again after a minute", async () => {
+Deno.test("RemoteClient looks up a missing credential again after a minute", async () => {
   const { scene } = tokenScene({ anonymous: false });
   await using _ = scene;
   const clock = new FakeClock();
@@ -461,7 +461,7 @@ Deno.test("RemoteClient retries without a credential whose token the registry re
   );
 });
 
-Deno.test("RemoteClient names the credential that was refused", async () => {
+Deno.test("RemoteClient names the credential that was rejected", async () => {
   const { scene } = tokenScene({ denied: /./ });
   await using _ = scene;
   using anonymous = testClient();
@@ -496,7 +496,7 @@ Deno.test("RemoteClient names the credential that was refused", async () => {
   assert(!errors.some((error) => Deno.inspect(error).includes("s3cret")));
 });
 
-Deno.test("RemoteClient looks for a credential only when challenged", async () => {
+Deno.test("RemoteClient looks up a credential only when challenged", async () => {
   await using scene = makeScene();
   const store = new OneCredential(LOGIN);
   using client = testClient({ credentials: store });
@@ -507,7 +507,7 @@ Deno.test("RemoteClient looks for a credential only when challenged", async () =
   assert(scene.registry.requests.every(({ headers }) => !headers.has("authorization")));
 });
 
-/** Hides repositories from anonymous clients without a challenge; the API itself has one. */
+/** Hides repositories from anonymous clients without a challenge, but sends one for `/v2/`. */
 function hiddenFrom(strangers: Fault, status: number): Fault {
   return async (request, next) => {
     const answer = await strangers(request, next);
@@ -530,7 +530,7 @@ Deno.test.each([
   assertEquals(scene.registry.seen("root"), ["GET /v2/"]);
 });
 
-Deno.test("RemoteClient logs in where 403 itself has a challenge", async () => {
+Deno.test("RemoteClient answers a challenge in a 403", async () => {
   const forbidden: Fault = async (request, next) => {
     const answer = await basicAuth(USERS)(request, next);
     return answer.status === 401 ? { ...answer, status: 403 } : answer;
@@ -560,7 +560,7 @@ Deno.test("RemoteClient checks only once whether an open registry hides content"
   ]);
 });
 
-Deno.test("RemoteClient keeps the credential to the registry when it redirects", async () => {
+Deno.test("RemoteClient does not send the credential to the target of a redirect", async () => {
   await using cdn = makeScene();
   await using scene = makeScene([
     on({}, basicAuth(USERS)),
@@ -574,7 +574,7 @@ Deno.test("RemoteClient keeps the credential to the registry when it redirects",
   assertEquals(cdn.registry.requests.map(({ headers }) => headers.get("authorization")), [null]);
 });
 
-Deno.test("RemoteClient gets an anonymous token where a redirect leads to another registry", async () => {
+Deno.test("RemoteClient requests an anonymous token if a redirect leads to another registry", async () => {
   const auth = tokenAuth({ users: USERS });
   await using other = makeScene([on({}, auth.fault)]);
   await using scene = makeScene([
@@ -602,7 +602,7 @@ Deno.test.each([
   { fault: respond(404), error: AuthError, says: "answered 404" },
   { fault: respond(501), error: RegistryError, says: "the token server 127.0.0.1:" },
   { fault: drop(), error: NetworkError, says: "after 2 attempts" },
-])("RemoteClient fails if the token server does something else: $says", async (row) => {
+])("RemoteClient fails if the token server returns no token: $says", async (row) => {
   const auth = tokenAuth();
   await using scene = makeScene([on("token", row.fault), on({}, auth.fault)]);
   using client = testClient({ retries: 1 });

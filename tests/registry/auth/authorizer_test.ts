@@ -40,7 +40,7 @@ Deno.test.each([
   { realm: "https://auth.example/token", isAsked: false },
   { realm: "http://registry.example:8080/token", isAsked: true },
 ])("Authorizer sends a credential to $realm of a plain-HTTP registry: $isAsked", async (row) => {
-  // A request for a token ends before it is sent, because the address must not be reached.
+  // A token request fails before it is sent, because tests may connect to nothing but loopback.
   const asked: string[] = [];
   using http = new Http({
     userAgent: "test",
@@ -62,7 +62,7 @@ Deno.test.each<{ realm: string; says: string }>([
   { realm: "https://10.0.0.1:8443/token", says: "private network" },
   { realm: "https://[::ffff:192.168.1.1]/token", says: "private network" },
 ])("Authorizer does not ask the token server $realm of a public registry", async (row) => {
-  // It cannot be queried either: nothing is sent before the realm is checked.
+  // Nothing is sent before the realm is checked.
   using http = new Http({ userAgent: "test", stallTimeoutMs: 1 });
 
   await assertRejects(() => challenge(http, "https:", row.realm), AuthError, row.says);

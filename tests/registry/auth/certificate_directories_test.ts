@@ -7,7 +7,7 @@ import {
   makeCertificates,
   makeOddCertificates,
 } from "../../_support/certificates.ts";
-import { testUnless } from "../../_support/skip.ts";
+import { userTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /** Two directories with certificates, and certificates to put into them. */
@@ -91,7 +91,7 @@ Deno.test("CertificateDirectories.find() reads authorities and the client certif
   assertEquals(warnings, []);
 });
 
-Deno.test("CertificateDirectories.find() uses the first directory of a host alone", async () => {
+Deno.test("CertificateDirectories.find() uses only the first directory of a host", async () => {
   await using place = await makePlace();
   const { paths: [first = "", second = ""], ca, cert, key } = place;
   await write({
@@ -140,7 +140,7 @@ Deno.test("CertificateDirectories.find() follows links, as in a mounted secret",
   });
 });
 
-Deno.test("CertificateDirectories.find() warns once of each file that is not usable", async () => {
+Deno.test("CertificateDirectories.find() warns once about each unusable file", async () => {
   await using place = await makePlace();
   const { paths: [path = ""], ca, cert, key, otherCert } = place;
   const directory = join(path, "h.io");
@@ -185,7 +185,7 @@ Deno.test("CertificateDirectories.find() warns once of each file that is not usa
   }
 });
 
-Deno.test("CertificateDirectories.find() reports a certificate of an old version", async () => {
+Deno.test("CertificateDirectories.find() reports a certificate of X.509 version 1", async () => {
   await using place = await makePlace();
   const { paths: [path = ""], dir } = place;
   const { firstVersion } = await makeOddCertificates(dir.path);
@@ -221,27 +221,26 @@ Deno.test({
   },
 });
 
-const userTest = testUnless(
-  Deno.build.os === "windows" || Deno.uid() === 0 ? "needs an ordinary user" : undefined,
+userTest(
+  "CertificateDirectories.find() warns about existing files that it may not read",
+  async () => {
+    await using place = await makePlace();
+    const { dir, paths: [path = ""], ca } = place;
+    const closed = dir.join("closed");
+    await write({ [join(path, "h.io/ca.crt")]: ca, [join(path, "other/ca.crt")]: ca });
+    await Deno.mkdir(closed, { mode: 0o000 });
+    await Deno.chmod(join(path, "h.io/ca.crt"), 0o000);
+    await Deno.chmod(join(path, "other"), 0o000);
+    const warnings: string[] = [];
+    const store = new CertificateDirectories({ paths: [closed, path] });
+
+    for (const host of ["h.io", "other", "absent"]) {
+      await store.find(host, { onWarning: (message) => warnings.push(message) });
+    }
+
+    assertEquals(warnings, [
+      `Cannot use "${join(path, "h.io/ca.crt")}": permission denied`,
+      `Cannot use "${join(path, "other")}": permission denied`,
+    ]);
+  },
 );
-
-userTest("CertificateDirectories.find() warns of what it may not read, if it exists", async () => {
-  await using place = await makePlace();
-  const { dir, paths: [path = ""], ca } = place;
-  const closed = dir.join("closed");
-  await write({ [join(path, "h.io/ca.crt")]: ca, [join(path, "other/ca.crt")]: ca });
-  await Deno.mkdir(closed, { mode: 0o000 });
-  await Deno.chmod(join(path, "h.io/ca.crt"), 0o000);
-  await Deno.chmod(join(path, "other"), 0o000);
-  const warnings: string[] = [];
-  const store = new CertificateDirectories({ paths: [closed, path] });
-
-  for (const host of ["h.io", "other", "absent"]) {
-    await store.find(host, { onWarning: (message) => warnings.push(message) });
-  }
-
-  assertEquals(warnings, [
-    `Cannot use "${join(path, "h.io/ca.crt")}": permission denied`,
-    `Cannot use "${join(path, "other")}": permission denied`,
-  ]);
-});

@@ -17,7 +17,7 @@ Deno.test.each([
     result: '{\n\t"auths": {\n\t\t"h.io": {\n\t\t\t"auth": "dTpw"\n\t\t}\n\t}\n}\n',
   },
   {
-    name: "behind other entries and before unknown fields, whatever these hold",
+    name: "after other entries and before unknown fields, whatever they contain",
     text:
       '{\n  "auths": {\n    "a.io": { "auth" : "eDp5", "n": 1e400 }\n  },\n  "10": 0.10, "9": 12345678901234567890\n}',
     key: "h.io",
@@ -25,7 +25,7 @@ Deno.test.each([
       '      "auth": "dTpw"\n    }\n  },\n  "10": 0.10, "9": 12345678901234567890\n}',
   },
   {
-    name: "in place of the old one, in its place",
+    name: "in place of the old one",
     text: '{"auths":{"h.io":{"auth":"eDp5","email":"x"},"z.io":{}}}',
     key: "h.io",
     result: '{"auths":{"h.io":{"auth":"dTpw"},"z.io":{}}}',
@@ -38,7 +38,7 @@ Deno.test.each([
     result: `{"auths":{"docker.io/me":{"auth":"eDp5"},"${HUB}":{"auth":"dTpw"}}}`,
   },
   {
-    name: "into the last of several members that Go takes for auths",
+    name: "into the last of several members that Go reads as auths",
     text: '{"AUTHS":{"h.io":{"auth":"eDp5"}},"authſ":{"a.io":{}}}',
     key: "h.io",
     result: '{"AUTHS":{"h.io":{"auth":"eDp5"}},"authſ":{"a.io":{},"h.io":{"auth":"dTpw"}}}',

@@ -91,7 +91,7 @@ Deno.test("RemoteClient does not repeat a write as an anonymous client after 403
   assertEquals(warnings, []);
 });
 
-Deno.test("RemoteClient reports what is missing at the registry that a redirect leads to", async () => {
+Deno.test("RemoteClient reports content that is missing where a redirect leads", async () => {
   const body = '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"not here"}]}';
   await using other = makeScene([on({}, respond(404, {}, body))]);
   await using scene = makeScene([on("manifest", redirect(other.registry.url))]);
@@ -106,7 +106,7 @@ Deno.test("RemoteClient reports what is missing at the registry that a redirect 
   assertEquals([error.missing, error.attempts], ["tag", 1]);
 });
 
-Deno.test("RemoteClient reports that the registry that a redirect leads to denies access", async () => {
+Deno.test("RemoteClient reports that the target of a redirect denies access", async () => {
   const body = '{"errors":[{"code":"UNAUTHORIZED","message":"log in"}]}';
   await using other = makeScene([on({}, respond(401, {}, body))]);
   await using scene = makeScene([on("manifest", redirect(other.registry.url))]);
@@ -120,7 +120,7 @@ Deno.test("RemoteClient reports that the registry that a redirect leads to denie
   assertEquals([error.retryable, error.attempts], [false, 1]);
 });
 
-Deno.test("RemoteClient keeps a credential that the registry denies access, for its explanation", async () => {
+Deno.test("RemoteClient keeps using a credential without access, because the response says why", async () => {
   // A token of ECR that has expired is denied with 403, without a body for HEAD.
   const expired: Fault = (request, next) => {
     const body = '{"errors":[{"code":"DENIED","message":"your token has expired"}]}';
@@ -140,7 +140,7 @@ Deno.test("RemoteClient keeps a credential that the registry denies access, for 
   assertEquals([error.isAuthenticated, warnings], [true, []]);
 });
 
-Deno.test("RemoteClient names the user that a registry may hide content from", async () => {
+Deno.test("RemoteClient says whom a registry may hide content from", async () => {
   const auth = tokenAuth({ users: USERS });
   await using scene = makeScene([on({}, auth.fault)]);
   await using open = makeScene();

@@ -11,7 +11,7 @@ function naming(scope: string): (usual: string) => readonly string[] {
   return (usual) => [`${usual.replace(/,scope="[^"]*"/, "")},scope="${scope}"`];
 }
 
-Deno.test("RemoteClient requests the scope of the challenge alone where a redirect leads", async () => {
+Deno.test("RemoteClient requests only the scope in the challenge where a redirect leads", async () => {
   // registry.k8s.io redirects to a registry where the repository has another name.
   const auth = tokenAuth({ unknownScopes: /:a\/b:/ });
   await using other = makeScene([on({}, auth.fault)]);
@@ -30,7 +30,7 @@ Deno.test("RemoteClient requests the scope of the challenge alone where a redire
   assertEquals(auth.exchanges.map(({ scopes }) => scopes), [["repository:x/y/b:pull"]]);
 });
 
-Deno.test("RemoteClient.checkCredential() requests no example of a repository", async () => {
+Deno.test("RemoteClient.checkCredential() ignores the example repository in a challenge", async () => {
   // ghcr.io names `user/image` in its challenge for `/v2/`.
   const auth = tokenAuth({
     users: USERS,
@@ -46,7 +46,7 @@ Deno.test("RemoteClient.checkCredential() requests no example of a repository", 
   assertEquals(auth.exchanges.map(({ scopes }) => scopes), [["aws"]]);
 });
 
-Deno.test("RemoteClient requests no example of a repository after 404", async () => {
+Deno.test("RemoteClient ignores the example repository in the challenge after a 404", async () => {
   const auth = tokenAuth({
     users: USERS,
     unknownScopes: /:user\/image:/,
@@ -90,7 +90,7 @@ Deno.test("RemoteClient renews a token without the scopes of other repositories"
   ]);
 });
 
-/** The rest of a registry that only redirects. */
+/** Fails, because the registry only redirects. */
 function gone(): Promise<never> {
   return Promise.reject(new Error("Cannot answer: the registry only redirects"));
 }

@@ -1,7 +1,7 @@
 import { concat } from "../../_support/bytes.ts";
 import { serveConnections } from "../../_support/connections.ts";
 
-/** A registry that breaks connections. Disposing of it ends it. */
+/** A registry that breaks connections. */
 export interface CuttingRegistry extends AsyncDisposable {
   readonly host: string;
   /** Bytes of bodies that it has read. */
@@ -13,8 +13,8 @@ export interface CuttingRegistry extends AsyncDisposable {
 }
 
 /**
- * A registry for one upload, over bare TCP: it breaks each connection after so many bytes of a
- * body, and keeps all of them. `Deno.serve` loses some that have arrived when a connection breaks.
+ * Serves one upload over bare TCP. Breaks each connection after `cutAfter` bytes of a body, and
+ * keeps all of them: `Deno.serve` would lose some received bytes when a connection breaks.
  */
 export function cuttingRegistry(cutAfter: number): CuttingRegistry {
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -74,7 +74,7 @@ class Input {
     this.#connection = connection;
   }
 
-  /** The text up to an end, or `undefined` if the connection ends before it. */
+  /** Reads the text up to `end`; returns `undefined` if the connection ends first. */
   async line(end: string): Promise<string | undefined> {
     for (;;) {
       const text = new TextDecoder("latin1").decode(this.#pending.subarray(0, 16_384));
@@ -87,7 +87,7 @@ class Input {
     }
   }
 
-  /** The parts of a body, with a length or in chunks, as they arrive. */
+  /** Yields the parts of a body, with a length or in chunks, as they arrive. */
   async *body(head: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     if (!/^transfer-encoding: chunked/im.test(head)) {
       return yield* this.#take(Number(/^content-length: ([0-9]+)/im.exec(head)?.[1] ?? 0));

@@ -1,7 +1,7 @@
 /**
- * Calls servers at addresses of clouds, and prints the results. It runs in a separate network
- * namespace with such addresses, and with names that resolve to it. The argument is its file of
- * names.
+ * Calls servers at cloud metadata addresses, and prints the results. Runs in a separate network
+ * namespace with such addresses, and with names that resolve to them. The argument is the hosts
+ * file of the namespace.
  *
  * @module
  */
@@ -18,7 +18,7 @@ let connections = 0;
 const serve = (hostname: string, onRequest: () => void) => {
   return Deno.serve({ hostname, port: PORT, onListen() {} }, () => {
     onRequest();
-    // Each request looks the name up again.
+    // Each request resolves the name again.
     return new Response(null, { status: 404, headers: { connection: "close" } });
   });
 };

@@ -1,6 +1,6 @@
 /**
- * Calls a registry with stalling responses, and prints how each call ended. It runs in a separate
- * process, because only V8's flags guarantee a garbage collection.
+ * Calls a registry with stalling responses, and prints how each call ended. Runs in a separate
+ * process, because only a flag of V8 allows it to force garbage collections.
  *
  * @module
  */

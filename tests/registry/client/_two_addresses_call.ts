@@ -1,14 +1,13 @@
 /**
- * Resolves an image by a name whose first addresses do not respond, and prints its digest. It runs
- * in a separate network. Without arguments, it serves the image at the last address, and repeats
- * itself with the permission for the name alone.
+ * Resolves an image by a name whose first addresses do not respond, and prints its digest. Runs in
+ * a separate network namespace. Without arguments, it serves the image at the last address,
+ * resolves it, and starts itself again with permission for the name only.
  *
  * @module
  */
 import { parseReference } from "../../../registry/mod.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { ROOT } from "../../_support/process.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene, testClient } from "../_client.ts";
 
 const [registry, ca] = Deno.args;
@@ -17,13 +16,9 @@ if (registry === undefined || ca === undefined) await serve();
 else await resolve(registry, ca);
 
 async function serve(): Promise<void> {
-  await using temp = await makeTempDir();
-  const paths = await makeCertificates(temp.path, ["both.test"]);
-  const [authority = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
+  const { ca: authority, ...tls } = await makeServerTls(["both.test"]);
   await using _scene = makeScene([], {
-    tls: { cert, key },
+    tls,
     address: { hostname: "10.9.9.9", port: 8443 },
   });
   await resolve("both.test:8443", authority);

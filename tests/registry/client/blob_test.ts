@@ -100,7 +100,7 @@ Deno.test("RemoteClient.blob() resumes after each of 64 cuts, and reads no byte 
   assertEquals(clock.pauses, []);
 });
 
-Deno.test("RemoteClient.blob() relies on a strong ETag for the rest", async () => {
+Deno.test("RemoteClient.blob() sends a strong ETag as If-Range when it resumes", async () => {
   const rule = on("blob", withHeaders({ etag: '"strong"' }));
   await using scene = makeScene([rule, on({ kind: "blob", nth: 1 }, cut(100_000))]);
   using client = testClient();
@@ -112,7 +112,7 @@ Deno.test("RemoteClient.blob() relies on a strong ETag for the rest", async () =
   assertEquals(second?.headers.get("if-range"), '"strong"');
 });
 
-Deno.test("RemoteClient.blob() does not rely on a weak ETag", async () => {
+Deno.test("RemoteClient.blob() does not send a weak ETag as If-Range", async () => {
   const rule = on("blob", withHeaders({ etag: 'W/"weak"' }));
   await using scene = makeScene([rule, on({ kind: "blob", nth: 1 }, cut(100_000))]);
   using client = testClient();
@@ -161,7 +161,7 @@ Deno.test.each([
 Deno.test.each([
   { as: "a range of it", headers: { "content-range": "bytes 0-299999/300000" } },
   { as: "a range that is not named", headers: {} },
-])("RemoteClient.blob() takes the whole blob as $as, asked for or not", async ({ headers }) => {
+])("RemoteClient.blob() accepts the whole blob as $as, requested or not", async ({ headers }) => {
   await using scene = makeScene([
     on("blob", withStatus(206)),
     on("blob", withHeaders(headers)),
@@ -178,7 +178,7 @@ Deno.test.each([
   assertEquals(rest, scene.blob.bytes.slice(100_000));
 });
 
-Deno.test("RemoteClient.blob() undoes a content coding, also for the rest of a blob", async () => {
+Deno.test("RemoteClient.blob() decodes a content coding, even when it resumes a blob", async () => {
   await using scene = makeScene([
     on({ kind: "blob", nth: 1 }, cut(100_000)),
     on("blob", gzipEncoded()),
@@ -267,7 +267,7 @@ Deno.test("RemoteClient.blob() fails in place of the last bytes if the digest is
   assertEquals(scene.registry.requests.length, 1);
 });
 
-Deno.test("RemoteClient.blob() fails if a mirror serves another blob, and does not take it as complete", async () => {
+Deno.test("RemoteClient.blob() fails if a mirror serves other bytes, and can read them again elsewhere", async () => {
   await using scene = makeScene();
   await using mirror = makeScene([on("blob", wrongByte(7))]);
   const { registry } = scene.reference;
@@ -282,7 +282,7 @@ Deno.test("RemoteClient.blob() fails if a mirror serves another blob, and does n
 });
 
 Deno.test.each([{ raw: true }, { offset: 1 }])(
-  "RemoteClient.blob() leaves the digest of a read with %o to its reader",
+  "RemoteClient.blob() does not verify the digest of a read with %o",
   async (options) => {
     await using scene = makeScene([on("blob", wrongByte(7))]);
     using client = testClient();
@@ -295,7 +295,7 @@ Deno.test.each([{ raw: true }, { offset: 1 }])(
   },
 );
 
-Deno.test("RemoteLayer.compressed() of a registry is verified unless it is raw", async () => {
+Deno.test("RemoteLayer.compressed() verifies a layer unless the read is raw", async () => {
   await using scene = makeScene([
     on("blob", (request, next) => {
       const isConfig = request.url.endsWith(scene.image.config.descriptor.digest);
@@ -324,7 +324,7 @@ Deno.test("RepositoryContent.fetch() verifies a blob unless the read is raw", as
 Deno.test.each([
   { what: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
   { what: "nothing", fault: respond(200) },
-])("RemoteClient.blob() is not put off by $what in place of the blob", async ({ fault }) => {
+])("RemoteClient.blob() retries after $what in place of the blob", async ({ fault }) => {
   await using scene = makeScene([on({ kind: "blob", nth: [1, 2] }, fault)]);
   using client = testClient();
 
@@ -411,7 +411,7 @@ Deno.test("RemoteClient.blob() reuses the memory of a chunk only if allowed", as
   assert(await read(true) < 1);
 });
 
-Deno.test("RemoteClient.blob() does not take a slow reader for a slow registry", async () => {
+Deno.test("RemoteClient.blob() does not mistake a slow reader for a slow registry", async () => {
   using time = manualTime();
   await using scene = makeScene([], { blobSize: 8 * MIB });
   using client = testClient({ stallTimeoutMs: 1000, retries: 0 });
@@ -427,7 +427,7 @@ Deno.test("RemoteClient.blob() does not take a slow reader for a slow registry",
   assertEquals(size, 8 * MIB);
 });
 
-Deno.test("RemoteClient.blob() goes back to the registry when a signed URL has expired", async () => {
+Deno.test("RemoteClient.blob() returns to the registry when a signed URL has expired", async () => {
   const signed = signedUrls({ uses: 1 });
   await using cdn = makeScene([
     on("blob", signed.check),
@@ -442,7 +442,7 @@ Deno.test("RemoteClient.blob() goes back to the registry when a signed URL has e
   assertEquals(scene.registry.seen("blob").length, 3);
 });
 
-Deno.test("RemoteClient.blob() requests a new URL if one is refused, a limited number of times", async () => {
+Deno.test("RemoteClient.blob() requests a new URL twice if a storage server rejects it", async () => {
   await using cdn = makeScene([on("blob", respond(403))]);
   const signed = signedUrls();
   await using scene = makeScene([on("blob", signed.redirect(cdn.registry.url))]);
@@ -483,7 +483,7 @@ Deno.test("RemoteClient.blob() uses the data in the descriptor", async () => {
   assertEquals(scene.registry.seen(), []);
 });
 
-Deno.test("RemoteClient.blob() stops with the signal's reason, wherever it is", async (t) => {
+Deno.test("RemoteClient.blob() rejects with the signal's reason in any state", async (t) => {
   for (const [where, fault] of [["a stall", stall(1000)], ["a pause", busy(503, 60)]] as const) {
     await t.step(where, async () => {
       await using scene = makeScene([on("blob", fault)]);
@@ -524,7 +524,7 @@ Deno.test("RemoteClient.blob() ends the transfer when the stream is canceled", a
   assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
 });
 
-Deno.test("RemoteClient.blob() ends the transfer if the callback for its response fails", async () => {
+Deno.test("RemoteClient.blob() ends the transfer if onAnswer throws", async () => {
   await using scene = makeScene();
   using client = testClient({ maxConnections: 1 });
   const stream = await client.blob(scene.reference, scene.blob.descriptor, {
@@ -550,7 +550,7 @@ Deno.test("RemoteClient.blob() does not exceed maxConnections", async () => {
       if (most === 2) second.resolve();
       const answer = await next();
       await second.promise;
-      // Another request would arrive meanwhile.
+      // Surplus requests would arrive meanwhile.
       for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve));
       active--;
       return answer;

@@ -1,8 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { makeCertificates } from "../../_support/certificates.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { cut, on, tokenAuth } from "../../_support/faulty_registry.ts";
 import { linuxTest } from "../../_support/skip.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 
 /** A loopback address that is most likely unused, with a port that `fetch` refuses. */
@@ -49,14 +48,10 @@ linuxTest("RemoteClient stops reading from a port that fetch refuses", async () 
 });
 
 linuxTest("RemoteClient speaks TLS with a port that fetch refuses", async () => {
-  await using temp = await makeTempDir();
-  const paths = await makeCertificates(temp.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
-  // The certificate is for this address alone.
+  const { ca, ...tls } = await makeServerTls();
+  // The certificate is only for this address.
   const address = { hostname: "127.0.0.1", port: freeBlockedPort() };
-  await using scene = makeScene([], { address, tls: { cert, key } });
+  await using scene = makeScene([], { address, tls });
   using client = testClient({ caCerts: [ca] });
 
   const { digest } = await client.resolve(scene.reference);

@@ -88,7 +88,7 @@ Deno.test("RemoteClient.image() closes everything if onProgress throws", async (
   });
 });
 
-Deno.test("RemoteClient closes everything if the warning of a mirror throws", async () => {
+Deno.test("RemoteClient closes everything if onWarning throws for a mirror", async () => {
   await throwEverywhere(async (onWarning) => {
     await using mirror = makeScene([on({}, registryError(500, "UNKNOWN"))]);
     await using scene = makeScene();
@@ -100,7 +100,7 @@ Deno.test("RemoteClient closes everything if the warning of a mirror throws", as
   });
 });
 
-Deno.test("RemoteClient.referrers() closes everything of a fallback tag", async () => {
+Deno.test("RemoteClient.referrers() closes everything if onWarning throws for a fallback tag", async () => {
   const image = buildImage();
   const referrers = Array.from({ length: 5 }, (_, i) => {
     return buildArtifact({

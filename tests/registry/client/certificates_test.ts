@@ -25,7 +25,7 @@ function storeOf(
   };
 }
 
-Deno.test("RemoteClient looks for the certificates of a host once, and trusts its authorities", async () => {
+Deno.test("RemoteClient looks up the certificates of a host once, and trusts its authorities", async () => {
   await using tls = await makeTlsScene();
   const { scene, host, ca } = tls;
   const certificates = storeOf({ [host]: { caCerts: [ca] } });
@@ -39,7 +39,7 @@ Deno.test("RemoteClient looks for the certificates of a host once, and trusts it
   assertEquals(certificates.hosts, [host]);
 });
 
-Deno.test("RemoteClient looks for no certificates for plain HTTP", async () => {
+Deno.test("RemoteClient looks up no certificates for plain HTTP", async () => {
   await using scene = makeScene();
   const certificates = storeOf({});
   using client = testClient({ certificates });
@@ -49,7 +49,7 @@ Deno.test("RemoteClient looks for no certificates for plain HTTP", async () => {
   assertEquals(certificates.hosts, []);
 });
 
-Deno.test("RemoteClient trusts an authority of a host for that host alone", async () => {
+Deno.test("RemoteClient trusts an authority of a host only for that host", async () => {
   await using registry = await makeTlsScene();
   await using cdn = await makeTlsScene();
   registry.scene.registry.add(on("blob", redirect(cdn.scene.registry.url)));
@@ -102,7 +102,7 @@ Deno.test.each([
   assertEquals(certificates.hosts, [registry.host, tokens.host]);
 });
 
-Deno.test("RemoteClient keeps the certificates of a host from its token server without TLS", async () => {
+Deno.test("RemoteClient does not use the certificates of a plain-HTTP registry for its token server", async () => {
   await using registry = makeScene();
   await using tokens = await makeTlsScene();
   const auth = tokenAuth({ realm: () => `${tokens.scene.registry.url}/token` });
@@ -116,7 +116,7 @@ Deno.test("RemoteClient keeps the certificates of a host from its token server w
   assertEquals(certificates.hosts, [tokens.host]);
 });
 
-Deno.test("RemoteClient does not pass certificates on to a redirect of a token server", async () => {
+Deno.test("RemoteClient does not use the certificates of a host for redirects of its token server", async () => {
   await using registry = await makeTlsScene();
   await using other = await makeTlsScene();
   const auth = tokenAuth();
@@ -129,7 +129,7 @@ Deno.test("RemoteClient does not pass certificates on to a redirect of a token s
   assertEquals([error.reason, error.certificate], ["certificate", "untrusted"]);
 });
 
-Deno.test("RemoteClient reports the warnings of a store to its own callback", async () => {
+Deno.test("RemoteClient passes the warnings of a certificate store to onWarning", async () => {
   await using tls = await makeTlsScene();
   const warnings: string[] = [];
   using client = testClient({
@@ -149,7 +149,7 @@ Deno.test("RemoteClient reports the warnings of a store to its own callback", as
 });
 
 peerTest({
-  name: "RemoteClient shows the client certificate of a host to it and its token server alone",
+  name: "RemoteClient sends the client certificate of a host only to it and its token server",
   needs: ["docker-registry"],
 }, async () => {
   await using peer = await dockerRegistry({ clientCertificate: true });

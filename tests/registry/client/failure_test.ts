@@ -12,6 +12,7 @@ import {
   respond,
   tokenAuth,
 } from "../../_support/faulty_registry.ts";
+import { unusedAddress } from "../../_support/connections.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 
@@ -28,12 +29,6 @@ Deno.test("RemoteClient reports the error code of a storage service", async () =
   assertEquals([error.registryCode, error.detail], ["AccessDenied", "expired"]);
 });
 
-/** An address without a listener. */
-function unusedAddress(): string {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return `127.0.0.1:${listener.addr.port}`;
-}
-
 Deno.test.each<{ role: string; rules: (address: string) => readonly FaultRule[] }>([
   {
     role: "the token server",
@@ -43,7 +38,7 @@ Deno.test.each<{ role: string; rules: (address: string) => readonly FaultRule[] 
     role: "the storage server",
     rules: (address) => [on("manifest", redirect(`http://${address}`))],
   },
-])("RemoteClient names $role that is not reached", async ({ role, rules }) => {
+])("RemoteClient names $role if it is unreachable", async ({ role, rules }) => {
   const address = unusedAddress();
   await using scene = makeScene(rules(address));
   using client = testClient({ retries: 0 });
@@ -55,7 +50,7 @@ Deno.test.each<{ role: string; rules: (address: string) => readonly FaultRule[] 
   );
 });
 
-Deno.test("RemoteClient names the unreachable mirror", async () => {
+Deno.test("RemoteClient names an unreachable mirror", async () => {
   const address = unusedAddress();
   await using scene = makeScene();
   const warnings: string[] = [];
@@ -113,7 +108,7 @@ Deno.test.each(
 });
 
 Deno.test.each([400, 403, 404, 405, 411, 418, 429, 500, 503])(
-  "RemoteClient.resolve() asks by GET where HEAD is refused with %i",
+  "RemoteClient.resolve() falls back to GET if HEAD is rejected with %i",
   async (status) => {
     await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, respond(status))]);
     using client = testClient();

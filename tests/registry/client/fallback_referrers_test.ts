@@ -55,7 +55,7 @@ Deno.test("RemoteClient.delete() removes a referrer from the list under the fall
   assertEquals(await scene.listed(), [SIGNATURE.descriptor.digest]);
 });
 
-Deno.test("RemoteClient.delete() changes no list if nothing is listed", async () => {
+Deno.test("RemoteClient.delete() changes no list for a manifest without a subject", async () => {
   await using scene = await makeScene();
   const { client, registry, repository } = scene;
 
@@ -80,7 +80,7 @@ Deno.test("RemoteClient.delete() warns if the list of referrers cannot be change
   assertMatch(warnings[0] ?? "", /^sha256:\w+ is still listed as a referrer of sha256:\w+: .*403/);
 });
 
-Deno.test("copyGraph() lists a referrer where the registry returns the subject for the fallback tag", async () => {
+Deno.test("copyGraph() lists a referrer even if the registry returns the subject for the fallback tag", async () => {
   // GitLab does so, and the subject may be an index as well.
   const index = buildIndex([IMAGE]);
   const signature = buildArtifact({ artifactType: "application/x.sig", subject: index.descriptor });

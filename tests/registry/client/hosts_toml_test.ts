@@ -53,7 +53,7 @@ async function pull(client: RemoteClient, { reference }: Scene): Promise<string>
   return image.digest;
 }
 
-Deno.test("RemoteClient takes an image from the host of a hosts.toml, and names the registry", async () => {
+Deno.test("RemoteClient pulls an image from the host of a hosts.toml, and names the registry", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   await using files = await hostsOf(upstream.registry.host, host(mirror));
@@ -88,7 +88,7 @@ Deno.test("RemoteClient tries hosts in the order of the file, then the registry 
   assert(warnings[0]?.startsWith(`Skipping the mirror ${first.registry.host}: `), warnings[0]);
 });
 
-Deno.test("RemoteClient takes no tag from a host that may not resolve, but all content", async () => {
+Deno.test("RemoteClient resolves no tag at a host without resolve, but reads all content there", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   const text = host(mirror, 'capabilities = ["pull"]');
@@ -104,7 +104,7 @@ Deno.test("RemoteClient takes no tag from a host that may not resolve, but all c
   assertEquals(mirror.registry.seen("manifest").length, 1);
 });
 
-Deno.test("RemoteClient takes tags alone from a host that may only resolve", async () => {
+Deno.test("RemoteClient only resolves tags at a host that may only resolve", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   const text = host(mirror, 'capabilities = ["resolve"]');
@@ -131,7 +131,7 @@ Deno.test("RemoteClient refuses a tag that no host may resolve", async () => {
   await client.document({ ...upstream.reference, digest: upstream.image.descriptor.digest });
 });
 
-Deno.test("RemoteClient ends at wrong bytes of a host for a digest of the user", async () => {
+Deno.test("RemoteClient fails if a host serves other bytes for a digest in the reference", async () => {
   await using mirror = makeScene([on("manifest", wrongByte(10))]);
   await using upstream = makeScene();
   await using files = await hostsOf(upstream.registry.host, host(mirror));
@@ -169,7 +169,7 @@ Deno.test.each([
   assert(paths(mirror).every((line) => line.startsWith(`GET ${root}/`)), String(paths(mirror)));
 });
 
-Deno.test("RemoteClient sends the headers of a host to it alone, and its own credential", async () => {
+Deno.test("RemoteClient sends a host its headers and its own credential, and no other host", async () => {
   await using mirror = makeScene([on({}, basicAuth({ m: "1" }))]);
   await using upstream = makeScene([on("blob", respond(404))]);
   const settings = 'header = { "X-Key" = "secret", accept = "none" }';
@@ -219,7 +219,7 @@ Deno.test("RemoteClient sends a login to the registry itself, with its headers, 
   assertEquals(keys, [null, null, "secret", "secret"]);
 });
 
-Deno.test("RemoteClient sends the headers of a host with the request for its challenge", async () => {
+Deno.test("RemoteClient sends the headers of a host when it requests a challenge", async () => {
   const challenge = { "www-authenticate": 'Basic realm="r"' };
   await using mirror = makeScene([
     on("manifest", (request, next) => {
@@ -308,7 +308,7 @@ async function writeAuthorities(dir: TempDir, registry: string, ca: string): Pro
   await Deno.writeTextFile(dir.join(registry, "ca.pem"), ca);
 }
 
-Deno.test("RemoteClient verifies the certificates of other hosts than that with skip_verify", async () => {
+Deno.test("RemoteClient verifies the certificates of all hosts but the one with skip_verify", async () => {
   await using mirror = await makeTlsScene();
   await using cdn = await makeTlsScene();
   mirror.scene.registry.add(on("blob", (request) => {
@@ -334,7 +334,7 @@ Deno.test("RemoteClient verifies the certificates of other hosts than that with 
 });
 
 peerTest({
-  name: "RemoteClient shows a mirror the client certificate that its file names, and no other",
+  name: "RemoteClient sends a mirror only the client certificate that its file names",
   needs: ["docker-registry"],
 }, async () => {
   await using mirror = await dockerRegistry({ clientCertificate: true });
@@ -359,7 +359,7 @@ peerTest({
   assertEquals([found, warnings], [upstream.image.descriptor, []]);
 });
 
-Deno.test("RemoteClient warns of certificates of a file that it cannot use", async () => {
+Deno.test("RemoteClient warns about unusable certificates in a hosts.toml", async () => {
   await using mirror = await makeTlsScene();
   const text = host(mirror.scene, 'ca = ["none.pem", "hosts.toml"]\nclient = "hosts.toml"');
   await using files = await hostsOf("a.example", text);
@@ -381,7 +381,7 @@ Deno.test("RemoteClient warns of certificates of a file that it cannot use", asy
   ]);
 });
 
-linuxTest("RemoteClient gives up a host that does not accept connections in time", async () => {
+linuxTest("RemoteClient skips a host that does not accept connections in time", async () => {
   await using upstream = makeScene();
   // The queue of a listener that accepts nothing fills up.
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 0 });

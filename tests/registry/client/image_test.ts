@@ -44,7 +44,7 @@ import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
 const AMD64 = { platform: "linux/amd64" };
 const LAYER = tar(file("a", "a"));
 
-/** The reference to something added to a scene. */
+/** Adds content to a scene, and returns its reference. */
 function add(scene: Scene, built: Built, tag = "x") {
   scene.content.add("a/b", tag, built);
   return parseReference(`${scene.registry.host}/a/b:${tag}`);
@@ -74,7 +74,7 @@ Deno.test("RemoteClient.image() returns an image of one platform as it was serve
   ]);
 });
 
-Deno.test("RemoteClient.image() chooses a platform of an index, and keeps the index", async () => {
+Deno.test("RemoteClient.image() chooses a platform from an index, and returns the index", async () => {
   await using scene = makeScene();
   using client = testClient();
   const arm = buildImage({ layers: [LAYER], platform: "linux/arm64" });
@@ -157,7 +157,7 @@ Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async ()
 Deno.test.each([
   { what: "a page", fault: respond(200, { "content-type": "text/html; charset=utf-8" }, "<html>") },
   { what: "nothing", fault: respond(200) },
-])("RemoteClient.image() is not put off by $what in place of a document", async ({ fault }) => {
+])("RemoteClient.image() retries after $what in place of a document", async ({ fault }) => {
   await using scene = makeScene([on({ kind: ["manifest", "blob"], nth: 1 }, fault)]);
   using client = testClient();
 
@@ -180,7 +180,7 @@ Deno.test("RemoteClient.image() refuses an index that its parent lists as a mani
   await assertRejects(() => client.image(reference, AMD64), SyntaxError, "manifest.mediaType");
 });
 
-Deno.test("RemoteClient.image() reads by digest, also with a tag, which it does not ask for", async () => {
+Deno.test("RemoteClient.image() reads by digest even if there is a tag, which it does not request", async () => {
   await using scene = makeScene();
   using client = testClient();
   const { digest } = scene.image.descriptor;
@@ -204,7 +204,7 @@ Deno.test("RemoteClient.image() reads images with sha512 and of Docker", async (
   assertEquals(second.manifest.descriptor.mediaType, DOCKER_MANIFEST);
 });
 
-Deno.test("RemoteClient.image() uses the data that descriptors hold", async () => {
+Deno.test("RemoteClient.image() uses the data in descriptors", async () => {
   await using scene = makeScene();
   using client = testClient();
   const config = { ...scene.image.config.descriptor, data: scene.image.config.bytes.toBase64() };
@@ -231,7 +231,7 @@ Deno.test("RemoteClient.image() ignores data that does not match the digest", as
   assertEquals(image.manifest.bytes, scene.image.bytes);
 });
 
-Deno.test("RemoteClient.image() treats a config without a root as that of an artifact", async () => {
+Deno.test("RemoteClient.image() treats an image without rootfs as an artifact", async () => {
   await using scene = makeScene();
   const mediaType = "application/vnd.dev.cosign.simplesigning.v1+json";
   const signature = buildImage({
@@ -261,7 +261,7 @@ Deno.test("RemoteClient.image() refuses an artifact, but reads its manifest", as
   assertEquals(document.value.kind, "manifest");
 });
 
-Deno.test("RemoteClient.image() refuses a config that names more or fewer layers", async () => {
+Deno.test("RemoteClient.image() refuses a config with more layers than the manifest", async () => {
   await using scene = makeScene();
   using client = testClient();
   const rootfs = { type: "layers", "diff_ids": [digestOf(LAYER), digestOf(LAYER)] };
@@ -309,7 +309,7 @@ Deno.test.each<{ value: string | undefined }>([
   },
 );
 
-Deno.test("RemoteClient.document() believes the bytes, not the header, if the digest is known", async () => {
+Deno.test("RemoteClient.document() ignores the digest in the header if the reference has one", async () => {
   await using scene = makeScene([on("manifest", digestHeader(digestOf(new Uint8Array(1))))]);
   using client = testClient();
   const { digest } = scene.image.descriptor;
@@ -357,7 +357,7 @@ Deno.test("RemoteClient.image() enforces maxLayers", async () => {
   await assertRejects(() => client.image(scene.reference, AMD64), LimitError, "maxLayers");
 });
 
-Deno.test("RemoteClient.image() undoes a content coding of manifests and configs", async () => {
+Deno.test("RemoteClient.image() decodes a content coding of manifests and configs", async () => {
   await using scene = makeScene([on({}, gzipEncoded())]);
   using client = testClient();
 
@@ -377,7 +377,7 @@ Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
   { coding: "br", digest: "none" },
   { coding: "gzip, br", digest: "none" },
 ])(
-  "RemoteClient.image() does not believe in the coding $coding that does not apply",
+  "RemoteClient.image() ignores the content coding $coding if it does not apply",
   async ({ coding, digest }) => {
     const headers = { "content-encoding": coding };
     const all = digest === "none" ? { ...headers, "docker-content-digest": undefined } : headers;
@@ -391,7 +391,7 @@ Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
   },
 );
 
-Deno.test("RemoteClient.image() refuses coded bytes that do not match the digest", async () => {
+Deno.test("RemoteClient.image() refuses encoded bytes that do not match the digest", async () => {
   await using scene = makeScene([on("blob", gzipEncoded()), on("blob", wrongByte(5))]);
   using client = testClient({ retries: 0 });
 
@@ -432,7 +432,7 @@ Deno.test("RemoteClient requests unencoded bytes and sends a user agent", async 
   }
 });
 
-Deno.test("RemoteClient.resolve() needs one HEAD", async () => {
+Deno.test("RemoteClient.resolve() sends one HEAD", async () => {
   await using scene = makeScene();
   using client = testClient();
 
@@ -445,12 +445,12 @@ Deno.test.each([
   { what: "is answered 405", fault: respond(405) },
   { what: "is answered 500", fault: respond(500) },
   { what: "is answered 502", fault: respond(502) },
-  { what: "tells no digest", fault: digestHeader(undefined) },
-  { what: "tells a malformed digest", fault: digestHeader("sha256:?") },
-  { what: "tells no size", fault: withHeaders({ "content-length": undefined }) },
-  { what: "tells a size of 0", fault: withHeaders({ "content-length": "0" }) },
-  { what: "tells the size after a coding", fault: withHeaders({ "content-encoding": "gzip" }) },
-  { what: "tells no media type", fault: withHeaders({ "content-type": "text/plain" }) },
+  { what: "returns no digest", fault: digestHeader(undefined) },
+  { what: "returns a malformed digest", fault: digestHeader("sha256:?") },
+  { what: "returns no size", fault: withHeaders({ "content-length": undefined }) },
+  { what: "returns a size of 0", fault: withHeaders({ "content-length": "0" }) },
+  { what: "returns an encoded size", fault: withHeaders({ "content-encoding": "gzip" }) },
+  { what: "returns no media type", fault: withHeaders({ "content-type": "text/plain" }) },
 ])("RemoteClient.resolve() reads the manifest if HEAD $what", async ({ fault }) => {
   await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, fault)]);
   using client = testClient();
@@ -459,7 +459,7 @@ Deno.test.each([
   assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD", "GET"]);
 });
 
-Deno.test("RemoteClient.resolve() does not believe a HEAD that names another digest", async () => {
+Deno.test("RemoteClient.resolve() ignores a HEAD that names another digest", async () => {
   const other = digestHeader(digestOf(new Uint8Array(1)));
   await using scene = makeScene([on({ method: "HEAD" }, other)]);
   using client = testClient();
@@ -499,7 +499,7 @@ Deno.test("RemoteClient.document() uses the media type of the response if the do
   assertEquals(document.descriptor, descriptor);
 });
 
-Deno.test("RemoteClient refuses a manifest of schema 1 with its reason", async () => {
+Deno.test("RemoteClient refuses a manifest of schema 1, and says so", async () => {
   const body = '{"schemaVersion":1,"name":"a","fsLayers":[]}';
   const type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
   await using scene = makeScene([on("manifest", respond(200, { "content-type": type }, body))]);
@@ -508,14 +508,14 @@ Deno.test("RemoteClient refuses a manifest of schema 1 with its reason", async (
   await assertRejects(() => client.image(scene.reference), SyntaxError, "schema 1");
 });
 
-Deno.test("RemoteClient.image() reports whether the registry has announced ranges", async () => {
+Deno.test("RemoteClient.image() reports whether the registry advertises ranges", async () => {
   for (const header of ["bytes", "none", undefined]) {
     await using scene = makeScene([on("blob", withHeaders({ "accept-ranges": header }))]);
     using client = testClient();
 
     const { layers } = await client.image(scene.reference, AMD64);
 
-    const isSaid = header === "bytes";
-    assertEquals(layers.map(({ acceptsRanges }) => acceptsRanges), [isSaid, isSaid]);
+    const expected = header === "bytes";
+    assertEquals(layers.map(({ acceptsRanges }) => acceptsRanges), [expected, expected]);
   }
 });

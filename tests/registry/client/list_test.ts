@@ -60,7 +60,7 @@ Deno.test("RemoteClient.tags() reads pages on demand", async () => {
   assertEquals(scene.registry.requests.length, 1);
 });
 
-Deno.test("RemoteClient.tags() ends a list that leads back to itself", async () => {
+Deno.test("RemoteClient.tags() refuses a list that links back to itself", async () => {
   const link = (n: number) => `<?page=${n % 2}>; rel=next`;
   await using scene = makeScene([on("tags", pages([...TAGS, ...TAGS], link))]);
   using client = testClient();
@@ -96,7 +96,7 @@ function refusePageSize(status: number, bodies: readonly unknown[]): Fault {
 }
 
 Deno.test.each([400, 405, 413, 422])(
-  "RemoteClient.tags() asks without a page size where that is refused with %i",
+  "RemoteClient.tags() omits the page size if it is rejected with %i",
   async (status) => {
     await using scene = makeScene([on("tags", refusePageSize(status, TAGS))]);
     using client = testClient();
@@ -105,7 +105,7 @@ Deno.test.each([400, 405, 413, 422])(
   },
 );
 
-Deno.test("RemoteClient.tags() reports why a list is refused with and without a page size", async () => {
+Deno.test("RemoteClient.tags() reports why a list is rejected even without a page size", async () => {
   await using scene = makeScene([on("tags", respond(400, {}, '{"message":"not here"}'))]);
   using client = testClient();
 
@@ -119,7 +119,7 @@ Deno.test("RemoteClient.tags() reports why a list is refused with and without a 
 });
 
 Deno.test.each(['{"name":"a/b"}', '{"name":"a/b","tags":null}', '{"tags":null}'])(
-  "RemoteClient.tags() takes %s for an empty list",
+  "RemoteClient.tags() reads %s as an empty list",
   async (body) => {
     await using scene = makeScene([on("tags", respond(200, {}, body))]);
     using client = testClient();
@@ -203,7 +203,7 @@ function digestsOf(descriptors: readonly Descriptor[]): readonly string[] {
   return descriptors.map(({ digest }) => digest).sort();
 }
 
-Deno.test("RemoteClient.referrers() lists what refers to an image, all or of a kind", async () => {
+Deno.test("RemoteClient.referrers() lists the referrers of an image, all or of one type", async () => {
   await using scene = makeScene();
   using client = testClient();
   const { signature, sbom } = addReferrers(scene);
@@ -270,7 +270,7 @@ Deno.test.each([
   ...[400, 404, 405, 406].map((status) => ({ answer: String(status), fault: respond(status) })),
   { answer: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
 ])(
-  "RemoteClient.referrers() reads the fallback tag where the API gets $answer",
+  "RemoteClient.referrers() reads the fallback tag if the API answers $answer",
   async ({ fault }) => {
     await using scene = makeScene([on("referrers", fault)]);
     using client = testClient();

@@ -24,12 +24,12 @@ import { FakeClock, makeScene, readAll, type Scene, testClient } from "../_clien
 
 const AMD64 = { platform: "linux/amd64" };
 
-/** The mirrored registry; tests add its content. */
+/** Returns the option for mirrors of a registry. */
 function mirrored(upstream: Scene, ...mirrors: readonly string[]) {
   return { mirrors: { [upstream.registry.host]: mirrors } };
 }
 
-Deno.test("RemoteClient sends each first request to a mirror", async () => {
+Deno.test("RemoteClient sends requests to a mirror first", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -42,7 +42,7 @@ Deno.test("RemoteClient sends each first request to a mirror", async () => {
   assertEquals(mirror.registry.requests.length, 5);
 });
 
-Deno.test("RemoteClient puts the path of a mirror before the name of the repository", async () => {
+Deno.test("RemoteClient prefixes repository names with the path of a mirror", async () => {
   await using mirror = makeScene([
     on({}, async (request, next) => {
       const url = request.url.replace("/v2/proxy/hub/", "/v2/");
@@ -74,10 +74,10 @@ Deno.test("RemoteClient tries the next mirror, and finally the registry", async 
   clock.time += 61_000;
   await client.document(upstream.reference);
 
-  assertEquals(before, 2, "one retry, and then it is left alone");
+  assertEquals(before, 2, "one retry, and no further request");
   assertEquals(broken.registry.requests.length, 4);
   assertEquals(upstream.registry.requests.length, 3);
-  assertEquals(empty.registry.requests.length, 3, "it answers, and may have the next thing");
+  assertEquals(empty.registry.requests.length, 3, "it responds, and may have other content");
   assertEquals(warnings.length, 1);
   assert(warnings[0]?.startsWith(`Skipping the mirror ${broken.registry.host}: `));
 });
@@ -93,7 +93,7 @@ Deno.test.each([
   { why: "500", fault: respond(500) },
   { why: "a redirect to itself", fault: respond(302, { location: "?" }) },
   { why: "no answer", fault: drop() },
-])("RemoteClient passes over a mirror that sends $why", async ({ why, fault }) => {
+])("RemoteClient skips a mirror that sends $why", async ({ why, fault }) => {
   await using mirror = makeScene([on({}, fault)]);
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -103,7 +103,7 @@ Deno.test.each([
 
   assertEquals(image.digest, upstream.image.descriptor.digest);
   assertEquals(await readAll(await blob), upstream.blob.bytes);
-  assertEquals(mirror.registry.seen("blob").length, why === "404" ? 2 : 0, "it is left alone");
+  assertEquals(mirror.registry.seen("blob").length, why === "404" ? 2 : 0);
 });
 
 Deno.test.each([
@@ -111,7 +111,7 @@ Deno.test.each([
   { why: "fewer bytes", fault: missingBytes() },
   { why: "more bytes", fault: extraBytes() },
   { why: "another range", fault: respond(206, { "content-range": "bytes 7-8/9" }) },
-])("RemoteClient.blob() passes over a mirror that sends $why", async ({ fault }) => {
+])("RemoteClient.blob() skips a mirror that sends $why", async ({ fault }) => {
   await using mirror = makeScene([on("blob", fault)]);
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -168,7 +168,7 @@ Deno.test.each(["docker.io", "Docker.io/", "index.docker.io", "https://index.doc
   },
 );
 
-Deno.test("RemoteClient does not resume a blob if a mirror sends other bytes", async () => {
+Deno.test("RemoteClient fails if a mirror sends other bytes for a digest in the reference", async () => {
   await using mirror = makeScene([on({}, wrongByte(10))]);
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -181,7 +181,7 @@ Deno.test("RemoteClient does not resume a blob if a mirror sends other bytes", a
   assertEquals(upstream.registry.requests.length, 0);
 });
 
-Deno.test("RemoteClient resumes a blob at the next source, at the byte where a mirror broke", async () => {
+Deno.test("RemoteClient resumes a blob at the next source where a mirror stopped", async () => {
   await using mirror = makeScene([
     on({ kind: "blob", nth: 1 }, cut(100_000)),
     on({ kind: "blob", nth: 2 }, respond(404)),
@@ -195,7 +195,7 @@ Deno.test("RemoteClient resumes a blob at the next source, at the byte where a m
   assertEquals(upstream.registry.bytesSent("blob"), 200_000);
 });
 
-Deno.test("RemoteClient reports the registry's own answer if no mirror has the content", async () => {
+Deno.test("RemoteClient reports the response of the registry if no mirror has the content", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -206,7 +206,7 @@ Deno.test("RemoteClient reports the registry's own answer if no mirror has the c
   assert(error.url.startsWith(upstream.registry.url), error.url);
 });
 
-Deno.test("RemoteClient looks for the mirror's own credential, and keeps the registry's", async () => {
+Deno.test("RemoteClient looks up the credential of a mirror, and does not send it the registry's", async () => {
   await using mirror = makeScene([on({}, basicAuth({ mirror: "m" }))]);
   await using upstream = makeScene();
   const asked: Repository[] = [];

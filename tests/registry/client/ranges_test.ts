@@ -16,7 +16,7 @@ function rangesOf(requests: readonly { readonly kind: string; readonly headers: 
   return requests.filter(({ kind }) => kind === "blob").map(({ headers }) => headers.get("range"));
 }
 
-Deno.test("RemoteClient.blob() reads a part of a blob with one ranged request", async () => {
+Deno.test("RemoteClient.blob() reads part of a blob with one range request", async () => {
   await using scene = makeScene();
   using client = testClient();
   const answers: BlobAnswer[] = [];
@@ -55,7 +55,7 @@ Deno.test.each([
   assertEquals(new Set(answers.map(({ isPartial }) => isPartial)), new Set([false]));
 });
 
-Deno.test("layers ask the registry once where it redirects to, for all of their ranges", async () => {
+Deno.test("RemoteLayer.compressed() asks for the redirect target once for all ranges", async () => {
   await using cdn = makeScene();
   await using scene = makeScene([on("blob", redirect(cdn.registry.url))]);
   using client = testClient();
@@ -72,7 +72,7 @@ Deno.test("layers ask the registry once where it redirects to, for all of their 
   ]);
 });
 
-Deno.test("layers ask the registry again when the address of their ranges has expired", async () => {
+Deno.test("RemoteLayer.compressed() asks again when the redirect target has expired", async () => {
   const signed = signedUrls();
   await using cdn = makeScene([on("blob", signed.check)]);
   await using scene = makeScene([on("blob", signed.redirect(cdn.registry.url))]);

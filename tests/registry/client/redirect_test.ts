@@ -11,7 +11,7 @@ Deno.test.each<{ status: 301 | 302 | 303 | 307 | 308 }>([
   { status: 303 },
   { status: 307 },
   { status: 308 },
-])("RemoteClient follows a redirect with $status, also of a manifest", async ({ status }) => {
+])("RemoteClient follows a redirect with $status, even of a manifest", async ({ status }) => {
   await using cdn = makeScene();
   await using scene = makeScene([on({}, redirect(cdn.registry.url, { status }))]);
   using client = testClient();
@@ -84,7 +84,7 @@ Deno.test.each<{ from: string; location: string; says: string }>([
 
   const error = await assertRejects(
     // deno-lint-ignore require-await
-    async () => redirectTarget(answer, TASK, false),
+    async () => redirectTarget(answer, { task: TASK, allowPrivate: false }),
     RegistryError,
     says,
   );
@@ -102,8 +102,8 @@ Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: 
     allowPrivate: false,
     target: "https://cdn.example/",
   },
-])("redirectTarget() lets $location pass", ({ from, location, allowPrivate, target }) => {
+])("redirectTarget() accepts $location", ({ from, location, allowPrivate, target }) => {
   const answer = { url: new URL(from), status: 307, headers: new Headers({ location }) } as Answer;
 
-  assertEquals(redirectTarget(answer, TASK, allowPrivate).href, target);
+  assertEquals(redirectTarget(answer, { task: TASK, allowPrivate }).href, target);
 });

@@ -63,7 +63,7 @@ Deno.test.each<{ why: string; rules: readonly FaultRule[] }>([
   assert(mirror.registry.requests.length > 0);
 });
 
-Deno.test("RemoteClient ends at wrong bytes of a mirror for a digest of the user", async () => {
+Deno.test("RemoteClient fails if a mirror of a file serves other bytes for a digest", async () => {
   await using mirror = makeScene([on("manifest", wrongByte(10))]);
   await using upstream = makeScene();
   using client = testClient({ registries: ruleOf(upstream, "", locationOf(mirror)) });
@@ -96,7 +96,7 @@ Deno.test.each([
   assertEquals(upstream.registry.requests.length, 2 - byTag - byDigest);
 });
 
-Deno.test("RemoteClient reads from another location, and tags and referrers too", async () => {
+Deno.test("RemoteClient reads images, tags and blobs from another location", async () => {
   await using other = makeScene();
   await using upstream = makeScene();
   const { host } = upstream.registry;
@@ -168,7 +168,7 @@ Deno.test("RemoteClient writes to the registry itself, not to another location",
   assertEquals(other.registry.seen(), ["HEAD /v2/a/b/manifests/v1"]);
 });
 
-Deno.test("RemoteClient sends each place its own credential alone", async () => {
+Deno.test("RemoteClient sends each place only its own credential", async () => {
   await using mirror = makeScene([on({}, basicAuth({ mirror: "1" }))]);
   await using other = makeScene([on({}, basicAuth({ other: "2" }))]);
   await using upstream = makeScene();
@@ -262,7 +262,7 @@ Deno.test.each<{
   assertEquals(endpoint.bases.map(({ origin }) => origin), [...bases]);
 });
 
-Deno.test("basesToTry() takes HTTP only from a server without TLS", async () => {
+Deno.test("basesToTry() returns HTTP only for a server without TLS", async () => {
   const options = { plainHttp: undefined, isInsecure: true, allowPrivate: false };
   const endpoint = registryEndpoint("a.io", options);
   const asked: string[] = [];
@@ -279,7 +279,7 @@ Deno.test("basesToTry() takes HTTP only from a server without TLS", async () => 
   assertEquals(asked, ["https://a.io", "https://a.io"]);
 });
 
-Deno.test("RemoteClient reports missing content of the place that a file names", async () => {
+Deno.test("RemoteClient reports where a file says to look for missing content", async () => {
   await using other = makeScene();
   await using upstream = makeScene();
   using client = testClient({ registries: ruleOf(upstream, locationOf(other)) });

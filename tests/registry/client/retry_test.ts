@@ -7,6 +7,7 @@ import {
 } from "../../../registry/mod.ts";
 import { Retry } from "../../../registry/transport/retry.ts";
 import { gzip } from "../../_support/compress.ts";
+import { unusedAddress } from "../../_support/connections.ts";
 import {
   badGateway,
   busy,
@@ -24,7 +25,7 @@ import { manualTime } from "../../_support/manual_time.ts";
 import { FakeClock, makeScene, testClient } from "../_client.ts";
 
 Deno.test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 522, 524])(
-  "RemoteClient tries again after status %i",
+  "RemoteClient retries after status %i",
   async (status) => {
     await using scene = makeScene([on({ kind: "manifest", nth: [1, 2] }, respond(status))]);
     using client = testClient();
@@ -49,7 +50,7 @@ Deno.test.each([400, 401, 403, 404, 410, 418, 501, 505, 525])(
   },
 );
 
-Deno.test("RemoteClient tries again after a cut and silence, also in a manifest", async () => {
+Deno.test("RemoteClient retries after cuts and stalls, even within a manifest", async () => {
   using time = manualTime();
   const stalls = [2, 3].map(() => Promise.withResolvers<void>());
   const pauses = [1, 2, 3, 4, 5].map(() => Promise.withResolvers<void>());
@@ -78,7 +79,7 @@ Deno.test("RemoteClient tries again after a cut and silence, also in a manifest"
   assertEquals(descriptor.digest, scene.image.descriptor.digest);
 });
 
-Deno.test("RemoteClient pauses a random part of a time that doubles", async () => {
+Deno.test("RemoteClient pauses for a random part of a bound that doubles", async () => {
   await using scene = makeScene([on("manifest", respond(503))]);
   const clock = new FakeClock();
   clock.random = () => 0.5;
@@ -89,24 +90,19 @@ Deno.test("RemoteClient pauses a random part of a time that doubles", async () =
   assertEquals(clock.pauses, [50, 100, 150, 150]);
 });
 
-Deno.test("RemoteClient gives up soon on a registry that has never answered", async () => {
-  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const { port } = listener.addr;
-  listener.close();
+Deno.test("RemoteClient gives up early on a registry that has never responded", async () => {
   await using scene = makeScene();
   using client = testClient();
-  const reference = { ...scene.reference, registry: `127.0.0.1:${port}` };
+  const reference = { ...scene.reference, registry: unusedAddress() };
 
   const error = await assertRejects(() => client.resolve(reference), NetworkError);
 
   assertEquals([error.reason, error.attempts], ["refused", 3]);
-  assert(error.message.includes(`connection refused by 127.0.0.1:${port}`), error.message);
+  assert(error.message.includes(`connection refused by ${reference.registry}`), error.message);
 });
 
-Deno.test("RemoteClient gives up soon on a token server that has never answered", async () => {
-  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const realm = `http://127.0.0.1:${listener.addr.port}/token`;
-  listener.close();
+Deno.test("RemoteClient gives up early on a token server that has never responded", async () => {
+  const realm = `http://${unusedAddress()}/token`;
   await using scene = makeScene([on({}, tokenAuth({ realm: () => realm }).fault)]);
   using client = testClient();
 
@@ -273,7 +269,7 @@ Deno.test("RemoteClient treats TOOMANYREQUESTS as a rate limit with any status",
   assertEquals([error.registryCode, error.attempts], ["TOOMANYREQUESTS", 2]);
 });
 
-Deno.test("RemoteClient pauses for a whole host when that has too many requests", async () => {
+Deno.test("RemoteClient pauses all requests to a host that reports too many", async () => {
   await using scene = makeScene([on({ kind: "manifest", times: 1 }, busy(429, 10))]);
   const clock = new FakeClock();
   using client = testClient({ clock });
@@ -355,7 +351,7 @@ Deno.test.each(["gzip", "aws-chunked"])(
   },
 );
 
-Deno.test("RemoteClient passes on a warning of a registry once", async () => {
+Deno.test("RemoteClient passes a warning of a registry on once", async () => {
   const warning = '299 - "this goes \\"away\\""';
   await using scene = makeScene([on("manifest", withHeaders({ warning }))]);
   const warnings: string[] = [];

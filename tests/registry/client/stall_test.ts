@@ -17,7 +17,7 @@ import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene, testClient } from "../_client.ts";
 import type { StalledCall, StalledCalls } from "./_stalled_calls.ts";
 
-Deno.test("RemoteClient notices silence also in a program that does nothing else", async () => {
+Deno.test("RemoteClient notices a stall even in a program that does nothing else", async () => {
   await using scene = makeScene([on("blob", stall(1000))]);
   await using dir = await makeTempDir();
   const module = new URL("../../../registry/mod.ts", import.meta.url).href;
@@ -96,7 +96,7 @@ Deno.test.each(
       flags: ["--expose-gc"],
     },
   ],
-)("RemoteClient $how every kind of answer that stalls half-way", async ({ isAborted, flags }) => {
+)("RemoteClient $how every kind of response that stalls halfway", async ({ isAborted, flags }) => {
   await using scene = makeScene();
   await using dir = await makeTempDir();
   await using stack = new AsyncDisposableStack();

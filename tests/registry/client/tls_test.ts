@@ -59,7 +59,7 @@ Deno.test.each(
   const certificates = await makeOddCertificates(temp.path);
   await using scene = await odd(certificates[name]);
   using client = testClient({ caCerts: await readCertificates(certificates.ca) });
-  // Not with an unrelated authority.
+  // With any given authority, the fault would be that the certificate is signed by another one.
   using trustless = testClient();
 
   const reference = scene.reference;
@@ -71,7 +71,7 @@ Deno.test.each(
   assert(error.message.includes(says), error.message);
 });
 
-Deno.test("RemoteClient reports that no given certificate has signed that of the server", async () => {
+Deno.test("RemoteClient reports that no given authority has signed the server's certificate", async () => {
   await using temp = await makeTempDir();
   const { elsewhere } = await makeOddCertificates(temp.path);
   await using tls = await makeTlsScene();
@@ -109,7 +109,7 @@ async function odd({ cert, key }: ServerCertificate): Promise<Scene> {
 }
 
 Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
-  "networkError() takes the alert %s for a wish for a certificate",
+  "networkError() reports the alert %s as a fault of the client certificate",
   (alert) => {
     const url = new URL("https://registry.example/v2/");
     const text = `client error (Connect): received fatal alert: ${alert}`;
@@ -126,7 +126,7 @@ Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
   },
 );
 
-Deno.test("networkError() reports a server certificate of an old version", () => {
+Deno.test("networkError() reports a server certificate of X.509 version 1", () => {
   const text = "invalid peer certificate: Other(OtherError(UnsupportedCertVersion))";
   const error = networkError(new Error(`client error (Connect): ${text}`), {
     url: new URL("https://registry.example/v2/"),
@@ -167,7 +167,7 @@ Deno.test("RemoteClient closes connections whose handshake the server does not a
   assertEquals([error.reason, error.attempts], ["stalled", 4]);
 });
 
-Deno.test("RemoteClient reports a connection that ends without an end of TLS", async () => {
+Deno.test("RemoteClient reports a connection that ends without ending TLS", async () => {
   await using tls = await makeTlsScene();
   const { registry, reference } = tls.scene;
   await using relay = tcpRelay(registry.host);
@@ -213,7 +213,7 @@ Deno.test("networkError() does not retry a name that no certificate can have", (
   assertEquals([error.reason, error.retryable], ["request", false]);
 });
 
-Deno.test("RemoteClient gets its token with the same certificates", async () => {
+Deno.test("RemoteClient requests tokens with the same certificates", async () => {
   await using tls = await makeTlsScene();
   const auth = tokenAuth({ users: { me: "pw" }, anonymous: false });
   tls.scene.registry.add(on({}, auth.fault));
@@ -289,7 +289,7 @@ Deno.test("speaksTls() tries a handshake and accepts every certificate", async (
   assertEquals(await Promise.all([ask(tls.scene), ask(plain)]), [true, false]);
 });
 
-Deno.test("firstAnswer() waits as long for a server with TLS as for any other", async () => {
+Deno.test("firstAnswer() repeats the request over TLS if the server speaks it", async () => {
   const url = new URL("https://127.0.0.1:1");
   const sent: URL[] = [];
 
@@ -378,7 +378,7 @@ function options(): Parameters<typeof registryEndpoint>[1] {
 }
 
 peerTest({
-  name: "RemoteClient shows its certificate to a registry that wants one",
+  name: "RemoteClient sends its certificate to a registry that requires one",
   needs: ["docker-registry"],
 }, async () => {
   await using registry = await dockerRegistry({ clientCertificate: true });
@@ -414,7 +414,7 @@ Deno.test("readCertificates() reads files and directories, and nothing but certi
   await assertRejects(() => readCertificates(dir.join("none")), Deno.errors.NotFound);
 });
 
-Deno.test("RemoteClient reports a client certificate of an old version", async () => {
+Deno.test("RemoteClient reports a client certificate of X.509 version 1", async () => {
   await using temp = await makeTempDir();
   const { firstVersion } = await makeOddCertificates(temp.path);
   await using tls = await makeTlsScene();

@@ -4,14 +4,14 @@ import { peerTest, runPeer } from "../../_support/peers.ts";
 import { ROOT } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
-/** Adds an address that works, a network without a machine, and names to this machine. */
+/** Adds a working address, a network without machines, and names to this machine. */
 const SETUP = `ip link set lo up && ip addr add 10.9.9.9/32 dev lo &&
 if test -e /proc/net/if_inet6
 then ip -6 addr add fd00::1/128 dev lo nodad && ip -6 route add fd00::/64 dev lo
 fi &&
 mount --bind "$1" /etc/hosts && shift && exec "$@"`;
 
-/** Linux gives each IPv6 address up after a second. */
+/** Linux gives up on each IPv6 address after a second. */
 const HOSTS = `127.0.0.1 localhost
 ${Array.from({ length: 16 }, (_, i) => `fd00::${i + 16} both.test`).join("\n")}
 10.9.9.9 both.test

@@ -42,7 +42,7 @@ function changing(method: string, change: (headers: Headers) => void): Interfere
 }
 
 for (const status of [401, 413]) {
-  Deno.test(`pushBlob() reports ${status} that comes before the server has all bytes`, async () => {
+  Deno.test(`pushBlob() reports a ${status} that precedes the end of the body`, async () => {
     const error = await assertRejects(
       () =>
         pushThrough(async (request, next) => {
@@ -72,7 +72,7 @@ for (const method of ["POST", "PATCH"]) {
   }
 }
 
-Deno.test("pushBlob() stops if a registry confirms only a part repeatedly", async () => {
+Deno.test("pushBlob() fails if a registry repeatedly confirms only part of the bytes", async () => {
   let confirmed = 0;
   await assertRejects(
     () =>
@@ -90,7 +90,7 @@ Deno.test("pushBlob() stops if a registry confirms only a part repeatedly", asyn
   assertEquals(confirmed, 4);
 });
 
-Deno.test("pushBlob() sends the rest if a registry confirms a part", async () => {
+Deno.test("pushBlob() sends the rest if a registry confirms part of the bytes", async () => {
   let cut = 0;
   await pushThrough(async (request, next) => {
     if (request.method !== "PATCH" || cut++ > 0) return await next();

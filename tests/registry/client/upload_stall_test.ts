@@ -59,7 +59,7 @@ Deno.test("pushBlob() notices a server that reads only the beginning of a blob",
   assertEquals([error.reason, sent > 0, sent < size], ["stalled", true, true]);
 });
 
-Deno.test("pushBlob() does not take a slow source for a slow server", async () => {
+Deno.test("pushBlob() does not mistake a slow source for a slow server", async () => {
   using time = manualTime();
   await using registry = writableRegistry();
   using client = testClient({ stallTimeoutMs: 1000, retries: 0 });

@@ -8,9 +8,8 @@ import {
 } from "../../../registry/mod.ts";
 import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { blobOf } from "../../_support/image.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import {
   type Interference,
   type WritableRegistry,
@@ -165,7 +164,7 @@ Deno.test("pushBlob() mounts a blob of another repository", async () => {
   assertEquals(registry.requests.map(({ method, status }) => [method, status]), [["POST", 201]]);
 });
 
-Deno.test("pushBlob() uploads in the session of a mount that finds nothing", async () => {
+Deno.test("pushBlob() uploads in the session that a failed mount begins", async () => {
   await using registry = writableRegistry();
 
   assertEquals(await pushTo(registry, SMALL, { mountFrom: "x/y" }), undefined);
@@ -229,12 +228,8 @@ const UNSTREAMABLE = [
   { status: 413, isTls: false },
 ] as const;
 for (const { status, isTls } of UNSTREAMABLE) {
-  Deno.test(`pushBlob() sends chunks after ${status} for a stream, of the size wanted`, async () => {
-    await using dir = await makeTempDir();
-    const paths = await makeCertificates(dir.path);
-    const [ca = "", cert = "", key = ""] = await Promise.all(
-      [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-    );
+  Deno.test(`pushBlob() sends chunks of the required size after ${status} for a stream`, async () => {
+    const { ca, cert, key } = await makeServerTls();
     let largest = 0;
     await using registry = writableRegistry({
       ...isTls && { tls: { cert, key } },
@@ -366,7 +361,7 @@ for (const { status, code, message } of REFUSALS) {
   });
 }
 
-Deno.test("pushBlob() fails with the source's error when that breaks", async () => {
+Deno.test("pushBlob() fails with the error of the source", async () => {
   await using registry = writableRegistry();
   using client = testClient();
 
@@ -442,7 +437,7 @@ Deno.test("pushBlob() cancels the source of an upload that does not begin", asyn
   await canceled.promise;
 });
 
-Deno.test("pushBlob() sends no credential to another host that a Location names", async () => {
+Deno.test("pushBlob() sends no credential to another host in a Location", async () => {
   const leaked: (string | null)[] = [];
   await using other = writableRegistry({
     interfere: async (request) => {

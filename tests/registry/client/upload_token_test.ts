@@ -92,7 +92,7 @@ Deno.test.each([400, 401, 403, 404, 422])(
   },
 );
 
-Deno.test("pushBlob() gets another token when one expires in the middle of an upload", async () => {
+Deno.test("pushBlob() requests another token when one expires in the middle of an upload", async () => {
   // The first token is valid for the POST, the second for the PATCH, and the third for the PUT.
   await using scene = tokenRegistry(({ method }, token) =>
     token >= ["POST", "PATCH", "PUT"].indexOf(method) + 1
@@ -105,7 +105,7 @@ Deno.test("pushBlob() gets another token when one expires in the middle of an up
   assertEquals(size, LARGE.bytes.length);
 });
 
-Deno.test("pushBlob() fails if a token is refused in the middle of an upload", async () => {
+Deno.test("pushBlob() fails if tokens are rejected in the middle of an upload", async () => {
   await using scene = tokenRegistry(({ method }) => method === "POST");
 
   const error = await assertRejects(() => push(scene, LARGE), AuthError);

@@ -1,8 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect, type ConnectionTarget } from "../../../registry/http1/_connect.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { serveConnections } from "../../_support/connections.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 
 interface TlsServer extends AsyncDisposable {
   readonly target: Pick<ConnectionTarget, "hostname" | "port" | "signal">;
@@ -13,11 +12,7 @@ interface TlsServer extends AsyncDisposable {
 async function tlsServer(
   onConnection: (connection: Deno.TlsConn) => Promise<void> = async () => {},
 ): Promise<TlsServer> {
-  await using temp = await makeTempDir();
-  const paths = await makeCertificates(temp.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
+  const { ca, cert, key } = await makeServerTls();
   const listener = Deno.listenTls({
     hostname: "127.0.0.1",
     port: 0,
@@ -87,7 +82,7 @@ Deno.test("connect() offers HTTP/1.1 as the protocol", async () => {
   assertEquals(await offered.promise, "http/1.1");
 });
 
-Deno.test("connect() does not blame the certificates for a name that none can have", async () => {
+Deno.test("connect() does not blame the certificates for an invalid server name", async () => {
   await using server = await tlsServer();
   const tls = { name: "-a.test", caCerts: [server.ca] };
 
@@ -96,7 +91,7 @@ Deno.test("connect() does not blame the certificates for a name that none can ha
   assertEquals(error.message, "Invalid hostname: '-a.test'");
 });
 
-Deno.test("connect() stops during a handshake that the server does not answer", async () => {
+Deno.test("connect() can be aborted during a handshake that the server does not answer", async () => {
   const stop = new AbortController();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using _connections = serveConnections(listener, async (connection) => {

@@ -2,9 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionPool } from "../../../registry/http1/connection_pool.ts";
 import type { UploadSource } from "../../../registry/http1/upload_source.ts";
 import { concat } from "../../_support/bytes.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { type Connections, serveConnections } from "../../_support/connections.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 
 const NO_WATCHDOG = { suspend() {}, resume() {} };
 
@@ -26,7 +25,7 @@ interface ScriptedServer extends AsyncDisposable {
   whenClosed(): Promise<void>;
 }
 
-/** Sends a response to each head, in turn over all connections; closes the connection for `null`. */
+/** Sends the responses one after another, to any connection; closes the connection for `null`. */
 function scriptedServer(...responses: readonly (string | null)[]): ScriptedServer {
   const left = [...responses];
   const requests: string[] = [];
@@ -124,7 +123,7 @@ function upload(
 const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const EMPTY = "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
 
-Deno.test("ConnectionPool.send() uses a connection again", async () => {
+Deno.test("ConnectionPool.send() reuses a connection", async () => {
   await using server = scriptedServer(DONE, EMPTY, DONE);
   using pool = new ConnectionPool();
 
@@ -137,7 +136,7 @@ Deno.test("ConnectionPool.send() uses a connection again", async () => {
   assertEquals(lengths, ["content-length: 4", "content-length: 0"]);
 });
 
-Deno.test("ConnectionPool.send() sends a body that is read meanwhile with its length", async () => {
+Deno.test("ConnectionPool.send() sends the length of a streamed body", async () => {
   await using server = scriptedServer(EMPTY);
   using pool = new ConnectionPool();
 
@@ -164,7 +163,7 @@ for (
   });
 }
 
-Deno.test("ConnectionPool.send() repeats a request if a free connection turns out closed", async () => {
+Deno.test("ConnectionPool.send() repeats a request if the server has closed an idle connection", async () => {
   await using server = scriptedServer(DONE, null, DONE);
   using pool = new ConnectionPool();
   await sendTo(pool, server, "GET");
@@ -190,7 +189,7 @@ for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
   });
 }
 
-Deno.test("ConnectionPool.send() does not repeat a request after the start of a response", async () => {
+Deno.test("ConnectionPool.send() does not repeat a request once a response has begun", async () => {
   await using server = scriptedServer(DONE, "HTTP/1.1 200 OK\r\nbroken\r\n\r\n", DONE);
   using pool = new ConnectionPool();
   await sendTo(pool, server, "GET");
@@ -201,7 +200,7 @@ Deno.test("ConnectionPool.send() does not repeat a request after the start of a 
 });
 
 for (const length of [99_999, 100_000]) {
-  Deno.test(`ConnectionPool.send() sends no request after surplus behind ${length} bytes`, async () => {
+  Deno.test(`ConnectionPool.send() drops a connection with surplus after ${length} bytes`, async () => {
     const surplus = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
     const body = "a".repeat(length);
     await using server = scriptedServer(
@@ -216,7 +215,7 @@ for (const length of [99_999, 100_000]) {
 }
 
 for (const late of ["HTTP/1.1 200 OK\r\nx: y\r\n", "HTTP/1.1 102 Processing\r\n\r\n", DONE]) {
-  Deno.test(`ConnectionPool.send() sends no request after ${JSON.stringify(late)}`, async () => {
+  Deno.test(`ConnectionPool.send() drops a connection after ${JSON.stringify(late)}`, async () => {
     await using server = scriptedServer(DONE, DONE);
     using pool = new ConnectionPool();
     await sendTo(pool, server, "GET");
@@ -228,7 +227,7 @@ for (const late of ["HTTP/1.1 200 OK\r\nx: y\r\n", "HTTP/1.1 102 Processing\r\n\
   });
 }
 
-Deno.test("ConnectionPool closes a connection with surplus at once", async () => {
+Deno.test("ConnectionPool closes a connection with surplus bytes at once", async () => {
   await using server = scriptedServer(`${DONE}surplus`);
   using pool = new ConnectionPool();
 
@@ -238,7 +237,7 @@ Deno.test("ConnectionPool closes a connection with surplus at once", async () =>
   assertEquals(server.closed, 1);
 });
 
-Deno.test("ConnectionPool closes a free connection when the server does", async () => {
+Deno.test("ConnectionPool closes an idle connection when the server does", async () => {
   await using server = scriptedServer(DONE);
   using pool = new ConnectionPool();
   await sendTo(pool, server, "GET");
@@ -248,7 +247,7 @@ Deno.test("ConnectionPool closes a free connection when the server does", async 
   assertEquals(server.closed, 1);
 });
 
-Deno.test("ConnectionPool closes connections to any host that were free for too long", async () => {
+Deno.test("ConnectionPool closes connections to any host that are idle for too long", async () => {
   await using server = scriptedServer(DONE, DONE);
   await using other = scriptedServer(DONE);
   using pool = new ConnectionPool({ maxIdleMs: 0 });
@@ -261,7 +260,7 @@ Deno.test("ConnectionPool closes connections to any host that were free for too 
   assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
 });
 
-Deno.test("ConnectionPool.send() returns a body that fails again after a failure", async () => {
+Deno.test("ConnectionPool.send() returns a body that keeps failing after a failure", async () => {
   await using server = scriptedServer("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab", null);
   using pool = new ConnectionPool();
   const url = new URL(`http://${server.host}/`);
@@ -314,7 +313,7 @@ Deno.test("ConnectionPool.send() does not repeat a request over a new connection
   assertEquals(server.requests.length, 1);
 });
 
-Deno.test("ConnectionPool.send() does not repeat a body that is read meanwhile", async () => {
+Deno.test("ConnectionPool.send() does not repeat a streamed body", async () => {
   await using server = scriptedServer(DONE, null, DONE);
   using pool = new ConnectionPool();
   await sendTo(pool, server, "GET");
@@ -342,12 +341,8 @@ Deno.test("ConnectionPool.send() returns a response that precedes the end of the
   assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
 });
 
-Deno.test("ConnectionPool.send() returns a response over TLS that is followed by a reset", async () => {
-  await using dir = await makeTempDir();
-  const paths = await makeCertificates(dir.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
+Deno.test("ConnectionPool.send() returns a response over TLS despite a reset after it", async () => {
+  const { ca, cert, key } = await makeServerTls();
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
   await using _server = serveConnections(listener, async (connection) => {
     await connection.read(new Uint8Array(1024));
@@ -402,7 +397,7 @@ Deno.test("ConnectionPool.send() ends when it is aborted", async () => {
   await rejected;
 });
 
-Deno.test("ConnectionPool keeps no connection after its disposal", async () => {
+Deno.test("ConnectionPool keeps no connection after it is disposed of", async () => {
   await using server = scriptedServer(DONE);
   const pool = new ConnectionPool();
   const sending = sendTo(pool, server, "GET");

@@ -7,9 +7,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionPool } from "../../../registry/http1/connection_pool.ts";
 import type { UploadSource } from "../../../registry/http1/upload_source.ts";
 import { concat } from "../../_support/bytes.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { type Connections, serveConnections } from "../../_support/connections.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 
 const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -34,11 +33,7 @@ interface OddServer extends Connections {
 
 /** Plays a script for each request, over all connections. */
 async function oddServer(isTls: boolean, ...scripts: readonly Script[]): Promise<OddServer> {
-  await using dir = await makeTempDir();
-  const paths = await makeCertificates(dir.path);
-  const [ca = "", cert = "", key = ""] = await Promise.all(
-    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
-  );
+  const { ca, cert, key } = await makeServerTls();
   const where = { hostname: "127.0.0.1", port: 0 };
   const listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn> = isTls
     ? Deno.listenTls({ ...where, cert, key })
@@ -73,7 +68,7 @@ async function oddServer(isTls: boolean, ...scripts: readonly Script[]): Promise
   };
 }
 
-/** Reads the head of a request, and what has arrived with it; `false` at the end. */
+/** Reads the head of a request, and anything that arrives with it; `false` at the end. */
 async function readHead(connection: Deno.Conn): Promise<boolean> {
   const memory = new Uint8Array(1024);
   for (let text = ""; !text.includes("\r\n\r\n");) {
@@ -119,7 +114,7 @@ async function exchange(
   return `${response.status} ${new TextDecoder().decode(concat(...parts))}`;
 }
 
-/** A body whose end never comes. */
+/** A body that never ends. */
 function endless(read: UploadSource["read"]): UploadSource {
   return { size: Number.MAX_SAFE_INTEGER, read, cancel() {} };
 }
@@ -130,7 +125,7 @@ const CASES: readonly {
   readonly script: Script;
   readonly sending?: Sending;
   readonly expected: string;
-  /** Whether the next request takes the same connection. */
+  /** Whether the next request uses the same connection. */
   readonly isKept?: boolean;
 }[] = [
   {
@@ -140,7 +135,7 @@ const CASES: readonly {
     isKept: true,
   },
   {
-    what: "sends preliminary responses",
+    what: "sends interim responses",
     script: { send: ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early\r\na: b\r\n\r\n", DONE] },
     sending: { method: "PUT", body: new Uint8Array(10) },
     expected: "200 ok",
@@ -254,7 +249,7 @@ Deno.test("ConnectionPool.send() closes the connection to a server that stops re
   const connecting = listener.accept();
   using pool = new ConnectionPool();
   const controller = new AbortController();
-  // More than the buffers of both sides take.
+  // More than the buffers of both sides hold.
   const bytes = new Uint8Array(64 * 1024 * 1024);
 
   const failed = assertRejects(() =>

@@ -2,7 +2,7 @@ import { assert, assertRejects } from "@std/assert";
 import { openSocket } from "../../../registry/http1/open_socket.ts";
 import { serveConnections } from "../../_support/connections.ts";
 
-/** Enough to meet the moment at which a connection is complete and not reported yet. */
+/** Enough to hit the moment at which a connection is established but not yet reported. */
 const ATTEMPTS = 300;
 
 /** Accepts connections, and waits until the clients close them. */
@@ -21,7 +21,7 @@ function countingServer() {
   };
 }
 
-Deno.test("openSocket() keeps no socket open that is aborted by a timer", async () => {
+Deno.test("openSocket() leaks no socket when a timer aborts it", async () => {
   await using server = countingServer();
   const { port } = server;
 
@@ -34,7 +34,7 @@ Deno.test("openSocket() keeps no socket open that is aborted by a timer", async 
     await opening.then((socket) => socket.close(), () => {});
   }
 
-  // A socket that is still open would keep its end from arriving.
+  // The server would never see the end of a leaked socket.
   while (!server.isQuiet()) await new Promise((resolve) => setTimeout(resolve));
 });
 

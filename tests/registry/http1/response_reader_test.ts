@@ -106,7 +106,7 @@ const RESPONSES = [
     expected: { status: 204, body: "", isPersistent: true },
   },
   {
-    name: "after preliminary ones",
+    name: "after interim ones",
     text: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\nlink: y\r\n\r\n" +
       "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n",
     expected: { status: 201, body: "", isPersistent: true },
@@ -153,7 +153,7 @@ Deno.test("ResponseReader joins chunks for any sizes of pieces, chunks and buffe
   }
 });
 
-Deno.test("ResponseReader joins the chunks that arrive together", async () => {
+Deno.test("ResponseReader joins chunks that arrive together", async () => {
   const head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n";
   const chunks = "a\r\n2\r\nbc\r\n3\r\ndef\r\n0\r\n\r\nsurplus";
   const pieces = [head, chunks];
@@ -200,7 +200,7 @@ Deno.test("ResponseReader reads a value with many spaces in linear time", async 
     return performance.now() - start;
   };
 
-  // Backtracking takes seconds each time; another process may delay some of the readings.
+  // Backtracking would take seconds every time; another process may delay some of the turns.
   let best = Infinity;
   for (let turn = 0; turn < 10 && best >= 1_000; turn++) best = Math.min(best, await read());
   assertLess(best, 1_000);
@@ -222,7 +222,7 @@ for (const start of ["\x15\x03\x03\0\x02\x02\x46", "SSH-2.0-x", "HTTP/2"]) {
 for (
   const [text, what] of [
     ["HTTP/1.1 200 OK\r\na: b\r\n", "complete lines of another response"],
-    ["HTTP/1.1 100 Continue\r\n\r\n", "a preliminary response"],
+    ["HTTP/1.1 100 Continue\r\n\r\n", "an interim response"],
     ["\r\n", "an empty line"],
     ["x", "junk"],
   ] as const
@@ -277,7 +277,7 @@ const BROKEN = [
     says: "too large",
   },
   {
-    name: "endless preliminary heads",
+    name: "endless interim responses",
     text: "HTTP/1.1 103 x\r\na: b\r\n\r\n".repeat(5_000),
     says: "too large",
   },

@@ -26,7 +26,7 @@ Deno.test.each<{ url: string; variables: Readonly<Record<string, string>>; found
   { url: "https://127.1.2.3/", variables: { HTTPS_PROXY: PROXY } },
   { url: "https://[::1]/", variables: { ALL_PROXY: PROXY } },
   { url: "https://[::ffff:127.0.0.1]/", variables: { ALL_PROXY: PROXY } },
-])("findProxy() takes $found for $url and $variables", ({ url, variables, found }) => {
+])("findProxy() finds $found for $url and $variables", ({ url, variables, found }) => {
   assertEquals(find(url, variables), found);
 });
 
@@ -107,7 +107,7 @@ Deno.test.each([
   "ftp://proxy.test",
   "http://me:s3cret@",
   "http://me:s3cret@proxy test:3128",
-])("findProxy() refuses %s rather than connect past it", (value) => {
+])("findProxy() refuses %s rather than bypass it", (value) => {
   const error = assertThrows(
     () => find("http://r.test/", { HTTP_PROXY: value }),
     NetworkError,

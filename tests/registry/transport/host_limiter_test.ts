@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { HostLimiter } from "../../../registry/transport/host_limiter.ts";
 import { FakeClock } from "../_client.ts";
 
-/** Whether a promise has settled once everything else has. */
+/** Returns whether a promise settles without further events. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   promise.then(() => settled = true, () => settled = true);
@@ -24,7 +24,7 @@ Deno.test("HostLimiter.acquire() grants the free slots in order", async () => {
   assertEquals([before, await isSettled(third), await isSettled(fourth)], [false, true, false]);
 });
 
-Deno.test("HostLimiter halves with each refusal, and grows by one with ten successes", () => {
+Deno.test("HostLimiter halves its limit with each refusal, and raises it after ten successes", () => {
   const limiter = new HostLimiter(6, new FakeClock());
   const limits: number[] = [];
 

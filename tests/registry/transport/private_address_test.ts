@@ -28,7 +28,7 @@ Deno.test.each([
   "[::ffff:127.0.0.1]",
   "[::ffff:169.254.169.254]",
   "[64:ff9b::10.0.0.1]",
-])("isPrivateAddress() knows %s", (host) => {
+])("isPrivateAddress() returns true for %s", (host) => {
   assertEquals(isPrivateAddress(new URL(`https://${host}/`)), true);
 });
 
@@ -43,7 +43,7 @@ Deno.test.each([
   "localhost.example.com",
   "[2606:4700::1]",
   "[::ffff:8.8.8.8]",
-])("isPrivateAddress() lets %s pass", (host) => {
+])("isPrivateAddress() returns false for %s", (host) => {
   assertEquals(isPrivateAddress(new URL(`https://${host}/`)), false);
 });
 
@@ -61,7 +61,7 @@ Deno.test.each([
   "[fd00:42::42]",
   "[::ffff:100.100.100.200]",
   "[64:ff9b::100.100.100.200]",
-])("isMetadataAddress() knows %s", (host) => {
+])("isMetadataAddress() returns true for %s", (host) => {
   assertEquals(isMetadataAddress(new URL(`https://${host}/`).hostname), true);
 });
 
@@ -72,6 +72,6 @@ Deno.test.each([
   "10.0.0.1",
   "127.0.0.1",
   "metadata.example.com",
-])("isMetadataAddress() lets %s pass", (host) => {
+])("isMetadataAddress() returns false for %s", (host) => {
   assertEquals(isMetadataAddress(new URL(`https://${host}/`).hostname), false);
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { networkError, stallError } from "../../../registry/transport/network_failure.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
+import { unusedAddress } from "../../_support/connections.ts";
 import { basicAuth, on, respond } from "../../_support/faulty_registry.ts";
 import { runOci } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -13,9 +14,7 @@ const REQUEST = {
 };
 
 Deno.test("RemoteClient names a proxy that does not respond", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const proxy = `http://127.0.0.1:${listener.addr.port}`;
-  listener.close();
+  const proxy = `http://${unusedAddress()}`;
 
   const { stderr } = await runOci(["digest", "registry.invalid/a"], {
     env: { HTTPS_PROXY: proxy },
@@ -72,7 +71,7 @@ Deno.test("RemoteClient uses a proxy whose login has special characters", async 
   assertEquals(login, `Basic ${btoa("u@corp:p@ss:w/d%")}`);
 });
 
-/** A SOCKS5 proxy that connects every client to one server. Returns the hosts that they asked for. */
+/** Serves a SOCKS5 proxy that connects every client to one server, and records requested hosts. */
 function socksProxy(target: string) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const hosts: string[] = [];
@@ -105,7 +104,7 @@ function socksProxy(target: string) {
   };
 }
 
-Deno.test("RemoteClient goes through a SOCKS proxy, which resolves the name", async () => {
+Deno.test("RemoteClient uses a SOCKS proxy, which resolves the name", async () => {
   await using scene = makeScene();
   await using proxy = socksProxy(scene.registry.host);
 
@@ -128,14 +127,14 @@ Deno.test("RemoteClient reports that the proxy requires a login, without a retry
   assertEquals(scene.registry.requests.length, 1);
 });
 
-Deno.test("RemoteClient does not connect past a proxy that is misspelled", async () => {
+Deno.test("RemoteClient does not bypass a proxy with an invalid address", async () => {
   const { code, stderr } = await digestThrough({ HTTP_PROXY: "http://proxy:port" });
 
   assertEquals(code, 1);
   assertStringIncludes(stderr, "the value of HTTP_PROXY is not the address of a proxy");
 });
 
-Deno.test("RemoteClient keeps TLS with this machine from the proxy, and names no host in it", async () => {
+Deno.test("RemoteClient does not send requests to this machine over TLS through a proxy", async () => {
   await using temp = await makeTempDir();
   const paths = await makeCertificates(temp.path);
   const [cert, key] = await Promise.all(
@@ -183,7 +182,7 @@ Deno.test("RemoteClient requests a path without a proxy, and a URL with one", as
 });
 
 Deno.test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])(
-  "RemoteClient sends requests to this machine past the proxy in %s",
+  "RemoteClient sends requests to this machine directly despite %s",
   async (name) => {
     const proxied: string[] = [];
     await using proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
-import { type Connections, serveConnections } from "../../_support/connections.ts";
+import { type Connections, serveConnections, unusedAddress } from "../../_support/connections.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 import { dockerRegistry, makeCertificates, peerTest, programPath } from "../../_support/peers.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -100,11 +100,8 @@ Deno.test.each([
 });
 
 Deno.test("speaksTls() is false if nothing listens", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const url = new URL(`https://${unusedAddress()}`);
 
-  const url = new URL(`https://127.0.0.1:${port}`);
   assertEquals(await speaksTls(url, { timeoutMs: NO_TIMEOUT }), false);
 });
 
@@ -133,7 +130,7 @@ Deno.test("speaksTls() closes the connection when it is aborted", async () => {
   await server.closed;
 });
 
-Deno.test("speaksTls() sends nothing if it is aborted before", async () => {
+Deno.test("speaksTls() sends nothing if the signal is already aborted", async () => {
   let count = 0;
   await using server = answeringServer(() => void count++);
   const signal = AbortSignal.abort(new Error("enough"));
