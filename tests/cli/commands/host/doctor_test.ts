@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
 import { peerTest, runPeer } from "../../../_support/peers.ts";
+import { permissionsFor } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import {
   denoEnvironment,
@@ -259,8 +260,7 @@ Deno.test.each([{ exists: true }, { exists: false }])(
     await using dir = await makeTempDir();
     const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
     if (exists) await Deno.mkdir(env.OCI_STORE);
-    const { stdout } = await runOci(["permissions", "--json", "doctor"], { env });
-    const { flags } = JSON.parse(stdout);
+    const flags = await permissionsFor(runOci, ["doctor"], { env });
     assertEquals(flags.includes("--allow-read") || flags.includes("--allow-all"), false);
 
     const document = await diagnose({ env, permissions: flags });

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { buildImage } from "../../../_support/image.ts";
-import { assertGranted } from "../../../_support/oci_permissions.ts";
+import { assertGranted, permissionsFor } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -48,14 +48,10 @@ Deno.test("oci permissions suffices for the commands that move images", async ()
 Deno.test("oci permissions grants a push only what it needs", async () => {
   const env = { HOME: "/home/me", OCI_STORE: "/store" };
 
-  const { stdout } = await runOci(
-    ["permissions", "--json", "push", "alpine:3", "ghcr.io/owner/app:1"],
-    { env },
-  );
+  const flags = await permissionsFor(runOci, ["push", "alpine:3", "ghcr.io/owner/app:1"], { env });
 
-  const { flags } = JSON.parse(stdout);
-  assert(flags[0].startsWith("--allow-net=ghcr.io"), flags[0]);
+  assert(flags[0]?.startsWith("--allow-net=ghcr.io"), flags[0]);
   // The hold that keeps the image from pruning is a file in the store.
-  const writes = flags.filter((flag: string) => flag.startsWith("--allow-write"));
+  const writes = flags.filter((flag) => flag.startsWith("--allow-write"));
   assertEquals(writes, ["--allow-write=/store"]);
 });

@@ -80,8 +80,8 @@ Deno.test("oci login erases the older credential that podman would use instead",
   await write();
   const refused = await oci(["login", "--user", "ann:no", host], { env });
   const kept = await Deno.readTextFile(own);
-  const { stdout } = await oci(["permissions", "--json", ...args, host], { env });
-  const login = await oci([...args, host], { env, permissions: JSON.parse(stdout).flags });
+  const permissions = await permissionsFor(oci, [...args, host], { env });
+  const login = await oci([...args, host], { env, permissions });
   const left = await Deno.readTextFile(own);
   await write();
   const elsewhere = await oci([...args, "--authfile", home.join("auth.json"), host], { env });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
+import { permissionsFor } from "../../../_support/oci_permissions.ts";
 import { serve } from "../../../_support/oci_serve.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { posixTest } from "../../../_support/skip.ts";
@@ -96,11 +97,10 @@ posixTest("oci serve --htpasswd admits the users in the file", async () => {
 posixTest("oci serve runs with what oci permissions prints for it", async () => {
   await using dir = await makeTempDir();
   const store = dir.join("store");
-  const printed = await runOci(["permissions", "--json", "serve", "--listen", "127.0.0.1:0"], {
-    env: { OCI_STORE: store },
-  });
+  const args = ["serve", "--listen", "127.0.0.1:0"];
+  const permissions = await permissionsFor(runOci, args, { env: { OCI_STORE: store } });
 
-  const served = await serve(store, [], JSON.parse(printed.stdout).flags);
+  const served = await serve(store, [], permissions);
   const { code, stderr } = await served.stop("SIGTERM");
 
   assertMatch(served.line, /^listening on http/);
@@ -264,10 +264,10 @@ posixTest("oci serve --proxy relays another registry and caches its content", as
   });
   await using _upstream = upstream;
   const options = ["--proxy", upstream.url];
-  const args = ["permissions", "--json", "serve", "--listen", "127.0.0.1:0", ...options];
-  const { stdout } = await runOci(args, { env: { OCI_STORE: store } });
+  const args = ["serve", "--listen", "127.0.0.1:0", ...options];
+  const permissions = await permissionsFor(runOci, args, { env: { OCI_STORE: store } });
 
-  const served = await serve(store, options, JSON.parse(stdout).flags);
+  const served = await serve(store, options, permissions);
   const host = served.line.replace("listening on http://", "");
   const pull = () => runOci(["pull", "-q", "--platform=linux/amd64", `${host}/team/app:1`]);
   const pulled = [await pull()];
