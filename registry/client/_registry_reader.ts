@@ -291,14 +291,19 @@ export class RegistryReader implements Disposable {
     });
     const { http, policy } = this.#connections;
     const caCerts = [...(this.#options.caCerts ?? []), ...(options.caCerts ?? [])];
-    const elsewhere = (descriptor.urls ?? []).flatMap((text) => {
+    const { urls = [], digest } = descriptor;
+    if (urls.length > MAX_URLS) {
+      context.onWarning?.(`Skipping all but the first ${MAX_URLS} URLs of ${digest}`);
+    }
+    const elsewhere = urls.slice(0, MAX_URLS).flatMap((text) => {
       const url = URL.parse(text);
-      if (url?.protocol === "https:" && url.username === "" && !isPrivateAddress(url)) {
+      const isAnonymous = url?.username === "" && url.password === "";
+      if (url?.protocol === "https:" && isAnonymous && !isPrivateAddress(url)) {
         return [foreignBlob({ http, policy, caCerts }, url, context)];
       }
       const shown = redactUrl(text);
       context.onWarning?.(
-        `Skipping ${shown} for ${descriptor.digest}: only public HTTPS servers are allowed`,
+        `Skipping ${shown} for ${digest}: only public HTTPS servers are allowed`,
       );
       return [];
     });
@@ -312,6 +317,9 @@ function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteO
 }
 
 type Warner = (message: string) => void;
+
+/** Maximum number of URLs of a blob to try. */
+const MAX_URLS = 16;
 
 const WARNERS = new WeakMap<Warner, Warner>();
 

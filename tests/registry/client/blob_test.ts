@@ -466,6 +466,23 @@ Deno.test("RemoteClient.blob() reports a missing blob", async () => {
   assertEquals(error.registryCode, "BLOB_UNKNOWN");
 });
 
+Deno.test("RemoteClient.blob() tries 16 URLs of a descriptor at most, and none with a password", async () => {
+  await using scene = makeScene();
+  const warnings: string[] = [];
+  using client = testClient({ onWarning: (message) => warnings.push(message) });
+  const { descriptor, bytes } = scene.blob;
+  const addresses = Array.from({ length: 15 }, (_, i) => `http://files.example/${i}`);
+  const urls = ["https://:secret@files.example/", ...addresses, "https://last.example/"];
+
+  const stream = await client.blob(scene.reference, { ...descriptor, urls });
+
+  assertEquals(await readAll(stream), bytes);
+  const skipped = warnings.filter((text) => text.includes("only public HTTPS servers are allowed"));
+  assertEquals([skipped.length, warnings.length], [16, 17]);
+  assert(warnings.includes(`Skipping all but the first 16 URLs of ${descriptor.digest}`));
+  assert(warnings.every((text) => !text.includes("secret")));
+});
+
 Deno.test("RemoteClient.blob() uses the data in the descriptor", async () => {
   await using scene = makeScene();
   using client = testClient();
