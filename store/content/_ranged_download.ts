@@ -153,7 +153,7 @@ class RangedDownload implements RangeJob {
   }
 
   #fail(error: unknown): void {
-    this.#failure.abort(error);
+    this.#failure.abort(this.#writer.explain(error));
     this.#map.stop();
     this.#changed.resolve();
   }

@@ -156,6 +156,17 @@ export class BlobWriter implements Disposable {
     return chunk;
   }
 
+  /**
+   * Returns the {@linkcode DiskFullError} for a failure to write to the part or beside it because
+   * the disk is full; returns any other error unchanged.
+   */
+  explain(error: unknown): unknown {
+    if (!isDiskFull(error)) return error;
+    const kept = PartRanges.read(this.#part, this.total) ?? [{ start: 0, end: this.#written }];
+    const size = kept.reduce((sum, { start, end }) => sum + end - start, 0);
+    return new DiskFullError(this.digest, this.#part, size, { cause: error });
+  }
+
   /** Writes buffered bytes to the part. */
   flush(): void {
     const bytes = this.#gathered.subarray(0, this.#gatheredLength);
@@ -250,9 +261,7 @@ export class BlobWriter implements Disposable {
         at += count;
       }
     } catch (error) {
-      throw isDiskFull(error)
-        ? new DiskFullError(this.digest, this.#part, this.#written, { cause: error })
-        : error;
+      throw this.explain(error);
     }
   }
 }

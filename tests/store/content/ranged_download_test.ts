@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects, fail } from "@std/assert";
 import { exists } from "@std/fs";
-import type { BlobFollower } from "../../../store/mod.ts";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { type BlobFollower, DiskFullError } from "../../../store/mod.ts";
+import { mountTest } from "../../_support/mounting.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { randomBlob } from "./_blob_source.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, rangedSource } from "./_ranged_source.ts";
 
@@ -19,6 +22,20 @@ Deno.test("ingest() downloads a large blob over several connections", async () =
   assertEquals(progress.toSorted((a, b) => a - b), progress);
   assertEquals(progress.at(-1), BYTES.length);
   assertEquals(await Array.fromAsync(Deno.readDir(scene.directory.join("store/ingest"))), []);
+});
+
+mountTest("ingest() reports a full disk during a download in ranges", async () => {
+  await using scene = await openStore();
+  const ingest = scene.directory.join("store/ingest");
+  await Deno.mkdir(ingest, { recursive: true });
+  mountTmpfs(ingest, { sizeBytes: 4 * MIB });
+  using resources = new DisposableStack();
+  resources.defer(() => unmountTree(ingest));
+
+  const error = await assertRejects(() => scene.ingest(rangedSource()), DiskFullError);
+
+  assertEquals([error.digest, error.path], [DESCRIPTOR.digest, scene.part]);
+  assert(error.size > MIB && error.size < 4 * MIB, `${error.size} bytes are kept`);
 });
 
 Deno.test("ingest() passes on the ranges of a blob in order", async () => {
