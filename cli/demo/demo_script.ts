@@ -20,9 +20,9 @@ export class DemoScript {
   async step(title: string, lines: readonly string[]): Promise<void> {
     this.#session.signal.throwIfAborted();
     if (this.#session.options().json) return;
-    const heading = `${++this.#count}. ${title}`;
+    const heading = fitToTerminal([`${++this.#count}. ${title}`]);
     const block = [
-      this.#bold ? `${BOLD}${heading}${PLAIN}` : heading,
+      ...heading.map((line) => this.#bold ? `${BOLD}${line}${PLAIN}` : line),
       ...fitToTerminal(lines.map((line) => line === "" ? "" : `   ${line}`)),
       "",
     ];
@@ -32,9 +32,13 @@ export class DemoScript {
   /** Prints the end of the demo, or with `--json` its document. */
   async end(document: unknown): Promise<void> {
     if (this.#session.options().json) return await this.#session.output.json(document);
-    await this.#session.output.text(`Done. The registry and the store have been removed.
-Try it on a real image:
-
-  ${ownCommand()} pull alpine:3.20`);
+    const lines = fitToTerminal([
+      "Done. The registry and the store have been removed.",
+      "Try it on a real image:",
+    ]);
+    // A command that is copied stays on its line.
+    await this.#session.output.text(
+      [...lines, "", `  ${ownCommand()} pull alpine:3.20`].join("\n"),
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { basicAuthentication, serveRegistry } from "../../registry/mod.ts";
@@ -267,4 +268,20 @@ peerTest({
 
   assertMatch(pulling.screen, /(^|[\nKhl])a\.txt\r\n$/);
   assertMatch(pushing.screen, /(^|[\nKhl])sha256:[0-9a-f]{64}\r\n$/);
+});
+
+peerTest({
+  name: "oci demo breaks lines between words on a terminal of 40 columns",
+  needs: ["script", "stty"],
+}, async () => {
+  const terminal = await ociAtTerminal(["demo"], {}, 40);
+  assertEquals(await terminal.end(), 0);
+
+  const [text = "", command] = terminal.screen.split("Try it on a real image:");
+  // A longer word has no space, and stays whole.
+  const wide = stripVTControlCharacters(text).split("\r\n").filter((line) =>
+    line.length > 40 && /\S\s+\S/.test(line)
+  );
+  assertEquals(wide, []);
+  assertStringIncludes(command ?? "", "mod.ts pull alpine:3.20");
 });
