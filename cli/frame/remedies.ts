@@ -9,7 +9,7 @@ import {
   RegistryError,
 } from "../../registry/errors.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
-import { DigestMismatchError, OciError } from "../../spec/errors.ts";
+import { DigestMismatchError, OciError, PlatformError } from "../../spec/errors.ts";
 import {
   ArchiveError,
   type ArchiveFault,
@@ -61,7 +61,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "limit": (error, command) => {
     return error.option === undefined ? undefined : limitRemedy(error, command);
   },
-  "platform": "Choose one with --platform",
+  "platform": (error) => {
+    const isEmpty = error instanceof PlatformError && error.available.length === 0;
+    return isEmpty ? 'Show what it has with "oci inspect --raw"' : "Choose one with --platform";
+  },
   "unknown-user": "Choose another user with --user, by name or number",
   "no-command": (_, command) => {
     return command === "run"
@@ -211,7 +214,13 @@ function ownershipRemedy(error: LibraryError, command: string): string | undefin
   if (error.option === "uids") return "Add one with --uid-map";
   if (error.option === "gids") return "Add one with --gid-map";
   const modes = error instanceof OwnershipError ? error.modes : [];
-  if (command !== "unpack" || modes.length === 0) return error.advice;
+  if (modes.length === 0) return error.advice;
+  // No other command has the option.
+  if (command !== "unpack") {
+    return modes.includes("record")
+      ? "Run as root, or in a user namespace with these IDs"
+      : toAuthor(error, command);
+  }
   return modes.includes("record")
     ? "Choose --ownership squash or record, or run as root"
     : "Choose --ownership squash";

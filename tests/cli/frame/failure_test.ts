@@ -165,6 +165,11 @@ const ROWS: readonly Row[] = [
     line: 'cannot find linux/s390x in "a": it has linux/amd64. Choose one with --platform',
   },
   {
+    error: new PlatformError("a", parsePlatform("linux/s390x"), []),
+    line: 'cannot find linux/s390x in "a": it has none that can run. ' +
+      'Show what it has with "oci inspect --raw"',
+  },
+  {
     error: new UnknownUserError("user", "ann", "a"),
     line: 'cannot find user "ann" in a: it is not in /etc/passwd. ' +
       "Choose another user with --user, by name or number",
@@ -228,6 +233,17 @@ const ROWS: readonly Row[] = [
     error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no", { modes: ["squash"] }),
     command: "unpack",
     line: 'cannot extract "etc/hosts" at byte 512 of the layer: no. Choose --ownership squash',
+  },
+  {
+    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no"),
+    command: "bundle",
+    line: 'cannot extract "etc/hosts" at byte 512 of the layer: no. ' +
+      "Run as root, or in a user namespace with these IDs",
+  },
+  {
+    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no", { modes: ["squash"] }),
+    command: "run",
+    line: `cannot extract "etc/hosts" at byte 512 of the layer: no. ${REPORT}`,
   },
   {
     error: new UnpackError("the image does not contain it", "x", {
@@ -716,7 +732,7 @@ Deno.test("errorDocument() has the fields of the library's errors, and the remed
       option: "platform",
       wanted: { os: "linux", architecture: "s390x" },
       available: [],
-      remedy: "Choose one with --platform",
+      remedy: 'Show what it has with "oci inspect --raw"',
     },
   });
 });
