@@ -21,8 +21,9 @@ const SHARED_MEMORY = "/dev/shm";
 
 /** Makes a directory for one test. */
 export async function makeTempDir(options: TempDirOptions = {}): Promise<TempDir> {
-  const { large = false, dir = large ? await sharedMemory() : undefined } = options;
-  const made = await Deno.makeTempDir({ prefix: "oci-test-", ...present({ dir }) });
+  const { large = false, dir } = options;
+  const isInMemory = large && dir === undefined;
+  const made = isInMemory ? await makeIn(SHARED_MEMORY).catch(elsewhere) : await makeIn(dir);
   // On macOS, the directory for temporary files is behind a symlink.
   const path = await Deno.realPath(made);
   return {
@@ -37,11 +38,16 @@ export async function namesIn(directory: string): Promise<readonly string[]> {
   return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).sort();
 }
 
-async function sharedMemory(): Promise<string | undefined> {
-  try {
-    return (await Deno.stat(SHARED_MEMORY)).isDirectory ? SHARED_MEMORY : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+function makeIn(dir: string | undefined): Promise<string> {
+  return Deno.makeTempDir({ prefix: "oci-test-", ...present({ dir }) });
+}
+
+/** In containers, the directory may be missing, or writable for root alone. */
+function elsewhere(error: unknown): Promise<string> {
+  const { NotADirectory, NotFound, PermissionDenied } = Deno.errors;
+  const isUnusable = [NotADirectory, NotFound, PermissionDenied].some((kind) => {
+    return error instanceof kind;
+  });
+  if (!isUnusable) throw error;
+  return makeIn(undefined);
 }
