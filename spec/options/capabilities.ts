@@ -57,15 +57,10 @@ export function withCapabilities(changes: CapabilityChanges): SpecOption {
     const inherited = [...new Set([...capabilities?.ambient ?? [], ...kept])]
       .filter((name) => bounding.includes(name)).sort();
     const sets = { bounding, effective: bounding, permitted: bounding };
-    return {
-      ...spec,
-      process: {
-        ...spec.process,
-        capabilities: inherited.length === 0
-          ? sets
-          : { ...sets, inheritable: inherited, ambient: inherited },
-      },
-    };
+    const granted = inherited.length === 0
+      ? sets
+      : { ...sets, inheritable: inherited, ambient: inherited };
+    return { ...spec, process: { ...spec.process, capabilities: granted } };
   };
 }
 
