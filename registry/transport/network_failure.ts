@@ -91,7 +91,7 @@ export function protocolError(request: FailedRequest): NetworkError {
   );
 }
 
-/** Returns the error for a host that sends no data, or just a few bytes. */
+/** Returns the error for a server that sends no data, or too little. */
 export function stallError(
   request: FailedRequest,
   timeoutMs: number,

@@ -1,6 +1,6 @@
 import { startTimer } from "./timer.ts";
 
-/** Minimum number of bytes that a reader must get within the time of a stall. */
+/** Minimum number of bytes that a server must send within the stall timeout. */
 export const TRICKLE_BYTES = 1024;
 
 /** Options for {@linkcode Watchdog}. */
