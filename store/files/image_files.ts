@@ -80,10 +80,11 @@ export class ImageFiles {
   /** Layers that are fetched only in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
   #stack: LayerStack;
-  /** All files. Places in lazy layers are indexes of entries. */
-  #view: Promise<MemoryTree> | undefined;
-  /** All files. Places are offsets in the archives of the layers. */
-  #whole: Promise<MemoryTree> | undefined;
+  /**
+   * All files. Places are offsets in the archives of the layers. In the `"view"`, places in lazy
+   * layers are indexes of entries.
+   */
+  readonly #trees = new Map<"view" | "whole", Promise<MemoryTree>>();
 
   /** Creates the view of an image. Layers that are not in the store are downloaded. */
   constructor(store: ContentStore, image: RemoteImage, options: ImageFilesOptions = {}) {
@@ -182,7 +183,7 @@ export class ImageFiles {
    * table of contents, because contents are located by their offsets in the archives of the layers.
    */
   async tree(): Promise<MemoryTree> {
-    return await (this.#whole ??= this.#flatten(false));
+    return await keepSuccess(this.#trees, "whole", () => this.#flatten(false));
   }
 
   /**
@@ -227,11 +228,11 @@ export class ImageFiles {
   }
 
   async #locate(path: string, followLast: boolean): Promise<LocatedEntry | undefined> {
-    if ((this.#whole ?? this.#view) === undefined) {
+    if (this.#trees.size === 0) {
       const found = await this.#stack.find(path, followLast);
       if (found !== "unknown") return found && { ...found, isLazy: true };
     }
-    const isLazy = this.#whole === undefined;
+    const isLazy = !this.#trees.has("whole");
     const tree = await this.#files();
     const { real } = followPath(tree, path, { followLast });
     const status = real === undefined ? undefined : tree.status(real);
@@ -242,7 +243,7 @@ export class ImageFiles {
 
   /** Returns everything below a directory. */
   async #walk(path: string): Promise<Iterable<FoundEntry>> {
-    if ((this.#whole ?? this.#view) === undefined) {
+    if (this.#trees.size === 0) {
       const entries = await this.#stack.walk(path);
       if (entries !== "unknown") return entries;
     }
@@ -250,7 +251,8 @@ export class ImageFiles {
   }
 
   async #files(): Promise<MemoryTree> {
-    return await (this.#whole ?? (this.#view ??= this.#flatten(true)));
+    return await (this.#trees.get("whole") ??
+      keepSuccess(this.#trees, "view", () => this.#flatten(true)));
   }
 
   #newStack(): LayerStack {
@@ -258,7 +260,7 @@ export class ImageFiles {
   }
 
   #listing(index: number): Promise<LayerListing | undefined> {
-    return this.#listings.getOrInsertComputed(index, () => this.#readListing(index));
+    return keepSuccess(this.#listings, index, () => this.#readListing(index));
   }
 
   async #readListing(index: number): Promise<LayerListing | undefined> {
@@ -288,7 +290,7 @@ export class ImageFiles {
 
   /** Returns a layer that is only fetched in part. */
   #lazyLayer(index: number): Promise<LazyLayer | undefined> {
-    return this.#lazyLayers.getOrInsertComputed(index, () => this.#openLazyLayer(index));
+    return keepSuccess(this.#lazyLayers, index, () => this.#openLazyLayer(index));
   }
 
   async #openLazyLayer(index: number): Promise<LazyLayer | undefined> {
@@ -305,6 +307,19 @@ export class ImageFiles {
   #sourceOf(index: EntrySource["index"]): EntrySource {
     return { ...this.#options, index, entries: this.#entries };
   }
+}
+
+/** Returns the promise of a key, or makes it. Forgets it if it fails, so that the next call retries. */
+function keepSuccess<K, T>(
+  kept: Map<K, Promise<T>>,
+  key: K,
+  make: () => Promise<T>,
+): Promise<T> {
+  return kept.getOrInsertComputed(key, () => {
+    const made = make();
+    made.catch(() => kept.delete(key));
+    return made;
+  });
 }
 
 /** An entry, and whether its place is an index of an entry if its layer is lazy. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { applyLayers, type FileStatus, OwnershipError, UntarStream } from "../../../layer/mod.ts";
-import type { RemoteImage } from "../../../spec/mod.ts";
+import type { BlobReadOptions, RemoteImage } from "../../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
@@ -163,6 +163,27 @@ Deno.test.each([
   const files = new ImageFiles(box.store, imageOf(fakeLayers(layers)));
 
   assertEquals((await files.find(path, false))?.status.type, type);
+});
+
+Deno.test("ImageFiles tries again after a layer could not be downloaded", async () => {
+  await using box = await makeUnpackBox();
+  let failures = 3;
+  const layers = fakeLayers([tar(file("a", "x")), tar(file("b", "y"))]).map((layer) => ({
+    ...layer,
+    compressed: (options: BlobReadOptions) => {
+      if (failures-- > 0) return Promise.reject(new TypeError("no network"));
+      return layer.compressed(options);
+    },
+  }));
+  const files = new ImageFiles(box.store, { layers } as unknown as RemoteImage);
+
+  await assertRejects(() => files.readText("a"), TypeError, "no network");
+  await assertRejects(() => files.tree(), TypeError, "no network");
+  await assertRejects(() => Array.fromAsync(files.list()), TypeError, "no network");
+
+  assertEquals(await files.readText("a"), "x");
+  assertEquals([...(await files.tree()).contents()].map(({ path }) => path), ["a", "b"]);
+  assertEquals((await Array.fromAsync(files.list())).map(({ path }) => path), ["a", "b"]);
 });
 
 Deno.test("ImageFiles reads files of any layer, with their holes", async () => {
