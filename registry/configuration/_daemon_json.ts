@@ -1,5 +1,5 @@
 import { JsonReader } from "../../spec/json_reader.ts";
-import { parseNetwork } from "../http1/ip_network.ts";
+import { parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { DOCKER_HUB } from "../reference.ts";
 import type { RegistryHost, RegistryRule } from "../remote_client_options.ts";
 
@@ -53,6 +53,8 @@ export function parseDaemonJson(bytes: Uint8Array, path: string): readonly Regis
 function insecurePrefix(item: JsonReader): string {
   const text = item.string().replace(/^https?:\/\//i, "").toLowerCase();
   if (parseNetwork(text) !== undefined) return text;
+  // Docker takes an IPv6 address without brackets; references have them.
+  if (text.includes(":") && parseIp(`[${text}]`) !== undefined) return `[${text}]`;
   const isHost = /^[^/?#@]+$/.test(text) && URL.canParse(`https://${text}`);
   return isHost ? text : item.fail("a host or a network in CIDR notation");
 }

@@ -272,7 +272,12 @@ Deno.test("readRegistriesConf() reads the mirrors and insecure registries of doc
   const { conf, placesOf, hosts, prefixes } = await read({
     [DAEMON]: JSON.stringify({
       "registry-mirrors": ["https://m.example", "http://n.example:5000/sub/"],
-      "insecure-registries": ["10.1.0.0/16", "http://Plain.example:5000", "m.example"],
+      "insecure-registries": [
+        "10.1.0.0/16",
+        "http://Plain.example:5000",
+        "m.example",
+        "2001:db8::1",
+      ],
       "log-level": "debug",
     }),
   });
@@ -280,7 +285,13 @@ Deno.test("readRegistriesConf() reads the mirrors and insecure registries of doc
     return pullSources(conf, parseReference(name)).at(-1)?.isInsecure;
   };
 
-  assertEquals(prefixes, ["10.1.0.0/16", "plain.example:5000", "m.example", "docker.io"]);
+  assertEquals(prefixes, [
+    "10.1.0.0/16",
+    "plain.example:5000",
+    "m.example",
+    "[2001:db8::1]",
+    "docker.io",
+  ]);
   assertEquals(hosts, []);
   assertEquals(conf.rules.at(-1)?.hosts?.map(({ url, isInsecure }) => [url, isInsecure]), [
     ["https://m.example/v2", true],
@@ -293,6 +304,10 @@ Deno.test("readRegistriesConf() reads the mirrors and insecure registries of doc
     ["10.1.2.3/x", "10.1.2.3:5000/x", "10.2.0.0/x", "plain.example:5000/x", "plain.example/x"]
       .map(isInsecure),
     [true, true, false, true, false],
+  );
+  assertEquals(
+    ["[2001:db8::1]/x", "[2001:db8::2]/x"].map(isInsecure),
+    [true, false],
   );
 });
 
