@@ -89,6 +89,20 @@ export class JsonReader {
     return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this.path + step);
   }
 
+  /**
+   * Refuses members of an object whose names differ from these by case alone. Go reads `Layers` as
+   * `layers`, and thus another document if it has both (CVE-2021-41190).
+   */
+  refuseOtherCases(names: readonly string[]): void {
+    for (const key of Object.keys(this.object())) {
+      if (names.includes(key)) continue;
+      // Go takes `ſ` for `s` and the Kelvin sign for `k`.
+      const folded = key.toUpperCase().toLowerCase();
+      const name = names.find((name) => name.toLowerCase() === folded);
+      if (name !== undefined) this.at(key).fail(`absent, because Go reads it as "${name}"`);
+    }
+  }
+
   /** Reads an optional member; `undefined` if it is absent or null. */
   maybe(key: string): JsonReader | undefined {
     const member = this.at(key);

@@ -28,8 +28,13 @@ export interface Descriptor {
   readonly data?: string;
 }
 
+const MEMBERS = [
+  ...["mediaType", "digest", "size", "urls", "annotations", "platform", "artifactType", "data"],
+];
+
 /** Reads a descriptor of a manifest, an index or a layout. */
 export function readDescriptor(json: JsonReader): Descriptor {
+  json.refuseOtherCases(MEMBERS);
   return {
     mediaType: json.at("mediaType").string(),
     digest: readDigest(json.at("digest")),

@@ -13,6 +13,12 @@ import {
   OCI_MANIFEST,
 } from "./media_types.ts";
 
+/** Members of manifests and indexes of all versions. */
+const MEMBERS = [
+  ...["schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject"],
+  ...["annotations", "fsLayers", "history"],
+];
+
 /** Default maximum size of a manifest or an index: 4 MiB. */
 export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
 /** Default maximum size of an image config: 8 MiB. */
@@ -74,8 +80,9 @@ export type ManifestDocument =
 /**
  * Parses a manifest or an index.
  *
- * Rejects documents whose media type contradicts that of the response, or that have members of both
- * kinds, because they could be read as two different images (CVE-2021-41190).
+ * Rejects documents whose media type contradicts that of the response, that have members of both
+ * kinds, or names such as `Layers`, because they could be read as two different images
+ * (CVE-2021-41190).
  *
  * @param bytes The document.
  * @param mediaType Media type of the response, with or without parameters. If it is absent or
@@ -101,6 +108,7 @@ export function parseManifest(
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
   const json = JsonReader.parse(bytes, "manifest");
+  json.refuseOtherCases(MEMBERS);
   const version = json.at("schemaVersion");
   if (version.value() === 1) {
     throw explainedError(SyntaxError, {
@@ -117,11 +125,11 @@ export function parseManifest(
     json.at("mediaType").fail(`"${served}", the media type of the response`);
   }
   if (isIndexMediaType(type)) {
-    refuseMembers(json, "an index", ["config", "layers", "fsLayers"]);
+    refuseMembers(json, "an index", ["config", "layers", "fsLayers", "history"]);
     return { kind: "index", value: readIndex(json, type) };
   }
   if (isManifestMediaType(type)) {
-    refuseMembers(json, "a manifest", ["manifests", "fsLayers"]);
+    refuseMembers(json, "a manifest", ["manifests", "fsLayers", "history"]);
     return { kind: "manifest", value: readManifest(json, type, maxLayers) };
   }
   return json.at("mediaType").fail("that of a manifest or an index");
