@@ -13,7 +13,7 @@ import type { Tls } from "../transport/http_client.ts";
 import { protocolError } from "../transport/network_failure.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
-import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
+import { requestedPause, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { basesToTry, type Endpoint } from "./_endpoint.ts";
 import { parseWarnings } from "./_warning_header.ts";
 
@@ -271,7 +271,7 @@ export class Registry {
   }
 
   #throttle(answer: Answer, url: URL): void {
-    const asked = parseRetryAfter(answer.headers.get("retry-after"), this.#clock.now()) ?? 0;
+    const asked = requestedPause(answer.headers, this.#clock.now()) ?? 0;
     const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
     const { limiter } = this.#options;
     limiter(url.host).throttled(pauseMs);

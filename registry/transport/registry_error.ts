@@ -3,7 +3,7 @@ import type { Answer } from "./answer.ts";
 import { readUpTo, sourceOf } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { redactText, redactUrl } from "./redact.ts";
-import { isTransientStatus, parseRetryAfter } from "./retry.ts";
+import { isTransientStatus, requestedPause } from "./retry.ts";
 import {
   AuthError,
   type MissingKind,
@@ -102,7 +102,7 @@ export async function registryError(
   const { status, headers } = answer;
   const { task, attempt, now, registry, authentication, isAuthenticated } = context;
   const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(answer));
-  const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
+  const retryAfterMs = requestedPause(headers, now);
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
   const isRejection = status === 500 && context.isWrite === true &&

@@ -149,3 +149,12 @@ export function parseRetryAfter(header: string | null, now: number): number | un
   const date = text === "" ? NaN : Date.parse(text);
   return Number.isNaN(date) ? undefined : Math.min(MAX_ASKED_MS, Math.max(0, date - now));
 }
+
+/**
+ * Returns the pause in milliseconds that a response requests. A date is compared with the time of
+ * the server, if the response has it, because the clock of this machine may be wrong.
+ */
+export function requestedPause(headers: Headers, now: number): number | undefined {
+  const serverTime = Date.parse(headers.get("date") ?? "");
+  return parseRetryAfter(headers.get("retry-after"), Number.isNaN(serverTime) ? now : serverTime);
+}

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { mergeScopes } from "../../../registry/auth/scope.ts";
 import { RegistryError } from "../../../registry/errors.ts";
 import { nextPage } from "../../../registry/transport/next_page.ts";
-import { parseRetryAfter } from "../../../registry/transport/retry.ts";
+import { parseRetryAfter, requestedPause } from "../../../registry/transport/retry.ts";
 
 const PAGE = { path: "tags/list?n=2", task: { action: "list", subject: "a" } };
 
@@ -66,6 +66,19 @@ Deno.test.each([
   { header: "-5 apples", ms: undefined },
 ])("parseRetryAfter() reads $header", ({ header, ms }) => {
   assertEquals(parseRetryAfter(header, 1000), ms);
+});
+
+Deno.test.each([
+  { date: "Thu, 01 Jan 2026 00:00:00 GMT", ms: 60_000 },
+  { date: "tomorrow", ms: 120_000 },
+  { date: undefined, ms: 120_000 },
+])("requestedPause() compares a date with the time of the server: $date", ({ date, ms }) => {
+  const headers = new Headers({ "retry-after": "Thu, 01 Jan 2026 00:01:00 GMT" });
+  if (date !== undefined) headers.set("date", date);
+  // The clock of this machine is a minute slow.
+  const now = Date.UTC(2025, 11, 31, 23, 59);
+
+  assertEquals(requestedPause(headers, now), ms);
 });
 
 Deno.test.each([
