@@ -17,21 +17,25 @@ const MAX_ENTRIES = 65_536;
 export class HiddenContent {
   readonly #store: ContentStore;
   #keys: ReadonlySet<string> | undefined;
+  /** State of the file when it was read. */
+  #stamp: string | undefined;
 
   /** Uses the list in a store, which is read on demand. */
   constructor(store: ContentStore) {
     this.#store = store;
   }
 
-  /** Object that is replaced when content is hidden or shown. */
+  /** Object that is replaced when this or another process hides or shows content. */
   get version(): unknown {
-    return this.#keys ??= this.#read();
+    return this.#latest();
   }
 
-  /** Returns whether content was deleted from a repository and not pushed again. */
+  /**
+   * Returns whether content was deleted from a repository and not pushed again, as of the last
+   * {@linkcode HiddenContent.version}.
+   */
   has(repository: string, digest: Digest): boolean {
-    this.#keys ??= this.#read();
-    return this.#keys.has(contentKey(repository, digest));
+    return (this.#keys ?? this.#latest()).has(contentKey(repository, digest));
   }
 
   /** Hides deleted content. */
@@ -41,14 +45,27 @@ export class HiddenContent {
 
   /** Shows content that is pushed again. */
   async delete(repository: string, digest: Digest): Promise<void> {
-    if (!this.has(repository, digest)) return;
+    if (!this.#latest().has(contentKey(repository, digest))) return;
     await this.#change((keys) => keys.delete(contentKey(repository, digest)));
   }
 
+  /** Returns the current list. Reads the file again if another process has replaced it. */
+  #latest(): ReadonlySet<string> {
+    const { ino, size, mtime } = lstatIfAny(this.#path) ?? {};
+    const stamp = `${ino} ${size} ${mtime?.getTime()}`;
+    if (this.#keys !== undefined && stamp === this.#stamp) return this.#keys;
+    const keys = this.#read();
+    this.#stamp = stamp;
+    return this.#keys = keys;
+  }
+
+  get #path(): string {
+    return `${this.#store.path}/${FILE}`;
+  }
+
   #read(): Set<string> {
-    const path = `${this.#store.path}/${FILE}`;
     const advice = "Remove it; deleted content that an index lists is then served again";
-    const { hidden } = readJsonFile(path, { maxBytes: MAX_FILE_BYTES, advice }) ?? {};
+    const { hidden } = readJsonFile(this.#path, { maxBytes: MAX_FILE_BYTES, advice }) ?? {};
     return new Set(Array.isArray(hidden) ? hidden.filter((key) => typeof key === "string") : []);
   }
 
@@ -65,7 +82,6 @@ export class HiddenContent {
       const isThere = isDigest(digest) && lstatIfAny(this.#store.blobPath(digest)) !== undefined;
       if (!isThere || keys.size > MAX_ENTRIES) keys.delete(key);
     }
-    this.#keys = keys;
     const bytes = new TextEncoder().encode(JSON.stringify({ hidden: [...keys] }));
     await replaceFile(path, FILE, bytes);
   }

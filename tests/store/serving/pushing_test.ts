@@ -206,6 +206,21 @@ Deno.test("StoreRegistryContent hides deleted content after a restart, until it 
   assertEquals((await (await restarted()).resolve("a", digest))?.digest, digest);
 });
 
+Deno.test("StoreRegistryContent hides content that another process deletes", async () => {
+  await using pushed = await setUp();
+  const { digest } = IMAGE.descriptor;
+  await push(pushed.content, "a", ["1"], INDEX);
+  const other = new StoreRegistryContent(await ContentStore.open(pushed.store.path));
+  const found = [await other.resolve("a", digest)];
+
+  await pushed.content.deleteManifest("a", digest);
+  found.push(await other.resolve("a", digest));
+  await push(pushed.content, "a", [], IMAGE);
+  found.push(await other.resolve("a", digest));
+
+  assertEquals(found.map((descriptor) => descriptor?.digest), [digest, undefined, digest]);
+});
+
 Deno.test("StoreRegistryContent serves deleted content that is pushed again", async () => {
   await using pushed = await setUp();
   const { content } = pushed;
