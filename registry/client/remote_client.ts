@@ -327,9 +327,15 @@ export class RemoteClient implements ImageClient, Disposable {
   /** Network code, loaded on first use. */
   async #open(): Promise<RegistryReader> {
     const { RegistryReader } = await import("./_registry_reader.ts");
-    const reader = this.#reader = await (this.#opening ??= RegistryReader.open(this.#options));
-    if (this.#isDisposed) reader[Symbol.dispose]();
-    return reader;
+    this.#opening ??= RegistryReader.open(this.#options);
+    try {
+      this.#reader = await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+    if (this.#isDisposed) this.#reader[Symbol.dispose]();
+    return this.#reader;
   }
 
   async #openWriter(): Promise<RegistryWriter> {

@@ -19,11 +19,16 @@ export async function readUserFile(path: string): Promise<Uint8Array<ArrayBuffer
   const tooLarge = `it is larger than ${MAX_FILE_BYTES} bytes`;
   if (size > MAX_FILE_BYTES) return tooLarge;
   using file = await Deno.open(path);
-  const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
+  // A pipe has no size.
+  let bytes = new Uint8Array(size + 1);
   let length = 0;
   for (let count; (count = await file.read(bytes.subarray(length))) !== null;) {
     length += count;
     if (length > MAX_FILE_BYTES) return tooLarge;
+    if (length < bytes.length) continue;
+    const larger = new Uint8Array(2 * length);
+    larger.set(bytes);
+    bytes = larger;
   }
   return bytes.slice(0, length);
 }

@@ -197,7 +197,8 @@ export class UploadSessions implements AsyncDisposable {
 
   #schedule(): void {
     if (this.#timer !== undefined || this.#sessions.size === 0) return;
-    const oldest = Math.min(...[...this.#sessions.values()].map(({ lastUsed }) => lastUsed));
+    let oldest = Infinity;
+    for (const { lastUsed } of this.#sessions.values()) oldest = Math.min(oldest, lastUsed);
     const left = oldest + this.#limits.uploadTimeoutMs - performance.now();
     // A busy upload has not expired; check again soon.
     this.#timer = setTimeout(() => this.#expire(), Math.max(left, MIN_PAUSE_MS));

@@ -187,6 +187,8 @@ export class Http implements Disposable {
       if (known !== undefined) return known;
       const search = find(host);
       this.#certificates.set(host, search);
+      // Search again after a failure.
+      search.catch(() => this.#certificates.delete(host));
       return search;
     });
     const found = await Promise.all([tls.ofFile?.(), ...stored]);

@@ -114,7 +114,8 @@ export class BundleDirectory implements Disposable {
       }
       await claimed.update({ phase: "making", inode: tree.status("")?.ino ?? null });
     } catch (error) {
-      await claimed.remove();
+      // The first error counts; the record of the bundle leads to what is left.
+      await claimed.remove().catch(() => {});
       throw error;
     }
     stack.move();

@@ -23,6 +23,7 @@ const OWN_NAMES = new Set([
   "chains",
   "containers",
   "entries",
+  "hidden.json",
   "index.json",
   "index.json.tmp",
   "ingest",

@@ -58,8 +58,12 @@ export class WorkDirectory implements AsyncDisposable {
       const lock = await lockDirectory(path);
       return new WorkDirectory(path, id, record, typeof lock === "string" ? undefined : lock);
     } catch (error) {
-      await removeTree(path);
-      record?.forget();
+      try {
+        await removeTree(path);
+        record?.forget();
+      } catch {
+        // The first error counts; the record leads to what is left.
+      }
       throw error;
     }
   }

@@ -48,6 +48,23 @@ Deno.test("RemoteClient reads an image from the mirror of a file", async () => {
   assertEquals(mirror.registry.requests.length, 5);
 });
 
+Deno.test("RemoteClient reads the rules again after a failure", async () => {
+  await using mirror = makeScene();
+  await using upstream = makeScene();
+  let reads = 0;
+  using client = testClient({
+    registries: () => {
+      if (reads++ === 0) return Promise.reject(new TypeError("out of descriptors"));
+      return Promise.resolve(ruleOf(upstream, "", locationOf(mirror)));
+    },
+  });
+
+  await assertRejects(() => client.resolve(upstream.reference), TypeError, "out of descriptors");
+  await client.resolve(upstream.reference);
+
+  assertEquals([upstream, mirror].map(({ registry }) => registry.requests.length), [0, 1]);
+});
+
 Deno.test.each<{ why: string; rules: readonly FaultRule[] }>([
   { why: "fails", rules: [on({}, respond(500))] },
   { why: "lacks the image", rules: [on({}, respond(404))] },

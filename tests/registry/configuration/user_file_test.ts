@@ -3,7 +3,7 @@ import { isGranted, readUserFile } from "../../../registry/configuration/user_fi
 import { readCertificates } from "../../../registry/mod.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { run } from "../../_support/process.ts";
-import { posixTest } from "../../_support/skip.ts";
+import { linuxTest, posixTest } from "../../_support/skip.ts";
 
 Deno.test({
   name: "isGranted() distinguishes addresses and ports",
@@ -24,6 +24,10 @@ Deno.test("readUserFile() reads at most 1 MiB", async () => {
   assertEquals(await readUserFile(path), bytes.slice(1));
   await Deno.writeFile(path, bytes);
   assertEquals(await readUserFile(path), "it is larger than 1048576 bytes");
+});
+
+linuxTest("readUserFile() reads a file whose size is unknown", async () => {
+  assertEquals(await readUserFile("/proc/version"), await Deno.readFile("/proc/version"));
 });
 
 posixTest("readCertificates() does not read devices and pipes", async () => {

@@ -86,7 +86,7 @@ Deno.test.each([
 Deno.test("ContentStore.open() accepts a store left incomplete by a killed process", async () => {
   await using directory = await makeTempDir();
   await Deno.mkdir(directory.join("blobs"));
-  for (const name of ["oci-layout.tmp", ".overlay-trial.lock"]) {
+  for (const name of ["oci-layout.tmp", "hidden.json", ".overlay-trial.lock"]) {
     await write(directory.path, name, "");
   }
 
