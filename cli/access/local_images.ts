@@ -1,6 +1,7 @@
 import type { ArchiveLocation, LayoutLocation } from "../../registry/image_location.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
+import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { Session } from "../frame/session.ts";
 import { storePath } from "./store.ts";
 
@@ -40,6 +41,7 @@ async function open(
   const { ImageArchive } = await import("../../store/archives/image_archive.ts");
   return session.own(
     await ImageArchive.open(path, {
+      ...limitsOf(session.options<LimitOption>()),
       format,
       spoolDirectory: `${storePath(session)}/ingest`,
       signal: session.signal,

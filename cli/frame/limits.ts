@@ -20,19 +20,31 @@ const UNITS: Readonly<Record<keyof LayerLimits, "bytes" | "count">> = {
 const NAMES = Object.keys(UNITS) as readonly (keyof LayerLimits)[];
 
 /** Commands that have `--limit`. */
-const COMMANDS: readonly string[] = ["bundle", "cat", "export", "ls", "pull", "run", "unpack"];
+const COMMANDS: readonly string[] = [
+  ...["bundle", "cat", "export", "load", "ls", "pull", "run", "unpack"],
+];
 
 /** Value of `--limit`. */
 export interface LimitOption {
   readonly limit?: readonly (readonly [name: string, value: number])[] | undefined;
 }
 
-/** Adds `--limit`. */
-export function addLimitOption(command: Command): Command {
+/** Adds `--limit`, for all limits or those with some names. */
+export function addLimitOption(
+  command: Command,
+  names: readonly (keyof LayerLimits)[] = NAMES,
+): Command {
+  const [what, example] = names === NAMES
+    ? ["layers", "maxRatio=1100 or maxBytes=50Gi"]
+    : ["compressed archives", "maxRatio=1100"];
   return command.option(
     "--limit <name=value>",
-    "change a limit on layers, such as maxRatio=1100 or maxBytes=50Gi (repeatable)",
-    { repeatable: true, parse: parseLimit, examples: NAMES.map((name) => `${name}=`) },
+    `change a limit on ${what}, such as ${example} (repeatable)`,
+    {
+      repeatable: true,
+      parse: (text) => parseLimit(text, names),
+      examples: names.map((name) => `${name}=`),
+    },
   );
 }
 
@@ -41,10 +53,13 @@ export function limitsOf({ limit = [] }: LimitOption): LayerLimits {
   return Object.fromEntries(limit);
 }
 
-function parseLimit(text: string): readonly [name: string, value: number] {
+function parseLimit(
+  text: string,
+  names: readonly string[],
+): readonly [name: string, value: number] {
   const [, name = "", amount = ""] = /^(\w+)=([0-9.]+[KMGT]?i?)$/.exec(text) ?? [];
-  if (!NAMES.some((known) => known === name)) {
-    throw new SyntaxError(`it must be NAME=VALUE, with one of the names ${NAMES.join(", ")}`);
+  if (!names.includes(name)) {
+    throw new SyntaxError(`it must be NAME=VALUE, with one of the names ${names.join(", ")}`);
   }
   const value = Number(parseQuantity(amount).value);
   if (Number.isSafeInteger(value)) return [name, value];

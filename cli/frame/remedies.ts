@@ -9,7 +9,7 @@ import {
   RegistryError,
 } from "../../registry/errors.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
-import { DigestMismatchError, OciError, PlatformError } from "../../spec/errors.ts";
+import { DigestMismatchError, LimitError, OciError, PlatformError } from "../../spec/errors.ts";
 import {
   ArchiveError,
   type ArchiveFault,
@@ -141,7 +141,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   },
   "store-damaged": 'Repair the store with "oci fsck --repair"',
   "no-locks": "Choose a store on a local disk with --store",
-  "archive": (error) => {
+  "archive": (error, command) => {
+    if (error.cause instanceof LimitError && error.cause.option !== undefined) {
+      return limitRemedy(error.cause, command);
+    }
     return error instanceof ArchiveError ? ARCHIVE_REMEDIES[error.fault] : undefined;
   },
   "archive-format": "Save it with --format oci-archive",

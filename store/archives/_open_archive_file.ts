@@ -3,6 +3,7 @@ import {
   DETECTION_SIZE,
   unsupportedFormat,
 } from "../../layer/compression/compression.ts";
+import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
@@ -13,7 +14,7 @@ import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";
 
 /** Options for {@linkcode openArchiveFile}. */
-export interface OpenArchiveFileOptions {
+export interface OpenArchiveFileOptions extends Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
   /** Directory for a temporary copy of an archive that cannot be read at any offset. */
   readonly spoolDirectory: string;
   /** Stream to read instead of the file. */
@@ -95,8 +96,9 @@ function compressionOf(head: Uint8Array, name: string) {
 async function spool(
   name: string,
   input: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { spoolDirectory, signal }: OpenArchiveFileOptions,
+  options: OpenArchiveFileOptions,
 ): Promise<ArchiveFile> {
+  const { spoolDirectory, signal } = options;
   await Deno.mkdir(spoolDirectory, { recursive: true });
   const temporary = await TemporaryFile.create({
     directory: spoolDirectory,
@@ -110,7 +112,7 @@ async function spool(
     // Without a name, the file disappears with the process, even if that is killed.
     if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
-    for await (const chunk of decompressed(name, input, signal)) {
+    for await (const chunk of decompressed(name, input, options)) {
       // The file no longer has a name, so an error names its directory.
       await nameFailure(spoolDirectory, () => writeAll(file, chunk));
       size += chunk.length;
@@ -126,12 +128,12 @@ async function spool(
 async function* decompressed(
   name: string,
   input: ReadableStream<Uint8Array<ArrayBuffer>>,
-  signal: AbortSignal | undefined,
+  { maxRatio, maxWindow, signal }: OpenArchiveFileOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const checked = input.pipeThrough(headCheck(name), signal && { signal });
   try {
     // An archive may be of any size, so only the compression ratio reveals a bomb.
-    yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
+    yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0, maxRatio, maxWindow }));
   } catch (error) {
     if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
     // A limit error names what it rejects in its action, not in its problem.

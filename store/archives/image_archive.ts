@@ -1,3 +1,4 @@
+import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentOptions, NamedSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -23,7 +24,7 @@ export type { ArchivedImage } from "../images/listed_images.ts";
 export type ArchiveFormat = "oci-archive" | "docker-archive";
 
 /** Options for {@linkcode ImageArchive.open}. */
-export interface OpenImageArchiveOptions {
+export interface OpenImageArchiveOptions extends Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
   /**
    * Directory for a temporary copy of an archive that is compressed or comes through a pipe; it is
    * created if it is missing.

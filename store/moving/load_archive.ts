@@ -61,7 +61,7 @@ export async function loadArchive(
   path: string,
   options: LoadArchiveOptions = {},
 ): Promise<readonly LoadedImage[]> {
-  const { format, input, onVerify, successors, ...copying } = options;
+  const { format, input, maxRatio, maxWindow, onVerify, successors, ...copying } = options;
   const { signal } = options;
   const mayBeLayout = input === undefined && format !== "docker-archive" && path !== "-";
   if (mayBeLayout && isLayout(path)) {
@@ -72,6 +72,8 @@ export async function loadArchive(
   using archive = await ImageArchive.open(path, {
     format,
     input,
+    maxRatio,
+    maxWindow,
     signal,
     spoolDirectory: `${store.path}/ingest`,
   });

@@ -4,6 +4,7 @@ import { pinned } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
+import { addLimitOption, type LimitOption, limitsOf } from "../../frame/limits.ts";
 import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import type { ProgressWords } from "../../terminal/progress.ts";
@@ -25,7 +26,7 @@ export function define(command: Command): Command {
         "anything is stored.",
     )
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
-  return addOptions(described, ["progress"]).notes(`
+  return addOptions(addLimitOption(described, ["maxRatio", "maxWindow"]), ["progress"]).notes(`
 Prints REFERENCE@DIGEST for each image. Keeps full names from the archive. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file. An image without a name stays without one;
 other commands accept its digest instead, as in "oci run @sha256:0123456789ab".
@@ -59,6 +60,7 @@ export async function run(session: Session): Promise<void> {
 async function loadFile(session: Session, file: string): Promise<readonly LoadedImage[]> {
   await using progress = session.showProgress(WORDS);
   return await load(file, {
+    ...limitsOf(session.options<LimitOption>()),
     store: storePath(session),
     onWait: session.note,
     onProgress: progress.report,

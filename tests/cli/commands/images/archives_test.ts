@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
-import { noise } from "../../../_support/bytes.ts";
+import { concat, noise } from "../../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
@@ -85,6 +85,26 @@ Deno.test.each([
 
   assertEquals([result.code, result.stderr], [0, ""]);
   assertMatch(result.stdout, stdout);
+});
+
+Deno.test("oci load --limit takes an archive with a high compression ratio", async () => {
+  await using scene = await makeScene();
+  const { oci, dir } = scene;
+  const zeros = file("zeros", new Uint8Array(70 * 1024 * 1024));
+  const archive = concat(zeros, ociArchive(IMAGE, "h.io/a:1"));
+  await Deno.writeFile(dir.join("zeros.tar.gz"), gzip(archive));
+
+  const refused = await oci(["load", "-q", "zeros.tar.gz"]);
+  const unused = await oci(["load", "-q", "--limit", "maxBytes=1Gi", "zeros.tar.gz"]);
+  const loaded = await oci(["load", "-q", "--limit", "maxRatio=1100", "zeros.tar.gz"]);
+  const listed = await oci(["ls", "--limit", "maxRatio=1100", "oci-archive:zeros.tar.gz"]);
+
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /raise the limit with --limit maxRatio=1100\n$/);
+  assertEquals(unused.code, 2);
+  assertMatch(unused.stderr, /with one of the names maxRatio, maxWindow/);
+  assertEquals([loaded.code, loaded.stdout], [0, `h.io/a:1@${DIGEST}\n`]);
+  assertEquals(listed.code, 0, listed.stderr);
 });
 
 Deno.test("oci reads an archive from stdin only once", async () => {
