@@ -1,4 +1,4 @@
-import type { Readable, Transform } from "node:stream";
+import type { Transform } from "node:stream";
 import type { Answer } from "./answer.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "../errors.ts";
@@ -11,11 +11,22 @@ export interface ByteSource {
 
 type Zlib = typeof import("node:zlib");
 
-const DECODERS = new Map<string, (zlib: Zlib) => Transform>([
+/** Base-2 logarithm of the largest window that the coding `zstd` allows (RFC 9659). */
+const ZSTD_WINDOW_LOG = 23;
+
+/** Creates the decoder for content with the given first byte. */
+type CreateDecoder = (zlib: Zlib, first: number) => Transform;
+
+const DECODERS = new Map<string, CreateDecoder>([
   ["gzip", (zlib) => zlib.createGunzip()],
   ["x-gzip", (zlib) => zlib.createGunzip()],
-  ["deflate", (zlib) => zlib.createInflate()],
+  // Some servers omit the header of zlib, whose low bits are the method: 8.
+  ["deflate", (zlib, first) => (first & 15) === 8 ? zlib.createInflate() : zlib.createInflateRaw()],
   ["br", (zlib) => zlib.createBrotliDecompress()],
+  ["zstd", (zlib) => {
+    const params = { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG };
+    return zlib.createZstdDecompress({ params });
+  }],
 ]);
 
 /**
@@ -52,7 +63,7 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
   const decoders = codings.toReversed().map((coding) => {
     const create = DECODERS.get(coding);
     if (create === undefined) throw codingError(answer, codings, "was not requested");
-    return create(zlib);
+    return create;
   });
   let sourceError: unknown;
   const watched: ByteSource = {
@@ -65,11 +76,15 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
       }
     },
   };
-  const source: Readable = Readable.from(chunksOf(watched), { objectMode: false });
-  const decoded = decoders.reduce<Readable>((readable, decoder) => {
+  const decode = async function* (encoded: AsyncIterable<Uint8Array>, create: CreateDecoder) {
+    const chunks = encoded[Symbol.asyncIterator]();
+    const { value: first } = await chunks.next();
+    if (first === undefined) return;
+    const readable = Readable.from(withFirst(first, chunks), { objectMode: false });
     // `pipeline` forwards errors to the decoder, which reports them to the reader.
-    return pipeline(readable, decoder, () => {});
-  }, source);
+    yield* pipeline(readable, create(zlib, first[0] ?? 0), () => {});
+  };
+  const decoded = decoders.reduce(decode, chunksOf(watched));
   const iterator = decoded[Symbol.asyncIterator]();
   return {
     read: async () => {
@@ -91,6 +106,14 @@ async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
     if (chunk === undefined) return;
     yield chunk;
   }
+}
+
+async function* withFirst(
+  first: Uint8Array,
+  others: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield first;
+  yield* { [Symbol.asyncIterator]: () => others };
 }
 
 function codingError(

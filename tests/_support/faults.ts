@@ -155,10 +155,18 @@ export function truncated(bytes: number): Fault {
 
 /** Compresses the body as an HTTP content coding, whether the client accepts it or not. */
 export function gzipEncoded(): Fault {
+  return contentEncoded("gzip", gzip);
+}
+
+/** Applies a content coding to the body, although the request forbids that. */
+export function contentEncoded(
+  coding: string,
+  encode: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>,
+): Fault {
   return async (request, next) =>
-    await withHeaders({ "content-encoding": "gzip" })(
+    await withHeaders({ "content-encoding": coding })(
       request,
-      () => Promise.resolve(rewriteBody((bytes) => gzip(bytes))(request, next)),
+      () => Promise.resolve(rewriteBody((bytes) => encode(bytes))(request, next)),
     );
 }
 

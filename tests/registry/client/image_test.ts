@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import zlib from "node:zlib";
 import {
   ArtifactError,
   hostPlatform,
@@ -18,6 +19,7 @@ import {
   PlatformError,
 } from "../../../spec/mod.ts";
 import {
+  contentEncoded,
   digestHeader,
   endless,
   extraBytes,
@@ -38,7 +40,7 @@ import {
   nestedIndex,
   withBlobs,
 } from "../../_support/image.ts";
-import { file, tar } from "../../_support/tar.ts";
+import { file, gzip, tar, zstd } from "../../_support/tar.ts";
 import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
 
 const AMD64 = { platform: "linux/amd64" };
@@ -365,6 +367,28 @@ Deno.test("RemoteClient.image() decodes a content coding of manifests and config
 
   assertEquals(image.manifest.bytes, scene.image.bytes);
   assertEquals(image.config.bytes, scene.image.config.bytes);
+});
+
+Deno.test.each<{ coding: string; encode: readonly ((bytes: Uint8Array) => Uint8Array)[] }>([
+  { coding: "gzip", encode: [gzip] },
+  { coding: "deflate", encode: [zlib.deflateSync] },
+  { coding: "deflate", encode: [zlib.deflateRawSync] },
+  { coding: "br", encode: [zlib.brotliCompressSync] },
+  { coding: "zstd", encode: [zstd] },
+  { coding: "gzip, zstd, deflate", encode: [gzip, zstd, zlib.deflateRawSync] },
+])("RemoteClient decodes the content coding $coding", async ({ coding, encode }) => {
+  const fault = contentEncoded(coding, (bytes) => {
+    return encode.reduce((content, next) => new Uint8Array(next(content)), bytes);
+  });
+  await using scene = makeScene([on({}, fault)]);
+  using client = testClient({ retries: 0 });
+
+  const image = await client.image(scene.reference, AMD64);
+  const [layer] = image.layers;
+  const [built] = scene.image.layers;
+
+  assertEquals(image.config.bytes, scene.image.config.bytes);
+  assertEquals(layer && await readAll(await layer.compressed()), built?.bytes);
 });
 
 Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
