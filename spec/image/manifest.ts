@@ -118,9 +118,14 @@ export function parseManifest(
       advice: "Push the image again with a current version of Docker or Podman",
     });
   }
-  if (version.value() !== 2) version.fail("2");
   const served = knownMediaType(mediaType);
-  const type = json.maybe("mediaType")?.string() ?? served ?? impliedMediaType(json);
+  const stated = json.maybe("mediaType");
+  // Documents of other kinds, such as withdrawn artifact manifests, may have no version.
+  if (stated !== undefined && !isDocumentType(stated.string())) {
+    stated.fail("that of a manifest or an index");
+  }
+  if (version.value() !== 2) version.fail("2");
+  const type = stated?.string() ?? served ?? impliedMediaType(json);
   if (served !== undefined && type !== served) {
     json.at("mediaType").fail(`"${served}", the media type of the response`);
   }
@@ -128,17 +133,18 @@ export function parseManifest(
     refuseMembers(json, "an index", ["config", "layers", "fsLayers", "history"]);
     return { kind: "index", value: readIndex(json, type) };
   }
-  if (isManifestMediaType(type)) {
-    refuseMembers(json, "a manifest", ["manifests", "fsLayers", "history"]);
-    return { kind: "manifest", value: readManifest(json, type, maxLayers) };
-  }
-  return json.at("mediaType").fail("that of a manifest or an index");
+  refuseMembers(json, "a manifest", ["manifests", "fsLayers", "history"]);
+  return { kind: "manifest", value: readManifest(json, type, maxLayers) };
 }
 
 /** Returns the media type of a response if it is that of a manifest or an index. */
 function knownMediaType(contentType: string | undefined): string | undefined {
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  return isIndexMediaType(type) || isManifestMediaType(type) ? type : undefined;
+  return isDocumentType(type) ? type : undefined;
+}
+
+function isDocumentType(mediaType: string): boolean {
+  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
 }
 
 function refuseMembers(json: JsonReader, kind: string, members: readonly string[]): void {

@@ -133,6 +133,7 @@ Deno.test.each([
   { value: { schemaVersion: 1 }, message: "schema 1 of Docker images is no longer supported" },
   { value: { ...MANIFEST, schemaVersion: "2" }, message: 'it is "2"' },
   { value: { ...MANIFEST, mediaType: "a/b" }, message: 'manifest or an index, but it is "a/b"' },
+  { value: { mediaType: "a/b", blobs: [] }, message: 'manifest or an index, but it is "a/b"' },
   { value: { ...MANIFEST, mediaType: 1 }, message: "manifest.mediaType: it must be a string" },
   { value: { ...MANIFEST, layers: {} }, message: "manifest.layers: it must be an array" },
   { value: { ...MANIFEST, config: null }, message: "manifest.config: it must be an object" },
