@@ -49,7 +49,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       : "Nothing was stored; try again or use another mirror";
   },
   "diff-id-mismatch": "Report it to the author of the image",
-  "invalid-document": "Report it to the author of the image",
+  "invalid-document": ({ advice }) => advice ?? "Report it to the author of the image",
   "artifact": 'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
   "layer-type": 'Copy the image with "oci copy"; only tar archives can be unpacked',
   "unsigned": ({ option }) => {

@@ -118,6 +118,10 @@ const ROWS: readonly Row[] = [
     line: `cannot read manifest: it must be JSON in UTF-8. ${REPORT}`,
   },
   {
+    error: facts("invalid-document", "Push it again with a current version"),
+    line: "cannot do x: it is so. Push it again with a current version",
+  },
+  {
     error: new ArtifactError("a.io/b:1", "text/x"),
     line: 'cannot read "a.io/b:1" as an image: it is an artifact of type "text/x". ' +
       'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
