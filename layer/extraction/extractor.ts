@@ -218,7 +218,8 @@ export class LayerExtractor implements TarSink, Disposable {
       throw new ExtractError(this.#place, "its name contains a NUL byte");
     }
     if (this.#tree.backend === "pure" && !(path + header.linkname).isWellFormed()) {
-      this.#report.skip(header.path, "its name is not UTF-8, which requires --allow-ffi");
+      const what = path.isWellFormed() ? "the target of the link" : "its name";
+      this.#report.skip(header.path, `${what} is not UTF-8, which requires --allow-ffi`);
       return;
     }
     if (this.#takeWhiteout(path)) return;

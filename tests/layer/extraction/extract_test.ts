@@ -29,6 +29,7 @@ import {
   header,
   noise,
   sparse,
+  symlink,
   tar,
   whiteout,
   zstd,
@@ -47,6 +48,19 @@ async function exists(path: string): Promise<boolean> {
 function stream(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new Blob([bytes]).stream();
 }
+
+Deno.test("extractLayer() says which name is not UTF-8", async () => {
+  await using temp = await makeTempDir();
+  const bytes = Uint8Array.of(0xff);
+  const layer = tar(file(bytes, "x"), symlink("link", bytes));
+
+  const { skipped } = await extractLayer(stream(layer), temp.path, { ...SQUASH, backend: "pure" });
+
+  assertEquals(skipped.map(({ reason }) => reason), [
+    "its name is not UTF-8, which requires --allow-ffi",
+    "the target of the link is not UTF-8, which requires --allow-ffi",
+  ]);
+});
 
 Deno.test.each([
   { name: "gzip", compress: gzip },
