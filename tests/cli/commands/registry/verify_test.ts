@@ -53,7 +53,7 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
   const hostile = [
     ["pull", "--verify=cosign.pub", name("signed")],
     ["pull", `--verify=key=${dir.join("none")}`, name("signed")],
-    ["pull", `--verify=key=${Deno.execPath()}`, name("signed")],
+    ["pull", `--verify=key=${import.meta.filename}`, name("signed")],
     ["pull", "--verify=identity=ann@example.com", name("signed")],
     ["pull", "--verify=identity-regexp=(,issuer=https://a.example", name("signed")],
   ];
