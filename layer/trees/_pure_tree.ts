@@ -217,7 +217,8 @@ const NODE_LETTER: Readonly<Partial<Record<FileType, string>>> = {
 function runMknod(args: string[]): void {
   let result: Deno.CommandOutput;
   try {
-    result = new Deno.Command("mknod", { args, env: { LC_ALL: "C" } }).outputSync();
+    // The working directory may be closed to this user, as after "sudo -u". All paths are absolute.
+    result = new Deno.Command("mknod", { args, cwd: "/", env: { LC_ALL: "C" } }).outputSync();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw notSupported('The program "mknod" is not installed; --allow-ffi makes it unnecessary');

@@ -69,10 +69,13 @@ async function extractAs(
   const paths = layers.map((_, i) => temp.join(`${i}.tar`));
   await Promise.all(layers.map((layer, i) => Deno.writeFile(paths[i] ?? "", layer)));
   const root = temp.join("root");
+  // A working directory that is closed to the user must not matter.
+  const cwd = temp.join("closed");
+  await Deno.mkdir(cwd, { mode: 0o700 });
   const { code, stdout, stderr } = await run(Deno.execPath(), [
     ...["run", "--quiet", "--no-prompt", `--config=${ROOT}/deno.json`, ...permissions, SCRIPT],
     ...[uid === undefined ? "" : String(uid), root, JSON.stringify(options), ...paths],
-  ], { env: await denoEnvironment() });
+  ], { cwd, env: await denoEnvironment() });
   assertEquals(code, 0, stderr);
   const outcome = JSON.parse(stdout);
   const isThere = await Deno.lstat(root).then(() => true, () => false);
