@@ -168,6 +168,8 @@ async function run(
   stop.throwIfAborted();
   const child = new Deno.Command(program, {
     args: [action],
+    // The working directory may be closed to this user, as after "sudo -u".
+    cwd: "/",
     stdin: "piped",
     stdout: "piped",
     stderr: "null",

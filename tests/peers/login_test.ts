@@ -1,7 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
 import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
+import { installForUser } from "../_support/user_install.ts";
 
 const runOci = ociSession();
 
@@ -67,4 +70,40 @@ peerTest({
   await assertRejects(() => podman("login", "--get-login", host), Error, "not logged into");
 
   assertEquals([code, get.stdout, out.code], [0, "ann\n", 0]);
+});
+
+peerTest({
+  name: "oci runs credential helpers and unshare from a directory that is closed to the user",
+  needs: ["setpriv", "cp", "unshare"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir({ large: true });
+  const { deno, checkout, env } = await installForUser(temp.path, 65_534);
+  const helper = temp.join("docker-credential-fake");
+  const credential = JSON.stringify({ ServerURL: "a.io", Username: "ann", Secret: "s" });
+  await Deno.writeTextFile(helper, `#!/bin/sh\ncat >/dev/null\necho '${credential}'\n`);
+  await Deno.chmod(helper, 0o755);
+  const config = JSON.stringify({ credHelpers: { "a.io": "fake" } });
+  await Deno.writeTextFile(temp.join("config.json"), config);
+  const cwd = temp.join("closed");
+  await Deno.mkdir(cwd, { mode: 0o700 });
+  const asUser = (...args: string[]) =>
+    run("setpriv", [
+      ...["--reuid=65534", "--regid=65534", "--clear-groups"],
+      ...[...deno, join(checkout, "mod.ts"), ...args],
+    ], {
+      cwd,
+      env: {
+        ...env,
+        DOCKER_CONFIG: temp.path,
+        HOME: temp.path,
+        PATH: `${temp.path}:${Deno.env.get("PATH")}`,
+      },
+    });
+
+  const login = await asUser("login", "--get", "a.io");
+  const doctor = await asUser("doctor", "--store", temp.join("store"));
+
+  assertEquals([login.code, login.stdout.trim()], [0, "ann"], login.stderr);
+  assertEquals(doctor.stderr, "");
 });
