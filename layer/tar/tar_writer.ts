@@ -34,8 +34,8 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
 
 /**
  * Formats the header of an entry as in POSIX.1-2001 (pax): a `ustar` block, preceded by an extended
- * header if it cannot represent all values. Write the content after it, and then {@linkcode
- * tarPadding}. The content of a sparse file, one with `segments`, is that of its segments; for GNU
+ * header if it cannot represent all values. Write the content after it, and then
+ * {@linkcode tarPadding}. The content of a sparse file, one with `segments`, is that of its segments; for GNU
  * tar, each but the last must be a multiple of 512 bytes.
  *
  * Equal inputs yield equal bytes. An archive ends with 1024 zero bytes.

@@ -2,7 +2,6 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
-
 import { lstatIfAny } from "../host/files.ts";
 import { BlobFiles } from "./_blob_files.ts";
 import { LayoutDirectory } from "./_layout_directory.ts";
@@ -177,7 +176,7 @@ export class ContentStore {
    * @param descriptor Their digest and size.
    * @param bytes The bytes.
    * @param signal Aborts the wait for another process.
-   * @returns Whether the blob was stored now, or was in the store before.
+   * @returns The blob's size, and whether it was in the store before.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
   async putBytes(

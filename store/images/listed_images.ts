@@ -1,4 +1,5 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME, fullName, REF_NAME } from "../content/layout_index.ts";
 import { isReferrer } from "./layout_referrers.ts";
 import type { DocumentSource } from "./read_image.ts";
@@ -11,11 +12,16 @@ export interface ArchivedImage {
   readonly names: readonly string[];
 }
 
-/** Returns the images that the entries of an `index.json` stand for. */
+/**
+ * Returns the images that the entries of an `index.json` stand for. Ignores unnamed entries of other
+ * media types, such as the AppStream metadata in the example of the image specification.
+ */
 export function listedImages(entries: readonly Descriptor[]): readonly ArchivedImage[] {
   return entries.map((descriptor) => {
     const { [CONTAINERD_NAME]: full, [REF_NAME]: name } = descriptor.annotations ?? {};
     return { descriptor, names: [full, name].filter((name) => name !== undefined) };
+  }).filter(({ descriptor, names }) => {
+    return names.length > 0 || isDocumentMediaType(descriptor.mediaType);
   });
 }
 

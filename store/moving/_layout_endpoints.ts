@@ -1,6 +1,5 @@
 import type { LayoutLocation } from "../../registry/image_location.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
-
 import { ContentStore } from "../content/content_store.ts";
 import { findHeld } from "../content/find_held.ts";
 import { UntrustedStoreError } from "../errors.ts";

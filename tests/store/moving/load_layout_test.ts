@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { formatReference } from "../../../registry/mod.ts";
+import { digestOf } from "../../../spec/mod.ts";
 import {
   ArchiveError,
   ContentStore,
@@ -61,6 +62,25 @@ Deno.test("loadArchive() stores nothing from a layout with a missing or damaged 
 
   const files = await Array.fromAsync(Deno.readDir(`${store.path}/blobs/sha256`));
   assertEquals([files, await store.references()], [[], []]);
+});
+
+Deno.test("loadArchive() and LayoutClient ignore entries that are not images", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await writeLayout(path, { "v1": IMAGE });
+  const bytes = new TextEncoder().encode("<component/>");
+  const digest = digestOf(bytes);
+  await Deno.writeFile(`${path}/blobs/${digest.replace(":", "/")}`, bytes);
+  const index = JSON.parse(await Deno.readTextFile(`${path}/index.json`));
+  index.manifests.push({ mediaType: "application/xml", digest, size: bytes.length });
+  await Deno.writeTextFile(`${path}/index.json`, JSON.stringify(index));
+
+  const loaded = await loadArchive(await openStore(dir), path);
+  const client = await LayoutClient.open({ path });
+
+  assertEquals(loaded.map(({ descriptor }) => descriptor.digest), [IMAGE.descriptor.digest]);
+  const { digest: resolved } = await client.resolve(client.reference);
+  assertEquals(resolved, IMAGE.descriptor.digest);
 });
 
 Deno.test("loadArchive() rejects a layout without images", async () => {
