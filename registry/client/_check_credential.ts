@@ -6,10 +6,12 @@ import { redactUrl } from "../transport/redact.ts";
 import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { mediaTypeOf } from "../transport/web_page.ts";
 import type { Connections } from "./_connections.ts";
-import { NO_HEAD } from "./_manifests.ts";
 
 /** A login requests no access to any repository. */
 const SCOPE = "";
+
+/** Statuses of final responses. Each of them says something about the host. */
+const ANY_STATUS = Array.from({ length: 400 }, (_, i) => 200 + i);
 
 /**
  * Checks a credential against a registry: requests `/v2/` and answers its challenge.
@@ -30,7 +32,7 @@ export async function checkCredential(
     repository: "",
     path: "",
     scope: SCOPE,
-    accept: NO_HEAD,
+    accept: ANY_STATUS,
     task,
     signal,
     onWarning,
@@ -47,7 +49,8 @@ export async function checkCredential(
     if (status === 200) return;
     const now = connections.clock.now();
     const context = { task, registry, attempt, authentication: "", now };
-    throw failure(await registryError(answer, context), target.refusal(SCOPE), answer.redirected);
+    const elsewhere = answer.redirected ? url.host : undefined;
+    throw failure(await registryError(answer, context), target.refusal(SCOPE), elsewhere);
   });
   return target.isAuthenticated(SCOPE);
 }
@@ -66,15 +69,24 @@ function isSite(answer: Answer): boolean {
  * Returns the error of a login.
  *
  * @param refusal Response of the token server, if it rejected the credential.
- * @param isElsewhere Whether the registry redirected the request, without the credential.
+ * @param elsewhere Host to which the registry redirected the request, without the credential.
  */
 function failure(
   error: RegistryError,
   refusal: string | undefined,
-  isElsewhere: boolean,
+  elsewhere: string | undefined,
 ): RegistryError {
   const answered = describeAnswer(error);
-  if (!isElsewhere && (error.status === 401 || error.status === 403)) {
+  if (error.status === 401 || error.status === 403) {
+    if (elsewhere !== undefined) {
+      return new RegistryError(`it redirects to ${elsewhere}, which answered ${answered}`, {
+        ...error,
+        code: "response",
+        // Unlike the signed URL of a blob, the target has not expired.
+        retryable: false,
+        advice: `Log in to "${elsewhere}" instead`,
+      });
+    }
     const who = refusal === undefined ? "the registry" : "the token server of the registry";
     return new LoginError(`${who} rejected the credential (${refusal ?? answered})`, {
       ...error,

@@ -5,6 +5,7 @@ import {
   faultyRegistry,
   on,
   plain,
+  redirect,
   respond,
   tokenAuth,
 } from "../../_support/faulty_registry.ts";
@@ -84,6 +85,7 @@ Deno.test("RemoteClient.checkCredential() retries temporary failures", async () 
 
 Deno.test.each([
   { answer: plain(404, {}, "nothing here"), says: "404" },
+  { answer: plain(204), says: "204" },
   { answer: plain(200, { "content-type": "text/html" }, "<title>Welcome</title>"), says: "it" },
 ])("RemoteClient.checkCredential() reports that a host is not a registry: $says", async (row) => {
   await using registry = faultyRegistry(new MemoryContent(), [
@@ -99,3 +101,26 @@ Deno.test.each([
 
   assert(!(error instanceof LoginError));
 });
+
+Deno.test.each([
+  { name: "without a body", fault: () => respond(401) },
+  { name: "of a registry", fault: () => basicAuth(USERS) },
+])(
+  "RemoteClient.checkCredential() does not retry a rejection $name after a redirect",
+  async ({ fault }) => {
+    await using other = faultyRegistry(new MemoryContent(), [on({}, fault())]);
+    await using registry = faultyRegistry(new MemoryContent(), [on({}, redirect(other.url))]);
+    using client = testClient();
+
+    const error = await assertRejects(
+      () => client.checkCredential(registry.host, RIGHT),
+      RegistryError,
+      `Cannot log in to "${registry.host}": it redirects to ${other.host}, which answered 401`,
+    );
+
+    assert(!(error instanceof LoginError));
+    assertEquals(error.retryable, false);
+    assertEquals(error.advice, `Log in to "${other.host}" instead`);
+    assertEquals(other.requests.map(({ headers }) => headers.get("authorization")), [null]);
+  },
+);
