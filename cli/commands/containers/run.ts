@@ -3,6 +3,7 @@ import { withCommand, withTerminal } from "../../../spec/options/process_options
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
 import { abortable } from "../../../store/host/abortable.ts";
+import { findRuntimes, missingRuntime } from "../../../store/host/find_runtime.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {
@@ -70,6 +71,8 @@ export async function run(session: Session): Promise<number> {
   if (command.length > 0) options.push(withCommand(command));
   if (tty) options.push(...terminal(session));
   const id = name ?? `run-${crypto.randomUUID()}`;
+  // Report it before the image is pulled and extracted.
+  if (findRuntimes(runtime).next().done) throw missingRuntime(runtime);
   await using bundle = await makeBundle(session, id, options);
   const stderr = Deno.stderr.isTerminal() ? await terminalStderr(session, bundle) : undefined;
   // The container will write to the same stderr.
