@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { statfsSync } from "node:fs";
 import { present } from "../../spec/json.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
 
@@ -18,11 +19,13 @@ export interface TempDirOptions {
 }
 
 const SHARED_MEMORY = "/dev/shm";
+/** Free memory that the tests together may need. Containers often have 64 MiB. */
+const MIN_FREE_BYTES = 1024 * 1024 * 1024;
 
 /** Makes a directory for one test. */
 export async function makeTempDir(options: TempDirOptions = {}): Promise<TempDir> {
   const { large = false, dir } = options;
-  const isInMemory = large && dir === undefined;
+  const isInMemory = large && dir === undefined && hasFreeMemory();
   const made = isInMemory ? await makeIn(SHARED_MEMORY).catch(elsewhere) : await makeIn(dir);
   // On macOS, the directory for temporary files is behind a symlink.
   const path = await Deno.realPath(made);
@@ -40,6 +43,15 @@ export async function namesIn(directory: string): Promise<readonly string[]> {
 
 function makeIn(dir: string | undefined): Promise<string> {
   return Deno.makeTempDir({ prefix: "oci-test-", ...present({ dir }) });
+}
+
+function hasFreeMemory(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(SHARED_MEMORY);
+    return bavail * bsize >= MIN_FREE_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 /** In containers, the directory may be missing, or writable for root alone. */
