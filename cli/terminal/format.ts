@@ -27,8 +27,8 @@ export function formatDuration(ms: number): string {
 
 /**
  * Escapes control characters, with which a registry or an image could control the terminal, and
- * invalid UTF-8 in file names, which would always look the same. `Notices`, `Output.lines()` and
- * {@linkcode formatTable} escape all of their text.
+ * invalid UTF-8 in file names, which would always look the same. `Notices` and `Output.lines()`
+ * escape lines, and {@linkcode formatTable} escapes cells.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {

@@ -96,7 +96,10 @@ export class Connections implements Disposable {
     return this.policy.clock;
   }
 
-  /** Returns the registry itself, which uses nothing but a credential to check. */
+  /**
+   * Returns the registry itself for checking a credential. It falls back neither to another
+   * credential nor to anonymous access.
+   */
   loginTarget(
     registry: string,
     auth: ImagePullAuth,

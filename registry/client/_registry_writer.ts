@@ -28,8 +28,11 @@ const NO_TAG_DELETE = new Set([400, 405, 501]);
 /** Statuses of servers that do not have the content. */
 const MISSING = [404, 410];
 
+/** Statuses of servers that do not support a request, such as one for a digest by SHA-512. */
+const UNSUPPORTED = [400, 405, 501];
+
 /** Statuses of servers that reject `HEAD`; a storage server may accept nothing but `GET`. */
-const NO_HEAD_OF_BLOB = [400, 403, 405, 501];
+const NO_HEAD_OF_BLOB = [...UNSUPPORTED, 403];
 
 /**
  * Statuses after which content is pushed: it is missing, or the registry rejects the request. The
@@ -93,7 +96,7 @@ export class RegistryWriter {
     const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
     const { scope: _push, ...request } = this.#request(repository, task, options);
     const registry = this.#registry(repository, options);
-    const found = await describeBlob(registry, request, digest, MISSING);
+    const found = await describeBlob(registry, request, digest, [...MISSING, ...UNSUPPORTED]);
     const { size } = found ?? {};
     const mediaType = "application/octet-stream";
     return size === undefined ? undefined : { mediaType, digest, size };

@@ -174,7 +174,20 @@ Deno.test.each([400, 403, 405, 501])(
   },
 );
 
-Deno.test("findBlob() fails where GET is rejected too", async () => {
+Deno.test.each([400, 405, 501])(
+  "findBlob() takes a blob for missing where GET is answered with %i too",
+  async (status) => {
+    await using registry = writableRegistry({
+      interfere: () => new Response(null, { status }),
+    });
+    using client = testClient();
+    const repository = parseReference(`${registry.host}/a/b`);
+
+    assertEquals(await client.findBlob(repository, SMALL.descriptor.digest), undefined);
+  },
+);
+
+Deno.test("findBlob() fails where access by GET is denied too", async () => {
   await using registry = writableRegistry({
     interfere: () => new Response(null, { status: 403 }),
   });
