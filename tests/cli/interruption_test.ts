@@ -29,18 +29,26 @@ interface Running {
   readonly stderr: Promise<string>;
 }
 
-async function start(args: readonly string[], home: string): Promise<Running> {
-  const child = await spawn(args, home);
+async function start(
+  args: readonly string[],
+  home: string,
+  stdin: "null" | "piped" = "null",
+): Promise<Running> {
+  const child = await spawn(args, home, stdin);
   return { child, stderr: new Response(child.stderr).text() };
 }
 
-async function spawn(args: readonly string[], home: string): Promise<Deno.ChildProcess> {
+async function spawn(
+  args: readonly string[],
+  home: string,
+  stdin: "null" | "piped" = "null",
+): Promise<Deno.ChildProcess> {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`, join(ROOT, "mod.ts")]
       .concat(args),
     clearEnv: true,
     env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, ...await denoEnvironment() },
-    stdin: "null",
+    stdin,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -198,14 +206,31 @@ posixTest("oci tags ends on SIGTERM while nothing reads its stderr", async () =>
   assertEquals(code, 143);
 });
 
-posixTest("oci pull ends on SIGTERM while nothing writes to a named pipe", async () => {
+linuxTest("oci pull ends on SIGTERM while nothing writes to its stdin", async () => {
   await using home = await makeTempDir();
-  const pipe = home.join("pipe");
-  await run("mkfifo", [pipe]);
+  const args = ["pull", "127.0.0.1:1/app:1", "--ca", "/dev/stdin"];
+  const running = await start(args, home.path, "piped");
+  const { pid, stdin } = running.child;
 
-  const running = await start(["pull", "127.0.0.1:1/app:1", "--ca", pipe], home.path);
-  // Opening it for writing waits for a reader.
-  using _writer = await Deno.open(pipe, { write: true });
-
+  // It opens the pipe once more to read it.
+  const deadline = performance.now() + PATIENCE_MS;
+  while (pipesLike(pid, 0) < 2 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   await assertInterrupted(running);
+
+  await stdin.abort().catch(() => {});
 });
+
+/** Returns how many descriptors of a process refer to the same pipe as one of them. */
+function pipesLike(pid: number, descriptor: number): number {
+  const directory = `/proc/${pid}/fd`;
+  const pipe = Deno.readLinkSync(`${directory}/${descriptor}`);
+  return Array.from(Deno.readDirSync(directory), ({ name }) => {
+    try {
+      return Deno.readLinkSync(`${directory}/${name}`);
+    } catch {
+      return undefined;
+    }
+  }).filter((target) => target === pipe).length;
+}
