@@ -93,7 +93,7 @@ export class Session implements Disposable {
    * Shows progress in the style that the options and the terminal call for. Loads the display with
    * the first event: loading takes as long as finding an image in the store, which has no progress.
    */
-  showProgress(words?: ProgressWords): ShownProgress {
+  showProgress(words?: Partial<ProgressWords>): ShownProgress {
     const { quiet, progress = "auto", progressInterval = 10 } = this.options<RegistryOptions>();
     if (quiet) return { report() {}, async [Symbol.asyncDispose]() {} };
     const early: ImageProgress[] = [];

@@ -46,15 +46,16 @@ export function progressStyle(
  *
  * @param intervalMs Interval between summaries in the plain style.
  * @param size Returns the size of the terminal; called for each redraw.
- * @param words Words for blobs and for what happens to them.
+ * @param replaced Words that replace those for a pull.
  */
 export function openProgress(
   style: ProgressStyle,
   notices: Notices,
   intervalMs: number,
   size: () => TerminalSize = terminalSize,
-  words: ProgressWords = PULL_WORDS,
+  replaced: Partial<ProgressWords> = {},
 ): ProgressView {
+  const words = { ...PULL_WORDS, ...replaced };
   if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
   if (style === "terminal") return terminalView(notices, size, words);
   if (style === "plain") return plainView(notices, intervalMs, words);

@@ -9,12 +9,10 @@ import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import type { ProgressWords } from "../../terminal/progress.ts";
 
-const WORDS: ProgressWords = {
+const WORDS: Partial<ProgressWords> = {
   unit: "blob",
   transferring: "loading",
   transferred: "loaded",
-  present: "already in the store",
-  unchanged: "already in the store",
 };
 
 export function define(command: Command): Command {

@@ -124,7 +124,7 @@ async function bring(
   const name = source.transport === "docker" ? formatReference(source.reference) : text;
   const { jobs } = session.options<ArtifactOptions>();
   using client = await openClient(session);
-  await using progress = session.showProgress();
+  await using progress = session.showProgress({ unit: "blob" });
   const options = {
     ...await imageOptions(session),
     client,

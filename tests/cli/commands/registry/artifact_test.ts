@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { buildArtifact, buildImage } from "../../../_support/image.ts";
 import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
@@ -50,11 +50,13 @@ Deno.test("oci artifact push and pull carry files, with names and types", async 
   const raw = JSON.parse((await oci(["inspect", "--raw", ref])).stdout);
   const pull = await oci(["artifact", "pull", "-q", ref, "out"]);
   const json = await oci(["artifact", "pull", "-q", "--json", ref, "out"]);
+  const shown = await oci(["artifact", "pull", "--store", dir.join("new"), ref, "out"]);
 
   assertMatch(push.stdout, /^sha256:\w{64}\n$/);
   assertEquals([push.code, push.stderr], [0, ""]);
   assertEquals([raw.artifactType, raw.annotations], ["application/x-thing", { k: "v=w" }]);
   assertEquals([pull.code, pull.stdout, pull.stderr], [0, "sbom.json\nd/model\n", ""]);
+  assertStringIncludes(shown.stderr, " blobs done");
   assertEquals(await Deno.readTextFile(dir.join("out/d/model")), "weights");
   assertEquals(
     JSON.parse(json.stdout).map(({ file, mediaType }: Record<string, string>) => [file, mediaType]),
