@@ -174,3 +174,11 @@ export function describeTree(
       .map(([path, state]) => [path, describeEntry(state, path)]),
   );
 }
+
+/** Describes a tree in a directory without its owners, which depend on the user. */
+export function describeOwnerless(root: string): Record<string, string> {
+  const states = [...readTree(root)];
+  return describeTree(
+    new Map(states.map(([path, state]) => [path, { ...state, uid: 0, gid: 0 }])),
+  );
+}

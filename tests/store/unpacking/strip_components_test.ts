@@ -4,7 +4,7 @@ import { exportImage, unpackImage, type UnpackImageOptions } from "../../../stor
 import "../../_support/native_backend.ts";
 import { peerTest, runPeer } from "../../_support/peers.ts";
 import { dir, file, hardlink, symlink, tar, whiteout } from "../../_support/tar.ts";
-import { describeTree, readTree } from "../../_support/tree.ts";
+import { describeOwnerless, describeTree, readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { fakeLayers, imageOf, makeUnpackBox } from "./_unpack_box.ts";
 
@@ -15,7 +15,7 @@ async function unpacked(
 ): Promise<Readonly<Record<string, string>>> {
   await using box = await makeUnpackBox();
   await unpackImage(box.store, imageOf(fakeLayers(layers)), box.root, options);
-  return describeTree(readTree(box.root));
+  return describeOwnerless(box.root);
 }
 
 const TREE = tar(

@@ -4,20 +4,12 @@ import "../../_support/native_backend.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { describeTree, readTree } from "../../_support/tree.ts";
+import { describeOwnerless } from "../../_support/tree.ts";
 
 const SCRIPT = fromFileUrl(new URL("./_unpack_as_user.ts", import.meta.url));
 const USER = 65_534;
 const COUNT = 10;
 const SEED = 1;
-
-/** Describes a tree without its owners. */
-function ownerless(root: string): Readonly<Record<string, string>> {
-  const states = [...readTree(root)];
-  return describeTree(
-    new Map(states.map(([path, state]) => [path, { ...state, uid: 0, gid: 0 }])),
-  );
-}
 
 for (const backend of ["native", "pure"] as const) {
   peerTest({
@@ -41,8 +33,8 @@ for (const backend of ["native", "pure"] as const) {
     assert(unpacked.length > COUNT, `only ${unpacked.length} images were unpacked`);
     for (const i of unpacked) {
       assertEquals(
-        ownerless(temp.join("user", `${i}`)),
-        ownerless(temp.join("root", `${i}`)),
+        describeOwnerless(temp.join("user", `${i}`)),
+        describeOwnerless(temp.join("root", `${i}`)),
         `stack ${i}`,
       );
     }
