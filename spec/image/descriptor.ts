@@ -31,10 +31,13 @@ export interface Descriptor {
 const MEMBERS = [
   ...["mediaType", "digest", "size", "urls", "annotations", "platform", "artifactType", "data"],
 ];
+const PLATFORM_MEMBERS = ["architecture", "os", "os.version", "os.features", "variant"];
 
 /** Reads a descriptor of a manifest, an index or a layout. */
 export function readDescriptor(json: JsonReader): Descriptor {
   json.refuseOtherCases(MEMBERS);
+  const platform = json.maybe("platform");
+  platform?.refuseOtherCases(PLATFORM_MEMBERS);
   return {
     mediaType: json.at("mediaType").string(),
     digest: readDigest(json.at("digest")),
@@ -42,7 +45,7 @@ export function readDescriptor(json: JsonReader): Descriptor {
     ...present({
       urls: json.maybe("urls")?.strings(),
       annotations: json.maybe("annotations")?.stringMap(),
-      platform: readPlatform(json.maybe("platform")),
+      platform: readPlatform(platform),
       artifactType: json.maybe("artifactType")?.string(),
       data: json.maybe("data")?.string(),
     }),

@@ -106,6 +106,10 @@ Deno.test.each([
     at: "manifest.config.Digest",
   },
   { value: { ...INDEX, manifests: [{ ...ENTRY, SIZE: 1 }] }, at: "manifest.manifests[0].SIZE" },
+  {
+    value: { ...INDEX, manifests: [{ ...ENTRY, platform: { os: "linux", OS: "windows" } }] },
+    at: "manifest.manifests[0].platform.OS",
+  },
   { value: { ...INDEX, layers: [LAYER] }, at: "manifest.layers" },
   { value: { ...INDEX, config: CONFIG }, at: "manifest.config" },
   { value: { schemaVersion: 2, manifests: [], config: CONFIG }, at: "manifest.config" },
