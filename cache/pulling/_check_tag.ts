@@ -35,7 +35,7 @@ export async function checkTag(
   }
 }
 
-/** Returns whether an index that leads to the image for the platform has a digest. */
+/** Returns whether an index on the way to the image for the platform lists a digest. */
 async function isInIndex(
   client: ImageClient,
   tagged: Reference,

@@ -47,9 +47,7 @@ export async function grantCredentials(
   for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
 }
 
-/**
- * Grants changing credential files, which are replaced and thus need access to their directories.
- */
+/** Grants changing credential files and their directories, because the files are replaced. */
 export async function grantLogin(
   grants: Grants,
   command: "login" | "logout",

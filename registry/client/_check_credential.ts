@@ -84,7 +84,8 @@ function failure(
         code: "response",
         // Unlike the signed URL of a blob, the target has not expired.
         retryable: false,
-        advice: `Log in to "${elsewhere}" instead`,
+        // The target may be hostile, so do not suggest to log in there.
+        advice: "Check the name of the host",
       });
     }
     const who = refusal === undefined ? "the registry" : "the token server of the registry";

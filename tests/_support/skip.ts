@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The part of `Deno.test` that tests use which may be skipped. */
+/** The part of `Deno.test` that skippable tests use. */
 export interface TestFunction {
   (name: string, fn: TestBody): void;
   (definition: Omit<Deno.TestDefinition, "fn" | "ignore">, fn: TestBody): void;

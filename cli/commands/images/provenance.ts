@@ -5,9 +5,9 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   return addAttestationOptions(command, ["slsa.dev/provenance/v1", "slsa.dev/provenance/v0.2"])
     .description(
-      "Prints the SLSA provenance of an image, which says how it was built. Finds what BuildKit has " +
-        "attached in the index, and what is attached as a referrer or under a tag of cosign. Looks " +
-        "in the store, and then in the registry. Does not verify its signature.",
+      "Prints the SLSA provenance of an image, which says how it was built. Looks for provenance " +
+        "of BuildKit in the index, for referrers, and for tags of cosign: first in the store, then " +
+        "in the registry. Does not verify the signature of the provenance.",
     )
     .notes(`
 Prints the predicate of the in-toto statement unchanged.

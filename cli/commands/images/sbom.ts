@@ -5,9 +5,9 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   return addAttestationOptions(command, ["spdx", "cyclonedx"])
     .description(
-      "Prints the SBOM of an image. Finds what BuildKit has attached in the index, and what is " +
-        "attached as a referrer or under a tag of cosign. Looks in the store, and then in the " +
-        "registry. Does not verify its signature.",
+      "Prints the SBOM of an image. Looks for SBOMs of BuildKit in the index, for referrers, and " +
+        "for tags of cosign: first in the store, then in the registry. Does not verify the " +
+        "signature of the SBOM.",
     )
     .notes(`
 Prints a plain SBOM unchanged, and only the predicate of an in-toto statement.

@@ -69,7 +69,7 @@ export function define(command: Command): Command {
       "require a login as one of the users in this file (bcrypt hashes)",
     );
   return addRegistryOptions(described, { features: ["mirror"] }).notes(`
-The options for registries apply to the registry of --proxy. Their default of --retries is 2, because
+The options for registries apply to the registry of --proxy. There, --retries defaults to 2, because
 the clients of the proxy retry as well.
 
 Examples:
