@@ -266,7 +266,7 @@ function placeProblem(text: string, isPrefix: boolean): string | undefined {
   const isHost = /^(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?$/.test(host) &&
     URL.canParse(`https://${host}`);
   if (!isHost) return "must begin with the host of a registry";
-  return path.length === 0 || isRepositoryName(path.join("/"))
+  return path.every((part) => isRepositoryName(part))
     ? undefined
     : "has a path that is not the name of a repository";
 }

@@ -279,6 +279,14 @@ Deno.test.each<{ text: string; line: number; problem: string }>([
   assertEquals([error.path, error.line, error.code], ["/r.conf", line, "registries-conf"]);
 });
 
+Deno.test("parseRegistriesConf() accepts a prefix that is longer than any repository", () => {
+  const prefix = `example.com/${"a/".repeat(130)}b`;
+
+  const { rules } = parseRegistriesConf(`[[registry]]\nprefix = "${prefix}"`);
+
+  assertEquals(rules.map(({ prefix }) => prefix), [prefix]);
+});
+
 Deno.test("parseRegistriesConf() refuses the old format in a drop-in file", () => {
   const text = "[registries.block]\nregistries = []";
 
