@@ -30,10 +30,17 @@ export interface ArchivedDocument {
   readonly blobs: readonly Descriptor[];
 }
 
+/** A document that has been read. */
+interface KnownDocument {
+  readonly document: ArchivedDocument;
+  /** Number of levels of documents below it. */
+  readonly levels: number;
+}
+
 /** The documents of an archive, each of which is read once. */
 export class ArchivedDocuments {
   readonly #content: ArchiveContent;
-  readonly #known = new Map<Digest, ArchivedDocument>();
+  readonly #known = new Map<Digest, KnownDocument>();
 
   constructor(content: ArchiveContent) {
     this.#content = content;
@@ -49,23 +56,31 @@ export class ArchivedDocuments {
   async read(
     descriptor: Descriptor,
     signal: AbortSignal | undefined,
-    depth = 0,
   ): Promise<ArchivedDocument> {
+    return (await this.#read(descriptor, signal, 0)).document;
+  }
+
+  async #read(
+    descriptor: Descriptor,
+    signal: AbortSignal | undefined,
+    depth: number,
+  ): Promise<KnownDocument> {
     signal?.throwIfAborted();
     const content = this.#content;
     const { digest, mediaType } = descriptor;
     const known = this.#known.get(digest);
-    if (known !== undefined) return known;
-    if (depth > MAX_INDEX_DEPTH) {
+    if (depth + (known?.levels ?? 0) > MAX_INDEX_DEPTH) {
       const problem = `its indexes nest deeper than ${MAX_INDEX_DEPTH}`;
       throw new ArchiveError(content.name, "hostile", problem);
     }
+    if (known !== undefined) return known;
     const bytes = await content.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
     if (bytes === undefined) throw content.missing(digest);
     content.countDocument(bytes.length);
     const { kind, value } = parseDocument(content.name, digest, bytes, mediaType);
     const documents: ArchivedDocument[] = [];
     const blobs: Descriptor[] = [];
+    let levels = 0;
     if (kind === "manifest") {
       for (const blob of [value.config, ...value.layers]) {
         if (isForeign(content, blob)) continue;
@@ -75,17 +90,22 @@ export class ArchivedDocuments {
     } else {
       for (const child of value.manifests) {
         if (content.sizeOf(child.digest) === undefined) continue;
-        if (!isDocumentMediaType(child.mediaType)) blobs.push(child);
-        else documents.push(await this.read(child, signal, depth + 1));
+        if (!isDocumentMediaType(child.mediaType)) {
+          blobs.push(child);
+          continue;
+        }
+        const below = await this.#read(child, signal, depth + 1);
+        documents.push(below.document);
+        levels = Math.max(levels, below.levels + 1);
       }
       const [first] = value.manifests;
       if (first !== undefined && documents.length === 0 && blobs.length === 0) {
         throw content.missing(first.digest);
       }
     }
-    const document = { descriptor, bytes, documents, blobs };
-    this.#known.set(digest, document);
-    return document;
+    const read = { document: { descriptor, bytes, documents, blobs }, levels };
+    this.#known.set(digest, read);
+    return read;
   }
 }
 

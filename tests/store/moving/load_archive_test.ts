@@ -16,6 +16,7 @@ import {
   buildArtifact,
   buildImage,
   buildIndex,
+  type Built,
   jsonBlob,
   nestedIndex,
   withBlobs,
@@ -568,6 +569,20 @@ Deno.test("loadArchive() reads indexes that list the same content many times", a
   assert((await Promise.all(
     [...nested.blobs.values()].map(({ descriptor }) => store.has(descriptor)),
   )).every((isThere) => isThere));
+});
+
+Deno.test("loadArchive() limits the depth of indexes that are listed from the inside out", async () => {
+  await using dir = await makeTempDir();
+  const nested: Built[] = [IMAGE];
+  for (let i = 0; i < 9; i++) nested.push(buildIndex(nested.slice(-1)));
+  const entries = nested.slice(-1).flatMap(blobEntries);
+  const archive = tar(...entries, indexEntry(...nested.map((built) => [built] as const)));
+
+  const error = await assertRejects(() => load(dir, archive), ArchiveError, "nest deeper than 8");
+
+  assertEquals(error.fault, "hostile");
+  const store = await ContentStore.open(dir.join("store"));
+  assertEquals(await store.has(IMAGE.descriptor), false);
 });
 
 Deno.test("loadArchive() reads names with thousands of parents", async () => {
