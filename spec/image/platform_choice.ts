@@ -99,8 +99,8 @@ function osVersionFit(offered: Platform, wanted: Platform): number {
 }
 
 /**
- * Builds of Windows Server 2022 and 2025. A later Windows runs images of the last of these before
- * it, and newer ones.
+ * Builds of Windows Server 2022 and 2025. A later build of Windows runs images of the latest of
+ * these that is older than itself, and of all builds in between.
  */
 const STABLE_BUILDS = [20348, 26100] as const;
 

@@ -157,8 +157,8 @@ export function serveSink(
   const post = (message: FromSink, transfer: Transferable[] = []) => {
     port.postMessage(message, transfer);
   };
-  // The sink may have transferred the buffer of a chunk by the time that it releases it.
-  /** Sizes of the buffers of the chunks that the sink has not released yet. */
+  // Sizes of the buffers of chunks that the sink has not released yet. When it releases a chunk, it
+  // may have transferred the buffer, which then has no size.
   const sizes: number[] = [];
   const release = (chunk: Uint8Array<ArrayBuffer>) => {
     const bytes = sizes.shift() ?? 0;
