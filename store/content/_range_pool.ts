@@ -15,6 +15,8 @@ export type PooledConnection = Disposable;
 
 /** Total bytes per millisecond above which a near server needs no further connections. */
 const FAST_HOST_RATE = 64_000;
+/** Number of ranges that may start early, as a share of the maximum number of connections. */
+const EARLY_SHARE = 1 / 3;
 /** Interval at which free connections look for ranges that have become slow. */
 const LOOK_AGAIN_MS = 1000;
 
@@ -41,6 +43,8 @@ export class RangePool implements Disposable {
   readonly #clocks = new Set<RateClock>();
   #capacity = 0;
   #active = 0;
+  /** Number of ranges that are being fetched, including those that end soon. */
+  #fetching = 0;
   /** Number of reserved connections, which downloads will open themselves. */
   #expected = 0;
   #users = 0;
@@ -134,7 +138,8 @@ export class RangePool implements Disposable {
   /** Assigns ranges to free connections. */
   dispatch(): void {
     clearTimeout(this.#timer);
-    while (this.#active + this.#expected < this.#capacity) {
+    const maxFetching = this.#capacity + Math.ceil(this.#capacity * EARLY_SHARE);
+    while (this.#active + this.#expected < this.#capacity && this.#fetching < maxFetching) {
       const job = this.#best("unassigned") ?? this.#best("stealable");
       if (job === undefined) {
         if (this.#jobs.size === 0) return;
@@ -142,7 +147,12 @@ export class RangePool implements Disposable {
         return;
       }
       const connection = this.connect();
-      job.fetchNext(connection).finally(() => connection[Symbol.dispose]());
+      this.#fetching++;
+      job.fetchNext(connection).finally(() => {
+        this.#fetching--;
+        connection[Symbol.dispose]();
+        this.dispatch();
+      });
     }
   }
 

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { type RangeJob, RangePool } from "../../../store/content/_range_pool.ts";
+import {
+  type PooledConnection,
+  type RangeJob,
+  RangePool,
+} from "../../../store/content/_range_pool.ts";
 import { Segment } from "../../../store/content/_segment.ts";
 
 /** A download with ranges of ten bytes that end when the test ends them. */
@@ -13,7 +17,7 @@ class Job implements RangeJob {
     this.stealable = stealable;
   }
 
-  fetchNext(): Promise<void> {
+  fetchNext(_connection?: PooledConnection): Promise<void> {
     if (this.unassigned > 0) this.unassigned -= 10;
     else this.stealable = 0;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -43,6 +47,23 @@ Deno.test("RangePool assigns a free connection to the download with the most byt
   await Promise.resolve().then(() => {}).then(() => {});
 
   assertEquals([small.ends.length, large.ends.length], [1, 1]);
+});
+
+Deno.test("RangePool starts a third of the ranges early at most", async () => {
+  using pool = RangePool.join("a.example", 3);
+  const job = new Job(100);
+  const fetchNext = job.fetchNext;
+  job.fetchNext = (connection?: PooledConnection) => {
+    // Each range is so short that the next one could start at once.
+    connection?.[Symbol.dispose]();
+    return fetchNext.call(job);
+  };
+  using _job = pool.add(job);
+
+  assertEquals(job.ends.length, 4);
+  job.ends[0]?.();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(job.ends.length, 5);
 });
 
 Deno.test("RangePool takes over ranges only when no bytes are unassigned", () => {
