@@ -129,7 +129,7 @@ export async function copyBetween(
   return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
 }
 
-/** Returns the platforms to copy; none stands for all of them. */
+/** Returns the platforms to copy. An empty list means all of them. */
 function platformsOf({ platforms = [], sparse = false }: CopyOptions): readonly Platform[] {
   if (platforms.length > 1 && !sparse) {
     throw new RangeError('Cannot copy several platforms without the others: "sparse" is not set');

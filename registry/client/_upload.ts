@@ -270,7 +270,7 @@ export class BlobUpload {
     });
   }
 
-  /** Records progress of the registry. */
+  /** Records progress that the registry reports. */
   #progress(offset: number): void {
     if (offset <= this.#attemptOffset) return;
     this.#restarts = 0;

@@ -2,6 +2,7 @@ import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { BundleError } from "../errors.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { unmountAll } from "../host/unmount.ts";
 import { endContainers } from "./_bundle_containers.ts";
@@ -33,10 +34,22 @@ export async function removeFiles(
   const isHere = bundle.place === "here";
   if (isHere && phase !== "claimed") refuseForeignMounts(bundle.record);
   await endContainers(bundle.stateDirectory, path);
-  if (!isHere) return;
+  if (!isHere) return await removeUnmarked(bundle);
   if (phase !== "claimed") await empty(bundle, onWarning);
   clearMark(bundle.record);
   if (isDirectoryNew || phase === "complete") await removeIfEmpty(path);
+}
+
+/**
+ * Removes the empty directory of a process that was killed after it had created the directory and
+ * before it marked it, or after it had removed the mark and before it removed the directory.
+ */
+async function removeUnmarked({ place, record }: RemovableBundle): Promise<void> {
+  const { path, phase, inode, isDirectoryNew } = record;
+  const mayBeUnmarked = isDirectoryNew && (phase === "claimed" || phase === "removal");
+  if (place !== "gone" || !mayBeUnmarked) return;
+  const { isDirectory = false, ino } = lstatIfAny(path) ?? {};
+  if (isDirectory && (inode === null || inode === ino)) await removeIfEmpty(path);
 }
 
 async function empty(

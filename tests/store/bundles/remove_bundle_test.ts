@@ -152,20 +152,44 @@ Deno.test("removeDeadBundles() removes directories that were only claimed", asyn
   const marked = test.directory.join("marked");
   const empty = test.directory.join("empty");
   const used = test.directory.join("used");
+  const replaced = test.directory.join("replaced");
   const records = BundleRecords.open(test.path);
-  for (const path of [marked, empty, used]) {
+  for (const path of [marked, empty, used, replaced]) {
     using _claimed = await BundleDirectory.claim(records, path, CLAIM);
     await changeRecord(test.path, path, { phase: "claimed", inode: null });
   }
   await Deno.remove(`${empty}/.oci-bundle`);
   await Deno.remove(`${used}/.oci-bundle`);
   await Deno.writeTextFile(`${used}/file`, "mine");
+  await Deno.remove(replaced, { recursive: true });
+  await Deno.writeTextFile(replaced, "mine");
 
   await make("other");
 
-  assertEquals([await exists(marked), await exists(used)], [false, true]);
+  const left = await Promise.all([marked, empty, used, replaced].map((path) => exists(path)));
+  assertEquals(left, [false, false, true, true]);
   assertEquals(await Deno.readTextFile(`${used}/file`), "mine");
   assertEquals((await listBundles(test.path)).map(({ path }) => basename(path)), ["other"]);
+});
+
+Deno.test("removeDeadBundles() removes a directory without its mark", async () => {
+  await using test = await makeStore();
+  const { make } = await makeBundler(test);
+  const [own, other] = [await make("a"), await make("b")];
+  for (const path of [own, other]) {
+    await changeRecord(test.path, path, { phase: "removal" });
+    for await (const { name } of Deno.readDir(path)) {
+      await Deno.remove(`${path}/${name}`, { recursive: true });
+    }
+  }
+  // Another one with the same path.
+  await Deno.rename(other, `${other}2`);
+  await Deno.mkdir(other);
+
+  await removeDeadBundles(test.path);
+
+  assertEquals([await exists(own), await exists(other)], [false, true]);
+  assertEquals(await test.list("bundles"), []);
 });
 
 Deno.test("removeDeadBundles() keeps a record until the directory is certainly gone", async () => {
