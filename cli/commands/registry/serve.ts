@@ -105,7 +105,12 @@ export async function run(session: Session): Promise<void> {
       "read-only because other machines can reach the address; allow pushes with --htpasswd",
     );
   }
-  await session.print({ url: server.url, readOnly }, [`listening on ${server.url}`]);
+  try {
+    await session.print({ url: server.url, readOnly }, [`listening on ${server.url}`]);
+  } catch (error) {
+    // Once it listens, an interruption is the usual end.
+    if (!session.signal.aborted) throw error;
+  }
   await server.finished;
 }
 

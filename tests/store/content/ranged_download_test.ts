@@ -90,7 +90,8 @@ Deno.test("ingest() fetches shorter ranges where the bytes are needed sooner", a
   await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100, follower });
 
   const lengths = source.requests.map(({ length = 0 }) => length);
-  assertEquals(lengths.slice(0, 4), [MIB, MIB, MIB, MIB]);
+  assertEquals(lengths.slice(0, 3), [MIB, MIB, MIB]);
+  assertLess(lengths[3] ?? Infinity, 2 * MIB);
   assertGreater(Math.max(...lengths), 2 * MIB);
 });
 
