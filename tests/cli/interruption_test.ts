@@ -9,7 +9,7 @@ import {
   tokenAuth,
 } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
-import { denoEnvironment, kill, ROOT, run } from "../_support/process.ts";
+import { denoEnvironment, kill, ROOT } from "../_support/process.ts";
 import { linuxTest, posixTest } from "../_support/skip.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
