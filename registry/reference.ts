@@ -21,6 +21,12 @@ export interface Reference extends Repository {
 export const DOCKER_HUB = "docker.io";
 /** Host of Docker Hub's registry. */
 export const DOCKER_HUB_HOST = "registry-1.docker.io";
+/** Names and hosts that stand for Docker Hub. */
+export const DOCKER_HUB_HOSTS: ReadonlySet<string> = new Set([
+  DOCKER_HUB,
+  "index.docker.io",
+  DOCKER_HUB_HOST,
+]);
 /** The host does not count, as in Docker and containerd. */
 const MAX_PATH_LENGTH = 255;
 const HOST_REGEXP =

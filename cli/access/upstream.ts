@@ -1,7 +1,7 @@
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { CredentialStore } from "../../registry/credentials.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
-import { parseReference } from "../../registry/reference.ts";
+import { DOCKER_HUB, DOCKER_HUB_HOSTS, parseReference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
@@ -21,9 +21,6 @@ export interface Upstream {
 /** Default number of retries of the proxy: its clients wait for them, and retry on their own. */
 const PROXY_RETRIES = 2;
 
-/** Hosts of Docker Hub, which is `docker.io` in references. */
-const HUB_HOSTS: readonly string[] = ["docker.io", "registry-1.docker.io", "index.docker.io"];
-
 /**
  * Parses the value of `--proxy`.
  *
@@ -32,7 +29,7 @@ const HUB_HOSTS: readonly string[] = ["docker.io", "registry-1.docker.io", "inde
 export function parseUpstream(text: string): Upstream {
   const match = /^(?:(https?):\/\/)?([^/?#@\s]+)(?:\/+([^?#@\s]*?))?\/*$/.exec(text);
   const [, scheme, host = "", path = ""] = match ?? [];
-  const registry = HUB_HOSTS.includes(host) ? "docker.io" : host;
+  const registry = DOCKER_HUB_HOSTS.has(host) ? DOCKER_HUB : host;
   // The path of the API is not part of a repository name.
   const prefix = path === "" || path === "v2" ? undefined : path;
   if (match === null || !isRegistry(registry, prefix)) {

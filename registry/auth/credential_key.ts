@@ -1,6 +1,4 @@
-import { DOCKER_HUB, DOCKER_HUB_HOST, type Repository } from "../reference.ts";
-
-const DOCKER_HUB_HOSTS = new Set([DOCKER_HUB, "index.docker.io", DOCKER_HUB_HOST]);
+import { DOCKER_HUB, DOCKER_HUB_HOST, DOCKER_HUB_HOSTS, type Repository } from "../reference.ts";
 
 /** Docker's key for Docker Hub, in files and helpers. */
 const DOCKER_HUB_SERVER = "https://index.docker.io/v1/";
