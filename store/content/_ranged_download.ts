@@ -372,10 +372,8 @@ class RangedDownload implements RangeJob {
       this.#signal.throwIfAborted();
       const { size, total } = this.#writer;
       const wanted = Math.min(chunkBytes, total - size);
-      if (this.#availableEnd() - size < wanted) {
+      if (this.#map.contiguousEnd(size) - size < wanted) {
         this.#changed = Promise.withResolvers();
-        // Check again: bytes may have arrived between the last check and the wait.
-        if (this.#availableEnd() - size >= wanted || this.#signal.aborted) continue;
         await this.#changed.promise;
         continue;
       }
@@ -388,11 +386,6 @@ class RangedDownload implements RangeJob {
       turn = 0;
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-  }
-
-  /** Returns the end of the contiguous bytes. */
-  #availableEnd(): number {
-    return this.#map.contiguousEnd(this.#writer.size);
   }
 
   #report(): void {
