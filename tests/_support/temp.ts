@@ -54,12 +54,8 @@ function hasFreeMemory(): boolean {
   }
 }
 
-/** In containers, the directory may be missing, or writable for root alone. */
+/** In containers, only root may be able to write to the directory. */
 function elsewhere(error: unknown): Promise<string> {
-  const { NotADirectory, NotFound, PermissionDenied } = Deno.errors;
-  const isUnusable = [NotADirectory, NotFound, PermissionDenied].some((kind) => {
-    return error instanceof kind;
-  });
-  if (!isUnusable) throw error;
+  if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   return makeIn(undefined);
 }
