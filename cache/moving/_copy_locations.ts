@@ -48,7 +48,7 @@ export async function copyLocations(
   return await copyBetween(kept, goal, options);
 }
 
-/** Returns a source that refuses images without a signature of the signer, if a signer is given. */
+/** Returns a source that refuses images without a signature of the signer, if there is one. */
 export async function verifiedBy(
   signer: TrustedSigner | undefined,
   source: CopySource,

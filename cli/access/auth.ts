@@ -4,7 +4,7 @@ import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
 export interface ReadAuthOptions {
-  /** Registry for which to prompt for a user name if none is given. */
+  /** Registry for which to prompt for a missing user name. */
   readonly registry?: string;
 }
 

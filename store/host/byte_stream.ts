@@ -20,7 +20,7 @@ export interface ByteStreamOptions {
 
 /**
  * Creates a stream that reads on demand. A BYOB reader supplies the memory. For other readers, each
- * chunk has memory of its own unless an option says otherwise.
+ * chunk has separate memory unless an option says otherwise.
  */
 export function byteStream(
   source: ByteSource,

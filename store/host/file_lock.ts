@@ -31,7 +31,7 @@ export interface LockFileOptions extends TryLockFileOptions, WaitOptions {
 
 /** Maximum pause between attempts: too short to notice, but long enough to use little CPU time. */
 const MAX_PAUSE_MS = 50;
-/** Time after which the user is told about the wait. */
+/** Time after which a message reports the wait. */
 const PATIENCE_MS = 1_000;
 
 /**

@@ -214,7 +214,7 @@ export class OverlayBundler implements Bundler {
     const target = `${path}/${ROOTFS}`;
     await mounter.mount(lowers, target, { upper, work, source });
     await this.#recordMount(bundle, target, place, mounter);
-    // The kernel's overlay keeps the tmpfs alive without a mount of its own.
+    // The kernel's overlay keeps the tmpfs alive, so it needs no separate mount.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTargets([scratch], `Cannot unmount "${scratch}"`);
       removeIfAny(scratch);

@@ -53,7 +53,8 @@ export class ServedContent {
 
   /**
    * Returns whether an image with this content may get its name in the store. Clients request all
-   * documents of an image, but not the blobs that they have, so upstream is asked for those once.
+   * documents of an image, but not the blobs that they have, so this requests those from upstream
+   * once.
    */
   async mayName(repository: string, descriptor: Descriptor): Promise<boolean> {
     const { mediaType, digest } = descriptor;

@@ -50,7 +50,7 @@ export interface ProxyRegistryContentOptions {
 }
 
 const UPSTREAM_TIMEOUT_MS = 5_000;
-/** Time in milliseconds after a failure of upstream during which only the store is asked. */
+/** Time in milliseconds after a failure of upstream during which only the store answers. */
 const OUTAGE_MS = 10_000;
 /** Time in milliseconds after which a client receives an error if upstream does not respond. */
 const PATIENCE_MS = 20_000;
@@ -104,7 +104,7 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #unfinished: UnfinishedImages;
   /** Current downloads of documents. */
   readonly #fetches = new SingleFlight();
-  /** Time until which only the store is asked, if it can answer. */
+  /** Time until which the store answers alone, if it can. */
   #outUntil = 0;
 
   /** Creates a cache in `store` of the content that `client` fetches from `upstream`. */

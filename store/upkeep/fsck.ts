@@ -253,7 +253,7 @@ class StoreChecker {
     corrupt: ReadonlySet<Digest>,
   ): Promise<ReadonlyMap<Digest, unknown>> {
     const wanted = new Map<Digest, { descriptor: Descriptor; names: string[] }>();
-    // An unreadable index is a finding of its own.
+    // An unreadable index is a separate finding.
     const references = await this.#listReferences() ?? [];
     for (const { name, descriptor } of references) {
       await this.#checkEntry(name, descriptor);

@@ -221,7 +221,7 @@ function surplusNames(
 
 /**
  * Returns the repository of a name. A name from another tool that is not a reference counts as a
- * repository of its own.
+ * separate repository.
  */
 function repositoryOf(name: string): string {
   const reference = parseStoredName(name);

@@ -140,7 +140,7 @@ Deno.test("RemoteClient keeps using a credential without access, because the res
   assertEquals([error.isAuthenticated, warnings], [true, []]);
 });
 
-Deno.test("RemoteClient says whom a registry may hide content from", async () => {
+Deno.test("RemoteClient says which user a registry may hide content from", async () => {
   const auth = tokenAuth({ users: USERS });
   await using scene = makeScene([on({}, auth.fault)]);
   await using open = makeScene();
