@@ -7,8 +7,8 @@
 import { assert } from "@std/assert";
 import { walk } from "@std/fs";
 import { relative, toFileUrl } from "@std/path";
+import { openExampleSetting } from "./_support/example_setting.ts";
 import { ROOT } from "./_support/process.ts";
-import { makeTempDir } from "./_support/temp.ts";
 
 /** An example, as a module. */
 interface Example {
@@ -53,8 +53,8 @@ async function allExamples(): Promise<readonly Example[]> {
 }
 
 const examples = await allExamples();
-const directory = await makeTempDir();
-Deno.test.afterAll(async () => await directory[Symbol.asyncDispose]());
+const setting = await openExampleSetting();
+Deno.test.afterAll(async () => await setting[Symbol.asyncDispose]());
 
 Deno.test("the README and the modules have examples", () => {
   for (const start of ["README.md:", "registry/client/", "store/content/"]) {
@@ -63,8 +63,7 @@ Deno.test("the README and the modules have examples", () => {
 });
 
 for (const { name, code } of examples) {
-  const module = directory.join(`${name.replaceAll(/[^a-z0-9.]/gi, "_")}.ts`);
-  await Deno.writeTextFile(module, code);
+  const module = await setting.prepare(name.replaceAll(/[^a-z0-9.]/gi, "_"), code);
   Deno.test(name, async () => {
     await import(toFileUrl(module).href);
   });

@@ -41,14 +41,14 @@ export interface PulledImage extends Image {
  * @throws {RegistryError} If the registry refuses the request.
  *
  * @example Read a file of an image
- * ```ts no-assert
+ * ```ts
  * import { pull } from "@x/oci";
+ * import { assertStringIncludes } from "@std/assert";
  *
- * async function release(reference: string): Promise<string | undefined> {
- *   const image = await pull(reference, { platform: "linux/amd64" });
- *   const files = await image.files();
- *   return await files.readText("etc/os-release");
- * }
+ * const image = await pull("alpine:3.20", { store: "./store", platform: "linux/arm64" });
+ * const files = await image.files();
+ *
+ * assertStringIncludes(await files.readText("etc/os-release") ?? "", "Alpine Linux");
  * ```
  */
 export async function pull(

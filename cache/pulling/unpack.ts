@@ -50,18 +50,18 @@ export interface UnpackedImage {
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {SignatureError} If the image lacks a signature that `verify` requires.
  *
- * @example Unpack an image of a layout
+ * @example Unpack some directories of an image
  * ```ts
  * import { unpack } from "@x/oci";
- * import { assertRejects } from "@std/assert";
+ * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- *
- * // There is no layout, so there is nothing to unpack.
- * await assertRejects(() => {
- *   return unpack("oci:./no-layout", `${directory}/rootfs`, { store: `${directory}/store` });
+ * const { report } = await unpack("alpine:3.20", "./rootfs", {
+ *   store: "./store",
+ *   paths: ["etc"],
  * });
- * await Deno.remove(directory, { recursive: true });
+ *
+ * assertEquals(report.skipped, []);
+ * assertEquals([...Deno.readDirSync("./rootfs")].map(({ name }) => name), ["etc"]);
  * ```
  */
 export async function unpack(
