@@ -8,14 +8,12 @@
  *
  * ```ts
  * import { type Image, pull } from "@x/oci";
+ * import { assertEquals } from "@std/assert";
  *
- * async function command(reference: string): Promise<readonly string[]> {
- *   const image: Image = await pull(reference, { platform: "linux/arm64" });
- *   const { Entrypoint = [], Cmd = [] } = image.config.value.config;
- *   return [...Entrypoint, ...Cmd];
- * }
+ * const image: Image = await pull("alpine:3.20", { store: "./store", platform: "linux/arm64" });
+ * const { Entrypoint = [], Cmd = [] } = image.config.value.config;
  *
- * console.log(typeof command);
+ * assertEquals([...Entrypoint, ...Cmd], ["/bin/sh"]);
  * ```
  *
  * Run as a program, it is the command line: `deno run -A jsr:@x/oci --help`.

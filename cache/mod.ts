@@ -11,18 +11,21 @@
  *
  * ```ts
  * import { CachingPuller, LayoutHashCache, LayoutImageCache } from "@x/oci/cache";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
  * import { ContentStore } from "@x/oci/store";
+ * import { assert } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const client = { image: () => Promise.reject(new Error("no registry")) };
+ * const store = await ContentStore.open("./store");
+ * using client = new RemoteClient();
  * const puller = new CachingPuller(
  *   new LayoutHashCache(store),
  *   new LayoutImageCache(store),
  *   client,
  * );
- * console.log(typeof puller.image);
- * await Deno.remove(directory, { recursive: true });
+ *
+ * const image = await puller.image(parseReference("alpine:3.20"));
+ *
+ * assert(await store.has(image.digest));
  * ```
  *
  * @module

@@ -13,14 +13,16 @@
  * directory, and `--allow-sys=uid` to compare its owner with the user.
  *
  * ```ts
+ * import { pull } from "@x/oci";
  * import { ContentStore } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(`${directory}/store`);
- * for (const { name, descriptor } of await store.references()) {
- *   console.log(name, descriptor.digest);
- * }
- * await Deno.remove(directory, { recursive: true });
+ * const { digest } = await pull("alpine:3.20", { store: "./store" });
+ *
+ * const store = await ContentStore.open("./store");
+ * const [first] = await store.references();
+ *
+ * assertEquals(first?.descriptor.digest, digest);
  * ```
  *
  * @module

@@ -23,15 +23,22 @@ export type { PullArtifactOptions, PulledArtifact, PushArtifactOptions };
  * @throws {RegistryError} If a registry refuses a request.
  *
  * @example Attach an SBOM to an image
- * ```ts no-assert
- * import { pushArtifact } from "@x/oci";
+ * ```ts
+ * import { copy, pushArtifact } from "@x/oci";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
  *
- * async function attach(image: string): Promise<string> {
- *   const { descriptor } = await pushArtifact(`${image}-sbom`, [
- *     { path: "sbom.json", mediaType: "application/spdx+json" },
- *   ], { artifactType: "application/spdx+json", subject: image });
- *   return descriptor.digest;
- * }
+ * await copy("alpine:3.20", "localhost:5000/app:v1");
+ * const mediaType = "application/spdx+json";
+ *
+ * await pushArtifact("localhost:5000/app:v1-sbom", [{ path: "./sbom.json", mediaType }], {
+ *   artifactType: mediaType,
+ *   subject: "localhost:5000/app:v1",
+ * });
+ *
+ * using client = new RemoteClient();
+ * const [sbom] = await client.referrers(parseReference("localhost:5000/app:v1"));
+ * assertEquals(sbom?.artifactType, mediaType);
  * ```
  */
 export async function pushArtifact(
@@ -55,17 +62,20 @@ export async function pushArtifact(
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {RegistryError} If the registry refuses the request.
  *
- * @example Read the files of an artifact
- * ```ts no-assert
- * import { pullArtifact, storeDirectory } from "@x/oci";
+ * @example Pull an artifact and write its files
+ * ```ts
+ * import { pullArtifact, pushArtifact } from "@x/oci";
  * import { ContentStore, writeArtifact } from "@x/oci/store";
+ * import { assert } from "@std/assert";
  *
- * async function download(reference: string, directory: string): Promise<void> {
- *   const { document } = await pullArtifact(reference);
- *   if (document.value.kind !== "manifest") return;
- *   const store = await ContentStore.open(storeDirectory());
- *   await writeArtifact(store, document.value.value, directory);
- * }
+ * await pushArtifact("localhost:5000/notes:v1", [{ path: "./sbom.json" }]);
+ *
+ * const { document } = await pullArtifact("localhost:5000/notes:v1", { store: "./store" });
+ * assert(document.value.kind === "manifest");
+ * const store = await ContentStore.open("./store");
+ * await writeArtifact(store, document.value.value, "./files");
+ *
+ * assert((await Deno.stat("./files/sbom.json")).isFile);
  * ```
  */
 export async function pullArtifact(

@@ -34,14 +34,19 @@ export type {
  * @throws {SignatureError} If the source lacks a signature that `verify` requires.
  * @throws {RegistryError} If a registry refuses a request.
  *
- * @example Mirror an image
- * ```ts no-assert
+ * @example Mirror an image with its signatures and SBOMs
+ * ```ts
  * import { copy } from "@x/oci";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
  *
- * async function mirror(name: string): Promise<string> {
- *   const { descriptor } = await copy(name, `localhost:5000/${name}`, { withReferrers: true });
- *   return descriptor.digest;
- * }
+ * const { descriptor } = await copy("alpine:3.20", "localhost:5000/alpine:3.20", {
+ *   withReferrers: true,
+ * });
+ *
+ * using client = new RemoteClient();
+ * const mirrored = await client.resolve(parseReference("localhost:5000/alpine:3.20"));
+ * assertEquals(mirrored.digest, descriptor.digest);
  * ```
  */
 export async function copy(
@@ -65,13 +70,17 @@ export async function copy(
  * @throws {RegistryError} If the registry refuses a request.
  *
  * @example Pull an image and push it under another name
- * ```ts no-assert
+ * ```ts
  * import { pull, push } from "@x/oci";
+ * import { assertEquals } from "@std/assert";
  *
- * async function promote(name: string, target: string): Promise<string> {
- *   await pull(name);
- *   return (await push(name, target)).descriptor.digest;
- * }
+ * const store = "./store";
+ * const image = await pull("alpine:3.20", { store, platform: "linux/amd64" });
+ *
+ * // The store has one platform of the index, so the manifest of that platform is pushed.
+ * const { descriptor } = await push("alpine:3.20", "localhost:5000/base:1", { store });
+ *
+ * assertEquals(descriptor.digest, image.manifest.descriptor.digest);
  * ```
  */
 export async function push(
@@ -97,15 +106,14 @@ export async function push(
  * @throws {ArchiveError} If the archive is damaged or hostile, or contains no images.
  *
  * @example Load an archive of `docker save`
- * ```ts no-assert
+ * ```ts
  * import { formatReference, load } from "@x/oci";
+ * import { assertEquals } from "@std/assert";
  *
- * async function names(path: string): Promise<readonly string[]> {
- *   const loaded = await load(path);
- *   return loaded.map(({ reference, descriptor: { digest } }) => {
- *     return reference === undefined ? `@${digest}` : formatReference(reference);
- *   });
- * }
+ * const loaded = await load("./app.tar", { store: "./store" });
+ *
+ * const names = loaded.map(({ reference }) => reference && formatReference(reference));
+ * assertEquals(names, ["docker.io/library/app:v1"]);
  * ```
  */
 export async function load(
@@ -129,13 +137,15 @@ export async function load(
  * @throws {PlatformError} If an image has nothing for the platform.
  *
  * @example Save an image for `docker load`
- * ```ts no-assert
+ * ```ts
  * import { pull, save } from "@x/oci";
+ * import { assert } from "@std/assert";
  *
- * async function download(name: string, path: string): Promise<void> {
- *   await pull(name);
- *   await save(name, path, { format: "docker-archive" });
- * }
+ * await pull("alpine:3.20", { store: "./store" });
+ *
+ * await save("alpine:3.20", "./alpine.tar", { store: "./store", format: "docker-archive" });
+ *
+ * assert((await Deno.stat("./alpine.tar")).isFile);
  * ```
  */
 export async function save(

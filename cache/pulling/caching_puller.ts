@@ -103,27 +103,26 @@ const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never",
  * fetched again with a warning; `Never` fails with a {@linkcode DigestMismatchError}. Other errors
  * are passed to the caller.
  *
- * @example Never ask a registry
+ * @example Pull once, then work offline
  * ```ts
- * import { CachingPuller, LayoutHashCache, LayoutImageCache, NotCachedError } from "@x/oci/cache";
- * import { parseReference } from "@x/oci/registry";
+ * import { CachingPuller, LayoutHashCache, LayoutImageCache } from "@x/oci/cache";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
  * import { ContentStore } from "@x/oci/store";
- * import { assertRejects } from "@std/assert";
+ * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const nowhere = { image: () => Promise.reject(new Error("no registry")) };
+ * const store = await ContentStore.open("./store");
+ * using client = new RemoteClient();
  * const puller = new CachingPuller(
  *   new LayoutHashCache(store),
  *   new LayoutImageCache(store),
- *   nowhere,
+ *   client,
  * );
+ * const reference = parseReference("alpine:3.20");
  *
- * await assertRejects(
- *   () => puller.image(parseReference("alpine"), { pullPolicy: "Never" }),
- *   NotCachedError,
- * );
- * await Deno.remove(directory, { recursive: true });
+ * const pulled = await puller.image(reference);
+ * const cached = await puller.image(reference, { pullPolicy: "Never" });
+ *
+ * assertEquals(cached.digest, pulled.digest);
  * ```
  */
 export class CachingPuller implements ImageClient {

@@ -28,27 +28,18 @@ export interface HashCache {
 /**
  * Keeps references in the `index.json` of a store.
  *
- * @example Record a reference
+ * @example Look up the digest of a pulled image
  * ```ts
- * import { LayoutHashCache } from "@x/oci/cache";
+ * import { LayoutHashCache, pull } from "@x/oci";
  * import { parseReference } from "@x/oci/registry";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
  * import { ContentStore } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const digest = digestOf(bytes);
- * await store.putBytes({ mediaType: OCI_INDEX, digest, size: bytes.length }, bytes);
+ * const { digest } = await pull("alpine:3.20", { store: "./store" });
  *
- * const hashes = new LayoutHashCache(store);
- * await hashes.writeHash(parseReference("example.com/a:1"), digest);
+ * const hashes = new LayoutHashCache(await ContentStore.open("./store"));
  *
- * assertEquals(await hashes.hash(parseReference("example.com/a:1")), digest);
- * assertEquals(await hashes.hash(parseReference("example.com/a:2")), undefined);
- * await Deno.remove(directory, { recursive: true });
+ * assertEquals(await hashes.hash(parseReference("alpine:3.20")), digest);
  * ```
  */
 export class LayoutHashCache implements HashCache {

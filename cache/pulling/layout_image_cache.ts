@@ -33,18 +33,18 @@ export interface LayoutImageCacheOptions {
  * manifest and the indexes follow, so that a document is written after the content that it
  * references. The caller finally records the reference with {@linkcode HashCache.writeHash}.
  *
- * @example Look up a missing image
+ * @example Look up an image in a store
  * ```ts
- * import { LayoutImageCache } from "@x/oci/cache";
- * import { digestOf } from "@x/oci/spec";
+ * import { LayoutImageCache, pull } from "@x/oci";
  * import { ContentStore } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const images = new LayoutImageCache(await ContentStore.open(directory));
+ * const { digest } = await pull("alpine:3.20", { store: "./store", platform: "linux/arm64" });
  *
- * assertEquals(await images.image(digestOf(new Uint8Array())), undefined);
- * await Deno.remove(directory, { recursive: true });
+ * const images = new LayoutImageCache(await ContentStore.open("./store"));
+ * const image = await images.image(digest, { os: "linux", architecture: "arm64" });
+ *
+ * assertEquals(image?.config.value.config.Cmd, ["/bin/sh"]);
  * ```
  */
 export class LayoutImageCache implements ImageCache {

@@ -145,16 +145,16 @@ export interface PrepareOptions
  * @throws {ExtractError} If a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
  *
- * @example Prepare an image of a layout
- * ```ts
+ * @example Prepare an image for its first bundle
+ * ```ts no-assert
  * import { prepare } from "@x/oci";
- * import { assertRejects } from "@std/assert";
+ * import { type Bundle, ContentStore, OverlayBundler } from "@x/oci/store";
  *
- * const directory = await Deno.makeTempDir();
- *
- * // There is no layout, so there is nothing to prepare.
- * await assertRejects(() => prepare("oci:./no-layout", { store: directory }));
- * await Deno.remove(directory, { recursive: true });
+ * async function bundle(reference: string, id: string): Promise<Bundle> {
+ *   const image = await prepare(reference, { store: "./store" });
+ *   // The layers are extracted already, so this only mounts them.
+ *   return await new OverlayBundler(await ContentStore.open("./store")).bundle(image, id);
+ * }
  * ```
  */
 export async function prepare(

@@ -45,24 +45,22 @@ interface ArchiveOutput extends Omit<FileOutput, "write"> {
  * The file appears, complete, at {@linkcode ImageArchiveWriter.commit}. Blobs are written one after
  * another, each once; the same content in the same order gives the same bytes.
  *
- * @example Write an index under a name
+ * @example Write an image of a registry to an archive
  * ```ts
- * import { ImageArchiveWriter } from "@x/oci/store";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ * import { copyGraph, ImageArchiveWriter } from "@x/oci/store";
  * import { assert } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * const reference = parseReference("alpine:3.20");
+ * using client = new RemoteClient();
+ * const root = await client.resolve(reference);
  *
- * await using writer = await ImageArchiveWriter.create(`${directory}/app.tar`, "oci-archive");
- * await writer.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
- * await writer.tag("example.com/app:1", descriptor);
+ * await using writer = await ImageArchiveWriter.create("./alpine.tar", "oci-archive");
+ * await copyGraph(new RepositoryContent(client, reference), writer, root);
+ * await writer.tag("docker.io/library/alpine:3.20", root);
  * await writer.commit();
  *
- * assert((await Deno.stat(`${directory}/app.tar`)).isFile);
- * await Deno.remove(directory, { recursive: true });
+ * assert((await Deno.stat("./alpine.tar")).isFile);
  * ```
  */
 export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {

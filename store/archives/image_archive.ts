@@ -54,28 +54,14 @@ const MAX_TABLE_BYTES = 16 * 1024 * 1024;
  * The entries are listed once, and contents are read from their place in the file. Nothing is
  * extracted: names and links in the archive never become files.
  *
- * @example Find an image in an archive
+ * @example List the images of an archive
  * ```ts
- * import { ImageArchive, ImageArchiveWriter } from "@x/oci/store";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { ImageArchive } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const path = `${directory}/app.tar`;
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
- * {
- *   await using writer = await ImageArchiveWriter.create(path, "oci-archive");
- *   await writer.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
- *   await writer.tag("example.com/app:1", descriptor);
- *   await writer.commit();
- * }
+ * using archive = await ImageArchive.open("./app.tar", { spoolDirectory: "./" });
  *
- * using archive = await ImageArchive.open(path, { spoolDirectory: directory });
- *
- * assertEquals((await archive.resolve("example.com/app:1"))?.digest, descriptor.digest);
- * await Deno.remove(directory, { recursive: true });
+ * assertEquals(archive.images.map(({ names }) => names), [["docker.io/library/app:v1"]]);
  * ```
  */
 export class ImageArchive implements NamedSource, Disposable {

@@ -54,19 +54,21 @@ const EMPTY_DESCRIPTOR: Descriptor = {
  * manifest with an `artifactType`, an empty config, and a layer for each file, whose name is in the
  * annotation `org.opencontainers.image.title`. Equal files give the same manifest.
  *
- * @example Pack a file
+ * @example Pack a file and push it
  * ```ts
- * import { ArtifactContent, copyGraph, MemoryContent } from "@x/oci/store";
- * import { assert } from "@std/assert";
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ * import { ArtifactContent, copyNamed } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempFile();
- * const artifact = await ArtifactContent.pack([{ path }], { artifactType: "text/x-notes" });
- * const target = new MemoryContent();
+ * const artifact = await ArtifactContent.pack([{ path: "./sbom.json" }], {
+ *   artifactType: "application/spdx+json",
+ * });
+ * const reference = parseReference("localhost:5000/sbom:v1");
+ * using client = new RemoteClient();
  *
- * await copyGraph(artifact, target, artifact.root);
+ * await copyNamed(artifact, new RepositoryContent(client, reference), artifact.root, "v1");
  *
- * assert(await target.exists(artifact.root));
- * await Deno.remove(path);
+ * assertEquals((await client.resolve(reference)).digest, artifact.root.digest);
  * ```
  */
 export class ArtifactContent implements ContentSource {

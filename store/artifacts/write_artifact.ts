@@ -53,27 +53,20 @@ export interface WrittenFile {
  * @throws {ArtifactFileError} If a name leads out of the directory, occurs twice, or is taken.
  * @throws {DigestMismatchError} If a blob in the store does not match its digest.
  *
- * @example Pack a file, and write it
+ * @example Write the files of an artifact
  * ```ts
- * import { parseManifest } from "@x/oci/spec";
- * import { ArtifactContent, ContentStore, copyGraph, LayoutContent } from "@x/oci/store";
- * import { writeArtifact } from "@x/oci/store";
- * import { assert, assertEquals } from "@std/assert";
+ * import { pullArtifact, pushArtifact } from "@x/oci";
+ * import { ContentStore, writeArtifact } from "@x/oci/store";
+ * import { assert } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeTextFile(`${directory}/notes.txt`, "hello");
- * const artifact = await ArtifactContent.pack([{ path: `${directory}/notes.txt` }]);
- * const store = await ContentStore.open(`${directory}/store`);
- * await copyGraph(artifact, new LayoutContent(store), artifact.root);
- * const bytes = await store.readBlob(artifact.root);
- * assert(bytes !== undefined);
- * const { kind, value } = parseManifest(bytes);
- * assert(kind === "manifest");
+ * await pushArtifact("localhost:5000/sbom:v1", [{ path: "./sbom.json" }]);
+ * const { document } = await pullArtifact("localhost:5000/sbom:v1", { store: "./store" });
+ * assert(document.value.kind === "manifest");
  *
- * await writeArtifact(store, value, `${directory}/out`);
+ * const store = await ContentStore.open("./store");
+ * await writeArtifact(store, document.value.value, "./files");
  *
- * assertEquals(await Deno.readTextFile(`${directory}/out/notes.txt`), "hello");
- * await Deno.remove(directory, { recursive: true });
+ * assert((await Deno.stat("./files/sbom.json")).isFile);
  * ```
  */
 export async function writeArtifact(

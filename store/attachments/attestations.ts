@@ -59,17 +59,21 @@ export interface AttestationOptions {
  * @returns The attestations, each blob once. Only blobs whose type is not declared have been read.
  *
  * @example Read the SBOM of an image
- * ```ts no-assert
+ * ```ts
  * import { parseReference, RemoteClient } from "@x/oci/registry";
  * import { listAttestations, readAttestation, repositoryAttachments } from "@x/oci/store";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * async function readSbom(name: string): Promise<string | undefined> {
- *   using client = new RemoteClient();
- *   const reference = parseReference(name);
- *   const source = repositoryAttachments(client, reference);
- *   const [first] = await listAttestations(source, await client.image(reference), "sbom");
- *   return first && new TextDecoder().decode(await readAttestation(source, first));
- * }
+ * const reference = parseReference("alpine:3.20");
+ * using client = new RemoteClient();
+ * const image = await client.image(reference, { platform: "linux/amd64" });
+ * const source = repositoryAttachments(client, reference);
+ *
+ * const [sbom] = await listAttestations(source, image, "sbom");
+ * assert(sbom !== undefined);
+ * const text = new TextDecoder().decode(await readAttestation(source, sbom));
+ *
+ * assertEquals(JSON.parse(text).spdxVersion, "SPDX-2.3");
  * ```
  */
 export async function listAttestations(

@@ -45,23 +45,18 @@ export interface VerifySignatureOptions {
  * @throws {SignatureError} If no signature is valid.
  * @throws {SyntaxError} If the key of the signer is invalid.
  *
- * @example An image without a signature
- * ```ts
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
- * import { MemoryContent, SignatureError, verifySignature } from "@x/oci/store";
- * import { assertRejects } from "@std/assert";
- * import { generateKeyPairSync } from "node:crypto";
+ * @example Verify an image with a cosign key
+ * ```ts no-assert
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { repositoryAttachments, verifySignature } from "@x/oci/store";
  *
- * const { publicKey } = generateKeyPairSync("ed25519");
- * const key = publicKey.export({ type: "spki", format: "pem" }).toString();
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * const reference = parseReference("alpine:3.20");
+ * using client = new RemoteClient();
+ * const document = await client.document(reference);
+ * const signatures = repositoryAttachments(client, reference);
  *
- * await assertRejects(
- *   () => verifySignature([new MemoryContent()], { descriptor, bytes }, { key }),
- *   SignatureError,
- * );
+ * // Throws a SignatureError if the key has not signed the image.
+ * await verifySignature([signatures], document, { key: await Deno.readTextFile("./cosign.pub") });
  * ```
  */
 export async function verifySignature(

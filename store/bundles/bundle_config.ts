@@ -105,12 +105,10 @@ function writeHosts(path: string, { hostname }: Pick<RuntimeSpec, "hostname">): 
  * import { writeSpec } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * await writeSpec(`${directory}/config.json`, newSpec(withArgs(["/bin/true"])));
+ * await writeSpec("./config.json", newSpec(withArgs(["/bin/true"])));
  *
- * const written = JSON.parse(await Deno.readTextFile(`${directory}/config.json`));
- * assertEquals(written.process.args, ["/bin/true"]);
- * await Deno.remove(directory, { recursive: true });
+ * const { process } = JSON.parse(await Deno.readTextFile("./config.json"));
+ * assertEquals(process.args, ["/bin/true"]);
  * ```
  */
 export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> {

@@ -56,15 +56,19 @@ export interface ListBundlesOptions {
  * @returns The bundles, by path.
  * @throws {StoreFileError} If a record cannot be read.
  *
- * @example List the bundles of an empty store
+ * @example List the bundles of a store
  * ```ts
- * import { listBundles } from "@x/oci/store";
+ * import { pull } from "@x/oci";
+ * import { ContentStore, listBundles, UncompressedBundler } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const store = await Deno.makeTempDir();
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const bundler = new UncompressedBundler(await ContentStore.open("./store"));
+ * await using bundle = await bundler.bundle(image, "web-1");
  *
- * assertEquals(await listBundles(store), []);
- * await Deno.remove(store);
+ * const [listed] = await listBundles("./store");
+ *
+ * assertEquals([listed?.path, listed?.kind], [bundle.path, "uncompressed"]);
  * ```
  */
 export async function listBundles(

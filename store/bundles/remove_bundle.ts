@@ -22,15 +22,19 @@ export interface RemoveBundleOptions {
  * @throws {BundleError} If the directory is not a bundle of the store, if another process uses it,
  * if its container cannot be ended, or if something else is mounted in it.
  *
- * @example Remove a bundle if it exists
+ * @example Remove a bundle by its directory
  * ```ts
- * import { removeBundle } from "@x/oci/store";
- * import { assertEquals } from "@std/assert";
+ * import { pull } from "@x/oci";
+ * import { ContentStore, listBundles, removeBundle, UncompressedBundler } from "@x/oci/store";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * const store = await Deno.makeTempDir();
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const bundler = new UncompressedBundler(await ContentStore.open("./store"));
+ * const { path } = await bundler.bundle(image, "web-1");
  *
- * assertEquals(await removeBundle(store, `${store}/containers/none`), false);
- * await Deno.remove(store);
+ * assert(await removeBundle("./store", path));
+ *
+ * assertEquals(await listBundles("./store"), []);
  * ```
  */
 export async function removeBundle(

@@ -46,15 +46,14 @@ export interface RemoveDeadBundlesOptions {
  * @param options Dry run and an abort signal.
  * @returns The removed bundles, and the bundles of killed processes that stay.
  *
- * @example Remove the dead bundles of an empty store
+ * @example See which bundles of killed processes would be removed
  * ```ts
  * import { removeDeadBundles } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const store = await Deno.makeTempDir();
+ * const { removed } = await removeDeadBundles("./store", { dryRun: true });
  *
- * assertEquals(await removeDeadBundles(store), { removed: [], left: [] });
- * await Deno.remove(store);
+ * assertEquals(removed, []);
  * ```
  */
 export async function removeDeadBundles(

@@ -31,24 +31,19 @@ import type { RecordedEntry, StoredReference } from "./layout_index.ts";
  * @example Store bytes and give them a name
  * ```ts
  * import { ContentStore } from "@x/oci/store";
- * import { digestOf } from "@x/oci/spec";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const bytes = new TextEncoder().encode("{}");
- * const descriptor = {
- *   mediaType: "application/vnd.oci.empty.v1+json",
- *   digest: digestOf(bytes),
- *   size: 2,
- * };
+ * const store = await ContentStore.open("./store");
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
  *
  * await store.putBytes(descriptor, bytes);
  * await store.tag("example.com/empty:1", descriptor);
  *
  * assertEquals((await store.resolve("example.com/empty:1"))?.digest, descriptor.digest);
  * assertEquals(await store.readBlob(descriptor), bytes);
- * await Deno.remove(directory, { recursive: true });
  * ```
  */
 export class ContentStore {

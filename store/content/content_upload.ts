@@ -40,16 +40,15 @@ export interface UploadTarget {
  * import { digestOf } from "@x/oci/spec";
  * import { assert } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const bytes = new TextEncoder().encode("text");
+ * const store = await ContentStore.open("./store");
+ * const digest = digestOf(await Deno.readFile("./layer.tar.gz"));
+ * const layer = await Deno.open("./layer.tar.gz");
+ *
  * await using upload = await store.beginUpload();
+ * for await (const chunk of layer.readable) upload.write(chunk);
+ * await upload.commit(digest);
  *
- * upload.write(bytes);
- * await upload.commit(digestOf(bytes));
- *
- * assert(await store.has(digestOf(bytes)));
- * await Deno.remove(directory, { recursive: true });
+ * assert(await store.has(digest));
  * ```
  */
 export class ContentUpload implements AsyncDisposable {

@@ -25,14 +25,19 @@ export interface ExportImageOptions extends Omit<ImageFilesOptions, "checkOwners
  * @param options Callbacks and an abort signal.
  * @returns The archive. It is complete and verified once the stream closes.
  *
- * @example Export an image of a store
- * ```ts no-assert
- * import { type ContentStore, exportImage, type Image } from "@x/oci/store";
+ * @example Export an image as a tar archive
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { ContentStore, exportImage } from "@x/oci/store";
+ * import { assert } from "@std/assert";
  *
- * async function save(store: ContentStore, image: Image): Promise<void> {
- *   using file = await Deno.create("rootfs.tar");
- *   await exportImage(store, image).pipeTo(file.writable);
- * }
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ *
+ * const file = await Deno.create("./rootfs.tar");
+ * await exportImage(store, image).pipeTo(file.writable);
+ *
+ * assert((await Deno.stat("./rootfs.tar")).size > 0);
  * ```
  */
 export function exportImage(

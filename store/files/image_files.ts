@@ -60,15 +60,20 @@ export interface ImageFile {
  * list or lookup. From a remote layer with a table of contents, only the table and the requested
  * files are fetched, unless `partial` is `false`.
  *
- * @example Read a file of an image
- * ```ts no-assert
- * import { type ContentStore, type Image, ImageFiles } from "@x/oci/store";
+ * @example Find and read files of an image
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { ContentStore, ImageFiles } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
  *
- * async function release(store: ContentStore, image: Image): Promise<string | undefined> {
- *   const files = new ImageFiles(store, image);
- *   const content = await files.read("etc/os-release");
- *   return content && await new Response(content).text();
- * }
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const files = new ImageFiles(await ContentStore.open("./store"), image);
+ *
+ * const passwd = await files.readText("etc/passwd");
+ * const names = await Array.fromAsync(await files.list("etc"), ({ path }) => path);
+ *
+ * assertEquals(passwd, "root:x:0:0:root:/root:/bin/sh\n");
+ * assertEquals(names, ["etc", "etc/os-release", "etc/passwd"]);
  * ```
  */
 export class ImageFiles {

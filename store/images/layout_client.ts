@@ -57,13 +57,16 @@ export type LayoutSource = Omit<LayoutLocation, "transport">;
  *
  * @example Open an image in a layout
  * ```ts
+ * import { copy } from "@x/oci";
  * import { LayoutClient } from "@x/oci/store";
- * import { assertRejects } from "@std/assert";
+ * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
+ * await copy("alpine:3.20", "oci:./layout:v1");
  *
- * await assertRejects(() => LayoutClient.open({ path: directory, name: "v1" }), Error, "v1");
- * await Deno.remove(directory, { recursive: true });
+ * const layout = await LayoutClient.open({ path: "./layout", name: "v1" });
+ * const image = await layout.image(layout.reference, { platform: "linux/arm64" });
+ *
+ * assertEquals(image.platform.architecture, "arm64");
  * ```
  */
 export class LayoutClient implements ImageClient {

@@ -19,7 +19,8 @@ export interface ArchivedImage {
 export function listedImages(entries: readonly Descriptor[]): readonly ArchivedImage[] {
   return entries.map((descriptor) => {
     const { [CONTAINERD_NAME]: full, [REF_NAME]: name } = descriptor.annotations ?? {};
-    return { descriptor, names: [full, name].filter((name) => name !== undefined) };
+    const names = new Set([full, name].filter((name) => name !== undefined));
+    return { descriptor, names: [...names] };
   }).filter(({ descriptor, names }) => {
     return names.length > 0 || isDocumentMediaType(descriptor.mediaType);
   });

@@ -51,18 +51,18 @@ export interface ReadImageOptions {
  * @throws {ArtifactError} If the document is not an image.
  * @throws {LimitError} If the image has too many layers or nested indexes.
  *
- * @example Look up a missing image
+ * @example Read an image of a store
  * ```ts
- * import { digestOf, parsePlatform } from "@x/oci/spec";
+ * import { pull } from "@x/oci";
  * import { ContentStore, readImage } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const digest = digestOf(new Uint8Array());
+ * const platform = { os: "linux", architecture: "arm64" };
+ * const { digest } = await pull("alpine:3.20", { store: "./store", platform });
  *
- * assertEquals(await readImage(store, digest, parsePlatform("linux/amd64")), undefined);
- * await Deno.remove(directory, { recursive: true });
+ * const image = await readImage(await ContentStore.open("./store"), digest, platform);
+ *
+ * assertEquals(image?.platform, platform);
  * ```
  */
 export async function readImage(

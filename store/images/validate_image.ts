@@ -30,33 +30,15 @@ export interface ValidateImageOptions {
  * @throws {LimitError} If there are too many layers.
  * @throws {SyntaxError} If the layers do not match the manifest and the config.
  *
- * @example Validate an image without layers
- * ```ts
- * import { digestOf, OCI_CONFIG, OCI_MANIFEST, parseImageConfig, parseManifest } from "@x/oci/spec";
- * import { ContentStore, readImage, validateImage } from "@x/oci/store";
- * import { assertEquals } from "@std/assert";
+ * @example Verify all layers of an image
+ * ```ts no-assert
+ * import { pull } from "@x/oci";
+ * import { validateImage } from "@x/oci/store";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const put = async (mediaType: string, value: unknown) => {
- *   const bytes = new TextEncoder().encode(JSON.stringify(value));
- *   const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
- *   await store.putBytes(descriptor, bytes);
- *   return descriptor;
- * };
- * const config = await put(OCI_CONFIG, {
- *   os: "linux",
- *   architecture: "amd64",
- *   rootfs: { type: "layers", diff_ids: [] },
- * });
- * const manifest = await put(OCI_MANIFEST, { schemaVersion: 2, config, layers: [] });
+ * const image = await pull("alpine:3.20", { store: "./store" });
  *
- * const platform = { os: "linux", architecture: "amd64" };
- * const image = await readImage(store, manifest.digest, platform);
- * if (image !== undefined) await validateImage(image);
- *
- * assertEquals(image?.platform, platform);
- * await Deno.remove(directory, { recursive: true });
+ * // Throws if a byte of the image has changed.
+ * await validateImage(image);
  * ```
  */
 export async function validateImage(

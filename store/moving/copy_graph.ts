@@ -23,21 +23,20 @@ import type { CopyTarget } from "./endpoint.ts";
  * @throws {LimitError} If a document is too large, or indexes are nested too deep.
  * @throws {OciError} If the media type of `root` is not that of a manifest or an index.
  *
- * @example Copy between two places in memory
+ * @example Read an image into memory
  * ```ts
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
  * import { copyGraph, MemoryContent } from "@x/oci/store";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
  * import { assert } from "@std/assert";
  *
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const root = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
- * const [source, target] = [new MemoryContent(), new MemoryContent()];
- * await source.push(root, () => Promise.resolve(new Blob([bytes]).stream()));
+ * const reference = parseReference("alpine:3.20");
+ * using client = new RemoteClient();
+ * const root = await client.resolve(reference);
+ * const memory = new MemoryContent();
  *
- * await copyGraph(source, target, root);
+ * await copyGraph(new RepositoryContent(client, reference), memory, root);
  *
- * assert(await target.exists(root));
+ * assert(await memory.exists(root));
  * ```
  */
 export async function copyGraph(
@@ -60,21 +59,21 @@ export async function copyGraph(
  * @param options Hooks, parallelism and abort signal.
  * @returns The descriptor of the document at the target.
  *
- * @example Copy and name a document
+ * @example Copy an image to another repository
  * ```ts
- * import { copyNamed, MemoryContent } from "@x/oci/store";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ * import { copyNamed } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const root = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
- * const [source, target] = [new MemoryContent(), new MemoryContent()];
- * await source.push(root, () => Promise.resolve(new Blob([bytes]).stream()));
+ * const [from, to] = [parseReference("alpine:3.20"), parseReference("localhost:5000/base:v1")];
+ * using client = new RemoteClient();
+ * const source = new RepositoryContent(client, from);
+ * const target = new RepositoryContent(client, to, { isTarget: true });
+ * const root = await client.resolve(from);
  *
  * await copyNamed(source, target, root, "v1");
  *
- * assertEquals((await target.resolve("v1"))?.digest, root.digest);
+ * assertEquals((await client.resolve(to)).digest, root.digest);
  * ```
  */
 export async function copyNamed(

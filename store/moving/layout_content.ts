@@ -24,22 +24,17 @@ import { isStored } from "./stored_graph.ts";
  *
  * @example Copy an image out of a store
  * ```ts
- * import { ContentStore, copyNamed, LayoutContent, MemoryContent } from "@x/oci/store";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { pull } from "@x/oci";
+ * import { ContentStore, copyNamed, LayoutContent } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const content = new LayoutContent(await ContentStore.open(directory));
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const root = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
- * await content.push(root, () => Promise.resolve(new Blob([bytes]).stream()));
+ * const { manifest } = await pull("alpine:3.20", { store: "./store" });
  *
- * const copy = new MemoryContent();
- * await copyNamed(content, copy, root, "v1");
+ * const source = new LayoutContent(await ContentStore.open("./store"));
+ * const target = new LayoutContent(await ContentStore.open("./layout"));
+ * await copyNamed(source, target, manifest.descriptor, "v1");
  *
- * assertEquals(await copy.resolve("v1"), root);
- * await Deno.remove(directory, { recursive: true });
+ * assertEquals((await target.resolve("v1"))?.digest, manifest.descriptor.digest);
  * ```
  */
 export class LayoutContent implements NamedSource, NamedTarget {

@@ -45,15 +45,15 @@ export interface LoadedImage {
  * @throws {ArchiveError} If the archive is damaged, hostile, or holds no images.
  *
  * @example Load what docker saved
- * ```ts no-assert
+ * ```ts
  * import { ContentStore, loadArchive } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
  *
- * async function load(directory: string): Promise<void> {
- *   const store = await ContentStore.open(directory);
- *   for (const { reference, descriptor } of await loadArchive(store, "app.tar")) {
- *     console.log(reference?.repository, descriptor.digest);
- *   }
- * }
+ * const store = await ContentStore.open("./store");
+ *
+ * const [image] = await loadArchive(store, "./app.tar");
+ *
+ * assertEquals(image?.reference?.repository, "library/app");
  * ```
  */
 export async function loadArchive(

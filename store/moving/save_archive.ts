@@ -78,24 +78,19 @@ export interface SaveArchiveOptions
  * @throws {PlatformError} If an image is not available for the platform.
  * @throws {RangeError} If there are no images.
  *
- * @example Save an image and read the archive
+ * @example Save an image of a store
  * ```ts
- * import { ContentStore, ImageArchive, saveArchive } from "@x/oci/store";
- * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { pull } from "@x/oci";
+ * import { ContentStore, saveArchive } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(`${directory}/store`);
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
- * const bytes = new TextEncoder().encode(text);
- * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
- * await store.putBytes(descriptor, bytes);
+ * await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ * const images = await store.references();
  *
- * await saveArchive(store, [{ name: "example.com/app:1", descriptor }], `${directory}/app.tar`);
+ * const saved = await saveArchive(store, images, "./alpine.tar");
  *
- * using archive = await ImageArchive.open(`${directory}/app.tar`, { spoolDirectory: directory });
- * assertEquals(archive.images.map(({ names: [name] }) => name), ["example.com/app:1"]);
- * await Deno.remove(directory, { recursive: true });
+ * assertEquals(saved.map(({ name }) => name), images.map(({ name }) => name));
  * ```
  */
 export async function saveArchive(

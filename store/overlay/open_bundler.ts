@@ -22,18 +22,18 @@ export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter
  * kind does not work.
  * @returns The bundler. With kind `"overlay"` but no overlay support, it fails on use.
  *
- * @example Open the best bundler of this machine
+ * @example Bundle an image in the best way that works here
  * ```ts
+ * import { pull } from "@x/oci";
  * import { ContentStore, openBundler } from "@x/oci/store";
- * import { assertEquals } from "@std/assert";
+ * import { assert } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
+ * const image = await pull("alpine:3.20", { store: "./store" });
  *
- * const bundler = await openBundler(store);
+ * const bundler = await openBundler(await ContentStore.open("./store"));
+ * await using bundle = await bundler.bundle(image, "web-1");
  *
- * assertEquals(typeof bundler.bundle, "function");
- * await Deno.remove(directory, { recursive: true });
+ * assert((await Deno.lstat(`${bundle.path}/rootfs/etc/passwd`)).isFile);
  * ```
  */
 export async function openBundler(

@@ -61,14 +61,14 @@ export interface PrepareLayersOptions extends LayerListener, LayerLimits {
  *
  * @example Prepare an image for its first bundle
  * ```ts no-assert
- * import { type ContentStore, type Image, prepareLayers } from "@x/oci/store";
+ * import { type ContentStore, type Image, OverlayBundler, prepareLayers } from "@x/oci/store";
  *
- * async function directoriesOf(store: ContentStore, image: Image): Promise<readonly string[]> {
- *   const layers = await prepareLayers(store, image, { onWarning: console.error });
- *   return layers.map(({ path }) => path);
+ * async function run(store: ContentStore, image: Image): Promise<void> {
+ *   await prepareLayers(store, image, { onWarning: console.warn });
+ *   // From now on, a bundle is only a mount.
+ *   await using bundle = await new OverlayBundler(store).bundle(image, "web-1");
+ *   console.log(bundle.path);
  * }
- *
- * console.log(typeof directoriesOf);
  * ```
  */
 export async function prepareLayers(

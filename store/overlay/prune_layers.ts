@@ -58,16 +58,20 @@ const NAME = /^([a-z2-7]{8})(\.json)?$/;
  * @param options Age limit, dry run and an abort signal.
  * @returns The removed paths and their sizes.
  *
- * @example Prune an empty store
+ * @example Remove the layers that a bundle has left in the store
  * ```ts
- * import { ContentStore, pruneLayers } from "@x/oci/store";
+ * import { pull } from "@x/oci";
+ * import { ContentStore, pruneLayers, UncompressedBundler } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ * const bundle = await new UncompressedBundler(store).bundle(image, "web-1");
+ * await bundle[Symbol.asyncDispose]();
  *
- * assertEquals(await pruneLayers(store, []), { removed: [], bytes: 0, items: [] });
- * await Deno.remove(directory, { recursive: true });
+ * const { removed } = await pruneLayers(store, []);
+ *
+ * assertEquals(removed.length, 1);
  * ```
  */
 export async function pruneLayers(

@@ -21,11 +21,9 @@ export type OverlaySupport =
  * import { overlaySupported } from "@x/oci/store";
  * import { assert } from "@std/assert";
  *
- * const root = await Deno.makeTempDir();
- * const support = await overlaySupported(root);
+ * const support = await overlaySupported("./");
  *
  * assert(support.supported || support.reason.length > 0);
- * await Deno.remove(root, { recursive: true });
  * ```
  */
 export async function overlaySupported(root: string): Promise<OverlaySupport> {
@@ -44,11 +42,9 @@ export async function overlaySupported(root: string): Promise<OverlaySupport> {
  * import { fuseOverlaySupported } from "@x/oci/store";
  * import { assert } from "@std/assert";
  *
- * const root = await Deno.makeTempDir();
- * const support = await fuseOverlaySupported(root);
+ * const support = await fuseOverlaySupported("./");
  *
  * assert(support.supported || support.reason.length > 0);
- * await Deno.remove(root, { recursive: true });
  * ```
  */
 export async function fuseOverlaySupported(root: string): Promise<OverlaySupport> {

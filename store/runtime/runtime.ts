@@ -88,15 +88,17 @@ const KILLED = 137;
  * @returns The exit status.
  * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
  *
- * @example Handle a missing runtime
- * ```ts
- * import { runBundle, RuntimeError } from "@x/oci/store";
- * import { assertRejects } from "@std/assert";
+ * @example Run a command in an image
+ * ```ts no-assert
+ * import { withArgs } from "@x/oci/spec";
+ * import { type ContentStore, type Image, openBundler, runBundle } from "@x/oci/store";
  *
- * const bundle = await Deno.makeTempDir();
- *
- * await assertRejects(() => runBundle(bundle, { runtime: "no-such-runtime" }), RuntimeError);
- * await Deno.remove(bundle);
+ * async function exitCode(store: ContentStore, image: Image, command: string): Promise<number> {
+ *   const bundler = await openBundler(store);
+ *   const options = withArgs(["/bin/sh", "-c", command]);
+ *   await using bundle = await bundler.bundle(image, crypto.randomUUID(), options);
+ *   return (await runBundle(bundle)).code;
+ * }
  * ```
  */
 export async function runBundle(

@@ -66,23 +66,22 @@ const PATIENCE_MS = 20_000;
  * A repository serves only content that the upstream registry serves to this client, or that the
  * store has under a name of the upstream registry.
  *
- * @example A cache of Docker Hub
+ * @example Serve images of another registry
  * ```ts
+ * import { copy, pull } from "@x/oci";
  * import { RemoteClient, serveRegistry } from "@x/oci/registry";
  * import { ContentStore, ProxyRegistryContent } from "@x/oci/store";
- * import { assertEquals } from "@std/assert";
+ * import { assert } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * {
- *   using client = new RemoteClient({ credentials: "none" });
- *   const store = await ContentStore.open(directory);
- *   const content = new ProxyRegistryContent(store, client, { registry: "docker.io" });
- *   await using registry = await serveRegistry(content);
- *   const response = await fetch(`${registry.url}/v2/_catalog`);
+ * await copy("alpine:3.20", "localhost:5000/alpine:3.20");
  *
- *   assertEquals(await response.json(), { repositories: [] });
- * }
- * await Deno.remove(directory, { recursive: true });
+ * using client = new RemoteClient();
+ * const store = await ContentStore.open("./store");
+ * const content = new ProxyRegistryContent(store, client, { registry: "localhost:5000" });
+ * await using registry = await serveRegistry(content);
+ * const image = await pull(`${registry.host}/alpine:3.20`, { store: "./pulled" });
+ *
+ * assert(await store.has(image.digest));
  * ```
  */
 export class ProxyRegistryContent implements RegistryContent {

@@ -52,19 +52,20 @@ export interface StoreRegistryContentOptions {
  * removes every reference to it. The bytes stay until the store is pruned. A blob or manifest that
  * other content of the repository still refers to is hidden until it is pushed again.
  *
- * @example Serve a store
+ * @example Serve a store with another server
  * ```ts
+ * import { pull } from "@x/oci";
  * import { createRegistryHandler } from "@x/oci/registry";
  * import { ContentStore, StoreRegistryContent } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
+ * await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ *
  * const handler = createRegistryHandler(new StoreRegistryContent(store));
  * const response = await handler(new Request("http://localhost/v2/_catalog"));
  *
- * assertEquals(await response.json(), { repositories: [] });
- * await Deno.remove(directory, { recursive: true });
+ * assertEquals((await response.json()).repositories.length, 1);
  * ```
  */
 export class StoreRegistryContent implements WritableRegistryContent {

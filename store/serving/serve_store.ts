@@ -16,19 +16,18 @@ import { holdWhileServing } from "./serving_hold.ts";
  * @returns The listening registry. Dispose of it to stop it.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  *
- * @example Serve a persistent registry
+ * @example Serve the images of a store
  * ```ts
+ * import { pull } from "@x/oci";
  * import { ContentStore, serveStore } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * {
- *   await using registry = await serveStore(await ContentStore.open(directory));
- *   const response = await fetch(`${registry.url}/v2/_catalog`);
+ * await pull("alpine:3.20", { store: "./store" });
  *
- *   assertEquals(await response.json(), { repositories: [] });
- * }
- * await Deno.remove(directory, { recursive: true });
+ * await using registry = await serveStore(await ContentStore.open("./store"), { readOnly: true });
+ * const response = await fetch(`${registry.url}/v2/_catalog`);
+ *
+ * assertEquals((await response.json()).repositories.length, 1);
  * ```
  */
 export async function serveStore(

@@ -21,14 +21,18 @@ import { TarballStore } from "./_tarball_store.ts";
  *
  * @example Bundle an image
  * ```ts
+ * import { pull } from "@x/oci";
  * import { withMemoryLimit } from "@x/oci/spec";
- * import { type Image, ContentStore, UncompressedBundler } from "@x/oci/store";
+ * import { ContentStore, UncompressedBundler } from "@x/oci/store";
+ * import { assert } from "@std/assert";
  *
- * async function prepare(store: ContentStore, image: Image): Promise<void> {
- *   const bundler = new UncompressedBundler(store);
- *   await using bundle = await bundler.bundle(image, "web-1", withMemoryLimit("512Mi"));
- *   await new Deno.Command("crun", { args: ["run", "--bundle", bundle.path, "web-1"] }).output();
- * }
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const bundler = new UncompressedBundler(await ContentStore.open("./store"));
+ *
+ * await using bundle = await bundler.bundle(image, "web-1", withMemoryLimit("512Mi"));
+ * // Now, for example: crun run --bundle "$BUNDLE" web-1
+ *
+ * assert((await Deno.stat(`${bundle.path}/config.json`)).isFile);
  * ```
  */
 export class UncompressedBundler implements Bundler {

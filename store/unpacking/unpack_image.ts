@@ -58,13 +58,17 @@ export async function checkUnpackDirectory(
  * @throws {RangeError} If `strip` is not a non-negative integer.
  *
  * @example Unpack an image of a store
- * ```ts no-assert
- * import { type ContentStore, type Image, unpackImage } from "@x/oci/store";
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { ContentStore, unpackImage } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
  *
- * async function unpack(store: ContentStore, image: Image): Promise<void> {
- *   const { entries, skipped } = await unpackImage(store, image, "./rootfs");
- *   console.log(`${entries} entries`, skipped);
- * }
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ *
+ * const { entries, skipped } = await unpackImage(store, image, "./rootfs");
+ *
+ * assertEquals([entries, skipped], [6, []]);
  * ```
  */
 export async function unpackImage(

@@ -91,21 +91,17 @@ export interface StoreCheck {
  *
  * @example Find a blob that has changed
  * ```ts
+ * import { pull } from "@x/oci";
  * import { ContentStore, fsck } from "@x/oci/store";
- * import { digestOf } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const bytes = new TextEncoder().encode("hello");
- * const digest = digestOf(bytes);
- * await store.putBytes({ mediaType: "text/plain", digest, size: 5 }, bytes);
- * await Deno.writeTextFile(store.blobPath(digest), "jello");
+ * const { layers: [layer] } = await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ * if (layer !== undefined) await Deno.writeTextFile(store.blobPath(layer.digest), "damaged");
  *
  * const { findings } = await fsck(store);
  *
- * assertEquals(findings.map(({ kind, subject }) => [kind, subject]), [["corrupt", digest]]);
- * await Deno.remove(directory, { recursive: true });
+ * assertEquals(findings.map(({ kind, subject }) => [kind, subject]), [["corrupt", layer?.digest]]);
  * ```
  */
 export async function fsck(store: ContentStore, options: FsckOptions = {}): Promise<StoreCheck> {

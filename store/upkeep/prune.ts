@@ -76,22 +76,20 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  * @throws {StoreError} If a document that a name leads to is damaged, since its references are then
  * unknown.
  *
- * @example Free a blob that has no name
+ * @example Free what no name leads to
  * ```ts
+ * import { pull } from "@x/oci";
  * import { ContentStore, prune } from "@x/oci/store";
- * import { digestOf } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * const store = await ContentStore.open(directory);
- * const bytes = new TextEncoder().encode("unnamed");
- * const digest = digestOf(bytes);
- * await store.putBytes({ mediaType: "text/plain", digest, size: bytes.length }, bytes);
+ * await pull("alpine:3.20", { store: "./store" });
+ * const store = await ContentStore.open("./store");
+ * await store.untag((await store.references()).map(({ name }) => name));
  *
  * const { removed } = await prune(store);
  *
- * assertEquals(removed, [{ kind: "blob", name: digest, bytes: 7 }]);
- * await Deno.remove(directory, { recursive: true });
+ * // The index, a manifest, a config and a layer.
+ * assertEquals(removed.filter(({ kind }) => kind === "blob").length, 4);
  * ```
  */
 export async function prune(store: ContentStore, options: PruneOptions = {}): Promise<Pruning> {

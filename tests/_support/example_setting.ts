@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "@std/path";
-import { pull, save } from "../../mod.ts";
+import { copy } from "../../mod.ts";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildArtifact, buildImage, buildIndex } from "./image.ts";
 import { MemoryContent } from "./memory_content.ts";
@@ -97,7 +97,5 @@ async function writeFiles(directory: string, reference: string, pem: string): Pr
   await Deno.writeFile(path("layer.tar.gz"), gzip(LAYER));
   await Deno.writeTextFile(path("sbom.json"), SBOM);
   await Deno.writeTextFile(path("cosign.pub"), pem);
-  const store = `${directory}-store`;
-  await pull(reference, { store });
-  await save(reference, path("app.tar"), { store, format: "docker-archive" });
+  await copy(reference, `docker-archive:${path("app.tar")}:app:v1`, { platforms: ["linux/amd64"] });
 }
