@@ -23,15 +23,17 @@ export interface ExtractPlace {
  *
  * @example Find the entry at fault
  * ```ts
- * import { ExtractError } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
+ * import { ExtractError, extractLayer, tarHeader } from "@x/oci/layer";
+ * import { assertEquals, assertRejects } from "@std/assert";
  *
- * const error = new ExtractError({ path: "etc/hosts", offset: 512 }, "its parent is a file");
+ * const layer = new Blob([
+ *   tarHeader({ type: "file", path: "etc/hosts" }),
+ *   tarHeader({ type: "hardlink", path: "hosts", linkname: "etc/missing" }),
+ * ]);
  *
- * assertEquals(
- *   error.message,
- *   'Cannot extract "etc/hosts" at byte 512 of the layer: its parent is a file',
- * );
+ * const error = await assertRejects(() => extractLayer(layer.stream(), "./rootfs"), ExtractError);
+ *
+ * assertEquals(error.path, "hosts");
  * ```
  */
 export class ExtractError extends OciError implements ExtractPlace {
@@ -65,6 +67,16 @@ export class ExtractError extends OciError implements ExtractPlace {
  *
  * Absolute names, names with `..` and links to such targets are not errors: they are resolved as if
  * the root were `/`, as in a container.
+ *
+ * @example Refuse a layer that replaces the root directory
+ * ```ts
+ * import { extractLayer, PathEscapeError, tarHeader } from "@x/oci/layer";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const layer = new Blob([tarHeader({ type: "symlink", path: ".", linkname: "/etc" })]);
+ *
+ * await assertRejects(() => extractLayer(layer.stream(), "./rootfs"), PathEscapeError);
+ * ```
  */
 export class PathEscapeError extends ExtractError {
   /** Creates the error. `problem` is the cause in words. */

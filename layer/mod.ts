@@ -9,13 +9,19 @@
  *
  * ```ts
  * import { DecompressStream, UntarStream } from "@x/oci/layer";
+ * import { assertArrayIncludes } from "@std/assert";
  *
- * const layer = new Blob([new Uint8Array(1024)]).stream();
- * const entries = layer.pipeThrough(new DecompressStream()).pipeThrough(new UntarStream());
- * for await (const { path, header, readable } of entries) {
- *   console.log(header.type, path);
+ * const layer = await Deno.open("./layer.tar.gz");
+ * const entries = layer.readable
+ *   .pipeThrough(new DecompressStream())
+ *   .pipeThrough(new UntarStream());
+ *
+ * const paths: string[] = [];
+ * for await (const { path, readable } of entries) {
+ *   paths.push(path);
  *   await readable?.cancel();
  * }
+ * assertArrayIncludes(paths, ["bin/busybox", "etc/os-release"]);
  * ```
  *
  * @module

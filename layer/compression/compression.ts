@@ -11,12 +11,14 @@ export const DETECTION_SIZE: number = BLOCK;
  * @param head The first {@linkcode DETECTION_SIZE} bytes, or fewer if the layer is shorter.
  * @returns The compression, or `undefined` if the format is unknown or there are too few bytes.
  *
- * @example Detect a gzip layer
+ * @example Detect the compression of a file
  * ```ts
- * import { detectCompression } from "@x/oci/layer";
+ * import { detectCompression, DETECTION_SIZE } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(detectCompression(new Uint8Array([0x1f, 0x8b, 8, 0])), "gzip");
+ * const layer = await Deno.readFile("./layer.tar.gz");
+ *
+ * assertEquals(detectCompression(layer.subarray(0, DETECTION_SIZE)), "gzip");
  * ```
  */
 export function detectCompression(head: Uint8Array): Compression | undefined {

@@ -10,11 +10,11 @@ import type { Compression } from "../../spec/image/media_types.ts";
  * import { DecompressError, DecompressStream } from "@x/oci/layer";
  * import { assertRejects } from "@std/assert";
  *
- * const gzip = new Blob(["hello"]).stream().pipeThrough(new CompressionStream("gzip"));
- * const bytes = new Uint8Array(await new Response(gzip).arrayBuffer());
- * const cut = new Blob([bytes.subarray(0, -4)]).stream().pipeThrough(new DecompressStream());
+ * const layer = await Deno.readFile("./layer.tar.gz");
+ * const truncated = new Blob([layer.subarray(0, -4)]).stream();
+ * const archive = truncated.pipeThrough(new DecompressStream());
  *
- * await assertRejects(() => new Response(cut).bytes(), DecompressError, "truncated");
+ * await assertRejects(() => new Response(archive).bytes(), DecompressError, "truncated");
  * ```
  */
 export class DecompressError extends OciError {

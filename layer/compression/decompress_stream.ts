@@ -12,17 +12,16 @@ import type { DecompressOptions } from "./decompressor.ts";
  * and belong to the reader. It fails with a `DecompressError` if the bytes are damaged or
  * truncated, and with a `LimitError` if the output exceeds a limit.
  *
- * @example Read a layer of unknown compression
+ * @example Decompress a layer into a file
  * ```ts
- * import { DecompressStream } from "@x/oci/layer";
+ * import { DecompressStream, detectCompression } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const layer = new Blob([new Uint8Array(1024)]).stream()
- *   .pipeThrough(new CompressionStream("gzip"));
+ * const layer = await Deno.open("./layer.tar.gz");
  *
- * const archive = await new Response(layer.pipeThrough(new DecompressStream())).bytes();
+ * await Deno.writeFile("./layer.tar", layer.readable.pipeThrough(new DecompressStream()));
  *
- * assertEquals(archive.length, 1024);
+ * assertEquals(detectCompression(await Deno.readFile("./layer.tar")), "none");
  * ```
  */
 export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {

@@ -11,22 +11,24 @@ import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
  * @param options Limits and the media type of the layer.
  * @returns The decompressor.
  *
- * @example Decompress bytes in memory
+ * @example Compute the DiffID of a layer while it arrives
  * ```ts
  * import { openDecompressor } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { Digester } from "@x/oci/spec";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * const archive = new Blob([new Uint8Array(1024)]).stream();
- * const layer = await new Response(archive.pipeThrough(new CompressionStream("gzip"))).bytes();
- * let size = 0;
+ * using client = new RemoteClient();
+ * const { layers: [layer] } = await client.image(parseReference("alpine:3.20"));
+ * assert(layer !== undefined);
+ *
  * using decompressor = openDecompressor();
- * const count = (bytes: Uint8Array) => {
- *   size += bytes.length;
- * };
- * await decompressor.push(layer, count);
+ * const digester = new Digester();
+ * const update = (bytes: Uint8Array) => digester.update(bytes);
+ * for await (const chunk of await layer.compressed()) await decompressor.push(chunk, update);
  * await decompressor.finish();
  *
- * assertEquals(size, 1024);
+ * assertEquals(digester.digest(), layer.diffId);
  * ```
  */
 export function openDecompressor(options: DecompressorOptions = {}): Decompressor {

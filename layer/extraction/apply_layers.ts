@@ -21,24 +21,19 @@ import {
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If a layer exceeds a limit.
  *
- * @example Unpack an image
+ * @example Unpack an image from a registry
  * ```ts
  * import { applyLayers } from "@x/oci/layer";
- * import { digestOf, OCI_LAYER } from "@x/oci/spec";
- * import { assertEquals } from "@std/assert";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertStringIncludes } from "@std/assert";
  *
- * const bytes = new Uint8Array(1024);
- * const digest = digestOf(bytes);
- * const root = await Deno.makeTempDir();
+ * using client = new RemoteClient();
+ * const image = await client.image(parseReference("alpine:3.20"), { platform: "linux/amd64" });
  *
- * const report = await applyLayers([{
- *   descriptor: { mediaType: OCI_LAYER, digest, size: bytes.length },
- *   diffId: digest,
- *   compressed: () => Promise.resolve(new Blob([bytes]).stream()),
- * }], root);
+ * await applyLayers(image.layers, "./rootfs");
  *
- * assertEquals(report.entries, 0);
- * await Deno.remove(root, { recursive: true });
+ * const release = await Deno.readTextFile("./rootfs/etc/os-release");
+ * assertStringIncludes(release, "Alpine Linux");
  * ```
  */
 export async function applyLayers(

@@ -45,18 +45,18 @@ export interface ExtractLayerOptions
  * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
  * @throws {LimitError} If the layer exceeds a limit.
  *
- * @example Extract a layer
+ * @example Extract a layer into a directory
  * ```ts
  * import { extractLayer } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
+ * import { assertEquals, assertStringIncludes } from "@std/assert";
  *
- * const root = await Deno.makeTempDir();
- * const layer = new Blob([new Uint8Array(1024)]).stream();
+ * const layer = await Deno.open("./layer.tar.gz");
  *
- * const report = await extractLayer(layer, root);
+ * const report = await extractLayer(layer.readable, "./rootfs");
  *
- * assertEquals(report.entries, 0);
- * await Deno.remove(root, { recursive: true });
+ * assertEquals(report.skipped, []);
+ * const release = await Deno.readTextFile("./rootfs/etc/os-release");
+ * assertStringIncludes(release, "Alpine Linux");
  * ```
  */
 export async function extractLayer(

@@ -73,17 +73,23 @@ export interface LayerExtractorOptions {
  *
  * All calls are synchronous, and the state is local, so it also works in a worker.
  *
- * @example Extract a layer in memory
+ * @example Extract only the entries below one directory
  * ```ts
- * import { LayerExtractor, MemoryTree, TarParser } from "@x/oci/layer";
+ * import { DecompressStream, LayerExtractor, MemoryTree, TarParser } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * using extractor = new LayerExtractor(new MemoryTree());
- * const parser = new TarParser(extractor);
- * parser.push(new Uint8Array(1024));
- * parser.finish();
+ * const layer = await Deno.open("./layer.tar.gz");
+ * const tree = new MemoryTree();
  *
- * assertEquals(extractor.finish().entries, 0);
+ * using extractor = new LayerExtractor(tree, {
+ *   handler: (header) => header.path.startsWith("etc/") ? header : undefined,
+ * });
+ * const parser = new TarParser(extractor);
+ * for await (const chunk of layer.readable.pipeThrough(new DecompressStream())) parser.push(chunk);
+ * parser.finish();
+ * extractor.finish();
+ *
+ * assertEquals(tree.list(""), ["etc"]);
  * ```
  */
 export class LayerExtractor implements TarSink, Disposable {

@@ -44,25 +44,23 @@ export interface StackingExtractorOptions
  *
  * A whiteout removes entries of earlier layers, never those of the same layer.
  *
- * @example Extract two layers in memory
+ * @example Extract the layers of an image one by one
  * ```ts
  * import { MemoryTree, StackingExtractor } from "@x/oci/layer";
- * import { digestOf, OCI_LAYER } from "@x/oci/spec";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const bytes = new Uint8Array(1024);
- * const digest = digestOf(bytes);
- * const layer = {
- *   descriptor: { mediaType: OCI_LAYER, digest, size: bytes.length },
- *   diffId: digest,
- *   compressed: () => Promise.resolve(new Blob([bytes]).stream()),
- * };
- * const extractor = new StackingExtractor(new MemoryTree());
+ * using client = new RemoteClient();
+ * const image = await client.image(parseReference("alpine:3.20"));
+ * const tree = new MemoryTree();
+ * const extractor = new StackingExtractor(tree);
  *
- * await extractor.extract(layer);
- * await extractor.extract(layer);
+ * for (const layer of image.layers) {
+ *   const { skipped } = await extractor.extract(layer);
+ *   assertEquals(skipped, []);
+ * }
  *
- * assertEquals(extractor.report().entries, 0);
+ * assertEquals(tree.status("bin/sh")?.type, "symlink");
  * ```
  */
 export class StackingExtractor {

@@ -33,17 +33,19 @@ export interface WhiteoutHandler {
  *
  * @returns The handler, which has no state.
  *
- * @example Remove a hidden directory
+ * @example Remove a file that an upper layer deletes
  * ```ts
- * import { MemoryTree, removingWhiteouts } from "@x/oci/layer";
+ * import { extractLayer, MemoryTree, removingWhiteouts, tarHeader } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
+ * const base = new Blob([tarHeader({ type: "file", path: "etc/motd" })]);
+ * const upper = new Blob([tarHeader({ type: "file", path: "etc/.wh.motd" })]);
  * const tree = new MemoryTree();
- * tree.makeDirectory("old");
  *
- * removingWhiteouts().hide(tree, "old");
+ * await extractLayer(base.stream(), tree);
+ * await extractLayer(upper.stream(), tree, { whiteouts: removingWhiteouts() });
  *
- * assertEquals(tree.status("old"), undefined);
+ * assertEquals(tree.list("etc"), []);
  * ```
  */
 export function removingWhiteouts(): WhiteoutHandler {
@@ -87,18 +89,21 @@ export interface OverlayWhiteoutOptions {
  *
  * @example Extract a layer for a mount without privileges
  * ```ts
- * import { extractLayer, overlayWhiteouts } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
+ * import { extractLayer, MemoryTree, overlayWhiteouts, tarHeader } from "@x/oci/layer";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * const root = await Deno.makeTempDir();
- * const layer = new Blob([new Uint8Array(1024)]).stream();
+ * const layer = new Blob([
+ *   tarHeader({ type: "file", path: "etc/.wh.motd" }),
+ *   tarHeader({ type: "directory", path: "srv" }),
+ *   tarHeader({ type: "file", path: "srv/.wh..wh..opq" }),
+ * ]);
+ * const tree = new MemoryTree();
  *
- * const { opaqueRoot } = await extractLayer(layer, root, {
- *   whiteouts: overlayWhiteouts({ namespace: "user" }),
- * });
+ * const whiteouts = overlayWhiteouts({ namespace: "user" });
+ * await extractLayer(layer.stream(), tree, { whiteouts });
  *
- * assertEquals(opaqueRoot, false);
- * await Deno.remove(root, { recursive: true });
+ * assertEquals(tree.status("etc/motd")?.type, "character-device");
+ * assert(tree.xattrsOf("srv").has("user.overlay.opaque"));
  * ```
  */
 export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): WhiteoutHandler {

@@ -12,16 +12,18 @@ export interface TarErrorPlace {
  * Thrown when a tar archive is damaged, truncated or unsupported. Entries before the position are
  * valid; nothing after it can be trusted.
  *
- * @example Find the position of the damage
+ * @example Find the damaged entry of an archive
  * ```ts
- * import { TarError, TarParser } from "@x/oci/layer";
- * import { assertThrows } from "@std/assert";
+ * import { TarError, tarHeader, TarParser } from "@x/oci/layer";
+ * import { assertEquals, assertThrows } from "@std/assert";
  *
  * const parser = new TarParser({ entry() {}, data() {}, end() {} });
- * const noise = new Uint8Array(512).fill(7);
+ * parser.push(tarHeader({ type: "directory", path: "etc" }));
+ * parser.push(tarHeader({ type: "file", path: "etc/motd", size: 1000 }));
  *
- * const error = assertThrows(() => parser.push(noise), TarError);
- * console.log(error.offset); // 0
+ * const error = assertThrows(() => parser.finish(), TarError, "truncated");
+ *
+ * assertEquals(error.entry, "etc/motd");
  * ```
  */
 export class TarError extends OciError {

@@ -45,20 +45,25 @@ type State =
  * without padding. Anything after the zero blocks is ignored, unless there is no entry before them:
  * other formats, such as file system images, also begin with zeros.
  *
- * @example List an archive
+ * @example List the symbolic links of a layer
  * ```ts
- * import { TarParser } from "@x/oci/layer";
- * import { TarStream } from "@std/tar";
+ * import { DecompressStream, TarParser } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const archive = ReadableStream.from([{ type: "directory" as const, path: "etc" }])
- *   .pipeThrough(new TarStream());
- * const names: string[] = [];
- * const parser = new TarParser({ entry: ({ path }) => names.push(path), data() {}, end() {} });
- * for await (const chunk of archive) parser.push(chunk);
+ * const layer = await Deno.open("./layer.tar.gz");
+ * const links: string[] = [];
+ *
+ * const parser = new TarParser({
+ *   entry({ type, path, linkname }) {
+ *     if (type === "symlink") links.push(`${path} -> ${linkname}`);
+ *   },
+ *   data() {},
+ *   end() {},
+ * });
+ * for await (const chunk of layer.readable.pipeThrough(new DecompressStream())) parser.push(chunk);
  * parser.finish();
  *
- * assertEquals(names.map((name) => name.replace("/", "")), ["etc"]);
+ * assertEquals(links, ["bin/sh -> busybox"]);
  * ```
  */
 export class TarParser {

@@ -45,26 +45,24 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  * @throws {RangeError} If a number is not an integer, or is negative, which only IDs and times may
  * be.
  *
- * @example Write a file and a link
+ * @example Write a layer with a file and a link
  * ```ts
- * import { tarHeader, tarPadding, UntarStream } from "@x/oci/layer";
+ * import { extractLayer, MemoryTree, tarHeader, tarPadding } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const content = new TextEncoder().encode("hello");
- * const archive = new Blob([
+ * const content = new TextEncoder().encode("Welcome\n");
+ * const layer = new Blob([
  *   tarHeader({ type: "file", path: "etc/motd", size: content.length }),
  *   content,
  *   tarPadding(content.length),
  *   tarHeader({ type: "symlink", path: "motd", linkname: "etc/motd" }),
  *   new Uint8Array(1024),
  * ]);
+ * await Deno.writeFile("./layer.tar", layer.stream());
  *
- * const names: string[] = [];
- * for await (const { path, readable } of archive.stream().pipeThrough(new UntarStream())) {
- *   names.push(path);
- *   await readable?.cancel();
- * }
- * assertEquals(names, ["etc/motd", "motd"]);
+ * const tree = new MemoryTree();
+ * await extractLayer(layer.stream(), tree);
+ * assertEquals(tree.readLink("motd"), "etc/motd");
  * ```
  */
 export function tarHeader(input: TarHeaderInput): Uint8Array<ArrayBuffer> {

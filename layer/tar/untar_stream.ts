@@ -22,20 +22,22 @@ export interface UntarEntry {
  * The stream fails with a `TarError` if the archive is damaged, and with a `LimitError` if it
  * exceeds a limit.
  *
- * @example Read a file of an archive
+ * @example Read a file of a layer
  * ```ts
- * import { UntarStream } from "@x/oci/layer";
- * import { TarStream } from "@std/tar";
- * import { assertEquals } from "@std/assert";
+ * import { DecompressStream, UntarStream } from "@x/oci/layer";
+ * import { assertStringIncludes } from "@std/assert";
  *
- * const readable = new Blob(["hello"]).stream();
- * const archive = ReadableStream.from([{ type: "file" as const, path: "a", size: 5, readable }])
- *   .pipeThrough(new TarStream());
+ * const layer = await Deno.open("./layer.tar.gz");
+ * const entries = layer.readable
+ *   .pipeThrough(new DecompressStream())
+ *   .pipeThrough(new UntarStream());
  *
- * for await (const entry of archive.pipeThrough(new UntarStream())) {
- *   assertEquals(entry.path, "a");
- *   assertEquals(await new Response(entry.readable).text(), "hello");
+ * let release = "";
+ * for await (const { path, readable } of entries) {
+ *   if (path === "etc/os-release") release = await new Response(readable).text();
+ *   else await readable?.cancel();
  * }
+ * assertStringIncludes(release, "Alpine Linux");
  * ```
  */
 export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {

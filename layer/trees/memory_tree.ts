@@ -28,15 +28,17 @@ export interface ContentPlace {
  * A tree in memory with the metadata of files, and the positions of their content. Extract a layer
  * into it to list the files of the layer.
  *
- * @example List a layer
+ * @example List a directory of a layer
  * ```ts
  * import { extractLayer, MemoryTree } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
+ * const layer = await Deno.open("./layer.tar.gz");
  * const tree = new MemoryTree();
- * await extractLayer(new Blob([new Uint8Array(1024)]).stream(), tree);
+ * await extractLayer(layer.readable, tree);
  *
- * assertEquals(tree.list(""), []);
+ * assertEquals(tree.list("etc"), ["os-release", "passwd"]);
+ * assertEquals(tree.status("bin/busybox")?.mode, 0o755);
  * ```
  */
 export class MemoryTree implements FileTree {

@@ -24,18 +24,17 @@ export interface OpenFileTreeOptions {
  * @throws {Deno.errors.NotADirectory} If the root is not a directory.
  * @throws {Deno.errors.NotSupported} If the requested backend is not available.
  *
- * @example List a directory
+ * @example Look at extracted files without following their links
  * ```ts
- * import { openFileTree } from "@x/oci/layer";
+ * import { extractLayer, openFileTree } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeTextFile(`${directory}/file`, "text");
- * {
- *   using tree = openFileTree(directory);
- *   assertEquals(tree.list(""), ["file"]);
- * }
- * await Deno.remove(directory, { recursive: true });
+ * const layer = await Deno.open("./layer.tar.gz");
+ * await extractLayer(layer.readable, "./rootfs");
+ *
+ * using tree = openFileTree("./rootfs");
+ * assertEquals(tree.status("bin/sh")?.type, "symlink");
+ * assertEquals(tree.readLink("bin/sh"), "busybox");
  * ```
  */
 export function openFileTree(root: string, options: OpenFileTreeOptions = {}): FileTree {
