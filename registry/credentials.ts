@@ -41,13 +41,13 @@ export interface CredentialStore {
  * @returns `Bearer …` for a registry token, `Basic …` for a user and password, and `undefined` for
  * an identity token, which must be exchanged, or without a credential.
  *
- * @example A user and a password
+ * @example Format the Authorization header of a request
  * ```ts
  * import { authorization } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(authorization({ username: "u", password: "p" }), "Basic dTpw");
- * assertEquals(authorization({ registryToken: "t" }), "Bearer t");
+ * assertEquals(authorization({ username: "ann", password: "secret" }), "Basic YW5uOnNlY3JldA==");
+ * assertEquals(authorization({ registryToken: "t0ken" }), "Bearer t0ken");
  * assertEquals(authorization({}), undefined);
  * ```
  */
@@ -73,12 +73,14 @@ export interface Login {
  * @param auth A credential.
  * @returns Both, or `undefined` if there are none.
  *
- * @example Decode `auth`
+ * @example Decode the `auth` of a credential file
  * ```ts
  * import { loginOf } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(loginOf({ auth: "dTpwOnE=" }), { username: "u", password: "p:q" });
+ * const { auth } = JSON.parse('{ "auth": "YW5uOnNlY3JldA==" }');
+ *
+ * assertEquals(loginOf({ auth }), { username: "ann", password: "secret" });
  * ```
  */
 export function loginOf(auth: ImagePullAuth): Login | undefined {

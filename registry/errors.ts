@@ -176,7 +176,22 @@ export interface NotFoundErrorFields extends RegistryErrorFields {
   readonly missing?: MissingKind | undefined;
 }
 
-/** Thrown when a repository, tag, manifest or blob does not exist or is hidden from the client. */
+/**
+ * Thrown when a repository, tag, manifest or blob does not exist or is hidden from the client.
+ *
+ * @example Tell a missing image from other failures
+ * ```ts
+ * import { NotFoundError, parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * using client = new RemoteClient();
+ * const reference = parseReference("localhost:5000/app:1.0");
+ *
+ * const error = await assertRejects(() => client.image(reference), NotFoundError);
+ *
+ * assertEquals(error.status, 404);
+ * ```
+ */
 export class NotFoundError extends RegistryError implements NotFoundErrorFields {
   /** Missing content, if known. */
   readonly missing: MissingKind | undefined;

@@ -19,12 +19,15 @@ let knownVariant: string | undefined;
  * @returns The platform, with the CPU variant if `/proc/cpuinfo` contains it and can be read
  * without a prompt. Images for an earlier variant, or without a variant, also match.
  *
- * @example Get the platform of this machine
+ * @example Read the image for this machine
  * ```ts
- * import { hostPlatform } from "@x/oci/registry";
+ * import { hostPlatform, parseReference, RemoteClient } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(hostPlatform().os, "linux");
+ * using client = new RemoteClient({ platform: hostPlatform() });
+ * const image = await client.image(parseReference("alpine:3.20"));
+ *
+ * assertEquals(image.platform.architecture, hostPlatform().architecture);
  * ```
  */
 export function hostPlatform(): Platform {

@@ -4,12 +4,15 @@
  *
  * ```ts
  * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
  *
- * async function baseLayer(name: string): Promise<ReadableStream> {
- *   using client = new RemoteClient();
- *   const image = await client.image(parseReference(name), { platform: "linux/arm64" });
+ * using client = new RemoteClient();
+ * const image = await client.image(parseReference("alpine:3.20"), { platform: "linux/arm64" });
+ * assertEquals(image.config.value.config.Cmd, ["/bin/sh"]);
+ *
+ * for (const [i, layer] of image.layers.entries()) {
  *   // The stream resumes by itself, and fails at its end if its size or digest is wrong.
- *   return await image.layers[0]?.compressed() ?? new Blob().stream();
+ *   await Deno.writeFile(`./layer-${i}.tar.gz`, await layer.compressed());
  * }
  * ```
  *

@@ -154,7 +154,7 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
  *
  * @returns The full form, such as `docker.io/library/alpine:3.20`, with tag and digest.
  *
- * @example Format the full name
+ * @example Format the full name of an image
  * ```ts
  * import { formatReference, parseReference } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -172,7 +172,7 @@ export function formatReference(reference: Reference): string {
  * @returns The short form, such as `alpine:3.20`; {@linkcode parseReference} parses it to the same
  * reference.
  *
- * @example The short name
+ * @example Format the short name of an image
  * ```ts
  * import { familiarReference, parseReference } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";

@@ -42,20 +42,20 @@ export interface CertificateDirectoriesOptions {
  *
  * @example Trust the authority of one registry
  * ```ts
- * import { CertificateDirectories, RemoteClient } from "@x/oci/registry";
+ * import { CertificateDirectories, RemoteClient, serveRegistry } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempDir();
- * const certificates = new CertificateDirectories({ paths: [path] });
- * using client = new RemoteClient({ certificates });
+ * const cert = await Deno.readTextFile("./server.crt");
+ * const key = await Deno.readTextFile("./server.key");
+ * await using registry = await serveRegistry(undefined, { cert, key });
  *
- * assertEquals(await certificates.find("registry.example:5000"), undefined);
- * await Deno.mkdir(`${path}/registry.example:5000`);
- * assertEquals(await certificates.find("registry.example:5000"), {
- *   caCerts: [],
- *   clientCertificate: undefined,
+ * await Deno.mkdir(`./certs.d/${registry.host}`, { recursive: true });
+ * await Deno.copyFile("./ca.crt", `./certs.d/${registry.host}/ca.crt`);
+ *
+ * using client = new RemoteClient({
+ *   certificates: new CertificateDirectories({ paths: ["./certs.d"] }),
  * });
- * await Deno.remove(path, { recursive: true });
+ * assertEquals(await Array.fromAsync(client.repositories(registry.host)), []);
  * ```
  */
 export class CertificateDirectories implements CertificateStore {

@@ -48,19 +48,19 @@ export interface CredentialFilesOptions {
  * Skips missing, invalid and unreadable files, and helpers that are missing or fail. Reads the
  * files for each search, and caches the answers of helpers for a minute.
  *
- * @example Read a custom file
+ * @example Use the logins in a file of your own
  * ```ts
- * import { CredentialFiles } from "@x/oci/registry";
+ * import { CredentialFiles, RemoteClient } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempFile();
- * await Deno.writeTextFile(path, `{ "auths": { "ghcr.io/me": { "auth": "dTpw" } } }`);
- * const store = new CredentialFiles({ paths: [path] });
+ * const auths = { "ghcr.io/ann": { auth: btoa("ann:secret") } };
+ * await Deno.writeTextFile("./auth.json", JSON.stringify({ auths }));
  *
- * const found = await store.find({ registry: "ghcr.io", repository: "me/app" });
- * assertEquals(found?.auth, { username: "u", password: "p" });
- * assertEquals(await store.find({ registry: "ghcr.io", repository: "you/app" }), undefined);
- * await Deno.remove(path);
+ * const credentials = new CredentialFiles({ paths: ["./auth.json"] });
+ * using client = new RemoteClient({ credentials });
+ *
+ * const found = await credentials.find({ registry: "ghcr.io", repository: "ann/app" });
+ * assertEquals(found?.auth, { username: "ann", password: "secret" });
  * ```
  */
 export class CredentialFiles implements CredentialStore {

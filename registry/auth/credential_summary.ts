@@ -38,23 +38,16 @@ export interface CredentialProblem {
  *
  * @example List the registries that the user is logged in to
  * ```ts
- * import { summarizeCredentials } from "@x/oci/registry";
+ * import { saveCredential, summarizeCredentials } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempFile();
- * await Deno.writeTextFile(
- *   path,
- *   `{ "auths": { "ghcr.io": { "auth": "dTpw" } }, "credsStore": "pass" }`,
- * );
+ * const login = { username: "ann", password: "secret" };
+ * await saveCredential("docker.io", login, { path: "./config.json" });
+ * await saveCredential("ghcr.io", login, { path: "./config.json" });
  *
- * assertEquals(await summarizeCredentials(path), {
- *   path,
- *   state: "found",
- *   registries: ["ghcr.io"],
- *   helpers: [{ program: "docker-credential-pass" }],
- *   problems: [],
- * });
- * await Deno.remove(path);
+ * const { registries } = await summarizeCredentials("./config.json");
+ *
+ * assertEquals(registries, ["docker.io", "ghcr.io"]);
  * ```
  */
 export async function summarizeCredentials(path: string): Promise<CredentialFileSummary> {

@@ -75,7 +75,7 @@ export interface StoredCredential {
  * import { CredentialFiles, saveCredential } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = `${await Deno.makeTempDir()}/config.json`;
+ * const path = "./config.json";
  * await saveCredential("ghcr.io", { username: "ann", password: "secret" }, { path });
  *
  * const found = await new CredentialFiles({ paths: [path] })
@@ -153,16 +153,19 @@ export interface EraseCredentialOptions extends Omit<SaveCredentialOptions, "pat
  * @throws {CredentialFileError} If a file is not a JSON object.
  * @throws {OciError} If a helper fails.
  *
- * @example Log out
+ * @example Log out of one registry
  * ```ts
- * import { eraseCredential, saveCredential } from "@x/oci/registry";
+ * import { eraseCredential, saveCredential, summarizeCredentials } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempFile();
- * await saveCredential("example.com", { username: "ann", password: "secret" }, { path });
+ * const path = "./config.json";
+ * const login = { username: "ann", password: "secret" };
+ * await saveCredential("ghcr.io", login, { path });
+ * await saveCredential("quay.io", login, { path });
  *
- * assertEquals(await eraseCredential("example.com", { paths: [path] }), [path]);
- * await Deno.remove(path);
+ * await eraseCredential("ghcr.io", { paths: [path] });
+ *
+ * assertEquals((await summarizeCredentials(path)).registries, ["quay.io"]);
  * ```
  */
 export async function eraseCredential(
@@ -188,16 +191,19 @@ export async function eraseCredential(
  * @throws {CredentialFileError} If a file is not a JSON object.
  * @throws {OciError} If a helper fails.
  *
- * @example Log out everywhere
+ * @example Log out of all registries
  * ```ts
- * import { eraseCredentials, saveCredential } from "@x/oci/registry";
+ * import { eraseCredentials, saveCredential, summarizeCredentials } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempFile();
- * await saveCredential("example.com", { username: "ann", password: "secret" }, { path });
+ * const path = "./config.json";
+ * const login = { username: "ann", password: "secret" };
+ * await saveCredential("ghcr.io", login, { path });
+ * await saveCredential("quay.io", login, { path });
  *
- * assertEquals(await eraseCredentials({ paths: [path] }), [path]);
- * await Deno.remove(path);
+ * await eraseCredentials({ paths: [path] });
+ *
+ * assertEquals((await summarizeCredentials(path)).registries, []);
  * ```
  */
 export async function eraseCredentials(

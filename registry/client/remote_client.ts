@@ -28,33 +28,17 @@ import type { RegistryWriter } from "./_registry_writer.ts";
  * transfers. Keeps connections, tokens and rate limits until it is disposed of, so share one
  * client.
  *
- * @example Read an image from a registry
+ * @example Read the config of an image
  * ```ts
  * import { parseReference, RemoteClient } from "@x/oci/registry";
- * import { digestOf, OCI_CONFIG, OCI_MANIFEST } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * // A registry with one image that has no layers.
- * const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
- * const config = bytes({ os: "linux", architecture: "amd64", rootfs: { diff_ids: [] } });
- * const manifest = bytes({
- *   schemaVersion: 2,
- *   mediaType: OCI_MANIFEST,
- *   config: { mediaType: OCI_CONFIG, digest: digestOf(config), size: config.length },
- *   layers: [],
- * });
- * await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
- *   if (request.url.endsWith("/manifests/latest")) {
- *     return new Response(manifest, { headers: { "content-type": OCI_MANIFEST } });
- *   }
- *   return new Response(config);
- * });
+ * using client = new RemoteClient();
+ * const reference = parseReference("alpine:3.20");
+ * const image = await client.image(reference, { platform: "linux/arm64" });
  *
- * using client = new RemoteClient({ credentials: "none" });
- * const reference = parseReference(`127.0.0.1:${server.addr.port}/app`);
- * const image = await client.image(reference, { platform: "linux/amd64" });
- *
- * assertEquals(image.digest, digestOf(manifest));
+ * assertEquals(image.config.value.config.Cmd, ["/bin/sh"]);
+ * assertEquals(image.config.value.platform.architecture, "arm64");
  * ```
  */
 export class RemoteClient implements ImageClient, Disposable {

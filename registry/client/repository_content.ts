@@ -37,16 +37,19 @@ export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> 
 /**
  * The content of one repository of a registry; names are tags.
  *
- * @example Look up a tag that does not exist
+ * @example List the SBOMs of an image
  * ```ts
- * import { parseReference, RemoteClient, RepositoryContent, serveRegistry } from "@x/oci/registry";
- * import { assertEquals } from "@std/assert";
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * await using registry = await serveRegistry();
- * using client = new RemoteClient({ credentials: "none" });
- * const app = new RepositoryContent(client, parseReference(`${registry.host}/app`));
+ * using client = new RemoteClient();
+ * const alpine = new RepositoryContent(client, parseReference("alpine:3.20"));
  *
- * assertEquals(await app.resolve("1.0"), undefined);
+ * const image = await alpine.resolve("3.20");
+ * assert(image !== undefined);
+ * const referrers = await alpine.referrers(image);
+ *
+ * assertEquals(referrers.map(({ artifactType }) => artifactType), ["application/spdx+json"]);
  * ```
  */
 export class RepositoryContent implements NamedSource, NamedTarget {

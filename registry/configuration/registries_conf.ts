@@ -38,7 +38,7 @@ const MIRROR_USES: readonly string[] = ["", "all", "digest-only", "tag-only"];
  *
  * @throws {RegistriesConfError} If the text is not valid; the error has the line.
  *
- * @example Parse a mirror
+ * @example Find the mirror of an image
  * ```ts
  * import { parseReference, parseRegistriesConf, pullSources } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -77,7 +77,7 @@ export function parseRegistriesConf(
  *
  * @param files Content of the files, in the order of reading.
  *
- * @example Override a rule
+ * @example Override a rule of an earlier file
  * ```ts
  * import { mergeRegistriesConf, parseRegistriesConf } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";

@@ -73,28 +73,28 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * @throws {RegistriesConfError} If a `registries.conf` file is damaged; the error has its path and
  * line. Damaged files of containerd and docker are skipped with a warning.
  *
- * @example Use the mirrors of a file
+ * @example Use the mirrors in a file
  * ```ts
  * import { parseReference, readRegistriesConf, RemoteClient } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const file = await Deno.makeTempFile();
- * await Deno.writeTextFile(file, `
+ * const text = `
  *   [[registry]]
  *   location = "example.com"
  *   [[registry.mirror]]
  *   location = "mirror.example"
- * `);
- * const env = (name: string) => name === "CONTAINERS_REGISTRIES_CONF" ? file : undefined;
+ * `;
+ * await Deno.writeTextFile("./registries.conf", text);
+ * const files: Record<string, string> = { CONTAINERS_REGISTRIES_CONF: "./registries.conf" };
  *
- * using client = new RemoteClient({ registries: () => readRegistriesConf({ env }) });
+ * const registries = await readRegistriesConf({ env: (name) => files[name] });
+ * using client = new RemoteClient({ registries });
+ *
  * const endpoints = await client.endpoints(parseReference("example.com/app"));
- *
  * assertEquals(endpoints.map(({ url }) => url), [
  *   "https://mirror.example/v2/app",
  *   "https://example.com/v2/app",
  * ]);
- * await Deno.remove(file);
  * ```
  */
 export async function readRegistriesConf(

@@ -51,7 +51,7 @@ export interface RuleSource {
  * @returns The places, at least one.
  * @throws {BlockedRegistryError} If the files block the image.
  *
- * @example Rewrite the location
+ * @example Find the location that replaces a registry
  * ```ts
  * import { parseReference, parseRegistriesConf, pullSources } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";

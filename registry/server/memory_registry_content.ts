@@ -33,19 +33,19 @@ const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 /**
  * Registry content in memory: initially empty, and lost with the process. Intended for test suites.
  *
- * @example Push a blob in a test
+ * @example Look at what a program has pushed
  * ```ts
- * import { MemoryRegistryContent } from "@x/oci/registry";
- * import { digestOf } from "@x/oci/spec";
+ * import { copy } from "@x/oci";
+ * import { MemoryRegistryContent, serveRegistry } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
  * const content = new MemoryRegistryContent();
- * const bytes = new TextEncoder().encode("hello");
- * const upload = await content.beginUpload("team/app");
- * await upload.write(bytes);
- * await upload.commit(digestOf(bytes));
+ * await using registry = await serveRegistry(content);
  *
- * assertEquals(await content.size("team/app", digestOf(bytes)), 5);
+ * await copy("alpine:3.20", `${registry.host}/team/alpine:1.0`);
+ *
+ * assertEquals(await content.repositories(), ["team/alpine"]);
+ * assertEquals(await content.tags("team/alpine"), ["1.0"]);
  * ```
  */
 export class MemoryRegistryContent implements WritableRegistryContent {

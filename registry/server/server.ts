@@ -67,15 +67,19 @@ export interface RegistryServer extends AsyncDisposable {
  * @throws {RangeError} If a limit is out of bounds.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  *
- * @example A registry for a test
+ * @example Test a push without another program
  * ```ts
- * import { serveRegistry } from "@x/oci/registry";
+ * import { copy } from "@x/oci";
+ * import { parseReference, RemoteClient, serveRegistry } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
  * await using registry = await serveRegistry();
- * const response = await fetch(`${registry.url}/v2/_catalog`);
  *
- * assertEquals(await response.json(), { repositories: [] });
+ * await copy("alpine:3.20", `${registry.host}/alpine:1.0`);
+ *
+ * using client = new RemoteClient();
+ * const image = await client.image(parseReference(`${registry.host}/alpine:1.0`));
+ * assertEquals(image.config.value.config.Cmd, ["/bin/sh"]);
  * ```
  */
 export async function serveRegistry(

@@ -13,16 +13,22 @@ export type PasswordCheck = (username: string, password: string) => boolean | Pr
  * @param check Checks a user name and a password. It should take the same time for unknown names.
  * @param realm Name of the registry in the challenge.
  *
- * @example Require a password
+ * @example Require a password for a registry
  * ```ts
- * import { basicAuthentication } from "@x/oci/registry";
+ * import { basicAuthentication, serveRegistry } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const authenticate = basicAuthentication((name, password) => name === "a" && password === "b");
- * const right = { headers: { authorization: `Basic ${btoa("a:b")}` } };
+ * await using registry = await serveRegistry(undefined, {
+ *   authenticate: basicAuthentication((name, password) => name === "ann" && password === "secret"),
+ * });
+ * const authorization = `Basic ${btoa("ann:secret")}`;
  *
- * assertEquals((await authenticate(new Request("http://localhost/v2/")))?.status, 401);
- * assertEquals(await authenticate(new Request("http://localhost/v2/", right)), undefined);
+ * const refused = await fetch(`${registry.url}/v2/_catalog`);
+ * const accepted = await fetch(`${registry.url}/v2/_catalog`, { headers: { authorization } });
+ *
+ * assertEquals([refused.status, accepted.status], [401, 200]);
+ * await refused.body?.cancel();
+ * await accepted.body?.cancel();
  * ```
  */
 export function basicAuthentication(

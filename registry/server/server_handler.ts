@@ -110,19 +110,20 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * throws.
  * @throws {RangeError} If a limit is out of bounds.
  *
- * @example A registry without a network
+ * @example Add a registry to a web server
  * ```ts
  * import { createRegistryHandler, MemoryRegistryContent } from "@x/oci/registry";
- * import { digestOf } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * await using handler = createRegistryHandler(new MemoryRegistryContent());
- * const digest = digestOf(new TextEncoder().encode("hello"));
- * const url = `http://localhost/v2/team/app/blobs/uploads/?digest=${digest}`;
- * const response = await handler(new Request(url, { method: "POST", body: "hello" }));
+ * await using registry = createRegistryHandler(new MemoryRegistryContent());
+ * await using server = Deno.serve({ hostname: "127.0.0.1", port: 0 }, (request) => {
+ *   const { pathname } = new URL(request.url);
+ *   return pathname.startsWith("/v2/") ? registry(request) : new Response("Welcome");
+ * });
  *
- * assertEquals(response.status, 201);
- * assertEquals(response.headers.get("location"), `/v2/team/app/blobs/${digest}`);
+ * const response = await fetch(`http://127.0.0.1:${server.addr.port}/v2/_catalog`);
+ *
+ * assertEquals(await response.json(), { repositories: [] });
  * ```
  */
 export function createRegistryHandler(

@@ -16,18 +16,17 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
  * embedded registry then answers 429.
  * @throws {SyntaxError} If a line has another form, a name occurs twice, or there is no name.
  *
- * @example Check a password
+ * @example Check a password against an htpasswd file
  * ```ts
- * import { basicAuthentication, parseHtpasswd } from "@x/oci/registry";
- * import { assert } from "@std/assert";
+ * import { parseHtpasswd } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
  *
- * const check = parseHtpasswd(
- *   "ann:$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n",
- * );
+ * // Written by `htpasswd -B`.
+ * const text = "ann:$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n";
+ * const check = parseHtpasswd(text);
  *
- * assert(await check("ann", "U*U"));
- * assert(!await check("ann", "guess"));
- * assert(basicAuthentication(check) instanceof Function);
+ * assertEquals(await check("ann", "U*U"), true);
+ * assertEquals(await check("ann", "guess"), false);
  * ```
  */
 export function parseHtpasswd(text: string): PasswordCheck {

@@ -12,17 +12,18 @@ const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
  * @throws {SyntaxError} If there is no certificate, which Deno would silently ignore.
  * @throws {Deno.errors.NotFound} If `path` does not exist.
  *
- * @example Read a file with a certificate
+ * @example Trust the authority in a file
  * ```ts
- * import { readCertificates } from "@x/oci/registry";
+ * import { readCertificates, RemoteClient, serveRegistry } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * const path = await Deno.makeTempFile();
- * const pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
- * await Deno.writeTextFile(path, `a comment\n${pem}\n`);
+ * const cert = await Deno.readTextFile("./server.crt");
+ * const key = await Deno.readTextFile("./server.key");
+ * await using registry = await serveRegistry(undefined, { cert, key });
  *
- * assertEquals(await readCertificates(path), [pem]);
- * await Deno.remove(path);
+ * using client = new RemoteClient({ caCerts: await readCertificates("./ca.crt") });
+ *
+ * assertEquals(await Array.fromAsync(client.repositories(registry.host)), []);
  * ```
  */
 export async function readCertificates(path: string): Promise<string[]> {

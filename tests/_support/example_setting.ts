@@ -7,6 +7,7 @@
 import { join } from "@std/path";
 import { copy } from "../../mod.ts";
 import { serveRegistry } from "../../registry/mod.ts";
+import { makeServerTls } from "./certificates.ts";
 import { buildArtifact, buildImage, buildIndex } from "./image.ts";
 import { MemoryContent } from "./memory_content.ts";
 import { buildTagged, makeKey, signatureTag, type SigningKey, signTagged } from "./signing.ts";
@@ -98,4 +99,8 @@ async function writeFiles(directory: string, reference: string, pem: string): Pr
   await Deno.writeTextFile(path("sbom.json"), SBOM);
   await Deno.writeTextFile(path("cosign.pub"), pem);
   await copy(reference, `docker-archive:${path("app.tar")}:app:v1`, { platforms: ["linux/amd64"] });
+  const { ca, cert, key } = await makeServerTls();
+  await Deno.writeTextFile(path("ca.crt"), ca);
+  await Deno.writeTextFile(path("server.crt"), cert);
+  await Deno.writeTextFile(path("server.key"), key);
 }
