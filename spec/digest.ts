@@ -95,12 +95,16 @@ export function parseDigest(text: string): Digest {
  * @param digest A digest.
  * @returns The hexadecimal part after the colon.
  *
- * @example The hash of a digest
+ * @example Find the file of a blob in an image layout
  * ```ts
- * import { digestHex, digestOf } from "@x/oci/spec";
+ * import { digestAlgorithm, digestHex, parseDigest } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(digestHex(digestOf(new Uint8Array())).slice(0, 8), "e3b0c442");
+ * const digest = parseDigest("sha256:" + "0".repeat(64));
+ *
+ * const path = `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+ *
+ * assertEquals(path, "blobs/sha256/" + "0".repeat(64));
  * ```
  */
 export function digestHex(digest: Digest): string {
@@ -110,16 +114,16 @@ export function digestHex(digest: Digest): string {
 /**
  * Hashes bytes in chunks.
  *
- * @example Hash two chunks
+ * @example Compute the digest of a file without reading all of it into memory
  * ```ts
  * import { Digester, digestOf } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const digester = new Digester("sha256");
- * digester.update(new TextEncoder().encode("hello "));
- * digester.update(new TextEncoder().encode("world"));
+ * const layer = await Deno.open("./layer.tar.gz");
+ * const digester = new Digester();
+ * for await (const chunk of layer.readable) digester.update(chunk);
  *
- * assertEquals(digester.digest(), digestOf(new TextEncoder().encode("hello world")));
+ * assertEquals(digester.digest(), digestOf(await Deno.readFile("./layer.tar.gz")));
  * ```
  */
 export class Digester {
@@ -153,14 +157,14 @@ export class Digester {
  * @param algorithm The hash algorithm.
  * @returns The digest.
  *
- * @example The digest of nothing
+ * @example Compute the digest of a document
  * ```ts
  * import { digestOf } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(
- *   digestOf(new Uint8Array()),
- *   "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+ *   digestOf(new TextEncoder().encode("{}")),
+ *   "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
  * );
  * ```
  */

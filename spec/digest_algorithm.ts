@@ -35,12 +35,14 @@ export function assertVerifiable(digest: Digest): void {
  * @returns The part before the colon.
  * @throws {UnsupportedDigestError} If the algorithm is not supported.
  *
- * @example Get the algorithm
+ * @example Get the algorithm of a digest
  * ```ts
  * import { digestAlgorithm, digestOf, UnsupportedDigestError } from "@x/oci/spec";
  * import { assertEquals, assertThrows } from "@std/assert";
  *
- * assertEquals(digestAlgorithm(digestOf(new Uint8Array(), "sha512")), "sha512");
+ * const digest = digestOf(new TextEncoder().encode("{}"), "sha512");
+ *
+ * assertEquals(digestAlgorithm(digest), "sha512");
  * assertThrows(() => digestAlgorithm("blake3:00"), UnsupportedDigestError);
  * ```
  */

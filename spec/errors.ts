@@ -24,16 +24,20 @@ export interface OciErrorOptions extends ErrorOptions, Omit<ErrorFacts, "code" |
  * `RangeError` for invalid arguments do not extend it. Those of this package may have the
  * properties of {@linkcode ErrorFacts} nevertheless.
  *
- * @example Branch on the code
+ * @example Explain a failure in your own words
  * ```ts
- * import { LimitError, OciError } from "@x/oci/spec";
- * import { assertEquals, assertInstanceOf } from "@std/assert";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { OciError } from "@x/oci/spec";
+ * import { assertEquals, assertRejects } from "@std/assert";
  *
- * const error = new LimitError("layers", 4, 5, "an image", "maxLayers");
+ * using client = new RemoteClient({ maxLayers: 0 });
+ * const image = parseReference("alpine:3.20");
  *
- * assertInstanceOf(error, OciError);
- * assertEquals([error.code, error.option], ["limit", "maxLayers"]);
- * assertEquals(error.problem, "there are at least 5");
+ * const error = await assertRejects(() => client.image(image), OciError);
+ *
+ * assertEquals(error.code, "limit");
+ * assertEquals(error.option, "maxLayers");
+ * assertEquals(error.problem, "there are at least 1");
  * ```
  */
 export class OciError extends Error implements ErrorFacts {

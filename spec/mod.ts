@@ -7,13 +7,15 @@
  *   from options by {@linkcode newSpec}.
  *
  * ```ts
- * import { formatSpec, newSpec, parsePlatform, withArgs, withCPULimit } from "@x/oci/spec";
+ * import { formatSpec, newSpec, withArgs, withCPULimit, withMemoryLimit } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const config = formatSpec(newSpec(withArgs(["/bin/app"]), withCPULimit("500m")));
+ * const spec = newSpec(withArgs(["/bin/app"]), withCPULimit("500m"), withMemoryLimit("1Gi"));
+ * await Deno.writeTextFile("./config.json", formatSpec(spec));
  *
- * assertEquals(JSON.parse(config).linux.resources.cpu.quota, 50_000);
- * assertEquals(parsePlatform("linux/x86_64").architecture, "amd64");
+ * const { process, linux } = JSON.parse(await Deno.readTextFile("./config.json"));
+ * assertEquals(process.args, ["/bin/app"]);
+ * assertEquals(linux.resources.memory, { limit: 1_073_741_824 });
  * ```
  *
  * @module

@@ -122,7 +122,7 @@ export function formatPlatform(platform: Platform): string {
  * @param platform The platform.
  * @returns The number, or 0 if the variant has none.
  *
- * @example Levels of ARM
+ * @example Compare versions of ARM
  * ```ts
  * import { parsePlatform, variantLevel } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -158,12 +158,13 @@ const AMD64_LEVELS: readonly (readonly [string, readonly string[]])[] = [
  * @returns The variant, such as `v3` for `amd64`, `v9` for `arm64` or `v7` for `arm`; `undefined`
  * if the architecture has no variants or the text does not contain it.
  *
- * @example A CPU with AVX2
+ * @example Recognize a CPU with AVX2
  * ```ts
  * import { cpuVariant } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const flags = "abm avx avx2 bmi1 bmi2 cx16 f16c fma lahf_lm movbe pni popcnt sse4_1 sse4_2 ssse3";
+ * const flags =
+ *   "abm avx avx2 bmi1 bmi2 cx16 f16c fma lahf_lm movbe pni popcnt sse4_1 sse4_2 ssse3";
  *
  * assertEquals(cpuVariant("amd64", `flags\t: ${flags} xsave\n`), "v3");
  * assertEquals(cpuVariant("arm", "CPU architecture: 7\n"), "v7");

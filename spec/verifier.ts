@@ -16,16 +16,18 @@ export interface Expectation {
  * Call {@linkcode Verifier.update} with each chunk *before* its use, and
  * {@linkcode Verifier.finish} at the end: only then are the bytes verified.
  *
- * @example Refuse a surplus byte
+ * @example Refuse damaged bytes that arrive in chunks
  * ```ts
- * import { digestOf, DigestMismatchError, Verifier } from "@x/oci/spec";
+ * import { DigestMismatchError, digestOf, Verifier } from "@x/oci/spec";
  * import { assertThrows } from "@std/assert";
  *
- * const bytes = new TextEncoder().encode("hello");
- * const verifier = new Verifier({ digest: digestOf(bytes), size: 5 });
- * verifier.update(bytes);
+ * const encode = (text: string) => new TextEncoder().encode(text);
+ * const verifier = new Verifier({ digest: digestOf(encode("hello world")), size: 11 });
  *
- * assertThrows(() => verifier.update(new Uint8Array(1)), DigestMismatchError);
+ * verifier.update(encode("hello "));
+ * verifier.update(encode("wOrld"));
+ *
+ * assertThrows(() => verifier.finish(), DigestMismatchError);
  * ```
  */
 export class Verifier {
@@ -152,18 +154,17 @@ const WEB_CRYPTO_NAMES: Readonly<Record<DigestAlgorithm, string>> = {
  * @param source Origin of the bytes in the error.
  * @throws {DigestMismatchError} If the size or the digest is wrong.
  *
- * @example Check a document
+ * @example Refuse a document with another digest
  * ```ts
- * import { digestOf, DigestMismatchError, verifyBytes } from "@x/oci/spec";
+ * import { DigestMismatchError, digestOf, verifyBytes } from "@x/oci/spec";
  * import { assertRejects } from "@std/assert";
  *
- * const bytes = new TextEncoder().encode("{}");
- * await verifyBytes(bytes, { digest: digestOf(bytes), size: 2 });
+ * const encode = (text: string) => new TextEncoder().encode(text);
+ * const digest = digestOf(encode('{"version":1}'));
  *
- * await assertRejects(
- *   () => verifyBytes(new Uint8Array(2), { digest: digestOf(bytes) }),
- *   DigestMismatchError,
- * );
+ * await verifyBytes(encode('{"version":1}'), { digest });
+ *
+ * await assertRejects(() => verifyBytes(encode('{"version":2}'), { digest }), DigestMismatchError);
  * ```
  */
 export async function verifyBytes(

@@ -85,7 +85,7 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
  * @returns The bytes, or `undefined` if there are none or they do not match the digest and size:
  * then the content must be fetched.
  *
- * @example Content that needs no request
+ * @example Read the content that a descriptor embeds
  * ```ts
  * import { embeddedData, OCI_EMPTY } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

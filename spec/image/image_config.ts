@@ -68,7 +68,7 @@ export interface ImageConfig {
  * @returns The configuration.
  * @throws {SyntaxError} If it is not a valid config; the message names the path of the value.
  *
- * @example Read a config
+ * @example Get the command of an image
  * ```ts
  * import { parseImageConfig } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -30,17 +30,15 @@ export class LayerTypeError extends OciError {
  * @param descriptor Descriptor of the layer.
  * @throws {LayerTypeError} If it is not; the message names the media type.
  *
- * @example A file system image is not a tar archive
+ * @example Refuse a layer that is not a tar archive
  * ```ts
  * import { checkLayerType, digestOf, LayerTypeError } from "@x/oci/spec";
  * import { assertThrows } from "@std/assert";
  *
- * const digest = digestOf(new Uint8Array(1024));
+ * const mediaType = "application/vnd.erofs.layer.v1";
+ * const digest = digestOf(new TextEncoder().encode("a file system"));
  *
- * assertThrows(
- *   () => checkLayerType({ mediaType: "application/vnd.erofs.layer.v1", digest, size: 1024 }),
- *   LayerTypeError,
- * );
+ * assertThrows(() => checkLayerType({ mediaType, digest, size: 13 }), LayerTypeError);
  * ```
  */
 export function checkLayerType(descriptor: Descriptor): void {

@@ -92,14 +92,20 @@ export type ManifestDocument =
  * @throws {SyntaxError} If it is not a valid manifest or index; the message names the path of the value.
  * @throws {LimitError} If it has too many layers or entries.
  *
- * @example Parse an index
+ * @example List the platforms of an image
  * ```ts
- * import { OCI_INDEX, parseManifest } from "@x/oci/spec";
- * import { assertEquals } from "@std/assert";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { formatPlatform, parseManifest } from "@x/oci/spec";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * using client = new RemoteClient();
+ * const { bytes, descriptor } = await client.document(parseReference("alpine:3.20"));
  *
- * assertEquals(parseManifest(new TextEncoder().encode(text)).kind, "index");
+ * const { kind, value } = parseManifest(bytes, descriptor.mediaType);
+ *
+ * assert(kind === "index");
+ * const platforms = value.manifests.map(({ platform }) => platform && formatPlatform(platform));
+ * assertEquals(platforms, ["linux/amd64", "linux/arm64"]);
  * ```
  */
 export function parseManifest(

@@ -37,14 +37,25 @@ const MAX_READS = 512;
  * @throws {PlatformError} If no entry fits; it lists the platforms that were found.
  *
  * @example Choose between entries without a platform
- * ```ts no-assert
- * import { choosePlatformByConfig, type Descriptor, type Index } from "@x/oci/spec";
- * import type { ContentStore } from "@x/oci/store";
+ * ```ts
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ * import { choosePlatform, choosePlatformByConfig, parsePlatform } from "@x/oci/spec";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * function choose(index: Index, store: ContentStore): Promise<Descriptor> {
- *   const wanted = { os: "linux", architecture: "arm64" };
- *   return choosePlatformByConfig(index, wanted, { read: (entry) => store.readBlob(entry) });
- * }
+ * using client = new RemoteClient();
+ * const alpine = parseReference("alpine:3.20");
+ * const content = new RepositoryContent(client, alpine);
+ * const { value: document } = await client.document(alpine);
+ * assert(document.kind === "index");
+ * const index = document.value;
+ * const bare = { ...index, manifests: index.manifests.map(({ platform: _, ...entry }) => entry) };
+ *
+ * const arm64 = parsePlatform("linux/arm64");
+ * const chosen = await choosePlatformByConfig(bare, arm64, {
+ *   read: async (descriptor) => await new Response(await content.fetch(descriptor)).bytes(),
+ * });
+ *
+ * assertEquals(chosen.digest, choosePlatform(index, arm64).digest);
  * ```
  */
 export async function choosePlatformByConfig(

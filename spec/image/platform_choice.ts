@@ -12,17 +12,17 @@ import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
  * @param wanted Platform to run on.
  * @returns A number that is larger for a better fit, or -1 if the image does not run.
  *
- * @example A CPU runs images for its predecessors
+ * @example Compare images for different CPUs
  * ```ts
  * import { parsePlatform, platformFit } from "@x/oci/spec";
- * import { assert } from "@std/assert";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * const wanted = parsePlatform("linux/arm/v7");
- * const v7 = platformFit(parsePlatform("linux/arm/v7"), wanted);
- * const v6 = platformFit(parsePlatform("linux/arm/v6"), wanted);
+ * const machine = parsePlatform("linux/arm/v7");
+ * const v7 = platformFit(parsePlatform("linux/arm/v7"), machine);
+ * const v6 = platformFit(parsePlatform("linux/arm/v6"), machine);
  *
  * assert(v7 > v6 && v6 > 0);
- * assert(platformFit(parsePlatform("linux/amd64"), wanted) === -1);
+ * assertEquals(platformFit(parsePlatform("linux/amd64"), machine), -1);
  * ```
  */
 export function platformFit(offered: Platform, wanted: Platform): number {
@@ -123,16 +123,20 @@ function versionPart(text: string | undefined): number {
  * @param entry A descriptor in an index.
  * @returns Whether it may be chosen.
  *
- * @example Attestations are ignored
+ * @example Leave out the attestations of an index
  * ```ts
- * import { digestOf, isRunnable, OCI_MANIFEST } from "@x/oci/spec";
+ * import { digestOf, isRunnable, OCI_MANIFEST, parsePlatform } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const manifest = { mediaType: OCI_MANIFEST, digest: digestOf(new Uint8Array()), size: 0 };
- * const platform = { os: "unknown", architecture: "unknown" };
+ * const entry = (platform: string) => ({
+ *   mediaType: OCI_MANIFEST,
+ *   digest: digestOf(new TextEncoder().encode(platform)),
+ *   size: 1024,
+ *   platform: parsePlatform(platform),
+ * });
+ * const manifests = [entry("linux/amd64"), entry("unknown/unknown")];
  *
- * assertEquals(isRunnable(manifest), true);
- * assertEquals(isRunnable({ ...manifest, platform }), false);
+ * assertEquals(manifests.filter(isRunnable), [entry("linux/amd64")]);
  * ```
  */
 export function isRunnable(entry: Descriptor): boolean {
@@ -155,21 +159,19 @@ export function isRunnable(entry: Descriptor): boolean {
  * @returns The entry.
  * @throws {PlatformError} If no entry fits; it lists the platforms of the index.
  *
- * @example Choose between two platforms
+ * @example Choose the manifest for a platform
  * ```ts
- * import { choosePlatform, digestOf, OCI_INDEX, OCI_MANIFEST, parsePlatform } from "@x/oci/spec";
- * import { assertEquals } from "@std/assert";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { choosePlatform, parsePlatform } from "@x/oci/spec";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * const entry = (platform: string) => ({
- *   mediaType: OCI_MANIFEST,
- *   digest: digestOf(new TextEncoder().encode(platform)),
- *   size: 1,
- *   platform: parsePlatform(platform),
- * });
- * const manifests = [entry("linux/amd64"), entry("linux/arm64/v8")];
- * const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests } as const;
+ * using client = new RemoteClient();
+ * const { value: document } = await client.document(parseReference("alpine:3.20"));
+ * assert(document.kind === "index");
  *
- * assertEquals(choosePlatform(index, parsePlatform("linux/arm64")), manifests[1]);
+ * const manifest = choosePlatform(document.value, parsePlatform("linux/arm64"));
+ *
+ * assertEquals(manifest.platform?.architecture, "arm64");
  * ```
  */
 export function choosePlatform(

@@ -21,16 +21,21 @@ export interface ReadBytesOptions {
  * @throws {DigestMismatchError} If the bytes do not match the descriptor.
  * @throws {LimitError} If there are more than `maxBytes`.
  *
- * @example Read a small document
+ * @example Read a small blob of a registry into memory
  * ```ts
- * import { digestOf, OCI_CONFIG, readBytes } from "@x/oci/spec";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { parseImageConfig, readBytes } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const bytes = new TextEncoder().encode("{}");
- * const descriptor = { mediaType: OCI_CONFIG, digest: digestOf(bytes), size: 2 };
- * const open = () => Promise.resolve(new Blob([bytes]).stream());
+ * using client = new RemoteClient();
+ * const alpine = parseReference("alpine:3.20");
+ * const { manifest } = await client.image(alpine);
  *
- * assertEquals(await readBytes(descriptor, open, { maxBytes: 1024 }), bytes);
+ * const { config } = manifest.value;
+ * const open = () => client.blob(alpine, config);
+ * const bytes = await readBytes(config, open, { maxBytes: 1024 * 1024 });
+ *
+ * assertEquals(parseImageConfig(bytes).config.Cmd, ["/bin/sh"]);
  * ```
  */
 export async function readBytes(

@@ -6,16 +6,17 @@ import type { BlobReadOptions } from "./image.ts";
  *
  * Bytes before the end are unverified: do not rely on them until the stream has closed.
  *
- * @example Verify the body of a response
+ * @example Refuse damaged bytes at the end of a stream
  * ```ts
- * import { digestOf, VerifyStream } from "@x/oci/spec";
- * import { assertEquals } from "@std/assert";
+ * import { DigestMismatchError, digestOf, VerifyStream } from "@x/oci/spec";
+ * import { assertEquals, assertRejects } from "@std/assert";
  *
- * const bytes = new TextEncoder().encode("hello");
- * const body = new Blob([bytes]).stream();
- * const verified = body.pipeThrough(new VerifyStream({ digest: digestOf(bytes), size: 5 }));
+ * const expected = { digest: digestOf(new TextEncoder().encode("hello")), size: 5 };
+ * const read = (text: string) =>
+ *   new Response(new Blob([text]).stream().pipeThrough(new VerifyStream(expected))).text();
  *
- * assertEquals(await new Response(verified).text(), "hello");
+ * assertEquals(await read("hello"), "hello");
+ * await assertRejects(() => read("jello"), DigestMismatchError);
  * ```
  */
 export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {

@@ -31,7 +31,7 @@ export interface GroupEntry {
  * @param text Content of the file.
  * @returns The users, in the order of the file.
  *
- * @example Read users
+ * @example Read the users of an image
  * ```ts
  * import { parsePasswd } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -55,7 +55,7 @@ export function parsePasswd(text: string): readonly PasswdEntry[] {
  * @param text Content of the file.
  * @returns The groups, in the order of the file.
  *
- * @example Read groups
+ * @example Read the groups of an image
  * ```ts
  * import { parseGroup } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -13,13 +13,16 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
  *
  * @example Set one variable and remove another
  * ```ts
- * import { newSpec, withEnv } from "@x/oci/spec";
+ * import { newSpec, withArgs, withEnv } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const spec = newSpec(withEnv({ A: "1", B: "2" }), withEnv({ A: "3", B: undefined }));
+ * const { process } = newSpec(
+ *   withArgs(["/bin/app"]),
+ *   withEnv({ PATH: "/bin", LANG: "C.UTF-8", DEBUG: "1" }),
+ *   withEnv({ DEBUG: undefined }),
+ * );
  *
- * assertEquals(spec.process.env?.includes("A=3"), true);
- * assertEquals(spec.process.env?.some((line) => line.startsWith("B=")), false);
+ * assertEquals(process.env, ["HOME=/", "PATH=/bin", "LANG=C.UTF-8"]);
  * ```
  */
 export function withEnv(variables: Readonly<Record<string, string | undefined>>): SpecOption {

@@ -9,7 +9,7 @@ import type { SpecOption } from "../runtime/spec_option.ts";
  * @param readonly Whether it is read-only.
  * @returns The option.
  *
- * @example Another directory
+ * @example Use another directory as the root file system
  * ```ts
  * import { newSpec, withRootFS } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -27,7 +27,7 @@ export function withRootFS(path: string, readonly = false): SpecOption {
  * @param readonly Whether it is read-only.
  * @returns The option.
  *
- * @example Forbid changes
+ * @example Make the root file system read-only
  * ```ts
  * import { newSpec, withReadOnlyRoot } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -120,7 +120,7 @@ function isInterpreted(name: string): boolean {
  * @param config The image's config.
  * @returns The annotations.
  *
- * @example The signal that ends the program
+ * @example Get the signal that ends the program of an image
  * ```ts
  * import { imageAnnotations } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

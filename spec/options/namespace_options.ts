@@ -19,7 +19,7 @@ export interface HostNetworkOptions {
  * @param options The files to mount.
  * @returns The option.
  *
- * @example Share the network
+ * @example Share the network of the host
  * ```ts
  * import { newSpec, withHostNetwork } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

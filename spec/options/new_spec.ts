@@ -24,7 +24,7 @@ import { resolveUser } from "./user.ts";
  * @throws {OciError} If there is no command, or the user does not exist.
  * @throws {RangeError} If an ID is out of range, or not mapped in the user namespace.
  *
- * @example A container with limits
+ * @example Limit the CPU and the memory of a container
  * ```ts
  * import { newSpec, withArgs, withCPULimit, withMemoryLimit, withRootFS } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -51,12 +51,16 @@ export function newSpec(...options: SpecOption[]): ContainerSpec {
  * @param spec The configuration.
  * @returns The text.
  *
- * @example Write a configuration
+ * @example Write the config.json of a bundle
  * ```ts
- * import { formatSpec } from "@x/oci/spec";
+ * import { formatSpec, newSpec, withArgs } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(formatSpec({ ociVersion: "1.0.2" }), '{\n  "ociVersion": "1.0.2"\n}\n');
+ * const spec = newSpec(withArgs(["/bin/true"]));
+ *
+ * await Deno.writeTextFile("./config.json", formatSpec(spec));
+ *
+ * assertEquals(JSON.parse(await Deno.readTextFile("./config.json")), spec);
  * ```
  */
 export function formatSpec(spec: RuntimeSpec): string {

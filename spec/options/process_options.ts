@@ -27,7 +27,7 @@ export function withArgs(args: readonly string[]): SpecOption {
  * @param command Replacement for the image's `Cmd`.
  * @returns The option.
  *
- * @example Other arguments
+ * @example Pass other arguments to the entrypoint of an image
  * ```ts
  * import { newSpec, withCommand, withImageConfig } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -38,11 +38,9 @@ export function withArgs(args: readonly string[]): SpecOption {
  *   diffIds: [],
  *   history: [],
  * };
+ * const { process } = newSpec(withImageConfig(image), withCommand(["bye"]));
  *
- * assertEquals(newSpec(withImageConfig(image), withCommand(["bye"])).process.args, [
- *   "/bin/echo",
- *   "bye",
- * ]);
+ * assertEquals(process.args, ["/bin/echo", "bye"]);
  * ```
  */
 export function withCommand(command: readonly string[]): SpecOption {
@@ -56,14 +54,24 @@ export function withCommand(command: readonly string[]): SpecOption {
  * @param entrypoint The entry point.
  * @returns The option.
  *
- * @example Replace the entry point
+ * @example Replace the entrypoint of an image
  * ```ts
- * import { newSpec, withCommand, withEntrypoint } from "@x/oci/spec";
+ * import { newSpec, withCommand, withEntrypoint, withImageConfig } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * const spec = newSpec(withEntrypoint(["/bin/echo"]), withCommand(["hello"]));
+ * const image = {
+ *   platform: { os: "linux", architecture: "amd64" },
+ *   config: { Entrypoint: ["/bin/app"], Cmd: ["serve"] },
+ *   diffIds: [],
+ *   history: [],
+ * };
+ * const { process } = newSpec(
+ *   withImageConfig(image),
+ *   withEntrypoint(["/bin/sh", "-c"]),
+ *   withCommand(["ls /"]),
+ * );
  *
- * assertEquals(spec.process.args, ["/bin/echo", "hello"]);
+ * assertEquals(process.args, ["/bin/sh", "-c", "ls /"]);
  * ```
  */
 export function withEntrypoint(entrypoint: readonly string[]): SpecOption {

@@ -22,7 +22,7 @@ const SHARES_PER_CPU = 1024n;
  * @throws {SyntaxError} If `limit` is not a quantity.
  * @throws {RangeError} If it is not positive, or too large for the kernel.
  *
- * @example Half a CPU
+ * @example Limit a container to half a CPU
  * ```ts
  * import { newSpec, withCPULimit } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -64,7 +64,7 @@ export interface MemoryLimitOptions {
  * @throws {SyntaxError} If `limit` is not a quantity.
  * @throws {RangeError} If it is not positive, or too large for the kernel.
  *
- * @example Memory, and no swap space
+ * @example Limit the memory without swap space
  * ```ts
  * import { newSpec, withMemoryLimit } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -96,7 +96,7 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
  * @returns The option.
  * @throws {RangeError} If it is not a positive integer or -1.
  *
- * @example Limit processes
+ * @example Limit the number of processes
  * ```ts
  * import { newSpec, withPidsLimit } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -45,7 +45,7 @@ const PERSONALITIES = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
  * @returns The profile.
  * @throws {RangeError} If there is no profile for the architecture.
  *
- * @example A call that a capability allows
+ * @example Allow a system call by a capability
  * ```ts
  * import { defaultSeccompProfile } from "@x/oci/spec";
  * import { assert } from "@std/assert";
@@ -122,7 +122,7 @@ export function withDefaultSeccomp(architecture: string): SpecOption {
  * @param profile The profile; `undefined` means no filter.
  * @returns The option.
  *
- * @example No filter
+ * @example Turn off the seccomp filter
  * ```ts
  * import { newSpec, withDefaultSeccomp, withSeccomp } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -8,7 +8,7 @@ import type { PendingUser, SpecOption } from "../runtime/spec_option.ts";
  * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; see `resolveUser()`.
  * @returns The option.
  *
- * @example A user by number
+ * @example Run as a user by number
  * ```ts
  * import { newSpec, withUser } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -31,12 +31,23 @@ function withPendingUser(user: PendingUser): SpecOption {
  * @returns The option.
  * @throws {SyntaxError} If it contains a colon.
  *
- * @example Run as a user
+ * @example Run as a user with all groups of that user
  * ```ts
- * import { newSpec, withUserOnly } from "@x/oci/spec";
+ * import { newSpec, withImageConfig, withUserOnly } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(newSpec(withUserOnly("1000")).process.user.uid, 1000);
+ * const image = {
+ *   platform: { os: "linux", architecture: "amd64" },
+ *   config: { Cmd: ["/bin/true"] },
+ *   diffIds: [],
+ *   history: [],
+ * };
+ * const spec = newSpec(
+ *   withImageConfig(image, "app:x:1000:1000::/:", "app:x:1000:\nvideo:x:44:app"),
+ *   withUserOnly("app"),
+ * );
+ *
+ * assertEquals(spec.process.user, { uid: 1000, gid: 1000, additionalGids: [44, 1000] });
  * ```
  */
 export function withUserOnly(user: string): SpecOption {

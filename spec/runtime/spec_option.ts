@@ -5,7 +5,7 @@ import type { Mount, Root, RuntimeSpec } from "./runtime_spec.ts";
 /**
  * Changes a runtime configuration: returns a changed copy, which is passed to the next option.
  *
- * @example A custom option
+ * @example Write an option of your own
  * ```ts
  * import { newSpec, type SpecOption } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -16,7 +16,7 @@ export interface SubIdRange {
  * @param uid ID of the user, which lines may contain instead of the name.
  * @returns The ranges, in the order of the file.
  *
- * @example Read the ranges of a user
+ * @example Read the subordinate IDs of a user
  * ```ts
  * import { parseSubIds } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -46,7 +46,7 @@ export function parseSubIds(text: string, name: string, uid: number): readonly S
  * @param ranges Ranges of the user; if empty, the container only has root.
  * @returns The mapping, for {@linkcode withRootless}.
  *
- * @example Root and 65536 others
+ * @example Map root and 65536 other users to an unprivileged user
  * ```ts
  * import { rootlessMap } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
