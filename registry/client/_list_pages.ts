@@ -104,7 +104,10 @@ function parseNames(bytes: Uint8Array, member: string): readonly string[] | unde
   }
   // Go encodes an empty list as null, and other servers omit it.
   if (!isObject(body) || !(member in body || "name" in body)) return undefined;
-  const names = body[member] ?? [];
-  const isList = Array.isArray(names) && names.every((name) => typeof name === "string");
-  return isList ? names : undefined;
+  const items = body[member] ?? [];
+  if (!Array.isArray(items)) return undefined;
+  // Some registries add null (Nexus, skopeo#2409) or digests (Artifactory, skopeo#2346) to tags.
+  const names = items.filter((item) => item !== null && item !== "");
+  if (!names.every((name) => typeof name === "string")) return undefined;
+  return names.filter((name) => !name.includes(":"));
 }

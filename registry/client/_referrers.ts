@@ -12,7 +12,7 @@ import { ifFound, type ManifestContext, readManifest, readNestedManifest } from 
 import type { Registry } from "./_registry.ts";
 
 /** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
-const NO_REFERRERS = [400, 404, 405, 406];
+const NO_REFERRERS = [400, 404, 405, 406, 410, 501];
 
 /** Maximum number of pages: each may be empty, and name another one. */
 const MAX_PAGES = 1_000;

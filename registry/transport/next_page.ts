@@ -28,7 +28,9 @@ export function nextPage(
   const link = parseLinks(header).find(({ isNext }) => isNext);
   if (link === undefined) return undefined;
   const next = URL.parse(link.target, answer.url);
-  if (next !== null && isPathOf(list, next.pathname)) return list + next.search;
+  if (next !== null && isPathOf(list, next.pathname)) {
+    return isFirstPage(next.searchParams) ? undefined : list + next.search;
+  }
   const url = redactUrl(answer.url);
   throw new RegistryError(
     `${answer.url.host} links to a next page outside the list, ` +
@@ -45,6 +47,12 @@ function parseLinks(header: string): { target: string; isNext: boolean }[] {
     const rel = /;\s*rel\s*=\s*("[^"]*"|[^\s;,]*)/i.exec(parameters)?.[1] ?? "next";
     return { target, isNext: /\bnext\b/i.test(rel) };
   });
+}
+
+/** Returns whether a link leads back to the first page, as on Cloudflare's last one. */
+function isFirstPage(query: URLSearchParams): boolean {
+  const isPlain = [...query.keys()].every((name) => name === "n" || name === "last");
+  return isPlain && query.get("last") === "";
 }
 
 function isPathOf(list: string, pathname: string): boolean {

@@ -128,6 +128,25 @@ Deno.test.each(['{"name":"a/b"}', '{"name":"a/b","tags":null}', '{"tags":null}']
   },
 );
 
+Deno.test("RemoteClient.tags() leaves out what is no tag", async () => {
+  // As Nexus and Artifactory do.
+  const tags = ["v1", null, "", `sha256:${"0".repeat(64)}`, "v2"];
+  await using scene = makeScene([on("tags", respond(200, {}, JSON.stringify({ tags })))]);
+  using client = testClient();
+
+  assertEquals(await Array.fromAsync(client.tags(scene.reference)), ["v1", "v2"]);
+});
+
+Deno.test("RemoteClient.tags() ends at a link to the first page", async () => {
+  // As Cloudflare's registry links the last page of a catalog.
+  const link = "http://registry.example/v2/a/b/tags/list?n=1000&last=; rel=next";
+  await using scene = makeScene([on("tags", respond(200, { link }, '{"tags":["a","b"]}'))]);
+  using client = testClient();
+
+  assertEquals(await Array.fromAsync(client.tags(scene.reference)), ["a", "b"]);
+  assertEquals(scene.registry.requests.length, 1);
+});
+
 Deno.test("RemoteClient.tags() reads pages of many megabytes", async () => {
   const tags = Array.from({ length: 200_000 }, (_, i) => `tag-${"x".repeat(20)}-${i}`);
   await using scene = makeScene([on("tags", respond(200, {}, JSON.stringify({ tags })))]);
@@ -267,7 +286,10 @@ Deno.test("RemoteClient.referrers() reads every page", async () => {
 });
 
 Deno.test.each([
-  ...[400, 404, 405, 406].map((status) => ({ answer: String(status), fault: respond(status) })),
+  ...[400, 404, 405, 406, 410, 501].map((status) => ({
+    answer: String(status),
+    fault: respond(status),
+  })),
   { answer: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
 ])(
   "RemoteClient.referrers() reads the fallback tag if the API answers $answer",
