@@ -3,7 +3,7 @@ import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
-import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import type {
   FindTagOptions,
@@ -19,8 +19,9 @@ import { nameOf, type Registry, type RegistryRequest } from "./_registry.ts";
 import { BlobUpload, type UploadContext } from "./_upload.ts";
 import { readSession, type UploadSession } from "./_upload_session.ts";
 
-/** Statuses of registries without mounts, after which the blob is uploaded. */
-const NO_MOUNT = [202, 400, 401, 403, 404, 405];
+/** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
+const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)
+  .filter((status) => status !== 429 && status !== 503);
 
 /** Statuses of registries that delete manifests by digest only. */
 const NO_TAG_DELETE = new Set([400, 405, 501]);
@@ -273,7 +274,7 @@ export class RegistryWriter {
       scope: pushScope(registry.fullName(repository), registry.fullName(from)),
       method: "POST",
       path: `blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
-      accept: [201, ...NO_MOUNT],
+      accept: [201, 202, ...NO_MOUNT],
     };
     const allowPrivate = registry.endpoint.isPrivate;
     try {
@@ -283,8 +284,8 @@ export class RegistryWriter {
         return Promise.resolve(readSession(answer, undefined, { task, allowPrivate }));
       });
     } catch (error) {
-      // The token server may refuse access to the other repository.
-      if (error instanceof AuthError) return undefined;
+      // Such as a token server that refuses access to the other repository.
+      if (error instanceof RegistryError) return undefined;
       throw error;
     }
   }
@@ -345,9 +346,11 @@ async function describeBlob(
   absent: readonly number[],
 ): Promise<DescribedBlob | undefined> {
   const path = `blobs/${digest}`;
-  const accept = [...MISSING, ...NO_HEAD_OF_BLOB];
+  // Amazon ECR Public rejects even an authorized HEAD with 401 (distribution#4383).
+  const noHead = [...NO_HEAD_OF_BLOB, 401];
+  const accept = [...MISSING, ...noHead];
   const head = await registry.call({ ...request, path, method: "HEAD", accept }, (answer) => {
-    return Promise.resolve(NO_HEAD_OF_BLOB.includes(answer.status) ? null : blobIn(answer));
+    return Promise.resolve(noHead.includes(answer.status) ? null : blobIn(answer));
   });
   if (head !== null) return head;
   return await registry.call({

@@ -9,7 +9,15 @@ import { redactUrl } from "../transport/redact.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
-import { finishUrl, readSession, type UploadSession } from "./_upload_session.ts";
+import {
+  finishUrl,
+  type ProgressRequest,
+  readProgress,
+  readSession,
+  settledProgress,
+  UPLOADS,
+  type UploadSession,
+} from "./_upload_session.ts";
 
 /** Maximum size of a blob that is sent with the final request of its upload. */
 const SMALL_BYTES = 2 * 1024 * 1024;
@@ -23,16 +31,10 @@ const MAX_CHUNK_BYTES = 128 * 1024 * 1024;
 const MAX_RESTARTS = 3;
 /** Maximum number of consecutive responses that confirm only part of the bytes. */
 const MAX_PARTS = 3;
-/** Maximum number of progress requests before the last response is used. */
-const MAX_STATUS_REQUESTS = 5;
-/** Pause between the first two progress requests, in milliseconds. */
-const SETTLE_MS = 20;
 /** Statuses for an upload that the registry has lost, or that is in another state. */
 const LOST = new Set([400, 404, 410, 416]);
 /** Statuses of servers that reject a body without a length or of that size. */
 const UNSTREAMABLE = new Set([400, 411, 413, 501]);
-/** Path of the uploads of a repository. */
-const UPLOADS = "blobs/uploads/";
 /** Statuses of a completed upload; some registries do not return 201. */
 const FINISHED = [201, 202, 204];
 
@@ -66,12 +68,17 @@ export class BlobUpload {
   #chunkBytes = CHUNK_BYTES;
   #isResumed = false;
   #isFinishing = false;
+  /** Whether the bytes of the session came in several requests. */
+  #hasParts = false;
+  #failedFinishes = 0;
   #again = false;
   #sourceFailure: { readonly error: unknown } | undefined;
   #restarts = 0;
   #parts = 0;
   /** Offset at the start of the attempt. */
   #attemptOffset = 0;
+  /** Largest offset of any session, so that restarts end. */
+  #farthest = 0;
   readonly #first = new FirstBody();
 
   /** @param session Session, if the upload has already begun. */
@@ -113,6 +120,8 @@ export class BlobUpload {
 
   async #begin(): Promise<UploadSession> {
     this.#isResumed = false;
+    this.#hasParts = false;
+    this.#failedFinishes = 0;
     const { size } = this.#descriptor;
     const begun = this.#request({ method: "POST", path: UPLOADS, accept: [202] }, undefined);
     // After the request above, since both may need a connection to the same registry.
@@ -202,6 +211,7 @@ export class BlobUpload {
     session: UploadSession,
     request: Pick<RegistryRequest, "headers" | "body">,
   ): Promise<UploadSession> {
+    this.#hasParts ||= session.offset > 0;
     const headers = { ...request.headers, "content-type": "application/octet-stream" };
     return await this.#request({
       method: "PATCH",
@@ -219,7 +229,7 @@ export class BlobUpload {
     const rest = size - session.offset;
     this.#isFinishing = true;
     using answer = await this.#context.registry.open({
-      ...this.#common(),
+      ...this.#context,
       method: "PUT",
       path: UPLOADS,
       url: finishUrl(session, digest),
@@ -247,15 +257,10 @@ export class BlobUpload {
   ): Promise<UploadSession> {
     const { registry, task } = this.#context;
     using answer: Answer = await registry.open(
-      { ...this.#common(), ...request },
+      { ...this.#context, ...request },
       this.#retry.attempt,
     );
     return readSession(answer, previous, { task, allowPrivate: registry.endpoint.isPrivate });
-  }
-
-  #common(): Pick<RegistryRequest, "repository" | "scope" | "task" | "signal" | "onWarning"> {
-    const { repository, scope, task, signal, onWarning } = this.#context;
-    return { repository, scope, task, signal, onWarning };
   }
 
   #body(offset: number, dropped?: AbortSignal): UploadBody {
@@ -272,9 +277,10 @@ export class BlobUpload {
 
   /** Records progress that the registry reports. */
   #progress(offset: number): void {
-    if (offset <= this.#attemptOffset) return;
+    if (offset > this.#attemptOffset) this.#retry.progress();
+    if (offset <= this.#farthest) return;
+    this.#farthest = offset;
     this.#restarts = 0;
-    this.#retry.progress();
   }
 
   /**
@@ -287,15 +293,22 @@ export class BlobUpload {
     if (this.#sourceFailure !== undefined) throw this.#sourceFailure.error;
     const wasFinishing = this.#isFinishing;
     this.#isFinishing = false;
+    // Amazon ECR answers 500 if a part is smaller than 5 MiB (regclient#221).
+    const isUnfinishable = wasFinishing && this.#hasParts && error instanceof RegistryError &&
+      error.status === 500 && ++this.#failedFinishes > 1;
+    if (isUnfinishable && ++this.#restarts <= MAX_RESTARTS) return this.#startOver(error);
     if (isTransient(error)) return await this.#resume(error, wasFinishing);
     if (!(error instanceof RegistryError) || error instanceof AuthError) throw error;
     const session = this.#session;
     if (session === undefined) throw error;
     if (error.status === 416 && ++this.#restarts <= MAX_RESTARTS) {
       // The registry has progressed since, because an earlier connection ended late. If it has not,
-      // it rejects a large body with a range (ghcr.io: more than 4 MiB).
-      const now = await this.#settledStatus(session);
-      this.#isChunked ||= now?.offset === session.offset;
+      // it rejects a large body with a range (ghcr.io: more than 4 MiB), or reports a wrong offset
+      // (Amazon ECR, containers-roadmap#2831).
+      const now = await settledProgress(session, this.#progressRequest);
+      const isStuck = now?.offset === session.offset;
+      if (isStuck && this.#isChunked) return this.#startOver(error);
+      this.#isChunked ||= isStuck;
       this.#session = now;
       return false;
     }
@@ -304,7 +317,7 @@ export class BlobUpload {
       return await this.#restart(error, wasFinishing);
     }
     this.#isChunked = true;
-    this.#session = await this.#status(session);
+    this.#session = await readProgress(session, this.#progressRequest);
     return false;
   }
 
@@ -333,7 +346,7 @@ export class BlobUpload {
     if (isPaused) await this.#retry.after(error);
     for (;;) {
       try {
-        const now = await this.#settledStatus(session);
+        const now = await settledProgress(session, this.#progressRequest);
         const gained = (now?.offset ?? 0) - this.#attemptOffset;
         this.#progress(now?.offset ?? 0);
         if (!isPaused) await this.#retry.after(error, gained);
@@ -350,34 +363,8 @@ export class BlobUpload {
     }
   }
 
-  /**
-   * Requests the progress of an upload until two responses agree: after a broken connection, a
-   * registry may still be storing received bytes.
-   */
-  async #settledStatus(session: UploadSession): Promise<UploadSession | undefined> {
-    let now = await this.#status(session);
-    const { clock } = this.#context.registry.policy;
-    for (let i = 1; i < MAX_STATUS_REQUESTS && now !== undefined; i++) {
-      await clock.sleep(i * SETTLE_MS, this.#context.signal);
-      const next = await this.#status(now);
-      if (next?.offset === now.offset) return next;
-      now = next;
-    }
-    return now;
-  }
-
-  /** Requests the progress of an upload; returns `undefined` if the registry has lost it. */
-  async #status(session: UploadSession): Promise<UploadSession | undefined> {
-    const { registry, task } = this.#context;
-    const { url } = session;
-    using answer = await registry.open(
-      { ...this.#common(), method: "GET", path: UPLOADS, url, accept: [202, 204, ...LOST] },
-      this.#retry.attempt,
-    );
-    if (LOST.has(answer.status) || !answer.headers.has("range")) return undefined;
-    const allowPrivate = registry.endpoint.isPrivate;
-    const now = readSession(answer, session, { task, allowPrivate });
-    return now.offset > this.#descriptor.size ? undefined : now;
+  get #progressRequest(): ProgressRequest {
+    return { ...this.#context, attempt: this.#retry.attempt, size: this.#descriptor.size };
   }
 
   /** Restarts after the registry has lost the upload or has wrong bytes. */
@@ -387,11 +374,18 @@ export class BlobUpload {
     const isDigestWrong = error.registryCode === "DIGEST_INVALID";
     // After wrong bytes, read from another source, once.
     if (isDigestWrong && this.#again && !this.#isResumed) throw error;
-    if (!isDigestWrong && error.status === 400) throw error;
+    const isInvalid = error.registryCode === "BLOB_UPLOAD_INVALID" && this.#restarts === 0;
+    if (!isDigestWrong && !isInvalid && error.status === 400) throw error;
     if (++this.#restarts > MAX_RESTARTS) throw error;
     this.#again ||= isDigestWrong;
+    return this.#startOver(error, this.#isChunked);
+  }
+
+  /** Prepares another upload, in one stream unless the server needs chunks. */
+  #startOver(error: unknown, isChunked = false): false {
     this.#context.onRetry?.(error);
     this.#context.onBytes?.(0);
+    this.#isChunked = isChunked;
     this.#session = undefined;
     return false;
   }

@@ -1,6 +1,19 @@
 import type { Digest } from "../../spec/digest.ts";
 import type { Answer } from "../transport/answer.ts";
+import { RegistryError } from "../errors.ts";
+import { isPrivateAddress } from "../transport/private_address.ts";
+import { redactUrl } from "../transport/redact.ts";
 import { type RedirectOptions, redirectTarget } from "../transport/redirect.ts";
+import type { Registry, RegistryRequest } from "./_registry.ts";
+
+/** Path of the uploads of a repository. */
+export const UPLOADS = "blobs/uploads/";
+/** Maximum number of progress requests before the last response is used. */
+const MAX_PROGRESS_REQUESTS = 5;
+/** Pause between the first two progress requests, in milliseconds. */
+const SETTLE_MS = 20;
+/** Statuses for an upload that the registry has lost, and of registries that report no progress. */
+const NO_PROGRESS = [400, 403, 404, 405, 406, 410, 416, 501];
 
 /** An upload session of a registry. */
 export interface UploadSession {
@@ -31,25 +44,92 @@ export function readSession(
 
 /**
  * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like
- * a redirect. A registry behind a TLS proxy may return `http` for its own host instead of `https`.
+ * a redirect.
  */
 function uploadUrl(answer: Answer, options: RedirectOptions): URL {
-  const url = URL.parse(answer.headers.get("location") ?? "", answer.url);
-  const isOwnHost = url !== null && url.host === answer.url.host;
-  if (isOwnHost && url.protocol === "http:" && answer.url.protocol === "https:") {
-    url.protocol = "https:";
-    if (url.username === "" && url.password === "") return url;
+  const location = answer.headers.get("location");
+  if (location === null) {
+    const { status, url: { host } } = answer;
+    const problem = `${host} answered ${status} without a Location for the upload`;
+    throw new RegistryError(problem, { ...options.task, status, url: redactUrl(answer.url) });
+  }
+  const url = URL.parse(location, answer.url);
+  if (url !== null && isOwnUpload(url, answer.url, options)) {
+    return new URL(url.pathname + url.search, answer.url);
   }
   return redirectTarget(answer, options);
 }
 
+/**
+ * Returns whether an address is that of the registry itself, although it has another scheme, port
+ * or host: a registry behind a proxy may not know how clients reach it. Its path is then that of
+ * an upload of the same repository, and it would be unsafe unless it is on the same host.
+ */
+function isOwnUpload(url: URL, own: URL, { allowPrivate }: RedirectOptions): boolean {
+  const [path = ""] = own.pathname.split(`/${UPLOADS}`, 1);
+  const isDowngrade = url.protocol === "http:" && own.protocol === "https:";
+  const isThere = url.hostname === own.hostname && url.protocol === own.protocol;
+  const isUnsafe = isDowngrade || (isPrivateAddress(url) && !allowPrivate);
+  return /^https?:$/.test(url.protocol) && url.pathname.startsWith(`${path}/${UPLOADS}`) &&
+    (isThere || isUnsafe);
+}
+
 /** Returns the number of bytes in the `Range` of an upload: `0-1023` is 1024. */
 function rangeEnd(header: string | null): number | undefined {
-  const match = /^(?:bytes[= ])?0-([0-9]+)$/.exec(header?.trim() ?? "");
+  const match = /^(?:bytes[= ])?0-(-1|[0-9]+)$/.exec(header?.trim() ?? "");
   if (match === null) return undefined;
   const end = Number(match[1]);
-  // Registries return "0-0" for an empty upload.
+  // Registries return "0-0" for an empty upload, and Gitea "0--1".
   return end === 0 ? 0 : end + 1;
+}
+
+/** A request for the progress of an upload. */
+export interface ProgressRequest
+  extends Pick<RegistryRequest, "repository" | "scope" | "task" | "signal" | "onWarning"> {
+  readonly registry: Registry;
+  readonly attempt: number;
+  /** Size of the blob. */
+  readonly size: number;
+}
+
+/**
+ * Requests the progress of an upload.
+ *
+ * @returns `undefined` if the registry has lost the upload or reports no progress.
+ */
+export async function readProgress(
+  session: UploadSession,
+  { registry, attempt, size, ...request }: ProgressRequest,
+): Promise<UploadSession | undefined> {
+  const { url } = session;
+  const accept = [202, 204, ...NO_PROGRESS];
+  using answer = await registry.open(
+    { ...request, method: "GET", path: UPLOADS, url, accept },
+    attempt,
+  );
+  if (NO_PROGRESS.includes(answer.status) || !answer.headers.has("range")) return undefined;
+  const allowPrivate = registry.endpoint.isPrivate;
+  const now = readSession(answer, session, { task: request.task, allowPrivate });
+  return now.offset > size ? undefined : now;
+}
+
+/**
+ * Requests the progress of an upload until two responses agree: after a broken connection, a
+ * registry may still be storing received bytes.
+ */
+export async function settledProgress(
+  session: UploadSession,
+  request: ProgressRequest,
+): Promise<UploadSession | undefined> {
+  let now = await readProgress(session, request);
+  const { clock } = request.registry.policy;
+  for (let i = 1; i < MAX_PROGRESS_REQUESTS && now !== undefined; i++) {
+    await clock.sleep(i * SETTLE_MS, request.signal);
+    const next = await readProgress(now, request);
+    if (next?.offset === now.offset) return next;
+    now = next;
+  }
+  return now;
 }
 
 /** Returns the address that completes an upload; keeps the query, which may be signed. */

@@ -174,6 +174,25 @@ Deno.test.each([400, 403, 405, 501])(
   },
 );
 
+Deno.test("hasBlob() and findBlob() send a GET where even an authorized HEAD is rejected", async () => {
+  // As Amazon ECR Public does.
+  await using registry = writableRegistry({
+    interfere: ({ method }, next) => {
+      return method === "HEAD" ? new Response(null, { status: 401 }) : next();
+    },
+  });
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/a/b`);
+  const { descriptor, bytes } = SMALL;
+
+  assertEquals(await client.hasBlob(repository, descriptor), false);
+  await client.pushBlob(repository, descriptor, () => {
+    return Promise.resolve(new Blob([bytes]).stream());
+  });
+  assertEquals(await client.hasBlob(repository, descriptor), true);
+  assertEquals((await client.findBlob(repository, descriptor.digest))?.size, bytes.length);
+});
+
 Deno.test.each([400, 405, 501])(
   "findBlob() takes a blob for missing where GET is answered with %i too",
   async (status) => {
@@ -283,7 +302,7 @@ Deno.test("pushManifest() does not repeat a request that a registry rejects with
     return await assertRejects(
       () => client.pushManifest(reference, blob.descriptor, blob.bytes),
       RegistryError,
-      'answered 500 MANIFEST_BLOB_UNKNOWN, "blob unknown"',
+      `answered 500 MANIFEST_BLOB_UNKNOWN, "blob unknown: ${digest}"`,
     );
   };
 

@@ -1,0 +1,213 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { parseReference, RegistryError } from "../../../registry/mod.ts";
+import { OCI_LAYER } from "../../../spec/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { blobOf } from "../../_support/image.ts";
+import {
+  type Interference,
+  type WritableRegistry,
+  writableRegistry,
+} from "../../_support/writable_registry.ts";
+import { testClient } from "../_client.ts";
+
+const MIB = 1024 * 1024;
+const SMALL = blobOf(OCI_LAYER, noise(300_000));
+const LARGE = blobOf(OCI_LAYER, noise(9 * MIB));
+
+/** Pushes a blob; returns the size of what the registry has then. */
+async function push(
+  registry: WritableRegistry,
+  { descriptor, bytes }: typeof SMALL,
+  mountFrom?: string,
+): Promise<number | undefined> {
+  using client = testClient();
+  const open = ({ offset = 0 } = {}) =>
+    Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
+  const repository = parseReference(`${registry.host}/a/b`);
+  await client.pushBlob(repository, descriptor, open, { mountFrom });
+  return await registry.content.size("a/b", descriptor.digest);
+}
+
+function countOf({ requests }: WritableRegistry, method: string): number {
+  return requests.filter((request) => request.method === method).length;
+}
+
+async function refuse(
+  { body }: Request,
+  status: number,
+  code?: string,
+): Promise<Response> {
+  await body?.cancel();
+  return Response.json(code === undefined ? {} : { errors: [{ code }] }, { status });
+}
+
+/** Stores one MiB of the first large body, and then fails. */
+function cutOnce(interfere: Interference): Interference {
+  let isCut = false;
+  return async (request, next) => {
+    const { method, url, headers, body } = request;
+    if (method !== "PATCH" || isCut) return await interfere(request, next);
+    isCut = true;
+    await body?.cancel();
+    await next(new Request(url, { method, headers, body: LARGE.bytes.slice(0, MIB) }));
+    return new Response(null, { status: 502 });
+  };
+}
+
+// As in Pulp before 2.28 and in other registries that do not implement the request.
+Deno.test.each([400, 403, 404, 405, 501])(
+  "pushBlob() starts again after a cut if the request for the progress is answered with %i",
+  async (status) => {
+    await using registry = writableRegistry({
+      interfere: cutOnce((request, next) => {
+        return request.method === "GET" ? refuse(request, status) : next();
+      }),
+    });
+
+    assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+
+    assertEquals(countOf(registry, "POST"), 2);
+  },
+);
+
+Deno.test("pushBlob() starts again if a registry reports progress that it rejects", async () => {
+  let first: string | undefined;
+  await using registry = writableRegistry({
+    // As Amazon ECR, whose Range may stay behind the stored bytes.
+    interfere: cutOnce((request, next) => {
+      const { pathname } = new URL(request.url);
+      if (request.method !== "PATCH") return next();
+      first ??= pathname;
+      return pathname === first ? refuse(request, 416, "BLOB_UPLOAD_INVALID") : next();
+    }),
+  });
+
+  assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+
+  assertEquals(countOf(registry, "POST"), 2);
+});
+
+Deno.test("pushBlob() starts again if an upload in several parts cannot be completed", async () => {
+  let isResumed = false;
+  await using registry = writableRegistry({
+    // As Amazon ECR, if a part is smaller than 5 MiB.
+    interfere: cutOnce((request, next) => {
+      if (request.method === "POST") isResumed = false;
+      isResumed ||= request.headers.has("content-range");
+      return request.method === "PUT" && isResumed ? refuse(request, 500) : next();
+    }),
+  });
+
+  assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+
+  assertEquals(countOf(registry, "PUT"), 3);
+});
+
+for (const blob of [SMALL, LARGE]) {
+  const { length } = blob.bytes;
+  Deno.test(`pushBlob() starts again once if an upload of ${length} bytes is invalid`, async () => {
+    for (const times of [1, 9]) {
+      let left = times;
+      await using registry = writableRegistry({
+        interfere: (request, next) => {
+          if (request.method !== "PUT" || left-- <= 0) return next();
+          return refuse(request, 400, "BLOB_UPLOAD_INVALID");
+        },
+      });
+
+      if (times === 1) assertEquals(await push(registry, blob), length);
+      else await assertRejects(() => push(registry, blob), RegistryError, "BLOB_UPLOAD_INVALID");
+
+      assertEquals(countOf(registry, "PUT"), 2);
+    }
+  });
+}
+
+Deno.test("pushBlob() gives up if a registry always loses an upload in chunks", async () => {
+  await using registry = writableRegistry({
+    interfere: (request, next) => {
+      if (Number(request.headers.get("content-length")) > 5 * MIB) return refuse(request, 413);
+      return request.method === "PUT" ? refuse(request, 404, "BLOB_UPLOAD_UNKNOWN") : next();
+    },
+  });
+
+  await assertRejects(() => push(registry, LARGE), RegistryError, "BLOB_UPLOAD_UNKNOWN");
+
+  assertEquals(countOf(registry, "PUT"), 4);
+});
+
+Deno.test.each([301, 307, 400, 403, 409, 416, 422, 429, 500, 501, 503])(
+  "pushBlob() uploads if a mount is answered with %i",
+  async (status) => {
+    await using registry = writableRegistry({
+      interfere: (request, next) => {
+        return request.url.includes("mount=") ? new Response(null, { status }) : next();
+      },
+    });
+
+    assertEquals(await push(registry, SMALL, "c/d"), SMALL.bytes.length);
+  },
+);
+
+Deno.test("pushBlob() uploads if a failed mount begins an upload without an address", async () => {
+  await using registry = writableRegistry({
+    interfere: (request, next) => {
+      return request.url.includes("mount=") ? new Response(null, { status: 202 }) : next();
+    },
+  });
+
+  assertEquals(await push(registry, SMALL, "c/d"), SMALL.bytes.length);
+});
+
+Deno.test("pushBlob() reports an upload without an address", async () => {
+  await using registry = writableRegistry({
+    interfere: async (_, next) => {
+      const answer = await next();
+      answer.headers.delete("location");
+      return answer;
+    },
+  });
+
+  await assertRejects(
+    () => push(registry, SMALL),
+    RegistryError,
+    "answered 202 without a Location for the upload",
+  );
+});
+
+Deno.test.each<{ what: string; change: (location: URL) => void }>([
+  { what: "without the port", change: (location) => location.port = "" },
+  { what: "with the port of a server behind a proxy", change: (location) => location.port = "1" },
+])("pushBlob() sends an upload to the registry if its Location is $what", async ({ change }) => {
+  await using registry = writableRegistry({
+    interfere: async (_, next) => {
+      const answer = await next();
+      const location = URL.parse(answer.headers.get("location") ?? "", `http://${registry.host}`);
+      if (location?.pathname.includes("/uploads/")) {
+        change(location);
+        answer.headers.set("location", location.href);
+      }
+      return answer;
+    },
+  });
+
+  assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+});
+
+Deno.test("pushBlob() resumes an upload that is empty according to the registry", async () => {
+  await using registry = writableRegistry({
+    interfere: async (request, next) => {
+      if (request.method === "PATCH" && countOf(registry, "PATCH") === 1) {
+        return await refuse(request, 502);
+      }
+      const answer = await next();
+      // As Gitea reports it.
+      if (request.method === "GET") answer.headers.set("range", "0--1");
+      return answer;
+    },
+  });
+
+  assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+
+  assertEquals(countOf(registry, "POST"), 1);
+});
