@@ -66,7 +66,12 @@ export function wantsMoreScope({ status, headers }: Answer): boolean {
 export function chooseChallenge(answer: Answer): Challenge | undefined {
   const challenges = parseChallenges(answer.headers.get("www-authenticate"));
   const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
-  return bearer.find(({ parameters }) => URL.canParse(parameters.get("realm") ?? "")) ??
+  const base = answer.url;
+  const hasRealm = ({ parameters }: Challenge) => {
+    const realm = parameters.get("realm") ?? "";
+    return URL.canParse(realm, realm.startsWith("/") ? base : undefined);
+  };
+  return bearer.find(hasRealm) ??
     challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
 }
 

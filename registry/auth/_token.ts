@@ -25,6 +25,8 @@ const CLIENT_ID = "oci";
 interface TokenServerOptions {
   /** Name of the registry for the user. */
   readonly registry: string;
+  /** An address of the registry. */
+  readonly url: URL;
   /** Whether the registry uses plain HTTP, which allows its token server to do so. */
   readonly isPlain: boolean;
   /** Whether the token server may have a private address. */
@@ -39,14 +41,15 @@ interface TokenServerOptions {
  * @throws {AuthError} If the address must not receive a credential.
  */
 export function tokenServer(realm: string | undefined, options: TokenServerOptions): URL {
-  const { registry, isPlain, allowPrivate, task } = options;
+  const { registry, url: base, isPlain, allowPrivate, task } = options;
   const fail = (state: string): never => {
     throw new AuthError(
       `${registry} refers to an unsafe token server: ${state}`,
       { ...task, status: 401, registry, url: realm === undefined ? "" : redactUrl(realm) },
     );
   };
-  const url = URL.parse(realm ?? "");
+  // A realm should be absolute, but some registries send a path, which other clients resolve.
+  const url = URL.parse(realm ?? "", realm?.startsWith("/") ? base : undefined);
   if (url === null) return fail("its address is not a URL");
   if (url.username !== "" || url.password !== "") fail("its address contains a password");
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isPlain)) {

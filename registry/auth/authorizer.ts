@@ -236,7 +236,9 @@ export class Authorizer {
     answer: Answer,
     isAnonymous: boolean,
   ): Promise<Grant | undefined> {
-    const challenge = this.#read(answer) ?? this.#challenge;
+    // gcr.io and some gateways send the challenge for `/v2/` only (containers/image#211).
+    const challenge = this.#read(answer) ?? this.#challenge ??
+      (answer.status === 401 ? await this.#ping(request) : undefined);
     if (challenge === undefined) return undefined;
     const attempts = this.#attemptsFor(request.scope);
     if (isAnonymous) {

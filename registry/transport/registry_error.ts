@@ -285,9 +285,11 @@ function parseErrorBody(text: string): ErrorBody {
     : undefined;
   const words = [entry.message, entry.error_description, entry.error, entry.details]
     .find((value) => typeof value === "string" && value !== "");
-  // Quay puts the reason there.
-  const reason = isObject(entry.detail) ? entry.detail.message : undefined;
-  const all = [words, reason].filter((text) => typeof text === "string" && text !== "");
+  // The reason of Quay, of Artifactory (kaniko#1095), or the digest of a missing blob.
+  const { detail: more } = entry;
+  const reason = isObject(more) ? more.message ?? more.description : more;
+  const all = [words, reason === words ? "" : reason]
+    .filter((text) => typeof text === "string" && text !== "");
   const detail = all.length === 0 ? undefined : shorten(all.join(": "));
   return { code, detail, isOfRegistry: entries.length > 0 };
 }

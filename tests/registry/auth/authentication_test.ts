@@ -221,6 +221,7 @@ Deno.test.each<{ challenges: (usual: string) => string[] }>([
   { challenges: (usual) => [usual.replace("Bearer", "BEARER").replace("realm", "REALM")] },
   { challenges: (usual) => [usual.replaceAll(",", " , ")] },
   { challenges: (usual) => [usual.replace(/,scope="[^"]*"/, "")] },
+  { challenges: (usual) => ['Basic realm="x"', usual.replace(/http:\/\/[^/"]+/, "")] },
 ])("RemoteClient understands the challenge $challenges", async ({ challenges }) => {
   const { scene } = tokenScene({ challenges });
   await using _ = scene;
@@ -528,6 +529,24 @@ Deno.test.each([
 
   assertEquals(image.digest, scene.image.descriptor.digest);
   assertEquals(scene.registry.seen("root"), ["GET /v2/"]);
+});
+
+Deno.test("RemoteClient reads the challenge for /v2/ if others have none", async () => {
+  for (const auth of [undefined, LOGIN]) {
+    const { fault } = tokenAuth({ users: USERS, anonymous: auth === undefined });
+    const bare: Fault = async (request, next) => {
+      const answer = await fault(request, next);
+      const isRoot = new URL(request.url).pathname === "/v2/";
+      return answer.status === 401 && !isRoot ? { ...answer, lines: [] } : answer;
+    };
+    await using scene = makeScene([on({}, bare)]);
+    using client = testClient();
+
+    const { digest } = await client.resolve(scene.reference, { auth });
+
+    assertEquals(digest, scene.image.descriptor.digest);
+    assertEquals(scene.registry.seen("root"), ["GET /v2/"]);
+  }
 });
 
 Deno.test("RemoteClient answers a challenge in a 403", async () => {

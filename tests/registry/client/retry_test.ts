@@ -46,7 +46,7 @@ Deno.test.each([400, 401, 403, 404, 410, 418, 501, 505, 525])(
     const error = await assertRejects(() => client.document(scene.reference), RegistryError);
 
     assertEquals([error.status, error.retryable, error.attempts], [status, false, 1]);
-    assertEquals(scene.registry.requests.length, 1);
+    assertEquals(scene.registry.seen("manifest").length, 1);
   },
 );
 
@@ -312,6 +312,15 @@ Deno.test.each<{ body: string; detail: string | undefined }>([
     body: '{"errors":[{"code":"X","message":"invalid","detail":{"message":"no version"}}]}',
     detail: "invalid: no version",
   },
+  {
+    body: '{"errors":[{"code":"X","message":"invalid","detail":{"description":"HTTP 403"}}]}',
+    detail: "invalid: HTTP 403",
+  },
+  {
+    body: '{"errors":[{"code":"X","message":"unknown blob","detail":"sha256:00"}]}',
+    detail: "unknown blob: sha256:00",
+  },
+  { body: '{"errors":[{"code":"X","message":"no","detail":"no"}]}', detail: "no" },
   { body: '{"error":"invalid","error_description":"no such user"}', detail: "no such user" },
   { body: `{"message":"see https://h/?sig=s3cret"}`, detail: "see https://h/?sig=***" },
   {
