@@ -9,7 +9,7 @@ import type { Reference } from "../../registry/reference.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
-import { formatPlatform } from "../../spec/platform.ts";
+import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import type { Session } from "../frame/session.ts";
@@ -98,11 +98,11 @@ export class ImageFinder implements Disposable {
   }
 
   /** Returns the platforms of a multi-platform image; empty for other images. */
-  async platforms(where: ImageLocation): Promise<readonly string[]> {
+  async platforms(where: ImageLocation): Promise<readonly Platform[]> {
     const { kind, value } = parseManifest(await this.manifestBytes(where));
     if (kind === "manifest") return [];
     const platforms = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);
-    return [...new Set(platforms.map(formatPlatform))];
+    return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
   }
 
   /** Returns the sources of attachments of an image, in lookup order. */

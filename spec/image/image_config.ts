@@ -5,6 +5,9 @@ import type { Platform } from "../platform.ts";
 import { readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
+/** Type of an artifact that does not state one, as in oras. */
+const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
+
 /** Default execution parameters of an image. */
 export interface ContainerConfig {
   /** User and optional group, as names or IDs: `USER[:GROUP]`. */
@@ -99,7 +102,8 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
 
 /**
  * Parses the config of an image, or returns the type of an artifact: some, such as signatures, have
- * the config media type of an image, but no root file system and layers of other types.
+ * the config media type of an image, but no root file system and layers of other types. Others, such
+ * as policies of OPA, also have layers of images, and an empty config.
  *
  * @param bytes The config blob.
  * @param manifest Its manifest.
@@ -116,18 +120,21 @@ export function parseConfigOrArtifact(
   try {
     return parseImageConfig(bytes);
   } catch (error) {
+    const members = membersOf(bytes);
+    if (members === undefined || (members["rootfs"] ?? undefined) !== undefined) throw error;
     const other = layers.find(({ mediaType }) => layerMediaType(mediaType) === undefined);
-    const type = artifactType ?? other?.mediaType;
-    if (type !== undefined && !hasRoot(bytes)) return type;
+    const isEmpty = Object.keys(members).length === 0;
+    const type = artifactType ?? other?.mediaType ?? (isEmpty ? UNKNOWN_ARTIFACT : undefined);
+    if (type !== undefined) return type;
     throw error;
   }
 }
 
-function hasRoot(bytes: Uint8Array): boolean {
+function membersOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JsonReader.parse(bytes, "config").maybe("rootfs") !== undefined;
+    return JsonReader.parse(bytes, "config").object();
   } catch {
-    return true;
+    return undefined;
   }
 }
 

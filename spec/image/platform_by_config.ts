@@ -1,7 +1,7 @@
 import { isDigest } from "../digest.ts";
 import type { Platform } from "../platform.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { parseImageConfig } from "./image_config.ts";
+import { parseConfigOrArtifact } from "./image_config.ts";
 import { type Index, parseManifest } from "./manifest.ts";
 import { isConfigMediaType } from "./media_types.ts";
 import { chooseFrom, choosePlatform, isRunnable } from "./platform_choice.ts";
@@ -103,7 +103,8 @@ async function platformsIn(
   const { kind, value } = parseManifest(bytes, entry.mediaType, Infinity);
   if (kind === "manifest") {
     const config = isConfigMediaType(value.config.mediaType) && await read(value.config);
-    return config ? [parseImageConfig(config).platform] : [];
+    const parsed = config ? parseConfigOrArtifact(config, value) : "";
+    return typeof parsed === "string" ? [] : [parsed.platform];
   }
   const platforms: Platform[] = [];
   for (const child of value.manifests.filter(isRunnable).slice(0, MAX_LOOKS)) {

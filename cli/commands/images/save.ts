@@ -1,11 +1,11 @@
 import { saveImages } from "../../../cache/moving/save_images.ts";
-import { ArtifactError } from "../../../registry/errors.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { findHeld } from "../../../store/content/find_held.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
+import { isArtifactError } from "../../access/is_artifact_error.ts";
 import { type FoundSource, openPuller, type Puller } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
 import { isInStore, openStore } from "../../access/store.ts";
@@ -137,7 +137,7 @@ async function pullAny(
     const image = await found.pull(onProgress);
     return (image.indexes[0] ?? image.manifest).descriptor;
   } catch (error) {
-    if (!(error instanceof ArtifactError)) throw error;
+    if (!isArtifactError(error)) throw error;
     return (await found.artifact(onProgress)).document.descriptor;
   }
 }

@@ -1,10 +1,10 @@
-import { ArtifactError } from "../../../registry/errors.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../../registry/reference.ts";
 import type { Digest } from "../../../spec/digest.ts";
-import { formatPlatform } from "../../../spec/platform.ts";
+import { formatPlatform, type Platform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
+import { isArtifactError } from "../../access/is_artifact_error.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { pinned, readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
@@ -66,7 +66,7 @@ export async function run(session: Session): Promise<void> {
         pulled.push(result);
         if (allPlatforms && pulled.length === platforms.length) await found.complete(image);
       } catch (error) {
-        if (!(error instanceof ArtifactError)) throw error;
+        if (!isArtifactError(error)) throw error;
         pulled.push(await pullArtifact(session, found));
       }
     }
@@ -98,7 +98,7 @@ interface PullResult {
 async function platformsOf(
   session: Session,
   source: ImageLocation,
-): Promise<readonly (string | undefined)[]> {
+): Promise<readonly (Platform | undefined)[]> {
   const { ImageFinder } = await import("../../access/image_finder.ts");
   using finder = await ImageFinder.open(session);
   const platforms = await finder.platforms(source);
@@ -108,7 +108,7 @@ async function platformsOf(
 async function pullOne(
   session: Session,
   found: FoundSource,
-  platform: string | undefined,
+  platform: Platform | undefined,
 ): Promise<{ readonly image: Image; readonly result: PullResult }> {
   const { unpack } = session.options<PullOptions>();
   const fetched = new Set<Digest>();

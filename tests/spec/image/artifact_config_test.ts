@@ -7,11 +7,12 @@ import { file, tar } from "../../_support/tar.ts";
 const SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json";
 const LAYER = tar(file("a", "a"));
 
-function parse(options: Parameters<typeof buildImage>[0]) {
+function parse(options: Parameters<typeof buildImage>[0], text?: string) {
   const { config, bytes } = buildImage(options);
   const { kind, value } = parseManifest(bytes);
   if (kind !== "manifest") throw new TypeError("It is an index");
-  return parseConfigOrArtifact(config.bytes, value);
+  const blob = text === undefined ? config.bytes : new TextEncoder().encode(text);
+  return parseConfigOrArtifact(blob, value);
 }
 
 Deno.test("parseConfigOrArtifact() returns the type of a signature without a root", () => {
@@ -24,6 +25,14 @@ Deno.test("parseConfigOrArtifact() returns the artifact type of a manifest witho
   const options = { layers: [LAYER], configBlob: { rootfs: undefined } };
 
   assertEquals(parse({ ...options, manifest: { artifactType: "text/x" } }), "text/x");
+});
+
+Deno.test("parseConfigOrArtifact() returns the unknown type for an empty config", () => {
+  assertEquals(parse({ layers: [LAYER] }, "{}"), "application/vnd.unknown.artifact.v1");
+  assertEquals(parse({ layers: [], manifest: { artifactType: "text/x" } }, "{}"), "text/x");
+  for (const text of ["[]", "null", "", '{"os":"linux"}']) {
+    assertThrows(() => parse({ layers: [LAYER] }, text), SyntaxError);
+  }
 });
 
 Deno.test("parseConfigOrArtifact() rejects the invalid config of an image", () => {

@@ -1,9 +1,15 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { buildArtifact, buildImage } from "../../../_support/image.ts";
+import {
+  blobOf,
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  withBlobs,
+} from "../../../_support/image.ts";
 import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import type { RunOciOptions } from "../../../_support/process.ts";
-import { file, tar } from "../../../_support/tar.ts";
+import { file, noise, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { pushBuilt } from "../../../cache/moving/_pushed.ts";
@@ -137,6 +143,35 @@ Deno.test("oci pulls, lists and saves an artifact like an image", async () => {
   assert(files.stderr.includes("no layer has a file name"), files.stderr);
   assertEquals(again.stdout, `${ref}@${digest}\n`, again.stderr);
 });
+
+const SBOM = buildArtifact({ artifactType: "application/x-sbom", content: "sbom" });
+const CACHED_LAYER = blobOf("application/vnd.oci.image.layer.v1.tar+gzip", noise(20));
+const INDEXES = [
+  { of: "artifacts", index: buildIndex([CHART, SBOM]) },
+  // BuildKit writes such an index for its cache.
+  { of: "layers", index: buildIndex([withBlobs(CACHED_LAYER, []), withBlobs(CACHED_LAYER, [])]) },
+  { of: "nothing", index: buildIndex([]) },
+];
+for (const { of, index } of INDEXES) {
+  Deno.test(`oci pulls, saves and pushes an index of ${of}`, async () => {
+    await using scene = await makeScene();
+    const { oci, host, registry } = scene;
+    await pushBuilt(registry, "index:1", index);
+    const { digest } = index.descriptor;
+
+    for (const option of ["--policy=always", "--all-platforms"]) {
+      const { code, stdout, stderr } = await oci(["pull", "-q", option, `${host}/index:1`]);
+      assertEquals([code, stdout, stderr], [0, `${host}/index:1@${digest}\n`, ""]);
+    }
+    const save = await oci(["save", "-q", "--store", "other", `${host}/index:1`, "-o", "i.tar"]);
+    const load = await oci(["load", "-q", "--store", "third", "i.tar"]);
+    const push = await oci(["push", "-q", `${host}/index:1`, `${host}/again:1`]);
+
+    assertEquals([save.code, save.stderr], [0, ""]);
+    assertEquals([load.stdout, load.stderr], [`${host}/index:1@${digest}\n`, ""]);
+    assertEquals([push.stdout, push.stderr], [`${host}/again:1@${digest}\n`, ""]);
+  });
+}
 
 const FAILURES = [
   { args: ["ls", "H/chart:1"], says: 'an artifact of type "application/x-chart". Get its files' },

@@ -132,6 +132,33 @@ Deno.test("oci pull --all-platforms pulls each platform, and an image of one", a
   );
 });
 
+Deno.test("oci pull --all-platforms pulls system versions that are not in the form of an option", async () => {
+  await using dir = await makeTempDir();
+  // As in the bottles of Homebrew.
+  const bottles = ["macOS 14.5", "macOS 15 (beta)"].map((version) => {
+    return buildImage({
+      layers: [tar(file("bottle", version))],
+      platform: { os: "darwin", architecture: "arm64", "os.version": version },
+    });
+  });
+  const index = buildIndex(bottles);
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", index));
+  const env = { OCI_STORE: dir.path };
+
+  const { code, stdout, stderr } = await runOci(
+    ["pull", "-q", "--all-platforms", "--json", `${server.host}/app:1`],
+    { env },
+  );
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertEquals(
+    JSON.parse(stdout).map(({ layers: [layer] }: { layers: { digest: string }[] }) =>
+      layer?.digest
+    ),
+    bottles.map(({ layers: [layer] }) => layer?.descriptor.digest),
+  );
+});
+
 Deno.test("oci pull copies an image from a layout", async () => {
   await using dir = await makeTempDir();
   const built = image("linux/amd64", "x");
