@@ -95,7 +95,26 @@ export interface OwnershipErrorOptions extends OciErrorOptions {
   readonly modes?: readonly ("squash" | "record")[] | undefined;
 }
 
-/** Thrown when the owner of an entry cannot be set and the ownership mode requires it. */
+/**
+ * Thrown when the owner of an entry cannot be set and the ownership mode requires it.
+ *
+ * @example Find the entry whose owner is in no range
+ * ```ts
+ * import { extractLayer, OwnershipError, tarHeader } from "@x/oci/layer";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const layer = new Blob([tarHeader({ type: "file", path: "data", uid: 70_000 })]);
+ * const ids = [{ containerId: 0, hostId: 100_000, size: 65_536 }];
+ * const ownership = { kind: "map", uids: ids, gids: ids } as const;
+ *
+ * const error = await assertRejects(
+ *   () => extractLayer(layer.stream(), "./rootfs", { ownership }),
+ *   OwnershipError,
+ * );
+ *
+ * assertEquals([error.path, error.uid], ["data", 70_000]);
+ * ```
+ */
 export class OwnershipError extends ExtractError {
   /** User ID of the entry. */
   readonly uid: number;

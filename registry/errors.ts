@@ -52,7 +52,23 @@ export interface RegistryErrorFields extends RequestFacts {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** Thrown when a registry, a token server or a CDN returns an unexpected response. */
+/**
+ * Thrown when a registry, a token server or a CDN returns an unexpected response.
+ *
+ * @example Get the registry's reason for refusing a request
+ * ```ts
+ * import { parseReference, RegistryError, RemoteClient, serveRegistry } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using registry = await serveRegistry(undefined, { readOnly: true });
+ * using client = new RemoteClient();
+ * const app = parseReference(`${registry.host}/app`);
+ *
+ * const error = await assertRejects(() => client.delete(app, "1.0"), RegistryError);
+ *
+ * assertEquals([error.status, error.registryCode], [405, "UNSUPPORTED"]);
+ * ```
+ */
 export class RegistryError extends OciError implements RegistryErrorFields {
   /** HTTP status. */
   readonly status: number;
@@ -94,7 +110,24 @@ export class RegistryError extends OciError implements RegistryErrorFields {
   }
 }
 
-/** Thrown when a registry or token server denies access: no login, a wrong one or no permission. */
+/**
+ * Thrown when a registry or token server denies access: no login, a wrong one or no permission.
+ *
+ * @example Recognize a registry that requires a login
+ * ```ts
+ * import { AuthError, parseReference, RemoteClient, serveRegistry } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const authenticate = () => new Response(null, { status: 401 });
+ * await using registry = await serveRegistry(undefined, { authenticate });
+ * const reference = parseReference(`${registry.host}/app:1.0`);
+ *
+ * using client = new RemoteClient({ credentials: "none" });
+ * const error = await assertRejects(() => client.image(reference), AuthError);
+ *
+ * assertEquals(error.status, 401);
+ * ```
+ */
 export class AuthError extends RegistryError {
   /** Creates the error; `problem` and `fields` must not contain secrets. */
   constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
@@ -211,7 +244,27 @@ export interface RateLimitErrorFields extends RegistryErrorFields {
   readonly remaining?: string | undefined;
 }
 
-/** Thrown when a registry reports too many requests (429) in all attempts. */
+/**
+ * Thrown when a registry reports too many requests (429) in all attempts.
+ *
+ * @example Learn when a registry accepts requests again
+ * ```ts
+ * import { parseReference, RateLimitError, RemoteClient, serveRegistry } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * // A registry that rejects all requests for an hour.
+ * const headers = { "retry-after": "3600" };
+ * await using registry = await serveRegistry(undefined, {
+ *   authenticate: () => new Response(null, { status: 429, headers }),
+ * });
+ * using client = new RemoteClient({ maxWaitMs: 60_000 });
+ * const reference = parseReference(`${registry.host}/app:1.0`);
+ *
+ * const error = await assertRejects(() => client.image(reference), RateLimitError);
+ *
+ * assertEquals(error.retryAfterMs, 3_600_000);
+ * ```
+ */
 export class RateLimitError extends RegistryError implements RateLimitErrorFields {
   /** The `ratelimit-limit` header, such as `100;w=21600`: requests in a window of seconds. */
   readonly limit: string | undefined;
@@ -277,7 +330,22 @@ export type NetworkFailure =
   | "cut"
   | "request";
 
-/** Thrown when there is no response or the connection breaks. */
+/**
+ * Thrown when there is no response or the connection breaks.
+ *
+ * @example Recognize a registry that does not run
+ * ```ts
+ * import { NetworkError, parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * using client = new RemoteClient({ retries: 0 });
+ * const reference = parseReference("127.0.0.1:1/app:1.0");
+ *
+ * const error = await assertRejects(() => client.image(reference), NetworkError);
+ *
+ * assertEquals(error.reason, "refused");
+ * ```
+ */
 export class NetworkError extends OciError implements NetworkErrorFields {
   /** Requested URL, without secrets. */
   readonly url: string;

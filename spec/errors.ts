@@ -91,7 +91,22 @@ export interface DigestMismatch {
   readonly option?: string | undefined;
 }
 
-/** Thrown when bytes do not match a digest or a descriptor. They are not kept. */
+/**
+ * Thrown when bytes do not match a digest or a descriptor. They are not kept.
+ *
+ * @example Get the digest of damaged bytes
+ * ```ts
+ * import { DigestMismatchError, digestOf, verifyBytes } from "@x/oci/spec";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const damaged = new TextEncoder().encode("jello");
+ * const digest = digestOf(new TextEncoder().encode("hello"));
+ *
+ * const error = await assertRejects(() => verifyBytes(damaged, { digest }), DigestMismatchError);
+ *
+ * assertEquals(error.actual, digestOf(damaged));
+ * ```
+ */
 export class DigestMismatchError extends OciError implements DigestMismatch {
   /** Expected digest. */
   readonly expected: Digest;
@@ -129,7 +144,26 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
   }
 }
 
-/** Thrown when the archive of a layer does not match the DiffID in the config of the image. */
+/**
+ * Thrown when the archive of a layer does not match the DiffID in the config of the image.
+ *
+ * @example Refuse a layer with other content than the config says
+ * ```ts
+ * import { extractLayer } from "@x/oci/layer";
+ * import { DiffIdMismatchError, digestOf } from "@x/oci/spec";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const layer = await Deno.open("./layer.tar.gz");
+ * const diffId = digestOf(new TextEncoder().encode("another archive"));
+ *
+ * const error = await assertRejects(
+ *   () => extractLayer(layer.readable, "./rootfs", { diffId }),
+ *   DiffIdMismatchError,
+ * );
+ *
+ * assertEquals(error.expected, diffId);
+ * ```
+ */
 export class DiffIdMismatchError extends OciError {
   /** DiffID in the config. */
   readonly expected: Digest;
@@ -155,7 +189,25 @@ export class DiffIdMismatchError extends OciError {
   }
 }
 
-/** Thrown when input exceeds a limit, which protects against hostile or broken input. */
+/**
+ * Thrown when input exceeds a limit, which protects against hostile or broken input.
+ *
+ * @example Refuse a layer that is too large
+ * ```ts
+ * import { extractLayer } from "@x/oci/layer";
+ * import { LimitError } from "@x/oci/spec";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const layer = await Deno.open("./layer.tar.gz");
+ *
+ * const error = await assertRejects(
+ *   () => extractLayer(layer.readable, "./rootfs", { maxBytes: 1024 }),
+ *   LimitError,
+ * );
+ *
+ * assertEquals([error.max, error.option], [1024, "maxBytes"]);
+ * ```
+ */
 export class LimitError extends OciError {
   /** Name of the limited quantity, such as `"manifest bytes"`. */
   readonly limit: string;
@@ -182,7 +234,23 @@ export class LimitError extends OciError {
   }
 }
 
-/** Thrown when an image does not support the requested platform. */
+/**
+ * Thrown when an image does not support the requested platform.
+ *
+ * @example List the platforms of an image that does not run on this machine
+ * ```ts
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { formatPlatform, PlatformError } from "@x/oci/spec";
+ * import { assertArrayIncludes, assertRejects } from "@std/assert";
+ *
+ * using client = new RemoteClient({ platform: "windows/amd64" });
+ * const alpine = parseReference("alpine:3.20");
+ *
+ * const error = await assertRejects(() => client.image(alpine), PlatformError);
+ *
+ * assertArrayIncludes(error.available.map(formatPlatform), ["linux/amd64", "linux/arm64"]);
+ * ```
+ */
 export class PlatformError extends OciError {
   /** Requested platform. */
   readonly wanted: Platform;

@@ -33,7 +33,21 @@ export interface ResolveUserOptions {
   readonly additionalGids?: boolean;
 }
 
-/** Thrown when an image has no user or group with a name. */
+/**
+ * Thrown when an image has no user or group with a name.
+ *
+ * @example Name the user that an image does not have
+ * ```ts
+ * import { resolveUser, UnknownUserError } from "@x/oci/spec";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const passwd = "root:x:0:0:root:/root:/bin/sh";
+ *
+ * const error = assertThrows(() => resolveUser("web", passwd, ""), UnknownUserError);
+ *
+ * assertEquals([error.kind, error.account], ["user", "web"]);
+ * ```
+ */
 export class UnknownUserError extends OciError {
   /** Kind of the name. */
   readonly kind: "user" | "group";
