@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { quoteForShell } from "../../../../cli/terminal/format.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
 import { peerTest, runPeer } from "../../../_support/peers.ts";
@@ -270,16 +271,21 @@ Deno.test.each([{ exists: true }, { exists: false }])(
   },
 );
 
+/** Returns the command that runs `doctor` with some permissions, for a shell. */
+function doctorCommand(...permissions: readonly string[]): string {
+  return [Deno.execPath(), "run", "--quiet", `--config=${ROOT}/deno.json`, ...permissions]
+    .concat(join(ROOT, "mod.ts"), "doctor").map(quoteForShell).join(" ");
+}
+
 peerTest({
   name: "oci doctor does not prompt for permissions",
   needs: ["script"],
 }, async () => {
   await using dir = await makeTempDir();
   const typescript = dir.join("typescript");
-  const command = `${Deno.execPath()} run --quiet --config=${ROOT}/deno.json --allow-env ` +
-    `--allow-read=/usr,/bin,/sbin,${ROOT} ${ROOT}/mod.ts doctor`;
+  const flags = ["--allow-env", `--allow-read=/usr,/bin,/sbin,${ROOT}`];
 
-  await runPeer("script", ["-qec", command, typescript], {
+  await runPeer("script", ["-qec", doctorCommand(...flags), typescript], {
     inheritEnv: true,
     signal: AbortSignal.timeout(240_000),
   });
@@ -299,8 +305,7 @@ peerTest({
   root: true,
 }, async () => {
   await using dir = await makeTempDir();
-  const doctor = `exec ${Deno.execPath()} run -A --quiet --config=${ROOT}/deno.json ` +
-    `${ROOT}/mod.ts doctor --json --store ${dir.join("store")}`;
+  const doctor = `${doctorCommand("-A")} --json --store ${dir.join("store")}`;
 
   const script = async (before: string) => {
     const options = { inheritEnv: true };

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
@@ -168,9 +168,8 @@ Deno.test.each(ALONE)("oci permissions serves $args", async ({ args }) => {
 });
 
 Deno.test("oci permissions lets a checkout read its modules, and nothing else", async () => {
-  const { stdout } = await runOci(["permissions", "version"]);
+  const flags = await permissionsFor(runOci, ["version"]);
 
-  const flags = stdout.trimEnd().split(" ");
   assertEquals(flags, [`--allow-read=${ROOT}`]);
   const args = ["run", "--no-prompt", ...flags, join(ROOT, "mod.ts"), "version"];
   const { code, stderr } = await run(Deno.execPath(), args, { inheritEnv: true });
@@ -178,13 +177,10 @@ Deno.test("oci permissions lets a checkout read its modules, and nothing else", 
 });
 
 Deno.test("oci permissions supports every command", async () => {
-  const rows = [...COMMANDS.keys()].map((name) => ({ args: ["permissions", name] }));
+  for (const name of COMMANDS.keys()) {
+    const flags = await permissionsFor(runOci, [name], { env: { OCI_STORE: "/store" } });
 
-  for (const { args } of rows) {
-    const { code, stdout, stderr } = await runOci(args, { env: { OCI_STORE: "/store" } });
-
-    assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
-    for (const flag of stdout.trimEnd().split(" ")) assertMatch(flag, /^(--allow-|$)/);
+    for (const flag of flags) assertMatch(flag, /^--allow-/);
   }
 });
 
@@ -197,7 +193,7 @@ Deno.test("oci permissions prints one line that a shell can read", async () => {
 
   assertEquals(code, 0);
   assertMatch(stdout, /^--allow-net=ghcr\.io,.*mirror\.example:8443 /);
-  assertMatch(stdout, / '--allow-read=\/ca\.pem,\/srv\/my images,\S+' /);
+  assertMatch(stdout, / '--allow-read=\/ca\.pem,\/srv\/my images,[^']+' /);
   assertEquals(stdout.trimEnd().split("\n").length, 1);
 });
 
@@ -213,9 +209,8 @@ Deno.test.each([
   { args: ["serve", "--read-only"] },
   { args: ["serve", "--listen", "0.0.0.0:5000"] },
 ])("oci permissions grants no writing to $args", async ({ args }) => {
-  const { stdout } = await runOci(["permissions", "--store", "/s", ...args]);
+  const [net = "", ...rest] = await permissionsFor(runOci, ["--store", "/s", ...args]);
 
-  const [net = "", ...rest] = stdout.trimEnd().split(" ");
   assertMatch(net, /^--allow-net=[0-9.]+:5000$/);
   assertEquals(rest, [`--allow-read=/s,${ROOT}`, "--allow-sys=uid"]);
 });
@@ -239,14 +234,13 @@ const SUBJECTS = [
   { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
   { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
   { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
-].map(({ args, has }) => ({ args: ["permissions", "--store", "/s", ...args], has }));
+];
 
 Deno.test.each(SUBJECTS)("oci permissions reads all of $args", async ({ args, has }) => {
-  const { code, stdout, stderr } = await runOci(args, { env: { HOME: "/home/me" } });
+  const env = { HOME: "/home/me" };
+  const flags = await permissionsFor(runOci, ["--store", "/s", ...args], { env });
 
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  assertMatch(stdout, /^--allow-.*\n$/);
-  assertEquals(stdout.split(" ").some((flag) => flag.startsWith(has)), true, stdout);
+  assert(flags.some((flag) => flag.startsWith(has)), flags.join(" "));
 });
 
 Deno.test.each([
@@ -260,7 +254,7 @@ Deno.test.each([
 });
 
 linuxTest("oci permissions recognizes a protected path in relative form", async () => {
-  const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev/shm" });
+  const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev" });
 
   assertEquals(stdout, "--allow-all\n");
 });

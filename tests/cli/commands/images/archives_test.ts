@@ -123,7 +123,7 @@ Deno.test("oci reads an archive from stdin only once", async () => {
 const FAILURES = [
   {
     args: ["load", "none.tar"],
-    says: 'cannot read the archive "none.tar": there is no such file. Check the path',
+    says: 'cannot read the archive "none.tar": there is no such file. Check the path\n',
   },
   { args: ["load", "."], says: "it is a directory, but not an OCI layout" },
   {

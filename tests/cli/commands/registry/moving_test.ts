@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { hostPlatform } from "../../../../registry/mod.ts";
 import { formatPlatform } from "../../../../spec/mod.ts";
 import { buildArtifact, buildImage, buildIndex } from "../../../_support/image.ts";
+import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { ROOT } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -274,17 +275,10 @@ Deno.test("oci push pushes an image of a layout or an archive, with its own perm
 
   for (const source of sources) {
     const target = `${scene.registry.host}/pushed:1`;
-    const flags = (await scene.oci("permissions", "push", source, target)).stdout.trim().split(" ");
-    const { code, stdout, stderr } = await runOci(["push", "-q", source, target], {
-      permissions: flags,
-      env: { OCI_STORE: scene.directory.join("store") },
-    });
+    const env = { OCI_STORE: scene.directory.join("store") };
+    const [pushed] = await assertGranted(runOci, [["push", "-q", source, target]], { env });
     const digest = INDEX.descriptor.digest;
-    assertEquals({ code, stdout, stderr }, {
-      code: 0,
-      stdout: `${target}@${digest}\n`,
-      stderr: "",
-    });
+    assertEquals([pushed?.stdout, pushed?.stderr], [`${target}@${digest}\n`, ""]);
     await scene.oci("delete", "--yes", `${scene.registry.host}/pushed@${digest}`);
   }
   const nowhere = await scene.oci("push", `oci:${layout}:v1`);
