@@ -246,6 +246,38 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/** Causes in words, by the error code of the operating system. */
+const CAUSES: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EBUSY: "it is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it already exists",
+  EIO: "the device reports an input or output error",
+  EISDIR: "it is a directory",
+  ELOOP: "there are too many levels of symlinks",
+  EMFILE: "too many files are open",
+  EMLINK: "there are too many links to it",
+  ENAMETOOLONG: "the name is too long",
+  ENOENT: "it does not exist",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "a part of its path is not a directory",
+  EPERM: "the operation is not permitted",
+  EROFS: "the file system is read-only",
+  EXDEV: "it is on another file system",
+};
+
+/**
+ * Returns the cause of an operating system error in words, for use in another message. Its own text
+ * has the system call, its number and a path.
+ *
+ * @returns `undefined` if its code is unknown.
+ */
+export function systemCause(error: unknown): string | undefined {
+  return CAUSES[errorCode(error) ?? ""];
+}
+
 /** Adds the code of an operating system error, such as `ENOENT`, to an error. */
 export function withCode(error: Error, code: string): Error {
   return Object.assign(error, { code });

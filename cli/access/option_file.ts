@@ -1,7 +1,7 @@
 import { readUserText } from "../../registry/configuration/user_file.ts";
 import type { ClientCertificate } from "../../registry/remote_client_options.ts";
 import { errorCode, problemOf } from "../../spec/error_facts.ts";
-import { describeSystemError } from "../../store/host/system_error.ts";
+import { describeSystemError, inputAdvice } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
 
 /**
@@ -55,6 +55,6 @@ export async function naming<T>(
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     const problem = `cannot read ${option} "${path}": ${describeSystemError(error)}`;
-    throw new UsageError(problem, "Check the path", { subject: path, cause: error });
+    throw new UsageError(problem, inputAdvice(error), { subject: path, cause: error });
   }
 }

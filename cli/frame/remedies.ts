@@ -145,7 +145,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     if (error.cause instanceof LimitError && error.cause.option !== undefined) {
       return limitRemedy(error.cause, command);
     }
-    return error instanceof ArchiveError ? ARCHIVE_REMEDIES[error.fault] : undefined;
+    if (!(error instanceof ArchiveError)) return undefined;
+    // The other commands take a location, such as oci-archive:FILE:NAME.
+    const isFile = command === "load" && error.fault === "absent";
+    return isFile ? "Check the path" : ARCHIVE_REMEDIES[error.fault];
   },
   "archive-format": "Save it with --format oci-archive",
   "not-empty": (error, command) => {

@@ -1,5 +1,6 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { describeCause } from "../linux/native_error.ts";
 import { copyEntry } from "../trees/copy_entry.ts";
 import type { Directory, EntryLocation } from "./_directory_tree.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
@@ -121,7 +122,10 @@ export class EntryMaker {
       if (code === undefined || !NO_LINK.has(code)) throw error;
       copyEntry(this.#tree, target, this.#tree, location.path);
       this.#names.claim(location);
-      this.#report.skip(header.path, `hard link to "${target}": ${code}; it was copied instead`);
+      this.#report.skip(
+        header.path,
+        `hard link to "${target}": ${describeCause(error as Error)}; it was copied instead`,
+      );
     }
   }
 
@@ -178,12 +182,15 @@ export class EntryMaker {
           !(error instanceof Deno.errors.PermissionDenied) &&
           !(error instanceof Deno.errors.NotSupported)
         ) throw error;
-        reason = error.message;
+        reason = describeCause(error);
       }
     }
     using file = this.#replace(location, () => this.#tree.createFile(location.path));
     this.#metadata.set(file, header, this.#place);
-    this.#report.skip(header.path, `${type}: ${reason}; an empty file replaces it`);
+    this.#report.skip(
+      header.path,
+      `${type.replace("-", " ")}: ${reason}; an empty file replaces it`,
+    );
   }
 
   /** Creates an entry at a location, and replaces an existing one. */

@@ -1,6 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { ExtractError, type ExtractPlace } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
+import { describeCause } from "../linux/native_error.ts";
 import type { TreeEntry } from "../trees/file_tree.ts";
 import { isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
@@ -86,7 +87,7 @@ export class EntryMetadata {
       entry.setXattr(name, value);
     } catch (cause) {
       if (errorCode(cause) === undefined) throw cause;
-      const reason = `extended attribute "${name}": ${(cause as Error).message}`;
+      const reason = `extended attribute "${name}": ${describeCause(cause as Error)}`;
       if (this.#xattrs === "strict") throw new ExtractError(place, reason, { cause });
       this.#report.skip(place.path, reason);
     }

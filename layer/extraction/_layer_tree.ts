@@ -3,6 +3,7 @@ import type { EntryMetadata } from "./_entry_metadata.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
+import { describeCause } from "../linux/native_error.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
@@ -268,7 +269,7 @@ export class LayerTree {
       if (directory.hasEntry || !(error instanceof Deno.errors.PermissionDenied)) throw error;
       this.#report.skip(
         directory.path,
-        `its modification time could not be restored: ${error.message}`,
+        `its modification time could not be restored: ${describeCause(error)}`,
       );
     }
   }

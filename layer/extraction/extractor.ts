@@ -2,6 +2,7 @@ import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { EntryMaker } from "./_entry_maker.ts";
 import { EntryMetadata, type XattrMode } from "./_entry_metadata.ts";
+import { describeCause } from "../linux/native_error.ts";
 import { HoleWriter } from "../trees/hole_writer.ts";
 import { LayerTree } from "./_layer_tree.ts";
 import { ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
@@ -252,7 +253,7 @@ export class LayerExtractor implements TarSink, Disposable {
   #located(error: unknown): unknown {
     if (error instanceof OciError || error instanceof Deno.errors.NotCapable) return error;
     if (!(error instanceof Error) || errorCode(error) === undefined) return error;
-    return new ExtractError(this.#place, error.message, { cause: error });
+    return new ExtractError(this.#place, describeCause(error), { cause: error });
   }
 }
 

@@ -1,3 +1,5 @@
+import { errorCode, systemCause } from "../../spec/error_facts.ts";
+
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
 
 /** Error codes of Linux by number: name, description, and the class that Deno's API throws. */
@@ -48,4 +50,13 @@ export function nativeError(errno: number, call: string, path: string): Error & 
     [`E${errno}`, "Unknown error", Error] as const;
   const error = new ErrorClass(`${text} (os error ${errno}): ${call} "${path}"`);
   return Object.assign(error, { code, call, target: path });
+}
+
+/**
+ * Describes the cause of a system error, for use in another message. Its own text has the number of
+ * the error, the system call and the path.
+ */
+export function describeCause(error: Error): string {
+  const isRefused = "call" in error && errorCode(error) === "EOPNOTSUPP";
+  return isRefused ? "the file system does not support it" : systemCause(error) ?? error.message;
 }

@@ -6,7 +6,7 @@ import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
-import { describeSystemError } from "../host/system_error.ts";
+import { describeSystemError, inputAdvice } from "../host/system_error.ts";
 import { checkMediaType } from "./_check_media_type.ts";
 
 /** Annotation of a layer that holds the name of its file. */
@@ -178,7 +178,7 @@ async function statFile(path: string): Promise<Deno.FileInfo> {
   } catch (cause) {
     if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
     throw new ArtifactFileError(path, describeSystemError(cause), {
-      advice: "Check the path",
+      advice: inputAdvice(cause),
       cause,
     });
   }

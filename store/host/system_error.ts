@@ -1,25 +1,5 @@
-import { describeError, errorCode, isDiskFull } from "../../spec/error_facts.ts";
+import { describeError, errorCode, isDiskFull, systemCause } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
-
-/** Causes in words, by the error code of the operating system. */
-const CAUSES: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  EADDRINUSE: "the address is in use",
-  EADDRNOTAVAIL: "this machine does not have the address",
-  EBUSY: "it is in use",
-  EDQUOT: "the disk quota is used up",
-  EEXIST: "it already exists",
-  EIO: "the device reports an input or output error",
-  EISDIR: "it is a directory",
-  ELOOP: "there are too many levels of symlinks",
-  EMFILE: "too many files are open",
-  ENAMETOOLONG: "the name is too long",
-  ENOENT: "it does not exist",
-  ENOSPC: "the disk is full",
-  ENOTDIR: "a part of its path is not a directory",
-  EPERM: "the operation is not permitted",
-  EROFS: "the file system is read-only",
-};
 
 /**
  * Describes the cause of a system error, for use in another message. Deno's own text would repeat
@@ -27,7 +7,7 @@ const CAUSES: Readonly<Record<string, string>> = {
  */
 export function describeSystemError(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return missingPermission(error).problem;
-  return CAUSES[errorCode(error) ?? ""] ?? describeError(error);
+  return systemCause(error) ?? describeError(error);
 }
 
 /** Verbs for the calls that Deno's error messages name. */
@@ -54,7 +34,7 @@ export function describeFailedCall(error: Error): string | undefined {
   const code = errorCode(error) ?? "";
   const verb = CALLS.get(call) ?? "use";
   const isNowhere = code === "ENOENT" && (verb === "create" || verb === "write");
-  const cause = isNowhere ? "its directory does not exist" : CAUSES[code];
+  const cause = isNowhere ? "its directory does not exist" : systemCause(error);
   if (path === undefined || cause === undefined) return undefined;
   // The paths of a file tree are relative to its root.
   return `cannot ${verb} ${path === "" ? "the target directory" : `"${path}"`}: ${cause}`;
@@ -106,6 +86,13 @@ function outputAdvice(cause: Error): string {
   return isDiskFull(cause)
     ? 'Free some space; if enough is free, free inodes, which "df -i" shows'
     : "Choose another place";
+}
+
+/** Returns advice about a file that the user named and that cannot be read. */
+export function inputAdvice(cause: unknown): string {
+  return cause instanceof Deno.errors.PermissionDenied
+    ? "Check its owner and mode, and those of its directory"
+    : "Check the path";
 }
 
 /** Whether an error of Deno or Node means that a file, or a directory in its path, is missing. */

@@ -18,7 +18,8 @@ export interface CopiedImages {
 
 /** Whether a path is a directory with the index of an OCI image layout. */
 export function isLayout(path: string): boolean {
-  return lstatIfAny(`${path}/index.json`) !== undefined;
+  // Look for the path itself first: if it cannot be read, the error names what the caller named.
+  return lstatIfAny(path) !== undefined && lstatIfAny(`${path}/index.json`) !== undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { describeFailedCall } from "../../../store/host/system_error.ts";
+import { describeFailedCall, inputAdvice } from "../../../store/host/system_error.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 /** Calls of Deno that fail, on a path that does not exist. */
@@ -44,5 +44,13 @@ Deno.test("describeFailedCall() names the root of a file tree, whose path is emp
   assertEquals(
     describeFailedCall(Object.assign(error, { code: "EMFILE" })),
     "cannot open the target directory: too many files are open",
+  );
+});
+
+Deno.test("inputAdvice() sends to the path, or to the mode of a file that may not be read", () => {
+  assertEquals(inputAdvice(new Deno.errors.NotFound()), "Check the path");
+  assertEquals(
+    inputAdvice(new Deno.errors.PermissionDenied()),
+    "Check its owner and mode, and those of its directory",
   );
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { formatReference } from "../../../registry/mod.ts";
 import { digestOf } from "../../../spec/mod.ts";
 import {
@@ -11,6 +11,7 @@ import {
 } from "../../../store/mod.ts";
 import { writeLayout } from "../../_support/debian_image.ts";
 import { buildImage, buildIndex, jsonBlob, withBlobs } from "../../_support/image.ts";
+import { userTest } from "../../_support/skip.ts";
 import { noise } from "../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { IMAGE, ociArchive } from "../archives/_archives.ts";
@@ -129,4 +130,15 @@ Deno.test("LayoutClient.open() reports a directory that does not exist", async (
   const source = { path: dir.join("none"), name: "v1" };
 
   await assertRejects(() => LayoutClient.open(source), StoreError, "it does not exist");
+});
+
+userTest("loadArchive() names the path that may not be read", async () => {
+  await using dir = await makeTempDir();
+  const closed = dir.join("closed");
+  await Deno.mkdir(closed, { mode: 0 });
+  const store = await ContentStore.open(dir.join("store"));
+
+  const error = await assertRejects(() => loadArchive(store, `${closed}/app.tar`), Error);
+
+  assertStringIncludes(error.message, "app.tar'");
 });
