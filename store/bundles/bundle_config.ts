@@ -89,7 +89,9 @@ function withHostsFile(tree: FileTree, source: string): SpecOption {
 function writeHosts(path: string, { hostname }: Pick<RuntimeSpec, "hostname">): void {
   const own = hostname ? `127.0.0.1 ${hostname}\n` : "";
   const text = `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`;
-  Deno.writeTextFileSync(path, text, { createNew: true });
+  swapFile(path, [new TextEncoder().encode(text)]);
+  // Every user of the container reads it, whatever the umask of this process.
+  Deno.chmodSync(path, 0o644);
 }
 
 /**

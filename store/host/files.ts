@@ -44,9 +44,8 @@ export async function replaceFile(
     writeAllSync(file, bytes);
     if (isDurable) await file.sync();
   } catch (error) {
-    if (!(error instanceof Error && isDiskFull(error))) throw error;
-    removeIfAny(temporary);
-    throw outputError(`${directory}/${name}`, error);
+    if (isDiskFull(error)) removeIfAny(temporary);
+    throw withPath(`${directory}/${name}`, error);
   }
   rename(temporary, `${directory}/${name}`);
   if (isDurable) await syncDirectory(directory);
@@ -59,6 +58,11 @@ function createFile(path: string, mode: number): Deno.FsFile {
 
 function rename(from: string, to: string): void {
   Deno.renameSync(from, to);
+}
+
+/** Names the file if the disk is full: the system's error for a write has no path. */
+function withPath(path: string, error: unknown): unknown {
+  return error instanceof Error && isDiskFull(error) ? outputError(path, error) : error;
 }
 
 /** Writes all bytes, and returns their number. */
@@ -84,7 +88,7 @@ export async function replaceSmallFile(path: string, text: string): Promise<void
   try {
     await Deno.writeTextFile(path, text, options);
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw withPath(path, error);
     removeIfAny(path);
     await Deno.writeTextFile(path, text, options);
   }
@@ -115,7 +119,7 @@ export function swapFile(
     } catch {
       // The reason why writing failed is the more useful error.
     }
-    throw error;
+    throw withPath(path, error);
   }
 }
 

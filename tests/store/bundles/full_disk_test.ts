@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { ContentStore, UncompressedBundler } from "../../../store/mod.ts";
+import { newSpec, OciError, withArgs } from "../../../spec/mod.ts";
+import { ContentStore, UncompressedBundler, writeSpec } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import "../../_support/native_backend.ts";
@@ -47,6 +48,16 @@ mountTest("UncompressedBundler leaves nothing behind if the disk is full", async
   const names = await Array.fromAsync(Deno.readDir(disk.path), ({ name }) => name);
   assertEquals(names, ["store"]);
   assertEquals(await Array.fromAsync(Deno.readDir(`${disk.path}/store/bundles`)), []);
+});
+
+mountTest("writeSpec() names the file if the disk is full", async () => {
+  await using disk = await smallStore(100_000);
+  await fillDisk(`${disk.path}/filler`);
+  const path = `${disk.path}/config.json`;
+
+  const write = () => writeSpec(path, newSpec(withArgs(["/bin/true"])));
+
+  await assertRejects(write, OciError, `Cannot write "${path}": the disk is full.`);
 });
 
 mountTest("Bundle.cleanup() removes a bundle although the disk is full", async () => {

@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { existsSync } from "@std/fs";
+import { join } from "@std/path";
 import { parseMount } from "../../../../cli/containers/_mount_option.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import type { Mount } from "../../../../spec/mod.ts";
@@ -14,7 +15,7 @@ import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
-import type { ProcessResult } from "../../../_support/process.ts";
+import { denoEnvironment, type ProcessResult, ROOT, run } from "../../../_support/process.ts";
 import { linuxTest, testUnless } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
@@ -79,6 +80,21 @@ Deno.test("oci bundle makes a bundle, and oci unbundle removes it", async () => 
   assertEquals([removed.code, removed.stdout, removed.stderr], [0, "", ""]);
   assertEquals(mountsIn(place), []);
   assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
+});
+
+linuxTest("oci bundle lets every user of a container read its hosts file", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+  const oci = [Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`]
+    .concat(join(ROOT, "mod.ts"), "bundle", "--quiet", place.image, path);
+
+  const { code, stderr } = await run("sh", ["-c", 'umask 077; exec "$@"', "sh", ...oci], {
+    env: { ...await denoEnvironment(), ...place.env, HOME: place.directory.path },
+  });
+
+  assertEquals(code, 0, stderr);
+  assertEquals(((await Deno.stat(`${path}/hosts`)).mode ?? 0) & 0o777, 0o644);
+  assertEquals((await place.oci("unbundle", path)).code, 0);
 });
 
 Deno.test("oci bundle --json describes the bundle", async () => {
