@@ -17,7 +17,7 @@ import {
 import { IdentityTokens } from "./_identity_tokens.ts";
 import { LoginAttempts } from "./_login_attempts.ts";
 import type { Token, TokenRefusal } from "./_token.ts";
-import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
+import { canWrite, CATALOG_SCOPE, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
 
 /**
  * Time after which a credential is looked up again if none was found, or if the server has
@@ -210,7 +210,10 @@ export class Authorizer {
     answer: Answer,
     known: Grant | undefined,
   ): Promise<boolean> {
-    if (known !== undefined || (answer.status !== 403 && answer.status !== 404)) return false;
+    const { status } = answer;
+    // Quay and Zot list only public repositories to unauthenticated clients.
+    const isCatalog = status === 200 && request.scope === CATALOG_SCOPE;
+    if (known !== undefined || !(status === 403 || status === 404 || isCatalog)) return false;
     if (await this.#credential(request) === undefined) return false;
     const challenge = this.#read(answer) ?? this.#challenge ?? await this.#ping(request);
     return challenge !== undefined;

@@ -531,6 +531,28 @@ Deno.test.each([
   assertEquals(scene.registry.seen("root"), ["GET /v2/"]);
 });
 
+Deno.test.each([401, 200])(
+  "RemoteClient.repositories() logs in if /v2/ has a challenge with status %i",
+  async (status) => {
+    const isUser = ({ headers }: Request) => headers.get("authorization")?.startsWith("Basic ");
+    await using scene = makeScene([
+      on({ path: /_catalog/ }, (request) => {
+        const repositories = isUser(request) ? ["private", "public"] : ["public"];
+        return plain(200, {}, JSON.stringify({ repositories }));
+      }),
+      on("root", () => unauthorized(['Basic realm="x"'], status)),
+    ]);
+    using client = testClient();
+    const list = (auth?: ImagePullAuth) => {
+      return Array.fromAsync(client.repositories(scene.registry.host, { auth }));
+    };
+
+    assertEquals(await list(), ["public"]);
+    assertEquals(scene.registry.requests.length, 1);
+    assertEquals(await list(LOGIN), ["private", "public"]);
+  },
+);
+
 Deno.test("RemoteClient reads the challenge for /v2/ if others have none", async () => {
   for (const auth of [undefined, LOGIN]) {
     const { fault } = tokenAuth({ users: USERS, anonymous: auth === undefined });
