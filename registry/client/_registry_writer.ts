@@ -203,9 +203,10 @@ export class RegistryWriter {
     try {
       return await pushing;
     } catch (error) {
-      throw isRejected(error) && hasForeignLayers(bytes, mediaType)
-        ? new RegistryError(error.problem, { ...error, advice: FOREIGN_ADVICE }, { cause: error })
-        : error;
+      if (!isRejected(error)) throw error;
+      const advice = hasForeignLayers(bytes, mediaType) ? FOREIGN_ADVICE : error.advice;
+      const fields = { ...error, advice, retryable: false };
+      throw new RegistryError(error.problem, fields, { cause: error });
     }
   }
 

@@ -5,7 +5,6 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { AuthError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http.ts";
-import { redactUrl } from "../transport/redact.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
@@ -15,6 +14,7 @@ import {
   readProgress,
   readSession,
   settledProgress,
+  unusableError,
   UPLOADS,
   type UploadSession,
 } from "./_upload_session.ts";
@@ -35,6 +35,8 @@ const MAX_PARTS = 3;
 const LOST = new Set([400, 404, 410, 416]);
 /** Statuses of servers that reject a body without a length or of that size. */
 const UNSTREAMABLE = new Set([400, 411, 413, 501]);
+/** Statuses of servers that reject `PATCH`. */
+const NO_PATCH = new Set([403, 405]);
 /** Statuses of a completed upload; some registries do not return 201. */
 const FINISHED = [201, 202, 204];
 
@@ -66,6 +68,8 @@ export class BlobUpload {
    */
   #isChunked = false;
   #chunkBytes = CHUNK_BYTES;
+  /** Whether all bytes are sent with the final request. */
+  #isWhole = false;
   #isResumed = false;
   #isFinishing = false;
   /** Whether the bytes of the session came in several requests. */
@@ -135,6 +139,7 @@ export class BlobUpload {
 
   /** Maximum size of a blob that is sent with the final request. */
   get #smallBytes(): number {
+    if (this.#isWhole) return Infinity;
     return this.#isChunked ? Math.min(SMALL_BYTES, this.#chunkBytes) : SMALL_BYTES;
   }
 
@@ -167,10 +172,9 @@ export class BlobUpload {
     const { size } = this.#descriptor;
     const { offset, minChunkBytes } = session;
     if (minChunkBytes > MAX_CHUNK_BYTES) {
-      throw this.#unusable(
-        session,
-        `requires chunks of at least ${minChunkBytes} bytes, more than the limit of ${MAX_CHUNK_BYTES}`,
-      );
+      const state = `requires chunks of at least ${minChunkBytes} bytes`;
+      const limit = `more than the limit of ${MAX_CHUNK_BYTES}`;
+      throw unusableError(session, this.#context, `${state}, ${limit}`);
     }
     const end = Math.min(size, offset + Math.max(this.#chunkBytes, minChunkBytes));
     const next = await this.#patch(session, {
@@ -193,18 +197,12 @@ export class BlobUpload {
     }
     if (++this.#parts > MAX_PARTS) {
       const [kept, sent] = [offset - start, end - start];
-      throw this.#unusable(session, `repeatedly confirms only ${kept} of ${sent} bytes`);
+      const state = `repeatedly confirms only ${kept} of ${sent} bytes`;
+      throw unusableError(session, this.#context, state);
     }
     // With chunks, fewer bytes are sent twice.
     this.#isChunked = true;
     return offset;
-  }
-
-  /** Creates the error for a registry that responds with success, but cannot be used. */
-  #unusable({ url }: UploadSession, state: string): RegistryError {
-    const { registry, task } = this.#context;
-    const { registry: name } = registry.endpoint;
-    return new RegistryError(`${name} ${state}`, { ...task, status: 202, url: redactUrl(url) });
   }
 
   async #patch(
@@ -241,14 +239,17 @@ export class BlobUpload {
     // A registry may name a blob by its preferred algorithm, and serve it under both digests.
     const isOther = isDigest(stored) && stored !== digest &&
       digestAlgorithm(stored) === digestAlgorithm(digest);
-    if (isOther) throw this.#unusable(session, `stored it as ${stored}`);
+    if (isOther) throw unusableError(session, this.#context, `stored it as ${stored}`);
     this.#context.onBytes?.(size);
   }
 
   /** Returns the bytes for the final request. They are read once, unless they are wrong. */
   async #rest(offset: number, length: number): Promise<RequestBody> {
     if (length === 0) return new Uint8Array();
-    return await (this.#first.take(offset) ?? this.#body(offset).chunk(length));
+    const first = this.#first.take(offset);
+    if (first !== undefined) return await first;
+    const body = this.#body(offset);
+    return await (length > SMALL_BYTES ? body.source() : body.chunk(length));
   }
 
   async #request(
@@ -298,9 +299,16 @@ export class BlobUpload {
       error.status === 500 && ++this.#failedFinishes > 1;
     if (isUnfinishable && ++this.#restarts <= MAX_RESTARTS) return this.#startOver(error);
     if (isTransient(error)) return await this.#resume(error, wasFinishing);
-    if (!(error instanceof RegistryError) || error instanceof AuthError) throw error;
     const session = this.#session;
-    if (session === undefined) throw error;
+    if (session === undefined || !(error instanceof RegistryError)) throw error;
+    // A proxy that does not know PATCH may pass PUT on.
+    const isUnpatchable = !wasFinishing && NO_PATCH.has(error.status) &&
+      (error.status !== 403 || error.registryCode === undefined);
+    if (isUnpatchable && ++this.#restarts <= MAX_RESTARTS) {
+      this.#isWhole = true;
+      return this.#startOver(error);
+    }
+    if (error instanceof AuthError) throw error;
     if (error.status === 416 && ++this.#restarts <= MAX_RESTARTS) {
       // The registry has progressed since, because an earlier connection ended late. If it has not,
       // it rejects a large body with a range (ghcr.io: more than 4 MiB), or reports a wrong offset

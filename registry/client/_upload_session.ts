@@ -139,3 +139,13 @@ export function finishUrl({ url }: UploadSession, digest: Digest): URL {
   finish.search = `${query === "" ? "" : `${query}&`}digest=${encodeURIComponent(digest)}`;
   return finish;
 }
+
+/** Creates the error for a registry that responds with success, but cannot be used. */
+export function unusableError(
+  { url }: UploadSession,
+  { registry, task }: Pick<ProgressRequest, "registry" | "task">,
+  state: string,
+): RegistryError {
+  const { registry: name } = registry.endpoint;
+  return new RegistryError(`${name} ${state}`, { ...task, status: 202, url: redactUrl(url) });
+}

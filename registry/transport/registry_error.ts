@@ -28,10 +28,12 @@ const XML_ENTITIES: Readonly<Record<string, string>> = {
   apos: "'",
   amp: "&",
 };
+/** Code for a document that refers to a missing blob. */
+const BLOB_UNKNOWN = "MANIFEST_BLOB_UNKNOWN";
 /** Codes with which registries reject a change, in some cases with status 500. */
 const REJECTIONS: ReadonlySet<string> = new Set([
   "DENIED",
-  "MANIFEST_BLOB_UNKNOWN",
+  BLOB_UNKNOWN,
   "MANIFEST_INVALID",
   "MANIFEST_UNVERIFIED",
   "NAME_INVALID",
@@ -122,7 +124,9 @@ export async function registryError(
     registry,
     requestId: REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((id) => id) ?? undefined,
     isAuthenticated,
-    retryable: (isTransientStatus(status) && !isRejection && !isExhausted(headers)) || isExpired ||
+    // Some registries find a blob only some time after its upload (moby#36823).
+    retryable: (context.isWrite && isRefusal && !isRejection && registryCode === BLOB_UNKNOWN) ||
+      (isTransientStatus(status) && !isRejection && !isExhausted(headers)) || isExpired ||
       (isRateLimit && !isExhausted(headers)),
     attempts: attempt,
     retryAfterMs,
@@ -132,6 +136,12 @@ export async function registryError(
   const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : server;
   const answered = `${who} answered ${words}`;
   if (isRateLimit) return rateLimitError(answered, headers, fields, now);
+  const target = URL.parse(headers.get("location") ?? "", answer.url);
+  if (context.isWrite && status >= 300 && status < 400 && target !== null) {
+    // Clients turn a redirected write into a read, except with 307 and 308.
+    const problem = `${who} redirects changes to ${target.origin} with ${status}`;
+    return new RegistryError(problem, { ...fields, advice: "Use that address instead" });
+  }
   if (isTokenServer && isRefusal) {
     return new AuthError(answered, { ...fields, advice: LOGIN_ADVICE });
   }
@@ -217,7 +227,7 @@ function isExhausted(headers: Headers): boolean {
 
 /** Returns the advice for a rejected push or deletion. */
 function writeAdvice(status: number, registryCode: string | undefined): string | undefined {
-  if (registryCode === "MANIFEST_BLOB_UNKNOWN") {
+  if (registryCode === BLOB_UNKNOWN) {
     return "First push everything that the document refers to, such as all manifests of an index";
   }
   if (status === 405) return "Ask its operator whether it accepts this";

@@ -1,6 +1,13 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { NotFoundError, parseReference, RegistryError } from "../../../registry/mod.ts";
-import { type Digest, digestOf, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../../../spec/mod.ts";
+import {
+  type Digest,
+  digestOf,
+  OCI_CONFIG,
+  OCI_INDEX,
+  OCI_LAYER,
+  OCI_MANIFEST,
+} from "../../../spec/mod.ts";
 import { noise, toUint8Array } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
@@ -273,11 +280,31 @@ Deno.test("pushManifest() reports a missing blob, not a missing repository", asy
     RegistryError,
     "MANIFEST_BLOB_UNKNOWN",
   );
-  assertEquals([error instanceof NotFoundError, error.advice?.startsWith("First push")], [
-    false,
-    true,
-  ]);
+  assertEquals(
+    [error instanceof NotFoundError, error.advice?.startsWith("First push"), error.retryable],
+    [false, true, false],
+  );
 });
+
+Deno.test.each([400, 404])(
+  "pushManifest() waits for blobs that a registry does not find at once (%i)",
+  async (status) => {
+    let left = 2;
+    await using registry = writableRegistry({
+      interfere: ({ method }, next) => {
+        if (method !== "PUT" || left-- <= 0) return next();
+        return Response.json({ errors: [{ code: "MANIFEST_BLOB_UNKNOWN" }] }, { status });
+      },
+    });
+    using client = testClient();
+    const bytes = toUint8Array('{"schemaVersion":2,"manifests":[]}');
+    const { descriptor } = blobOf(OCI_INDEX, bytes);
+
+    await client.pushManifest(parseReference(`${registry.host}/a/b:1`), descriptor, bytes);
+
+    assertEquals(registry.requests.map(({ status }) => status), [status, status, 201]);
+  },
+);
 
 Deno.test("pushManifest() does not repeat a request that a registry rejects with 500", async () => {
   const digest = digestOf(new TextEncoder().encode("elsewhere"));

@@ -136,6 +136,44 @@ Deno.test("pushBlob() gives up if a registry always loses an upload in chunks", 
   assertEquals(countOf(registry, "PUT"), 4);
 });
 
+Deno.test.each([
+  { status: 403, code: undefined, isSent: true },
+  { status: 403, code: "DENIED", isSent: false },
+  { status: 405, code: undefined, isSent: true },
+  { status: 405, code: "UNSUPPORTED", isSent: true },
+])(
+  "pushBlob() sends a blob with PUT if PATCH is answered with $status $code: $isSent",
+  async (row) => {
+    let left = 1;
+    await using registry = writableRegistry({
+      interfere: async (request, next) => {
+        if (request.method === "PATCH") return await refuse(request, row.status, row.code);
+        // The first body is cut, so that nothing else than a new upload helps.
+        if (request.method === "PUT" && left-- > 0) return await refuse(request, 502);
+        return await next();
+      },
+    });
+
+    if (row.isSent) assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+    else await assertRejects(() => push(registry, LARGE), RegistryError, "403 DENIED");
+
+    assertEquals(countOf(registry, "PUT"), row.isSent ? 2 : 0);
+  },
+);
+
+Deno.test("pushBlob() gives up if both PATCH and PUT are refused", async () => {
+  await using registry = writableRegistry({
+    interfere: (request, next) => {
+      const { method } = request;
+      return method === "PATCH" || method === "PUT" ? refuse(request, 403) : next();
+    },
+  });
+
+  await assertRejects(() => push(registry, LARGE), RegistryError, "answered 403");
+
+  assertEquals([countOf(registry, "PATCH"), countOf(registry, "PUT")], [1, 1]);
+});
+
 Deno.test.each([301, 307, 400, 403, 409, 416, 422, 429, 500, 501, 503])(
   "pushBlob() uploads if a mount is answered with %i",
   async (status) => {
@@ -157,6 +195,22 @@ Deno.test("pushBlob() uploads if a failed mount begins an upload without an addr
   });
 
   assertEquals(await push(registry, SMALL, "c/d"), SMALL.bytes.length);
+});
+
+Deno.test("pushBlob() names the target of a redirect that a push cannot follow", async () => {
+  await using registry = writableRegistry({
+    interfere: () => {
+      const headers = { location: "https://registry.example/v2/?sig=s3cret" };
+      return new Response("<title>301 Moved Permanently</title>", { status: 301, headers });
+    },
+  });
+
+  const error = await assertRejects(
+    () => push(registry, SMALL),
+    RegistryError,
+    "redirects changes to https://registry.example with 301",
+  );
+  assertEquals(error.advice, "Use that address instead");
 });
 
 Deno.test("pushBlob() reports an upload without an address", async () => {
