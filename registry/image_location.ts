@@ -67,7 +67,7 @@ const FORMS = {
  *
  * @throws {SyntaxError} If `text` has none of these forms; the message lists them.
  *
- * @example Parse a layout and a registry reference
+ * @example Parse the location of an image
  * ```ts
  * import { parseImageLocation } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";

@@ -114,7 +114,7 @@ export function digestHex(digest: Digest): string {
 /**
  * Hashes bytes in chunks.
  *
- * @example Compute the digest of a file without reading all of it into memory
+ * @example Compute the digest of a file chunk by chunk
  * ```ts
  * import { Digester, digestOf } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -33,7 +33,7 @@ const IGNORED: WhiteoutMark = { kind: "ignored" };
  * @param path A path of `cleanPath()`.
  * @returns The meaning of the path.
  *
- * @example Parse whiteouts
+ * @example Recognize the whiteouts of a layer
  * ```ts
  * import { parseWhiteout } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";

@@ -99,7 +99,7 @@ export function tarHeader(input: TarHeaderInput): Uint8Array<ArrayBuffer> {
  * @param size Size of the content in bytes.
  * @returns 0 to 511 zero bytes.
  *
- * @example Pad content
+ * @example Pad the content of a file
  * ```ts
  * import { tarPadding } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";

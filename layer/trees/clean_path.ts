@@ -8,7 +8,7 @@ import { normalSegments } from "../../spec/paths.ts";
  * @returns The path inside the root, without `.`, `..`, empty components and outer slashes; empty
  * for the root.
  *
- * @example Clean equivalent names
+ * @example Clean the name of an entry
  * ```ts
  * import { cleanPath } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";

@@ -40,6 +40,22 @@ import type { RegistryWriter } from "./_registry_writer.ts";
  * assertEquals(image.config.value.config.Cmd, ["/bin/sh"]);
  * assertEquals(image.config.value.platform.architecture, "arm64");
  * ```
+ *
+ * @example Delete a tag
+ * ```ts
+ * import { copy } from "@x/oci";
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await copy("alpine:3.20", "localhost:5000/app:1.0");
+ * await copy("alpine:3.20", "localhost:5000/app:2.0");
+ *
+ * using client = new RemoteClient();
+ * const app = parseReference("localhost:5000/app");
+ * await client.delete(app, "1.0");
+ *
+ * assertEquals(await Array.fromAsync(client.tags(app)), ["2.0"]);
+ * ```
  */
 export class RemoteClient implements ImageClient, Disposable {
   readonly #options: RemoteClientOptions;

@@ -50,7 +50,7 @@ export function withHostNetwork(options: HostNetworkOptions = {}): SpecOption {
  * @returns The option.
  * @throws {RangeError} If it is empty or longer than 64 bytes, the limit of Linux.
  *
- * @example Name a container
+ * @example Set the host name of a container
  * ```ts
  * import { newSpec, withHostname } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -85,7 +85,7 @@ export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
  * @returns The option.
  * @throws {TypeError} If the path is not absolute.
  *
- * @example Run in /tmp
+ * @example Run a program in another directory
  * ```ts
  * import { newSpec, withCwd } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -133,7 +133,7 @@ export function withTerminal(size?: ConsoleSize): SpecOption {
  * @param noNewPrivileges Whether to do so, as in a new configuration.
  * @returns The option.
  *
- * @example Allow sudo
+ * @example Let a program use sudo
  * ```ts
  * import { newSpec, withNoNewPrivileges } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -152,7 +152,7 @@ export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
  * @returns The option.
  * @throws {RangeError} If a name is unknown, or a soft limit exceeds the hard limit.
  *
- * @example Allow more files
+ * @example Let a program open more files
  * ```ts
  * import { newSpec, withRlimits } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -33,7 +33,7 @@ const MAX_LENGTH = 256;
  * @returns The quantity.
  * @throws {SyntaxError} If `text` is not of that form.
  *
- * @example Parse quantities
+ * @example Parse amounts of memory and CPU time
  * ```ts
  * import { parseQuantity } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

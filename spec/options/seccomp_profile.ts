@@ -102,7 +102,7 @@ export function defaultSeccompProfile(
  * @param architecture Architecture of the host by its OCI name, such as `amd64`.
  * @returns The option.
  *
- * @example Filter system calls
+ * @example Apply the default filter of system calls
  * ```ts
  * import { newSpec, withDefaultSeccomp } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -122,7 +122,7 @@ export function withDefaultSeccomp(architecture: string): SpecOption {
  * @param profile The profile; `undefined` means no filter.
  * @returns The option.
  *
- * @example Turn off the seccomp filter
+ * @example Turn off the filter of system calls
  * ```ts
  * import { newSpec, withDefaultSeccomp, withSeccomp } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

@@ -85,7 +85,7 @@ export class UnknownUserError extends OciError {
  * @throws {RangeError} If an ID is above 2147483647.
  * @throws {SyntaxError} If `user` has more than one colon.
  *
- * @example Resolve a user
+ * @example Look up a user of an image
  * ```ts
  * import { resolveUser } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
