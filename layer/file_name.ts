@@ -1,3 +1,6 @@
+/** Prefix of the name of a whiteout. The rest is the name of the hidden entry. */
+export const WHITEOUT_PREFIX = ".wh.";
+
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ASCII = new TextDecoder("utf-8", { ignoreBOM: true });
 const ENCODER = new TextEncoder();

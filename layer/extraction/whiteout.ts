@@ -1,10 +1,9 @@
+import { WHITEOUT_PREFIX } from "../file_name.ts";
 import { leafName, parentPath } from "../trees/clean_path.ts";
 
-/** Prefix of whiteouts. */
-const PREFIX = ".wh.";
 /** Prefix of the metadata that aufs stores in the root directory. */
-const META_PREFIX = ".wh..wh.";
-const OPAQUE = ".wh..wh..opq";
+const META_PREFIX = `${WHITEOUT_PREFIX}${WHITEOUT_PREFIX}`;
+const OPAQUE = `${META_PREFIX}.opq`;
 
 /** Meaning of a name as a whiteout. */
 export type WhiteoutMark =
@@ -47,14 +46,14 @@ const IGNORED: WhiteoutMark = { kind: "ignored" };
  * ```
  */
 export function parseWhiteout(path: string): WhiteoutMark {
-  if (!path.includes(PREFIX)) return NONE;
+  if (!path.includes(WHITEOUT_PREFIX)) return NONE;
   const directory = parentPath(path);
   const leaf = leafName(path);
   if (leaf === OPAQUE) return { kind: "opaque", directory };
   // Other tools ignore it at the root only. Elsewhere, ".wh..wh.a" hides a directory called ".wh.a".
   if (path.startsWith(META_PREFIX)) return IGNORED;
-  if (!leaf.startsWith(PREFIX)) return NONE;
-  const name = leaf.slice(PREFIX.length);
+  if (!leaf.startsWith(WHITEOUT_PREFIX)) return NONE;
+  const name = leaf.slice(WHITEOUT_PREFIX.length);
   if (name === "") return malformed("the whiteout has no name", false);
   if (name === "." || name === "..") {
     return malformed(`the whiteout names "${name}", which cannot be removed`, true);

@@ -1,5 +1,5 @@
 import { LimitError } from "../../spec/errors.ts";
-import { decodeName, encodeName } from "../file_name.ts";
+import { decodeName, encodeName, WHITEOUT_PREFIX } from "../file_name.ts";
 import { paxInteger, type PaxRecords, type PaxTime, paxTime, paxXattrs } from "./_pax.ts";
 import { type SparseMapKind, sparseMapKind } from "./_sparse.ts";
 import { TarError, type TarErrorPlace } from "./tar_error.ts";
@@ -203,9 +203,6 @@ function hasOldGoPrefix(block: Uint8Array, at: number): boolean {
   return noTime && textField(block, at + 345, at + 500).every((byte) => byte < 0x80);
 }
 
-/** Prefix of whiteouts, which come from file systems that store the rest of the name only. */
-const WHITEOUT_PREFIX = ".wh.";
-
 function checkNames(
   path: string,
   linkname: string,
@@ -218,6 +215,7 @@ function checkNames(
   if (byteLength(path, maxNameBytes) <= maxNameBytes) return;
   const names = path.split("/");
   for (const [i, name] of names.entries()) {
+    // Whiteouts come from file systems that store the rest of the name only.
     const isWhiteout = i === names.length - 1 && name.startsWith(WHITEOUT_PREFIX);
     const stored = isWhiteout ? name.slice(WHITEOUT_PREFIX.length) : name;
     checkLength(stored, "bytes in a name", maxNameBytes, "maxNameBytes", offset);
