@@ -48,6 +48,21 @@ function documentError(path: string, problem: string, options?: ErrorOptions): S
   return explainedError(SyntaxError, { ...facts, problem }, options);
 }
 
+/** Finds a member of an object whose name differs from one of these by case alone. */
+export function otherCaseOf(
+  object: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): { readonly key: string; readonly name: string } | undefined {
+  for (const key of Object.keys(object)) {
+    if (names.includes(key)) continue;
+    // Go takes `ſ` for `s` and the Kelvin sign for `k`.
+    const folded = key.toUpperCase().toLowerCase();
+    const name = names.find((name) => name.toLowerCase() === folded);
+    if (name !== undefined) return { key, name };
+  }
+  return undefined;
+}
+
 /** Reads values from parsed JSON. Errors name the path of the value, such as `manifest.layers[2].size`. */
 export class JsonReader {
   readonly #value: unknown;
@@ -94,13 +109,9 @@ export class JsonReader {
    * `layers`, and thus another document if it has both (CVE-2021-41190).
    */
   refuseOtherCases(names: readonly string[]): void {
-    for (const key of Object.keys(this.object())) {
-      if (names.includes(key)) continue;
-      // Go takes `ſ` for `s` and the Kelvin sign for `k`.
-      const folded = key.toUpperCase().toLowerCase();
-      const name = names.find((name) => name.toLowerCase() === folded);
-      if (name !== undefined) this.at(key).fail(`absent, because Go reads it as "${name}"`);
-    }
+    const other = otherCaseOf(this.object(), names);
+    if (other === undefined) return;
+    this.at(other.key).fail(`absent, because Go reads it as "${other.name}"`);
   }
 
   /** Reads an optional member; `undefined` if it is absent or null. */

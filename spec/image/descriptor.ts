@@ -28,28 +28,82 @@ export interface Descriptor {
   readonly data?: string;
 }
 
-const MEMBERS = [
+/** Members of a descriptor. */
+export const DESCRIPTOR_MEMBERS: readonly string[] = [
   ...["mediaType", "digest", "size", "urls", "annotations", "platform", "artifactType", "data"],
 ];
-const PLATFORM_MEMBERS = ["architecture", "os", "os.version", "os.features", "variant"];
+/** Members of a platform. */
+export const PLATFORM_MEMBERS: readonly string[] = [
+  "architecture",
+  "os",
+  "os.version",
+  "os.features",
+  "variant",
+];
 
-/** Reads a descriptor of a manifest, an index or a layout. */
-export function readDescriptor(json: JsonReader): Descriptor {
-  json.refuseOtherCases(MEMBERS);
-  const platform = json.maybe("platform");
-  platform?.refuseOtherCases(PLATFORM_MEMBERS);
-  return {
-    mediaType: json.at("mediaType").string(),
+/** Names of RFC 6838, section 4.2, and parameters. */
+const MEDIA_TYPE_REGEXP =
+  /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(?: *;[ -~]*)?$/i;
+
+/** Whether text has the form of a media type, with or without parameters. */
+export function isMediaType(text: string): boolean {
+  return MEDIA_TYPE_REGEXP.test(text);
+}
+
+/**
+ * Reads a descriptor of a manifest, an index or a layout.
+ *
+ * @param mediaType Media type to use instead of that in the document.
+ */
+export function readDescriptor(json: JsonReader, mediaType?: string): Descriptor {
+  json.refuseOtherCases(DESCRIPTOR_MEMBERS);
+  const descriptor = {
+    mediaType: mediaType ?? readMediaType(json.at("mediaType")),
     digest: readDigest(json.at("digest")),
     size: json.at("size").count(),
     ...present({
-      urls: json.maybe("urls")?.strings(),
+      urls: json.maybe("urls")?.array().map(readUrl),
       annotations: json.maybe("annotations")?.stringMap(),
-      platform: readPlatform(platform),
-      artifactType: json.maybe("artifactType")?.string(),
+      platform: readEntryPlatform(json.maybe("platform")),
+      artifactType: readArtifactType(json),
       data: json.maybe("data")?.string(),
     }),
   };
+  if (descriptor.data !== undefined && isDigest(descriptor.digest)) {
+    if (embeddedData(descriptor) === undefined) {
+      json.at("data").fail("the content with this size and digest, in base64");
+    }
+  }
+  return descriptor;
+}
+
+function readMediaType(json: JsonReader): string {
+  const text = json.string();
+  return isMediaType(text) ? text : json.fail('a media type, such as "application/json"');
+}
+
+/** Reads the type of an artifact. An empty string counts as absent. */
+export function readArtifactType(json: JsonReader): string | undefined {
+  const type = json.maybe("artifactType");
+  return type === undefined || type.value() === "" ? undefined : readMediaType(type);
+}
+
+function readUrl(json: JsonReader): string {
+  const text = json.string();
+  return URL.canParse(text) ? text : json.fail("a URL");
+}
+
+/** Reads the platform of an entry of an index. */
+function readEntryPlatform(json: JsonReader | undefined): Platform | undefined {
+  json?.refuseOtherCases(PLATFORM_MEMBERS);
+  const platform = readPlatform(json);
+  // Tools write both, or neither.
+  if (platform !== undefined) {
+    for (const name of ["os", "architecture"]) {
+      json?.at(name).string();
+    }
+  }
+  return platform;
 }
 
 /**
@@ -105,9 +159,9 @@ export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | 
   if (data === undefined) return undefined;
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    bytes = Uint8Array.fromBase64(data);
+    bytes = Uint8Array.fromBase64(data, { lastChunkHandling: "strict" });
   } catch {
-    // Not base64: the specification allows readers to ignore the field.
+    // Not base64. The specification allows readers to ignore the field.
     return undefined;
   }
   if (bytes.length !== size || !isDigest(digest)) return undefined;

@@ -2,11 +2,19 @@ import type { Digest } from "../digest.ts";
 import { present } from "../json.ts";
 import { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
-import { readDigest, readPlatform } from "./descriptor.ts";
+import { PLATFORM_MEMBERS, readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
 /** Type of an artifact that does not state one, as in oras. */
 const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
+
+/** Members that determine what an image is and how it runs. */
+const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs"];
+const CONTAINER_MEMBERS = [
+  ...["User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels"],
+  "StopSignal",
+];
+const ROOT_MEMBERS = ["type", "diff_ids"];
 
 /** Default execution parameters of an image. */
 export interface ContainerConfig {
@@ -67,6 +75,9 @@ export interface ImageConfig {
 /**
  * Parses the configuration of an image. `null` counts as absent, as in other tools.
  *
+ * Rejects names such as `user` in place of `User`: tools written in Go read them, so the image would
+ * run differently there.
+ *
  * @param bytes The config blob.
  * @returns The configuration.
  * @throws {SyntaxError} If it is not a valid config; the message names the path of the value.
@@ -87,7 +98,12 @@ export interface ImageConfig {
  */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const json = JsonReader.parse(bytes, "config");
+  json.refuseOtherCases(MEMBERS);
   const rootfs = json.at("rootfs");
+  rootfs.refuseOtherCases(ROOT_MEMBERS);
+  const type = rootfs.maybe("type");
+  // The specification requires an error for any other root file system.
+  if (type !== undefined && type.value() !== "layers") type.fail('"layers"');
   return {
     platform: readPlatform(json) ?? { os: "", architecture: "" },
     config: readContainerConfig(json.maybe("config")),
@@ -140,6 +156,7 @@ function membersOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undef
 
 function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
   if (json === undefined) return {};
+  json.refuseOtherCases(CONTAINER_MEMBERS);
   const keys = (name: string) => {
     const object = json.maybe(name)?.object();
     return object && Object.keys(object);

@@ -2,7 +2,7 @@ import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { present } from "../json.ts";
 import { JsonReader } from "../json_reader.ts";
-import { type Descriptor, readDescriptor } from "./descriptor.ts";
+import { type Descriptor, readArtifactType, readDescriptor } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,
   DOCKER_MANIFEST,
@@ -215,10 +215,9 @@ const MISTAKEN_CONFIG_TYPES: ReadonlySet<string> = new Set([
  * Reads the config. In a Docker manifest, which cannot be an artifact, replaces a mistaken type.
  */
 function readConfig(json: JsonReader, manifestType: string): Descriptor {
-  const config = readDescriptor(json);
   const isMistaken = manifestType === DOCKER_MANIFEST &&
-    MISTAKEN_CONFIG_TYPES.has(config.mediaType);
-  return isMistaken ? { ...config, mediaType: DOCKER_CONFIG } : config;
+    MISTAKEN_CONFIG_TYPES.has(json.at("mediaType").string());
+  return readDescriptor(json, isMistaken ? DOCKER_CONFIG : undefined);
 }
 
 function readIndex(json: JsonReader, mediaType: string): Index {
@@ -229,7 +228,7 @@ function readIndex(json: JsonReader, mediaType: string): Index {
   return {
     schemaVersion: 2,
     mediaType,
-    manifests: readList(json.at("manifests")).map(readDescriptor),
+    manifests: readList(json.at("manifests")).map((item) => readDescriptor(item)),
     ...readCommon(json),
   };
 }
@@ -237,7 +236,7 @@ function readIndex(json: JsonReader, mediaType: string): Index {
 function readCommon(json: JsonReader): Pick<Manifest, "artifactType" | "subject" | "annotations"> {
   const subject = json.maybe("subject");
   return present({
-    artifactType: json.maybe("artifactType")?.string(),
+    artifactType: readArtifactType(json),
     subject: subject && readDescriptor(subject),
     annotations: json.maybe("annotations")?.stringMap(),
   });

@@ -1,8 +1,5 @@
 import { explainedError } from "../../spec/error_facts.ts";
-
-/** Names of RFC 6838, section 4.2, and parameters. */
-const MEDIA_TYPE_REGEXP =
-  /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(?: *; *[a-z0-9=_.+-]+)*$/i;
+import { isMediaType } from "../../spec/image/descriptor.ts";
 
 /**
  * Checks a media type for a new manifest: the image specification requires the form of RFC 6838, and
@@ -11,7 +8,7 @@ const MEDIA_TYPE_REGEXP =
  * @throws {SyntaxError} If it has another form.
  */
 export function checkMediaType(text: string): void {
-  if (MEDIA_TYPE_REGEXP.test(text)) return;
+  if (isMediaType(text)) return;
   throw explainedError(SyntaxError, {
     code: "invalid-text",
     action: `parse media type ${JSON.stringify(text)}`,

@@ -115,6 +115,11 @@ Deno.test.each([
   { value: {}, message: "config.rootfs: it must be an object, but it is undefined" },
   { value: { rootfs: null }, message: "config.rootfs: it must be an object, but it is null" },
   { value: { rootfs: { "diff_ids": "a" } }, message: "config.rootfs.diff_ids: " },
+  {
+    value: { ...CONFIG, rootfs: { ...ROOTFS, type: "layers+base" } },
+    message: 'config.rootfs.type: it must be "layers", but it is "layers+base"',
+  },
+  { value: { ...CONFIG, rootfs: { ...ROOTFS, type: 1 } }, message: "config.rootfs.type: " },
   { value: { rootfs: { "diff_ids": ["a"] } }, message: "config.rootfs.diff_ids[0]: " },
   { value: { ...CONFIG, config: [] }, message: "config.config: it must be an object" },
   { value: { ...CONFIG, config: { Env: "A=1" } }, message: "config.config.Env: " },
@@ -131,4 +136,15 @@ Deno.test.each([
   { value: { ...CONFIG, os: 1 }, message: "config.os: it must be a string, but it is 1" },
 ])("parseImageConfig() names the invalid value: $message", ({ value, message }) => {
   assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, message);
+});
+
+Deno.test.each([
+  { value: { ...CONFIG, RootFS: ROOTFS }, at: "config.RootFS" },
+  { value: { ...CONFIG, OS: "windows" }, at: "config.OS" },
+  { value: { ...CONFIG, Config: { User: "root" } }, at: "config.Config" },
+  { value: { ...CONFIG, rootfs: { ...ROOTFS, "Diff_IDs": [] } }, at: "config.rootfs.Diff_IDs" },
+  { value: { ...CONFIG, config: { user: "1000" } }, at: "config.config.user" },
+  { value: { ...CONFIG, config: { Cmd: ["a"], CMD: ["b"] } }, at: "config.config.CMD" },
+])("parseImageConfig() refuses names that Go reads as others: $at", ({ value, at }) => {
+  assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, `Cannot read ${at}: `);
 });
