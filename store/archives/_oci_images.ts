@@ -8,9 +8,18 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
+import { parseIfJson } from "../../spec/json.ts";
+import { layoutVersionProblem } from "../content/layout_version.ts";
 import { ArchiveError } from "../errors.ts";
 import { type ArchivedImage, listedImages } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
+
+/** Checks the version of the layout in an archive. */
+export function checkLayoutVersion(archive: string, bytes: Uint8Array): void {
+  const layout = parseIfJson(new TextDecoder().decode(bytes));
+  const problem = layoutVersionProblem(layout);
+  if (problem !== undefined) throw new ArchiveError(archive, "format", problem);
+}
 
 /** Reads `index.json`. */
 export function readOciImages(archive: string, bytes: Uint8Array): readonly ArchivedImage[] {

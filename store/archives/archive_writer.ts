@@ -19,6 +19,7 @@ import {
   type RecordedEntry,
   REF_NAME,
 } from "../content/layout_index.ts";
+import { LAYOUT_VERSION } from "../content/layout_version.ts";
 import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../host/semaphore.ts";
@@ -168,7 +169,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       manifests: [...this.#tagged, ...this.#unlisted()].map(indexEntry),
     };
     const images = this.format === "docker-archive" ? this.#dockerImages() : undefined;
-    await this.#writeJson("oci-layout", { imageLayoutVersion: "1.0.0" });
+    await this.#writeJson("oci-layout", LAYOUT_VERSION);
     await this.#writeJson("index.json", index);
     if (images !== undefined) await this.#writeJson("manifest.json", images);
     await this.#write(new Uint8Array(1024));

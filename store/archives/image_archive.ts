@@ -14,7 +14,12 @@ import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries, refuseLinks } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
-import { type ArchivedDocument, ArchivedDocuments, readOciImages } from "./_oci_images.ts";
+import {
+  type ArchivedDocument,
+  ArchivedDocuments,
+  checkLayoutVersion,
+  readOciImages,
+} from "./_oci_images.ts";
 import { openArchiveFile } from "./_open_archive_file.ts";
 
 export type { ArchivedDocument } from "./_oci_images.ts";
@@ -262,8 +267,10 @@ async function listImages(
   { format, signal }: OpenImageArchiveOptions,
 ): Promise<ListedImages> {
   const [index, manifest] = [entries.files.get("index.json"), entries.files.get("manifest.json")];
+  const version = entries.files.get("oci-layout");
   const needsBoth = format === "docker-archive" && manifest === undefined;
-  if (index !== undefined && !needsBoth) {
+  if (index !== undefined && version !== undefined && !needsBoth) {
+    checkLayoutVersion(file.name, await readTable(file, "oci-layout", version));
     const images = readOciImages(file.name, await readTable(file, "index.json", index));
     const isChosen = manifest === undefined || format === "oci-archive" ||
       await hasLayers(documents, images, signal);
@@ -286,12 +293,18 @@ async function listImages(
     const archive = { file, entries, content, signal };
     return { format: "docker-archive", images: await readDockerImages(archive, bytes) };
   }
-  const missing = format === "oci-archive"
+  throw new ArchiveError(file.name, "format", missingPart(entries, format));
+}
+
+/** Returns what an archive lacks to be of a format, or of either. */
+function missingPart({ files }: ArchiveEntries, format: ArchiveFormat | undefined): string {
+  if (format === "docker-archive") {
+    return "it has no manifest.json, so it is not a docker archive";
+  }
+  if (files.has("index.json")) return "it has no oci-layout file, so it is not an OCI archive";
+  return format === "oci-archive"
     ? "it has no index.json, so it is not an OCI archive"
-    : format === "docker-archive"
-    ? "it has no manifest.json, so it is not a docker archive"
     : "it has neither index.json nor manifest.json, so it holds no images";
-  throw new ArchiveError(file.name, "format", missing);
 }
 
 /** Returns the digest of an image's config; `undefined` if it is for several platforms. */

@@ -1,6 +1,6 @@
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { StoreError, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
+import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
 import {
   checkStoreFolder,
   checkStoreRoot,
@@ -11,8 +11,7 @@ import { readJsonFile } from "../host/read_small_file.ts";
 import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 import { LayoutIndex } from "./layout_index.ts";
-
-const LAYOUT_VERSION = "1.0.0";
+import { LAYOUT_VERSION, layoutVersionProblem } from "./layout_version.ts";
 
 /** Names that a directory may contain and still become a store. */
 const OWN_NAMES = new Set([
@@ -34,13 +33,11 @@ const OWN_NAMES = new Set([
   "tarballs",
   "verified",
 ]);
-const DIRECTORIES: readonly string[] = [
+const BLOB_FOLDERS: readonly string[] = [
   "blobs",
   ...DIGEST_ALGORITHMS.map((algorithm) => `blobs/${algorithm}`),
-  "ingest",
-  "locks",
-  "verified",
 ];
+const DIRECTORIES: readonly string[] = [...BLOB_FOLDERS, "ingest", "locks", "verified"];
 /** Directories of a store whose contents are trusted, so that owner and mode are checked. */
 const STORE_FOLDERS: readonly string[] = [
   ...DIRECTORIES,
@@ -88,8 +85,9 @@ export class LayoutDirectory {
     if (!foreign && checkStoreRoot(path)) {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
     }
+    if (foreign) checkForeign(path);
     // Another process may create the version file after the first check.
-    if (!hasVersion(path, foreign) && !await isVacant(path, foreign)) hasVersion(path, foreign);
+    else if (!hasVersion(path, foreign) && !await isVacant(path)) hasVersion(path, foreign);
     return new LayoutDirectory(path, options);
   }
 
@@ -136,9 +134,26 @@ export class LayoutDirectory {
     // Another process may have written it while it held the lock.
     if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
     await syncDirectory(`${path}/blobs`);
-    const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });
+    const text = JSON.stringify(LAYOUT_VERSION);
     await replaceFile(path, "oci-layout", new TextEncoder().encode(text));
   }
+}
+
+/**
+ * Checks a layout that another program wrote. The image specification requires its version file,
+ * and symbolic links could lead out of it.
+ */
+function checkForeign(path: string): void {
+  const refuse = (problem: string): never => {
+    throw notALayout(path, true, problem);
+  };
+  const info = statIfAny(path) ?? refuse("it does not exist");
+  if (!info.isDirectory) refuse("it is not a directory");
+  if (!hasVersion(path, true)) {
+    refuse("it has no oci-layout file, so it is not an OCI image layout");
+  }
+  const link = BLOB_FOLDERS.find((name) => lstatIfAny(`${path}/${name}`)?.isSymlink);
+  if (link !== undefined) refuse(`its directory "${link}" is a symbolic link`);
 }
 
 /** Whether a directory has a version file. Throws if the version is not supported. */
@@ -149,26 +164,23 @@ function hasVersion(path: string, foreign: boolean): boolean {
     advice: "Restore it, or choose another directory",
   });
   if (layout === undefined) return false;
-  const { imageLayoutVersion: version } = layout;
-  if (version === LAYOUT_VERSION) return true;
-  const found = typeof version === "string" ? `has version "${version}"` : "has no version";
-  const problem = `its oci-layout file ${found}, not ${LAYOUT_VERSION}`;
+  const problem = layoutVersionProblem(layout);
+  if (problem === undefined) return true;
   throw notALayout(path, foreign, problem, "Choose another directory");
 }
 
 /** Whether a directory can become a store; `false` if it has become a layout in the meantime. */
-async function isVacant(path: string, foreign: boolean): Promise<boolean> {
+async function isVacant(path: string): Promise<boolean> {
   try {
     for await (const { name } of Deno.readDir(path)) {
       if (name === "oci-layout") return false;
       if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
       const problem = `it is not an OCI image layout and contains "${name}"`;
-      throw notALayout(path, foreign, problem, "Choose an empty or new directory");
+      throw notALayout(path, false, problem, "Choose an empty or new directory");
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return true;
     if (!(error instanceof Deno.errors.NotADirectory)) throw error;
-    if (foreign) throw notALayout(path, foreign, "it is not a directory");
     throw new UntrustedStoreError("not-directory", path, { cause: error });
   }
   return true;

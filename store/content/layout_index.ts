@@ -1,8 +1,9 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, DESCRIPTOR_MEMBERS, isMediaType } from "../../spec/image/descriptor.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
+import { otherCaseOf } from "../../spec/json_reader.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
@@ -239,7 +240,7 @@ export class LayoutIndex {
     const value = parseJsonFile(path, bytes, { advice: ADVICE });
     // Go writes an empty list as null.
     const manifests = value.manifests ?? [];
-    if (Array.isArray(manifests) && manifests.every(isObject)) {
+    if (isIndex(value) && Array.isArray(manifests) && manifests.every(isObject)) {
       return this.#parsed = { text, index: { ...value, manifests }, stamp };
     }
     throw new StoreError("it is not the index of an OCI image layout", path, {
@@ -248,6 +249,17 @@ export class LayoutIndex {
       advice: ADVICE,
     });
   }
+}
+
+/** Members of an index, and those by which it could be taken for a manifest (CVE-2021-41190). */
+const INDEX_MEMBERS = ["schemaVersion", "mediaType", "manifests", "config", "layers"];
+
+/** Whether a document is an index for every reader. */
+function isIndex(document: Readonly<Record<string, unknown>>): boolean {
+  const { schemaVersion, mediaType, config, layers } = document;
+  return schemaVersion === 2 && (mediaType ?? OCI_INDEX) === OCI_INDEX &&
+    (config ?? layers ?? undefined) === undefined &&
+    otherCaseOf(document, INDEX_MEMBERS) === undefined;
 }
 
 function entryName(entry: RawEntry): string | undefined {
@@ -279,7 +291,8 @@ function readEntry(entry: RawEntry): ReadEntry {
 
 function readDescriptor(entry: RawEntry): Descriptor | undefined {
   const { mediaType, digest, size, annotations, platform } = entry;
-  if (typeof mediaType !== "string" || typeof digest !== "string") return undefined;
+  if (typeof mediaType !== "string" || !isMediaType(mediaType)) return undefined;
+  if (typeof digest !== "string" || otherCaseOf(entry, DESCRIPTOR_MEMBERS)) return undefined;
   if (!isDigest(digest) && !isForeignDigest(digest)) return undefined;
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
   const texts = isObject(annotations)

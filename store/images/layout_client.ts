@@ -19,7 +19,6 @@ import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny } from "../host/files.ts";
 import { StoredLayer } from "./image.ts";
 import {
   type ArchivedImage,
@@ -97,7 +96,6 @@ export class LayoutClient implements ImageClient {
    * @throws {StoreError} If the directory is not a layout, or does not have the image.
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
-    if (lstatIfAny(source.path) === undefined) throw noImage(source.path, "it does not exist");
     const store = await ContentStore.open(source.path, { foreign: true });
     return await LayoutClient.find({
       path: store.path,

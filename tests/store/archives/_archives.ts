@@ -22,7 +22,10 @@ export function blobEntries(built: Built): readonly Uint8Array[] {
   );
 }
 
-/** The entry of an `index.json`, with names for images. */
+/** The version file of a layout. */
+export const VERSION: Uint8Array = file("oci-layout", '{"imageLayoutVersion":"1.0.0"}');
+
+/** The entries of the version file and of an `index.json`, with names for images. */
 export function indexEntry(
   ...images: readonly (readonly [built: Built, name?: string | undefined])[]
 ): Uint8Array {
@@ -30,13 +33,12 @@ export function indexEntry(
     name === undefined ? descriptor : { ...descriptor, annotations: { [REF_NAME]: name } }
   );
   const { bytes } = jsonBlob(OCI_INDEX, { schemaVersion: 2, manifests });
-  return file("index.json", bytes);
+  return concat(VERSION, file("index.json", bytes));
 }
 
 /** An OCI archive of one image. */
 export function ociArchive(built: Built, name?: string): Uint8Array<ArrayBuffer> {
   return tar(
-    file("oci-layout", '{"imageLayoutVersion":"1.0.0"}'),
     dir("blobs"),
     dir("blobs/sha256"),
     ...blobEntries(built),
@@ -89,6 +91,5 @@ export function mixedArchive(
         Layers: image.layers.map(({ descriptor }) => blobPath(descriptor)),
       }]),
     ),
-    file("oci-layout", '{"imageLayoutVersion":"1.0.0"}'),
   );
 }

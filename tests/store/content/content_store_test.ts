@@ -68,7 +68,8 @@ Deno.test("ContentStore.open() rejects a file", async () => {
 
 Deno.test.each([
   { path: "file", problem: "it is not a directory" },
-  { path: ".", problem: 'it is not an OCI image layout and contains "file"' },
+  { path: ".", problem: "it has no oci-layout file, so it is not an OCI image layout" },
+  { path: "none", problem: "it does not exist" },
 ])("ContentStore.open() finds no image in a foreign $path", async ({ path, problem }) => {
   await using directory = await makeTempDir();
   await write(directory.path, "file", "");

@@ -70,12 +70,14 @@ Deno.test("tag() keeps one entry of a name that occurs twice", async () => {
   assertEquals(manifests, [FOREIGN]);
 });
 
-Deno.test("references() reads the names of other tools", async () => {
+Deno.test("references() reads the names of other tools, and ignores invalid entries", async () => {
   const containerd = {
     ...FOREIGN,
     annotations: { ...FOREIGN.annotations, "io.containerd.image.name": "docker.io/library/x:1" },
   };
-  await using directory = await layoutWith({ ...INDEX, manifests: [FOREIGN, containerd, UNNAMED] });
+  const odd = [{ ...FOREIGN, mediaType: "invalid" }, { ...FOREIGN, Digest: TWO.digest }];
+  const manifests = [...odd, FOREIGN, containerd, UNNAMED];
+  await using directory = await layoutWith({ ...INDEX, manifests });
   const store = await ContentStore.open(directory.path);
 
   assertEquals((await store.references()).map(({ name }) => name), [
@@ -87,8 +89,13 @@ Deno.test("references() reads the names of other tools", async () => {
 Deno.test.each([
   { what: "no JSON", text: "{" },
   { what: "no object", text: "[]" },
-  { what: "no list", text: '{"manifests":{}}' },
-  { what: "no entries", text: '{"manifests":[1]}' },
+  { what: "no list", text: '{"schemaVersion":2,"manifests":{}}' },
+  { what: "no entries", text: '{"schemaVersion":2,"manifests":[1]}' },
+  { what: "without a version", text: '{"manifests":[]}' },
+  { what: "of version 1", text: '{"schemaVersion":1,"manifests":[]}' },
+  { what: "of another type", text: '{"schemaVersion":2,"mediaType":"a/b","manifests":[]}' },
+  { what: "a manifest, too", text: '{"schemaVersion":2,"manifests":[],"layers":[]}' },
+  { what: "another one in Go", text: '{"schemaVersion":2,"manifests":[],"Manifests":[]}' },
 ])("references() rejects an index.json that is $what", async ({ text }) => {
   await using directory = await layoutWith(INDEX);
   await Deno.writeTextFile(directory.join("index.json"), text);

@@ -152,6 +152,40 @@ Deno.test("pull() rejects a layout whose blobs are symlinks", async () => {
   );
 });
 
+Deno.test.each(["blobs", "blobs/sha256"])(
+  "pull() rejects a layout whose %s is a symlink",
+  async (name) => {
+    await using layout = await layoutOf([entry(AMD64, "v1")]);
+    await using directory = await makeTempDir();
+    await Deno.rename(`${layout.path}/${name}`, `${layout.path}/elsewhere`);
+    await Deno.symlink(`${layout.path}/elsewhere`, `${layout.path}/${name}`);
+
+    await assertRejects(
+      () => pull(`oci:${layout.path}`, { store: directory.path, platform: "linux/amd64" }),
+      StoreError,
+      `its directory "${name}" is a symbolic link`,
+    );
+  },
+);
+
+Deno.test.each([
+  { what: "without a version file", text: undefined, problem: "it has no oci-layout file" },
+  { what: "of a later version", text: '{"imageLayoutVersion":"2.0.0"}', problem: '"2.0.0"' },
+  { what: "without a version", text: "{}", problem: "its oci-layout file has no version" },
+])("pull() rejects a layout $what", async ({ text, problem }) => {
+  await using layout = await layoutOf([entry(AMD64, "v1")]);
+  await using directory = await makeTempDir();
+  const file = `${layout.path}/oci-layout`;
+  if (text === undefined) await Deno.remove(file);
+  else await Deno.writeTextFile(file, text);
+
+  await assertRejects(
+    () => pull(`oci:${layout.path}`, { store: directory.path, platform: "linux/amd64" }),
+    StoreError,
+    problem,
+  );
+});
+
 Deno.test("pull() rejects a layout whose blobs have wrong bytes", async () => {
   await using layout = await layoutOf([entry(AMD64, "v1")]);
   await using directory = await makeTempDir();

@@ -44,6 +44,7 @@ import {
   indexEntry,
   mixedArchive,
   ociArchive,
+  VERSION,
 } from "../archives/_archives.ts";
 
 const PLATFORM = { os: "linux", architecture: "amd64" };
@@ -253,7 +254,7 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
   { what: "an xz archive", archive: Uint8Array.fromHex("fd377a585a000004"), code: "compression" },
   { what: "no images", archive: tar(file("a", "a")), code: "format" },
   { what: "no entries", archive: tar(), code: "format" },
-  { what: "an archive that is cut short", archive: GOOD.slice(0, 2000), code: "damaged" },
+  { what: "an archive that is cut short", archive: GOOD.slice(0, 1600), code: "damaged" },
   { what: "half of a gzip", archive: gzip(GOOD).slice(0, 300), code: "damaged" },
   { what: "a layer that is cut off", archive: GOOD.slice(0, -3000), code: "damaged" },
   {
@@ -305,13 +306,36 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
   },
   {
     what: "an index.json of 17 MiB",
-    archive: tar(...blobEntries(IMAGE), file("index.json", BIG)),
+    archive: tar(...blobEntries(IMAGE), VERSION, file("index.json", BIG)),
     code: "hostile",
   },
   {
     what: "an index.json that is not JSON",
-    archive: tar(...blobEntries(IMAGE), file("index.json", "{")),
+    archive: tar(...blobEntries(IMAGE), VERSION, file("index.json", "{")),
     code: "damaged",
+  },
+  {
+    what: "an index.json without a version file",
+    archive: tar(...blobEntries(IMAGE), indexEntry([IMAGE]).slice(VERSION.length)),
+    code: "format",
+  },
+  {
+    what: "a layout of a later version",
+    archive: tar(
+      ...blobEntries(IMAGE),
+      file("oci-layout", '{"imageLayoutVersion":"2.0.0"}'),
+      indexEntry([IMAGE]).slice(VERSION.length),
+    ),
+    code: "format",
+  },
+  {
+    what: "a version file that is not JSON",
+    archive: tar(
+      ...blobEntries(IMAGE),
+      file("oci-layout", "1.0.0"),
+      indexEntry([IMAGE]).slice(VERSION.length),
+    ),
+    code: "format",
   },
   {
     what: "a manifest that is none",
@@ -513,7 +537,7 @@ Deno.test("loadArchive() rejects an archive that lists no images", async () => {
   const store = await ContentStore.open(temp.join("store"));
   const empty = [
     file("manifest.json", "[]"),
-    file("index.json", '{"schemaVersion":2,"manifests":[]}'),
+    concat(VERSION, file("index.json", '{"schemaVersion":2,"manifests":[]}')),
   ];
   for (const [i, entry] of empty.entries()) {
     await Deno.writeFile(temp.join(`${i}.tar`), tar(entry));
