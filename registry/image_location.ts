@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
 import { explainedError } from "../spec/error_facts.ts";
 import { present } from "../spec/json.ts";
-import { parseReference, type Reference } from "./reference.ts";
+import { isTag, parseReference, type Reference } from "./reference.ts";
 
 /** Location of an image, discriminated by `transport`. */
 export type ImageLocation = RegistryLocation | LayoutLocation | ArchiveLocation;
@@ -52,6 +52,10 @@ export interface DockerArchiveLocation {
 const TRANSPORT_REGEXP = /^(oci|oci-archive|docker-archive|docker-daemon|containers-storage|dir):/;
 /** A path up to the first colon that does not follow a Windows drive letter. */
 const PATH_REGEXP = /^([A-Za-z]:[\\/][^:]*|[^:]*)(?::(.*))?$/s;
+
+/** Grammar of the annotation `org.opencontainers.image.ref.name`. */
+const NAME_REGEXP =
+  /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 const FORMS = {
   "oci": '"oci:DIR", "oci:DIR:NAME" or "oci:DIR@DIGEST"',
@@ -142,5 +146,24 @@ function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLo
   const [, path, name] = PATH_REGEXP.exec(rest) ?? [];
   if (path === undefined || path === "") return fail("the path is missing");
   if (name === "") return fail("the name after the last colon is missing");
+  if (name !== undefined && !isImageName(name)) return fail(`"${name}" is not a name of an image`);
   return { transport, path, ...present({ name, digest }) };
+}
+
+/**
+ * Whether text is a valid name of an image in a layout or an archive, by the image specification.
+ * References and tags are valid too: some, such as `a__b`, do not have the form of the
+ * specification.
+ */
+function isImageName(text: string): boolean {
+  return NAME_REGEXP.test(text) || isTag(text) || isReference(text);
+}
+
+function isReference(text: string): boolean {
+  try {
+    parseReference(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
