@@ -20,7 +20,7 @@ export interface Platform {
 }
 
 const PLATFORM_REGEXP =
-  /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)((?:\+[A-Za-z0-9_.-]+)*)\))?\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
+  /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
 
 /** Aliases of operating systems. */
 const SYSTEMS = new Map<string, string>([["macos", "darwin"]]);
@@ -41,7 +41,8 @@ const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"]
 
 /**
  * Parses a platform of the form `OS[(OSVERSION[+OSFEATURE…])]/ARCH[/VARIANT]`, as containerd writes
- * it. The version may also follow at the end, after a colon.
+ * it, with percent-encoding in the parentheses. The version may also follow at the end, after a
+ * colon.
  *
  * Aliases such as `macos`, `x86_64`, `aarch64` and `armhf` are replaced.
  *
@@ -59,9 +60,12 @@ const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"]
  * ```
  */
 export function parsePlatform(text: string): Platform {
-  const [, os, version = "", features = "", arch, variantText, last = ""] =
+  const [, os, versionText = "", featuresText = "", arch, variantText, last = ""] =
     PLATFORM_REGEXP.exec(text) ?? [];
-  if (os === undefined || arch === undefined || (version !== "" && last !== "")) {
+  const version = decodeDetail(versionText);
+  const features = featuresText.split("+").slice(1).map(decodeDetail);
+  const isDecoded = version !== undefined && !features.includes(undefined);
+  if (os === undefined || arch === undefined || !isDecoded || (version !== "" && last !== "")) {
     throw explainedError(SyntaxError, {
       code: "invalid-text",
       action: `parse platform "${text}"`,
@@ -81,9 +85,27 @@ export function parsePlatform(text: string): Platform {
     ...present({
       variant,
       "os.version": version || last || undefined,
-      "os.features": features === "" ? undefined : features.slice(1).split("+"),
+      "os.features": features.length === 0 ? undefined : features as readonly string[],
     }),
   };
+}
+
+/** Decodes a version or a feature; `undefined` if its percent-encoding is invalid. */
+function decodeDetail(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Encodes the characters of a version or a feature that would separate it from others. */
+function encodeDetail(text: string): string {
+  return text.replace(/[%+()/]/g, encodeCharacter);
+}
+
+function encodeCharacter(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** Parses a platform with {@linkcode parsePlatform}, unless it is parsed already. */
@@ -108,9 +130,9 @@ export function toPlatform(platform: Platform | string): Platform {
  * ```
  */
 export function formatPlatform(platform: Platform): string {
-  const { os, architecture, variant, "os.version": version = "", "os.features": features } =
-    platform;
-  const details = [version, ...features ?? []].join("+");
+  const { os, architecture, variant, "os.version": version = "" } = platform;
+  const features = platform["os.features"]?.filter((feature) => feature !== "") ?? [];
+  const details = [version, ...features].map(encodeDetail).join("+");
   const system = details === "" ? os : `${os}(${details})`;
   return [system, architecture, variant].filter((part) => part).join("/");
 }

@@ -36,6 +36,30 @@ Deno.test("parsePlatform() reads the version and features of Windows", () => {
 });
 
 Deno.test.each([
+  { text: "windows(10.0.17763%2Bbuild.42+win32k)/amd64", version: "10.0.17763+build.42" },
+  { text: "windows(50%25done+win32k)/amd64", version: "50%done" },
+  { text: "windows(1.0%28beta%29+win32k)/amd64", version: "1.0(beta)" },
+  { text: "windows(a%2Fb+win32k)/amd64", version: "a/b" },
+])("parsePlatform() and formatPlatform() encode a version, like containerd: $text", (row) => {
+  const platform = {
+    os: "windows",
+    architecture: "amd64",
+    "os.version": row.version,
+    "os.features": ["win32k"],
+  };
+
+  assertEquals(formatPlatform(platform), row.text);
+  assertEquals(parsePlatform(row.text), platform);
+});
+
+Deno.test("parsePlatform() and formatPlatform() encode features, and skip empty ones", () => {
+  const platform = { os: "linux", architecture: "amd64", "os.features": ["feat+v2", "", "100%"] };
+
+  assertEquals(formatPlatform(platform), "linux(+feat%2Bv2+100%25)/amd64");
+  assertEquals(parsePlatform(formatPlatform(platform))["os.features"], ["feat+v2", "100%"]);
+});
+
+Deno.test.each([
   "",
   "linux",
   "linux/",
@@ -49,6 +73,8 @@ Deno.test.each([
   "windows(1)amd64",
   "windows(1+)/amd64",
   "windows(1)/amd64:1",
+  "windows(1%)/amd64",
+  "windows(+%ff)/amd64",
   "linux/am d64",
   "linux/amd64\n",
   "linux/../x",
