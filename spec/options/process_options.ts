@@ -145,12 +145,18 @@ export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
   return (spec) => ({ ...spec, process: { ...spec.process, noNewPrivileges } });
 }
 
+/** Names of the limits of setrlimit(2), without their prefix. */
+const RLIMITS = [
+  ...["AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE"],
+  ...["NPROC", "RSS", "RTPRIO", "RTTIME", "SIGPENDING", "STACK"],
+];
+
 /**
  * Sets limits of setrlimit(2), and keeps the others.
  *
  * @param limits The limits, such as `{ type: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }`.
  * @returns The option.
- * @throws {RangeError} If a name is unknown, or a soft limit exceeds the hard limit.
+ * @throws {RangeError} If a name is unknown or occurs twice, or a soft limit exceeds the hard limit.
  *
  * @example Let a program open more files
  * ```ts
@@ -163,16 +169,19 @@ export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
  * ```
  */
 export function withRlimits(limits: readonly Rlimit[]): SpecOption {
+  const types = new Set<string>();
   for (const { type, soft, hard } of limits) {
+    const isNew = RLIMITS.some((name) => type === `RLIMIT_${name}`) && !types.has(type);
     const counts = [soft, hard].every((value) => Number.isSafeInteger(value) && value >= 0);
-    if (!/^RLIMIT_[A-Z]+$/.test(type) || !counts || soft > hard) {
+    if (!isNew || !counts || soft > hard) {
       throw new RangeError(
         `Cannot set limit ${JSON.stringify(type)} to ${soft}:${hard}: the name must be like ` +
-          '"RLIMIT_NOFILE", and the soft limit a whole number >= 0 that is not above the hard one',
+          '"RLIMIT_NOFILE" and occur once, and the soft limit must be a whole number >= 0 that is ' +
+          "not above the hard one",
       );
     }
+    types.add(type);
   }
-  const types = new Set(limits.map(({ type }) => type));
   return (spec) => {
     const others = (spec.process.rlimits ?? []).filter(({ type }) => !types.has(type));
     return { ...spec, process: { ...spec.process, rlimits: [...others, ...limits] } };

@@ -20,11 +20,14 @@ import {
 import { GROUP, IMAGE, PASSWD } from "../_generated_specs.ts";
 
 const image = withImageConfig(IMAGE, PASSWD, GROUP);
+const CORE_LIMIT = { type: "RLIMIT_CORE", soft: 0, hard: 0 };
 
 for (
   const [option, error, message] of [
     [() => withRlimits([{ type: "NOFILE", soft: 1, hard: 1 }]), RangeError, '"RLIMIT_NOFILE"'],
     [() => withRlimits([{ type: "RLIMIT_CPU", soft: 2, hard: 1 }]), RangeError, "2:1"],
+    [() => withRlimits([{ type: "RLIMIT_FOO", soft: 1, hard: 1 }]), RangeError, "RLIMIT_FOO"],
+    [() => withRlimits([CORE_LIMIT, CORE_LIMIT]), RangeError, "occur once"],
     [() => withCwd("a"), TypeError, "absolute"],
     [() => withMounts([{ destination: "a" }]), TypeError, 'mount at "a"'],
     [() => withEnv({ "": "a" }), TypeError, "empty"],
@@ -77,9 +80,8 @@ Deno.test("withMounts() replaces a mount with the same destination", () => {
 
 Deno.test("withRlimits() replaces a limit of the same name", () => {
   const file = { type: "RLIMIT_NOFILE", soft: 9, hard: 10 };
-  const core = { type: "RLIMIT_CORE", soft: 0, hard: 0 };
 
-  assertEquals(newSpec(withRlimits([core, file])).process.rlimits, [core, file]);
+  assertEquals(newSpec(withRlimits([CORE_LIMIT, file])).process.rlimits, [CORE_LIMIT, file]);
 });
 
 Deno.test("withNoNewPrivileges() accepts false", () => {
