@@ -21,7 +21,10 @@ export function sparseMapKind(records: PaxRecords, offset: number): SparseMapKin
   const major = records.get("GNU.sparse.major");
   const minor = records.get("GNU.sparse.minor");
   if (major === undefined && minor === undefined) {
-    return records.has("GNU.sparse.map") ? "records" : undefined;
+    if (records.has("GNU.sparse.map")) return "records";
+    // Readers differ in whether the name counts without a map.
+    if (!records.has("GNU.sparse.name")) return undefined;
+    throw new TarError("it has the name of a sparse file, but no map", { offset });
   }
   const version = `${decodeName(major ?? new Uint8Array())}.${
     decodeName(minor ?? new Uint8Array())

@@ -51,11 +51,11 @@ const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
  * Parses the header of an entry.
  *
  * Values override each other as in Go's `archive/tar`, which wrote nearly all images: GNU long
- * names override pax records, which override the fields of the header.
+ * names and pax records override the fields of the header. If both name an entry, they must agree.
  *
  * @param block Bytes that contain the block, whose checksum is correct.
  * @param at Offset of the block in them.
- * @throws {TarError} If a field is damaged or the type is unknown.
+ * @throws {TarError} If a field is damaged, the type is unknown, or the entry has two names.
  * @throws {LimitError} If a name or an attribute is too long.
  */
 export function readEntry(
@@ -77,6 +77,9 @@ export function readEntry(
   if (type === undefined) return fields.fail(`its type ${JSON.stringify(flag)} is unknown`);
   const linkname = longLink || paxText(pax, "linkpath") ||
     shortText(block, at + 157, at + 257);
+  // Readers differ in which of two names counts.
+  if (contradicts(extensions.local, "path", longName)) fields.fail("it has two names");
+  if (contradicts(extensions.local, "linkpath", longLink)) fields.fail("it has two link targets");
   const size = fields.number("size", 124, 136);
   if (size < 0) fields.fail("its size is negative");
   if (sparse !== undefined && (type !== "file" || (flag === "S" && dialect !== "gnu"))) {
@@ -166,6 +169,12 @@ class Fields {
 function mergeRecords(global?: PaxRecords, local?: PaxRecords): PaxRecords | undefined {
   if (global === undefined || global.size === 0) return local;
   return local === undefined ? global : new Map([...global, ...local]);
+}
+
+/** Whether a record has another value than the GNU header for the same purpose. */
+function contradicts(pax: PaxRecords | undefined, key: string, gnu: string | undefined): boolean {
+  const text = paxText(pax, key);
+  return text !== "" && (gnu || text) !== text;
 }
 
 function paxText(pax: PaxRecords | undefined, key: string): string {

@@ -37,9 +37,10 @@ type State =
  * chunks the parser keeps at most one header.
  *
  * Ambiguous archives are interpreted as in Go's `archive/tar`, with these exceptions: records of a
- * pax `g` header apply to all following entries, as in POSIX, but must not set sizes; an unknown
- * type is an error, and so is an extended header without an entry. Volume headers (`V`) are
- * skipped, and Solaris' `X` is read as `x`. Hard links have no body, whatever their size.
+ * pax `g` header other than names apply to all following entries, as in POSIX, but must not set
+ * sizes; an unknown type is an error, and so is an extended header without an entry, or an entry
+ * with a pax path and another GNU long name. Volume headers (`V`) are skipped, and Solaris' `X` is
+ * read as `x`. Hard links have no body, whatever their size.
  *
  * The archive ends at two zero blocks, or at the end of the input after a complete entry, with or
  * without padding. Anything after the zero blocks is ignored, unless there is no entry before them:

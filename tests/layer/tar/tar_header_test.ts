@@ -146,9 +146,9 @@ const NAMES = [
     path: "n".repeat(100),
   },
   {
-    what: "pax over GNU's name",
-    archive: tar(paxHeader({ path: "pax" }), gnuLongName("L", "gnu"), file("header")),
-    path: "gnu",
+    what: "the same by pax and by GNU's name",
+    archive: tar(paxHeader({ path: "same" }), gnuLongName("L", "same"), file("header")),
+    path: "same",
   },
   {
     what: "the last of several",
@@ -306,6 +306,16 @@ Deno.test("TarParser applies global records to all following entries", () => {
   assertEquals(mtimes, [[MTIME, 0], [1, 500_000_000], [MTIME, 0], [1, 500_000_000]]);
   assertEquals(read.map(({ xattrs }) => xattrs.size), [0, 1, 1, 1]);
   assertEquals(read.map(({ pax }) => pax?.has("gid")), [undefined, false, false, true]);
+});
+
+Deno.test("TarParser ignores names in global records, like Go", () => {
+  const names = paxHeader({ path: "all", linkpath: "all" }, "g");
+
+  const [link, plain] = readTar(tar(names, symlink("a", "b"), file("c"))).map(({ header }) =>
+    header
+  );
+
+  assertEquals([link?.path, link?.linkname, plain?.path], ["a", "b", "c"]);
 });
 
 Deno.test("TarParser keeps an entry's own records over a global header in between", () => {

@@ -11,6 +11,7 @@ import {
   paxHeader,
   paxHeaderOf,
   sparse,
+  symlink,
   tar,
   toUint8Array,
 } from "../../_support/tar.ts";
@@ -113,6 +114,30 @@ const BAD = [
     what: "a sparse directory",
     archive: tar(paxHeader({ "GNU.sparse.map": "0,0" }), dir("d")),
     state: "cannot be sparse",
+    offset: 0,
+  },
+  {
+    what: "the name of a sparse file without a map",
+    archive: tar(paxHeader({ "path": "a", "GNU.sparse.name": "b" }), file("f")),
+    state: "but no map",
+    offset: 0,
+  },
+  {
+    what: "a pax path and another GNU name",
+    archive: tar(paxHeader({ path: "a" }), gnuLongName("L", "b"), file("f")),
+    state: "two names",
+    offset: 0,
+  },
+  {
+    what: "a GNU name and another pax path",
+    archive: tar(gnuLongName("L", "b"), paxHeader({ path: "a" }), file("f")),
+    state: "two names",
+    offset: 0,
+  },
+  {
+    what: "a pax link target and another GNU one",
+    archive: tar(paxHeader({ linkpath: "a" }), gnuLongName("K", "b"), symlink("l", "c")),
+    state: "two link targets",
     offset: 0,
   },
   {
