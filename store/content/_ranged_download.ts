@@ -90,8 +90,11 @@ class RangedDownload implements RangeJob {
   readonly #running = new Set<Promise<void>>();
   #record: PartRanges | undefined;
   #membership: Disposable | undefined;
-  /** Whether a near server has not answered a request for a range, or has refused one. */
-  #hasAsked = false;
+  /**
+   * Whether the head keeps its end: a near server has not answered a request for a range or has
+   * refused one, or other connections fetch the rest already.
+   */
+  #keepsHead = false;
   /** Whether the first request has not been answered. */
   #awaitsHead = false;
   /** Whether the server has sent something other than a requested range. */
@@ -218,18 +221,18 @@ class RangedDownload implements RangeJob {
   #askForRanges(head: Segment): void {
     const { total } = this.#writer;
     const { isUseful, capacity } = this.#pool;
-    if (this.#hasAsked || isUseful === false || head.left < MIN_RANGED_BYTES) return;
+    if (this.#keepsHead || isUseful === false || head.left < MIN_RANGED_BYTES) return;
     const share = Math.max(SCOUT_BYTES, Math.ceil(head.left / capacity));
     const start = head.position + share;
     if (isUseful) return this.#shorten(head, start, start);
-    this.#hasAsked = true;
+    this.#keepsHead = true;
     const scout = new Segment(start, Math.min(total, start + SCOUT_BYTES));
     const answered = (isPartial: boolean) => {
       // The connection broke and was opened again; the range is already in use.
       if (this.#map.has(scout)) return this.#checkAnswer(scout, isPartial);
       this.#pool.isUseful = isPartial;
       // The head may already have passed the range.
-      this.#hasAsked = !isPartial;
+      this.#keepsHead = !isPartial;
       if (!isPartial || head.position >= start) return scout.stop();
       this.#map.add(scout);
       this.#shorten(head, start, scout.end);
@@ -247,6 +250,7 @@ class RangedDownload implements RangeJob {
 
   /** Ends the head at `end`, and lets other connections fetch the bytes from `start` on. */
   #shorten(head: Segment, end: number, start: number): void {
+    this.#keepsHead = true;
     head.split(head.end - end);
     this.#map.setMissing(start, this.#writer.total);
     this.#useRanges();

@@ -269,6 +269,24 @@ Deno.test("ingest() adds connections to a near server once the first is slow", a
   assertLess(source.sent, BYTES.length + 5 * 64 * 1024);
 });
 
+Deno.test("ingest() fetches no range twice while the first connection to a near server is slow", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  const source = rangedSource({
+    onChunk: () => {
+      clock.pass(10);
+      return new Promise((resolve) => setTimeout(resolve, 0));
+    },
+  });
+
+  // The first of two connections has half of the blob left, which others could fetch in turn.
+  await scene.ingest(source, { latencyMs: 1, connections: 2 });
+
+  assertEquals(await scene.content(), BYTES);
+  assertGreater(source.requests.length, 1);
+  assertLess(source.sent, BYTES.length + 3 * 64 * 1024);
+});
+
 Deno.test("ingest() keeps the first range of a near server whose connection breaks", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
