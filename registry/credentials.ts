@@ -55,8 +55,12 @@ export function authorization(auth: ImagePullAuth): string | undefined {
   if (auth.registryToken) return `Bearer ${auth.registryToken}`;
   const login = loginOf(auth);
   if (login === undefined) return undefined;
-  const text = `${login.username}:${login.password}`;
-  return `Basic ${new TextEncoder().encode(text).toBase64()}`;
+  return `Basic ${encodeLogin(login)}`;
+}
+
+/** Encodes a user and password as for Basic authentication (RFC 7617), and as in credential files. */
+export function encodeLogin({ username, password }: Login): string {
+  return new TextEncoder().encode(`${username}:${password}`).toBase64();
 }
 
 /** A user and a password. */

@@ -36,7 +36,14 @@ export {
   type ReadRegistriesConfOptions,
 } from "./configuration/registries_files.ts";
 export { type PullSource, pullSources, resolveAlias } from "./configuration/registry_rules.ts";
-export * from "./credentials.ts";
+export {
+  authorization,
+  type Credential,
+  type CredentialFindOptions,
+  type CredentialStore,
+  type Login,
+  loginOf,
+} from "./credentials.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";
 export type * from "./image_client.ts";

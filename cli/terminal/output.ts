@@ -1,5 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
-import { abortable } from "../../store/host/abortable.ts";
+import { abortable } from "../../registry/transport/abortable.ts";
 import { printable, printableText } from "./format.ts";
 
 /**

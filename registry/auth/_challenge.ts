@@ -1,3 +1,4 @@
+import { quote } from "../../spec/json.ts";
 import type { Answer } from "../transport/answer.ts";
 import { withoutRepositoryScopes } from "./scope.ts";
 
@@ -73,6 +74,14 @@ export function chooseChallenge(answer: Answer): Challenge | undefined {
   };
   return bearer.find(hasRealm) ??
     challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
+}
+
+/** Describes a response without a challenge that can be answered. */
+export function describeUnanswerable({ headers }: Answer): string {
+  const schemes = parseChallenges(headers.get("www-authenticate")).map(({ scheme }) => scheme);
+  return schemes.length === 0
+    ? "the registry does not say how to log in"
+    : `the registry requires an unsupported login: ${quote(schemes.join(", "), 80)}`;
 }
 
 /** Returns a challenge without the scopes of repositories, for requests to other repositories. */

@@ -1,3 +1,4 @@
+import { eitherSignal } from "../transport/abortable.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
@@ -164,7 +165,7 @@ async function run(
   const timeout = new AbortController();
   const expire = () => timeout.abort(new DOMException("The helper timed out", "TimeoutError"));
   using _timer = startTimer(timeoutMs, expire);
-  const stop = signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, signal]);
+  const stop = eitherSignal(signal, timeout.signal);
   stop.throwIfAborted();
   const child = new Deno.Command(program, {
     args: [action],

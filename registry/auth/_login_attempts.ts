@@ -9,11 +9,13 @@ export class LoginAttempts {
   isSearched: boolean = false;
   /** Whether the credential was sent. */
   isTried: boolean = false;
-  /** Whether the server rejected the credential. */
+  /** Why the credential was not sent, if the server required one. */
+  unsent: string | undefined;
+  /** Whether the credential cannot be used: the server rejected it, or it must not be sent. */
   isRejected: boolean = false;
   /** Response with which the token server rejected the credential, if it did. */
   refusal: string | undefined;
-  /** Time after which the attempts start again, in milliseconds since 1970. */
+  /** Time of the clock at which the attempts start again. */
   retryAt: number = Infinity;
   /** Whether an anonymous token was requested. */
   isAnonymous: boolean = false;
@@ -30,8 +32,17 @@ export class LoginAttempts {
     ];
     return [
       ...tried.length === 0 ? [] : [`tried ${tried.join(" and ")}`],
-      ...this.credential === undefined ? ["found no credential for it"] : [],
+      ...this.#missing(),
       ...this.skipped,
     ].join(", ");
+  }
+
+  #missing(): readonly string[] {
+    if (this.isTried) return [];
+    if (this.unsent === undefined) {
+      return this.credential === undefined ? ["found no credential for it"] : [];
+    }
+    const unsent = this.credential && `did not send the credential from ${this.credential.source}`;
+    return [unsent === undefined ? this.unsent : `${unsent}, because ${this.unsent}`];
   }
 }

@@ -2,6 +2,7 @@ import { authorization, type Credential } from "../credentials.ts";
 import type { RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
+import { BoundedMap } from "../transport/bounded_map.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
@@ -11,6 +12,7 @@ import { SharedTasks } from "../transport/shared_task.ts";
 import {
   type Challenge,
   chooseChallenge,
+  describeUnanswerable,
   wantsMoreScope,
   withoutRepositories,
 } from "./_challenge.ts";
@@ -24,6 +26,9 @@ import { canWrite, CATALOG_SCOPE, mergeScopes, withoutRepositoryScopes } from ".
  * rejected it: a program may run for months.
  */
 const RETRY_MS = 60_000;
+
+/** Maximum number of scopes whose tokens and attempts are kept: there is one for each repository. */
+const MAX_SCOPES = 1_000;
 
 /** Options for {@linkcode Authorizer}. */
 export interface AuthorizerOptions {
@@ -94,8 +99,8 @@ interface Denial {
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #grants = new Map<string, Grant>();
-  readonly #attempts = new Map<string, LoginAttempts>();
+  readonly #grants = new BoundedMap<string, Grant>(MAX_SCOPES);
+  readonly #attempts = new BoundedMap<string, LoginAttempts>(MAX_SCOPES);
   readonly #exchanges = new SharedTasks<Token | TokenRefusal>();
   readonly #identityTokens = new IdentityTokens();
   /** Last challenge, for responses without one. */
@@ -176,6 +181,12 @@ export class Authorizer {
     return isTried && !isRejected;
   }
 
+  /** Returns why the credential for a scope was not sent; `undefined` if it was. */
+  unsent(scope: string): string | undefined {
+    const { isTried, unsent } = this.#attemptsFor(scope);
+    return isTried ? undefined : unsent ?? "the registry does not require one";
+  }
+
   /** Returns the response of the token server to the credential for a scope, if it rejected it. */
   refusal(scope: string): string | undefined {
     return this.#attemptsFor(scope).refusal;
@@ -242,8 +253,11 @@ export class Authorizer {
     // gcr.io and some gateways send the challenge for `/v2/` only (containers/image#211).
     const challenge = this.#read(answer) ?? this.#challenge ??
       (answer.status === 401 ? await this.#ping(request) : undefined);
-    if (challenge === undefined) return undefined;
     const attempts = this.#attemptsFor(request.scope);
+    if (challenge === undefined) {
+      attempts.unsent = describeUnanswerable(answer);
+      return undefined;
+    }
     if (isAnonymous) {
       // The server has already rejected anonymous access.
       if (challenge.scheme === "basic") return undefined;
@@ -252,7 +266,6 @@ export class Authorizer {
     }
     const credential = await this.#credential(request);
     if (credential === undefined) return undefined;
-    attempts.isTried = true;
     const grant = await this.#grant(request, challenge, credential);
     if (grant === undefined) this.#reject(request, { credential }, undefined);
     return grant;
@@ -280,8 +293,13 @@ export class Authorizer {
     const auth = credential?.auth;
     const header = auth && authorization(auth);
     const asIs = auth?.registryToken !== undefined || challenge.scheme === "basic";
+    const attempts = this.#attemptsFor(request.scope);
     if (asIs) {
-      if (header === undefined) return undefined;
+      if (header === undefined) {
+        attempts.unsent = "the registry requires a user name and a password";
+        return undefined;
+      }
+      attempts.isTried = true;
       return { header, credential, challenge, refreshAt: Infinity };
     }
     const token = await this.#exchange(request, challenge, auth);
@@ -298,14 +316,13 @@ export class Authorizer {
     const { task, attempt } = request;
     const { requestToken, tokenServer } = await import("./_token.ts");
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
+    const attempts = this.#attemptsFor(request.scope);
     if (auth !== undefined && this.#isElsewhere(realm)) {
       // Without TLS, an attacker could have replaced the name of the token server.
-      request.onWarning?.(
-        `The credential for ${registry} is not sent to the token server ${realm.host}, because ` +
-          `${registry} does not use TLS`,
-      );
+      attempts.unsent = `the registry names the token server ${realm.host} without TLS`;
       return undefined;
     }
+    attempts.isTried ||= auth !== undefined;
     const scopes = this.#scopes(request, parameters.get("scope") ?? "");
     const service = parameters.get("service");
     const key = JSON.stringify([realm, service, scopes, auth]);
@@ -314,7 +331,6 @@ export class Authorizer {
       attempt,
       registry,
       server: `the token server ${realm.host} of ${registry}`,
-      now: clock.now(),
     };
     const token = await this.#exchanges.run(
       key,
@@ -334,7 +350,7 @@ export class Authorizer {
       },
     );
     if (!("refusal" in token)) return token;
-    if (auth !== undefined) this.#attemptsFor(request.scope).refusal = token.refusal;
+    if (auth !== undefined) attempts.refusal = token.refusal;
     return undefined;
   }
 
@@ -368,7 +384,8 @@ export class Authorizer {
   /**
    * Stops using a credential.
    *
-   * @param status Status of the server's response; `undefined` if its token server rejected it.
+   * @param status Status of the server's response; `undefined` if its token server rejected it, or
+   * it was not sent.
    */
   #reject(
     request: AuthorizedRequest,
@@ -379,12 +396,15 @@ export class Authorizer {
     if (attempts.isRejected) return;
     attempts.isRejected = true;
     attempts.retryAt = this.#retryAt;
-    const why = status === undefined
+    const { registry } = this.#options;
+    const why = status !== undefined
+      ? `${status === 401 ? "was rejected" : "does not give access"} (${status})`
+      : attempts.isTried
       ? `was rejected by its token server${attempts.refusal ? ` (${attempts.refusal})` : ""}`
-      : `${status === 401 ? "was rejected" : "does not give access"} (${status})`;
+      : `is not sent, because ${attempts.unsent}`;
     if (this.#options.allowAnonymous === false) return;
     request.onWarning?.(
-      `The credential for ${this.#options.registry} from ${credential.source} ${why}. ` +
+      `The credential for ${registry} from ${credential.source} ${why}. ` +
         "Continuing without it",
     );
   }

@@ -1,6 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
-import { loginOf } from "../credentials.ts";
+import { encodeLogin, loginOf } from "../credentials.ts";
 import type { CredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
@@ -293,9 +293,12 @@ async function eraseIfAny(
 /** Returns the entry of a credential file for a credential. */
 function entryOf(auth: ImagePullAuth): Readonly<Record<string, string>> {
   const { username, secret } = secretOf(auth);
-  if (auth.identityToken === undefined) return { auth: encode(username, secret) };
+  if (auth.identityToken === undefined) {
+    return { auth: encodeLogin({ username, password: secret }) };
+  }
   // Podman ignores a token in an entry without a user.
-  return { auth: encode(loginOf(auth)?.username ?? TOKEN_USER, ""), identitytoken: secret };
+  const user = loginOf(auth)?.username ?? TOKEN_USER;
+  return { auth: encodeLogin({ username: user, password: "" }), identitytoken: secret };
 }
 
 /** Returns a credential in the form of the helper protocol. */
@@ -309,8 +312,4 @@ function secretOf(auth: ImagePullAuth): { readonly username: string; readonly se
   throw new RangeError(
     "Cannot store a credential: it needs a user name without a colon, or an identity token",
   );
-}
-
-function encode(username: string, password: string): string {
-  return new TextEncoder().encode(`${username}:${password}`).toBase64();
 }

@@ -71,7 +71,7 @@ export function foreignBlob(
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
       };
       const answer = await followRedirects(await send(url), { task, allowPrivate: false }, send);
-      return await checked(answer, url, task, attempt, policy);
+      return await checked(answer, url, task, attempt);
     },
     failed: () => {},
   };
@@ -82,7 +82,6 @@ async function checked(
   url: URL,
   task: RequestTask,
   attempt: number,
-  { clock }: RetryPolicy,
 ): Promise<Answer> {
   if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
   using refusal = answer;
@@ -93,6 +92,5 @@ async function checked(
     registry: url.host,
     attempt,
     authentication,
-    now: clock.now(),
   });
 }

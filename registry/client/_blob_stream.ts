@@ -1,3 +1,4 @@
+import { eitherSignal } from "../transport/abortable.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
@@ -114,10 +115,7 @@ class BlobReader {
     this.#options = options;
     this.#offset = options.offset;
     this.#end = Math.min(descriptor.size, options.offset + (options.length ?? Infinity));
-    const { signal } = this.#controller;
-    this.#signal = options.signal === undefined
-      ? signal
-      : AbortSignal.any([options.signal, signal]);
+    this.#signal = eitherSignal(options.signal, this.#controller.signal);
     this.#retry = this.#startRetry();
   }
 

@@ -47,10 +47,13 @@ export async function checkCredential(
       });
     }
     if (status === 200) return;
-    const now = connections.clock.now();
-    const context = { task, registry, attempt, authentication: "", now };
+    const context = { task, registry, attempt, authentication: "" };
     const elsewhere = answer.redirected ? url.host : undefined;
-    throw failure(await registryError(answer, context), target.refusal(SCOPE), elsewhere);
+    throw failure(await registryError(answer, context), {
+      refusal: target.refusal(SCOPE),
+      unsent: target.unsent(SCOPE),
+      elsewhere,
+    });
   });
   return target.isAuthenticated(SCOPE);
 }
@@ -65,16 +68,20 @@ function isSite(answer: Answer): boolean {
     headers.get("content-length") !== "0" && !headers.has("docker-distribution-api-version");
 }
 
-/**
- * Returns the error of a login.
- *
- * @param refusal Response of the token server, if it rejected the credential.
- * @param elsewhere Host to which the registry redirected the request, without the credential.
- */
+/** Circumstances of a failed login. */
+interface LoginFailure {
+  /** Response of the token server, if it rejected the credential. */
+  readonly refusal: string | undefined;
+  /** Why the credential was not sent, if it was not. */
+  readonly unsent: string | undefined;
+  /** Host to which the registry redirected the request, without the credential. */
+  readonly elsewhere: string | undefined;
+}
+
+/** Returns the error of a login. */
 function failure(
   error: RegistryError,
-  refusal: string | undefined,
-  elsewhere: string | undefined,
+  { refusal, unsent, elsewhere }: LoginFailure,
 ): RegistryError {
   const answered = describeAnswer(error);
   if (error.status === 401 || error.status === 403) {
@@ -86,6 +93,14 @@ function failure(
         retryable: false,
         // The target may be hostile, so do not suggest to log in there.
         advice: "Check the name of the host",
+      });
+    }
+    if (unsent !== undefined) {
+      const problem = `the registry answered ${answered}, but the credential was not sent, because`;
+      return new RegistryError(`${problem} ${unsent}`, {
+        ...error,
+        code: "response",
+        advice: "Check the name of the host, or ask its operator how to log in",
       });
     }
     const who = refusal === undefined ? "the registry" : "the token server of the registry";

@@ -10,6 +10,7 @@ import type {
   RemoteClientOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import { BoundedMap } from "../transport/bounded_map.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
@@ -30,7 +31,7 @@ const MIRROR_RETRIES = 1;
 
 /** Clock and random numbers of the system. */
 const SYSTEM_CLOCK: Clock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
   random: () => Math.random(),
   sleep: (ms, signal) => {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -66,7 +67,7 @@ export class Connections implements Disposable {
   readonly #rules: RegistryRules | undefined;
   #files: CredentialStore | undefined;
   readonly #limiters = new Map<string, HostLimiter>();
-  readonly #sources = new Map<string, Sources>();
+  readonly #sources = new BoundedMap<string, Sources>(MAX_KEPT);
 
   constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
     const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
@@ -141,8 +142,6 @@ export class Connections implements Disposable {
     if (sources === undefined) {
       sources = this.#connect(registry, ruled?.sources ?? [], auth, caCerts);
       this.#sources.set(key, sources);
-      const [oldest] = this.#sources.keys();
-      if (this.#sources.size > MAX_KEPT && oldest !== undefined) this.#sources.delete(oldest);
     }
     return sources;
   }

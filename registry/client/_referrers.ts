@@ -1,3 +1,4 @@
+import { eitherSignal } from "../transport/abortable.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -105,9 +106,7 @@ async function readFallback(
   if (document === undefined || document.value.kind !== "index") return [];
   if (document.descriptor.digest === digest) return [];
   const failure = new AbortController();
-  const signal = context.signal === undefined
-    ? failure.signal
-    : AbortSignal.any([context.signal, failure.signal]);
+  const signal = eitherSignal(context.signal, failure.signal);
   const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
     try {
       return await checkReferrer(registry, reference, entry, { ...context, signal });

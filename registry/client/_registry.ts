@@ -6,7 +6,7 @@ import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { Clock, RegistryHost } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
-import { firstAnswer } from "../transport/first_answer.ts";
+import { firstAnswer } from "./_first_answer.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
 import type { Http, HttpMethod, RequestBody } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
@@ -108,6 +108,11 @@ export class Registry {
   /** Returns whether the registry required and accepted the credential for a scope. */
   isAuthenticated(scope: string): boolean {
     return this.#home.isAuthenticated(scope);
+  }
+
+  /** Returns why the credential was not sent for a scope; `undefined` if it was. */
+  unsent(scope: string): string | undefined {
+    return this.#home.unsent(scope);
   }
 
   /** Returns the response with which the token server rejected the credential, if it did. */
@@ -271,7 +276,7 @@ export class Registry {
   }
 
   #throttle(answer: Answer, url: URL): void {
-    const asked = requestedPause(answer.headers, this.#clock.now()) ?? 0;
+    const asked = requestedPause(answer.headers, Date.now()) ?? 0;
     const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
     const { limiter } = this.#options;
     limiter(url.host).throttled(pauseMs);
@@ -362,7 +367,6 @@ export class Registry {
       authentication: authorizer.describe(scope),
       isAuthenticated: authorizer.isAuthenticated(scope),
       content: request.content,
-      now: this.#clock.now(),
     });
   }
 }

@@ -101,7 +101,7 @@ export class RegistryReader implements Disposable {
     });
     onProgress?.({
       kind: "total",
-      time: this.#connections.clock.now(),
+      time: Date.now(),
       reference: formatReference(reference),
       digest: image.digest,
       phase: "resolve",

@@ -1,3 +1,4 @@
+import { eitherSignal } from "../transport/abortable.ts";
 import { isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
@@ -269,7 +270,7 @@ export class BlobUpload {
     return new UploadBody(this.#descriptor, this.#open, {
       offset,
       again: this.#again,
-      signals: [signal, dropped],
+      signal: eitherSignal(signal, dropped),
       onBytes,
       onRetry,
       onFailure: (error) => this.#sourceFailure = { error },

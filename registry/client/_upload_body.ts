@@ -9,8 +9,8 @@ export interface UploadBodyOptions {
   readonly offset: number;
   /** Whether the bytes of an earlier attempt were wrong. */
   readonly again: boolean;
-  /** Signals, each of which aborts the reading. */
-  readonly signals: readonly (AbortSignal | undefined)[];
+  /** Aborts the reading. */
+  readonly signal: AbortSignal | undefined;
   /** Called with the number of bytes read so far, including those before `offset`. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly onRetry?: ((error: unknown) => void) | undefined;
@@ -23,14 +23,11 @@ export class UploadBody {
   readonly #descriptor: Descriptor;
   readonly #open: OpenContent;
   readonly #options: UploadBodyOptions;
-  readonly #signal: AbortSignal | undefined;
 
   constructor(descriptor: Descriptor, open: OpenContent, options: UploadBodyOptions) {
     this.#descriptor = descriptor;
     this.#open = open;
     this.#options = options;
-    const signals = options.signals.filter((signal) => signal !== undefined);
-    this.#signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
   }
 
   /** Requests all bytes, and returns them as a body that fails if their number is wrong. */
@@ -72,7 +69,7 @@ export class UploadBody {
 
   async #fill(length: number): Promise<Uint8Array<ArrayBuffer>> {
     const { offset, onBytes } = this.#options;
-    const signal = this.#signal;
+    const signal = this.#options.signal;
     const reader = (await this.#read()).getReader();
     const bytes = new Uint8Array(length);
     let filled = 0;
@@ -112,7 +109,7 @@ export class UploadBody {
         reuseMemory: true,
         // The registry verifies the digest.
         raw: true,
-        signal: this.#signal,
+        signal: this.#options.signal,
         onRetry: ({ error }) => onRetry?.(error),
       })
     );
@@ -123,7 +120,7 @@ export class UploadBody {
       return await work();
     } catch (error) {
       // The body may no longer be needed.
-      if (!isOver() && this.#signal?.aborted !== true) this.#options.onFailure(error);
+      if (!isOver() && this.#options.signal?.aborted !== true) this.#options.onFailure(error);
       throw error;
     }
   }

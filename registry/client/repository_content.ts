@@ -1,3 +1,4 @@
+import { BoundedMap } from "../transport/bounded_map.ts";
 import type {
   ContentOptions,
   NamedSource,
@@ -57,7 +58,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   readonly #repository: Repository;
   readonly #options: RepositoryContentOptions;
   /** Pushed documents, cached to save requests when they are tagged. */
-  readonly #documents = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly #documents = new BoundedMap<string, Uint8Array<ArrayBuffer>>(MAX_KEPT);
   #referrers: Promise<unknown> = Promise.resolve();
   /** Whether a document has been fetched. */
   #hasFetched = false;
@@ -204,8 +205,6 @@ export class RepositoryContent implements NamedSource, NamedTarget {
       remote,
     );
     this.#documents.set(descriptor.digest, bytes);
-    const [oldest] = this.#documents.keys();
-    if (this.#documents.size > MAX_KEPT && oldest !== undefined) this.#documents.delete(oldest);
     onBytes?.(bytes.length);
     const document = parseManifest(bytes, descriptor.mediaType);
     const { subject } = document.value;

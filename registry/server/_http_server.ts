@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { bodyReader } from "../transport/body_reader.ts";
+import { bodyReader } from "../transport/body_streams.ts";
 import { ClientConnection, HttpRequestBody } from "./_client_connection.ts";
 import { noHost } from "./_refusal.ts";
 

@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { present } from "../../spec/json.ts";
+import { encodeLogin } from "../credentials.ts";
 import type { Tls } from "./http_client.ts";
 import type { Proxy } from "./_proxy.ts";
 
@@ -61,7 +62,7 @@ function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): Requ
     method,
     headers: {
       ...Object.fromEntries(headers),
-      ...present({ "proxy-authorization": proxy?.login && basicLogin(proxy.login) }),
+      ...present({ "proxy-authorization": proxy?.login && `Basic ${encodeLogin(proxy.login)}` }),
       host: url.host,
     },
     // Connections are not reused, so none needs to be closed.
@@ -79,10 +80,6 @@ function trust({ caCerts, clientCertificate }: Tls): RequestOptions {
   if (caCerts.length === 0) return { ...clientCertificate };
   const { rootCertificates } = globalThis.process.getBuiltinModule("node:tls");
   return { ca: [...rootCertificates, ...caCerts], ...clientCertificate };
-}
-
-function basicLogin({ username, password }: NonNullable<Proxy["login"]>): string {
-  return `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
 }
 
 async function write(outgoing: ClientRequest, body: NodeRequest["body"]): Promise<void> {

@@ -301,7 +301,7 @@ function isUnverified({ url, tls }: HttpRequest): boolean {
 }
 
 async function received({ status, headers, body }: Response): Promise<ConnectionResponse> {
-  const { bodyReader } = await import("./body_reader.ts");
+  const { bodyReader } = await import("./body_streams.ts");
   return { status, headers, body: body === null ? undefined : bodyReader(body) };
 }
 
@@ -326,7 +326,7 @@ async function nodeExchange(
 /** Converts the source of an upload to a stream, which `fetch` sends without a length. */
 async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
   if (!isUploadSource(body)) return body;
-  const { uploadStream } = await import("./upload_stream.ts");
+  const { uploadStream } = await import("./body_streams.ts");
   return uploadStream(body, watchdog);
 }
 

@@ -82,7 +82,6 @@ export interface RegistryErrorContext {
   readonly content?: MissingContent | undefined;
   /** Whether the request was a write. */
   readonly isWrite?: boolean | undefined;
-  readonly now: number;
 }
 
 /** Describes the response of a registry: its status, code and message. */
@@ -102,9 +101,9 @@ export async function registryError(
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
   const { status, headers } = answer;
-  const { task, attempt, now, registry, authentication, isAuthenticated } = context;
+  const { task, attempt, registry, authentication, isAuthenticated } = context;
   const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(answer));
-  const retryAfterMs = requestedPause(headers, now);
+  const retryAfterMs = requestedPause(headers, Date.now());
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
   const isRejection = status === 500 && context.isWrite === true &&
@@ -135,7 +134,7 @@ export async function registryError(
   const { server = registry } = context;
   const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : server;
   const answered = `${who} answered ${words}`;
-  if (isRateLimit) return rateLimitError(answered, headers, fields, now);
+  if (isRateLimit) return rateLimitError(answered, headers, fields);
   const target = URL.parse(headers.get("location") ?? "", answer.url);
   if (context.isWrite && status >= 300 && status < 400 && target !== null) {
     // Clients turn a redirected write into a read, except with 307 and 308.
@@ -180,13 +179,12 @@ function rateLimitError(
   answered: string,
   headers: Headers,
   fields: RegistryErrorFields,
-  now: number,
 ): RateLimitError {
   const limit = headers.get("ratelimit-limit") ?? undefined;
   const remaining = headers.get("ratelimit-remaining") ?? undefined;
   const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
   const login = fields.isAuthenticated ? "" : ", or log in for a higher limit";
-  const advice = `${retryAdvice(fields.retryAfterMs, now)}${login}`;
+  const advice = `${retryAdvice(fields.retryAfterMs)}${login}`;
   return new RateLimitError(`${answered}${quota}`, { ...fields, limit, remaining, advice });
 }
 
@@ -237,10 +235,10 @@ function writeAdvice(status: number, registryCode: string | undefined): string |
   return status === 413 ? "Ask its operator to raise the limit" : undefined;
 }
 
-function retryAdvice(retryAfterMs: number | undefined, now: number): string {
+function retryAdvice(retryAfterMs: number | undefined): string {
   if (retryAfterMs === undefined) return "Try again later";
   const seconds = Math.ceil(retryAfterMs / 1000);
-  return `Try again in ${seconds} s, at ${new Date(now + retryAfterMs).toISOString()}`;
+  return `Try again in ${seconds} s, at ${new Date(Date.now() + retryAfterMs).toISOString()}`;
 }
 
 async function readBody(answer: Answer): Promise<string> {

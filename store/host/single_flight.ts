@@ -1,4 +1,4 @@
-import { abortable } from "./abortable.ts";
+import { abortable } from "../../registry/transport/abortable.ts";
 
 /** Work for {@linkcode SingleFlight.run}. */
 export interface FlightOptions<Result, Progress> {

@@ -6,7 +6,7 @@ import { digestOf } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { eitherSignal } from "../host/abortable.ts";
+import { eitherSignal } from "../../registry/transport/abortable.ts";
 import { type Batch, planBatches } from "./_batches.ts";
 import { fetchTable } from "./_fetch_table.ts";
 import { openRange, readRange } from "./_read_range.ts";

@@ -23,7 +23,7 @@ import {
 } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
-import { eitherSignal } from "../host/abortable.ts";
+import { eitherSignal } from "../../registry/transport/abortable.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";

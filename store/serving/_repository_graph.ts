@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../registry/transport/bounded_map.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -25,7 +26,7 @@ export class RepositoryGraph {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
   readonly #subjects: Subjects;
-  readonly #walks = new Map<string, Walk>();
+  readonly #walks = new BoundedMap<string, Walk>(MAX_REMEMBERED);
 
   constructor(store: ContentStore, documents: DocumentReader) {
     this.#store = store;
@@ -74,10 +75,7 @@ export class RepositoryGraph {
     const entries = await this.#store.descriptors();
     const subjects = this.#subjects.read(entries);
     const walk = new Walk(this.#store, this.#documents, repository, [...version, entries]);
-    this.#walks.delete(name);
     this.#walks.set(name, walk);
-    const [oldest] = this.#walks.keys();
-    if (this.#walks.size > MAX_REMEMBERED && oldest !== undefined) this.#walks.delete(oldest);
     walk.begin(subjects);
     return await this.#finish(name, walk);
   }

@@ -11,7 +11,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { partPath } from "../content/ingest.ts";
-import { eitherSignal } from "../host/abortable.ts";
+import { eitherSignal } from "../../registry/transport/abortable.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { LoginError, RegistryError } from "../../../registry/mod.ts";
+import { type ImagePullAuth, LoginError, RegistryError } from "../../../registry/mod.ts";
 import {
   basicAuth,
   faultyRegistry,
@@ -124,3 +124,58 @@ Deno.test.each([
     assertEquals(other.requests.map(({ headers }) => headers.get("authorization")), [null]);
   },
 );
+
+const IDENTITY = { identityToken: "right" };
+
+Deno.test.each<{ challenge: string | undefined; auth?: ImagePullAuth; says: string }>([
+  { challenge: undefined, says: "the registry does not say how to log in" },
+  {
+    challenge: "Negotiate, Digest realm=x",
+    says: 'the registry requires an unsupported login: "negotiate, digest"',
+  },
+  {
+    challenge: 'Basic realm="x"',
+    auth: IDENTITY,
+    says: "the registry requires a user name and a password",
+  },
+  {
+    challenge: 'Bearer realm="http://auth.example/token"',
+    says: "the registry names the token server auth.example without TLS",
+  },
+])(
+  "RemoteClient.checkCredential() does not call an unsent credential rejected: $says",
+  async (row) => {
+    const headers = { ...row.challenge !== undefined && { "www-authenticate": row.challenge } };
+    await using registry = faultyRegistry(new MemoryContent(), [on({}, respond(401, headers))]);
+    const warnings: string[] = [];
+    using client = testClient();
+
+    const error = await assertRejects(
+      () => {
+        const onWarning = (message: string) => warnings.push(message);
+        return client.checkCredential(registry.host, row.auth ?? RIGHT, { onWarning });
+      },
+      RegistryError,
+      `the registry answered 401, but the credential was not sent, because ${row.says}`,
+    );
+
+    assert(!(error instanceof LoginError));
+    assertEquals(error.status, 401);
+    assertEquals(warnings, []);
+    assertEquals(registry.requests.some(({ headers }) => headers.has("authorization")), false);
+  },
+);
+
+Deno.test("RemoteClient.checkCredential() does not call it rejected if the registry is closed", async () => {
+  await using registry = faultyRegistry(new MemoryContent(), [on({}, respond(403))]);
+  using client = testClient();
+
+  const error = await assertRejects(
+    () => client.checkCredential(registry.host, RIGHT),
+    RegistryError,
+    "the registry answered 403, but the credential was not sent, because " +
+      "the registry does not require one",
+  );
+
+  assert(!(error instanceof LoginError));
+});

@@ -6,7 +6,7 @@ import {
   readCertificates,
   type RemoteClientOptions,
 } from "../../../registry/mod.ts";
-import { firstAnswer } from "../../../registry/transport/first_answer.ts";
+import { firstAnswer } from "../../../registry/client/_first_answer.ts";
 import { networkError } from "../../../registry/transport/network_failure.ts";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
 import {

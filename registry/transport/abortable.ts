@@ -18,7 +18,11 @@ export async function abortable<T>(
   }
 }
 
-/** Returns a signal that is aborted with the first of two, one of which may be absent. */
-export function eitherSignal(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
-  return signal === undefined ? other : AbortSignal.any([signal, other]);
+/** Returns a signal that is aborted with the first of two, each of which may be absent. */
+export function eitherSignal<T extends AbortSignal | undefined>(
+  signal: AbortSignal | undefined,
+  other: T,
+): AbortSignal | T {
+  if (signal === undefined) return other;
+  return other === undefined ? signal : AbortSignal.any([signal, other]);
 }

@@ -1,4 +1,4 @@
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../transport/answer.ts";
 import { NetworkError } from "../errors.ts";
 
 /** Callbacks of {@linkcode firstAnswer}. */

@@ -1,3 +1,4 @@
+import type { BodyReader } from "../http1/connection_pool.ts";
 import { readWatched, type UploadSource, type UploadWatchdog } from "../http1/upload_source.ts";
 
 /** Creates the stream of a body for `fetch`. Copies chunks, because `fetch` queues unsent ones. */
@@ -17,4 +18,15 @@ export function uploadStream(
     },
     cancel: () => source.cancel(),
   }, { highWaterMark: 0 });
+}
+
+/** Creates a {@linkcode BodyReader} from a stream. */
+export function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch (error) {
+    // The stream is not a byte stream, as in tests.
+    if (error instanceof TypeError) return body.getReader();
+    throw error;
+  }
 }
