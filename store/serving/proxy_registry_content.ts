@@ -294,7 +294,7 @@ export class ProxyRegistryContent implements RegistryContent {
     const document = await this.#documents.read(descriptor);
     for (const child of childrenOf(document)) this.#seen.add(repository, child);
     this.#expanded.add(repository, descriptor);
-    await this.#unfinished.settle();
+    await this.#unfinished.arrived(descriptor.digest);
   }
 
   /** Opens a blob while it is downloaded, once for all clients that request it during that time. */
@@ -337,7 +337,7 @@ export class ProxyRegistryContent implements RegistryContent {
       { follower: relay, signal: eitherSignal(signal, stop.signal) },
     ).then(async () => {
       this.#served.add(repository, descriptor);
-      await this.#unfinished.settle();
+      await this.#unfinished.arrived(digest);
       relay.finish();
     }).catch((error) => {
       this.#doubt(repository, digest, error);
