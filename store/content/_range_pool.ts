@@ -11,7 +11,7 @@ export interface RangeJob {
 }
 
 /** One of the connections of a {@linkcode RangePool}. Disposing of it lets the next range start. */
-export type PooledConnection = Disposable;
+export type PooledConnection = Pick<DisposableStack, "disposed" | typeof Symbol.dispose>;
 
 /** Total bytes per millisecond above which a near server needs no further connections. */
 const FAST_HOST_RATE = 64_000;
@@ -150,8 +150,8 @@ export class RangePool implements Disposable {
       this.#fetching++;
       job.fetchNext(connection).finally(() => {
         this.#fetching--;
-        connection[Symbol.dispose]();
-        this.dispatch();
+        if (connection.disposed) this.dispatch();
+        else connection[Symbol.dispose]();
       });
     }
   }
@@ -168,7 +168,7 @@ export class RangePool implements Disposable {
 }
 
 /** Returns an object whose first disposal calls a function. */
-function onDisposal(end: () => void): Disposable {
+function onDisposal(end: () => void): DisposableStack {
   const stack = new DisposableStack();
   stack.defer(end);
   return stack;

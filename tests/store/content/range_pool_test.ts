@@ -49,6 +49,24 @@ Deno.test("RangePool assigns a free connection to the download with the most byt
   assertEquals([small.ends.length, large.ends.length], [1, 1]);
 });
 
+Deno.test("RangePool looks for the next range once at the end of a range", async () => {
+  using pool = RangePool.join("a.example", 1);
+  const job = new Job(10);
+  using _job = pool.add(job);
+  let looks = 0;
+  Object.defineProperty(job, "unassigned", {
+    get() {
+      looks++;
+      return 0;
+    },
+  });
+
+  job.ends[0]?.();
+  await Promise.resolve().then(() => {}).then(() => {});
+
+  assertEquals(looks, 1);
+});
+
 Deno.test("RangePool starts a third of the ranges early at most", async () => {
   using pool = RangePool.join("a.example", 3);
   const job = new Job(100);
