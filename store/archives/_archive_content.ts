@@ -20,7 +20,8 @@ export class ArchiveContent {
   readonly #entries: ArchiveEntries;
   /** Blobs that are not in `blobs/`. */
   readonly #places = new Map<Digest, Place>();
-  /** Size of the documents that are held in memory. */
+  /** Documents that are held in memory. */
+  readonly #documents = new Set<Digest>();
   #documentBytes = 0;
 
   constructor(file: ArchiveFile, entries: ArchiveEntries) {
@@ -35,16 +36,18 @@ export class ArchiveContent {
 
   /** Records the place of a blob that is not in `blobs/`. */
   add(digest: Digest, place: Place): void {
-    if (place instanceof Uint8Array && !this.#places.has(digest)) this.countDocument(place.length);
+    if (place instanceof Uint8Array) this.countDocument(digest, place.length);
     this.#places.set(digest, place);
   }
 
   /**
-   * Counts the bytes of a document that is held in memory.
+   * Counts the bytes of a document that is held in memory, once.
    *
    * @throws {ArchiveError} If all of them together are too large.
    */
-  countDocument(bytes: number): void {
+  countDocument(digest: Digest, bytes: number): void {
+    if (this.#documents.has(digest)) return;
+    this.#documents.add(digest);
     this.#documentBytes += bytes;
     if (this.#documentBytes <= MAX_DOCUMENT_BYTES) return;
     const problem = `its documents have more than ${MAX_DOCUMENT_BYTES} bytes`;

@@ -85,7 +85,7 @@ export class ArchivedDocuments {
     if (known !== undefined) return known;
     const bytes = await content.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
     if (bytes === undefined) throw content.missing(digest);
-    content.countDocument(bytes.length);
+    content.countDocument(digest, bytes.length);
     const { kind, value } = parseDocument(content.name, digest, bytes, mediaType);
     const documents: ArchivedDocument[] = [];
     const blobs: Descriptor[] = [];
