@@ -51,7 +51,7 @@ export class LayoutImageCache implements ImageCache {
   readonly #store: ContentStore;
   readonly #jobs: number | undefined;
   readonly #maxLayers: number | undefined;
-  #writer: Promise<ImageWriter> | undefined;
+  #writer: ImageWriter | undefined;
 
   /**
    * Creates the cache of a store.
@@ -76,7 +76,7 @@ export class LayoutImageCache implements ImageCache {
   expectImage(): void {
     // An error is reported when the code is needed.
     Promise.all([
-      this.#writer ??= this.#loadWriter(),
+      this.#loadWriter(),
       import("../../store/content/ingest.ts"),
       import("../../store/content/hold.ts"),
     ]).catch(() => {});
@@ -100,12 +100,11 @@ export class LayoutImageCache implements ImageCache {
    * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
    */
   async writeImage(image: RemoteImage, options: WriteImageOptions = {}): Promise<Image> {
-    this.#writer ??= this.#loadWriter();
-    return await (await this.#writer).write(image, options);
+    return await (await this.#loadWriter()).write(image, options);
   }
 
   async #loadWriter(): Promise<ImageWriter> {
     const { ImageWriter } = await import("./_image_writer.ts");
-    return new ImageWriter(this.#store, this.#jobs);
+    return this.#writer ??= new ImageWriter(this.#store, this.#jobs);
   }
 }

@@ -229,7 +229,8 @@ export class ContentStore {
       blobs: this.#blobs,
       hold: async (digest) => await this.#holds?.add(digest),
     });
-    this.#swept ??= upload.removeLeftovers();
+    // Nothing depends on their removal.
+    this.#swept ??= upload.removeLeftovers().catch(() => {});
     await this.#swept;
     return upload;
   }

@@ -95,7 +95,14 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
 
   /** Protects content without a name against pruning. */
   async #begin(): Promise<void> {
-    await (this.#hold ??= this.#prepare());
+    const hold = this.#hold ??= this.#prepare();
+    try {
+      await hold;
+    } catch (error) {
+      // The next write tries again.
+      if (this.#hold === hold) this.#hold = undefined;
+      throw error;
+    }
   }
 
   async #prepare(): Promise<Hold | undefined> {

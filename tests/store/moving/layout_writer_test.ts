@@ -152,3 +152,18 @@ Deno.test("LayoutWriter keeps images that were stored before a failure", async (
   const store = await ContentStore.open(path, { foreign: true });
   assertEquals(await store.has(layer.descriptor.digest), true);
 });
+
+Deno.test("LayoutWriter can be used again after a failure", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await using writer = await LayoutWriter.create(path);
+  await Deno.mkdir(path);
+  await Deno.writeTextFile(`${path}/locks`, "");
+  await assertRejects(() => push(writer, FIRST, "a"));
+  await Deno.remove(`${path}/locks`);
+
+  await push(writer, FIRST, "a");
+  await writer.commit();
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
