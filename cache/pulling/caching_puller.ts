@@ -170,7 +170,8 @@ export class CachingPuller implements ImageClient {
     const found = await this.#find(reference, options);
     if (options.checkTag && options.pullPolicy !== "Never" && "resolve" in this.#client) {
       const { checkTag } = await import("./_check_tag.ts");
-      await checkTag(this.#client, reference, options);
+      // Other images of an index need not exist for the requested platform.
+      await checkTag(this.#client, reference, { ...options, platform: found.image.platform });
     }
     return found;
   }

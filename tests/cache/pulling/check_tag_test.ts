@@ -114,3 +114,23 @@ Deno.test("image() with strictPlatform refuses an image that is only for another
   // Its layers are not requested.
   assertEquals(scene.client.calls, ["image"]);
 });
+
+Deno.test("image() with checkTag finds an image for another platform in its index", async () => {
+  const dir = await makeTempDir();
+  await using _dir = dir;
+  const store = await ContentStore.open(dir.path);
+  const client = new FakeClient(ARM64);
+  const puller = new CachingPuller(new LayoutHashCache(store), new LayoutImageCache(store), client);
+  const pinned = parseReference(`example.com/a:1@${ARM64.descriptor.digest}`);
+  await puller.image(pinned, { platform: "linux/amd64" });
+  client.serve(buildIndex([ARM64]));
+  const warnings: string[] = [];
+
+  await puller.image(pinned, {
+    platform: "linux/amd64",
+    checkTag: true,
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals(warnings.filter((text) => text.includes("now resolves")), []);
+});
