@@ -46,7 +46,7 @@ export class ProgressMeter {
   expect({ digest, size: total }: Descriptor, isLayer: boolean): void {
     if (this.#blobs.has(digest)) return;
     const progress = { bytes: 0, resumed: 0, retries: 0 };
-    this.#blobs.set(digest, { total, isLayer, progress, reportedAt: 0, isFinished: false });
+    this.#blobs.set(digest, { total, isLayer, progress, reportedAt: -Infinity, isFinished: false });
   }
 
   /** Removes a layer that is not fetched as a whole. */
@@ -60,7 +60,7 @@ export class ProgressMeter {
     if (blob === undefined || blob.isFinished || this.#report === undefined) return;
     const retried = progress.retries !== blob.progress.retries;
     blob.progress = progress;
-    const now = Date.now();
+    const now = performance.now();
     if (now - blob.reportedAt < REPORT_EVERY_MS && !retried) return;
     blob.reportedAt = now;
     this.#reportLayer(digest, blob, "fetch");

@@ -80,7 +80,7 @@ export class ProgressTally {
   /** Takes a sample. Skips it if the last one is recent, unless a blob has just been completed. */
   #sample(t: number, isBlobDone: boolean): void {
     const before = this.#samples.at(-1);
-    if (before !== undefined && t - before.t < SAMPLE_MS && !isBlobDone) return;
+    if (before !== undefined && Math.abs(t - before.t) < SAMPLE_MS && !isBlobDone) return;
     let bytes = 0;
     for (const blob of this.#blobs.values()) {
       if (!blob.cached) bytes += Math.max(0, blob.bytes - blob.resumed);
@@ -89,7 +89,8 @@ export class ProgressTally {
     if (before === undefined && this.#begun !== undefined) {
       this.#samples.push({ t: this.#begun, bytes: 0 });
     }
-    this.#samples = this.#samples.filter((sample) => t - sample.t <= WINDOW_MS);
+    // The clock may have been set back.
+    this.#samples = this.#samples.filter((sample) => Math.abs(t - sample.t) <= WINDOW_MS);
     this.#samples.push({ t, bytes });
   }
 

@@ -99,6 +99,17 @@ Deno.test("ProgressTally computes rate and remaining time from bytes received ov
   assertEquals(Math.round(leftMs ?? 0), 1800);
 });
 
+Deno.test("ProgressTally measures the rate again after the clock has been set back", () => {
+  const tally = new ProgressTally();
+  tally.add(event({ time: 9_000_000, bytes: 100, total: 2000 }));
+  tally.add(event({ time: 9_001_000, bytes: 200, total: 2000 }));
+
+  tally.add(event({ time: 1000, bytes: 300, total: 2000 }));
+  tally.add(event({ time: 2000, bytes: 800, total: 2000 }));
+
+  assertEquals(tally.totals().rate, 500);
+});
+
 Deno.test("ProgressTally computes the rate of blobs that arrive with their first event", () => {
   const tally = new ProgressTally();
 
