@@ -6,7 +6,7 @@ import { isObject, present } from "../../spec/json.ts";
 import { otherCaseOf } from "../../spec/json_reader.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
+import { fileAge, lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import { parseJsonFile, readSmallFile } from "../host/read_small_file.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 
@@ -316,9 +316,9 @@ function stampOf(path: string): string | undefined {
   const info = lstatIfAny(path);
   const { dev, ino, size, mtime, ctime } = info ?? {};
   if (!mtime || !ctime || !ino) return undefined;
-  const times = [mtime.getTime(), ctime.getTime()];
-  const isSettled = Date.now() - Math.max(...times) >= SETTLED_MS;
-  return isSettled ? JSON.stringify([dev, ino, size, ...times]) : undefined;
+  const isSettled = [mtime, ctime].every((time) => fileAge(time) >= SETTLED_MS);
+  if (!isSettled) return undefined;
+  return JSON.stringify([dev, ino, size, mtime.getTime(), ctime.getTime()]);
 }
 
 function isPlatform(value: unknown): value is Platform {

@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { StoreFileError } from "../errors.ts";
-import { replaceSmallFile } from "../host/files.ts";
+import { fileAge, replaceSmallFile } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
 /** Maximum size of a mark, which has four numbers. */
@@ -51,7 +51,7 @@ export class VerifiedMarks {
   async set(digest: Digest, info: Deno.FileInfo): Promise<void> {
     // Timestamps are coarse: a file that has just been written could be written again without a
     // visible change.
-    if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
+    if (info.mtime === null || fileAge(info.mtime) < 500) return;
     const path = this.#path(digest);
     try {
       await replaceSmallFile(path, stamp(info));

@@ -2,7 +2,7 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
-import { lstatIfAny, namesIn } from "../host/files.ts";
+import { fileAge, lstatIfAny, namesIn } from "../host/files.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { MAGIC as ENTRIES_MAGIC, MAX_INDEX_BYTES } from "./_index_format.ts";
@@ -33,7 +33,7 @@ export function listEntryFiles(store: ContentStore): readonly EntryFile[] {
     if (info === undefined || info.isDirectory) continue;
     const [, algorithm, hex] = NAME.exec(name) ?? [];
     const digest = `${algorithm}:${hex}` as const;
-    const isRecent = Date.now() - (info.mtime?.getTime() ?? 0) < WRITING_MS;
+    const isRecent = fileAge(info.mtime) < WRITING_MS;
     if (name.endsWith(".tmp") && isRecent) continue;
     files.push({ path, digest: isDigest(digest) ? digest : undefined, bytes: info.size });
   }

@@ -65,6 +65,14 @@ function withPath(path: string, error: unknown): unknown {
   return error instanceof Error && isDiskFull(error) ? outputError(path, error) : error;
 }
 
+/**
+ * Returns the age of a file in milliseconds. If its time is in the future, because the clock has
+ * been set back, the age is the distance to it. Otherwise the file would stay new until then.
+ */
+export function fileAge(time: Date | null | undefined): number {
+  return Math.abs(Date.now() - (time?.getTime() ?? 0));
+}
+
 /** Writes all bytes, and returns their number. */
 export async function writeAll(
   file: { write(bytes: Uint8Array): Promise<number> },

@@ -12,7 +12,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
 import { unlessUnwritable } from "../host/file_lock.ts";
-import { namesIn } from "../host/files.ts";
+import { fileAge, namesIn } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { discardTree } from "../host/unmount.ts";
 import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
@@ -96,7 +96,7 @@ export async function pruneLayers(
   for (const path of candidates) {
     signal?.throwIfAborted();
     const { mtime, isDirectory, size } = await Deno.lstat(path);
-    if (Date.now() - (mtime?.getTime() ?? 0) < olderThanMs) continue;
+    if (fileAge(mtime) < olderThanMs) continue;
     items.push({ path, bytes: isDirectory ? sizeOfTree(path) : size });
     if (dryRun) continue;
     // Drafts left behind by a killed process may still be mounted.

@@ -1,5 +1,5 @@
 import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
-import { lstatIfAny } from "../host/files.ts";
+import { fileAge, lstatIfAny } from "../host/files.ts";
 import { findProgram, mayRun, RUNTIMES } from "../host/find_runtime.ts";
 import { processUid } from "../host/owners.ts";
 import { type ProgramOutput, runProgram } from "../host/run_program.ts";
@@ -75,8 +75,7 @@ function isRuntimeAlive({ state, pid }: ContainerNote): boolean | undefined {
 }
 
 function isYoung({ state }: ContainerNote): boolean {
-  const begun = lstatIfAny(state)?.mtime?.getTime() ?? 0;
-  return Math.abs(Date.now() - begun) < START_MS;
+  return fileAge(lstatIfAny(state)?.mtime) < START_MS;
 }
 
 function hasRuntimeState({ state, id }: ContainerNote): boolean {

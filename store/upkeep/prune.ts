@@ -7,7 +7,7 @@ import { heldDigests, lockPruning } from "../content/hold.ts";
 import { LayoutIndex, parseStoredName, type StoredReference } from "../content/layout_index.ts";
 import { listEntryFiles } from "../entries/stray_entries.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
+import { fileAge, lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { tryLockFile, unlessUnwritable } from "../host/file_lock.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
@@ -126,10 +126,7 @@ async function pruneContent(
   const lock = () => lockPruning(store.path, "prune", { signal, onWait });
   using _lock = dryRun ? await unlessUnwritable(lock) : await lock();
   const held = await heldDigests(store.path, { dryRun });
-  const isOld = (path: string, age = olderThanMs) => {
-    const mtime = lstatIfAny(path)?.mtime?.getTime() ?? 0;
-    return Date.now() - mtime >= age;
-  };
+  const isOld = (path: string, age = olderThanMs) => fileAge(lstatIfAny(path)?.mtime) >= age;
   // Blobs with an unsupported digest algorithm are not stored, so they have no age.
   const isOldBlob = ({ digest }: Descriptor) => !isDigest(digest) || isOld(store.blobPath(digest));
   // A new object, which has not cached anything from before the lock was held.

@@ -271,3 +271,20 @@ Deno.test("prune() removes records of directories that are no longer unpacked in
     "unpack-running",
   ]);
 });
+
+Deno.test("prune() removes content that is dated from before the clock was set back", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  await scene.age(OLD, -2 * DAY_MS);
+  const part = `${scene.store.path}/ingest/sha256-${"0".repeat(64)}.part`;
+  await Deno.writeTextFile(part, "half");
+  const time = new Date(Date.now() + 2 * DAY_MS);
+  await Deno.utime(part, time, time);
+
+  const young = await prune(scene.store, { olderThanMs: 3 * DAY_MS });
+  const { removed } = await prune(scene.store, { olderThanMs: DAY_MS });
+
+  assertEquals(young.removed, []);
+  const kinds = removed.map(({ kind }) => kind).sort();
+  assertEquals(kinds, [...Array(OLD.blobs.size).fill("blob"), "download"]);
+});
