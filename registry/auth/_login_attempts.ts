@@ -20,6 +20,11 @@ export class LoginAttempts {
   /** Whether an anonymous token was requested. */
   isAnonymous: boolean = false;
 
+  /** Whether the server accepted the credential, even if it denied access. */
+  get isAuthenticated(): boolean {
+    return this.isTried && !this.isRejected;
+  }
+
   get #rejection(): string {
     return this.refusal === undefined ? "" : `, which its token server rejected: ${this.refusal}`;
   }

@@ -155,7 +155,7 @@ export class Authorizer {
           this.#reject(request, denied, answer.status);
         }
         // By then, the user may have changed the credential.
-        this.#attemptsFor(request.scope).retryAt = this.#retryAt;
+        this.attempts(request.scope).retryAt = this.#retryAt;
         // The registry knows the user, so anonymous clients may not write either.
         if (answer.status === 403 && canWrite(request.scope)) return answer;
       }
@@ -168,28 +168,6 @@ export class Authorizer {
       denied?.answer[Symbol.dispose]();
       throw error;
     }
-  }
-
-  /** Describes the attempts for a scope. */
-  describe(scope: string): string {
-    return this.#attemptsFor(scope).toString();
-  }
-
-  /** Returns whether the server accepted the credential for a scope, even if it denied access. */
-  isAuthenticated(scope: string): boolean {
-    const { isTried, isRejected } = this.#attemptsFor(scope);
-    return isTried && !isRejected;
-  }
-
-  /** Returns why the credential for a scope was not sent; `undefined` if it was. */
-  unsent(scope: string): string | undefined {
-    const { isTried, unsent } = this.#attemptsFor(scope);
-    return isTried ? undefined : unsent ?? "the registry does not require one";
-  }
-
-  /** Returns the response of the token server to the credential for a scope, if it rejected it. */
-  refusal(scope: string): string | undefined {
-    return this.#attemptsFor(scope).refusal;
   }
 
   /** Returns a suitable grant, refreshed if necessary. */
@@ -253,7 +231,7 @@ export class Authorizer {
     // gcr.io and some gateways send the challenge for `/v2/` only (containers/image#211).
     const challenge = this.#read(answer) ?? this.#challenge ??
       (answer.status === 401 ? await this.#ping(request) : undefined);
-    const attempts = this.#attemptsFor(request.scope);
+    const attempts = this.attempts(request.scope);
     if (challenge === undefined) {
       attempts.unsent = describeUnanswerable(answer);
       return undefined;
@@ -273,7 +251,7 @@ export class Authorizer {
 
   /** Returns the credential for a request, unless the server has rejected it. */
   async #credential(request: AuthorizedRequest): Promise<Credential | undefined> {
-    const attempts = this.#attemptsFor(request.scope);
+    const attempts = this.attempts(request.scope);
     if (attempts.isRejected) return undefined;
     if (!attempts.isSearched) {
       attempts.credential = await this.#options.find?.(request, (message) => {
@@ -293,7 +271,7 @@ export class Authorizer {
     const auth = credential?.auth;
     const header = auth && authorization(auth);
     const asIs = auth?.registryToken !== undefined || challenge.scheme === "basic";
-    const attempts = this.#attemptsFor(request.scope);
+    const attempts = this.attempts(request.scope);
     if (asIs) {
       if (header === undefined) {
         attempts.unsent = "the registry requires a user name and a password";
@@ -316,7 +294,7 @@ export class Authorizer {
     const { task, attempt } = request;
     const { requestToken, tokenServer } = await import("./_token.ts");
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
-    const attempts = this.#attemptsFor(request.scope);
+    const attempts = this.attempts(request.scope);
     if (auth !== undefined && this.#isElsewhere(realm)) {
       // Without TLS, an attacker could have replaced the name of the token server.
       attempts.unsent = `the registry names the token server ${realm.host} without TLS`;
@@ -372,7 +350,8 @@ export class Authorizer {
     return this.#options.clock.now() + RETRY_MS;
   }
 
-  #attemptsFor(scope: string): LoginAttempts {
+  /** Returns the attempts for a scope. */
+  attempts(scope: string): LoginAttempts {
     let attempts = this.#attempts.get(scope);
     if (attempts === undefined || attempts.retryAt <= this.#options.clock.now()) {
       attempts = new LoginAttempts();
@@ -392,7 +371,7 @@ export class Authorizer {
     { credential }: Omit<Denial, "answer">,
     status: number | undefined,
   ): void {
-    const attempts = this.#attemptsFor(request.scope);
+    const attempts = this.attempts(request.scope);
     if (attempts.isRejected) return;
     attempts.isRejected = true;
     attempts.retryAt = this.#retryAt;

@@ -6,6 +6,7 @@ import { redactUrl } from "../transport/redact.ts";
 import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { mediaTypeOf } from "../transport/web_page.ts";
 import type { Connections } from "./_connections.ts";
+import type { Registry } from "./_registry.ts";
 
 /** A login requests no access to any repository. */
 const SCOPE = "";
@@ -49,13 +50,9 @@ export async function checkCredential(
     if (status === 200) return;
     const context = { task, registry, attempt, authentication: "" };
     const elsewhere = answer.redirected ? url.host : undefined;
-    throw failure(await registryError(answer, context), {
-      refusal: target.refusal(SCOPE),
-      unsent: target.unsent(SCOPE),
-      elsewhere,
-    });
+    throw failure(await registryError(answer, context), target.attempts(SCOPE), elsewhere);
   });
-  return target.isAuthenticated(SCOPE);
+  return target.attempts(SCOPE).isAuthenticated;
 }
 
 /**
@@ -68,20 +65,16 @@ function isSite(answer: Answer): boolean {
     headers.get("content-length") !== "0" && !headers.has("docker-distribution-api-version");
 }
 
-/** Circumstances of a failed login. */
-interface LoginFailure {
-  /** Response of the token server, if it rejected the credential. */
-  readonly refusal: string | undefined;
-  /** Why the credential was not sent, if it was not. */
-  readonly unsent: string | undefined;
-  /** Host to which the registry redirected the request, without the credential. */
-  readonly elsewhere: string | undefined;
-}
-
-/** Returns the error of a login. */
+/**
+ * Returns the error of a login.
+ *
+ * @param attempts How the credential was used.
+ * @param elsewhere Host to which the registry redirected the request, without the credential.
+ */
 function failure(
   error: RegistryError,
-  { refusal, unsent, elsewhere }: LoginFailure,
+  { isTried, unsent, refusal }: ReturnType<Registry["attempts"]>,
+  elsewhere: string | undefined,
 ): RegistryError {
   const answered = describeAnswer(error);
   if (error.status === 401 || error.status === 403) {
@@ -95,9 +88,9 @@ function failure(
         advice: "Check the name of the host",
       });
     }
-    if (unsent !== undefined) {
+    if (!isTried) {
       const problem = `the registry answered ${answered}, but the credential was not sent, because`;
-      return new RegistryError(`${problem} ${unsent}`, {
+      return new RegistryError(`${problem} ${unsent ?? "the registry does not require one"}`, {
         ...error,
         code: "response",
         advice: "Check the name of the host, or ask its operator how to log in",

@@ -105,19 +105,9 @@ export class Registry {
     return new URL(this.#path({ repository, path }), this.#base ?? first);
   }
 
-  /** Returns whether the registry required and accepted the credential for a scope. */
-  isAuthenticated(scope: string): boolean {
-    return this.#home.isAuthenticated(scope);
-  }
-
-  /** Returns why the credential was not sent for a scope; `undefined` if it was. */
-  unsent(scope: string): string | undefined {
-    return this.#home.unsent(scope);
-  }
-
-  /** Returns the response with which the token server rejected the credential, if it did. */
-  refusal(scope: string): string | undefined {
-    return this.#home.refusal(scope);
+  /** Returns the attempts to authenticate for a scope. */
+  attempts(scope: string): ReturnType<Authorizer["attempts"]> {
+    return this.#home.attempts(scope);
   }
 
   /** Sends a request and reads the response, with retries of both. */
@@ -356,16 +346,16 @@ export class Registry {
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
     const server = answer.redirected ? answer.url : this.#base ?? answer.url;
-    const authorizer = this.#authorizer(server);
     const scope = request.scope ?? pullScope(this.fullName(request.repository));
+    const attempts = this.#authorizer(server).attempts(scope);
     const { registryError } = await import("../transport/registry_error.ts");
     return await registryError(answer, {
       task: request.task,
       registry: this.endpoint.registry,
       attempt,
       isWrite: request.method !== "GET" && request.method !== "HEAD",
-      authentication: authorizer.describe(scope),
-      isAuthenticated: authorizer.isAuthenticated(scope),
+      authentication: attempts.toString(),
+      isAuthenticated: attempts.isAuthenticated,
       content: request.content,
     });
   }

@@ -34,7 +34,7 @@ async function challenge(
   };
   const headers = { "www-authenticate": `Bearer realm="${realm}",service="s"` };
   await authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers)));
-  return authorizer.unsent(request.scope);
+  return authorizer.attempts(request.scope).unsent;
 }
 
 Deno.test.each([
