@@ -209,7 +209,7 @@ function networkRemedy(error: LibraryError): string | undefined {
   if (!(error instanceof NetworkError)) return error.advice;
   const { reason, certificate, url, advice } = error;
   if (certificate !== undefined) return CERTIFICATE_REMEDIES[certificate];
-  if (reason === "stalled" || reason === "cut") return "Try again to resume";
+  if (reason === "stalled" || reason === "cut") return advice ?? "Try again to resume";
   if (reason !== "protocol") return advice;
   return URL.parse(url)?.protocol === "https:"
     ? "If it is meant to be plain HTTP, use --plain-http"

@@ -3,7 +3,7 @@ import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
+import { NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import type {
   FindTagOptions,
@@ -17,7 +17,7 @@ import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { nameOf, type Registry, type RegistryRequest } from "./_registry.ts";
 import { BlobUpload, type UploadContext } from "./_upload.ts";
-import { readSession, type UploadSession } from "./_upload_session.ts";
+import { readSession, UPLOADS, type UploadSession } from "./_upload_session.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)
@@ -40,6 +40,8 @@ const NO_HEAD_OF_BLOB = [...UNSUPPORTED, 403];
  * push then shows why, unlike a response to `HEAD`, which has no body.
  */
 const NOT_THERE_TO_PUSH = [...MISSING, ...NO_HEAD_OF_BLOB];
+
+const CREATION_ADVICE = "Check that the repository exists, if the registry does not create it";
 
 const FOREIGN_ADVICE = "Ask its operator to allow layers that have URLs of other servers";
 
@@ -147,7 +149,13 @@ export class RegistryWriter {
     const isElsewhere = mountFrom !== undefined && mountFrom !== repository.repository;
     const mount = isElsewhere ? await this.#mount(digest, mountFrom, context) : undefined;
     if (mount === "mounted") return mount;
-    await new BlobUpload(descriptor, open, context, mount).run();
+    try {
+      await new BlobUpload(descriptor, open, context, mount).run();
+    } catch (error) {
+      throw isDisconnect(error)
+        ? new NetworkError(error.problem, { ...error, advice: CREATION_ADVICE }, { cause: error })
+        : error;
+    }
   }
 
   async pushManifest(
@@ -310,6 +318,15 @@ export class RegistryWriter {
       onWarning: this.#warner(options),
     };
   }
+}
+
+/**
+ * Returns whether a registry disconnects instead of beginning an upload, as Amazon ECR does if there
+ * is no such repository (containers-roadmap#1970).
+ */
+function isDisconnect(error: unknown): error is NetworkError {
+  return error instanceof NetworkError && error.reason === "cut" &&
+    URL.parse(error.url)?.pathname.endsWith(`/${UPLOADS}`) === true;
 }
 
 /** Returns whether a registry rejects a manifest for its content. */

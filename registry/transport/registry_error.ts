@@ -296,7 +296,7 @@ function parseErrorBody(text: string): ErrorBody {
   // The reason of Quay, of Artifactory (kaniko#1095), or the digest of a missing blob.
   const { detail: more } = entry;
   const reason = isObject(more) ? more.message ?? more.description : more;
-  const all = [words, reason === words ? "" : reason]
+  const all = [words, String(words).includes(String(reason)) ? "" : reason]
     .filter((text) => typeof text === "string" && text !== "");
   const detail = all.length === 0 ? undefined : shorten(all.join(": "));
   return { code, detail, isOfRegistry: entries.length > 0 };

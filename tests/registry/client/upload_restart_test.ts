@@ -1,14 +1,15 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { parseReference, RegistryError } from "../../../registry/mod.ts";
+import { NetworkError, parseReference, RegistryError } from "../../../registry/mod.ts";
 import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
+import { drop, on } from "../../_support/faulty_registry.ts";
 import { blobOf } from "../../_support/image.ts";
 import {
   type Interference,
   type WritableRegistry,
   writableRegistry,
 } from "../../_support/writable_registry.ts";
-import { testClient } from "../_client.ts";
+import { makeScene, testClient } from "../_client.ts";
 
 const MIB = 1024 * 1024;
 const SMALL = blobOf(OCI_LAYER, noise(300_000));
@@ -195,6 +196,20 @@ Deno.test("pushBlob() uploads if a failed mount begins an upload without an addr
   });
 
   assertEquals(await push(registry, SMALL, "c/d"), SMALL.bytes.length);
+});
+
+Deno.test("pushBlob() advises to create a repository if the registry only disconnects", async () => {
+  await using scene = makeScene([on({ path: /uploads/ }, drop())]);
+  using client = testClient({ retries: 1 });
+  const open = () => Promise.resolve(new Blob([SMALL.bytes]).stream());
+
+  const error = await assertRejects(
+    () => client.pushBlob(scene.reference, SMALL.descriptor, open),
+    NetworkError,
+    "failed",
+  );
+
+  assertEquals(error.advice?.startsWith("Check that the repository exists"), true);
 });
 
 Deno.test("pushBlob() names the target of a redirect that a push cannot follow", async () => {
