@@ -19,7 +19,7 @@ import {
 import { IdentityTokens } from "./_identity_tokens.ts";
 import { LoginAttempts } from "./_login_attempts.ts";
 import type { Token, TokenRefusal } from "./_token.ts";
-import { canWrite, CATALOG_SCOPE, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
+import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
 
 /**
  * Time after which a credential is looked up again if none was found, or if the server has
@@ -200,10 +200,12 @@ export class Authorizer {
     known: Grant | undefined,
   ): Promise<boolean> {
     const { status } = answer;
-    // Quay and Zot list only public repositories to unauthenticated clients.
-    const isCatalog = status === 200 && request.scope === CATALOG_SCOPE;
-    if (known !== undefined || !(status === 403 || status === 404 || isCatalog)) return false;
+    // Quay and Zot list only public repositories to unauthenticated clients, and Zot accepts a
+    // login without a credential.
+    const isOpen = status === 200 && request.repository === "";
+    if (known !== undefined || !(status === 403 || status === 404 || isOpen)) return false;
     if (await this.#credential(request) === undefined) return false;
+    if (isOpen && request.scope === "") return this.#read(answer) !== undefined;
     const challenge = this.#read(answer) ?? this.#challenge ?? await this.#ping(request);
     return challenge !== undefined;
   }

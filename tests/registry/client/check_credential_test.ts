@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ImagePullAuth, LoginError, RegistryError } from "../../../registry/mod.ts";
 import {
   basicAuth,
+  type Fault,
   faultyRegistry,
   on,
   plain,
@@ -22,6 +23,15 @@ Deno.test.each([
   {
     name: "Basic",
     fault: () => basicAuth(USERS),
+    says: 'the registry rejected the credential (401 UNAUTHORIZED, "log in")',
+  },
+  {
+    // As Zot does.
+    name: "Basic beside anonymous access",
+    fault: (): Fault => async (request, next) => {
+      const answer = await basicAuth(USERS)(request, next);
+      return request.headers.has("authorization") ? answer : { ...answer, status: 200 };
+    },
     says: 'the registry rejected the credential (401 UNAUTHORIZED, "log in")',
   },
   {
