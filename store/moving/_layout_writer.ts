@@ -173,8 +173,8 @@ async function openTarget(path: string): Promise<ContentStore> {
     return await ContentStore.open(path);
   } catch (cause) {
     if (!(cause instanceof StoreError)) throw cause;
-    const action = `write an OCI layout to "${path}"`;
+    const action = `write an OCI layout to "${cause.path}"`;
     const { problem, advice } = cause;
-    throw new StoreError(problem, path, { code: "output", action, advice, cause });
+    throw new StoreError(problem, cause.path, { code: "output", action, advice, cause });
   }
 }

@@ -131,6 +131,24 @@ Deno.test("LayoutWriter keeps an existing layout if nothing was stored", async (
   assertEquals(await namesIn(path), LAYOUT);
 });
 
+Deno.test.each(["blobs", "blobs/sha256", "oci-layout"])(
+  "LayoutWriter refuses a layout whose %s is a symlink, and names it",
+  async (name) => {
+    await using dir = await makeTempDir();
+    const path = dir.join("layout");
+    await Deno.mkdir(`${path}/blobs/sha256`, { recursive: true });
+    await Deno.writeTextFile(`${path}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+    await Deno.rename(`${path}/${name}`, dir.join("elsewhere"));
+    await Deno.symlink(dir.join("elsewhere"), `${path}/${name}`);
+
+    await assertRejects(
+      () => LayoutWriter.create(path),
+      Error,
+      `"${path}/${name}": it is a symlink`,
+    );
+  },
+);
+
 Deno.test("LayoutWriter keeps images that were stored before a failure", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("layout");
