@@ -8,6 +8,9 @@ import { layerMediaType } from "./media_types.ts";
 /** Type of an artifact that does not state one, as in oras. */
 const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
 
+/** A time of RFC 3339, section 5.6. */
+const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})$/i;
+
 /** Members that determine what an image is and how it runs. */
 const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs"];
 const CONTAINER_MEMBERS = [
@@ -110,7 +113,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     diffIds: (rootfs.maybe("diff_ids")?.array() ?? []).map(readDigest),
     history: (json.maybe("history")?.array() ?? []).map(readHistoryEntry),
     ...present({
-      created: json.maybe("created")?.string(),
+      created: readTime(json.maybe("created")),
       author: json.maybe("author")?.string(),
     }),
   };
@@ -158,8 +161,11 @@ function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
   if (json === undefined) return {};
   json.refuseOtherCases(CONTAINER_MEMBERS);
   const keys = (name: string) => {
-    const object = json.maybe(name)?.object();
-    return object && Object.keys(object);
+    const set = json.maybe(name);
+    if (set === undefined) return undefined;
+    const names = Object.keys(set.object());
+    for (const name of names) set.maybe(name)?.object();
+    return names;
   };
   return present({
     User: json.maybe("User")?.string(),
@@ -180,10 +186,17 @@ function readCommand(json: JsonReader | undefined): readonly string[] | undefine
   return typeof value === "string" ? [value] : json?.strings();
 }
 
+/** Reads a time. Tools written in Go refuse a document with one of another form. */
+function readTime(json: JsonReader | undefined): string | undefined {
+  const text = json?.string();
+  if (text === undefined || TIME_REGEXP.test(text)) return text;
+  return json?.fail("a time of RFC 3339");
+}
+
 function readHistoryEntry(json: JsonReader): HistoryEntry {
   if (!json.present) return {};
   return present({
-    created: json.maybe("created")?.string(),
+    created: readTime(json.maybe("created")),
     createdBy: json.maybe("created_by")?.string(),
     author: json.maybe("author")?.string(),
     comment: json.maybe("comment")?.string(),

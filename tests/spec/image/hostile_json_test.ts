@@ -35,7 +35,7 @@ const BLOB = {
   mediaType: "a/b",
   digest: digest("a"),
   size: 1,
-  urls: ["u"],
+  urls: ["https://u"],
   annotations: { a: "b" },
   platform: { os: "linux", architecture: "arm", variant: "v7" },
 };
@@ -44,7 +44,7 @@ const INDEX = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [BLOB], subje
 const CONFIG = {
   os: "linux",
   architecture: "arm",
-  created: "c",
+  created: "2024-01-02T03:04:05Z",
   config: { User: "u", WorkingDir: "/", Labels: { a: "b" }, StopSignal: "s" },
   rootfs: { type: "layers", "diff_ids": [digest("a")] },
   history: [{ comment: "c" }],

@@ -127,6 +127,11 @@ Deno.test.each([
   { value: { ...CONFIG, config: { Cmd: 5 } }, message: "config.config.Cmd: it must be an array" },
   { value: { ...CONFIG, config: { User: 1000 } }, message: "config.config.User: " },
   { value: { ...CONFIG, config: { Volumes: ["/a"] } }, message: "config.config.Volumes: " },
+  { value: { ...CONFIG, config: { Volumes: { "/a": "b" } } }, message: 'config.Volumes["/a"]: ' },
+  { value: { ...CONFIG, config: { ExposedPorts: { "80": 1 } } }, message: 'ExposedPorts["80"]: ' },
+  { value: { ...CONFIG, created: "" }, message: "config.created: it must be a time of RFC 3339" },
+  { value: { ...CONFIG, created: "2024-01-02 03:04:05" }, message: "config.created: " },
+  { value: { ...CONFIG, history: [{ created: "today" }] }, message: "config.history[0].created: " },
   { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a: " },
   { value: { ...CONFIG, history: [1] }, message: "config.history[0]: it must be an object" },
   {
@@ -147,4 +152,12 @@ Deno.test.each([
   { value: { ...CONFIG, config: { Cmd: ["a"], CMD: ["b"] } }, at: "config.config.CMD" },
 ])("parseImageConfig() refuses names that Go reads as others: $at", ({ value, at }) => {
   assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, `Cannot read ${at}: `);
+});
+
+Deno.test.each([
+  "0001-01-01T00:00:00Z",
+  "2015-10-31T22:22:56.015925234Z",
+  "2024-01-02t03:04:05.1+05:30",
+])("parseImageConfig() reads the time %s", (created) => {
+  assertEquals(parseImageConfig(bytes({ ...CONFIG, created })).created, created);
 });
