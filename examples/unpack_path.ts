@@ -11,4 +11,4 @@ const { image, report } = await unpack(reference, directory, {
   platform: "linux/amd64",
   paths: [path],
 });
-console.log(`${report.entries} entries of ${image.digest}`);
+console.log(`${report.bytes} bytes of ${image.digest}`);

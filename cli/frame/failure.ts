@@ -115,6 +115,9 @@ const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EROFS: "Choose a writable place; for the store, use --store",
 };
 
+/** Remedy if the file with credentials is on a read-only file system. */
+const READ_ONLY_LOGIN = "Choose a writable file with --authfile";
+
 /** Returns the cause of an error, and the remedy in terms of the command line. */
 function explain(error: unknown, command: FailedCommand): Explanation {
   if (!(error instanceof Error)) {
@@ -129,7 +132,7 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   }
   if (isExplained(error)) {
     const { code } = error;
-    const remedy = remedyFor(error, command.name) ?? generalRemedy(error);
+    const remedy = remedyFor(error, command.name) ?? generalRemedy(error, command.name);
     return { code, state: stateOf(error, command), remedy };
   }
   if (error instanceof Deno.errors.NotCapable) {
@@ -142,7 +145,7 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   }
   const code = errnoOf(error) === undefined ? "unexpected" : "system";
   const state = describeFailedCall(error) ?? (error.message || error.name);
-  return { code, state, remedy: generalRemedy(error) };
+  return { code, state, remedy: generalRemedy(error, command.name) };
 }
 
 /** Codes of errors about missing content, whose problem is clear without the library's action. */
@@ -164,8 +167,10 @@ function stateOf(error: LibraryError, command: FailedCommand): string {
 }
 
 /** Returns the remedy for an error without a specific one. */
-function generalRemedy(error: Error): string {
+function generalRemedy(error: Error, command: string): string {
   const errno = errnoOf(error) ?? errnoOf(error.cause);
+  // These commands write no store.
+  if (errno === "EROFS" && /^log(in|out)$/.test(command)) return READ_ONLY_LOGIN;
   const bySystem = errno === undefined ? undefined : SYSTEM_REMEDIES[errno];
   return bySystem ?? (causesOf(error).length > 0 ? UNKNOWN : UNEXPECTED);
 }

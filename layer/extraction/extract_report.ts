@@ -8,7 +8,7 @@ export interface SkippedEntry {
 
 /** Result of an extraction. */
 export interface ExtractReport {
-  /** Number of entries, including whiteouts. */
+  /** Number of entries that were read, including whiteouts and those that were left out. */
   readonly entries: number;
   /** Size of the files, including holes, in bytes. */
   readonly bytes: number;

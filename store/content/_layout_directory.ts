@@ -1,3 +1,4 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { StoreError, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
@@ -121,7 +122,9 @@ export class LayoutDirectory {
       throw new StoreError(describeSystemError(cause), path, {
         code: "output",
         action: `create the directory "${path}"`,
-        advice: "Choose another directory, or check the owner and the mode of those above it",
+        advice: errorCode(cause) === "EROFS"
+          ? "Choose a directory on another file system"
+          : "Choose another directory, or check the owner and the mode of those above it",
         cause,
       });
     }

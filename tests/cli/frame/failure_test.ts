@@ -700,6 +700,15 @@ Deno.test.each([
   assertEquals(exitCodeOf(error), exitCode);
 });
 
+Deno.test("errorLine() sends a login to another file if the home directory is read-only", () => {
+  const error = Object.assign(new Error("Read-only file system"), { code: "EROFS" });
+
+  assertEquals(
+    errorLine(error, { action: "login a.io", name: "login" }),
+    "oci: login a.io: Read-only file system. Choose a writable file with --authfile",
+  );
+});
+
 Deno.test("errorLine() names the subject of a request unless it is the operand", () => {
   const fields = { status: 418, url: "", subject: "c.io/d:1", action: 'pull "c.io/d:1"' };
   const whole = new RegistryError("c.io answered 418", fields);

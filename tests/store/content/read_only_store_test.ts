@@ -1,10 +1,10 @@
-import { assertEquals } from "@std/assert";
-import { fromFileUrl } from "@std/path";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { pull } from "../../../mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { buildImage } from "../../_support/image.ts";
 import { peerTest, runPeer, writeLayout } from "../../_support/peers.ts";
-import { ROOT } from "../../_support/process.ts";
+import { ROOT, run } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
@@ -36,4 +36,26 @@ peerTest({
   ], { inheritEnv: true, env: { STORE: store } });
 
   assertEquals(JSON.parse(stdout), ["hello", "hello", "hello", ["blob 123"]]);
+});
+
+peerTest({
+  name: "a store that cannot be made on a read-only file system needs another place",
+  needs: ["unshare", "mount"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir();
+  await writeLayout(temp.join("layout"), { v1: buildImage({ layers: [] }) });
+  const oci = [Deno.execPath(), "run", "-A", "--quiet", `--config=${ROOT}/deno.json`]
+    .concat(join(ROOT, "mod.ts"), "pull", `oci:${temp.join("layout")}:v1`);
+
+  const { code, stderr } = await run("unshare", ["-m", "sh", "-c", READ_ONLY, "sh", ...oci], {
+    inheritEnv: true,
+    env: { STORE: temp.path, OCI_STORE: temp.join("store") },
+  });
+
+  assertEquals(code, 1);
+  const problem = `cannot create the directory "${
+    temp.join("store")
+  }": the file system is read-only`;
+  assertStringIncludes(stderr, `${problem}. Choose a directory on another file system\n`);
 });
