@@ -69,7 +69,9 @@ const TYPES: Readonly<Record<string, string>> = {
 
 const expectations = readExpectations();
 const corpusTest = testUnless(
-  expectations === undefined ? "no archives in ../shared/data/tar" : undefined,
+  expectations === undefined
+    ? "the archives of other programs are not beside this checkout"
+    : undefined,
 );
 
 for (const [name, { verdict, entries }] of Object.entries(expectations ?? {})) {

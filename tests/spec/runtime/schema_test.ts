@@ -56,7 +56,7 @@ async function missingReason(): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      return "no schemas in ../shared/data/runtime-spec-schema";
+      return "the schemas of the runtime specification are not beside this checkout";
     }
     throw error;
   }
