@@ -175,7 +175,8 @@ const MIN_SIMILARITY = 0.4;
  * Suggests corrections for a mistyped word.
  *
  * @param known Existing names or flags.
- * @returns A question, such as `Did you mean --platform?`; `undefined` if nothing is similar.
+ * @returns A question, such as `Did you mean --platform?`; `undefined` if nothing is similar, or
+ * everything is.
  */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   const prefix = word.startsWith("--") ? "--" : "";
@@ -189,8 +190,15 @@ export function suggest(word: string, known: readonly string[]): string | undefi
   const similar = [...edits].filter(([name, count]) => isSimilar(name, count));
   const least = Math.min(...similar.map(([, count]) => count));
   const nearest = similar.filter(([, count]) => count === least).map(([name]) => prefix + name);
-  if (nearest.length === 0) return undefined;
-  return `Did you mean ${nearest.sort().join(", ")}?`;
+  // All of several names are no guess.
+  const isGuess = nearest.length === 1 || nearest.length < names.length;
+  return nearest.length > 0 && isGuess ? `Did you mean ${listOf(nearest.sort())}?` : undefined;
+}
+
+/** Lists choices, such as `auto, plain or json`. */
+export function listOf(choices: readonly string[]): string {
+  const last = choices.at(-1) ?? "";
+  return choices.length < 2 ? last : `${choices.slice(0, -1).join(", ")} or ${last}`;
 }
 
 /**

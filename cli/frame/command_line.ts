@@ -1,5 +1,5 @@
 import { problemOf } from "../../spec/error_facts.ts";
-import { type Command, type Option, suggest, type ValueSettings } from "./command.ts";
+import { type Command, listOf, type Option, suggest, type ValueSettings } from "./command.ts";
 import { UsageError } from "./errors.ts";
 
 /** A parsed command line. */
@@ -127,12 +127,6 @@ function readValue(
   }
   if (choices?.includes(text) !== false) return value;
   throw misuse(command, `${wrong}: it must be ${listOf(choices)}`, suggest(text, choices));
-}
-
-/** Lists choices, such as `auto, plain or json`. */
-function listOf(choices: readonly string[]): string {
-  const last = choices.at(-1) ?? "";
-  return choices.length < 2 ? last : `${choices.slice(0, -1).join(", ")} or ${last}`;
 }
 
 function optionValues(command: Command, uses: readonly Use[]): Record<string, unknown> {

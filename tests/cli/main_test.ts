@@ -163,8 +163,7 @@ const MISUSE = [
   },
   {
     args: ["permissions", "pul"],
-    line: 'oci: permissions: "pul" is not a valid <command>: ' +
-      `it must be one of ${[...COMMANDS.keys()].join(", ")}. See "oci permissions --help"`,
+    line: 'oci: permissions: unknown command "pul". Did you mean pull?',
   },
   {
     args: ["bundle", "--cpu", "much", "a", "b"],

@@ -9,10 +9,16 @@ import type { ContainerOptions } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseCommandLine } from "../../frame/command_line.ts";
 import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
-import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
+import {
+  type CommandEntry,
+  type CommandTable,
+  declareCommand,
+  refuseCommand,
+} from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
 import { permissionFlags } from "../../permissions/permission_flags.ts";
 import type { PermissionOptions } from "../../permissions/permission_options.ts";
+import { COMMAND_SYNONYMS } from "../../command_synonyms.ts";
 import { quoteForShell } from "../../terminal/format.ts";
 
 export function define(command: Command, commands: CommandTable): Command {
@@ -160,9 +166,7 @@ function moduleDirectory(): string | undefined {
 }
 
 function findCommand(name: string, commands: CommandTable): CommandEntry {
-  const entry = commands.get(name);
-  if (entry !== undefined) return entry;
-  throw new SyntaxError(`it must be one of ${[...commands.keys()].join(", ")}`);
+  return commands.get(name) ?? refuseCommand(name, commands, COMMAND_SYNONYMS);
 }
 
 /**

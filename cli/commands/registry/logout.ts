@@ -47,6 +47,7 @@ export async function run(session: Session): Promise<void> {
   if (key !== undefined && erased.length === 0) {
     throw new CommandError("not logged in", 'See "oci doctor"', { subject: key });
   }
-  for (const place of erased) session.note(`erased from ${place}`);
+  const what = key === undefined ? "all credentials" : "the credential";
+  for (const place of erased) session.note(`erased ${what} in ${place}`);
   if (session.options().json) await session.output.json({ registry: key ?? null, erased });
 }

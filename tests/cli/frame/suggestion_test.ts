@@ -11,13 +11,18 @@ Deno.test.each([
   { word: "ispetc", why: "several edits", advice: "Did you mean inspect?" },
   { word: "Pull", why: "another case", advice: "Did you mean pull?" },
   { word: "ps", why: "half of a short word", advice: "Did you mean ls?" },
-  { word: "rn", why: "several that are as near, in order", advice: "Did you mean rm, run?" },
+  { word: "rn", why: "several that are as near, in order", advice: "Did you mean rm or run?" },
   { word: "tat", why: "the nearest alone", advice: "Did you mean cat?" },
   { word: "y", why: "nothing like it, as one letter is no guess", advice: undefined },
   { word: "serve", why: "nothing like it", advice: undefined },
   { word: "inspectinspect", why: "too many edits", advice: undefined },
 ])("suggest() takes $word for $why", ({ word, advice }) => {
   assertEquals(suggest(word, NAMES), advice);
+});
+
+Deno.test("suggest() takes none if all are as near", () => {
+  assertEquals(suggest("tcsh", ["bash", "zsh", "fish"]), undefined);
+  assertEquals(suggest("bsh", ["bash"]), "Did you mean bash?");
 });
 
 Deno.test("suggest() finds nothing among no names", () => {

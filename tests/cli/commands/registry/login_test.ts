@@ -60,7 +60,7 @@ Deno.test("oci login stores a credential that pull uses, and logout erases it", 
   assertEquals([get.code, get.stdout], [0, "ann\n"]);
   assertEquals(pulled.code, 0, pulled.stderr);
   assertEquals([logout.code, logout.stdout], [0, ""]);
-  assertEquals(logout.stderr, `oci: erased from ${config}\n`);
+  assertEquals(logout.stderr, `oci: erased the credential in ${config}\n`);
   assertEquals([again.code, again.stdout], [1, ""]);
   assertEquals(again.stderr, `oci: logout ${host}: not logged in. See "oci doctor"\n`);
   assertEquals(after.code, 1);
