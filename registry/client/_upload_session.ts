@@ -102,12 +102,14 @@ export async function readProgress(
   { registry, attempt, size, ...request }: ProgressRequest,
 ): Promise<UploadSession | undefined> {
   const { url } = session;
-  const accept = [202, 204, ...NO_PROGRESS];
+  // A registry that fails to report progress may still accept another upload.
+  const noProgress = attempt > 2 ? [...NO_PROGRESS, 500] : NO_PROGRESS;
+  const accept = [202, 204, ...noProgress];
   using answer = await registry.open(
     { ...request, method: "GET", path: UPLOADS, url, accept },
     attempt,
   );
-  if (NO_PROGRESS.includes(answer.status) || !answer.headers.has("range")) return undefined;
+  if (noProgress.includes(answer.status) || !answer.headers.has("range")) return undefined;
   const allowPrivate = registry.endpoint.isPrivate;
   const now = readSession(answer, session, { task: request.task, allowPrivate });
   return now.offset > size ? undefined : now;

@@ -56,7 +56,7 @@ function cutOnce(interfere: Interference): Interference {
 }
 
 // As in Pulp before 2.28 and in other registries that do not implement the request.
-Deno.test.each([400, 403, 404, 405, 501])(
+Deno.test.each([400, 403, 404, 405, 500, 501])(
   "pushBlob() starts again after a cut if the request for the progress is answered with %i",
   async (status) => {
     await using registry = writableRegistry({
