@@ -75,13 +75,13 @@ export function mayRun(program: string): boolean {
 /**
  * Finds a program by name, on `PATH` and in the directories of system programs.
  *
- * @returns Its path; `undefined` if it is not installed.
+ * @returns Its absolute path; `undefined` if it is not installed.
  */
 export function findProgram(name: string): string | undefined {
   const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];
   for (const place of places) {
     const path = `${place}/${name}`;
-    if (isProgram(path)) return path;
+    if (isProgram(path)) return path.startsWith("/") ? path : Deno.realPathSync(path);
   }
   return undefined;
 }

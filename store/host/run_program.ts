@@ -8,11 +8,16 @@ export interface ProgramOutput {
   readonly lastLine: string;
 }
 
-/** Runs a program without input until it ends. */
+/**
+ * Runs a program without input until it ends.
+ *
+ * @param cwd Its working directory. That of this process may be closed to this user, as after
+ * `sudo -u`, and then no program can be started in it.
+ */
 export async function runProgram(
   program: string,
   args: readonly string[],
-  cwd = ".",
+  cwd = "/",
 ): Promise<ProgramOutput> {
   const command = new Deno.Command(program, {
     args: [...args],

@@ -81,6 +81,8 @@ export class Container implements AsyncDisposable {
     const setsid = this.#setsid = findSetsid(runtime);
     this.process = new Deno.Command(setsid ?? runtime, {
       args: setsid === undefined ? args : [runtime, ...args],
+      // No program can be started in a directory that is closed to this user, as after "sudo -u".
+      cwd: "/",
       stdin: "inherit",
       stdout,
       stderr,
@@ -204,6 +206,7 @@ export class Container implements AsyncDisposable {
   async #call(...args: readonly string[]): Promise<Deno.CommandOutput> {
     return await new Deno.Command(this.#runtime, {
       args: ["--root", runtimeRoot(this.#state), ...args],
+      cwd: "/",
       stdin: "null",
       stdout: "piped",
       stderr: "null",

@@ -25,7 +25,7 @@ export type UserNamespaceSupport =
 export async function userNamespacesSupported(): Promise<UserNamespaceSupport> {
   if (Deno.build.os !== "linux") return refused("user namespaces are part of Linux");
   try {
-    const { success, lastLine } = await runProgram("unshare", ["-Ur", "true"], "/");
+    const { success, lastLine } = await runProgram("unshare", ["-Ur", "true"]);
     if (success) return { supported: true };
     return refused(`unshare says: ${lastLine.replace(/^unshare: /, "")}`);
   } catch (error) {

@@ -105,6 +105,15 @@ linuxTest("runBundle() runs a runtime in a session of its own", async () => {
   assertEquals(sid, pid);
 });
 
+posixTest("runBundle() runs a runtime where every user may be", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "pwd");
+
+  const { stdout } = await runBundle(dir.path, { runtime, stdout: "piped" });
+
+  assertEquals(new TextDecoder().decode(stdout), "/\n");
+});
+
 posixTest("runBundle() names a runtime that cannot be executed", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("runtime");
