@@ -5,7 +5,7 @@ import "../../_support/native_backend.ts";
 import { peerTest, runPeer } from "../../_support/peers.ts";
 import { dir, file, hardlink, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { describeOwnerless, describeTree, readTree } from "../../_support/tree.ts";
-import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
+import { type LayerStack, NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { fakeLayers, imageOf, makeUnpackBox } from "./_unpack_box.ts";
 
 /** Unpacks layers, and describes the tree. */
@@ -136,6 +136,27 @@ Deno.test.each([-1, 1.5, NaN, Infinity])("unpackImage() rejects strip=%s", async
   assertEquals(await exists(box.root), false);
 });
 
+/** Directories that become one, which the archive of the image describes in another order. */
+const MERGED: readonly LayerStack[] = [
+  {
+    name: "directories that become one",
+    layers: [tar(
+      ...[dir("a"), dir("a/d", { mode: 0o700, uid: 5, mtime: 5 }), file("a/d/x", "1")],
+      ...[dir("b"), dir("b/d", { mode: 0o751, uid: 6, mtime: 6 }), file("b/d/y", "1")],
+    )],
+  },
+  {
+    name: "directories that become one, the first of which a later layer adds to",
+    layers: [
+      tar(
+        ...[dir("a"), dir("a/d", { mode: 0o700, uid: 5, mtime: 5 }), file("a/d/x", "1")],
+        ...[dir("b"), dir("b/d", { mode: 0o751, uid: 6, mtime: 6 }), file("b/d/y", "1")],
+      ),
+      tar(file("a/d/z", "1")),
+    ],
+  },
+];
+
 /** With two components removed, GNU tar cannot make the hard link of this stack: it has no target. */
 const ORPHANED_LINK = "a hard link two layers down, over a whiteout between";
 
@@ -146,7 +167,7 @@ for (const strip of [1, 2]) {
     root: true,
   }, async (t) => {
     const seeds = Array.from({ length: 4 }, (_, seed) => randomStack(seed));
-    for (const { name, layers } of [...NAMED_STACKS, ...seeds]) {
+    for (const { name, layers } of [...NAMED_STACKS, ...MERGED, ...seeds]) {
       if (strip === 2 && name === ORPHANED_LINK) continue;
       await t.step(name, async () => {
         await using box = await makeUnpackBox();
