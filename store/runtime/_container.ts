@@ -3,6 +3,7 @@ import { RuntimeError } from "../errors.ts";
 import { ifAny, lstatIfAny } from "../host/files.ts";
 import { findSetsid } from "../host/find_runtime.ts";
 import { describeSystemError } from "../host/system_error.ts";
+import { resolve } from "../../spec/paths.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
 
 /** Options for {@linkcode Container.start}. */
@@ -31,9 +32,10 @@ const START_MS = 10_000;
  * never in the bundle, where an image could plant a state that names programs to run.
  */
 function makeStateDir(directory: string | undefined): string {
-  if (directory === undefined) return Deno.makeTempDirSync({ prefix: "oci-run-" });
+  // The runtime has another working directory, and $TMPDIR may be relative.
+  if (directory === undefined) return resolve(Deno.makeTempDirSync({ prefix: "oci-run-" }));
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX });
+  return resolve(Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX }));
 }
 
 /** Whether a directory exists and has no entries. */
