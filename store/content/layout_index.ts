@@ -1,7 +1,7 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
 import { type Descriptor, DESCRIPTOR_MEMBERS, isMediaType } from "../../spec/image/descriptor.ts";
-import { OCI_INDEX } from "../../spec/image/media_types.ts";
+import { isIndexMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
 import { otherCaseOf } from "../../spec/json_reader.ts";
 import type { Platform } from "../../spec/platform.ts";
@@ -257,7 +257,8 @@ const INDEX_MEMBERS = ["schemaVersion", "mediaType", "manifests", "config", "lay
 /** Whether a document is an index for every reader. */
 function isIndex(document: Readonly<Record<string, unknown>>): boolean {
   const { schemaVersion, mediaType, config, layers } = document;
-  return schemaVersion === 2 && (mediaType ?? OCI_INDEX) === OCI_INDEX &&
+  // Some tools write a manifest list of Docker as it is.
+  return schemaVersion === 2 && isIndexMediaType(`${mediaType ?? OCI_INDEX}`) &&
     (config ?? layers ?? undefined) === undefined &&
     otherCaseOf(document, INDEX_MEMBERS) === undefined;
 }

@@ -115,6 +115,14 @@ Deno.test("references() accepts null, which Go writes for an empty list", async 
   assertEquals(await store.references(), []);
 });
 
+Deno.test("references() accepts a manifest list of Docker, as ggcr may write", async () => {
+  const mediaType = "application/vnd.docker.distribution.manifest.list.v2+json";
+  await using directory = await layoutWith({ ...INDEX, mediaType });
+  const store = await ContentStore.open(directory.path);
+
+  assertEquals((await store.references()).map(({ name }) => name), ["latest"]);
+});
+
 Deno.test("references() reads more entries than an image index may have", async () => {
   const manifests = Array.from({ length: 5000 }, (_, i) => ({
     ...FOREIGN,
