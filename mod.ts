@@ -151,7 +151,6 @@ export {
   isDigest,
   parseDigest,
 } from "./spec/digest.ts";
-export { digestAlgorithm, UnsupportedDigestError } from "./spec/digest_algorithm.ts";
 export {
   DiffIdMismatchError,
   type DigestMismatch,
@@ -162,6 +161,7 @@ export {
   OciError,
   type OciErrorOptions,
   PlatformError,
+  UnsupportedDigestError,
 } from "./spec/errors.ts";
 export type {
   BlobAnswer,
@@ -174,7 +174,7 @@ export type {
 export type { ContainerConfig, HistoryEntry, ImageConfig } from "./spec/image/image_config.ts";
 export type { Index, Manifest, ManifestDocument } from "./spec/image/manifest.ts";
 export { formatPlatform, parsePlatform, type Platform } from "./spec/platform.ts";
-export type { Expectation } from "./spec/verifier.ts";
+export { digestAlgorithm, type Expectation } from "./spec/verifier.ts";
 export type { ArtifactFile, PackArtifactOptions } from "./store/artifacts/artifact_content.ts";
 export type {
   TrustedIdentity,

@@ -145,6 +145,28 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
 }
 
 /**
+ * Thrown when required content cannot be verified, because the algorithm of its digest is neither
+ * `sha256` nor `sha512`. The document that refers to the content can be used without it.
+ */
+export class UnsupportedDigestError extends OciError {
+  /** Digest of the content. */
+  readonly digest: Digest;
+
+  /** Creates the error for a digest. */
+  constructor(digest: Digest) {
+    const algorithm = digest.slice(0, digest.indexOf(":"));
+    const shown = digest.length > 100 ? `${digest.slice(0, 100)}…` : digest;
+    super(`the digest algorithm "${algorithm}" is not supported`, {
+      code: "unsupported-digest",
+      action: `verify ${shown}`,
+      subject: digest,
+      advice: "Use content with a sha256 or sha512 digest",
+    });
+    this.digest = digest;
+  }
+}
+
+/**
  * Thrown when the archive of a layer does not match the DiffID in the config of the image.
  *
  * @example Refuse a layer with other content than the config says

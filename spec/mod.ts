@@ -37,7 +37,6 @@ export {
   isDigest,
   parseDigest,
 } from "./digest.ts";
-export { digestAlgorithm, UnsupportedDigestError } from "./digest_algorithm.ts";
 export { DEFAULT_PATH, withEnv } from "./options/environment.ts";
 export * from "./errors.ts";
 export * from "./options/filesystem_options.ts";
@@ -78,5 +77,5 @@ export type * from "./runtime/spec_option.ts";
 export * from "./runtime/sub_ids.ts";
 export * from "./options/user.ts";
 export * from "./options/user_options.ts";
-export { type Expectation, Verifier, verifyBytes } from "./verifier.ts";
+export { digestAlgorithm, type Expectation, Verifier, verifyBytes } from "./verifier.ts";
 export { VerifyStream } from "./image/verify_stream.ts";

@@ -1,6 +1,5 @@
-import { type Digest, type DigestAlgorithm, Digester } from "./digest.ts";
-import { digestAlgorithm } from "./digest_algorithm.ts";
-import { DigestMismatchError } from "./errors.ts";
+import { type Digest, type DigestAlgorithm, Digester, digestHex, isDigest } from "./digest.ts";
+import { DigestMismatchError, UnsupportedDigestError } from "./errors.ts";
 
 /** Expected digest and, if known, size of bytes, such as a descriptor. */
 export interface Expectation {
@@ -181,4 +180,42 @@ export async function verifyBytes(
     if (actual === digest) return;
   }
   throw mismatch(expected, bytes.length, source, actual);
+}
+
+/** Throws an {@linkcode UnsupportedDigestError} if the algorithm of a digest is not supported. */
+export function assertVerifiable(digest: Digest): void {
+  if (!isDigest(digest)) throw new UnsupportedDigestError(digest);
+}
+
+/**
+ * Returns the algorithm of a digest, by which its content is stored and verified.
+ *
+ * @param digest A digest.
+ * @returns The part before the colon.
+ * @throws {UnsupportedDigestError} If the algorithm is not supported.
+ *
+ * @example Get the algorithm of a digest
+ * ```ts
+ * import { digestAlgorithm, digestOf, UnsupportedDigestError } from "@x/oci/spec";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const digest = digestOf(new TextEncoder().encode("{}"), "sha512");
+ *
+ * assertEquals(digestAlgorithm(digest), "sha512");
+ * assertThrows(() => digestAlgorithm("blake3:00"), UnsupportedDigestError);
+ * ```
+ */
+export function digestAlgorithm(digest: Digest): DigestAlgorithm {
+  assertVerifiable(digest);
+  return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
+}
+
+/** Returns a digest as the path of a blob below `blobs/`: `sha256/HEX`. */
+export function digestPath(digest: Digest): string {
+  return `${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+/** Returns a digest as a single name, for a file or a tag: `sha256-HEX`. */
+export function digestName(digest: Digest): string {
+  return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }

@@ -1,9 +1,8 @@
 import { type Digest, Digester } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DiffIdMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
-import { Verifier } from "../../spec/verifier.ts";
+import { digestAlgorithm, Verifier } from "../../spec/verifier.ts";
 import { LayerDecompressor, type LayerDecompressorOptions } from "./_layer_decompressor.ts";
 import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor, DecompressSink } from "./decompressor.ts";

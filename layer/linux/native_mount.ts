@@ -1,3 +1,4 @@
+import { checkIntegers, errorCode } from "../../spec/error_facts.ts";
 import { decodeName, encodeCString } from "../file_name.ts";
 import { nativeError } from "./native_error.ts";
 import { type NativeLibc, openLibc } from "./native_libc.ts";
@@ -226,4 +227,66 @@ export function readProcFile(path: string): Uint8Array<ArrayBuffer> {
 export async function syncFileSystem(directory: string): Promise<void> {
   using calls = NativeMount.tryOpen();
   await calls?.syncFileSystem(directory);
+}
+
+/** Options for {@linkcode mountTmpfs}. */
+export interface TmpfsMountOptions {
+  /**
+   * Maximum size in bytes.
+   *
+   * @default Half of the memory, the kernel's default.
+   */
+  readonly sizeBytes?: number | undefined;
+  /**
+   * Source in the mount table, which identifies the mount.
+   *
+   * @default {"tmpfs"}
+   */
+  readonly source?: string | undefined;
+}
+
+/**
+ * Mounts a tmpfs that only the current user can access.
+ *
+ * @param target The directory to mount it at.
+ * @throws {Deno.errors.NotSupported} If the native backend is not available.
+ * @throws {Deno.errors.PermissionDenied} If the process may not mount.
+ * @throws {RangeError} If the size is not a positive integer.
+ */
+export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): void {
+  const { sizeBytes, source } = options;
+  checkIntegers("mount a tmpfs", { sizeBytes }, 1);
+  using calls = NativeMount.open(`Cannot mount a tmpfs at "${target}"`);
+  const size = sizeBytes === undefined ? "" : `,size=${sizeBytes}`;
+  calls.mountByPage("tmpfs", `mode=0700${size}`, target, source);
+}
+
+/**
+ * Unmounts the topmost mount of each target, the last target first. Busy mounts are detached.
+ *
+ * @param targets Paths of mount points, in the order of mounting.
+ * @param doing Start of the error message if the native backend is not available.
+ * @param onWarning Called for each mount that is detached.
+ */
+export function unmountTargets(
+  targets: readonly string[],
+  doing: string,
+  onWarning?: (message: string) => void,
+): void {
+  if (targets.length === 0) return;
+  using calls = NativeMount.open(doing);
+  const detached: string[] = [];
+  for (const target of targets.toReversed()) {
+    try {
+      calls.unmount(target, false);
+    } catch (error) {
+      if (errorCode(error) !== "EBUSY") throw error;
+      calls.unmount(target, true);
+      detached.push(target);
+    }
+  }
+  // Called after everything is unmounted, because a callback may throw.
+  for (const target of detached) {
+    onWarning?.(`"${target}" is still in use: it is detached, and unmounted once nothing uses it`);
+  }
 }

@@ -1,4 +1,3 @@
-import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -8,6 +7,7 @@ import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { checkPlatform } from "../../spec/image/platform_choice.ts";
 import type { Platform } from "../../spec/platform.ts";
+import { assertVerifiable } from "../../spec/verifier.ts";
 import { ArtifactError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";

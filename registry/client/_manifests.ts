@@ -1,5 +1,4 @@
 import { digestOf, isDigest } from "../../spec/digest.ts";
-import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.ts";
@@ -12,6 +11,7 @@ import {
   OCI_MANIFEST,
 } from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
+import { assertVerifiable } from "../../spec/verifier.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";

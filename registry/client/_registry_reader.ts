@@ -1,5 +1,5 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
+import { UnsupportedDigestError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import {

@@ -1,8 +1,8 @@
 import { eitherSignal } from "../transport/abortable.ts";
 import { isDigest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 import { AuthError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http.ts";

@@ -1,9 +1,9 @@
 import { digestOf, isDigest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.ts";
 import { layerMediaType } from "../../spec/image/media_types.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 import { isTag } from "../reference.ts";
 import type { WritableRegistryContent } from "../registry_content.ts";
 import { readBody } from "./_request_body.ts";

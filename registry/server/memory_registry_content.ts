@@ -1,9 +1,9 @@
 import { type Digest, type DigestAlgorithm, Digester, isDigest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 import { referrerDescriptor } from "../referrers.ts";
 import type {
   BeginUploadOptions,

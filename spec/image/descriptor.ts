@@ -1,8 +1,8 @@
 import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
-import { digestAlgorithm } from "../digest_algorithm.ts";
 import { present } from "../json.ts";
 import type { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
+import { digestAlgorithm } from "../verifier.ts";
 
 /**
  * Describes content by its media type, size and digest.

@@ -1,9 +1,8 @@
 import type { Digest } from "../../spec/digest.ts";
-import { digestPath } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
-import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
+import { digestPath, type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";

@@ -1,7 +1,6 @@
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import { formatReference } from "../../registry/reference.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { digestAlgorithm, digestPath } from "../../spec/digest_algorithm.ts";
 import { OciError } from "../../spec/errors.ts";
 import type {
   ContentOptions,
@@ -12,7 +11,7 @@ import type {
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
-import { Verifier } from "../../spec/verifier.ts";
+import { digestAlgorithm, digestPath, Verifier } from "../../spec/verifier.ts";
 import {
   CONTAINERD_NAME,
   parseStoredName,

@@ -1,8 +1,8 @@
 import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
-import { digestName } from "../../spec/digest_algorithm.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { JsonReader } from "../../spec/json_reader.ts";
+import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
 import type { AttachmentSource } from "./attachment_source.ts";
 import {

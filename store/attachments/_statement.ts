@@ -1,6 +1,6 @@
 import { type Digest, digestHex } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { JsonReader } from "../../spec/json_reader.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 
 /** Payload type of in-toto statements in envelopes, and media type of plain ones. */
 export const IN_TOTO = "application/vnd.in-toto+json";

@@ -1,12 +1,12 @@
 import { NotFoundError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { digestName } from "../../spec/digest_algorithm.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { JsonReader } from "../../spec/json_reader.ts";
+import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
 import type { AttachmentSource } from "./attachment_source.ts";
 import { memberBytes } from "./_member_bytes.ts";

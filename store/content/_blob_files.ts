@@ -1,7 +1,6 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { digestPath } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
-import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
+import { digestPath, type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import type { OpenBlobOptions } from "./content_store_options.ts";

@@ -1,6 +1,6 @@
 import { type Digest, type DigestAlgorithm, Digester } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 import { FILE_MODE, writeAllSync } from "../host/files.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import type { BlobFiles } from "./_blob_files.ts";

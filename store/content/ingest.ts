@@ -1,8 +1,8 @@
 import type { Digest } from "../../spec/digest.ts";
-import { digestName } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, BlobRetry, RemoteLayer } from "../../spec/image/image.ts";
+import { digestName } from "../../spec/verifier.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import type { BlobFiles } from "./_blob_files.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";

@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import { digestPath } from "../../spec/digest_algorithm.ts";
+import { digestPath } from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/files.ts";
 import type { ContentStore } from "./content_store.ts";
 import { VerifiedMarks } from "./verified_marks.ts";

@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
-import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { digestName } from "../../spec/verifier.ts";
 import { StoreFileError } from "../errors.ts";
 import { fileAge, replaceSmallFile } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";

@@ -1,7 +1,7 @@
 import type { SeekPoint } from "../../layer/compression/seek_points.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";

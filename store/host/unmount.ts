@@ -1,5 +1,5 @@
 import { type MountEntry, readMounts } from "../../layer/linux/mount_table.ts";
-import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
+import { unmountTargets } from "../../layer/linux/native_mount.ts";
 import { StoreError } from "../errors.ts";
 import { findProgram } from "./find_runtime.ts";
 import { removeTree } from "./remove_tree.ts";

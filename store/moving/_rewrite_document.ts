@@ -1,8 +1,8 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestOf } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 import type { Replacement } from "./copy_options.ts";
 
 /** A descriptor in a document, possibly with unknown members. */

@@ -1,9 +1,9 @@
 import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { digestName } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { digestName } from "../../spec/verifier.ts";
 import { copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import type { CopySource } from "./endpoint.ts";

@@ -6,11 +6,11 @@ import type {
   PushContentOptions,
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { assertVerifiable } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { layoutReferrers } from "../images/layout_referrers.ts";

@@ -2,8 +2,7 @@ import { childrenOf } from "../../spec/image/children.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
-import { type OciError, PlatformError } from "../../spec/errors.ts";
+import { type OciError, PlatformError, UnsupportedDigestError } from "../../spec/errors.ts";
 import {
   type Index,
   type ManifestDocument,

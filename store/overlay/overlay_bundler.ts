@@ -1,8 +1,7 @@
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
+import { mountTmpfs, unmountTargets } from "../../layer/linux/native_mount.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
-import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
-import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";

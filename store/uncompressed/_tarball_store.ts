@@ -1,9 +1,8 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { OCI_LAYER } from "../../spec/image/media_types.ts";
-import { Verifier } from "../../spec/verifier.ts";
+import { digestAlgorithm, Verifier } from "../../spec/verifier.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballMarks, tarballPath } from "../content/tarballs.ts";

@@ -1,4 +1,4 @@
-import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../layer/linux/native_mount.ts";
 import { type TestFunction, testUnless } from "./skip.ts";
 import { makeTempDir } from "./temp.ts";
 import { unmountTree } from "./unmount_tree.ts";

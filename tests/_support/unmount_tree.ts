@@ -1,5 +1,5 @@
 import { readMounts } from "../../layer/linux/mount_table.ts";
-import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
+import { unmountTargets } from "../../layer/linux/native_mount.ts";
 
 /** Options for {@linkcode unmountTree}. */
 export interface UnmountOptions {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import {
   applyLayers,
   ExtractError,
@@ -7,7 +8,6 @@ import {
   StackingExtractor,
   type TarHeader,
 } from "../../../layer/mod.ts";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import {
   DiffIdMismatchError,

@@ -7,8 +7,8 @@ import {
 } from "@std/assert";
 import { parseIdMap, readIdMaps } from "../../../layer/extraction/id_map.ts";
 import { mountsBelow, parseMountTable, readMounts } from "../../../layer/linux/mount_table.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { MAX_OVERLAY_LOWERS, mountOverlay } from "../../../layer/linux/overlay_mount.ts";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";

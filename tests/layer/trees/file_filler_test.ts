@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { extractLayer } from "../../../layer/mod.ts";
 import { type NativeLibc, openLibc } from "../../../layer/linux/native_libc.ts";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { type FileSlot, FileSlots } from "../../../layer/trees/_file_slots.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { errorCode } from "../../../spec/error_facts.ts";

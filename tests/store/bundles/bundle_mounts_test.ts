@@ -1,7 +1,7 @@
 /** Mounts of the user stay. Mounts of a bundle are removed with it, even after a reboot. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readMounts } from "../../../layer/linux/mount_table.ts";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import {
   BundleError,
   type Image,

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { newSpec, OciError, withArgs } from "../../../spec/mod.ts";
 import { ContentStore, UncompressedBundler, writeSpec } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";

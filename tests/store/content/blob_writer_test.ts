@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobWriter } from "../../../store/content/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";

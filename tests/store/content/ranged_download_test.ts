@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects, fail } from "@std/assert";
 import { exists } from "@std/fs";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { type BlobFollower, DiskFullError } from "../../../store/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { isDiskFull } from "../../../spec/error_facts.ts";
 import { OciError } from "../../../spec/mod.ts";
 import { replaceFile } from "../../../store/host/files.ts";

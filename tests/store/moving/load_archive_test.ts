@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
 import { formatReference } from "../../../registry/mod.ts";
 import { DigestMismatchError, digestOf, OCI_MANIFEST, OciError } from "../../../spec/mod.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";

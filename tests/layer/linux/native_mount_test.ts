@@ -1,7 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
 import { mountsBelow } from "../../../layer/linux/mount_table.ts";
-import { unmountTargets } from "../../../layer/linux/unmount_targets.ts";
+import { mountTmpfs, unmountTargets } from "../../../layer/linux/native_mount.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
