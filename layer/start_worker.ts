@@ -1,3 +1,5 @@
+import { isGranted } from "../spec/granted.ts";
+
 /**
  * Whether a worker may load its module, which requires read permission if it is a local file. Never
  * prompts.
@@ -5,8 +7,7 @@
  * @param module URL of the module.
  */
 export function mayStartWorker(module: URL): boolean {
-  if (module.protocol !== "file:") return true;
-  return Deno.permissions.querySync({ name: "read", path: module }).state === "granted";
+  return module.protocol !== "file:" || isGranted({ name: "read", path: module });
 }
 
 /**

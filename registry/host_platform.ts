@@ -1,3 +1,4 @@
+import { isGranted } from "../spec/granted.ts";
 import { present } from "../spec/json.ts";
 import { cpuVariant, type Platform } from "../spec/platform.ts";
 
@@ -39,8 +40,7 @@ export function hostPlatform(): Platform {
 
 function hostVariant(architecture: string): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  const { state } = Deno.permissions.querySync({ name: "read", path: CPU_INFO });
-  if (state !== "granted") return undefined;
+  if (!isGranted({ name: "read", path: CPU_INFO })) return undefined;
   try {
     return knownVariant ??= cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
   } catch {

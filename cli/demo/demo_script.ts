@@ -1,5 +1,6 @@
+import { readGrantedEnvironment } from "../../spec/granted.ts";
 import type { Session } from "../frame/session.ts";
-import { fitToTerminal, terminalKind } from "../terminal/terminal.ts";
+import { fitToTerminal } from "../terminal/terminal.ts";
 import { ownCommand } from "./own_command.ts";
 
 const BOLD = "\x1b[1m";
@@ -13,7 +14,8 @@ export class DemoScript {
 
   constructor(session: Session) {
     this.#session = session;
-    this.#bold = Deno.stdout.isTerminal() && !Deno.noColor && terminalKind() !== "dumb";
+    this.#bold = Deno.stdout.isTerminal() && !Deno.noColor &&
+      readGrantedEnvironment("TERM") !== "dumb";
   }
 
   /** Prints a step, unless `--json` is set. */

@@ -1,4 +1,4 @@
-import { isGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { quoteForShell } from "../terminal/format.ts";
 
 /** How this program was started. */

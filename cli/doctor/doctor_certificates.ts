@@ -1,5 +1,5 @@
 import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
-import { isGranted, statGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted, statGranted } from "../../spec/granted.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { withSmallLetter } from "../terminal/format.ts";
 import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";

@@ -1,4 +1,4 @@
-import { isGranted, readGrantedEnvironment } from "../../registry/configuration/user_file.ts";
+import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";

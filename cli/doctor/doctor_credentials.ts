@@ -4,7 +4,7 @@ import {
   type CredentialHelperName,
   summarizeCredentials,
 } from "../../registry/auth/credential_summary.ts";
-import { isGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
 import { programPlaces } from "./doctor_containers.ts";

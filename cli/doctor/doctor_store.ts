@@ -1,8 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { storeVariables } from "../../cache/directory.ts";
 import { nativeRefusal } from "../../layer/trees/open_tree.ts";
-import { isGranted } from "../../registry/configuration/user_file.ts";
 import { errorCode, problemOf } from "../../spec/error_facts.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { resolve } from "../../spec/paths.ts";
 import { removeEmptyDirectories } from "../../store/host/files.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";

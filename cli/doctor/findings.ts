@@ -1,4 +1,4 @@
-import { isGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted } from "../../spec/granted.ts";
 
 /** A result of `oci doctor`. */
 export interface DoctorFinding {

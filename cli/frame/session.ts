@@ -1,9 +1,10 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
+import { readGrantedEnvironment } from "../../spec/granted.ts";
 import { hidePasswords, withSmallLetter } from "../terminal/format.ts";
 import type { Notices } from "../terminal/notices.ts";
 import type { Output } from "../terminal/output.ts";
 import type { ProgressView, ProgressWords } from "../terminal/progress.ts";
-import { fitToTerminal, terminalKind } from "../terminal/terminal.ts";
+import { fitToTerminal } from "../terminal/terminal.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { CommonOptions, RegistryOptions } from "./options.ts";
 
@@ -101,7 +102,11 @@ export class Session implements Disposable {
     let loading: Promise<void> | undefined;
     const load = async () => {
       const { openProgress, progressStyle } = await import("../terminal/progress.ts");
-      const style = progressStyle(progress, Deno.stderr.isTerminal(), terminalKind());
+      const style = progressStyle(
+        progress,
+        Deno.stderr.isTerminal(),
+        readGrantedEnvironment("TERM"),
+      );
       view = openProgress(style, this.notices, progressInterval * 1000, undefined, words);
       early.forEach(view.report);
     };

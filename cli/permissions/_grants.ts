@@ -1,4 +1,4 @@
-import { isGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { resolve } from "../../spec/paths.ts";
 
 /** Kinds of permissions, in the order in which the flags are printed. */

@@ -1,5 +1,5 @@
 import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
-import { isGranted, readGrantedEnvironment } from "../../registry/configuration/user_file.ts";
+import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";

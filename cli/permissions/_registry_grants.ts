@@ -10,7 +10,7 @@ import {
 import { followLinks } from "../../registry/auth/follow_links.ts";
 import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
 import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
-import { isGranted, statGranted } from "../../registry/configuration/user_file.ts";
+import { isGranted, statGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import type { Grants } from "./_grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";

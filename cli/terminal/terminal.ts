@@ -22,12 +22,6 @@ export function terminalSize(): TerminalSize {
   }
 }
 
-/** Returns the variable `TERM`, if the permission to read it is granted. */
-export function terminalKind(): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
-  return state === "granted" ? Deno.env.get("TERM") : undefined;
-}
-
 /** Minimum width for wrapping text; a narrower terminal shows almost nothing anyway. */
 const MIN_COLUMNS = 20;
 

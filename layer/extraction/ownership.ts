@@ -1,4 +1,5 @@
 import { errorCode } from "../../spec/error_facts.ts";
+import { processUid } from "../../spec/granted.ts";
 import { areIds, MAX_ID } from "../trees/owner_ids.ts";
 import { type ExtractPlace, OwnershipError } from "../errors.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
@@ -47,11 +48,6 @@ export function inferOwnership(tree: FileTree): Ownership {
   // Without permission, use the owner of the root, which this process has usually created.
   const uid = processUid() ?? tree.status("")?.uid;
   return uid === 0 ? "strict" : "squash";
-}
-
-function processUid(): number | undefined {
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
-  return state === "granted" ? Deno.uid() ?? undefined : undefined;
 }
 
 /** Attribute that `"record"` sets. */

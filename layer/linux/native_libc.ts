@@ -1,3 +1,5 @@
+import { isGranted } from "../../spec/granted.ts";
+
 const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
@@ -139,9 +141,7 @@ export function keepNativeBackend(): Disposable {
 
 function loadLibrary(): Library | string {
   // Without this check, dlopen would prompt on a terminal.
-  const granted = LIBRARIES.filter((path) =>
-    Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
-  );
+  const granted = LIBRARIES.filter((path) => isGranted({ name: "ffi", path }));
   if (granted.length === 0) return "it needs --allow-ffi";
   for (const path of granted) {
     const library = tryOpen(path);

@@ -1,4 +1,5 @@
 import { errorCode, withCode } from "../../spec/error_facts.ts";
+import { isGranted } from "../../spec/granted.ts";
 import type {
   FileStatus,
   FileTree,
@@ -90,8 +91,7 @@ export class PureTree implements FileTree {
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     if (this.status(path) !== undefined) return false;
     const letter = NODE_LETTER[type];
-    const { state } = Deno.permissions.querySync({ name: "run", command: "mknod" });
-    if (letter === undefined || state !== "granted") {
+    if (letter === undefined || !isGranted({ name: "run", command: "mknod" })) {
       throw notSupported(`Cannot create a ${type}: it requires --allow-ffi or --allow-run=mknod`);
     }
     const numbers = type === "fifo" ? [] : [String(devmajor), String(devminor)];

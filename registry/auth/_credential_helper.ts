@@ -1,8 +1,8 @@
 import { eitherSignal } from "../transport/abortable.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
-import { isGranted } from "../configuration/user_file.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { startTimer } from "../transport/timer.ts";
 import { namedMembers } from "./_credential_file.ts";

@@ -1,5 +1,6 @@
+import { isGranted } from "../../spec/granted.ts";
 import { CredentialFileError } from "../errors.ts";
-import { isGranted, readProblem, readUserFile } from "../configuration/user_file.ts";
+import { readProblem, readUserFile } from "../configuration/user_file.ts";
 import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
 
 /** A credential file, or the reason for not using it. */

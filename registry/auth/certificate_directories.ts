@@ -1,3 +1,4 @@
+import { readGrantedEnvironment, statGranted } from "../../spec/granted.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type {
   CertificateFindOptions,
@@ -5,7 +6,6 @@ import type {
   ClientCertificate,
   HostCertificates,
 } from "../remote_client_options.ts";
-import { readGrantedEnvironment, statGranted } from "../configuration/user_file.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
 import { certificatePaths } from "./credential_paths.ts";
 

@@ -1,7 +1,7 @@
+import { readGrantedEnvironment } from "../../spec/granted.ts";
 import type { CredentialFile } from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer } from "./credential_key.ts";
-import { readGrantedEnvironment } from "../configuration/user_file.ts";
 import { credentialPaths } from "./credential_paths.ts";
 import { findCredentialFile } from "./_read_credential_file.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";

@@ -3,7 +3,7 @@ import {
   isGranted,
   readGrantedEnvironment,
   statGranted,
-} from "../configuration/user_file.ts";
+} from "../../spec/granted.ts";
 
 /** Start of the path where podman keeps logins without `XDG_RUNTIME_DIR`. */
 export const RUN_CONTAINERS = "/run/containers/";

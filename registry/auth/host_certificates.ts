@@ -1,4 +1,4 @@
-import { isGranted } from "../configuration/user_file.ts";
+import { isGranted } from "../../spec/granted.ts";
 import type {
   ClientCertificate,
   HostCertificates,

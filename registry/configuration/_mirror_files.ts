@@ -1,9 +1,10 @@
+import { statGranted } from "../../spec/granted.ts";
 import type { RegistryRule } from "../remote_client_options.ts";
 import { parseDaemonJson } from "./_daemon_json.ts";
 import { parseHostsToml } from "./_hosts_toml.ts";
 import { rulesFor } from "./registry_rules.ts";
 import { TomlError } from "./_toml.ts";
-import { readProblem, readUserFileOrWarn, statGranted } from "./user_file.ts";
+import { readProblem, readUserFileOrWarn } from "./user_file.ts";
 
 /** Settings of a rule that changes nothing. */
 const NO_CHANGE = { location: undefined, isInsecure: false, isBlocked: false, mirrors: [] };

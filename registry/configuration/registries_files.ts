@@ -1,6 +1,7 @@
+import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import type { RegistriesConf } from "../remote_client_options.ts";
 import type { MirrorFiles } from "./_mirror_files.ts";
-import { isGranted, readGrantedEnvironment, readProblem, readUserFileOrWarn } from "./user_file.ts";
+import { readProblem, readUserFileOrWarn } from "./user_file.ts";
 
 /** Options for {@linkcode readRegistriesConf}. */
 export interface ReadRegistriesConfOptions {

@@ -71,30 +71,3 @@ export function readProblem(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   return error instanceof Error ? error.message : String(error);
 }
-
-/** Returns whether a permission is granted, without prompting for it. */
-export function isGranted(need: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(need).state === "granted";
-}
-
-/** Reads an environment variable; returns `undefined` if it is not set or not readable. */
-export type EnvironmentReader = (name: string) => string | undefined;
-
-/** Reads an environment variable without prompting for the permission. */
-export function readGrantedEnvironment(name: string): string | undefined {
-  return isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
-}
-
-/**
- * Returns the type of a path without prompting for the permission; `undefined` if it is absent, or
- * in a directory that this user may not search. Synchronous, which is faster for paths that
- * usually do not exist.
- */
-export function statGranted(path: string): Deno.FileInfo | undefined {
-  if (!isGranted({ name: "read", path })) return undefined;
-  try {
-    return Deno.statSync(path);
-  } catch {
-    return undefined;
-  }
-}

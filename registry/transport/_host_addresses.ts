@@ -1,4 +1,4 @@
-import { isGranted } from "../configuration/user_file.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { isMetadataAddress } from "./private_address.ts";
 
 /** How long resolved addresses are cached, in milliseconds. */

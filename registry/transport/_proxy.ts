@@ -1,11 +1,7 @@
+import { type EnvironmentReader, isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { isLoopback } from "./private_address.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
-import {
-  type EnvironmentReader,
-  isGranted,
-  readGrantedEnvironment,
-} from "../configuration/user_file.ts";
 
 /** A proxy from an environment variable. */
 export interface Proxy {

@@ -210,11 +210,6 @@ export function removeEmptyDirectories(directories: readonly string[]): void {
   }
 }
 
-/** Whether a path may be read without a prompt for permission. */
-export function mayRead(path: string): boolean {
-  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
-}
-
 /** Creates directories, which must not exist yet. */
 export function makeDirectories(...paths: readonly string[]): void {
   for (const path of paths) Deno.mkdirSync(path);

@@ -1,3 +1,4 @@
+import { isGranted } from "../../spec/granted.ts";
 import { RuntimeError } from "../errors.ts";
 import { statIfAny } from "./files.ts";
 
@@ -64,12 +65,10 @@ export function missingRuntime(name?: string): RuntimeError {
  */
 export function findSetsid(program: string): string | undefined {
   const setsid = findProgram("setsid");
-  return setsid !== undefined && mayRun(setsid) && mayRun(program) ? setsid : undefined;
-}
-
-/** Whether a program may be run without a prompt for permission. */
-export function mayRun(program: string): boolean {
-  return Deno.permissions.querySync({ name: "run", command: program }).state === "granted";
+  return setsid !== undefined && isGranted({ name: "run", command: setsid }) &&
+      isGranted({ name: "run", command: program })
+    ? setsid
+    : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
+import { isGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { type FileFault, StoreFileError } from "../errors.ts";
-import { ifAny, lstatIfAny, mayRead, statIfAny } from "./files.ts";
+import { ifAny, lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Options for {@linkcode openRegularFile}. */
@@ -156,7 +157,7 @@ function isReplaceable(path: string, info: Deno.FileInfo): boolean {
 
 /** Returns the status of a directory; `undefined` without permission, such as above a layout. */
 function statIfAllowed(path: string): Deno.FileInfo | undefined {
-  return mayRead(path) ? statIfAny(path) : undefined;
+  return isGranted({ name: "read", path }) ? statIfAny(path) : undefined;
 }
 
 /** The part of a status that Node returns in the same form as Deno. */

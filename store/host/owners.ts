@@ -1,13 +1,4 @@
-import { mayRead } from "./files.ts";
-
-/** Whether `Deno.uid()` may be called without a permission prompt. */
-let mayAsk = false;
-
-/** User ID of this process; `undefined` on Windows or without the permission. */
-export function processUid(): number | undefined {
-  mayAsk ||= Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted";
-  return mayAsk ? Deno.uid() ?? undefined : undefined;
-}
+import { isGranted, processUid } from "../../spec/granted.ts";
 
 /**
  * Whether a file belongs to this user or to root. On Windows and without `--allow-sys=uid`, the user
@@ -62,7 +53,7 @@ export function hasOtherMembers(
 
 /** Returns the fields of each line of a file; none if it cannot be read. */
 function readLines(path: string): readonly (readonly string[])[] {
-  if (!mayRead(path)) return [];
+  if (!isGranted({ name: "read", path })) return [];
   try {
     return Deno.readTextFileSync(path).split("\n").map((line) => line.split(":"));
   } catch {

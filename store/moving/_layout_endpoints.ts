@@ -1,4 +1,5 @@
 import type { LayoutLocation } from "../../registry/image_location.ts";
+import { isGranted } from "../../spec/granted.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { findHeld } from "../content/find_held.ts";
@@ -55,8 +56,7 @@ export async function openLayoutTarget(
 async function openOwnStore(path: string): Promise<ContentStore | undefined> {
   const locks = `${path}/locks`;
   if (lstatIfAny(locks) === undefined) return undefined;
-  const { state } = Deno.permissions.querySync({ name: "write", path: locks });
-  if (state !== "granted") return undefined;
+  if (!isGranted({ name: "write", path: locks })) return undefined;
   try {
     return await ContentStore.open(path);
   } catch (error) {

@@ -1,7 +1,8 @@
+import { isGranted } from "../../spec/granted.ts";
 import { present } from "../../spec/json.ts";
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
-import { ifAny, ifPermitted, mayRead } from "../host/files.ts";
+import { ifAny, ifPermitted } from "../host/files.ts";
 
 /** The cgroup hierarchy of a machine. */
 export interface CgroupHierarchy {
@@ -30,7 +31,7 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  */
 export function readCgroupHierarchy(): CgroupHierarchy {
   // If ID maps can be read, the native backend is available, which also reads the mount table.
-  if (readIdMaps() === undefined && !mayRead("/proc/self/mountinfo")) {
+  if (readIdMaps() === undefined && !isGranted({ name: "read", path: "/proc/self/mountinfo" })) {
     throw new Deno.errors.NotCapable(
       'Requires read access to "/proc/self/mountinfo", run again with the --allow-ffi flag',
     );
@@ -56,7 +57,7 @@ function visibleTypes(): ReadonlyMap<string, string> {
 }
 
 function readControllers(path: string): readonly string[] | undefined {
-  if (!mayRead(path)) return undefined;
+  if (!isGranted({ name: "read", path })) return undefined;
   const text = ifPermitted(() => ifAny(() => Deno.readTextFileSync(path)));
   return text?.split(/\s+/).filter(Boolean);
 }

@@ -1,8 +1,9 @@
+import { isGranted } from "../../spec/granted.ts";
 import { present } from "../../spec/json.ts";
 import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
 import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
 import { ifPermitted } from "../host/files.ts";
-import { findProgram, mayRun, RUNTIMES } from "../host/find_runtime.ts";
+import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
 import { runProgram } from "../host/run_program.ts";
 
 /** An OCI runtime that is installed. */
@@ -58,7 +59,7 @@ function cgroupObstacle(name: string, hierarchy: CgroupHierarchy | undefined): s
 }
 
 async function readVersion(path: string): Promise<string | undefined> {
-  if (!mayRun(path)) return undefined;
+  if (!isGranted({ name: "run", command: path })) return undefined;
   try {
     const { stdout } = await runProgram(path, ["--version"]);
     return /version:? (\S+)/.exec(stdout)?.[1];

@@ -1,7 +1,7 @@
 import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
+import { isGranted, processUid } from "../../spec/granted.ts";
 import { fileAge, lstatIfAny } from "../host/files.ts";
-import { findProgram, mayRun, RUNTIMES } from "../host/find_runtime.ts";
-import { processUid } from "../host/owners.ts";
+import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
 import { type ProgramOutput, runProgram } from "../host/run_program.ts";
 import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";
 
@@ -96,7 +96,9 @@ function findOwnRuntime(
   // By name only, so that a file never decides which program runs.
   const program = RUNTIMES.includes(runtime) ? findProgram(runtime) : undefined;
   if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
-  return mayRun(program) ? program : unknown(`this requires --allow-run=${program}`);
+  return isGranted({ name: "run", command: program })
+    ? program
+    : unknown(`this requires --allow-run=${program}`);
 }
 
 async function call(

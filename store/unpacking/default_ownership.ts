@@ -1,6 +1,6 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import type { IdRange, Ownership } from "../../layer/extraction/ownership.ts";
-import { processUid } from "../host/owners.ts";
+import { processUid } from "../../spec/granted.ts";
 
 /** Number of IDs that distributions assign to each user in `/etc/subuid`. */
 export const ENOUGH_IDS = 65_536;

@@ -1,11 +1,11 @@
 import configuration from "../../../deno.json" with { type: "json" };
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
-import { isGranted } from "../../../registry/configuration/user_file.ts";
 import { BlockedRegistryError, RegistriesConfError } from "../../../registry/errors.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import type { RegistryEndpoint } from "../../../registry/remote_client_options.ts";
 import { problemOf } from "../../../spec/error_facts.ts";
 import type { OciError } from "../../../spec/errors.ts";
+import { isGranted } from "../../../spec/granted.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import { readReference } from "../../access/references.ts";
 import { readRegistries } from "../../access/registries.ts";

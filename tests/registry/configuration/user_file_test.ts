@@ -1,19 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { isGranted, readUserFile } from "../../../registry/configuration/user_file.ts";
+import { readUserFile } from "../../../registry/configuration/user_file.ts";
 import { readCertificates } from "../../../registry/mod.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { run } from "../../_support/process.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
-
-Deno.test({
-  name: "isGranted() distinguishes addresses and ports",
-  permissions: { net: ["[::1]:443", "127.0.0.1"] },
-  fn() {
-    const hosts = ["[::1]:443", "[::1]:80", "127.0.0.1:80", "localhost"];
-
-    assertEquals(hosts.map((host) => isGranted({ name: "net", host })), [true, false, true, false]);
-  },
-});
 
 Deno.test("readUserFile() reads at most 1 MiB", async () => {
   await using dir = await makeTempDir();
