@@ -1,6 +1,7 @@
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
-import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
+import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
+import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";

@@ -6,7 +6,7 @@ import {
 } from "../../registry/auth/credential_summary.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
-import { findProgram } from "../../store/host/find_runtime.ts";
+import { findProgram } from "../../store/host/find_program.ts";
 import { programPlaces } from "./doctor_containers.ts";
 import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
 

@@ -5,7 +5,7 @@ import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { resolve } from "../../spec/paths.ts";
 import { removeEmptyDirectories } from "../../store/host/files.ts";
-import { findProgram } from "../../store/host/find_runtime.ts";
+import { findProgram } from "../../store/host/find_program.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
 import { storePath } from "../access/store.ts";

@@ -1,7 +1,8 @@
 import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
-import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
+import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
+import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
 
 /** How a command uses directories with the files of an image. */

@@ -1,7 +1,7 @@
 import { type MountEntry, readMounts } from "../../layer/linux/mount_table.ts";
 import { unmountTargets } from "../../layer/linux/native_mount.ts";
 import { StoreError } from "../errors.ts";
-import { findProgram } from "./find_runtime.ts";
+import { findProgram } from "./find_program.ts";
 import { removeTree } from "./remove_tree.ts";
 import { runProgram } from "./run_program.ts";
 

@@ -4,7 +4,7 @@ import { NativeMount } from "../../layer/linux/native_mount.ts";
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
 import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import type { WaitOptions } from "../host/file_lock.ts";
-import { findProgram } from "../host/find_runtime.ts";
+import { findProgram } from "../host/find_program.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";

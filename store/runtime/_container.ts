@@ -1,7 +1,8 @@
+import { isGranted } from "../../spec/granted.ts";
 import { isObject } from "../../spec/json.ts";
 import { RuntimeError } from "../errors.ts";
 import { ifAny, lstatIfAny } from "../host/files.ts";
-import { findSetsid } from "../host/find_runtime.ts";
+import { findProgram } from "../host/find_program.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
@@ -237,4 +238,19 @@ function notExecuted(runtime: string, cause: unknown): RuntimeError {
       : "Check that it is a program for this machine",
     cause,
   });
+}
+
+/**
+ * Finds `setsid`, which executes a program in a new session.
+ *
+ * For its option `detached`, Deno forks, which copies its page tables and then each page that it
+ * writes to. That takes longer than everything else between a command and its container.
+ *
+ * @returns The path of `setsid`; `undefined` if it is not installed or may not be run.
+ */
+function findSetsid(program: string): string | undefined {
+  const setsid = findProgram("setsid");
+  if (setsid === undefined) return undefined;
+  const isAllowed = [setsid, program].every((command) => isGranted({ name: "run", command }));
+  return isAllowed ? setsid : undefined;
 }

@@ -1,9 +1,10 @@
 import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
 import { isGranted, processUid } from "../../spec/granted.ts";
 import { fileAge, lstatIfAny } from "../host/files.ts";
-import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
+import { findProgram } from "../host/find_program.ts";
 import { type ProgramOutput, runProgram } from "../host/run_program.ts";
 import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";
+import { RUNTIMES } from "./find_runtime.ts";
 
 /**
  * State of a container. It is `"owned"` while the process that started it runs. If that process was

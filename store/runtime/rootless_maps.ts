@@ -5,7 +5,7 @@ import type { RootlessOptions } from "../../spec/options/rootless_option.ts";
 import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
 import { parseSubIds, rootlessMap } from "../../spec/runtime/sub_ids.ts";
 import { ifAny } from "../host/files.ts";
-import { findProgram } from "../host/find_runtime.ts";
+import { findProgram } from "../host/find_program.ts";
 
 /** Number of IDs on the host. */
 const ALL_IDS = 4_294_967_295;

@@ -1,8 +1,8 @@
 import { startTimer } from "../../registry/transport/timer.ts";
 import { checkBundleId } from "../bundle.ts";
-import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
 import { Container } from "./_container.ts";
 import { exitCodeOfSignal, SignalForwarder } from "./_signal_forwarder.ts";
+import { findRuntimes, missingRuntime } from "./find_runtime.ts";
 
 /** A bundle to run. */
 export interface RunnableBundle {

@@ -3,7 +3,7 @@ import { withCommand, withTerminal } from "../../../spec/options/process_options
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
 import { abortable } from "../../../registry/transport/abortable.ts";
-import { findRuntimes, missingRuntime } from "../../../store/host/find_runtime.ts";
+import { findRuntimes, missingRuntime } from "../../../store/runtime/find_runtime.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {
