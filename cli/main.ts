@@ -1,4 +1,4 @@
-import { abortable } from "../registry/transport/abortable.ts";
+import { abortable } from "../registry/tasks/abortable.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
 import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";

@@ -5,7 +5,7 @@ import type {
   RemoteClientOptions,
 } from "../../registry/remote_client_options.ts";
 import { problemOf } from "../../spec/error_facts.ts";
-import { abortable } from "../../registry/transport/abortable.ts";
+import { abortable } from "../../registry/tasks/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";

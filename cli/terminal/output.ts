@@ -1,5 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
-import { abortable } from "../../registry/transport/abortable.ts";
+import { abortable } from "../../registry/tasks/abortable.ts";
 import { printable, printableText } from "./format.ts";
 
 /**

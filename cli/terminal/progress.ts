@@ -1,5 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
-import { startTimer } from "../../registry/transport/timer.ts";
+import { startTimer } from "../../registry/tasks/timer.ts";
 import {
   activeLines,
   finishedLine,

@@ -1,10 +1,10 @@
-import { eitherSignal } from "../transport/abortable.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
 import type { ImagePullAuth } from "../image_client.ts";
-import { startTimer } from "../transport/timer.ts";
+import { eitherSignal } from "../tasks/abortable.ts";
+import { startTimer } from "../tasks/timer.ts";
 import { namedMembers } from "./_credential_file.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;

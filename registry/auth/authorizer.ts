@@ -8,7 +8,7 @@ import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import { isLoopback } from "../transport/private_address.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
-import { SharedTasks } from "../transport/shared_task.ts";
+import { SharedTasks } from "../tasks/shared_task.ts";
 import {
   type Challenge,
   chooseChallenge,

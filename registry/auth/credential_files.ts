@@ -7,7 +7,7 @@ import { findCredentialFile } from "./_read_credential_file.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
-import { SharedTasks } from "../transport/shared_task.ts";
+import { SharedTasks } from "../tasks/shared_task.ts";
 
 const HELPER_TIMEOUT_MS = 10_000;
 /** Time for which the answer of a helper is cached, in milliseconds: its credential may expire. */

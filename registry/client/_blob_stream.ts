@@ -1,9 +1,9 @@
-import { eitherSignal } from "../transport/abortable.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
+import { eitherSignal } from "../tasks/abortable.ts";
 import type { Answer } from "../transport/answer.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";

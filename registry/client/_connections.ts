@@ -15,7 +15,7 @@ import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
-import { startTimer } from "../transport/timer.ts";
+import { startTimer } from "../tasks/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";
 import { Registry } from "./_registry.ts";
 import type { RegistryRules, RuledSources } from "./_registry_rules.ts";

@@ -1,5 +1,5 @@
 import type { Answer } from "../transport/answer.ts";
-import { startTimer } from "../transport/timer.ts";
+import { startTimer } from "../tasks/timer.ts";
 import type { RemoteBlobSource, SentRequest } from "./_blob_stream.ts";
 
 /** Time after which a response that nothing reads is dropped. */

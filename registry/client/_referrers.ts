@@ -1,4 +1,4 @@
-import { eitherSignal } from "../transport/abortable.ts";
+import { eitherSignal } from "../tasks/abortable.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -6,6 +6,7 @@ import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/m
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { Reference } from "../reference.ts";
 import { artifactTypeOf, referrersTag } from "../referrers.ts";
+import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
 import { isPage } from "../transport/web_page.ts";
@@ -105,19 +106,13 @@ async function readFallback(
   );
   if (document === undefined || document.value.kind !== "index") return [];
   if (document.descriptor.digest === digest) return [];
-  const failure = new AbortController();
-  const signal = eitherSignal(context.signal, failure.signal);
-  const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
-    try {
-      return await checkReferrer(registry, reference, entry, { ...context, signal });
-    } catch (error) {
-      // The first failure is thrown once all others have ended.
-      failure.abort(error);
-      return [];
-    }
-  }));
-  failure.signal.throwIfAborted();
-  return checked.flat();
+  const checks = new TaskGroup(context.signal);
+  const { signal } = checks;
+  const checked = document.value.value.manifests.map((entry) =>
+    checks.run(() => checkReferrer(registry, reference, entry, { ...context, signal }))
+  );
+  await checks.join();
+  return (await Promise.all(checked)).flat();
 }
 
 /** Returns an entry of the fallback tag, with its type, if it is a referrer. */

@@ -1,4 +1,4 @@
-import { eitherSignal } from "../transport/abortable.ts";
+import { eitherSignal } from "../tasks/abortable.ts";
 import { isDigest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";

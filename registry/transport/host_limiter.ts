@@ -1,5 +1,5 @@
 import type { Clock } from "../remote_client_options.ts";
-import { WaitingLine } from "./waiting_line.ts";
+import { WaitingLine } from "../tasks/waiting_line.ts";
 
 const SUCCESSES_PER_STEP = 10;
 

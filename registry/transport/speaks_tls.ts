@@ -1,7 +1,7 @@
 import { openSocket } from "../http1/open_socket.ts";
 import { parseIp } from "../http1/ip_network.ts";
 import { isMetadataAddress } from "./private_address.ts";
-import { startTimer } from "./timer.ts";
+import { startTimer } from "../tasks/timer.ts";
 
 /**
  * Timeout for connecting, and for the answer: a server without TLS may wait for the rest of a

@@ -1,4 +1,4 @@
-import { startTimer } from "./timer.ts";
+import { startTimer } from "../tasks/timer.ts";
 
 /** Minimum number of bytes that a server must send within the stall timeout. */
 export const TRICKLE_BYTES = 1024;

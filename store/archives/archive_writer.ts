@@ -21,7 +21,7 @@ import {
 import { LAYOUT_VERSION } from "../content/layout_version.ts";
 import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
-import { Semaphore } from "../host/semaphore.ts";
+import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import type { ArchiveFormat } from "./image_archive.ts";
 
 /** Options for {@linkcode ImageArchiveWriter.create}. */

@@ -1,5 +1,5 @@
 import type { BlobAnswer, BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
-import { eitherSignal } from "../../registry/transport/abortable.ts";
+import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { mergeRanges, PartRanges } from "./_part_ranges.ts";

@@ -1,6 +1,6 @@
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
-import { abortable } from "../../registry/transport/abortable.ts";
+import { abortable } from "../../registry/tasks/abortable.ts";
 import { FILE_MODE, lstatIfAny, removeIfAny } from "./files.ts";
 import { fileFault } from "./open_regular_file.ts";
 import { isRefusedWrite } from "./system_error.ts";

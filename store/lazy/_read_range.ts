@@ -1,5 +1,5 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { eitherSignal } from "../../registry/transport/abortable.ts";
+import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { TableError } from "./_table_entry.ts";
 
 /** Reads a part of a layer as a stream. Fails if the server does not support ranges. */

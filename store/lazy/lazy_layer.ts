@@ -5,7 +5,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { digestOf } from "../../spec/digest.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { eitherSignal } from "../../registry/transport/abortable.ts";
+import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { type Batch, planBatches } from "./_batches.ts";
 import { fetchTable } from "./_fetch_table.ts";

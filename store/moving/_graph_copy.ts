@@ -23,9 +23,9 @@ import {
 } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
-import { eitherSignal } from "../../registry/transport/abortable.ts";
+import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
-import { Semaphore } from "../host/semaphore.ts";
+import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
 import { runEach } from "./_run_each.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";

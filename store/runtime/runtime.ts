@@ -1,4 +1,4 @@
-import { startTimer } from "../../registry/transport/timer.ts";
+import { startTimer } from "../../registry/tasks/timer.ts";
 import { checkBundleId } from "../bundle.ts";
 import { Container } from "./_container.ts";
 import { exitCodeOfSignal, SignalForwarder } from "./_signal_forwarder.ts";

@@ -2,7 +2,7 @@ import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
-import { abortable } from "../../../registry/transport/abortable.ts";
+import { abortable } from "../../../registry/tasks/abortable.ts";
 import { findRuntimes, missingRuntime } from "../../../store/runtime/find_runtime.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";

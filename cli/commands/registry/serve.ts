@@ -8,7 +8,7 @@ import { basicAuthentication } from "../../../registry/server/server_basic_auth.
 import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
 import { describeError } from "../../../spec/error_facts.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import { abortable } from "../../../registry/transport/abortable.ts";
+import { abortable } from "../../../registry/tasks/abortable.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import { ProxyRegistryContent } from "../../../store/serving/proxy_registry_content.ts";
 import { StoreRegistryContent } from "../../../store/serving/registry_content.ts";

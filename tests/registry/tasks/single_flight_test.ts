@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { SingleFlight } from "../../../store/host/single_flight.ts";
+import { SingleFlight } from "../../../registry/tasks/single_flight.ts";
 
 Deno.test("SingleFlight does the work once, and shares its progress", async () => {
   const flights = new SingleFlight<number>();

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Semaphore } from "../../../store/host/semaphore.ts";
+import { Semaphore } from "../../../registry/tasks/semaphore.ts";
 
 Deno.test("Semaphore admits tasks in order of arrival", async () => {
   const semaphore = new Semaphore(1);

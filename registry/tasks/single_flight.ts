@@ -1,4 +1,4 @@
-import { abortable } from "../../registry/transport/abortable.ts";
+import { abortable } from "./abortable.ts";
 
 /** Work for {@linkcode SingleFlight.run}. */
 export interface FlightOptions<Result, Progress> {

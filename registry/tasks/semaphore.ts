@@ -1,4 +1,4 @@
-import { WaitingLine } from "../../registry/transport/waiting_line.ts";
+import { WaitingLine } from "./waiting_line.ts";
 
 /** Limits the number of concurrent tasks; the others wait in order of arrival. */
 export class Semaphore {

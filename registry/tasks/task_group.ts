@@ -1,4 +1,4 @@
-import { eitherSignal } from "../../registry/transport/abortable.ts";
+import { eitherSignal } from "./abortable.ts";
 
 /**
  * Tasks that run concurrently. The first failure aborts the signal of the others, and is thrown

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { SharedTasks } from "../../../registry/transport/shared_task.ts";
+import { SharedTasks } from "../../../registry/tasks/shared_task.ts";
 
 Deno.test("SharedTasks.run() does work once for concurrent callers", async () => {
   const flights = new SharedTasks<number>();

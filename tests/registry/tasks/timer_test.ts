@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { startTimer } from "../../../registry/transport/timer.ts";
+import { startTimer } from "../../../registry/tasks/timer.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -22,7 +22,7 @@ Deno.test("startTimer() calls the function once, unless it is disposed of", asyn
 Deno.test("startTimer() keeps the program alive, and a disposed timer does not", async () => {
   await using directory = await makeTempDir();
   const script = directory.join("timer.ts");
-  const module = new URL("../../../registry/transport/timer.ts", import.meta.url).href;
+  const module = new URL("../../../registry/tasks/timer.ts", import.meta.url).href;
   await Deno.writeTextFile(
     script,
     `import { startTimer } from ${JSON.stringify(module)};

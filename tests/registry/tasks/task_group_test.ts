@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { TaskGroup } from "../../../store/host/task_group.ts";
+import { TaskGroup } from "../../../registry/tasks/task_group.ts";
 
 /** Waits until a signal aborts, and then fails with its reason. */
 function untilAborted(signal: AbortSignal): Promise<never> {
