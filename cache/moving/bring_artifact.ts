@@ -32,7 +32,7 @@ export async function bringArtifact(
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
   const { pullPolicy = location.transport === "docker" ? "IfNotPresent" : "Always" } = options;
   const named = location.transport === "docker" ? location.reference : undefined;
-  const known = named && await findStored(store, named);
+  const known = named && await findComplete(store, named);
   if (named !== undefined && known !== undefined) {
     const isWanted = pullPolicy === "IfNotPresent" || pullPolicy === "Never" || named.digest;
     if (isWanted) {
@@ -100,7 +100,7 @@ async function openSource(
 }
 
 /** Returns the stored document of a reference if it is complete. */
-async function findStored(
+async function findComplete(
   store: ContentStore,
   reference: Reference,
 ): Promise<Descriptor | undefined> {

@@ -7,8 +7,14 @@ import { PlatformError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
 
-/** A client that can resolve a reference. */
-interface ResolvingClient extends ImageClient {
+/** A client that can resolve a reference without fetching the image. */
+export interface ResolvingClient extends ImageClient {
+  /**
+   * Resolves a reference to a descriptor.
+   *
+   * @param reference Reference of the image.
+   * @param options Credentials and other options.
+   */
   resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
 }
 

@@ -11,25 +11,16 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkPlatform } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import { NotCachedError } from "../errors.ts";
+import type { ResolvingClient } from "./_check_tag.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";
 
-/** A client that can resolve a reference without fetching the image. */
-export interface ResolvingClient extends ImageClient {
-  /**
-   * Resolves a reference to a descriptor.
-   *
-   * @param reference Reference of the image.
-   * @param options Credentials and other options.
-   */
-  resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
-}
+export type { ResolvingClient };
 
 /** Options for {@linkcode CachingPuller}. */
 export interface CachingPullerOptions extends ImageClientOptions {

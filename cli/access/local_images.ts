@@ -14,14 +14,14 @@ export async function openLocalImage(
 ): Promise<LayoutClient> {
   const { LayoutClient } = await import("../../store/images/layout_client.ts");
   if (source.transport === "oci") return await LayoutClient.open(source);
-  return await LayoutClient.find(await openArchive(session, source), source);
+  return await LayoutClient.find(await openLocalArchive(session, source), source);
 }
 
 /**
  * Opens an archive, only once per command: stdin cannot be read again, and decompressing an archive
  * takes time. The session closes it.
  */
-export function openArchive(
+export function openLocalArchive(
   session: Session,
   { path, transport }: ArchiveLocation,
 ): Promise<ImageArchive> {

@@ -59,9 +59,11 @@ export async function openPuller(session: Session): Promise<Puller> {
     reference,
     artifact: async (onProgress) => {
       const { bringArtifact } = await import("../../cache/moving/bring_artifact.ts");
-      const { openArchive } = await import("./local_images.ts");
+      const { openLocalArchive } = await import("./local_images.ts");
       // Stdin can be read only once.
-      const archive = isArchiveLocation(source) ? await openArchive(session, source) : undefined;
+      const archive = isArchiveLocation(source)
+        ? await openLocalArchive(session, source)
+        : undefined;
       return await bringArtifact(source, { ...common, client, onProgress }, archive);
     },
     pull: (onProgress, platform = options.platform) => {

@@ -5,13 +5,13 @@ import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import type { BlobMemory, RemoteBlobSource } from "./_blob_stream.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
+import type { ApiRequest, Registry } from "./_registry.ts";
 import type { Sources } from "./_sources.ts";
 
 const ACCEPTED = [206, 416];
 
 /** Context for the sources of a blob. */
-export interface BlobContext extends Pick<RegistryRequest, "repository" | "task" | "onWarning"> {
+export interface BlobContext extends Pick<ApiRequest, "repository" | "task" | "onWarning"> {
   /** State shared by reads of the same blob, by registry or mirror. */
   readonly memories: Map<Registry, BlobMemory>;
 }

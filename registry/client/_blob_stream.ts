@@ -10,7 +10,7 @@ import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
 import { TRICKLE_BYTES } from "../transport/watchdog.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
-import type { RegistryRequest } from "./_registry.ts";
+import type { ApiRequest } from "./_registry.ts";
 
 /**
  * Maximum size of a chunk. Larger chunks save calls. This size still fits into the cache of a
@@ -61,7 +61,7 @@ export interface RemoteBlobSource {
 /** Options for {@linkcode openRemoteBlob}. */
 export interface RemoteBlobOptions
   extends
-    Pick<RegistryRequest, "task" | "signal" | "onWarning">,
+    Pick<ApiRequest, "task" | "signal" | "onWarning">,
     Omit<BlobReadOptions, "offset" | "again" | "signal"> {
   readonly offset: number;
 }

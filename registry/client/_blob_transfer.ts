@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import {
-  type ByteSource,
+  type BodySource,
   canDecode,
   contentCodings,
   decodeContent,
@@ -26,10 +26,10 @@ export class BlobTransfer implements Disposable {
   /** Whether the response has the requested range of the blob. */
   readonly isPartial: boolean;
   readonly #answer: Answer;
-  readonly #source: ByteSource;
+  readonly #source: BodySource;
   #skip: number;
 
-  private constructor(answer: Answer, source: ByteSource, skip: number, isPartial = false) {
+  private constructor(answer: Answer, source: BodySource, skip: number, isPartial = false) {
     const etag = answer.headers.get("etag") ?? "";
     this.etag = /^"[^"]*"$/.test(etag) ? etag : undefined;
     this.url = answer.url;

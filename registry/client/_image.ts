@@ -12,7 +12,7 @@ import { ArtifactError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
-import { readDocument } from "../transport/bounded_body.ts";
+import { readDocumentBody } from "../transport/bounded_body.ts";
 import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "./_sources.ts";
@@ -194,7 +194,7 @@ async function readConfigBytes(
       onRetry: () => requests?.[Symbol.dispose](),
     }, (answer) => {
       onConfig?.(answer);
-      return readDocument(answer, descriptor, {
+      return readDocumentBody(answer, descriptor, {
         limit: "config bytes",
         option: "maxConfigBytes",
         maxBytes: context.maxConfigBytes,

@@ -5,7 +5,7 @@ import { RegistryError } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
 import { redactUrl } from "../transport/redact.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
+import type { ApiRequest, Registry } from "./_registry.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
@@ -16,7 +16,7 @@ const NO_PAGE_SIZE = [400, 405, 406, 413, 414, 416, 422, 501];
 
 /** Context for reading a list. Its path is that of the list, such as `tags/list`. */
 export interface ListContext
-  extends Pick<RegistryRequest, "repository" | "path" | "scope" | "task" | "signal" | "onWarning"> {
+  extends Pick<ApiRequest, "repository" | "path" | "scope" | "task" | "signal" | "onWarning"> {
   /** Member of the response with the list, such as `tags`. */
   readonly member: string;
 }

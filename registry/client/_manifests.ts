@@ -15,11 +15,11 @@ import { assertVerifiable } from "../../spec/verifier.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 import type { Answer } from "../transport/answer.ts";
-import { readDocument } from "../transport/bounded_body.ts";
+import { readDocumentBody } from "../transport/bounded_body.ts";
 import { contentCodings } from "../transport/content_coding.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { mediaTypeOf } from "../transport/web_page.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
+import type { ApiRequest, Registry } from "./_registry.ts";
 
 /** Accepted types of manifests and indexes. */
 export const MANIFEST_ACCEPT: string = [
@@ -32,7 +32,7 @@ export const MANIFEST_ACCEPT: string = [
 export const NO_HEAD: readonly number[] = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 /** Context for reading manifests. */
-export interface ManifestContext extends Pick<RegistryRequest, "task" | "signal" | "onWarning"> {
+export interface ManifestContext extends Pick<ApiRequest, "task" | "signal" | "onWarning"> {
   readonly maxBytes: number;
   readonly maxLayers: number;
 }
@@ -54,7 +54,7 @@ export async function readManifest(
   }, async (answer) => {
     const header = answer.headers.get("docker-content-digest");
     const expected = reference.digest ?? (isDigest(header) ? header : undefined);
-    const bytes = await readDocument(answer, { digest: expected, size: entry?.size }, {
+    const bytes = await readDocumentBody(answer, { digest: expected, size: entry?.size }, {
       limit: "manifest bytes",
       option: "maxManifestBytes",
       maxBytes: context.maxBytes,

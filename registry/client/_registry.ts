@@ -18,7 +18,7 @@ import { basesToTry, type Endpoint } from "./_endpoint.ts";
 import { parseWarnings } from "./_warning_header.ts";
 
 /** A request to a registry. */
-export interface RegistryRequest {
+export interface ApiRequest {
   readonly method: HttpMethod;
   /** Repository in the form of references; empty for requests to the registry. */
   readonly repository: string;
@@ -100,7 +100,7 @@ export class Registry {
   }
 
   /** Returns the address of a path in a repository. */
-  url({ repository, path }: Pick<RegistryRequest, "repository" | "path">): URL {
+  url({ repository, path }: Pick<ApiRequest, "repository" | "path">): URL {
     const [first] = this.endpoint.bases;
     return new URL(this.#path({ repository, path }), this.#base ?? first);
   }
@@ -112,7 +112,7 @@ export class Registry {
 
   /** Sends a request and reads the response, with retries of both. */
   async call<T>(
-    request: RegistryRequest,
+    request: ApiRequest,
     read: (answer: Answer, attempt: number) => Promise<T>,
   ): Promise<T> {
     const { signal, onWarning, onRetry } = request;
@@ -128,7 +128,7 @@ export class Registry {
   }
 
   /** Sends a request once. The response holds a slot of the host's limiter. */
-  async open(request: RegistryRequest, attempt: number): Promise<Answer> {
+  async open(request: ApiRequest, attempt: number): Promise<Answer> {
     const { signal, accept = [] } = request;
     const { limiter: downloads, uploadLimiter: uploads } = this.#options;
     const limiter = (request.body === undefined ? downloads : uploads)(this.endpoint.registry);
@@ -150,7 +150,7 @@ export class Registry {
     }
   }
 
-  async #follow(request: RegistryRequest, attempt: number): Promise<Answer> {
+  async #follow(request: ApiRequest, attempt: number): Promise<Answer> {
     const { task, memory } = request;
     const remembered = await this.#remembered(request, attempt);
     if (remembered !== undefined) return remembered;
@@ -170,7 +170,7 @@ export class Registry {
   }
 
   /** Sends the request to the cached redirect target; `undefined` if that has expired. */
-  async #remembered(request: RegistryRequest, attempt: number): Promise<Answer | undefined> {
+  async #remembered(request: ApiRequest, attempt: number): Promise<Answer | undefined> {
     const { memory, accept = [] } = request;
     const target = memory?.location;
     if (memory === undefined || target === undefined) return undefined;
@@ -189,14 +189,14 @@ export class Registry {
     return undefined;
   }
 
-  async #redirected(target: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+  async #redirected(target: URL, request: ApiRequest, attempt: number): Promise<Answer> {
     const answer = await this.#send(target, request, attempt);
     answer.redirected = target.origin !== this.#base?.origin;
     return answer;
   }
 
   /** Finds the responding address with the first request. */
-  async #first(request: RegistryRequest, attempt: number): Promise<Answer> {
+  async #first(request: ApiRequest, attempt: number): Promise<Answer> {
     const send = (base: URL) => {
       return this.#send(new URL(this.#path(request), base), request, attempt);
     };
@@ -215,7 +215,7 @@ export class Registry {
     });
   }
 
-  async #send(url: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+  async #send(url: URL, request: ApiRequest, attempt: number): Promise<Answer> {
     const { method, task, signal, onWarning } = request;
     const { http, tls, limiter } = this.#options;
     const name = this.fullName(request.repository);
@@ -335,7 +335,7 @@ export class Registry {
     return bases.some((base) => base.origin === url.origin);
   }
 
-  #path({ repository, path }: Pick<RegistryRequest, "repository" | "path">): string {
+  #path({ repository, path }: Pick<ApiRequest, "repository" | "path">): string {
     const { root, namespace } = this.endpoint;
     const name = repository === "" ? "" : `${this.fullName(repository)}/`;
     const query = namespace === undefined
@@ -344,7 +344,7 @@ export class Registry {
     return `${root}/${name}${path}${query}`;
   }
 
-  async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
+  async #error(request: ApiRequest, attempt: number, answer: Answer): Promise<RegistryError> {
     const server = answer.redirected ? answer.url : this.#base ?? answer.url;
     const scope = request.scope ?? pullScope(this.fullName(request.repository));
     const attempts = this.#authorizer(server).attempts(scope);

@@ -15,9 +15,9 @@ import type { Answer } from "../transport/answer.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import { nameOf, type Registry, type RegistryRequest } from "./_registry.ts";
-import { BlobUpload, type UploadContext } from "./_upload.ts";
-import { readSession, UPLOADS, type UploadSession } from "./_upload_session.ts";
+import { type ApiRequest, nameOf, type Registry } from "./_registry.ts";
+import { BlobUploader, type UploadContext } from "./_upload.ts";
+import { readUploadState, UPLOADS, type UploadState } from "./_upload_state.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)
@@ -150,7 +150,7 @@ export class RegistryWriter {
     const mount = isElsewhere ? await this.#mount(digest, mountFrom, context) : undefined;
     if (mount === "mounted") return mount;
     try {
-      await new BlobUpload(descriptor, open, context, mount).run();
+      await new BlobUploader(descriptor, open, context, mount).run();
     } catch (error) {
       throw isDisconnect(error)
         ? new NetworkError(error.problem, { ...error, advice: CREATION_ADVICE }, { cause: error })
@@ -273,9 +273,9 @@ export class RegistryWriter {
     digest: Digest,
     from: string,
     context: UploadContext,
-  ): Promise<"mounted" | UploadSession | undefined> {
+  ): Promise<"mounted" | UploadState | undefined> {
     const { registry, repository, task, signal, onWarning } = context;
-    const request: RegistryRequest = {
+    const request: ApiRequest = {
       repository,
       task,
       signal,
@@ -287,10 +287,10 @@ export class RegistryWriter {
     };
     const allowPrivate = registry.endpoint.isPrivate;
     try {
-      return await registry.call<"mounted" | UploadSession | undefined>(request, (answer) => {
+      return await registry.call<"mounted" | UploadState | undefined>(request, (answer) => {
         if (answer.status === 201) return Promise.resolve("mounted");
         if (answer.status !== 202) return Promise.resolve(undefined);
-        return Promise.resolve(readSession(answer, undefined, { task, allowPrivate }));
+        return Promise.resolve(readUploadState(answer, undefined, { task, allowPrivate }));
       });
     } catch (error) {
       // Such as a token server that refuses access to the other repository.
@@ -308,7 +308,7 @@ export class RegistryWriter {
     repository: Repository,
     task: RequestTask,
     options: RemoteOptions,
-  ): Pick<RegistryRequest, "repository" | "signal" | "onWarning" | "task"> & { scope: string } {
+  ): Pick<ApiRequest, "repository" | "signal" | "onWarning" | "task"> & { scope: string } {
     const registry = this.#registry(repository, options);
     return {
       repository: repository.repository,
@@ -359,7 +359,7 @@ interface DescribedBlob {
  */
 async function describeBlob(
   registry: Registry,
-  request: Omit<RegistryRequest, "method" | "path">,
+  request: Omit<ApiRequest, "method" | "path">,
   digest: Digest,
   absent: readonly number[],
 ): Promise<DescribedBlob | undefined> {

@@ -7,18 +7,18 @@ import { AuthError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
+import type { ApiRequest, Registry } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
 import {
   finishUrl,
   type ProgressRequest,
   readProgress,
-  readSession,
+  readUploadState,
   settledProgress,
   unusableError,
   UPLOADS,
-  type UploadSession,
-} from "./_upload_session.ts";
+  type UploadState,
+} from "./_upload_state.ts";
 
 /** Maximum size of a blob that is sent with the final request of its upload. */
 const SMALL_BYTES = 2 * 1024 * 1024;
@@ -43,8 +43,7 @@ const FINISHED = [201, 202, 204];
 
 /** Context of an upload. */
 export interface UploadContext
-  extends
-    Pick<RegistryRequest, "repository" | "scope" | "task" | "signal" | "onWarning" | "onRetry"> {
+  extends Pick<ApiRequest, "repository" | "scope" | "task" | "signal" | "onWarning" | "onRetry"> {
   readonly registry: Registry;
   /** Called with the number of sent bytes. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
@@ -57,12 +56,12 @@ export interface UploadContext
  * between, whose body is streamed. Resumes an interrupted upload at the offset that the registry
  * reports.
  */
-export class BlobUpload {
+export class BlobUploader {
   readonly #descriptor: Descriptor;
   readonly #open: OpenContent;
   readonly #context: UploadContext;
   readonly #retry: Retry;
-  #session: UploadSession | undefined;
+  #session: UploadState | undefined;
   /**
    * Whether large bodies are sent in chunks with a length rather than as one stream. That takes
    * three times as long, and not every registry supports several chunks.
@@ -91,7 +90,7 @@ export class BlobUpload {
     descriptor: Descriptor,
     open: OpenContent,
     context: UploadContext,
-    session: UploadSession | undefined,
+    session: UploadState | undefined,
   ) {
     this.#descriptor = descriptor;
     this.#open = open;
@@ -123,7 +122,7 @@ export class BlobUpload {
     }
   }
 
-  async #begin(): Promise<UploadSession> {
+  async #begin(): Promise<UploadState> {
     this.#isResumed = false;
     this.#hasParts = false;
     this.#failedFinishes = 0;
@@ -145,7 +144,7 @@ export class BlobUpload {
   }
 
   /** Sends the missing bytes, and completes the upload. */
-  async #send(session: UploadSession): Promise<void> {
+  async #send(session: UploadState): Promise<void> {
     const { size } = this.#descriptor;
     this.#attemptOffset = session.offset;
     let current = session;
@@ -158,7 +157,7 @@ export class BlobUpload {
     await this.#finish(current);
   }
 
-  async #sendRest(session: UploadSession): Promise<UploadSession> {
+  async #sendRest(session: UploadState): Promise<UploadState> {
     const { size } = this.#descriptor;
     const { offset } = session;
     const range = { "content-range": `${offset}-${size - 1}` };
@@ -169,7 +168,7 @@ export class BlobUpload {
     return { ...next, offset: this.#confirmed(next, offset, size) };
   }
 
-  async #sendChunk(session: UploadSession): Promise<UploadSession> {
+  async #sendChunk(session: UploadState): Promise<UploadState> {
     const { size } = this.#descriptor;
     const { offset, minChunkBytes } = session;
     if (minChunkBytes > MAX_CHUNK_BYTES) {
@@ -190,7 +189,7 @@ export class BlobUpload {
    * Returns the offset after the bytes from `start` to `end` were accepted. Some registries report
    * no progress, or more bytes than were sent.
    */
-  #confirmed(session: UploadSession, start: number, end: number): number {
+  #confirmed(session: UploadState, start: number, end: number): number {
     const { offset } = session;
     if (offset <= start || offset >= end) {
       this.#parts = 0;
@@ -207,9 +206,9 @@ export class BlobUpload {
   }
 
   async #patch(
-    session: UploadSession,
-    request: Pick<RegistryRequest, "headers" | "body">,
-  ): Promise<UploadSession> {
+    session: UploadState,
+    request: Pick<ApiRequest, "headers" | "body">,
+  ): Promise<UploadState> {
     this.#hasParts ||= session.offset > 0;
     const headers = { ...request.headers, "content-type": "application/octet-stream" };
     return await this.#request({
@@ -223,7 +222,7 @@ export class BlobUpload {
   }
 
   /** Completes the upload, with the bytes of a small blob or without a body. */
-  async #finish(session: UploadSession): Promise<void> {
+  async #finish(session: UploadState): Promise<void> {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
     this.#isFinishing = true;
@@ -254,15 +253,15 @@ export class BlobUpload {
   }
 
   async #request(
-    request: Omit<RegistryRequest, "repository" | "task">,
-    previous: UploadSession | undefined,
-  ): Promise<UploadSession> {
+    request: Omit<ApiRequest, "repository" | "task">,
+    previous: UploadState | undefined,
+  ): Promise<UploadState> {
     const { registry, task } = this.#context;
     using answer: Answer = await registry.open(
       { ...this.#context, ...request },
       this.#retry.attempt,
     );
-    return readSession(answer, previous, { task, allowPrivate: registry.endpoint.isPrivate });
+    return readUploadState(answer, previous, { task, allowPrivate: registry.endpoint.isPrivate });
   }
 
   #body(offset: number, dropped?: AbortSignal): UploadBody {
@@ -331,7 +330,7 @@ export class BlobUpload {
   }
 
   /** Shrinks the chunks if smaller ones may pass a limit for bodies, such as the 1 MiB of nginx. */
-  #shrinkChunks({ offset }: UploadSession, wasFinishing: boolean): boolean {
+  #shrinkChunks({ offset }: UploadState, wasFinishing: boolean): boolean {
     const rest = this.#descriptor.size - offset;
     const sent = wasFinishing ? rest : Math.min(rest, this.#chunkBytes);
     const next = this.#chunkBytes / 4;

@@ -10,7 +10,7 @@ import { readBody } from "./_request_body.ts";
 import { emptyResponse, failure, jsonResponse } from "./_server_response.ts";
 
 /** Context of the manifest routes. */
-export interface ManifestContext {
+export interface ManifestRouteContext {
   readonly content: WritableRegistryContent;
   readonly maxManifestBytes: number;
   readonly allowSparseIndexes: boolean;
@@ -25,7 +25,7 @@ const MAX_NAMED = 20;
 
 /** Answers `PUT /v2/NAME/manifests/REFERENCE`. */
 export async function putManifest(
-  context: ManifestContext,
+  context: ManifestRouteContext,
   name: string,
   reference: string,
   request: Request,
@@ -91,7 +91,7 @@ function parse(
 
 /** Checks that everything that a document refers to exists, except its subject. */
 async function findProblems(
-  { content, allowSparseIndexes }: ManifestContext,
+  { content, allowSparseIndexes }: ManifestRouteContext,
   name: string,
   { kind, value }: ManifestDocument,
 ): Promise<Response | undefined> {

@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
 import type { RegistryContent } from "../registry_content.ts";
-import { deleteManifest, type ManifestContext, putManifest } from "./_manifest_routes.ts";
+import { deleteManifest, type ManifestRouteContext, putManifest } from "./_manifest_routes.ts";
 import { getBlob, getCatalog, getManifest, getReferrers, getTags } from "./_reading_routes.ts";
 import { emptyResponse, failure, jsonResponse } from "./_server_response.ts";
 import { parseRoute, type Route } from "./_server_route.ts";
@@ -10,11 +10,11 @@ import {
   patchUpload,
   postUpload,
   putUpload,
-  type UploadContext,
+  type UploadRouteContext,
 } from "./_upload_routes.ts";
 
 /** Context of the routes that write. */
-export type WritingContext = UploadContext & ManifestContext;
+export type WritingContext = UploadRouteContext & ManifestRouteContext;
 
 /** Handlers of an endpoint by method. HEAD is GET without the body. */
 type Endpoint = Readonly<Record<string, () => Response | Promise<Response>>>;

@@ -5,7 +5,7 @@ import { emptyResponse, failure } from "./_server_response.ts";
 import type { UploadSession, UploadSessions } from "./_upload_sessions.ts";
 
 /** Context of the upload routes. */
-export interface UploadContext {
+export interface UploadRouteContext {
   readonly content: WritableRegistryContent;
   readonly sessions: UploadSessions;
   readonly maxBlobBytes: number;
@@ -18,7 +18,7 @@ const RETRY_AFTER_SECONDS = "10";
  * Answers `POST /v2/NAME/blobs/uploads/`: mounts a blob, stores a whole one, or begins an upload.
  */
 export async function postUpload(
-  context: UploadContext,
+  context: UploadRouteContext,
   name: string,
   request: Request,
   query: URLSearchParams,
@@ -51,7 +51,7 @@ export async function postUpload(
 
 /** Answers `PATCH` of an upload: appends a chunk, or a stream. */
 export async function patchUpload(
-  context: UploadContext,
+  context: UploadRouteContext,
   session: UploadSession,
   request: Request,
 ): Promise<Response> {
@@ -62,7 +62,7 @@ export async function patchUpload(
 
 /** Answers `PUT` of an upload: appends the last chunk, if any, and commits the blob. */
 export async function putUpload(
-  context: UploadContext,
+  context: UploadRouteContext,
   session: UploadSession,
   request: Request,
   query: URLSearchParams,
@@ -79,7 +79,7 @@ export async function getUpload(session: UploadSession): Promise<Response> {
 
 /** Answers `DELETE` of an upload: cancels it. */
 export async function deleteUpload(
-  { sessions }: UploadContext,
+  { sessions }: UploadRouteContext,
   session: UploadSession,
 ): Promise<Response> {
   await sessions.cancel(session);
@@ -87,7 +87,7 @@ export async function deleteUpload(
 }
 
 async function finish(
-  context: UploadContext,
+  context: UploadRouteContext,
   session: UploadSession,
   request: Request,
   digest: Digest,
@@ -103,7 +103,7 @@ async function finish(
 
 /** Appends the body of a request, or returns the response that rejects it. */
 async function append(
-  { sessions, maxBlobBytes }: UploadContext,
+  { sessions, maxBlobBytes }: UploadRouteContext,
   session: UploadSession,
   request: Request,
   signal: AbortSignal,

@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { RegistryError } from "../errors.ts";
 import type { Answer } from "./answer.ts";
-import { type ByteSource, canDecode, contentCodings, decodeContent } from "./content_coding.ts";
+import { type BodySource, canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { cutError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
 import { isPage, pageError } from "./web_page.ts";
@@ -38,7 +38,7 @@ export interface DocumentLimit extends BodyLimit {
  * @throws {DigestMismatchError} If the bytes do not match the digest.
  * @throws {NetworkError} If the connection ended early.
  */
-export async function readDocument(
+export async function readDocumentBody(
   answer: Answer,
   { digest, size }: {
     readonly digest?: Descriptor["digest"] | undefined;
@@ -97,14 +97,14 @@ async function decode(
 }
 
 /** Returns a source of bytes that have been read. */
-export function sourceOf(bytes: Uint8Array<ArrayBuffer>): ByteSource {
+export function sourceOf(bytes: Uint8Array<ArrayBuffer>): BodySource {
   const chunks = [bytes];
   return { read: () => Promise.resolve(chunks.shift()) };
 }
 
 async function readWithin(
   answer: Answer,
-  source: ByteSource,
+  source: BodySource,
   maxBytes: number,
   { limit, option }: BodyLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -124,7 +124,7 @@ const FIRST_BYTES = 16_384;
  * buffer, because a registry may send single bytes.
  */
 export async function readUpTo(
-  source: ByteSource,
+  source: BodySource,
   maxBytes: number,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly isWhole: boolean }> {
   let memory = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));

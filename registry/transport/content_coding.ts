@@ -4,7 +4,7 @@ import { redactUrl } from "./redact.ts";
 import { RegistryError } from "../errors.ts";
 
 /** A source of bytes in chunks. */
-export interface ByteSource {
+export interface BodySource {
   /** Reads the next bytes, or `undefined` at the end; may take over the buffer of `memory`. */
   read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
@@ -53,7 +53,7 @@ export function canDecode(codings: readonly string[]): boolean {
  *
  * @throws {RegistryError} If a coding is unknown; from `read`, if the encoded bytes are invalid.
  */
-export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSource {
+export function decodeContent(answer: Answer, body: BodySource = answer): BodySource {
   const codings = contentCodings(answer);
   if (codings.length === 0) return body;
   if (codings.length > MAX_CODINGS) throw codingError(answer, codings, "has too many parts");
@@ -66,7 +66,7 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
     return create;
   });
   let sourceError: unknown;
-  const watched: ByteSource = {
+  const watched: BodySource = {
     read: async () => {
       try {
         return await body.read();
@@ -100,7 +100,7 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
   };
 }
 
-async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
+async function* chunksOf(source: BodySource): AsyncGenerator<Uint8Array> {
   for (;;) {
     const chunk = await source.read();
     if (chunk === undefined) return;

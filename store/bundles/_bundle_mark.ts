@@ -1,5 +1,5 @@
 import type { FileTree } from "../../layer/trees/file_tree.ts";
-import { isBundleId } from "./bundle_record.ts";
+import { isRecordId } from "./bundle_record.ts";
 
 /**
  * Name of a symlink in a bundle's directory. Its target is the bundle's ID, which only users who can
@@ -17,7 +17,7 @@ export const CONFIG = "config.json";
 export function readMark(tree: FileTree): string | undefined {
   if (tree.status(MARK)?.type !== "symlink") return undefined;
   const id = tree.readLink(MARK);
-  return isBundleId(id) ? id : undefined;
+  return isRecordId(id) ? id : undefined;
 }
 
 /** Creates the mark; returns `false` if its name is taken. */

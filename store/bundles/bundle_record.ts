@@ -62,8 +62,8 @@ const KINDS: readonly string[] = ["overlay", "fuse-overlayfs", "uncompressed"];
 const TARGET = /^[a-z]+$/;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Whether a text is a valid ID of a bundle, and thus also a safe file name. */
-export function isBundleId(text: string): boolean {
+/** Whether a text is the random ID of a record, and thus also a safe file name. */
+export function isRecordId(text: string): boolean {
   return ID.test(text);
 }
 
@@ -84,7 +84,7 @@ function isBundleRecord(
 ): value is Readonly<Record<string, unknown>> & BundleRecord {
   const { id, phase, path, parentInode, inode, isDirectoryNew, isTemporary } = value;
   const { kind, image, layers, mounts } = value;
-  return isText(id) && isBundleId(id) && isText(phase) && PHASES.includes(phase) &&
+  return isText(id) && isRecordId(id) && isText(phase) && PHASES.includes(phase) &&
     isText(path) && path !== "" && isInode(parentInode) && isInode(inode) &&
     typeof isDirectoryNew === "boolean" && typeof isTemporary === "boolean" && isText(kind) &&
     KINDS.includes(kind) && isDigest(image) && Array.isArray(layers) && layers.every(isText) &&

@@ -12,7 +12,7 @@ import { removeTree } from "../host/remove_tree.ts";
 import {
   type BundleRecord,
   formatBundleRecord,
-  isBundleId,
+  isRecordId,
   parseBundleRecord,
 } from "./bundle_record.ts";
 
@@ -83,7 +83,7 @@ export class BundleRecords {
    * @throws {StoreFileError} If the file is damaged, or another user may have made it.
    */
   read(id: string): BundleRecord | undefined {
-    if (!isBundleId(id)) return undefined;
+    if (!isRecordId(id)) return undefined;
     const path = `${this.#path}/${id}.json`;
     const value = readJsonFile(path, { maxBytes: MAX_RECORD_BYTES, advice: ADVICE });
     if (value === undefined) return undefined;
@@ -142,7 +142,7 @@ export class BundleRecords {
     const names = new Set(namesIn(this.#path));
     for (const name of names) {
       const id = name.replace(/\.lock$/, "");
-      if (id === name || !isBundleId(id) || names.has(`${id}.json`)) continue;
+      if (id === name || !isRecordId(id) || names.has(`${id}.json`)) continue;
       using lock = await tryLockFile(this.#lockPath(id));
       if (lock !== undefined && this.read(id) === undefined) await this.remove(id);
     }

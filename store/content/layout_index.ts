@@ -370,13 +370,13 @@ export function findReference(
 ): StoredReference | undefined {
   const exact = references.find((reference) => reference.name === name);
   if (exact !== undefined) return exact;
-  const full = fullName(name);
+  const full = completeName(name);
   return references.find((reference) => reference.name === full) ??
-    references.find((reference) => fullName(reference.name) === full);
+    references.find((reference) => completeName(reference.name) === full);
 }
 
 /** Returns the full reference of a name, as docker completes it; returns other text unchanged. */
-export function fullName(name: string): string {
+export function completeName(name: string): string {
   const reference = parseStoredName(name);
   return reference === undefined ? name : formatReference(reference);
 }

@@ -11,7 +11,7 @@ import {
 } from "./_index_format.ts";
 
 /** An entry, reduced to what arranging the rows requires. */
-export interface RecordedEntry {
+export interface RowEntry {
   /** Number of its record. */
   readonly number: number;
   readonly path: string;
@@ -26,7 +26,7 @@ export interface RecordedEntry {
 export interface Row {
   readonly path: string;
   /** `undefined` for a directory without an entry. */
-  readonly entry: RecordedEntry | undefined;
+  readonly entry: RowEntry | undefined;
   flags: number;
   /** Number of the first row after those below it. */
   end: number;
@@ -42,7 +42,7 @@ export interface Row {
 /** The rows of an index in the order of a tree walk, and whiteouts. */
 export interface ArrangedRows {
   readonly rows: readonly Row[];
-  readonly marks: readonly { readonly entry: RecordedEntry; readonly flags: number }[];
+  readonly marks: readonly { readonly entry: RowEntry; readonly flags: number }[];
   /**
    * Whether the rows equal the result of extracting the layer alone. They do not if entries replace
    * each other, lead through links or need lower layers.
@@ -56,10 +56,10 @@ export interface ArrangedRows {
  * @returns The rows; `undefined` if these directories alone would exceed the maximum size of an
  * index: an entry can have two thousand parents.
  */
-export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows | undefined {
+export function arrangeRows(entries: readonly RowEntry[]): ArrangedRows | undefined {
   const arranger = new RowArranger();
   const keys = entries.map(({ path }) => sortKey(path));
-  const compare = (a: RecordedEntry, b: RecordedEntry) => {
+  const compare = (a: RowEntry, b: RowEntry) => {
     const [one = "", other = ""] = [keys[a.number], keys[b.number]];
     return one < other ? -1 : one > other ? 1 : a.number - b.number;
   };
@@ -79,7 +79,7 @@ class RowArranger {
   readonly #links: Row[] = [];
   #isSimple = true;
 
-  add(entry: RecordedEntry): void {
+  add(entry: RowEntry): void {
     const { path, offset } = entry;
     let first = offset;
     for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) {
@@ -100,7 +100,7 @@ class RowArranger {
     if (entry.type === "hardlink") this.#links.push(row);
   }
 
-  finish(others: readonly RecordedEntry[]): ArrangedRows {
+  finish(others: readonly RowEntry[]): ArrangedRows {
     while (this.#open.length > 0) this.#close();
     this.#resolveLinks();
     const described = new Map(
@@ -165,7 +165,7 @@ class RowArranger {
   }
 }
 
-function newRow(path: string, entry: RecordedEntry | undefined, flags: number): Row {
+function newRow(path: string, entry: RowEntry | undefined, flags: number): Row {
   const unset = { root: undefined, first: Infinity, inner: Infinity };
   return { path, entry, flags, end: 0, nlink: 1, ...unset };
 }

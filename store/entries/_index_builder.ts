@@ -3,7 +3,7 @@ import { encodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { arrangeRows, type RecordedEntry } from "./_arrange_rows.ts";
+import { arrangeRows, type RowEntry } from "./_arrange_rows.ts";
 import * as format from "./_index_format.ts";
 import { sealIndex } from "./_seal_index.ts";
 import { readRecords } from "./entry_recorder.ts";
@@ -13,7 +13,7 @@ const ENCODER = new TextEncoder();
 
 /** Makes an index of the entries of a layer. */
 export class IndexBuilder {
-  #entries: RecordedEntry[] = [];
+  #entries: RowEntry[] = [];
   #records = new DataView(new ArrayBuffer(FIRST_ROOM));
   #text = new Uint8Array(FIRST_ROOM);
   #textLength = 0;

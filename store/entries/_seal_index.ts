@@ -1,6 +1,6 @@
 import { encodeName } from "../../layer/file_name.ts";
 import type { Digest } from "../../spec/digest.ts";
-import type { ArrangedRows, RecordedEntry, Row } from "./_arrange_rows.ts";
+import type { ArrangedRows, Row, RowEntry } from "./_arrange_rows.ts";
 import * as format from "./_index_format.ts";
 import { seal } from "./_sealed_file.ts";
 
@@ -26,7 +26,7 @@ export function sealIndex(
   const numbers = new Map(rows.map((row, number) => [row, number]));
   let at = format.HEAD_BYTES;
   let addedAt = text.length;
-  const copy = (entry: RecordedEntry) => {
+  const copy = (entry: RowEntry) => {
     const from = records.byteOffset + entry.number * format.RECORD_BYTES;
     bytes.set(new Uint8Array(records.buffer, from, format.RECORD_BYTES), at);
   };

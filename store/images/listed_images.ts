@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { CONTAINERD_NAME, fullName, REF_NAME } from "../content/layout_index.ts";
+import { completeName, CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 import { isReferrer } from "./layout_referrers.ts";
 import type { DocumentSource } from "./read_image.ts";
 
@@ -33,8 +33,8 @@ export function imagesNamed(
 ): readonly ArchivedImage[] {
   const exact = images.filter(({ names }) => names.includes(name));
   if (exact.length > 0) return exact;
-  const full = fullName(name);
-  return images.filter(({ names }) => names.some((other) => fullName(other) === full));
+  const full = completeName(name);
+  return images.filter(({ names }) => names.some((other) => completeName(other) === full));
 }
 
 /** Omits unnamed documents that refer to other documents, unless nothing would remain. */

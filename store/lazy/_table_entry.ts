@@ -10,7 +10,7 @@ export interface ContentChunk {
 }
 
 /** Place of the content of a file in the blob of its layer. */
-export interface ContentRange {
+export interface ContentExtent {
   /** Offset in the blob at which decompression starts. */
   readonly start: number;
   /** Offset in the blob after the content. */
@@ -26,7 +26,7 @@ export interface TableEntry {
   /** Metadata; the offset is the number of the entry. */
   readonly header: TarHeader;
   /** Absent for an empty file and for other types of entries. */
-  readonly content?: ContentRange | undefined;
+  readonly content?: ContentExtent | undefined;
 }
 
 /** Thrown when a table of contents cannot be used; the whole layer can. */

@@ -12,7 +12,7 @@ import { fetchTable } from "./_fetch_table.ts";
 import { openRange, readRange } from "./_read_range.ts";
 import {
   type ContentChunk,
-  type ContentRange,
+  type ContentExtent,
   type TableEntry,
   TableError,
 } from "./_table_entry.ts";
@@ -164,7 +164,7 @@ export class LazyLayer {
 
   /** Decompresses the content of a file and verifies it, chunk by chunk. */
   async *#verified(
-    { skip, chunks }: ContentRange,
+    { skip, chunks }: ContentExtent,
     compressed: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     using decompressor = openDecompressor({ maxBytes: 0 });

@@ -8,7 +8,7 @@ import { resolve } from "../../spec/paths.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
 
 /** Options for {@linkcode Container.start}. */
-export interface ContainerOptions {
+export interface StartOptions {
   /** Directory of the bundle. */
   readonly bundle: string;
   /** Directory for the runtime's state; by default, a new temporary one. */
@@ -66,7 +66,7 @@ export class Container implements AsyncDisposable {
   private constructor(
     runtime: string,
     { state, lock }: { state: string; lock: Deno.FsFile },
-    { bundle, id, stdout, stderr }: ContainerOptions,
+    { bundle, id, stdout, stderr }: StartOptions,
   ) {
     this.#runtime = runtime;
     this.#state = state;
@@ -100,7 +100,7 @@ export class Container implements AsyncDisposable {
   }
 
   /** Starts a runtime that creates and runs a container. */
-  static async start(runtime: string, options: ContainerOptions): Promise<Container> {
+  static async start(runtime: string, options: StartOptions): Promise<Container> {
     const state = makeStateDir(options.stateDirectory);
     await using stack = new AsyncDisposableStack();
     stack.defer(() => Deno.remove(state, { recursive: true }));

@@ -4,7 +4,7 @@ import { RegistryError } from "../errors.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { type RedirectOptions, redirectTarget } from "../transport/redirect.ts";
-import type { Registry, RegistryRequest } from "./_registry.ts";
+import type { ApiRequest, Registry } from "./_registry.ts";
 
 /** Path of the uploads of a repository. */
 export const UPLOADS = "blobs/uploads/";
@@ -16,7 +16,7 @@ const SETTLE_MS = 20;
 const NO_PROGRESS = [400, 403, 404, 405, 406, 410, 416, 501];
 
 /** An upload session of a registry. */
-export interface UploadSession {
+export interface UploadState {
   /** Address of the next request; every response may change it. */
   readonly url: URL;
   /** Number of bytes that the registry has. */
@@ -26,11 +26,11 @@ export interface UploadSession {
 }
 
 /** Parses the state of an upload from the response to one of its requests. */
-export function readSession(
+export function readUploadState(
   answer: Answer,
-  previous: UploadSession | undefined,
+  previous: UploadState | undefined,
   options: RedirectOptions,
-): UploadSession {
+): UploadState {
   const hasLocation = answer.headers.has("location");
   const url = hasLocation || previous === undefined ? uploadUrl(answer, options) : previous.url;
   const min = Number(answer.headers.get("oci-chunk-min-length") ?? NaN);
@@ -85,7 +85,7 @@ function rangeEnd(header: string | null): number | undefined {
 
 /** A request for the progress of an upload. */
 export interface ProgressRequest
-  extends Pick<RegistryRequest, "repository" | "scope" | "task" | "signal" | "onWarning"> {
+  extends Pick<ApiRequest, "repository" | "scope" | "task" | "signal" | "onWarning"> {
   readonly registry: Registry;
   readonly attempt: number;
   /** Size of the blob. */
@@ -98,9 +98,9 @@ export interface ProgressRequest
  * @returns `undefined` if the registry has lost the upload or reports no progress.
  */
 export async function readProgress(
-  session: UploadSession,
+  session: UploadState,
   { registry, attempt, size, ...request }: ProgressRequest,
-): Promise<UploadSession | undefined> {
+): Promise<UploadState | undefined> {
   const { url } = session;
   // A registry that fails to report progress may still accept another upload.
   const noProgress = attempt > 2 ? [...NO_PROGRESS, 500] : NO_PROGRESS;
@@ -111,7 +111,7 @@ export async function readProgress(
   );
   if (noProgress.includes(answer.status) || !answer.headers.has("range")) return undefined;
   const allowPrivate = registry.endpoint.isPrivate;
-  const now = readSession(answer, session, { task: request.task, allowPrivate });
+  const now = readUploadState(answer, session, { task: request.task, allowPrivate });
   return now.offset > size ? undefined : now;
 }
 
@@ -120,9 +120,9 @@ export async function readProgress(
  * registry may still be storing received bytes.
  */
 export async function settledProgress(
-  session: UploadSession,
+  session: UploadState,
   request: ProgressRequest,
-): Promise<UploadSession | undefined> {
+): Promise<UploadState | undefined> {
   let now = await readProgress(session, request);
   const { clock } = request.registry.policy;
   for (let i = 1; i < MAX_PROGRESS_REQUESTS && now !== undefined; i++) {
@@ -135,7 +135,7 @@ export async function settledProgress(
 }
 
 /** Returns the address that completes an upload; keeps the query, which may be signed. */
-export function finishUrl({ url }: UploadSession, digest: Digest): URL {
+export function finishUrl({ url }: UploadState, digest: Digest): URL {
   const finish = new URL(url);
   const query = finish.search.replace(/^\?/, "");
   finish.search = `${query === "" ? "" : `${query}&`}digest=${encodeURIComponent(digest)}`;
@@ -144,7 +144,7 @@ export function finishUrl({ url }: UploadSession, digest: Digest): URL {
 
 /** Creates the error for a registry that responds with success, but cannot be used. */
 export function unusableError(
-  { url }: UploadSession,
+  { url }: UploadState,
   { registry, task }: Pick<ProgressRequest, "registry" | "task">,
   state: string,
 ): RegistryError {
