@@ -1,5 +1,5 @@
 import manifest from "../../deno.json" with { type: "json" };
-import type { RuleSource } from "../configuration/registry_rules.ts";
+import type { RegistryRules, RuledSources, RuleSource } from "../configuration/registry_rules.ts";
 import type { CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
@@ -18,7 +18,6 @@ import type { RetryPolicy } from "../transport/retry.ts";
 import { startTimer } from "../tasks/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";
 import { Registry } from "./_registry.ts";
-import type { RegistryRules, RuledSources } from "./_registry_rules.ts";
 import { Sources } from "./_sources.ts";
 import { mirrorAddresses } from "./mirror_addresses.ts";
 

@@ -9,6 +9,7 @@ import {
   MAX_MANIFEST_BYTES,
 } from "../../spec/image/manifest.ts";
 import { toPlatform } from "../../spec/platform.ts";
+import type { RegistryRules } from "../configuration/registry_rules.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
@@ -28,7 +29,6 @@ import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { nameOf, type Registry } from "./_registry.ts";
-import type { RegistryRules } from "./_registry_rules.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
 /**
@@ -53,7 +53,7 @@ export class RegistryReader implements Disposable {
     if (conf === undefined || conf.rules.length === 0) {
       return new RegistryReader(options, undefined);
     }
-    const { RegistryRules } = await import("./_registry_rules.ts");
+    const { RegistryRules } = await import("../configuration/registry_rules.ts");
     return new RegistryReader(options, new RegistryRules(conf));
   }
 

@@ -6,12 +6,13 @@ import {
   type Repository,
 } from "../reference.ts";
 import type {
+  HostCapability,
   MirrorUse,
   RegistriesConf,
   RegistryHost,
   RegistryRule,
 } from "../remote_client_options.ts";
-import { BlockedRegistryError } from "../errors.ts";
+import { BlockedRegistryError, RegistriesConfError } from "../errors.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { splitVersion } from "./_image_prefix.ts";
 
@@ -41,6 +42,69 @@ export interface RuleSource {
   readonly isInsecure: boolean;
   /** Host from a `hosts.toml` or `daemon.json` file, if the place is one. */
   readonly host?: RegistryHost | undefined;
+}
+
+/** Where to access a repository according to a file. */
+export interface RuledSources {
+  /** Identifies the sources among those of the same registry. */
+  readonly key: string;
+  /** The mirrors, then the registry. */
+  readonly sources: readonly RuleSource[];
+}
+
+/** Rules of the files for registries, loaded only if there are any. */
+export class RegistryRules {
+  readonly #conf: RegistriesConf;
+
+  constructor(conf: RegistriesConf) {
+    this.#conf = conf;
+  }
+
+  /** Returns the places to read a repository from; `undefined` without a rule for it. */
+  reading(place: Reference | Repository): RuledSources | undefined {
+    const rule = this.#find(place);
+    return rule && readFrom(rule, place, mirrorUse(place));
+  }
+
+  /**
+   * Returns the places to read content of a repository from by its digest. Hosts that may only
+   * `pull` also have the content of tags, unlike `digest-only` mirrors.
+   */
+  content(place: Reference | Repository): RuledSources | undefined {
+    const rule = this.#find(place);
+    const use = rule?.hosts === undefined ? mirrorUse(place) : "digest-only";
+    return rule && readFrom(rule, place, use);
+  }
+
+  /**
+   * Returns the registry to write to, or to log in to if `repository` is empty; `undefined` without
+   * a rule. Mirrors and other locations are for reading, except a host for uploads. A login is sent
+   * to the registry alone, because no other host receives its credential.
+   */
+  writing({ registry, repository }: Repository): RuledSources | undefined {
+    const rule = this.#find({ registry, repository });
+    if (rule === undefined) return undefined;
+    const { hosts } = rule;
+    const wanted = repository === ""
+      ? hosts?.findLast((host) => hostSource(host, registry).registry === registry)
+      : hosts?.find(isPushTarget);
+    if (wanted !== undefined) {
+      const source = { ...hostSource(wanted, registry), isMirror: false };
+      return { key: JSON.stringify([rule.prefix, hosts?.indexOf(wanted)]), sources: [source] };
+    }
+    if (hosts !== undefined && repository !== "") throw incapable(rule, "push");
+    const own = { ...rule, location: undefined, mirrors: [], hosts: undefined };
+    return { key: JSON.stringify([rule.prefix]), sources: ruleSources(own, registry) };
+  }
+
+  #find(place: Reference | Repository): RegistryRule | undefined {
+    const rule = findRule(this.#conf, place);
+    const { registry, repository } = place;
+    if (rule !== undefined) {
+      refuseBlocked(rule, repository === "" ? registry : formatReference(place));
+    }
+    return rule;
+  }
 }
 
 /**
@@ -84,7 +148,7 @@ export function pullSources(conf: RegistriesConf, reference: Reference): readonl
 }
 
 /** Returns the name of a repository at a place. */
-export function nameAt(
+function nameAt(
   { drop, prefix }: Pick<RuleSource, "drop" | "prefix">,
   repository: string,
 ): string {
@@ -92,7 +156,7 @@ export function nameAt(
 }
 
 /** Returns which mirrors are used for a place in addition to those for all pulls. */
-export function mirrorUse(place: Reference | Repository): Exclude<MirrorUse, "all"> {
+function mirrorUse(place: Reference | Repository): Exclude<MirrorUse, "all"> {
   const { tag, digest } = versionOf(place);
   // Without a tag, content is read by its digest.
   return digest === undefined && tag !== undefined ? "tag-only" : "digest-only";
@@ -103,7 +167,7 @@ function versionOf(place: Reference | Repository): Pick<Reference, "tag" | "dige
 }
 
 /** Throws an error if a rule blocks its images; `subject` is the one that was requested. */
-export function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject: string): void {
+function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject: string): void {
   if (isBlocked) throw new BlockedRegistryError(subject, prefix, file);
 }
 
@@ -111,7 +175,7 @@ export function refuseBlocked({ isBlocked, prefix, file }: RegistryRule, subject
  * Returns the most specific rule for an image, or for a registry if `repository` is empty: the one
  * with the longest name, else the one for the smallest network, else the one for all registries.
  */
-export function findRule(
+function findRule(
   conf: RegistriesConf,
   reference: Reference | Repository,
 ): RegistryRule | undefined {
@@ -153,7 +217,7 @@ function matches(prefix: string, reference: Reference | Repository): boolean {
  *
  * @param wanted Leaves out mirrors for other uses (default: none).
  */
-export function ruleSources(
+function ruleSources(
   rule: RegistryRule | undefined,
   registry: string,
   wanted?: MirrorUse,
@@ -184,7 +248,7 @@ export function ruleSources(
 }
 
 /** Returns the place that a host is for the repositories of a registry. */
-export function hostSource(host: RegistryHost, registry: string): RuleSource {
+function hostSource(host: RegistryHost, registry: string): RuleSource {
   const { url, isMirror, isInsecure } = host;
   const common = { drop: 0, isMirror, isInsecure, host };
   if (url === undefined) return { ...common, registry, prefix: "" };
@@ -248,6 +312,45 @@ function replace(
 /** Returns a registry without its port. */
 function hostname(registry: string): string {
   return registry.replace(/:[0-9]+$/, "");
+}
+
+function isPushTarget({ capabilities }: RegistryHost): boolean {
+  return capabilities.includes("push");
+}
+
+function readFrom(
+  rule: RegistryRule,
+  { registry, repository }: Reference | Repository,
+  use: Exclude<MirrorUse, "all">,
+): RuledSources {
+  const sources = ruleSources(rule, registry, use);
+  if (sources.length === 0) throw incapable(rule, use === "tag-only" ? "resolve" : "pull");
+  for (const source of sources) refuseNameless(rule, source, repository);
+  const key = rule.hosts === undefined ? use : sources.map(({ host }) => {
+    return host && rule.hosts?.indexOf(host);
+  });
+  return { key: JSON.stringify([rule.prefix, key]), sources };
+}
+
+/** Returns the error for a file whose hosts lack a capability. */
+function incapable({ file }: RegistryRule, capability: HostCapability): RegistriesConfError {
+  return new RegistriesConfError(
+    file,
+    undefined,
+    `none of its hosts has the capability "${capability}"`,
+    "Add it to the capabilities of a host that you trust with it",
+  );
+}
+
+/** Refuses a location that leaves no name for a repository. */
+function refuseNameless(rule: RegistryRule, source: RuleSource, repository: string): void {
+  if (repository === "" || nameAt(source, repository) !== "") return;
+  throw new RegistriesConfError(
+    rule.file,
+    undefined,
+    `the location "${source.registry}" of "${rule.prefix}" leaves no name for the repository`,
+    "Add the repository to the location",
+  );
 }
 
 /**
