@@ -195,7 +195,7 @@ export type {
   IngestOptions,
   IngestProgress,
 } from "./store/content/ingest.ts";
-export type { LayerListener } from "./store/content/layer_listener.ts";
+export type { LayerListener } from "./store/content/ingest_layer.ts";
 export type { StoredReference } from "./store/content/layout_index.ts";
 export {
   ArchiveError,

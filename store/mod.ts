@@ -35,6 +35,7 @@ export type {
   IngestProgress,
 } from "./content/ingest.ts";
 export type * from "./content/content_store_options.ts";
+export type { LayerListener } from "./content/ingest_layer.ts";
 export { copyGraph, copyNamed } from "./moving/copy_graph.ts";
 export type * from "./moving/copy_options.ts";
 export type { CopySource, CopyTarget } from "./moving/endpoint.ts";
@@ -65,7 +66,6 @@ export type { Image, Layer, UncompressedOptions } from "./images/image.ts";
 export * from "./files/image_files.ts";
 export * from "./runtime/installed_runtimes.ts";
 export type { Hold } from "./content/hold.ts";
-export type { LayerListener } from "./content/layer_listener.ts";
 export { type ImageCollection, LayoutClient, type LayoutSource } from "./images/layout_client.ts";
 export * from "./bundles/list_bundles.ts";
 export * from "./overlay/open_bundler.ts";

@@ -7,7 +7,7 @@ import { formatReference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
-import type { LayerListener } from "../../store/content/layer_listener.ts";
+import type { LayerListener } from "../../store/content/ingest_layer.ts";
 import { type Image, storedImage } from "../../store/images/image.ts";
 import type { ProgressMeter } from "../progress_meter.ts";
 import type { ImageSource } from "./_image_source.ts";

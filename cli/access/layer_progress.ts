@@ -1,6 +1,6 @@
 import { ProgressMeter } from "../../cache/progress_meter.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { LayerListener } from "../../store/content/layer_listener.ts";
+import type { LayerListener } from "../../store/content/ingest_layer.ts";
 import type { Session } from "../frame/session.ts";
 
 /** Progress of layers that a command downloads on demand. Disposing of it hides the display. */

@@ -1,13 +1,13 @@
 import { type Digest, Digester, digestOf } from "../../spec/digest.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, isMediaType } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { describeSystemError, inputAdvice } from "../host/system_error.ts";
-import { checkMediaType } from "./_check_media_type.ts";
 
 /** Annotation of a layer that holds the name of its file. */
 export const TITLE_ANNOTATION = "org.opencontainers.image.title";
@@ -202,4 +202,21 @@ async function hashFile(
     size += chunk.length;
   }
   return { digest: digester.digest(), size };
+}
+
+/**
+ * Checks a media type for a new manifest: the image specification requires the form of RFC 6838, and
+ * some registries and clients refuse others.
+ *
+ * @throws {SyntaxError} If it has another form.
+ */
+function checkMediaType(text: string): void {
+  if (isMediaType(text)) return;
+  throw explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: `parse media type ${JSON.stringify(text)}`,
+    subject: text,
+    problem: 'it must have the form "TYPE/SUBTYPE"',
+    advice: 'Specify one such as "application/spdx+json"',
+  });
 }

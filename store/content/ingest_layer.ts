@@ -1,7 +1,15 @@
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "./content_store.ts";
-import type { BlobFollower, Ingestion } from "./ingest.ts";
-import type { LayerListener } from "./layer_listener.ts";
+import type { BlobFollower, Ingestion, IngestProgress } from "./ingest.ts";
+
+/** Progress callbacks for fetching layers. */
+export interface LayerListener {
+  /** Called with the progress of a layer's download. */
+  readonly onProgress?: ((layer: Descriptor, progress: IngestProgress) => void) | undefined;
+  /** Called when a layer is in the store. */
+  readonly onLayer?: ((layer: Descriptor, ingestion: Ingestion) => void) | undefined;
+}
 
 /** Options for {@linkcode ingestLayer}. */
 export interface IngestLayerOptions extends LayerListener {

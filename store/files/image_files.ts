@@ -6,7 +6,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerListener } from "../content/ingest_layer.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";

@@ -1,5 +1,5 @@
 import type { ContentStore } from "../content/content_store.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerListener } from "../content/ingest_layer.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import { unpackError } from "../stages/error_transfer.ts";
 import { feedLayer } from "../stages/feed_layer.ts";

@@ -4,7 +4,7 @@ import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerListener } from "../content/ingest_layer.ts";
 import { BundleError } from "../errors.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";

@@ -1,7 +1,7 @@
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { ingestLayer } from "../content/ingest_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerListener } from "../content/ingest_layer.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
 /** Options for {@linkcode feedLayer}. */

@@ -2,8 +2,10 @@ import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts"
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { LimitError } from "../../spec/errors.ts";
@@ -17,7 +19,6 @@ import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
 import { isSelected, retainPaths } from "../stages/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
-import { removeShallow, stripComponents } from "./_strip_components.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
@@ -153,4 +154,37 @@ export async function isIndexed(store: ContentStore, { layers }: RemoteImage): P
     if (!indexes.has(digest) || !await store.has(digest)) return false;
   }
   return true;
+}
+
+/**
+ * Removes the files of a tree whose paths have no more than `count` components. Other names of a
+ * file stay. Directories stay as well, since their content may have more components.
+ */
+function removeShallow(tree: MemoryTree, count: number, directory: string = ""): void {
+  if (count === 0) return;
+  for (const name of tree.list(directory)) {
+    const path = childPath(directory, name);
+    if (tree.status(path)?.type === "directory") removeShallow(tree, count - 1, path);
+    else tree.unlink(path);
+  }
+}
+
+/**
+ * Creates a handler that removes leading components from the paths of entries and the targets of
+ * hard links, like `tar --strip-components`. Skips entries with no components left. The targets of
+ * symlinks stay.
+ *
+ * @returns The handler; `undefined` if `count` is 0.
+ */
+function stripComponents(count: number): ExtractHandler | undefined {
+  if (count === 0) return undefined;
+  const strip = (path: string) => cleanPath(path).split("/").slice(count).join("/");
+  return (header) => {
+    const path = strip(header.path);
+    if (path === "") return undefined;
+    if (header.type !== "hardlink") return { ...header, path };
+    const linkname = strip(header.linkname);
+    // Two names of a file may differ only in the removed components.
+    return path === linkname ? undefined : { ...header, path, linkname };
+  };
 }

@@ -4,7 +4,7 @@ import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerListener } from "../content/ingest_layer.ts";
 
 /** Options for `unpackImage()`. */
 export interface UnpackImageOptions extends TarLimits, LayerListener {

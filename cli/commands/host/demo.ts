@@ -18,7 +18,7 @@ import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
-import { layerListing } from "../../terminal/layer_listing.ts";
+import { layerListing } from "../../demo/layer_listing.ts";
 
 const REPOSITORY = "demo/hello";
 const TAG = "1";

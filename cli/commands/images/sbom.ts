@@ -1,4 +1,4 @@
-import { addAttestationOptions, printAttestation } from "../../access/attestation.ts";
+import { addAttestationOptions, printAttestation } from "./_attestation.ts";
 import type { Command } from "../../frame/command.ts";
 import type { Session } from "../../frame/session.ts";
 

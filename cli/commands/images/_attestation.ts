@@ -1,19 +1,19 @@
-import { formatReference } from "../../registry/reference.ts";
-import { parseIfJson } from "../../spec/json.ts";
-import { formatPlatform } from "../../spec/platform.ts";
-import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
+import { formatReference } from "../../../registry/reference.ts";
+import { parseIfJson } from "../../../spec/json.ts";
+import { formatPlatform } from "../../../spec/platform.ts";
+import type { AttachmentSource } from "../../../store/attachments/attachment_source.ts";
 import {
   type Attestation,
   type AttestationKind,
   listAttestations,
   readAttestation,
-} from "../../store/attachments/attestations.ts";
-import type { Command } from "../frame/command.ts";
-import { CommandError } from "../frame/errors.ts";
-import { addRegistryOptions } from "../frame/options.ts";
-import type { Session } from "../frame/session.ts";
-import { ImageFinder, type LocatedImage } from "./image_finder.ts";
-import { locateImage } from "./references.ts";
+} from "../../../store/attachments/attestations.ts";
+import type { Command } from "../../frame/command.ts";
+import { CommandError } from "../../frame/errors.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
+import { locateImage } from "../../access/references.ts";
 
 /** Kinds of attestations in messages. */
 const NAMES: Readonly<Record<AttestationKind, string>> = {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { layerListing } from "../../../cli/terminal/layer_listing.ts";
+import { layerListing } from "../../../cli/demo/layer_listing.ts";
 import type { Layer } from "../../../store/mod.ts";
 import { dir, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 

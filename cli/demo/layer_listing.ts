@@ -3,8 +3,8 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { UntarStream } from "../../layer/tar/untar_stream.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { Layer } from "../../store/images/image.ts";
-import { formatFileMode } from "./file_mode.ts";
-import { formatTable } from "./format.ts";
+import { formatFileMode } from "../terminal/file_mode.ts";
+import { formatTable } from "../terminal/format.ts";
 
 /** Lists the entries of a layer like `ls -l`, with an explanation of links and whiteouts. */
 export async function layerListing(layer: Layer): Promise<readonly string[]> {
