@@ -4,7 +4,7 @@ import { parentPath } from "../trees/clean_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 import { isOverlayXattr } from "../trees/host_xattrs.ts";
-import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
+import { isOpaque, type OverlayWhiteoutOptions } from "./whiteout_handler.ts";
 
 /**
  * Copies metadata from the layers below to directories for which a layer has no entries. The layer
@@ -58,11 +58,4 @@ function opaquePaths(tree: FileTree, namespace: string): (path: string) => boole
     return result;
   };
   return (path) => hides(parentPath(path));
-}
-
-function isOpaque(tree: FileTree, path: string, namespace: string): boolean {
-  if (tree.status(path)?.type !== "directory") return false;
-  using entry = tree.open(path);
-  // "x" only means that the directory contains whiteouts.
-  return entry.getXattr(`${namespace}.overlay.opaque`)?.[0] === "y".charCodeAt(0);
 }

@@ -122,14 +122,26 @@ export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): Whiteout
       file?.setTimes(0, 0);
       // The kernel only looks for such whiteouts in marked directories.
       using directory = tree.open(parentPath(path));
-      directory.setXattr(`${namespace}.overlay.opaque`, LOOK_INSIDE);
+      directory.setXattr(opaqueMark(namespace), LOOK_INSIDE);
     },
     hideAll(tree, directory) {
       using entry = tree.open(directory);
-      entry.setXattr(`${namespace}.overlay.opaque`, YES);
+      entry.setXattr(opaqueMark(namespace), YES);
     },
   };
 }
 
+/** Whether {@linkcode overlayWhiteouts} has marked a path as hiding all that is below. */
+export function isOpaque(tree: FileTree, path: string, namespace: string): boolean {
+  if (tree.status(path)?.type !== "directory") return false;
+  using entry = tree.open(path);
+  return entry.getXattr(opaqueMark(namespace))?.[0] === YES[0];
+}
+
+function opaqueMark(namespace: string): string {
+  return `${namespace}.overlay.opaque`;
+}
+
 const YES = new Uint8Array([0x79]);
+/** Means that a directory contains whiteouts. */
 const LOOK_INSIDE = new Uint8Array([0x78]);
