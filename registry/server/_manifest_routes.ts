@@ -98,7 +98,7 @@ async function findProblems(
   if (kind === "index" && allowSparseIndexes) return undefined;
   const children = kind === "index"
     ? value.manifests
-    : [value.config, ...value.layers.filter((layer) => !isForeign(layer))];
+    : [value.config, ...value.layers.filter((layer) => !mayBeMissing(layer))];
   const missing: unknown[] = [];
   const wanted = new Map(children.map((child) => [child.digest, child]));
   const sizes = await content.sizes?.(name, [...wanted.keys()]);
@@ -117,6 +117,6 @@ async function findProblems(
 }
 
 /** Returns whether a layer may be missing: it is non-distributable or has URLs. */
-function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
+function mayBeMissing({ mediaType, urls = [] }: Descriptor): boolean {
   return layerMediaType(mediaType)?.nondistributable === true || urls.length > 0;
 }

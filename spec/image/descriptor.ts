@@ -3,6 +3,7 @@ import { present } from "../json.ts";
 import type { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
 import { digestAlgorithm } from "../verifier.ts";
+import { layerMediaType } from "./media_types.ts";
 
 /**
  * Describes content by its media type, size and digest.
@@ -130,6 +131,11 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
       "os.features": json.maybe("os.features")?.strings(),
     }),
   };
+}
+
+/** Whether a layer is non-distributable and has URLs, from which readers fetch it. */
+export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
+  return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;
 }
 
 /**

@@ -92,7 +92,7 @@ export class ArchivedDocuments {
     let levels = 0;
     if (kind === "manifest") {
       for (const blob of [value.config, ...value.layers]) {
-        if (isForeign(content, blob)) continue;
+        if (isElsewhere(content, blob)) continue;
         if (!content.has(blob)) throw sizeError(content, blob);
         blobs.push(blob);
       }
@@ -135,7 +135,7 @@ function parseDocument(
 }
 
 /** Whether a blob is only at its URLs, such as a base layer of Windows. */
-function isForeign(content: ArchiveContent, { digest, urls = [] }: Descriptor): boolean {
+function isElsewhere(content: ArchiveContent, { digest, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && content.sizeOf(digest) === undefined;
 }
 

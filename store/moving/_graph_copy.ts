@@ -8,7 +8,7 @@ import type {
   NamedTarget,
   OpenContent,
 } from "../../spec/image/content.ts";
-import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
+import { type Descriptor, embeddedData, isForeignLayer } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import {
   type ManifestDocument,
@@ -16,11 +16,7 @@ import {
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
-import {
-  isDocumentMediaType,
-  isManifestMediaType,
-  layerMediaType,
-} from "../../spec/image/media_types.ts";
+import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
@@ -228,15 +224,14 @@ export class GraphCopy {
       .toSorted((a, b) => kind === "index" ? 0 : b.size - a.size);
   }
 
-  #isWanted({ mediaType, urls = [], digest }: Descriptor): boolean {
+  #isWanted(descriptor: Descriptor): boolean {
     const { foreignLayers = "skip" } = this.#options;
-    const isForeign = layerMediaType(mediaType)?.nondistributable && urls.length > 0;
-    if (!isForeign || foreignLayers === "copy") return true;
+    if (foreignLayers === "copy" || !isForeignLayer(descriptor)) return true;
     if (foreignLayers === "skip") return false;
     throw new OciError("its media type says that it must not be distributed", {
       code: "not-distributable",
-      action: `copy the layer ${digest}`,
-      subject: digest,
+      action: `copy the layer ${descriptor.digest}`,
+      subject: descriptor.digest,
       option: "foreignLayers",
     });
   }

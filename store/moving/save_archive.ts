@@ -138,15 +138,15 @@ export async function saveArchive(
   return written;
 }
 
-/** Returns whether a blob is copied. Throws if it is missing and is not a foreign layer. */
+/** Returns whether a blob is copied. Throws if it is missing and has no URLs. */
 async function isCopied(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
-  if (await isForeign(store, descriptor)) return false;
+  if (await isElsewhere(store, descriptor)) return false;
   if (await store.has(descriptor) || embeddedData(descriptor) !== undefined) return true;
   throw missing(store, descriptor.digest);
 }
 
 /** Whether a blob is only at its URLs, such as a base layer of Windows. */
-async function isForeign(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
+async function isElsewhere(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return descriptor.urls !== undefined && !await store.has(descriptor.digest);
 }
 
@@ -162,7 +162,7 @@ async function readDocument(
 /** Whether the store has a document and everything that it references. */
 async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return await visitEach(descriptor, async (next) => {
-    if (!await store.has(next)) return await isForeign(store, next) ? [] : undefined;
+    if (!await store.has(next)) return await isElsewhere(store, next) ? [] : undefined;
     if (!isDocumentMediaType(next.mediaType)) return [];
     return childrenOf(await readDocument(store, next));
   });

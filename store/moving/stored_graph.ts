@@ -1,9 +1,9 @@
 import { parseStoredName } from "../content/layout_index.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Repository } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
-import { isDocumentMediaType, layerMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { ContentStore } from "../content/content_store.ts";
  */
 export async function isStored(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return await visitEach(descriptor, async (next) => {
-    if (isForeign(next)) return [];
+    if (isForeignLayer(next)) return [];
     if (isDocumentMediaType(next.mediaType)) return await successorsOf(store, next);
     return await store.has(next) ? [] : undefined;
   });
@@ -74,8 +74,4 @@ async function successorsOf(
   const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
   if (bytes === undefined) return undefined;
   return childrenOf(parseManifest(bytes, descriptor.mediaType));
-}
-
-function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
-  return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;
 }
