@@ -1,6 +1,7 @@
 import type { ImageProgress } from "../registry/image_client.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { Descriptor } from "../spec/image/descriptor.ts";
+import type { Ingestion } from "../store/content/ingest.ts";
 
 /** Minimum interval between two reports of the same layer. */
 const REPORT_EVERY_MS = 100;
@@ -67,7 +68,7 @@ export class ProgressMeter {
     this.#reportSum("fetch");
   }
 
-  /** Records that a blob is in the store. Later calls for the same blob do nothing. */
+  /** Records that a blob is complete. Later calls for the same blob do nothing. */
   finish({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
     if (blob === undefined || blob.isFinished) return;
@@ -75,6 +76,11 @@ export class ProgressMeter {
     blob.isFinished = true;
     this.#reportLayer(digest, blob, "done");
     this.#reportSum("fetch");
+  }
+
+  /** Records that a blob is in the store, and how it got there. */
+  stored(blob: Pick<Descriptor, "digest">, { status, ...progress }: Ingestion): void {
+    this.finish(blob, { ...progress, cached: status === "cached" });
   }
 
   /** Records an event about a layer that another meter has reported. */

@@ -30,8 +30,7 @@ export class ImageWriter {
     await this.#writeLayers(layers, meter, signal);
     for (const { descriptor, bytes } of documents) {
       signal?.throwIfAborted();
-      const { status, ...progress } = await this.#store.putBytes(descriptor, bytes, signal);
-      meter.finish(descriptor, { ...progress, cached: status === "cached" });
+      meter.stored(descriptor, await this.#store.putBytes(descriptor, bytes, signal));
     }
     meter.end();
     return storedImage(this.#store, image);
@@ -57,9 +56,7 @@ export class ImageWriter {
     await ingestLayer(this.#store, layer, {
       signal,
       onProgress: (descriptor, progress) => meter.update(descriptor, progress),
-      onLayer: (descriptor, { status, ...progress }) => {
-        meter.finish(descriptor, { ...progress, cached: status === "cached" });
-      },
+      onLayer: (descriptor, ingestion) => meter.stored(descriptor, ingestion),
     });
   }
 }

@@ -87,9 +87,7 @@ export async function pullForUse<T>(
   }
   const result = await use(found.image, {
     onProgress: (layer, progress) => meter?.update(layer, progress),
-    onLayer: (layer, { status, ...progress }) => {
-      meter?.finish(layer, { ...progress, cached: status === "cached" });
-    },
+    onLayer: (layer, ingestion) => meter?.stored(layer, ingestion),
     onPartialLayer: (layer) => meter?.leaveOut(layer),
   });
   const image = isPartial(result) ? storedImage(source.store, found.image) : await found.keep();

@@ -27,8 +27,8 @@ export function showLayers(session: Session, name: string): LayerProgress {
   return {
     listener: {
       onProgress: (layer, progress) => expect(layer).update(layer, progress),
-      onLayer: (layer, { status, ...progress }) => {
-        if (status === "fetched") expect(layer).finish(layer, progress);
+      onLayer: (layer, ingestion) => {
+        if (ingestion.status === "fetched") expect(layer).stored(layer, ingestion);
       },
     },
     async [Symbol.asyncDispose]() {

@@ -101,7 +101,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Lists the tags of a repository, in order. */
   async tags(repository: string): Promise<readonly string[]> {
-    return [...tagsOf((await this.#servedNames()).of(repository)).keys()].sort();
+    const tags = (await this.#servedNames()).of(repository).map(tagOf);
+    return [...new Set(tags)].filter((tag) => tag !== undefined).sort();
   }
 
   /** Returns the descriptor of a manifest or index, by tag or digest. */
@@ -302,16 +303,6 @@ export class StoreRegistryContent implements WritableRegistryContent {
 /** Returns the tag of a name. A tag next to a digest is only informational and does not count. */
 function tagOf({ reference: { tag, digest } }: NamedImage): string | undefined {
   return digest === undefined ? tag : undefined;
-}
-
-/** Returns the document of each tag; of equal tags, the first one counts. */
-function tagsOf(named: readonly NamedImage[]): ReadonlyMap<string, Descriptor> {
-  const tags = new Map<string, Descriptor>();
-  for (const image of named) {
-    const tag = tagOf(image);
-    if (tag !== undefined && !tags.has(tag)) tags.set(tag, image.descriptor);
-  }
-  return tags;
 }
 
 /** Returns a descriptor with only its media type, digest and size. */
