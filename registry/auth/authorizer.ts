@@ -5,7 +5,7 @@ import type { Clock } from "../remote_client_options.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { Http } from "../transport/http.ts";
-import type { Tls } from "../transport/http_client.ts";
+import type { Tls } from "../transport/http_request.ts";
 import { isLoopback } from "../transport/private_address.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { SharedTasks } from "../tasks/shared_task.ts";

@@ -13,7 +13,7 @@ import type {
 import { BoundedMap } from "../transport/bounded_map.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
-import type { Tls } from "../transport/http_client.ts";
+import type { Tls } from "../transport/http_request.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import { startTimer } from "../tasks/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";

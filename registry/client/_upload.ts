@@ -5,7 +5,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { AuthError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
-import type { RequestBody } from "../transport/http.ts";
+import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import type { ApiRequest, Registry } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";

@@ -2,7 +2,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
-import type { RequestBody } from "../transport/http.ts";
+import type { RequestBody } from "../transport/http_request.ts";
 
 export interface UploadBodyOptions {
   /** Offset of the first byte. */

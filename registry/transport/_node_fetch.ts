@@ -2,8 +2,8 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { present } from "../../spec/json.ts";
 import { encodeLogin } from "../credentials.ts";
-import type { Tls } from "./http_client.ts";
 import type { Proxy } from "./_proxy.ts";
+import type { Tls } from "./http_request.ts";
 
 /** A request for {@linkcode nodeFetch}. */
 export interface NodeRequest {

@@ -5,10 +5,10 @@ import {
   ConnectionPool,
   type ConnectionResponse,
 } from "../http1/connection_pool.ts";
-import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
+import { isUploadSource } from "../http1/upload_source.ts";
 import { Answer } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
-import type { Route, Tls } from "./http_client.ts";
+import type { HttpRequest, RequestParts, Route, Tls } from "./http_request.ts";
 import { type FailedRequest, networkError, stallError } from "./network_failure.ts";
 import { isLoopback, isMetadataAddress } from "./private_address.ts";
 import { canSetProxyVariables, findProxy } from "./_proxy.ts";
@@ -27,44 +27,6 @@ export interface HttpOptions {
 }
 
 type CertificateFinder = (host: string) => Promise<HostCertificates | undefined>;
-
-/** HTTP methods of the distribution specification and of token servers. */
-export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
-
-/** Body of a request. */
-export type RequestBody = URLSearchParams | Uint8Array<ArrayBuffer> | UploadSource;
-
-/** One request. */
-export interface HttpRequest {
-  readonly url: URL;
-  readonly method: HttpMethod;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: RequestBody | undefined;
-  /** Certificates in addition to those for the host. */
-  readonly tls: Tls;
-  /** Host that names this server as its token server; its certificates apply as well. */
-  readonly namedBy?: string | undefined;
-  readonly task: RequestTask;
-  readonly attempt: number;
-  /** Maximum time to connect directly, in milliseconds (default: that of the system). */
-  readonly dialTimeoutMs?: number | undefined;
-  /**
-   * Name of the server in errors, such as `the token server auth.example`.
-   *
-   * @default The host of the URL.
-   */
-  readonly server?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Parts of a request, except the address. */
-interface RequestInit {
-  readonly method: string;
-  readonly headers: Headers;
-  readonly body: RequestBody | null;
-  readonly signal: AbortSignal;
-  readonly watchdog: Watchdog;
-}
 
 /** Sends single requests, without redirects, retries or authentication. */
 export class Http implements Disposable {
@@ -105,64 +67,20 @@ export class Http implements Disposable {
 
   /** Sends a request and waits for the headers of the response, with a timeout. */
   async send(wanted: HttpRequest): Promise<Answer> {
-    const { url, method, task, signal } = wanted;
-    const { stallTimeoutMs, userAgent } = this.#options;
-    signal?.throwIfAborted();
+    wanted.signal?.throwIfAborted();
     const request = { ...wanted, tls: await this.#tls(wanted) };
     const route = await this.#route(request);
-    const isDirect = this.#isDirect(request, route);
-    const client = isDirect ? undefined : await this.#client(request, route);
-    const asked: FailedRequest = { ...request, proxy: route.proxy };
-    const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
-    const controller = new AbortController();
-    let body: BodyReader | undefined;
-    const close = () => {
-      body?.cancel().catch(() => {});
-      controller.abort();
-    };
-    const watchdog = new Watchdog({
-      signal,
-      stallTimeoutMs,
-      stallError: (isTrickle) => stallError(asked, stallTimeoutMs, isTrickle),
-      onGiveUp: close,
-    });
+    const client = this.#isDirect(request, route) ? undefined : await this.#client(request, route);
     const started = performance.now();
-    const { body: content = null } = request;
-    const init = { method, headers, body: content, signal: controller.signal, watchdog };
-    const pending = this.#exchange(request, route, init, client);
     using unused = new DisposableStack();
     let answer: Answer;
     try {
-      const response = await watchdog.wait(pending);
-      // For a TLS tunnel, the proxy reports this before any response.
-      if (response.status === 407 && route.proxy !== undefined) {
-        throw networkError(new Error("proxy authentication required"), asked);
-      }
-      const elapsedMs = performance.now() - started;
-      const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
-      this.#known.set(url.host, latencyMs);
-      const { status, headers } = response;
-      body = response.body;
-      answer = unused.use(
-        new Answer({ status, headers, latencyMs, body, close }, asked, watchdog),
-      );
+      answer = unused.use(await this.#answer(request, route, client));
     } catch (error) {
-      watchdog[Symbol.dispose]();
-      // The response may still arrive after the timeout. A connection of the pool is already
-      // closed, which ends the request at once.
-      const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
-      if (isDirect) await late;
-      signal?.throwIfAborted();
-      // Deno's message about a missing permission names the flag.
-      if (error instanceof Deno.errors.NotCapable) throw error;
-      // The certificates of the caller cannot be used.
-      if (error instanceof TypeError && isExplained(error)) throw error;
-      const failure = error instanceof NetworkError ? error : networkError(error, asked);
-      this.#log(request, started, { error: failure.reason });
-      throw failure;
-    } finally {
-      // A server may respond before it has read the whole body.
-      if (isUploadSource(content)) content.cancel();
+      if (error instanceof NetworkError && !wanted.signal?.aborted) {
+        this.#log(request, started, { error: error.reason });
+      }
+      throw error;
     }
     // The callback may throw.
     this.#log(request, started, { status: answer.status, ...rateLimitOf(answer.headers) });
@@ -221,37 +139,100 @@ export class Http implements Disposable {
     return { address: only };
   }
 
+  /** Waits for the headers of a response. Ends the request if they do not arrive in time. */
+  async #answer(
+    request: HttpRequest,
+    route: Route,
+    client: Deno.HttpClient | undefined,
+  ): Promise<Answer> {
+    const { url, method, task, signal, body: content = null } = request;
+    const { stallTimeoutMs, userAgent } = this.#options;
+    const asked: FailedRequest = { ...request, proxy: route.proxy };
+    const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
+    const controller = new AbortController();
+    let body: BodyReader | undefined;
+    const close = () => {
+      body?.cancel().catch(() => {});
+      controller.abort();
+    };
+    const watchdog = new Watchdog({
+      signal,
+      stallTimeoutMs,
+      stallError: (isTrickle) => stallError(asked, stallTimeoutMs, isTrickle),
+      onGiveUp: close,
+    });
+    const started = performance.now();
+    const parts = { method, headers, body: content, signal: controller.signal, watchdog };
+    const pending = this.#exchange(request, route, parts, client);
+    try {
+      const { status, headers, body: received } = await watchdog.wait(pending);
+      // For a TLS tunnel, the proxy reports this before any response.
+      if (status === 407 && route.proxy !== undefined) {
+        throw networkError(new Error("proxy authentication required"), asked);
+      }
+      const elapsedMs = performance.now() - started;
+      const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
+      this.#known.set(url.host, latencyMs);
+      body = received;
+      return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
+    } catch (error) {
+      watchdog[Symbol.dispose]();
+      // The response may still arrive after the timeout. A connection of the pool is already
+      // closed, which ends the request at once.
+      const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
+      if (client === undefined) await late;
+      signal?.throwIfAborted();
+      // Deno's message about a missing permission names the flag.
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      // The certificates of the caller cannot be used.
+      if (error instanceof TypeError && isExplained(error)) throw error;
+      throw error instanceof NetworkError ? error : networkError(error, asked);
+    } finally {
+      // A server may respond before it has read the whole body.
+      if (isUploadSource(content)) content.cancel();
+    }
+  }
+
   /** Sends a request over a connection of the pool or, if there is a client, by `fetch`. */
   async #exchange(
     request: HttpRequest,
     route: Route,
-    init: RequestInit,
+    init: RequestParts,
     client: Deno.HttpClient | undefined,
   ): Promise<ConnectionResponse> {
     const { url, tls } = request;
     const isUpload = isUploadSource(init.body);
     if (this.#byNode.has(url.origin) || isUnverified(request)) {
       if (isUpload) init.headers.set("content-length", String(init.body.size));
-      return await nodeExchange(request, route, init);
+      return await this.#sendByNode(request, route, init);
     }
     try {
-      return await (client === undefined
-        ? this.#sendDirectly(request, route, init)
-        : fetchExchange(url, { ...init, client }));
+      if (client === undefined) return await this.#sendDirectly(request, route, init);
+      const { fetchExchange } = await import("./_fetch_exchange.ts");
+      return await fetchExchange(url, { ...init, client });
     } catch (error) {
       // A partly read stream cannot be sent again.
       if (isUpload) throw error;
       const { suitsNode } = await import("./_node_fetch.ts");
       if (!suitsNode(error, tls)) throw error;
       this.#byNode.add(url.origin);
-      return await nodeExchange(request, route, init);
+      return await this.#sendByNode(request, route, init);
     }
+  }
+
+  async #sendByNode(
+    request: HttpRequest,
+    route: Route,
+    init: RequestParts,
+  ): Promise<ConnectionResponse> {
+    const { nodeExchange } = await import("./_fetch_exchange.ts");
+    return await nodeExchange(request, route, init);
   }
 
   async #sendDirectly(
     { url, task, tls: { caCerts }, dialTimeoutMs }: HttpRequest,
     { address }: Route,
-    { body, ...init }: RequestInit,
+    { body, ...init }: RequestParts,
   ): Promise<ConnectionResponse> {
     const isForm = body instanceof URLSearchParams;
     if (isForm) init.headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
@@ -275,7 +256,7 @@ export class Http implements Disposable {
   }
 
   async #client({ tls, url }: HttpRequest, route: Route): Promise<Deno.HttpClient> {
-    const { clientKey, createHttpClient } = await import("./http_client.ts");
+    const { clientKey, createHttpClient } = await import("./_fetch_exchange.ts");
     const key = clientKey(tls, url, route);
     let client = this.#clients.get(key);
     if (client === undefined) {
@@ -298,36 +279,6 @@ export class Http implements Disposable {
 /** Returns whether a file turns off the verification of the server's certificate. */
 function isUnverified({ url, tls }: HttpRequest): boolean {
   return url.protocol === "https:" && tls.unverified === url.host;
-}
-
-async function received({ status, headers, body }: Response): Promise<ConnectionResponse> {
-  const { bodyReader } = await import("./body_streams.ts");
-  return { status, headers, body: body === null ? undefined : bodyReader(body) };
-}
-
-async function fetchExchange(
-  url: URL,
-  { body, watchdog, ...init }: RequestInit & { readonly client: Deno.HttpClient },
-): Promise<ConnectionResponse> {
-  const content = await streamOf(body, watchdog);
-  return await received(await fetch(url, { ...init, body: content, redirect: "manual" }));
-}
-
-async function nodeExchange(
-  { url, tls }: HttpRequest,
-  { proxy }: Route,
-  { body, watchdog, ...init }: RequestInit,
-): Promise<ConnectionResponse> {
-  const { nodeFetch } = await import("./_node_fetch.ts");
-  const content = await streamOf(body, watchdog);
-  return await received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
-}
-
-/** Converts the source of an upload to a stream, which `fetch` sends without a length. */
-async function streamOf(body: RequestBody | null, watchdog: Watchdog) {
-  if (!isUploadSource(body)) return body;
-  const { uploadStream } = await import("./body_streams.ts");
-  return uploadStream(body, watchdog);
 }
 
 function metadataError(url: URL, task: RequestTask): NetworkError {

@@ -1,6 +1,6 @@
 import { OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
-import type { Tls } from "./http_client.ts";
 import type { Proxy } from "./_proxy.ts";
+import type { Tls } from "./http_request.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import {
   type CertificateFault,

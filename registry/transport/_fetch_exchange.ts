@@ -1,26 +1,31 @@
 import { present } from "../../spec/json.ts";
 import { certificateError, checkCertificates } from "../http1/certificate_error.ts";
-import { type Proxy, withoutProxyVariables } from "./_proxy.ts";
+import type { ConnectionResponse } from "../http1/connection_pool.ts";
+import { isUploadSource } from "../http1/upload_source.ts";
+import { withoutProxyVariables } from "./_proxy.ts";
+import { bodyReader, uploadStream } from "./body_streams.ts";
+import type { HttpRequest, RequestBody, RequestParts, Route, Tls } from "./http_request.ts";
 import { isLoopback } from "./private_address.ts";
-import type { ClientCertificate, HostCertificates } from "../remote_client_options.ts";
+import type { Watchdog } from "./watchdog.ts";
 
-/** Trusted certificates, and the client certificate. */
-export interface Tls {
-  /** Additional trusted certificates, in PEM. */
-  readonly caCerts: readonly string[];
-  readonly clientCertificate?: ClientCertificate | undefined;
-  /** Reads the certificates that a file names for the server; called for each request. */
-  readonly ofFile?: (() => Promise<HostCertificates>) | undefined;
-  /** Host, with its port, whose certificate is not verified. */
-  readonly unverified?: string | undefined;
+/** Sends a request by `fetch`. */
+export async function fetchExchange(
+  url: URL,
+  { body, watchdog, ...init }: RequestParts & { readonly client: Deno.HttpClient },
+): Promise<ConnectionResponse> {
+  const content = streamOf(body, watchdog);
+  return received(await fetch(url, { ...init, body: content, redirect: "manual" }));
 }
 
-/** Route to a server. */
-export interface Route {
-  /** Proxy; absent for a direct connection. */
-  readonly proxy?: Proxy | undefined;
-  /** Only address to connect to, if other addresses of the name are unsafe. */
-  readonly address?: string | undefined;
+/** Sends a request by Node's client. */
+export async function nodeExchange(
+  { url, tls }: HttpRequest,
+  { proxy }: Route,
+  { body, watchdog, ...init }: RequestParts,
+): Promise<ConnectionResponse> {
+  const { nodeFetch } = await import("./_node_fetch.ts");
+  const content = streamOf(body, watchdog);
+  return received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
 }
 
 /** Transports of proxies, by the protocols of their URLs. */
@@ -74,6 +79,15 @@ export function clientKey(tls: Tls, url: URL, { proxy, address }: Route): string
   // A client bound to a socket serves one host.
   const host = address !== undefined || (proxy === undefined && isLoopback(url)) ? url.host : "";
   return JSON.stringify([tls.caCerts, tls.clientCertificate, proxy, address, host, url.protocol]);
+}
+
+function received({ status, headers, body }: Response): ConnectionResponse {
+  return { status, headers, body: body === null ? undefined : bodyReader(body) };
+}
+
+/** Converts the source of an upload to a stream, which `fetch` sends without a length. */
+function streamOf(body: RequestBody | null, watchdog: Watchdog) {
+  return isUploadSource(body) ? uploadStream(body, watchdog) : body;
 }
 
 function socketOf(url: URL, address = url.hostname): Deno.Proxy {
