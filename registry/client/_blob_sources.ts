@@ -4,7 +4,7 @@ import type { Answer } from "../transport/answer.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
-import type { BlobMemory, RemoteBlobSource } from "./_blob_stream.ts";
+import type { BlobState, RemoteBlobSource } from "./_blob_stream.ts";
 import type { ApiRequest, Registry } from "./_registry.ts";
 import type { Sources } from "./_sources.ts";
 
@@ -13,7 +13,7 @@ const ACCEPTED = [206, 416];
 /** Context for the sources of a blob. */
 export interface BlobContext extends Pick<ApiRequest, "repository" | "task" | "onWarning"> {
   /** State shared by reads of the same blob, by registry or mirror. */
-  readonly memories: Map<Registry, BlobMemory>;
+  readonly states: Map<Registry, BlobState>;
 }
 
 /** HTTP client for foreign servers. */
@@ -30,14 +30,13 @@ export function registryBlob(
   descriptor: Descriptor,
   context: BlobContext,
 ): RemoteBlobSource {
-  const memory = context.memories.get(registry) ?? {};
-  context.memories.set(registry, memory);
+  const state = context.states.getOrInsertComputed(registry, () => ({}));
   return {
     policy: registry.policy,
-    memory,
+    state,
     open: async (headers, attempt, signal) => {
-      const early = memory.early?.take(headers, signal);
-      memory.early = undefined;
+      const early = state.early?.take(headers, signal);
+      state.early = undefined;
       if (early !== undefined) return await early;
       return await registry.open({
         ...context,
@@ -46,7 +45,7 @@ export function registryBlob(
         content: { kind: "blob", name: `the blob ${descriptor.digest}` },
         headers,
         accept: ACCEPTED,
-        memory,
+        state,
         signal,
       }, attempt);
     },
@@ -65,7 +64,7 @@ export function foreignBlob(
 ): RemoteBlobSource {
   return {
     policy,
-    memory: {},
+    state: {},
     open: async (headers, attempt, signal) => {
       const send = (url: URL) => {
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });

@@ -21,7 +21,7 @@ const CHUNK_BYTES = 262_144;
 const RANGE_REFUSALS = new Set([400, 405, 406, 412, 417, 501, 505]);
 
 /** State shared by reads of one blob from one source. */
-export interface BlobMemory {
+export interface BlobState {
   /** Strong `ETag` of the blob. */
   etag?: string | undefined;
   /** Redirect target, until it fails. */
@@ -47,7 +47,7 @@ export interface SentRequest {
 /** A possible source of a blob. */
 export interface RemoteBlobSource {
   readonly policy: RetryPolicy;
-  readonly memory: BlobMemory;
+  readonly state: BlobState;
   /** Requests the blob once; 200, 206 and 416 are valid responses. */
   open(
     headers: Readonly<Record<string, string>>,
@@ -183,17 +183,17 @@ class BlobReader {
   async #open(): Promise<BlobTransfer> {
     this.#attemptOffset = this.#offset;
     const isPart = this.#end < this.#descriptor.size;
-    const { memory } = this.#source;
-    const isRangeUsable = this.#isRangeUsable && memory.hasWrongRange !== true;
-    memory.hasWrongRange = false;
+    const { state } = this.#source;
+    const isRangeUsable = this.#isRangeUsable && state.hasWrongRange !== true;
+    state.hasWrongRange = false;
     if (isRangeUsable && (isPart || this.#offset > 0)) {
       const range = { range: `bytes=${this.#offset}-${isPart ? this.#end - 1 : ""}` };
-      const { etag } = memory;
+      const { etag } = state;
       const headers = etag === undefined ? range : { ...range, "if-range": etag };
       const transfer = await this.#askForRange(headers);
       if (transfer instanceof BlobTransfer) return transfer;
       this.#isRangeUsable = false;
-      memory.hasWrongRange = true;
+      state.hasWrongRange = true;
       // The reader may abort here, if it can use nothing but the range.
       this.#answered(false, 0);
       this.#signal.throwIfAborted();
@@ -215,7 +215,7 @@ class BlobReader {
 
   /** Sends one request; the response may not match it. */
   async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
-    const { memory } = this.#source;
+    const { state } = this.#source;
     const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
     using unused = new DisposableStack();
     unused.use(answer);
@@ -223,7 +223,7 @@ class BlobReader {
     const { task } = this.#options;
     const transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
     if (!(transfer instanceof BlobTransfer)) return transfer;
-    memory.etag = transfer.etag ?? memory.etag;
+    state.etag = transfer.etag ?? state.etag;
     this.#answered(transfer.isPartial, answer.latencyMs);
     unused.move();
     return transfer;

@@ -40,7 +40,7 @@ export interface ApiRequest {
   /** Accepted statuses besides 200. */
   readonly accept?: readonly number[] | undefined;
   /** Cache of the redirect target for the next request of the same content. */
-  readonly memory?: { location?: URL | undefined } | undefined;
+  readonly state?: { location?: URL | undefined } | undefined;
   readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -151,7 +151,7 @@ export class Registry {
   }
 
   async #follow(request: ApiRequest, attempt: number): Promise<Answer> {
-    const { task, memory } = request;
+    const { task, state } = request;
     const remembered = await this.#remembered(request, attempt);
     if (remembered !== undefined) return remembered;
     const first = request.url === undefined
@@ -164,16 +164,16 @@ export class Registry {
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
       const answer = await this.#redirected(target, request, attempt);
-      if (memory !== undefined && answer.status < 300) memory.location = target;
+      if (state !== undefined && answer.status < 300) state.location = target;
       return answer;
     });
   }
 
   /** Sends the request to the cached redirect target; `undefined` if that has expired. */
   async #remembered(request: ApiRequest, attempt: number): Promise<Answer | undefined> {
-    const { memory, accept = [] } = request;
-    const target = memory?.location;
-    if (memory === undefined || target === undefined) return undefined;
+    const { state, accept = [] } = request;
+    const target = state?.location;
+    if (state === undefined || target === undefined) return undefined;
     let answer: Answer | undefined;
     try {
       answer = await this.#redirected(target, request, attempt);
@@ -181,11 +181,11 @@ export class Registry {
       // The rate limit applies to all addresses of the host.
       if (answer.status === 429) return answer;
     } catch (error) {
-      memory.location = undefined;
+      state.location = undefined;
       throw error;
     }
     answer[Symbol.dispose]();
-    memory.location = undefined;
+    state.location = undefined;
     return undefined;
   }
 

@@ -24,7 +24,7 @@ import type {
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
-import { type BlobMemory, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
+import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
 import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
@@ -71,7 +71,7 @@ export class RegistryReader implements Disposable {
     const { strictPlatform = false } = options;
     const context = this.#context(reference, options);
     // A layer that an image lists twice is requested early only once, for whichever is read first.
-    const memories = new Map<Digest, Map<Registry, BlobMemory>>();
+    const known = new Map<Digest, Map<Registry, BlobState>>();
     const { readRemoteImage } = await import("./_image.ts");
     const sources = this.#connections.sources(reference, options);
     const image = await readRemoteImage(sources, reference, {
@@ -84,17 +84,18 @@ export class RegistryReader implements Disposable {
       latencyMs: (host) => this.#connections.http.latencyMs(host),
       firstReads: options.firstReads,
       bytesOf: (descriptor) => {
-        const { digest } = descriptor;
-        const memory = memories.get(digest) ?? new Map<Registry, BlobMemory>();
-        memories.set(digest, memory);
+        const states = known.getOrInsertComputed(
+          descriptor.digest,
+          () => new Map<Registry, BlobState>(),
+        );
         const common = connectionOf(options);
         return {
           compressed: (readOptions) => {
-            return this.blob(reference, descriptor, { ...common, ...readOptions }, memory);
+            return this.blob(reference, descriptor, { ...common, ...readOptions }, states);
           },
           request: (length) => {
             const { signal } = options;
-            return this.#request(reference, descriptor, { ...common, length, signal }, memory);
+            return this.#request(reference, descriptor, { ...common, length, signal }, states);
           },
         };
       },
@@ -138,7 +139,7 @@ export class RegistryReader implements Disposable {
     repository: Repository,
     descriptor: Descriptor,
     options: BlobOptions,
-    memories: Map<Registry, BlobMemory> = new Map(),
+    states: Map<Registry, BlobState> = new Map(),
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset = 0, length, reuseMemory, freeMemory, raw } = options;
     const { signal, onRetry, onAnswer } = options;
@@ -155,7 +156,7 @@ export class RegistryReader implements Disposable {
     if (embedded !== undefined) {
       return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
     }
-    const context = this.#blobContext(repository, descriptor, options, memories);
+    const context = this.#blobContext(repository, descriptor, options, states);
     const { task, onWarning } = context;
     const sources = this.#blobSources(repository, descriptor, context, options);
     return Promise.resolve(
@@ -179,16 +180,16 @@ export class RegistryReader implements Disposable {
     repository: Repository,
     descriptor: Descriptor,
     options: BlobOptions,
-    memories: Map<Registry, BlobMemory>,
+    states: Map<Registry, BlobState>,
   ): Disposable {
     const { length, signal } = options;
-    const context = this.#blobContext(repository, descriptor, options, memories);
+    const context = this.#blobContext(repository, descriptor, options, states);
     const [source] = this.#blobSources(repository, descriptor, context, options);
     const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
     if (source === undefined || !isRequested || this.#unread.size >= this.#maxUnread) {
       return { [Symbol.dispose]() {} };
     }
-    return source.memory.early = new EarlyRequest(source, { length, signal, unread: this.#unread });
+    return source.state.early = new EarlyRequest(source, { length, signal, unread: this.#unread });
   }
 
   /** Maximum number of unread responses: they occupy slots that readers of other blobs need. */
@@ -200,13 +201,13 @@ export class RegistryReader implements Disposable {
     repository: Repository,
     { digest }: Descriptor,
     options: BlobOptions,
-    memories: Map<Registry, BlobMemory>,
+    states: Map<Registry, BlobState>,
   ): BlobContext {
     const action = `pull the blob ${digest} of "${nameOf(repository)}"`;
     return {
       repository: repository.repository,
       task: { action, subject: digest },
-      memories,
+      states,
       onWarning: this.#warner(options),
     };
   }

@@ -51,7 +51,10 @@ interface PushedManifest {
   readonly isListedAsReferrer: boolean;
 }
 
-/** Write operations of {@linkcode RemoteClient}, loaded on first use. */
+/**
+ * Operations of {@linkcode RemoteClient} on the registry itself, never on a mirror: writes, and
+ * lookups for them. Loaded on first use.
+ */
 export class RegistryWriter {
   readonly #connections: Connections;
   readonly #warner: (options: RemoteOptions) => ((message: string) => void) | undefined;
