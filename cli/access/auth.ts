@@ -20,9 +20,7 @@ export function readAuth(
   session: Session,
   options: ReadAuthOptions = {},
 ): Promise<ImagePullAuth | undefined> {
-  let auth = READ.get(session);
-  if (auth === undefined) READ.set(session, auth = read(session, options));
-  return auth;
+  return READ.getOrInsertComputed(session, () => read(session, options));
 }
 
 async function read(

@@ -25,12 +25,8 @@ export function openLocalArchive(
   session: Session,
   { path, transport }: ArchiveLocation,
 ): Promise<ImageArchive> {
-  let archives = OPEN.get(session);
-  if (archives === undefined) OPEN.set(session, archives = new Map());
-  const key = `${transport} ${path}`;
-  let archive = archives.get(key);
-  if (archive === undefined) archives.set(key, archive = open(session, path, transport));
-  return archive;
+  const archives = OPEN.getOrInsertComputed(session, () => new Map());
+  return archives.getOrInsertComputed(`${transport} ${path}`, () => open(session, path, transport));
 }
 
 async function open(

@@ -14,12 +14,7 @@ const READ = new WeakMap<Session, Promise<ReadRegistriesConf>>();
  * @throws {RegistriesConfError} If a file is damaged.
  */
 export function readRegistries(session: Session): Promise<ReadRegistriesConf> {
-  let reading = READ.get(session);
-  if (reading === undefined) {
-    reading = readRegistriesConf({ onWarning: session.warn });
-    READ.set(session, reading);
-  }
-  return reading;
+  return READ.getOrInsertComputed(session, () => readRegistriesConf({ onWarning: session.warn }));
 }
 
 /** Resolves short names by the aliases in the `registries.conf` files, if there are any. */

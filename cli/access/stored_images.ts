@@ -60,8 +60,7 @@ export function withShares(contents: readonly StoredContent[]): readonly StoredI
   const users = new Map<Digest, Set<Digest>>();
   for (const { image, blobs } of contents) {
     for (const digest of blobs.keys()) {
-      const documents = users.get(digest) ?? new Set();
-      users.set(digest, documents.add(image.digest));
+      users.getOrInsertComputed(digest, () => new Set()).add(image.digest);
     }
   }
   return contents.map(({ image, blobs }) => {

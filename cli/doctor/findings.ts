@@ -54,8 +54,7 @@ export function missingFlags(needs: readonly Deno.PermissionDescriptor[]): reado
   const values = new Map<string, Set<string>>();
   for (const need of needs) {
     if (isGranted(need)) continue;
-    const list = values.get(need.name) ?? new Set();
-    values.set(need.name, list.add(valueOf(need)));
+    values.getOrInsertComputed(need.name, () => new Set()).add(valueOf(need));
   }
   return [...values].map(([name, list]) => {
     // Flags cannot express a comma in a value.

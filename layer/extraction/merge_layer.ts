@@ -173,9 +173,7 @@ function marksOf({ whiteouts }: StagedLayer): Marks {
   for (const { directory, name } of whiteouts) {
     let marks = root;
     for (const part of directory === "" ? [] : directory.split("/")) {
-      let child = marks.children.get(part);
-      if (child === undefined) marks.children.set(part, child = newMarks());
-      marks = child;
+      marks = marks.children.getOrInsertComputed(part, newMarks);
     }
     if (name === undefined) marks.isOpaque = true;
     else marks.names.add(name);

@@ -198,8 +198,7 @@ class ShortNames implements Disposable {
     const isPlain = !SPECIAL.test(leaf) && leaf.length <= MAX_LEAF && leaf !== "";
     if (isPlain && parent === this.#base) return leaf;
     const directory = isPlain ? parent : path;
-    const known = this.#open.get(directory) ?? this.#calls.openPath(directory);
-    this.#open.set(directory, known);
+    const known = this.#open.getOrInsertComputed(directory, () => this.#calls.openPath(directory));
     return `/proc/self/fd/${known.fd}${isPlain ? `/${leaf}` : ""}`;
   }
 

@@ -28,10 +28,9 @@ export function mergeScopes(...scopes: readonly string[]): readonly string[] {
     // The name may contain colons: a host with a port.
     const colon = scope.lastIndexOf(":");
     const resource = colon < 0 ? scope : scope.slice(0, colon);
-    const known = actions.get(resource) ?? new Set();
+    const known = actions.getOrInsertComputed(resource, () => new Set());
     const added = colon < 0 ? [] : scope.slice(colon + 1).split(",");
     for (const action of added) if (action !== "") known.add(action);
-    actions.set(resource, known);
   }
   return [...actions].map(([resource, set]) =>
     set.size === 0 ? resource : `${resource}:${[...set].sort().join(",")}`

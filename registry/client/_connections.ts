@@ -234,11 +234,8 @@ export class Connections implements Disposable {
   }
 
   #limiter(host: string): HostLimiter {
-    let limiter = this.#limiters.get(host);
-    if (limiter === undefined) {
-      limiter = new HostLimiter(this.#options.maxConnections ?? MAX_CONNECTIONS, this.clock);
-      this.#limiters.set(host, limiter);
-    }
-    return limiter;
+    return this.#limiters.getOrInsertComputed(host, () => {
+      return new HostLimiter(this.#options.maxConnections ?? MAX_CONNECTIONS, this.clock);
+    });
   }
 }

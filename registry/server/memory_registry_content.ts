@@ -203,10 +203,9 @@ export class MemoryRegistryContent implements WritableRegistryContent {
   }
 
   #repository(name: string): Repository {
-    const found = this.#repositories.get(name) ??
-      { tags: new Map(), manifests: new Map(), blobs: new Map() };
-    this.#repositories.set(name, found);
-    return found;
+    return this.#repositories.getOrInsertComputed(name, () => {
+      return { tags: new Map(), manifests: new Map(), blobs: new Map() };
+    });
   }
 
   #add(repository: string, digest: Digest, blob: Blob): void {

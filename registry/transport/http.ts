@@ -101,13 +101,12 @@ export class Http implements Disposable {
     if (url.protocol !== "https:") return tls;
     const hosts = new Set([url.host, ...namedBy === undefined ? [] : [namedBy]]);
     const stored = find === undefined ? [] : [...hosts].map((host) => {
-      const known = this.#certificates.get(host);
-      if (known !== undefined) return known;
-      const search = find(host);
-      this.#certificates.set(host, search);
-      // Search again after a failure.
-      search.catch(() => this.#certificates.delete(host));
-      return search;
+      return this.#certificates.getOrInsertComputed(host, () => {
+        const search = find(host);
+        // Search again after a failure.
+        search.catch(() => this.#certificates.delete(host));
+        return search;
+      });
     });
     const found = await Promise.all([tls.ofFile?.(), ...stored]);
     const own = found.map((certificates) => certificates?.clientCertificate);
@@ -258,12 +257,7 @@ export class Http implements Disposable {
   async #client({ tls, url }: HttpRequest, route: Route): Promise<Deno.HttpClient> {
     const { clientKey, createHttpClient } = await import("./_fetch_exchange.ts");
     const key = clientKey(tls, url, route);
-    let client = this.#clients.get(key);
-    if (client === undefined) {
-      client = createHttpClient(tls, url, route);
-      this.#clients.set(key, client);
-    }
-    return client;
+    return this.#clients.getOrInsertComputed(key, () => createHttpClient(tls, url, route));
   }
 
   #log(

@@ -51,12 +51,8 @@ export async function findReachable(
   const descriptors = new Map<Digest, Descriptor>();
   const images: { layers: { diffId: Digest }[] }[] = [];
   const nodes = new Map<Digest, Promise<Node>>();
-  const nodeOf = (descriptor: Descriptor) => {
-    const { digest } = descriptor;
-    const node = nodes.get(digest) ?? readNode(store, descriptor, onDamaged);
-    nodes.set(digest, node);
-    return node;
-  };
+  const nodeOf = (descriptor: Descriptor) =>
+    nodes.getOrInsertComputed(descriptor.digest, () => readNode(store, descriptor, onDamaged));
   const pending = [...roots];
   const waiting = new Map([...candidates].map((entry) => [entry.digest, entry]));
   for (;;) {
