@@ -1,10 +1,10 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { isDigest } from "../../spec/digest.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { findHeld, type Held } from "../../store/content/find_held.ts";
 import { findReference, type StoredReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
+import { readStoredDocument } from "../../store/images/stored_document.ts";
 
 /**
  * Finds the stored document of a name, which other tools may have written in any form. Protects it
@@ -34,10 +34,8 @@ async function findByDigest(
 ): Promise<StoredReference | undefined> {
   const digest = name.slice(1);
   if (!name.startsWith("@") || !isDigest(digest)) return undefined;
-  const bytes = await store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) return undefined;
-  const { mediaType } = parseManifest(bytes).value;
-  return { name, descriptor: { mediaType, digest, size: bytes.length } };
+  const document = await readStoredDocument(store, { digest });
+  return document && { name, descriptor: document.descriptor };
 }
 
 async function findDocument(

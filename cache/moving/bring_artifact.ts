@@ -3,11 +3,11 @@ import { type ImageLocation, isArchiveLocation } from "../../registry/image_loca
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { ImageArchive } from "../../store/archives/image_archive.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { findReference } from "../../store/content/layout_index.ts";
 import { LayoutClient } from "../../store/images/layout_client.ts";
+import { readStoredDocument } from "../../store/images/stored_document.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoints.ts";
@@ -124,11 +124,11 @@ async function nameOf(location: ImageLocation, { content }: CopySource): Promise
 async function describe(
   store: ContentStore,
   reference: Reference,
-  { mediaType, digest, size }: Descriptor,
+  { digest, size }: Descriptor,
   isCached: boolean,
 ): Promise<PulledArtifact> {
-  const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) {
+  const document = await readStoredDocument(store, { digest, size });
+  if (document === undefined) {
     throw new OciError("it was removed from the store in the meantime", {
       code: "missing-content",
       action: `read ${digest} from "${store.path}"`,
@@ -136,6 +136,5 @@ async function describe(
       advice: "Try again",
     });
   }
-  const document = { descriptor: { mediaType, digest, size }, bytes, value: parseManifest(bytes) };
   return { reference, document, isCached };
 }

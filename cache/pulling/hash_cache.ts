@@ -1,7 +1,6 @@
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { OciError } from "../../spec/errors.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { findReference } from "../../store/content/layout_index.ts";
 
@@ -63,8 +62,9 @@ export class LayoutHashCache implements HashCache {
    */
   async writeHash(reference: Reference, digest: Digest, signal?: AbortSignal): Promise<void> {
     const name = formatReference(reference);
-    const bytes = await this.#store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
-    if (bytes === undefined) {
+    const { readStoredDocument } = await import("../../store/images/stored_document.ts");
+    const document = await readStoredDocument(this.#store, { digest });
+    if (document === undefined) {
       throw new OciError("the store has no such manifest", {
         code: "missing-content",
         action: `record "${name}" as ${digest}`,
@@ -72,7 +72,6 @@ export class LayoutHashCache implements HashCache {
         advice: "Store it first",
       });
     }
-    const { mediaType } = parseManifest(bytes).value;
-    await this.#store.tag(name, { mediaType, digest, size: bytes.length }, signal);
+    await this.#store.tag(name, document.descriptor, signal);
   }
 }

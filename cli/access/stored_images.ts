@@ -6,8 +6,6 @@ import {
   type Manifest,
   MAX_CONFIG_BYTES,
   MAX_INDEX_DEPTH,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
@@ -18,6 +16,7 @@ import {
   REF_NAME,
   type StoredReference,
 } from "../../store/content/layout_index.ts";
+import { readStoredDocument } from "../../store/images/stored_document.ts";
 import { imageSize } from "../terminal/format.ts";
 
 /** One platform of an image in the store, possibly incomplete. */
@@ -112,9 +111,9 @@ async function describe(
   descriptor: Descriptor,
   walk: Walk,
 ): Promise<readonly StoredPlatform[]> {
-  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) return [missing(descriptor)];
-  const { kind, value } = parseManifest(bytes, descriptor.mediaType);
+  const document = await readStoredDocument(store, descriptor);
+  if (document === undefined) return [missing(descriptor)];
+  const { kind, value } = document.value;
   if (kind === "manifest") return [await describeManifest(store, descriptor, value, walk)];
   return walk.depth < MAX_INDEX_DEPTH ? await describeIndex(store, value, walk) : [];
 }

@@ -3,13 +3,14 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentOptions, NamedSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { MAX_CONFIG_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { ArchiveError } from "../errors.ts";
 import { layoutReferrers } from "../images/layout_referrers.ts";
 import { type ArchivedImage, imagesNamed, withoutReferrers } from "../images/listed_images.ts";
+import { readStoredDocument } from "../images/stored_document.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries, refuseLinks } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
@@ -142,9 +143,7 @@ export class ImageArchive implements NamedSource, Disposable {
     const found = imagesNamed(this.images, name)[0] ??
       this.images.find(({ descriptor }) => descriptor.digest === name);
     if (found !== undefined || !isDigest(name)) return found?.descriptor;
-    const bytes = await this.readBlob({ digest: name }, { maxBytes: MAX_MANIFEST_BYTES });
-    if (bytes === undefined) return undefined;
-    return { mediaType: parseManifest(bytes).value.mediaType, digest: name, size: bytes.length };
+    return (await readStoredDocument(this, { digest: name }))?.descriptor;
   }
 
   /** Lists the documents of the archive whose `subject` is this one. */

@@ -5,12 +5,7 @@ import { formatReference, isTag, type Reference } from "../../registry/reference
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import {
-  MAX_CONFIG_BYTES,
-  MAX_LAYERS,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-} from "../../spec/image/manifest.ts";
+import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { checkPlatform } from "../../spec/image/platform_choice.ts";
@@ -27,6 +22,7 @@ import {
   withoutReferrers,
 } from "./listed_images.ts";
 import { readDocuments } from "./read_image.ts";
+import { readStoredDocument } from "./stored_document.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
 export interface ImageCollection {
@@ -217,10 +213,9 @@ async function findImages(
   { path, name, digest }: LayoutSource,
 ): Promise<readonly ArchivedImage[]> {
   if (digest !== undefined) {
-    const bytes = await layout.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
-    if (bytes === undefined) throw noImage(path, `it does not have ${digest}`);
-    const { mediaType } = parseManifest(bytes).value;
-    return [{ descriptor: { mediaType, digest, size: bytes.length }, names: [] }];
+    const document = await readStoredDocument(layout, { digest });
+    if (document === undefined) throw noImage(path, `it does not have ${digest}`);
+    return [{ descriptor: document.descriptor, names: [] }];
   }
   const all = listedImages(await layout.descriptors());
   const found = name === undefined ? await withoutReferrers(layout, all) : imagesNamed(all, name);

@@ -1,14 +1,10 @@
 import { referrerDescriptor, referrersTag } from "../../registry/referrers.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import {
-  type ManifestDocument,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-} from "../../spec/image/manifest.ts";
+import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { REF_NAME } from "../content/layout_index.ts";
-import type { DocumentSource } from "./read_image.ts";
+import { type DocumentSource, readStoredDocument } from "./stored_document.ts";
 
 /** A layout or an archive. */
 interface DocumentCollection extends DocumentSource {
@@ -80,10 +76,8 @@ async function readDocument(
   entry: Descriptor,
 ): Promise<ManifestDocument | undefined> {
   if (!isDocumentMediaType(entry.mediaType)) return undefined;
-  const bytes = await layout.readBlob(entry, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) return undefined;
   try {
-    return parseManifest(bytes, entry.mediaType);
+    return (await readStoredDocument(layout, entry))?.value;
   } catch (error) {
     // An invalid document refers to nothing.
     if (error instanceof SyntaxError) return undefined;

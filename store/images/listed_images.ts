@@ -2,7 +2,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { completeName, CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 import { isReferrer } from "./layout_referrers.ts";
-import type { DocumentSource } from "./read_image.ts";
+import type { DocumentSource } from "./stored_document.ts";
 
 /** An image, or another document, that an archive or a layout lists. */
 export interface ArchivedImage {

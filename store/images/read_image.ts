@@ -9,15 +9,17 @@ import {
   MAX_CONFIG_BYTES,
   MAX_INDEX_DEPTH,
   MAX_LAYERS,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import type { Platform } from "../../spec/platform.ts";
-import type { Expectation } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Image, StoredLayer } from "./image.ts";
+import {
+  type DocumentSource,
+  type ExpectedDocument,
+  readStoredDocument,
+} from "./stored_document.ts";
 
 /** Options for {@linkcode readImage}. */
 export interface ReadImageOptions {
@@ -94,15 +96,6 @@ export interface DocumentContext {
   readonly onAbsent?: ((digest: Digest) => void) | undefined;
 }
 
-/** Reads the documents of images. */
-export interface DocumentSource {
-  /** Reads and verifies a small blob; `undefined` if it is missing. */
-  readBlob(
-    blob: Expectation,
-    options: { readonly maxBytes: number },
-  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
-}
-
 /** The documents of an image, and the layers that the callback created. */
 type ReadImage<Layer> = Omit<RemoteImage, "layers"> & { readonly layers: readonly Layer[] };
 
@@ -155,17 +148,12 @@ async function readChain(
 ): Promise<Pick<RemoteImage, "indexes" | "manifest"> | undefined> {
   const { platform, maxLayers, name, signal } = context;
   const indexes: ImageDocument<Index>[] = [];
-  let expected: Expectation & { readonly mediaType?: string } = { digest };
+  let expected: ExpectedDocument = { digest };
   for (;;) {
     signal?.throwIfAborted();
-    const bytes = await store.readBlob(expected, { maxBytes: MAX_MANIFEST_BYTES });
-    if (bytes === undefined) return void context.onAbsent?.(expected.digest);
-    const { kind, value } = parseManifest(bytes, expected.mediaType, maxLayers);
-    const descriptor: Descriptor = {
-      mediaType: value.mediaType,
-      digest: expected.digest,
-      size: bytes.length,
-    };
+    const document = await readStoredDocument(store, expected, maxLayers);
+    if (document === undefined) return void context.onAbsent?.(expected.digest);
+    const { descriptor, bytes, value: { kind, value } } = document;
     if (kind === "manifest") return { indexes, manifest: { descriptor, bytes, value } };
     if (indexes.length === MAX_INDEX_DEPTH) {
       throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${name}"`);

@@ -8,12 +8,12 @@ import type {
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { layoutReferrers } from "../images/layout_referrers.ts";
+import { readStoredDocument } from "../images/stored_document.ts";
 import { isStored } from "./stored_graph.ts";
 
 /**
@@ -102,9 +102,8 @@ export class LayoutContent implements NamedSource, NamedTarget {
       },
     });
     if (!isDocumentMediaType(descriptor.mediaType)) return;
-    const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-    const subject = bytes && parseManifest(bytes, descriptor.mediaType).value.subject;
-    if (subject !== undefined) await this.#store.keep(descriptor, signal);
+    const document = await readStoredDocument(this.#store, descriptor);
+    if (document?.value.value.subject !== undefined) await this.#store.keep(descriptor, signal);
   }
 
   /** Finds the document that has a name. */

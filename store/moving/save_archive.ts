@@ -3,13 +3,7 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { type OciError, PlatformError, UnsupportedDigestError } from "../../spec/errors.ts";
-import {
-  type Index,
-  type ManifestDocument,
-  MAX_CONFIG_BYTES,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-} from "../../spec/image/manifest.ts";
+import { type Index, type ManifestDocument, MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
@@ -18,6 +12,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
 import type { ArchiveFormat } from "../archives/image_archive.ts";
+import { readStoredDocument } from "../images/stored_document.ts";
 import { LayoutWriter } from "./_layout_writer.ts";
 import { copyGraph, copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
@@ -154,9 +149,9 @@ async function readDocument(
   store: ContentStore,
   descriptor: Descriptor,
 ): Promise<ManifestDocument> {
-  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) throw missing(store, descriptor.digest);
-  return parseManifest(bytes, descriptor.mediaType);
+  const document = await readStoredDocument(store, descriptor);
+  if (document === undefined) throw missing(store, descriptor.digest);
+  return document.value;
 }
 
 /** Whether the store has a document and everything that it references. */

@@ -2,9 +2,9 @@ import { parseStoredName } from "../content/layout_index.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Repository } from "../../registry/reference.ts";
 import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { readStoredDocument } from "../images/stored_document.ts";
 
 /**
  * Returns whether a store has a document and everything that it references, except
@@ -71,7 +71,6 @@ async function successorsOf(
   store: ContentStore,
   descriptor: Descriptor,
 ): Promise<readonly Descriptor[] | undefined> {
-  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes === undefined) return undefined;
-  return childrenOf(parseManifest(bytes, descriptor.mediaType));
+  const document = await readStoredDocument(store, descriptor);
+  return document && childrenOf(document.value);
 }
