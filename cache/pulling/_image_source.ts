@@ -1,13 +1,14 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageClient } from "../../registry/image_client.ts";
 import {
+  type ArchiveLocation,
   type ImageLocation,
   parseImageLocation,
   type RegistryLocation,
 } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import type { LayoutClient } from "../../store/images/layout_client.ts";
 import { storeDirectory } from "../directory.ts";
 import type { PullOptions } from "../pull_options.ts";
 import { CachingPuller, type CachingPullerOptions } from "./caching_puller.ts";
@@ -36,62 +37,49 @@ export async function openImageSource(
     ? parseImageLocation(reference)
     : { transport: "docker", reference };
   const store = await ContentStore.open(directory ?? storeDirectory(), { onWait });
-  const hashes = new LayoutHashCache(store);
-  const caches = new LayoutImageCache(store, { jobs });
-  const checkedOptions = (source: ImageClient, reference: Reference): CachingPullerOptions => ({
-    ...imageOptions,
-    check: verify && (async ({ indexes: [index], manifest }) => {
-      const { checkSignature } = await import("../check_signature.ts");
-      const place = { store, client: source, reference, options: imageOptions };
-      await checkSignature(index ?? manifest, verify, place);
-    }),
-  });
-  if (location.transport === "docker") {
-    const stack = new DisposableStack();
-    const images = client ?? stack.use(new RemoteClient());
-    return {
-      reference: location.reference,
-      options: checkedOptions(images, location.reference),
-      store,
-      puller: new CachingPuller(hashes, caches, images),
-      [Symbol.dispose]: () => stack.dispose(),
-    };
-  }
-  const local = await openLocalImages(location, store, imageOptions.signal);
-  const { reference: name } = local.images;
-  return {
+  using stack = new DisposableStack();
+  const { images, reference: name } = location.transport === "docker"
+    ? { images: client ?? stack.use(new RemoteClient()), reference: location.reference }
+    : await openLocalImages(location, store, stack, imageOptions.signal);
+  // Reading a local source costs no request.
+  const usual = location.transport === "docker" ? undefined : "Always";
+  const source = {
     reference: name,
-    // Reading a local source costs no request.
     options: {
-      ...checkedOptions(local.images, name),
-      pullPolicy: imageOptions.pullPolicy ?? "Always",
+      ...imageOptions,
+      pullPolicy: imageOptions.pullPolicy ?? usual,
+      check: verify && (async ({ indexes: [index], manifest }: RemoteImage) => {
+        const { checkSignature } = await import("../check_signature.ts");
+        const place = { store, client: images, reference: name, options: imageOptions };
+        await checkSignature(index ?? manifest, verify, place);
+      }),
     },
     store,
-    puller: new CachingPuller(hashes, caches, local.images),
-    [Symbol.dispose]: () => local[Symbol.dispose](),
+    puller: new CachingPuller(
+      new LayoutHashCache(store),
+      new LayoutImageCache(store, { jobs }),
+      images,
+    ),
   };
+  const owned = stack.move();
+  return { ...source, [Symbol.dispose]: () => owned.dispose() };
 }
 
-/** Opens a layout or an archive; disposing of the result closes the archive. */
+/** Opens a layout or an archive, which the stack closes. */
 async function openLocalImages(
   location: Exclude<ImageLocation, RegistryLocation>,
   store: ContentStore,
+  stack: DisposableStack,
   signal: AbortSignal | undefined,
-): Promise<Disposable & { readonly images: LayoutClient }> {
+): Promise<{ readonly images: ImageClient; readonly reference: Reference }> {
   const { LayoutClient } = await import("../../store/images/layout_client.ts");
-  if (location.transport === "oci") {
-    return { images: await LayoutClient.open(location), [Symbol.dispose]() {} };
-  }
-  const { ImageArchive } = await import("../../store/archives/image_archive.ts");
-  using stack = new DisposableStack();
-  const archive = stack.use(
-    await ImageArchive.open(location.path, {
-      format: location.transport,
-      spoolDirectory: `${store.path}/ingest`,
-      signal,
-    }),
-  );
-  const images = await LayoutClient.find(archive, location);
-  const owned = stack.move();
-  return { images, [Symbol.dispose]: () => owned.dispose() };
+  const open = async ({ path, transport: format }: ArchiveLocation) => {
+    const { ImageArchive } = await import("../../store/archives/image_archive.ts");
+    const spoolDirectory = `${store.path}/ingest`;
+    return stack.use(await ImageArchive.open(path, { format, spoolDirectory, signal }));
+  };
+  const images = location.transport === "oci"
+    ? await LayoutClient.open(location)
+    : await LayoutClient.find(await open(location), location);
+  return { images, reference: images.reference };
 }
