@@ -18,56 +18,80 @@ import {
 } from "./_registry_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
+type StoreAccess = "read" | "write";
+
+/** The arguments and options of a command. */
+interface Usage {
+  readonly references: readonly (Reference | string)[];
+  readonly registries: readonly string[] | undefined;
+  readonly options: PermissionOptions;
+}
+
 /** Resources that a command uses in addition to those that its arguments name. */
 interface Needs {
-  readonly store?: "read" | "write";
+  readonly store?: StoreAccess | ((options: PermissionOptions) => StoreAccess | undefined);
   readonly registry?: true;
   readonly credentials?: true;
+  /** Whether it reads `registries.conf` files although it may use no registry. */
+  readonly rules?: true;
   readonly directories?: DirectoryUse;
+  /** Grants what only this command needs. */
+  readonly own?: (grants: Grants, usage: Usage) => void | Promise<void>;
 }
 
 /** Needs of commands that download images into the store. */
 const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
 
 const COMMANDS: Readonly<Record<string, Needs>> = {
-  artifact: IMAGE_NEEDS,
+  artifact: { ...IMAGE_NEEDS, own: grantArtifact },
   bundle: { ...IMAGE_NEEDS, directories: "bundle" },
   cat: IMAGE_NEEDS,
   catalog: { registry: true, credentials: true },
   completions: {},
-  copy: { registry: true, credentials: true },
+  copy: {
+    store: ({ store }) => store === undefined ? undefined : "write",
+    registry: true,
+    credentials: true,
+  },
   delete: { registry: true, credentials: true },
-  demo: {},
+  demo: { own: grantDemo },
   digest: { registry: true, credentials: true },
-  doctor: { store: "write", credentials: true },
-  export: IMAGE_NEEDS,
+  doctor: { store: "write", credentials: true, rules: true, own: grantDoctor },
+  export: { ...IMAGE_NEEDS, own: grantFile },
   fsck: { store: "write", registry: true, credentials: true },
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
   load: { store: "write" },
-  login: {},
-  logout: {},
+  login: {
+    rules: true,
+    own: (grants, { registries, options }) => grantLogin(grants, "login", registries, options),
+  },
+  logout: {
+    own: (grants, { registries, options }) => grantLogin(grants, "logout", registries, options),
+  },
   ls: IMAGE_NEEDS,
-  permissions: { credentials: true },
+  permissions: {
+    credentials: true,
+    rules: true,
+    // What it prints for other commands depends on these variables.
+    own: (grants) => grants.add("env", ...storeVariables(), "PATH", "TMPDIR"),
+  },
   pull: IMAGE_NEEDS,
   provenance: { store: "read", registry: true, credentials: true },
   // A dead bundle may be in any directory; its mounts and its container are removed too.
   prune: { store: "write", directories: "unbundle" },
   push: { store: "write", registry: true, credentials: true },
-  rm: { store: "write" },
+  rm: { store: "write", rules: true },
   run: { ...IMAGE_NEEDS, directories: "run" },
-  save: IMAGE_NEEDS,
+  save: { ...IMAGE_NEEDS, own: grantFile },
   sbom: { store: "read", registry: true, credentials: true },
-  serve: { store: "write" },
+  serve: { store: ({ readOnly = false }) => readOnly ? "read" : "write", own: grantServe },
   tag: { registry: true, credentials: true },
   tags: { registry: true, credentials: true },
   unbundle: { store: "write", directories: "unbundle" },
   unpack: { ...IMAGE_NEEDS, directories: "unpack" },
   version: {},
 };
-
-/** Other commands that read `registries.conf` files. */
-const MIRROR_COMMANDS: readonly string[] = ["doctor", "login", "permissions", "rm"];
 
 /**
  * Returns the minimal flags of `deno run` that a command needs.
@@ -97,43 +121,25 @@ export async function permissionFlags(
   }
   const { files = [], variables = [], pullPolicy, unpack = false, prune = false } = options;
   const used = unpack ? "unpack" : prune ? "unbundle" : undefined;
-  const { store, registry, credentials, directories = used } = needs;
+  const { store, registry, credentials, rules, directories = used, own } = needs;
   const grants = new Grants();
   grants.add("read", ...files);
   grants.add("env", ...variables);
-  const isServed = command === "serve" && options.readOnly === true;
-  if (store !== undefined) grantStore(grants, isServed ? "read" : store, options);
-  if (command === "copy" && options.store !== undefined) grantStore(grants, "write", options);
-  const registries = registriesOf(grants, [references].flat(), options);
+  const access = typeof store === "function" ? store(options) : store;
+  if (access !== undefined) grantStore(grants, access, options);
+  const usage = { references: [references].flat(), options };
+  const registries = registriesOf(grants, usage.references, options);
   const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
   if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);
   if (registry && isAsked) grantHosts(grants, registries, options);
-  if (registry || MIRROR_COMMANDS.includes(command) || options.proxy !== undefined) {
-    grantRegistriesConf(grants, options);
-  }
-  if (command === "login" || command === "logout") {
-    await grantLogin(grants, command, registries, options);
-  }
+  if (registry || rules || options.proxy !== undefined) grantRegistriesConf(grants, options);
   if (directories !== undefined) grantDirectories(grants, directories, options);
-  if (command === "export" || command === "save") grantFile(grants, options);
-  if (command === "artifact") grantArtifact(grants, [references].flat(), options);
-  if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");
-  if (command === "serve" && options.proxy !== undefined) {
-    await grantCredentials(grants, [options.proxy], options);
-    grantHosts(grants, [options.proxy], options);
-  }
-  if (command === "demo") grantDemo(grants);
-  if (command === "doctor") {
-    grantMachine(grants);
-    grantCertificates(grants, options.certificatePaths);
-  }
-  // What it prints for other commands depends on these variables.
-  if (command === "permissions") grants.add("env", ...storeVariables(), "PATH", "TMPDIR");
+  await own?.(grants, { ...usage, registries });
   if (options.modules !== undefined) grants.add("read", options.modules);
   return grants.flags();
 }
 
-function grantStore(grants: Grants, access: "read" | "write", options: PermissionOptions): void {
+function grantStore(grants: Grants, access: StoreAccess, options: PermissionOptions): void {
   const { store = storeDirectory() } = options;
   grants.add("read", store);
   if (access === "write") grants.add("write", store);
@@ -176,11 +182,7 @@ function grantTarget(grants: Grants, target: string | undefined): readonly strin
 }
 
 /** Grants pulling an artifact into a directory or pushing one to a local target. */
-function grantArtifact(
-  grants: Grants,
-  references: readonly (Reference | string)[],
-  { output }: PermissionOptions,
-): void {
+function grantArtifact(grants: Grants, { references, options: { output } }: Usage): void {
   if (output !== undefined) return grants.addFiles(output);
   const [target] = references;
   if (typeof target !== "string") return;
@@ -191,7 +193,20 @@ function grantArtifact(
 }
 
 /** Grants writing the output, which goes to a temporary file in the same directory first. */
-function grantFile(grants: Grants, { output, isLayout = false }: PermissionOptions): void {
+function grantFile(grants: Grants, { options: { output, isLayout = false } }: Usage): void {
   if (output === undefined || output === "-") return;
   grants.addFiles(isLayout ? output : dirname(output));
+}
+
+/** Grants listening, and reaching the registry that is cached. */
+async function grantServe(grants: Grants, { options }: Usage): Promise<void> {
+  grants.add("net", options.listen ?? "127.0.0.1:5000");
+  if (options.proxy === undefined) return;
+  await grantCredentials(grants, [options.proxy], options);
+  grantHosts(grants, [options.proxy], options);
+}
+
+function grantDoctor(grants: Grants, { options }: Usage): void {
+  grantMachine(grants);
+  grantCertificates(grants, options.certificatePaths);
 }
