@@ -7,7 +7,6 @@ import {
   MAX_SIGNATURES,
   referringSignatures,
   type Signature,
-  type SignatureCandidate,
   type SignedDocument,
   taggedSignatures,
 } from "./_signatures.ts";
@@ -68,34 +67,28 @@ export async function verifySignature(
   const { name = document.descriptor.digest, isStoredOnly, signal } = options;
   const faultOf = await signatureCheck(signer);
   const reasons: string[] = [];
-  const attempt = async (verify: () => Promise<boolean>): Promise<boolean> => {
+  const attempt = async <T>(read: () => Promise<T>): Promise<T | undefined> => {
     signal?.throwIfAborted();
     try {
-      return await verify();
+      return await read();
     } catch (error) {
       if (!isContentError(error)) throw error;
       reasons.push(problemOf(error));
-      return false;
+      return undefined;
     }
-  };
-  const verifyOne = async (candidate: SignatureCandidate): Promise<boolean> => {
-    const fault = faultOf(await candidate.read());
-    if (fault !== undefined) reasons.push(fault);
-    return fault === undefined;
   };
   let count = 0;
   for (const source of sources) {
     for (const list of [taggedSignatures, referringSignatures]) {
-      const isVerified = await attempt(async () => {
-        const all = await list(source, document, signal);
-        count += all.length;
-        for (const candidate of all.slice(0, MAX_SIGNATURES)) {
-          if (await attempt(() => verifyOne(candidate))) return true;
-        }
-        if (all.length > MAX_SIGNATURES) reasons.push(`only ${MAX_SIGNATURES} of them were read`);
-        return false;
-      });
-      if (isVerified) return;
+      const all = await attempt(() => list(source, document, signal)) ?? [];
+      count += all.length;
+      for (const candidate of all.slice(0, MAX_SIGNATURES)) {
+        const verdict = await attempt(async () => ({ fault: faultOf(await candidate.read()) }));
+        if (verdict === undefined) continue;
+        if (verdict.fault === undefined) return;
+        reasons.push(verdict.fault);
+      }
+      if (all.length > MAX_SIGNATURES) reasons.push(`only ${MAX_SIGNATURES} of them were read`);
     }
   }
   throw new SignatureError(name, count, [...new Set(reasons)], isStoredOnly);
