@@ -61,7 +61,7 @@ export async function loadArchive(
   path: string,
   options: LoadArchiveOptions = {},
 ): Promise<readonly LoadedImage[]> {
-  const { format, input, maxRatio, maxWindow, onVerify, successors, ...copying } = options;
+  const { format, input, maxRatio, maxWindow, successors, ...copying } = options;
   const { signal } = options;
   const mayBeLayout = input === undefined && format !== "docker-archive" && path !== "-";
   if (mayBeLayout && isLayout(path)) {
@@ -82,14 +82,7 @@ export async function loadArchive(
   for (const descriptor of uniqueBlobs(archive.images.map(({ descriptor }) => descriptor))) {
     roots.push(await archive.document(descriptor, { signal }));
   }
-  const blobs = uniqueBlobs(blobsOf(roots));
-  const missing = await missingBlobs(store, blobs);
-  const total = missing.reduce((sum, { size }) => sum + size, 0);
-  let verified = 0;
-  for (const blob of missing) {
-    await archive.verify(blob, { signal });
-    onVerify?.(verified += blob.size, total);
-  }
+  await verifyMissing(store, archive, roots, options);
   // Content without a name must not be pruned yet.
   using _hold = await store.hold(signal);
   const target = new LayoutContent(store);
@@ -109,6 +102,24 @@ export async function loadArchive(
   return await nameImages(store, archive, stored, signal);
 }
 
+/** Verifies the blobs of documents that a store lacks. */
+async function verifyMissing(
+  store: ContentStore,
+  archive: ImageArchive,
+  roots: readonly ArchivedDocument[],
+  { onVerify, signal }: LoadArchiveOptions,
+): Promise<void> {
+  const blobs = uniqueBlobs(blobsOf(roots));
+  const there = await Promise.all(blobs.map((blob) => isIntact(store, blob)));
+  const missing = blobs.filter((_, i) => !there[i]);
+  const total = missing.reduce((sum, { size }) => sum + size, 0);
+  let verified = 0;
+  for (const blob of missing) {
+    await archive.verify(blob, { signal });
+    onVerify?.(verified += blob.size, total);
+  }
+}
+
 /** Returns one descriptor for each digest. */
 function uniqueBlobs(blobs: readonly Descriptor[]): readonly Descriptor[] {
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
@@ -120,14 +131,6 @@ function blobsOf(roots: readonly ArchivedDocument[]): readonly Descriptor[] {
   const all = new Set(roots);
   for (const { documents } of all) for (const document of documents) all.add(document);
   return [...all].flatMap(({ blobs }) => blobs);
-}
-
-async function missingBlobs(
-  store: ContentStore,
-  blobs: readonly Descriptor[],
-): Promise<readonly Descriptor[]> {
-  const there = await Promise.all(blobs.map((blob) => isIntact(store, blob)));
-  return blobs.filter((_, i) => !there[i]);
 }
 
 async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean> {

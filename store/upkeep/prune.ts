@@ -250,16 +250,11 @@ async function pruneDownloads(
     const path = `${directory}/${name}`;
     const info = lstatIfAny(path);
     if (info === undefined || info.isDirectory || !isOld(path, olderThanMs)) continue;
-    if (!info.isFile) {
+    if (!info.isFile || isStrayRecord(path)) {
       if (!dryRun) await Deno.remove(path);
       continue;
     }
-    // A record of ranges is removed with its part file.
-    if (!name.endsWith(".part")) {
-      const part = path.replace(/\.part\..*$/, ".part");
-      if (!dryRun && part !== path && lstatIfAny(part) === undefined) await Deno.remove(path);
-      continue;
-    }
+    if (!name.endsWith(".part")) continue;
     const tryLock = () => tryLockFile(path);
     using lock = dryRun ? await unlessUnwritable(tryLock) : await tryLock();
     if (lock === undefined) continue;
@@ -269,4 +264,10 @@ async function pruneDownloads(
     await Deno.remove(path);
     if (lstatIfAny(`${path}.ranges`) !== undefined) await Deno.remove(`${path}.ranges`);
   }
+}
+
+/** Whether a record of ranges has lost its part file, with which it would be removed. */
+function isStrayRecord(path: string): boolean {
+  const part = path.replace(/\.part\..*$/, ".part");
+  return part !== path && lstatIfAny(part) === undefined;
 }
