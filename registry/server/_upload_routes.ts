@@ -109,20 +109,8 @@ async function append(
   signal: AbortSignal,
 ): Promise<Response | undefined> {
   const { upload } = session;
-  const range = parseContentRange(request.headers.get("content-range"));
-  if (range === null) {
-    return failure(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "FIRST-LAST"');
-  }
-  if (range !== undefined && range.first !== upload.size) {
-    const message = `the next byte of the upload is ${upload.size}`;
-    return failure(416, "RANGE_INVALID", message, progressHeaders(session));
-  }
-  const declared = request.headers.get("content-length");
-  const length = declared === null ? undefined : Number(declared);
-  const expected = range === undefined ? length : range.last - range.first + 1;
-  if (expected !== undefined && length !== undefined && expected !== length) {
-    return failure(400, "SIZE_INVALID", `Content-Range has ${expected} bytes, the body ${length}`);
-  }
+  const expected = announcedBytes(session, request.headers);
+  if (expected instanceof Response) return expected;
   const tooLarge = async () => {
     await discard(sessions, session);
     return failure(413, "SIZE_INVALID", `a blob may have at most ${maxBlobBytes} bytes`);
@@ -145,6 +133,26 @@ async function append(
   }
   if (expected === undefined || count === expected) return undefined;
   return failure(400, "SIZE_INVALID", `received ${count} of ${expected} bytes`);
+}
+
+/** Returns the size of a body by its headers, if they have it, or the response that rejects it. */
+function announcedBytes(session: UploadSession, headers: Headers): number | undefined | Response {
+  const { size } = session.upload;
+  const range = parseContentRange(headers.get("content-range"));
+  if (range === null) {
+    return failure(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "FIRST-LAST"');
+  }
+  if (range !== undefined && range.first !== size) {
+    const message = `the next byte of the upload is ${size}`;
+    return failure(416, "RANGE_INVALID", message, progressHeaders(session));
+  }
+  const declared = headers.get("content-length");
+  const length = declared === null ? undefined : Number(declared);
+  const expected = range === undefined ? length : range.last - range.first + 1;
+  if (expected !== undefined && length !== undefined && expected !== length) {
+    return failure(400, "SIZE_INVALID", `Content-Range has ${expected} bytes, the body ${length}`);
+  }
+  return expected;
 }
 
 /** Ends a session from its writing task. */
