@@ -21,8 +21,3 @@ export interface Act {
   /** Plays it once. Throws an error if an invariant does not hold. */
   play(scene: Scene): Promise<void>;
 }
-
-/** Thrown by an act if an invariant does not hold. */
-export class Broken extends Error {
-  override name = "Broken";
-}

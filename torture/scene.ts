@@ -2,8 +2,12 @@ import { readMounts } from "../layer/linux/mount_table.ts";
 import { kill, type ProcessResult, runOci } from "../tests/_support/process.ts";
 import { makeTempDir, type TempDir } from "../tests/_support/temp.ts";
 import { unmountTree } from "../tests/_support/unmount_tree.ts";
-import { Broken } from "./act.ts";
 import type { Random } from "./random.ts";
+
+/** Thrown by an act if an invariant does not hold. */
+export class Broken extends Error {
+  override name = "Broken";
+}
 
 /** Options for {@linkcode Scene.oci}. */
 export interface SceneCommandOptions {

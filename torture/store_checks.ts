@@ -9,9 +9,8 @@ import { isDigest } from "../spec/mod.ts";
 import { ContentStore, fsck, prune, readImage } from "../store/mod.ts";
 import { makeTempDir } from "../tests/_support/temp.ts";
 import { describeTree, readTree } from "../tests/_support/tree.ts";
-import { Broken } from "./act.ts";
 import { imageContent, IMAGES, repository } from "./images.ts";
-import { namesIn } from "./scene.ts";
+import { Broken, namesIn } from "./scene.ts";
 
 const trees = new Map<number, Promise<string>>();
 

@@ -1,9 +1,9 @@
 import { faultyRegistry } from "../../tests/_support/faulty_registry.ts";
 import { runPeer } from "../../tests/_support/peers.ts";
-import { type Act, Broken } from "../act.ts";
+import type { Act } from "../act.ts";
 import { imageContent, IMAGES, repository } from "../images.ts";
 import { mountReason } from "../mount_namespace.ts";
-import { namesIn, type Scene } from "../scene.ts";
+import { Broken, namesIn, type Scene } from "../scene.ts";
 import { checkHealth, checkStore, checkTree } from "../store_checks.ts";
 import { checkSource } from "../stored.ts";
 

@@ -8,11 +8,11 @@ import {
   MemoryContent,
   withBlobs,
 } from "../../tests/_support/image.ts";
-import { type Act, Broken } from "../act.ts";
+import type { Act } from "../act.ts";
 import { isClear } from "../faults/fault_acts.ts";
 import { IMAGES, SMALL } from "../images.ts";
 import type { Random } from "../random.ts";
-import { namesIn, type Scene } from "../scene.ts";
+import { Broken, namesIn, type Scene } from "../scene.ts";
 import { checkHealth } from "../store_checks.ts";
 import { mutateJson } from "./mutate.ts";
 

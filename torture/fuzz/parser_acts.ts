@@ -24,11 +24,11 @@ import {
   zstd,
 } from "../../tests/_support/tar.ts";
 import { ATTACKS } from "../../tests/layer/_corpus/attacks.ts";
-import { type Act, Broken } from "../act.ts";
+import type { Act } from "../act.ts";
 import { isClear } from "../faults/fault_acts.ts";
 import { IMAGES } from "../images.ts";
 import type { Random } from "../random.ts";
-import { namesIn, type Scene } from "../scene.ts";
+import { Broken, namesIn, type Scene } from "../scene.ts";
 import { mutateBytes, mutateJson, randomChunks } from "./mutate.ts";
 
 /** Number of inputs each time that an act is played. */

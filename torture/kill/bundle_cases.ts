@@ -5,10 +5,9 @@
  */
 import { ContentStore, openBundler } from "../../store/mod.ts";
 import { programPath } from "../../tests/_support/peers.ts";
-import { Broken } from "../act.ts";
 import { GREETING } from "../images.ts";
 import { mountReason } from "../mount_namespace.ts";
-import { namesIn } from "../scene.ts";
+import { Broken, namesIn } from "../scene.ts";
 import { checkTree } from "../store_checks.ts";
 import { storedImage } from "../stored.ts";
 import { storeImage } from "./image_cases.ts";

@@ -6,10 +6,9 @@
 import { save } from "../../cache/mod.ts";
 import { ContentStore } from "../../store/mod.ts";
 import { rotBlob } from "../../tests/_support/rot.ts";
-import { Broken } from "../act.ts";
 import { IMAGES } from "../images.ts";
 import { mountReason } from "../mount_namespace.ts";
-import { namesIn } from "../scene.ts";
+import { Broken, namesIn } from "../scene.ts";
 import { checkImage, checkTree } from "../store_checks.ts";
 import { checkSource, pullInto, storedImage } from "../stored.ts";
 import type { KillCase, KillScene } from "./kill_case.ts";

@@ -1,9 +1,9 @@
 import { faultyRegistry, on, trickle } from "../../tests/_support/faulty_registry.ts";
 import { kill, type ProcessResult } from "../../tests/_support/process.ts";
-import { type Act, Broken } from "../act.ts";
+import type { Act } from "../act.ts";
 import { imageContent, repository } from "../images.ts";
 import type { Random } from "../random.ts";
-import { checkOutput, type Scene } from "../scene.ts";
+import { Broken, checkOutput, type Scene } from "../scene.ts";
 import { checkStore } from "../store_checks.ts";
 import type { KillCase, KillPlan } from "./kill_case.ts";
 

@@ -1,7 +1,7 @@
 import { serveRegistry } from "../../registry/mod.ts";
-import { type Act, Broken } from "../act.ts";
+import type { Act } from "../act.ts";
 import { imageContent, repository, SMALL } from "../images.ts";
-import { namesIn, type Scene } from "../scene.ts";
+import { Broken, namesIn, type Scene } from "../scene.ts";
 import { checkImage, checkStore, checkTree } from "../store_checks.ts";
 import { pullInto } from "../stored.ts";
 import { winnerOf } from "./race_track.ts";

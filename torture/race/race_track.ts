@@ -1,4 +1,4 @@
-import { Broken } from "../act.ts";
+import { Broken } from "../scene.ts";
 import type { Order, Outcome, Task } from "./racer.ts";
 
 /** Racers that begin at the same moment. */
