@@ -22,6 +22,12 @@ import { limitRemedy } from "./limits.ts";
 /** An error of the library, with its code and fields. */
 export type LibraryError = Error & ErrorFacts;
 
+/** Returns the remedy for an error of the library, if its code and fields imply one. */
+export function remedyFor(error: LibraryError, command: string): string | undefined {
+  const remedy = REMEDIES[error.code] ?? error.advice;
+  return typeof remedy === "function" ? remedy(error, command) : remedy;
+}
+
 /**
  * Returns what to do about an error in terms of commands and options, as a sentence without a
  * period.
@@ -247,10 +253,4 @@ function isAuthenticated(error: LibraryError): boolean {
 function registryOf(error: LibraryError): string {
   const registry = error instanceof RegistryError ? error.registry : undefined;
   return registry === undefined ? "" : ` ${registry}`;
-}
-
-/** Returns the remedy for an error of the library, if its code and fields imply one. */
-export function remedyFor(error: LibraryError, command: string): string | undefined {
-  const remedy = REMEDIES[error.code] ?? error.advice;
-  return typeof remedy === "function" ? remedy(error, command) : remedy;
 }

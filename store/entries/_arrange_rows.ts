@@ -3,7 +3,7 @@ import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { childPath, cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import {
   DEPENDENCY,
-  MAX_INDEX_BYTES,
+  MAX_ENTRY_INDEX_BYTES,
   RECORD_BYTES,
   sortKey,
   SUPERSEDED,
@@ -65,7 +65,7 @@ export function arrangeRows(entries: readonly RowEntry[]): ArrangedRows | undefi
   };
   for (const entry of entries.filter(({ kind }) => kind === "none").sort(compare)) {
     arranger.add(entry);
-    if (arranger.addedBytes > MAX_INDEX_BYTES) return undefined;
+    if (arranger.addedBytes > MAX_ENTRY_INDEX_BYTES) return undefined;
   }
   return arranger.finish(entries.filter(({ kind }) => kind !== "none"));
 }

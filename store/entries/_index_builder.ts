@@ -25,7 +25,7 @@ export class IndexBuilder {
     const path = cleanPath(header.path);
     const number = this.#entries.length;
     const at = number * format.RECORD_BYTES;
-    if (number === format.MAX_ENTRIES || at + this.#textLength > format.MAX_INDEX_BYTES) {
+    if (number === format.MAX_ENTRIES || at + this.#textLength > format.MAX_ENTRY_INDEX_BYTES) {
       this.#entries = [];
       this.#isFull = true;
       return;
@@ -57,7 +57,7 @@ export class IndexBuilder {
     if (arranged === undefined) return undefined;
     const text = this.#text.subarray(0, this.#textLength);
     const bytes = sealIndex(this.#records, text, arranged, { diffId, archiveBytes });
-    return bytes.length > format.MAX_INDEX_BYTES ? undefined : bytes;
+    return bytes.length > format.MAX_ENTRY_INDEX_BYTES ? undefined : bytes;
   }
 
   /** Appends text, and returns the number of its bytes. */

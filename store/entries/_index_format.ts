@@ -1,9 +1,9 @@
 import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
 
 /** First bytes of an index of entries, with the version of the format. */
-export const MAGIC = "oci entries 1\n\n\n";
+export const INDEX_MAGIC = "oci entries 1\n\n\n";
 /** Maximum size of an index. */
-export const MAX_INDEX_BYTES = 33_554_432;
+export const MAX_ENTRY_INDEX_BYTES = 33_554_432;
 /** Maximum number of entries in an index. Sorting more takes too much memory. */
 export const MAX_ENTRIES = 75_000;
 

@@ -52,7 +52,7 @@ export function sealIndex(
   view.setFloat64(format.ARCHIVE_BYTES, archiveBytes, true);
   view.setUint32(format.DIFF_ID_LENGTH, diffId.length, true);
   new TextEncoder().encodeInto(diffId, bytes.subarray(format.DIFF_ID_AT, format.HEAD_BYTES));
-  seal(bytes, format.MAGIC);
+  seal(bytes, format.INDEX_MAGIC);
   return bytes;
 }
 

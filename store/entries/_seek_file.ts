@@ -4,7 +4,7 @@ import { openRegularFile, type RegularFile } from "../host/open_regular_file.ts"
 import { hasDigest, isSealed, seal, SEALED_AT, textAt } from "./_sealed_file.ts";
 
 /** First bytes of a file of seek points, with the version of the format. */
-export const MAGIC = "oci points 1\n\n\n\n";
+export const POINTS_MAGIC = "oci points 1\n\n\n\n";
 /** The number of points, then their rows. */
 const HEAD_BYTES = SEALED_AT + 4;
 /** Offset, offset in the blob, bits, and the digest of the window. */
@@ -26,7 +26,7 @@ export function encodeSeekPoints(points: readonly SeekPoint[]): readonly Uint8Ar
     view.setUint8(at + 16, bits);
     encoder.encodeInto(digestOf(window), bytes.subarray(at + SUM_AT));
   });
-  seal(bytes, MAGIC);
+  seal(bytes, POINTS_MAGIC);
   return [bytes, ...points.map(({ window }) => window)];
 }
 
@@ -69,7 +69,7 @@ async function readTable(file: RegularFile["file"]): Promise<Table | undefined> 
   const count = new DataView(head.buffer).getUint32(SEALED_AT, true);
   if (count > MAX_POINTS) return undefined;
   const bytes = await readAt(file, 0, rowAt(count));
-  if (bytes === undefined || !await isSealed(bytes, MAGIC)) return undefined;
+  if (bytes === undefined || !await isSealed(bytes, POINTS_MAGIC)) return undefined;
   const view = new DataView(bytes.buffer);
   return { count, bytes, offsetOf: (index) => view.getFloat64(rowAt(index), true) };
 }

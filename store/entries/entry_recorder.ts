@@ -122,7 +122,7 @@ export class EntryRecorder {
 
   /** Makes room for more bytes; returns whether there may be so many. */
   #reserve(bytes: number): boolean {
-    if (this.#fullBytes + this.#length + bytes > format.MAX_INDEX_BYTES) return false;
+    if (this.#fullBytes + this.#length + bytes > format.MAX_ENTRY_INDEX_BYTES) return false;
     if (this.#length + bytes > this.#bytes.length) {
       this.#full.push(this.#bytes.subarray(0, this.#length));
       this.#fullBytes += this.#length;

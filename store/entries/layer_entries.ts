@@ -8,7 +8,7 @@ import { lstatIfAny } from "../host/files.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
-import { MAX_INDEX_BYTES } from "./_index_format.ts";
+import { MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
 import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./layer_records.ts";
@@ -51,7 +51,7 @@ export class LayerEntries {
   async read({ digest, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
     const bytes = ignoringFaults(() => {
       const path = this.#path(digest);
-      return path && readSmallFile(path, { maxBytes: MAX_INDEX_BYTES });
+      return path && readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES });
     });
     if (bytes === undefined || bytes === "") return undefined;
     const index = await LayerIndex.read(bytes) ?? await this.#arrange(digest, bytes);

@@ -78,7 +78,7 @@ export class LayerIndex implements LayerListing {
    */
   static async read(bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
     if (bytes.length < format.HEAD_BYTES) return undefined;
-    if (!await isSealed(bytes, format.MAGIC)) return undefined;
+    if (!await isSealed(bytes, format.INDEX_MAGIC)) return undefined;
     const length = new DataView(bytes.buffer).getUint32(format.DIFF_ID_LENGTH, true);
     const diffId = textAt(bytes, format.DIFF_ID_AT, length);
     return isDigest(diffId) ? new LayerIndex(bytes, diffId) : undefined;

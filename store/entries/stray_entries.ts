@@ -5,8 +5,8 @@ import { StoreFileError } from "../errors.ts";
 import { fileAge, lstatIfAny, namesIn } from "../host/files.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
-import { MAGIC as ENTRIES_MAGIC, MAX_INDEX_BYTES } from "./_index_format.ts";
-import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";
+import { INDEX_MAGIC, MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
+import { checkSeekFile, POINTS_MAGIC } from "./_seek_file.ts";
 import { readRecords, RECORDS_MAGIC } from "./entry_recorder.ts";
 import { LayerIndex } from "./layer_index.ts";
 
@@ -21,7 +21,7 @@ export interface EntryFile {
 /** Age below which a temporary file may still be in use. */
 const WRITING_MS = 3_600_000;
 const VERSION = /^oci (?:entries|points|records) [0-9]+\n+$/;
-const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC, RECORDS_MAGIC]);
+const VERSIONS = new Set([INDEX_MAGIC, POINTS_MAGIC, RECORDS_MAGIC]);
 const NAME = /^([a-z0-9]+)-([0-9a-f]+)(\.seek)?$/;
 
 /** Lists the files in `entries/` of a store, except those that are being written. */
@@ -49,13 +49,13 @@ export async function isEntryFileIntact(
   try {
     using opened = openRegularFile(path);
     if (opened === undefined) return true;
-    const head = new Uint8Array(ENTRIES_MAGIC.length);
+    const head = new Uint8Array(INDEX_MAGIC.length);
     await opened.file.read(head);
     const version = new TextDecoder().decode(head);
     // A file of another version is not damaged. It is replaced when its layer is read.
     if (VERSION.test(version) && !VERSIONS.has(version)) return true;
     if (path.endsWith(".seek")) return await checkSeekFile(path);
-    const bytes = readSmallFile(path, { maxBytes: MAX_INDEX_BYTES });
+    const bytes = readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES });
     return bytes === undefined ||
       (await LayerIndex.read(bytes) ?? await readRecords(bytes)) !== undefined;
   } catch (error) {

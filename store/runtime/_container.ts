@@ -28,22 +28,6 @@ const KILL_PAUSE_MS = 50;
 /** Maximum time until a container executes its program. Some of crun's handlers never execute one. */
 const START_MS = 10_000;
 
-/**
- * Creates a directory for a runtime's state, since an ordinary user may have none under `/run`. It is
- * never in the bundle, where an image could plant a state that names programs to run.
- */
-function makeStateDir(directory: string | undefined): string {
-  // The runtime has another working directory, and $TMPDIR may be relative.
-  if (directory === undefined) return resolve(Deno.makeTempDirSync({ prefix: "oci-run-" }));
-  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return resolve(Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX }));
-}
-
-/** Whether a directory exists and has no entries. */
-function isEmptyDirectory(path: string): boolean {
-  return ifAny(() => Deno.readDirSync(path).next().done) ?? false;
-}
-
 /** State of a container as its runtime reports it. */
 interface RuntimeState {
   readonly status?: unknown;
@@ -227,6 +211,22 @@ export class Container implements AsyncDisposable {
     }
     await Deno.remove(this.#state, { recursive: true });
   }
+}
+
+/**
+ * Creates a directory for a runtime's state, since an ordinary user may have none under `/run`. It is
+ * never in the bundle, where an image could plant a state that names programs to run.
+ */
+function makeStateDir(directory: string | undefined): string {
+  // The runtime has another working directory, and $TMPDIR may be relative.
+  if (directory === undefined) return resolve(Deno.makeTempDirSync({ prefix: "oci-run-" }));
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return resolve(Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX }));
+}
+
+/** Whether a directory exists and has no entries. */
+function isEmptyDirectory(path: string): boolean {
+  return ifAny(() => Deno.readDirSync(path).next().done) ?? false;
 }
 
 function notExecuted(runtime: string, cause: unknown): RuntimeError {
