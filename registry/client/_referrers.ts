@@ -1,4 +1,3 @@
-import { eitherSignal } from "../tasks/abortable.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { parseIfJson } from "../../spec/json.ts";
-import { layoutVersionProblem } from "../content/layout_version.ts";
+import { layoutVersionProblem } from "../content/layout_directory.ts";
 import { ArchiveError } from "../errors.ts";
 import { type ArchivedImage, listedImages } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";

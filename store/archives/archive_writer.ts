@@ -12,13 +12,13 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { digestAlgorithm, digestPath, Verifier } from "../../spec/verifier.ts";
+import { LAYOUT_VERSION } from "../content/layout_directory.ts";
 import {
   CONTAINERD_NAME,
   parseStoredName,
   type RecordedEntry,
   REF_NAME,
 } from "../content/layout_index.ts";
-import { LAYOUT_VERSION } from "../content/layout_version.ts";
 import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";

@@ -4,7 +4,7 @@ import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { BlobFiles } from "./_blob_files.ts";
-import { LayoutDirectory } from "./_layout_directory.ts";
+import { LayoutDirectory } from "./layout_directory.ts";
 import type {
   ContentStoreOptions,
   OpenBlobOptions,

@@ -6,7 +6,7 @@ import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { BlobFiles } from "./_blob_files.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
-import type { LayoutDirectory } from "./_layout_directory.ts";
+import type { LayoutDirectory } from "./layout_directory.ts";
 import { readChunks } from "./_read_chunks.ts";
 import { openBlobStream } from "./blob_stream.ts";
 import { BlobWriter } from "./blob_writer.ts";

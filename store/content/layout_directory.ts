@@ -1,5 +1,6 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
+import { isObject } from "../../spec/json.ts";
 import { StoreError, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
 import {
@@ -12,7 +13,6 @@ import { readJsonFile } from "../host/read_small_file.ts";
 import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 import { LayoutIndex } from "./layout_index.ts";
-import { LAYOUT_VERSION, layoutVersionProblem } from "./layout_version.ts";
 
 /** Names that a directory may contain and still become a store. */
 const OWN_NAMES = new Set([
@@ -198,4 +198,19 @@ function notALayout(path: string, foreign: boolean, problem: string, advice?: st
       ? { code: "no-image", action: `find an image in "${path}"`, advice: "Check the path" }
       : { code: "not-a-store", action: `use "${path}" as a store`, advice },
   );
+}
+
+/** Content of the `oci-layout` file. */
+export const LAYOUT_VERSION: Readonly<Record<string, string>> = { imageLayoutVersion: "1.0.0" };
+
+/**
+ * Returns the reason for rejecting an OCI image layout by its `oci-layout` file; `undefined` if its
+ * version is supported.
+ */
+export function layoutVersionProblem(layout: unknown): string | undefined {
+  const version = isObject(layout) ? layout.imageLayoutVersion : undefined;
+  const { imageLayoutVersion: supported } = LAYOUT_VERSION;
+  if (version === supported) return undefined;
+  const found = typeof version === "string" ? `has version "${version}"` : "has no version";
+  return `its oci-layout file ${found}, not ${supported}`;
 }
