@@ -48,6 +48,18 @@ Deno.test("choosePlatformByConfig() looks at configs if several entries have no 
   assertEquals(error.available.map(({ architecture }) => architecture), ["amd64", "arm64"]);
 });
 
+Deno.test("choosePlatformByConfig() skips an artifact with the config type of an image", async () => {
+  // As in the signatures of cosign.
+  const signature = buildImage({
+    layers: [{ tar: new Uint8Array(), mediaType: "application/vnd.example" }],
+    configBlob: { rootfs: null },
+  });
+
+  const { digest } = await choose("linux/amd64", [signature, AMD64]);
+
+  assertEquals(digest, AMD64.descriptor.digest);
+});
+
 Deno.test("choosePlatformByConfig() reads nothing if an entry with a platform fits", async () => {
   const declared = { ...AMD64.descriptor, platform: AMD64.platform };
 
