@@ -4,7 +4,7 @@ import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts
 import { withImageConfig } from "../../spec/options/image_options.ts";
 import { formatSpec, newSpec } from "../../spec/options/new_spec.ts";
 import { withDefaultSeccomp } from "../../spec/options/seccomp_profile.ts";
-import { resolve } from "../../spec/paths.ts";
+import { dirname, resolve } from "../../spec/paths.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
@@ -69,6 +69,10 @@ export async function writeBundleConfig(
     withHostsFile(tree, hosts),
   );
   ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
+  // A runtime creates missing directories with the umask of this process, so that other users of
+  // the container might not reach the mounts in them.
+  const binds = spec.mounts.filter(({ type, source }) => type === "bind" && source !== hosts);
+  ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)));
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
   if (spec.mounts.some(({ source }) => source === hosts)) writeHosts(hosts, spec);
   await writeSpec(`${directory}/${CONFIG}`, spec);

@@ -82,18 +82,20 @@ Deno.test("oci bundle makes a bundle, and oci unbundle removes it", async () => 
   assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
 });
 
-linuxTest("oci bundle lets every user of a container read its hosts file", async () => {
+linuxTest("oci bundle lets every user of a container reach its hosts file and mounts", async () => {
   await using place = await makePlace();
   const path = place.directory.join("box");
   const oci = [Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`]
-    .concat(join(ROOT, "mod.ts"), "bundle", "--quiet", place.image, path);
+    .concat(join(ROOT, "mod.ts"), "bundle", "--quiet", "-v", `${place.directory.path}:/data/x`)
+    .concat(place.image, path);
 
   const { code, stderr } = await run("sh", ["-c", 'umask 077; exec "$@"', "sh", ...oci], {
     env: { ...await denoEnvironment(), ...place.env, HOME: place.directory.path },
   });
 
   assertEquals(code, 0, stderr);
-  assertEquals(((await Deno.stat(`${path}/hosts`)).mode ?? 0) & 0o777, 0o644);
+  const modeOf = async (name: string) => ((await Deno.stat(`${path}/${name}`)).mode ?? 0) & 0o777;
+  assertEquals([await modeOf("hosts"), await modeOf("rootfs/data")], [0o644, 0o755]);
   assertEquals((await place.oci("unbundle", path)).code, 0);
 });
 
