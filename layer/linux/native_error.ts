@@ -53,10 +53,11 @@ export function nativeError(errno: number, call: string, path: string): Error & 
 }
 
 /**
- * Describes the cause of a system error, for use in another message. Its own text has the number of
- * the error, the system call and the path.
+ * Describes the cause of an error, for use in another message. The text of a failed system call has
+ * its number, its name and the path; other errors explain themselves.
  */
 export function describeCause(error: Error): string {
-  const isRefused = "call" in error && errorCode(error) === "EOPNOTSUPP";
+  if (!("call" in error)) return error.message;
+  const isRefused = errorCode(error) === "EOPNOTSUPP";
   return isRefused ? "the file system does not support it" : systemCause(error) ?? error.message;
 }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeCause, nativeError } from "../../../layer/linux/native_error.ts";
+import { withCode } from "../../../spec/error_facts.ts";
 
 Deno.test.each([
   { errno: 1, says: "the operation is not permitted" },
@@ -9,6 +10,9 @@ Deno.test.each([
   assertEquals(describeCause(nativeError(errno, "mknodat", "dev/console")), says);
 });
 
-Deno.test("describeCause() keeps the text of an unknown error", () => {
-  assertEquals(describeCause(new Error("it is odd")), "it is odd");
+Deno.test("describeCause() keeps the text of an error that explains itself", () => {
+  assertEquals(
+    describeCause(withCode(new Error("it is a mount point"), "EBUSY")),
+    "it is a mount point",
+  );
 });
