@@ -85,6 +85,7 @@ peerTest({
   await Deno.chmod(helper, 0o755);
   const config = JSON.stringify({ credHelpers: { "a.io": "fake" } });
   await Deno.writeTextFile(temp.join("config.json"), config);
+  await Deno.chmod(temp.join("config.json"), 0o644);
   const cwd = temp.join("closed");
   await Deno.mkdir(cwd, { mode: 0o700 });
   const asUser = (...args: string[]) =>
