@@ -1,4 +1,5 @@
 import { problemOf } from "../../spec/error_facts.ts";
+import { parseIfJson } from "../../spec/json.ts";
 import { withEnv } from "../../spec/options/environment.ts";
 import { withMounts, withReadOnlyRoot } from "../../spec/options/filesystem_options.ts";
 import { withHostname, withHostNetwork } from "../../spec/options/namespace_options.ts";
@@ -30,7 +31,7 @@ export interface ContainerOptions {
   readonly rootless?: true | undefined;
   readonly hostname?: string | undefined;
   readonly mount?: readonly Mount[] | undefined;
-  readonly entrypoint?: string | undefined;
+  readonly entrypoint?: readonly string[] | undefined;
   readonly tty?: true | undefined;
 }
 
@@ -78,6 +79,7 @@ export function addContainerOptions(command: Command): Command {
     })
     .option("--entrypoint <program>", "program to run instead of the image's entry point", {
       mayBeEmpty: true,
+      parse: parseEntrypoint,
     })
     .option("-h, --hostname <name>", "hostname in the container", {
       parse: checkedBy(withHostname),
@@ -128,7 +130,7 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
       return value === undefined ? [] : [[name, value]];
     }))),
     ...cwd === undefined ? [] : [withCwd(cwd)],
-    ...entrypoint === undefined ? [] : [withEntrypoint(entrypoint === "" ? [] : [entrypoint])],
+    ...entrypoint === undefined ? [] : [withEntrypoint(entrypoint)],
     ...hostname === undefined ? [] : [withHostname(hostname)],
     withMounts(checkSources(mount)),
     ...isRootless ? [withRootless(await readRootlessMaps())] : [],
@@ -149,6 +151,13 @@ function checkSources(mounts: readonly Mount[]): readonly Mount[] {
     );
   }
   return mounts;
+}
+
+/** Parses an entry point: a program, nothing, or a program and arguments in JSON, as in podman. */
+function parseEntrypoint(text: string): readonly string[] {
+  const list = parseIfJson(text);
+  if (Array.isArray(list) && list.every((item) => typeof item === "string")) return list;
+  return text === "" ? [] : [text];
 }
 
 /** Rejects docker's networks, which need a daemon. */

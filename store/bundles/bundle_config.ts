@@ -7,7 +7,7 @@ import { withDefaultSeccomp } from "../../spec/options/seccomp_profile.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
-import type { SpecOption } from "../../spec/runtime/spec_option.ts";
+import type { ContainerSpec, SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
 import { swapFile } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
@@ -22,8 +22,9 @@ import {
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
 
-/** The hosts file of a container. */
+/** The files of a container with its own names. */
 const HOSTS = "/etc/hosts";
+const HOSTNAME = "/etc/hostname";
 
 const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
   "x86_64": "amd64",
@@ -48,7 +49,7 @@ export function assertLinux({ digest, platform }: Image, path: string): void {
 /**
  * Writes the `config.json` of a bundle whose root file system exists, and creates its working
  * directory and the directories of its volumes. A container without a network gets a hosts file
- * with its own names, unless the image has one.
+ * with its own names, unless the image has one, and `/etc/hostname` has a name that was set.
  */
 export async function writeBundleConfig(
   directory: string,
@@ -56,7 +57,6 @@ export async function writeBundleConfig(
   options: readonly SpecOption[],
 ): Promise<void> {
   using tree = openFileTree(`${directory}/${ROOTFS}`);
-  const hosts = resolve(`${directory}/hosts`);
   const passwd = readRootText(tree, "/etc/passwd");
   const group = readRootText(tree, "/etc/group");
   // Not the architecture of the image, because system calls have the numbers of this machine.
@@ -66,7 +66,7 @@ export async function writeBundleConfig(
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
-    withHostsFile(tree, hosts),
+    withNameFiles(tree, directory),
   );
   ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   // A runtime creates missing directories with the umask of this process, so that other users of
@@ -74,28 +74,45 @@ export async function writeBundleConfig(
   const binds = spec.mounts.filter(({ type, source }) => type === "bind" && source !== hosts);
   ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)));
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
-  if (spec.mounts.some(({ source }) => source === hosts)) writeHosts(hosts, spec);
+  writeNameFiles(directory, spec);
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }
 
-/** Mounts a hosts file unless the container has one or shares a network. */
-function withHostsFile(tree: FileTree, source: string): SpecOption {
-  const mount = { destination: HOSTS, type: "bind", source, options: ["bind", "rprivate"] };
+/** Mounts the files with the names of the container, except where the options mount others. */
+function withNameFiles(tree: FileTree, directory: string): SpecOption {
   return (spec) => {
-    const { linux: { namespaces = [] }, mounts } = spec;
+    const { hostname, linux: { namespaces = [] }, mounts } = spec;
     const isAlone = namespaces.some(({ type, path }) => type === "network" && path === undefined);
-    const isNamed = mounts.some(({ destination }) => destination === HOSTS);
-    if (!isAlone || isNamed || readRootText(tree, HOSTS) !== "") return spec;
-    return mayBeDirectory(tree, "/etc") ? withMounts([mount])(spec) : spec;
+    const paths = [
+      ...isAlone && readRootText(tree, HOSTS) === "" ? [HOSTS] : [],
+      ...hostname === undefined ? [] : [HOSTNAME],
+    ].filter((path) => mounts.every(({ destination }) => destination !== path));
+    if (!mayBeDirectory(tree, "/etc")) return spec;
+    return withMounts(paths.map((destination) => ({
+      destination,
+      type: "bind",
+      source: nameFile(directory, destination),
+      options: ["bind", "rprivate"],
+    })))(spec);
   };
 }
 
-function writeHosts(path: string, { hostname }: Pick<RuntimeSpec, "hostname">): void {
-  const own = hostname ? `127.0.0.1 ${hostname}\n` : "";
-  const text = `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`;
-  swapFile(path, [new TextEncoder().encode(text)]);
-  // Every user of the container reads it, whatever the umask of this process.
-  Deno.chmodSync(path, 0o644);
+/** Returns the path of the file in the bundle for one in the container. */
+function nameFile(directory: string, path: string): string {
+  return resolve(`${directory}${path.slice("/etc".length)}`);
+}
+
+function writeNameFiles(directory: string, { hostname, mounts }: ContainerSpec): void {
+  const write = (path: string, text: string) => {
+    const file = nameFile(directory, path);
+    if (mounts.every(({ source }) => source !== file)) return;
+    swapFile(file, [new TextEncoder().encode(text)]);
+    // Every user of the container reads it, whatever the umask of this process.
+    Deno.chmodSync(file, 0o644);
+  };
+  const own = hostname === undefined ? "" : `127.0.0.1 ${hostname}\n`;
+  write(HOSTS, `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`);
+  write(HOSTNAME, `${hostname}\n`);
 }
 
 /**

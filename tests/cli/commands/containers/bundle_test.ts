@@ -138,13 +138,19 @@ idsTest("oci bundle applies its options to config.json", async () => {
   assertEquals(linux.resources.memory.limit, 536_870_912);
   assert(linux.namespaces.every(({ type }: { type: string }) => type !== "network"));
   assertEquals([root.readonly, hostname], [true, "box"]);
-  assertEquals(mounts.slice(-2), [
+  assertEquals(mounts.slice(-3), [
     { destination: "/data", type: "bind", source, options: ["rbind", "rprivate", "ro"] },
     {
       destination: "/tmp",
       type: "tmpfs",
       source: "tmpfs",
       options: ["nosuid", "nodev", "size=1m", "mode=1777"],
+    },
+    {
+      destination: "/etc/hostname",
+      type: "bind",
+      source: `${path}/hostname`,
+      options: ["bind", "rprivate"],
     },
   ]);
 });
@@ -178,11 +184,13 @@ idsTest("oci bundle accepts the options of docker", async () => {
   assertEquals([process.args, process.cwd], [["/bin/app", "x"], "/srv"]);
   assertEquals([process.user.uid, process.terminal, hostname], [7, true, "box"]);
   assert(process.env.includes("B=x") && process.env.includes("C=y"));
-  assertEquals(mounts.slice(-3).map(({ destination }: Mount) => destination), [
+  assertEquals(mounts.slice(-4).map(({ destination }: Mount) => destination), [
     "/data",
     "/more",
     "/etc/hosts",
+    "/etc/hostname",
   ]);
+  assertEquals(await Deno.readTextFile(`${path}/hostname`), "box\n");
   const hosts = await Deno.readTextFile(`${path}/hosts`);
   assertStringIncludes(hosts, "127.0.0.1 localhost\n");
   assertStringIncludes(hosts, "127.0.0.1 box\n");
@@ -211,8 +219,28 @@ Deno.test.each([
 });
 
 Deno.test.each([
+  { why: "without a host name", args: [] },
+  {
+    why: "where another file is mounted",
+    args: ["-h", "box", "-v", "/etc/passwd:/etc/hostname"],
+  },
+])("oci bundle generates no /etc/hostname $why", async ({ args }) => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", ...args, place.image, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  assertEquals(existsSync(`${path}/hostname`), false);
+});
+
+Deno.test.each([
   { args: ["--entrypoint", "/bin/other"], expected: ["/bin/other"] },
   { args: ["--entrypoint", "", "--arg", "/bin/x"], expected: ["/bin/x"] },
+  { args: ["--entrypoint", '["/bin/x","-v"]', "--arg", "y"], expected: ["/bin/x", "-v", "y"] },
+  { args: ["--entrypoint", "["], expected: ["["] },
 ])("oci bundle $args replaces the entry point", async ({ args, expected }) => {
   await using place = await makePlace();
   const path = place.directory.join("box");
