@@ -280,7 +280,8 @@ posixTest("ContentStore does not trust the marks of a foreign layout", async () 
 
 rootTest("ContentStore of root can be read but not written by an ordinary user", async () => {
   await using test = await makeStore();
-  await Deno.chmod(test.path.replace(/\/store$/, ""), 0o755);
+  // A strict umask would close it to other users.
+  await run("chmod", ["-R", "go+rX", test.path.replace(/\/store$/, "")]);
 
   const child = await run(Deno.execPath(), [
     ...["run", "-A", "--no-check", `--config=${ROOT}/deno.json`],
