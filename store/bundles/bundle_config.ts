@@ -71,7 +71,10 @@ export async function writeBundleConfig(
   ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   // A runtime creates missing directories with the umask of this process, so that other users of
   // the container might not reach the mounts in them.
-  const binds = spec.mounts.filter(({ type, source }) => type === "bind" && source !== hosts);
+  const own = [HOSTS, HOSTNAME].map((path) => nameFile(directory, path));
+  const binds = spec.mounts.filter(({ type, source = "" }) => {
+    return type === "bind" && !own.includes(source);
+  });
   ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)));
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
   writeNameFiles(directory, spec);
