@@ -55,8 +55,8 @@ export function otherCaseOf(
 ): { readonly key: string; readonly name: string } | undefined {
   for (const key of Object.keys(object)) {
     if (names.includes(key)) continue;
-    // Go takes `ſ` for `s` and the Kelvin sign for `k`.
-    const folded = key.toUpperCase().toLowerCase();
+    // Go takes `ſ` for `s` and the Kelvin sign for `k`, and keeps ligatures.
+    const folded = key.toLowerCase().replaceAll("\u017f", "s");
     const name = names.find((name) => name.toLowerCase() === folded);
     if (name !== undefined) return { key, name };
   }
@@ -112,6 +112,19 @@ export class JsonReader {
     const other = otherCaseOf(this.object(), names);
     if (other === undefined) return;
     this.at(other.key).fail(`absent, because Go reads it as "${other.name}"`);
+  }
+
+  /**
+   * Reads an object as Go does: members whose names differ from these by case alone count as these.
+   * Refuses two spellings of one member, which other readers tell apart.
+   */
+  inAnyCase(names: readonly string[]): JsonReader {
+    const object = this.object();
+    const { key, name } = otherCaseOf(object, names) ?? {};
+    if (key === undefined || name === undefined) return this;
+    if (Object.hasOwn(object, name)) this.refuseOtherCases(names);
+    const { [key]: value, ...rest } = object;
+    return new JsonReader({ ...rest, [name]: value }, this.path).inAnyCase(names);
   }
 
   /** Reads an optional member; `undefined` if it is absent or null. */

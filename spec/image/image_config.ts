@@ -11,13 +11,13 @@ const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
 /** A time of RFC 3339, section 5.6. */
 const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})$/i;
 
-/** Members that determine what an image is and how it runs. */
-const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs"];
+const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs", "history", "created", "author"];
 const CONTAINER_MEMBERS = [
   ...["User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels"],
   "StopSignal",
 ];
 const ROOT_MEMBERS = ["type", "diff_ids"];
+const HISTORY_MEMBERS = ["created", "created_by", "author", "comment", "empty_layer"];
 
 /** Default execution parameters of an image. */
 export interface ContainerConfig {
@@ -78,8 +78,8 @@ export interface ImageConfig {
 /**
  * Parses the configuration of an image. `null` counts as absent, as in other tools.
  *
- * Rejects names such as `user` in place of `User`: tools written in Go read them, so the image would
- * run differently there.
+ * Reads `user` as `User`, as tools written in Go do. Rejects a config with both, because the image
+ * would run differently elsewhere.
  *
  * @param bytes The config blob.
  * @returns The configuration.
@@ -100,13 +100,11 @@ export interface ImageConfig {
  * ```
  */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
-  const json = JsonReader.parse(bytes, "config");
-  json.refuseOtherCases(MEMBERS);
-  const rootfs = json.at("rootfs");
-  rootfs.refuseOtherCases(ROOT_MEMBERS);
+  const json = parseConfig(bytes);
+  const rootfs = json.at("rootfs").inAnyCase(ROOT_MEMBERS);
   const type = rootfs.maybe("type");
-  // The specification requires an error for any other root file system.
-  if (type !== undefined && type.value() !== "layers") type.fail('"layers"');
+  // The specification requires an error for any other root file system. Some tools write none.
+  if (type !== undefined && type.value() !== "" && type.value() !== "layers") type.fail('"layers"');
   return {
     platform: readPlatform(json) ?? { os: "", architecture: "" },
     config: readContainerConfig(json.maybe("config")),
@@ -117,6 +115,10 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
       author: json.maybe("author")?.string(),
     }),
   };
+}
+
+function parseConfig(bytes: Uint8Array): JsonReader {
+  return JsonReader.parse(bytes, "config").inAnyCase(MEMBERS);
 }
 
 /**
@@ -151,15 +153,15 @@ export function parseConfigOrArtifact(
 
 function membersOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JsonReader.parse(bytes, "config").object();
+    return parseConfig(bytes).object();
   } catch {
     return undefined;
   }
 }
 
-function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
-  if (json === undefined) return {};
-  json.refuseOtherCases(CONTAINER_MEMBERS);
+function readContainerConfig(member: JsonReader | undefined): ContainerConfig {
+  if (member === undefined) return {};
+  const json = member.inAnyCase(CONTAINER_MEMBERS);
   const keys = (name: string) => {
     const set = json.maybe(name);
     if (set === undefined) return undefined;
@@ -193,8 +195,9 @@ function readTime(json: JsonReader | undefined): string | undefined {
   return json?.fail("a time of RFC 3339");
 }
 
-function readHistoryEntry(json: JsonReader): HistoryEntry {
-  if (!json.present) return {};
+function readHistoryEntry(entry: JsonReader): HistoryEntry {
+  if (!entry.present) return {};
+  const json = entry.inAnyCase(HISTORY_MEMBERS);
   return present({
     created: readTime(json.maybe("created")),
     createdBy: json.maybe("created_by")?.string(),

@@ -146,13 +146,63 @@ Deno.test.each([
 Deno.test.each([
   { value: { ...CONFIG, RootFS: ROOTFS }, at: "config.RootFS" },
   { value: { ...CONFIG, OS: "windows" }, at: "config.OS" },
-  { value: { ...CONFIG, Config: { User: "root" } }, at: "config.Config" },
+  { value: { ...CONFIG, config: {}, Config: { User: "root" } }, at: "config.Config" },
   { value: { ...CONFIG, rootfs: { ...ROOTFS, "Diff_IDs": [] } }, at: "config.rootfs.Diff_IDs" },
-  { value: { ...CONFIG, config: { user: "1000" } }, at: "config.config.user" },
-  { value: { ...CONFIG, config: { Cmd: ["a"], CMD: ["b"] } }, at: "config.config.CMD" },
-])("parseImageConfig() refuses names that Go reads as others: $at", ({ value, at }) => {
+  { value: { ...CONFIG, config: { User: null, user: "1000" } }, at: "config.config.user" },
+  { value: { ...CONFIG, config: { CMD: ["b"], Cmd: ["a"] } }, at: "config.config.CMD" },
+  { value: { ...CONFIG, config: { CMD: ["a"], cmd: ["b"] } }, at: "config.config.cmd" },
+  { value: { ...CONFIG, history: [{ author: "a", Author: "b" }] }, at: "config.history[0].Author" },
+])("parseImageConfig() refuses two spellings of one name: $at", ({ value, at }) => {
   assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, `Cannot read ${at}: `);
 });
+
+Deno.test("parseImageConfig() reads names in any case, like Go", () => {
+  const config = parseImageConfig(bytes({
+    OS: "linux",
+    Architecture: "arm64",
+    "OS.Version": "1",
+    Created: "2024-01-02T03:04:05Z",
+    RootFS: { Type: "layers", "DIFF_IDS": [digest("a")] },
+    Config: {
+      user: "1000",
+      env: ["A=1"],
+      CMD: ["b"],
+      "Label\u017f": { a: "b", A: "B" },
+      "wor\u212aingdir": "/w",
+    },
+    History: [{ "Empty_Layer": true }],
+  }));
+
+  assertEquals(config, {
+    platform: { os: "linux", architecture: "arm64", "os.version": "1" },
+    created: "2024-01-02T03:04:05Z",
+    config: {
+      User: "1000",
+      Env: ["A=1"],
+      Cmd: ["b"],
+      WorkingDir: "/w",
+      Labels: { a: "b", A: "B" },
+    },
+    diffIds: [digest("a")],
+    history: [{ emptyLayer: true }],
+  });
+});
+
+Deno.test("parseImageConfig() ignores names that Go does not read", () => {
+  const config = { "u\u017fer": "1", "\u00fcser": "2" };
+  const { config: read } = parseImageConfig(
+    bytes({ ...CONFIG, "con\ufb01g": { User: "3" }, config }),
+  );
+
+  assertEquals(read, { User: "1" });
+});
+
+Deno.test.each(["layers", "", null, undefined])(
+  "parseImageConfig() accepts the type %j of a root file system",
+  (type) => {
+    assertEquals(parseImageConfig(bytes({ rootfs: { ...ROOTFS, type } })).diffIds, [digest("a")]);
+  },
+);
 
 Deno.test.each([
   "0001-01-01T00:00:00Z",
