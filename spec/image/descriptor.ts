@@ -51,19 +51,26 @@ export function isMediaType(text: string): boolean {
   return MEDIA_TYPE_REGEXP.test(text);
 }
 
+/** Whether text may be the type of content that need not be understood, such as that of a layer. */
+export function isOpaqueType(text: string): boolean {
+  return /^\P{Cc}+$/u.test(text);
+}
+
 /**
  * Reads a descriptor of a manifest, an index or a layout.
+ *
+ * Its media type need not have the form of RFC 6838: tools such as oras write any text for files.
  *
  * @param mediaType Media type to use instead of that in the document.
  */
 export function readDescriptor(json: JsonReader, mediaType?: string): Descriptor {
   json.refuseOtherCases(DESCRIPTOR_MEMBERS);
   const descriptor = {
-    mediaType: mediaType ?? readMediaType(json.at("mediaType")),
+    mediaType: mediaType ?? readOpaqueType(json.at("mediaType")),
     digest: readDigest(json.at("digest")),
     size: json.at("size").count(),
     ...present({
-      urls: json.maybe("urls")?.array().map(readUrl),
+      urls: json.maybe("urls")?.strings(),
       annotations: json.maybe("annotations")?.stringMap(),
       platform: readEntryPlatform(json.maybe("platform")),
       artifactType: readArtifactType(json),
@@ -78,33 +85,31 @@ export function readDescriptor(json: JsonReader, mediaType?: string): Descriptor
   return descriptor;
 }
 
-function readMediaType(json: JsonReader): string {
+/** Reads a media type that determines how the content is read. */
+export function readMediaType(json: JsonReader): string {
   const text = json.string();
   return isMediaType(text) ? text : json.fail('a media type, such as "application/json"');
+}
+
+function readOpaqueType(json: JsonReader): string {
+  const text = json.string();
+  return isOpaqueType(text) ? text : json.fail("a media type without control characters");
 }
 
 /** Reads the type of an artifact. An empty string counts as absent. */
 export function readArtifactType(json: JsonReader): string | undefined {
   const type = json.maybe("artifactType");
-  return type === undefined || type.value() === "" ? undefined : readMediaType(type);
+  return type === undefined || type.value() === "" ? undefined : readOpaqueType(type);
 }
 
-function readUrl(json: JsonReader): string {
-  const text = json.string();
-  return URL.canParse(text) ? text : json.fail("a URL");
-}
-
-/** Reads the platform of an entry of an index. */
+/**
+ * Reads the platform of an entry of an index. One with only a system or an architecture counts as
+ * absent.
+ */
 function readEntryPlatform(json: JsonReader | undefined): Platform | undefined {
   json?.refuseOtherCases(PLATFORM_MEMBERS);
   const platform = readPlatform(json);
-  // Tools write both, or neither.
-  if (platform !== undefined) {
-    for (const name of ["os", "architecture"]) {
-      json?.at(name).string();
-    }
-  }
-  return platform;
+  return platform?.os === "" || platform?.architecture === "" ? undefined : platform;
 }
 
 /**

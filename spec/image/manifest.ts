@@ -2,7 +2,7 @@ import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { present } from "../json.ts";
 import { JsonReader } from "../json_reader.ts";
-import { type Descriptor, readArtifactType, readDescriptor } from "./descriptor.ts";
+import { type Descriptor, readArtifactType, readDescriptor, readMediaType } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,
   DOCKER_MANIFEST,
@@ -212,12 +212,13 @@ const MISTAKEN_CONFIG_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads the config. In a Docker manifest, which cannot be an artifact, replaces a mistaken type.
+ * Reads the config, whose type determines how it is read. In a Docker manifest, which cannot be an
+ * artifact, replaces a mistaken type.
  */
 function readConfig(json: JsonReader, manifestType: string): Descriptor {
-  const isMistaken = manifestType === DOCKER_MANIFEST &&
-    MISTAKEN_CONFIG_TYPES.has(json.at("mediaType").string());
-  return readDescriptor(json, isMistaken ? DOCKER_CONFIG : undefined);
+  const type = json.at("mediaType");
+  const isMistaken = manifestType === DOCKER_MANIFEST && MISTAKEN_CONFIG_TYPES.has(type.string());
+  return readDescriptor(json, isMistaken ? DOCKER_CONFIG : readMediaType(type));
 }
 
 function readIndex(json: JsonReader, mediaType: string): Index {

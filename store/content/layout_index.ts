@@ -1,6 +1,6 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import { type Descriptor, DESCRIPTOR_MEMBERS, isMediaType } from "../../spec/image/descriptor.ts";
+import { type Descriptor, DESCRIPTOR_MEMBERS, isOpaqueType } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
 import { otherCaseOf } from "../../spec/json_reader.ts";
@@ -292,7 +292,7 @@ function readEntry(entry: RawEntry): ReadEntry {
 
 function readDescriptor(entry: RawEntry): Descriptor | undefined {
   const { mediaType, digest, size, annotations, platform } = entry;
-  if (typeof mediaType !== "string" || !isMediaType(mediaType)) return undefined;
+  if (typeof mediaType !== "string" || !isOpaqueType(mediaType)) return undefined;
   if (typeof digest !== "string" || otherCaseOf(entry, DESCRIPTOR_MEMBERS)) return undefined;
   if (!isDigest(digest) && !isForeignDigest(digest)) return undefined;
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;

@@ -75,7 +75,7 @@ Deno.test("references() reads the names of other tools, and ignores invalid entr
     ...FOREIGN,
     annotations: { ...FOREIGN.annotations, "io.containerd.image.name": "docker.io/library/x:1" },
   };
-  const odd = [{ ...FOREIGN, mediaType: "invalid" }, { ...FOREIGN, Digest: TWO.digest }];
+  const odd = [{ ...FOREIGN, mediaType: "in\nvalid" }, { ...FOREIGN, Digest: TWO.digest }];
   const manifests = [...odd, FOREIGN, containerd, UNNAMED];
   await using directory = await layoutWith({ ...INDEX, manifests });
   const store = await ContentStore.open(directory.path);
