@@ -19,10 +19,10 @@ const UNITS: Readonly<Record<keyof LayerLimits, "bytes" | "count">> = {
 };
 const NAMES = Object.keys(UNITS) as readonly (keyof LayerLimits)[];
 
-/** Commands that have `--limit`. */
-const COMMANDS: readonly string[] = [
-  ...["bundle", "cat", "export", "load", "ls", "pull", "run", "unpack"],
-];
+/** Limits for reading a compressed archive of images. */
+export const ARCHIVE_LIMITS: readonly (keyof LayerLimits)[] = ["maxRatio", "maxWindow"];
+/** Commands that have `--limit` for all limits. */
+const COMMANDS: readonly string[] = ["bundle", "cat", "export", "ls", "pull", "run", "unpack"];
 
 /** Value of `--limit`. */
 export interface LimitOption {
@@ -69,8 +69,9 @@ function parseLimit(
 /** Returns the remedy for an input beyond a limit, with a value that is probably enough. */
 export function limitRemedy(error: unknown, command: string): string {
   const { option, max = 0, value = 0 } = error instanceof LimitError ? error : {};
-  const name = NAMES.find((name) => name === option);
-  if (name === undefined || !COMMANDS.includes(command)) {
+  const names = command === "load" ? ARCHIVE_LIMITS : COMMANDS.includes(command) ? NAMES : [];
+  const name = names.find((name) => name === option);
+  if (name === undefined) {
     return "It may be an attack; if it is not, raise the limit in a program of your own";
   }
   // If reading stopped at the limit, the actual value is unknown.

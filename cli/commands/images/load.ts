@@ -4,7 +4,7 @@ import { pinned } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addLimitOption, type LimitOption, limitsOf } from "../../frame/limits.ts";
+import { addLimitOption, ARCHIVE_LIMITS, type LimitOption, limitsOf } from "../../frame/limits.ts";
 import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import type { ProgressWords } from "../../terminal/progress.ts";
@@ -24,7 +24,7 @@ export function define(command: Command): Command {
         "anything is stored.",
     )
     .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
-  return addOptions(addLimitOption(described, ["maxRatio", "maxWindow"]), ["progress"]).notes(`
+  return addOptions(addLimitOption(described, ARCHIVE_LIMITS), ["progress"]).notes(`
 Prints REFERENCE@DIGEST for each image. Keeps full names from the archive. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file. An image without a name stays without one;
 other commands accept its digest instead, as in "oci run @sha256:0123456789ab".

@@ -57,6 +57,8 @@ Deno.test.each([
 
   assertStringIncludes(limitRemedy(error, "unpack"), says);
   assertStringIncludes(limitRemedy(error, "inspect"), "in a program of your own");
+  const isOfArchives = option === "maxRatio" || option === "maxWindow";
+  assertEquals(limitRemedy(error, "load").includes("--limit"), isOfArchives);
 });
 
 /** A layer of zeros, which gzip compresses more than 1000 times. */
