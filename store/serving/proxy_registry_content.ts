@@ -224,6 +224,8 @@ export class ProxyRegistryContent implements RegistryContent {
       return await this.#relay(repository, descriptor, range);
     } else {
       await this.#served.confirm(repository, descriptor);
+      // Another process may have stored it.
+      await this.#unfinished.arrived(digest);
     }
     return await this.#store.openBlob(digest, range);
   }

@@ -111,6 +111,18 @@ Deno.test("ProxyRegistryContent fetches content once, and names the image when i
   assertEquals(requests.slice(count), ["HEAD /v2/team/app/manifests/v1"]);
 });
 
+Deno.test("ProxyRegistryContent names an image whose layer another process stored", async () => {
+  await using proxied = await setUp();
+  const { get, store, upstream } = proxied;
+
+  await get("/team/app/manifests/v1");
+  await store.putBytes(LAYER.descriptor, LAYER.bytes);
+  await get(`/team/app/${blob(LAYER)}`);
+  await get(`/team/app/${blob(IMAGE.config)}`);
+
+  assertEquals((await store.resolve(`${upstream}/team/app:v1`))?.digest, digest);
+});
+
 Deno.test("ProxyRegistryContent names an index when one of its images is complete", async () => {
   await using proxied = await setUp();
   const { get, store, upstream } = proxied;
