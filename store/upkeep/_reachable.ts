@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { isObject } from "../../spec/json.ts";
-import { parseJson } from "../../spec/json_reader.ts";
+import { otherCaseOf, parseJson } from "../../spec/json_reader.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** References of a stored document to other content. */
@@ -92,13 +92,11 @@ async function readNode(
     if (bytes === undefined) return NOTHING;
     const value = parseJson(bytes, digest);
     if (!isObject(value)) return NOTHING;
-    const { manifests, config, layers, blobs, subject, rootfs } = value;
+    const { manifests, config, layers, blobs, subject } = value;
     return {
       successors: [manifests, [config], layers, blobs].flatMap(descriptorsIn),
       subject: descriptorsIn([subject])[0]?.digest,
-      diffIds: isObject(rootfs) && Array.isArray(rootfs.diff_ids)
-        ? rootfs.diff_ids.filter(isDigest)
-        : [],
+      diffIds: diffIdsIn(value),
     };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof LimitError) return NOTHING;
@@ -107,6 +105,14 @@ async function readNode(
     onDamaged(digest, error);
     return NOTHING;
   }
+}
+
+/** Returns the DiffIDs of a config, whose names may be in any case. */
+function diffIdsIn(config: Readonly<Record<string, unknown>>): readonly Digest[] {
+  const rootfs = config[otherCaseOf(config, ["rootfs"])?.key ?? "rootfs"];
+  if (!isObject(rootfs)) return [];
+  const diffIds = rootfs[otherCaseOf(rootfs, ["diff_ids"])?.key ?? "diff_ids"];
+  return Array.isArray(diffIds) ? diffIds.filter(isDigest) : [];
 }
 
 function descriptorsIn(value: unknown): readonly Descriptor[] {

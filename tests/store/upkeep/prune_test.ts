@@ -2,7 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { LayoutHashCache, LayoutImageCache } from "../../../cache/mod.ts";
 import { parseReference } from "../../../registry/mod.ts";
-import { type Descriptor, digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
+import {
+  type Descriptor,
+  digestHex,
+  digestOf,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from "../../../spec/mod.ts";
 import { ContentStore, prune, readImage, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex, type Built, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -89,6 +95,19 @@ Deno.test("prune() keeps nested indexes and their content", async () => {
     });
   })();
   await scene.store.tag("example.com/nested:1", outer);
+
+  assertEquals((await prune(scene.store)).removed, []);
+});
+
+Deno.test("prune() keeps archives of an image whose config has names in another case", async () => {
+  await using scene = await makeStore();
+  const archive = tar(file("a", "a"));
+  const RootFS = { Type: "layers", "Diff_IDs": [digestOf(archive)] };
+  const configBlob = { rootfs: undefined, RootFS };
+  await scene.put(buildImage({ layers: [archive], configBlob }), "example.com/a:1");
+  const directory = `${scene.store.path}/tarballs/sha256`;
+  await Deno.mkdir(directory, { recursive: true });
+  await Deno.writeFile(`${directory}/${digestHex(digestOf(archive))}`, archive);
 
   assertEquals((await prune(scene.store)).removed, []);
 });
