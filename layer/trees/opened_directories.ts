@@ -3,8 +3,8 @@ import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 /**
- * Looks up entries, also in directories that their unprivileged owner has no access to. Grants the
- * owner access until this is disposed of.
+ * Looks up entries and creates directories, also in directories that their unprivileged owner has no
+ * access to. Grants the owner access until this is disposed of.
  */
 export class OpenedDirectories implements Disposable {
   readonly #tree: FileTree;
@@ -17,18 +17,28 @@ export class OpenedDirectories implements Disposable {
 
   /** Returns the metadata of an entry; `undefined` if there is none. */
   status(path: string): FileStatus | undefined {
-    try {
-      return this.#tree.status(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-      this.#open(parentPath(path));
-      return this.#tree.status(path);
-    }
+    return this.#inside(parentPath(path), () => this.#tree.status(path));
+  }
+
+  /** Creates a directory, which must not exist yet. */
+  makeDirectory(path: string): void {
+    this.#inside(parentPath(path), () => this.#tree.makeDirectory(path));
   }
 
   /** Returns the target of a symlink whose metadata was looked up. */
   readLink(path: string): string {
     return this.#tree.readLink(path);
+  }
+
+  /** Calls a function, which needs access to a directory. */
+  #inside<T>(path: string, access: () => T): T {
+    try {
+      return access();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      this.#open(path);
+      return access();
+    }
   }
 
   #open(path: string): void {

@@ -29,7 +29,7 @@ export function readRootText(tree: FileTree, path: string): string {
 
 /** Whether a path of a root file system is a directory or does not exist. */
 export function mayBeDirectory(tree: FileTree, path: string): boolean {
-  const directories = new OpenedDirectories(tree);
+  using directories = new OpenedDirectories(tree);
   const { real } = followPath(directories, path, { followLast: true });
   return real === undefined || directories.status(real)?.type === "directory";
 }
@@ -86,14 +86,16 @@ export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string
 
 /** Creates a directory of a root file system, with its parents, if it does not exist. */
 export function ensureRootDirectory(tree: FileTree, path: string): void {
+  // Root of a container may write where the modes of the image deny it to the user of this process.
+  using directories = new OpenedDirectories(tree);
   const missing = (path: string) => {
-    tree.makeDirectory(path);
+    directories.makeDirectory(path);
     using directory = tree.open(path);
     directory.setMode(0o755);
     return true;
   };
-  const { real } = followPath(tree, path, { followLast: true, missing });
-  if (real !== undefined && tree.status(real)?.type === "directory") return;
+  const { real } = followPath(directories, path, { followLast: true, missing });
+  if (real !== undefined && directories.status(real)?.type === "directory") return;
   throw new BundleError("it is not a directory in the image", tree.root, {
     code: "working-directory",
     action: `run in "${path}"`,

@@ -60,17 +60,17 @@ linuxTest("ensureVolumeDirectories() creates a limited number of levels", async 
 });
 
 linuxTest(
-  "readRootText() reads in inaccessible directories, and restores their modes",
+  "files of images are read and created in inaccessible directories, whose modes are restored",
   async () => {
     await using dir = await makeTempDir();
     await Deno.chmod(dir.path, 0o777);
 
     const child = await run(Deno.execPath(), [
       ...["run", "-A", "--no-check", `--config=${ROOT}/deno.json`],
-      ...[`${ROOT}/tests/store/bundles/_read_closed_directory.ts`, dir.path],
+      ...[`${ROOT}/tests/store/bundles/_use_closed_directory.ts`, dir.path],
     ], { inheritEnv: true });
 
     assertEquals(child.code, 0, child.stderr);
-    assertEquals(JSON.parse(child.stdout), { text: "text", modes: [0, 0, 0] });
+    assertEquals(JSON.parse(child.stdout), { text: "text", modes: [0, 0, 0, 0o755] });
   },
 );

@@ -1,11 +1,15 @@
 /**
- * `deno run -A _read_closed_directory.ts DIRECTORY`: reads a text in an inaccessible directory as an
- * ordinary user, and prints it with the modes afterwards.
+ * `deno run -A _use_closed_directory.ts DIRECTORY`: reads a text in an inaccessible directory as an
+ * ordinary user, creates a directory in it, and prints the text and the modes afterwards.
  *
  * @module
  */
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
-import { readRootText } from "../../../store/bundles/_root_files.ts";
+import {
+  ensureVolumeDirectories,
+  mayBeDirectory,
+  readRootText,
+} from "../../../store/bundles/_root_files.ts";
 import { becomeUser } from "../../_support/become_user.ts";
 
 const [root = ""] = Deno.args;
@@ -21,8 +25,11 @@ let text: string;
 {
   using tree = openFileTree(root);
   text = readRootText(tree, "/etc/passwd");
+  if (mayBeDirectory(tree, "/etc/passwd")) throw new Error("Cannot tell a file from a directory");
+  ensureVolumeDirectories(tree, ["/etc/data/deep"]);
 }
-const modes = ["private", "private/etc", "private/etc/passwd"].map((name) => {
+const names = ["private", "private/etc", "private/etc/passwd", "private/etc/data/deep"];
+const modes = names.map((name) => {
   const { mode } = Deno.lstatSync(`${root}/${name}`);
   Deno.chmodSync(`${root}/${name}`, 0o700);
   return (mode ?? 0) & 0o777;
