@@ -55,7 +55,7 @@ export function otherCaseOf(
 ): { readonly key: string; readonly name: string } | undefined {
   for (const key of Object.keys(object)) {
     if (names.includes(key)) continue;
-    // Go takes `ſ` for `s` and the Kelvin sign for `k`, and keeps ligatures.
+    // Go treats `ſ` as `s` and the Kelvin sign as `k`, but does not expand ligatures.
     const folded = key.toLowerCase().replaceAll("\u017f", "s");
     const name = names.find((name) => name.toLowerCase() === folded);
     if (name !== undefined) return { key, name };

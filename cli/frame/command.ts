@@ -190,7 +190,7 @@ export function suggest(word: string, known: readonly string[]): string | undefi
   const similar = [...edits].filter(([name, count]) => isSimilar(name, count));
   const least = Math.min(...similar.map(([, count]) => count));
   const nearest = similar.filter(([, count]) => count === least).map(([name]) => prefix + name);
-  // All of several names are no guess.
+  // A list of all names would not help.
   const isGuess = nearest.length === 1 || nearest.length < names.length;
   return nearest.length > 0 && isGuess ? `Did you mean ${listOf(nearest.sort())}?` : undefined;
 }

@@ -169,7 +169,7 @@ function stateOf(error: LibraryError, command: FailedCommand): string {
 /** Returns the remedy for an error without a specific one. */
 function generalRemedy(error: Error, command: string): string {
   const errno = errnoOf(error) ?? errnoOf(error.cause);
-  // These commands write no store.
+  // These commands do not write to a store.
   if (errno === "EROFS" && /^log(in|out)$/.test(command)) return READ_ONLY_LOGIN;
   const bySystem = errno === undefined ? undefined : SYSTEM_REMEDIES[errno];
   return bySystem ?? (causesOf(error).length > 0 ? UNKNOWN : UNEXPECTED);

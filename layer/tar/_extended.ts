@@ -106,7 +106,7 @@ export class ExtendedHeaders {
         const state = `its global record "${key}" would change the size of every entry`;
         throw new TarError(state, { offset: this.#offset });
       }
-      // Go, in which nearly all readers of images are written, ignores a name for every entry.
+      // Readers in Go, which most tools for images use, ignore a name that applies to every entry.
       if (key === "path" || key === "linkpath") continue;
       if (value.length === 0) global.delete(key);
       else global.set(key, value.slice());

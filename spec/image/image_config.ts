@@ -103,7 +103,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const json = parseConfig(bytes);
   const rootfs = json.at("rootfs").inAnyCase(ROOT_MEMBERS);
   const type = rootfs.maybe("type");
-  // The specification requires an error for any other root file system. Some tools write none.
+  // The specification requires an error for any other type. Some tools leave it empty.
   if (type !== undefined && type.value() !== "" && type.value() !== "layers") type.fail('"layers"');
   return {
     platform: readPlatform(json) ?? { os: "", architecture: "" },

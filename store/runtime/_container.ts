@@ -68,7 +68,7 @@ export class Container implements AsyncDisposable {
     const setsid = this.#setsid = findSetsid(runtime);
     this.process = new Deno.Command(setsid ?? runtime, {
       args: setsid === undefined ? args : [runtime, ...args],
-      // No program can be started in a directory that is closed to this user, as after "sudo -u".
+      // A program cannot start in a directory that this user may not enter, as after "sudo -u".
       cwd: "/",
       stdin: "inherit",
       stdout,
