@@ -47,7 +47,8 @@ export async function checkCredential(
         advice: "Check the name of the host",
       });
     }
-    if (status === 200) return;
+    // A registry that also allows anonymous access need not reject the credential itself.
+    if (status === 200 && target.attempts(SCOPE).refusal === undefined) return;
     const context = { task, registry, attempt, authentication: "" };
     const elsewhere = answer.redirected ? url.host : undefined;
     throw failure(await registryError(answer, context), target.attempts(SCOPE), elsewhere);
@@ -77,7 +78,7 @@ function failure(
   elsewhere: string | undefined,
 ): RegistryError {
   const answered = describeAnswer(error);
-  if (error.status === 401 || error.status === 403) {
+  if (error.status === 401 || error.status === 403 || refusal !== undefined) {
     if (elsewhere !== undefined) {
       return new RegistryError(`it redirects to ${elsewhere}, which answered ${answered}`, {
         ...error,
@@ -99,6 +100,7 @@ function failure(
     const who = refusal === undefined ? "the registry" : "the token server of the registry";
     return new LoginError(`${who} rejected the credential (${refusal ?? answered})`, {
       ...error,
+      status: 401,
       advice: "Check the user name and the password or token",
     });
   }
