@@ -126,10 +126,9 @@ export class Authorizer {
     try {
       // A token that worked before may have expired, whatever the status is.
       const isOver = isRefusal(answer, known) || (answer.status === 403 && known !== undefined);
-      if (!isOver && !await this.#mayHide(request, answer, known)) {
-        return answer;
-      }
+      if (!isOver && !await this.#mayHide(request, answer, known)) return answer;
       const { allowAnonymous = true } = this.#options;
+      const isOpen = answer.status === 200 && allowAnonymous;
       for (const isAnonymous of allowAnonymous ? [false, true] : [false]) {
         let grant = await this.#obtain(request, answer, isAnonymous);
         if (grant === undefined) continue;
@@ -159,10 +158,13 @@ export class Authorizer {
         // The registry knows the user, so anonymous clients may not write either.
         if (answer.status === 403 && canWrite(request.scope)) return answer;
       }
-      if (denied === undefined || denied.answer === answer) return answer;
-      // The response to the user says more than the one to an anonymous client.
+      if (denied === undefined || (denied.answer === answer && !isOpen)) return answer;
       answer[Symbol.dispose]();
-      return denied.answer;
+      // The response to the user says more than the one to an anonymous client.
+      if (!isOpen) return denied.answer;
+      this.#reject(request, denied, denied.answer.status);
+      denied.answer[Symbol.dispose]();
+      return await send(undefined);
     } catch (error) {
       answer[Symbol.dispose]();
       denied?.answer[Symbol.dispose]();

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   AuthError,
   type Credential,
@@ -550,6 +550,36 @@ Deno.test.each([401, 200])(
     assertEquals(await list(), ["public"]);
     assertEquals(scene.registry.requests.length, 1);
     assertEquals(await list(LOGIN), ["private", "public"]);
+  },
+);
+
+Deno.test.each<{ name: string; fault: () => Fault }>([
+  { name: "Basic", fault: () => basicAuth(USERS) },
+  { name: "a token server", fault: () => tokenAuth({ users: USERS, anonymous: false }).fault },
+])(
+  "RemoteClient.repositories() lists public repositories if $name rejects the credential",
+  async ({ fault }) => {
+    const login = fault();
+    await using scene = makeScene([
+      on({ kind: "catalog" }, (request, next) => {
+        if (request.headers.has("authorization")) return login(request, next);
+        return plain(200, {}, '{"repositories":["public"]}');
+      }),
+      on({}, login),
+    ]);
+    using client = testClient();
+    const warnings: string[] = [];
+    const options = {
+      auth: { username: "ann", password: "wrong" },
+      onWarning: (message: string) => warnings.push(message),
+    };
+
+    assertEquals(
+      await Array.fromAsync(client.repositories(scene.registry.host, options)),
+      ["public"],
+    );
+    assertEquals(warnings.length, 1);
+    assertMatch(warnings[0] ?? "", /^The credential for .* Continuing without it$/);
   },
 );
 
