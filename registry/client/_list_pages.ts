@@ -31,7 +31,7 @@ interface Page {
 
 /**
  * Reads a list of names, such as tags, page by page in the order of the registry. A repeated page
- * is an error.
+ * is an error, except an empty page that links to itself.
  */
 export async function* listPages(registry: Registry, context: ListContext): AsyncGenerator<string> {
   const seen = new Set<string>();
@@ -55,7 +55,9 @@ export async function* listPages(registry: Registry, context: ListContext): Asyn
       throw new LimitError("bytes", MAX_LIST_BYTES, size, "a list");
     }
     yield* page.items;
-    next = page.next();
+    const following = page.next();
+    // Some registries link an empty last page to itself.
+    next = page.items.length === 0 && following === next ? undefined : following;
   }
 }
 

@@ -147,6 +147,23 @@ Deno.test("RemoteClient.tags() ends at a link to the first page", async () => {
   assertEquals(scene.registry.requests.length, 1);
 });
 
+Deno.test.each<{ tags: readonly string[] }>([{ tags: [] }, { tags: ["a"] }])(
+  "RemoteClient.tags() ends after $tags if an empty page links to itself",
+  async ({ tags }) => {
+    const list: Fault = (request) => {
+      const { search, searchParams } = new URL(request.url);
+      const isLast = tags.length === 0 || searchParams.has("last");
+      const link = `<${isLast ? search : "?last=a"}>; rel=next`;
+      return plain(200, { link }, JSON.stringify({ tags: isLast ? null : tags }));
+    };
+    await using scene = makeScene([on("tags", list)]);
+    using client = testClient();
+
+    assertEquals(await Array.fromAsync(client.tags(scene.reference)), tags);
+    assertEquals(scene.registry.requests.length, tags.length + 1);
+  },
+);
+
 Deno.test("RemoteClient.tags() reads pages of many megabytes", async () => {
   const tags = Array.from({ length: 200_000 }, (_, i) => `tag-${"x".repeat(20)}-${i}`);
   await using scene = makeScene([on("tags", respond(200, {}, JSON.stringify({ tags })))]);
