@@ -16,8 +16,8 @@ import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { type ApiRequest, nameOf, type Registry } from "./_registry.ts";
-import { BlobUploader, type UploadContext } from "./_upload.ts";
-import { readUploadState, UPLOADS, type UploadState } from "./_upload_state.ts";
+import { BlobUploader } from "./_upload.ts";
+import { readUploadState, type UploadContext, UPLOADS, type UploadState } from "./_upload_state.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)

@@ -7,7 +7,7 @@ import { AuthError, RegistryError } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
-import type { ApiRequest, Registry } from "./_registry.ts";
+import type { ApiRequest } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
 import {
   finishUrl,
@@ -16,6 +16,7 @@ import {
   readUploadState,
   settledProgress,
   unusableError,
+  type UploadContext,
   UPLOADS,
   type UploadState,
 } from "./_upload_state.ts";
@@ -41,16 +42,6 @@ const NO_PATCH = new Set([403, 405]);
 /** Statuses of a completed upload; some registries do not return 201. */
 const FINISHED = [201, 202, 204];
 
-/** Context of an upload. */
-export interface UploadContext
-  extends Pick<ApiRequest, "repository" | "scope" | "task" | "signal" | "onWarning" | "onRetry"> {
-  readonly registry: Registry;
-  /** Called with the number of sent bytes. */
-  readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Returns whether the registry has the blob after all. */
-  readonly exists: () => Promise<boolean>;
-}
-
 /**
  * The upload of a blob: with one `POST` and one `PUT` if it is small, otherwise with `PATCH` in
  * between, whose body is streamed. Resumes an interrupted upload at the offset that the registry
@@ -71,6 +62,8 @@ export class BlobUploader {
   /** Whether all bytes are sent with the final request. */
   #isWhole = false;
   #isResumed = false;
+  /** Whether the registry has confirmed no byte of the last body. */
+  #isUnconfirmed = false;
   #isFinishing = false;
   /** Whether the bytes of the session came in several requests. */
   #hasParts = false;
@@ -191,6 +184,7 @@ export class BlobUploader {
    */
   #confirmed(session: UploadState, start: number, end: number): number {
     const { offset } = session;
+    this.#isUnconfirmed = offset <= start;
     if (offset <= start || offset >= end) {
       this.#parts = 0;
       return end;
@@ -386,7 +380,8 @@ export class BlobUploader {
     if (!isDigestWrong && !isInvalid && error.status === 400) throw error;
     if (++this.#restarts > MAX_RESTARTS) throw error;
     this.#again ||= isDigestWrong;
-    return this.#startOver(error, this.#isChunked);
+    // Some servers ignore bodies without a length, which `fetch` sends.
+    return this.#startOver(error, this.#isChunked || this.#isUnconfirmed);
   }
 
   /** Prepares another upload, in one stream unless the server needs chunks. */

@@ -92,6 +92,15 @@ export interface ProgressRequest
   readonly size: number;
 }
 
+/** Context of an upload. */
+export interface UploadContext
+  extends Omit<ProgressRequest, "attempt" | "size">, Pick<ApiRequest, "onRetry"> {
+  /** Called with the number of sent bytes. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+  /** Returns whether the registry has the blob after all. */
+  readonly exists: () => Promise<boolean>;
+}
+
 /**
  * Requests the progress of an upload.
  *

@@ -1,7 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { NetworkError, parseReference, RegistryError } from "../../../registry/mod.ts";
+import {
+  NetworkError,
+  parseReference,
+  RegistryError,
+  type RemoteClientOptions,
+} from "../../../registry/mod.ts";
 import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
+import { makeServerTls } from "../../_support/certificates.ts";
 import { drop, on } from "../../_support/faulty_registry.ts";
 import { blobOf } from "../../_support/image.ts";
 import {
@@ -19,9 +25,9 @@ const LARGE = blobOf(OCI_LAYER, noise(9 * MIB));
 async function push(
   registry: WritableRegistry,
   { descriptor, bytes }: typeof SMALL,
-  mountFrom?: string,
+  { mountFrom, ...clientOptions }: RemoteClientOptions & { mountFrom?: string } = {},
 ): Promise<number | undefined> {
-  using client = testClient();
+  using client = testClient(clientOptions);
   const open = ({ offset = 0 } = {}) =>
     Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
   const repository = parseReference(`${registry.host}/a/b`);
@@ -124,6 +130,32 @@ for (const blob of [SMALL, LARGE]) {
   });
 }
 
+Deno.test.each([{ range: undefined }, { range: "0-0" }])(
+  "pushBlob() sends chunks to a server that ignores a stream and reports the range $range",
+  async ({ range }) => {
+    const { ca, cert, key } = await makeServerTls();
+    await using registry = writableRegistry({
+      tls: { cert, key },
+      interfere: async (request, next) => {
+        const { method, headers, url } = request;
+        if (method !== "PATCH" || headers.has("content-length")) return await next();
+        await request.body?.cancel();
+        const answer = await next(new Request(url, { method, headers }));
+        answer.headers.delete("range");
+        if (range !== undefined) answer.headers.set("range", range);
+        return answer;
+      },
+    });
+
+    // With a client certificate, streams are sent without a length.
+    const clientCertificate = { cert, key };
+    const size = await push(registry, LARGE, { caCerts: [ca], clientCertificate });
+
+    assertEquals(size, LARGE.bytes.length);
+    assertEquals([countOf(registry, "POST"), countOf(registry, "PATCH")], [2, 4]);
+  },
+);
+
 Deno.test("pushBlob() gives up if a registry always loses an upload in chunks", async () => {
   await using registry = writableRegistry({
     interfere: (request, next) => {
@@ -184,7 +216,7 @@ Deno.test.each([301, 307, 400, 403, 409, 416, 422, 429, 500, 501, 503])(
       },
     });
 
-    assertEquals(await push(registry, SMALL, "c/d"), SMALL.bytes.length);
+    assertEquals(await push(registry, SMALL, { mountFrom: "c/d" }), SMALL.bytes.length);
   },
 );
 
@@ -195,7 +227,7 @@ Deno.test("pushBlob() uploads if a failed mount begins an upload without an addr
     },
   });
 
-  assertEquals(await push(registry, SMALL, "c/d"), SMALL.bytes.length);
+  assertEquals(await push(registry, SMALL, { mountFrom: "c/d" }), SMALL.bytes.length);
 });
 
 Deno.test("pushBlob() advises to create a repository if the registry only disconnects", async () => {
