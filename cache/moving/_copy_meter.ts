@@ -1,4 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { CopyProgress } from "../../store/moving/copy_options.ts";
 import { ProgressMeter } from "../progress_meter.ts";
@@ -8,6 +9,8 @@ import type { CopiedImage } from "./copy_options.ts";
 export class CopyMeter {
   readonly #meter: ProgressMeter;
   readonly #retries = new Map<string, number>();
+  /** What happened to documents and blobs without sending them. */
+  readonly #unsent = new Map<string, "mounted" | "skipped">();
   #bytes = 0;
   #copied = 0;
   #skipped = 0;
@@ -25,7 +28,10 @@ export class CopyMeter {
   add({ descriptor, state, bytes }: CopyProgress): void {
     const { mediaType, digest, size } = descriptor;
     const retries = (this.#retries.get(digest) ?? 0) + (state === "retry" ? 1 : 0);
-    if (state === "retry") this.#retries.set(digest, retries);
+    if (state === "retry") {
+      this.#retries.set(digest, retries);
+      this.#takeBack(descriptor);
+    }
     switch (state) {
       case "found":
         this.#meter.expect(descriptor, !isDocumentMediaType(mediaType));
@@ -45,7 +51,20 @@ export class CopyMeter {
         this.#skipped++;
     }
     const cached = state !== "copied";
+    if (state !== "copied") this.#unsent.set(digest, state);
     this.#meter.finish(descriptor, { bytes: size, resumed: 0, retries, cached });
+  }
+
+  /** Discards the result for content that is sent after all. */
+  #takeBack(descriptor: Descriptor): void {
+    const { digest, mediaType } = descriptor;
+    const state = this.#unsent.get(digest);
+    if (state === undefined) return;
+    this.#unsent.delete(digest);
+    if (state === "mounted") this.#copied--;
+    else this.#skipped--;
+    this.#meter.leaveOut(descriptor);
+    this.#meter.expect(descriptor, !isDocumentMediaType(mediaType));
   }
 
   /** Reports that the copy is complete. */

@@ -148,7 +148,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     if (isDocumentMediaType(descriptor.mediaType)) {
       return await this.#pushDocument(descriptor, open, options);
     }
-    const mountFrom = this.#options.mountFrom?.(descriptor);
+    const mountFrom = options.skipMount ? undefined : this.#options.mountFrom?.(descriptor);
     return await this.#client.pushBlob(this.#repository, descriptor, open, {
       ...this.#remoteOptions(options),
       onBytes,

@@ -23,6 +23,12 @@ export interface PushContentOptions extends ContentOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called when an attempt has failed and is repeated. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
+  /**
+   * Whether to send the bytes even if the target seems to have them elsewhere.
+   *
+   * @default {false}
+   */
+  readonly skipMount?: boolean | undefined;
 }
 
 /**

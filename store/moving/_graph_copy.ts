@@ -19,6 +19,7 @@ import {
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
+import { RegistryError } from "../../registry/errors.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
@@ -45,6 +46,8 @@ export class GraphCopy {
   readonly #signal: AbortSignal;
   /** All nodes so far, so that each is copied once. */
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
+  /** Functions that send, once, content that the target claims to have. */
+  readonly #claims = new Map<Digest, () => Promise<unknown>>();
   /** The root, once it has been read. */
   #root: ImageDocument<ManifestDocument> | undefined;
   /** Documents that the target has and whose referrers have not been looked up yet. */
@@ -91,7 +94,9 @@ export class GraphCopy {
     if (named !== undefined && !isNamed) {
       // The source does not have the replacement of the root.
       const open = stored.digest === root.digest ? () => this.#openRoot(root) : undefined;
-      await named.target.tag(named.name, stored, { signal, open });
+      await this.#withParts([root.digest], () => {
+        return named.target.tag(named.name, stored, { signal, open });
+      });
     }
     return stored;
   }
@@ -158,6 +163,10 @@ export class GraphCopy {
     await this.#options.skipped?.(descriptor);
     this.#report(descriptor, "skipped", descriptor.size);
     this.#subjects.push({ descriptor, depth });
+    const push = this.#target.push.bind(this.#target);
+    this.#claim(descriptor, () => {
+      return this.#document(descriptor, depth, { isThere: false, isLikelyNew: false, push });
+    });
     return descriptor;
   }
 
@@ -187,21 +196,54 @@ export class GraphCopy {
     const isBlob = node.document === undefined;
     const isNew = isBlob || descriptor.digest !== node.descriptor.digest ||
       this.#options.before !== undefined;
+    const push = root?.push ?? this.#target.push.bind(this.#target);
+    const send = async (skipMount: boolean) => {
+      const how = await this.#withParts(node.copied.keys(), () => {
+        return push(descriptor, bytes, {
+          signal,
+          skipMount,
+          onBytes: (sent) => this.#report(node.descriptor, "sending", sent),
+          onRetry: () => this.#report(node.descriptor, "retry", 0),
+        });
+      });
+      await this.#options.after?.(node, descriptor);
+      this.#report(node.descriptor, how ?? "copied", node.descriptor.size);
+      return how;
+    };
+    const sendBytes = () => isBlob ? this.#permits.run(() => send(true), signal) : send(true);
     // Other documents are known to be absent.
     if (isNew && root === undefined && await this.#exists(descriptor)) {
       await this.#options.skipped?.(descriptor);
       this.#report(node.descriptor, "skipped", node.descriptor.size);
-      return descriptor;
+      this.#claim(node.descriptor, sendBytes);
+    } else if (await send(false) === "mounted") {
+      this.#claim(node.descriptor, sendBytes);
     }
-    const push = root?.push ?? this.#target.push.bind(this.#target);
-    const how = await push(descriptor, bytes, {
-      signal,
-      onBytes: (sent) => this.#report(node.descriptor, "sending", sent),
-      onRetry: () => this.#report(node.descriptor, "retry", 0),
-    });
-    await this.#options.after?.(node, descriptor);
-    this.#report(node.descriptor, how ?? "copied", node.descriptor.size);
     return descriptor;
+  }
+
+  /** Records how to send content that the target claims to have. */
+  #claim(descriptor: Descriptor, send: () => Promise<unknown>): void {
+    let sent: Promise<unknown> | undefined;
+    this.#claims.set(descriptor.digest, () => {
+      if (sent === undefined) this.#report(descriptor, "retry", 0);
+      return sent ??= send();
+    });
+  }
+
+  /**
+   * Pushes a document. If the target lacks a part of it, sends the parts that it claims to have, and
+   * pushes the document once more: a registry may not find blobs that it lists (cc-utils#1761).
+   */
+  async #withParts<T>(parts: Iterable<Digest>, push: () => Promise<T>): Promise<T> {
+    try {
+      return await push();
+    } catch (error) {
+      const claims = [...parts].flatMap((digest) => this.#claims.get(digest) ?? []);
+      if (claims.length === 0 || !lacksPart(error)) throw error;
+      await runEach(claims, this.#jobs, this.#failure, async (send) => void await send());
+      return await push();
+    }
   }
 
   async #replace(node: CopyNode): Promise<Replacement | undefined> {
@@ -264,6 +306,15 @@ export class GraphCopy {
   #report(descriptor: Descriptor, state: CopyProgress["state"], bytes: number): void {
     this.#options.onProgress?.({ descriptor, state, bytes });
   }
+}
+
+/** Returns whether a registry rejects a document because it lacks a part of it. */
+function lacksPart(error: unknown): boolean {
+  if (!(error instanceof RegistryError) || error.status >= 500) return false;
+  const { registryCode = "", detail = "" } = error;
+  // Artifactory reports "Failed to copy blob" (cc-utils#1752).
+  return /^(?:MANIFEST_)?BLOB_UNKNOWN$/.test(registryCode) ||
+    (registryCode === "MANIFEST_INVALID" && /\bblob\b/i.test(detail));
 }
 
 /** Refuses a root whose parts would be unknown, and thus not copied. */
