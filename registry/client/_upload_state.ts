@@ -55,7 +55,11 @@ function uploadUrl(answer: Answer, options: RedirectOptions): URL {
   }
   const url = URL.parse(location, answer.url);
   if (url !== null && isOwnUpload(url, answer.url, options)) {
-    return new URL(url.pathname + url.search, answer.url);
+    const own = new URL(answer.url);
+    // Resolving the path would take a host from one that begins with two slashes.
+    own.pathname = url.pathname;
+    own.search = url.search;
+    return own;
   }
   return redirectTarget(answer, options);
 }

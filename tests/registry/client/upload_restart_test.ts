@@ -260,6 +260,24 @@ Deno.test("pushBlob() names the target of a redirect that a push cannot follow",
   assertEquals(error.advice, "Use that address instead");
 });
 
+Deno.test("pushBlob() does not take a host from the path of a Location", async () => {
+  await using other = writableRegistry();
+  const path = `//${other.host}/blobs/uploads/`;
+  await using registry = writableRegistry({
+    interfere: async (request) => {
+      await request.body?.cancel();
+      const { origin, pathname } = new URL(request.url);
+      const isThere = pathname === path;
+      const location = isThere ? `http://127.0.0.1:1${path}x` : `${origin}${path}`;
+      return new Response(null, { status: isThere ? 202 : 307, headers: { location } });
+    },
+  });
+
+  await push(registry, SMALL);
+
+  assertEquals(other.seen(), []);
+});
+
 Deno.test("pushBlob() reports an upload without an address", async () => {
   await using registry = writableRegistry({
     interfere: async (_, next) => {
