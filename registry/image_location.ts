@@ -146,7 +146,7 @@ function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLo
   const [, path, name] = PATH_REGEXP.exec(rest) ?? [];
   if (path === undefined || path === "") return fail("the path is missing");
   if (name === "") return fail("the name after the last colon is missing");
-  if (name !== undefined && !isImageName(name)) return fail(`"${name}" is not a name of an image`);
+  if (name !== undefined && !isImageName(name)) return fail(`"${name}" is not a valid image name`);
   return { transport, path, ...present({ name, digest }) };
 }
 

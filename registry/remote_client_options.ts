@@ -290,7 +290,7 @@ export interface RegistryEndpoint {
 
 /** Clock and random numbers. */
 export interface Clock {
-  /** Returns the time in milliseconds since any start. It must not go back. */
+  /** Returns the time in milliseconds since an arbitrary start. Must not decrease. */
   now(): number;
   /** Returns a number in [0, 1). */
   random(): number;

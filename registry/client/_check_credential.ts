@@ -91,7 +91,7 @@ function failure(
     }
     if (!isTried) {
       const problem = `the registry answered ${answered}, but the credential was not sent, because`;
-      return new RegistryError(`${problem} ${unsent ?? "the registry does not require one"}`, {
+      return new RegistryError(`${problem} ${unsent ?? "the registry did not ask for one"}`, {
         ...error,
         code: "response",
         advice: "Check the name of the host, or ask its operator how to log in",

@@ -41,7 +41,7 @@ const NO_HEAD_OF_BLOB = [...UNSUPPORTED, 403];
  */
 const NOT_THERE_TO_PUSH = [...MISSING, ...NO_HEAD_OF_BLOB];
 
-const CREATION_ADVICE = "Check that the repository exists, if the registry does not create it";
+const CREATION_ADVICE = "Check that the repository exists; not every registry creates it";
 
 const FOREIGN_ADVICE = "Ask its operator to allow layers that have URLs of other servers";
 
@@ -296,7 +296,7 @@ export class RegistryWriter {
         return Promise.resolve(readUploadState(answer, undefined, { task, allowPrivate }));
       });
     } catch (error) {
-      // Such as a token server that refuses access to the other repository.
+      // For example, the token server refuses access to the other repository.
       if (error instanceof RegistryError) return undefined;
       throw error;
     }

@@ -195,7 +195,7 @@ Deno.test("RemoteClient.checkCredential() does not call it rejected if the regis
     () => client.checkCredential(registry.host, RIGHT),
     RegistryError,
     "the registry answered 403, but the credential was not sent, because " +
-      "the registry does not require one",
+      "the registry did not ask for one",
   );
 
   assert(!(error instanceof LoginError));
