@@ -111,7 +111,8 @@ export class JsonReader {
   refuseOtherCases(names: readonly string[]): void {
     const other = otherCaseOf(this.object(), names);
     if (other === undefined) return;
-    this.at(other.key).fail(`absent, because Go reads it as "${other.name}"`);
+    const problem = `readers in Go take it for "${other.name}", and others ignore it`;
+    throw documentError(this.at(other.key).path, problem);
   }
 
   /**
