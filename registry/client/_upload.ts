@@ -1,9 +1,9 @@
-import { eitherSignal } from "../tasks/abortable.ts";
 import { isDigest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { AuthError, RegistryError } from "../errors.ts";
+import { eitherSignal } from "../tasks/abortable.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
@@ -291,19 +291,19 @@ export class BlobUploader {
     // Amazon ECR answers 500 if a part is smaller than 5 MiB (regclient#221).
     const isUnfinishable = wasFinishing && this.#hasParts && error instanceof RegistryError &&
       error.status === 500 && ++this.#failedFinishes > 1;
-    if (isUnfinishable && ++this.#restarts <= MAX_RESTARTS) return this.#startOver(error);
+    if (isUnfinishable && this.#countRestart()) return this.#startOver(error);
     if (isTransient(error)) return await this.#resume(error, wasFinishing);
     const session = this.#session;
     if (session === undefined || !(error instanceof RegistryError)) throw error;
     // A proxy that does not know PATCH may pass PUT on.
     const isUnpatchable = !wasFinishing && NO_PATCH.has(error.status) &&
       (error.status !== 403 || error.registryCode === undefined);
-    if (isUnpatchable && ++this.#restarts <= MAX_RESTARTS) {
+    if (isUnpatchable && this.#countRestart()) {
       this.#isWhole = true;
       return this.#startOver(error);
     }
     if (error instanceof AuthError) throw error;
-    if (error.status === 416 && ++this.#restarts <= MAX_RESTARTS) {
+    if (error.status === 416 && this.#countRestart()) {
       // The registry has progressed since, because an earlier connection ended late. If it has not,
       // it rejects a large body with a range (ghcr.io: more than 4 MiB), or reports a wrong offset
       // (Amazon ECR, containers-roadmap#2831).
@@ -378,10 +378,15 @@ export class BlobUploader {
     if (isDigestWrong && this.#again && !this.#isResumed) throw error;
     const isInvalid = error.registryCode === "BLOB_UPLOAD_INVALID" && this.#restarts === 0;
     if (!isDigestWrong && !isInvalid && error.status === 400) throw error;
-    if (++this.#restarts > MAX_RESTARTS) throw error;
+    if (!this.#countRestart()) throw error;
     this.#again ||= isDigestWrong;
     // Some servers ignore bodies without a length, which `fetch` sends.
     return this.#startOver(error, this.#isChunked || this.#isUnconfirmed);
+  }
+
+  /** Counts a restart. Returns whether it is within the limit. */
+  #countRestart(): boolean {
+    return ++this.#restarts <= MAX_RESTARTS;
   }
 
   /** Prepares another upload, in one stream unless the server needs chunks. */
