@@ -145,11 +145,11 @@ export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
   return (spec) => ({ ...spec, process: { ...spec.process, noNewPrivileges } });
 }
 
-/** Names of the limits of setrlimit(2), without their prefix. */
-const RLIMITS = [
+/** Names of the limits of setrlimit(2). */
+const RLIMITS: ReadonlySet<string> = new Set([
   ...["AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE"],
   ...["NPROC", "RSS", "RTPRIO", "RTTIME", "SIGPENDING", "STACK"],
-];
+].map((name) => `RLIMIT_${name}`));
 
 /**
  * Sets limits of setrlimit(2), and keeps the others.
@@ -171,7 +171,7 @@ const RLIMITS = [
 export function withRlimits(limits: readonly Rlimit[]): SpecOption {
   const types = new Set<string>();
   for (const { type, soft, hard } of limits) {
-    const isNew = RLIMITS.some((name) => type === `RLIMIT_${name}`) && !types.has(type);
+    const isNew = RLIMITS.has(type) && !types.has(type);
     const counts = [soft, hard].every((value) => Number.isSafeInteger(value) && value >= 0);
     if (!isNew || !counts || soft > hard) {
       throw new RangeError(
