@@ -202,8 +202,8 @@ export class Authorizer {
     known: Grant | undefined,
   ): Promise<boolean> {
     const { status } = answer;
-    // Quay and Zot list only public repositories to unauthenticated clients, and Zot accepts a
-    // login without a credential.
+    // Quay and Zot show unauthenticated clients only public repositories, and Zot accepts a login
+    // without a credential.
     const isOpen = status === 200 && request.repository === "";
     if (known !== undefined || !(status === 403 || status === 404 || isOpen)) return false;
     if (await this.#credential(request) === undefined) return false;

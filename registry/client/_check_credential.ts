@@ -85,7 +85,7 @@ function failure(
         code: "response",
         // Unlike the signed URL of a blob, the target has not expired.
         retryable: false,
-        // The target may be hostile, so do not suggest to log in there.
+        // The target may be hostile, so do not suggest logging in there.
         advice: "Check the name of the host",
       });
     }

@@ -230,7 +230,7 @@ Deno.test("pushBlob() uploads if a failed mount begins an upload without an addr
   assertEquals(await push(registry, SMALL, { mountFrom: "c/d" }), SMALL.bytes.length);
 });
 
-Deno.test("pushBlob() advises to create a repository if the registry only disconnects", async () => {
+Deno.test("pushBlob() advises creating a repository if the registry only disconnects", async () => {
   await using scene = makeScene([on({ path: /uploads/ }, drop())]);
   using client = testClient({ retries: 1 });
   const open = () => Promise.resolve(new Blob([SMALL.bytes]).stream());
