@@ -100,16 +100,25 @@ async function dispatch(run: Run): Promise<number> {
   run.name = name;
   run.action = name;
   const module = await entry.load();
-  const commandLine = await parse(declareCommand(name, module, COMMANDS), rest);
+  const command = declareCommand(name, module, COMMANDS);
+  const commandLine = await parse(command, rest);
   using session = new Session({ name, commandLine, output, notices, signal });
   run.session = session;
-  if (session.operands.some(isShort)) await findAliases(session);
+  if (imageOperands(command, session.operands).some(isShort)) await findAliases(session);
   return await module.run(session, COMMANDS) ?? 0;
+}
+
+/** Returns the operands that may name images, and not paths or the command line of a container. */
+function imageOperands(command: Command, operands: readonly string[]): readonly string[] {
+  return operands.filter((_, index) => {
+    const { name = "", endsOptions } = command.arguments[index] ?? command.arguments.at(-1) ?? {};
+    return !endsOptions && !/^(dir|file|path)$/.test(name);
+  });
 }
 
 /** Returns whether an operand may be a name without a registry. */
 function isShort(operand: string): boolean {
-  return /^[a-z0-9][a-z0-9_-]*(?:\/|[.:@][^/]*$|$)/.test(operand);
+  return /^(?!localhost\/)[a-z0-9][a-z0-9_-]*(?:\/|[.:@][^/]*$|$)/.test(operand);
 }
 
 /** Resolves short names in the command line that are aliases. */
