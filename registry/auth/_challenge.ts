@@ -76,7 +76,7 @@ export function chooseChallenge(answer: Answer): Challenge | undefined {
     challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
 }
 
-/** Describes a response without a challenge that can be answered. */
+/** Says why none of the challenges of a response can be answered. */
 export function describeUnanswerable({ headers }: Answer): string {
   const schemes = parseChallenges(headers.get("www-authenticate")).map(({ scheme }) => scheme);
   return schemes.length === 0

@@ -21,17 +21,16 @@ const DEFAULT_LIFETIME_S = 60;
 const REFRESH_AT = 0.8;
 const CLIENT_ID = "oci";
 
-/** Options for {@linkcode tokenServer}. */
-interface TokenServerOptions {
-  /** Name of the registry for the user. */
+/** The registry that names a token server. */
+export interface TokenServerOwner {
+  /** Name of the registry in messages. */
   readonly registry: string;
   /** An address of the registry. */
   readonly url: URL;
   /** Whether the registry uses plain HTTP, which allows its token server to do so. */
   readonly isPlain: boolean;
-  /** Whether the token server may have a private address. */
+  /** Whether the token server may have a private address, because the registry has one. */
   readonly allowPrivate: boolean;
-  readonly task: RequestTask;
 }
 
 /**
@@ -40,8 +39,11 @@ interface TokenServerOptions {
  *
  * @throws {AuthError} If the address must not receive a credential.
  */
-export function tokenServer(realm: string | undefined, options: TokenServerOptions): URL {
-  const { registry, url: base, isPlain, allowPrivate, task } = options;
+export function tokenServer(
+  realm: string | undefined,
+  { registry, url: base, isPlain, allowPrivate }: TokenServerOwner,
+  task: RequestTask,
+): URL {
   const fail = (state: string): never => {
     throw new AuthError(
       `${registry} refers to an unsafe token server: ${state}`,
@@ -131,8 +133,7 @@ async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answ
 /** Sends a request and follows redirects; only the token server receives the credential. */
 async function send(http: Http, request: HttpRequest, options: TokenRequest): Promise<Answer> {
   const { allowPrivate } = options;
-  const { task, attempt, signal, tls } = request;
-  const { server } = request;
+  const { task, attempt, signal, tls, server } = request;
   const anonymous = { method: "GET", task, attempt, signal, server } as const;
   return await followRedirects(await http.send(request), { task, allowPrivate }, (url) => {
     const isThere = url.origin === request.url.origin;

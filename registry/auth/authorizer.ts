@@ -6,7 +6,6 @@ import { BoundedMap } from "../transport/bounded_map.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
-import { isLoopback } from "../transport/private_address.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { SharedTasks } from "../tasks/shared_task.ts";
 import {
@@ -17,9 +16,16 @@ import {
   withoutRepositories,
 } from "./_challenge.ts";
 import { IdentityTokens } from "./_identity_tokens.ts";
+import {
+  isDenied,
+  isFinalDenial,
+  isSameServer,
+  mayHideContent,
+  requiresLogin,
+  scopesToRequest,
+} from "./_login_rules.ts";
 import { LoginAttempts } from "./_login_attempts.ts";
-import type { Token, TokenRefusal } from "./_token.ts";
-import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
+import type { Token, TokenRefusal, TokenServerOwner } from "./_token.ts";
 
 /**
  * Time after which a credential is looked up again if none was found, or if the server has
@@ -31,18 +37,10 @@ const RETRY_MS = 60_000;
 const MAX_SCOPES = 1_000;
 
 /** Options for {@linkcode Authorizer}. */
-export interface AuthorizerOptions {
+export interface AuthorizerOptions extends TokenServerOwner {
   readonly http: Http;
   readonly clock: Clock;
   readonly tls: Tls;
-  /** Name of the registry for the user. */
-  readonly registry: string;
-  /** An address of the server. */
-  readonly url: URL;
-  /** Whether the server uses plain HTTP, which allows its token server to do so. */
-  readonly isPlain: boolean;
-  /** Whether its token server may have a private address, because the server itself has one. */
-  readonly allowPrivate: boolean;
   /**
    * Whether to fall back to anonymous access if the server rejects a credential.
    *
@@ -87,15 +85,12 @@ interface Grant {
   readonly refreshAt: number;
 }
 
-/** A response to a credential that denies access. */
-interface Denial {
-  readonly answer: Answer;
-  readonly credential: Credential;
-}
+/** Sends a request with an `Authorization` header, if any. */
+type Send = (header: string | undefined) => Promise<Answer>;
 
 /**
- * Authenticates requests to one server: Basic, and tokens with and without a credential. After a
- * rejected credential, it tries anonymous access once, because the image may be public.
+ * Authenticates requests to one server: by Basic, or by tokens with and without a credential. After
+ * a rejected credential, it tries anonymous access once, because the image may be public.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -116,60 +111,92 @@ export class Authorizer {
    *
    * @returns The last response, which may still be a rejection.
    */
-  async authorize(
-    request: AuthorizedRequest,
-    send: (header: string | undefined) => Promise<Answer>,
-  ): Promise<Answer> {
-    const known = await this.#current(request);
-    let answer = await send(known?.header);
-    let denied: Denial | undefined;
+  async authorize(request: AuthorizedRequest, send: Send): Promise<Answer> {
+    const answers: Answer[] = [];
+    let chosen: Answer | undefined;
     try {
-      // A token that worked before may have expired, whatever the status is.
-      const isOver = isRefusal(answer, known) || (answer.status === 403 && known !== undefined);
-      if (!isOver && !await this.#mayHide(request, answer, known)) return answer;
-      const { allowAnonymous = true } = this.#options;
-      const isOpen = answer.status === 200 && allowAnonymous;
-      for (const isAnonymous of allowAnonymous ? [false, true] : [false]) {
-        let grant = await this.#obtain(request, answer, isAnonymous);
-        if (grant === undefined) continue;
-        if (answer !== denied?.answer) answer[Symbol.dispose]();
-        answer = await send(grant.header);
-        const wider = await this.#widen(request, answer, grant);
-        if (wider !== undefined) {
-          grant = wider;
-          answer[Symbol.dispose]();
-          answer = await send(grant.header);
-        }
-        if (!isRefusal(answer, grant)) {
-          this.#grants.set(request.scope, grant);
-          if (denied !== undefined) this.#reject(request, denied, denied.answer.status);
-          denied?.answer[Symbol.dispose]();
-          return answer;
-        }
-        this.#grants.delete(request.scope);
-        const { credential, challenge } = grant;
-        if (credential === undefined) continue;
-        denied = { answer, credential };
-        if (challenge.scheme === "basic" && answer.status === 401) {
-          this.#reject(request, denied, answer.status);
-        }
-        // By then, the user may have changed the credential.
-        this.attempts(request.scope).retryAt = this.#retryAt;
-        // The registry knows the user, so anonymous clients may not write either.
-        if (answer.status === 403 && canWrite(request.scope)) return answer;
-      }
-      if (denied === undefined || (denied.answer === answer && !isOpen)) return answer;
-      answer[Symbol.dispose]();
-      // The response to the user says more than the one to an anonymous client.
-      if (!isOpen) return denied.answer;
-      this.#reject(request, denied, denied.answer.status);
-      denied.answer[Symbol.dispose]();
-      return await send(undefined);
-    } catch (error) {
-      answer[Symbol.dispose]();
-      denied?.answer[Symbol.dispose]();
-      throw error;
+      return chosen = await this.#negotiate(request, async (header) => {
+        const answer = await send(header);
+        answers.push(answer);
+        return answer;
+      });
+    } finally {
+      for (const answer of answers) if (answer !== chosen) answer[Symbol.dispose]();
     }
+  }
+
+  /** Sends a request with the last grant, if any; then as the user; then anonymously. */
+  async #negotiate(request: AuthorizedRequest, send: Send): Promise<Answer> {
+    const known = await this.#current(request);
+    const first = await send(known?.header);
+    if (!await this.#needsLogin(request, first, known)) return first;
+
+    const own = await this.#userGrant(request, first);
+    const user = own && await this.#repeat(request, first, own, send);
+    if (user !== undefined && !isDenied(user, own?.credential)) return user;
+    const { allowAnonymous = true } = this.#options;
+    if (!allowAnonymous || (user && isFinalDenial(user, request.scope))) return user ?? first;
+    if (first.status === 200) {
+      if (user === undefined) return first;
+      this.#reject(request, own?.credential, user.status);
+      user[Symbol.dispose]();
+      return await send(undefined);
+    }
+
+    const anonymous = await this.#anonymousGrant(request, user ?? first);
+    const guest = anonymous && await this.#repeat(request, first, anonymous, send);
+    // The response to the user says more than the one to an anonymous client.
+    if (guest === undefined || isDenied(guest, undefined)) return user ?? guest ?? first;
+    this.#reject(request, own?.credential, user?.status);
+    return guest;
+  }
+
+  /** Returns whether a login may change the response to a request. */
+  async #needsLogin(
+    request: AuthorizedRequest,
+    answer: Answer,
+    known: Grant | undefined,
+  ): Promise<boolean> {
+    if (requiresLogin(answer, known !== undefined)) return true;
+    if (known !== undefined || !mayHideContent(answer, request.repository)) return false;
+    if (await this.#credential(request) === undefined) return false;
+    // `/v2/` itself hides nothing. Zot accepts anonymous requests for it, but sends a challenge.
+    const isPing = answer.status === 200 && request.scope === "";
+    const challenge = isPing ? this.#read(answer) : await this.#findChallenge(request, answer);
+    return challenge !== undefined;
+  }
+
+  /** Repeats a request with a grant, and once more if its token lacks a scope. */
+  async #repeat(
+    request: AuthorizedRequest,
+    first: Answer,
+    grant: Grant,
+    send: Send,
+  ): Promise<Answer> {
+    first[Symbol.dispose]();
+    let answer = await send(grant.header);
+    let used = grant;
+    if (wantsMoreScope(answer)) {
+      const challenge = this.#read(answer) ?? grant.challenge;
+      const wider = await this.#grant(request, challenge, grant.credential);
+      if (wider !== undefined) {
+        answer[Symbol.dispose]();
+        answer = await send(wider.header);
+        used = wider;
+      }
+    }
+    const { credential } = used;
+    if (!isDenied(answer, credential)) {
+      this.#grants.set(request.scope, used);
+      return answer;
+    }
+    this.#grants.delete(request.scope);
+    if (credential === undefined) return answer;
+    const isWrong = used.challenge.scheme === "basic" && answer.status === 401;
+    if (isWrong) this.#reject(request, credential, answer.status);
+    // By then, the user may have changed the credential.
+    this.attempts(request.scope).retryAt = this.#retryAt;
+    return answer;
   }
 
   /** Returns a suitable grant, refreshed if necessary. */
@@ -182,36 +209,6 @@ export class Authorizer {
     return renewed;
   }
 
-  /** Returns a grant with the scopes that were missing in the last token. */
-  async #widen(
-    request: AuthorizedRequest,
-    answer: Answer,
-    { credential, challenge }: Grant,
-  ): Promise<Grant | undefined> {
-    if (!wantsMoreScope(answer)) return undefined;
-    return await this.#grant(request, this.#read(answer) ?? challenge, credential);
-  }
-
-  /**
-   * Returns whether a registry may hide content from unauthenticated clients without a challenge,
-   * but sends one for `/v2/`, which other clients request first.
-   */
-  async #mayHide(
-    request: AuthorizedRequest,
-    answer: Answer,
-    known: Grant | undefined,
-  ): Promise<boolean> {
-    const { status } = answer;
-    // Quay and Zot show unauthenticated clients only public repositories, and Zot accepts a login
-    // without a credential.
-    const isOpen = status === 200 && request.repository === "";
-    if (known !== undefined || !(status === 403 || status === 404 || isOpen)) return false;
-    if (await this.#credential(request) === undefined) return false;
-    if (isOpen && request.scope === "") return this.#read(answer) !== undefined;
-    const challenge = this.#read(answer) ?? this.#challenge ?? await this.#ping(request);
-    return challenge !== undefined;
-  }
-
   /** Returns the challenge of a response, and keeps it for other requests. */
   #read(answer: Answer): Challenge | undefined {
     const challenge = chooseChallenge(answer);
@@ -219,38 +216,40 @@ export class Authorizer {
     return challenge;
   }
 
-  /** Requests the challenge for `/v2/`, once. */
-  async #ping(request: AuthorizedRequest): Promise<Challenge | undefined> {
-    if (this.#isPinged) return undefined;
+  /**
+   * Returns the challenge of a response, or else the last one, or else that for `/v2/`: gcr.io and
+   * some gateways send it there only (containers/image#211).
+   */
+  async #findChallenge(
+    request: AuthorizedRequest,
+    answer: Answer,
+  ): Promise<Challenge | undefined> {
+    const challenge = this.#read(answer) ?? this.#challenge;
+    if (challenge !== undefined || this.#isPinged) return challenge;
     using pong = await this.#options.ping?.(request);
     this.#isPinged = true;
     return pong && this.#read(pong);
   }
 
-  async #obtain(
-    request: AuthorizedRequest,
-    answer: Answer,
-    isAnonymous: boolean,
-  ): Promise<Grant | undefined> {
-    // gcr.io and some gateways send the challenge for `/v2/` only (containers/image#211).
-    const challenge = this.#read(answer) ?? this.#challenge ??
-      (answer.status === 401 ? await this.#ping(request) : undefined);
-    const attempts = this.attempts(request.scope);
+  async #userGrant(request: AuthorizedRequest, answer: Answer): Promise<Grant | undefined> {
+    const challenge = await this.#findChallenge(request, answer);
     if (challenge === undefined) {
-      attempts.unsent = describeUnanswerable(answer);
+      this.attempts(request.scope).unsent = describeUnanswerable(answer);
       return undefined;
-    }
-    if (isAnonymous) {
-      // The server has already rejected anonymous access.
-      if (challenge.scheme === "basic") return undefined;
-      attempts.isAnonymous = true;
-      return await this.#grant(request, challenge, undefined);
     }
     const credential = await this.#credential(request);
     if (credential === undefined) return undefined;
     const grant = await this.#grant(request, challenge, credential);
-    if (grant === undefined) this.#reject(request, { credential }, undefined);
+    if (grant === undefined) this.#reject(request, credential, undefined);
     return grant;
+  }
+
+  async #anonymousGrant(request: AuthorizedRequest, answer: Answer): Promise<Grant | undefined> {
+    const challenge = await this.#findChallenge(request, answer);
+    // By Basic, the server has already rejected anonymous access.
+    if (challenge === undefined || challenge.scheme === "basic") return undefined;
+    this.attempts(request.scope).isAnonymous = true;
+    return await this.#grant(request, challenge, undefined);
   }
 
   /** Returns the credential for a request, unless the server has rejected it. */
@@ -295,17 +294,18 @@ export class Authorizer {
     auth: ImagePullAuth | undefined,
   ): Promise<Token | undefined> {
     const { http, clock, tls, registry, url, isPlain, allowPrivate } = this.#options;
+    const { isRedirectTarget = false } = this.#options;
     const { task, attempt } = request;
     const { requestToken, tokenServer } = await import("./_token.ts");
-    const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
+    const realm = tokenServer(parameters.get("realm"), this.#options, task);
     const attempts = this.attempts(request.scope);
-    if (auth !== undefined && this.#isElsewhere(realm)) {
-      // Without TLS, an attacker could have replaced the name of the token server.
+    if (auth !== undefined && isPlain && !isSameServer(realm, url)) {
       attempts.unsent = `the registry names the token server ${realm.host} without TLS`;
       return undefined;
     }
     attempts.isTried ||= auth !== undefined;
-    const scopes = this.#scopes(request, parameters.get("scope") ?? "");
+    const named = parameters.get("scope") ?? "";
+    const scopes = scopesToRequest(request, named, isRedirectTarget);
     const service = parameters.get("service");
     const key = JSON.stringify([realm, service, scopes, auth]);
     const context: RegistryErrorContext = {
@@ -336,20 +336,6 @@ export class Authorizer {
     return undefined;
   }
 
-  /** Returns the scopes to request. A token server may reject the request for an unknown scope. */
-  #scopes({ scope, repository }: AuthorizedRequest, named: string): readonly string[] {
-    if (named !== "" && this.#options.isRedirectTarget) return mergeScopes(named);
-    // The repository that a challenge for `/v2/` names is an example (ghcr.io).
-    return mergeScopes(scope, repository === "" ? withoutRepositoryScopes(named) : named);
-  }
-
-  /** Returns whether a plain-HTTP registry names a token server on another host. */
-  #isElsewhere(realm: URL): boolean {
-    const { isPlain, url } = this.#options;
-    if (!isPlain || (isLoopback(url) && isLoopback(realm))) return false;
-    return realm.hostname !== url.hostname;
-  }
-
   get #retryAt(): number {
     return this.#options.clock.now() + RETRY_MS;
   }
@@ -372,11 +358,11 @@ export class Authorizer {
    */
   #reject(
     request: AuthorizedRequest,
-    { credential }: Omit<Denial, "answer">,
+    credential: Credential | undefined,
     status: number | undefined,
   ): void {
     const attempts = this.attempts(request.scope);
-    if (attempts.isRejected) return;
+    if (credential === undefined || attempts.isRejected) return;
     attempts.isRejected = true;
     attempts.retryAt = this.#retryAt;
     const { registry } = this.#options;
@@ -391,10 +377,4 @@ export class Authorizer {
         "Continuing without it",
     );
   }
-}
-
-function isRefusal(answer: Answer, grant: Grant | undefined): boolean {
-  const { status } = answer;
-  return status === 401 ||
-    (status === 403 && (grant?.credential !== undefined || wantsMoreScope(answer)));
 }

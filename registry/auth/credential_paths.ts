@@ -1,6 +1,6 @@
 import {
   type EnvironmentReader,
-  isGranted,
+  processUid,
   readGrantedEnvironment,
   statGranted,
 } from "../../spec/granted.ts";
@@ -18,9 +18,8 @@ export function loginPath(env: EnvironmentReader = readGrantedEnvironment): stri
  * `REGISTRY_AUTH_FILE`.
  */
 export function podmanPaths(env: EnvironmentReader = readGrantedEnvironment): readonly string[] {
-  if (env("REGISTRY_AUTH_FILE")) return [];
   const own = loginPath(env);
-  return credentialPaths(env).filter((path) => path !== own);
+  return logoutPaths(env).filter((path) => path !== own);
 }
 
 /** Returns the files that a logout changes: `REGISTRY_AUTH_FILE`, or else docker's and podman's. */
@@ -66,8 +65,9 @@ export function certificatePaths(env: EnvironmentReader): readonly string[] {
  */
 function runtimePath(): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  if (!isGranted({ name: "sys", kind: "uid" })) return undefined;
-  const path = `${RUN_CONTAINERS}${Deno.uid()}/auth.json`;
+  const uid = processUid();
+  if (uid === undefined) return undefined;
+  const path = `${RUN_CONTAINERS}${uid}/auth.json`;
   return statGranted(path)?.isFile ? path : undefined;
 }
 

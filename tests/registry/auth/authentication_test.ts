@@ -700,7 +700,7 @@ Deno.test.each([
   { realm: "", says: "not a URL" },
   { realm: "https://u:p@127.0.0.1/token", says: "contains a password" },
   { realm: "file:///etc/passwd", says: "does not use https" },
-])("RemoteClient does not ask the token server $realm", async ({ realm, says }) => {
+])("RemoteClient sends nothing to the token server $realm", async ({ realm, says }) => {
   const { scene } = tokenScene({ realm: () => realm });
   await using _ = scene;
   using client = testClient();

@@ -47,7 +47,7 @@ Deno.test.each<{ header: string | null; challenges: [string, Record<string, stri
   );
 });
 
-Deno.test("parseChallenges() reads every challenge, whatever surrounds it", () => {
+Deno.test("parseChallenges() reads every challenge among others", () => {
   const word = fc.stringMatching(/^[A-Za-z]{1,8}$/);
   const value = fc.string({ unit: fc.constantFrom(...'abc ,=\\"/:') });
   const challenge = fc.record({
