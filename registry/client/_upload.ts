@@ -2,14 +2,15 @@ import { isDigest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
-import { AuthError, RegistryError } from "../errors.ts";
+import { RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
-import type { Answer } from "../transport/answer.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import type { ApiRequest } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
+import { chooseRecovery } from "./_upload_recovery.ts";
 import {
+  beginUpload,
   finishUrl,
   type ProgressRequest,
   readProgress,
@@ -27,18 +28,14 @@ const SMALL_BYTES = 2 * 1024 * 1024;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** Minimum size of a chunk after a server has rejected larger ones. */
 const MIN_CHUNK_BYTES = 256 * 1024;
+/** Divisor of the size of a chunk after a server has rejected one. */
+const SHRINKING = 4;
 /** Maximum size of a chunk that a registry may require. */
 const MAX_CHUNK_BYTES = 128 * 1024 * 1024;
 /** Maximum number of restarts without progress after the registry has lost an upload. */
 const MAX_RESTARTS = 3;
 /** Maximum number of consecutive responses that confirm only part of the bytes. */
 const MAX_PARTS = 3;
-/** Statuses for an upload that the registry has lost, or that is in another state. */
-const LOST = new Set([400, 404, 410, 416]);
-/** Statuses of servers that reject a body without a length or of that size. */
-const UNSTREAMABLE = new Set([400, 411, 413, 501]);
-/** Statuses of servers that reject `PATCH`. */
-const NO_PATCH = new Set([403, 405]);
 /** Statuses of a completed upload; some registries do not return 201. */
 const FINISHED = [201, 202, 204];
 
@@ -103,6 +100,7 @@ export class BlobUploader {
 
   /** Returns whether the registry has the blob, or throws if another attempt is pointless. */
   async #attempt(): Promise<boolean> {
+    this.#isFinishing = false;
     try {
       this.#session ??= await this.#begin();
       await this.#send(this.#session);
@@ -120,7 +118,7 @@ export class BlobUploader {
     this.#hasParts = false;
     this.#failedFinishes = 0;
     const { size } = this.#descriptor;
-    const begun = this.#request({ method: "POST", path: UPLOADS, accept: [202] }, undefined);
+    const begun = beginUpload(this.#context, this.#retry.attempt);
     // After the request above, since both may need a connection to the same registry.
     if (size > SMALL_BYTES && !this.#isChunked) {
       this.#first.open((dropped) => this.#body(0, dropped).source());
@@ -204,15 +202,17 @@ export class BlobUploader {
     request: Pick<ApiRequest, "headers" | "body">,
   ): Promise<UploadState> {
     this.#hasParts ||= session.offset > 0;
-    const headers = { ...request.headers, "content-type": "application/octet-stream" };
-    return await this.#request({
+    const { registry, task } = this.#context;
+    using answer = await registry.open({
+      ...this.#context,
       method: "PATCH",
       path: UPLOADS,
       url: session.url,
-      headers,
+      headers: { ...request.headers, "content-type": "application/octet-stream" },
       body: request.body,
       accept: FINISHED,
-    }, session);
+    }, this.#retry.attempt);
+    return readUploadState(answer, session, { task, allowPrivate: registry.endpoint.isPrivate });
   }
 
   /** Completes the upload, with the bytes of a small blob or without a body. */
@@ -246,18 +246,6 @@ export class BlobUploader {
     return await (length > SMALL_BYTES ? body.source() : body.chunk(length));
   }
 
-  async #request(
-    request: Omit<ApiRequest, "repository" | "task">,
-    previous: UploadState | undefined,
-  ): Promise<UploadState> {
-    const { registry, task } = this.#context;
-    using answer: Answer = await registry.open(
-      { ...this.#context, ...request },
-      this.#retry.attempt,
-    );
-    return readUploadState(answer, previous, { task, allowPrivate: registry.endpoint.isPrivate });
-  }
-
   #body(offset: number, dropped?: AbortSignal): UploadBody {
     const { signal, onBytes, onRetry } = this.#context;
     return new UploadBody(this.#descriptor, this.#open, {
@@ -286,63 +274,66 @@ export class BlobUploader {
   async #recover(error: unknown): Promise<boolean> {
     // The source has already retried its own failures.
     if (this.#sourceFailure !== undefined) throw this.#sourceFailure.error;
-    const wasFinishing = this.#isFinishing;
-    this.#isFinishing = false;
-    // Amazon ECR answers 500 if a part is smaller than 5 MiB (regclient#221).
-    const isUnfinishable = wasFinishing && this.#hasParts && error instanceof RegistryError &&
-      error.status === 500 && ++this.#failedFinishes > 1;
-    if (isUnfinishable && this.#countRestart()) return this.#startOver(error);
-    if (isTransient(error)) return await this.#resume(error, wasFinishing);
     const session = this.#session;
-    if (session === undefined || !(error instanceof RegistryError)) throw error;
-    // A proxy that does not know PATCH may pass PUT on.
-    const isUnpatchable = !wasFinishing && NO_PATCH.has(error.status) &&
-      (error.status !== 403 || error.registryCode === undefined);
-    if (isUnpatchable && this.#countRestart()) {
-      this.#isWhole = true;
-      return this.#startOver(error);
-    }
-    if (error instanceof AuthError) throw error;
-    if (error.status === 416 && this.#countRestart()) {
-      // The registry has progressed since, because an earlier connection ended late. If it has not,
-      // it rejects a large body with a range (ghcr.io: more than 4 MiB), or reports a wrong offset
-      // (Amazon ECR, containers-roadmap#2831).
-      const now = await settledProgress(session, this.#progressRequest);
-      const isStuck = now?.offset === session.offset;
-      if (isStuck && this.#isChunked) return this.#startOver(error);
-      this.#isChunked ||= isStuck;
-      this.#session = now;
+    if (session === undefined) {
+      await this.#retry.after(error);
       return false;
     }
-    const isOneBody = !this.#isChunked && !wasFinishing && UNSTREAMABLE.has(error.status);
-    if (!isOneBody && !(error.status === 413 && this.#shrinkChunks(session, wasFinishing))) {
-      return await this.#restart(error, wasFinishing);
+    const status = error instanceof RegistryError ? error.status : undefined;
+    if (this.#isFinishing && status === 404 && await this.#context.exists()) return true;
+    if (this.#isFinishing && status === 500) this.#failedFinishes++;
+    const recovery = chooseRecovery(error, {
+      isFinishing: this.#isFinishing,
+      failedFinishes: this.#failedFinishes,
+      hasParts: this.#hasParts,
+      isResumed: this.#isResumed,
+      isChunked: this.#isChunked,
+      canShrink: this.#canShrink,
+      again: this.#again,
+      restarts: this.#restarts,
+    });
+    if (recovery === "give-up") throw error;
+    if (recovery === "resume") return await this.#resume(error, session);
+    if (recovery === "send-chunks" || recovery === "shrink-chunks") {
+      if (recovery === "shrink-chunks") this.#chunkBytes /= SHRINKING;
+      this.#isChunked = true;
+      this.#session = await readProgress(session, this.#progressRequest);
+      return false;
     }
-    this.#isChunked = true;
-    this.#session = await readProgress(session, this.#progressRequest);
+    if (++this.#restarts > MAX_RESTARTS) throw error;
+    if (recovery === "check-offset") {
+      const now = await settledProgress(session, this.#progressRequest);
+      const isStuck = now?.offset === session.offset;
+      if (!isStuck || !this.#isChunked) {
+        this.#isChunked ||= isStuck;
+        this.#session = now;
+        return false;
+      }
+    }
+    // Some servers ignore bodies without a length, which `fetch` sends.
+    const needsChunks = this.#isChunked || this.#isUnconfirmed;
+    this.#isChunked = needsChunks && (recovery === "restart" || recovery === "reread");
+    this.#isWhole ||= recovery === "restart-whole";
+    this.#again ||= recovery === "reread";
+    this.#session = undefined;
+    this.#context.onRetry?.(error);
+    this.#context.onBytes?.(0);
     return false;
   }
 
-  /** Shrinks the chunks if smaller ones may pass a limit for bodies, such as the 1 MiB of nginx. */
-  #shrinkChunks({ offset }: UploadState, wasFinishing: boolean): boolean {
-    const rest = this.#descriptor.size - offset;
-    const sent = wasFinishing ? rest : Math.min(rest, this.#chunkBytes);
-    const next = this.#chunkBytes / 4;
-    if (next < MIN_CHUNK_BYTES || sent <= next) return false;
-    this.#chunkBytes = next;
-    return true;
+  /** Whether smaller chunks may pass a limit for bodies. */
+  get #canShrink(): boolean {
+    const rest = this.#descriptor.size - (this.#session?.offset ?? 0);
+    const sent = this.#isFinishing ? rest : Math.min(rest, this.#chunkBytes);
+    const next = this.#chunkBytes / SHRINKING;
+    return next >= MIN_CHUNK_BYTES && sent > next;
   }
 
   /**
    * Pauses, then resumes at the offset that the registry reports, since only the registry knows how
    * many bytes have arrived.
    */
-  async #resume(error: unknown, wasFinishing: boolean): Promise<boolean> {
-    const session = this.#session;
-    if (session === undefined) {
-      await this.#retry.after(error);
-      return false;
-    }
+  async #resume(error: unknown, session: UploadState): Promise<boolean> {
     // Respect the pause of a registry that responded; after a broken connection, ask at once.
     let isPaused = error instanceof RegistryError;
     if (isPaused) await this.#retry.after(error);
@@ -355,7 +346,7 @@ export class BlobUploader {
         this.#session = now;
         this.#isResumed = true;
         if (now === undefined) this.#context.onBytes?.(0);
-        return now === undefined && wasFinishing && await this.#context.exists();
+        return now === undefined && this.#isFinishing && await this.#context.exists();
       } catch (failure) {
         this.#context.signal?.throwIfAborted();
         if (failure === error || !isTransient(failure)) throw failure;
@@ -367,34 +358,5 @@ export class BlobUploader {
 
   get #progressRequest(): ProgressRequest {
     return { ...this.#context, attempt: this.#retry.attempt, size: this.#descriptor.size };
-  }
-
-  /** Restarts after the registry has lost the upload or has wrong bytes. */
-  async #restart(error: RegistryError, wasFinishing: boolean): Promise<boolean> {
-    if (!LOST.has(error.status)) throw error;
-    if (wasFinishing && error.status === 404 && await this.#context.exists()) return true;
-    const isDigestWrong = error.registryCode === "DIGEST_INVALID";
-    // After wrong bytes, read from another source, once.
-    if (isDigestWrong && this.#again && !this.#isResumed) throw error;
-    const isInvalid = error.registryCode === "BLOB_UPLOAD_INVALID" && this.#restarts === 0;
-    if (!isDigestWrong && !isInvalid && error.status === 400) throw error;
-    if (!this.#countRestart()) throw error;
-    this.#again ||= isDigestWrong;
-    // Some servers ignore bodies without a length, which `fetch` sends.
-    return this.#startOver(error, this.#isChunked || this.#isUnconfirmed);
-  }
-
-  /** Counts a restart. Returns whether it is within the limit. */
-  #countRestart(): boolean {
-    return ++this.#restarts <= MAX_RESTARTS;
-  }
-
-  /** Prepares another upload, in one stream unless the server needs chunks. */
-  #startOver(error: unknown, isChunked = false): false {
-    this.#context.onRetry?.(error);
-    this.#context.onBytes?.(0);
-    this.#isChunked = isChunked;
-    this.#session = undefined;
-    return false;
   }
 }

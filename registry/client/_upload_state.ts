@@ -105,6 +105,14 @@ export interface UploadContext
   readonly exists: () => Promise<boolean>;
 }
 
+/** Begins an upload with one request. */
+export async function beginUpload(context: UploadContext, attempt: number): Promise<UploadState> {
+  const { registry, task } = context;
+  const request = { ...context, method: "POST", path: UPLOADS, accept: [202] } as const;
+  using answer = await registry.open(request, attempt);
+  return readUploadState(answer, undefined, { task, allowPrivate: registry.endpoint.isPrivate });
+}
+
 /**
  * Requests the progress of an upload.
  *

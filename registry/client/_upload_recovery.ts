@@ -1,0 +1,114 @@
+import { AuthError, RegistryError } from "../errors.ts";
+import { isTransient } from "../transport/retry.ts";
+
+/** An upload that has begun, and whose last request has failed. */
+export interface FailedUpload {
+  /** Whether the failed request was to complete the upload. */
+  readonly isFinishing: boolean;
+  /** Number of requests to complete this upload that were answered with 500. */
+  readonly failedFinishes: number;
+  /** Whether the bytes came in several requests. */
+  readonly hasParts: boolean;
+  /** Whether the upload continues an interrupted one. */
+  readonly isResumed: boolean;
+  /** Whether large bodies are sent in chunks. */
+  readonly isChunked: boolean;
+  /** Whether smaller chunks are possible. */
+  readonly canShrink: boolean;
+  /** Whether the bytes have been read again because they were wrong. */
+  readonly again: boolean;
+  /** Number of restarts without progress. */
+  readonly restarts: number;
+}
+
+/**
+ * What to do after a failed request of an upload.
+ *
+ * - `give-up`: report the failure.
+ * - `resume`: pause, then continue at the offset that the registry reports.
+ * - `check-offset`: continue at the offset that the registry reports, with less in one request if
+ *   it still is the same.
+ * - `send-chunks`: continue in chunks.
+ * - `shrink-chunks`: continue in smaller chunks.
+ * - `restart`: begin again.
+ * - `restart-stream`: begin again, with all bytes in one stream.
+ * - `restart-whole`: begin again, with all bytes in the request that completes the upload.
+ * - `reread`: begin again with bytes from another source, if there is one.
+ */
+export type Recovery =
+  | "give-up"
+  | "resume"
+  | "check-offset"
+  | "send-chunks"
+  | "shrink-chunks"
+  | "restart"
+  | "restart-stream"
+  | "restart-whole"
+  | "reread";
+
+/** Chooses the recovery of an upload: the first rule that applies wins. */
+export function chooseRecovery(error: unknown, upload: FailedUpload): Recovery {
+  if (hasSmallPart(error, upload)) return "restart-stream";
+  if (isTransient(error)) return "resume";
+  if (!(error instanceof RegistryError)) return "give-up";
+  if (rejectsPatch(error, upload)) return "restart-whole";
+  if (error instanceof AuthError) return "give-up";
+  if (rejectsOffset(error)) return "check-offset";
+  if (rejectsStream(error, upload)) return "send-chunks";
+  if (rejectsSize(error, upload)) return "shrink-chunks";
+  if (hasWrongBytes(error)) return upload.again && !upload.isResumed ? "give-up" : "reread";
+  return hasLostUpload(error, upload) ? "restart" : "give-up";
+}
+
+/** Amazon ECR answers 500 to the final request if a part is smaller than 5 MiB (regclient#221). */
+function hasSmallPart(
+  error: unknown,
+  { isFinishing, hasParts, failedFinishes }: FailedUpload,
+): boolean {
+  return isFinishing && hasParts && failedFinishes > 1 && error instanceof RegistryError &&
+    error.status === 500;
+}
+
+/** A proxy that does not know `PATCH` may pass `PUT` on. Its 403 has no code of a registry. */
+function rejectsPatch(
+  { status, registryCode }: RegistryError,
+  { isFinishing }: FailedUpload,
+): boolean {
+  return !isFinishing && (status === 405 || (status === 403 && registryCode === undefined));
+}
+
+/**
+ * The registry has more bytes than it reported, because an earlier connection ended late; it rejects
+ * a large body with a range (ghcr.io: more than 4 MiB); or it has reported a wrong offset (Amazon
+ * ECR, containers-roadmap#2831).
+ */
+function rejectsOffset({ status }: RegistryError): boolean {
+  return status === 416;
+}
+
+/** Some servers reject a body without a length, and others a large one. */
+function rejectsStream(
+  { status }: RegistryError,
+  { isFinishing, isChunked }: FailedUpload,
+): boolean {
+  return !isFinishing && !isChunked && [400, 411, 413, 501].includes(status);
+}
+
+/** A proxy may limit bodies, as nginx does to 1 MiB. */
+function rejectsSize({ status }: RegistryError, { canShrink }: FailedUpload): boolean {
+  return status === 413 && canShrink;
+}
+
+/** The bytes do not match the digest. Another source may have the right ones. */
+function hasWrongBytes({ status, registryCode }: RegistryError): boolean {
+  return registryCode === "DIGEST_INVALID" && [400, 404, 410].includes(status);
+}
+
+/** The registry has lost the upload, or calls it invalid, which may mean the same. */
+function hasLostUpload(
+  { status, registryCode }: RegistryError,
+  { restarts }: FailedUpload,
+): boolean {
+  const isInvalid = status === 400 && registryCode === "BLOB_UPLOAD_INVALID";
+  return status === 404 || status === 410 || (isInvalid && restarts === 0);
+}
