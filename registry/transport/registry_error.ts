@@ -137,9 +137,11 @@ export async function registryError(
   if (isRateLimit) return rateLimitError(answered, headers, fields);
   const target = URL.parse(headers.get("location") ?? "", answer.url);
   if (context.isWrite && status >= 300 && status < 400 && target !== null) {
-    // Clients turn a redirected write into a read, except with 307 and 308.
-    const problem = `${who} redirects changes to ${target.origin} with ${status}`;
-    return new RegistryError(problem, { ...fields, advice: "Use that address instead" });
+    // Except with 307 and 308, clients turn a redirected write into a read. The target may be
+    // hostile, so do not suggest sending the credential there.
+    const problem = `${who} redirects the write to ${target.origin} with ${status}, ` +
+      "which is not safe to follow";
+    return new RegistryError(problem, { ...fields, advice: "Check the name of the registry" });
   }
   if (isTokenServer && isRefusal) {
     return new AuthError(answered, { ...fields, advice: LOGIN_ADVICE });

@@ -244,7 +244,7 @@ Deno.test("pushBlob() advises creating a repository if the registry only disconn
   assertEquals(error.advice?.startsWith("Check that the repository exists"), true);
 });
 
-Deno.test("pushBlob() names the target of a redirect that a push cannot follow", async () => {
+Deno.test("pushBlob() names the target of a redirect that it does not follow", async () => {
   await using registry = writableRegistry({
     interfere: () => {
       const headers = { location: "https://registry.example/v2/?sig=s3cret" };
@@ -255,9 +255,9 @@ Deno.test("pushBlob() names the target of a redirect that a push cannot follow",
   const error = await assertRejects(
     () => push(registry, SMALL),
     RegistryError,
-    "redirects changes to https://registry.example with 301",
+    "redirects the write to https://registry.example with 301, which is not safe to follow",
   );
-  assertEquals(error.advice, "Use that address instead");
+  assertEquals(error.advice, "Check the name of the registry");
 });
 
 Deno.test("pushBlob() does not take a host from the path of a Location", async () => {
