@@ -15,6 +15,7 @@ import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
+import { abortable } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";
 import { Registry } from "./_registry.ts";
@@ -32,30 +33,40 @@ const MIRROR_RETRIES = 1;
 const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   random: () => Math.random(),
-  sleep: (ms, signal) => {
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = startTimer(ms, () => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    });
-    function stop() {
-      timer[Symbol.dispose]();
-      reject(signal?.reason);
-    }
-    signal?.addEventListener("abort", stop, { once: true });
-    return promise;
+  sleep: async (ms, signal) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = startTimer(ms, resolve);
+    await abortable(promise, signal);
   },
 };
 
 /** Reads the certificates that a file names for a host. */
 async function certificatesOf(
   host: RegistryHost,
-  onWarning: ((message: string) => void) | undefined,
+  onWarning: Warner | undefined,
 ): Promise<HostCertificates> {
   if (host.caFiles.length + host.clientFiles.length === 0) return {};
   const { readHostCertificates } = await import("../auth/host_certificates.ts");
   return await readHostCertificates(host, onWarning);
+}
+
+/** Options that distinguish callers: their connections are not shared. */
+type Caller = Pick<RemoteOptions, "auth" | "caCerts">;
+
+type Warner = (message: string) => void;
+
+const WARNERS = new WeakMap<Warner, Warner>();
+
+/** Returns a callback that passes each distinct message to `onWarning` once. */
+function warnOnce(onWarning: Warner): Warner {
+  return WARNERS.getOrInsertComputed(onWarning, () => {
+    const told = new Set<string>();
+    return (message) => {
+      if (told.has(message)) return;
+      told.add(message);
+      onWarning(message);
+    };
+  });
 }
 
 /** State of a client between calls: connections, tokens, limits per host. */
@@ -113,7 +124,7 @@ export class Connections implements Disposable {
   /** Returns the mirrors of a repository and the registry itself, for one caller. */
   sources(
     place: Reference | Repository,
-    options: Pick<RemoteOptions, "auth" | "caCerts">,
+    options: Caller,
   ): Sources {
     return this.#sourcesOf(place.registry, this.#rules?.reading(place), options);
   }
@@ -121,20 +132,20 @@ export class Connections implements Disposable {
   /** Returns the places of content that is read by its digest, for one caller. */
   contents(
     place: Reference | Repository,
-    options: Pick<RemoteOptions, "auth" | "caCerts">,
+    options: Caller,
   ): Sources {
     return this.#sourcesOf(place.registry, this.#rules?.content(place), options);
   }
 
   /** Returns the registry to write to, for one caller: mirrors are for reading. */
-  target(place: Repository, options: Pick<RemoteOptions, "auth" | "caCerts">): Registry {
+  target(place: Repository, options: Caller): Registry {
     return this.#sourcesOf(place.registry, this.#rules?.writing(place), options).upstream;
   }
 
   #sourcesOf(
     registry: string,
     ruled: RuledSources | undefined,
-    { auth, caCerts = [] }: Pick<RemoteOptions, "auth" | "caCerts">,
+    { auth, caCerts = [] }: Caller,
   ): Sources {
     const key = JSON.stringify([registry, auth, caCerts, ruled?.key]);
     let sources = this.#sources.get(key);
@@ -143,6 +154,13 @@ export class Connections implements Disposable {
       this.#sources.set(key, sources);
     }
     return sources;
+  }
+
+  /** Returns the callback for warnings of a call, or else of the client. */
+  warner(
+    { onWarning = this.#options.onWarning }: Pick<RemoteOptions, "onWarning">,
+  ): Warner | undefined {
+    return onWarning && warnOnce(onWarning);
   }
 
   [Symbol.dispose](): void {
@@ -214,8 +232,7 @@ export class Connections implements Disposable {
       http: this.http,
       tls: this.#tls(endpoint, extraCaCerts),
       policy,
-      limiter: (host) => this.#limiter(host),
-      uploadLimiter: (host) => this.#limiter(`uploads to ${host}`),
+      limiter: (name) => this.#limiter(name),
       find: async ({ repository, signal, onWarning }, onSkipped) => {
         if (auth !== undefined) return { auth, source: "the options" };
         const name = { registry: endpoint.registry, repository };
@@ -233,8 +250,8 @@ export class Connections implements Disposable {
     return this.#files ??= new CredentialFiles();
   }
 
-  #limiter(host: string): HostLimiter {
-    return this.#limiters.getOrInsertComputed(host, () => {
+  #limiter(name: string): HostLimiter {
+    return this.#limiters.getOrInsertComputed(name, () => {
       return new HostLimiter(this.#options.maxConnections ?? MAX_CONNECTIONS, this.clock);
     });
   }

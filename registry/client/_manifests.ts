@@ -98,7 +98,7 @@ export async function resolveManifest(
     path: manifestPath(reference),
     headers: { accept: MANIFEST_ACCEPT },
     accept: NO_HEAD,
-  }, (answer) => Promise.resolve(describeHead(answer, reference)));
+  }, (answer) => describeHead(answer, reference));
   return descriptor ?? (await readManifest(registry, reference, context)).descriptor;
 }
 

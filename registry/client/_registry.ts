@@ -4,7 +4,7 @@ import { pullScope } from "../auth/scope.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Repository } from "../reference.ts";
-import type { Clock, RegistryHost } from "../remote_client_options.ts";
+import type { RegistryHost } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "./_first_answer.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
@@ -54,10 +54,8 @@ export interface RegistrySettings {
   readonly http: Http;
   readonly tls: Tls;
   readonly policy: RetryPolicy;
-  /** Returns the limiter of a host. */
-  readonly limiter: (host: string) => HostLimiter;
-  /** Returns the limiter of uploads to a host, whose bodies may come from downloads from it. */
-  readonly uploadLimiter: (host: string) => HostLimiter;
+  /** Returns the limiter of a host, or another one by its name. */
+  readonly limiter: (name: string) => HostLimiter;
   /** Finds the credential for a repository. */
   readonly find: (
     request: AuthorizedRequest,
@@ -77,13 +75,11 @@ const NO_HOST: Pick<Partial<RegistryHost>, "headers" | "dialTimeoutMs"> = {};
 /** A registry or mirror, with authentication, redirects, retries and rate limits. */
 export class Registry {
   readonly #options: RegistrySettings;
-  readonly #clock: Clock;
   readonly #authorizers = new Map<string, Authorizer>();
   #base: URL | undefined;
 
   constructor(options: RegistrySettings) {
     this.#options = options;
-    this.#clock = options.policy.clock;
   }
 
   get endpoint(): Endpoint {
@@ -107,13 +103,13 @@ export class Registry {
 
   /** Returns the attempts to authenticate for a scope. */
   attempts(scope: string): ReturnType<Authorizer["attempts"]> {
-    return this.#home.attempts(scope);
+    return this.#authorizer(this.url({ repository: "", path: "" })).attempts(scope);
   }
 
   /** Sends a request and reads the response, with retries of both. */
   async call<T>(
     request: ApiRequest,
-    read: (answer: Answer, attempt: number) => Promise<T>,
+    read: (answer: Answer, attempt: number) => T | Promise<T>,
   ): Promise<T> {
     const { signal, onWarning, onRetry } = request;
     const retry = new Retry(this.policy, { signal, onWarning, onRetry });
@@ -130,8 +126,10 @@ export class Registry {
   /** Sends a request once. The response holds a slot of the host's limiter. */
   async open(request: ApiRequest, attempt: number): Promise<Answer> {
     const { signal, accept = [] } = request;
-    const { limiter: downloads, uploadLimiter: uploads } = this.#options;
-    const limiter = (request.body === undefined ? downloads : uploads)(this.endpoint.registry);
+    const { registry } = this.endpoint;
+    // The body of an upload may come from a download from the same host.
+    const name = request.body === undefined ? registry : `uploads to ${registry}`;
+    const limiter = this.#options.limiter(name);
     const place = await limiter.acquire(signal);
     let answer: Answer | undefined;
     try {
@@ -292,7 +290,7 @@ export class Registry {
       const isHome = this.#isHome(url);
       authorizer = new Authorizer({
         http,
-        clock: this.#clock,
+        clock: this.policy.clock,
         tls: isHome ? tls : { caCerts: tls.caCerts },
         registry: isHome ? endpoint.registry : url.host,
         url,
@@ -306,11 +304,6 @@ export class Registry {
       this.#authorizers.set(url.origin, authorizer);
     }
     return authorizer;
-  }
-
-  /** Authorizer of the registry itself. */
-  get #home(): Authorizer {
-    return this.#authorizer(this.url({ repository: "", path: "" }));
   }
 
   async #ping(url: URL, request: AuthorizedRequest): Promise<Answer> {

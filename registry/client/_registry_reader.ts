@@ -31,6 +31,9 @@ import { type ManifestContext, readManifest, resolveManifest } from "./_manifest
 import { nameOf, type Registry } from "./_registry.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
+/** Maximum number of URLs of a blob to try. */
+const MAX_URLS = 16;
+
 /**
  * Implementation of {@linkcode RemoteClient}, loaded on first use: callers that find everything in
  * the cache need no network code.
@@ -88,13 +91,14 @@ export class RegistryReader implements Disposable {
           descriptor.digest,
           () => new Map<Registry, BlobState>(),
         );
-        const common = connectionOf(options);
+        const { auth, caCerts, onWarning, signal } = options;
+        const common = { auth, caCerts, onWarning };
         return {
           compressed: (readOptions) => {
-            return this.blob(reference, descriptor, { ...common, ...readOptions }, states);
+            const reading = { ...common, ...readOptions };
+            return Promise.try(() => this.blob(reference, descriptor, reading, states));
           },
           request: (length) => {
-            const { signal } = options;
             return this.#request(reference, descriptor, { ...common, length, signal }, states);
           },
         };
@@ -140,39 +144,20 @@ export class RegistryReader implements Disposable {
     descriptor: Descriptor,
     options: BlobOptions,
     states: Map<Registry, BlobState> = new Map(),
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, length, reuseMemory, freeMemory, raw } = options;
-    const { signal, onRetry, onAnswer } = options;
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const { offset = 0 } = options;
     const { digest, size } = descriptor;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
-      return Promise.reject(
-        new RangeError(
-          `Cannot read ${digest} from ${offset} on: "offset" must be within its ${size} bytes`,
-        ),
+      throw new RangeError(
+        `Cannot read ${digest} from ${offset} on: "offset" must be within its ${size} bytes`,
       );
     }
-    if (!isDigest(digest)) return Promise.reject(new UnsupportedDigestError(digest));
+    if (!isDigest(digest)) throw new UnsupportedDigestError(digest);
     const embedded = embeddedData(descriptor);
-    if (embedded !== undefined) {
-      return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
-    }
-    const context = this.#blobContext(repository, descriptor, options, states);
+    if (embedded !== undefined) return new Blob([embedded.subarray(offset)]).stream();
+    const { context, sources } = this.#blobSources(repository, descriptor, options, states);
     const { task, onWarning } = context;
-    const sources = this.#blobSources(repository, descriptor, context, options);
-    return Promise.resolve(
-      openRemoteBlob(descriptor, sources, {
-        offset,
-        length,
-        reuseMemory,
-        freeMemory,
-        raw,
-        task,
-        signal,
-        onRetry,
-        onAnswer,
-        onWarning,
-      }),
-    );
+    return openRemoteBlob(descriptor, sources, { ...options, offset, task, onWarning });
   }
 
   /** Sends the request for the first read of a blob. */
@@ -183,8 +168,7 @@ export class RegistryReader implements Disposable {
     states: Map<Registry, BlobState>,
   ): Disposable {
     const { length, signal } = options;
-    const context = this.#blobContext(repository, descriptor, options, states);
-    const [source] = this.#blobSources(repository, descriptor, context, options);
+    const { sources: [source] } = this.#blobSources(repository, descriptor, options, states);
     const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
     if (source === undefined || !isRequested || this.#unread.size >= this.#maxUnread) {
       return { [Symbol.dispose]() {} };
@@ -195,21 +179,6 @@ export class RegistryReader implements Disposable {
   /** Maximum number of unread responses: they occupy slots that readers of other blobs need. */
   get #maxUnread(): number {
     return Math.floor((this.#options.maxConnections ?? MAX_CONNECTIONS) / 2);
-  }
-
-  #blobContext(
-    repository: Repository,
-    { digest }: Descriptor,
-    options: BlobOptions,
-    states: Map<Registry, BlobState>,
-  ): BlobContext {
-    const action = `pull the blob ${digest} of "${nameOf(repository)}"`;
-    return {
-      repository: repository.repository,
-      task: { action, subject: digest },
-      states,
-      onWarning: this.#warner(options),
-    };
   }
 
   async *tags(repository: Repository, options: RemoteOptions): AsyncGenerator<string> {
@@ -223,7 +192,7 @@ export class RegistryReader implements Disposable {
       member: "tags",
       task: { action: `list the tags of "${name}"`, subject: name },
       signal: options.signal,
-      onWarning: this.#warner(options),
+      onWarning: this.#connections.warner(options),
     });
   }
 
@@ -249,14 +218,14 @@ export class RegistryReader implements Disposable {
     const { checkCredential } = await import("./_check_credential.ts");
     return await checkCredential(this.#connections, registry, auth, {
       ...options,
-      onWarning: this.#warner(options),
+      onWarning: this.#connections.warner(options),
     });
   }
 
   /** Writer over the same connections. */
   async writer(): Promise<RegistryWriter> {
     const { RegistryWriter } = await import("./_registry_writer.ts");
-    return new RegistryWriter(this.#connections, (options) => this.#warner(options));
+    return new RegistryWriter(this.#connections);
   }
 
   [Symbol.dispose](): void {
@@ -272,27 +241,31 @@ export class RegistryReader implements Disposable {
       maxBytes: maxManifestBytes,
       maxLayers,
       signal: options.signal,
-      onWarning: this.#warner(options),
+      onWarning: this.#connections.warner(options),
     };
   }
 
-  #warner(options: RemoteOptions): ((message: string) => void) | undefined {
-    return warnOnce(options.onWarning ?? this.#options.onWarning);
-  }
-
+  /** Returns the context of requests for a blob, and its sources in the order in which to try them. */
   #blobSources(
-    place: Reference | Repository,
+    repository: Repository,
     descriptor: Descriptor,
-    context: BlobContext,
     options: BlobOptions,
-  ): readonly RemoteBlobSource[] {
-    const sources = this.#connections.contents(place, options);
-    const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {
-      return registryBlob(source, sources, descriptor, context);
+    states: Map<Registry, BlobState>,
+  ): { readonly context: BlobContext; readonly sources: readonly RemoteBlobSource[] } {
+    const { urls = [], digest } = descriptor;
+    const action = `pull the blob ${digest} of "${nameOf(repository)}"`;
+    const context = {
+      repository: repository.repository,
+      task: { action, subject: digest },
+      states,
+      onWarning: this.#connections.warner(options),
+    };
+    const contents = this.#connections.contents(repository, options);
+    const fromRegistry = (options.again ? [contents.upstream] : contents.usable).map((source) => {
+      return registryBlob(source, contents, descriptor, context);
     });
     const { http, policy } = this.#connections;
     const caCerts = [...(this.#options.caCerts ?? []), ...(options.caCerts ?? [])];
-    const { urls = [], digest } = descriptor;
     if (urls.length > MAX_URLS) {
       context.onWarning?.(`Skipping all but the first ${MAX_URLS} URLs of ${digest}`);
     }
@@ -308,34 +281,6 @@ export class RegistryReader implements Disposable {
       );
       return [];
     });
-    return [...fromRegistry, ...elsewhere];
+    return { context, sources: [...fromRegistry, ...elsewhere] };
   }
-}
-
-/** Returns the options of an image that also apply to its layers. */
-function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
-  return { auth, caCerts, onWarning };
-}
-
-type Warner = (message: string) => void;
-
-/** Maximum number of URLs of a blob to try. */
-const MAX_URLS = 16;
-
-const WARNERS = new WeakMap<Warner, Warner>();
-
-/** Returns a callback that passes each distinct message to `onWarning` once. */
-function warnOnce(onWarning: Warner | undefined): Warner | undefined {
-  if (onWarning === undefined) return undefined;
-  let warner = WARNERS.get(onWarning);
-  if (warner === undefined) {
-    const told = new Set<string>();
-    warner = (message) => {
-      if (told.has(message)) return;
-      told.add(message);
-      onWarning(message);
-    };
-    WARNERS.set(onWarning, warner);
-  }
-  return warner;
 }

@@ -3,7 +3,7 @@ import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
-import { NetworkError, RegistryError, type RequestTask } from "../errors.ts";
+import { NetworkError, RegistryError } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import type {
   FindTagOptions,
@@ -12,12 +12,19 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 import type { Answer } from "../transport/answer.ts";
+import { BoundedMap } from "../transport/bounded_map.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import { type ApiRequest, nameOf, type Registry } from "./_registry.ts";
+import { nameOf } from "./_registry.ts";
 import { BlobUploader } from "./_upload.ts";
-import { readUploadState, type UploadContext, UPLOADS, type UploadState } from "./_upload_state.ts";
+import {
+  beginUpload,
+  readUploadState,
+  type UploadContext,
+  UPLOADS,
+  type UploadState,
+} from "./_upload_state.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)
@@ -32,14 +39,20 @@ const MISSING = [404, 410];
 /** Statuses of servers that do not support a request, such as one for a digest by SHA-512. */
 const UNSUPPORTED = [400, 405, 501];
 
-/** Statuses of servers that reject `HEAD`; a storage server may accept nothing but `GET`. */
-const NO_HEAD_OF_BLOB = [...UNSUPPORTED, 403];
-
 /**
  * Statuses after which content is pushed: it is missing, or the registry rejects the request. The
  * push then shows why, unlike a response to `HEAD`, which has no body.
  */
-const NOT_THERE_TO_PUSH = [...MISSING, ...NO_HEAD_OF_BLOB];
+const NOT_THERE_TO_PUSH = [...MISSING, ...UNSUPPORTED, 403];
+
+/**
+ * Statuses of servers that reject `HEAD` of a blob. A storage server may accept nothing but `GET`,
+ * and Amazon ECR Public answers 401 even with a token (distribution#4383).
+ */
+const NO_HEAD_OF_BLOB: readonly number[] = [...UNSUPPORTED, 401, 403];
+
+/** Maximum number of repositories without `HEAD` of blobs to remember. */
+const MAX_HEADLESS = 1_000;
 
 const CREATION_ADVICE = "Check that the repository exists; not every registry creates it";
 
@@ -57,14 +70,11 @@ interface PushedManifest {
  */
 export class RegistryWriter {
   readonly #connections: Connections;
-  readonly #warner: (options: RemoteOptions) => ((message: string) => void) | undefined;
+  /** Repositories whose registry rejects `HEAD` of blobs: with a token server, it costs the token. */
+  readonly #headless = new BoundedMap<string, true>(MAX_HEADLESS);
 
-  constructor(
-    connections: Connections,
-    warner: (options: RemoteOptions) => ((message: string) => void) | undefined,
-  ) {
+  constructor(connections: Connections) {
     this.#connections = connections;
-    this.#warner = warner;
   }
 
   async hasBlob(
@@ -72,10 +82,7 @@ export class RegistryWriter {
     { digest }: Pick<Descriptor, "digest">,
     options: RemoteOptions,
   ): Promise<boolean> {
-    const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
-    const request = this.#request(repository, task, options);
-    const registry = this.#registry(repository, options);
-    return await describeBlob(registry, request, digest, NOT_THERE_TO_PUSH) !== undefined;
+    return await this.#describeBlob(repository, digest, options, true) !== undefined;
   }
 
   async hasManifest(
@@ -83,29 +90,60 @@ export class RegistryWriter {
     { digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">,
     options: RemoteOptions,
   ): Promise<boolean> {
-    const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
-    return await this.#registry(repository, options).call({
-      ...this.#request(repository, task, options),
+    const action = `look for ${digest} in "${nameOf(repository)}"`;
+    const { registry, ...request } = this.#request(repository, action, digest, options);
+    return await registry.call({
+      ...request,
       method: "HEAD",
       path: `manifests/${digest}`,
       headers: { accept: mediaType },
       accept: NOT_THERE_TO_PUSH,
-    }, ({ status }) => Promise.resolve(status === 200));
+    }, ({ status }) => status === 200);
   }
 
-  /** Looks for a blob with permission to pull only. */
   async findBlob(
     repository: Repository,
     digest: Digest,
     options: RemoteOptions,
   ): Promise<Descriptor | undefined> {
-    const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
-    const { scope: _push, ...request } = this.#request(repository, task, options);
-    const registry = this.#registry(repository, options);
-    const found = await describeBlob(registry, request, digest, [...MISSING, ...UNSUPPORTED]);
-    const { size } = found ?? {};
+    const { size } = await this.#describeBlob(repository, digest, options, false) ?? {};
     const mediaType = "application/octet-stream";
     return size === undefined ? undefined : { mediaType, digest, size };
+  }
+
+  /**
+   * Looks for a blob by `HEAD`, or by `GET` of its first byte where that is rejected.
+   *
+   * @param isPushTarget Whether a push follows. The blob then also counts as missing if the registry
+   * denies access, and one token permits both.
+   * @returns `undefined` if it is missing.
+   */
+  async #describeBlob(
+    repository: Repository,
+    digest: Digest,
+    options: RemoteOptions,
+    isPushTarget: boolean,
+  ): Promise<DescribedBlob | undefined> {
+    const name = nameOf(repository);
+    const action = `look for ${digest} in "${name}"`;
+    const { registry, scope, ...reading } = this.#request(repository, action, digest, options);
+    const path = `blobs/${digest}`;
+    const request = { ...reading, path, scope: isPushTarget ? scope : undefined };
+    if (!this.#headless.has(name)) {
+      const accept = [...MISSING, ...NO_HEAD_OF_BLOB];
+      const head = await registry.call({ ...request, method: "HEAD", accept }, (answer) => {
+        return NO_HEAD_OF_BLOB.includes(answer.status) ? null : blobIn(answer);
+      });
+      if (head !== null) return head;
+    }
+    const found = await registry.call({
+      ...request,
+      method: "GET",
+      headers: { range: "bytes=0-0" },
+      accept: [206, 416, ...isPushTarget ? NOT_THERE_TO_PUSH : [...MISSING, ...UNSUPPORTED]],
+    }, blobIn);
+    this.#headless.set(name, true);
+    return found;
   }
 
   /** Resolves a tag by `HEAD`; `null` if the response is not conclusive. */
@@ -115,9 +153,9 @@ export class RegistryWriter {
     options: FindTagOptions,
   ): Promise<Descriptor | undefined | null> {
     const subject = `${nameOf(repository)}:${tag}`;
-    const task = { action: `look for the tag "${subject}"`, subject };
-    const { scope, ...request } = this.#request(repository, task, options);
-    return await this.#registry(repository, options).call<Descriptor | undefined | null>({
+    const action = `look for the tag "${subject}"`;
+    const { registry, scope, ...request } = this.#request(repository, action, subject, options);
+    return await registry.call<Descriptor | undefined | null>({
       ...request,
       scope: options.isPushTarget ? scope : undefined,
       method: "HEAD",
@@ -126,7 +164,7 @@ export class RegistryWriter {
       accept: NO_HEAD,
     }, (answer) => {
       const found = describeHead(answer, { ...repository, tag });
-      return Promise.resolve(answer.status === 404 ? undefined : found ?? null);
+      return answer.status === 404 ? undefined : found ?? null;
     });
   }
 
@@ -138,21 +176,17 @@ export class RegistryWriter {
   ): Promise<"mounted" | void> {
     const { onBytes, onRetry, mountFrom } = options;
     const { digest } = descriptor;
-    const registry = this.#registry(repository, options);
+    const action = `push ${digest} to "${nameOf(repository)}"`;
     const context: UploadContext = {
-      ...this.#request(repository, {
-        action: `push ${digest} to "${nameOf(repository)}"`,
-        subject: digest,
-      }, options),
-      registry,
+      ...this.#request(repository, action, digest, options),
       onBytes,
       onRetry,
       exists: () => this.hasBlob(repository, { digest }, options),
     };
     const isElsewhere = mountFrom !== undefined && mountFrom !== repository.repository;
-    const mount = isElsewhere ? await this.#mount(digest, mountFrom, context) : undefined;
-    if (mount === "mounted") return mount;
     try {
+      const mount = isElsewhere ? await this.#mount(digest, mountFrom, context) : undefined;
+      if (mount === "mounted") return mount;
       await new BlobUploader(descriptor, open, context, mount).run();
     } catch (error) {
       throw isDisconnect(error)
@@ -187,11 +221,11 @@ export class RegistryWriter {
     bytes: Uint8Array<ArrayBuffer>,
     options: PushManifestOptions,
   ): Promise<PushedManifest & { readonly tags: readonly string[] }> {
-    const registry = this.#registry(reference, options);
     const subject = formatReference(reference);
-    const task = { action: `push "${subject}"`, subject };
+    const action = `push "${subject}"`;
+    const { registry, ...request } = this.#request(reference, action, subject, options);
     const pushing = registry.call({
-      ...this.#request(reference, task, options),
+      ...request,
       method: "PUT",
       path,
       headers: { "content-type": mediaType },
@@ -203,13 +237,13 @@ export class RegistryWriter {
       if (got !== digest) {
         throw new RegistryError(
           `${registry.endpoint.registry} stored it as ${got}, not as ${digest}`,
-          { ...task, status, url: redactUrl(url) },
+          { ...request.task, status, url: redactUrl(url) },
         );
       }
-      return Promise.resolve({
+      return {
         isListedAsReferrer: headers.has("oci-subject"),
         tags: (headers.get("oci-tag") ?? "").split(",").map((name) => name.trim()),
-      });
+      };
     });
     try {
       return await pushing;
@@ -228,16 +262,16 @@ export class RegistryWriter {
   ): Promise<void> {
     const isTag = !tagOrDigest.includes(":");
     const name = `${nameOf(repository)}${isTag ? ":" : "@"}${tagOrDigest}`;
-    const registry = this.#registry(repository, options);
-    const task = { action: `delete "${name}"`, subject: name };
+    const action = `delete "${name}"`;
+    const { registry, ...request } = this.#request(repository, action, name, options);
     try {
       await registry.call({
-        ...this.#request(repository, task, options),
+        ...request,
         scope: deleteScope(registry.fullName(repository.repository)),
         method: "DELETE",
         path: `manifests/${tagOrDigest}`,
         accept: [202, 204],
-      }, () => Promise.resolve());
+      }, () => {});
     } catch (error) {
       if (!isTag || !(error instanceof RegistryError) || !NO_TAG_DELETE.has(error.status)) {
         throw error;
@@ -258,13 +292,11 @@ export class RegistryWriter {
 
   async *repositories(registry: string, options: RemoteOptions): AsyncGenerator<string> {
     const place = { registry, repository: "" };
+    const action = `list the repositories of "${registry}"`;
+    const { registry: target, ...request } = this.#request(place, action, registry, options);
     const { listPages } = await import("./_list_pages.ts");
-    yield* listPages(this.#registry(place, options), {
-      ...this.#request(
-        place,
-        { action: `list the repositories of "${registry}"`, subject: registry },
-        options,
-      ),
+    yield* listPages(target, {
+      ...request,
       scope: CATALOG_SCOPE,
       path: "_catalog",
       member: "repositories",
@@ -277,48 +309,44 @@ export class RegistryWriter {
     from: string,
     context: UploadContext,
   ): Promise<"mounted" | UploadState | undefined> {
-    const { registry, repository, task, signal, onWarning } = context;
-    const request: ApiRequest = {
-      repository,
-      task,
-      signal,
-      onWarning,
-      scope: pushScope(registry.fullName(repository), registry.fullName(from)),
-      method: "POST",
-      path: `blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
-      accept: [201, 202, ...NO_MOUNT],
-    };
-    const allowPrivate = registry.endpoint.isPrivate;
+    const { registry, repository, task } = context;
+    const { isPrivate: allowPrivate } = registry.endpoint;
     try {
-      return await registry.call<"mounted" | UploadState | undefined>(request, (answer) => {
-        if (answer.status === 201) return Promise.resolve("mounted");
-        if (answer.status !== 202) return Promise.resolve(undefined);
-        return Promise.resolve(readUploadState(answer, undefined, { task, allowPrivate }));
+      return await registry.call<"mounted" | UploadState | undefined>({
+        ...context,
+        scope: pushScope(registry.fullName(repository), registry.fullName(from)),
+        method: "POST",
+        path: `${UPLOADS}?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
+        accept: [201, 202, ...NO_MOUNT],
+      }, (answer) => {
+        if (answer.status === 201) return "mounted";
+        if (answer.status !== 202) return undefined;
+        return readUploadState(answer, undefined, { task, allowPrivate });
       });
     } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      // The retries have been used. The registry may limit mounts only, so try to upload once.
+      if (error.retryable) return await beginUpload(context, error.attempts);
       // For example, the token server refuses access to the other repository.
-      if (error instanceof RegistryError) return undefined;
-      throw error;
+      return undefined;
     }
   }
 
-  /** Returns the registry itself, because mirrors are read-only. */
-  #registry(repository: Repository, options: RemoteOptions): Registry {
-    return this.#connections.target(repository, options);
-  }
-
+  /** Returns the start of a request to the registry itself, because mirrors are read-only. */
   #request(
     repository: Repository,
-    task: RequestTask,
+    action: string,
+    subject: string,
     options: RemoteOptions,
-  ): Pick<ApiRequest, "repository" | "signal" | "onWarning" | "task"> & { scope: string } {
-    const registry = this.#registry(repository, options);
+  ): Omit<UploadContext, "exists" | "onBytes" | "onRetry"> & { readonly scope: string } {
+    const registry = this.#connections.target(repository, options);
     return {
+      registry,
       repository: repository.repository,
       scope: pushScope(registry.fullName(repository.repository)),
-      task,
+      task: { action, subject },
       signal: options.signal,
-      onWarning: this.#warner(options),
+      onWarning: this.#connections.warner(options),
     };
   }
 }
@@ -352,35 +380,6 @@ function hasForeignLayers(bytes: Uint8Array<ArrayBuffer>, mediaType: string): bo
 /** A blob of a registry, with its size if the registry reports it. */
 interface DescribedBlob {
   readonly size: number | undefined;
-}
-
-/**
- * Looks for a blob by `HEAD`, or by `GET` of its first byte where that is rejected.
- *
- * @param absent Statuses of responses to `GET` after which the blob counts as missing.
- * @returns `undefined` if it is missing.
- */
-async function describeBlob(
-  registry: Registry,
-  request: Omit<ApiRequest, "method" | "path">,
-  digest: Digest,
-  absent: readonly number[],
-): Promise<DescribedBlob | undefined> {
-  const path = `blobs/${digest}`;
-  // Amazon ECR Public rejects even an authorized HEAD with 401 (distribution#4383).
-  const noHead = [...NO_HEAD_OF_BLOB, 401];
-  const accept = [...MISSING, ...noHead];
-  const head = await registry.call({ ...request, path, method: "HEAD", accept }, (answer) => {
-    return Promise.resolve(noHead.includes(answer.status) ? null : blobIn(answer));
-  });
-  if (head !== null) return head;
-  return await registry.call({
-    ...request,
-    path,
-    method: "GET",
-    headers: { range: "bytes=0-0" },
-    accept: [206, 416, ...absent],
-  }, (answer) => Promise.resolve(blobIn(answer)));
 }
 
 function blobIn({ status, headers }: Answer): DescribedBlob | undefined {

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import {
   NetworkError,
   parseReference,
+  RateLimitError,
   RegistryError,
   type RemoteClientOptions,
 } from "../../../registry/mod.ts";
@@ -219,6 +220,18 @@ Deno.test.each([301, 307, 400, 403, 409, 416, 422, 429, 500, 501, 503])(
     assertEquals(await push(registry, SMALL, { mountFrom: "c/d" }), SMALL.bytes.length);
   },
 );
+
+Deno.test("pushBlob() uses all retries once if a registry limits mounts and uploads", async () => {
+  await using registry = writableRegistry({ interfere: (request) => refuse(request, 429) });
+
+  await assertRejects(
+    () => push(registry, SMALL, { mountFrom: "c/d", retries: 3 }),
+    RateLimitError,
+    "answered 429",
+  );
+
+  assertEquals(countOf(registry, "POST"), 5);
+});
 
 Deno.test("pushBlob() uploads if a failed mount begins an upload without an address", async () => {
   await using registry = writableRegistry({
