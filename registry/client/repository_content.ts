@@ -15,6 +15,7 @@ import { readBytes } from "../../spec/image/read_bytes.ts";
 import { RegistryError } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
+import { Semaphore } from "../tasks/semaphore.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
 /** Maximum number of documents to keep for tagging; the oldest is dropped first. */
@@ -59,7 +60,8 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   readonly #options: RepositoryContentOptions;
   /** Pushed documents, cached to save requests when they are tagged. */
   readonly #documents = new BoundedMap<string, Uint8Array<ArrayBuffer>>(MAX_KEPT);
-  #referrers: Promise<unknown> = Promise.resolve();
+  /** Each update reads and writes the list of referrers, so concurrent ones would be lost. */
+  readonly #referrers = new Semaphore(1);
   /** Whether a document has been fetched. */
   #hasFetched = false;
 
@@ -212,12 +214,9 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const { referrerDescriptor } = await import("../referrers.ts");
     const { addReferrer } = await import("./_fallback_referrers.ts");
     const entry = referrerDescriptor(descriptor, document);
-    // Each update reads and writes the list, so concurrent ones would be lost.
-    const update = this.#referrers.catch(() => {}).then(() => {
+    await this.#referrers.run(() => {
       return addReferrer(this.#client, this.#repository, subject, entry, remote);
     });
-    this.#referrers = update;
-    await update;
   }
 
   #remoteOptions({ signal }: ContentOptions): RemoteOptions {

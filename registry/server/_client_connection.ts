@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { Semaphore } from "../tasks/semaphore.ts";
 
 /** Factor by which the read timeout exceeds the send timeout: a client may be busy unpacking. */
 const READING_FACTOR = 4;
@@ -15,8 +16,7 @@ export class ClientConnection {
   #isClosed = false;
   /** Number of requests that have begun and not ended. */
   #requests = 0;
-  /** Settles after the tasks of all requests so far. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turn = new Semaphore(1);
 
   /** Starts to watch a connection. */
   constructor(socket: Socket, idleTimeoutMs: number) {
@@ -45,9 +45,7 @@ export class ClientConnection {
    * of requests without reading, and each would hold an open file and a buffer.
    */
   async inTurn(task: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(task);
-    this.#last = turn.catch(() => {});
-    await turn;
+    await this.#turn.run(task);
   }
 
   /** Ends a request. The client may have sent the next one already. */

@@ -1,3 +1,5 @@
+import { Semaphore } from "../tasks/semaphore.ts";
+
 /** Maximum number of checks that wait for another one. */
 const MAX_WAITING = 32;
 
@@ -11,7 +13,7 @@ export class TooManyLoginsError extends Error {
  * check keeps the thread busy, so without pauses other requests would wait for all checks.
  */
 export class LoginQueue {
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turn = new Semaphore(1);
   #count = 0;
   /** Time at which the next check may begin, in milliseconds of {@linkcode performance.now}. */
   #nextAt = 0;
@@ -26,10 +28,8 @@ export class LoginQueue {
       throw new TooManyLoginsError("Cannot check the password: too many logins are waiting");
     }
     this.#count++;
-    const turn = this.#last.then(() => this.#checkSlowly(check));
-    this.#last = turn.catch(() => {});
     try {
-      return await turn;
+      return await this.#turn.run(() => this.#checkSlowly(check));
     } finally {
       this.#count--;
     }
