@@ -1,6 +1,4 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { RequestTask } from "../errors.ts";
-import type { Answer } from "../transport/answer.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
@@ -70,26 +68,12 @@ export function foreignBlob(
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
       };
       const answer = await followRedirects(await send(url), { task, allowPrivate: false }, send);
-      return await checked(answer, url, task, attempt);
+      if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
+      using refusal = answer;
+      const authentication = "sent no credential to it";
+      const { registryError } = await import("../transport/registry_error.ts");
+      throw await registryError(refusal, { task, registry: url.host, attempt, authentication });
     },
     failed: () => {},
   };
-}
-
-async function checked(
-  answer: Answer,
-  url: URL,
-  task: RequestTask,
-  attempt: number,
-): Promise<Answer> {
-  if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
-  using refusal = answer;
-  const authentication = "sent no credential to it";
-  const { registryError } = await import("../transport/registry_error.ts");
-  throw await registryError(refusal, {
-    task,
-    registry: url.host,
-    attempt,
-    authentication,
-  });
 }

@@ -271,8 +271,9 @@ class BlobReader {
   }
 
   #shortError(url: URL): NetworkError {
+    const { task } = this.#options;
     const state = `received ${this.#offset} of ${this.#descriptor.size} bytes`;
-    return cutError(url, this.#options.task, this.#retry.attempt, state);
+    return cutError({ url, task, attempt: this.#retry.attempt }, state);
   }
 
   #close(): void {

@@ -11,6 +11,8 @@ import type { Registry } from "./_registry.ts";
 /** A login requests no access to any repository. */
 const SCOPE = "";
 
+const CHECK_HOST = "Check the name of the host";
+
 /** Statuses of final responses. Each of them says something about the host. */
 const ANY_STATUS = Array.from({ length: 400 }, (_, i) => 200 + i);
 
@@ -44,7 +46,7 @@ export async function checkCredential(
         ...task,
         status,
         url: redactUrl(url),
-        advice: "Check the name of the host",
+        advice: CHECK_HOST,
       });
     }
     // A registry that also allows anonymous access need not reject the credential itself.
@@ -78,24 +80,23 @@ function failure(
   elsewhere: string | undefined,
 ): RegistryError {
   const answered = describeAnswer(error);
+  const unknown = (problem: string, advice: string) => {
+    // Unlike the signed URL of a blob, a target that denies access has not expired.
+    const fields = { ...error, code: "response", retryable: false, advice } as const;
+    return new RegistryError(problem, fields);
+  };
   if (error.status === 401 || error.status === 403 || refusal !== undefined) {
     if (elsewhere !== undefined) {
-      return new RegistryError(`it redirects to ${elsewhere}, which answered ${answered}`, {
-        ...error,
-        code: "response",
-        // Unlike the signed URL of a blob, the target has not expired.
-        retryable: false,
-        // The target may be hostile, so do not suggest logging in there.
-        advice: "Check the name of the host",
-      });
+      // The target may be hostile, so do not suggest logging in there.
+      const problem = `it redirects to ${elsewhere}, which answered ${answered}`;
+      return unknown(problem, CHECK_HOST);
     }
     if (!isTried) {
       const problem = `the registry answered ${answered}, but the credential was not sent, because`;
-      return new RegistryError(`${problem} ${unsent ?? "the registry did not ask for one"}`, {
-        ...error,
-        code: "response",
-        advice: "Check the name of the host, or ask its operator how to log in",
-      });
+      return unknown(
+        `${problem} ${unsent ?? "the registry did not ask for one"}`,
+        "Check the name of the host, or ask its operator how to log in",
+      );
     }
     const who = refusal === undefined ? "the registry" : "the token server of the registry";
     return new LoginError(`${who} rejected the credential (${refusal ?? answered})`, {
@@ -105,9 +106,5 @@ function failure(
     });
   }
   if (error.retryable) return error;
-  return new RegistryError(`the host is not a registry (${answered} for /v2/)`, {
-    ...error,
-    code: "response",
-    advice: "Check the name of the host",
-  });
+  return unknown(`the host is not a registry (${answered} for /v2/)`, CHECK_HOST);
 }

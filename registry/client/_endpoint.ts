@@ -28,8 +28,8 @@ export interface Endpoint {
   readonly host?: RegistryHost | undefined;
 }
 
-/** Path of the API of registries. */
-const ROOT = "/v2";
+/** Defaults of an endpoint. */
+const PLAIN = { isTlsFirst: false, root: "/v2", prefix: "", drop: 0, isMirror: false };
 
 /** Options for {@linkcode registryEndpoint}. */
 export interface EndpointSettings {
@@ -58,16 +58,7 @@ export function registryEndpoint(registry: string, options: EndpointSettings): E
     // HTTP server may wait for more after a TLS handshake starts.
     : [http, https];
   const isPrivate = allowPrivate || isPrivateAddress(https);
-  return {
-    registry,
-    bases,
-    isTlsFirst,
-    root: ROOT,
-    prefix: "",
-    drop: 0,
-    isMirror: false,
-    isPrivate,
-  };
+  return { ...PLAIN, registry, bases, isTlsFirst, isPrivate };
 }
 
 /** Returns the endpoint of a place that replaces a registry, or is the registry itself. */
@@ -121,11 +112,9 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
   const path = url.pathname.split("/").filter((part) => part !== "");
   if (path[0] === "v2") path.shift();
   return {
+    ...PLAIN,
     registry: url.host,
     bases: [new URL(url.origin)],
-    isTlsFirst: false,
-    root: ROOT,
-    drop: 0,
     prefix: path.map((part) => `${part}/`).join(""),
     isMirror: true,
     isPrivate: allowPrivate || isPrivateAddress(url),

@@ -4,11 +4,11 @@ import { isMetadataAddress } from "./private_address.ts";
 /** How long resolved addresses are cached, in milliseconds. */
 const LIFETIME_MS = 30_000;
 
-/** What the addresses of a name mean for a connection to it. */
+/** Which of the addresses of a name are safe to connect to. */
 export interface HostAddress {
-  /** Whether clouds serve credentials at every address. */
+  /** Whether none is safe, because clouds serve credentials at all of them. */
   readonly isRefused: boolean;
-  /** Address to connect to if clouds serve credentials at some of the others. */
+  /** A safe address, if some of the others are not. */
   readonly only: string | undefined;
 }
 

@@ -47,7 +47,7 @@ export async function readDocumentBody(
   options: DocumentLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes } = options;
-  const { task, attempt } = answer.request;
+  const { task } = answer.request;
   const bytes = await readWithin(answer, answer, maxBytes, options);
   const codings = contentCodings(answer);
   if (digest === undefined && isPage(answer, bytes.length)) throw pageError(answer, task);
@@ -57,7 +57,7 @@ export async function readDocumentBody(
   const isShort = size !== undefined && bytes.length < size;
   // Without a length, a broken connection looks like the end of the document.
   if (isShort && codings.length === 0 && !answer.headers.has("content-length")) {
-    throw cutError(answer.url, task, attempt, `received ${bytes.length} of ${size} bytes`);
+    throw cutError(answer.request, `received ${bytes.length} of ${size} bytes`);
   }
   const source = redactUrl(answer.url);
   const expectation = size === undefined ? { digest } : { digest, size };

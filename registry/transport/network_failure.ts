@@ -5,6 +5,7 @@ import { redactText, redactUrl } from "./redact.ts";
 import {
   type CertificateFault,
   NetworkError,
+  type NetworkErrorFields,
   type NetworkFailure,
   type RequestTask,
 } from "../errors.ts";
@@ -54,9 +55,23 @@ const FAULTS: readonly (readonly [RegExp, CertificateFault])[] = [
   [OLD_VERSION, "version"],
 ];
 
+/** What is wrong with the certificate of a server. */
+const CERTIFICATE_PROBLEMS: Readonly<Record<Exclude<CertificateFault, "client">, string>> = {
+  "untrusted": "is not trusted",
+  "other-authority": "is not signed by any of the given authorities",
+  "own-authority": "is self-signed and not trusted",
+  "expired": "has expired",
+  "not-yet-valid": "is not valid yet according to the clock of this machine",
+  "wrong-name": "is for another name",
+  "version": OLD_VERSION_PROBLEM,
+};
+
+/** Faults about which the message of Deno says more. */
+const DETAILED_FAULTS: readonly CertificateFault[] = ["untrusted", "other-authority", "wrong-name"];
+
 /** Converts the error of a request or a body to a {@linkcode NetworkError}. */
 export function networkError(error: unknown, request: FailedRequest): NetworkError {
-  const { url, task, attempt, proxy } = request;
+  const { proxy } = request;
   const text = redactText(messages(error));
   const found = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
   // With a proxy, this client resolves and connects to the proxy only.
@@ -65,30 +80,17 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
   const certificate = reason === "certificate"
     ? FAULTS.find(([regexp]) => regexp.test(text))?.[1] ?? unknown
     : undefined;
-  const cause = new Error(text);
-  return new NetworkError(
-    explain(request, { reason, certificate, text }),
-    {
-      ...task,
-      url: redactUrl(url),
-      reason,
-      certificate,
-      attempts: attempt,
-      advice: adviceFor(reason, text, proxy),
-      retryable: /proxy authentication|through a proxy/i.test(text) ? false : undefined,
-    },
-    { cause },
-  );
+  const isFinal = /proxy authentication|through a proxy/i.test(text);
+  return failure(request, reason, explain(request, { reason, certificate, text }), {
+    certificate,
+    advice: adviceFor(reason, text, proxy),
+    retryable: isFinal ? false : undefined,
+  }, { cause: new Error(text) });
 }
 
 /** Returns the error for a server that unexpectedly requires TLS, or does not speak it. */
 export function protocolError(request: FailedRequest): NetworkError {
-  const { url, task, attempt } = request;
-  const reason = "protocol";
-  return new NetworkError(
-    explain(request, { reason, certificate: undefined, text: "" }),
-    { ...task, url: redactUrl(url), reason, attempts: attempt },
-  );
+  return failure(request, "protocol", explain(request, { reason: "protocol", text: "" }));
 }
 
 /** Returns the error for a server that sends no data, or too little. */
@@ -97,55 +99,60 @@ export function stallError(
   timeoutMs: number,
   isTrickle = false,
 ): NetworkError {
-  const { url, task, attempt, proxy } = request;
+  const { proxy } = request;
   const seconds = `${timeoutMs / 1000} s`;
   const sent = isTrickle
     ? `less than ${TRICKLE_BYTES} bytes in ${seconds}`
     : `no data for ${seconds}`;
-  const state = `${serverOf(request)} sent ${sent}`;
   const through = proxy && ` through the proxy ${proxy.url} of ${proxy.variable}`;
-  return new NetworkError(
-    `${state}${through ?? ""}${after(attempt)}`,
-    { ...task, url: redactUrl(url), reason: "stalled", attempts: attempt },
-  );
+  return failure(request, "stalled", `${serverOf(request)} sent ${sent}${through ?? ""}`);
 }
 
 /** Returns the error for a transfer that ended early. */
-export function cutError(
-  url: URL,
-  task: RequestTask,
-  attempts: number,
-  state: string,
+export function cutError(request: FailedRequest, state: string): NetworkError {
+  return failure(request, "cut", state);
+}
+
+/** Creates the error for a failed request, with the number of attempts. */
+function failure(
+  { url, task, attempt }: FailedRequest,
+  reason: NetworkFailure,
+  problem: string,
+  fields: Partial<NetworkErrorFields> = {},
+  options?: ErrorOptions,
 ): NetworkError {
-  return new NetworkError(
-    `${state}${after(attempts)}`,
-    { ...task, url: redactUrl(url), reason: "cut", attempts },
-  );
+  const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
+  const common = { ...task, url: redactUrl(url), reason, attempts: attempt };
+  return new NetworkError(`${problem}${tried}`, { ...common, ...fields }, options);
 }
 
 interface Failure {
   readonly reason: NetworkFailure;
-  readonly certificate: CertificateFault | undefined;
+  /** Problem of the certificate, if that is the reason. */
+  readonly certificate?: CertificateFault | undefined;
+  /** Message of Deno. */
   readonly text: string;
 }
 
-/** Describes the failure and the number of attempts. */
-function explain(request: FailedRequest, { reason, certificate, text }: Failure): string {
-  const { url, attempt } = request;
-  const [server, tried] = [serverOf(request), after(attempt)];
+/** Describes the failure. */
+function explain(
+  request: FailedRequest,
+  { reason, certificate = "untrusted", text }: Failure,
+): string {
+  const server = serverOf(request);
   switch (reason) {
     case "name":
-      return `cannot resolve the name of ${server}${tried}`;
+      return `cannot resolve the name of ${server}`;
     case "refused":
-      return `connection refused by ${server}${tried}`;
+      return `connection refused by ${server}`;
     case "proxy":
-      return `${explainProxy(request, text)}${tried}`;
+      return explainProxy(request, text);
     case "protocol":
-      return `${server} does not speak ${url.protocol === "https:" ? "TLS" : "plain HTTP"}${tried}`;
+      return `${server} does not speak ${request.url.protocol === "https:" ? "TLS" : "plain HTTP"}`;
     case "certificate":
-      return `${explainCertificate(server, certificate, text)}${tried}`;
+      return explainCertificate(server, certificate, text);
     default:
-      return `the connection to ${server} failed (${lastPart(text)})${tried}`;
+      return `the connection to ${server} failed (${lastPart(text)})`;
   }
 }
 
@@ -177,30 +184,11 @@ function adviceFor(
     : `Check ${variable}, or add the host to NO_PROXY`;
 }
 
-function explainCertificate(
-  server: string,
-  fault: CertificateFault | undefined,
-  text: string,
-): string {
-  const certificate = `the certificate of ${server}`;
-  switch (fault) {
-    case "client":
-      return `${server} rejected the TLS connection (${lastPart(text)})`;
-    case "other-authority":
-      return `${certificate} is not signed by any of the given authorities (${lastPart(text)})`;
-    case "own-authority":
-      return `${certificate} is self-signed and not trusted`;
-    case "expired":
-      return `${certificate} has expired`;
-    case "not-yet-valid":
-      return `${certificate} is not valid yet according to the clock of this machine`;
-    case "version":
-      return `${certificate} ${OLD_VERSION_PROBLEM}`;
-    case "wrong-name":
-      return `${certificate} is for another name (${lastPart(text)})`;
-    default:
-      return `${certificate} is not trusted (${lastPart(text)})`;
-  }
+function explainCertificate(server: string, fault: CertificateFault, text: string): string {
+  const cause = lastPart(text);
+  if (fault === "client") return `${server} rejected the TLS connection (${cause})`;
+  const detail = DETAILED_FAULTS.includes(fault) ? ` (${cause})` : "";
+  return `the certificate of ${server} ${CERTIFICATE_PROBLEMS[fault]}${detail}`;
 }
 
 function serverOf({ url, server = url.host }: FailedRequest): string {
@@ -216,8 +204,4 @@ function lastPart(text: string): string {
 function messages(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? messages(error.cause) : error.message;
-}
-
-function after(attempts: number): string {
-  return attempts > 1 ? ` after ${attempts} attempts` : "";
 }

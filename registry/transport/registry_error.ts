@@ -1,4 +1,5 @@
 import { isObject, parseIfJson } from "../../spec/json.ts";
+import { startTimer } from "../tasks/timer.ts";
 import type { Answer } from "./answer.ts";
 import { readUpTo, sourceOf } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
@@ -244,15 +245,13 @@ function retryAdvice(retryAfterMs: number | undefined): string {
 }
 
 async function readBody(answer: Answer): Promise<string> {
-  const timer = setTimeout(() => answer[Symbol.dispose](), MAX_BODY_MS);
+  using _timer = startTimer(MAX_BODY_MS, () => answer[Symbol.dispose]());
   try {
     const { bytes } = await readUpTo(answer, MAX_BODY_BYTES);
     return new TextDecoder().decode(await decodeBody(answer, bytes));
   } catch {
     // The status is enough; a truncated body must not hide it.
     return "";
-  } finally {
-    clearTimeout(timer);
   }
 }
 

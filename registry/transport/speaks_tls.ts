@@ -1,6 +1,7 @@
 import { openSocket } from "../http1/open_socket.ts";
 import { parseIp } from "../http1/ip_network.ts";
 import { isMetadataAddress } from "./private_address.ts";
+import { eitherSignal } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 
 /**
@@ -62,15 +63,8 @@ async function within<T>(
   task: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const abort = () => controller.abort();
-  using _timer = startTimer(limitMs, abort);
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
-  try {
-    return await task(controller.signal);
-  } finally {
-    signal?.removeEventListener("abort", abort);
-  }
+  using _timer = startTimer(limitMs, () => controller.abort());
+  return await task(eitherSignal(signal, controller.signal));
 }
 
 async function send(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
