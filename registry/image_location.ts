@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
 import { explainedError } from "../spec/error_facts.ts";
 import { present } from "../spec/json.ts";
-import { isTag, parseReference, type Reference } from "./reference.ts";
+import { isReference, isTag, parseReference, type Reference } from "./reference.ts";
 
 /** Location of an image, discriminated by `transport`. */
 export type ImageLocation = RegistryLocation | LayoutLocation | ArchiveLocation;
@@ -157,13 +157,4 @@ function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLo
  */
 function isImageName(text: string): boolean {
   return NAME_REGEXP.test(text) || isTag(text) || isReference(text);
-}
-
-function isReference(text: string): boolean {
-  try {
-    parseReference(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

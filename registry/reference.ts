@@ -116,6 +116,16 @@ export function parseReference(text: string): Reference {
   return tag === undefined ? { ...name, digest } : { ...name, tag, digest };
 }
 
+/** Returns whether text is a valid reference. */
+export function isReference(text: string): boolean {
+  try {
+    parseReference(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Splits host and path like Docker: `a/b` is a path, and `a.b/c` starts with a host. */
 function splitName(name: string): Repository {
   const slash = name.indexOf("/");

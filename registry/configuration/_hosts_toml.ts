@@ -12,7 +12,7 @@ import {
   type TomlTable,
 } from "./_toml.ts";
 
-/** Valid capabilities. `referrers` has no effect: they are read from the registry itself. */
+/** Valid capabilities. Referrers are always read from the registry, so `referrers` is ignored. */
 const CAPABILITIES: readonly string[] = ["pull", "resolve", "push", "referrers"];
 /** Default for a mirror. Containerd would push to it as well. */
 const MIRROR_CAPABILITIES: readonly HostCapability[] = ["pull", "resolve"];

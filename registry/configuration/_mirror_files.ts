@@ -4,7 +4,7 @@ import { parseDaemonJson } from "./_daemon_json.ts";
 import { parseHostsToml } from "./_hosts_toml.ts";
 import { rulesFor } from "./registry_rules.ts";
 import { TomlError } from "./_toml.ts";
-import { readProblem, readUserFileOrWarn } from "./user_file.ts";
+import { listUserDirectory, readUserFileOrWarn } from "./user_file.ts";
 
 /** Settings of a rule that changes nothing. */
 const NO_CHANGE = { location: undefined, isInsecure: false, isBlocked: false, mirrors: [] };
@@ -118,15 +118,9 @@ function hostDirectories(
   directory: string,
   onWarning: (message: string) => void,
 ): readonly HostDirectory[] {
-  let names: readonly string[];
-  try {
-    names = [...Deno.readDirSync(directory)].map(({ name }) => name);
-  } catch (error) {
-    onWarning(`Cannot read the directory "${directory}": ${readProblem(error)}. It is not used`);
-    return [];
-  }
-  const found = names.filter((name) => statGranted(`${directory}/${name}`)?.isDirectory)
-    .map((name) => ({ name, registry: registryOf(name), path: `${directory}/${name}` }));
+  const found = listUserDirectory(directory, onWarning)
+    .map(({ name }) => ({ name, registry: registryOf(name), path: `${directory}/${name}` }))
+    .filter(({ path }) => statGranted(path)?.isDirectory);
   // The form without a colon takes precedence, and `_default` is last.
   const rank = ({ name, registry }: typeof found[number]) => {
     return registry === "*" ? 2 : name === registry ? 1 : 0;

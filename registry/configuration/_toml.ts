@@ -14,7 +14,7 @@ export class TomlError extends Error {
 /** A value. */
 export type TomlValue = string | boolean | TomlScalar | TomlArray | TomlTable;
 
-/** A number or a date, as text: no setting that is read has such a value. */
+/** A number or a date, as text. No supported setting has such a value. */
 export class TomlScalar {
   readonly text: string;
 

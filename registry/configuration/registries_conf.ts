@@ -1,4 +1,4 @@
-import { isRepositoryName, parseReference } from "../reference.ts";
+import { isReference, isRepositoryName } from "../reference.ts";
 import type { RegistriesConf, RegistryMirror, RegistryRule } from "../remote_client_options.ts";
 import { RegistriesConfError } from "../errors.ts";
 import {
@@ -272,23 +272,15 @@ function placeProblem(text: string, isPrefix: boolean): string | undefined {
 }
 
 function isShortName(name: string): boolean {
-  return /^[a-z0-9._/-]+$/.test(name) && parsesAs(`docker.io/${name}`) && !hasRegistry(name);
+  return /^[a-z0-9._/-]+$/.test(name) && isReference(`docker.io/${name}`) && !hasRegistry(name);
 }
 
 function isFullName(name: string): boolean {
-  return splitVersion(name).version === "" && hasRegistry(name) && parsesAs(name);
+  return splitVersion(name).version === "" && hasRegistry(name) && isReference(name);
 }
 
 /** Returns whether the first part of a name is a host. */
 function hasRegistry(name: string): boolean {
   const [first = "", ...path] = name.split("/");
   return path.length > 0 && (/[.:]/.test(first) || first === "localhost");
-}
-
-function parsesAs(name: string): boolean {
-  try {
-    return parseReference(name).registry !== "";
-  } catch {
-    return false;
-  }
 }

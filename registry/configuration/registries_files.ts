@@ -1,7 +1,7 @@
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import type { RegistriesConf } from "../remote_client_options.ts";
 import type { MirrorFiles } from "./_mirror_files.ts";
-import { readProblem, readUserFileOrWarn } from "./user_file.ts";
+import { listUserDirectory, readUserFileOrWarn } from "./user_file.ts";
 
 /** Options for {@linkcode readRegistriesConf}. */
 export interface ReadRegistriesConfOptions {
@@ -184,7 +184,11 @@ function findFiles(
   const shared = isOwn ? [] : directories.toReversed();
   const places = explicit ? [] : [...shared, ...own === undefined ? [] : [own]];
   const dropInDirectories = places.map((place) => `${place}/${FILE}.d`).filter(isUsable);
-  const dropIns = dropInDirectories.flatMap((directory) => listDropIns(directory, onWarning));
+  const dropIns = dropInDirectories.flatMap((directory) => {
+    return listUserDirectory(directory, onWarning)
+      .filter(({ name, isDirectory }) => name.endsWith(".conf") && !isDirectory)
+      .map(({ name }) => `${directory}/${name}`).sort();
+  });
   return {
     files: [
       ...main === undefined || notGranted.includes(main)
@@ -226,20 +230,6 @@ function findMirrorFiles(
     daemonFile: (daemonFiles ?? daemons).find(isUsable),
     notGranted,
   };
-}
-
-function listDropIns(
-  directory: string,
-  onWarning: ((message: string) => void) | undefined,
-): readonly string[] {
-  try {
-    return [...Deno.readDirSync(directory)]
-      .filter(({ name, isDirectory }) => name.endsWith(".conf") && !isDirectory)
-      .map(({ name }) => `${directory}/${name}`).sort();
-  } catch (error) {
-    onWarning?.(`Cannot read the directory "${directory}": ${readProblem(error)}. It is not used`);
-    return [];
-  }
 }
 
 function exists(path: string): boolean {

@@ -87,7 +87,7 @@ export class RegistryRules {
     const { hosts } = rule;
     const wanted = repository === ""
       ? hosts?.findLast((host) => hostSource(host, registry).registry === registry)
-      : hosts?.find(isPushTarget);
+      : hosts?.find(({ capabilities }) => capabilities.includes("push"));
     if (wanted !== undefined) {
       const source = { ...hostSource(wanted, registry), isMirror: false };
       return { key: JSON.stringify([rule.prefix, hosts?.indexOf(wanted)]), sources: [source] };
@@ -312,10 +312,6 @@ function replace(
 /** Returns a registry without its port. */
 function hostname(registry: string): string {
   return registry.replace(/:[0-9]+$/, "");
-}
-
-function isPushTarget({ capabilities }: RegistryHost): boolean {
-  return capabilities.includes("push");
 }
 
 function readFrom(

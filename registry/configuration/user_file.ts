@@ -66,6 +66,19 @@ export async function readUserFileOrWarn(
   }
 }
 
+/** Lists a directory of the user's configuration; none with a warning if it cannot be read. */
+export function listUserDirectory(
+  path: string,
+  onWarning: ((message: string) => void) | undefined,
+): readonly Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch (error) {
+    onWarning?.(`Cannot read the directory "${path}": ${readProblem(error)}. It is not used`);
+    return [];
+  }
+}
+
 /** Returns the reason why a file or a directory cannot be read. */
 export function readProblem(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";

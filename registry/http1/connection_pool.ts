@@ -97,10 +97,7 @@ export class ConnectionPool implements Disposable {
     if (this.#isDisposed || !connection.isIdle) return connection[Symbol.dispose]();
     connection.unref();
     this.#sweep();
-    const entry = { connection, since: performance.now() };
-    const idle = this.#idle.get(key);
-    if (idle === undefined) this.#idle.set(key, [entry]);
-    else idle.push(entry);
+    this.#idle.getOrInsertComputed(key, () => []).push({ connection, since: performance.now() });
   }
 
   /** Closes the idle connections to any host that can no longer be used. */
