@@ -187,7 +187,7 @@ Deno.test.each<{ challenge: string | undefined; auth?: ImagePullAuth; says: stri
   },
 );
 
-Deno.test("RemoteClient.checkCredential() does not call it rejected if the registry is closed", async () => {
+Deno.test("RemoteClient.checkCredential() reports no rejection if the registry requires no credential", async () => {
   await using registry = faultyRegistry(new MemoryContent(), [on({}, respond(403))]);
   using client = testClient();
 

@@ -128,7 +128,7 @@ Deno.test.each(['{"name":"a/b"}', '{"name":"a/b","tags":null}', '{"tags":null}']
   },
 );
 
-Deno.test("RemoteClient.tags() leaves out what is no tag", async () => {
+Deno.test("RemoteClient.tags() omits entries that are not tags", async () => {
   // As Nexus and Artifactory do.
   const tags = ["v1", null, "", `sha256:${"0".repeat(64)}`, "v2"];
   await using scene = makeScene([on("tags", respond(200, {}, JSON.stringify({ tags })))]);

@@ -55,7 +55,7 @@ Deno.test.each([
   assertEquals(new Set(answers.map(({ isPartial }) => isPartial)), new Set([false]));
 });
 
-Deno.test("RemoteLayer.compressed() asks for the redirect target once for all ranges", async () => {
+Deno.test("RemoteLayer.compressed() resolves the redirect once for all ranges", async () => {
   await using cdn = makeScene();
   await using scene = makeScene([on("blob", redirect(cdn.registry.url))]);
   using client = testClient();
@@ -72,7 +72,7 @@ Deno.test("RemoteLayer.compressed() asks for the redirect target once for all ra
   ]);
 });
 
-Deno.test("RemoteLayer.compressed() asks again when the redirect target has expired", async () => {
+Deno.test("RemoteLayer.compressed() resolves the redirect again when its target has expired", async () => {
   const signed = signedUrls();
   await using cdn = makeScene([on("blob", signed.check)]);
   await using scene = makeScene([on("blob", signed.redirect(cdn.registry.url))]);

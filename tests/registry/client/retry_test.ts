@@ -369,7 +369,7 @@ Deno.test.each<{ body: string; detail: string | undefined }>([
 });
 
 Deno.test.each(["gzip", "aws-chunked"])(
-  "RemoteClient reads an explanation with the content coding %s",
+  "RemoteClient decodes an error body with the content coding %s",
   async (coding) => {
     const body = JSON.stringify({ errors: [{ code: "DENIED", message: "not today" }] });
     const fault = respond(

@@ -16,12 +16,15 @@ const VECTORS = [
   },
 ];
 
-Deno.test.each(VECTORS)("bcryptMatches() knows $hash", async ({ password, hash }) => {
-  assert(await bcryptMatches(password, hash));
-  assert(await bcryptMatches(password, hash.replace("2a", "2y")));
-  assertEquals(await bcryptMatches(`!${password}`, hash), false);
-  assertEquals(await bcryptMatches(password, hash.replace(/.$/, "q")), false);
-});
+Deno.test.each(VECTORS)(
+  "bcryptMatches() accepts the right password for $hash",
+  async ({ password, hash }) => {
+    assert(await bcryptMatches(password, hash));
+    assert(await bcryptMatches(password, hash.replace("2a", "2y")));
+    assertEquals(await bcryptMatches(`!${password}`, hash), false);
+    assertEquals(await bcryptMatches(password, hash.replace(/.$/, "q")), false);
+  },
+);
 
 Deno.test.each([
   { hash: "$2a$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", why: "cost too low" },
