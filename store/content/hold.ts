@@ -61,8 +61,9 @@ class FileHold implements Hold {
     if (added.length === 0) return false;
     using _lock = await lockPruning(this.#store, "hold", this.#options);
     if (this.#isOver) return false;
-    const bytes = new TextEncoder().encode(added.map((digest) => `${digest}\n`).join(""));
-    writeAllSync(this.#file, bytes);
+    // If the disk was full before, the file may end in the middle of a digest.
+    const text = added.map((digest) => `\n${digest}`).join("");
+    writeAllSync(this.#file, new TextEncoder().encode(text));
     for (const digest of added) this.#held.add(digest);
     return true;
   }

@@ -8,6 +8,13 @@ export const mountTest: TestFunction = testUnless(
   await canMount() ? undefined : "cannot mount file systems",
 );
 
+/** Mounts a file system of a limited size on a directory, until the result is disposed of. */
+export function mountSmallDisk(path: string, sizeBytes: number): Disposable {
+  Deno.mkdirSync(path, { recursive: true });
+  mountTmpfs(path, { sizeBytes });
+  return { [Symbol.dispose]: () => unmountTree(path) };
+}
+
 async function canMount(): Promise<boolean> {
   if (Deno.build.os !== "linux") return false;
   await using directory = await makeTempDir();

@@ -1,4 +1,5 @@
 import type { BlobReadOptions } from "../../../spec/mod.ts";
+import type { BlobFollower } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
@@ -60,4 +61,9 @@ export function countingSource(
     },
   };
   return source;
+}
+
+/** Creates a follower that only receives bytes. */
+export function followerOf(write: BlobFollower["write"]): BlobFollower {
+  return { write, close: () => Promise.resolve(), restart: () => Promise.resolve() };
 }

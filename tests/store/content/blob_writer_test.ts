@@ -1,14 +1,12 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
-import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobWriter } from "../../../store/content/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";
-import { mountTest } from "../../_support/mounting.ts";
+import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import { randomBlob } from "./_blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);
@@ -153,7 +151,7 @@ Deno.test("BlobWriter.open() creates a new part if the one it waited for was rem
 
 mountTest("BlobWriter reports a full disk, and keeps the bytes that fit", async () => {
   await using directory = await makeTempDir();
-  await using _unmount = await smallDisk(directory.path);
+  using _disk = mountSmallDisk(directory.path, 256 * 1024);
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
 
   const error = await assertRejects(async () => {
@@ -165,14 +163,3 @@ mountTest("BlobWriter reports a full disk, and keeps the bytes that fit", async 
   assertEquals(error.size, (await Deno.stat(directory.join("part"))).size);
   assertEquals(error.size > 100_000 && error.size < BYTES.length, true);
 });
-
-/** Mounts a file system of 256 KiB. */
-function smallDisk(path: string): Promise<AsyncDisposable> {
-  mountTmpfs(path, { sizeBytes: 256 * 1024 });
-  return Promise.resolve({
-    [Symbol.asyncDispose]() {
-      unmountTree(path);
-      return Promise.resolve();
-    },
-  });
-}

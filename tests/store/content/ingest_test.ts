@@ -4,7 +4,7 @@ import { type BlobReadOptions, DigestMismatchError, OciError } from "../../../sp
 import { ContentStore, type Ingestion, type IngestProgress } from "../../../store/mod.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { countingSource, randomBlob } from "./_blob_source.ts";
+import { countingSource, followerOf, randomBlob } from "./_blob_source.ts";
 
 const BLOB = randomBlob(1_000_000);
 const { descriptor: DESCRIPTOR, bytes: BYTES } = BLOB;
@@ -73,11 +73,7 @@ Deno.test("ingest() reuses memory only if no follower retains the chunks", async
     return Promise.resolve(new Blob([BYTES]).stream());
   };
   const kept: Uint8Array[] = [];
-  const follower = {
-    write: (chunk: Uint8Array) => void kept.push(chunk),
-    close: () => Promise.resolve(),
-    restart: () => Promise.resolve(),
-  };
+  const follower = followerOf((chunk) => void kept.push(chunk));
   await store.ingest(DESCRIPTOR, open);
   await Deno.remove(store.blobPath(DESCRIPTOR.digest));
 

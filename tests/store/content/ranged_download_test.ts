@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects, fail } from "@std/assert";
 import { exists } from "@std/fs";
-import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { type BlobFollower, DiskFullError } from "../../../store/mod.ts";
-import { mountTest } from "../../_support/mounting.ts";
+import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { followerOf, randomBlob } from "./_blob_source.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, rangedSource } from "./_ranged_source.ts";
 
 Deno.test("ingest() downloads a large blob over several connections", async () => {
@@ -26,11 +24,7 @@ Deno.test("ingest() downloads a large blob over several connections", async () =
 
 mountTest("ingest() reports a full disk during a download in ranges", async () => {
   await using scene = await openStore();
-  const ingest = scene.directory.join("store/ingest");
-  await Deno.mkdir(ingest, { recursive: true });
-  mountTmpfs(ingest, { sizeBytes: 4 * MIB });
-  using resources = new DisposableStack();
-  resources.defer(() => unmountTree(ingest));
+  using _disk = mountSmallDisk(scene.directory.join("store/ingest"), 4 * MIB);
 
   const error = await assertRejects(() => scene.ingest(rangedSource()), DiskFullError);
 
@@ -41,13 +35,8 @@ mountTest("ingest() reports a full disk during a download in ranges", async () =
 Deno.test("ingest() passes on the ranges of a blob in order", async () => {
   await using scene = await openStore();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  const follower: BlobFollower = {
-    write: (chunk) => void chunks.push(chunk),
-    close: () => Promise.resolve(),
-    restart: () => Promise.resolve(),
-  };
 
-  await scene.ingest(rangedSource(), { follower });
+  await scene.ingest(rangedSource(), { follower: followerOf((chunk) => void chunks.push(chunk)) });
 
   assertEquals(await new Blob(chunks).bytes(), BYTES);
 });
@@ -60,13 +49,8 @@ Deno.test("ingest() fetches short ranges if the bytes are processed as they arri
     await scene.ingest(source, { connections: 2, follower });
     return source.requests.map(({ length = Infinity }) => length / MIB);
   };
-  const follower: BlobFollower = {
-    write: () => {},
-    close: () => Promise.resolve(),
-    restart: () => Promise.resolve(),
-  };
 
-  const [alone, followed] = [await lengths(), await lengths(follower)];
+  const [alone, followed] = [await lengths(), await lengths(followerOf(() => {}))];
 
   assert(Math.max(...alone) > 8, `ranges of ${alone} MiB`);
   assertLess(Math.max(...followed), 6);
@@ -81,11 +65,7 @@ Deno.test("ingest() fetches shorter ranges where the bytes are needed sooner", a
       if (source.sent > 20 * MIB) almostAll.resolve();
     },
   });
-  const follower: BlobFollower = {
-    write: () => almostAll.promise,
-    close: () => Promise.resolve(),
-    restart: () => Promise.resolve(),
-  };
+  const follower = followerOf(() => almostAll.promise);
 
   await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100, follower });
 
@@ -99,14 +79,10 @@ Deno.test("ingest() passes on the bytes in order while later ranges arrive", asy
   await using scene = await openStore();
   const early = Promise.withResolvers<void>();
   let taken = 0;
-  const follower: BlobFollower = {
-    write: (chunk) => {
-      taken += chunk.length;
-      if (taken >= 6 * MIB) early.resolve();
-    },
-    close: () => Promise.resolve(),
-    restart: () => Promise.resolve(),
-  };
+  const follower = followerOf((chunk) => {
+    taken += chunk.length;
+    if (taken >= 6 * MIB) early.resolve();
+  });
   const source = rangedSource();
   // The last half of the blob stalls until the first quarter has been passed on.
   const open: typeof source.open = async (options) => {
@@ -254,12 +230,7 @@ Deno.test("ingest() adds connections to a near server once the first is slow", a
   await using scene = await openStore();
   using clock = stoppedClock();
   // 64 KiB in 10 ms.
-  const source = rangedSource({
-    onChunk: () => {
-      clock.pass(10);
-      return new Promise((resolve) => setTimeout(resolve, 0));
-    },
-  });
+  const source = rangedSource({ onChunk: () => passTurn(clock, 10) });
 
   await scene.ingest(source, { latencyMs: 1 });
 
@@ -272,12 +243,7 @@ Deno.test("ingest() adds connections to a near server once the first is slow", a
 Deno.test("ingest() fetches no range twice while the first connection to a near server is slow", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
-  const source = rangedSource({
-    onChunk: () => {
-      clock.pass(10);
-      return new Promise((resolve) => setTimeout(resolve, 0));
-    },
-  });
+  const source = rangedSource({ onChunk: () => passTurn(clock, 10) });
 
   // The first of two connections has half of the blob left, which others could fetch in turn.
   await scene.ingest(source, { latencyMs: 1, connections: 2 });
@@ -290,12 +256,7 @@ Deno.test("ingest() fetches no range twice while the first connection to a near 
 Deno.test("ingest() keeps the first range of a near server whose connection breaks", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
-  const source = rangedSource({
-    onChunk: () => {
-      clock.pass(10);
-      return new Promise((resolve) => setTimeout(resolve, 0));
-    },
-  });
+  const source = rangedSource({ onChunk: () => passTurn(clock, 10) });
   const headEnded = Promise.withResolvers<void>();
   let hasRange = false;
 
@@ -316,6 +277,12 @@ Deno.test("ingest() keeps the first range of a near server whose connection brea
   assertEquals(await scene.content(), BYTES);
   assertLess(source.sent, BYTES.length + 5 * 64 * 1024);
 });
+
+/** Advances a clock and lets other connections proceed. */
+async function passTurn(clock: ReturnType<typeof stoppedClock>, ms: number): Promise<void> {
+  clock.pass(ms);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+}
 
 /** Yields the chunks of a stream, whose connection breaks after the first one. */
 async function* broken(
@@ -349,10 +316,7 @@ Deno.test("ingest() adds no connections to a near server that is fast in total",
   const sources = blobs.map(({ bytes }) => {
     return rangedSource({
       bytes,
-      onChunk: () => {
-        clock.pass(1);
-        return new Promise((resolve) => setTimeout(resolve, 0));
-      },
+      onChunk: () => passTurn(clock, 1),
     });
   });
 

@@ -1,6 +1,4 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
-import { unmountTree } from "../../_support/unmount_tree.ts";
 import { formatReference } from "../../../registry/mod.ts";
 import { DigestMismatchError, digestOf, OCI_MANIFEST, OciError } from "../../../spec/mod.ts";
 import {
@@ -34,7 +32,7 @@ import {
   tar,
   zstd,
 } from "../../_support/tar.ts";
-import { mountTest } from "../../_support/mounting.ts";
+import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import {
   blobEntries,
@@ -347,6 +345,11 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
   },
   { what: "a manifest.json that is not a list", archive: legacy({}, CONFIG), code: "damaged" },
   { what: "a manifest.json without a config", archive: legacy([{}], CONFIG), code: "damaged" },
+  {
+    what: "a manifest.json with two spellings of a name",
+    archive: legacy([{ ...NAMED[0], config: "d.json" }], CONFIG, ...LAYERS),
+    code: "damaged",
+  },
   { what: "a missing config", archive: legacy(NAMED, ...LAYERS), code: "incomplete" },
   { what: "a missing layer of docker", archive: legacy(NAMED, CONFIG), code: "incomplete" },
   {
@@ -428,6 +431,18 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
     await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name).then((names) => names.sort()),
     ["a.tar", ...await isThere(dir.join("store")) ? ["store"] : []],
   );
+});
+
+Deno.test("loadArchive() reads the names in manifest.json in any case, as docker does", async () => {
+  await using dir = await makeTempDir();
+  const layers = NAMED.flatMap(({ Layers }) => Layers);
+
+  const { store } = await load(
+    dir,
+    legacy([{ config: "c.json", REPOTAGS: ["a:1"], layers }], CONFIG, ...LAYERS),
+  );
+
+  assertEquals(await names(store), ["docker.io/library/a:1"]);
 });
 
 /** All files below a directory, which may be missing. */
@@ -565,21 +580,16 @@ mountTest(
   "loadArchive() names the directory if the disk is full before a stream is complete",
   async () => {
     await using temp = await makeTempDir();
-    const disk = temp.join("disk");
-    await Deno.mkdir(disk);
-    mountTmpfs(disk, { sizeBytes: 1 << 20 });
-    try {
-      const store = await ContentStore.open(disk);
-      const input = ReadableStream.from([tar(file("blob", noise(2 << 20)))]);
+    const path = temp.join("disk");
+    using _disk = mountSmallDisk(path, 1 << 20);
+    const store = await ContentStore.open(path);
+    const input = ReadableStream.from([tar(file("blob", noise(2 << 20)))]);
 
-      await assertRejects(
-        () => loadArchive(store, "stdin", { input }),
-        OciError,
-        `Cannot write "${disk}/ingest": the disk is full. Free some space`,
-      );
-    } finally {
-      unmountTree(disk);
-    }
+    await assertRejects(
+      () => loadArchive(store, "stdin", { input }),
+      OciError,
+      `Cannot write "${path}/ingest": the disk is full. Free some space`,
+    );
   },
 );
 
