@@ -2,6 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
+import { quote } from "../../spec/json.ts";
 import { digestPath, type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";
@@ -10,13 +11,13 @@ import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 /** Maximum size of the documents of an archive, which are held in memory. */
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
-/** Place of the bytes of a blob. */
+/** Where the bytes of a blob are: in the file or in memory. */
 type Place = EntryRange | Uint8Array<ArrayBuffer>;
 
 /** The blobs of an archive by digest: those in its files, and those generated from it. */
 export class ArchiveContent {
-  readonly #file: ArchiveFile;
-  readonly #entries: ArchiveEntries;
+  readonly file: ArchiveFile;
+  readonly entries: ArchiveEntries;
   /** Blobs that are not in `blobs/`. */
   readonly #places = new Map<Digest, Place>();
   /** Documents that are held in memory. */
@@ -24,13 +25,24 @@ export class ArchiveContent {
   #documentBytes = 0;
 
   constructor(file: ArchiveFile, entries: ArchiveEntries) {
-    this.#file = file;
-    this.#entries = entries;
+    this.file = file;
+    this.entries = entries;
   }
 
   /** Name of the archive in errors. */
   get name(): string {
-    return this.#file.name;
+    return this.file.name;
+  }
+
+  /**
+   * Rejects links, because they could lead a program that extracts the archive out of its directory.
+   *
+   * @param allowed Names of links that the format needs.
+   */
+  refuseLinks(allowed?: RegExp): void {
+    const name = this.entries.links.keys().find((name) => !allowed?.test(name));
+    if (name === undefined) return;
+    throw new ArchiveError(this.name, "hostile", `its entry ${quote(name)} is a link`);
   }
 
   /** Records the place of a blob that is not in `blobs/`. */
@@ -80,7 +92,7 @@ export class ArchiveContent {
     if (place instanceof Uint8Array) return ReadableStream.from([place.slice(offset)]);
     const skipped = Math.min(offset, place.size);
     const rest = { offset: place.offset + skipped, size: place.size - skipped };
-    return this.#file.open(rest, options);
+    return this.file.open(rest, options);
   }
 
   /**
@@ -101,7 +113,7 @@ export class ArchiveContent {
     if (size > maxBytes) {
       throw new LimitError("bytes", maxBytes, size, `${expected.digest} in "${this.name}"`);
     }
-    const bytes = place instanceof Uint8Array ? place : await this.#file.bytes(place);
+    const bytes = place instanceof Uint8Array ? place : await this.file.bytes(place);
     try {
       await verifyBytes(bytes, expected, `"${this.name}"`);
     } catch (error) {
@@ -124,6 +136,6 @@ export class ArchiveContent {
 
   #place(digest: Digest): Place | undefined {
     return this.#places.get(digest) ??
-      this.#entries.files.get(`blobs/${digestPath(digest)}`);
+      this.entries.files.get(`blobs/${digestPath(digest)}`);
   }
 }

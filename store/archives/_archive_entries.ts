@@ -130,17 +130,6 @@ export function entryName(path: string): string | undefined {
   return parts.includes("..") ? undefined : parts.join("/");
 }
 
-/**
- * Rejects links, because they could lead a program that extracts the archive out of its directory.
- *
- * @param allowed Names of links that the format needs.
- */
-export function refuseLinks(archive: string, { links }: ArchiveEntries, allowed?: RegExp): void {
-  const name = links.keys().find((name) => !allowed?.test(name));
-  if (name === undefined) return;
-  throw new ArchiveError(archive, "hostile", `its entry ${quote(name)} is a link`);
-}
-
 /** Reads blocks, a few at a time. */
 class HeaderWindow {
   readonly #file: ArchiveFile;

@@ -1,20 +1,19 @@
 import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
-import { formatReference, parseReference } from "../../registry/reference.ts";
+import { formatReference } from "../../registry/reference.ts";
 import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
-import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { quote } from "../../spec/json.ts";
-import { parseJson } from "../../spec/json_reader.ts";
+import { JsonReader } from "../../spec/json_reader.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
-import { CONTAINERD_NAME } from "../content/layout_index.ts";
+import { CONTAINERD_NAME, parseStoredName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchivedImage } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
-import { type ArchiveEntries, entryName, refuseLinks } from "./_archive_entries.ts";
+import { entryName } from "./_archive_entries.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 const MEDIA_TYPES = {
@@ -30,54 +29,48 @@ interface DockerImage {
   readonly layers: readonly string[];
 }
 
-/** An open archive of `docker save`. */
-export interface DockerArchive {
-  readonly file: ArchiveFile;
-  readonly entries: ArchiveEntries;
-  /** Receives the blobs of the images. */
-  readonly content: ArchiveContent;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Reads `manifest.json`. The archive has no manifests of the images, so each gets a generated one of
  * Docker's schema 2: the same bytes for the same archive. The config keeps its bytes, and thus the
  * image keeps its ID.
  *
+ * @param content Content of the archive, to which the blobs of the images are added.
  * @throws {ArchiveError} If the archive is damaged or hostile.
  */
 export async function readDockerImages(
-  archive: DockerArchive,
+  content: ArchiveContent,
   bytes: Uint8Array,
+  signal: AbortSignal | undefined,
 ): Promise<readonly ArchivedImage[]> {
   // Old versions of docker write a link for a layer that several images share.
-  refuseLinks(archive.file.name, archive.entries, /^[^/]+\/layer\.tar$/);
+  content.refuseLinks(/^[^/]+\/layer\.tar$/);
   const images: ArchivedImage[] = [];
   const known = new Map<number, Descriptor>();
   const configs = new Map<string, DockerConfig>();
-  for (const image of parseImages(archive.file.name, bytes)) {
-    archive.signal?.throwIfAborted();
-    const config = configs.get(image.config) ?? await readConfig(archive, image);
+  for (const image of parseImages(content.name, bytes)) {
+    signal?.throwIfAborted();
+    const config = configs.get(image.config) ?? await readConfig(content, image);
     configs.set(image.config, config);
     const { diffIds } = config;
     if (diffIds.length !== image.layers.length || diffIds.length > MAX_LAYERS) {
       const counts = `${image.layers.length} layers, and its config ${diffIds.length}`;
-      throw damaged(archive, `manifest.json names ${counts}`);
+      throw damaged(content, `manifest.json names ${counts}`);
     }
     const layers: Descriptor[] = [];
     for (const [i, path] of image.layers.entries()) {
-      const range = locate(archive, path);
+      const range = locate(content, path);
       const diffId = diffIds[i];
       if (diffId === undefined) continue;
-      const layer = known.get(range.offset) ?? await readLayer(archive, path, range, diffId);
+      const layer = known.get(range.offset) ??
+        await readLayer(content.file, path, range, diffId, signal);
       if (layer.mediaType === MEDIA_TYPES.none && layer.digest !== diffId) {
-        throw damaged(archive, `its layer ${quote(path)} has two DiffIDs`);
+        throw damaged(content, `its layer ${quote(path)} has two DiffIDs`);
       }
       known.set(range.offset, layer);
-      archive.content.add(layer.digest, range);
+      content.add(layer.digest, range);
       layers.push(layer);
     }
-    const descriptor = addManifest(archive, config, layers);
+    const descriptor = addManifest(content, config, layers);
     if (image.names.length === 0) images.push({ descriptor, names: [] });
     images.push(...image.names.map((name) => namedImage(descriptor, name)));
   }
@@ -126,45 +119,36 @@ function namedImage(descriptor: Descriptor, name: string): ArchivedImage {
   };
 }
 
+/** Parses `manifest.json`. Its member names may be in any case, as for docker. */
 function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[] {
   const fail = (state: string, cause?: unknown): never => {
     throw new ArchiveError(archive, "damaged", `its manifest.json ${state}`, { cause });
   };
-  let value: unknown;
+  let images: readonly DockerImage[];
   try {
-    const decoder = new TextDecoder("utf-8", { fatal: true });
-    value = parseJson(bytes, `the manifest.json of "${archive}"`, decoder);
+    const list = JsonReader.parse(bytes, "manifest.json");
+    if (list.length > MAX_INDEX_ENTRIES) fail(`lists more than ${MAX_INDEX_ENTRIES} images`);
+    images = list.array().map(parseImage);
   } catch (error) {
-    if (error instanceof LimitError) throw error;
-    return fail("is not JSON", error);
+    if (!(error instanceof SyntaxError)) throw error;
+    return fail(`is invalid: ${describeError(error)}`, error);
   }
-  if (!Array.isArray(value)) return fail("is not a list of images");
-  if (value.length > MAX_INDEX_ENTRIES) return fail(`lists more than ${MAX_INDEX_ENTRIES} images`);
-  const images = value.map((item: unknown) => {
-    const { Config: config, RepoTags: tags, Layers: layers } = (item ?? {}) as Record<
-      string,
-      unknown
-    >;
-    if (typeof config !== "string") return fail("has an image without a config");
-    // Go writes an empty list as null.
-    if (!isStrings(layers ?? []) || !isStrings(tags ?? [])) {
-      return fail("does not have docker's format");
-    }
-    const names = ((tags ?? []) as string[]).map((tag) => {
-      try {
-        return formatReference(parseReference(tag));
-      } catch (error) {
-        return fail(`has the invalid name ${quote(tag)}`, error);
-      }
-    });
-    return { config, names, layers: (layers ?? []) as string[] };
-  });
   const count = images.reduce((sum, { names }) => sum + names.length, 0);
   return count > MAX_INDEX_ENTRIES ? fail(`has more than ${MAX_INDEX_ENTRIES} names`) : images;
 }
 
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+function parseImage(item: JsonReader): DockerImage {
+  const image = item.inAnyCase(["Config", "RepoTags", "Layers"]);
+  // Go writes an empty list as null.
+  const tags = image.maybe("RepoTags")?.array() ?? [];
+  return {
+    config: image.at("Config").string(),
+    names: tags.map((tag) => {
+      const reference = parseStoredName(tag.string());
+      return reference === undefined ? tag.fail("a reference") : formatReference(reference);
+    }),
+    layers: image.maybe("Layers")?.strings() ?? [],
+  };
 }
 
 interface DockerConfig {
@@ -172,17 +156,16 @@ interface DockerConfig {
   readonly diffIds: readonly Digest[];
 }
 
-async function readConfig(archive: DockerArchive, image: DockerImage): Promise<DockerConfig> {
-  const { file, content } = archive;
-  const range = locate(archive, image.config);
+async function readConfig(content: ArchiveContent, image: DockerImage): Promise<DockerConfig> {
+  const range = locate(content, image.config);
   if (range.size > MAX_CONFIG_BYTES) {
-    throw damaged(archive, `its config ${quote(image.config)} has ${range.size} bytes`);
+    throw damaged(content, `its config ${quote(image.config)} has ${range.size} bytes`);
   }
-  const bytes = await file.bytes(range);
+  const bytes = await content.file.bytes(range);
   const digest = digestOf(bytes);
   const named = /^(?:blobs\/sha256\/([0-9a-f]{64})|([0-9a-f]{64})\.json)$/.exec(image.config);
   if (named !== null && digest !== `sha256:${named[1] ?? named[2]}`) {
-    throw damaged(archive, `its config ${quote(image.config)} has the digest ${digest}`);
+    throw damaged(content, `its config ${quote(image.config)} has the digest ${digest}`);
   }
   content.add(digest, range);
   try {
@@ -190,16 +173,20 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
     return { descriptor: { mediaType: DOCKER_CONFIG, digest, size: bytes.length }, diffIds };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw damaged(archive, `its config ${quote(image.config)} is invalid: ${describeError(error)}`);
+    throw damaged(content, `its config ${quote(image.config)} is invalid: ${describeError(error)}`);
   }
 }
 
-/** Creates the descriptor of a layer. An uncompressed one has its DiffID as digest, unverified. */
+/**
+ * Creates the descriptor of a layer. The digest of an uncompressed layer is its DiffID, which is not
+ * verified here.
+ */
 async function readLayer(
-  { file, signal }: DockerArchive,
+  file: ArchiveFile,
   path: string,
   range: EntryRange,
   diffId: Digest,
+  signal: AbortSignal | undefined,
 ): Promise<Descriptor> {
   const { offset, size } = range;
   const head = await file.bytes({ offset, size: Math.min(size, DETECTION_SIZE) });
@@ -217,7 +204,7 @@ async function readLayer(
 }
 
 function addManifest(
-  { content }: DockerArchive,
+  content: ArchiveContent,
   { descriptor: config }: DockerConfig,
   layers: readonly Descriptor[],
 ): Descriptor {
@@ -229,9 +216,9 @@ function addManifest(
 }
 
 /** Locates a file in the archive. Follows links that stay in the archive. */
-function locate({ file, entries }: DockerArchive, path: string): EntryRange {
+function locate({ name: archive, entries }: ArchiveContent, path: string): EntryRange {
   const fail = (code: "incomplete" | "hostile", state: string): never => {
-    throw new ArchiveError(file.name, code, `${quote(path)}, which manifest.json names, ${state}`);
+    throw new ArchiveError(archive, code, `${quote(path)}, which manifest.json names, ${state}`);
   };
   let name = entryName(path) ?? fail("hostile", "leads out of the archive");
   for (let links = 0; links <= MAX_LINKS; links++) {
@@ -261,6 +248,6 @@ function linkTarget(
   return parts.join("/");
 }
 
-function damaged({ file }: DockerArchive, state: string): ArchiveError {
-  return new ArchiveError(file.name, "damaged", state);
+function damaged({ name }: ArchiveContent, state: string): ArchiveError {
+  return new ArchiveError(name, "damaged", state);
 }

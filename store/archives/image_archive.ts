@@ -12,8 +12,7 @@ import { layoutReferrers } from "../images/layout_referrers.ts";
 import { type ArchivedImage, imagesNamed, withoutReferrers } from "../images/listed_images.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import { ArchiveContent } from "./_archive_content.ts";
-import { type ArchiveEntries, readArchiveEntries, refuseLinks } from "./_archive_entries.ts";
-import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
+import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
 import {
   type ArchivedDocument,
@@ -77,7 +76,6 @@ export class ImageArchive implements NamedSource, Disposable {
   readonly format: ArchiveFormat;
   /** The images in it, in its order. */
   readonly images: readonly ArchivedImage[];
-  readonly #file: ArchiveFile;
   readonly #content: ArchiveContent;
   readonly #documents: ArchivedDocuments;
   /** The images that {@linkcode ImageArchive.find} chooses from without a name. */
@@ -85,15 +83,14 @@ export class ImageArchive implements NamedSource, Disposable {
   readonly #descriptors: readonly Descriptor[];
 
   private constructor(
-    file: ArchiveFile,
-    { content, documents }: ArchiveReaders,
+    content: ArchiveContent,
+    documents: ArchivedDocuments,
     { format, images }: ListedImages,
     choices: readonly ArchivedImage[],
   ) {
-    this.path = file.name;
+    this.path = content.name;
     this.format = format;
     this.images = images;
-    this.#file = file;
     this.#content = content;
     this.#documents = documents;
     this.#choices = choices;
@@ -111,15 +108,14 @@ export class ImageArchive implements NamedSource, Disposable {
   static async open(path: string, options: OpenImageArchiveOptions): Promise<ImageArchive> {
     const file = await openArchiveFile(path, options);
     try {
-      const entries = await readArchiveEntries(file, options.signal);
-      const content = new ArchiveContent(file, entries);
+      const content = new ArchiveContent(file, await readArchiveEntries(file, options.signal));
       const documents = new ArchivedDocuments(content);
-      const listed = await listImages(file, entries, { content, documents }, options);
+      const listed = await listImages(content, documents, options);
       if (listed.images.length === 0) {
         throw new ArchiveError(file.name, "format", "it holds no images");
       }
       const choices = await withoutReferrers(content, listed.images);
-      return new ImageArchive(file, { content, documents }, listed, choices);
+      return new ImageArchive(content, documents, listed, choices);
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
@@ -244,7 +240,7 @@ export class ImageArchive implements NamedSource, Disposable {
 
   /** Closes the file. */
   [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+    this.#content.file[Symbol.dispose]();
   }
 }
 
@@ -253,33 +249,23 @@ interface ListedImages {
   readonly images: readonly ArchivedImage[];
 }
 
-/** Readers of the blobs and the documents of an archive. */
-interface ArchiveReaders {
-  readonly content: ArchiveContent;
-  readonly documents: ArchivedDocuments;
-}
-
 async function listImages(
-  file: ArchiveFile,
-  entries: ArchiveEntries,
-  { content, documents }: ArchiveReaders,
+  content: ArchiveContent,
+  documents: ArchivedDocuments,
   { format, signal }: OpenImageArchiveOptions,
 ): Promise<ListedImages> {
-  const [index, manifest] = [entries.files.get("index.json"), entries.files.get("manifest.json")];
-  const version = entries.files.get("oci-layout");
-  const needsBoth = format === "docker-archive" && manifest === undefined;
-  if (index !== undefined && version !== undefined && !needsBoth) {
-    checkLayoutVersion(file.name, await readTable(file, "oci-layout", version));
-    const images = readOciImages(file.name, await readTable(file, "index.json", index));
-    const isChosen = manifest === undefined || format === "oci-archive" ||
-      await hasLayers(documents, images, signal);
-    if (isChosen) {
-      refuseLinks(file.name, entries);
-      const isMixed = manifest !== undefined && format !== "oci-archive";
-      const named = isMixed
+  const { name, entries: { files } } = content;
+  const needsBoth = format === "docker-archive" && !files.has("manifest.json");
+  const mayBeDocker = format !== "oci-archive" && files.has("manifest.json");
+  if (files.has("index.json") && files.has("oci-layout") && !needsBoth) {
+    checkLayoutVersion(name, await readTable(content, "oci-layout"));
+    const images = readOciImages(name, await readTable(content, "index.json"));
+    if (!mayBeDocker || await hasLayers(documents, images, signal)) {
+      content.refuseLinks();
+      const named = mayBeDocker
         ? await addDockerNames(
-          file.name,
-          await readTable(file, "manifest.json", manifest),
+          name,
+          await readTable(content, "manifest.json"),
           images,
           (image) => configOf(documents, image, signal),
         )
@@ -287,12 +273,11 @@ async function listImages(
       return { format: format ?? "oci-archive", images: named };
     }
   }
-  if (manifest !== undefined && format !== "oci-archive") {
-    const bytes = await readTable(file, "manifest.json", manifest);
-    const archive = { file, entries, content, signal };
-    return { format: "docker-archive", images: await readDockerImages(archive, bytes) };
+  if (mayBeDocker) {
+    const bytes = await readTable(content, "manifest.json");
+    return { format: "docker-archive", images: await readDockerImages(content, bytes, signal) };
   }
-  throw new ArchiveError(file.name, "format", missingPart(entries, format));
+  throw new ArchiveError(name, "format", missingPart(content.entries, format));
 }
 
 /** Returns what an archive lacks to be of a format, or of either. */
@@ -317,17 +302,15 @@ async function configOf(
   return kind === "manifest" ? value.config.digest : undefined;
 }
 
+/** Reads a file that lists images; empty if the archive does not have it. */
 async function readTable(
-  file: ArchiveFile,
+  { file, entries }: ArchiveContent,
   name: string,
-  range: EntryRange,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const range = entries.files.get(name) ?? { offset: 0, size: 0 };
   if (range.size <= MAX_TABLE_BYTES) return await file.bytes(range);
-  throw new ArchiveError(
-    file.name,
-    "hostile",
-    `its ${name} has ${range.size} bytes, more than the limit of ${MAX_TABLE_BYTES}`,
-  );
+  const problem = `its ${name} has ${range.size} bytes, more than the limit of ${MAX_TABLE_BYTES}`;
+  throw new ArchiveError(file.name, "hostile", problem);
 }
 
 /** Whether a docker archive contains everything that its layout references. */

@@ -1,10 +1,11 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { isObject } from "../../spec/json.ts";
-import { otherCaseOf, parseJson } from "../../spec/json_reader.ts";
+import { parseJson } from "../../spec/json_reader.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** References of a stored document to other content. */
@@ -53,25 +54,20 @@ export async function findReachable(
   const nodes = new Map<Digest, Promise<Node>>();
   const nodeOf = (descriptor: Descriptor) =>
     nodes.getOrInsertComputed(descriptor.digest, () => readNode(store, descriptor, onDamaged));
+  const referrers = new Map<Digest, Descriptor[]>();
+  for (const candidate of candidates) {
+    signal?.throwIfAborted();
+    const { subject } = await nodeOf(candidate);
+    if (subject !== undefined) referrers.getOrInsert(subject, []).push(candidate);
+  }
   const pending = [...roots];
-  const waiting = new Map([...candidates].map((entry) => [entry.digest, entry]));
-  for (;;) {
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      signal?.throwIfAborted();
-      if (descriptors.has(next.digest)) continue;
-      descriptors.set(next.digest, next);
-      const { successors, diffIds } = await nodeOf(next);
-      pending.push(...successors);
-      if (diffIds.length > 0) images.push({ layers: diffIds.map((diffId) => ({ diffId })) });
-    }
-    for (const [digest, candidate] of waiting) {
-      signal?.throwIfAborted();
-      const { subject } = await nodeOf(candidate);
-      if (subject === undefined || !descriptors.has(subject)) continue;
-      waiting.delete(digest);
-      pending.push(candidate);
-    }
-    if (pending.length === 0) break;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    signal?.throwIfAborted();
+    if (descriptors.has(next.digest)) continue;
+    descriptors.set(next.digest, next);
+    const { successors, diffIds } = await nodeOf(next);
+    pending.push(...successors, ...referrers.get(next.digest) ?? []);
+    if (diffIds.length > 0) images.push({ layers: diffIds.map((diffId) => ({ diffId })) });
   }
   return { descriptors, images };
 }
@@ -96,7 +92,7 @@ async function readNode(
     return {
       successors: [manifests, [config], layers, blobs].flatMap(descriptorsIn),
       subject: descriptorsIn([subject])[0]?.digest,
-      diffIds: diffIdsIn(value),
+      diffIds: diffIdsIn(bytes),
     };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof LimitError) return NOTHING;
@@ -107,12 +103,14 @@ async function readNode(
   }
 }
 
-/** Returns the DiffIDs of a config, whose names may be in any case. */
-function diffIdsIn(config: Readonly<Record<string, unknown>>): readonly Digest[] {
-  const rootfs = config[otherCaseOf(config, ["rootfs"])?.key ?? "rootfs"];
-  if (!isObject(rootfs)) return [];
-  const diffIds = rootfs[otherCaseOf(rootfs, ["diff_ids"])?.key ?? "diff_ids"];
-  return Array.isArray(diffIds) ? diffIds.filter(isDigest) : [];
+/** Returns the DiffIDs of a config; none for any other document. */
+function diffIdsIn(bytes: Uint8Array): readonly Digest[] {
+  try {
+    return parseImageConfig(bytes).diffIds.filter(isDigest);
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 function descriptorsIn(value: unknown): readonly Descriptor[] {
