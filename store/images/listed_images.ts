@@ -26,6 +26,11 @@ export function listedImages(entries: readonly Descriptor[]): readonly ArchivedI
   });
 }
 
+/** Returns the documents of images, each once: an image may have many names. */
+export function rootsOf(images: readonly ArchivedImage[]): readonly Descriptor[] {
+  return [...new Map(images.map(({ descriptor }) => [descriptor.digest, descriptor])).values()];
+}
+
 /** Finds the images with a name, or else those with the same full reference. */
 export function imagesNamed(
   images: readonly ArchivedImage[],

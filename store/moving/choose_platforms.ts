@@ -14,7 +14,7 @@ import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { readContent, readDocument } from "./read_content.ts";
 
-/** Name of the image, and an abort signal. */
+/** Options for choosing a platform. */
 export interface PlatformChoiceOptions {
   /** Name of the image in errors. */
   readonly label: string;
@@ -33,18 +33,32 @@ export async function chooseManifest(
   platform: Platform,
   options: PlatformChoiceOptions,
 ): Promise<Descriptor> {
-  let chosen = root;
-  for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_INDEX_DEPTH; depth++) {
-    const { kind, value } = await readDocument(source, chosen, options.signal);
-    if (kind !== "index") break;
-    chosen = await chooseEntry(source, value, platform, options);
-  }
+  const chosen = await followIndexes(source, root, options.signal, (index) => {
+    return chooseEntry(source, index, platform, options);
+  });
   if (chosen === root) await checkPlatform(source, root, platform, options);
   const { mediaType, digest, size, platform: actual } = chosen;
   return { mediaType, digest, size, ...present({ platform: actual }) };
 }
 
-async function chooseEntry(
+/** Follows an index and its nested indexes to a manifest, by the entry that `choose` selects in each. */
+export async function followIndexes(
+  source: ContentSource,
+  root: Descriptor,
+  signal: AbortSignal | undefined,
+  choose: (index: Index) => Promise<Descriptor>,
+): Promise<Descriptor> {
+  let chosen = root;
+  for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_INDEX_DEPTH; depth++) {
+    const { kind, value } = await readDocument(source, chosen, signal);
+    if (kind !== "index") break;
+    chosen = await choose(value);
+  }
+  return chosen;
+}
+
+/** Selects the entry of an index for a platform. */
+export async function chooseEntry(
   source: ContentSource,
   index: Index,
   platform: Platform,

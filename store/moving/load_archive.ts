@@ -3,13 +3,13 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { referenceOfNames } from "../images/layout_client.ts";
-import type { ArchivedImage } from "../images/listed_images.ts";
+import { rootsOf } from "../images/listed_images.ts";
 import {
   type ArchivedDocument,
   ImageArchive,
   type OpenImageArchiveOptions,
 } from "../archives/image_archive.ts";
-import { copyLayout, isLayout } from "./_load_layout.ts";
+import { isLayout, type LoadSource, openVerifiedLayout } from "./_load_layout.ts";
 import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
@@ -61,45 +61,29 @@ export async function loadArchive(
   path: string,
   options: LoadArchiveOptions = {},
 ): Promise<readonly LoadedImage[]> {
-  const { format, input, maxRatio, maxWindow, successors, ...copying } = options;
-  const { signal } = options;
+  const { format, input, successors, signal } = options;
   const mayBeLayout = input === undefined && format !== "docker-archive" && path !== "-";
   if (mayBeLayout && isLayout(path)) {
     using _hold = await store.hold(signal);
-    const { images, stored } = await copyLayout(store, path, { ...copying, successors });
-    return await nameImages(store, { path, images }, stored, signal);
+    return await storeImages(store, await openVerifiedLayout(store, path, options), options);
   }
-  using archive = await ImageArchive.open(path, {
-    format,
-    input,
-    maxRatio,
-    maxWindow,
-    signal,
-    spoolDirectory: `${store.path}/ingest`,
-  });
+  const spoolDirectory = `${store.path}/ingest`;
+  using archive = await ImageArchive.open(path, { ...options, spoolDirectory });
+  const { images } = archive;
   const roots: ArchivedDocument[] = [];
-  // An image may have many names.
-  for (const descriptor of uniqueBlobs(archive.images.map(({ descriptor }) => descriptor))) {
-    roots.push(await archive.document(descriptor, { signal }));
-  }
+  for (const root of rootsOf(images)) roots.push(await archive.document(root, { signal }));
   await verifyMissing(store, archive, roots, options);
   // Content without a name must not be pruned yet.
   using _hold = await store.hold(signal);
-  const target = new LayoutContent(store);
-  const stored = new Map<Digest, Descriptor>();
-  for (const { descriptor } of roots) {
-    stored.set(
-      descriptor.digest,
-      await copyGraph(archive, target, descriptor, {
-        ...copying,
-        foreignLayers: "copy",
-        successors: async (node, all) => {
-          return (await successors?.(node, all) ?? all).filter((child) => archive.includes(child));
-        },
-      }),
-    );
-  }
-  return await nameImages(store, archive, stored, signal);
+  const source: LoadSource = {
+    path: archive.path,
+    images,
+    content: archive,
+    successors: async (node, all) => {
+      return (await successors?.(node, all) ?? all).filter((child) => archive.includes(child));
+    },
+  };
+  return await storeImages(store, source, options);
 }
 
 /** Verifies the blobs of documents that a store lacks. */
@@ -109,9 +93,11 @@ async function verifyMissing(
   roots: readonly ArchivedDocument[],
   { onVerify, signal }: LoadArchiveOptions,
 ): Promise<void> {
-  const blobs = uniqueBlobs(blobsOf(roots));
-  const there = await Promise.all(blobs.map((blob) => isIntact(store, blob)));
-  const missing = blobs.filter((_, i) => !there[i]);
+  const content = new LayoutContent(store);
+  const missing: Descriptor[] = [];
+  for (const blob of blobsOf(roots)) {
+    if (!await content.exists(blob, { signal })) missing.push(blob);
+  }
   const total = missing.reduce((sum, { size }) => sum + size, 0);
   let verified = 0;
   for (const blob of missing) {
@@ -120,34 +106,30 @@ async function verifyMissing(
   }
 }
 
-/** Returns one descriptor for each digest. */
-function uniqueBlobs(blobs: readonly Descriptor[]): readonly Descriptor[] {
-  return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
-}
-
-/** Returns the blobs of documents and of the documents that they reference: configs and layers. */
+/**
+ * Returns the blobs of documents and of the documents that they reference, each once: configs and
+ * layers.
+ */
 function blobsOf(roots: readonly ArchivedDocument[]): readonly Descriptor[] {
   // Visit each once: indexes may list the same documents.
   const all = new Set(roots);
   for (const { documents } of all) for (const document of documents) all.add(document);
-  return [...all].flatMap(({ blobs }) => blobs);
+  const blobs = [...all].flatMap(({ blobs }) => blobs);
+  return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }
 
-async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean> {
-  try {
-    return await store.verify(blob);
-  } catch {
-    // Storing the blob replaces a corrupt one and reports other problems.
-    return false;
-  }
-}
-
-async function nameImages(
+/** Stores the images of a source, and then their names. */
+async function storeImages(
   store: ContentStore,
-  { path, images }: { readonly path: string; readonly images: readonly ArchivedImage[] },
-  stored: ReadonlyMap<Digest, Descriptor>,
-  signal: AbortSignal | undefined,
+  { path, images, content, successors }: LoadSource,
+  options: CopyGraphOptions,
 ): Promise<readonly LoadedImage[]> {
+  const target = new LayoutContent(store);
+  const copying: CopyGraphOptions = { ...options, foreignLayers: "copy", successors };
+  const stored = new Map<Digest, Descriptor>();
+  for (const root of rootsOf(images)) {
+    stored.set(root.digest, await copyGraph(content, target, root, copying));
+  }
   const loaded = images.map(({ names, descriptor }): LoadedImage => ({
     reference: referenceOfNames(path, names, descriptor.digest),
     descriptor: { ...descriptor, ...stored.get(descriptor.digest) },
@@ -156,6 +138,6 @@ async function nameImages(
     name: reference && formatReference(reference),
     descriptor,
   }));
-  await store.record(entries, signal);
+  await store.record(entries, options.signal);
   return loaded;
 }

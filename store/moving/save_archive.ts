@@ -1,23 +1,24 @@
-import { childrenOf } from "../../spec/image/children.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
-import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
-import { type OciError, PlatformError, UnsupportedDigestError } from "../../spec/errors.ts";
-import { type Index, type ManifestDocument, MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
-import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
-import type { Platform } from "../../spec/platform.ts";
-import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
+import { PlatformError } from "../../spec/errors.ts";
+import type { ContentSource } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Index } from "../../spec/image/manifest.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
-import type { ContentStore } from "../content/content_store.ts";
-import { StoreError } from "../errors.ts";
+import type { Platform } from "../../spec/platform.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
 import type { ArchiveFormat } from "../archives/image_archive.ts";
-import { readStoredDocument } from "../images/stored_document.ts";
+import type { ContentStore } from "../content/content_store.ts";
 import { LayoutWriter } from "./_layout_writer.ts";
+import {
+  chooseEntry,
+  chooseManifest,
+  followIndexes,
+  type PlatformChoiceOptions,
+} from "./choose_platforms.ts";
 import { copyGraph, copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
-import { visitEach } from "./stored_graph.ts";
+import { isStored, presentIn } from "./stored_graph.ts";
 
 /** An image in a store to save. */
 export interface ImageToSave {
@@ -100,24 +101,25 @@ export async function saveArchive(
   const saved: SavedImage[] = [];
   const chosen = typeof images === "function" ? await images() : images;
   if (chosen.length === 0) throw new RangeError("Cannot save images: the list has none");
+  const source = new LayoutContent(store);
   for (const { name, descriptor } of chosen) {
-    const isWhole = platform === undefined && format !== "docker-archive" &&
-      await isComplete(store, descriptor);
-    const root = isWhole
+    const how = { label: name ?? descriptor.digest, signal: options.signal };
+    const root = platform !== undefined
+      ? await chooseManifest(source, descriptor, platform, how)
+      : format !== "docker-archive" && await isStored(store, descriptor)
       ? descriptor
-      : await choose(store, descriptor, platform, name ?? descriptor.digest);
+      : await followIndexes(source, descriptor, options.signal, (index) => {
+        return chooseComplete(store, source, index, how);
+      });
     saved.push({ name, descriptor: root, isPart: root.digest !== descriptor.digest });
   }
-  const source = new LayoutContent(store);
   const copyOptions: CopyGraphOptions = {
     ...hooks,
     // Blobs are written one after another, so that the same images give the same bytes.
     jobs: 1,
     foreignLayers: "copy",
     successors: async (node, all) => {
-      const wanted = await successors?.(node, all) ?? all;
-      const isThere = await Promise.all(wanted.map((child) => isCopied(store, child)));
-      return wanted.filter((_, i) => isThere[i]);
+      return await presentIn(store, node, await successors?.(node, all) ?? all);
     },
   };
   const written: SavedImage[] = [];
@@ -133,86 +135,22 @@ export async function saveArchive(
   return written;
 }
 
-/** Returns whether a blob is copied. Throws if it is missing and has no URLs. */
-async function isCopied(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
-  if (await isElsewhere(store, descriptor)) return false;
-  if (await store.has(descriptor) || embeddedData(descriptor) !== undefined) return true;
-  throw missing(store, descriptor.digest);
-}
-
-/** Whether a blob is only at its URLs, such as a base layer of Windows. */
-async function isElsewhere(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
-  return descriptor.urls !== undefined && !await store.has(descriptor.digest);
-}
-
-async function readDocument(
+/** Selects the entry for the host among those that the store has in full, or else the first one. */
+async function chooseComplete(
   store: ContentStore,
-  descriptor: Descriptor,
-): Promise<ManifestDocument> {
-  const document = await readStoredDocument(store, descriptor);
-  if (document === undefined) throw missing(store, descriptor.digest);
-  return document.value;
-}
-
-/** Whether the store has a document and everything that it references. */
-async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
-  return await visitEach(descriptor, async (next) => {
-    if (!await store.has(next)) return await isElsewhere(store, next) ? [] : undefined;
-    if (!isDocumentMediaType(next.mediaType)) return [];
-    return childrenOf(await readDocument(store, next));
-  });
-}
-
-/** Returns the manifest for a platform; by default that of the host, or else a complete one. */
-async function choose(
-  store: ContentStore,
-  descriptor: Descriptor,
-  platform: Platform | undefined,
-  name: string,
+  source: ContentSource,
+  index: Index,
+  options: PlatformChoiceOptions,
 ): Promise<Descriptor> {
-  let chosen = descriptor;
-  while (isIndexMediaType(chosen.mediaType)) {
-    const { kind, value } = await readDocument(store, chosen);
-    if (kind !== "index") break;
-    chosen = platform === undefined
-      ? await chooseComplete(store, value)
-      : await chooseEntry(store, value, platform, name);
-  }
-  return chosen;
-}
-
-async function chooseComplete(store: ContentStore, index: Index): Promise<Descriptor> {
   const runnable = index.manifests.filter(isRunnable);
-  const there = await Promise.all(runnable.map((entry) => isComplete(store, entry)));
-  const manifests = runnable.filter((_, i) => there[i]);
+  const isThere = await Promise.all(runnable.map((entry) => isStored(store, entry)));
+  const manifests = runnable.filter((_, i) => isThere[i]);
   const [first] = manifests;
-  if (first === undefined) return await chooseEntry(store, index, hostPlatform());
+  const choices = first === undefined ? index : { ...index, manifests };
   try {
-    return await chooseEntry(store, { ...index, manifests }, hostPlatform());
+    return await chooseEntry(source, choices, hostPlatform(), options);
   } catch (error) {
-    if (error instanceof PlatformError) return first;
+    if (first !== undefined && error instanceof PlatformError) return first;
     throw error;
   }
-}
-
-function chooseEntry(
-  store: ContentStore,
-  index: Index,
-  platform: Platform,
-  subject?: string,
-): Promise<Descriptor> {
-  const read = (descriptor: Descriptor) => {
-    return store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
-  };
-  return choosePlatformByConfig(index, platform, { subject, read });
-}
-
-function missing(store: ContentStore, digest: Digest): OciError {
-  if (!isDigest(digest)) return new UnsupportedDigestError(digest);
-  return new StoreError(`it does not have ${digest}`, store.path, {
-    code: "missing-content",
-    action: `save from "${store.path}"`,
-    subject: digest,
-    advice: "Pull the image again",
-  });
 }

@@ -2,9 +2,10 @@ import { parseStoredName } from "../content/layout_index.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Repository } from "../../registry/reference.ts";
 import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
-import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
+import type { CopyNode } from "./copy_options.ts";
 
 /**
  * Returns whether a store has a document and everything that it references, except
@@ -19,6 +20,20 @@ export async function isStored(store: ContentStore, descriptor: Descriptor): Pro
 }
 
 /**
+ * Returns the successors of a document that a layout has, and those that it must have. An index may
+ * lack some of its manifests, but not all, and a blob with URLs may be missing.
+ */
+export async function presentIn(
+  layout: ContentStore,
+  { descriptor }: CopyNode,
+  successors: readonly Descriptor[],
+): Promise<readonly Descriptor[]> {
+  const there = await Promise.all(successors.map((successor) => layout.has(successor)));
+  const isSparse = isIndexMediaType(descriptor.mediaType) && there.includes(true);
+  return successors.filter(({ urls = [] }, i) => there[i] || !isSparse && urls.length === 0);
+}
+
+/**
  * Visits a descriptor and everything that it references, each once: indexes may list the same
  * content any number of times, so the number of paths is unlimited.
  *
@@ -26,7 +41,7 @@ export async function isStored(store: ContentStore, descriptor: Descriptor): Pro
  * @param visit Returns the descriptors that a descriptor references; `undefined` ends the visits.
  * @returns Whether all have been visited.
  */
-export async function visitEach(
+async function visitEach(
   root: Descriptor,
   visit: (descriptor: Descriptor) => Promise<readonly Descriptor[] | undefined>,
 ): Promise<boolean> {

@@ -125,10 +125,15 @@ Deno.test("saveArchive() saves an index with all platforms, or one platform of i
   // The only platform in the store.
   assertEquals(await digests(part, images, path), [arm]);
   assertEquals(await digests(store, images, dir.join("layout"), { format: "oci-dir" }), [whole]);
-  await assertRejects(
-    () => saveArchive(store, images, path, { platform: { os: "plan9", architecture: "mips" } }),
-    PlatformError,
-  );
+  for (const { descriptor } of [INDEX, IMAGE]) {
+    await assertRejects(
+      () =>
+        saveArchive(store, [{ name: "h.io/a:1", descriptor }], path, {
+          platform: { os: "plan9", architecture: "mips" },
+        }),
+      PlatformError,
+    );
+  }
   const layout = await ContentStore.open(dir.join("layout"));
   assertEquals((await layout.resolve("h.io/a:1"))?.digest, whole);
 });
