@@ -3,12 +3,11 @@ import { type ImageLocation, isArchiveLocation } from "../../registry/image_loca
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { ImageArchive } from "../../store/archives/image_archive.ts";
+import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { findReference } from "../../store/content/layout_index.ts";
-import { LayoutClient } from "../../store/images/layout_client.ts";
 import { readStoredDocument } from "../../store/images/stored_document.ts";
-import type { CopySource } from "../../store/moving/endpoint.ts";
+import type { OpenSource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
@@ -47,7 +46,7 @@ export async function bringArtifact(
     ? sourceOfArchive(opened, location)
     : await openSource(location, store, options, stack);
   const source = await verifiedBy(options.verify, unverified);
-  const reference = named ?? await nameOf(location, source);
+  const reference = named ?? await unverified.reference();
   const name = formatReference(reference);
   const target = {
     label: name,
@@ -91,7 +90,7 @@ async function openSource(
   store: ContentStore,
   options: PullArtifactOptions,
   stack: AsyncDisposableStack,
-): Promise<CopySource> {
+): Promise<OpenSource> {
   const { auth, caCerts, onWarning, signal } = options;
   const client = options.client ?? stack.use(new RemoteClient());
   const spoolDirectory = () => `${store.path}/ingest`;
@@ -109,16 +108,6 @@ async function findComplete(
     return undefined;
   }
   return await isStored(store, found) ? found : undefined;
-}
-
-/** Returns the name in the store for a document of a layout or an archive. */
-async function nameOf(location: ImageLocation, { content }: CopySource): Promise<Reference> {
-  if (location.transport === "docker") return location.reference;
-  if (location.transport === "oci") return (await LayoutClient.open(location)).reference;
-  if (content instanceof ImageArchive) {
-    return (await LayoutClient.find(content, location)).reference;
-  }
-  throw new TypeError("Cannot name the content of an archive that is not open");
 }
 
 async function describe(

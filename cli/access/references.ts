@@ -50,6 +50,9 @@ function describeProblem(error: SyntaxError): string {
   return isExplained(error) ? `cannot ${error.action}: ${error.problem}` : String(error);
 }
 
+/** Start of the location of an image in a layout or an archive. */
+const OUTSIDE_REGEXP = /^(?:oci|oci-archive|docker-archive):/;
+
 /**
  * Returns the location of an image in a layout or an archive; `undefined` for a name in the store
  * or a registry.
@@ -58,9 +61,7 @@ function describeProblem(error: SyntaxError): string {
  */
 export function locateOutside(name: string): ImageLocation | undefined {
   // A name that another tool stored may not be a valid location.
-  if (!/^(oci|oci-archive|docker-archive):/.test(name)) return undefined;
-  const location = readSource(name);
-  return location.transport === "docker" ? undefined : location;
+  return OUTSIDE_REGEXP.test(name) ? readSource(name) : undefined;
 }
 
 /**
@@ -117,7 +118,7 @@ function isShortName(text: string): boolean {
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));
   const hasRegistry = slash >= 0 && (/[.:]/.test(first) || first === "localhost");
-  return !hasRegistry && !/^(?:docker|oci|oci-archive|docker-archive):/.test(text);
+  return !hasRegistry && !text.startsWith("docker:") && !OUTSIDE_REGEXP.test(text);
 }
 
 function parse(text: string): ImageLocation | SyntaxError {

@@ -185,11 +185,7 @@ function grantTarget(grants: Grants, target: string | undefined): readonly strin
 function grantArtifact(grants: Grants, { references, options: { output } }: Usage): void {
   if (output !== undefined) return grants.addFiles(output);
   const [target] = references;
-  if (typeof target !== "string") return;
-  const location = parseImageLocation(target);
-  if (location.transport === "docker") return;
-  const { transport, path } = location;
-  grants.addFiles(transport === "oci" ? path : dirname(path));
+  if (typeof target === "string") grantTarget(grants, target);
 }
 
 /** Grants writing the output, which goes to a temporary file in the same directory first. */

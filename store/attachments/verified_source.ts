@@ -7,11 +7,9 @@ import { verifySignature } from "./verify_signature.ts";
 
 /** Returns a source that resolves to its document only if the signer has signed it. */
 export function verifiedSource(source: CopySource, signer: TrustedSigner): CopySource {
-  const { label, content, nameOfTag } = source;
+  const { label, content } = source;
   return {
-    label,
-    content,
-    nameOfTag,
+    ...source,
     root: async (options = {}) => {
       const { signal } = options;
       const descriptor = await source.root(options);

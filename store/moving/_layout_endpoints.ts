@@ -6,7 +6,7 @@ import { findHeld } from "../content/find_held.ts";
 import { UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { LayoutClient } from "../images/layout_client.ts";
-import { type CopySource, type CopyTarget, labelOf } from "./endpoint.ts";
+import { type CopyTarget, labelOf, type OpenSource } from "./endpoint.ts";
 import { LayoutContent } from "./layout_content.ts";
 import { LayoutWriter } from "./_layout_writer.ts";
 
@@ -14,20 +14,21 @@ import { LayoutWriter } from "./_layout_writer.ts";
 export async function openLayoutSource(
   location: LayoutLocation,
   { signal }: ContentOptions,
-): Promise<CopySource & AsyncDisposable> {
+): Promise<OpenSource> {
   const store = await ContentStore.open(location.path, { foreign: true });
   const find = async () => {
     const layout = await LayoutClient.open(location);
-    return await layout.resolve(layout.reference);
+    return { reference: layout.reference, root: await layout.resolve(layout.reference) };
   };
-  // Hold the document in a store of this user. Write nothing to layouts of other programs.
+  // Protect the document if this user can prune the layout. Write nothing to other layouts.
   const own = await openOwnStore(location.path);
-  const held = own && await findHeld(own, find, (root) => [root], signal);
-  const root = held?.found ?? await find();
+  const held = own && await findHeld(own, find, ({ root }) => [root], signal);
+  const { reference, root } = held?.found ?? await find();
   return {
     label: labelOf(location),
     content: new LayoutContent(store),
     root: () => Promise.resolve(root),
+    reference: () => Promise.resolve(reference),
     nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(held?.[Symbol.dispose]()),
   };
@@ -52,7 +53,7 @@ export async function openLayoutTarget(
   };
 }
 
-/** Opens a layout as a store; `undefined` if no process of this user can prune it or write to it. */
+/** Opens a layout that is a store; `undefined` if this user can neither write to it nor prune it. */
 async function openOwnStore(path: string): Promise<ContentStore | undefined> {
   const locks = `${path}/locks`;
   if (lstatIfAny(locks) === undefined) return undefined;

@@ -1,4 +1,3 @@
-import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
@@ -6,7 +5,7 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { digestName } from "../../spec/verifier.ts";
 import { copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
-import type { CopySource } from "./endpoint.ts";
+import type { CopySource, CopyTarget } from "./endpoint.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import { runEach } from "./_run_each.ts";
 
@@ -17,10 +16,7 @@ const SUFFIXES = ["sig", "att", "sbom"];
 const MAX_DEPTH = 8;
 
 /** Target of {@linkcode copySignatures}. */
-export interface SignatureTarget {
-  readonly content: NamedTarget;
-  readonly nameOfTag?: ((tag: string) => string | undefined) | undefined;
-}
+export type SignatureTarget = Pick<CopyTarget, "content" | "nameOfTag">;
 
 /**
  * Copies what cosign has attached to documents through tags of the form `sha256-HEX.sig` in the same

@@ -1,4 +1,5 @@
 import type { ImageLocation } from "../../registry/image_location.ts";
+import type { Reference } from "../../registry/reference.ts";
 import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
@@ -19,6 +20,12 @@ export interface CopySource {
   root(options?: ContentOptions): Promise<Descriptor>;
   /** Returns the name of another tag of the same repository, if the place has such names. */
   readonly nameOfTag?: ((tag: string) => string | undefined) | undefined;
+}
+
+/** A source that was opened for a location. */
+export interface OpenSource extends CopySource, AsyncDisposable {
+  /** Returns the reference under which a store records the document. */
+  reference(): Promise<Reference>;
 }
 
 /** The target of a copy of an image, or another document. */

@@ -7,7 +7,7 @@ import {
 } from "../../registry/client/repository_content.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import type { ImageArchive } from "../archives/image_archive.ts";
-import { type CopySource, type CopyTarget, labelOf } from "./endpoint.ts";
+import { type CopyTarget, labelOf, type OpenSource } from "./endpoint.ts";
 
 /** Options for opening source and target of a copy. */
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
@@ -23,7 +23,7 @@ export interface EndpointOptions extends RepositoryContentOptions, ContentOption
 export async function openCopySource(
   location: ImageLocation,
   options: EndpointOptions,
-): Promise<CopySource & AsyncDisposable> {
+): Promise<OpenSource> {
   switch (location.transport) {
     case "docker":
       return registrySource(location.reference, options);
@@ -58,12 +58,13 @@ export async function openCopyTarget(
 function registrySource(
   reference: Reference,
   options: EndpointOptions,
-): CopySource & AsyncDisposable {
+): OpenSource {
   const { client, auth, caCerts, onWarning } = options;
   return {
     label: formatReference(reference),
     content: new RepositoryContent(client, reference, options),
     root: ({ signal } = {}) => client.resolve(reference, { auth, caCerts, onWarning, signal }),
+    reference: () => Promise.resolve(reference),
     nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -88,7 +89,7 @@ function registryTarget(
 async function archiveSource(
   location: ArchiveLocation,
   { spoolDirectory, signal }: EndpointOptions,
-): Promise<CopySource & AsyncDisposable> {
+): Promise<OpenSource> {
   const { ImageArchive } = await import("../archives/image_archive.ts");
   const archive = await ImageArchive.open(location.path, {
     format: location.transport,
@@ -102,11 +103,18 @@ async function archiveSource(
 }
 
 /** Creates a source from an open archive, which the caller disposes of. */
-export function sourceOfArchive(archive: ImageArchive, location: ArchiveLocation): CopySource {
+export function sourceOfArchive(
+  archive: ImageArchive,
+  location: ArchiveLocation,
+): Omit<OpenSource, typeof Symbol.asyncDispose> {
   return {
     label: labelOf(location),
     content: archive,
     root: () => Promise.try(() => archive.find(location.name).descriptor),
+    reference: async () => {
+      const { LayoutClient } = await import("../images/layout_client.ts");
+      return (await LayoutClient.find(archive, location)).reference;
+    },
     nameOfTag: (tag) => tag,
   };
 }
