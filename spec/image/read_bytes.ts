@@ -3,6 +3,11 @@ import { verifyBytes } from "../verifier.ts";
 import type { OpenContent } from "./content.ts";
 import type { Descriptor } from "./descriptor.ts";
 
+/** Returns a function that opens bytes in memory. */
+export function openBytes(bytes: Uint8Array<ArrayBuffer>): OpenContent {
+  return ({ offset = 0 } = {}) => Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
+}
+
 /** Options for {@linkcode readBytes}. */
 export interface ReadBytesOptions {
   /** Maximum number of bytes to read. */

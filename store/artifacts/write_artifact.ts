@@ -1,6 +1,7 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
+import { dirname } from "../../spec/paths.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
 import {
@@ -180,17 +181,13 @@ function makeDirectory(path: string, made: string[]): void {
   made.push(...missing.toReversed());
 }
 
+/** Makes the missing parents of a file, and returns the innermost one. */
 function makeParents(directory: string, title: string, made: string[]): string {
-  let path = directory;
-  for (const parent of parentsOf(title)) {
-    path = `${directory}/${parent}`;
-    if (lstatIfAny(path) !== undefined) continue;
-    Deno.mkdirSync(path);
-    made.push(path);
-  }
+  const parent = dirname(`${directory}/${title}`);
+  makeDirectory(parent, made);
   // Another process may have created a symlink there in the meantime.
   checkPlace(directory, title);
-  return path;
+  return parent;
 }
 
 async function createFile(directory: string, path: string): Promise<TemporaryFile> {

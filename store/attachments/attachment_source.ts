@@ -4,6 +4,7 @@ import { NotFoundError } from "../../registry/errors.ts";
 import type { Repository } from "../../registry/reference.ts";
 import type { RemoteOptions } from "../../registry/remote_client_options.ts";
 import type { NamedSource } from "../../spec/image/content.ts";
+import { openBytes } from "../../spec/image/read_bytes.ts";
 import { REF_NAME } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import type { ImageCollection } from "../images/layout_client.ts";
@@ -44,7 +45,7 @@ export function collectionAttachments(
   collection: Pick<ImageCollection, "path" | "descriptors" | "readBlob">,
 ): AttachmentSource {
   return {
-    fetch: async (descriptor) => {
+    fetch: async (descriptor, options) => {
       const bytes = await collection.readBlob(descriptor, { maxBytes: descriptor.size });
       if (bytes === undefined) {
         const { path } = collection;
@@ -53,7 +54,7 @@ export function collectionAttachments(
           action: `read ${descriptor.digest}`,
         });
       }
-      return new Blob([bytes]).stream();
+      return await openBytes(bytes)(options);
     },
     referrers: ({ digest }) => layoutReferrers(collection, digest),
     resolve: async (tag) => {

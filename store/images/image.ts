@@ -53,6 +53,9 @@ export interface Image extends RemoteImage {
 export class StoredLayer implements Layer {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
   readonly #store: ContentStore;
 
   /** Creates the layer in a store that has the blob. */
@@ -60,25 +63,15 @@ export class StoredLayer implements Layer {
     this.#store = store;
     this.descriptor = descriptor;
     this.diffId = diffId;
-  }
-
-  get digest(): Digest {
-    return this.descriptor.digest;
-  }
-
-  get mediaType(): string {
-    return this.descriptor.mediaType;
-  }
-
-  get size(): number {
-    return this.descriptor.size;
+    this.digest = descriptor.digest;
+    this.mediaType = descriptor.mediaType;
+    this.size = descriptor.size;
   }
 
   async compressed(
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, reuseMemory = false, signal } = options;
-    return await this.#store.openBlob(this.descriptor, { offset, reuseMemory, signal });
+    return await this.#store.openBlob(this.descriptor, options);
   }
 
   async uncompressed(

@@ -17,7 +17,7 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
-import { readBytes } from "../../spec/image/read_bytes.ts";
+import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
 import { RegistryError } from "../../registry/errors.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
@@ -46,7 +46,7 @@ export class GraphCopy {
   readonly #signal: AbortSignal;
   /** All nodes so far, so that each is copied once. */
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
-  /** Functions that send, once, content that the target claims to have. */
+  /** Functions that send content although the target claims to have it, each at most once. */
   readonly #claims = new Map<Digest, () => Promise<unknown>>();
   /** The root, once it has been read. */
   #root: ImageDocument<ManifestDocument> | undefined;
@@ -74,7 +74,7 @@ export class GraphCopy {
     signal?.throwIfAborted();
     assertDocument(root);
     const current = await (named?.current ?? named?.target.resolve(named.name, { signal }));
-    // Referrers come before the name, so the root is stored without it first.
+    // The name comes after the referrers, so with referrers the root is first stored without it.
     const early = this.#options.withReferrers ? undefined : named;
     let isNamed = false;
     const stored = await this.#node(root, 0, {
@@ -92,19 +92,17 @@ export class GraphCopy {
     await beforeName?.();
     isNamed ||= current?.digest === stored.digest;
     if (named !== undefined && !isNamed) {
-      // The source does not have the replacement of the root.
-      const open = stored.digest === root.digest ? () => this.#openRoot(root) : undefined;
+      const bytes = this.#root?.bytes;
+      const openRoot: OpenContent = bytes
+        ? openBytes(bytes)
+        : (options) => this.#open(root, options);
+      // If a hook has replaced the root, the source does not have its bytes.
+      const open = stored.digest === root.digest ? openRoot : undefined;
       await this.#withParts([root.digest], () => {
         return named.target.tag(named.name, stored, { signal, open });
       });
     }
     return stored;
-  }
-
-  async #openRoot(root: Descriptor): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return this.#root === undefined
-      ? await this.#open(root)
-      : new Blob([this.#root.bytes]).stream();
   }
 
   /** Copies a node once, even if it occurs several times. */
@@ -116,7 +114,7 @@ export class GraphCopy {
       ? this.#document(descriptor, depth, root)
       : this.#permits.run(() => this.#blob(descriptor), this.#signal);
     this.#nodes.set(descriptor.digest, copied);
-    // The callers that await it handle the failure. There may be none.
+    // Callers handle the failure, but there may be none.
     copied.catch(() => {});
     return copied;
   }
@@ -153,8 +151,7 @@ export class GraphCopy {
     });
     if (isThere) return await this.#skip(descriptor, depth);
     const node = { descriptor, document, copied };
-    const bytes = () => Promise.resolve(new Blob([document.bytes]).stream());
-    const stored = await this.#store(node, bytes, root);
+    const stored = await this.#store(node, openBytes(document.bytes), root);
     if (stored.digest === descriptor.digest) this.#subjects.push({ descriptor, depth });
     return stored;
   }
@@ -211,7 +208,7 @@ export class GraphCopy {
       return how;
     };
     const sendBytes = () => isBlob ? this.#permits.run(() => send(true), signal) : send(true);
-    // Other documents are known to be absent.
+    // Any other document is absent: `#document()` has asked the target for it.
     if (isNew && root === undefined && await this.#exists(descriptor)) {
       await this.#options.skipped?.(descriptor);
       this.#report(node.descriptor, "skipped", node.descriptor.size);
@@ -297,10 +294,9 @@ export class GraphCopy {
     options: Parameters<OpenContent>[0] = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const embedded = embeddedData(descriptor);
-    if (embedded === undefined) {
-      return await this.#source.fetch(descriptor, { signal: this.#signal, ...options });
-    }
-    return new Blob([embedded.subarray(options.offset ?? 0)]).stream();
+    return embedded === undefined
+      ? await this.#source.fetch(descriptor, { signal: this.#signal, ...options })
+      : await openBytes(embedded)(options);
   }
 
   #report(descriptor: Descriptor, state: CopyProgress["state"], bytes: number): void {
@@ -326,7 +322,7 @@ function assertDocument({ mediaType, digest }: Descriptor): void {
   );
 }
 
-/** Result of storing the root. */
+/** What is known about the root at the target, and how to push it. */
 interface RootHandling {
   /** Whether the target has it; `undefined` if unknown. */
   readonly isThere: boolean | undefined;

@@ -2,6 +2,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestOf } from "../../spec/digest.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
+import { openBytes } from "../../spec/image/read_bytes.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import type { Replacement } from "./copy_options.ts";
 
@@ -35,8 +36,6 @@ export function rewriteDocument(
   const digest = digestOf(rewritten, digestAlgorithm(descriptor.digest));
   return {
     descriptor: { ...descriptor, digest, size: rewritten.length },
-    open: ({ offset = 0 } = {}) => {
-      return Promise.resolve(new Blob([rewritten.subarray(offset)]).stream());
-    },
+    open: openBytes(rewritten),
   };
 }

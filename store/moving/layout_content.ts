@@ -50,17 +50,9 @@ export class LayoutContent implements NamedSource, NamedTarget {
     descriptor: Descriptor,
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset, reuseMemory, freeMemory, signal } = options;
     assertVerifiable(descriptor.digest);
     // A symlink or a pipe in its place is not a blob.
-    if (await this.#store.has(descriptor)) {
-      return await this.#store.openBlob(descriptor, {
-        offset,
-        reuseMemory,
-        freeMemory,
-        signal,
-      });
-    }
+    if (await this.#store.has(descriptor)) return await this.#store.openBlob(descriptor, options);
     const { path } = this.#store;
     throw new StoreError(`"${path}" does not have it`, path, {
       code: "missing-content",

@@ -10,7 +10,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { readBytes } from "../../spec/image/read_bytes.ts";
+import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
 
 /**
  * Content in memory, for tests and for images that a program creates.
@@ -40,10 +40,10 @@ export class MemoryContent implements NamedSource, NamedTarget {
   /** Opens the bytes, which were verified when they were stored. */
   fetch(
     { digest }: Descriptor,
-    { offset = 0 }: BlobReadOptions = {},
+    options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const bytes = this.#blobs.get(digest);
-    if (bytes !== undefined) return Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
+    if (bytes !== undefined) return openBytes(bytes)(options);
     return Promise.reject(new Deno.errors.NotFound(`Cannot read ${digest}: it is not in memory`));
   }
 
