@@ -31,9 +31,9 @@ export interface UntrustedStoreErrorOptions extends ErrorOptions {
 export class UntrustedStoreError extends StoreError {
   /** Reason why the directory is not trusted. */
   readonly fault: DirectoryFault;
-  /** User ID of the directory's owner, where the system has owners. */
+  /** User ID of the directory's owner, on systems that have owners. */
   readonly owner: number | undefined;
-  /** Permissions of the directory, where the system has permissions. */
+  /** Permissions of the directory, on systems that have permissions. */
   readonly mode: number | undefined;
 
   /** Creates the error for the directory of a store, or a directory in it. */
@@ -308,7 +308,7 @@ export class ArtifactFileError extends OciError {
 /** Maximum number of reasons that the message of a {@linkcode SignatureError} lists. */
 const MAX_REASONS = 3;
 
-/** Thrown when an image lacks a valid signature of the signer that it must have. */
+/** Thrown when an image has no valid signature by the required signer. */
 export class SignatureError extends OciError {
   /** Name of the image. */
   readonly image: string;

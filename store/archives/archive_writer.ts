@@ -139,14 +139,12 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   }
 
   /** Gives a name to a document. */
-  async tag(name: string, descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
-    options.signal?.throwIfAborted();
-    const known = this.#tagged.findIndex((tagged) => tagged.name === name);
-    this.#tagged.splice(known < 0 ? this.#tagged.length : known, known < 0 ? 0 : 1, {
-      name,
-      descriptor,
+  tag(name: string, descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
+    return Promise.try(() => {
+      options.signal?.throwIfAborted();
+      const known = this.#tagged.findIndex((tagged) => tagged.name === name);
+      this.#tagged[known < 0 ? this.#tagged.length : known] = { name, descriptor };
     });
-    await Promise.resolve();
   }
 
   /** Records a document without a name. */

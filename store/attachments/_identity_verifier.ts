@@ -6,8 +6,8 @@ import type { Signature } from "./_signatures.ts";
 import type { TrustedIdentity } from "./trusted_signer.ts";
 
 /**
- * Not literal imports: Deno downloads packages with a literal name before the program starts. Only
- * the verification of certificates needs these.
+ * The specifiers are not literals in an import, because Deno would then download the packages before
+ * the program starts. Only the verification of certificates needs them.
  */
 const BUNDLE_LIBRARY: string = "npm:@sigstore/bundle@^5.0.1";
 const SPECS_LIBRARY: string = "npm:@sigstore/protobuf-specs@^0.5.2";

@@ -27,7 +27,7 @@ const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 /** Media types of DSSE envelopes. */
 const ENVELOPES = ["application/vnd.dsse.envelope.v1+json", "application/vnd.dsse.envelope+json"];
 
-/** Maximum number of manifests to read, of layers of each, and of blobs to read for their types. */
+/** Maximum number of manifests to read, of layers in each, and of blobs to read for their types. */
 const MAX_READS = 100;
 const MAX_BYTES = 64 * 1024 * 1024;
 

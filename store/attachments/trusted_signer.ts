@@ -8,8 +8,8 @@ export interface TrustedKey {
 }
 
 /**
- * A signer identified by the identity in a certificate of Sigstore ("keyless" signing), such as that
- * of a workflow or a person.
+ * A signer, such as a workflow or a person, identified by a certificate of Sigstore ("keyless"
+ * signing).
  */
 export interface TrustedIdentity {
   /**

@@ -91,11 +91,11 @@ class RangedDownload implements RangeJob {
   #record: PartRanges | undefined;
   #membership: Disposable | undefined;
   /**
-   * Whether the head keeps its end: a near server has not answered a request for a range or has
-   * refused one, or other connections fetch the rest already.
+   * Whether the head must not be shortened: a near server has not answered a request for a range yet
+   * or has refused it, or other connections already fetch the rest.
    */
   #keepsHead = false;
-  /** Whether the first request has not been answered. */
+  /** Whether the first request is unanswered. */
   #awaitsHead = false;
   /** Whether the server has sent something other than a requested range. */
   #isRefused = false;

@@ -15,7 +15,7 @@ export const REF_NAME = "org.opencontainers.image.ref.name";
 /** Annotation that containerd writes beside a `ref.name` that is only a tag. */
 export const CONTAINERD_NAME = "io.containerd.image.name";
 /** Maximum size of an `index.json` file, enough for about 200,000 references. */
-export const MAX_INDEX_BYTES: number = 64 * 1024 * 1024;
+const MAX_INDEX_BYTES = 64 * 1024 * 1024;
 
 /** A reference and the descriptor that it stands for. */
 export interface StoredReference {
@@ -53,7 +53,7 @@ interface ParsedIndex {
 }
 
 /**
- * Age of a file in milliseconds from which on each change alters its times. Some file systems round
+ * Age of a file in milliseconds from which every change alters its times. Some file systems round
  * times to seconds.
  */
 const SETTLED_MS = 2_500;
@@ -206,8 +206,8 @@ export class LayoutIndex {
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
     using _lock = await this.lock(signal);
-    // A network file system may report outdated times.
-    this.#forgetStamp();
+    // Compare the bytes of the file: a network file system may report outdated times.
+    if (this.#parsed !== undefined) this.#parsed.stamp = undefined;
     const { index } = this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
@@ -217,11 +217,6 @@ export class LayoutIndex {
     const text = JSON.stringify(base);
     await replaceFile(this.#layout, "index.json", new TextEncoder().encode(text));
     this.#parsed = { text, index: base };
-  }
-
-  /** Makes the next read compare the bytes of the file. */
-  #forgetStamp(): void {
-    if (this.#parsed !== undefined) this.#parsed.stamp = undefined;
   }
 
   /** Reads the file, and parses it if it has changed. Without a file, there are no entries. */

@@ -10,7 +10,6 @@ import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { checkPlatform } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
-import type { Expectation } from "../../spec/verifier.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
@@ -21,20 +20,14 @@ import {
   listedImages,
   withoutReferrers,
 } from "./listed_images.ts";
+import type { DocumentCollection } from "./layout_referrers.ts";
 import { readDocuments } from "./read_image.ts";
 import { readStoredDocument } from "./stored_document.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
-export interface ImageCollection {
+export interface ImageCollection extends DocumentCollection {
   /** Path for errors. Its last component names images without a full name. */
   readonly path: string;
-  /** Lists the entries of its `index.json`. */
-  descriptors(): Promise<readonly Descriptor[]>;
-  /** Reads and verifies a small blob; `undefined` if it is missing. */
-  readBlob(
-    blob: Expectation,
-    options: { readonly maxBytes: number },
-  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Returns whether the collection has a blob. */
   has(digest: Digest): Promise<boolean>;
   /** Creates a layer that is read from the collection. */

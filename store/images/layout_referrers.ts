@@ -7,12 +7,12 @@ import { REF_NAME } from "../content/layout_index.ts";
 import { type DocumentSource, readStoredDocument } from "./stored_document.ts";
 
 /** A layout or an archive. */
-interface DocumentCollection extends DocumentSource {
+export interface DocumentCollection extends DocumentSource {
   /** Lists the entries of its `index.json`: the same array while they do not change. */
   descriptors(): Promise<readonly Descriptor[]>;
 }
 
-/** A document as it is listed for its subject. */
+/** A document, as it is listed among the referrers of its subject. */
 interface Referrer {
   readonly subject: Digest | undefined;
   readonly descriptor: Descriptor;
@@ -47,7 +47,7 @@ export async function layoutReferrers(
       known.delete(entry.digest);
       throw error;
     });
-    // It may be stored later.
+    // The document may be stored later.
     if (referrer === undefined) known.delete(entry.digest);
     else if (referrer.subject === digest) found.set(entry.digest, referrer.descriptor);
   }

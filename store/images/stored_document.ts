@@ -6,7 +6,7 @@ import {
 } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 
-/** A store, a layout or an archive: whatever has documents that are read as a whole. */
+/** A store, a layout or an archive, from which documents are read as a whole. */
 export interface DocumentSource {
   /** Reads and verifies a small blob; `undefined` if it is missing. */
   readBlob(

@@ -162,7 +162,7 @@ async function removeEmptyLayout(layout: ContentStore): Promise<boolean> {
   return true;
 }
 
-/** Returns the path of the file that marks the directories as those of a writer, not of a store. */
+/** Returns the path of the file that marks `locks` as temporary, unlike that of a store. */
 function markerOf({ path }: ContentStore): string {
   return `${path}/locks/temporary`;
 }

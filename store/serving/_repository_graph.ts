@@ -17,7 +17,7 @@ export interface RepositoryRoots {
   readonly roots: readonly Descriptor[];
   /** Returns whether content was deleted from the repository. */
   readonly isHidden: (digest: Digest) => boolean;
-  /** Values that change with the content, except with the documents that the store has. */
+  /** Values that change with the content, unless the store merely gains missing documents. */
   readonly version: readonly unknown[];
 }
 
@@ -74,9 +74,9 @@ export class RepositoryGraph {
     const { name, version } = repository;
     const entries = await this.#store.descriptors();
     const subjects = this.#subjects.read(entries);
-    const walk = new Walk(this.#store, this.#documents, repository, [...version, entries]);
+    const state = [...version, entries];
+    const walk = new Walk(this.#store, this.#documents, repository, state, subjects);
     this.#walks.set(name, walk);
-    walk.begin(subjects);
     return await this.#finish(name, walk);
   }
 
@@ -91,33 +91,34 @@ export class RepositoryGraph {
   }
 }
 
-/** A walk through the references of a repository, and the content that it has found. */
+/**
+ * A walk through the references of a repository and the documents whose subjects it finds, and the
+ * content that it has found.
+ */
 class Walk {
+  /** Resolves when the content is complete. */
+  readonly finished: Promise<void>;
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
   readonly #repository: RepositoryRoots;
   readonly #version: readonly unknown[];
   readonly #found = new Map<Digest, Descriptor>();
   readonly #referrers = new Map<Digest, Descriptor[]>();
-  /** Documents that the store does not have, or only damaged. */
+  /** Documents that are missing in the store, or damaged. */
   readonly #missing: Descriptor[] = [];
-  #finished: Promise<void> = Promise.resolve();
 
   constructor(
     store: ContentStore,
     documents: DocumentReader,
     repository: RepositoryRoots,
     version: readonly unknown[],
+    subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>,
   ) {
     this.#store = store;
     this.#documents = documents;
     this.#repository = repository;
     this.#version = version;
-  }
-
-  /** Resolves when the content is complete. */
-  get finished(): Promise<void> {
-    return this.#finished;
+    this.finished = this.#run(subjects);
   }
 
   /** Returns whether the walk began with these values. */
@@ -130,11 +131,6 @@ class Walk {
   async hasNews(): Promise<boolean> {
     for (const document of this.#missing) if (await this.#store.has(document)) return true;
     return false;
-  }
-
-  /** Starts the walk, from the roots and the documents whose subjects it finds. */
-  begin(subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>): void {
-    this.#finished = this.#run(subjects);
   }
 
   get(digest: Digest): Descriptor | undefined {

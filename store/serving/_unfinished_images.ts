@@ -36,7 +36,7 @@ export class UnfinishedImages {
   readonly #images = new Map<string, RequestedImage>();
   /** Names of the images that wait for content, by its digest. */
   readonly #waiting = new Map<Digest, Set<string>>();
-  /** What has arrived during each current check. */
+  /** The digests that have arrived during each running check. */
   readonly #checks = new Set<Set<Digest>>();
   /** Configs that have been fetched or could not be fetched. */
   readonly #configs = new Set<Digest>();
@@ -118,8 +118,8 @@ export class UnfinishedImages {
   }
 
   /**
-   * Returns content without which an image, or every image of an index, is incomplete: nothing can
-   * change before some of it arrives. Returns none if an image is complete.
+   * Returns missing content: the image, or every image of an index, stays incomplete until some of
+   * it arrives. Returns none if the image, or one of an index, is complete.
    *
    * @param known Results so far: indexes may list the same content any number of times.
    */

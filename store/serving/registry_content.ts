@@ -277,13 +277,13 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   async #repository(name: string): Promise<RepositoryRoots> {
     const names = await this.#servedNames();
-    const hider = this.#registry === undefined
+    const hiddenName = this.#registry === undefined
       ? name
       : fullName({ registry: this.#registry, repository: name });
     return {
       name,
       roots: [...this.#pushed.of(name), ...names.of(name).map(({ descriptor }) => descriptor)],
-      isHidden: (digest) => this.#hidden.has(hider, digest),
+      isHidden: (digest) => this.#hidden.has(hiddenName, digest),
       version: [names, this.#pushed.version, this.#hidden.version],
     };
   }

@@ -20,14 +20,12 @@ import type { Layer, UncompressedOptions } from "../images/image.ts";
  */
 export class TarballStore {
   readonly #store: string;
-  readonly #path: string;
   readonly #onWait: ((message: string) => void) | undefined;
   readonly #marks: VerifiedMarks;
 
   /** Opens the uncompressed layers of a store. */
   constructor(store: ContentStore) {
     this.#store = store.path;
-    this.#path = `${store.path}/tarballs`;
     this.#onWait = store.onWait;
     this.#marks = tarballMarks(store.path);
   }
@@ -76,7 +74,7 @@ export class TarballStore {
     const path = tarballPath(this.#store, diffId);
     await ensureStoreRoot(this.#store);
     for (const name of ["", `/${digestAlgorithm(diffId)}`, "/verified"]) {
-      await ensureStoreFolder(`${this.#path}${name}`);
+      await ensureStoreFolder(`${this.#store}/tarballs${name}`);
     }
     const part = `${path}.part`;
     using file = await lockFile(part, { signal, onWait: this.#onWait });
@@ -86,7 +84,10 @@ export class TarballStore {
     try {
       if (size !== undefined) return size;
       await file.truncate();
-      await decompressTo(file, layer, options);
+      for await (const chunk of await layer.uncompressed(options)) {
+        signal?.throwIfAborted();
+        await writeAll(file, chunk);
+      }
       await settleFile(file);
       await Deno.rename(part, path);
       isRenamed = true;
@@ -97,16 +98,5 @@ export class TarballStore {
     const info = await file.stat();
     await this.#marks.set(diffId, info);
     return info.size;
-  }
-}
-
-async function decompressTo(
-  file: Deno.FsFile,
-  layer: Layer,
-  options: UncompressedOptions,
-): Promise<void> {
-  for await (const chunk of await layer.uncompressed(options)) {
-    options.signal?.throwIfAborted();
-    await writeAll(file, chunk);
   }
 }

@@ -6,7 +6,7 @@ import type { StoredReference } from "../content/layout_index.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { findReachable } from "./_reachable.ts";
 
-/** Finds named indexes of which the store has no manifest. Returns their names. */
+/** Finds named indexes for which the store has none of the manifests. Returns their names. */
 export async function withoutPlatforms(
   store: ContentStore,
   references: readonly StoredReference[],

@@ -13,6 +13,7 @@ import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
+import { readStoredDocument } from "../images/stored_document.ts";
 import { blobsIn } from "./_blobs_in.ts";
 import { findReachable } from "./_reachable.ts";
 import { withoutPlatforms } from "./_without_platforms.ts";
@@ -142,7 +143,7 @@ class StoreChecker {
     return result();
   }
 
-  /** Adds a finding. By default, it has no names, and is repaired if repairs are requested. */
+  /** Adds a finding. By default, it has no names and counts as repaired if repairs are requested. */
   #note(
     kind: FindingKind,
     subject: string,
@@ -183,15 +184,11 @@ class StoreChecker {
   async #orphans(): Promise<readonly Descriptor[]> {
     const documents: Descriptor[] = [];
     for (const digest of blobsIn(this.#store.path)) {
-      const info = lstatIfAny(this.#store.blobPath(digest));
-      if (info === undefined || info.size > 4 * 1024 * 1024) continue;
       try {
-        const bytes = await this.#store.readBlob({ digest });
-        if (bytes === undefined) continue;
-        const { mediaType } = parseManifest(bytes).value;
-        documents.push({ mediaType, digest, size: bytes.length });
+        const document = await readStoredDocument(this.#store, { digest });
+        if (document !== undefined) documents.push(document.descriptor);
       } catch {
-        // The blob is not a document, or it is damaged.
+        // The blob is too large for a document, is not one, or is damaged.
       }
     }
     const children = new Set<Digest>();
@@ -283,7 +280,7 @@ class StoreChecker {
     return wanted;
   }
 
-  /** Returns content reachable from a document that is missing or corrupt in the store. */
+  /** Returns the missing and corrupt content that is reachable from a document. */
   async #lost(root: Descriptor, corrupt: ReadonlySet<Digest>): Promise<readonly Descriptor[]> {
     const { signal } = this.#options;
     const { descriptors } = await findReachable(this.#store, [root], { signal });

@@ -262,11 +262,11 @@ async function pruneDownloads(
     removed.push({ kind: "download", name: path, bytes });
     if (dryRun) continue;
     await Deno.remove(path);
-    if (lstatIfAny(`${path}.ranges`) !== undefined) await Deno.remove(`${path}.ranges`);
+    removeIfAny(`${path}.ranges`);
   }
 }
 
-/** Whether a record of ranges has lost its part file, with which it would be removed. */
+/** Whether a file belongs to a part file that no longer exists. */
 function isStrayRecord(path: string): boolean {
   const part = path.replace(/\.part\..*$/, ".part");
   return part !== path && lstatIfAny(part) === undefined;

@@ -14,7 +14,7 @@ function emptyContent(): ArchiveContent {
   return new ArchiveContent({ name: "a.tar" } as ArchiveFile, entries);
 }
 
-Deno.test("ArchiveContent counts a document once that it was given and that is read", async () => {
+Deno.test("ArchiveContent counts a document once even if it is both added and read", async () => {
   const content = emptyContent();
   const documents = new ArchivedDocuments(content);
   const { config, descriptor: { mediaType } } = buildImage();

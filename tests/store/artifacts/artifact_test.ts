@@ -119,7 +119,7 @@ Deno.test.each([
 });
 
 Deno.test.each(["text/plain", "text/plain; charset=utf-8", "application/X.foo^bar!#$&_+json"])(
-  "ArtifactContent.pack() takes the media type %j",
+  "ArtifactContent.pack() accepts the media type %j",
   async (type) => {
     const content = await ArtifactContent.pack([], { artifactType: type });
 

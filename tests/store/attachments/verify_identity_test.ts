@@ -9,58 +9,30 @@ import crypto from "node:crypto";
 import type { NamedSource } from "../../../spec/mod.ts";
 import { verifySignature } from "../../../store/attachments/verify_signature.ts";
 import { SignatureError } from "../../../store/errors.ts";
-import { buildImage, type Built } from "../../_support/image.ts";
+import type { Built } from "../../_support/image.ts";
 import {
   buildReferrer,
   buildTagged,
   makeKey,
-  signatureTag,
   signTagged,
   type TaggedSignature,
 } from "../../_support/signing.ts";
 import { IDENTITY, ISSUER, makeSigstore, type SignerOptions } from "../../_support/sigstore.ts";
-import { file, tar } from "../../_support/tar.ts";
+import { DIGEST, IMAGE, makeSource, OTHER } from "./_signed_source.ts";
 
-const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
-const OTHER = buildImage({ layers: [tar(file("a", "b"))] });
-const { digest: DIGEST } = IMAGE.descriptor;
 const SIGSTORE = makeSigstore();
 const { trustedRoot } = SIGSTORE;
 const SIGNER = { identity: IDENTITY, issuer: ISSUER, trustedRoot };
-
-/** A place with signatures of the image. */
-function sourceOf(
-  { tagged = [], bundles = [] }: {
-    readonly tagged?: readonly TaggedSignature[];
-    readonly bundles?: readonly unknown[];
-  },
-): NamedSource {
-  const root = tagged.length === 0 ? undefined : buildTagged(tagged);
-  const referrers = bundles.map((bundle) => buildReferrer(IMAGE.descriptor, bundle));
-  const all: readonly Built[] = [...root === undefined ? [] : [root], ...referrers];
-  const blobs = new Map(all.flatMap((built) => [...built.blobs]));
-  return {
-    fetch: ({ digest }) => {
-      const bytes = blobs.get(digest)?.bytes;
-      return Promise.resolve(new Blob(bytes === undefined ? [] : [bytes]).stream());
-    },
-    resolve: (tag) => Promise.resolve(tag === signatureTag(DIGEST) ? root?.descriptor : undefined),
-    referrers: () => {
-      const artifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
-      return Promise.resolve(referrers.map(({ descriptor }) => ({ ...descriptor, artifactType })));
-    },
-  };
-}
 
 type Way = "tag" | "statement" | "manifest";
 
 function signed(way: Way, signer?: SignerOptions, by = SIGSTORE, image: Built = IMAGE) {
   const { digest } = image.descriptor;
-  if (way === "tag") return sourceOf({ tagged: [by.signTagged(digest, signer)] });
+  if (way === "tag") return makeSource(buildTagged([by.signTagged(digest, signer)]));
   const bundle = way === "statement"
     ? by.envelopeBundle(digest, signer)
     : by.messageBundle(image, signer);
-  return sourceOf({ bundles: [bundle] });
+  return makeSource(undefined, [buildReferrer(IMAGE.descriptor, bundle)]);
 }
 
 async function reasonsOf(source: NamedSource, signer = SIGNER): Promise<string | undefined> {
@@ -130,7 +102,7 @@ for (const way of ["tag", "statement", "manifest"] as const) {
 }
 
 Deno.test("verifySignature() rejects a signature by a key if it requires an identity", async () => {
-  const source = sourceOf({ tagged: [signTagged(makeKey(), DIGEST)] });
+  const source = makeSource(buildTagged([signTagged(makeKey(), DIGEST)]));
 
   assertEquals(await reasonsOf(source), "it has no certificate");
 });
@@ -147,7 +119,8 @@ Deno.test("verifySignature() verifies the parts of a bundle that it read, and no
   ];
 
   for (const bundle of bundles) {
-    assertStringIncludes(await reasonsOf(sourceOf({ bundles: [bundle] })) ?? "", "is not valid");
+    const source = makeSource(undefined, [buildReferrer(IMAGE.descriptor, bundle)]);
+    assertStringIncludes(await reasonsOf(source) ?? "", "is not valid");
   }
 });
 
@@ -169,7 +142,7 @@ Deno.test.each([
   { members: { body: btoa("{}") }, reason: "is not valid" },
 ])("verifySignature() rejects a log entry with $members", async ({ members, reason }) => {
   assertStringIncludes(
-    await reasonsOf(sourceOf({ tagged: [forged(members)] })) ?? "",
+    await reasonsOf(makeSource(buildTagged([forged(members)]))) ?? "",
     reason,
   );
 });

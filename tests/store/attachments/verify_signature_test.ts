@@ -12,43 +12,15 @@ import {
   type KeyKind,
   makeKey,
   messageBundle,
-  signatureTag,
   type SigningKey,
   signTagged,
   type TaggedSignature,
 } from "../../_support/signing.ts";
 import { file, tar, toUint8Array } from "../../_support/tar.ts";
+import { DIGEST, IMAGE, makeSource, OTHER } from "./_signed_source.ts";
 
-const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
-const OTHER = buildImage({ layers: [tar(file("a", "b"))] });
-const { digest: DIGEST } = IMAGE.descriptor;
 const KEY = makeKey();
 const OTHER_KEY = makeKey();
-
-/** A place with an image, a document under the tag of its signatures, and referrers. */
-function makeSource(
-  tagged: Built | undefined,
-  referrers: readonly Built[] = [],
-): AttachmentSource {
-  const all = [...tagged === undefined ? [] : [tagged], ...referrers];
-  const blobs = new Map(all.flatMap((built) => [...built.blobs]));
-  return {
-    fetch: ({ digest }) => {
-      const bytes = blobs.get(digest)?.bytes;
-      return Promise.resolve(new Blob(bytes === undefined ? [] : [bytes]).stream());
-    },
-    resolve: (tag) => {
-      return Promise.resolve(tag === signatureTag(DIGEST) ? tagged?.descriptor : undefined);
-    },
-    referrers: () => {
-      const entries = referrers.map(({ descriptor, bytes }) => {
-        const { artifactType } = JSON.parse(new TextDecoder().decode(bytes));
-        return { ...descriptor, artifactType };
-      });
-      return Promise.resolve(entries);
-    },
-  };
-}
 
 /** Verifies the image, and returns the reasons why its signatures are not valid. */
 async function reasonsOf(

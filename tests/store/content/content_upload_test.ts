@@ -39,7 +39,7 @@ Deno.test("ContentUpload commits the empty blob", async () => {
   assert(await store.has({ digest, size: 0 }));
 });
 
-Deno.test("ContentUpload replaces a corrupt blob, and leaves an intact one", async () => {
+Deno.test("ContentUpload replaces a corrupt blob, and keeps an intact one", async () => {
   await using store = await makeTempStore();
   const path = store.blobPath(DIGEST);
   const inodes: unknown[] = [];

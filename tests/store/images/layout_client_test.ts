@@ -97,18 +97,18 @@ Deno.test.each([
     message: "it has several images: a, b",
   },
   {
-    what: "the name is another",
+    what: "no image has the name",
     entries: [entry(AMD64, "a")],
     source: { name: "c" },
     message: 'it does not have "c", only a',
   },
   {
-    what: "the digest is another",
+    what: "no image has the digest",
     entries: [entry(AMD64, "a")],
     source: { digest: INDEX.descriptor.digest },
     message: `it does not have ${INDEX.descriptor.digest}`,
   },
-])("LayoutClient.open() says so if $what", async ({ entries, source, message }) => {
+])("LayoutClient.open() explains that $what", async ({ entries, source, message }) => {
   await using layout = await layoutOf(entries);
   await Deno.remove(blobPath(layout, INDEX));
 

@@ -279,9 +279,7 @@ Deno.test("ProxyRegistryContent serves no image of another registry whose path n
 Deno.test("ProxyRegistryContent serves no stored content that upstream references but lacks", async () => {
   await using proxied = await setUp();
   const secret = buildImage({ layers: [noise(99, 4)] });
-  for (const { descriptor, bytes } of secret.blobs.values()) {
-    await proxied.store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(proxied.store, secret);
   await proxied.store.tag("private.example/app:1", secret.descriptor);
   // A manifest and an index that reference content that the upstream registry does not have.
   const thief = jsonBlob(OCI_MANIFEST, {
@@ -307,9 +305,7 @@ Deno.test("ProxyRegistryContent serves no stored content that upstream reference
 
 Deno.test("ProxyRegistryContent asks upstream once for content stored under another name", async () => {
   await using proxied = await setUp();
-  for (const { descriptor, bytes } of IMAGE.blobs.values()) {
-    await proxied.store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(proxied.store, IMAGE);
 
   assertEquals(new Set([...await pull(proxied), ...await pull(proxied)]), new Set([200]));
 

@@ -146,21 +146,24 @@ const WITHOUT_PLATFORMS = [
   { name: "an index of indexes", index: buildIndex([buildIndex([OTHER])]) },
 ];
 
-Deno.test.each(WITHOUT_PLATFORMS)("fsck() misses the platforms of $name", async ({ index }) => {
-  await using scene = await makeStore();
-  await scene.store.putBytes(index.descriptor, index.bytes);
-  await scene.store.tag("example.com/b:1", index.descriptor);
+Deno.test.each(WITHOUT_PLATFORMS)(
+  "fsck() reports that the store has no platform of $name",
+  async ({ index }) => {
+    await using scene = await makeStore();
+    await scene.store.putBytes(index.descriptor, index.bytes);
+    await scene.store.tag("example.com/b:1", index.descriptor);
 
-  const { findings } = await fsck(scene.store, { repair: true, sourceOf: () => SOURCE });
+    const { findings } = await fsck(scene.store, { repair: true, sourceOf: () => SOURCE });
 
-  assertEquals(findings, [{
-    kind: "incomplete",
-    subject: index.descriptor.digest,
-    names: ["example.com/b:1"],
-    repaired: false,
-    reason: "pull it again",
-  }]);
-});
+    assertEquals(findings, [{
+      kind: "incomplete",
+      subject: index.descriptor.digest,
+      names: ["example.com/b:1"],
+      repaired: false,
+      reason: "pull it again",
+    }]);
+  },
+);
 
 Deno.test("fsck() explains why it cannot repair, and keeps the damaged content", async () => {
   await using scene = await makeStore();
