@@ -278,9 +278,21 @@ export function systemCause(error: unknown): string | undefined {
   return CAUSES[errorCode(error) ?? ""];
 }
 
-/** Adds the code of an operating system error, such as `ENOENT`, to an error. */
+/** Errors of this package that have the code of an operating system error. */
+const EXPLAINED = new WeakSet<Error>();
+
+/**
+ * Adds the code of an operating system error, such as `ENOENT`, to an error whose message is fit for
+ * use in another one.
+ */
 export function withCode(error: Error, code: string): Error {
+  EXPLAINED.add(error);
   return Object.assign(error, { code });
+}
+
+/** Whether the message of an error is not that of the operating system. */
+export function explainsItself(error: Error): boolean {
+  return EXPLAINED.has(error) || errorCode(error) === undefined;
 }
 
 /** Whether the disk, its inodes or the quota of the user were used up. */

@@ -1,4 +1,4 @@
-import { errorCode, systemCause } from "../../spec/error_facts.ts";
+import { errorCode, explainsItself, systemCause } from "../../spec/error_facts.ts";
 
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
 
@@ -53,11 +53,11 @@ export function nativeError(errno: number, call: string, path: string): Error & 
 }
 
 /**
- * Describes the cause of an error, for use in another message. The text of a failed system call has
- * its number, its name and the path; other errors explain themselves.
+ * Describes the cause of an error, for use in another message. The text of an error of the operating
+ * system has its number, the system call and the path; errors of this package explain themselves.
  */
 export function describeCause(error: Error): string {
-  if (!("call" in error)) return error.message;
+  if (explainsItself(error)) return error.message;
   const isRefused = errorCode(error) === "EOPNOTSUPP";
   return isRefused ? "the file system does not support it" : systemCause(error) ?? error.message;
 }

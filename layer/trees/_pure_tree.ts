@@ -224,8 +224,10 @@ function runMknod(args: string[]): void {
     throw notSupported('The program "mknod" is not installed; --allow-ffi makes it unnecessary');
   }
   if (result.success) return;
-  const message = new TextDecoder().decode(result.stderr).trim();
-  throw withCode(new Deno.errors.PermissionDenied(message), "EPERM");
+  const output = new TextDecoder().decode(result.stderr).trim();
+  // It begins with the name of the program and the path.
+  const reason = output.slice(output.lastIndexOf(": ") + 1).trim();
+  throw withCode(new Deno.errors.PermissionDenied(`"mknod" failed: ${reason}`), "EPERM");
 }
 
 function tryCreate(make: () => void): boolean {
