@@ -12,6 +12,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
+import { checkTimes } from "../../spec/image/image_config.ts";
 import { checkPlatform } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
@@ -350,6 +351,7 @@ function reportCached(reference: Reference, image: Image, options: ImageClientOp
   const ref = formatReference(reference);
   const wanted = platformOf(options) ?? hostPlatform();
   checkPlatform(ref, image.platform, wanted, { onWarning });
+  checkTimes(ref, image.config.value, onWarning);
   if (onProgress === undefined) return;
   const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
   const done = (bytes: number) => ({

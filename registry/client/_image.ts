@@ -1,7 +1,11 @@
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
+import {
+  checkTimes,
+  type ImageConfig,
+  parseConfigOrArtifact,
+} from "../../spec/image/image_config.ts";
 import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
@@ -55,7 +59,9 @@ export async function readRemoteImage(
   });
   const { diffIds, platform } = config.value;
   checkLayers(reference, layers.length, diffIds.length);
-  checkPlatform(formatReference(reference), platform, context.platform, context);
+  const name = formatReference(reference);
+  checkPlatform(name, platform, context.platform, context);
+  checkTimes(name, config.value, context.onWarning);
   requests.keep();
   return {
     digest: (indexes[0] ?? manifest).descriptor.digest,

@@ -8,8 +8,8 @@ import { layerMediaType } from "./media_types.ts";
 /** Type of an artifact that does not state one, as in oras. */
 const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
 
-/** A time of RFC 3339, section 5.6. */
-const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})$/i;
+/** A time of RFC 3339, section 5.6, whose zone may be missing. */
+const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(z|[+-]\d{2}:\d{2})?$/i;
 
 const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs", "history", "created", "author"];
 const CONTAINER_MEMBERS = [
@@ -159,6 +159,28 @@ function membersOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undef
   }
 }
 
+/**
+ * Warns of a time without a zone.
+ *
+ * @param subject Name of the image.
+ * @param config Its config.
+ * @param onWarning Called with the warning.
+ */
+export function checkTimes(
+  subject: string,
+  { created, history }: ImageConfig,
+  onWarning: ((message: string) => void) | undefined,
+): void {
+  if (onWarning === undefined) return;
+  const times = [created, ...history.map(({ created }) => created)];
+  const time = times.find((time) => time !== undefined && !TIME_REGEXP.exec(time)?.[1]);
+  if (time === undefined) return;
+  onWarning(
+    `the config of "${subject}" has the time "${time}" without a time zone, ` +
+      "for which docker and podman refuse an image",
+  );
+}
+
 function readContainerConfig(member: JsonReader | undefined): ContainerConfig {
   if (member === undefined) return {};
   const json = member.inAnyCase(CONTAINER_MEMBERS);
@@ -188,7 +210,10 @@ function readCommand(json: JsonReader | undefined): readonly string[] | undefine
   return typeof value === "string" ? [value] : json?.strings();
 }
 
-/** Reads a time. Tools written in Go refuse a document with one of another form. */
+/**
+ * Reads a time. Tools written in Go refuse a document with one of another form, even if only the zone
+ * is missing, as in what Python's `isoformat()` returns.
+ */
 function readTime(json: JsonReader | undefined): string | undefined {
   const text = json?.string();
   if (text === undefined || TIME_REGEXP.test(text)) return text;

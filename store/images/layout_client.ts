@@ -5,6 +5,7 @@ import { formatReference, isTag, type Reference } from "../../registry/reference
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import { checkTimes } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
@@ -152,6 +153,7 @@ export class LayoutClient implements ImageClient {
     );
     if (image === undefined) return fail(digest);
     checkPlatform(name, image.platform, platform, options);
+    checkTimes(name, image.config.value, options.onWarning);
     for (const { descriptor } of image.layers) {
       if (!await this.collection.has(descriptor.digest)) fail(descriptor.digest);
     }

@@ -264,6 +264,32 @@ for (const { name, built, refused } of IMAGES) {
   });
 }
 
+Deno.test("pull() warns of a time without a zone", async () => {
+  await using temp = await makeTempDir();
+  // As Python's isoformat() writes it.
+  const created = "2024-01-02T03:04:05.123456";
+  const [now, then] = [
+    image({ configBlob: { created } }),
+    image({ configBlob: { history: [{}, { created }] } }),
+  ];
+  const content = new MemoryContent().add("odd", "now", now).add("odd", "then", then);
+  await using server = await serveRegistry(content);
+  const layout = `oci:${temp.join("layout")}:now`;
+  await copy(`${server.host}/odd:now`, layout);
+
+  for (const reference of [`${server.host}/odd:now`, `${server.host}/odd:then`, layout]) {
+    // The second time, the image is in the store.
+    for (const _ of [1, 2]) {
+      const warnings: string[] = [];
+      const onWarning = (message: string) => warnings.push(message);
+      await pull(reference, { store: temp.join("store"), platform: PLATFORM, onWarning });
+
+      assertEquals(warnings.length, 1);
+      assertStringIncludes(warnings[0] ?? "", `has the time "${created}" without a time zone`);
+    }
+  }
+});
+
 Deno.test("parseManifest() refuses schema 1 with its reason", () => {
   const text = JSON.stringify({ schemaVersion: 1, name: "a", tag: "1", fsLayers: [], history: [] });
   let message = "";

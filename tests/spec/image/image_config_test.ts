@@ -131,6 +131,7 @@ Deno.test.each([
   { value: { ...CONFIG, config: { ExposedPorts: { "80": 1 } } }, message: 'ExposedPorts["80"]: ' },
   { value: { ...CONFIG, created: "" }, message: "config.created: it must be a time of RFC 3339" },
   { value: { ...CONFIG, created: "2024-01-02 03:04:05" }, message: "config.created: " },
+  { value: { ...CONFIG, created: "2024-01-02T03:04:05+1" }, message: "config.created: " },
   { value: { ...CONFIG, history: [{ created: "today" }] }, message: "config.history[0].created: " },
   { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a: " },
   { value: { ...CONFIG, history: [1] }, message: "config.history[0]: it must be an object" },
@@ -208,6 +209,7 @@ Deno.test.each([
   "0001-01-01T00:00:00Z",
   "2015-10-31T22:22:56.015925234Z",
   "2024-01-02t03:04:05.1+05:30",
+  "2024-01-02T03:04:05.123456",
 ])("parseImageConfig() reads the time %s", (created) => {
   assertEquals(parseImageConfig(bytes({ ...CONFIG, created })).created, created);
 });
