@@ -1,5 +1,5 @@
 import { authorization, type Credential } from "../credentials.ts";
-import type { RequestTask } from "../errors.ts";
+import { AuthError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
@@ -131,7 +131,11 @@ export class Authorizer {
     const first = await send(known?.header);
     if (!await this.#needsLogin(request, first, known)) return first;
 
-    const own = await this.#userGrant(request, first);
+    const isNeeded = requiresLogin(first, known !== undefined);
+    const own = await this.#userGrant(request, first).catch((error) => {
+      return this.#forgo(request, error, isNeeded);
+    });
+    if (own === "forgone") return first;
     const user = own && await this.#repeat(request, first, own, send);
     if (user !== undefined && !isDenied(user, own?.credential)) return user;
     const { allowAnonymous = true } = this.#options;
@@ -229,6 +233,16 @@ export class Authorizer {
     using pong = await this.#options.ping?.(request);
     this.#isPinged = true;
     return pong && this.#read(pong);
+  }
+
+  /** Continues without a credential whose token server is unsafe, if the server needs none. */
+  #forgo(request: AuthorizedRequest, error: unknown, isNeeded: boolean): "forgone" {
+    const { allowAnonymous = true } = this.#options;
+    if (isNeeded || !allowAnonymous || !(error instanceof AuthError)) throw error;
+    const attempts = this.attempts(request.scope);
+    attempts.unsent = error.problem;
+    this.#reject(request, attempts.credential, undefined);
+    return "forgone";
   }
 
   async #userGrant(request: AuthorizedRequest, answer: Answer): Promise<Grant | undefined> {

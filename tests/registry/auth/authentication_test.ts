@@ -583,6 +583,27 @@ Deno.test.each<{ name: string; fault: () => Fault }>([
   },
 );
 
+Deno.test("RemoteClient needs no unsafe token server if the registry is open", async () => {
+  await using scene = makeScene([
+    on({ kind: "catalog" }, () => plain(200, {}, '{"repositories":["public"]}')),
+    on("root", () => unauthorized(['Bearer realm="ftp://127.0.0.1/token"'])),
+  ]);
+  using client = testClient();
+  const warnings: string[] = [];
+  const options = { auth: LOGIN, onWarning: (message: string) => warnings.push(message) };
+
+  const listed = await Array.fromAsync(client.repositories(scene.registry.host, options));
+  const missing = { ...scene.reference, tag: "missing" };
+  await assertRejects(() => client.resolve(missing, options), NotFoundError);
+
+  assertEquals(listed, ["public"]);
+  assertEquals(warnings.length, 1);
+  assertMatch(
+    warnings[0] ?? "",
+    /is not sent, because .* refers to an unsafe token server: .* https/,
+  );
+});
+
 Deno.test("RemoteClient reads the challenge for /v2/ if others have none", async () => {
   for (const auth of [undefined, LOGIN]) {
     const { fault } = tokenAuth({ users: USERS, anonymous: auth === undefined });
