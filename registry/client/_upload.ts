@@ -122,7 +122,7 @@ export class BlobUploader {
     // After the request above, since both may need a connection to the same registry.
     if (size > SMALL_BYTES && !this.#isChunked) {
       this.#first.open((dropped) => this.#body(0, dropped).source());
-    } else if (size > 0 && size <= this.#smallBytes) {
+    } else if (size > 0 && size <= Math.min(this.#smallBytes, MAX_CHUNK_BYTES)) {
       this.#first.open((dropped) => this.#body(0, dropped).chunk(size));
     }
     return await begun;
@@ -243,7 +243,8 @@ export class BlobUploader {
     const first = this.#first.take(offset);
     if (first !== undefined) return await first;
     const body = this.#body(offset);
-    return await (length > SMALL_BYTES ? body.source() : body.chunk(length));
+    const max = this.#isChunked ? MAX_CHUNK_BYTES : SMALL_BYTES;
+    return await (length > max ? body.source() : body.chunk(length));
   }
 
   #body(offset: number, dropped?: AbortSignal): UploadBody {
@@ -288,6 +289,7 @@ export class BlobUploader {
       hasParts: this.#hasParts,
       isResumed: this.#isResumed,
       isChunked: this.#isChunked,
+      isWhole: this.#isWhole,
       canShrink: this.#canShrink,
       again: this.#again,
       restarts: this.#restarts,

@@ -13,6 +13,8 @@ export interface FailedUpload {
   readonly isResumed: boolean;
   /** Whether large bodies are sent in chunks. */
   readonly isChunked: boolean;
+  /** Whether all bytes are sent with the request that completes the upload. */
+  readonly isWhole: boolean;
   /** Whether smaller chunks are possible. */
   readonly canShrink: boolean;
   /** Whether the bytes have been read again because they were wrong. */
@@ -28,7 +30,7 @@ export interface FailedUpload {
  * - `resume`: pause, then continue at the offset that the registry reports.
  * - `check-offset`: continue at the offset that the registry reports, with less in one request if
  *   it still is the same.
- * - `send-chunks`: continue in chunks.
+ * - `send-chunks`: continue in chunks, whose length is known.
  * - `shrink-chunks`: continue in smaller chunks.
  * - `restart`: begin again.
  * - `restart-stream`: begin again, with all bytes in one stream.
@@ -89,9 +91,9 @@ function rejectsOffset({ status }: RegistryError): boolean {
 /** Some servers reject a body without a length, and others a large one. */
 function rejectsStream(
   { status }: RegistryError,
-  { isFinishing, isChunked }: FailedUpload,
+  { isFinishing, isChunked, isWhole }: FailedUpload,
 ): boolean {
-  return !isFinishing && !isChunked && [400, 411, 413, 501].includes(status);
+  return (!isFinishing || isWhole) && !isChunked && [400, 411, 413, 501].includes(status);
 }
 
 /** A proxy may limit bodies, as nginx does to 1 MiB. */

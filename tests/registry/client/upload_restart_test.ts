@@ -195,6 +195,28 @@ Deno.test.each([
   },
 );
 
+Deno.test.each([400, 411])(
+  "pushBlob() sends a length to a server that rejects PATCH, and a stream with %i",
+  async (status) => {
+    const { ca, cert, key } = await makeServerTls();
+    await using registry = writableRegistry({
+      tls: { cert, key },
+      interfere: async (request, next) => {
+        if (request.method === "PATCH") return await refuse(request, 405);
+        const isStream = request.method === "PUT" && !request.headers.has("content-length");
+        return isStream ? await refuse(request, status, "DIGEST_INVALID") : await next();
+      },
+    });
+
+    // With a client certificate, streams are sent without a length.
+    const clientCertificate = { cert, key };
+    const size = await push(registry, LARGE, { caCerts: [ca], clientCertificate });
+
+    assertEquals(size, LARGE.bytes.length);
+    assertEquals([countOf(registry, "PATCH"), countOf(registry, "PUT")], [1, 2]);
+  },
+);
+
 Deno.test("pushBlob() gives up if both PATCH and PUT are refused", async () => {
   await using registry = writableRegistry({
     interfere: (request, next) => {
