@@ -2,9 +2,13 @@ import { parseQuantity } from "../../spec/options/quantity.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 
+/** Type of a volume without a name. */
+export const VOLUME = "volume";
+
 /**
- * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:OPTIONS]`, or pairs such as
- * `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that contains a comma needs double quotes.
+ * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:OPTIONS]`, `TARGET` for a volume
+ * without a name, or pairs such as `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that contains a
+ * comma needs double quotes.
  *
  * @throws {SyntaxError} If the text has neither form.
  */
@@ -22,6 +26,7 @@ const PROPAGATION_REGEXP = /^r?(private|shared|slave)$/;
 const IDLE_REGEXP = /^([zZ]|cached|consistent|delegated)$/;
 
 function parseColons(text: string): Mount {
+  if (text.startsWith("/") && !text.includes(":")) return volume(text);
   const [source = "", target = "", list = "rw", ...rest] = text.split(":");
   const options = list.split(",");
   const accesses = options.filter((option) => option === "ro" || option === "rw");
@@ -32,13 +37,15 @@ function parseColons(text: string): Mount {
   if (source === "" || rest.length > 0 || !isKnown || !isSingle) {
     throw new SyntaxError("it must be SOURCE:TARGET or SOURCE:TARGET:ro");
   }
-  if (VOLUME_NAME_REGEXP.test(source) && target !== "") {
-    throw new SyntaxError(
-      `${JSON.stringify(source)} is the name of a volume, and there are no volumes: ` +
-        `write "./${source}" for a directory here`,
-    );
-  }
+  if (VOLUME_NAME_REGEXP.test(source) && target !== "") refuseName(source);
   return bindMount(source, target, accesses[0] === "ro", propagations[0]);
+}
+
+function refuseName(source: string): never {
+  throw new SyntaxError(
+    `${JSON.stringify(source)} is the name of a volume, and there are no named volumes: ` +
+      `write "./${source}" for a directory here`,
+  );
 }
 
 function parsePairs(text: string): Mount {
@@ -51,16 +58,27 @@ function parsePairs(text: string): Mount {
   const target = pairs.get("target") ?? "";
   const isReadOnly = parseFlag(pairs, "readonly");
   const type = pairs.get("type") ?? "bind";
-  const refuse = (names: readonly string[]) => {
-    const odd = names.find((name) => pairs.has(name));
-    if (odd !== undefined) throw new SyntaxError(`a mount of type ${type} has no "${odd}"`);
-  };
-  if (type === "bind") {
-    refuse(["tmpfs-size", "tmpfs-mode"]);
-    return bindMount(pairs.get("source") ?? "", target, isReadOnly);
+  if (!Object.hasOwn(OWN_NAMES, type)) {
+    throw new SyntaxError('the type must be "bind", "tmpfs" or "volume"');
   }
-  if (type !== "tmpfs") throw new SyntaxError('the type must be "bind" or "tmpfs"');
-  refuse(["source"]);
+  for (const [other, names] of Object.entries(OWN_NAMES)) {
+    const odd = other === type ? undefined : names.find((name) => pairs.has(name));
+    if (odd !== undefined) throw new SyntaxError(`a mount of type ${type} has no "${odd}"`);
+  }
+  const source = pairs.get("source") ?? "";
+  if (type === "bind") {
+    const propagation = pairs.get("bind-propagation") ?? "rprivate";
+    if (!PROPAGATION_REGEXP.test(propagation)) {
+      throw new SyntaxError('"bind-propagation" must be private, shared, slave, or one with "r"');
+    }
+    return bindMount(source, target, isReadOnly, propagation);
+  }
+  if (type === VOLUME) {
+    if (source !== "") refuseName(source);
+    if (isReadOnly) throw new SyntaxError("a volume without a name cannot be read-only");
+    return volume(target);
+  }
+  if (pairs.has("source")) throw new SyntaxError('a mount of type tmpfs has no "source"');
   const size = pairs.get("tmpfs-size");
   return {
     destination: checkTarget(target),
@@ -82,7 +100,16 @@ const ALIASES: Readonly<Record<string, string>> = {
   destination: "target",
   ro: "readonly",
 };
-const NAMES = new Set(["type", "source", "target", "readonly", "tmpfs-size", "tmpfs-mode"]);
+/** Settings of one type of mount. */
+const OWN_NAMES: Readonly<Record<string, readonly string[]>> = {
+  bind: ["bind-propagation", "consistency", "relabel"],
+  tmpfs: ["tmpfs-size", "tmpfs-mode"],
+  [VOLUME]: [],
+};
+const NAMES = new Set([
+  ...["type", "source", "target", "readonly"],
+  ...Object.values(OWN_NAMES).flat(),
+]);
 
 /** Splits pairs at commas outside double quotes; a doubled quote stands for one. */
 function splitPairs(text: string): readonly (readonly [name: string, value?: string])[] {
@@ -131,6 +158,10 @@ function bindMount(
     source: resolve(source),
     options: ["rbind", propagation, isReadOnly ? "ro" : "rw"],
   };
+}
+
+function volume(target: string): Mount {
+  return { destination: checkTarget(target), type: VOLUME };
 }
 
 function checkTarget(target: string): string {

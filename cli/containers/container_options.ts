@@ -7,15 +7,17 @@ import { withCwd, withEntrypoint } from "../../spec/options/process_options.ts";
 import { withCPULimit, withMemoryLimit } from "../../spec/options/resource_options.ts";
 import { withRootless } from "../../spec/options/rootless_option.ts";
 import { withUser } from "../../spec/options/user_options.ts";
+import { normalSegments } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { checkBundleId } from "../../store/bundle.ts";
+import { withVolumes } from "../../store/bundles/volumes.ts";
 import { statIfAny } from "../../store/host/files.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import type { Command } from "../frame/command.ts";
 import { UsageError } from "../frame/errors.ts";
 import type { Session } from "../frame/session.ts";
-import { parseMount } from "./_mount_option.ts";
+import { parseMount, VOLUME } from "./_mount_option.ts";
 
 /** Container options of `oci bundle` and `oci run`. */
 export interface ContainerOptions {
@@ -86,7 +88,8 @@ export function addContainerOptions(command: Command): Command {
     })
     .option(
       "-v, --mount <mount>",
-      "mount SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
+      "mount SOURCE:TARGET[:ro], TARGET alone as a new volume, or " +
+        "type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
       { repeatable: true, parse: parseMount, aliases: ["--volume"] },
     )
     .option("-i, --interactive", "keep stdin open (always on)")
@@ -132,7 +135,7 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
     ...cwd === undefined ? [] : [withCwd(cwd)],
     ...entrypoint === undefined ? [] : [withEntrypoint(entrypoint)],
     ...hostname === undefined ? [] : [withHostname(hostname)],
-    withMounts(checkSources(mount)),
+    ...mountOptions(mount),
     ...isRootless ? [withRootless(await readRootlessMaps())] : [],
   ];
 }
@@ -140,6 +143,19 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
 /** Returns mounts of the name resolution files that exist on this machine. */
 function nameFiles(): readonly string[] {
   return ["/etc/hosts", "/etc/resolv.conf"].filter(statIfAny);
+}
+
+/** Adds mounts, those closer to the root first: they would hide the others. */
+function mountOptions(mounts: readonly Mount[]): readonly SpecOption[] {
+  const levels = ({ destination }: Mount) => normalSegments(destination, true).length;
+  const sorted = mounts.toSorted((a, b) => levels(a) - levels(b));
+  const { volumes = [], others = [] } = Object.groupBy(sorted, ({ type }) => {
+    return type === VOLUME ? "volumes" : "others";
+  });
+  return [
+    withMounts(checkSources(others)),
+    withVolumes(volumes.map(({ destination }) => destination)),
+  ];
 }
 
 function checkSources(mounts: readonly Mount[]): readonly Mount[] {

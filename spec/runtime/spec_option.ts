@@ -51,6 +51,8 @@ export interface PendingSettings {
   readonly dropsGroups?: boolean;
   /** Architecture of the default seccomp profile, by its OCI name. */
   readonly seccompArchitecture?: string;
+  /** Paths of volumes without a name. */
+  readonly volumes?: readonly string[];
 }
 
 /** A user to look up. */

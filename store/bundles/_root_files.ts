@@ -34,6 +34,13 @@ export function mayBeDirectory(tree: FileTree, path: string): boolean {
   return real === undefined || directories.status(real)?.type === "directory";
 }
 
+/** Returns the real path of a directory of a root file system; `undefined` if it is none. */
+export function realDirectory(tree: FileTree, path: string): string | undefined {
+  using directories = new OpenedDirectories(tree);
+  const { real } = followPath(directories, path, { followLast: true });
+  return real !== undefined && directories.status(real)?.type === "directory" ? real : undefined;
+}
+
 /** Opens a file even if its mode denies its owner access. */
 function openText(tree: FileTree, path: string): TreeReader {
   try {
@@ -61,15 +68,14 @@ export function checkTextSize(path: string, size: number): void {
   throw new LimitError("bytes", MAX_TEXT_BYTES, size, `the image's "${path}"`);
 }
 
-/** Maximum number of volumes for which directories are created. */
-const MAX_VOLUMES = 1000;
+/** Maximum number of volumes for which directories are created, or that are mounted. */
+export const MAX_VOLUMES = 1000;
 /** Maximum total number of components of their paths, each of which may be a directory to create. */
 const MAX_VOLUME_LEVELS = 1024;
 
 /**
- * Creates the directories of an image's volumes. Programs expect them, but the layers need not have
- * them. No volumes are mounted, so they are part of the root file system. A file in the place of a
- * directory stays.
+ * Creates the directories of volumes. Programs expect them, but the layers need not have them. A file
+ * in the place of a directory stays.
  */
 export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string[]): void {
   let levels = 0;
@@ -92,6 +98,8 @@ export function ensureRootDirectory(tree: FileTree, path: string): void {
     directories.makeDirectory(path);
     using directory = tree.open(path);
     directory.setMode(0o755);
+    // Like a directory that no layer describes.
+    directory.setTimes(0, 0);
     return true;
   };
   const { real } = followPath(directories, path, { followLast: true, missing });

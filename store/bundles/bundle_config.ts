@@ -18,6 +18,7 @@ import {
   mayBeDirectory,
   readRootText,
 } from "./_root_files.ts";
+import { mountVolumes } from "./volumes.ts";
 
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
@@ -66,15 +67,12 @@ export async function writeBundleConfig(
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
+    mountVolumes(tree, image.config.value.config.Volumes ?? []),
     withNameFiles(tree, directory),
   );
-  ensureVolumeDirectories(tree, image.config.value.config.Volumes ?? []);
   // A runtime creates missing directories with the umask of this process, so that other users of
   // the container might not reach the mounts in them.
-  const own = [HOSTS, HOSTNAME].map((path) => nameFile(directory, path));
-  const binds = spec.mounts.filter(({ type, source = "" }) => {
-    return type === "bind" && !own.includes(source);
-  });
+  const binds = spec.mounts.filter(({ type }) => type === "bind");
   ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)));
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
   writeNameFiles(directory, spec);

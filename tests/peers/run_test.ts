@@ -66,6 +66,12 @@ const STEPS: readonly RunStep[] = [
     stderr: "Read-only file system",
   },
   {
+    name: "a volume that can be written",
+    options: ["--read-only", "-v", "/opt/volume"],
+    args: ["sh", "-c", "echo x > /opt/volume/file; cat /opt/volume/file"],
+    stdout: "x\n",
+  },
+  {
     name: "its own end by a signal",
     args: ["sh", "-c", "sh -c 'kill -TERM $$'; exit $?"],
     code: 143,

@@ -33,6 +33,8 @@ const idsTest = testUnless(
 interface Place extends AsyncDisposable {
   readonly image: string;
   readonly empty: string;
+  /** An image with nothing but a program. */
+  readonly bare: string;
   readonly directory: TempDir;
   readonly env: Readonly<Record<string, string>>;
   readonly oci: (...args: readonly string[]) => Promise<ProcessResult>;
@@ -48,11 +50,16 @@ async function makePlace(): Promise<Place> {
   await writeLayout(layout, {
     app: buildImage({ layers, config: { Entrypoint: ["/bin/app"], Cmd: ["serve"], Env: ["A=1"] } }),
     empty: buildImage({ layers }),
+    bare: buildImage({
+      layers: [tar(file("bin/app", "", { mode: 0o755 }))],
+      config: { Cmd: ["/bin/app"] },
+    }),
   });
   const env = { OCI_STORE: directory.join("store"), SHARED: "from here" };
   return {
     image: `oci:${layout}:app`,
     empty: `oci:${layout}:empty`,
+    bare: `oci:${layout}:bare`,
     directory,
     env,
     oci: (...args) => runOci(args, { env }),
@@ -87,7 +94,7 @@ linuxTest("oci bundle lets every user of a container reach its hosts file and mo
   const path = place.directory.join("box");
   const oci = [Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`]
     .concat(join(ROOT, "mod.ts"), "bundle", "--quiet", "-v", `${place.directory.path}:/data/x`)
-    .concat(place.image, path);
+    .concat(place.bare, path);
 
   const { code, stderr } = await run("sh", ["-c", 'umask 077; exec "$@"', "sh", ...oci], {
     env: { ...await denoEnvironment(), ...place.env, HOME: place.directory.path },
@@ -95,7 +102,8 @@ linuxTest("oci bundle lets every user of a container reach its hosts file and mo
 
   assertEquals(code, 0, stderr);
   const modeOf = async (name: string) => ((await Deno.stat(`${path}/${name}`)).mode ?? 0) & 0o777;
-  assertEquals([await modeOf("hosts"), await modeOf("rootfs/data")], [0o644, 0o755]);
+  assertEquals(await modeOf("hosts"), 0o644);
+  assertEquals([await modeOf("rootfs/data"), await modeOf("rootfs/etc")], [0o755, 0o755]);
   assertEquals((await place.oci("unbundle", path)).code, 0);
 });
 
@@ -198,6 +206,40 @@ idsTest("oci bundle accepts the options of docker", async () => {
   assertEquals(linux.resources.cpu.quota, 200_000);
 });
 
+linuxTest.each([{ readOnly: [] }, { readOnly: ["--read-only"] }])(
+  "oci bundle $readOnly mounts directories from the root down, and volumes over them",
+  async ({ readOnly }) => {
+    await using directory = await makeTempDir();
+    const [layout, path] = [directory.join("layout"), directory.join("box")];
+    const layers = [tar(file("bin/app"), dir("app/modules"), symlink("data", "/srv/data"))];
+    const config = { Cmd: ["/bin/app"], Volumes: { "/var/x": {}, "/data": {}, "/dev/x": {} } };
+    await writeLayout(layout, { app: buildImage({ layers, config }) });
+    const source = directory.path;
+
+    const { code, stderr } = await runOci(
+      [
+        ...["bundle", "--quiet", "--bundler=uncompressed", ...readOnly],
+        ...["-v", "/app/modules", "--mount", "type=volume,target=/data/"],
+        ...["-v", `${source}:/app/modules/a`, "-v", `${source}:/app`, `oci:${layout}:app`, path],
+      ],
+      { env: { OCI_STORE: directory.join("store") } },
+    );
+
+    assertEquals(code, 0, stderr);
+    const { mounts } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+    const binds = mounts.filter(({ type }: Mount) => type === "bind");
+    const rootfs = `${path}/rootfs`;
+    assertEquals(binds.map(({ destination, source }: Mount) => [destination, source]), [
+      ["/app", source],
+      ["/app/modules", `${rootfs}/app/modules`],
+      ["/app/modules/a", source],
+      ["/data", `${rootfs}/srv/data`],
+      ...readOnly.map(() => ["/var/x", `${rootfs}/var/x`]),
+      ["/etc/hosts", `${path}/hosts`],
+    ]);
+  },
+);
+
 Deno.test.each([
   { why: "one in the image", entries: [file("etc/hosts", "127.0.0.1 mine\n")], args: [] },
   { why: "a file in place of /etc", entries: [file("etc", "")], args: [] },
@@ -284,7 +326,10 @@ const MISUSE = [
   { args: ["--mount", "/etc:/"], says: "its target must be below the root" },
   { args: ["--cwd", "here"], says: "it must be an absolute path" },
   { args: ["--env", "=x"], says: "it must be NAME=VALUE" },
-  { args: ["--mount", "/a"], says: "its target must be an absolute path" },
+  { args: ["--mount", "./a:b"], says: "its target must be an absolute path" },
+  { args: ["--mount", "/"], says: "its target must be below the root" },
+  { args: ["--mount", "type=volume,target=/a,ro"], says: "cannot be read-only" },
+  { args: ["--mount", "type=volume,src=x,target=/a"], says: 'write "./x" for a directory here' },
   { args: ["--mount", "data:/a"], says: 'write "./data" for a directory here' },
   { args: ["--mount", "/not/here:/a"], says: 'cannot mount "/not/here"' },
   { args: ["--read-only", "--read-write"], says: "cannot be combined" },
@@ -446,6 +491,10 @@ Deno.test.each([
   { text: "source=/a,target=/b,readonly=false" },
   { text: 'type=bind,"src=/a, ""b"":c",dst=/b', source: '/a, "b":c' },
   { text: "source=/a=b,target=/b,ro=0", source: "/a=b" },
+  {
+    text: "source=/a,target=/b,bind-propagation=rslave,consistency=cached",
+    options: ["rbind", "rslave", "rw"],
+  },
 ])("parseMount() reads $text", ({ text, source = "/a", options = ["rbind", "rprivate", "rw"] }) => {
   assertEquals(parseMount(text), { type: "bind", destination: "/b", source, options });
 });
@@ -480,6 +529,9 @@ Deno.test.each([
   { text: "source=/a,target=/b,readonly=maybe" },
   { text: "source=/a,target=/b,tmpfs-size=1m" },
   { text: "type=tmpfs,source=/a,target=/b" },
+  { text: "source=/a,target=/b,bind-propagation=x" },
+  { text: "type=volume,target=/b,bind-propagation=rslave" },
+  { text: "type=constructor,target=/b" },
   { text: "type=tmpfs,target=/b,tmpfs-size=large" },
   { text: "type=tmpfs,target=/b,tmpfs-size=512m,exec" },
   { text: "type=tmpfs,target=/b,tmpfs-mode=9" },
