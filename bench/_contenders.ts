@@ -3,7 +3,7 @@ import { OCI } from "./_oci.ts";
 import type { PushedImage } from "./_pushed_image.ts";
 import type { Workplace } from "./_workplace.ts";
 
-/** What the contenders do with an image in a registry. */
+/** Work that the contenders do with an image in a registry. */
 export type Work = "pull" | "unpack" | "ready";
 
 /** Each kind of work in words. */

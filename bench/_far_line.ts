@@ -1,6 +1,6 @@
 /** Properties of a line to a far registry. */
 export interface FarLine {
-  /** Time from a request to its answer, in milliseconds. */
+  /** Time from a request to its response, in milliseconds. */
   readonly roundTripMs: number;
   /** Bytes per second and connection. */
   readonly bytesPerSecond: number;
@@ -91,7 +91,7 @@ async function carry(
       }
       const waitMs = Math.max(next.dueMs, freeMs) - performance.now();
       if (waitMs > 1) await sleep(waitMs);
-      // Makes up for late timers, so that the rate is right on average.
+      // Make up for late timers, so that the rate is right on average.
       freeMs = Math.max(freeMs, next.dueMs, performance.now() - MAX_LAG_MS) +
         next.chunk.length / bytesPerSecond * 1000;
       for (let at = 0; at < next.chunk.length;) at += await to.write(next.chunk.subarray(at));

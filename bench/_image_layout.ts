@@ -7,7 +7,6 @@ import type { Content, Recipe } from "./_recipes.ts";
 import { shell } from "./_shell.ts";
 import { listUsr, takePaths, writeSmallFiles } from "./_trees.ts";
 
-/** Options for {@linkcode imageLayout}. */
 export interface ImageLayoutOptions {
   /**
    * Directory that keeps images between runs.

@@ -5,11 +5,10 @@ export interface Contender {
   readonly command: string;
   /** Whether it is ours, rather than another tool to compare with. */
   readonly ours?: boolean;
-  /** Called before each run, unmeasured: removes the results of the last run. */
+  /** Called before each run, outside the measured time: removes the results of the last run. */
   readonly prepare?: () => Promise<void>;
 }
 
-/** Options for {@linkcode measure}. */
 export interface MeasureOptions {
   /**
    * Number of measured runs of each contender.
@@ -36,8 +35,8 @@ export interface Figures {
 
 /**
  * Times whole processes against each other. Every contender runs once per round, in turn, so that a
- * machine that is slow for a while is slow for all of them; a first round fills the machine's
- * caches, and does not count.
+ * slow phase of the machine affects all of them. A first round fills the caches of the machine and
+ * does not count.
  */
 export async function measure(
   contenders: readonly Contender[],

@@ -2,7 +2,6 @@ import { ensureDir } from "@std/fs";
 import { join } from "@std/path";
 import { shell } from "./_shell.ts";
 
-/** Options for {@linkcode listUsr}. */
 export interface ListUsrOptions {
   /** Further tests of `find`. */
   readonly tests?: string | undefined;

@@ -42,9 +42,9 @@ async function main(signal: AbortSignal): Promise<void> {
     images.push(await pushImage(recipe, registry.host));
   }
   await write(
-    `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. A ratio is ours in ` +
-      "parts of theirs: less is better for us. Peak memory is that of the largest single process, " +
-      "including children such as podman's; processes that run side by side are not added up.\n",
+    `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. A ratio divides our ` +
+      "time by theirs. Peak memory is that of the largest single process, including children such " +
+      "as podman's; concurrent processes are not added up.\n",
   );
   for (const kind of PLACES.filter((kind) => place === "both" || place === kind)) {
     for (const image of images) {

@@ -32,8 +32,8 @@ async function main(signal: AbortSignal): Promise<void> {
   assertReady(["docker-registry", "skopeo", "time"]);
   const factors = FACTORS.filter((factor) => factor <= Number(most));
   await write(
-    `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. × is in multiples of ` +
-      "the first; the start-up is what `oci version` takes.\n",
+    `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. × is relative to the ` +
+      "first row; the start-up is the time of `oci version`.\n",
   );
   for (const growth of chosen(GROWTHS, only)) {
     await using workplace = await Workplace.open(place as Place);

@@ -94,7 +94,7 @@ function store(place: Workplace): string {
   return `--store ${place.join("store")}`;
 }
 
-/** Returns a row for each contender: its name, its figures, and its time in terms of the first. */
+/** Returns a row for each contender: its name, its figures, and its time relative to the first. */
 function formatShares(measurements: readonly Measurement[]): readonly string[][] {
   const [first] = measurements;
   return measurements.map((measured) => {

@@ -9,7 +9,7 @@ import type { CopiedImage } from "./copy_options.ts";
 export class CopyMeter {
   readonly #meter: ProgressMeter;
   readonly #retries = new Map<string, number>();
-  /** What happened to documents and blobs without sending them. */
+  /** Documents and blobs that were not sent, and why. */
   readonly #unsent = new Map<string, "mounted" | "skipped">();
   #bytes = 0;
   #copied = 0;
