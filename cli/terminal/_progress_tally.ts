@@ -7,7 +7,6 @@ const SAMPLE_MS = 50;
 /** Minimum time between the first and the last sample for an estimate, in milliseconds. */
 const ESTIMATE_MS = 1000;
 
-/** Overall progress. */
 export interface Totals {
   /** Completed bytes. */
   readonly bytes: number;
@@ -15,7 +14,6 @@ export interface Totals {
   readonly total: number;
   /** Number of completed blobs. */
   readonly done: number;
-  /** Whether everything is complete. */
   readonly complete: boolean;
   /** Bytes per second over the last few seconds; 0 while unknown. */
   readonly rate: number;
@@ -31,7 +29,7 @@ export class ProgressTally {
   readonly #images = new Map<string, ImageProgress>();
   /** Samples of the bytes received over the network, oldest first. */
   #samples: { readonly t: number; readonly bytes: number }[] = [];
-  /** Time of the last event that precedes those about blobs. */
+  /** Time of the last event before the first one about a blob. */
   #begun: number | undefined;
 
   /** Adds an event. Returns whether it completed a blob. */
@@ -42,9 +40,10 @@ export class ProgressTally {
       return false;
     }
     const key = `${event.reference} ${event.digest}`;
-    if (this.#blobs.get(key)?.phase === "done") return false;
-    this.#blobs.set(key, event);
     const isDone = event.phase === "done";
+    // A blob that was found at the target is active again if it has to be sent after all.
+    if (isDone && this.#blobs.get(key)?.phase === "done") return false;
+    this.#blobs.set(key, event);
     this.#sample(event.time, isDone);
     return isDone;
   }
@@ -62,7 +61,6 @@ export class ProgressTally {
       .flatMap(({ reference }) => touched.has(reference) ? [] : [reference]);
   }
 
-  /** Returns the overall progress. */
   totals(): Totals {
     let [bytes, total] = [0, 0];
     for (const image of this.#images.values()) {

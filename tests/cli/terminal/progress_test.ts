@@ -86,6 +86,26 @@ Deno.test("ProgressTally adds up images, and counts layers once", () => {
   assertEquals(tally.active().map(({ digest }) => digest), [DIGEST]);
 });
 
+Deno.test("ProgressTally shows a blob that is sent although it was skipped first", () => {
+  const tally = new ProgressTally();
+  tally.add(sum({ total: 1000 }));
+  tally.add(event({ time: 1000, phase: "done", bytes: 1000, cached: true }));
+
+  tally.add(event({ time: 2000, bytes: 0, retries: 1 }));
+  tally.add(event({ time: 3000, bytes: 400, retries: 1 }));
+  const [active] = tally.active();
+  const { done, rate } = tally.totals();
+  const isDone = tally.add(event({ time: 4000, phase: "done", bytes: 1000, retries: 1 }));
+
+  assertEquals({ bytes: active?.bytes, done, rate: Math.round(rate), isDone }, {
+    bytes: 400,
+    done: 0,
+    rate: 133,
+    isDone: true,
+  });
+  assertEquals(tally.totals().done, 1);
+});
+
 Deno.test("ProgressTally computes rate and remaining time from bytes received over the network", () => {
   const tally = new ProgressTally();
 
