@@ -2,11 +2,10 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 
 class CallbackError extends Error {}
 
-/** Options for {@linkcode throwEverywhere}. */
 export interface ThrowEverywhereOptions {
-  /** More calls than the operation makes (default: 60). */
+  /** Limit for the number of calls, which the operation stays below (default: 60). */
   readonly maxCalls?: number;
-  /** Number of calls from one run to the next (default: 1). */
+  /** How many calls later each run throws than the one before (default: 1). */
   readonly steps?: number;
 }
 

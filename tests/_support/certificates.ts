@@ -71,7 +71,7 @@ export async function makeCertificates(
   return { ca, ...server, clientCert: client.cert, clientKey: client.key };
 }
 
-/** What a server with TLS and its client need, in PEM. */
+/** A certificate, its key and its authority, in PEM. */
 export interface ServerTls {
   readonly ca: string;
   readonly cert: string;

@@ -5,7 +5,6 @@ import { programPath, runPeer } from "./peers.ts";
 import { kill } from "./process.ts";
 import { makeTempDir } from "./temp.ts";
 
-/** Options for {@linkcode dockerRegistry}. */
 export interface DockerRegistryOptions {
   /** Name and password that it requires, by HTTP Basic. */
   readonly auth?: { readonly username: string; readonly password: string };

@@ -1,6 +1,6 @@
 /**
- * What the examples in the documentation may use as if it were real: the image `alpine:3.20`, an
- * empty registry at `localhost:5000`, and files in the working directory.
+ * The surroundings that examples in the documentation rely on: the image `alpine:3.20`, an empty
+ * registry at `localhost:5000`, and files in the working directory.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { buildTagged, makeKey, signatureTag, type SigningKey, signTagged } from 
 import { dir, file, gzip, symlink, tar } from "./tar.ts";
 import { makeTempDir, namesIn } from "./temp.ts";
 
-/** Where the examples run. Disposing of it stops the registries and removes the files. */
+/** Runs examples. Disposing of it stops the registries and removes the files. */
 export interface ExampleSetting extends AsyncDisposable {
   /**
    * Prepares an example: a directory of its own takes the place of the working directory, and

@@ -30,13 +30,12 @@ function userOf(request: Request, users: Users): string | undefined {
   return Object.hasOwn(users, name) && users[name] === password.join(":") ? name : undefined;
 }
 
-/** Options for {@linkcode tokenAuth}. */
 export interface TokenAuthOptions {
   /** Users who get a token with a name and a password. */
   readonly users?: Users;
   /** Refresh tokens that are exchanged by POST (OAuth2). */
   readonly identityTokens?: readonly string[];
-  /** Whether an exchanged refresh token is replaced by another one, and is no longer good. */
+  /** Whether each exchange of a refresh token invalidates it and issues another one. */
   readonly replaceTokens?: boolean;
   /**
    * Whether tokens are issued without credentials.
@@ -54,7 +53,7 @@ export interface TokenAuthOptions {
   readonly expiresIn?: number;
   /** Member of the response that contains the token. */
   readonly member?: "token" | "access_token" | "both";
-  /** Scopes that the token server refuses with 403, with any other that is requested. */
+  /** Scopes for which the token server answers 403, even if the request has others as well. */
   readonly unknownScopes?: RegExp;
   /** Scopes for which tokens are issued that the registry then refuses with 403. */
   readonly denied?: RegExp;

@@ -1,7 +1,6 @@
 import { plain } from "./faults.ts";
 import type { Fault } from "./faulty_registry.ts";
 
-/** Options for {@linkcode redirect}. */
 export interface RedirectOptions {
   /** @default {307} */
   readonly status?: 301 | 302 | 303 | 307 | 308;
@@ -35,7 +34,6 @@ export function redirectLoop(): Fault {
   };
 }
 
-/** Options for {@linkcode signedUrls}. */
 export interface SignedUrlsOptions {
   /** Number of uses of a URL. */
   readonly uses?: number;

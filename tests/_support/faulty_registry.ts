@@ -32,7 +32,7 @@ export interface RecordedRequest {
   readonly ended: boolean;
 }
 
-/** Answers a request, alone or by changing what `next` answers. */
+/** Answers a request itself, or changes the response of `next`. */
 export type Fault = (
   request: Request,
   next: (request?: Request) => Promise<RawResponse>,

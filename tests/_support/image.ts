@@ -57,7 +57,6 @@ export interface LayerInput {
   readonly descriptor?: Partial<Descriptor>;
 }
 
-/** Options for {@linkcode buildImage}. */
 export interface BuildImageOptions {
   /** Archives, the base first. */
   readonly layers?: readonly (Uint8Array | LayerInput)[];
@@ -133,7 +132,6 @@ function layerType(compression: Compression, docker: boolean): string {
   return compression === "none" ? plain : `${plain}.${compression}`;
 }
 
-/** Options for {@linkcode buildIndex}. */
 export interface BuildIndexOptions {
   /** @default {"oci"} */
   readonly mediaTypes?: "oci" | "docker";
@@ -177,7 +175,6 @@ export function nestedIndex(depth: number, image: Built, width = 1): Built {
   return outermost;
 }
 
-/** Options for {@linkcode buildArtifact}. */
 export interface BuildArtifactOptions {
   readonly artifactType: string;
   /** Subject of the artifact. */
@@ -192,16 +189,23 @@ export function buildArtifact(options: BuildArtifactOptions): Built {
   const { artifactType, subject, content = "{}", annotations } = options;
   const config = blobOf(OCI_EMPTY, toUint8Array("{}"));
   const layer = blobOf(artifactType, toUint8Array(content));
+  return manifestOf(config, [layer], { artifactType, subject, annotations });
+}
+
+/** Builds a manifest of blobs. */
+export function manifestOf(
+  config: BuiltBlob,
+  layers: readonly BuiltBlob[],
+  more: Readonly<Record<string, unknown>> = {},
+): Built {
   const manifest = jsonBlob(OCI_MANIFEST, {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
-    artifactType,
     config: config.descriptor,
-    layers: [layer.descriptor],
-    subject,
-    annotations,
+    layers: layers.map(({ descriptor }) => descriptor),
+    ...more,
   });
-  return withBlobs(manifest, [config, layer]);
+  return withBlobs(manifest, [config, ...layers]);
 }
 
 /** Bytes with their descriptor. */

@@ -9,8 +9,7 @@ export interface ManualTime extends Disposable {
   /** Lets time pass, and fires the timers whose time has come. */
   pass(ms: number): void;
   /**
-   * Lets time pass in each turn of the event loop until a promise settles. Whatever must happen
-   * before time passes must have happened before this call.
+   * Lets time pass in each turn of the event loop until a promise settles, starting at once.
    */
   passUntil<T>(ms: number, promise: Promise<T>): Promise<T>;
 }

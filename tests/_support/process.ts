@@ -15,7 +15,6 @@ export interface ProcessResult {
   readonly stdoutBytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Options for {@linkcode run}. */
 export interface RunOptions {
   /** Variables in addition to `PATH`; nothing else is inherited, unless `inheritEnv` is set. */
   readonly env?: Readonly<Record<string, string>>;
@@ -87,7 +86,6 @@ async function feed(stdin: WritableStream<Uint8Array>, input: string | Uint8Arra
   }
 }
 
-/** Options for {@linkcode runOci}. */
 export interface RunOciOptions extends RunOptions {
   /**
    * Permissions, as flags of `deno run`; reading the modules of the checkout is added.

@@ -15,7 +15,7 @@ export interface Wire {
   readonly drop?: boolean;
 }
 
-/** A response as it is written: its headers and its body need not agree. */
+/** A response as it is written. Its headers and its body may contradict each other. */
 export interface RawResponse {
   readonly status: number;
   /** Without `content-length`, the body is sent in chunks. */
@@ -26,7 +26,6 @@ export interface RawResponse {
   readonly wire?: Wire;
 }
 
-/** Options for {@linkcode serveRaw}. */
 export interface RawServerOptions {
   /**
    * Where to listen.

@@ -5,15 +5,11 @@
  * @module
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import {
-  type Descriptor,
-  type Digest,
-  OCI_CONFIG,
-  OCI_EMPTY,
-  OCI_MANIFEST,
-} from "../../spec/mod.ts";
+import { type Descriptor, type Digest, OCI_CONFIG, OCI_EMPTY } from "../../spec/mod.ts";
 import { concat, toUint8Array } from "./bytes.ts";
-import { blobOf, type Built, type BuiltBlob, jsonBlob, withBlobs } from "./image.ts";
+import { blobOf, type Built, type BuiltBlob, jsonBlob, manifestOf } from "./image.ts";
+
+export { manifestOf };
 
 /** Media type of sigstore bundles. */
 export const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -55,7 +51,6 @@ export interface TaggedSignature {
   readonly mediaType?: string;
 }
 
-/** Options for {@linkcode signTagged}. */
 export interface SignTaggedOptions {
   /** Name in the payload. */
   readonly name?: string;
@@ -104,7 +99,6 @@ export function buildTagged(signatures: readonly TaggedSignature[]): Built {
   return manifestOf(config, layers);
 }
 
-/** Options for {@linkcode envelopeBundle}. */
 export interface EnvelopeOptions {
   readonly predicateType?: string;
   readonly predicate?: unknown;
@@ -169,7 +163,6 @@ function bundleHead(): Record<string, unknown> {
   return { mediaType: BUNDLE, verificationMaterial: { publicKey: { hint: "" }, tlogEntries: [] } };
 }
 
-/** Options for {@linkcode buildReferrer}. */
 export interface BuildReferrerOptions {
   /** Media type of the content, and by default type of the artifact. */
   readonly type?: string;
@@ -188,20 +181,4 @@ export function buildReferrer(
     : toUint8Array(JSON.stringify(content));
   const config = blobOf(OCI_EMPTY, toUint8Array("{}"));
   return manifestOf(config, [blobOf(type, bytes)], { artifactType, subject, annotations });
-}
-
-/** Builds a manifest of blobs. */
-export function manifestOf(
-  config: BuiltBlob,
-  layers: readonly BuiltBlob[],
-  more: Readonly<Record<string, unknown>> = {},
-): Built {
-  const manifest = jsonBlob(OCI_MANIFEST, {
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    config: config.descriptor,
-    layers: layers.map(({ descriptor }) => descriptor),
-    ...more,
-  });
-  return withBlobs(manifest, [config, ...layers]);
 }

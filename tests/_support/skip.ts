@@ -17,7 +17,6 @@ export interface TestFunction {
 type TestBody = (t: Deno.TestContext) => void | Promise<void>;
 type EachBody<T> = (item: T, t: Deno.TestContext) => void | Promise<void>;
 
-/** Options for {@linkcode testUnless}. */
 export interface TestUnlessOptions {
   /**
    * Whether the tests fail with `CI=true` instead of being skipped.

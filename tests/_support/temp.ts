@@ -10,7 +10,6 @@ export interface TempDir extends AsyncDisposable {
   join(...parts: string[]): string;
 }
 
-/** Options for {@linkcode makeTempDir}. */
 export interface TempDirOptions {
   /** Parent directory (default: that of the system for temporary files). */
   readonly dir?: string;

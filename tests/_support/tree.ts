@@ -32,7 +32,6 @@ export interface TreeEntryState {
   readonly content: string;
 }
 
-/** Options for {@linkcode readTree}. */
 export interface ReadTreeOptions {
   /** Whether to leave out the times of modification below the millisecond. */
   readonly wholeMilliseconds?: boolean;

@@ -13,13 +13,12 @@ export interface SeenRequest {
   readonly status: number;
 }
 
-/** Answers a request, alone or by changing what `next` answers. */
+/** Answers a request itself, or changes the response of `next`. */
 export type Interference = (
   request: Request,
   next: (request?: Request) => Promise<Response>,
 ) => Response | Promise<Response>;
 
-/** Options for {@linkcode writableRegistry}. */
 export interface WritableRegistryOptions extends RegistryHandlerOptions {
   /** Intercepts the requests to the registry. */
   readonly interfere?: Interference;
@@ -52,19 +51,11 @@ export function writableRegistry(options: WritableRegistryOptions = {}): Writabl
   }, async (request) => {
     const { pathname, search } = new URL(request.url);
     const path = `${pathname}${search}`.replace(/^\/v2\//, "");
-    const at = requests.push({
-      method: request.method,
-      path,
-      headers: request.headers,
-      status: 0,
-    }) - 1;
+    const { method, headers } = request;
+    const seen = { method, path, headers, status: 0 };
+    requests.push(seen);
     const answer = await interfere(request, (changed = request) => handler(changed));
-    requests[at] = {
-      method: request.method,
-      path,
-      headers: request.headers,
-      status: answer.status,
-    };
+    seen.status = answer.status;
     return answer;
   });
   return {

@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { lockLayers } from "../../store/bundles/layer_lock.ts";
 import { ContentStore, prune } from "../../store/mod.ts";
 import { concat } from "../_support/bytes.ts";
-import { buildImage } from "../_support/image.ts";
+import { buildImage, putBlobs } from "../_support/image.ts";
 import { denoEnvironment, ROOT } from "../_support/process.ts";
 import { posixTest } from "../_support/skip.ts";
 import { file, noise, tar } from "../_support/tar.ts";
@@ -30,7 +30,7 @@ async function begin() {
   const directory = await makeTempDir();
   const path = directory.join("store");
   const store = await ContentStore.open(path);
-  for (const { descriptor, bytes } of image.blobs.values()) await store.putBytes(descriptor, bytes);
+  await putBlobs(store, image);
   await store.tag(NAME, image.descriptor);
   return {
     directory,

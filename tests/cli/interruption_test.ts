@@ -131,7 +131,7 @@ posixTest.each([
 );
 
 linuxTest.each(["locks/layers.lock", ".overlay-trial.lock"])(
-  "oci bundle says that it waits for %s, and ends on SIGTERM",
+  "oci bundle notes that it waits for %s, and ends on SIGTERM",
   async (lock) => {
     await using home = await makeTempDir();
     await using registry = faultyRegistry(content);

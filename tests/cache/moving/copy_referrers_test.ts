@@ -51,7 +51,7 @@ Deno.test.each([
   { transport: "oci-archive", name: "", again: "" },
   { transport: "docker-archive", name: ":app:v1", again: "" },
 ])(
-  'copy() brings referrers to $transport under "$name" and back from "$again"',
+  'copy() copies referrers to $transport under "$name" and back from "$again"',
   async ({ transport, name, again }) => {
     await using scene = await makeScene();
     const { dir, from, options, referrersOf, to } = scene;
@@ -66,7 +66,7 @@ Deno.test.each([
   },
 );
 
-Deno.test("copy() brings the referrers that a layout lists under the tag for them", async () => {
+Deno.test("copy() copies the referrers that a layout lists under the tag for them", async () => {
   await using scene = await makeScene();
   const { dir, from, options, referrersOf, to } = scene;
   const path = dir.join("layout");

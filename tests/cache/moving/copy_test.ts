@@ -247,7 +247,7 @@ Deno.test("copy() copies referrers", async () => {
   assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
 });
 
-Deno.test("copy() copies what cosign has attached under tags", async () => {
+Deno.test("copy() copies attachments under the tags of cosign", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();
   const tagOf = (digest: string, suffix: string) => `${digest.replace(":", "-")}.${suffix}`;

@@ -26,7 +26,7 @@ async function makeScene(built: Built = INDEX) {
 Deno.test.each<{ format: "oci-archive" | "docker-archive"; digest: string }>([
   { format: "oci-archive", digest: INDEX.descriptor.digest },
   { format: "docker-archive", digest: OTHER.descriptor.digest },
-])("load() brings back what save() wrote as $format", async ({ format, digest }) => {
+])("load() restores an image that save() wrote as $format", async ({ format, digest }) => {
   await using scene = await makeScene();
   const [path, store] = [scene.directory.join("a.tar"), scene.directory.join("other")];
   const [saving, loading]: ImageProgress[][] = [[], []];

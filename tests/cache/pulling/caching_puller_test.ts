@@ -205,10 +205,20 @@ const MISSING = new NotFoundError("Cannot find it", { status: 404, url: "https:/
 
 Deno.test.each(
   [
-    { pullPolicy: "Newer", state: "complete", failure: MISSING, why: "the registry's no" },
-    { pullPolicy: "Newer", state: "absent", failure: OFFLINE, why: "that there is nothing" },
-    { pullPolicy: "Always", state: "complete", failure: OFFLINE, why: "that nobody answers" },
-    { pullPolicy: "IfNotPresent", state: "corrupt", failure: OFFLINE, why: "corruption" },
+    { pullPolicy: "Newer", state: "complete", failure: MISSING, why: "a 404" },
+    {
+      pullPolicy: "Newer",
+      state: "absent",
+      failure: OFFLINE,
+      why: "a refused connection for an absent image",
+    },
+    { pullPolicy: "Always", state: "complete", failure: OFFLINE, why: "a refused connection" },
+    {
+      pullPolicy: "IfNotPresent",
+      state: "corrupt",
+      failure: OFFLINE,
+      why: "a refused connection for a corrupt image",
+    },
   ] as const,
 )("image() with $pullPolicy does not swallow $why", async (row) => {
   await using cache = await cacheIn(row.state);

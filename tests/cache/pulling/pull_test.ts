@@ -226,7 +226,7 @@ Deno.test("pull() fetches content from the registry if a mirror serves it corrup
   assertEquals(registry.seen("blob").length, 2);
 });
 
-Deno.test("pull() refuses an image without the platform, and lists those there are", async () => {
+Deno.test("pull() refuses an image without the platform, and lists the available ones", async () => {
   await using directory = await makeTempDir();
   await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
   using client = quickClient();

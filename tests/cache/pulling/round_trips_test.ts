@@ -113,7 +113,7 @@ Deno.test("pull() requests the start of a large layer while the config arrives",
   assertEquals(scene.registry.bytesSent("blob"), 9 * MIB + image.config.bytes.length);
 });
 
-Deno.test("pull() takes a large layer from one answer of a far registry that ignores ranges", async () => {
+Deno.test("pull() fetches a large layer in one response from a far registry that ignores ranges", async () => {
   const image = buildImage({ compression: "none", layers: [noise(9 * MIB, 4)] });
   await using scene = await makeScene(image, [on("blob", ignoreRange())]);
 

@@ -44,7 +44,7 @@ async function makeHome(files: Readonly<Record<string, string>>) {
 const HOSTS = "containerd/certs.d";
 const DAEMON = "docker/daemon.json";
 
-Deno.test("oci pull takes the image from the host of a hosts.toml, and keeps its name", async () => {
+Deno.test("oci pull fetches from a host in hosts.toml, and keeps the name of the image", async () => {
   await using mirror = registryWithApp();
   await using home = await makeHome({
     [`${HOSTS}/a.example_5000_/hosts.toml`]: `[host."${mirror.url}"]\n`,
@@ -85,7 +85,7 @@ Deno.test("oci tag tags the image of the registry, not that of a mirror", async 
   assertEquals((await registry.content.resolve("app", "2"))?.digest, DIGEST);
 });
 
-Deno.test("oci doctor reports the files of containerd and docker, and what they say", async () => {
+Deno.test("oci doctor reports the files of containerd and docker, and their settings", async () => {
   await using home = await makeHome({
     "containers/registries.conf": '[[registry]]\nlocation = "docker.io"\n',
     [`${HOSTS}/a.example/hosts.toml`]: `

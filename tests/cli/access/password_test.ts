@@ -77,7 +77,7 @@ Deno.test.each([
   { name: "a corrected mistake", chunks: ["s3x\x7fcret\r"] },
   { name: "a line begun again", chunks: ["wrong\x15s3cret\r"] },
   { name: "the end of input", chunks: ["s3cret"] },
-])("promptPassword() takes $name", async ({ chunks }) => {
+])("promptPassword() accepts $name", async ({ chunks }) => {
   assertEquals(await promptPassword("u", silent(), typedOn(keyboard(...chunks))), "s3cret");
 });
 

@@ -47,7 +47,7 @@ function mirrorRule(host: string, mirror: string, settings = ""): string {
   return `[[registry]]\nlocation = "${host}"\n[[registry.mirror]]\nlocation = "${mirror}"\n${settings}`;
 }
 
-Deno.test("oci pull takes the image from a mirror of a file, and keeps its name", async () => {
+Deno.test("oci pull fetches from a configured mirror, and keeps the name of the image", async () => {
   await using mirror = registryWith("hub/app");
   await using upstream = registryWith("app");
   await using home = await makeHome();
@@ -61,7 +61,7 @@ Deno.test("oci pull takes the image from a mirror of a file, and keeps its name"
   assertStringIncludes(images.stdout, `"${upstream.host}/app:1"`);
 });
 
-Deno.test("oci pull takes the image from the registry if the mirror of a file fails", async () => {
+Deno.test("oci pull falls back to the registry if a configured mirror fails", async () => {
   await using mirror = registryWith("app", on({}, respond(500)));
   await using upstream = registryWith("app");
   await using home = await makeHome();
@@ -175,7 +175,7 @@ Deno.test("oci resolves a short name without an alias to Docker Hub", async () =
   assertStringIncludes(stderr, "docker.io/library/app:1");
 });
 
-Deno.test("oci names the line of a damaged file, and works where it needs none", async () => {
+Deno.test("oci names the line of a damaged file, and works if it does not need the file", async () => {
   await using registry = registryWith("app");
   await using home = await makeHome();
   await home.configure('[[registry]]\nlocation = "a.io"\nlocation = "b.io"\n');
@@ -209,7 +209,7 @@ Deno.test("oci warns of a file that it cannot read", async () => {
   );
 });
 
-Deno.test("oci doctor reports the files, and the places of an image", async () => {
+Deno.test("oci doctor reports the files, and the addresses of an image", async () => {
   await using home = await makeHome();
   await home.configure(mirrorRule("example.com", "mirror.example/x", "insecure = true"));
   await Deno.mkdir(`${home.path}.d`);

@@ -157,7 +157,7 @@ mountTest("unmountTree() detaches busy mounts with a warning", async () => {
   using _file = await Deno.create(directory.join("a", "file"));
   const warnings: string[] = [];
 
-  unmountTree(directory.path, { onWarning: (message) => warnings.push(message) });
+  unmountTree(directory.path, (message) => warnings.push(message));
 
   assertEquals(warnings.length, 1);
   assertEquals(mountsBelow(directory.path), []);

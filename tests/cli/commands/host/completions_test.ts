@@ -21,7 +21,7 @@ for (const shell of SCRIPTS.keys()) {
   });
 
   peerTest({
-    name: `oci completions prints what ${shell} can parse`,
+    name: `oci completions prints a script that ${shell} can parse`,
     needs: [shell],
   }, async () => {
     const { stdout } = await runOci(["completions", shell]);
@@ -103,7 +103,7 @@ peerTest(
 );
 
 peerTest(
-  { name: "oci completions completes what follows a colon in bash", needs: ["bash"] },
+  { name: "oci completions completes the part after a colon in bash", needs: ["bash"] },
   async () => {
     await using place = await makePlace();
     const { stdout: script } = await runOci(["completions", "bash"]);

@@ -78,7 +78,7 @@ Deno.test.each([
     args: ["bundle", "-q", "--bundler=uncompressed", "--arg=x", "oci-archive:oci.tar", "box"],
     stdout: /box\n$/,
   },
-])("oci takes an archive as a reference: $args", async ({ args, stdout }) => {
+])("oci accepts an archive as a reference: $args", async ({ args, stdout }) => {
   await using scene = await makeScene();
 
   const result = await scene.oci(args);
@@ -87,7 +87,7 @@ Deno.test.each([
   assertMatch(result.stdout, stdout);
 });
 
-Deno.test("oci load --limit takes an archive with a high compression ratio", async () => {
+Deno.test("oci load --limit accepts an archive with a high compression ratio", async () => {
   await using scene = await makeScene();
   const { oci, dir } = scene;
   const zeros = file("zeros", new Uint8Array(70 * 1024 * 1024));
@@ -151,7 +151,7 @@ const FAILURES = [
   },
 ].map(({ args, says }) => ({ args: ["-q", ...args], says }));
 
-Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says }) => {
+Deno.test.each(FAILURES)("oci reports $args in one line", async ({ args, says }) => {
   await using scene = await makeScene();
   await Deno.writeTextFile(scene.dir.join("text"), "hello\n".repeat(500));
 

@@ -25,7 +25,7 @@ const PROVENANCE = buildReferrer(
   { annotations: { "dev.sigstore.bundle.predicateType": SLSA } },
 );
 
-Deno.test("oci sbom and oci provenance print what is attached, and say what to choose", async () => {
+Deno.test("oci sbom and oci provenance print attachments, and list them if there are several", async () => {
   await using dir = await makeTempDir();
   await using registry = writableRegistry();
   await pushBuilt(registry, "app:1", INDEX);

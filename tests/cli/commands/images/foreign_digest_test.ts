@@ -4,7 +4,7 @@ import { type Digest, OCI_CONFIG, OCI_MANIFEST } from "../../../../spec/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
-import { makeTempDir } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 
 const runOci = ociSession();
 
@@ -120,8 +120,7 @@ Deno.test("an unsupported digest of a layer, DiffID or config is refused when it
     { args: ["pull", "REG/config:1"], says: REFUSAL },
     { args: ["copy", "REG/config:1", "oci:out:config"], says: REFUSAL },
   );
-  const names = await Array.fromAsync(Deno.readDir(box.dir.path), ({ name }) => name);
-  assertEquals(names, ["store"]);
+  assertEquals(await namesIn(box.dir.path), ["store"]);
 });
 
 Deno.test("an unsupported digest in index.json does not affect other names", async () => {

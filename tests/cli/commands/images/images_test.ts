@@ -9,6 +9,7 @@ import {
   jsonBlob,
   MemoryContent,
   nestedIndex,
+  putBlobs,
   withBlobs,
 } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
@@ -102,11 +103,7 @@ Deno.test("oci images counts shared layers, and lists artifacts with large confi
     config: config.descriptor,
     layers: [],
   });
-  for (const built of [one, two, withBlobs(manifest, [config])]) {
-    for (const { descriptor, bytes } of built.blobs.values()) {
-      await store.putBytes(descriptor, new Uint8Array(bytes));
-    }
-  }
+  await putBlobs(store, one, two, withBlobs(manifest, [config]));
   const names = [["a", one], ["again", one], ["b", two], ["c", manifest]] as const;
   for (const [name, { descriptor }] of names) await store.tag(`h.io/${name}:1`, descriptor);
 
@@ -176,7 +173,7 @@ Deno.test("oci rm removes an image without a name by the digest that oci images 
 Deno.test("oci finds images that other tools stored under short names", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
-  for (const { descriptor, bytes } of AMD64.blobs.values()) await store.putBytes(descriptor, bytes);
+  await putBlobs(store, AMD64);
   // As skopeo writes "oci:DIR:app:1" and "oci:DIR:v1".
   for (const name of ["app:1", "v1"]) await store.tag(name, AMD64.descriptor);
   const env = { OCI_STORE: store.path };
@@ -307,9 +304,7 @@ Deno.test("oci images describes repeated indexes once", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.path);
   const nested = nestedIndex(7, buildIndex([AMD64, ARM64, AMD64]), 40);
-  for (const { descriptor, bytes } of nested.blobs.values()) {
-    await store.putBytes(descriptor, bytes);
-  }
+  await putBlobs(store, nested);
   await store.tag("h.io/a:1", nested.descriptor);
 
   const { stdout } = await runOci(["images", "--json", "--store", dir.path]);

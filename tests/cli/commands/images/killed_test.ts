@@ -2,11 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { parseManifest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
-import { buildImage, type BuiltImage } from "../../../_support/image.ts";
+import { buildImage, type BuiltImage, putBlobs } from "../../../_support/image.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { kill } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
-import { makeTempDir } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
 import { ociArchive } from "../../../store/archives/_archives.ts";
 
@@ -29,7 +29,7 @@ const WHEN = Array.from({ length: POINTS }, (_, i) => {
   return { share, pause: share < 1 ? 0 : 2 ** (i % 5) };
 }).map((when) => ({ ...when, at: `${Math.round(100 * when.share)} % and ${when.pause} ms` }));
 
-linuxTest.each(WHEN)("oci save that is killed at $at leaves nothing half", async (when) => {
+linuxTest.each(WHEN)("oci save that is killed at $at leaves no partial file", async (when) => {
   await using directory = await makeScene();
   const save = (onStart?: (child: Deno.ChildProcess) => void) =>
     oci(directory.path, ["save", "-q", "--policy=never", NAME, "-o", "out/x.tar"], onStart);
@@ -38,13 +38,13 @@ linuxTest.each(WHEN)("oci save that is killed at $at leaves nothing half", async
   using watcher = Deno.watchFs(directory.join("out"));
 
   await save((child) => void killAtSize(child, watcher, when));
-  const isThere = (await names(directory.join("out"))).includes("x.tar");
+  const isThere = (await namesIn(directory.join("out"))).includes("x.tar");
   if (isThere) await checkArchive(directory.path);
   const again = await save();
 
   assertEquals([again.code, again.stderr], [0, ""]);
   await checkArchive(directory.path);
-  assertEquals(await names(directory.join("out")), [".oci-save-mine", "x.tar"]);
+  assertEquals(await namesIn(directory.join("out")), [".oci-save-mine", "x.tar"]);
   assertEquals(await Deno.readTextFile(directory.join("out/.oci-save-mine")), "mine");
 });
 
@@ -64,7 +64,7 @@ linuxTest.each(WHEN)(
 
     assertEquals([again.code, again.stderr], [0, ""]);
     assertEquals(await checkStore(directory.join("store")), 1);
-    assertEquals(await names(directory.join("store/ingest")), []);
+    assertEquals(await namesIn(directory.join("store/ingest")), []);
   },
 );
 
@@ -114,7 +114,7 @@ async function makeScene() {
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await makeTempDir());
   const store = await ContentStore.open(directory.join("store"));
-  for (const { descriptor, bytes } of LARGE.blobs.values()) await store.putBytes(descriptor, bytes);
+  await putBlobs(store, LARGE);
   await store.tag(NAME, LARGE.descriptor);
   stack.move();
   return directory;
@@ -175,8 +175,4 @@ async function checkStore(path: string): Promise<number> {
     for (const blob of [value.config, ...value.layers]) assert(await store.verify(blob));
   }
   return references.length;
-}
-
-async function names(path: string): Promise<readonly string[]> {
-  return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).toSorted();
 }

@@ -12,7 +12,7 @@ import { buildImage } from "../../../_support/image.ts";
 import { MemoryContent } from "../../../_support/memory_content.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { file, tar } from "../../../_support/tar.ts";
-import { makeTempDir } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 
 const runOci = ociSession();
 
@@ -31,10 +31,7 @@ async function makeScene() {
     oci,
     ref: (tag: string) => `${server.host}/app:${tag}`,
     store: () => ContentStore.open(directory.join("store")),
-    blobs: async () => {
-      const names = await Array.fromAsync(Deno.readDir(directory.join("store/blobs/sha256")));
-      return names.length;
-    },
+    blobs: async () => (await namesIn(directory.join("store/blobs/sha256"))).length,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

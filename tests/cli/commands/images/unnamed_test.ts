@@ -41,7 +41,7 @@ const USES: readonly (readonly [args: readonly string[], stdout: RegExp])[] = [
   [["copy", "-q", "REF", "oci:copied:1"], /^oci:copied:1@sha256:\w{64}\n$/],
   [["bundle", "-q", "--bundler=uncompressed", "REF", "box"], /box\n$/],
 ];
-Deno.test("oci takes the digest of an image without a name, and gives it none", async () => {
+Deno.test("oci accepts the digest of an unnamed image, which stays unnamed", async () => {
   await using scene = await makeScene();
   const before = await scene.oci("images", "--json");
 

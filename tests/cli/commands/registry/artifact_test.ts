@@ -85,13 +85,7 @@ Deno.test("oci artifact push attaches an artifact to its subject", async () => {
   assertEquals([code, stderr], [0, ""]);
   const stored = await registry.content.resolve("app", "sig");
   assertEquals(stored?.digest, stdout.trim());
-  const { referrers } = await (async () => {
-    const response = await fetch(
-      `http://${host}/v2/app/referrers/${IMAGE.descriptor.digest}`,
-    );
-    const { manifests } = await response.json();
-    return { referrers: manifests as { digest: string; artifactType: string }[] };
-  })();
+  const referrers = await registry.content.referrers("app", IMAGE.descriptor.digest);
   assertEquals(
     referrers.map(({ digest, artifactType }) => [digest, artifactType]),
     [[stdout.trim(), "application/x-sig"]],
@@ -191,7 +185,7 @@ const FAILURES = [
   },
 ].map(({ args, says }) => ({ args: ["-q", ...args], says }));
 
-Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says }) => {
+Deno.test.each(FAILURES)("oci reports $args in one line", async ({ args, says }) => {
   await using scene = await makeScene();
 
   const { code, stdout, stderr } = await scene.oci(

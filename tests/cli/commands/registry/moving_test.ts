@@ -7,7 +7,7 @@ import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { ROOT } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
-import { makeTempDir } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 import {
   writableRegistry,
   type WritableRegistryOptions,
@@ -180,8 +180,7 @@ Deno.test("oci copy to a layout leaves a layout and nothing else", async () => {
 
   await scene.oci("copy", `${scene.app}:1`, `oci:${path}:v1`);
 
-  const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
-  assertEquals(names.toSorted(), ["blobs", "index.json", "oci-layout"]);
+  assertEquals(await namesIn(path), ["blobs", "index.json", "oci-layout"]);
 });
 
 Deno.test("oci copy writes a docker archive of this machine's platform", async () => {

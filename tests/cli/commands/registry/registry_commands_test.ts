@@ -149,7 +149,7 @@ Deno.test("oci pull --all-platforms reads a password from stdin once", async () 
   assertEquals([code, stderr], [0, ""]);
 });
 
-Deno.test("oci tags --json prints the tags so far if a page breaks off", async () => {
+Deno.test("oci tags --json prints the tags so far if a page fails", async () => {
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
     if (url.includes("last=")) return new Response(null, { status: 403 });
     if (!url.includes("tags")) return new Response();

@@ -6,7 +6,7 @@ import { serve } from "../../../_support/oci_serve.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
-import { makeTempDir } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 
 const runOci = ociSession();
 
@@ -181,16 +181,15 @@ posixTest("oci serve stores pushed images where the other commands find them", a
   const store = dir.join("store");
   const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
   const served = await serve(store);
-  const url = served.line.replace("listening on ", "");
 
   for (const { descriptor, bytes } of built.blobs.values()) {
     if (descriptor.digest === built.descriptor.digest) continue;
     const path = `/v2/team/app/blobs/uploads/?digest=${descriptor.digest}`;
-    const response = await fetch(`${url}${path}`, { method: "POST", body: bytes });
+    const response = await fetch(`${served.url}${path}`, { method: "POST", body: bytes });
     await response.body?.cancel();
     assertEquals(response.status, 201);
   }
-  const pushed = await fetch(`${url}/v2/team/app/manifests/1`, {
+  const pushed = await fetch(`${served.url}/v2/team/app/manifests/1`, {
     method: "PUT",
     headers: { "content-type": built.descriptor.mediaType },
     body: built.bytes,
@@ -225,9 +224,8 @@ for (
   posixTest(`oci serve ${args.join(" ")} answers ${status} to a push`, async () => {
     await using dir = await makeTempDir();
     const served = await serve(dir.join("store"), args);
-    const url = served.line.replace("listening on ", "");
 
-    const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST" });
+    const response = await fetch(`${served.url}/v2/a/blobs/uploads/`, { method: "POST" });
     await response.body?.cancel();
     const { stderr } = await served.stop("SIGTERM");
 
@@ -241,11 +239,10 @@ posixTest("oci serve --htpasswd lets its users push at any address", async () =>
   await Deno.writeTextFile(dir.join("htpasswd"), `ann:${hash}\n`);
   const options = ["--listen", "127.1:0", "--htpasswd", dir.join("htpasswd")];
   const served = await serve(dir.join("store"), options);
-  const url = served.line.replace("listening on ", "");
 
   const statuses: number[] = [];
   for (const headers of [{}, { authorization: `Basic ${btoa("ann:U*U")}` }]) {
-    const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST", headers });
+    const response = await fetch(`${served.url}/v2/a/blobs/uploads/`, { method: "POST", headers });
     await response.body?.cancel();
     statuses.push(response.status);
   }
@@ -303,8 +300,7 @@ posixTest("oci serve --proxy logs in to the upstream registry with --user", asyn
 
   for (const login of [[], ["--user", "ann:secret"]]) {
     const served = await serve(dir.join("store"), ["--proxy", upstream.url, ...login]);
-    const url = served.line.replace("listening on ", "");
-    const response = await fetch(`${url}/v2/team/app/manifests/1`);
+    const response = await fetch(`${served.url}/v2/team/app/manifests/1`);
     await response.body?.cancel();
     await served.stop("SIGTERM");
     statuses.push(response.status);
@@ -343,17 +339,16 @@ posixTest("oci serve that is killed leaves no part of a blob for the next one", 
     await begun.body?.cancel();
     return `${url}${begun.headers.get("location")}`;
   };
-  const files = async (folder: string) =>
-    (await Array.fromAsync(Deno.readDir(`${store}/${folder}`))).map(({ name }) => name);
+  const files = (folder: string) => namesIn(`${store}/${folder}`);
 
   const first = await serve(store);
-  const url = await begin(first.line.replace("listening on ", ""));
+  const url = await begin(first.url);
   const patched = await fetch(url, { method: "PATCH", body: new Uint8Array(100_000) });
   await patched.body?.cancel();
   await first.stop("SIGKILL");
   const left = await files("ingest");
   const second = await serve(store);
-  await begin(second.line.replace("listening on ", ""));
+  await begin(second.url);
   const during = await files("ingest");
   await second.stop("SIGTERM");
 
