@@ -6,7 +6,13 @@ import { type InstalledRuntime, listRuntimes } from "../../store/runtime/install
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
 import { ENOUGH_IDS } from "../../store/unpacking/default_ownership.ts";
-import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
+import {
+  type Diagnosis,
+  type DoctorFinding,
+  missingFlags,
+  type Need,
+  Subject,
+} from "./findings.ts";
 
 const RUNTIME = new Subject("Runtimes");
 const CGROUPS = new Subject("Control groups");
@@ -15,14 +21,14 @@ const NAMESPACES = new Subject("User namespaces");
 /** Directories with programs. */
 export interface ProgramPlaces {
   /** Permissions for looking up programs. */
-  readonly needs: readonly Deno.PermissionDescriptor[];
+  readonly needs: readonly Need[];
   /** Directories in `PATH`. */
   readonly onPath: ReadonlySet<string>;
 }
 
 /** Returns the directories that may contain programs. */
 export function programPlaces(): ProgramPlaces {
-  const variable: Deno.PermissionDescriptor = { name: "env", variable: "PATH" };
+  const variable: Need = { name: "env", variable: "PATH" };
   const onPath = new Set((readGrantedEnvironment("PATH") ?? "").split(":").filter(Boolean));
   const places = [...onPath, ...PROGRAM_PLACES];
   return { onPath, needs: [variable, ...places.map((path) => ({ name: "read", path } as const))] };
@@ -83,7 +89,7 @@ const HIERARCHIES = {
 const FILES = ["/etc/passwd", "/etc/subuid", "/etc/subgid"];
 
 async function examineNamespaces(): Promise<Diagnosis> {
-  const needs: readonly Deno.PermissionDescriptor[] = [
+  const needs: readonly Need[] = [
     { name: "run", command: "unshare" },
     { name: "sys", kind: "uid" },
     { name: "sys", kind: "gid" },

@@ -1,4 +1,5 @@
 import { isGranted } from "../../spec/granted.ts";
+import { Grants } from "../permissions/grants.ts";
 
 /** A result of `oci doctor`. */
 export interface DoctorFinding {
@@ -6,9 +7,7 @@ export interface DoctorFinding {
   readonly about: string;
   /** `ok`, `note` for a limitation, `problem`, or `unknown`. */
   readonly state: "ok" | "note" | "problem" | "unknown";
-  /** Statement. */
   readonly says: string;
-  /** Remedy. */
   readonly advice?: string | undefined;
 }
 
@@ -20,7 +19,6 @@ export interface Diagnosis {
 
 /** A subject of the report. Its methods create findings. */
 export class Subject {
-  /** The heading of the findings. */
   readonly about: string;
 
   constructor(about: string) {
@@ -49,25 +47,27 @@ export class Subject {
   }
 }
 
+/** A permission for a value, such as a path. */
+export type Need =
+  | Deno.ReadPermissionDescriptor
+  | Deno.WritePermissionDescriptor
+  | Deno.EnvPermissionDescriptor
+  | Deno.RunPermissionDescriptor
+  | Deno.SysPermissionDescriptor;
+
 /** Returns the flags for missing permissions, without prompting for any. */
-export function missingFlags(needs: readonly Deno.PermissionDescriptor[]): readonly string[] {
-  const values = new Map<string, Set<string>>();
+export function missingFlags(needs: readonly Need[]): readonly string[] {
+  const grants = new Grants();
   for (const need of needs) {
-    if (isGranted(need)) continue;
-    values.getOrInsertComputed(need.name, () => new Set()).add(valueOf(need));
+    if (!isGranted(need)) grants.add(need.name, valueOf(need));
   }
-  return [...values].map(([name, list]) => {
-    // Flags cannot express a comma in a value.
-    const isWhole = [...list].some((value) => value === "" || value.includes(","));
-    return isWhole ? `--allow-${name}` : `--allow-${name}=${[...list].join(",")}`;
-  });
+  return grants.flags();
 }
 
-function valueOf(need: Deno.PermissionDescriptor): string {
+function valueOf(need: Need): string {
   if (need.name === "env") return need.variable ?? "";
-  if (need.name === "run") return String(need.command ?? "");
   if (need.name === "sys") return need.kind ?? "";
-  return "path" in need ? String(need.path ?? "") : "";
+  return String((need.name === "run" ? need.command : need.path) ?? "");
 }
 
 /** Formats findings as text, with a heading for each subject. */

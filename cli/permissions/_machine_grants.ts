@@ -3,17 +3,11 @@ import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
-import type { Grants } from "./_grants.ts";
+import type { Grants } from "./grants.ts";
+import type { PermissionOptions } from "./permission_options.ts";
 
 /** How a command uses directories with the files of an image. */
 export type DirectoryUse = "unpack" | "bundle" | "run" | "unbundle";
-
-/** Command-line options that {@linkcode grantDirectories} uses. */
-export interface DirectoryOptions {
-  readonly output?: string | undefined;
-  readonly bundler?: string | undefined;
-  readonly runtime?: string | undefined;
-}
 
 /**
  * Grants what extracting an image into directories needs. An image may contain links, for which
@@ -23,7 +17,7 @@ export interface DirectoryOptions {
 export function grantDirectories(
   grants: Grants,
   use: DirectoryUse,
-  { output, bundler, runtime }: DirectoryOptions,
+  { output, bundler, runtime }: PermissionOptions,
 ): void {
   // Name the path as well: for some paths, Deno requires all permissions.
   if (output !== undefined) grants.add("write", output);
@@ -56,13 +50,7 @@ function programName(program: string): string {
 /** Variables that locate the directories with certificates. */
 const CERTIFICATE_VARIABLES: readonly string[] = ["XDG_CONFIG_HOME", "HOME", "USERPROFILE"];
 
-/**
- * Grants reading the certificates for registries.
- *
- * @param paths Directories with certificates (default: those of docker and podman).
- */
-export function grantCertificates(grants: Grants, paths: readonly string[] | undefined): void {
-  if (paths !== undefined) return grants.add("read", ...paths);
+export function grantCertificates(grants: Grants): void {
   grants.add("read", ...new CertificateDirectories().paths);
   grants.add("env", ...CERTIFICATE_VARIABLES);
 }

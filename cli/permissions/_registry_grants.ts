@@ -12,7 +12,8 @@ import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
 import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
-import type { Grants } from "./_grants.ts";
+import { mirrorsOf } from "../frame/options.ts";
+import type { Grants } from "./grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
@@ -39,12 +40,24 @@ export async function grantCredentials(
   registries: readonly string[] | undefined,
   options: PermissionOptions,
 ): Promise<void> {
-  const { credentialPaths = new CredentialFiles().paths } = options;
-  grants.add("read", ...credentialPaths);
-  if (credentialPaths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
-  if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
+  const { authfile } = options;
+  const paths = authfile === undefined ? new CredentialFiles().paths : [authfile];
+  grants.add("read", ...paths);
+  if (paths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
+  if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = (registries ?? []).flatMap((host) => [host, ...mirrorHosts(host, options)]);
-  for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
+  for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));
+}
+
+/** Grants connecting to registries, with the credentials and mirrors for them. */
+export async function grantRegistries(
+  grants: Grants,
+  registries: readonly string[] | undefined,
+  options: PermissionOptions,
+): Promise<void> {
+  await grantCredentials(grants, registries, options);
+  grantHosts(grants, registries, options);
+  grantRegistriesConf(grants, options);
 }
 
 /** Grants changing credential files and their directories, because the files are replaced. */
@@ -83,12 +96,12 @@ async function directoriesOf(paths: readonly string[]): Promise<readonly string[
 }
 
 /** Grants connecting to registries and their mirrors, or to any host if `registries` is absent. */
-export function grantHosts(
+function grantHosts(
   grants: Grants,
   registries: readonly string[] | undefined,
   options: PermissionOptions,
 ): void {
-  grantCertificates(grants, options.certificatePaths);
+  grantCertificates(grants);
   if (registries === undefined) return grants.addWhole("net");
   for (const registry of registries) {
     grants.add("net", ...registryHosts(registry), ...mirrorHosts(registry, options));
@@ -100,11 +113,11 @@ export function grantHosts(
 
 function mirrorHosts(
   registry: string,
-  { mirrors = {}, registries }: PermissionOptions,
+  { registries, ...options }: PermissionOptions,
 ): readonly string[] {
   const replacing = registries === undefined ? [] : replacingHosts(registries, registry);
   return [
-    ...mirrorAddresses(registry, mirrors).map((url) => new URL(url).host),
+    ...mirrorAddresses(registry, mirrorsOf(options)).map((url) => new URL(url).host),
     ...replacing.flatMap(registryHosts),
   ];
 }

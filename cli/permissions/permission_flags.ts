@@ -1,8 +1,9 @@
 import { storeDirectory, storeVariables } from "../../cache/directory.ts";
 import { parseImageLocation } from "../../registry/image_location.ts";
-import type { Reference } from "../../registry/reference.ts";
+import type { Repository } from "../../registry/reference.ts";
 import { dirname } from "../../spec/paths.ts";
-import { Grants } from "./_grants.ts";
+import { formatAddress, servesReadOnly } from "../access/address.ts";
+import { Grants } from "./grants.ts";
 import {
   type DirectoryUse,
   grantCertificates,
@@ -12,8 +13,8 @@ import {
 } from "./_machine_grants.ts";
 import {
   grantCredentials,
-  grantHosts,
   grantLogin,
+  grantRegistries,
   grantRegistriesConf,
 } from "./_registry_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
@@ -22,7 +23,7 @@ type StoreAccess = "read" | "write";
 
 /** The arguments and options of a command. */
 interface Usage {
-  readonly references: readonly (Reference | string)[];
+  readonly references: readonly (Repository | string)[];
   readonly registries: readonly string[] | undefined;
   readonly options: PermissionOptions;
 }
@@ -30,7 +31,9 @@ interface Usage {
 /** Resources that a command uses in addition to those that its arguments name. */
 interface Needs {
   readonly store?: StoreAccess | ((options: PermissionOptions) => StoreAccess | undefined);
+  /** Whether it connects to registries, with the credentials for them. */
   readonly registry?: true;
+  /** Whether it reads the credentials for all registries. */
   readonly credentials?: true;
   /** Whether it reads `registries.conf` files although it may use no registry. */
   readonly rules?: true;
@@ -40,27 +43,23 @@ interface Needs {
 }
 
 /** Needs of commands that download images into the store. */
-const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
+const IMAGE_NEEDS: Needs = { store: "write", registry: true };
 
 const COMMANDS: Readonly<Record<string, Needs>> = {
   artifact: { ...IMAGE_NEEDS, own: grantArtifact },
   bundle: { ...IMAGE_NEEDS, directories: "bundle" },
   cat: IMAGE_NEEDS,
-  catalog: { registry: true, credentials: true },
+  catalog: { registry: true },
   completions: {},
-  copy: {
-    store: ({ store }) => store === undefined ? undefined : "write",
-    registry: true,
-    credentials: true,
-  },
-  delete: { registry: true, credentials: true },
+  copy: { store: ({ store }) => store === undefined ? undefined : "write", registry: true },
+  delete: { registry: true },
   demo: { own: grantDemo },
-  digest: { registry: true, credentials: true },
+  digest: { registry: true },
   doctor: { store: "write", credentials: true, rules: true, own: grantDoctor },
   export: { ...IMAGE_NEEDS, own: grantFile },
-  fsck: { store: "write", registry: true, credentials: true },
+  fsck: { store: "write", own: grantRepair },
   images: { store: "read" },
-  inspect: { store: "read", registry: true, credentials: true },
+  inspect: { store: "read", registry: true },
   load: { store: "write" },
   login: {
     rules: true,
@@ -77,17 +76,20 @@ const COMMANDS: Readonly<Record<string, Needs>> = {
     own: (grants) => grants.add("env", ...storeVariables(), "PATH", "TMPDIR"),
   },
   pull: IMAGE_NEEDS,
-  provenance: { store: "read", registry: true, credentials: true },
+  provenance: { store: "read", registry: true },
   // A dead bundle may be in any directory; its mounts and its container are removed too.
   prune: { store: "write", directories: "unbundle" },
-  push: { store: "write", registry: true, credentials: true },
+  push: IMAGE_NEEDS,
   rm: { store: "write", rules: true },
   run: { ...IMAGE_NEEDS, directories: "run" },
   save: { ...IMAGE_NEEDS, own: grantFile },
-  sbom: { store: "read", registry: true, credentials: true },
-  serve: { store: ({ readOnly = false }) => readOnly ? "read" : "write", own: grantServe },
-  tag: { registry: true, credentials: true },
-  tags: { registry: true, credentials: true },
+  sbom: { store: "read", registry: true },
+  serve: {
+    store: (options) => options.proxy || !servesReadOnly(options) ? "write" : "read",
+    own: grantServe,
+  },
+  tag: { registry: true },
+  tags: { registry: true },
   unbundle: { store: "write", directories: "unbundle" },
   unpack: { ...IMAGE_NEEDS, directories: "unpack" },
   version: {},
@@ -100,17 +102,17 @@ const COMMANDS: Readonly<Record<string, Needs>> = {
  * storage. Another registry may need more hosts; an error then names the missing one. Credential
  * files are read to know which helpers may be run, as far as they may be read.
  *
- * @param references One or several references that the command uses. Without a reference, a command
- * that needs a registry may reach any.
- * @param options Options of the command, such as store and mirrors.
+ * @param references References that the command uses. Without one, a command that needs a registry
+ * may reach any.
+ * @param options Options and other arguments of the command.
  * @returns The flags, not quoted for a shell.
  * @throws {RangeError} If the command is unknown.
  * @throws {SyntaxError} If a reference is invalid.
  */
 export async function permissionFlags(
   command: string,
-  references: Reference | string | readonly (Reference | string)[] = [],
-  options: PermissionOptions = {},
+  references: readonly (Repository | string)[],
+  options: PermissionOptions,
 ): Promise<readonly string[]> {
   const needs = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
   if (needs === undefined) {
@@ -119,24 +121,31 @@ export async function permissionFlags(
         Object.keys(COMMANDS).join(", "),
     );
   }
-  const { files = [], variables = [], pullPolicy, unpack = false, prune = false } = options;
+  const { policy, unpack = false, prune = false, env = [] } = options;
   const used = unpack ? "unpack" : prune ? "unbundle" : undefined;
   const { store, registry, credentials, rules, directories = used, own } = needs;
   const grants = new Grants();
-  grants.add("read", ...files);
-  grants.add("env", ...variables);
+  grants.add("read", ...filesOf(options));
+  grants.add("env", ...env.flatMap(([name, value]) => value === undefined ? name : []));
   const access = typeof store === "function" ? store(options) : store;
   if (access !== undefined) grantStore(grants, access, options);
-  const usage = { references: [references].flat(), options };
-  const registries = registriesOf(grants, usage.references, options);
-  const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
-  if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);
-  if (registry && isAsked) grantHosts(grants, registries, options);
-  if (registry || rules || options.proxy !== undefined) grantRegistriesConf(grants, options);
+  const registries = registriesOf(grants, references, options);
+  const isAsked = policy !== "Never" && registries?.length !== 0;
+  if (registry && isAsked) await grantRegistries(grants, registries, options);
+  if (credentials) await grantCredentials(grants, undefined, options);
+  if (registry || rules) grantRegistriesConf(grants, options);
   if (directories !== undefined) grantDirectories(grants, directories, options);
-  await own?.(grants, { ...usage, registries });
+  await own?.(grants, { references, registries, options });
   if (options.modules !== undefined) grants.add("read", options.modules);
   return grants.flags();
+}
+
+/** Returns the files that the command line names. */
+function filesOf(options: PermissionOptions): readonly string[] {
+  const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd, verify, files = [] } = options;
+  const key = verify !== undefined && "key" in verify ? verify.key : undefined;
+  return [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd, key, ...files]
+    .filter((file) => file !== undefined);
 }
 
 function grantStore(grants: Grants, access: StoreAccess, options: PermissionOptions): void {
@@ -151,7 +160,7 @@ function grantStore(grants: Grants, access: StoreAccess, options: PermissionOpti
 /** Returns the registries of references; `undefined` if any registry may be used. */
 function registriesOf(
   grants: Grants,
-  references: readonly (Reference | string)[],
+  references: readonly (Repository | string)[],
   options: PermissionOptions,
 ): readonly string[] | undefined {
   const { target } = options;
@@ -189,20 +198,24 @@ function grantArtifact(grants: Grants, { references, options: { output } }: Usag
 }
 
 /** Grants writing the output, which goes to a temporary file in the same directory first. */
-function grantFile(grants: Grants, { options: { output, isLayout = false } }: Usage): void {
+function grantFile(grants: Grants, { options: { output, format } }: Usage): void {
   if (output === undefined || output === "-") return;
-  grants.addFiles(isLayout ? output : dirname(output));
+  grants.addFiles(format === "oci-dir" ? output : dirname(output));
 }
 
 /** Grants listening, and reaching the registry that is cached. */
 async function grantServe(grants: Grants, { options }: Usage): Promise<void> {
-  grants.add("net", options.listen ?? "127.0.0.1:5000");
-  if (options.proxy === undefined) return;
-  await grantCredentials(grants, [options.proxy], options);
-  grantHosts(grants, [options.proxy], options);
+  const { listen, proxy } = options;
+  grants.add("net", listen === undefined ? "127.0.0.1:5000" : formatAddress(listen));
+  if (proxy !== undefined) await grantRegistries(grants, [proxy.registry], options);
 }
 
-function grantDoctor(grants: Grants, { options }: Usage): void {
+/** Grants fetching content again, from the registries of all names in the store. */
+async function grantRepair(grants: Grants, { options }: Usage): Promise<void> {
+  if (options.repair) await grantRegistries(grants, undefined, options);
+}
+
+function grantDoctor(grants: Grants): void {
   grantMachine(grants);
-  grantCertificates(grants, options.certificatePaths);
+  grantCertificates(grants);
 }

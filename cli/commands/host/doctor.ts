@@ -98,16 +98,8 @@ async function endpointsOf(
   }
 }
 
-/** Versions of the program and the system. */
-interface Host {
-  readonly oci: string;
-  readonly deno: string;
-  /** Platform of this machine. */
-  readonly platform: string;
-  readonly kernel: string | null;
-}
-
-function describeHost(): Host {
+/** Returns the versions of the program and the system. */
+function describeHost() {
   return {
     oci: configuration.version,
     deno: Deno.version.deno,
@@ -116,7 +108,7 @@ function describeHost(): Host {
   };
 }
 
-/** Limitations without each permission. */
+/** Limitations where a permission is missing. */
 const COSTS = {
   read: "images, credentials and certificates of docker and podman, and programs cannot be read",
   write: "nothing can be pulled, unpacked or bundled",

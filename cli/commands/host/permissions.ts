@@ -1,14 +1,12 @@
 import { dirname } from "../../../spec/paths.ts";
-import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import { digestStart, locateOutside, readSource, withoutAlias } from "../../access/references.ts";
 import { readRegistries } from "../../access/registries.ts";
 import { storePath } from "../../access/store.ts";
-import type { ContainerOptions } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseCommandLine } from "../../frame/command_line.ts";
-import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import type { CommonOptions } from "../../frame/options.ts";
 import {
   type CommandEntry,
   type CommandTable,
@@ -37,20 +35,26 @@ export function define(command: Command, commands: CommandTable): Command {
         "a registry may reach any host. Options of this command go before the other command's name.",
     )
     .notes(`
-Quotes flags whose paths contain spaces, so that "eval" can read the line.
+Quotes a flag whose path contains a space. The shell reads such quotes only with "eval", as in the
+last example.
 
 Examples:
   oci permissions pull alpine:3.20
   deno run $(oci permissions pull alpine:3.20) jsr:@x/oci pull alpine:3.20
   deno run $(oci permissions export alpine:3.20 -o a.tar) jsr:@x/oci export alpine:3.20 -o a.tar
-  oci permissions --json serve --listen 127.0.0.1:8080 --store ./images`);
+  oci permissions --json serve --listen 127.0.0.1:8080 --store ./images
+  eval "deno run $(oci permissions pull alpine:3.20) mod.ts pull alpine:3.20"`);
 }
 
 export async function run(session: Session, commands: CommandTable): Promise<void> {
   const [name = "", ...words] = session.operands;
   session.workOn(name);
   const command = declareCommand(name, await findCommand(name, commands).load(), commands);
-  const { options, operands } = parseCommandLine(command, words, { isPartial: true });
+  const { operands, ...parsed } = parseCommandLine(command, words, { isPartial: true });
+  const options: PermissionOptions & CommonOptions & { readonly subject?: string } = {
+    ...session.options(),
+    ...parsed.options,
+  };
   const named: Operands = (argument) => {
     const at = command.arguments.findIndex(({ name }) => argument.test(name));
     return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
@@ -73,15 +77,18 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     ...named(/^file$/),
     ...isPush ? paths.map((text) => readArtifactFile(text).path) : [],
   ];
-  const subject = typeof options.subject === "string" ? [options.subject] : [];
-  subject.forEach(readSource);
-  const flags = await permissionFlags(like, [...references, ...subject, ...registries], {
-    ...permissionOptions({ ...session.options(), ...options }, directory, files),
+  const { subject, output = directory } = options;
+  if (subject !== undefined) readSource(subject);
+  const flags = await permissionFlags(like, [...references, subject ?? [], registries].flat(), {
+    ...options,
+    output,
     target,
+    files: files.filter((path) => path !== "-"),
     registries: await readRegistries(session),
+    modules: moduleDirectory(),
   });
   // No permission depends on `--json`, so it belongs to this command wherever it is.
-  if (options.json || session.options().json) {
+  if (options.json) {
     return await session.output.json({ command: name, reference: references[0] ?? null, flags });
   }
   await session.output.text(flags.map(quote).join(" "));
@@ -110,53 +117,6 @@ function sourcesOf(
   }
   // The name of a pushed image is only the default destination.
   return { like: name, sources: name === "push" && named(/^dest$/).length > 0 ? [] : sources };
-}
-
-/** Command-line options that affect permissions. */
-interface AffectingOptions extends CommonOptions, RegistryOptions, ServeAccess {
-  readonly bundler?: ContainerOptions["bundler"] | undefined;
-  readonly get?: true | undefined;
-  readonly env?: ContainerOptions["env"] | undefined;
-  readonly format?: string | undefined;
-  readonly output?: string | undefined;
-  readonly runtime?: string | undefined;
-  readonly tlsCert?: string | undefined;
-  readonly tlsKey?: string | undefined;
-  readonly unpack?: true | undefined;
-  readonly prune?: true | undefined;
-}
-
-function permissionOptions(
-  options: AffectingOptions,
-  directory: string | undefined,
-  archives: readonly string[],
-): PermissionOptions {
-  const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
-  const { output = directory, authfile } = options;
-  const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd, verify } = options;
-  const key = verify !== undefined && "key" in verify ? verify.key : undefined;
-  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd, key]
-    .concat(archives.filter((path) => path !== "-"));
-  return {
-    files: files.filter((file) => file !== undefined),
-    mirrors: mirrorsOf(options),
-    readOnly: options.proxy === undefined && servesReadOnly(options),
-    proxy: options.proxy?.registry,
-    authfile,
-    get: options.get,
-    credentialPaths: authfile === undefined ? undefined : [authfile],
-    variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
-    store,
-    pullPolicy: policy,
-    unpack,
-    prune: options.prune,
-    output,
-    isLayout: options.format === "oci-dir",
-    listen: listen === undefined ? undefined : formatAddress(listen),
-    bundler,
-    runtime,
-    modules: moduleDirectory(),
-  };
 }
 
 /** Returns the directory of the checkout that runs, or `undefined` outside of a checkout. */

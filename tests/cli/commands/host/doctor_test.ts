@@ -255,6 +255,18 @@ Deno.test.each([
   }
 });
 
+linuxTest(
+  "oci doctor asks for every permission if the store is on a special file system",
+  async () => {
+    const env = { OCI_STORE: "/dev/shm/none" };
+    const { findings } = await diagnose({ env, permissions: ["--allow-read", "--allow-env"] });
+
+    const advice = findings.map((finding: Finding) => finding.advice).join(" ");
+    // Deno refuses access to "/dev" unless it has all permissions.
+    assertStringIncludes(advice, "--allow-all");
+  },
+);
+
 Deno.test.each([{ exists: true }, { exists: false }])(
   "oci permissions serves doctor, where the store's existence is $exists",
   async ({ exists }) => {
