@@ -1,14 +1,10 @@
-import { CachingPuller } from "../../../cache/pulling/caching_puller.ts";
-import { LayoutHashCache } from "../../../cache/pulling/hash_cache.ts";
-import { LayoutImageCache } from "../../../cache/pulling/layout_image_cache.ts";
+import type { PullOptions } from "../../../cache/pull_options.ts";
+import { pull } from "../../../cache/pulling/pull.ts";
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
-import type { ImageClientOptions } from "../../../registry/image_client.ts";
-import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
 import type { RegistryContent } from "../../../registry/registry_content.ts";
 import { MemoryRegistryContent } from "../../../registry/server/memory_registry_content.ts";
 import { serveRegistry } from "../../../registry/server/server.ts";
 import type { Digest } from "../../../spec/digest.ts";
-import { ContentStore } from "../../../store/content/content_store.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import type { Image } from "../../../store/images/image.ts";
 import { buildDemoImage, type DemoImage } from "../../demo/demo_image.ts";
@@ -65,18 +61,16 @@ export async function run(session: Session): Promise<void> {
   await script.step("Serve it as a registry on this machine", [server.url]);
 
   await using directory = await temporaryDirectory();
-  const store = await ContentStore.open(directory.path);
   using client = new RemoteClient({ credentials: "none" });
-  const puller = new CachingPuller(new LayoutHashCache(store), new LayoutImageCache(store), client);
-  const reference = parseReference(`${server.host}/${REPOSITORY}:${TAG}`);
-  const name = formatReference(reference);
-  const pull = async (platform: string): Promise<DemoPull> => {
+  const name = `${server.host}/${REPOSITORY}:${TAG}`;
+  const pullFor = async (platform: string): Promise<DemoPull> => {
     const before = requests;
-    const measured = await measurePull(puller, reference, { platform, signal });
+    const options = { store: directory.path, client, platform, signal };
+    const measured = await measurePull(name, options);
     return { ...measured, platform, requests: requests - before };
   };
 
-  const first = await pull("linux/amd64");
+  const first = await pullFor("linux/amd64");
   const { image } = first;
   await script.step(`Pull ${name} into ${directory.path}`, [
     summary(first),
@@ -87,9 +81,9 @@ export async function run(session: Session): Promise<void> {
     const title = `Layer ${i + 1} of ${image.layers.length}: ${shortDigest(layer.digest)}`;
     await script.step(title, await layerListing(layer));
   }
-  const second = await pull("linux/amd64");
+  const second = await pullFor("linux/amd64");
   await script.step("Pull it again, from the store", [summary(second)]);
-  const third = await pull("linux/arm64");
+  const third = await pullFor("linux/arm64");
   await script.step("Pull it for the other platform, which shares layers", [summary(third)]);
   await script.end({
     reference: name,
@@ -117,13 +111,12 @@ async function contentOf({ descriptor, manifests, blobs }: DemoImage): Promise<R
 
 /** Pulls an image; measures the time and counts the layers that were not in the store before. */
 async function measurePull(
-  puller: CachingPuller,
-  reference: Reference,
-  options: ImageClientOptions,
+  name: string,
+  options: PullOptions,
 ): Promise<Pick<DemoPull, "image" | "durationMs" | "fetched">> {
   const started = performance.now();
   const done = new Set<Digest | undefined>();
-  const image = await puller.image(reference, {
+  const image = await pull(name, {
     ...options,
     onProgress: ({ phase, cached, digest }) => {
       if (phase === "done" && !cached) done.add(digest);
