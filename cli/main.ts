@@ -29,7 +29,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return notices.flush();
     },
   });
-  const run: Run = { args, output, notices, signal, name: "", action: "read the command line" };
+  const run: Run = { args, output, notices, interruption, action: "read the command line" };
   const exitCode = await runToEnd(run);
   // A stalled reader of stderr must not keep an interrupted command alive.
   const patience = signal.aborted ? AbortSignal.timeout(LAST_WRITE_MS) : signal;
@@ -38,7 +38,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function runToEnd(run: Run): Promise<number> {
-  const { signal } = run;
+  const { signal } = run.interruption;
   try {
     // Disposed of before an error is reported.
     using _notice = noticeCleanup(run);
@@ -57,7 +57,7 @@ const CLEANUP_NOTICE_MS = 800;
 
 /** Shows a notice if an interrupted command takes long to clean up. */
 function noticeCleanup(run: Run): Disposable {
-  const { signal, notices } = run;
+  const { interruption: { signal }, notices } = run;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const abort = () => {
     // Show the cursor at once, even if the command takes time to stop.
@@ -82,27 +82,26 @@ interface Run {
   readonly args: readonly string[];
   readonly output: Output;
   readonly notices: Notices;
-  readonly signal: AbortSignal;
+  readonly interruption: Interruption;
+  /** The command, once it is known. */
+  command?: Command;
   session?: Session;
-  /** Name of the command; empty before it is known. */
-  name: string;
   action: string;
 }
 
 async function dispatch(run: Run): Promise<number> {
-  const { output, notices, signal } = run;
+  const { output, notices, interruption } = run;
   const args = run.args.some(isLossy)
     ? await (await import("./frame/raw_arguments.ts")).rawArguments(run.args)
     : run.args;
   const { name, rest } = await splitArguments(await expandShorthand(args), COMMANDS);
   const entry = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || entry === undefined) return await runWithoutCommand(run, name, rest);
-  run.name = name;
   run.action = name;
   const module = await entry.load();
-  const command = declareCommand(name, module, COMMANDS);
+  const command = run.command = declareCommand(name, module, COMMANDS);
   const commandLine = await parse(command, rest);
-  using session = new Session({ name, commandLine, output, notices, signal });
+  using session = new Session({ name, command, commandLine, output, notices, interruption });
   run.session = session;
   if (imageOperands(command, session.operands).some(isShort)) await findAliases(session);
   return await module.run(session, COMMANDS) ?? 0;
@@ -176,14 +175,14 @@ async function runWithoutCommand(
 
 /** Reports an error, and returns its exit code. */
 async function fail(run: Run, error: unknown): Promise<number> {
-  const { args, notices, signal, session } = run;
+  const { args, notices, interruption: { signal }, session } = run;
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(run, error.command);
   const failure = await import("./frame/failure.ts");
   const { causeLines, errorDocument, errorLine, exitCodeOf, firstError } = failure;
   // An error after the interruption is a consequence of it.
   const thrown = signal.aborted ? signal.reason : firstError(error);
-  const failed = { action: session?.action ?? run.action, name: session?.name ?? run.name };
+  const failed = { action: session?.action ?? run.action, command: run.command };
   notices.message(errorLine(thrown, failed));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {
@@ -196,7 +195,7 @@ async function fail(run: Run, error: unknown): Promise<number> {
 }
 
 /** Returns the output for an error document; the usual one ends with an interruption. */
-function errorOutput({ output, signal }: Run): Output {
+function errorOutput({ output, interruption: { signal } }: Run): Output {
   return signal.aborted ? new Output({ signal: AbortSignal.timeout(LAST_WRITE_MS) }) : output;
 }
 
@@ -212,7 +211,7 @@ async function help(run: Run, command: Command): Promise<number> {
     await run.output.text(await helpText(command));
     return 0;
   } catch (error) {
-    return await fail({ ...run, name: "help", action: "help" }, error);
+    return await fail({ ...run, action: "help" }, error);
   }
 }
 

@@ -3,7 +3,7 @@ import type { CredentialStore } from "../../registry/credentials.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOSTS, parseReference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
-import type { RegistryOptions } from "../frame/options.ts";
+import { REGISTRY_GROUP, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
@@ -84,30 +84,15 @@ function only(registry: string, auth: ImagePullAuth): CredentialStore {
   };
 }
 
-/** Options that require `--proxy`. */
-const UPSTREAM_FLAGS = {
-  user: "--user",
-  passwordStdin: "--password-stdin",
-  identityToken: "--identity-token",
-  registryToken: "--registry-token",
-  authfile: "--authfile",
-  ca: "--ca",
-  clientCert: "--client-cert",
-  clientKey: "--client-key",
-  plainHttp: "--plain-http",
-  mirror: "--mirror",
-  retries: "--retries",
-} as const satisfies Partial<Record<keyof RegistryOptions, string>>;
-
 /**
  * Checks that `serve` without an upstream registry has no options for one.
  *
  * @throws {UsageError} If it has.
  */
 export function refuseUpstreamOptions(session: Session): void {
-  const options = session.options<RegistryOptions>();
-  for (const [key, flag] of Object.entries(UPSTREAM_FLAGS)) {
-    if (options[key as keyof typeof UPSTREAM_FLAGS] === undefined) continue;
-    throw new UsageError(`"${flag}" requires "--proxy"`, `Leave it out, or add "--proxy URL"`);
+  const values = session.options<Record<string, unknown>>();
+  for (const { group, key, long } of session.command.options) {
+    if (group !== REGISTRY_GROUP || values[key] === undefined) continue;
+    throw new UsageError(`"${long}" requires "--proxy"`, `Leave it out, or add "--proxy URL"`);
   }
 }

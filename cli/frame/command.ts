@@ -8,7 +8,6 @@ export interface ValueSettings {
   readonly parse?: (text: string) => unknown;
 }
 
-/** Settings of {@linkcode Command.argument}. */
 export interface ArgumentSettings extends ValueSettings {
   /** Whether its words may look like options, because they are another command's command line. */
   readonly isVerbatim?: boolean;
@@ -30,7 +29,6 @@ export interface Argument extends ArgumentSettings {
   readonly isVariadic: boolean;
 }
 
-/** Settings of {@linkcode Command.option}. */
 export interface OptionSettings extends ValueSettings {
   /** Value if the option is absent. */
   readonly default?: string;
@@ -61,6 +59,9 @@ export interface Option extends OptionSettings {
   readonly group: string;
 }
 
+/** What a command does, where the remedies for its errors depend on that. */
+export type CommandTrait = "lists-repositories" | "writes-credentials" | "writes-repository";
+
 /** Help texts, apart from those of arguments and options. */
 export interface HelpTexts {
   /** Usage after the name of the command (default: options and arguments). */
@@ -80,7 +81,6 @@ const FLAGS = /^(?:(-[a-z]), )?(--([a-z]+(?:-[a-z]+)*))( <.+>)?$/;
 export class Command {
   /** Name with the program, such as `oci pull`. */
   readonly name: string;
-  /** Positional arguments, in order. */
   readonly arguments: Argument[] = [];
   /** Options, in the order in which help lists them. */
   readonly options: Option[] = [];
@@ -88,6 +88,8 @@ export class Command {
   readonly texts: HelpTexts = { description: "", notes: "", lists: [] };
   /** Advice for flags that only other tools have. */
   readonly hints: Map<string, string> = new Map();
+  /** What it does, where remedies depend on that. */
+  readonly traits: Set<CommandTrait> = new Set();
   #group = "Options:";
 
   constructor(name: string) {
@@ -128,11 +130,22 @@ export class Command {
     return this;
   }
 
+  /** Declares what the command does. */
+  trait(trait: CommandTrait): this {
+    this.traits.add(trait);
+    return this;
+  }
+
   /** Returns the option with a flag. */
   find(flag: string): Option | undefined {
     return this.options.find(({ short, long, aliases = [] }) => {
       return flag === short || flag === long || aliases.includes(flag);
     });
+  }
+
+  /** Returns whether it has an option with a flag. */
+  has(flag: string): boolean {
+    return this.find(flag) !== undefined;
   }
 
   /** Starts a group of options with a heading. */

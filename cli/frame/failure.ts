@@ -5,16 +5,16 @@ import { OciError } from "../../spec/errors.ts";
 import { RuntimeError } from "../../store/errors.ts";
 import { describeFailedCall, missingPermission } from "../../store/host/system_error.ts";
 import { hidePasswords, printable } from "../terminal/format.ts";
+import type { Command } from "./command.ts";
 import { CommandError, type CommandErrorCode, UsageError } from "./errors.ts";
 import { InterruptedError } from "./interruption.ts";
 import { type LibraryError, remedyFor } from "./remedies.ts";
 
-/** The command that failed. */
 export interface FailedCommand {
   /** Action of the command, such as `pull alpine:3`. */
   readonly action: string;
-  /** Name of the command, such as `pull`; empty before it is known. */
-  readonly name: string;
+  /** The command, once it is known. */
+  readonly command: Command | undefined;
 }
 
 /** An error in terms of the command line. */
@@ -31,17 +31,17 @@ export function firstError(error: unknown): unknown {
 }
 
 /** Formats an error as one line: `oci: <action>: <cause>. <Remedy>`. */
-export function errorLine(error: unknown, command: FailedCommand): string {
-  const { state, remedy } = explain(error, command);
-  return printable(hidePasswords(`oci: ${command.action}: ${state}. ${remedy}`));
+export function errorLine(error: unknown, failed: FailedCommand): string {
+  const { state, remedy } = explain(error, failed);
+  return printable(hidePasswords(`oci: ${failed.action}: ${state}. ${remedy}`));
 }
 
 /**
  * Returns the JSON form of an error: its name, code, message and fields, and the remedy in terms of
  * the command line.
  */
-export function errorDocument(error: unknown, command: FailedCommand): Record<string, unknown> {
-  const { code, state, remedy } = explain(error, command);
+export function errorDocument(error: unknown, failed: FailedCommand): Record<string, unknown> {
+  const { code, state, remedy } = explain(error, failed);
   const fields = error instanceof OciError
     ? error.toJSON()
     : error instanceof Error
@@ -95,12 +95,6 @@ function causesOf(error: unknown): readonly unknown[] {
 const UNKNOWN = "Show the cause with --verbose";
 const UNEXPECTED = "Report it if this should work";
 
-/** Commands that continue where an interrupted one stopped. */
-const RESUMED: ReadonlySet<string> = new Set([
-  ...["artifact", "bundle", "cat", "copy", "export", "load", "ls", "pull", "push", "run", "save"],
-  "unpack",
-]);
-
 /** Remedies for errors of the operating system, by code. */
 const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: "Check its owner and mode, and those of its directory",
@@ -119,7 +113,7 @@ const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
 const READ_ONLY_LOGIN = "Choose a writable file with --authfile";
 
 /** Returns the cause of an error, and the remedy in terms of the command line. */
-function explain(error: unknown, command: FailedCommand): Explanation {
+function explain(error: unknown, { action, command }: FailedCommand): Explanation {
   if (!(error instanceof Error)) {
     return { code: "unexpected", state: String(error), remedy: UNEXPECTED };
   }
@@ -127,17 +121,19 @@ function explain(error: unknown, command: FailedCommand): Explanation {
     return { code: error.code, state: error.problem, remedy: error.remedy };
   }
   if (error instanceof InterruptedError) {
-    const remedy = RESUMED.has(command.name) ? error.remedy : "Run the same command again";
+    // Commands that transfer layers have one of these options.
+    const isResumed = command?.has("--jobs") || command?.has("--limit");
+    const remedy = `Run the same command again${isResumed ? " to resume" : ""}`;
     return { code: "interrupted", state: error.problem, remedy };
   }
   if (isExplained(error)) {
     const { code } = error;
-    const remedy = remedyFor(error, command.name) ?? generalRemedy(error, command.name);
-    return { code, state: stateOf(error, command), remedy };
+    const remedy = remedyFor(error, command) ?? generalRemedy(error, command);
+    return { code, state: stateOf(error, action), remedy };
   }
   if (error instanceof Deno.errors.NotCapable) {
     const { problem, flag } = missingPermission(error);
-    const all = `"oci permissions ${command.action}"`;
+    const all = `"oci permissions ${action}"`;
     const remedy = flag === undefined
       ? `Print the permissions that it needs with ${all}`
       : `Grant ${flag}, or all that it needs: ${all} prints it`;
@@ -145,7 +141,7 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   }
   const code = errnoOf(error) === undefined ? "unexpected" : "system";
   const state = describeFailedCall(error) ?? (error.message || error.name);
-  return { code, state, remedy: generalRemedy(error, command.name) };
+  return { code, state, remedy: generalRemedy(error, command) };
 }
 
 /** Codes of errors about missing content, whose problem is clear without the library's action. */
@@ -156,21 +152,20 @@ const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-i
  * of a failed request is a name or a digest; a name that the command's action contains is not
  * repeated.
  */
-function stateOf(error: LibraryError, command: FailedCommand): string {
+function stateOf(error: LibraryError, command: string): string {
   const { action, subject, problem } = error;
   if (action === undefined || STORE_CODES.has(error.code)) return problem;
   const isRequest = error instanceof RegistryError || error instanceof NetworkError;
   if (!isRequest || subject === undefined || isDigest(subject)) {
     return `cannot ${action}: ${problem}`;
   }
-  return command.action.includes(subject) ? problem : `"${subject}": ${problem}`;
+  return command.includes(subject) ? problem : `"${subject}": ${problem}`;
 }
 
 /** Returns the remedy for an error without a specific one. */
-function generalRemedy(error: Error, command: string): string {
+function generalRemedy(error: Error, command: Command | undefined): string {
   const errno = errnoOf(error) ?? errnoOf(error.cause);
-  // These commands do not write to a store.
-  if (errno === "EROFS" && /^log(in|out)$/.test(command)) return READ_ONLY_LOGIN;
+  if (errno === "EROFS" && command?.traits.has("writes-credentials")) return READ_ONLY_LOGIN;
   const bySystem = errno === undefined ? undefined : SYSTEM_REMEDIES[errno];
   return bySystem ?? (causesOf(error).length > 0 ? UNKNOWN : UNEXPECTED);
 }

@@ -2,8 +2,6 @@
 export class InterruptedError extends Error {
   /** The cause in words. */
   readonly problem: string;
-  /** What to do, as a sentence without a period. */
-  readonly remedy = "Run the same command again to resume";
   /** Exit code by the convention of shells: 128 plus the number of the signal. */
   readonly exitCode: number;
 
@@ -21,17 +19,6 @@ const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
   ["SIGTERM", 143],
 ]);
 
-/** The interruptions by their abort signals. */
-const interruptions = new WeakMap<AbortSignal, Interruption>();
-
-/**
- * Leaves SIGINT and SIGTERM to other code: from now on, they neither abort `signal` nor end the
- * program.
- */
-export function leaveSignals(signal: AbortSignal): void {
-  interruptions.get(signal)?.leave();
-}
-
 /**
  * Converts the signals that end a program to an abort, so that running work can clean up. A second
  * signal ends the program at once.
@@ -42,7 +29,6 @@ export class Interruption implements Disposable {
   #isLeft = false;
 
   constructor() {
-    interruptions.set(this.signal, this);
     for (const [name, exitCode] of EXIT_CODES) {
       // Processes on Windows cannot listen to SIGTERM.
       if (Deno.build.os === "windows" && name === "SIGTERM") continue;
@@ -61,7 +47,7 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Ignores signals. Their default effect stays suppressed. */
+  /** Leaves the signals to other code: they neither abort `signal` nor end the program. */
   leave(): void {
     this.#isLeft = true;
   }

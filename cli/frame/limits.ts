@@ -21,8 +21,6 @@ const NAMES = Object.keys(UNITS) as readonly (keyof LayerLimits)[];
 
 /** Limits for reading a compressed archive of images. */
 export const ARCHIVE_LIMITS: readonly (keyof LayerLimits)[] = ["maxRatio", "maxWindow"];
-/** Commands that have `--limit` for all limits. */
-const COMMANDS: readonly string[] = ["bundle", "cat", "export", "ls", "pull", "run", "unpack"];
 
 /** Value of `--limit`. */
 export interface LimitOption {
@@ -67,11 +65,11 @@ function parseLimit(
 }
 
 /** Returns the remedy for an input beyond a limit, with a value that is probably enough. */
-export function limitRemedy(error: unknown, command: string): string {
+export function limitRemedy(error: unknown, command: Command | undefined): string {
   const { option, max = 0, value = 0 } = error instanceof LimitError ? error : {};
-  const names = command === "load" ? ARCHIVE_LIMITS : COMMANDS.includes(command) ? NAMES : [];
-  const name = names.find((name) => name === option);
-  if (name === undefined) {
+  const { examples = [] } = command?.find("--limit") ?? {};
+  const name = NAMES.find((name) => name === option);
+  if (name === undefined || !examples.includes(`${name}=`)) {
     return "It may be an attack; if it is not, raise the limit in a program of your own";
   }
   // If reading stopped at the limit, the actual value is unknown.

@@ -187,7 +187,6 @@ export function addOptions(
   return command;
 }
 
-/** Settings of {@linkcode addRegistryOptions}. */
 interface RegistryOptionSettings {
   /**
    * Features in addition to those of every command that connects to a registry.
@@ -214,7 +213,8 @@ export function addLoginOptions(command: Command): Command {
   return addOptions(command.group(REGISTRY_GROUP), CONNECTING);
 }
 
-const REGISTRY_GROUP = "Options for registries:";
+/** Heading of the options of commands that reach a registry. */
+export const REGISTRY_GROUP = "Options for registries:";
 
 /** Options of the commands that move images. */
 export interface TransferOptions extends Omit<RegistryOptions, "platform" | "policy"> {
@@ -242,7 +242,8 @@ export function addTransferOptions(
     .option("--all-platforms", "copy every platform (default)", { conflicts: ["--platform"] })
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
     .option("--all-tags", "copy every tag of a repository")
-    .option("--dry-run", "show what would be copied");
+    .option("--dry-run", "show what would be copied")
+    .trait("writes-repository");
   return addRegistryOptions(command, { features: ["mirror", "jobs", "progress", ...more] });
 }
 

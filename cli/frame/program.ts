@@ -96,7 +96,7 @@ export async function splitArguments(
       const before = args.slice(0, i).flatMap((word) => inFull(word, program));
       return { name: arg, rest: [...before, ...args.slice(i + 1)] };
     }
-    if (await takesValue(arg, commands)) i++;
+    if (await takesValue(arg, program, commands)) i++;
   }
   return { name: undefined, rest: args };
 }
@@ -109,8 +109,12 @@ function inFull(word: string, program: Command): readonly string[] {
 }
 
 /** Whether an option takes a value. It belongs to the program, or to a command that follows. */
-async function takesValue(flag: string, commands: CommandTable): Promise<boolean> {
-  const own = declareProgram(commands).find(flag);
+async function takesValue(
+  flag: string,
+  program: Command,
+  commands: CommandTable,
+): Promise<boolean> {
+  const own = program.find(flag);
   if (own !== undefined || !/^--?[a-z-]+$/.test(flag)) return own?.takesValue ?? false;
   for (const [name, { load }] of commands) {
     const option = declareCommand(name, await load(), commands).find(flag);

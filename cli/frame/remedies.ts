@@ -16,6 +16,7 @@ import {
   type DirectoryFault,
   UntrustedStoreError,
 } from "../../store/errors.ts";
+import type { Command } from "./command.ts";
 import { NAME_ADVICE } from "./errors.ts";
 import { limitRemedy } from "./limits.ts";
 
@@ -23,7 +24,10 @@ import { limitRemedy } from "./limits.ts";
 export type LibraryError = Error & ErrorFacts;
 
 /** Returns the remedy for an error of the library, if its code and fields imply one. */
-export function remedyFor(error: LibraryError, command: string): string | undefined {
+export function remedyFor(
+  error: LibraryError,
+  command: Command | undefined,
+): string | undefined {
   const remedy = REMEDIES[error.code] ?? error.advice;
   return typeof remedy === "function" ? remedy(error, command) : remedy;
 }
@@ -32,9 +36,9 @@ export function remedyFor(error: LibraryError, command: string): string | undefi
  * Returns what to do about an error in terms of commands and options, as a sentence without a
  * period.
  *
- * @param command Name of the command, such as `pull`; empty if there is none.
+ * @param command The command that failed, if it is known.
  */
-type Remedy = (error: LibraryError, command: string) => string | undefined;
+type Remedy = (error: LibraryError, command: Command | undefined) => string | undefined;
 
 const toAuthor: Remedy = ({ cause }) => {
   // Any other cause is an error of the operating system.
@@ -49,10 +53,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     if (error.option === "target") return "Leave out the digest of the destination";
     const isFile = error instanceof DigestMismatchError && error.source !== undefined &&
       error.url === undefined;
-    if (isFile && /^(copy|push|load)$/.test(command)) return "Save or copy it again";
-    return isFile
+    if (!isFile) return "Nothing was stored; try again or use another mirror";
+    return command?.has("--policy")
       ? "Fetch it again with --policy if-not-present"
-      : "Nothing was stored; try again or use another mirror";
+      : "Save or copy it again";
   },
   "diff-id-mismatch": "Report it to the author of the image",
   "invalid-document": ({ advice }) => advice ?? "Report it to the author of the image",
@@ -73,9 +77,9 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   },
   "unknown-user": "Choose another user with --user, by name or number",
   "no-command": (_, command) => {
-    return command === "run"
-      ? "Write the command after the image"
-      : "Specify the command with --arg";
+    return command?.has("--arg")
+      ? "Specify the command with --arg"
+      : "Write the command after the image";
   },
   "tar": toAuthor,
   "compression": toAuthor,
@@ -87,7 +91,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "invalid-argument": ({ option, subject, advice }, command) => {
     if (option === "mirrors") return `Log in with "oci login ${subject}"`;
     if (option === "seccomp") return "Choose an image for this machine with --platform";
-    const isContainer = command === "run" || command === "bundle";
+    const isContainer = command?.find("--user")?.key === "containerUser";
     return option === "user" && isContainer ? "Choose another user with --user" : advice;
   },
   "response": (error) => {
@@ -95,7 +99,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
   },
   "unauthorized": (error, command) => {
-    if (command === "catalog") return catalogRemedy(error);
+    if (command?.traits.has("lists-repositories")) return catalogRemedy(error);
     return isAuthenticated(error)
       ? `Ask its owner for access, or log in again with "oci login${registryOf(error)}"`
       : `Log in with "oci login${registryOf(error)}"`;
@@ -103,11 +107,12 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "login-rejected": "Check the user name and the password or token",
   "not-found": (error, command) => {
     const { missing, registryCode } = error instanceof NotFoundError ? error : {};
-    if (missing === undefined && registryCode === "NAME_UNKNOWN" && WRITERS.includes(command)) {
+    const isUnknown = missing === undefined && registryCode === "NAME_UNKNOWN";
+    if (isUnknown && command?.traits.has("writes-repository")) {
       return "Create the repository first, or check its name";
     }
     const isPart = missing === "child" || missing === "config" || missing === "blob";
-    if (command === "catalog") return catalogRemedy(error);
+    if (command?.traits.has("lists-repositories")) return catalogRemedy(error);
     if (isPart) return "Ask the owner of the image to push it again";
     return isAuthenticated(error)
       ? "Check the name and the tag, and whether this user has access"
@@ -152,19 +157,19 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       return limitRemedy(error.cause, command);
     }
     if (!(error instanceof ArchiveError)) return undefined;
-    // The other commands take a location, such as oci-archive:FILE:NAME.
-    const isFile = command === "load" && error.fault === "absent";
-    return isFile ? "Check the path" : ARCHIVE_REMEDIES[error.fault];
+    // Most commands take a location, such as oci-archive:FILE:NAME.
+    const isFile = command?.arguments[0]?.name === "file";
+    return isFile && error.fault === "absent" ? "Check the path" : ARCHIVE_REMEDIES[error.fault];
   },
   "archive-format": "Save it with --format oci-archive",
   "not-empty": (error, command) => {
-    return command === "unpack"
+    return command?.has("--force")
       ? "Choose another directory, or replace its content with --force"
       : error.advice;
   },
   "bundle-unknown": "Check the path, or specify its store with --store",
   "overlay": (_, command) => {
-    return command === "pull" ? "Leave out --unpack" : "Choose --bundler uncompressed";
+    return command?.has("--unpack") ? "Leave out --unpack" : "Choose --bundler uncompressed";
   },
   "working-directory": "Choose another directory with --cwd",
   "container-start": ({ option, advice }) => {
@@ -173,9 +178,6 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     return option === "runtime" ? HYBRID_REMEDY : advice;
   },
 };
-
-/** Commands that write to a repository. */
-const WRITERS = ["push", "copy", "artifact"];
 
 /** Remedy on machines with both versions of control groups, which crun does not support. */
 const HYBRID_REMEDY =
@@ -222,13 +224,15 @@ function networkRemedy(error: LibraryError): string | undefined {
     : "Leave out --plain-http";
 }
 
-function ownershipRemedy(error: LibraryError, command: string): string | undefined {
+function ownershipRemedy(
+  error: LibraryError,
+  command: Command | undefined,
+): string | undefined {
   if (error.option === "uids") return "Add one with --uid-map";
   if (error.option === "gids") return "Add one with --gid-map";
   const modes = error instanceof OwnershipError ? error.modes : [];
   if (modes.length === 0) return error.advice;
-  // No other command has the option.
-  if (command !== "unpack") {
+  if (!command?.has("--ownership")) {
     return modes.includes("record")
       ? "Run as root, or in a user namespace with these IDs"
       : toAuthor(error, command);

@@ -5,46 +5,52 @@ import type { Notices } from "../terminal/notices.ts";
 import type { Output } from "../terminal/output.ts";
 import type { ProgressView, ProgressWords } from "../terminal/progress.ts";
 import { fitToTerminal } from "../terminal/terminal.ts";
+import type { Command } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
+import type { Interruption } from "./interruption.ts";
 import type { CommonOptions, RegistryOptions } from "./options.ts";
 
 /** Progress display of a command on stderr. Disposing of it prints the final lines. */
 export interface ShownProgress extends AsyncDisposable {
-  /** Adds an event. */
   readonly report: (event: ImageProgress) => void;
 }
 
-interface SessionParts extends Pick<Session, "name" | "output" | "notices" | "signal"> {
+interface SessionParts
+  extends Pick<Session, "name" | "command" | "output" | "notices" | "interruption"> {
   readonly commandLine: CommandLine;
 }
 
 /** One run of one command. */
 export class Session implements Disposable {
-  /** Name of the command. */
   readonly name: string;
-  /** Positional arguments. */
+  readonly command: Command;
   readonly operands: readonly string[];
   /** Standard output, for results only. */
   readonly output: Output;
   /** Standard error, for everything else. */
   readonly notices: Notices;
-  /** Aborts when the user interrupts. */
-  readonly signal: AbortSignal;
+  readonly interruption: Interruption;
   readonly #options: CommandLine["options"];
   readonly #warned = new Set<string>();
   readonly #owned = new DisposableStack();
   #subject: string;
   #partial: string[] | undefined;
 
-  constructor({ name, commandLine, output, notices, signal }: SessionParts) {
+  constructor({ name, command, commandLine, output, notices, interruption }: SessionParts) {
     const { options, operands } = commandLine;
     this.#options = options;
     this.name = name;
+    this.command = command;
     this.operands = operands;
     this.output = output;
     this.notices = notices;
-    this.signal = signal;
+    this.interruption = interruption;
     this.#subject = operands.join(" ");
+  }
+
+  /** Aborts when the user interrupts. */
+  get signal(): AbortSignal {
+    return this.interruption.signal;
   }
 
   /** Returns the common options and those of this command. */
@@ -57,7 +63,6 @@ export class Session implements Disposable {
     return this.#owned.use(resource);
   }
 
-  /** Disposes of all registered resources. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
@@ -96,7 +101,7 @@ export class Session implements Disposable {
    */
   showProgress(words?: Partial<ProgressWords>): ShownProgress {
     const { quiet, progress = "auto", progressInterval = 10 } = this.options<RegistryOptions>();
-    if (quiet) return { report() {}, async [Symbol.asyncDispose]() {} };
+    if (quiet || progress === "none") return { report() {}, async [Symbol.asyncDispose]() {} };
     const early: ImageProgress[] = [];
     let view: ProgressView | undefined;
     let loading: Promise<void> | undefined;

@@ -14,17 +14,13 @@ import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };
 
-/** Maximum interval of a timer, in milliseconds: 24 days. */
-const MAX_INTERVAL_MS = 2_147_483_647;
 /** Minimum interval between redraws of a terminal: ten per second. */
 const REDRAW_MS = 100;
 
-/** Style of the progress display. */
-export type ProgressStyle = "terminal" | "plain" | "json" | "none";
+export type ProgressStyle = "terminal" | "plain" | "json";
 
 /** Progress display. Disposing of it replaces the status block with the final line. */
 export interface ProgressView extends Disposable {
-  /** Adds an event. */
   readonly report: (event: ImageProgress) => void;
 }
 
@@ -33,7 +29,7 @@ export interface ProgressView extends Disposable {
  * lines elsewhere.
  */
 export function progressStyle(
-  wish: "auto" | "plain" | "json" | "none",
+  wish: "auto" | "plain" | "json",
   isTerminal: boolean,
   term: string | undefined,
 ): ProgressStyle {
@@ -57,34 +53,22 @@ export function openProgress(
 ): ProgressView {
   const words = { ...PULL_WORDS, ...replaced };
   if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
-  if (style === "terminal") return terminalView(notices, size, words);
-  if (style === "plain") return plainView(notices, intervalMs, words);
-  return { report() {}, [Symbol.dispose]() {} };
+  return style === "terminal"
+    ? terminalView(notices, size, words)
+    : plainView(notices, intervalMs, words);
 }
 
-/** Calls a function at an interval, starting with the first event. */
-class Ticker implements Disposable {
-  readonly #intervalMs: number;
-  readonly #tick: () => void;
-  #timer: Disposable | undefined;
-
-  constructor(intervalMs: number, tick: () => void) {
-    this.#intervalMs = Math.min(intervalMs, MAX_INTERVAL_MS);
-    this.#tick = tick;
-  }
-
-  start(): void {
-    this.#timer ??= startTimer(this.#intervalMs, this.#next);
-  }
-
-  readonly #next = (): void => {
-    this.#timer = startTimer(this.#intervalMs, this.#next);
-    this.#tick();
+/** Calls a function at intervals after the first call of `start()`, until it is disposed of. */
+function makeTicker(intervalMs: number, tick: () => void): Disposable & { start(): void } {
+  let timer: Disposable | undefined;
+  const next = () => {
+    timer = startTimer(intervalMs, next);
+    tick();
   };
-
-  [Symbol.dispose](): void {
-    this.#timer?.[Symbol.dispose]();
-  }
+  return {
+    start: () => void (timer ??= startTimer(intervalMs, next)),
+    [Symbol.dispose]: () => timer?.[Symbol.dispose](),
+  };
 }
 
 /** Writes one JSON object per line, with the members of {@linkcode ImageProgress}. */
@@ -99,7 +83,7 @@ function plainView(
   words: ProgressWords,
 ): ProgressView {
   const tally = new ProgressTally();
-  const ticker = new Ticker(intervalMs, () => {
+  const ticker = makeTicker(intervalMs, () => {
     const totals = tally.totals();
     if (!totals.complete) notices.message(totalLine(totals, Infinity, words));
   });
@@ -125,10 +109,9 @@ function terminalView(
   const draw = () => {
     if (!changed) return;
     changed = false;
-    const { columns, rows } = size();
-    notices.status(statusLines(tally, { columns, rows }, words));
+    notices.status(statusLines(tally, size(), words));
   };
-  const ticker = new Ticker(REDRAW_MS, draw);
+  const ticker = makeTicker(REDRAW_MS, draw);
   return {
     report: (event) => {
       tally.add(event);

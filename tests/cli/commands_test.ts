@@ -86,7 +86,7 @@ Deno.test("addForeignHints() names options of the command for unknown flags", as
     addForeignHints(command);
     for (const [flag, advice] of command.hints) {
       assertEquals(command.find(flag), undefined, `${name} ${flag}`);
-      const [, own] = /^use "(--[a-z-]+)/.exec(advice) ?? [];
+      const [, own] = /^Use "(--[a-z-]+)/.exec(advice) ?? [];
       assert(own === undefined || command.find(own) !== undefined, `${name}: ${advice}`);
       count++;
     }

@@ -225,6 +225,10 @@ const MISUSE = [
     line: 'oci: copy: unknown option "--src-creds=a:b". Use "--user NAME[:PASSWORD]"',
   },
   {
+    args: ["run", "--creds=a:b", "x"],
+    line: 'oci: run: unknown option "--creds=a:b". Use "--registry-user NAME[:PASSWORD]"',
+  },
+  {
     args: ["run", "-itp", "80:80", "a"],
     line: 'oci: run: unknown option "-p". There is no daemon that maps ports; use "--network host"',
   },

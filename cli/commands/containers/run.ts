@@ -13,7 +13,6 @@ import {
   parseName,
 } from "../../containers/container_options.ts";
 import type { Command } from "../../frame/command.ts";
-import { leaveSignals } from "../../frame/interruption.ts";
 import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, parseSeconds, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
@@ -83,7 +82,7 @@ export async function run(session: Session): Promise<number> {
     signal: session.signal,
     onWarning: session.warn,
     onStart: () => {
-      leaveSignals(session.signal);
+      session.interruption.leave();
       // Load the code that removes the bundle while the container runs.
       import("../../../store/bundles/bundle_removal.ts").catch(() => {
         // The removal reports the error.

@@ -45,7 +45,8 @@ export function define(command: Command): Command {
     .description(
       "Pushes files to a registry as an OCI artifact, one named layer for each file, and pulls them " +
         "into a directory, which no file name can escape. oras and other clients read the same form.",
-    );
+    )
+    .trait("writes-repository");
   return addRegistryOptions(described, {
     features: ["policy", "mirror", "jobs", "connections", "progress"],
   }).notes(`

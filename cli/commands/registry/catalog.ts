@@ -12,7 +12,8 @@ export function define(command: Command): Command {
     .description(
       "Lists all repositories of a registry, in the registry's order. Most public registries " +
         "do not allow this.",
-    );
+    )
+    .trait("lists-repositories");
   return addRegistryOptions(described, { features: [] }).notes(`
 Examples:
   oci catalog localhost:5000

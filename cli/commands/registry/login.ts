@@ -23,7 +23,8 @@ export function define(command: Command): Command {
         "that is not valid JSON is left alone. An older credential for the registry in podman's " +
         "own files is erased.",
     )
-    .option("--get", "print the user name of the stored credential without checking it");
+    .option("--get", "print the user name of the stored credential without checking it")
+    .trait("writes-credentials");
   return addLoginOptions(described).notes(`
 Examples:
   oci login ghcr.io

@@ -18,7 +18,8 @@ export function define(command: Command): Command {
         "credential helpers that they name for it. With --authfile or $REGISTRY_AUTH_FILE, changes " +
         "only that file and its helpers.",
     )
-    .option("--all", "erase the credentials for every registry");
+    .option("--all", "erase the credentials for every registry")
+    .trait("writes-credentials");
   return addOptions(described, ["authfile"]).notes(`
 Examples:
   oci logout ghcr.io

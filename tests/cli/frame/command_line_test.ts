@@ -230,7 +230,7 @@ Deno.test("parseCommandLine() passes on errors of a parser other than those for 
   assertEquals(error === denied, true);
 });
 
-Deno.test("parseCommandLine() takes any value in each way to write it", () => {
+Deno.test("parseCommandLine() accepts any option value in each notation", () => {
   fc.assert(fc.property(fc.string({ unit: "binary", minLength: 1 }), (value) => {
     for (
       const args of [["--output", value], [`--output=${value}`], ["-o", value], [`-o${value}`]]

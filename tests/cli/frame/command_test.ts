@@ -42,7 +42,7 @@ Deno.test.each([
   );
 });
 
-Deno.test("Command.option() keeps its settings, another key among them", () => {
+Deno.test("Command.option() keeps its settings, including another key", () => {
   const settings = { choices: ["a", "b"], default: "a", repeatable: true, key: "other" };
 
   const { options } = new Command("oci").option("--one <x>", "", settings);

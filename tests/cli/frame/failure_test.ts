@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { StoreDirectoryError } from "../../../cache/directory.ts";
 import { NotCachedError } from "../../../cache/errors.ts";
+import { COMMANDS } from "../../../cli/commands.ts";
 import { CommandError, UsageError } from "../../../cli/frame/errors.ts";
 import { causeLines, errorDocument, errorLine, exitCodeOf } from "../../../cli/frame/failure.ts";
 import { InterruptedError } from "../../../cli/frame/interruption.ts";
+import { declareCommand } from "../../../cli/frame/program.ts";
 import {
   DecompressError,
   ExtractError,
@@ -51,7 +53,13 @@ import {
 } from "../../../store/mod.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}` as const;
-const PULL = { action: "pull a.io/b:1", name: "pull" };
+/** The declarations of all commands. */
+const DECLARED = new Map(
+  await Promise.all([...COMMANDS].map(async ([name, { load }]) => {
+    return [name, declareCommand(name, await load(), COMMANDS)] as const;
+  })),
+);
+const PULL = { action: "pull a.io/b:1", command: DECLARED.get("pull") };
 const TASK = { action: 'pull "a.io/b:1"', subject: "a.io/b:1" };
 const ANSWER = { ...TASK, registry: "a.io", status: 418, url: "https://a.io/v2/" };
 const PLACE = { path: "etc/hosts", offset: 512 };
@@ -568,7 +576,7 @@ const ROWS: readonly Row[] = [
 for (const { error, line, command = "pull" } of ROWS) {
   const { code } = error;
   Deno.test(`errorLine() and errorDocument() explain ${code}: ${line}`, () => {
-    const failed = { action: PULL.action, name: command };
+    const failed = { action: PULL.action, command: DECLARED.get(command) };
     const remedy = line.slice(line.lastIndexOf(". ") + 2);
 
     assertEquals(errorLine(error, failed), `oci: pull a.io/b:1: ${line}`);
@@ -579,7 +587,7 @@ for (const { error, line, command = "pull" } of ROWS) {
   });
 
   Deno.test(`a reworded ${code} keeps exit code, remedy and JSON: ${line}`, () => {
-    const failed = { action: PULL.action, name: command };
+    const failed = { action: PULL.action, command: DECLARED.get(command) };
     const known = errorDocument(error, failed).error as Record<string, unknown>;
     const exitCode = exitCodeOf(error);
     const nonsense = 'Requires "x; y"; try --nope, run again with the --allow-all flag: Cannot';
@@ -700,11 +708,29 @@ Deno.test.each([
   assertEquals(exitCodeOf(error), exitCode);
 });
 
+Deno.test("errorLine() offers to resume only a command that transfers layers", () => {
+  const error = new InterruptedError("SIGINT", 130);
+  const resumed = [...DECLARED].filter(([name, command]) => {
+    return errorLine(error, { action: name, command }).endsWith(" to resume");
+  }).map(([name]) => name).sort();
+
+  assertEquals(resumed, [
+    ...["artifact", "bundle", "cat", "copy", "export", "load", "ls", "pull", "push", "run", "save"],
+    "unpack",
+  ]);
+});
+
+Deno.test("errorLine() explains an error before the command is known", () => {
+  const line = errorLine(facts("no-command"), { action: "read x", command: undefined });
+
+  assertEquals(line, "oci: read x: cannot do x: it is so. Write the command after the image");
+});
+
 Deno.test("errorLine() sends a login to another file if the home directory is read-only", () => {
   const error = Object.assign(new Error("Read-only file system"), { code: "EROFS" });
 
   assertEquals(
-    errorLine(error, { action: "login a.io", name: "login" }),
+    errorLine(error, { action: "login a.io", command: DECLARED.get("login") }),
     "oci: login a.io: Read-only file system. Choose a writable file with --authfile",
   );
 });
@@ -721,7 +747,7 @@ Deno.test("errorLine() names the subject of a request unless it is the operand",
   const rest = "c.io answered 418. Show each request with --debug";
   assertEquals(errorLine(whole, PULL), `oci: pull a.io/b:1: "c.io/d:1": ${rest}`);
   assertEquals(
-    errorLine(whole, { action: "cat c.io/d:1 etc/hosts", name: "cat" }),
+    errorLine(whole, { action: "cat c.io/d:1 etc/hosts", command: DECLARED.get("cat") }),
     `oci: cat c.io/d:1 etc/hosts: ${rest}`,
   );
   assertEquals(
@@ -778,7 +804,7 @@ Deno.test("causeLines() follows causes and the errors of an aggregate, each once
   ]);
 });
 
-Deno.test("causeLines() ends where causes go round", () => {
+Deno.test("causeLines() ends at a cycle of causes", () => {
   const error = new Error("a");
   error.cause = new Error("b", { cause: error });
 

@@ -4,23 +4,23 @@ import { suggest } from "../../../cli/frame/command.ts";
 const NAMES = ["pull", "images", "inspect", "tags", "ls", "cat", "run", "rm", "x"];
 
 Deno.test.each([
-  { word: "pul", why: "a letter less", advice: "Did you mean pull?" },
-  { word: "pulll", why: "a letter more", advice: "Did you mean pull?" },
-  { word: "bull", why: "another letter", advice: "Did you mean pull?" },
-  { word: "imaegs", why: "two neighbors that changed places", advice: "Did you mean images?" },
+  { word: "pul", why: "a missing letter", advice: "Did you mean pull?" },
+  { word: "pulll", why: "an extra letter", advice: "Did you mean pull?" },
+  { word: "bull", why: "a wrong letter", advice: "Did you mean pull?" },
+  { word: "imaegs", why: "two swapped letters", advice: "Did you mean images?" },
   { word: "ispetc", why: "several edits", advice: "Did you mean inspect?" },
   { word: "Pull", why: "another case", advice: "Did you mean pull?" },
   { word: "ps", why: "half of a short word", advice: "Did you mean ls?" },
-  { word: "rn", why: "several that are as near, in order", advice: "Did you mean rm or run?" },
-  { word: "tat", why: "the nearest alone", advice: "Did you mean cat?" },
-  { word: "y", why: "nothing like it, as one letter is no guess", advice: undefined },
-  { word: "serve", why: "nothing like it", advice: undefined },
+  { word: "rn", why: "several equally near names, in order", advice: "Did you mean rm or run?" },
+  { word: "tat", why: "only the nearest name", advice: "Did you mean cat?" },
+  { word: "y", why: "no name for a single letter", advice: undefined },
+  { word: "serve", why: "no similar name", advice: undefined },
   { word: "inspectinspect", why: "too many edits", advice: undefined },
-])("suggest() takes $word for $why", ({ word, advice }) => {
+])("suggest() handles $word: $why", ({ word, advice }) => {
   assertEquals(suggest(word, NAMES), advice);
 });
 
-Deno.test("suggest() takes none if all are as near", () => {
+Deno.test("suggest() suggests nothing if all names are equally near", () => {
   assertEquals(suggest("tcsh", ["bash", "zsh", "fish"]), undefined);
   assertEquals(suggest("bsh", ["bash"]), "Did you mean bash?");
 });

@@ -50,7 +50,6 @@ Deno.test.each(
     { wish: "auto", terminal: false, term: "xterm", style: "plain" },
     { wish: "plain", terminal: true, term: "xterm", style: "plain" },
     { wish: "json", terminal: true, term: "xterm", style: "json" },
-    { wish: "none", terminal: true, term: "xterm", style: "none" },
   ] as const,
 )(
   "progressStyle() makes $wish $style where terminal is $terminal and TERM is $term",
@@ -346,7 +345,8 @@ Deno.test("openProgress() does not sum up before an interval longer than any tim
 
   progress.report(sum({ bytes: 500 }));
   // A timer of 2 ** 31 ms or more fires at once.
-  time.pass(2 ** 31 - 2);
+  time.pass(2 ** 31 - 1);
+  time.pass(3e9 - 2 ** 31);
   assertEquals(sink.text, "");
   time.pass(1);
   await sink.next();
