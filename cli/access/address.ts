@@ -1,7 +1,6 @@
 import { isLoopback } from "../../registry/transport/private_address.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Address of a server. */
 export interface Address {
   readonly hostname: string;
   readonly port: number;

@@ -32,7 +32,6 @@ export function checkTransferOptions(session: Session): void {
   }
 }
 
-/** Returns the library options for a transfer. */
 export function transferOptions(
   session: Session,
   client: RemoteClient,

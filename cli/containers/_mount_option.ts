@@ -20,8 +20,7 @@ export function parseMount(text: string): Mount {
 const VOLUME_NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const PROPAGATION_REGEXP = /^r?(private|shared|slave)$/;
 /**
- * Options without effect: containers have no SELinux label that files would need, and mounts are
- * cached on macOS only.
+ * Options without effect: containers have no SELinux label, and only macOS caches mounts.
  */
 const IDLE_REGEXP = /^([zZ]|cached|consistent|delegated)$/;
 

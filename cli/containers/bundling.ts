@@ -85,7 +85,7 @@ export async function prepareBundling(
   return { reference, image: held.found, bundler, [Symbol.dispose]: () => kept.dispose() };
 }
 
-/** Rejects an unknown user before the image is extracted. If it already is, the bundler does so. */
+/** Rejects an unknown user before the image is extracted; afterwards, the bundler does. */
 async function checkContainerUser(
   session: Session,
   store: ContentStore,

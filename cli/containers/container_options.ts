@@ -40,7 +40,6 @@ export interface ContainerOptions {
 const EDIT = 'Use "oci bundle", and edit its config.json';
 const NO_BRIDGE = 'There is no daemon that maps ports; use "--network host"';
 
-/** Adds the container options. */
 export function addContainerOptions(command: Command): Command {
   command
     .option("--bundler <how>", "how to create the root file system", {

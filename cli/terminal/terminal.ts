@@ -1,6 +1,5 @@
 import { printable } from "./format.ts";
 
-/** The size of a terminal in characters. */
 export interface TerminalSize {
   readonly columns: number;
   readonly rows: number;
