@@ -8,14 +8,18 @@ export async function abortable<T>(
 ): Promise<T> {
   if (signal === undefined) return await pending;
   const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([pending, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  using _abort = onAbort(signal, () => reject(signal.reason));
+  return await Promise.race([pending, promise]);
+}
+
+/**
+ * Calls a function when a signal is aborted, or at once if it already is, unless the result is
+ * disposed of first.
+ */
+export function onAbort(signal: AbortSignal | undefined, call: () => void): Disposable {
+  if (signal?.aborted) call();
+  else signal?.addEventListener("abort", call, { once: true });
+  return { [Symbol.dispose]: () => signal?.removeEventListener("abort", call) };
 }
 
 /** Returns a signal that is aborted with the first of two, each of which may be absent. */

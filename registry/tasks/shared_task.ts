@@ -1,3 +1,5 @@
+import { onAbort } from "./abortable.ts";
+
 /**
  * A task shared by several callers. The wait of an aborted caller rejects at once; the task itself
  * is aborted when no caller is waiting any more.
@@ -27,17 +29,15 @@ export class SharedTask<T> {
       if (isWaiting && --this.#waiting === 0) this.#controller.abort();
       isWaiting = false;
     };
-    // Leave synchronously, so that the next caller does not join a task that is being aborted.
-    const stop = () => {
-      reject(signal?.reason);
-      leave();
-    };
-    signal?.addEventListener("abort", stop, { once: true });
     this.#waiting++;
+    using _stop = onAbort(signal, () => {
+      reject(signal?.reason);
+      // Leave synchronously, so that the next caller does not join a task that is being aborted.
+      leave();
+    });
     try {
       return await Promise.race([this.#result, promise]);
     } finally {
-      signal?.removeEventListener("abort", stop);
       leave();
     }
   }

@@ -26,6 +26,28 @@ export class TaskGroup {
     return running;
   }
 
+  /**
+   * Runs a task for each item, for at most `limit` items at a time, and waits until all have ended.
+   *
+   * @throws As {@linkcode TaskGroup.join} does.
+   */
+  async each<T>(
+    items: readonly T[],
+    limit: number,
+    task: (item: T) => Promise<void>,
+  ): Promise<void> {
+    const rest = items.values();
+    const runNext = async () => {
+      for (const item of rest) {
+        this.signal.throwIfAborted();
+        await task(item);
+      }
+    };
+    const length = Math.min(limit, items.length);
+    await Promise.allSettled(Array.from({ length }, () => this.run(runNext)));
+    this.#throwIfStopped();
+  }
+
   /** Stops the group with an error. */
   fail(error: unknown): void {
     this.#failure.abort(error);
@@ -38,6 +60,10 @@ export class TaskGroup {
    */
   async join(): Promise<void> {
     await Promise.allSettled(this.#tasks);
+    this.#throwIfStopped();
+  }
+
+  #throwIfStopped(): void {
     this.#caller?.throwIfAborted();
     this.#failure.signal.throwIfAborted();
   }

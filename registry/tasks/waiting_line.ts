@@ -1,3 +1,5 @@
+import { onAbort } from "./abortable.ts";
+
 /** A first-in, first-out queue of waiting callers. */
 export class WaitingLine {
   readonly #waiting: (() => void)[] = [];
@@ -17,12 +19,8 @@ export class WaitingLine {
       reject(signal?.reason);
     };
     this.#waiting.push(resolve);
-    signal?.addEventListener("abort", leave, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener("abort", leave);
-    }
+    using _leave = onAbort(signal, leave);
+    await promise;
   }
 
   /** Releases the first caller. Returns whether there was one. */

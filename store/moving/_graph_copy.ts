@@ -20,11 +20,10 @@ import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media
 import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
 import { RegistryError } from "../../registry/errors.ts";
-import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
+import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
-import { runEach } from "./_run_each.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
 
 /** The name for the root. */
@@ -42,8 +41,7 @@ export class GraphCopy {
   readonly #options: CopyGraphOptions;
   readonly #jobs: number;
   readonly #permits: Semaphore;
-  readonly #failure = new AbortController();
-  readonly #signal: AbortSignal;
+  readonly #tasks: TaskGroup;
   /** All nodes so far, so that each is copied once. */
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
   /** Functions that send content although the target claims to have it, each at most once. */
@@ -61,7 +59,7 @@ export class GraphCopy {
     this.#options = options;
     this.#jobs = boundByFiles(jobs);
     this.#permits = new Semaphore(this.#jobs);
-    this.#signal = eitherSignal(signal, this.#failure.signal);
+    this.#tasks = new TaskGroup(signal);
   }
 
   /** Copies a document and everything that it references, and then names it. */
@@ -112,7 +110,7 @@ export class GraphCopy {
     this.#report(descriptor, "found", 0);
     const copied = isDocumentMediaType(descriptor.mediaType)
       ? this.#document(descriptor, depth, root)
-      : this.#permits.run(() => this.#blob(descriptor), this.#signal);
+      : this.#permits.run(() => this.#blob(descriptor), this.#tasks.signal);
     this.#nodes.set(descriptor.digest, copied);
     // Callers handle the failure, but there may be none.
     copied.catch(() => {});
@@ -146,7 +144,7 @@ export class GraphCopy {
     const copied = new Map<Digest, Descriptor>();
     const successors = await this.#successors(document);
     const each = document.value.kind === "index" ? this.#jobs : Infinity;
-    await runEach(successors, each, this.#failure, async (successor) => {
+    await this.#tasks.each(successors, each, async (successor) => {
       copied.set(successor.digest, await this.#node(successor, depth + 1));
     });
     if (isThere) return await this.#skip(descriptor, depth);
@@ -176,9 +174,9 @@ export class GraphCopy {
     if (!this.#options.withReferrers || source.referrers === undefined) return;
     while (this.#subjects.length > 0) {
       const subjects = this.#subjects.splice(0);
-      await runEach(subjects, this.#jobs, this.#failure, async ({ descriptor, depth }) => {
-        const found = await source.referrers?.(descriptor, { signal: this.#signal }) ?? [];
-        await runEach(found, this.#jobs, this.#failure, async (referrer) => {
+      await this.#tasks.each(subjects, this.#jobs, async ({ descriptor, depth }) => {
+        const found = await source.referrers?.(descriptor, { signal: this.#tasks.signal }) ?? [];
+        await this.#tasks.each(found, this.#jobs, async (referrer) => {
           await this.#node(referrer, depth + 1);
         });
       });
@@ -187,7 +185,7 @@ export class GraphCopy {
 
   /** Stores a node, or its replacement by a hook, unless the target has it. */
   async #store(node: CopyNode, open: OpenContent, root?: RootHandling): Promise<Descriptor> {
-    const signal = this.#signal;
+    const signal = this.#tasks.signal;
     signal.throwIfAborted();
     const { descriptor, open: bytes } = await this.#replace(node) ?? { ...node, open };
     const isBlob = node.document === undefined;
@@ -238,7 +236,7 @@ export class GraphCopy {
     } catch (error) {
       const claims = [...parts].flatMap((digest) => this.#claims.get(digest) ?? []);
       if (claims.length === 0 || !lacksPart(error)) throw error;
-      await runEach(claims, this.#jobs, this.#failure, async (send) => void await send());
+      await this.#tasks.each(claims, this.#jobs, async (send) => void await send());
       return await push();
     }
   }
@@ -250,7 +248,7 @@ export class GraphCopy {
   }
 
   async #exists(descriptor: Descriptor): Promise<boolean> {
-    return await this.#target.exists(descriptor, { signal: this.#signal });
+    return await this.#target.exists(descriptor, { signal: this.#tasks.signal });
   }
 
   async #successors(document: ImageDocument<ManifestDocument>): Promise<readonly Descriptor[]> {
@@ -282,7 +280,7 @@ export class GraphCopy {
     const bytes = await readBytes(
       descriptor,
       (options) => this.#open(descriptor, options),
-      { maxBytes: MAX_MANIFEST_BYTES, signal: this.#signal },
+      { maxBytes: MAX_MANIFEST_BYTES, signal: this.#tasks.signal },
     );
     const document = { descriptor, bytes, value: parseManifest(bytes, descriptor.mediaType) };
     if (depth === 0) this.#root = document;
@@ -295,7 +293,7 @@ export class GraphCopy {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const embedded = embeddedData(descriptor);
     return embedded === undefined
-      ? await this.#source.fetch(descriptor, { signal: this.#signal, ...options })
+      ? await this.#source.fetch(descriptor, { signal: this.#tasks.signal, ...options })
       : await openBytes(embedded)(options);
   }
 

@@ -7,7 +7,7 @@ import { copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import type { CopySource, CopyTarget } from "./endpoint.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
-import { runEach } from "./_run_each.ts";
+import { TaskGroup } from "../../registry/tasks/task_group.ts";
 
 /** Suffixes of the tags under which cosign keeps signatures, attestations and SBOMs. */
 const SUFFIXES = ["sig", "att", "sbom"];
@@ -37,9 +37,7 @@ export async function copySignatures(
     for (const digest of unmet) met.add(digest);
     const tags = [...unmet].flatMap(tagsOf);
     const next: Descriptor[] = [];
-    const failure = new AbortController();
-    await runEach(tags, 3 * jobs, failure, async (tag) => {
-      signal?.throwIfAborted();
+    await new TaskGroup(signal).each(tags, 3 * jobs, async (tag) => {
       const copied = await copySignature(source, target, tag, options);
       if (copied.length > 0 && depth >= MAX_DEPTH) {
         throw new LimitError("levels", MAX_DEPTH, depth + 1, "signatures of signatures");

@@ -4,67 +4,44 @@
  * @module
  */
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
-import type { ReleaseChunk } from "./_byte_queue.ts";
 import { PortSink, RELAY_WINDOW_BYTES, serveSink } from "./_port_sink.ts";
-import { RelaySink } from "./_relay_sink.ts";
-import { StreamSink } from "./_stream_sink.ts";
-import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";
-import { packError, unpackError } from "./error_transfer.ts";
-import type { LayerSink, SinkListener } from "./layer_sink.ts";
-import { LayerStaging, type MergePlan, mergeStage } from "./layer_staging.ts";
+import { Relay } from "./_relay.ts";
+import { type StreamConsumer, StreamSink } from "./_stream_sink.ts";
+import type { SinkJob, ToWorker } from "./_thread_messages.ts";
+import type { SinkListener } from "./layer_sink.ts";
+import { LayerStaging, mergeStage } from "./layer_staging.ts";
 import { OverlayExtraction } from "./overlay_extraction.ts";
 
 /** The part of the global scope of a worker that is used here; a window has other types. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
-  postMessage(message: FromWorker): void;
+  postMessage(message: "ready"): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
 /** Loaded for the first extraction, and kept for later ones. */
 let native: Disposable | undefined;
-const merges = new Map<number, AbortController>();
 
-scope.onmessage = ({ data }) => {
-  if (data.kind === "merge") return void merge(data.call, data.plan);
-  if (data.kind === "stop merge") return merges.get(data.call)?.abort(unpackError(data.reason));
-  const { job, port } = data;
+scope.onmessage = ({ data: { job, port } }) => {
   const returnsMemory = job.kind !== "relay" && job.plan.isDecompressed === true;
-  serveSink(port, returnsMemory, (listener, release) => openSink(job, listener, release));
+  serveSink(port, returnsMemory, (listener, release) => {
+    return new StreamSink(openConsumer(job, listener), release);
+  });
 };
-scope.postMessage({ kind: "ready" });
+scope.postMessage("ready");
 
-function openSink(
-  job: SinkJob,
-  listener: SinkListener,
-  release: ReleaseChunk,
-): LayerSink<unknown> {
+function openConsumer(job: SinkJob, listener: SinkListener): StreamConsumer<unknown> {
   if (job.kind === "relay") {
-    const { plan, inner } = job;
-    const openInner = (onReturn: ReleaseChunk) => {
-      return new PortSink(inner, listener, { windowBytes: RELAY_WINDOW_BYTES, onReturn });
-    };
-    return new RelaySink(plan, listener, openInner, release);
-  }
-  native ??= keepNativeBackend();
-  return job.kind === "stage"
-    ? new StreamSink(new LayerStaging(job.plan, listener), release)
-    : new StreamSink(new OverlayExtraction(job.plan, listener), release);
-}
-
-async function merge(call: number, plan: MergePlan): Promise<void> {
-  native ??= keepNativeBackend();
-  const controller = new AbortController();
-  merges.set(call, controller);
-  try {
-    const report = await mergeStage(plan, {
-      warn: (message) => scope.postMessage({ kind: "warning", call, message }),
-      signal: controller.signal,
+    return new Relay(job.plan, listener, (onReturn) => {
+      return new PortSink(job.inner, listener, { windowBytes: RELAY_WINDOW_BYTES, onReturn });
     });
-    scope.postMessage({ kind: "merged", call, report });
-  } catch (error) {
-    scope.postMessage({ kind: "refusal", call, error: packError(error) });
-  } finally {
-    merges.delete(call);
   }
+  native ??= keepNativeBackend();
+  if (job.kind === "stage") return new LayerStaging(job.plan, listener);
+  if (job.kind === "overlay") return new OverlayExtraction(job.plan, listener);
+  return {
+    position: 0,
+    consume: (_stream, signal) => mergeStage(job.plan, { warn: listener.warn, signal }),
+    reset: () => Promise.resolve(),
+  };
 }

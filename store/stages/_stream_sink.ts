@@ -2,7 +2,7 @@ import { ByteQueue, type ReleaseChunk } from "./_byte_queue.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
 /** Does the work of a {@linkcode StreamSink}. */
-export interface StreamConsumer<Result> {
+export interface StreamConsumer<Result> extends Partial<AsyncDisposable> {
   /** Position of the current entry in the archive, in bytes. */
   readonly position: number;
   /** Reads a layer to its end, or until the signal aborts. */
@@ -53,7 +53,8 @@ export class StreamSink<Result> implements LayerSink<Result> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end ??= new Error("Cannot continue the layer: its sink was closed");
-    await this.#stop(this.#end);
+    // Together, because the attempt may be waiting for what the consumer frees.
+    await Promise.all([this.#stop(this.#end), this.#consumer[Symbol.asyncDispose]?.()]);
   }
 
   #begin(): Attempt<Result> {

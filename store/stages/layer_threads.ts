@@ -1,10 +1,10 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { spareFiles } from "../../layer/linux/spare_files.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import type { ReleaseChunk } from "./_byte_queue.ts";
+import { onAbort } from "../../registry/tasks/abortable.ts";
 import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
 import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
-import { RelaySink } from "./_relay_sink.ts";
+import { Relay } from "./_relay.ts";
 import { StreamSink } from "./_stream_sink.ts";
 import type { ExtractionJob } from "./_thread_messages.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
@@ -95,7 +95,16 @@ export class LayerThreads implements Disposable {
   async merge(plan: MergePlan, options: MergeOptions): Promise<ExtractReport> {
     const [thread] = this.#leastLoaded();
     if (thread === undefined || !await thread.isReady) return await mergeStage(plan, options);
-    return await thread.merge(plan, options);
+    const { warn, signal } = options;
+    // `close()` throws the error.
+    await using sink = thread.open<ExtractReport>({ kind: "merge", plan }, { warn, fail() {} });
+    using _stop = onAbort(signal, () => void sink[Symbol.asyncDispose]());
+    try {
+      return await sink.close();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
   }
 
   /** Opens a sink in the thread with the least load; `undefined` if there is no thread. */
@@ -117,10 +126,11 @@ export class LayerThreads implements Disposable {
     const { options: limits } = job.plan;
     if (other === undefined) {
       // This thread hashes the blob, so the other one verifies the DiffID.
-      return new RelaySink({ descriptor, limits, records }, listener, (onReturn: ReleaseChunk) => {
+      const relay = new Relay<Result>({ descriptor, limits, records }, listener, (onReturn) => {
         const windowBytes = RELAY_WINDOW_BYTES;
         return first.open(decompressed(job, diffId), listener, { windowBytes, onReturn });
       });
+      return new StreamSink(relay);
     }
     const { port1: inner, port2 } = new MessageChannel();
     first.serve(decompressed(job, undefined), port2);

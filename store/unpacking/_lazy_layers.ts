@@ -1,8 +1,7 @@
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";
-import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { hasTable } from "../lazy/has_table.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
@@ -33,22 +32,19 @@ export async function openLazyLayers(
   const candidates = [...layers.entries()].filter(([, layer]) => hasTable(layer));
   if (candidates.length === 0) return opened;
   const { LazyLayer } = await import("../lazy/lazy_layer.ts");
-  const limit = new Semaphore(boundByFiles(jobs));
   const tasks = new TaskGroup(options.signal);
-  const open = async (index: number, layer: RemoteLayer) => {
+  const { signal } = tasks;
+  await tasks.each(candidates, boundByFiles(jobs), async ([index, layer]) => {
     const { descriptor } = layer;
     if (await store.has(descriptor)) return;
-    const { signal } = tasks;
-    const lazy = await limit.run(() => LazyLayer.open(layer, { ...options, signal }), signal);
+    const lazy = await LazyLayer.open(layer, { ...options, signal });
     if (lazy === undefined) return;
     const selected = lazy.headers().filter(({ path }) => isSelected(path, paths));
     const bytes = lazy.bytesOf([...selected].map(({ offset }) => offset));
     if (bytes > descriptor.size * WHOLE_SHARE) return;
     opened.set(index, lazy);
     onPartialLayer?.(descriptor);
-  };
-  for (const [index, layer] of candidates) tasks.run(() => open(index, layer));
-  await tasks.join();
+  });
   return opened;
 }
 

@@ -3,7 +3,7 @@ import { LayerDecoder } from "../../layer/compression/layer_decoder.ts";
 import { SeekPointRecorder } from "../../layer/compression/seek_points.ts";
 import { saveSeekPoints } from "../entries/layer_records.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
-import { type StreamConsumer, StreamSink } from "./_stream_sink.ts";
+import type { StreamConsumer } from "./_stream_sink.ts";
 import type { LayerSink, SinkLayer, SinkListener } from "./layer_sink.ts";
 
 /** A layer for a relay to decompress, and its limits; plain data. */
@@ -14,52 +14,31 @@ export interface RelayPlan extends SinkLayer {
 /** Size of the chunks for the inner sink: large, because messages between threads are expensive. */
 const CHUNK_BYTES = 1_048_576;
 
-/** Opens the inner sink of a relay, which calls `release` with chunks that the relay can reuse. */
-export type OpenInnerSink<Result> = (release: ReleaseChunk) => LayerSink<Result>;
-
 /**
  * Decompresses a layer for a sink in another thread, so that a large layer keeps two processors
  * busy. Verifies the DiffID if the plan has one.
  */
-export class RelaySink<Result> extends StreamSink<Result> {
-  readonly #inner: LayerSink<Result>;
-
-  constructor(
-    plan: RelayPlan,
-    listener: SinkListener,
-    openInner: OpenInnerSink<Result>,
-    release?: ReleaseChunk,
-  ) {
-    const spare: ArrayBuffer[] = [];
-    const inner = openInner(({ buffer }) => {
-      if (buffer.byteLength === CHUNK_BYTES) spare.push(buffer);
-    });
-    super(new Relay(plan, listener, inner, spare), release);
-    this.#inner = inner;
-  }
-
-  override async [Symbol.asyncDispose](): Promise<void> {
-    // Together, because the relay may be waiting for the inner sink.
-    await Promise.all([super[Symbol.asyncDispose](), this.#inner[Symbol.asyncDispose]()]);
-  }
-}
-
-class Relay<Result> implements StreamConsumer<Result> {
+export class Relay<Result> implements StreamConsumer<Result> {
   readonly #plan: RelayPlan;
   readonly #listener: SinkListener;
   readonly #inner: LayerSink<Result>;
-  readonly #spare: ArrayBuffer[];
+  readonly #spare: ArrayBuffer[] = [];
 
+  /**
+   * Creates a relay.
+   *
+   * @param openInner Opens the inner sink, which calls `release` with chunks that the relay can reuse.
+   */
   constructor(
     plan: RelayPlan,
     listener: SinkListener,
-    inner: LayerSink<Result>,
-    spare: ArrayBuffer[],
+    openInner: (release: ReleaseChunk) => LayerSink<Result>,
   ) {
     this.#plan = plan;
     this.#listener = listener;
-    this.#inner = inner;
-    this.#spare = spare;
+    this.#inner = openInner(({ buffer }) => {
+      if (buffer.byteLength === CHUNK_BYTES) this.#spare.push(buffer);
+    });
   }
 
   get position(): number {
@@ -89,6 +68,10 @@ class Relay<Result> implements StreamConsumer<Result> {
 
   async reset(): Promise<void> {
     await this.#inner.restart();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#inner[Symbol.asyncDispose]();
   }
 
   /** Decompresses and verifies the layer; returns its seek points if they are to be recorded. */
