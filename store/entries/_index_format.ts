@@ -1,33 +1,36 @@
+import { encodeName } from "../../layer/file_name.ts";
 import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
 /** First bytes of an index of entries, with the version of the format. */
-export const INDEX_MAGIC = "oci entries 1\n\n\n";
+export const INDEX_MAGIC = "oci entries 2\n\n\n";
 /** Maximum size of an index. */
 export const MAX_ENTRY_INDEX_BYTES = 33_554_432;
 /** Maximum number of entries in an index. Sorting more takes too much memory. */
 export const MAX_ENTRIES = 75_000;
 
 /**
- * Offsets in the head: the numbers of rows, marks and bytes of text; whether the rows can be looked
- * up without an extraction; and the size and DiffID of the archive.
+ * Offsets in the head: the numbers of rows and marks, whether the rows can be looked up without an
+ * extraction, and the DiffID.
  */
 export const ROWS = 88;
 export const MARKS = 92;
-export const TEXT_LENGTH = 96;
-export const IS_SIMPLE = 100;
-export const ARCHIVE_BYTES = 104;
-export const DIFF_ID_LENGTH = 112;
-export const DIFF_ID_AT = 116;
+export const IS_SIMPLE = 96;
+const DIFF_ID_LENGTH = 100;
+const DIFF_ID_AT = 104;
 export const HEAD_BYTES = 256;
+
+const ENCODER = new TextEncoder();
 
 /** Size of a record, and offsets of its fields: five fields of 64 bits, then shorter ones. */
 export const RECORD_BYTES = 76;
 export const OFFSET = 0;
-export const SIZE = 8;
-export const MTIME = 16;
-export const UID = 24;
-export const GID = 32;
-export const MTIME_NS = 40;
+const SIZE = 8;
+const MTIME = 16;
+const UID = 24;
+const GID = 32;
+const MTIME_NS = 40;
 export const MODE = 44;
 export const TYPE = 46;
 export const FLAGS = 47;
@@ -75,6 +78,36 @@ export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");
 }
 
+/** Writes the DiffID of a layer into the head of a file, and seals the file. */
+export function sealHead(
+  head: Uint8Array,
+  magic: string,
+  diffId: Digest,
+  rest: readonly Uint8Array[] = [],
+): void {
+  head[DIFF_ID_LENGTH] = diffId.length;
+  ENCODER.encodeInto(diffId, head.subarray(DIFF_ID_AT, HEAD_BYTES));
+  seal(head, magic, rest);
+}
+
+/** Returns the DiffID in a sealed file; `undefined` if the file is damaged or has another format. */
+export async function readDiffId(
+  bytes: Uint8Array<ArrayBuffer>,
+  magic: string,
+): Promise<Digest | undefined> {
+  if (bytes.length < HEAD_BYTES || !await isSealed(bytes, magic)) return undefined;
+  const diffId = textAt(bytes, DIFF_ID_AT, bytes[DIFF_ID_LENGTH] ?? 0);
+  return isDigest(diffId) ? diffId : undefined;
+}
+
+/** Encodes a text to the start of a buffer. Returns the number of its bytes. */
+export function writeText(text: string, buffer: Uint8Array): number {
+  if (text.isWellFormed()) return ENCODER.encodeInto(text, buffer).written;
+  const bytes = encodeName(text);
+  buffer.set(bytes);
+  return bytes.length;
+}
+
 /** Writes the numbers of an entry into its record. */
 export function writeNumbers(view: DataView, at: number, header: TarHeader): void {
   view.setFloat64(at + OFFSET, header.offset, true);
@@ -85,6 +118,25 @@ export function writeNumbers(view: DataView, at: number, header: TarHeader): voi
   view.setUint32(at + MTIME_NS, header.mtimeNs, true);
   view.setUint16(at + MODE, header.mode, true);
   view.setUint8(at + TYPE, TYPES.indexOf(header.type));
+}
+
+/** Reads the numbers of an entry from its record. The names of its owners are not recorded. */
+export function readNumbers(
+  view: DataView,
+  at: number,
+): Omit<TarHeader, "path" | "linkname" | "xattrs" | "devmajor" | "devminor"> {
+  return {
+    offset: view.getFloat64(at + OFFSET, true),
+    type: TYPES[view.getUint8(at + TYPE)] ?? "file",
+    mode: view.getUint16(at + MODE, true),
+    uid: view.getFloat64(at + UID, true),
+    gid: view.getFloat64(at + GID, true),
+    uname: "",
+    gname: "",
+    size: view.getFloat64(at + SIZE, true),
+    mtime: view.getFloat64(at + MTIME, true),
+    mtimeNs: view.getUint32(at + MTIME_NS, true),
+  };
 }
 
 /** Returns the rare attributes of an entry as JSON; `undefined` if it has none. */

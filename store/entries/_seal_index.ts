@@ -2,20 +2,13 @@ import { encodeName } from "../../layer/file_name.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { ArrangedRows, Row, RowEntry } from "./_arrange_rows.ts";
 import * as format from "./_index_format.ts";
-import { seal } from "./_sealed_file.ts";
-
-/** The archive that an index describes. */
-export interface IndexedArchive {
-  readonly diffId: Digest;
-  readonly archiveBytes: number;
-}
 
 /** Writes rows and marks as an index. */
 export function sealIndex(
   records: DataView,
   text: Uint8Array,
   { rows, marks, isSimple }: ArrangedRows,
-  { diffId, archiveBytes }: IndexedArchive,
+  diffId: Digest,
 ): Uint8Array<ArrayBuffer> {
   const added = rows.flatMap((row) => row.entry === undefined ? encodeName(row.path) : []);
   const textLength = added.reduce((sum, { length }) => sum + length, text.length);
@@ -47,12 +40,8 @@ export function sealIndex(
   }
   view.setUint32(format.ROWS, rows.length, true);
   view.setUint32(format.MARKS, marks.length, true);
-  view.setUint32(format.TEXT_LENGTH, textLength, true);
   view.setUint32(format.IS_SIMPLE, isSimple ? 1 : 0, true);
-  view.setFloat64(format.ARCHIVE_BYTES, archiveBytes, true);
-  view.setUint32(format.DIFF_ID_LENGTH, diffId.length, true);
-  new TextEncoder().encodeInto(diffId, bytes.subarray(format.DIFF_ID_AT, format.HEAD_BYTES));
-  seal(bytes, format.INDEX_MAGIC);
+  format.sealHead(bytes, format.INDEX_MAGIC, diffId);
   return bytes;
 }
 

@@ -1,17 +1,12 @@
-import { decodeName, encodeName } from "../../layer/file_name.ts";
+import { decodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { Digest } from "../../spec/digest.ts";
 import * as format from "./_index_format.ts";
-import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
 /** First bytes of recorded entries, with the version of the format. */
-export const RECORDS_MAGIC = "oci records 2\n\n\n";
-/** Offsets in the head: the number of entries, and the size and DiffID of the archive. */
+export const RECORDS_MAGIC = "oci records 3\n\n\n";
+/** Offset of the number of entries in the head. */
 const COUNT = 88;
-const ARCHIVE_BYTES = 96;
-const DIFF_ID_LENGTH = 104;
-const DIFF_ID_AT = 108;
-const HEAD_BYTES = 256;
 /**
  * Offsets in the record of an entry, after the same numbers as in an index: the lengths of the path,
  * the link target and the rare attributes. These three texts follow.
@@ -21,15 +16,14 @@ const LINK_LENGTH = 52;
 const EXTRA_LENGTH = 56;
 const TEXTS = 60;
 
-const ENCODER = new TextEncoder();
 /** Maximum number of bytes of a UTF-16 code unit in UTF-8. */
 const BYTES_PER_UNIT = 3;
 
 /** The entries of a layer as they were recorded. */
 export interface RecordedLayer {
+  readonly count: number;
   readonly headers: Iterable<TarHeader>;
   readonly diffId: Digest;
-  readonly archiveBytes: number;
 }
 
 /** Size of a block; most layers need one. */
@@ -47,7 +41,7 @@ export class EntryRecorder {
   #bytes = new Uint8Array(BLOCK_BYTES);
   #view = new DataView(this.#bytes.buffer);
   /** Number of used bytes in the current block. */
-  #length = HEAD_BYTES;
+  #length = format.HEAD_BYTES;
   /** Number of bytes in the full blocks. */
   #fullBytes = 0;
   #count = 0;
@@ -77,34 +71,23 @@ export class EntryRecorder {
    * Returns the recorded entries, after the layer has been read to its end and verified. Call it
    * once.
    *
-   * @param archiveBytes Size of the archive up to its last entry.
    * @returns The bytes, in order; `undefined` if there are too many entries.
    */
-  finish(diffId: Digest, archiveBytes: number): readonly Uint8Array[] | undefined {
+  finish(diffId: Digest): readonly Uint8Array[] | undefined {
     if (this.#isDropped) return undefined;
     const last = this.#bytes.subarray(0, this.#length);
     const [head = last, ...rest] = [...this.#full, last];
-    const view = new DataView(head.buffer);
-    view.setUint32(COUNT, this.#count, true);
-    view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
-    view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
-    ENCODER.encodeInto(diffId, head.subarray(DIFF_ID_AT, HEAD_BYTES));
-    seal(head, RECORDS_MAGIC, rest);
+    new DataView(head.buffer).setUint32(COUNT, this.#count, true);
+    format.sealHead(head, RECORDS_MAGIC, diffId, rest);
     return [head, ...rest];
   }
 
   /** Appends a text and returns its number of bytes. */
   #addText(text: string): number {
-    const start = this.#length;
     if (this.#addAscii(text)) return text.length;
-    if (text.isWellFormed()) {
-      this.#length += ENCODER.encodeInto(text, this.#bytes.subarray(start)).written;
-    } else {
-      const bytes = encodeName(text);
-      this.#bytes.set(bytes, start);
-      this.#length += bytes.length;
-    }
-    return this.#length - start;
+    const length = format.writeText(text, this.#bytes.subarray(this.#length));
+    this.#length += length;
+    return length;
   }
 
   /** Appends ASCII text without a call of an encoder; returns `false` for other text. */
@@ -149,36 +132,27 @@ export class EntryRecorder {
 export async function readRecords(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<RecordedLayer | undefined> {
-  if (bytes.length < HEAD_BYTES || !await isSealed(bytes, RECORDS_MAGIC)) return undefined;
+  const diffId = await format.readDiffId(bytes, RECORDS_MAGIC);
+  if (diffId === undefined) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const diffId = textAt(bytes, DIFF_ID_AT, view.getUint32(DIFF_ID_LENGTH, true));
-  if (!isDigest(diffId)) return undefined;
-  return {
-    headers: headersOf(bytes, view),
-    diffId,
-    archiveBytes: view.getFloat64(ARCHIVE_BYTES, true),
-  };
+  const count = view.getUint32(COUNT, true);
+  return { count, headers: headersOf(bytes, view, count), diffId };
 }
 
-function* headersOf(bytes: Uint8Array, view: DataView): Generator<TarHeader, void, void> {
-  let next = HEAD_BYTES;
+function* headersOf(
+  bytes: Uint8Array,
+  view: DataView,
+  count: number,
+): Generator<TarHeader, void, void> {
+  let next = format.HEAD_BYTES;
   const text = (length: number) => decodeName(bytes.subarray(next, next += length));
-  for (let count = view.getUint32(COUNT, true); count > 0; count--) {
+  for (let number = 0; number < count; number++) {
     const at = next;
     next += TEXTS;
     yield {
-      offset: view.getFloat64(at + format.OFFSET, true),
-      type: format.TYPES[view.getUint8(at + format.TYPE)] ?? "file",
+      ...format.readNumbers(view, at),
       path: text(view.getUint32(at + PATH_LENGTH, true)),
       linkname: text(view.getUint32(at + LINK_LENGTH, true)),
-      mode: view.getUint16(at + format.MODE, true),
-      uid: view.getFloat64(at + format.UID, true),
-      gid: view.getFloat64(at + format.GID, true),
-      uname: "",
-      gname: "",
-      size: view.getFloat64(at + format.SIZE, true),
-      mtime: view.getFloat64(at + format.MTIME, true),
-      mtimeNs: view.getUint32(at + format.MTIME_NS, true),
       ...format.decodeExtra(text(view.getUint32(at + EXTRA_LENGTH, true))),
     };
   }

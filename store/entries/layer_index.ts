@@ -4,9 +4,8 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, leafName } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { Digest } from "../../spec/digest.ts";
 import * as format from "./_index_format.ts";
-import { isSealed, textAt } from "./_sealed_file.ts";
 import type { LayerListing, ListedEntry } from "./layer_listing.ts";
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
@@ -25,7 +24,7 @@ const ROOT_STATUS: FileStatus = {
   devminor: 0,
 };
 
-/** The index of a layer's entries, which `IndexBuilder` made. */
+/** An index of the entries of a layer, in the format of `makeIndex()`. */
 export class LayerIndex implements LayerListing {
   readonly hasMarks: boolean;
   readonly dependencies: readonly string[];
@@ -36,8 +35,6 @@ export class LayerIndex implements LayerListing {
   readonly isSimple: boolean;
   /** Digest of the archive that the entries were read from. */
   readonly diffId: Digest;
-  /** Size of that archive. */
-  readonly archiveBytes: number;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #rows: number;
@@ -54,7 +51,6 @@ export class LayerIndex implements LayerListing {
     this.#records = this.#rows + view.getUint32(format.MARKS, true);
     this.#textAt = format.HEAD_BYTES + this.#records * format.RECORD_BYTES;
     this.isSimple = view.getUint32(format.IS_SIMPLE, true) === 1;
-    this.archiveBytes = view.getFloat64(format.ARCHIVE_BYTES, true);
     const dependencies = new Set<string>();
     for (let number = this.#rows; number < this.#records; number++) {
       const mark = parseWhiteout(this.pathOf(number));
@@ -77,11 +73,8 @@ export class LayerIndex implements LayerListing {
    * @returns The index; `undefined` if it is damaged or of another version.
    */
   static async read(bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
-    if (bytes.length < format.HEAD_BYTES) return undefined;
-    if (!await isSealed(bytes, format.INDEX_MAGIC)) return undefined;
-    const length = new DataView(bytes.buffer).getUint32(format.DIFF_ID_LENGTH, true);
-    const diffId = textAt(bytes, format.DIFF_ID_AT, length);
-    return isDigest(diffId) ? new LayerIndex(bytes, diffId) : undefined;
+    const diffId = await format.readDiffId(bytes, format.INDEX_MAGIC);
+    return diffId && new LayerIndex(bytes, diffId);
   }
 
   at(path: string): ListedEntry | undefined {
@@ -106,6 +99,15 @@ export class LayerIndex implements LayerListing {
     return this.#opaque.has(directory);
   }
 
+  /** Size of the archive up to its last entry. */
+  get archiveBytes(): number {
+    let bytes = 0;
+    for (let number = 0; number < this.#records; number++) {
+      bytes = Math.max(bytes, this.offsetOf(number));
+    }
+    return bytes;
+  }
+
   /** Unit of the offsets of entries. */
   get offsetUnit(): "byte" | "entry" {
     return "byte";
@@ -118,23 +120,9 @@ export class LayerIndex implements LayerListing {
       const isMade = this.flagsOf(number) & format.UNDESCRIBED;
       if (!isMade) numbers.push(number);
     }
-    const offsetOf = (number: number) => this.numberAt(number, format.OFFSET);
-    for (const number of numbers.sort((a, b) => offsetOf(a) - offsetOf(b))) {
-      yield {
-        offset: offsetOf(number),
-        type: this.typeOf(number),
-        path: this.pathOf(number),
-        linkname: this.linkOf(number),
-        mode: this.modeOf(number),
-        uid: this.numberAt(number, format.UID),
-        gid: this.numberAt(number, format.GID),
-        uname: "",
-        gname: "",
-        size: this.numberAt(number, format.SIZE),
-        mtime: this.numberAt(number, format.MTIME),
-        mtimeNs: this.wordAt(number, format.MTIME_NS),
-        ...this.extraOf(number),
-      };
+    for (const number of numbers.sort((a, b) => this.offsetOf(a) - this.offsetOf(b))) {
+      const [path, linkname] = [this.pathOf(number), this.linkOf(number)];
+      yield { ...this.numbersOf(number), path, linkname, ...this.extraOf(number) };
     }
   }
 
@@ -152,16 +140,16 @@ export class LayerIndex implements LayerListing {
     return format.TYPES[type] ?? "file";
   }
 
-  modeOf(number: number): number {
-    return this.#view.getUint16(this.#place(number) + format.MODE, true);
+  numbersOf(number: number): ReturnType<typeof format.readNumbers> {
+    return format.readNumbers(this.#view, this.#place(number));
+  }
+
+  offsetOf(number: number): number {
+    return this.#view.getFloat64(this.#place(number) + format.OFFSET, true);
   }
 
   wordAt(number: number, field: number): number {
     return this.#view.getUint32(this.#place(number) + field, true);
-  }
-
-  numberAt(number: number, field: number): number {
-    return this.#view.getFloat64(this.#place(number) + field, true);
   }
 
   pathOf(number: number): string {
@@ -223,7 +211,7 @@ class IndexedEntry implements ListedEntry {
   }
 
   get offset(): number {
-    return this.#index.numberAt(this.#file, format.OFFSET);
+    return this.#index.offsetOf(this.#file);
   }
 
   status(): FileStatus {
@@ -233,19 +221,16 @@ class IndexedEntry implements ListedEntry {
     const file = this.#file;
     const isDevice = type === "character-device" || type === "block-device";
     const { devmajor, devminor } = isDevice ? index.extraOf(file) : { devmajor: 0, devminor: 0 };
-    const sizes: Partial<Record<FileType, number>> = {
-      file: index.numberAt(file, format.SIZE),
-      symlink: type === "symlink" ? this.target.length : 0,
-    };
+    const { mode, uid, gid, size, mtime, mtimeNs } = index.numbersOf(file);
     return {
       type,
-      mode: type === "symlink" ? 0o777 : index.modeOf(file),
-      uid: index.numberAt(file, format.UID),
-      gid: index.numberAt(file, format.GID),
-      size: sizes[type] ?? 0,
+      mode: type === "symlink" ? 0o777 : mode,
+      uid,
+      gid,
+      size: type === "file" ? size : this.target.length,
       nlink: this.nlink,
-      mtime: index.numberAt(file, format.MTIME),
-      mtimeNs: index.wordAt(file, format.MTIME_NS),
+      mtime,
+      mtimeNs,
       dev: 1,
       ino: file + 1,
       devmajor,

@@ -1,6 +1,10 @@
 import { type SeekPoint, SeekPointRecorder } from "../../layer/compression/seek_points.ts";
+import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { encodeSeekPoints } from "./_seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
@@ -13,45 +17,51 @@ export interface RecordPlan {
   readonly diffId: Digest;
 }
 
+/** A layer to extract; plain data. */
+export interface LayerInput {
+  readonly descriptor: Descriptor;
+  /** Expected digest of the archive; `undefined` if another thread verifies it. */
+  readonly diffId?: Digest | undefined;
+  /** Where to record its entries and seek points; `undefined` if nothing is to be recorded. */
+  readonly records?: RecordPlan | undefined;
+  /** Whether another thread has decompressed the bytes. */
+  readonly isDecompressed?: boolean | undefined;
+}
+
 /**
- * Records what speeds up later reads of a layer while it is read for the first time: its entries,
- * and points at which decompression can start.
+ * Extracts a layer, and records what speeds up later reads of it: its entries, and points at which
+ * decompression can start.
  *
  * Nothing depends on these files, so failures to write them are ignored, and they are not synced. The
  * digest in a file detects damage by a power failure.
  */
-export class LayerRecords {
-  /** Recorder for the decompressor; `undefined` if another thread decompresses. */
-  readonly seekPoints: SeekPointRecorder | undefined;
-  readonly #plan: RecordPlan;
-  readonly #entries = new EntryRecorder();
-
-  /**
-   * Creates the records of a layer.
-   *
-   * @param decompresses Whether this thread decompresses the layer.
-   */
-  constructor(plan: RecordPlan, decompresses: boolean) {
-    this.#plan = plan;
-    this.seekPoints = decompresses ? new SeekPointRecorder() : undefined;
+export async function extractRecorded(
+  stream: ReadableStream<Uint8Array>,
+  root: string | FileTree,
+  { descriptor, diffId, records, isDecompressed = false }: LayerInput,
+  options: ExtractLayerOptions,
+): Promise<ExtractReport> {
+  const recorder = records && new EntryRecorder();
+  const seekPoints = records && !isDecompressed ? new SeekPointRecorder() : undefined;
+  const { handler } = options;
+  const recording = {
+    ...options,
+    layer: descriptor.digest,
+    mediaType: isDecompressed ? undefined : descriptor.mediaType,
+    diffId,
+    seekPoints,
+    handler: (header: TarHeader) => {
+      recorder?.add(header);
+      return handler === undefined ? header : handler(header);
+    },
+  };
+  const report = await extractLayer(stream, root, recording);
+  if (records !== undefined && recorder !== undefined) {
+    saveSeekPoints(records.path, seekPoints?.points ?? []);
+    const entries = recorder.finish(records.diffId);
+    if (entries !== undefined) replaceEntryFile(records.path, entries);
   }
-
-  /** Records an entry. */
-  add(header: TarHeader): void {
-    this.#entries.add(header);
-  }
-
-  /**
-   * Writes the files, after the layer has been read to its end and verified.
-   *
-   * @param archiveBytes Size of the archive up to its last entry.
-   */
-  save(archiveBytes: number): void {
-    const { path, diffId } = this.#plan;
-    if (this.seekPoints !== undefined) saveSeekPoints(path, this.seekPoints.points);
-    const entries = this.#entries.finish(diffId, archiveBytes);
-    if (entries !== undefined) replaceEntryFile(path, entries);
-  }
+  return report;
 }
 
 /** Writes the seek points of a layer, if it has any. */

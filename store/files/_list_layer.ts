@@ -1,6 +1,5 @@
 import { type ExtractPlace, OwnershipError } from "../../layer/errors.ts";
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
-import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
@@ -11,7 +10,7 @@ import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
 import type { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
-import { LayerRecords } from "../entries/layer_records.ts";
+import { extractRecorded } from "../entries/layer_records.ts";
 import { StagedListing } from "./_staged_listing.ts";
 import type { Layer } from "../images/image.ts";
 
@@ -73,31 +72,17 @@ async function extractInto<Result>(
   if (known !== undefined) {
     return await run((options) => extractEntries(known.headers(), tree, options), options);
   }
-  const plan = await entries.plan(layer, false);
-  const records = plan && new LayerRecords(plan, true);
+  const { descriptor, diffId } = layer;
+  const records = await entries.plan(layer, false);
   return await run(async (options) => {
-    let archiveBytes = 0;
     const stream = await layer.compressed({ signal });
-    const { seekPoints } = records ?? {};
-    const reading: ExtractLayerOptions & { readonly seekPoints: typeof seekPoints } = {
+    return await extractRecorded(stream, tree, { descriptor, diffId, records }, {
       ...options,
       ...pickLimits(source),
-      descriptor: layer.descriptor,
-      diffId: layer.diffId,
+      descriptor,
       signal,
       onWarning,
-      seekPoints,
-    };
-    const report = await extractLayer(stream, tree, {
-      ...reading,
-      handler: (header) => {
-        records?.add(header);
-        archiveBytes = header.offset;
-        return options.handler === undefined ? header : options.handler(header);
-      },
     });
-    records?.save(archiveBytes);
-    return report;
   }, options);
 }
 

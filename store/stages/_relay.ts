@@ -1,13 +1,13 @@
 import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { LayerDecoder } from "../../layer/compression/layer_decoder.ts";
 import { SeekPointRecorder } from "../../layer/compression/seek_points.ts";
-import { saveSeekPoints } from "../entries/layer_records.ts";
+import { type LayerInput, saveSeekPoints } from "../entries/layer_records.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
-import type { LayerSink, SinkLayer, SinkListener } from "./layer_sink.ts";
+import type { LayerSink, SinkListener } from "./layer_sink.ts";
 
 /** A layer for a relay to decompress, and its limits; plain data. */
-export interface RelayPlan extends SinkLayer {
+export interface RelayPlan extends LayerInput {
   readonly limits: Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow">;
 }
 

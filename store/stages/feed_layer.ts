@@ -1,7 +1,7 @@
+import { onAbort } from "../../registry/tasks/abortable.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { ingestLayer } from "../content/ingest_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { LayerListener } from "../content/ingest_layer.ts";
+import { ingestLayer, type LayerListener } from "../content/ingest_layer.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
 /** Options for {@linkcode feedLayer}. */
@@ -25,9 +25,8 @@ export async function feedLayer<Result>(
   options: FeedLayerOptions,
 ): Promise<Result> {
   const { signal, onPosition } = options;
-  const feed = new SinkFeed(opening, onPosition);
-  const stop = () => void feed[Symbol.asyncDispose]();
-  signal?.addEventListener("abort", stop, { once: true });
+  await using feed = new SinkFeed(opening, onPosition);
+  using _stop = onAbort(signal, () => void feed[Symbol.asyncDispose]());
   try {
     const { status } = await ingestLayer(store, layer, { ...options, follower: feed });
     if (status === "fetched") return await feed.result;
@@ -41,9 +40,6 @@ export async function feedLayer<Result>(
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
-  } finally {
-    signal?.removeEventListener("abort", stop);
-    await feed[Symbol.asyncDispose]();
   }
 }
 
@@ -86,6 +82,7 @@ class SinkFeed<Result> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#opening)[Symbol.asyncDispose]();
+    const sink = await this.#opening.catch(() => undefined);
+    await sink?.[Symbol.asyncDispose]();
   }
 }

@@ -1,18 +1,3 @@
-import type { Digest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { RecordPlan } from "../entries/layer_records.ts";
-
-/** A layer for a sink; plain data. */
-export interface SinkLayer {
-  readonly descriptor: Descriptor;
-  /** Expected digest of the archive; `undefined` if a relay verifies it. */
-  readonly diffId?: Digest | undefined;
-  /** Where to record its entries and seek points; `undefined` if nothing is to be recorded. */
-  readonly records?: RecordPlan | undefined;
-  /** Whether a relay has decompressed the bytes. */
-  readonly isDecompressed?: boolean | undefined;
-}
-
 /**
  * Receives the bytes of a layer. The writer verifies that they match the digest of the blob.
  *

@@ -12,9 +12,9 @@ import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
-import { LayerRecords } from "../entries/layer_records.ts";
+import { extractRecorded, type LayerInput } from "../entries/layer_records.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
-import type { SinkLayer, SinkListener } from "./layer_sink.ts";
+import type { SinkListener } from "./layer_sink.ts";
 import { selectPaths } from "./path_selection.ts";
 
 /** Extraction options that can be sent to another thread. */
@@ -44,7 +44,7 @@ export function pickStageOptions(options: StageOptions): StageOptions {
 }
 
 /** A layer and its stage, the directory that it is extracted into; plain data. */
-export interface StagePlan extends SinkLayer {
+export interface StagePlan extends LayerInput {
   /** Directory of the stages. */
   readonly work: string;
   /** Index of the layer, counted from the base; also the name of its stage. */
@@ -77,25 +77,15 @@ export class LayerStaging implements StreamConsumer<StagingResult> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<StagingResult> {
-    const { work, index, descriptor, diffId, isDecompressed = false } = this.#plan;
-    const root = `${work}/${index}`;
-    const records = this.#plan.records && new LayerRecords(this.#plan.records, !isDecompressed);
-    const onHeader = (header: TarHeader) => {
+    const { work, index } = this.#plan;
+    const { handler: select, ...rest } = extractOptions(this.#plan, this.#listener);
+    const handler = (header: TarHeader) => {
       this.#position = header.offset;
-      records?.add(header);
+      return select === undefined ? header : select(header);
     };
-    const options = {
-      ...extractOptions(this.#plan, this.#listener, onHeader),
-      layer: descriptor.digest,
-      mediaType: isDecompressed ? undefined : descriptor.mediaType,
-      seekPoints: records?.seekPoints,
-      diffId,
-      signal,
-    };
-    const extract = async (options: ExtractLayerOptions) => {
-      const report = await extractLayer(stream, root, options);
-      records?.save(this.#position);
-      return report;
+    const options = { ...rest, handler, signal };
+    const extract = (options: ExtractLayerOptions) => {
+      return extractRecorded(stream, `${work}/${index}`, this.#plan, options);
     };
     try {
       if (index > 0) return await stageLayer(extract, options);
@@ -156,13 +146,8 @@ export async function mergeStage(
 function extractOptions(
   { options: { paths, ...options } }: StagePlan,
   { warn }: Pick<SinkListener, "warn">,
-  onHeader: (header: TarHeader) => void = () => {},
 ): ExtractLayerOptions {
-  const select = paths === undefined ? undefined : selectPaths(paths);
-  const handler = (header: TarHeader) => {
-    onHeader(header);
-    return select === undefined ? header : select(header);
-  };
+  const handler = paths === undefined ? undefined : selectPaths(paths);
   return { ...options, handler, onWarning: (message) => warn(message) };
 }
 

@@ -4,15 +4,14 @@ import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
-import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { LayerRecords } from "../entries/layer_records.ts";
+import { extractRecorded, type LayerInput } from "../entries/layer_records.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import { packError, type TransferredError } from "./error_transfer.ts";
-import type { SinkLayer, SinkListener } from "./layer_sink.ts";
+import type { SinkListener } from "./layer_sink.ts";
 
 /**
  * Namespace of the extended attributes of an overlay. `trusted` requires the privileges of root on
@@ -65,7 +64,7 @@ export async function extractOverlayLayer(
 }
 
 /** A layer, and the existing directory to extract it into for overlays; plain data. */
-export interface OverlayPlan extends SinkLayer {
+export interface OverlayPlan extends LayerInput {
   readonly root: string;
   readonly options: Omit<LayerExtractionOptions, "signal" | "onWarning">;
 }
@@ -90,28 +89,14 @@ export class OverlayExtraction implements StreamConsumer<OverlayResult> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<OverlayResult> {
-    const { root, descriptor, diffId, isDecompressed = false } = this.#plan;
-    const { namespace, ...options } = this.#plan.options;
-    const records = this.#plan.records && new LayerRecords(this.#plan.records, !isDecompressed);
-    let position = 0;
+    const { root, options: { namespace, ...options } } = this.#plan;
     try {
-      const extractOptions = {
+      const report = await extractRecorded(stream, root, this.#plan, {
         ...options,
         whiteouts: whiteoutsFor(namespace),
-        layer: descriptor.digest,
-        mediaType: isDecompressed ? undefined : descriptor.mediaType,
-        diffId,
         signal,
-        seekPoints: records?.seekPoints,
-        handler: (header: TarHeader) => {
-          position = header.offset;
-          records?.add(header);
-          return header;
-        },
-        onWarning: (message: string) => this.#listener.warn(message),
-      };
-      const report = await extractLayer(stream, root, extractOptions);
-      records?.save(position);
+        onWarning: (message) => this.#listener.warn(message),
+      });
       return { kind: "extracted", report };
     } catch (error) {
       // Not thrown, so that the blob is kept: the layer may only need those below it.
