@@ -1,4 +1,3 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { DecompressError } from "../compression/decompress_error.ts";
@@ -16,6 +15,8 @@ import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 export interface ExtractStreamOptions
   extends LayerExtractorOptions, LayerDecoderOptions, TarLimits {
   readonly layer?: string | undefined;
+  /** Size of the layer; by default, that of the descriptor. */
+  readonly layerBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +30,7 @@ export async function extractStream(
   tree: FileTree,
   options: ExtractStreamOptions,
 ): Promise<{ readonly report: ExtractReport; readonly archiveBytes: number }> {
-  const { signal, descriptor, layer = descriptor?.digest } = options;
+  const { signal, descriptor, layer = descriptor?.digest, layerBytes = descriptor?.size } = options;
   const named = { ...options, layer };
   const reader = stream.getReader();
   try {
@@ -53,7 +54,7 @@ export async function extractStream(
       throw mismatch ?? sink.locate(error);
     }
     const report = extractor.finish();
-    if (report.entries === 0) rejectEmpty(descriptor, layer);
+    if (report.entries === 0) rejectEmpty(layer, layerBytes);
     return { report, archiveBytes: decoder.bytesOut };
   } catch (error) {
     await reader.cancel(error).catch(() => {
@@ -69,11 +70,11 @@ export async function extractStream(
  * Rejects a layer without entries that is larger than an empty archive: its content is elsewhere in
  * the blob, for example in a frame that decompressors skip.
  */
-function rejectEmpty(descriptor: Descriptor | undefined, layer: string | undefined): void {
-  if (descriptor === undefined || descriptor.size <= MAX_EMPTY_BYTES) return;
+function rejectEmpty(layer: string | undefined, layerBytes: number = 0): void {
+  if (layerBytes <= MAX_EMPTY_BYTES) return;
   throw new ExtractError(
     { layer, path: "", offset: 0 },
-    `its archive is empty, although the layer has ${descriptor.size} bytes`,
+    `its archive is empty, although the layer has ${layerBytes} bytes`,
     { advice: "Report it to the author of the image" },
   );
 }

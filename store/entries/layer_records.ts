@@ -47,6 +47,7 @@ export async function extractRecorded(
   const recording = {
     ...options,
     layer: descriptor.digest,
+    layerBytes: descriptor.size,
     mediaType: isDecompressed ? undefined : descriptor.mediaType,
     diffId,
     seekPoints,

@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { ExtractError } from "../../../layer/errors.ts";
 import { LIMIT_NAMES } from "../../../layer/extraction/layer_limits.ts";
 import { digestOf } from "../../../spec/digest.ts";
 import { LimitError } from "../../../spec/errors.ts";
 import type { SinkListener } from "../../../store/stages/layer_sink.ts";
 import { pickStageOptions } from "../../../store/stages/layer_staging.ts";
 import { LayerThreads } from "../../../store/stages/layer_threads.ts";
-import { gzip } from "../../_support/compress.ts";
-import { file, tar } from "../../_support/tar.ts";
+import { concat, file, gzip, tar, zstd, zstdSkippable } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const SILENT: SinkListener = { warn() {}, fail() {} };
@@ -66,6 +66,25 @@ for (const [name, start] of Object.entries(THREADS)) {
       if (!isRefused) assertEquals(names.sort(), ["a", "b"]);
     },
   );
+}
+
+for (const [name, start] of Object.entries(THREADS)) {
+  Deno.test(`LayerThreads rejects an empty archive in a larger layer in ${name}`, async () => {
+    await using dir = await makeTempDir();
+    const archive = tar();
+    const layer = concat(zstd(archive), zstdSkippable(new Uint8Array(100_000)));
+    const descriptor = {
+      mediaType: "application/vnd.oci.image.layer.v1.tar+zstd",
+      digest: digestOf(layer),
+      size: layer.length,
+    };
+    const plan = { descriptor, diffId: digestOf(archive), work: dir.path, index: 0, options: {} };
+    using threads = start();
+    await using sink = await threads.openStage(plan, SILENT);
+    await sink.write(layer);
+
+    await assertRejects(() => sink.close(), ExtractError, "its archive is empty");
+  });
 }
 
 Deno.test("pickStageOptions() keeps all limits", () => {
