@@ -39,3 +39,33 @@ Deno.test("TaskGroup returns the results of its tasks", async () => {
 
   assertEquals(await Promise.all(results), [1, 2]);
 });
+
+Deno.test("TaskGroup.each() runs a task for each item, for a limited number at a time", async () => {
+  const group = new TaskGroup();
+  const running = new Set<number>();
+  let most = 0;
+  const done: number[] = [];
+
+  await group.each([1, 2, 3, 4, 5], 2, async (item) => {
+    running.add(item);
+    most = Math.max(most, running.size);
+    await Promise.resolve();
+    running.delete(item);
+    done.push(item);
+  });
+
+  assertEquals([most, done], [2, [1, 2, 3, 4, 5]]);
+});
+
+Deno.test("TaskGroup.each() begins no task after a failure", async () => {
+  const group = new TaskGroup();
+  const begun: number[] = [];
+
+  const running = group.each([1, 2, 3], 1, (item) => {
+    begun.push(item);
+    return Promise.reject(new RangeError(`${item} failed`));
+  });
+
+  await assertRejects(() => running, RangeError, "1 failed");
+  assertEquals(begun, [1]);
+});
