@@ -1,14 +1,22 @@
 import { isGranted } from "../../spec/granted.ts";
-import { isObject } from "../../spec/json.ts";
+import { startTimer } from "../../registry/tasks/timer.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
+import { resolve } from "../../spec/paths.ts";
 import { RuntimeError } from "../errors.ts";
 import { ifAny, lstatIfAny } from "../host/files.ts";
 import { findProgram } from "../host/find_program.ts";
+import type { ProgramOutput } from "../host/run_program.ts";
 import { describeSystemError } from "../host/system_error.ts";
-import { resolve } from "../../spec/paths.ts";
-import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
+import {
+  callRuntime,
+  lockContainer,
+  runtimeRoot,
+  STATE_PREFIX,
+  writeContainerNote,
+} from "./container_notes.ts";
 
 /** Options for {@linkcode Container.start}. */
-export interface StartOptions {
+interface StartOptions {
   /** Directory of the bundle. */
   readonly bundle: string;
   /** Directory for the runtime's state; by default, a new temporary one. */
@@ -25,7 +33,10 @@ export interface StartOptions {
 const KILL_GRACE_MS = 5000;
 /** Interval between attempts to kill a container that does not exist yet. */
 const KILL_PAUSE_MS = 50;
-/** Maximum time until a container executes its program. Some of crun's handlers never execute one. */
+/**
+ * Maximum time until a container executes its program. Some handlers of crun, such as for
+ * WebAssembly, never execute one.
+ */
 const START_MS = 10_000;
 
 /** State of a container as its runtime reports it. */
@@ -73,13 +84,15 @@ export class Container implements AsyncDisposable {
       stdin: "inherit",
       stdout,
       stderr,
-      // Leave the terminal's foreground process group, so that Ctrl-C arrives once, forwarded.
+      // Leave the terminal's foreground process group, so that the container receives Ctrl-C only
+      // once, from this process.
       detached: setsid === undefined,
     }).spawn();
     try {
       writeContainerNote({ ...note, pid: this.process.pid });
     } catch {
-      // The disk is full. Without its PID, the runtime is looked up among all processes.
+      // The disk is full. Without its PID in the note, the runtime is looked up among all
+      // processes.
     }
   }
 
@@ -125,20 +138,14 @@ export class Container implements AsyncDisposable {
 
   /** Reads the state of the container; empty if it does not exist. */
   async #readState(): Promise<RuntimeState> {
-    const text = await this.#ask("state", this.#id);
-    try {
-      const state: unknown = JSON.parse(text ?? "{}");
-      return isObject(state) ? state : {};
-    } catch {
-      // The runtime does not follow the specification.
-      return {};
-    }
+    const state = parseIfJson(await this.#ask("state", this.#id) ?? "");
+    return isObject(state) ? state : {};
   }
 
   /** Sends a signal to the program of the container. */
   async send(name: Deno.Signal): Promise<void> {
-    // Through the runtime's command, because signals kill crun until it begins to forward them,
-    // which is after the program has begun.
+    // Call the runtime rather than signal it: crun starts to forward signals only after the program
+    // has begun, and until then a signal kills crun.
     const output = await this.#ask("kill", this.#id, name.slice("SIG".length));
     if (output === undefined) this.signalRuntime(name);
   }
@@ -172,17 +179,15 @@ export class Container implements AsyncDisposable {
 
   async #endsWithin(ms: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<false>();
-    const timer = setTimeout(() => resolve(false), ms);
-    const isEnded = await Promise.race([this.process.status, promise]) !== false;
-    clearTimeout(timer);
-    return isEnded;
+    using _timer = startTimer(ms, () => resolve(false));
+    return await Promise.race([this.process.status, promise]) !== false;
   }
 
   /** Calls the runtime. Returns its output, or `undefined` if it fails. */
   async #ask(...args: readonly string[]): Promise<string | undefined> {
     try {
       const { success, stdout } = await this.#call(...args);
-      return success ? new TextDecoder().decode(stdout) : undefined;
+      return success ? stdout : undefined;
     } catch {
       // No process can be started, or the runtime no longer exists.
       return undefined;
@@ -190,14 +195,8 @@ export class Container implements AsyncDisposable {
   }
 
   /** Calls the runtime without a log, which has only messages about the run. */
-  async #call(...args: readonly string[]): Promise<Deno.CommandOutput> {
-    return await new Deno.Command(this.#runtime, {
-      args: ["--root", runtimeRoot(this.#state), ...args],
-      cwd: "/",
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).output();
+  async #call(...args: readonly string[]): Promise<ProgramOutput> {
+    return await callRuntime(this.#runtime, this.#state, ...args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

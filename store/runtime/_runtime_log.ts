@@ -1,33 +1,16 @@
+import { isObject, parseIfJson } from "../../spec/json.ts";
 import { RuntimeError } from "../errors.ts";
+import { ifAny } from "../host/files.ts";
 
 /** Returns the errors in the log of a runtime. */
-export async function readRuntimeLog(path: string): Promise<readonly string[]> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+export function readRuntimeLog(path: string): readonly string[] {
+  const text = ifAny(() => Deno.readTextFileSync(path)) ?? "";
   return text.split("\n").filter(Boolean).flatMap((line) => {
-    const { level, msg } = parseLine(line);
-    return level === "error" || level === "fatal" ? [msg] : [];
-  });
-}
-
-interface LogLine {
-  readonly level: string;
-  readonly msg: string;
-}
-
-function parseLine(line: string): LogLine {
-  try {
-    const { level = "error", msg = line } = JSON.parse(line) as Partial<LogLine>;
-    return { level: String(level).toLowerCase(), msg: String(msg) };
-  } catch {
     // Runtimes write some messages in another format.
-    return { level: "error", msg: line };
-  }
+    const entry = parseIfJson(line);
+    const { level = "error", msg = line } = isObject(entry) ? entry : {};
+    return /^(?:error|fatal)$/i.test(String(level)) ? [String(msg)] : [];
+  });
 }
 
 /** crun's message on machines on which both versions of cgroups have controllers. */
@@ -38,13 +21,12 @@ export function isUnsupportedMachine(log: readonly string[]): boolean {
   return log.some((line) => HYBRID.test(line));
 }
 
-const HYBRID_ADVICE =
-  'Choose runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+const HYBRID_ADVICE = 'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
 /** Problem and advice for such a machine. */
 export const HYBRID_OBSTACLE: string =
   "this runtime does not support a machine with both versions of control groups: choose runc, or " +
-  'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+  HYBRID_ADVICE;
 
 /** A failure that can be recognized in the output of a runtime. */
 interface KnownFailure {
@@ -59,7 +41,7 @@ interface KnownFailure {
 const CHECK_COMMAND = "Check the command, and that the image is for this machine";
 
 const FAILURES: readonly KnownFailure[] = [
-  { pattern: HYBRID, advice: HYBRID_ADVICE, option: "runtime" },
+  { pattern: HYBRID, advice: `Choose runc, or ${HYBRID_ADVICE}`, option: "runtime" },
   {
     pattern: /newuidmap|newgidmap|uid_map|gid_map/,
     advice:
@@ -91,10 +73,7 @@ const FAILURES: readonly KnownFailure[] = [
 ];
 
 /** Returns the error for a container that a runtime did not start. */
-export function explainFailure(
-  runtime: string,
-  log: readonly string[],
-): RuntimeError {
+export function explainFailure(runtime: string, log: readonly string[]): RuntimeError {
   const line = log.at(-1) ?? "";
   const { advice = "Check the configuration of the bundle", option, exitCode } =
     FAILURES.find((failure) => failure.pattern.test(line)) ?? {};

@@ -1,3 +1,5 @@
+import type { Container } from "./_container.ts";
+
 /** Signals that ask a process to end, with the exit codes that shells use for them. */
 const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
   ["SIGHUP", 129],
@@ -21,18 +23,8 @@ export function exitCodeOfSignal(name: Deno.Signal): number {
   return EXIT_CODES.get(name) ?? 1;
 }
 
-/** The part of a container that {@linkcode SignalForwarder} needs. */
-export interface SignalReceiver {
-  /** Whether its program has been executed, and thus receives signals. */
-  hasExecuted(): Promise<boolean>;
-  /** Sends a signal to its program. */
-  send(name: Deno.Signal): Promise<void>;
-  /** Sends a signal to its runtime. */
-  signalRuntime(name: Deno.Signal): void;
-}
-
 /** Options for {@linkcode SignalForwarder}. */
-export interface SignalForwarderOptions {
+interface SignalForwarderOptions {
   /** Called once if a signal asks to end before the program has begun. */
   readonly onStop: (name: Deno.Signal) => void;
   /**
@@ -48,7 +40,7 @@ export interface SignalForwarderOptions {
  * wait.
  */
 export class SignalForwarder implements AsyncDisposable {
-  readonly #receiver: SignalReceiver;
+  readonly #container: Container;
   readonly #options: SignalForwarderOptions;
   readonly #listeners = new Map<Deno.Signal, () => void>();
   /** Signals to send; as in the kernel, each of them at most once. */
@@ -58,8 +50,8 @@ export class SignalForwarder implements AsyncDisposable {
   #isOver = false;
   #asked: readonly number[] = [];
 
-  constructor(receiver: SignalReceiver, options: SignalForwarderOptions) {
-    this.#receiver = receiver;
+  constructor(container: Container, options: SignalForwarderOptions) {
+    this.#container = container;
     this.#options = options;
     for (const name of FORWARDED) {
       const listener = () => this.#forward(name);
@@ -69,8 +61,8 @@ export class SignalForwarder implements AsyncDisposable {
   }
 
   #forward(name: Deno.Signal): void {
-    // The runtime passes the new size of its terminal on to the container's.
-    if (name === "SIGWINCH") return this.#receiver.signalRuntime(name);
+    // The runtime copies the new size of its terminal to that of the container.
+    if (name === "SIGWINCH") return this.#container.signalRuntime(name);
     if (REPEATED.has(name) && this.#isInsisting()) this.#options.onInsist();
     this.#pending.add(name);
     this.#delivery ??= this.#deliver().finally(() => this.#delivery = undefined);
@@ -78,11 +70,11 @@ export class SignalForwarder implements AsyncDisposable {
 
   async #deliver(): Promise<void> {
     while (!this.#isOver && this.#pending.size > 0) {
-      this.#hasExecuted ||= await this.#receiver.hasExecuted();
+      this.#hasExecuted ||= await this.#container.hasExecuted();
       if (this.#hasExecuted) {
         const [name = "SIGTERM"] = this.#pending;
         this.#pending.delete(name);
-        await this.#receiver.send(name);
+        await this.#container.send(name);
         continue;
       }
       const ending = [...this.#pending].find((name) => EXIT_CODES.has(name));

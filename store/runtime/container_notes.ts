@@ -2,6 +2,7 @@ import { openOwnFile } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile, tryFlock } from "../host/file_lock.ts";
 import { namesIn } from "../host/files.ts";
+import { type ProgramOutput, runProgram } from "../host/run_program.ts";
 
 /** Note about a container that a process runs. */
 export interface ContainerNote {
@@ -20,12 +21,21 @@ const NOTE = "container.json";
 const LOCK = "lock";
 const MAX_NOTE_BYTES = 4096;
 
-/** Prefix of the names of the directories of containers. */
+/** Prefix of the names of container directories. */
 export const STATE_PREFIX = "run-";
 
 /** Returns the path of the runtime's own state in the directory of a container. */
 export function runtimeRoot(state: string): string {
   return `${state}/root`;
+}
+
+/** Runs a command of a container's runtime, such as `state` or `kill`. */
+export async function callRuntime(
+  runtime: string,
+  state: string,
+  ...args: readonly string[]
+): Promise<ProgramOutput> {
+  return await runProgram(runtime, ["--root", runtimeRoot(state), ...args]);
 }
 
 /** Locks the state of a container for the process that runs it, until the file is closed. */

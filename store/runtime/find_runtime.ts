@@ -22,26 +22,18 @@ export function* findRuntimes(name?: string): Generator<string, void, void> {
 
 /** Returns the error for a missing runtime; without a name, the error that none is installed. */
 export function missingRuntime(name?: string): RuntimeError {
-  if (name?.includes("/")) {
-    return new RuntimeError("there is no such program", name, [], {
-      code: "runtime-missing",
-      action: `run "${name}"`,
-      advice: "Check the path",
-      option: "runtime",
-    });
-  }
   const all = RUNTIMES.join(", ");
-  return new RuntimeError(
-    name === undefined ? `none of ${all} is installed` : `${name} is not installed`,
-    name ?? "",
-    [],
-    {
-      code: "runtime-missing",
-      action: "run a container",
-      advice: name === undefined
-        ? "Install one of them"
-        : `Install it, or choose another of ${all}`,
-      option: "runtime",
-    },
-  );
+  let problem = `none of ${all} is installed`;
+  let action = "run a container";
+  let advice = "Install one of them";
+  if (name?.includes("/")) {
+    problem = "there is no such program";
+    action = `run "${name}"`;
+    advice = "Check the path";
+  } else if (name !== undefined) {
+    problem = `${name} is not installed`;
+    advice = `Install it, or choose another of ${all}`;
+  }
+  const facts = { code: "runtime-missing", action, advice, option: "runtime" } as const;
+  return new RuntimeError(problem, name ?? "", [], facts);
 }

@@ -65,7 +65,7 @@ async function readVersion(path: string): Promise<string | undefined> {
     const { stdout } = await runProgram(path, ["--version"]);
     return /version:? (\S+)/.exec(stdout)?.[1];
   } catch {
-    // It is for another machine, or not a program, and has no version.
+    // It is not a program for this machine.
     return undefined;
   }
 }

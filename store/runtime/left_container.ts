@@ -2,8 +2,13 @@ import { listProcesses, processArguments } from "../../layer/linux/process_table
 import { isGranted, processUid } from "../../spec/granted.ts";
 import { fileAge, lstatIfAny } from "../host/files.ts";
 import { findProgram } from "../host/find_program.ts";
-import { type ProgramOutput, runProgram } from "../host/run_program.ts";
-import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
+import {
+  callRuntime,
+  type ContainerNote,
+  isContainerOwned,
+  runtimeRoot,
+} from "./container_notes.ts";
 import { RUNTIMES } from "./find_runtime.ts";
 
 /**
@@ -29,7 +34,7 @@ export async function findContainerState(note: ContainerNote): Promise<Container
   if (!hasRuntimeState(note)) return { kind: "dead" };
   const runtime = findOwnRuntime(note);
   if (typeof runtime !== "string") return runtime;
-  const { success, stdout, lastLine } = await call(runtime, note, "state", note.id);
+  const { success, stdout, lastLine } = await callRuntime(runtime, note.state, "state", note.id);
   if (!success) {
     return { kind: "unknown", reason: `its runtime says: ${lastLine || "nothing"}` };
   }
@@ -48,7 +53,8 @@ export async function endContainer(note: ContainerNote): Promise<string | undefi
     if (hasRuntimeState(note)) {
       const runtime = findOwnRuntime(note);
       if (typeof runtime !== "string") return runtime.reason;
-      const { success, lastLine } = await call(runtime, note, "delete", "--force", note.id);
+      const args = ["delete", "--force", note.id];
+      const { success, lastLine } = await callRuntime(runtime, note.state, ...args);
       if (!success && hasRuntimeState(note) && performance.now() >= deadline) {
         return `its runtime says: ${lastLine || "nothing"}`;
       }
@@ -94,7 +100,7 @@ function findOwnRuntime(
   const uid = processUid();
   if (uid === undefined) return unknown("determining its user requires --allow-sys=uid");
   if (lstatIfAny(state)?.uid !== uid) return unknown("another user ran it");
-  // By name only, so that a file never decides which program runs.
+  // Look it up among the known names, so that the note never decides which program runs.
   const program = RUNTIMES.includes(runtime) ? findProgram(runtime) : undefined;
   if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
   return isGranted({ name: "run", command: program })
@@ -102,20 +108,8 @@ function findOwnRuntime(
     : unknown(`this requires --allow-run=${program}`);
 }
 
-async function call(
-  runtime: string,
-  { state }: ContainerNote,
-  ...args: readonly string[]
-): Promise<ProgramOutput> {
-  return await runProgram(runtime, ["--root", runtimeRoot(state), ...args]);
-}
-
 function isRunning(document: string): boolean {
-  try {
-    const { status } = JSON.parse(document) as { readonly status?: unknown };
-    return status === "running" || status === "paused";
-  } catch {
-    // The state is invalid, so the container may still run.
-    return true;
-  }
+  const state = parseIfJson(document);
+  // If the state is invalid, the container may still run.
+  return !isObject(state) || state.status === "running" || state.status === "paused";
 }

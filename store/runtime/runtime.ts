@@ -1,3 +1,4 @@
+import { onAbort } from "../../registry/tasks/abortable.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
 import { checkBundleId } from "../bundle.ts";
 import { Container } from "./_container.ts";
@@ -119,7 +120,7 @@ export async function runBundle(
   const first = runtimes.next();
   if (first.done) throw missingRuntime(options.runtime);
   for (let runtime = first.value;;) {
-    const { result, log } = await runOnce(runtime, place, id, options);
+    const { log, ...result } = await runOnce(runtime, place, id, options);
     if (log.length === 0) return result;
     const { explainFailure, isUnsupportedMachine } = await import("./_runtime_log.ts");
     const next = isUnsupportedMachine(log) ? runtimes.next() : undefined;
@@ -135,28 +136,38 @@ function realPath(path: string): string {
   return Deno.realPathSync(path);
 }
 
+/** Runs a container. Its result includes the errors in the log of the runtime. */
 async function runOnce(
   runtime: string,
   bundle: RunnableBundle,
   id: string,
   options: RunBundleOptions,
-): Promise<{ readonly result: RunResult; readonly log: readonly string[] }> {
+): Promise<RunResult & ContainerEnd> {
+  const { stdout = "inherit", stderr = "inherit" } = options;
   let output: Promise<[stdout: Output, stderr: Output]> | undefined;
+  let end: ContainerEnd;
   try {
-    const { code, timedOut, log } = await runContainer(runtime, bundle, id, options, (process) => {
-      output = Promise.all([
-        options.stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
-        readStderr(process, options.stderr),
-      ]);
-      // The failure of a stream is thrown below, once the container has ended.
-      output.catch(() => {});
+    await using container = await Container.start(runtime, {
+      bundle: bundle.path,
+      stateDirectory: bundle.stateDirectory,
+      id,
+      stdout,
+      stderr: stderr === "inherit" ? "inherit" : "piped",
     });
-    const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];
-    return { result: { code, timedOut, stdout, stderr }, log };
+    const { process } = container;
+    output = Promise.all([
+      stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
+      readStderr(process, stderr),
+    ]);
+    // The failure of a stream is thrown below, once the container has ended.
+    output.catch(() => {});
+    end = await waitForEnd(container, options);
   } finally {
     // The container has been deleted, so the streams end.
     await output;
   }
+  const [stdoutBytes, stderrBytes] = await output;
+  return { ...end, stdout: stdoutBytes, stderr: stderrBytes };
 }
 
 type Output = Uint8Array<ArrayBuffer>;
@@ -164,7 +175,7 @@ type Output = Uint8Array<ArrayBuffer>;
 /** Reads standard error into memory or a stream, unless it is inherited. */
 async function readStderr(
   process: Deno.ChildProcess,
-  target: RunBundleOptions["stderr"] = "inherit",
+  target: "inherit" | "piped" | WritableStream<Uint8Array>,
 ): Promise<Output> {
   if (target === "piped") return await new Response(process.stderr).bytes();
   if (target !== "inherit") await process.stderr.pipeTo(target, { preventClose: true });
@@ -178,44 +189,24 @@ interface ContainerEnd {
   readonly log: readonly string[];
 }
 
-async function runContainer(
-  runtime: string,
-  bundle: RunnableBundle,
-  id: string,
-  options: RunBundleOptions,
-  onSpawn: (process: Deno.ChildProcess) => void,
+/** Waits until a container ends, or kills it after the timeout or an abort. */
+async function waitForEnd(
+  container: Container,
+  { timeoutMs, signal, forwardSignals = false, onStart, onWarning }: RunBundleOptions,
 ): Promise<ContainerEnd> {
-  const { timeoutMs, signal } = options;
-  const { stdout = "inherit", stderr = "inherit" } = options;
-  await using container = await Container.start(runtime, {
-    bundle: bundle.path,
-    stateDirectory: bundle.stateDirectory,
-    id,
-    stdout,
-    stderr: stderr === "inherit" ? "inherit" : "piped",
-  });
-  onSpawn(container.process);
   const kill = () => void container.kill();
   const ending: Ending = { timedOut: false, isInsisted: false, stopped: undefined };
-  await using _signals = options.forwardSignals
-    ? forwardSignals(container, ending, options.onWarning)
-    : undefined;
-  options.onStart?.();
+  await using _signals = forwardSignals ? forwardTo(container, ending, onWarning) : undefined;
+  onStart?.();
   using _timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => {
     ending.timedOut = true;
     kill();
   });
-  signal?.addEventListener("abort", kill, { once: true });
-  // The signal may have been aborted while the runtime was being started.
-  if (signal?.aborted) kill();
-  try {
-    const { code } = await container.process.status;
-    signal?.throwIfAborted();
-    await container.checkRuntimeExecuted(code);
-    return await endOf(container, code, ending);
-  } finally {
-    signal?.removeEventListener("abort", kill);
-  }
+  using _abort = onAbort(signal, kill);
+  const { code } = await container.process.status;
+  signal?.throwIfAborted();
+  await container.checkRuntimeExecuted(code);
+  return await endOf(container, code, ending);
 }
 
 /** Reasons to kill a container before its program ends. */
@@ -229,7 +220,7 @@ interface Ending {
 }
 
 /** Forwards signals to a container, and kills it if they cannot end it. */
-function forwardSignals(
+function forwardTo(
   container: Container,
   ending: Ending,
   onWarning: RunBundleOptions["onWarning"],
@@ -266,5 +257,5 @@ async function endOf(
 /** Reads the errors in a runtime's log. Loaded on demand, since there usually are none. */
 async function readLog(path: string): Promise<readonly string[]> {
   const { readRuntimeLog } = await import("./_runtime_log.ts");
-  return await readRuntimeLog(path);
+  return readRuntimeLog(path);
 }
