@@ -1,7 +1,7 @@
-import { openDecompressor } from "../../layer/compression/open_decompressor.ts";
-import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
+import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
-import { isDigest } from "../../spec/digest.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { parseJson } from "../../spec/json_reader.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
@@ -47,15 +47,13 @@ async function fetchStargzTable(
   const end = size - STARGZ_FOOTER_BYTES;
   const start = parseFooter(tail.subarray(tail.length - STARGZ_FOOTER_BYTES));
   if (start >= end || end - start > MAX_TABLE_BYTES) throw new TableError("its footer is invalid");
+  const head = start < tailAt ? await readRange(layer, start, Math.min(tailAt, end), signal) : "";
   const rest = tail.subarray(Math.max(0, start - tailAt), tail.length - STARGZ_FOOTER_BYTES);
-  const parts = [
-    ...(start < tailAt ? [await readRange(layer, start, Math.min(tailAt, end), signal)] : []),
-    rest,
-  ];
-  const json = new FileFinder(STARGZ_TABLE_NAME);
-  const parser = new TarParser(json);
-  await decompress(parts, (bytes) => parser.push(bytes));
-  return await parse(json.content, digest, start);
+  const table = new TableFile();
+  const parser = new TarParser(table);
+  for await (const chunk of decompress([head, rest], 2 * MAX_TABLE_BYTES)) parser.push(chunk);
+  if (table.bytes === undefined) throw new TableError("it is missing");
+  return await parse(table.bytes, digest, start);
 }
 
 /** Start of the footer: the header of a gzip member with an extra field. */
@@ -94,14 +92,13 @@ async function fetchChunkedTable(
   if (Math.max(size, compressedSize) > MAX_TABLE_BYTES) throw new TableError("it is too large");
   const compressed = await readRange(layer, start, end, signal);
   await verifyBytes(compressed, { digest }, layer.source);
-  const table = new Collector(size);
-  await decompress([compressed], (bytes) => table.push(bytes));
-  return await parse(table.bytes, undefined, start);
+  const table = await new Response(decompress([compressed], size)).bytes();
+  return await parse(table, undefined, start);
 }
 
 async function parse(
   bytes: Uint8Array<ArrayBuffer>,
-  digest: `${string}:${string}` | undefined,
+  digest: Digest | undefined,
   dataEnd: number,
 ): Promise<readonly TableEntry[]> {
   if (digest !== undefined) await verifyBytes(bytes, { digest }, "the table of contents");
@@ -114,61 +111,28 @@ async function parse(
   return parseTable(json, dataEnd);
 }
 
-async function decompress(
-  parts: readonly Uint8Array[],
-  emit: (bytes: Uint8Array) => void,
-): Promise<void> {
-  using decompressor = openDecompressor({ maxBytes: 2 * MAX_TABLE_BYTES });
-  for (const part of parts) await decompressor.push(part, emit);
-  await decompressor.finish();
+function decompress(
+  parts: BlobPart[],
+  maxBytes: number,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new Blob(parts).stream().pipeThrough(new DecompressStream({ maxBytes }));
 }
 
-/** Collects bytes up to a limit. */
-class Collector {
-  readonly #memory: Uint8Array<ArrayBuffer>;
-  #size = 0;
-
-  constructor(size: number) {
-    this.#memory = new Uint8Array(size);
-  }
-
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#memory.subarray(0, this.#size);
-  }
-
-  push(chunk: Uint8Array): void {
-    if (this.#size + chunk.length > this.#memory.length) {
-      throw new TableError("it exceeds its declared size");
-    }
-    this.#memory.set(chunk, this.#size);
-    this.#size += chunk.length;
-  }
-}
-
-/** Keeps the content of one file of an archive. */
-class FileFinder {
-  readonly #name: string;
-  #collector: Collector | undefined;
+/** Keeps the table of an archive. */
+class TableFile implements TarSink {
+  /** The table; `undefined` if the archive has none. */
+  bytes: Uint8Array<ArrayBuffer> | undefined;
   #isOpen = false;
 
-  constructor(name: string) {
-    this.#name = name;
-  }
-
-  get content(): Uint8Array<ArrayBuffer> {
-    if (this.#collector === undefined) throw new TableError("it is missing");
-    return this.#collector.bytes;
-  }
-
   entry({ type, path, size }: TarHeader): void {
-    this.#isOpen = type === "file" && path === this.#name && this.#collector === undefined;
+    this.#isOpen = type === "file" && path === STARGZ_TABLE_NAME && this.bytes === undefined;
     if (!this.#isOpen) return;
     if (size > MAX_TABLE_BYTES) throw new TableError("it is too large");
-    this.#collector = new Collector(size);
+    this.bytes = new Uint8Array(size);
   }
 
-  data(chunk: Uint8Array): void {
-    if (this.#isOpen) this.#collector?.push(chunk);
+  data(chunk: Uint8Array, position: number): void {
+    if (this.#isOpen) this.bytes?.set(chunk, position);
   }
 
   end(): void {

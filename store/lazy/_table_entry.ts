@@ -29,7 +29,7 @@ export interface TableEntry {
   readonly content?: ContentExtent | undefined;
 }
 
-/** Thrown when a table of contents cannot be used; the whole layer can. */
+/** Thrown when a table of contents cannot be used. The whole layer can be read instead. */
 export class TableError extends Error {
   override name = "TableError";
 }

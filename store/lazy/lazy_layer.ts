@@ -6,7 +6,7 @@ import { digestOf } from "../../spec/digest.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
-import { digestAlgorithm } from "../../spec/verifier.ts";
+import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { type Batch, planBatches } from "./_batches.ts";
 import { fetchTable } from "./_fetch_table.ts";
 import { openRange, readRange } from "./_read_range.ts";
@@ -37,6 +37,8 @@ export interface LazyLayerOptions {
  * file. The DiffID, which covers the whole archive, is not compared.
  */
 export class LazyLayer {
+  /** Unit of the offsets of entries. */
+  readonly offsetUnit = "entry" as const;
   readonly #layer: RemoteLayer;
   readonly #entries: readonly TableEntry[];
 
@@ -68,11 +70,6 @@ export class LazyLayer {
       );
       return undefined;
     }
-  }
-
-  /** Unit of the offsets of entries. */
-  get offsetUnit(): "byte" | "entry" {
-    return "entry";
   }
 
   /** Returns the entries of the layer. Their offsets are their numbers in the table. */
@@ -170,8 +167,12 @@ export class LazyLayer {
     using decompressor = openDecompressor({ maxBytes: 0 });
     const source = this.#layer.source;
     let skipped = 0;
-    const remaining = chunks[Symbol.iterator]();
-    let chunk = openChunk(remaining.next().value, source);
+    const remaining = chunks.values();
+    const openNext = () => {
+      const { value } = remaining.next();
+      return value && new ChunkBuffer(value, source);
+    };
+    let chunk = openNext();
     try {
       for await (const bytes of compressed) {
         for await (const output of decompressor.outputs(bytes)) {
@@ -180,17 +181,19 @@ export class LazyLayer {
           for (let at = ignored; at < output.length && chunk !== undefined;) {
             at += chunk.push(output.subarray(at));
             if (!chunk.isFull) continue;
-            yield chunk.verified();
-            chunk = openChunk(remaining.next().value, source);
+            yield await chunk.verified();
+            chunk = openNext();
           }
           if (chunk === undefined) return;
         }
       }
     } catch (error) {
       if (error instanceof TableError) throw this.#unreadable(error);
-      throw error instanceof DecompressError ? chunk?.mismatch() ?? error : error;
+      // The digest of an incomplete chunk is wrong, which explains the damage.
+      if (error instanceof DecompressError) await chunk?.verified();
+      throw error;
     }
-    if (chunk !== undefined) throw chunk.mismatch();
+    await chunk?.verified();
   }
 
   #unreadable(error: TableError): OciError {
@@ -210,24 +213,20 @@ function isUnusable(error: unknown): error is Error {
     error instanceof DecompressError || error instanceof TarError || error instanceof LimitError;
 }
 
-function openChunk(
-  chunk: ContentChunk | undefined,
-  source: string | undefined,
-): ChunkBuffer | undefined {
-  return chunk && new ChunkBuffer(chunk, source);
-}
-
 /** Collects the bytes of a chunk, because none may be passed on before all are verified. */
 class ChunkBuffer {
-  readonly #chunk: ContentChunk;
+  readonly #expected: Required<Expectation>;
   readonly #source: string | undefined;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   #size = 0;
 
-  constructor(chunk: ContentChunk, source: string | undefined) {
-    this.#chunk = chunk;
+  constructor(
+    { size, digest = digestOf(new Uint8Array(size)) }: ContentChunk,
+    source: string | undefined,
+  ) {
+    this.#expected = { digest, size };
     this.#source = source;
-    this.#bytes = new Uint8Array(chunk.size);
+    this.#bytes = new Uint8Array(size);
   }
 
   get isFull(): boolean {
@@ -242,23 +241,13 @@ class ChunkBuffer {
     return taken.length;
   }
 
-  verified(): Uint8Array<ArrayBuffer> {
-    const { digest } = this.#chunk;
-    const isRight = digest === undefined
-      ? this.#bytes.every((byte) => byte === 0)
-      : digestOf(this.#bytes, digestAlgorithm(digest)) === digest;
-    if (!isRight) throw this.mismatch();
+  /**
+   * Returns the bytes.
+   *
+   * @throws {DigestMismatchError} If some are missing or wrong.
+   */
+  async verified(): Promise<Uint8Array<ArrayBuffer>> {
+    await verifyBytes(this.#bytes.subarray(0, this.#size), this.#expected, this.#source);
     return this.#bytes;
-  }
-
-  mismatch(): DigestMismatchError {
-    const { digest = digestOf(new Uint8Array(this.#bytes.length)), size } = this.#chunk;
-    return new DigestMismatchError({
-      expected: digest,
-      actual: this.isFull ? digestOf(this.#bytes, digestAlgorithm(digest)) : undefined,
-      expectedSize: size,
-      size: this.#size,
-      source: this.#source,
-    });
   }
 }
