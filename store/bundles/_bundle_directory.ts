@@ -20,7 +20,8 @@ export type BundleClaim = Pick<BundleRecord, "kind" | "image" | "isTemporary">;
 export class BundleDirectory implements Disposable {
   readonly #records: BundleRecords;
   readonly #lock: Deno.FsFile;
-  readonly #place: BundlePlace;
+  /** Location of the bundle. */
+  readonly place: BundlePlace;
   #record: BundleRecord;
 
   private constructor(
@@ -32,7 +33,7 @@ export class BundleDirectory implements Disposable {
     this.#records = records;
     this.#lock = lock;
     this.#record = record;
-    this.#place = place;
+    this.place = place;
   }
 
   /** The store's record of the bundle. */
@@ -68,7 +69,7 @@ export class BundleDirectory implements Disposable {
   ): Promise<BundleDirectory> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await BundleDirectory.#tryClaim(records, prepareTarget(directory), claim);
+        return await BundleDirectory.#tryClaim(records, directory, claim);
       } catch (error) {
         if (
           error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory
@@ -81,10 +82,10 @@ export class BundleDirectory implements Disposable {
 
   static async #tryClaim(
     records: BundleRecords,
-    target: ClaimTarget,
+    directory: string,
     claim: BundleClaim,
   ): Promise<BundleDirectory> {
-    const { path, isNew } = target;
+    const { path, isNew } = prepareTarget(directory);
     if (!isNew) await makeWay(records, path);
     const id = crypto.randomUUID();
     const record: BundleRecord = {
@@ -114,7 +115,7 @@ export class BundleDirectory implements Disposable {
       }
       await claimed.update({ phase: "making", inode: tree.status("")?.ino ?? null });
     } catch (error) {
-      // The first error counts; the record of the bundle leads to what is left.
+      // Report the first error. The record still leads to what is left of the bundle.
       await claimed.remove().catch(() => {});
       throw error;
     }
@@ -161,11 +162,6 @@ export class BundleDirectory implements Disposable {
     return new BundleDirectory(records, lock, record, place);
   }
 
-  /** Location of the bundle. */
-  get place(): BundlePlace {
-    return this.#place;
-  }
-
   /** Directory for the state of runtimes that run the bundle. */
   get stateDirectory(): string {
     return this.#records.statePath(this.#record.id);
@@ -198,13 +194,8 @@ export class BundleDirectory implements Disposable {
   }
 }
 
-/** A directory to be claimed. */
-interface ClaimTarget {
-  readonly path: string;
-  readonly isNew: boolean;
-}
-
-function prepareTarget(directory: string): ClaimTarget {
+/** Returns the path of a directory to claim, whose parents it creates, and whether it is new. */
+function prepareTarget(directory: string): { path: string; isNew: boolean } {
   const isNew = lstatIfAny(directory) === undefined;
   if (isNew) Deno.mkdirSync(dirname(resolve(directory)), { recursive: true });
   const path = realTarget(directory);

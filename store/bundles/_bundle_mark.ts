@@ -2,9 +2,9 @@ import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { isRecordId } from "./bundle_record.ts";
 
 /**
- * Name of a symlink in a bundle's directory. Its target is the bundle's ID, which only users who can
- * read the store know. A symlink is created whole, by exactly one process, and reading it opens no
- * file.
+ * Name of a symlink in a bundle's directory. Its target is the bundle's ID, which only users who
+ * can read the store know. A symlink is created atomically, by exactly one process, and reading it
+ * opens no file.
  */
 export const MARK = ".oci-bundle";
 

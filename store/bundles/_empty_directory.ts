@@ -3,8 +3,8 @@ import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { withCode } from "../../spec/error_facts.ts";
 
 /**
- * Length of a path above which its directory is moved up: a container may nest directories deeper
- * than the kernel's limit for paths, 4096 bytes.
+ * Length of a path above which its directory is moved to the top. A container may nest directories
+ * more deeply than the kernel's limit for paths, 4096 bytes, allows.
  */
 const MAX_PATH_LENGTH = 1024;
 /** Number of entries to remove before other tasks, such as signal handlers, get a turn. */

@@ -59,7 +59,7 @@ function openText(tree: FileTree, path: string): TreeReader {
 }
 
 /**
- * Checks the size of a text of an image.
+ * Checks the size of a text file in an image.
  *
  * @throws {LimitError} If it is too large.
  */
@@ -92,7 +92,7 @@ export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string
 
 /** Creates a directory of a root file system, with its parents, if it does not exist. */
 export function ensureRootDirectory(tree: FileTree, path: string): void {
-  // Root of a container may write where the modes of the image deny it to the user of this process.
+  // The root user of a container may write where the modes deny it to the user of this process.
   using directories = new OpenedDirectories(tree);
   const missing = (path: string) => {
     directories.makeDirectory(path);

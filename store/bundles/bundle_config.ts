@@ -23,7 +23,7 @@ import { mountVolumes } from "./volumes.ts";
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
 
-/** The files of a container with its own names. */
+/** Files with the names of a container. */
 const HOSTS = "/etc/hosts";
 const HOSTNAME = "/etc/hostname";
 
@@ -60,7 +60,7 @@ export async function writeBundleConfig(
   using tree = openFileTree(`${directory}/${ROOTFS}`);
   const passwd = readRootText(tree, "/etc/passwd");
   const group = readRootText(tree, "/etc/group");
-  // Not the architecture of the image, because system calls have the numbers of this machine.
+  // Not the architecture of the image: an emulator makes the system calls of this machine.
   const architecture = HOST_ARCHITECTURES[Deno.build.arch];
   const spec = newSpec(
     withRootFS(ROOTFS),
@@ -98,7 +98,7 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
   };
 }
 
-/** Returns the path of the file in the bundle for one in the container. */
+/** Returns the path in the bundle of a file that is mounted into the container. */
 function nameFile(directory: string, path: string): string {
   return resolve(`${directory}${path.slice("/etc".length)}`);
 }
@@ -108,7 +108,7 @@ function writeNameFiles(directory: string, { hostname, mounts }: ContainerSpec):
     const file = nameFile(directory, path);
     if (mounts.every(({ source }) => source !== file)) return;
     swapFile(file, [new TextEncoder().encode(text)]);
-    // Every user of the container reads it, whatever the umask of this process.
+    // Every user of the container must be able to read it, whatever the umask of this process.
     Deno.chmodSync(file, 0o644);
   };
   const own = hostname === undefined ? "" : `127.0.0.1 ${hostname}\n`;

@@ -18,8 +18,8 @@ export interface BundleMount {
 }
 
 /**
- * Phase of a bundle: `"claimed"`, when its directory may have the mark; `"making"`, while its files
- * are created; `"complete"`; and `"removal"`. A bundle that is neither complete nor locked by a
+ * Phase of a bundle: `"claimed"`, once its directory may have the mark; `"making"`, while its files
+ * are created; `"complete"`; or `"removal"`. A bundle that is neither complete nor locked by a
  * process is dead.
  */
 export type BundlePhase = "claimed" | "making" | "complete" | "removal";

@@ -1,4 +1,5 @@
-import { lockFile, type WaitOptions } from "../host/file_lock.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 
 /**
@@ -7,11 +8,12 @@ import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts
  * flock, so it ends with its owner.
  */
 export async function lockLayers(
-  store: string,
+  { path, onWait }: Pick<ContentStore, "path" | "onWait">,
   purpose: "use" | "remove",
-  options: WaitOptions = {},
+  signal?: AbortSignal,
 ): Promise<Disposable> {
-  await ensureStoreRoot(store);
-  await ensureStoreFolder(`${store}/locks`);
-  return await lockFile(`${store}/locks/layers.lock`, { ...options, shared: purpose === "use" });
+  await ensureStoreRoot(path);
+  await ensureStoreFolder(`${path}/locks`);
+  const shared = purpose === "use";
+  return await lockFile(`${path}/locks/layers.lock`, { shared, signal, onWait });
 }

@@ -6,12 +6,13 @@ import { describeSystemError } from "../host/system_error.ts";
 import type { Image } from "../images/image.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { assertLinux, writeBundleConfig } from "./bundle_config.ts";
-import type { BundleMount } from "./bundle_record.ts";
+import type { BundleRecord } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
+import type { BundlerOptions } from "./bundler.ts";
 import { removeDeadBundles } from "./remove_dead_bundles.ts";
 
 /** Everything that {@linkcode makeBundle} needs. */
-export interface BundlePlan {
+export interface BundlePlan extends Pick<BundlerOptions, "isTemporary" | "onWarning"> {
   /** Directory of the bundle. */
   readonly directory: string;
   /** Method by which the root file system is made. */
@@ -22,12 +23,8 @@ export interface BundlePlan {
   readonly image: Image;
   /** Changes to its configuration. */
   readonly options: readonly SpecOption[];
-  /** Whether the bundle is removed when this process ends. */
-  readonly isTemporary?: boolean | undefined;
   /** Called to make the root file system. */
   readonly fill: (bundle: UnfinishedBundle) => Promise<void>;
-  /** Called with each non-fatal problem. */
-  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** A bundle whose root file system is being made. */
@@ -40,10 +37,7 @@ export interface UnfinishedBundle {
    * Records the extracted layers that the bundle needs, and the mounts that are about to be made.
    * Nothing else is unmounted when it is removed.
    */
-  record(needs: {
-    readonly layers?: readonly string[];
-    readonly mounts?: readonly BundleMount[];
-  }): Promise<void>;
+  record(needs: Partial<Pick<BundleRecord, "layers" | "mounts">>): Promise<void>;
 }
 
 /**
@@ -96,7 +90,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   });
 }
 
-/** Adds methods to a bundle that remove it once, and again only after a failure. */
+/** Adds the methods that remove a bundle. They do so once, and again only after a failure. */
 function withCleanup(
   bundle: Omit<Bundle, "cleanup" | keyof AsyncDisposable>,
   remove: () => Promise<void>,

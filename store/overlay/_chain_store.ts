@@ -15,8 +15,8 @@ import {
 /** A layer that is being extracted, in a temporary directory. */
 export interface ChainDraft extends AsyncDisposable {
   /**
-   * Path of the directory to extract into, which does not exist yet. `PATH.work` and `PATH.view` are
-   * unused too.
+   * Path of the directory to extract into, which does not exist yet. `PATH.work` and `PATH.view` do
+   * not exist either.
    */
   readonly path: string;
   /** Moves the directory to its final name. */
@@ -74,7 +74,7 @@ export class ChainStore {
     key: string,
     lockName: (path: string) => Promise<Deno.FsFile | None>,
   ): Promise<Chain | ChainDraft | None> {
-    // No other user may enter, as for bundles.
+    // Other users may not enter, for the same reason as with bundles.
     await ensureStoreRoot(this.#store);
     await ensureStoreFolder(this.path, 0o700);
     await ensureStoreFolder(this.#locks);

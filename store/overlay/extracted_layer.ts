@@ -74,8 +74,8 @@ export function findExtracted(
 }
 
 /**
- * Returns the key of a layer's directory. It has the DiffID of a layer that was extracted alone, and
- * the ChainID of one that depends on its parents.
+ * Returns the key of a layer's directory. It contains the DiffID of a layer that was extracted
+ * alone, or the ChainID of one that depends on its parents.
  */
 export function keyOf(
   by: "layer" | "chain",

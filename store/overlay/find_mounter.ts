@@ -10,8 +10,8 @@ import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /**
- * Ways to mount with the kernel, in order of preference. A program in the container could set user
- * attributes itself. tmpfs supports them since Linux 6.6.
+ * Ways to mount with the kernel, in order of preference. `trusted` comes first, because a program
+ * in a container could set `user` attributes itself. tmpfs supports those since Linux 6.6.
  */
 const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
 
@@ -21,7 +21,7 @@ const MAX_RESULT_BYTES = 65_536;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 /** The initial user namespace, whose inode number is the same on all machines. */
 const INITIAL_NAMESPACE = "user:[4026531837]";
-/** Lines of `/proc/self/status` that tell what the kernel lets this process do. */
+/** Lines of `/proc/self/status` that describe the privileges of this process. */
 const RIGHTS = /^(?:CapEff|Seccomp|Seccomp_filters):.*/gm;
 
 /**
@@ -75,7 +75,10 @@ export async function findFuseMounter(
   return await refuseNative(root) ?? await tryMounter(root, mounter, options) ?? mounter;
 }
 
-/** Returns the mounter of an earlier test, if this process may mount like the one that ran it. */
+/**
+ * Returns the mounter of an earlier test if this process has the same privileges as the one that
+ * ran it.
+ */
 function recallMounter(root: string): OverlayMounter | undefined {
   const path = `${root}/${RESULT}`;
   if (lstatIfAny(path) === undefined) return undefined;
@@ -84,7 +87,7 @@ function recallMounter(root: string): OverlayMounter | undefined {
     if (typeof place !== "string" || place !== describePlace(root)) return undefined;
     const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
-    // Layers cannot be stored if the store has become read-only since the test.
+    // The store may have become read-only since the test, so that no layer could be stored.
     Deno.openSync(path, { write: true }).close();
     const mounter = kernelMounter(way[0], way[1]);
     return {
@@ -135,7 +138,7 @@ function describePlace(root: string): string | undefined {
   const read = (path: string) => new TextDecoder().decode(calls.readFile(path)).trim();
   return JSON.stringify([
     read(BOOT_ID),
-    // Another namespace can have the same mappings, but not the same attributes.
+    // Another namespace can have the same mappings, but may not set `trusted` attributes.
     calls.readLink("/proc/self/ns/user") === INITIAL_NAMESPACE,
     readIdMaps(),
     read("/proc/self/status").match(RIGHTS),

@@ -136,8 +136,10 @@ export class OverlayLayerResolver {
     const lowers = lowersOf(await Promise.all(parents));
     return await this.#limit.run(async () => {
       if (unsettled !== undefined) {
-        const { draft, done } = unsettled;
-        if (await this.#adopt(draft.path, lowers, done)) return await this.#publish(draft, done);
+        const { draft, report } = unsettled;
+        if (await this.#adopt(draft.path, lowers, report)) {
+          return await this.#publish(draft, layer, report);
+        }
         await removeTree(draft.path);
         return await this.#extractOver(layer, draft, lowers, signal);
       }
@@ -167,15 +169,15 @@ export class OverlayLayerResolver {
     await using draft = begun;
     const { namespace } = this.#options.mounter;
     await makeDraftRoot(draft.path);
-    let done: Extraction;
+    let report: ExtractReport;
     try {
-      done = await this.#run(layer, draft.path, signal, namespace);
+      report = await this.#run(layer, draft.path, signal, namespace);
     } catch (error) {
       // A parent may have an entry that this layer needs.
       if (!isBase && error instanceof ExtractError) return undefined;
       throw error;
     }
-    if (done.report.impliedDirectories.length === 0) return await this.#publish(draft, done);
+    if (report.impliedDirectories.length === 0) return await this.#publish(draft, layer, report);
     // Release the name for the DiffID and take the one for the ChainID, because tasks that wait for
     // the former could deadlock with this one. Do not wait for the latter: its holder may be
     // waiting for this task.
@@ -187,16 +189,16 @@ export class OverlayLayerResolver {
     const chainDraft = drafts.use(begunChain);
     await Deno.rename(draft.path, chainDraft.path);
     // The base has no parents, and an opaque root hides them.
-    if (isBase || done.report.opaqueRoot) return await this.#publish(chainDraft, done);
+    if (isBase || report.opaqueRoot) return await this.#publish(chainDraft, layer, report);
     const kept = drafts.move();
-    return { draft: chainDraft, done, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    return { draft: chainDraft, report, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }
 
   /**
    * Copies the metadata of directories that a layer does not describe from its parents. Returns
    * `false` if the layer must be extracted over them instead.
    */
-  async #adopt(path: string, lowers: readonly string[], { report }: Extraction): Promise<boolean> {
+  async #adopt(path: string, lowers: readonly string[], report: ExtractReport): Promise<boolean> {
     const { mounter } = this.#options;
     const { inheritMetadata } = await import("../../layer/extraction/inherit_metadata.ts");
     const [scratch, view] = [`${path}.work`, `${path}.view`];
@@ -228,15 +230,15 @@ export class OverlayLayerResolver {
     await Deno.mkdir(work);
     await Deno.mkdir(view);
     await this.#options.mounter.mount(lowers, view, { upper: path, work });
-    let done: Extraction;
+    let report: ExtractReport;
     try {
-      done = await this.#run(layer, view, signal);
+      report = await this.#run(layer, view, signal);
     } finally {
       await discardTree(view, [view]);
     }
     await removeTree(work);
     // The kernel has recorded all whiteouts of the layer, including those in the root.
-    return await this.#publish(draft, { ...done, report: { ...done.report, opaqueRoot: false } });
+    return await this.#publish(draft, layer, { ...report, opaqueRoot: false });
   }
 
   async #run(
@@ -244,17 +246,13 @@ export class OverlayLayerResolver {
     root: string,
     signal: AbortSignal,
     namespace?: OverlayNamespace,
-  ): Promise<Extraction> {
+  ): Promise<ExtractReport> {
     const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
     const common = { ...pickLimits(this.#options), ownership, signal, namespace, onWarning };
-    const report = await extract(layer, root, common);
-    return { report, layer };
+    return await extract(layer, root, common);
   }
 
-  async #publish(
-    draft: ChainDraft,
-    { report, layer }: Extraction,
-  ): Promise<Chain> {
+  async #publish(draft: ChainDraft, layer: RemoteLayer, report: ExtractReport): Promise<Chain> {
     await syncFileSystem(draft.path);
     const { opaqueRoot, describesRoot } = report;
     const chain = await draft.publish({ opaqueRoot, describesRoot });
@@ -276,13 +274,8 @@ async function makeDraftRoot(path: string): Promise<void> {
   await Deno.chmod(path, 0o755);
 }
 
-interface Extraction {
-  readonly report: ExtractReport;
-  readonly layer: RemoteLayer;
-}
-
 /** An extracted layer that still lacks metadata from its parents. */
 interface UnsettledLayer extends AsyncDisposable {
   readonly draft: ChainDraft;
-  readonly done: Extraction;
+  readonly report: ExtractReport;
 }

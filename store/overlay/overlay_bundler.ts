@@ -108,17 +108,14 @@ export class OverlayBundler implements Bundler {
     ...options: readonly SpecOption[]
   ): Promise<Bundle> {
     using _native = keepNativeBackend();
-    const { path: store } = this.#store;
-    const { isTemporary, onWarning } = this.#options;
     const mounter = await this.#findMounter(directory);
     return await makeBundle({
+      ...this.#options,
       directory,
       kind: mounter.kind,
-      store,
+      store: this.#store.path,
       image,
       options,
-      isTemporary,
-      onWarning,
       fill: (bundle) => this.#fill(bundle, image, mounter),
     });
   }
@@ -147,11 +144,7 @@ export class OverlayBundler implements Bundler {
     }
   }
 
-  async #fill(
-    bundle: UnfinishedBundle,
-    image: Image,
-    mounter: OverlayMounter,
-  ): Promise<void> {
+  async #fill(bundle: UnfinishedBundle, image: Image, mounter: OverlayMounter): Promise<void> {
     // Checked before anything is extracted. A repeated layer is mounted once.
     const count = new Set(image.layers.map(({ diffId }) => diffId)).size;
     if (count > MAX_OVERLAY_LOWERS) {
@@ -163,10 +156,9 @@ export class OverlayBundler implements Bundler {
     const layers = await this.#resolve(
       image,
       { ...options, mounter, ownership },
-      (names) => bundle.record({ layers: names, mounts: plannedMounts(bundle, place, mounter) }),
+      (names) => bundle.record({ layers: names, mounts: plannedMounts(bundle.id, place, mounter) }),
     );
-    makeDirectories(`${bundle.path}/${ROOTFS}`);
-    await this.#mount(bundle, layers, mounter, place);
+    await mountLayers(bundle, layers, mounter, place);
   }
 
   /** Resolves the layers. A lock protects them from pruning until the bundle's record lists them. */
@@ -175,69 +167,59 @@ export class OverlayBundler implements Bundler {
     settings: LayerResolverOptions,
     recordLayers: (names: readonly string[]) => Promise<void>,
   ): Promise<readonly ExtractedLayer[]> {
-    const { path, onWait } = this.#store;
-    using _lock = await lockLayers(path, "use", { onWait, signal: this.#options.signal });
+    using _lock = await lockLayers(this.#store, "use", this.#options.signal);
     const { ownership, mounter: { namespace } } = settings;
-    let layers: readonly ExtractedLayer[] | undefined = findExtracted(path, image, {
-      ownership,
-      namespace,
-    });
-    if (layers === undefined) {
-      const { OverlayLayerResolver } = await import("./layer_resolver.ts");
-      layers = await new OverlayLayerResolver(this.#store, settings).resolve(image);
-    }
+    const found = findExtracted(this.#store.path, image, { ownership, namespace });
+    const layers = found ?? await this.#extract(image, settings);
     await recordLayers(layers.map(({ name }) => name));
     return layers;
   }
 
-  async #mount(
-    bundle: UnfinishedBundle,
-    layers: readonly ExtractedLayer[],
-    mounter: OverlayMounter,
-    place: OverlayUpperPlace,
-  ): Promise<void> {
-    const { path } = bundle;
-    const source = mountSource(bundle.id);
-    const scratch = `${path}/${SCRATCH}`;
-    makeDirectories(scratch);
-    if (place.kind === "tmpfs") mountTmpfs(scratch, { ...place, source });
-    const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
-    makeDirectories(upper, work);
-    copyRootMetadata(upper, layers);
-    const lowers = lowersOf(layers);
-    if (lowers.length === 0) {
-      // An overlay needs a lower directory even if the image has no layers.
-      makeDirectories(`${scratch}/lower`);
-      lowers.push(`${scratch}/lower`);
-    }
-    const target = `${path}/${ROOTFS}`;
-    await mounter.mount(lowers, target, { upper, work, source });
-    await this.#recordMount(bundle, target, place, mounter);
-    // The kernel's overlay keeps the tmpfs alive, so it needs no separate mount.
-    if (place.kind === "tmpfs" && mounter.kind === "overlay") {
-      unmountTargets([scratch], `Cannot unmount "${scratch}"`);
-      removeIfAny(scratch);
-    }
+  async #extract(image: Image, settings: LayerResolverOptions): Promise<readonly ExtractedLayer[]> {
+    const { OverlayLayerResolver } = await import("./layer_resolver.ts");
+    return await new OverlayLayerResolver(this.#store, settings).resolve(image);
   }
+}
 
-  /** Records the type and device of the mount unless its source identifies it. */
-  async #recordMount(
-    bundle: UnfinishedBundle,
-    target: string,
-    place: OverlayUpperPlace,
-    mounter: OverlayMounter,
-  ): Promise<void> {
-    const mount = readMounts().findLast((mount) => mount.target === target);
-    if (mount === undefined || mount.source === mountSource(bundle.id)) return;
+async function mountLayers(
+  bundle: UnfinishedBundle,
+  layers: readonly ExtractedLayer[],
+  mounter: OverlayMounter,
+  place: OverlayUpperPlace,
+): Promise<void> {
+  const source = mountSource(bundle.id);
+  const target = `${bundle.path}/${ROOTFS}`;
+  const scratch = `${bundle.path}/${SCRATCH}`;
+  makeDirectories(target, scratch);
+  if (place.kind === "tmpfs") mountTmpfs(scratch, { ...place, source });
+  const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
+  makeDirectories(upper, work);
+  copyRootMetadata(upper, layers);
+  const lowers = lowersOf(layers);
+  if (lowers.length === 0) {
+    // An overlay needs a lower directory even if the image has no layers.
+    makeDirectories(`${scratch}/lower`);
+    lowers.push(`${scratch}/lower`);
+  }
+  await mounter.mount(lowers, target, { upper, work, source });
+  const mount = readMounts().findLast((mount) => mount.target === target);
+  if (mount !== undefined && mount.source !== source) {
+    // Its source does not identify it, so record its type and device instead.
     const { type, device } = mount;
-    const others = plannedMounts(bundle, place, mounter).filter(({ target }) => target !== ROOTFS);
+    const others = plannedMounts(bundle.id, place, mounter)
+      .filter(({ target }) => target !== ROOTFS);
     await bundle.record({ mounts: [...others, { target: ROOTFS, type, device }] });
+  }
+  // The kernel's overlay keeps the tmpfs alive, so it needs no separate mount.
+  if (place.kind === "tmpfs" && mounter.kind === "overlay") {
+    unmountTargets([scratch], `Cannot unmount "${scratch}"`);
+    removeIfAny(scratch);
   }
 }
 
 /** Returns the mounts to make. They are recorded first, so that those of a killed process are found. */
 function plannedMounts(
-  { id }: UnfinishedBundle,
+  id: string,
   place: OverlayUpperPlace,
   mounter: OverlayMounter,
 ): readonly BundleMount[] {

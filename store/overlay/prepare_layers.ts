@@ -90,10 +90,7 @@ export async function prepareLayers(
   }
   const ownership = options.ownership ?? await defaultOwnership(store.path);
   const settings = { ...options, jobs, mounter, ownership };
-  using _lock = await lockLayers(store.path, "use", {
-    onWait: store.onWait,
-    signal: options.signal,
-  });
+  using _lock = await lockLayers(store, "use", options.signal);
   const { namespace } = mounter;
   const extracted = findExtracted(store.path, image, { namespace, ownership });
   if (extracted !== undefined) return extracted;

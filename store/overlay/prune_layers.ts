@@ -81,7 +81,7 @@ export async function pruneLayers(
 ): Promise<LayerPruning> {
   const { dryRun = false, olderThanMs = 0, signal } = options;
   const root = resolve(store.path);
-  const lock = () => lockLayers(root, "remove", { onWait: store.onWait, signal });
+  const lock = () => lockLayers(store, "remove", signal);
   using _lock = dryRun ? await unlessUnwritable(lock) : await lock();
   const kept = new Set<Digest>();
   for (const { layers } of images) {

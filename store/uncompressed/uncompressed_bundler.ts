@@ -68,16 +68,13 @@ export class UncompressedBundler implements Bundler {
   ): Promise<Bundle> {
     image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
     using _native = keepNativeBackend();
-    const { path: store } = this.#store;
-    const { isTemporary, onWarning } = this.#options;
     return await makeBundle({
+      ...this.#options,
       directory,
       kind: "uncompressed",
-      store,
+      store: this.#store.path,
       image,
       options,
-      isTemporary,
-      onWarning,
       fill: ({ path }) => this.#fill(`${path}/${ROOTFS}`, image),
     });
   }
@@ -90,8 +87,7 @@ export class UncompressedBundler implements Bundler {
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
     using tree = openFileTree(root, { onWarning });
     const extractor = new StackingExtractor(tree, { ...limits, ownership, signal, onWarning });
-    const { path, onWait } = this.#store;
-    using _lock = await lockLayers(path, "use", { onWait, signal });
+    using _lock = await lockLayers(this.#store, "use", signal);
     for (const layer of image.layers) {
       await extractor.extract(await this.#tarballs.open(layer, { ...limits, signal }));
     }

@@ -346,9 +346,7 @@ class StoreChecker {
     const { signal } = this.#options;
     const directory = `${this.#store.path}/chains`;
     if (lstatIfAny(directory) === undefined) return;
-    using _lock = this.#repairs
-      ? await lockLayers(this.#store.path, "remove", { onWait: this.#store.onWait, signal })
-      : undefined;
+    using _lock = this.#repairs ? await lockLayers(this.#store, "remove", signal) : undefined;
     const names = new Set(namesIn(directory));
     for (const name of names) {
       const isWhole = name.endsWith(".json")

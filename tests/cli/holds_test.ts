@@ -117,7 +117,7 @@ posixTest("oci bundle keeps an image that is pruned before its layers are read",
   await using scene = await begin();
   const box = scene.directory.join("box");
   using stack = new DisposableStack();
-  stack.use(await lockLayers(scene.path, "remove"));
+  stack.use(await lockLayers({ path: scene.path, onWait: undefined }, "remove"));
   const child = await scene.spawn(
     ["bundle", "--bundler", "uncompressed", "--policy", "never", "--arg", "x", NAME, box],
   );

@@ -110,8 +110,8 @@ Deno.test("pruneLayers() waits for processes that use layers", async () => {
   await using test = await makeStore();
   await Deno.mkdir(`${test.path}/chains/bcdefghi`, { recursive: true });
   let isDone = false;
-  const lock = await lockLayers(test.path, "use");
-  (await lockLayers(test.path, "use"))[Symbol.dispose]();
+  const lock = await lockLayers(test.store, "use");
+  (await lockLayers(test.store, "use"))[Symbol.dispose]();
 
   const pruning = pruneLayers(test.store, []).then(() => isDone = true);
 
