@@ -265,16 +265,14 @@ export class ImageFiles {
   }
 
   #listing(index: number): Promise<LayerListing | undefined> {
-    return keepSuccess(this.#listings, index, () => this.#readListing(index));
-  }
-
-  async #readListing(index: number): Promise<LayerListing | undefined> {
-    const lazy = await this.#lazyLayer(index);
-    const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
-    const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
-    if (known?.isSimple) return known;
-    const { listLayer } = await import("./_list_layer.ts");
-    return await listLayer(layer, index, this.#sourceOf(lazy ?? known));
+    return keepSuccess(this.#listings, index, async () => {
+      const lazy = await this.#lazyLayer(index);
+      const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
+      const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
+      if (known?.isSimple) return known;
+      const { listLayer } = await import("./_list_layer.ts");
+      return await listLayer(layer, index, this.#sourceOf(lazy ?? known));
+    });
   }
 
   async #flatten(isLazy: boolean): Promise<MemoryTree> {
@@ -295,18 +293,16 @@ export class ImageFiles {
 
   /** Returns a layer that is only fetched in part. */
   #lazyLayer(index: number): Promise<LazyLayer | undefined> {
-    return keepSuccess(this.#lazyLayers, index, () => this.#openLazyLayer(index));
-  }
-
-  async #openLazyLayer(index: number): Promise<LazyLayer | undefined> {
-    const { partial = true, onPartialLayer } = this.#options;
-    const layer = this.#layers[index];
-    if (!partial || layer?.descriptor.annotations === undefined) return undefined;
-    if (await this.#store.has(layer.descriptor)) return undefined;
-    const { LazyLayer } = await import("../lazy/lazy_layer.ts");
-    const lazy = await LazyLayer.open(layer, this.#options);
-    if (lazy !== undefined) onPartialLayer?.(layer.descriptor);
-    return lazy;
+    return keepSuccess(this.#lazyLayers, index, async () => {
+      const { partial = true, onPartialLayer } = this.#options;
+      const layer = this.#layers[index];
+      if (!partial || layer?.descriptor.annotations === undefined) return undefined;
+      if (await this.#store.has(layer.descriptor)) return undefined;
+      const { LazyLayer } = await import("../lazy/lazy_layer.ts");
+      const lazy = await LazyLayer.open(layer, this.#options);
+      if (lazy !== undefined) onPartialLayer?.(layer.descriptor);
+      return lazy;
+    });
   }
 
   #sourceOf(index: EntrySource["index"]): EntrySource {

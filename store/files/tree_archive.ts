@@ -45,9 +45,9 @@ export interface FileContents {
 /** Options for {@linkcode archiveTree}. */
 export interface TreeArchiveOptions extends UncompressedOptions, TarLimits {
   /**
-   * Whether the root is described.
+   * Whether to write an entry for the root even if it equals the root of an empty tree.
    *
-   * @default {false} Only if it differs from an empty tree's: layers need not describe it.
+   * @default {false}
    */
   readonly describesRoot?: boolean | undefined;
   /**

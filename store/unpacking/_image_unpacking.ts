@@ -71,7 +71,7 @@ export class ImageUnpacking {
         try {
           return await threads.merge(plan, { ...listener, signal: this.#tasks.signal });
         } catch (error) {
-          // A merge reads the blob by its path, so the store does not know yet.
+          // A merge reads the blob by its path, so the store has not noticed yet.
           if (error instanceof DigestMismatchError) this.#store.distrust(error.expected);
           throw error;
         }
@@ -95,7 +95,7 @@ export class ImageUnpacking {
     }, use);
   }
 
-  /** Runs `begin` for the layers in parallel, and `end` for one after the other. */
+  /** Runs `begin` for the layers in parallel, and `end` for them one after the other. */
   async #each<Begun, Ended>(
     begin: (layer: RemoteLayer, index: number) => Promise<Begun>,
     end: (begun: Begun) => Promise<Ended>,

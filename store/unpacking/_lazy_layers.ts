@@ -16,8 +16,8 @@ const WHOLE_SHARE = 0.5;
 export type LazyLayers = ReadonlyMap<number, LazyLayer>;
 
 /**
- * Opens the layers of which only a part is to be fetched: those that have a table of contents, are
- * not in the store, and have the selected paths in less than half of their bytes.
+ * Opens the layers to fetch only in part: those that have a table of contents, are not in the
+ * store, and need less than half of their bytes for the selected paths.
  */
 export async function openLazyLayers(
   store: ContentStore,

@@ -1,7 +1,7 @@
 import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
-import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
@@ -35,7 +35,8 @@ export interface UnpackResult {
 interface FlatImage {
   readonly tree: MemoryTree;
   readonly layers: readonly Layer[];
-  readonly reports: readonly ExtractReport[];
+  /** Report for all layers. */
+  readonly report: ExtractReport;
   /** Total size of the selected files of all layers, including those that a later layer hides. */
   readonly selectedBytes: number;
 }
@@ -59,19 +60,16 @@ export async function unpackFlattened(
 ): Promise<UnpackResult> {
   const { signal, strip = 0, maxBytes = MAX_DECOMPRESSED_BYTES } = options;
   const flat = await flatten(store, image, paths, options, lazy);
-  const { reports } = flat;
   const files = lazyFiles(flat.tree, lazy);
   const usable = withoutRepeated(image, lazy, files, options);
   if (usable.size < lazy.size) {
     return await unpackFlattened(store, image, directory, paths, options, usable);
   }
   if (maxBytes > 0 && files.bytes > maxBytes) throw tooLarge(files.bytes, maxBytes);
-  const entries = reports.reduce((sum, { entries }) => sum + entries, 0);
+  const { entries } = flat.report;
   // Report the same number as an extraction of the selected entries of each layer.
-  const bytes = paths === undefined
-    ? reports.reduce((sum, { bytes }) => sum + bytes, 0)
-    : flat.selectedBytes;
-  const describesRoot = strip === 0 && reports.some(({ describesRoot }) => describesRoot);
+  const bytes = paths === undefined ? flat.report.bytes : flat.selectedBytes;
+  const describesRoot = strip === 0 && flat.report.describesRoot;
   const indexes = new LayerEntries(store);
   const seek = (layer: Layer, offset: number) => {
     return openArchive(store, indexes, layer, offset, signal);
@@ -119,7 +117,7 @@ async function flatten(
   } as const;
   const extractor = new StackingExtractor(tree, { ...stageOptions, signal, ...flatOptions });
   const indexes = new LayerEntries(store);
-  const reports: ExtractReport[] = [];
+  const total = new ReportBuilder();
   let indexedBytes = 0;
   await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
     const layer = new StoredLayer(store, descriptor, diffId);
@@ -129,7 +127,7 @@ async function flatten(
     const known = lazy.get(layers.length) ?? index;
     indexedBytes += index?.archiveBytes ?? 0;
     if (maxBytes > 0 && indexedBytes > maxBytes) throw tooLarge(indexedBytes, maxBytes);
-    reports.push(
+    total.add(
       known === undefined ? await extractor.extract(layer) : extractEntries(known.headers(), tree, {
         ...flatOptions,
         layer: layer.digest,
@@ -140,7 +138,7 @@ async function flatten(
   }, (index) => lazy.has(index));
   if (paths !== undefined) retainPaths(tree, paths);
   removeShallow(tree, options.strip ?? 0);
-  return { tree, layers, reports, selectedBytes };
+  return { tree, layers, report: total.build(), selectedBytes };
 }
 
 function tooLarge(bytes: number, maxBytes: number): LimitError {

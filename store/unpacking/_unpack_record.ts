@@ -8,7 +8,7 @@ import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 
-/** Prefix of the names of records, which are among the locks. */
+/** Prefix of the names of records, which are in the directory of the locks. */
 export const RECORD_PREFIX = "unpack-";
 /** Maximum size of a record: enough for tens of thousands of published entries. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -105,7 +105,7 @@ export class UnpackRecord implements Disposable {
     }
   }
 
-  /** Has disposal remove the record. Call it once the work directory has been removed. */
+  /** Makes disposal remove the record. Call this once the work directory has been removed. */
   forget(): void {
     this.#isNeedless = true;
   }

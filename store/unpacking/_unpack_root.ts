@@ -171,7 +171,7 @@ export class UnpackRoot implements AsyncDisposable {
     if (described !== undefined) {
       openUpDirectory(tree, this.#stage, described);
       const names = tree.list(this.#stage);
-      await this.#work?.recordPublished(statuses(tree, this.#stage, names));
+      await this.#work?.record?.writePublished(statuses(tree, this.#stage, names));
       // Make way for an entry that has the name of the work directory. From then on, that entry
       // keeps other processes out.
       if (names.includes(WORK)) this.#work?.rename(tree);

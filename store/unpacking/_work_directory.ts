@@ -1,4 +1,4 @@
-import type { FileStatus, FileTree } from "../../layer/trees/file_tree.ts";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import type { UnpackRecord } from "./_unpack_record.ts";
@@ -16,8 +16,9 @@ export function renamedWork(id: string): string {
 /** A directory in the target for entries that are not in their final place yet. */
 export class WorkDirectory implements AsyncDisposable {
   readonly #id: string;
-  readonly #record: UnpackRecord | undefined;
-  /** Lock that shows processes that use other stores that this process is alive. */
+  /** Its record, which is disposed of with it; `undefined` if the store is not writable. */
+  readonly record: UnpackRecord | undefined;
+  /** Lock that tells processes with other stores that this process is alive. */
   readonly #lock: Disposable | undefined;
   #path: string;
   #isRemoved = false;
@@ -30,7 +31,7 @@ export class WorkDirectory implements AsyncDisposable {
   ) {
     this.#path = path;
     this.#id = id;
-    this.#record = record;
+    this.record = record;
     this.#lock = lock;
   }
 
@@ -62,7 +63,7 @@ export class WorkDirectory implements AsyncDisposable {
         await removeTree(path);
         record?.forget();
       } catch {
-        // The first error counts; the record leads to what is left.
+        // Report the first error. The record still leads to what is left.
       }
       throw error;
     }
@@ -73,7 +74,7 @@ export class WorkDirectory implements AsyncDisposable {
     return this.#path;
   }
 
-  /** Renames it, within its parent, to a name that no image can know. */
+  /** Renames it, within its parent, to a name that no image can predict. */
   rename(tree: FileTree): void {
     const name = renamedWork(this.#id);
     tree.rename(WORK, name);
@@ -87,24 +88,19 @@ export class WorkDirectory implements AsyncDisposable {
     }
   }
 
-  /** Records the entries that are moved out of it. */
-  async recordPublished(entries: Iterable<readonly [name: string, FileStatus]>): Promise<void> {
-    await this.#record?.writePublished(entries);
-  }
-
   /** Removes it, and its record. */
   async remove(): Promise<void> {
     if (this.#isRemoved) return;
     // Remove the ID last: without it, only an empty directory counts as a leftover.
     await this.clear();
     await removeTree(this.#path);
-    this.#record?.forget();
+    this.record?.forget();
     this.#isRemoved = true;
   }
 
   /** Removes it, and releases its locks. */
   async [Symbol.asyncDispose](): Promise<void> {
-    using _record = this.#record;
+    using _record = this.record;
     using _lock = this.#lock;
     await this.remove();
   }

@@ -9,8 +9,8 @@ export const ENOUGH_IDS = 65_536;
  * Returns the default ownership of the files of bundles: `"strict"` for root, `"squash"` for other
  * users and for root of a user namespace that does not map the IDs that images use.
  *
- * @param directory A directory that this process has created. Its owner is taken for the user
- * without `--allow-sys=uid`.
+ * @param directory A directory that this process has created. Without `--allow-sys=uid`, its owner
+ * is assumed to be the user.
  */
 export async function defaultOwnership(directory: string): Promise<Ownership> {
   const uid = processUid() ?? (await Deno.stat(directory)).uid;

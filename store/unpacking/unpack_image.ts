@@ -1,5 +1,5 @@
 import { ExtractError } from "../../layer/errors.ts";
-import { type ExtractReport, MAX_SKIPPED } from "../../layer/extraction/extract_report.ts";
+import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
@@ -142,15 +142,8 @@ async function extractAll(
 }
 
 function sumUp(reports: readonly ExtractReport[]): UnpackResult {
-  const sum = (of: (report: ExtractReport) => number) => {
-    return reports.reduce((total, report) => total + of(report), 0);
-  };
-  const report = {
-    entries: sum(({ entries }) => entries),
-    bytes: sum(({ bytes }) => bytes),
-    skipped: reports.flatMap(({ skipped }) => skipped).slice(0, MAX_SKIPPED),
-    skippedCount: sum(({ skippedCount }) => skippedCount),
-    isPartial: false,
-  };
-  return { report, describesRoot: reports.some(({ describesRoot }) => describesRoot) };
+  const total = new ReportBuilder();
+  for (const report of reports) total.add(report);
+  const { entries, bytes, skipped, skippedCount, describesRoot } = total.build();
+  return { report: { entries, bytes, skipped, skippedCount, isPartial: false }, describesRoot };
 }

@@ -1,13 +1,13 @@
 import type { SkippedEntry } from "../../layer/extraction/extract_report.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
 
 /** Options for `unpackImage()`. */
-export interface UnpackImageOptions extends TarLimits, LayerListener {
+export interface UnpackImageOptions extends LayerLimits, LayerListener {
   /**
    * Whether to unpack over the content of a directory that is not empty.
    *
@@ -64,18 +64,6 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    * @default {21_474_836_480}
    */
   readonly maxBytes?: number | undefined;
-  /**
-   * Maximum number of decompressed bytes per compressed byte, for layers of more than 64 MiB.
-   *
-   * @default {1000}
-   */
-  readonly maxRatio?: number | undefined;
-  /**
-   * Maximum size of the window of a zstd frame, in bytes.
-   *
-   * @default {134_217_728}
-   */
-  readonly maxWindow?: number | undefined;
   /**
    * Maximum number of layers to download and extract at once.
    *
