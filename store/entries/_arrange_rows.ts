@@ -16,7 +16,7 @@ export interface RowEntry {
   readonly number: number;
   readonly path: string;
   readonly type: TarEntryType;
-  /** Kind of whiteout that its name makes it. */
+  /** Kind of whiteout, according to its name. */
   readonly kind: WhiteoutMark["kind"];
   readonly link: string;
   readonly offset: number;
@@ -31,7 +31,7 @@ export interface Row {
   /** Number of the first row after those below it. */
   end: number;
   nlink: number;
-  /** The row that a hard link is a name of. */
+  /** Row of the file that a hard link names. */
   root: Row | undefined;
   /** Offset of the first entry for the path. */
   first: number;

@@ -42,7 +42,7 @@ export const EXTRA_LENGTH = 60;
 /** Number of the first row after those below a directory. */
 export const END = 64;
 export const NLINK = 68;
-/** Number, plus one, of the row whose file a hard link is a name of; zero for other entries. */
+/** Number, plus one, of the row of the file that a hard link names; zero for other entries. */
 export const ROOT = 72;
 
 /** A directory without an entry. */
@@ -71,8 +71,8 @@ export interface ExtraAttributes {
 }
 
 /**
- * Returns a text by which paths sort in the order of a tree walk: a directory before its entries, and
- * names by their code units.
+ * Returns a sort key that puts paths in the order of a tree walk: a directory before its entries,
+ * and names by their code units.
  */
 export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");

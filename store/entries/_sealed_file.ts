@@ -28,7 +28,7 @@ export async function isSealed(bytes: Uint8Array<ArrayBuffer>, magic: string): P
     await hasDigest(bytes.subarray(SEALED_AT), textAt(bytes, SUM_AT, SUM_LENGTH));
 }
 
-/** Whether bytes match a digest. It may be damaged and thus invalid. */
+/** Whether bytes match a digest, which may itself be damaged. */
 export async function hasDigest(bytes: Uint8Array<ArrayBuffer>, digest: string): Promise<boolean> {
   if (!isDigest(digest)) return false;
   try {

@@ -90,7 +90,7 @@ export class EntryRecorder {
     return length;
   }
 
-  /** Appends ASCII text without a call of an encoder; returns `false` for other text. */
+  /** Appends ASCII text without calling an encoder; returns `false` for other text. */
   #addAscii(text: string): boolean {
     const bytes = this.#bytes;
     const start = this.#length;
@@ -103,7 +103,7 @@ export class EntryRecorder {
     return true;
   }
 
-  /** Makes room for more bytes; returns whether there may be so many. */
+  /** Makes room for more bytes; returns whether the limit allows them. */
   #reserve(bytes: number): boolean {
     if (this.#fullBytes + this.#length + bytes > format.MAX_ENTRY_INDEX_BYTES) return false;
     if (this.#length + bytes > this.#bytes.length) {

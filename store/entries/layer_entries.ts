@@ -23,8 +23,8 @@ export interface IndexedLayer {
  * The indexes of layers that have been read once, in `entries/<alg>-<hex>` of a store by the digest
  * of the layer's blob.
  *
- * Like the mark of a verified blob, an index is trusted in the user's own store, and only if its own
- * digest matches. A layout that is only read has none.
+ * Like the mark of a verified blob, an index is trusted in the user's own store, and only if its
+ * own digest matches. A foreign layout, which is only read, has none.
  */
 export class LayerEntries {
   readonly #store: string;

@@ -26,6 +26,8 @@ const ROOT_STATUS: FileStatus = {
 
 /** An index of the entries of a layer, in the format of `makeIndex()`. */
 export class LayerIndex implements LayerListing {
+  /** Unit of the offsets of entries. */
+  readonly offsetUnit: "byte" | "entry" = "byte";
   readonly hasMarks: boolean;
   readonly dependencies: readonly string[];
   /**
@@ -108,11 +110,6 @@ export class LayerIndex implements LayerListing {
     return bytes;
   }
 
-  /** Unit of the offsets of entries. */
-  get offsetUnit(): "byte" | "entry" {
-    return "byte";
-  }
-
   /** Yields the headers of all entries in the order of the archive, with clean paths. */
   *headers(): Generator<TarHeader, void, void> {
     const numbers: number[] = [];
@@ -181,7 +178,7 @@ export class LayerIndex implements LayerListing {
 class IndexedEntry implements ListedEntry {
   readonly #index: LayerIndex;
   readonly #number: number | undefined;
-  /** The row with the metadata, which for a hard link is that of its file. */
+  /** Row with the metadata: for a hard link, that of its file. */
   readonly #file: number;
 
   constructor(index: LayerIndex, number: number | undefined) {

@@ -5,16 +5,6 @@ import { FILE_MODE, lstatIfAny, removeIfAny } from "./files.ts";
 import { fileFault } from "./open_regular_file.ts";
 import { isRefusedWrite } from "./system_error.ts";
 
-/** Options for {@linkcode tryLockFile}. */
-export interface TryLockFileOptions {
-  /**
-   * Whether other shared holders are allowed.
-   *
-   * @default {false}
-   */
-  readonly shared?: boolean | undefined;
-}
-
 /** Options for waiting for another process. */
 export interface WaitOptions {
   /** Aborts the wait. */
@@ -24,7 +14,13 @@ export interface WaitOptions {
 }
 
 /** Options for {@linkcode lockFile}. */
-export interface LockFileOptions extends TryLockFileOptions, WaitOptions {
+export interface LockFileOptions extends WaitOptions {
+  /**
+   * Whether other shared holders are allowed.
+   *
+   * @default {false}
+   */
+  readonly shared?: boolean | undefined;
   /** Called after each attempt that finds the lock held by another process. */
   readonly onBusy?: (() => void) | undefined;
 }
@@ -41,19 +37,19 @@ const PATIENCE_MS = 1_000;
  * no stale lock behind. A blocking `lock()` could not be aborted and would occupy one of the
  * runtime's threads for each waiter, so the lock is polled instead.
  *
- * The owner may rename or remove the file while others wait for it. If a process obtains the lock of
- * a file that no longer has the name, it starts over with the file that has the name now.
+ * The owner may rename or remove the file while others wait for it. A process that obtains the lock
+ * of a file that has lost its name starts over with the file that has the name now.
  *
  * @throws {LockUnsupportedError} If the file system, such as some network file systems, lacks flock.
  * @throws {StoreFileError} If the path is not a regular file: the target of a link may belong to
- * someone else, and a pipe may never end.
+ * another user, and opening a pipe may never return.
  */
 export async function lockFile(path: string, options: LockFileOptions = {}): Promise<Deno.FsFile> {
   const { signal, onBusy, onWait, shared } = options;
   let patienceEnds = performance.now() + PATIENCE_MS;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
-    const file = await tryLockFile(path, { shared });
+    const file = await tryLockFile(path, shared);
     if (file !== undefined) return file;
     onBusy?.();
     if (performance.now() >= patienceEnds) {
@@ -72,7 +68,7 @@ const MAX_ATTEMPTS = 100;
  */
 export async function tryLockFile(
   path: string,
-  { shared = false }: TryLockFileOptions = {},
+  shared: boolean = false,
 ): Promise<Deno.FsFile | undefined> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     using stack = new DisposableStack();
@@ -85,8 +81,8 @@ export async function tryLockFile(
       stack.move();
       return file;
     }
-    // The file has a second name, or another user can change its content. No other process holds
-    // it, so a new file can take its name.
+    // The file has a hard link, or another user can change its content. No other process holds its
+    // lock, so a new file can take its name.
     if (shared && !await tryFlock(file, path)) return undefined;
     removeIfAny(path);
   }
@@ -115,7 +111,7 @@ export async function tryFlock(
 }
 
 /**
- * Runs a task that takes a lock. Returns `undefined` if nothing can be written or locked, since
+ * Runs a task that acquires a lock. Returns `undefined` if nothing can be written or locked:
  * reading must still work then.
  */
 export async function unlessUnwritable<T>(task: () => Promise<T>): Promise<T | undefined> {

@@ -2,7 +2,7 @@ import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { isAbsent, outputError } from "./system_error.ts";
 
-/** Mode of the files of a store: even without a umask, only their owner may write to them. */
+/** Mode of the files in a store: even without a umask, only their owner may write to them. */
 export const FILE_MODE = 0o644;
 
 /** Options for {@linkcode replaceFile}. */
@@ -51,7 +51,7 @@ export async function replaceFile(
   if (isDurable) await syncDirectory(directory);
 }
 
-// Waiting for another thread would take longer than each of these calls.
+// Synchronous, because waiting for another thread would take longer than the call itself.
 function createFile(path: string, mode: number): Deno.FsFile {
   return Deno.openSync(path, { write: true, createNew: true, mode });
 }
@@ -66,8 +66,8 @@ function withPath(path: string, error: unknown): unknown {
 }
 
 /**
- * Returns the age of a file in milliseconds. If its time is in the future, because the clock has
- * been set back, the age is the distance to it. Otherwise the file would stay new until then.
+ * Returns the age of a file in milliseconds. If the clock has been set back and its time is in the
+ * future, the age is the distance to it. Otherwise the file would count as new until then.
  */
 export function fileAge(time: Date | null | undefined): number {
   return Math.abs(Date.now() - (time?.getTime() ?? 0));
@@ -149,8 +149,8 @@ function isUnsupported(error: unknown): boolean {
   return code === "EINVAL" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS";
 }
 
-// The following calls are synchronous: a pull makes hundreds of them, and asynchronous ones would
-// each wait for another thread.
+// The following functions are synchronous: a pull makes hundreds of these calls, and each
+// asynchronous one would wait for another thread.
 
 /** Returns the result of a call; `undefined` if it fails because a file does not exist. */
 export function ifAny<T>(call: () => T): T | undefined {

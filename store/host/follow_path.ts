@@ -18,8 +18,8 @@ export interface FollowPathOptions {
 }
 
 /**
- * Resolves a path as a program would that has the tree as its root directory: symlinks stay inside
- * the tree, and `..` stops at its root. The kernel's own resolution could leave the tree.
+ * Resolves a path like a program whose root directory is the tree: symlinks stay inside the tree,
+ * and `..` stops at its root. The kernel's own resolution could leave the tree.
  *
  * @param path The path, from the root of the tree.
  */

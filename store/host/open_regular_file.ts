@@ -41,9 +41,9 @@ const ADVICE = "Remove it and try again";
 const MAX_ATTEMPTS = 100;
 
 /**
- * Opens a file for reading that an image, another user or an earlier process may have made. Opens
- * regular files only, never follows a symlink in the last component of the path, and never waits
- * for the other end of a pipe.
+ * Opens a file that an image, another user or an earlier process may have created. Opens regular
+ * files only, never follows a symlink in the last component of the path, and never waits for the
+ * other end of a pipe.
  *
  * @returns The file, or `undefined` if there is none.
  * @throws {StoreFileError} If it is not a regular file. Unless it is `foreign`, also if it belongs
@@ -160,14 +160,14 @@ function statIfAllowed(path: string): Deno.FileInfo | undefined {
   return isGranted({ name: "read", path }) ? statIfAny(path) : undefined;
 }
 
-/** The part of a status that Node returns in the same form as Deno. */
+/** The fields of a status that Node and Deno represent in the same way. */
 type NodeStatus = Pick<Deno.FileInfo, "dev" | "ino" | "mode" | "uid" | "gid" | "nlink" | "size">;
 
 /**
  * Opens a file for reading without waiting for a writer if it is a FIFO. Only Node's API supports
  * `O_NONBLOCK`; loading it takes a few milliseconds.
  *
- * @param named Status of the path, for the fields that Node lacks.
+ * @param named Status of the path, which supplies the fields that Node lacks.
  */
 function openNonblocking(path: string, named: Deno.FileInfo): Opened<ReadableFile> {
   const fs = globalThis.process.getBuiltinModule("node:fs");

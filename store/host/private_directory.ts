@@ -2,7 +2,7 @@ import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
-/** Mode of the directories of a store: even without a umask, only their owner may write to them. */
+/** Mode of the directories in a store: even without a umask, only their owner may write to them. */
 const MODE = 0o755;
 
 /**

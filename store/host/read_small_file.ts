@@ -11,7 +11,7 @@ export interface ReadSmallFileOptions extends OpenRegularFileOptions {
 }
 
 /**
- * Reads a whole file that an image, another user or an earlier process may have made; see
+ * Reads a whole file that an image, another user or an earlier process may have created; see
  * {@linkcode openRegularFile}. Synchronous, because such files are small and a command may read
  * hundreds of them.
  *

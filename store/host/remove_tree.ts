@@ -1,6 +1,6 @@
 /**
- * Removes a directory recursively, including directories whose modes from an image deny their owner
- * access. It must not contain mounts.
+ * Removes a directory recursively, even if it contains directories of an image whose modes deny
+ * their owner access. It must not contain mounts.
  */
 export async function removeTree(path: string): Promise<void> {
   try {

@@ -11,8 +11,8 @@ export interface ProgramOutput {
 /**
  * Runs a program without input until it ends.
  *
- * @param cwd Its working directory. That of this process may be closed to this user, as after
- * `sudo -u`, and then no program can be started in it.
+ * @param cwd Its working directory. No program can start in a directory that this user may not
+ * enter, such as that of this process after `sudo -u`.
  */
 export async function runProgram(
   program: string,

@@ -44,13 +44,13 @@ export function describeFailedCall(error: Error): string | undefined {
 export interface MissingPermission {
   /** What is not permitted, in words. */
   readonly problem: string;
-  /** Flag that grants it, with a value if no other value will be needed, as for a host. */
+  /** Flag that grants it, with a value if this value alone suffices, such as a host. */
   readonly flag: string | undefined;
 }
 
 /**
- * Finds out which Deno permission is missing. The error has no fields for it, so this parses its
- * text.
+ * Determines which Deno permission is missing. The error has no fields for that, so its text is
+ * parsed.
  */
 export function missingPermission({ message }: Deno.errors.NotCapable): MissingPermission {
   const [, problem = message, kind] =

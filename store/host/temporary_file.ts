@@ -70,7 +70,8 @@ export class TemporaryFile implements Disposable {
       const path = `${directory}/${name}`;
       const info = lstatIfAny(path);
       if (info === undefined || !info.isFile || info.uid !== uid || path === this.path) continue;
-      // Another process has just removed it, or this one may not. Nothing depends on its removal.
+      // Another process has just removed the file, or this one lacks the permission. Nothing
+      // depends on the removal.
       await removeIfUnlocked(path, info).catch(() => {});
     }
   }
@@ -100,8 +101,8 @@ function namesIfAllowed(directory: string): readonly string[] {
 }
 
 /**
- * Locks a new file. Also returns `true` if the file system has no locks, since no process removes
- * the files of others then.
+ * Locks a new file. Also returns `true` if the file system has no locks, since then no process
+ * removes the files of others.
  */
 async function isLocked(file: Deno.FsFile, path: string): Promise<boolean> {
   try {

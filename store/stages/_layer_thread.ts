@@ -54,7 +54,7 @@ export class LayerThread implements Disposable {
     this.#worker?.postMessage({ job, port } satisfies ToWorker, transfer);
   }
 
-  /** Has a sink fail if the thread dies. */
+  /** Makes a sink fail when the thread dies. */
   watch(sink: PortSink<unknown>): void {
     if (this.#death === undefined) this.#sinks.add(sink);
     else sink.fail(this.#death);

@@ -12,7 +12,9 @@ import type { SinkListener } from "./layer_sink.ts";
 import { LayerStaging, mergeStage } from "./layer_staging.ts";
 import { OverlayExtraction } from "./overlay_extraction.ts";
 
-/** The part of the global scope of a worker that is used here; a window has other types. */
+/**
+ * The members of a worker's global scope that are used here. Deno types `globalThis` as a window.
+ */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: "ready"): void;

@@ -47,7 +47,7 @@ export interface PortSinkOptions {
   readonly onReturn?: ReleaseChunk | undefined;
 }
 
-/** A sink in another thread, behind a port. */
+/** A sink in another thread, which is reached through a port. */
 export class PortSink<Result> implements LayerSink<Result> {
   position = 0;
   readonly #port: MessagePort;

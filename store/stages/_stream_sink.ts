@@ -53,7 +53,7 @@ export class StreamSink<Result> implements LayerSink<Result> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end ??= new Error("Cannot continue the layer: its sink was closed");
-    // Together, because the attempt may be waiting for what the consumer frees.
+    // Concurrently, because the attempt may be waiting for what the consumer disposes of.
     await Promise.all([this.#stop(this.#end), this.#consumer[Symbol.asyncDispose]?.()]);
   }
 

@@ -3,7 +3,9 @@ import * as layerErrors from "../../layer/errors.ts";
 import { TarError } from "../../layer/tar/tar_error.ts";
 import * as specErrors from "../../spec/errors.ts";
 
-/** An error that can be sent to another thread. A clone would lose its class and fields. */
+/**
+ * An error that can be sent to another thread. A structured clone would lose its class and fields.
+ */
 export interface TransferredError {
   readonly name: string;
   readonly message: string;

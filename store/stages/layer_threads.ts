@@ -22,7 +22,7 @@ import { OverlayExtraction, type OverlayPlan, type OverlayResult } from "./overl
 const MIN_THREADED_BYTES = 4_194_304;
 /** Share of an image's bytes above which a layer would outlast the others, so two threads share it. */
 const SPLIT_SHARE = 0.2;
-/** Minimum size of an image whose relays have threads of their own, which take time to start. */
+/** Minimum size of an image whose relays run in additional threads, which take time to start. */
 const MIN_RELAYED_BYTES = 134_217_728;
 
 /** Which layers are decompressed in one thread and extracted in another. */
@@ -153,8 +153,5 @@ export class LayerThreads implements Disposable {
 
 /** Returns the same job for bytes that a relay has decompressed. */
 function decompressed(job: ExtractionJob, diffId: StagePlan["diffId"]): ExtractionJob {
-  const changes = { diffId, isDecompressed: true };
-  return job.kind === "stage"
-    ? { kind: "stage", plan: { ...job.plan, ...changes } }
-    : { kind: "overlay", plan: { ...job.plan, ...changes } };
+  return { ...job, plan: { ...job.plan, diffId, isDecompressed: true } } as ExtractionJob;
 }

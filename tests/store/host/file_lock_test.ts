@@ -99,7 +99,7 @@ Deno.test("lockFile() shares a lock between holders of a shared lock", async () 
   const path = directory.join("lock");
   using _first = await lockFile(path, { shared: true });
 
-  using second = await tryLockFile(path, { shared: true });
+  using second = await tryLockFile(path, true);
   const exclusive = await tryLockFile(path);
 
   assert(second !== undefined);
