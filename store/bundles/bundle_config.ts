@@ -67,7 +67,7 @@ export async function writeBundleConfig(
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
-    mountVolumes(tree, image.config.value.config.Volumes ?? []),
+    mountVolumes(tree, directory, image.config.value.config.Volumes ?? []),
     withNameFiles(tree, directory),
   );
   // A runtime creates missing directories with the umask of this process, so that other users of

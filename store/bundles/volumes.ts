@@ -1,9 +1,14 @@
 import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { copyTree } from "../../layer/trees/copy_tree.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecOption } from "../../spec/runtime/spec_option.ts";
 import { ensureVolumeDirectories, MAX_VOLUMES, realDirectory } from "./_root_files.ts";
+
+/** Name of the directory of a bundle that contains the copies of volumes. */
+const VOLUMES = "volumes";
 
 /**
  * Adds volumes without a name: directories of the container that stay writable if its root file
@@ -22,9 +27,14 @@ export function withVolumes(paths: readonly string[]): SpecOption {
  * Creates the directories of volumes, and mounts those that would otherwise be read-only or hidden.
  *
  * @param tree The root file system.
+ * @param directory Directory of the bundle.
  * @param ofImage Volumes of the image. They are directories of a writable root file system.
  */
-export function mountVolumes(tree: FileTree, ofImage: readonly string[]): SpecOption {
+export function mountVolumes(
+  tree: FileTree,
+  directory: string,
+  ofImage: readonly string[],
+): SpecOption {
   return (spec) => {
     const { volumes = [] } = spec.pending;
     ensureVolumeDirectories(tree, [...volumes, ...ofImage]);
@@ -32,16 +42,33 @@ export function mountVolumes(tree: FileTree, ofImage: readonly string[]): SpecOp
       ? ofImage.slice(0, MAX_VOLUMES).filter((path) => !isInKernelFiles(spec, path))
       : [];
     const paths = new Set([...volumes, ...writable].map(cleanPath));
-    const mounts = [...paths].flatMap((path) => {
-      const isUsed = spec.mounts.some(({ destination }) => cleanPath(destination) === path);
-      const real = isUsed ? undefined : realDirectory(tree, path);
-      return real ? [volumeMount(path, resolve(tree.root, real))] : [];
-    });
-    return { ...spec, mounts: mounts.reduce(insertMount, spec.mounts) };
+    let mounts = spec.mounts;
+    for (const path of paths) {
+      if (mounts.some(({ destination }) => cleanPath(destination) === path)) continue;
+      const real = realDirectory(tree, path);
+      if (!real) continue;
+      // In the container, a mount above it would also hide the source.
+      const isHidden = mounts.some(({ destination }) => {
+        return isBelow(path, destination) ||
+          isBelow(real, realDirectory(tree, destination) ?? destination);
+      });
+      const source = isHidden ? copyVolume(tree, real, directory) : `${tree.root}/${real}`;
+      mounts = insertMount(mounts, volumeMount(path, resolve(source)));
+    }
+    return { ...spec, mounts };
   };
 }
 
-/** A directory of the root file system, mounted at its own path. */
+/** Copies a directory of the image to the bundle. Returns the path of the copy. */
+function copyVolume(tree: FileTree, path: string, directory: string): string {
+  using bundle = openFileTree(directory);
+  bundle.makeDirectory(VOLUMES);
+  const copy = `${VOLUMES}/${crypto.randomUUID()}`;
+  copyTree(tree, path, bundle, copy);
+  return `${directory}/${copy}`;
+}
+
+/** A directory mounted as a volume. */
 function volumeMount(path: string, source: string): Mount {
   return { destination: `/${path}`, type: "bind", source, options: ["rbind", "rprivate", "rw"] };
 }

@@ -66,10 +66,13 @@ const STEPS: readonly RunStep[] = [
     stderr: "Read-only file system",
   },
   {
-    name: "a volume that can be written",
-    options: ["--read-only", "-v", "/opt/volume"],
-    args: ["sh", "-c", "echo x > /opt/volume/file; cat /opt/volume/file"],
-    stdout: "x\n",
+    name: "volumes: one that can be written, and one in a mounted directory",
+    options: [
+      ...["--read-only", "-v", "/opt/volume", "-v", "/home/volume"],
+      ...["--mount", "type=tmpfs,target=/home"],
+    ],
+    args: ["sh", "-c", "echo x > /opt/volume/file; cat /opt/volume/file; stat -fc %T /home"],
+    stdout: "x\ntmpfs\n",
   },
   {
     name: "its own end by a signal",

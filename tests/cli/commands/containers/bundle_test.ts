@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { existsSync } from "@std/fs";
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { parseMount } from "../../../../cli/containers/_mount_option.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import type { Mount } from "../../../../spec/mod.ts";
@@ -211,7 +211,8 @@ linuxTest.each([{ readOnly: [] }, { readOnly: ["--read-only"] }])(
   async ({ readOnly }) => {
     await using directory = await makeTempDir();
     const [layout, path] = [directory.join("layout"), directory.join("box")];
-    const layers = [tar(file("bin/app"), dir("app/modules"), symlink("data", "/srv/data"))];
+    const module = file("app/modules/m", "m", { mode: 0o600 });
+    const layers = [tar(file("bin/app"), dir("app/modules"), module, symlink("data", "/srv/data"))];
     const config = { Cmd: ["/bin/app"], Volumes: { "/var/x": {}, "/data": {}, "/dev/x": {} } };
     await writeLayout(layout, { app: buildImage({ layers, config }) });
     const source = directory.path;
@@ -229,9 +230,15 @@ linuxTest.each([{ readOnly: [] }, { readOnly: ["--read-only"] }])(
     const { mounts } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
     const binds = mounts.filter(({ type }: Mount) => type === "bind");
     const rootfs = `${path}/rootfs`;
+    // In the container, its own place is below the mount at /app.
+    const modules = binds[1].source;
+    assertEquals([dirname(modules), await Deno.readTextFile(`${modules}/m`)], [
+      `${path}/volumes`,
+      "m",
+    ]);
     assertEquals(binds.map(({ destination, source }: Mount) => [destination, source]), [
       ["/app", source],
-      ["/app/modules", `${rootfs}/app/modules`],
+      ["/app/modules", modules],
       ["/app/modules/a", source],
       ["/data", `${rootfs}/srv/data`],
       ...readOnly.map(() => ["/var/x", `${rootfs}/var/x`]),
