@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { BlobFiles } from "./_blob_files.ts";
+import { BlobFiles } from "./blob_files.ts";
 import { LayoutDirectory } from "./layout_directory.ts";
 import type {
   ContentStoreOptions,
@@ -65,10 +65,8 @@ export class ContentStore {
     this.foreign = foreign;
     this.onWait = onWait;
     this.#layout = layout;
-    this.#blobs = new BlobFiles(path, {
-      foreign,
-      onVerify: (digest) => this.#holds?.addFound(digest),
-    });
+    const marks = foreign ? undefined : `${path}/verified`;
+    this.#blobs = new BlobFiles(`${path}/blobs`, marks, (digest) => this.#holds?.addFound(digest));
   }
 
   /**

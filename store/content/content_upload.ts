@@ -3,7 +3,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { FILE_MODE, writeAllSync } from "../host/files.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
-import type { BlobFiles } from "./_blob_files.ts";
+import type { BlobFiles } from "./blob_files.ts";
 import { rehash } from "./blob_writer.ts";
 import { settleFile } from "./verified_marks.ts";
 

@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, BlobRetry, RemoteLayer } from "../../spec/image/image.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { digestName } from "../../spec/verifier.ts";
-import type { BlobFiles } from "./_blob_files.ts";
+import type { BlobFiles } from "./blob_files.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
 import type { LayoutDirectory } from "./layout_directory.ts";
 import { readChunks } from "./_read_chunks.ts";

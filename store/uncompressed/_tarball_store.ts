@@ -1,13 +1,12 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
-import type { Digest } from "../../spec/digest.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
 import { OCI_LAYER } from "../../spec/image/media_types.ts";
-import { digestAlgorithm, Verifier } from "../../spec/verifier.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
+import type { BlobFiles } from "../content/blob_files.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { tarballMarks, tarballPath } from "../content/tarballs.ts";
-import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
-import { lstatIfAny, removeIfAny, writeAll } from "../host/files.ts";
+import { tarballsOf } from "../content/tarballs.ts";
+import { settleFile } from "../content/verified_marks.ts";
+import { removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
@@ -19,15 +18,13 @@ import type { Layer, UncompressedOptions } from "../images/image.ts";
  * is made again.
  */
 export class TarballStore {
-  readonly #store: string;
-  readonly #onWait: ((message: string) => void) | undefined;
-  readonly #marks: VerifiedMarks;
+  readonly #store: ContentStore;
+  readonly #tarballs: BlobFiles;
 
   /** Opens the uncompressed layers of a store. */
   constructor(store: ContentStore) {
-    this.#store = store.path;
-    this.#onWait = store.onWait;
-    this.#marks = tarballMarks(store.path);
+    this.#store = store;
+    this.#tarballs = tarballsOf(store);
   }
 
   /**
@@ -40,9 +37,10 @@ export class TarballStore {
     const { diffId } = layer;
     // The layer is not compressed in the first place.
     if (layer.digest === diffId) return layer;
-    const path = tarballPath(this.#store, diffId);
-    const size = await this.#intactSize(diffId, options.signal) ??
-      await this.#make(layer, options);
+    const isThere = await this.#tarballs.isIntact({ digest: diffId }, options.signal);
+    if (!isThere) await this.#make(layer, options);
+    const path = this.#tarballs.pathOf(diffId);
+    const { size } = await Deno.lstat(path);
     return {
       descriptor: { mediaType: OCI_LAYER, digest: diffId, size },
       diffId,
@@ -50,39 +48,21 @@ export class TarballStore {
     };
   }
 
-  /** Returns the size of a tarball if it exists and matches its name. */
-  async #intactSize(diffId: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
-    const path = tarballPath(this.#store, diffId);
-    const info = lstatIfAny(path);
-    if (info === undefined || !info.isFile) return undefined;
-    if (this.#marks.holds(diffId, info)) return info.size;
-    try {
-      const verifier = new Verifier({ digest: diffId }, `"${path}"`);
-      const bytes = await openBlobStream(path, { verifier, signal });
-      await bytes.pipeTo(new WritableStream());
-    } catch (error) {
-      if (error instanceof DigestMismatchError) return undefined;
-      throw error;
-    }
-    await this.#marks.set(diffId, info);
-    return info.size;
-  }
-
-  async #make(layer: Layer, options: UncompressedOptions): Promise<number> {
+  async #make(layer: Layer, options: UncompressedOptions): Promise<void> {
     const { signal } = options;
     const { diffId } = layer;
-    const path = tarballPath(this.#store, diffId);
-    await ensureStoreRoot(this.#store);
+    const { path: store, onWait } = this.#store;
+    await ensureStoreRoot(store);
     for (const name of ["", `/${digestAlgorithm(diffId)}`, "/verified"]) {
-      await ensureStoreFolder(`${this.#store}/tarballs${name}`);
+      await ensureStoreFolder(`${store}/tarballs${name}`);
     }
+    const path = this.#tarballs.pathOf(diffId);
     const part = `${path}.part`;
-    using file = await lockFile(part, { signal, onWait: this.#onWait });
-    // The previous holder of the lock may have made it.
-    const size = await this.#intactSize(diffId, signal);
+    using file = await lockFile(part, { signal, onWait });
     let isRenamed = false;
     try {
-      if (size !== undefined) return size;
+      // The previous holder of the lock may have made it.
+      if (await this.#tarballs.isIntact({ digest: diffId }, signal)) return;
       await file.truncate();
       for await (const chunk of await layer.uncompressed(options)) {
         signal?.throwIfAborted();
@@ -95,8 +75,6 @@ export class TarballStore {
       // After the rename, a file with this name belongs to another process.
       if (!isRenamed) removeIfAny(part);
     }
-    const info = await file.stat();
-    await this.#marks.set(diffId, info);
-    return info.size;
+    await this.#tarballs.markVerified(diffId, await file.stat());
   }
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { tarballPath } from "../../../store/content/tarballs.ts";
+import { tarballsOf } from "../../../store/content/tarballs.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
 import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -21,7 +21,7 @@ async function makeTarballs() {
   return {
     aside,
     path: test.path,
-    tarball: tarballPath(test.path, layer.diffId),
+    tarball: tarballsOf(test).pathOf(layer.diffId),
     open: async () => {
       const { compressed } = await tarballs.open(layer);
       return await new Response(await compressed()).bytes();

@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { DiffIdMismatchError, digestOf, withArgs } from "../../../spec/mod.ts";
-import { tarballPath } from "../../../store/content/tarballs.ts";
+import { tarballsOf } from "../../../store/content/tarballs.ts";
 import { UncompressedBundler } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
 import { dir, file, tar, whiteout } from "../../_support/tar.ts";
@@ -48,7 +48,7 @@ Deno.test("UncompressedBundler keeps layers by their DiffID", async () => {
 
   await using _bundle = await new UncompressedBundler(test.store).bundle(image, "a");
 
-  const path = tarballPath(test.path, digestOf(BASE));
+  const path = tarballsOf(test).pathOf(digestOf(BASE));
   assertEquals(await Deno.readFile(path), BASE as Uint8Array<ArrayBuffer>);
 });
 
@@ -66,7 +66,7 @@ Deno.test("UncompressedBundler replaces a tarball that has changed", async () =>
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new UncompressedBundler(test.store);
   await (await bundler.bundle(image, "a")).cleanup();
-  const path = tarballPath(test.path, digestOf(BASE));
+  const path = tarballsOf(test).pathOf(digestOf(BASE));
   await Deno.writeFile(path, new Uint8Array(BASE.length));
 
   await using bundle = await bundler.bundle(image, "a");

@@ -6,29 +6,30 @@ import { readSmallFile } from "../host/read_small_file.ts";
 import type { OpenBlobOptions } from "./content_store_options.ts";
 import { VerifiedMarks } from "./verified_marks.ts";
 
-/** Options for {@linkcode BlobFiles}. */
-export interface BlobFilesOptions {
-  /** Whether the layout may be another user's, whose marks cannot be trusted. */
-  readonly foreign: boolean;
-  /** Called before a blob is verified, so that a hold can protect it. */
-  readonly onVerify: (digest: Digest) => Promise<void> | undefined;
-}
-
-/** The blobs of a layout: the files under `blobs/`. Marks record which ones have been verified. */
+/** Files by their digests, such as those under `blobs/`. Marks record which have been verified. */
 export class BlobFiles {
-  readonly #layout: string;
+  readonly #directory: string;
   readonly #marks: VerifiedMarks | undefined;
-  readonly #onVerify: BlobFilesOptions["onVerify"];
+  readonly #onVerify: ((digest: Digest) => Promise<void> | undefined) | undefined;
 
-  constructor(layout: string, { foreign, onVerify }: BlobFilesOptions) {
-    this.#layout = layout;
-    this.#marks = foreign ? undefined : new VerifiedMarks(`${layout}/verified`);
+  /**
+   * @param marks Directory of the marks; `undefined` for a layout that may be another user's, whose
+   * marks cannot be trusted.
+   * @param onVerify Called before a blob is verified, so that a hold can protect it.
+   */
+  constructor(
+    directory: string,
+    marks: string | undefined,
+    onVerify?: (digest: Digest) => Promise<void> | undefined,
+  ) {
+    this.#directory = directory;
+    this.#marks = marks === undefined ? undefined : new VerifiedMarks(marks);
     this.#onVerify = onVerify;
   }
 
   /** Returns the path of a blob, whether or not it exists. */
   pathOf(digest: Digest): string {
-    return `${this.#layout}/blobs/${digestPath(digest)}`;
+    return `${this.#directory}/${digestPath(digest)}`;
   }
 
   /** Whether a file of the right size exists; `false` for an unsupported digest. */
@@ -44,7 +45,7 @@ export class BlobFiles {
    */
   async verify(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
     const { digest, size } = blob;
-    await this.#onVerify(digest);
+    await this.#onVerify?.(digest);
     const path = this.pathOf(digest);
     const info = lstatIfAny(path);
     // A symlink or a directory is not a blob; a download replaces a symlink.
@@ -68,6 +69,12 @@ export class BlobFiles {
       if (error instanceof DigestMismatchError) return false;
       throw error;
     }
+  }
+
+  /** Whether a blob has been verified and has not changed since. */
+  isMarked(digest: Digest): boolean {
+    const info = lstatIfAny(this.pathOf(digest));
+    return info?.isFile === true && this.#marks?.holds(digest, info) === true;
   }
 
   /** Records that the blob that `info` describes has been verified. */
