@@ -100,7 +100,7 @@ class EntryNames implements ArchiveEntries {
 
   /**
    * Checks that each entry with entries below it is a directory. Compares all names at the end:
-   * recording the parents of each, of which a name can have two thousand, would take too much memory.
+   * recording their parents would take too much memory, because a name can have two thousand.
    */
   finish(): void {
     const names = [...this.files.keys(), ...this.links.keys(), ...this.#directories];

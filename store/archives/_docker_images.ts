@@ -30,8 +30,8 @@ interface DockerImage {
 }
 
 /**
- * Reads `manifest.json`. The archive has no manifests of the images, so each gets a generated one of
- * Docker's schema 2: the same bytes for the same archive. The config keeps its bytes, and thus the
+ * Reads `manifest.json`. The archive has no manifests of the images, so this generates one of Docker's
+ * schema 2 for each: the same bytes for the same archive. The config keeps its bytes, and thus the
  * image keeps its ID.
  *
  * @param content Content of the archive, to which the blobs of the images are added.

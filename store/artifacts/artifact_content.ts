@@ -9,7 +9,7 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { describeSystemError, inputAdvice } from "../host/system_error.ts";
 
-/** Annotation of a layer that holds the name of its file. */
+/** Annotation of a layer with the name of its file. */
 export const TITLE_ANNOTATION = "org.opencontainers.image.title";
 
 /** A file to pack into an artifact. */

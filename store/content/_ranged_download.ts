@@ -16,7 +16,7 @@ const MAX_RANGE_BYTES = 16 * 1024 * 1024;
 /** Length of ranges that are processed while the next ones arrive. */
 const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
 /**
- * How far ahead of the processed bytes such a range starts, as a multiple of its length. All
+ * Distance between such a range and the processed bytes, as a multiple of its length. All
  * connections deliver at the same time, but the bytes are processed in order: with equal ranges,
  * processing would wait until the first one is complete, and then fall behind.
  */

@@ -47,7 +47,7 @@ export function blobsOfImage(
   return [...indexes, manifest, config, ...layers].map(({ descriptor }) => descriptor);
 }
 
-/** Holds blobs. Returns `false` if one was pruned before that. */
+/** Holds blobs. Returns `false` if one was pruned before the hold began. */
 async function protect(
   store: ContentStore,
   hold: Hold,

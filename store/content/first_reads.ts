@@ -6,8 +6,8 @@ import type { ContentStore } from "./content_store.ts";
 import { partPath } from "./ingest.ts";
 
 /**
- * Returns the reads with which the download of an image into a store begins: those of the first
- * layers that the store lacks. Omits layers that an earlier run has begun to download, and layers of
+ * Returns the first reads of the download of an image: one for each of the first layers that the
+ * store lacks. Omits layers that an earlier run has begun to download, and layers of
  * a near server, where a round trip does not matter.
  *
  * @param layers The layers of an image, in the order in which their downloads begin.

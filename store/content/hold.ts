@@ -135,7 +135,7 @@ export class Holds {
     }
   }
 
-  /** Holds a blob until the result is disposed of, or for as long as the existing holds. */
+  /** Holds a blob until the result is disposed of; `undefined` if the existing holds protect it. */
   async hold(digest: Digest, signal: AbortSignal | undefined): Promise<Disposable | undefined> {
     await this.addFound(digest);
     if (this.#active.size > 0) return undefined;

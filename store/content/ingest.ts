@@ -53,7 +53,7 @@ export interface BlobFollower {
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /**
-   * Called after the last byte, once the blob is verified. The blob gets its name when this
+   * Called after the last byte, once the blob is verified. The blob is moved into place when this
    * resolves.
    */
   close(): Promise<void>;

@@ -10,9 +10,9 @@ import { fileAge, lstatIfAny, replaceFile, syncDirectory } from "../host/files.t
 import { parseJsonFile, readSmallFile } from "../host/read_small_file.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 
-/** Annotation of an entry of `index.json` that holds its reference. */
+/** Annotation with the reference of an entry of `index.json`. */
 export const REF_NAME = "org.opencontainers.image.ref.name";
-/** Annotation that containerd writes beside a `ref.name` that is only a tag. */
+/** Annotation with the full reference, which containerd adds if `ref.name` is only a tag. */
 export const CONTAINERD_NAME = "io.containerd.image.name";
 /** Maximum size of an `index.json` file, enough for about 200,000 references. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024;
@@ -64,7 +64,7 @@ const ADVICE = "Restore it, or move the directory away to start over";
 /**
  * The `index.json` of an OCI image layout, which maps references to digests.
  *
- * Every change takes an flock, reads the current file and replaces it atomically. Readers need no
+ * Every change holds an flock, reads the current file and replaces it atomically. Readers need no
  * lock and see the state before or after a change. Members, annotations and entries that other
  * tools have written are preserved.
  *

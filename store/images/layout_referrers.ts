@@ -22,8 +22,8 @@ interface Referrer {
 const READ = new WeakMap<readonly Descriptor[], Map<Digest, Promise<Referrer | undefined>>>();
 
 /**
- * Lists the documents of a layout or an archive with a digest as their `subject`: entries of its
- * `index.json`, and of an index under the referrers tag, where some tools list them instead.
+ * Lists the documents of a layout or an archive that refer to a digest through `subject`: entries of
+ * its `index.json`, and of an index under the referrers tag, where some tools list them instead.
  */
 export async function layoutReferrers(
   layout: DocumentCollection,

@@ -13,7 +13,7 @@ export interface ArchivedImage {
 }
 
 /**
- * Returns the images that the entries of an `index.json` stand for. Ignores unnamed entries of other
+ * Returns the images that the entries of an `index.json` describe. Ignores unnamed entries of other
  * media types, such as the AppStream metadata in the example of the image specification.
  */
 export function listedImages(entries: readonly Descriptor[]): readonly ArchivedImage[] {

@@ -90,7 +90,7 @@ export async function copyNamed(
 export interface CopyLookedUpOptions extends CopyGraphOptions {
   /** The document that has the name at the target, looked up in parallel with the source. */
   readonly current: Promise<Descriptor | undefined> | undefined;
-  /** Called when the document is stored, before it gets its name. */
+  /** Called after the document is stored and before it is named. */
   readonly beforeName?: (() => Promise<void>) | undefined;
 }
 

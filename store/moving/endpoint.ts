@@ -34,7 +34,7 @@ export interface CopyTarget {
   readonly label: string;
   /** The content there. */
   readonly content: NamedTarget;
-  /** Name for the document; `undefined` if it gets none. */
+  /** Name to give the document; `undefined` for none. */
   readonly name: string | undefined;
   /** Digest that the document must have, if the location names one. */
   readonly digest?: Digest | undefined;

@@ -22,7 +22,7 @@ import { isStored, presentIn } from "./stored_graph.ts";
 
 /** An image in a store to save. */
 export interface ImageToSave {
-  /** Name in the archive; absent if it gets none. */
+  /** Name in the archive; absent for none. */
   readonly name: string | undefined;
   /** Its index or manifest. */
   readonly descriptor: Descriptor;

@@ -52,7 +52,7 @@ export class ServedContent {
   }
 
   /**
-   * Returns whether an image with this content may get its name in the store. Clients request all
+   * Returns whether an image with this content may be named in the store. Clients request all
    * documents of an image, but not the blobs that they have, so this requests those from upstream
    * once.
    */

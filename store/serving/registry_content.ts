@@ -37,8 +37,8 @@ export interface StoreRegistryContentOptions {
  * An image is served under its full name, such as `docker.io/library/alpine`, and under its path
  * alone, `library/alpine`, so that the store can stand in for a registry as its mirror. A port is
  * written with `_` for the colon, which a repository's name cannot have: `localhost_5000/a/b`.
- * Where two registries have the same path, the path alone serves the tags of both. A tag that both
- * have is that of `localhost`, else of Docker Hub, else of the first registry by name.
+ * Where two registries have the same path, the path alone serves the tags of both. If both have a
+ * tag, `localhost` takes precedence, then Docker Hub, then the first registry by name.
  *
  * An image that is pushed to `a/b` gets the name `localhost/a/b` in the store, whatever the client
  * calls this registry: a push never changes the images of another registry. An image that is pushed
