@@ -9,7 +9,7 @@ import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_ty
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import { copyLookedUp, type CopyLookedUpOptions } from "../../store/moving/copy_graph.ts";
+import { copyToTarget, type CopyToTargetOptions } from "../../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { SignatureTarget } from "../../store/moving/copy_signatures.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
@@ -119,7 +119,7 @@ export async function copyBetween(
     successors,
     onProgress: (progress) => meter.add(progress),
   };
-  const stored = await copyLookedUp(source.content, goal, root, {
+  const stored = await copyToTarget(source.content, goal, root, {
     ...withReferrers ? withSignatures(source, goal, graphOptions) : graphOptions,
     current,
   });
@@ -177,7 +177,7 @@ function withSignatures(
   source: CopySource,
   target: SignatureTarget,
   options: CopyGraphOptions,
-): Omit<CopyLookedUpOptions, "current"> {
+): CopyToTargetOptions {
   const { jobs, foreignLayers, signal, onProgress, after, skipped } = options;
   const documents: Descriptor[] = [];
   return {

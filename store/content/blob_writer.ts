@@ -93,7 +93,10 @@ export class BlobWriter implements Disposable {
       const found = (await file.stat()).size;
       // A part that is larger than the blob cannot belong to it.
       if (found > size) await file.truncate(0);
-      const present = found > size ? [] : presentRanges(part, found);
+      // A part without a record was written in order.
+      const present = found > size
+        ? []
+        : PartRanges.read(part, found) ?? [{ start: 0, end: found }];
       const [first] = present;
       if (first?.start === 0) await rehash(file, verifier, first.end, options.signal);
       const later = present.filter(({ start }) => start > 0);
@@ -271,11 +274,6 @@ function newVerifier(expected: Required<Expectation>, source: string | undefined
   return begunBytes <= MAX_HELD_BYTES
     ? new HeldVerifier(expected, source)
     : new Verifier(expected, source);
-}
-
-/** Returns the present ranges of a part. A part without a record was written in order. */
-function presentRanges(part: string, size: number): readonly ByteRange[] {
-  return PartRanges.read(part, size) ?? [{ start: 0, end: size }];
 }
 
 /** Hashes the next bytes of a file. */

@@ -158,7 +158,11 @@ async function download(
     writer.discard();
     return cached({ size });
   }
-  if (writer.size > 0) await replay(part, writer.size, follower, signal);
+  // Pass on the bytes left by an earlier run.
+  if (writer.size > 0 && follower !== undefined) {
+    const stream = await openBlobStream(part, { length: writer.size, signal });
+    for await (const chunk of stream) await follower.write(chunk);
+  }
   const transfer = new BlobDownload(writer, plan);
   await transfer.run();
   await follower?.close();
@@ -168,18 +172,6 @@ async function download(
 
 function cached({ size }: Pick<Descriptor, "size">): Ingestion {
   return { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 };
-}
-
-/** Passes the bytes left by an earlier run to a follower. */
-async function replay(
-  part: string,
-  length: number,
-  follower: BlobFollower | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (follower === undefined) return;
-  const stream = await openBlobStream(part, { length, signal });
-  for await (const chunk of stream) await follower.write(chunk);
 }
 
 /** Downloads the missing bytes of a part, or all bytes if the part is invalid. */
@@ -294,7 +286,10 @@ class BlobDownload {
    * earlier run, from a mirror, or from the response to a resumed request.
    */
   async #beginAgain(error: unknown): Promise<void> {
-    if (!this.#isWrong(error)) throw error;
+    const { digest, total } = this.#writer;
+    const isWrong = error instanceof DigestMismatchError && error.expected === digest;
+    // An incomplete part may still be valid.
+    if (!isWrong || error.size < total) throw error;
     if (this.#hasBegunAgain) {
       this.#writer.discard();
       throw error;
@@ -305,12 +300,6 @@ class BlobDownload {
     this.#resumed = 0;
     this.#received = 0;
     this.#retries++;
-  }
-
-  /** Returns whether the bytes are complete but wrong. An incomplete part may still be valid. */
-  #isWrong(error: unknown): boolean {
-    const { digest, total } = this.#writer;
-    return error instanceof DigestMismatchError && error.expected === digest && error.size >= total;
   }
 
   #report(): void {

@@ -86,20 +86,20 @@ export async function copyNamed(
   return await new GraphCopy(source, target, options).copy(root, { name, target });
 }
 
-/** Options for {@linkcode copyLookedUp}. */
-export interface CopyLookedUpOptions extends CopyGraphOptions {
+/** Options for {@linkcode copyToTarget}. */
+export interface CopyToTargetOptions extends CopyGraphOptions {
   /** The document that has the name at the target, looked up in parallel with the source. */
-  readonly current: Promise<Descriptor | undefined> | undefined;
+  readonly current?: Promise<Descriptor | undefined> | undefined;
   /** Called after the document is stored and before it is named. */
   readonly beforeName?: (() => Promise<void>) | undefined;
 }
 
 /** Copies a document to a target, and gives it the name of the target, if there is one. */
-export async function copyLookedUp(
+export async function copyToTarget(
   source: ContentSource,
   { content, name }: Pick<CopyTarget, "content" | "name">,
   root: Descriptor,
-  { current, beforeName, ...options }: CopyLookedUpOptions,
+  { current, beforeName, ...options }: CopyToTargetOptions,
 ): Promise<Descriptor> {
   const named = name === undefined ? undefined : { name, target: content, current };
   return await new GraphCopy(source, content, options).copy(root, named, beforeName);

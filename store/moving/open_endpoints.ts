@@ -1,4 +1,8 @@
-import type { ArchiveLocation, ImageLocation } from "../../registry/image_location.ts";
+import {
+  type ArchiveLocation,
+  type ImageLocation,
+  isArchiveLocation,
+} from "../../registry/image_location.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import {
@@ -24,17 +28,10 @@ export async function openCopySource(
   location: ImageLocation,
   options: EndpointOptions,
 ): Promise<OpenSource> {
-  switch (location.transport) {
-    case "docker":
-      return registrySource(location.reference, options);
-    case "oci": {
-      const { openLayoutSource } = await import("./_layout_endpoints.ts");
-      return await openLayoutSource(location, options);
-    }
-    case "oci-archive":
-    case "docker-archive":
-      return await archiveSource(location, options);
-  }
+  if (location.transport === "docker") return registrySource(location.reference, options);
+  if (isArchiveLocation(location)) return await archiveSource(location, options);
+  const { openLayoutSource } = await import("./_layout_endpoints.ts");
+  return await openLayoutSource(location, options);
 }
 
 /** Opens the target of a copy. */
@@ -42,17 +39,10 @@ export async function openCopyTarget(
   location: ImageLocation,
   options: EndpointOptions,
 ): Promise<CopyTarget & AsyncDisposable> {
-  switch (location.transport) {
-    case "docker":
-      return registryTarget(location.reference, options);
-    case "oci": {
-      const { openLayoutTarget } = await import("./_layout_endpoints.ts");
-      return await openLayoutTarget(location, options);
-    }
-    case "oci-archive":
-    case "docker-archive":
-      return await archiveTarget(location, options);
-  }
+  if (location.transport === "docker") return registryTarget(location.reference, options);
+  if (isArchiveLocation(location)) return await archiveTarget(location, options);
+  const { openLayoutTarget } = await import("./_layout_endpoints.ts");
+  return await openLayoutTarget(location, options);
 }
 
 function registrySource(

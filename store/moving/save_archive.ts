@@ -15,7 +15,7 @@ import {
   followIndexes,
   type PlatformChoiceOptions,
 } from "./choose_platforms.ts";
-import { copyGraph, copyNamed } from "./copy_graph.ts";
+import { copyToTarget } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
 import { isStored, presentIn } from "./stored_graph.ts";
@@ -124,12 +124,9 @@ export async function saveArchive(
   };
   const written: SavedImage[] = [];
   for (const { name, descriptor, isPart } of saved) {
-    const copied = name === undefined
-      ? await copyGraph(source, writer, descriptor, copyOptions)
-      : await copyNamed(source, writer, descriptor, name, copyOptions);
+    const copied = await copyToTarget(source, { content: writer, name }, descriptor, copyOptions);
     if (name === undefined) await writer.keep(copied);
-    const { mediaType, digest, size } = copied;
-    written.push({ name, descriptor: { ...descriptor, mediaType, digest, size }, isPart });
+    written.push({ name, descriptor: { ...descriptor, ...copied }, isPart });
   }
   await writer.commit();
   return written;
