@@ -21,16 +21,20 @@ export function isUnsupportedMachine(log: readonly string[]): boolean {
   return log.some((line) => HYBRID.test(line));
 }
 
-const HYBRID_ADVICE = 'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+/** Problem of a runtime on such a machine: the words after its name. */
+export const HYBRID_PROBLEM = "does not support a machine with both versions of control groups";
+
+/** What to choose instead. */
+const HYBRID_CHOICE = 'runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
 /** Problem and advice for such a machine. */
-export const HYBRID_OBSTACLE: string =
-  "this runtime does not support a machine with both versions of control groups: choose runc, or " +
-  HYBRID_ADVICE;
+export const HYBRID_OBSTACLE: string = `this runtime ${HYBRID_PROBLEM}: choose ${HYBRID_CHOICE}`;
 
 /** A failure that can be recognized in the output of a runtime. */
 interface KnownFailure {
   readonly pattern: RegExp;
+  /** Problem of the runtime: the words after its name (default: those of the runtime itself). */
+  readonly problem?: string;
   readonly advice: string;
   /** Option that helps. */
   readonly option?: string;
@@ -41,7 +45,12 @@ interface KnownFailure {
 const CHECK_COMMAND = "Check the command, and that the image is for this machine";
 
 const FAILURES: readonly KnownFailure[] = [
-  { pattern: HYBRID, advice: `Choose runc, or ${HYBRID_ADVICE}`, option: "runtime" },
+  {
+    pattern: HYBRID,
+    problem: HYBRID_PROBLEM,
+    advice: `Choose ${HYBRID_CHOICE}`,
+    option: "runtime",
+  },
   {
     pattern: /newuidmap|newgidmap|uid_map|gid_map/,
     advice:
@@ -75,10 +84,14 @@ const FAILURES: readonly KnownFailure[] = [
 /** Returns the error for a container that a runtime did not start. */
 export function explainFailure(runtime: string, log: readonly string[]): RuntimeError {
   const line = log.at(-1) ?? "";
-  const { advice = "Check the configuration of the bundle", option, exitCode } =
-    FAILURES.find((failure) => failure.pattern.test(line)) ?? {};
+  const {
+    problem = `says: ${line}`,
+    advice = "Check the configuration of the bundle",
+    option,
+    exitCode,
+  } = FAILURES.find((failure) => failure.pattern.test(line)) ?? {};
   const name = runtime.slice(runtime.lastIndexOf("/") + 1);
-  return new RuntimeError(`${name} says: ${line}`, runtime, log, {
+  return new RuntimeError(`${name} ${problem}`, runtime, log, {
     code: "container-start",
     action: "start the container",
     advice,

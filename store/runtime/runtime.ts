@@ -122,12 +122,12 @@ export async function runBundle(
   for (let runtime = first.value;;) {
     const { log, ...result } = await runOnce(runtime, place, id, options);
     if (log.length === 0) return result;
-    const { explainFailure, isUnsupportedMachine } = await import("./_runtime_log.ts");
+    const { explainFailure, HYBRID_PROBLEM, isUnsupportedMachine } = await import(
+      "./_runtime_log.ts"
+    );
     const next = isUnsupportedMachine(log) ? runtimes.next() : undefined;
     if (next === undefined || next.done) throw explainFailure(runtime, log);
-    options.onWarning?.(
-      `${runtime} does not work on this machine, trying ${next.value}: ${log.at(-1)}`,
-    );
+    options.onWarning?.(`${runtime} ${HYBRID_PROBLEM}, trying ${next.value}`);
     runtime = next.value;
   }
 }

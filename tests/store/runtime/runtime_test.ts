@@ -127,6 +127,21 @@ posixTest("runBundle() names a runtime that cannot be executed", async () => {
   assertEquals([error.code, error.runtime], ["runtime-failed", path]);
 });
 
+posixTest("runBundle() does not repeat what the runtime says about control groups", async () => {
+  await using dir = await makeTempDir();
+  const says = "cgroups in hybrid mode not supported, drop all controllers from cgroupv2";
+  const script = `echo '{"level": "error", "msg": "${says}"}' > "$4"; exit 1`;
+  const runtime = await fakeRuntime(dir, script);
+
+  const error = await assertRejects(() => runBundle(dir.path, { runtime }), RuntimeError);
+
+  assertEquals(
+    error.problem,
+    "runtime does not support a machine with both versions of control groups",
+  );
+  assertEquals(error.details, [says]);
+});
+
 posixTest("runBundle() runs a container although the disk is full once it has begun", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "echo out");
