@@ -6,7 +6,6 @@ import { RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
-import type { ApiRequest } from "./_registry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
 import { chooseRecovery } from "./_upload_recovery.ts";
 import {
@@ -69,9 +68,7 @@ export class BlobUploader {
   #sourceFailure: { readonly error: unknown } | undefined;
   #restarts = 0;
   #parts = 0;
-  /** Offset at the start of the attempt. */
-  #attemptOffset = 0;
-  /** Largest offset of any session, so that restarts end. */
+  /** Largest offset of any session: bytes that are sent again are no progress. */
   #farthest = 0;
   readonly #first = new FirstBody();
 
@@ -137,42 +134,45 @@ export class BlobUploader {
   /** Sends the missing bytes, and completes the upload. */
   async #send(session: UploadState): Promise<void> {
     const { size } = this.#descriptor;
-    this.#attemptOffset = session.offset;
     let current = session;
     // Deno repeats a PUT with a buffered body when its connection breaks, so only a body that
     // starts at offset 0 may be buffered.
     while (size - current.offset > (current.offset === 0 ? this.#smallBytes : 0)) {
-      current = this.#isChunked ? await this.#sendChunk(current) : await this.#sendRest(current);
-      this.#session = current;
+      this.#session = current = await this.#sendPart(current);
     }
     await this.#finish(current);
   }
 
-  async #sendRest(session: UploadState): Promise<UploadState> {
-    const { size } = this.#descriptor;
-    const { offset } = session;
-    const range = { "content-range": `${offset}-${size - 1}` };
-    const next = await this.#patch(session, {
-      headers: offset === 0 ? {} : range,
-      body: () => this.#first.take(offset) ?? this.#body(offset).source(),
-    });
-    return { ...next, offset: this.#confirmed(next, offset, size) };
-  }
-
-  async #sendChunk(session: UploadState): Promise<UploadState> {
+  /** Sends the next chunk, or else all missing bytes as a stream. */
+  async #sendPart(session: UploadState): Promise<UploadState> {
     const { size } = this.#descriptor;
     const { offset, minChunkBytes } = session;
-    if (minChunkBytes > MAX_CHUNK_BYTES) {
+    const isChunk = this.#isChunked;
+    if (isChunk && minChunkBytes > MAX_CHUNK_BYTES) {
       const state = `requires chunks of at least ${minChunkBytes} bytes`;
       const limit = `more than the limit of ${MAX_CHUNK_BYTES}`;
       throw unusableError(session, this.#context, `${state}, ${limit}`);
     }
-    const end = Math.min(size, offset + Math.max(this.#chunkBytes, minChunkBytes));
-    const next = await this.#patch(session, {
-      headers: { "content-range": `${offset}-${end - 1}` },
-      body: () => this.#body(offset).chunk(end - offset),
-    });
-    this.#progress(next.offset);
+    const length = isChunk ? Math.max(this.#chunkBytes, minChunkBytes) : Infinity;
+    const end = Math.min(size, offset + length);
+    const range = isChunk || offset > 0 ? { "content-range": `${offset}-${end - 1}` } : {};
+    this.#hasParts ||= offset > 0;
+    const { registry, task } = this.#context;
+    using answer = await registry.open({
+      ...this.#context,
+      method: "PATCH",
+      path: UPLOADS,
+      url: session.url,
+      headers: { ...range, "content-type": "application/octet-stream" },
+      body: () => {
+        if (isChunk) return this.#body(offset).chunk(end - offset);
+        return this.#first.take(offset) ?? this.#body(offset).source();
+      },
+      accept: FINISHED,
+    }, this.#retry.attempt);
+    const { isPrivate: allowPrivate } = registry.endpoint;
+    const next = readUploadState(answer, session, { task, allowPrivate });
+    if (isChunk) this.#progress(next.offset);
     return { ...next, offset: this.#confirmed(next, offset, end) };
   }
 
@@ -195,24 +195,6 @@ export class BlobUploader {
     // With chunks, fewer bytes are sent twice.
     this.#isChunked = true;
     return offset;
-  }
-
-  async #patch(
-    session: UploadState,
-    request: Pick<ApiRequest, "headers" | "body">,
-  ): Promise<UploadState> {
-    this.#hasParts ||= session.offset > 0;
-    const { registry, task } = this.#context;
-    using answer = await registry.open({
-      ...this.#context,
-      method: "PATCH",
-      path: UPLOADS,
-      url: session.url,
-      headers: { ...request.headers, "content-type": "application/octet-stream" },
-      body: request.body,
-      accept: FINISHED,
-    }, this.#retry.attempt);
-    return readUploadState(answer, session, { task, allowPrivate: registry.endpoint.isPrivate });
   }
 
   /** Completes the upload, with the bytes of a small blob or without a body. */
@@ -259,12 +241,14 @@ export class BlobUploader {
     });
   }
 
-  /** Records progress that the registry reports. */
-  #progress(offset: number): void {
-    if (offset > this.#attemptOffset) this.#retry.progress();
-    if (offset <= this.#farthest) return;
+  /** Records the offset that the registry reports, and returns the progress in bytes. */
+  #progress(offset: number): number {
+    const gained = offset - this.#farthest;
+    if (gained <= 0) return 0;
     this.#farthest = offset;
     this.#restarts = 0;
+    this.#retry.progress();
+    return gained;
   }
 
   /**
@@ -342,8 +326,7 @@ export class BlobUploader {
     for (;;) {
       try {
         const now = await settledProgress(session, this.#progressRequest);
-        const gained = (now?.offset ?? 0) - this.#attemptOffset;
-        this.#progress(now?.offset ?? 0);
+        const gained = this.#progress(now?.offset ?? 0);
         if (!isPaused) await this.#retry.after(error, gained);
         this.#session = now;
         this.#isResumed = true;

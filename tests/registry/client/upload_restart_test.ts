@@ -170,6 +170,23 @@ Deno.test("pushBlob() gives up if a registry always loses an upload in chunks", 
   assertEquals(countOf(registry, "PUT"), 4);
 });
 
+Deno.test.each([500, 502])(
+  "pushBlob() gives up if a registry loses each upload in chunks after %i",
+  async (status) => {
+    await using registry = writableRegistry({
+      interfere: (request, next) => {
+        if (Number(request.headers.get("content-length")) > 5 * MIB) return refuse(request, 413);
+        if (request.method === "PUT") return refuse(request, status);
+        return request.method === "GET" ? refuse(request, 404) : next();
+      },
+    });
+
+    await assertRejects(() => push(registry, LARGE, { retries: 3 }), RegistryError, `${status}`);
+
+    assertEquals(countOf(registry, "PUT"), 4);
+  },
+);
+
 Deno.test.each([
   { status: 403, code: undefined, isSent: true },
   { status: 403, code: "DENIED", isSent: false },
