@@ -1,6 +1,7 @@
 import { type EnvironmentReader, isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { isLoopback } from "./private_address.ts";
+import { percentDecoded } from "./redact.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
 
 /** A proxy from an environment variable. */
@@ -85,17 +86,6 @@ function parseProxy(
     url: address,
     login: { username: percentDecoded(username), password: percentDecoded(password.join(":")) },
   };
-}
-
-/** Decodes percent-encoded text, and keeps stray percent signs. */
-function percentDecoded(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
-    try {
-      return decodeURIComponent(encoded);
-    } catch {
-      return encoded;
-    }
-  });
 }
 
 /** Returns whether `NO_PROXY` matches the host of a URL. */

@@ -1,5 +1,5 @@
 import type { Answer } from "./answer.ts";
-import { redactUrl } from "./redact.ts";
+import { percentDecoded, redactUrl } from "./redact.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 
 /** A paginated list. */
@@ -28,7 +28,8 @@ export function nextPage(
   const link = parseLinks(header).find(({ isNext }) => isNext);
   if (link === undefined) return undefined;
   const next = URL.parse(link.target, answer.url);
-  if (next !== null && isPathOf(list, next.pathname)) {
+  const isSameList = percentDecoded(next?.pathname ?? "").replace(/\/$/, "").endsWith(`/${list}`);
+  if (next !== null && isSameList) {
     return isFirstPage(next.searchParams) ? undefined : list + next.search;
   }
   const url = redactUrl(answer.url);
@@ -53,12 +54,4 @@ function parseLinks(header: string): { target: string; isNext: boolean }[] {
 function isFirstPage(query: URLSearchParams): boolean {
   const isPlain = [...query.keys()].every((name) => name === "n" || name === "last");
   return isPlain && query.get("last") === "";
-}
-
-function isPathOf(list: string, pathname: string): boolean {
-  try {
-    return decodeURIComponent(pathname).replace(/\/$/, "").endsWith(`/${list}`);
-  } catch {
-    return false;
-  }
 }

@@ -27,7 +27,7 @@ export function redactUrl(url: string | URL): string {
   const shown = query.split("&").map((pair) => {
     const [name = "", value] = pair.split("=", 2);
     if (value === undefined) return "***";
-    return SHOWN_PARAMETERS.has(decode(name)) ? pair : `${name}=***`;
+    return SHOWN_PARAMETERS.has(percentDecoded(name)) ? pair : `${name}=***`;
   });
   copy.search = "";
   return `${copy.href}?${shown.join("&")}`;
@@ -38,10 +38,13 @@ export function redactText(text: string): string {
   return text.replace(URL_REGEXP, (url) => redactUrl(url)).replace(BEARER_REGEXP, "$1 ***");
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** Decodes percent-encoded text, and keeps stray percent signs. */
+export function percentDecoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
+    try {
+      return decodeURIComponent(encoded);
+    } catch {
+      return encoded;
+    }
+  });
 }
