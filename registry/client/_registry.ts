@@ -128,13 +128,15 @@ export class Registry {
     const { signal, accept = [] } = request;
     const { registry } = this.endpoint;
     // The body of an upload may come from a download from the same host.
-    const name = request.body === undefined ? registry : `uploads to ${registry}`;
-    const limiter = this.#options.limiter(name);
+    const isUpload = request.body !== undefined;
+    const limiter = this.#options.limiter(isUpload ? `uploads to ${registry}` : registry);
     const place = await limiter.acquire(signal);
     let answer: Answer | undefined;
     try {
       answer = await this.#follow(request, attempt);
       const { status } = answer;
+      // The limit for requests without a body has been reduced already.
+      if (isUpload && status === 429) limiter.throttled(0);
       if (status !== 200 && !accept.includes(status)) {
         throw await this.#error(request, attempt, answer);
       }

@@ -172,17 +172,6 @@ Deno.test("pushBlob() uploads in the session that a failed mount begins", async 
   assertEquals(registry.requests.map(({ method }) => method), ["POST", "PUT"]);
 });
 
-Deno.test("pushBlob() uploads if a registry refuses to mount", async () => {
-  await using registry = writableRegistry({
-    interfere: (request, next) =>
-      request.url.includes("mount=") ? new Response(null, { status: 405 }) : next(),
-  });
-
-  await pushTo(registry, SMALL, { mountFrom: "x/y" });
-
-  assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
-});
-
 Deno.test("pushBlob() resumes an upload that is cut every MiB, with few bytes sent twice", async () => {
   const blob = blobOf(OCI_LAYER, noise(64 * MIB));
   await using registry = cuttingRegistry(MIB);
@@ -320,6 +309,31 @@ Deno.test("pushBlob() resumes in chunks where a registry rejects a large body wi
 
   assertEquals(await stored(registry, blob), blob.descriptor.digest);
   assertEquals(rejected, [`${MIB}-${10 * MIB - 1}`]);
+});
+
+Deno.test("pushBlob() sends fewer bodies at once after 429", async () => {
+  let [refused, active, most] = [0, 0, 0];
+  await using registry = writableRegistry({
+    interfere: on("PUT", Infinity, async (request, next) => {
+      if (++refused <= 4) {
+        await request.body?.cancel();
+        return new Response(null, { status: 429 });
+      }
+      most = Math.max(most, ++active);
+      await new Promise((resolve) => setTimeout(resolve));
+      const answer = await next();
+      active--;
+      return answer;
+    }),
+  });
+  using client = testClient({ maxConnections: 4 });
+
+  await Promise.all(Array.from({ length: 12 }, async (_, i) => {
+    const { descriptor, bytes } = blobOf(OCI_LAYER, noise(300_000, i + 1));
+    await client.pushBlob(parseReference(`${registry.host}/a/b`), descriptor, opener(bytes));
+  }));
+
+  assert(most < 4, `${most} bodies at once`);
 });
 
 Deno.test("pushBlob() waits for the time in Retry-After", async () => {
