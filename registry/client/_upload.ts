@@ -7,7 +7,7 @@ import { eitherSignal } from "../tasks/abortable.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
-import { chooseRecovery } from "./_upload_recovery.ts";
+import { chooseRecovery, type UploadStatus } from "./_upload_recovery.ts";
 import {
   beginUpload,
   finishUrl,
@@ -49,24 +49,20 @@ export class BlobUploader {
   readonly #context: UploadContext;
   readonly #retry: Retry;
   #session: UploadState | undefined;
-  /**
-   * Whether large bodies are sent in chunks with a length rather than as one stream. That takes
-   * three times as long, and not every registry supports several chunks.
-   */
-  #isChunked = false;
+  readonly #state: UploadStatus = {
+    isFinishing: false,
+    failedFinishes: 0,
+    hasParts: false,
+    isResumed: false,
+    isChunked: false,
+    isWhole: false,
+    again: false,
+    restarts: 0,
+  };
   #chunkBytes = CHUNK_BYTES;
-  /** Whether all bytes are sent with the final request. */
-  #isWhole = false;
-  #isResumed = false;
   /** Whether the registry has confirmed no byte of the last body. */
   #isUnconfirmed = false;
-  #isFinishing = false;
-  /** Whether the bytes of the session came in several requests. */
-  #hasParts = false;
-  #failedFinishes = 0;
-  #again = false;
   #sourceFailure: { readonly error: unknown } | undefined;
-  #restarts = 0;
   #parts = 0;
   /** Largest offset of any session: bytes that are sent again are no progress. */
   #farthest = 0;
@@ -97,7 +93,7 @@ export class BlobUploader {
 
   /** Returns whether the registry has the blob, or throws if another attempt is pointless. */
   async #attempt(): Promise<boolean> {
-    this.#isFinishing = false;
+    this.#state.isFinishing = false;
     try {
       this.#session ??= await this.#begin();
       await this.#send(this.#session);
@@ -111,13 +107,13 @@ export class BlobUploader {
   }
 
   async #begin(): Promise<UploadState> {
-    this.#isResumed = false;
-    this.#hasParts = false;
-    this.#failedFinishes = 0;
+    this.#state.isResumed = false;
+    this.#state.hasParts = false;
+    this.#state.failedFinishes = 0;
     const { size } = this.#descriptor;
     const begun = beginUpload(this.#context, this.#retry.attempt);
     // After the request above, since both may need a connection to the same registry.
-    if (size > SMALL_BYTES && !this.#isChunked) {
+    if (size > SMALL_BYTES && !this.#state.isChunked) {
       this.#first.open((dropped) => this.#body(0, dropped).source());
     } else if (size > 0 && size <= Math.min(this.#smallBytes, MAX_CHUNK_BYTES)) {
       this.#first.open((dropped) => this.#body(0, dropped).chunk(size));
@@ -127,8 +123,8 @@ export class BlobUploader {
 
   /** Maximum size of a blob that is sent with the final request. */
   get #smallBytes(): number {
-    if (this.#isWhole) return Infinity;
-    return this.#isChunked ? Math.min(SMALL_BYTES, this.#chunkBytes) : SMALL_BYTES;
+    if (this.#state.isWhole) return Infinity;
+    return this.#state.isChunked ? Math.min(SMALL_BYTES, this.#chunkBytes) : SMALL_BYTES;
   }
 
   /** Sends the missing bytes, and completes the upload. */
@@ -147,7 +143,7 @@ export class BlobUploader {
   async #sendPart(session: UploadState): Promise<UploadState> {
     const { size } = this.#descriptor;
     const { offset, minChunkBytes } = session;
-    const isChunk = this.#isChunked;
+    const isChunk = this.#state.isChunked;
     if (isChunk && minChunkBytes > MAX_CHUNK_BYTES) {
       const state = `requires chunks of at least ${minChunkBytes} bytes`;
       const limit = `more than the limit of ${MAX_CHUNK_BYTES}`;
@@ -156,7 +152,7 @@ export class BlobUploader {
     const length = isChunk ? Math.max(this.#chunkBytes, minChunkBytes) : Infinity;
     const end = Math.min(size, offset + length);
     const range = isChunk || offset > 0 ? { "content-range": `${offset}-${end - 1}` } : {};
-    this.#hasParts ||= offset > 0;
+    this.#state.hasParts ||= offset > 0;
     const { registry, task } = this.#context;
     using answer = await registry.open({
       ...this.#context,
@@ -193,7 +189,7 @@ export class BlobUploader {
       throw unusableError(session, this.#context, state);
     }
     // With chunks, fewer bytes are sent twice.
-    this.#isChunked = true;
+    this.#state.isChunked = true;
     return offset;
   }
 
@@ -201,7 +197,7 @@ export class BlobUploader {
   async #finish(session: UploadState): Promise<void> {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
-    this.#isFinishing = true;
+    this.#state.isFinishing = true;
     using answer = await this.#context.registry.open({
       ...this.#context,
       method: "PUT",
@@ -225,7 +221,7 @@ export class BlobUploader {
     const first = this.#first.take(offset);
     if (first !== undefined) return await first;
     const body = this.#body(offset);
-    const max = this.#isChunked ? MAX_CHUNK_BYTES : SMALL_BYTES;
+    const max = this.#state.isChunked ? MAX_CHUNK_BYTES : SMALL_BYTES;
     return await (length > max ? body.source() : body.chunk(length));
   }
 
@@ -233,7 +229,7 @@ export class BlobUploader {
     const { signal, onBytes, onRetry } = this.#context;
     return new UploadBody(this.#descriptor, this.#open, {
       offset,
-      again: this.#again,
+      again: this.#state.again,
       signal: eitherSignal(signal, dropped),
       onBytes,
       onRetry,
@@ -246,7 +242,7 @@ export class BlobUploader {
     const gained = offset - this.#farthest;
     if (gained <= 0) return 0;
     this.#farthest = offset;
-    this.#restarts = 0;
+    this.#state.restarts = 0;
     this.#retry.progress();
     return gained;
   }
@@ -265,42 +261,32 @@ export class BlobUploader {
       return false;
     }
     const status = error instanceof RegistryError ? error.status : undefined;
-    if (this.#isFinishing && status === 404 && await this.#context.exists()) return true;
-    if (this.#isFinishing && status === 500) this.#failedFinishes++;
-    const recovery = chooseRecovery(error, {
-      isFinishing: this.#isFinishing,
-      failedFinishes: this.#failedFinishes,
-      hasParts: this.#hasParts,
-      isResumed: this.#isResumed,
-      isChunked: this.#isChunked,
-      isWhole: this.#isWhole,
-      canShrink: this.#canShrink,
-      again: this.#again,
-      restarts: this.#restarts,
-    });
+    if (this.#state.isFinishing && status === 404 && await this.#context.exists()) return true;
+    if (this.#state.isFinishing && status === 500) this.#state.failedFinishes++;
+    const recovery = chooseRecovery(error, this.#state, this.#canShrink);
     if (recovery === "give-up") throw error;
     if (recovery === "resume") return await this.#resume(error, session);
     if (recovery === "send-chunks" || recovery === "shrink-chunks") {
       if (recovery === "shrink-chunks") this.#chunkBytes /= SHRINKING;
-      this.#isChunked = true;
+      this.#state.isChunked = true;
       this.#session = await readProgress(session, this.#progressRequest);
       return false;
     }
-    if (++this.#restarts > MAX_RESTARTS) throw error;
+    if (++this.#state.restarts > MAX_RESTARTS) throw error;
     if (recovery === "check-offset") {
       const now = await settledProgress(session, this.#progressRequest);
       const isStuck = now?.offset === session.offset;
-      if (!isStuck || !this.#isChunked) {
-        this.#isChunked ||= isStuck;
+      if (!isStuck || !this.#state.isChunked) {
+        this.#state.isChunked ||= isStuck;
         this.#session = now;
         return false;
       }
     }
     // Some servers ignore bodies without a length, which `fetch` sends.
-    const needsChunks = this.#isChunked || this.#isUnconfirmed;
-    this.#isChunked = needsChunks && (recovery === "restart" || recovery === "reread");
-    this.#isWhole ||= recovery === "restart-whole";
-    this.#again ||= recovery === "reread";
+    const needsChunks = this.#state.isChunked || this.#isUnconfirmed;
+    this.#state.isChunked = needsChunks && (recovery === "restart" || recovery === "reread");
+    this.#state.isWhole ||= recovery === "restart-whole";
+    this.#state.again ||= recovery === "reread";
     this.#session = undefined;
     this.#context.onRetry?.(error);
     this.#context.onBytes?.(0);
@@ -310,7 +296,7 @@ export class BlobUploader {
   /** Whether smaller chunks may pass a limit for bodies. */
   get #canShrink(): boolean {
     const rest = this.#descriptor.size - (this.#session?.offset ?? 0);
-    const sent = this.#isFinishing ? rest : Math.min(rest, this.#chunkBytes);
+    const sent = this.#state.isFinishing ? rest : Math.min(rest, this.#chunkBytes);
     const next = this.#chunkBytes / SHRINKING;
     return next >= MIN_CHUNK_BYTES && sent > next;
   }
@@ -329,9 +315,9 @@ export class BlobUploader {
         const gained = this.#progress(now?.offset ?? 0);
         if (!isPaused) await this.#retry.after(error, gained);
         this.#session = now;
-        this.#isResumed = true;
+        this.#state.isResumed = true;
         if (now === undefined) this.#context.onBytes?.(0);
-        return now === undefined && this.#isFinishing && await this.#context.exists();
+        return now === undefined && this.#state.isFinishing && await this.#context.exists();
       } catch (failure) {
         this.#context.signal?.throwIfAborted();
         if (failure === error || !isTransient(failure)) throw failure;

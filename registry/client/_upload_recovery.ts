@@ -1,26 +1,27 @@
 import { AuthError, RegistryError } from "../errors.ts";
 import { isTransient } from "../transport/retry.ts";
 
-/** An upload that has begun, and whose last request has failed. */
-export interface FailedUpload {
-  /** Whether the failed request was to complete the upload. */
-  readonly isFinishing: boolean;
+/** State of an upload, on which its recovery depends. */
+export interface UploadStatus {
+  /** Whether the last request was to complete the upload. */
+  isFinishing: boolean;
   /** Number of requests to complete this upload that were answered with 500. */
-  readonly failedFinishes: number;
+  failedFinishes: number;
   /** Whether the bytes came in several requests. */
-  readonly hasParts: boolean;
+  hasParts: boolean;
   /** Whether the upload continues an interrupted one. */
-  readonly isResumed: boolean;
-  /** Whether large bodies are sent in chunks. */
-  readonly isChunked: boolean;
+  isResumed: boolean;
+  /**
+   * Whether large bodies are sent in chunks with a length rather than as one stream. That takes
+   * three times as long, and not every registry supports several chunks.
+   */
+  isChunked: boolean;
   /** Whether all bytes are sent with the request that completes the upload. */
-  readonly isWhole: boolean;
-  /** Whether smaller chunks are possible. */
-  readonly canShrink: boolean;
+  isWhole: boolean;
   /** Whether the bytes have been read again because they were wrong. */
-  readonly again: boolean;
+  again: boolean;
   /** Number of restarts without progress. */
-  readonly restarts: number;
+  restarts: number;
 }
 
 /**
@@ -28,8 +29,8 @@ export interface FailedUpload {
  *
  * - `give-up`: report the failure.
  * - `resume`: pause, then continue at the offset that the registry reports.
- * - `check-offset`: continue at the offset that the registry reports, with less in one request if
- *   it still is the same.
+ * - `check-offset`: continue at the offset that the registry reports; if it is still the same, in
+ *   chunks, or else in another stream.
  * - `send-chunks`: continue in chunks, whose length is known.
  * - `shrink-chunks`: continue in smaller chunks.
  * - `restart`: begin again.
@@ -48,8 +49,16 @@ export type Recovery =
   | "restart-whole"
   | "reread";
 
-/** Chooses the recovery of an upload: the first rule that applies wins. */
-export function chooseRecovery(error: unknown, upload: FailedUpload): Recovery {
+/**
+ * Chooses the recovery of an upload that has begun: the first rule that applies wins.
+ *
+ * @param canShrink Whether smaller chunks are possible.
+ */
+export function chooseRecovery(
+  error: unknown,
+  upload: UploadStatus,
+  canShrink: boolean,
+): Recovery {
   if (hasSmallPart(error, upload)) return "restart-stream";
   if (isTransient(error)) return "resume";
   if (!(error instanceof RegistryError)) return "give-up";
@@ -57,7 +66,7 @@ export function chooseRecovery(error: unknown, upload: FailedUpload): Recovery {
   if (error instanceof AuthError) return "give-up";
   if (rejectsOffset(error)) return "check-offset";
   if (rejectsStream(error, upload)) return "send-chunks";
-  if (rejectsSize(error, upload)) return "shrink-chunks";
+  if (rejectsSize(error) && canShrink) return "shrink-chunks";
   if (hasWrongBytes(error)) return upload.again && !upload.isResumed ? "give-up" : "reread";
   return hasLostUpload(error, upload) ? "restart" : "give-up";
 }
@@ -65,7 +74,7 @@ export function chooseRecovery(error: unknown, upload: FailedUpload): Recovery {
 /** Amazon ECR answers 500 to the final request if a part is smaller than 5 MiB (regclient#221). */
 function hasSmallPart(
   error: unknown,
-  { isFinishing, hasParts, failedFinishes }: FailedUpload,
+  { isFinishing, hasParts, failedFinishes }: UploadStatus,
 ): boolean {
   return isFinishing && hasParts && failedFinishes > 1 && error instanceof RegistryError &&
     error.status === 500;
@@ -74,7 +83,7 @@ function hasSmallPart(
 /** A proxy that does not know `PATCH` may pass `PUT` on. Its 403 has no code of a registry. */
 function rejectsPatch(
   { status, registryCode }: RegistryError,
-  { isFinishing }: FailedUpload,
+  { isFinishing }: UploadStatus,
 ): boolean {
   return !isFinishing && (status === 405 || (status === 403 && registryCode === undefined));
 }
@@ -91,14 +100,14 @@ function rejectsOffset({ status }: RegistryError): boolean {
 /** Some servers reject a body without a length, and others a large one. */
 function rejectsStream(
   { status }: RegistryError,
-  { isFinishing, isChunked, isWhole }: FailedUpload,
+  { isFinishing, isChunked, isWhole }: UploadStatus,
 ): boolean {
   return (!isFinishing || isWhole) && !isChunked && [400, 411, 413, 501].includes(status);
 }
 
 /** A proxy may limit bodies, as nginx does to 1 MiB. */
-function rejectsSize({ status }: RegistryError, { canShrink }: FailedUpload): boolean {
-  return status === 413 && canShrink;
+function rejectsSize({ status }: RegistryError): boolean {
+  return status === 413;
 }
 
 /** The bytes do not match the digest. Another source may have the right ones. */
@@ -109,7 +118,7 @@ function hasWrongBytes({ status, registryCode }: RegistryError): boolean {
 /** The registry has lost the upload, or calls it invalid, which may mean the same. */
 function hasLostUpload(
   { status, registryCode }: RegistryError,
-  { restarts }: FailedUpload,
+  { restarts }: UploadStatus,
 ): boolean {
   const isInvalid = status === 400 && registryCode === "BLOB_UPLOAD_INVALID";
   return status === 404 || status === 410 || (isInvalid && restarts === 0);

@@ -247,7 +247,7 @@ Deno.test("pushBlob() gives up if both PATCH and PUT are refused", async () => {
   assertEquals([countOf(registry, "PATCH"), countOf(registry, "PUT")], [1, 1]);
 });
 
-Deno.test.each([301, 307, 400, 403, 409, 416, 422, 429, 500, 501, 503])(
+Deno.test.each([301, 307, 400, 403, 405, 409, 416, 422, 429, 500, 501, 503])(
   "pushBlob() uploads if a mount is answered with %i",
   async (status) => {
     await using registry = writableRegistry({
