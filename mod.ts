@@ -83,21 +83,23 @@ export {
   ArtifactError,
   AuthError,
   BlockedRegistryError,
-  type CertificateFault,
   CredentialFileError,
   LoginError,
-  type MissingKind,
   NetworkError,
-  type NetworkErrorFields,
-  type NetworkFailure,
   NotFoundError,
-  type NotFoundErrorFields,
   RateLimitError,
-  type RateLimitErrorFields,
   RegistriesConfError,
   RegistryError,
-  type RegistryErrorFields,
 } from "./registry/errors.ts";
+export type {
+  CertificateFault,
+  MissingKind,
+  NetworkErrorFields,
+  NetworkFailure,
+  NotFoundErrorFields,
+  RateLimitErrorFields,
+  RegistryErrorFields,
+} from "./registry/error_fields.ts";
 export type {
   ImageClient,
   ImageClientOptions,
@@ -202,21 +204,25 @@ export {
   type ArchiveFault,
   ArtifactFileError,
   BundleError,
-  type DirectoryFault,
   DiskFullError,
-  type FileFault,
   LockUnsupportedError,
   RuntimeError,
   type RuntimeErrorOptions,
   SignatureError,
   StoreError,
-  StoreFileError,
-  type StoreFileErrorOptions,
   UnpackError,
   type UnpackErrorOptions,
+} from "./store/errors.ts";
+export {
+  type DirectoryFault,
   UntrustedStoreError,
   type UntrustedStoreErrorOptions,
-} from "./store/errors.ts";
+} from "./store/host/private_directory.ts";
+export {
+  type FileFault,
+  StoreFileError,
+  type StoreFileErrorOptions,
+} from "./store/host/open_regular_file.ts";
 export type { Image, Layer, UncompressedOptions } from "./store/images/image.ts";
 export type {
   CopyGraphOptions,

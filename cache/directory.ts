@@ -1,6 +1,25 @@
 import { OciError } from "../spec/errors.ts";
 
-/** Thrown when the environment does not define the directory of the store. */
+/**
+ * Thrown when the environment does not define the directory of the store.
+ *
+ * @example Fall back to another directory
+ * ```ts
+ * import { storeDirectory, StoreDirectoryError } from "@x/oci/cache";
+ * import { assert } from "@std/assert";
+ *
+ * function findStore(): string {
+ *   try {
+ *     return storeDirectory();
+ *   } catch (error) {
+ *     if (error instanceof StoreDirectoryError) return "/var/lib/oci";
+ *     throw error;
+ *   }
+ * }
+ *
+ * assert(findStore() !== "");
+ * ```
+ */
 export class StoreDirectoryError extends OciError {
   /** Names of the variables that can define it. */
   readonly variables: readonly string[];

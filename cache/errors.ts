@@ -4,6 +4,17 @@ import { OciError } from "../spec/errors.ts";
 /**
  * Thrown when an image is missing or incomplete in the cache and the pull policy forbids fetching
  * it.
+ *
+ * @example Use an image only if it has been pulled
+ * ```ts
+ * import { NotCachedError, pull } from "@x/oci";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(
+ *   () => pull("alpine:3.20", { store: "./store", pullPolicy: "Never" }),
+ *   NotCachedError,
+ * );
+ * ```
  */
 export class NotCachedError extends OciError {
   /** The reference of the image, in full. */

@@ -1,4 +1,13 @@
-import { type ErrorCode, OciError } from "../spec/errors.ts";
+import { OciError } from "../spec/errors.ts";
+import type {
+  CertificateFault,
+  MissingKind,
+  NetworkErrorFields,
+  NetworkFailure,
+  NotFoundErrorFields,
+  RateLimitErrorFields,
+  RegistryErrorFields,
+} from "./error_fields.ts";
 
 /** Purpose of a request, for errors. */
 export interface RequestTask {
@@ -6,50 +15,6 @@ export interface RequestTask {
   readonly action: string;
   /** Object of the action: a reference, a repository, a registry, or the digest of a blob. */
   readonly subject: string;
-}
-
-/** Action, subject and advice for the errors of a registry. */
-export interface RequestFacts {
-  /** Action that failed, as it follows "Cannot", such as `pull "alpine:3"`. */
-  readonly action?: string | undefined;
-  /** Object of the action: a reference, a host or another name. */
-  readonly subject?: string | undefined;
-  /** What to do, as a sentence without a period, in terms of the library. */
-  readonly advice?: string | undefined;
-}
-
-/** Fields of a {@linkcode RegistryError}. */
-export interface RegistryErrorFields extends RequestFacts {
-  /**
-   * What went wrong, for programs.
-   *
-   * @default The code of the class.
-   */
-  readonly code?: ErrorCode | undefined;
-  /** HTTP status, or 0 if the response could not be read. */
-  readonly status: number;
-  /** Error code of the registry, such as `MANIFEST_UNKNOWN`. */
-  readonly registryCode?: string | undefined;
-  /** Message of the registry, shortened. */
-  readonly detail?: string | undefined;
-  /** Requested URL, without secrets. */
-  readonly url: string;
-  /** Name of the registry, such as `docker.io`. */
-  readonly registry?: string | undefined;
-  /** Request ID of the registry, for its operators. */
-  readonly requestId?: string | undefined;
-  /**
-   * Whether the registry knows the user: it accepted the credential of the request.
-   *
-   * @default {false}
-   */
-  readonly isAuthenticated?: boolean | undefined;
-  /** Whether the same request may succeed later. */
-  readonly retryable?: boolean | undefined;
-  /** Number of attempts. */
-  readonly attempts?: number | undefined;
-  /** Pause that the registry requests, in milliseconds. */
-  readonly retryAfterMs?: number | undefined;
 }
 
 /**
@@ -135,7 +100,27 @@ export class AuthError extends RegistryError {
   }
 }
 
-/** Thrown when a registry or token server rejects a credential during a login. */
+/**
+ * Thrown when a registry or token server rejects a credential during a login.
+ *
+ * @example Recognize a wrong password
+ * ```ts
+ * import { basicAuthentication, LoginError, RemoteClient, serveRegistry } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const authenticate = basicAuthentication((_, password) => password === "secret");
+ * await using registry = await serveRegistry(undefined, { authenticate });
+ * const login = { username: "ann", password: "guess" };
+ *
+ * using client = new RemoteClient();
+ * const error = await assertRejects(
+ *   () => client.checkCredential(registry.host, login),
+ *   LoginError,
+ * );
+ *
+ * assertEquals(error.status, 401);
+ * ```
+ */
 export class LoginError extends AuthError {
   /** Creates the error; `problem` and `fields` must not contain secrets. */
   constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
@@ -143,7 +128,26 @@ export class LoginError extends AuthError {
   }
 }
 
-/** Thrown when a credential file cannot be changed without data loss. */
+/**
+ * Thrown when a credential file cannot be changed without data loss.
+ *
+ * @example Find out what is wrong with a credential file
+ * ```ts
+ * import { CredentialFileError, saveCredential } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const path = "./auth.json";
+ * await Deno.writeTextFile(path, "{");
+ * const login = { username: "ann", password: "secret" };
+ *
+ * const error = await assertRejects(
+ *   () => saveCredential("ghcr.io", login, { path }),
+ *   CredentialFileError,
+ * );
+ *
+ * assertEquals(error.path, path);
+ * ```
+ */
 export class CredentialFileError extends OciError {
   /** Path of the file. */
   readonly path: string;
@@ -160,7 +164,21 @@ export class CredentialFileError extends OciError {
   }
 }
 
-/** Thrown when a `registries.conf` file is invalid, or missing although a variable names it. */
+/**
+ * Thrown when a `registries.conf` file is invalid, or missing although a variable names it.
+ *
+ * @example Find the faulty line of a file
+ * ```ts
+ * import { parseRegistriesConf, RegistriesConfError } from "@x/oci/registry";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const text = 'unqualified-search-registries = ["docker.io"]\nregistry = 1';
+ *
+ * const error = assertThrows(() => parseRegistriesConf(text), RegistriesConfError);
+ *
+ * assertEquals(error.line, 2);
+ * ```
+ */
 export class RegistriesConfError extends OciError {
   /** Path of the file. */
   readonly path: string;
@@ -180,7 +198,26 @@ export class RegistriesConfError extends OciError {
   }
 }
 
-/** Thrown when a `registries.conf` file blocks access to an image or a registry. */
+/**
+ * Thrown when a `registries.conf` file blocks access to an image or a registry.
+ *
+ * @example Recognize a blocked registry
+ * ```ts
+ * import {
+ *   BlockedRegistryError,
+ *   parseReference,
+ *   parseRegistriesConf,
+ *   RemoteClient,
+ * } from "@x/oci/registry";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const registries = parseRegistriesConf('registry = [{ location = "a.example", blocked = true }]');
+ * using client = new RemoteClient({ registries });
+ * const app = parseReference("a.example/app:1");
+ *
+ * await assertRejects(() => client.image(app), BlockedRegistryError);
+ * ```
+ */
 export class BlockedRegistryError extends OciError {
   /** File that blocks it. */
   readonly path: string;
@@ -195,18 +232,6 @@ export class BlockedRegistryError extends OciError {
     });
     this.path = path;
   }
-}
-
-/**
- * Kind of missing content: a tag, a manifest by its digest, a manifest of an index (`"child"`), the
- * config of a manifest, or a blob.
- */
-export type MissingKind = "tag" | "manifest" | "child" | "config" | "blob";
-
-/** Fields of a {@linkcode NotFoundError}. */
-export interface NotFoundErrorFields extends RegistryErrorFields {
-  /** Missing content, if known. */
-  readonly missing?: MissingKind | undefined;
 }
 
 /**
@@ -234,14 +259,6 @@ export class NotFoundError extends RegistryError implements NotFoundErrorFields 
     super(problem, { ...fields, code: "not-found" }, options);
     this.missing = fields.missing;
   }
-}
-
-/** Fields of a {@linkcode RateLimitError}. */
-export interface RateLimitErrorFields extends RegistryErrorFields {
-  /** The `ratelimit-limit` header, such as `100;w=21600`: requests in a window of seconds. */
-  readonly limit?: string | undefined;
-  /** The `ratelimit-remaining` header. */
-  readonly remaining?: string | undefined;
 }
 
 /**
@@ -278,57 +295,6 @@ export class RateLimitError extends RegistryError implements RateLimitErrorField
     this.remaining = fields.remaining;
   }
 }
-
-/** Fields of a {@linkcode NetworkError}. */
-export interface NetworkErrorFields extends RequestFacts {
-  /** Requested URL, without secrets. */
-  readonly url: string;
-  /** Kind of failure. */
-  readonly reason: NetworkFailure;
-  /** Problem of the certificate, if that is the reason. */
-  readonly certificate?: CertificateFault | undefined;
-  /** Number of attempts. */
-  readonly attempts?: number | undefined;
-  /**
-   * Whether the same request may succeed later.
-   *
-   * @default Depends on the reason.
-   */
-  readonly retryable?: boolean | undefined;
-}
-
-/**
- * Problem of a certificate: its signer is not trusted (`"untrusted"`) or not among the given
- * certificates (`"other-authority"`), it is self-signed (`"own-authority"`), it has expired
- * (`"expired"`) or is not valid yet (`"not-yet-valid"`), it is for another host (`"wrong-name"`),
- * it has X.509 version 1, which Deno does not support (`"version"`), or the server rejects the
- * client certificate or requires one (`"client"`).
- */
-export type CertificateFault =
-  | "untrusted"
-  | "other-authority"
-  | "own-authority"
-  | "expired"
-  | "not-yet-valid"
-  | "wrong-name"
-  | "version"
-  | "client";
-
-/**
- * Kind of network failure: the host has no address (`"name"`), the connection is refused
- * (`"refused"`), a proxy does not connect (`"proxy"`), a certificate is missing or not trusted
- * (`"certificate"`), the server does not speak TLS or HTTP (`"protocol"`), no data arrives
- * (`"stalled"`), the connection breaks (`"cut"`), or the request cannot be sent (`"request"`).
- */
-export type NetworkFailure =
-  | "name"
-  | "refused"
-  | "proxy"
-  | "certificate"
-  | "protocol"
-  | "stalled"
-  | "cut"
-  | "request";
 
 /**
  * Thrown when there is no response or the connection breaks.
@@ -371,7 +337,25 @@ export class NetworkError extends OciError implements NetworkErrorFields {
   }
 }
 
-/** Thrown when a reference leads to an artifact instead of a container image with a file system. */
+/**
+ * Thrown when a reference leads to an artifact instead of a container image with a file system.
+ *
+ * @example Recognize an artifact
+ * ```ts
+ * import { pushArtifact } from "@x/oci";
+ * import { ArtifactError, parseReference, RemoteClient } from "@x/oci/registry";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const artifactType = "application/spdx+json";
+ * await pushArtifact("localhost:5000/sbom:v1", [{ path: "./sbom.json" }], { artifactType });
+ * using client = new RemoteClient();
+ * const sbom = parseReference("localhost:5000/sbom:v1");
+ *
+ * const error = await assertRejects(() => client.image(sbom), ArtifactError);
+ *
+ * assertEquals(error.artifactType, artifactType);
+ * ```
+ */
 export class ArtifactError extends OciError {
   /** Name of the artifact. */
   readonly reference: string;

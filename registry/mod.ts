@@ -44,6 +44,7 @@ export {
   type Login,
   loginOf,
 } from "./credentials.ts";
+export type * from "./error_fields.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";
 export type * from "./image_client.ts";

@@ -1,7 +1,6 @@
 import type { Digest } from "./digest.ts";
 import { type ErrorCode, type ErrorFacts, errorMessage } from "./error_facts.ts";
-import type { Platform } from "./platform.ts";
-import { formatPlatform } from "./platform.ts";
+import { formatPlatform, type Platform } from "./platform.ts";
 
 export type { ErrorCode, ErrorFacts } from "./error_facts.ts";
 
@@ -21,8 +20,8 @@ export interface OciErrorOptions extends ErrorOptions, Omit<ErrorFacts, "code" |
  * branch on the code and write its own message.
  *
  * Errors of the operating system (`Deno.errors.*`), `SyntaxError` for invalid text, `TypeError` and
- * `RangeError` for invalid arguments do not extend it. Those of this package may have the
- * properties of {@linkcode ErrorFacts} nevertheless.
+ * `RangeError` for invalid arguments do not extend it. If this package throws them, they may still
+ * have the properties of {@linkcode ErrorFacts}.
  *
  * @example Explain a failure in your own words
  * ```ts
@@ -79,7 +78,7 @@ export class OciError extends Error implements ErrorFacts {
 export interface DigestMismatch {
   /** Expected digest. */
   readonly expected: Digest;
-  /** Digest of the received bytes; `undefined` if their number was already wrong. */
+  /** Digest of the received bytes; `undefined` if the size is already wrong. */
   readonly actual?: Digest | undefined;
   /** Expected number of bytes, if it is known. */
   readonly expectedSize?: number | undefined;
@@ -87,12 +86,12 @@ export interface DigestMismatch {
   readonly size: number;
   /** Origin of the bytes, without secrets. */
   readonly source?: string | undefined;
-  /** Argument that specified the digest, if that may be wrong rather than the content. */
+  /** Argument that specified the digest, if it may be wrong rather than the content. */
   readonly option?: string | undefined;
 }
 
 /**
- * Thrown when bytes do not match a digest or a descriptor. They are not kept.
+ * Thrown when bytes do not match a digest or a descriptor. The bytes are discarded.
  *
  * @example Get the digest of damaged bytes
  * ```ts
@@ -110,7 +109,7 @@ export interface DigestMismatch {
 export class DigestMismatchError extends OciError implements DigestMismatch {
   /** Expected digest. */
   readonly expected: Digest;
-  /** Digest of the received bytes; `undefined` if their number was already wrong. */
+  /** Digest of the received bytes; `undefined` if the size is already wrong. */
   readonly actual: Digest | undefined;
   /** Expected number of bytes, if it is known. */
   readonly expectedSize: number | undefined;
@@ -147,6 +146,16 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
 /**
  * Thrown when required content cannot be verified, because the algorithm of its digest is neither
  * `sha256` nor `sha512`. The document that refers to the content can be used without it.
+ *
+ * @example Get a digest that cannot be verified
+ * ```ts
+ * import { digestAlgorithm, UnsupportedDigestError } from "@x/oci/spec";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const error = assertThrows(() => digestAlgorithm("blake3:00"), UnsupportedDigestError);
+ *
+ * assertEquals(error.digest, "blake3:00");
+ * ```
  */
 export class UnsupportedDigestError extends OciError {
   /** Digest of the content. */
@@ -169,7 +178,7 @@ export class UnsupportedDigestError extends OciError {
 /**
  * Thrown when the archive of a layer does not match the DiffID in the config of the image.
  *
- * @example Refuse a layer with other content than the config says
+ * @example Reject a layer that does not match the config
  * ```ts
  * import { extractLayer } from "@x/oci/layer";
  * import { DiffIdMismatchError, digestOf } from "@x/oci/spec";

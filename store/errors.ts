@@ -1,7 +1,22 @@
 import type { Digest } from "../spec/digest.ts";
 import { OciError, type OciErrorOptions } from "../spec/errors.ts";
 
-/** Thrown when a directory is not a store or has invalid content. */
+/**
+ * Thrown when a directory is not a store or has invalid content.
+ *
+ * @example Recognize a directory that is not a store
+ * ```ts
+ * import { ContentStore, StoreError } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await Deno.mkdir("./photos");
+ * await Deno.writeTextFile("./photos/cat.txt", "");
+ *
+ * const error = await assertRejects(() => ContentStore.open("./photos"), StoreError);
+ *
+ * assertEquals(error.code, "not-a-store");
+ * ```
+ */
 export class StoreError extends OciError {
   /** The directory or file. */
   readonly path: string;
@@ -13,122 +28,23 @@ export class StoreError extends OciError {
   }
 }
 
-/** Reason why the directory of a store, or a directory in it, is not trusted. */
-export type DirectoryFault = "symlink" | "dangling" | "not-directory" | "owner" | "writable";
-
-/** Options for {@linkcode UntrustedStoreError}. */
-export interface UntrustedStoreErrorOptions extends ErrorOptions {
-  /** User ID of the directory's owner. */
-  readonly owner?: number | null | undefined;
-  /** Permissions of the directory. */
-  readonly mode?: number | null | undefined;
-}
-
-/**
- * Thrown when another user can write to a store or may have done so. The content of a store decides
- * what its user runs, so the store is rejected, just as ssh rejects such a key.
- */
-export class UntrustedStoreError extends StoreError {
-  /** Reason why the directory is not trusted. */
-  readonly fault: DirectoryFault;
-  /** User ID of the directory's owner, on systems that have owners. */
-  readonly owner: number | undefined;
-  /** Permissions of the directory, on systems that have permissions. */
-  readonly mode: number | undefined;
-
-  /** Creates the error for the directory of a store, or a directory in it. */
-  constructor(fault: DirectoryFault, path: string, options: UntrustedStoreErrorOptions = {}) {
-    const { owner, mode, ...rest } = options;
-    const [problem, advice] = describe(fault, options);
-    super(problem, path, {
-      ...rest,
-      code: "untrusted-store",
-      action: `use the store directory "${path}"`,
-      advice,
-    });
-    this.fault = fault;
-    this.owner = owner ?? undefined;
-    this.mode = mode === null || mode === undefined ? undefined : mode & 0o7777;
-  }
-}
-
-function describe(
-  fault: DirectoryFault,
-  { owner, mode }: UntrustedStoreErrorOptions,
-): readonly [problem: string, advice: string] {
-  switch (fault) {
-    case "symlink":
-      return ["it is a symlink", "Choose the directory that it leads to"];
-    case "dangling":
-      return ["it is a dangling symlink", "Create its target, or choose another directory"];
-    case "not-directory":
-      return ["it is not a directory", "Choose another path"];
-    case "owner":
-      return [`it belongs to user ${owner}`, "Choose a directory that belongs to you"];
-    case "writable":
-      return [
-        `other users can write to it (mode ${((mode ?? 0) & 0o7777).toString(8)})`,
-        'Run "chmod -R go-w" on the store, or choose another directory',
-      ];
-  }
-}
-
-/** Reason why a file of a store is rejected. */
-export type FileFault =
-  | "symlink"
-  | "directory"
-  | "special"
-  | "owner"
-  | "writable"
-  | "hard-link"
-  | "changing"
-  | "syntax"
-  | "shape";
-
-const FAULTS: Readonly<Record<FileFault, string>> = {
-  symlink: "it is a symlink",
-  directory: "it is a directory",
-  special: "it is not a regular file",
-  owner: "it belongs to another user",
-  writable: "it is writable by other users",
-  "hard-link": "it has several names (hard links)",
-  changing: "it keeps changing",
-  syntax: "it is not JSON",
-  shape: "its JSON has an unexpected structure",
-};
-
-/** Options for {@linkcode StoreFileError}. */
-export interface StoreFileErrorOptions extends ErrorOptions {
-  /** User ID of the file's owner, if the owner is the problem. */
-  readonly owner?: number | undefined;
-}
-
-/** Thrown when a file of a store is damaged or cannot be trusted. */
-export class StoreFileError extends StoreError {
-  /** Reason why the file is rejected. */
-  readonly fault: FileFault;
-  /** User ID of the file's owner, if the owner is the problem. */
-  readonly owner: number | undefined;
-
-  /** Creates the error for a file that could not be read or written; `advice` is a sentence. */
-  constructor(
-    fault: FileFault,
-    path: string,
-    verb: "read" | "write",
-    advice: string,
-    options: StoreFileErrorOptions = {},
-  ) {
-    const { owner, ...rest } = options;
-    const problem = owner === undefined ? FAULTS[fault] : `it belongs to user ${owner}`;
-    super(problem, path, { ...rest, code: "store-file", action: `${verb} "${path}"`, advice });
-    this.fault = fault;
-    this.owner = owner;
-  }
-}
-
 /**
  * Thrown when a store is on a file system without locks, such as some network file systems. Two
  * commands could then write the same files at once.
+ *
+ * @example Fall back to a store on a local disk
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { LockUnsupportedError } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const image = await pull("alpine:3.20", { store: "./store" }).catch((error) => {
+ *   if (error instanceof LockUnsupportedError) return pull("alpine:3.20", { store: "/tmp/store" });
+ *   throw error;
+ * });
+ *
+ * assert(image.layers.length > 0);
+ * ```
  */
 export class LockUnsupportedError extends StoreError {
   /** Type of the file system, such as `nfs`, if known. */
@@ -150,6 +66,21 @@ export class LockUnsupportedError extends StoreError {
 /**
  * Thrown when the disk or the user's quota is full. The downloaded part is kept, so that the next
  * download resumes it.
+ *
+ * @example Free space, and resume the download
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { ContentStore, DiskFullError, prune } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const image = await pull("alpine:3.20", { store: "./store" }).catch(async (error) => {
+ *   if (!(error instanceof DiskFullError)) throw error;
+ *   await prune(await ContentStore.open("./store"));
+ *   return await pull("alpine:3.20", { store: "./store" });
+ * });
+ *
+ * assert(image.layers.length > 0);
+ * ```
  */
 export class DiskFullError extends OciError {
   /** The file that could not grow. */
@@ -180,7 +111,25 @@ export interface UnpackErrorOptions extends OciErrorOptions {
   readonly isBusy?: boolean | undefined;
 }
 
-/** Thrown when an image cannot be unpacked into a directory. */
+/**
+ * Thrown when an image cannot be unpacked into a directory.
+ *
+ * @example Recognize a directory that is not empty
+ * ```ts
+ * import { unpack } from "@x/oci";
+ * import { UnpackError } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await Deno.mkdir("./rootfs/etc", { recursive: true });
+ *
+ * const error = await assertRejects(
+ *   () => unpack("alpine:3.20", "./rootfs", { store: "./store" }),
+ *   UnpackError,
+ * );
+ *
+ * assertEquals(error.code, "not-empty");
+ * ```
+ */
 export class UnpackError extends OciError {
   /** The directory, or the path that is missing in the image. */
   readonly path: string;
@@ -196,7 +145,24 @@ export class UnpackError extends OciError {
   }
 }
 
-/** Thrown when a bundle cannot be made, used or removed. */
+/**
+ * Thrown when a bundle cannot be made, used or removed.
+ *
+ * @example Recognize a bundle that already exists
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { BundleError, ContentStore, UncompressedBundler } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const bundler = new UncompressedBundler(await ContentStore.open("./store"));
+ * await bundler.bundle(image, "web-1");
+ *
+ * const error = await assertRejects(() => bundler.bundle(image, "web-1"), BundleError);
+ *
+ * assertEquals(error.code, "bundle-exists");
+ * ```
+ */
 export class BundleError extends OciError {
   /** Directory of the bundle. */
   readonly path: string;
@@ -218,7 +184,27 @@ export interface RuntimeErrorOptions extends OciErrorOptions {
   readonly exitCode?: number | undefined;
 }
 
-/** Thrown when a runtime is missing or cannot start a container. */
+/**
+ * Thrown when a runtime is missing or cannot start a container.
+ *
+ * @example Recognize a runtime that is not installed
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { ContentStore, runBundle, RuntimeError, UncompressedBundler } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const bundler = new UncompressedBundler(await ContentStore.open("./store"));
+ * const bundle = await bundler.bundle(image, "web-1");
+ *
+ * const error = await assertRejects(
+ *   () => runBundle(bundle, { runtime: "no-runtime" }),
+ *   RuntimeError,
+ * );
+ *
+ * assertEquals(error.code, "runtime-missing");
+ * ```
+ */
 export class RuntimeError extends OciError {
   /** Name or path of the runtime. */
   readonly runtime: string;
@@ -267,7 +253,21 @@ const ARCHIVE_ADVICE: Readonly<Record<ArchiveFault, string>> = {
   ambiguous: "Choose one by its name",
 };
 
-/** Thrown when an archive of images cannot be read. None of its content was stored. */
+/**
+ * Thrown when an archive of images cannot be read. None of its content was stored.
+ *
+ * @example Recognize a file that is not an archive of images
+ * ```ts
+ * import { ArchiveError, ContentStore, loadArchive } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const store = await ContentStore.open("./store");
+ *
+ * const error = await assertRejects(() => loadArchive(store, "./layer.tar.gz"), ArchiveError);
+ *
+ * assertEquals(error.fault, "format");
+ * ```
+ */
 export class ArchiveError extends OciError {
   /** The archive, as the caller named it. */
   readonly path: string;
@@ -288,7 +288,19 @@ export class ArchiveError extends OciError {
   }
 }
 
-/** Thrown when a file of an artifact cannot be written or packed under its name. */
+/**
+ * Thrown when a file of an artifact cannot be written or packed under its name.
+ *
+ * @example Recognize a directory, which cannot be packed
+ * ```ts
+ * import { ArtifactContent, ArtifactFileError } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await Deno.mkdir("./docs");
+ *
+ * await assertRejects(() => ArtifactContent.pack([{ path: "./docs" }]), ArtifactFileError);
+ * ```
+ */
 export class ArtifactFileError extends OciError {
   /** Name of the file in the artifact. */
   readonly title: string;
@@ -308,7 +320,6 @@ export class ArtifactFileError extends OciError {
 /** Maximum number of reasons that the message of a {@linkcode SignatureError} lists. */
 const MAX_REASONS = 3;
 
-/** Thrown when an image has no valid signature by the required signer. */
 export class SignatureError extends OciError {
   /** Name of the image. */
   readonly image: string;

@@ -46,6 +46,16 @@ export type * from "./bundles/bundler.ts";
 export * from "./content/content_store.ts";
 export { ContentUpload, type ContentUploadOptions } from "./content/content_upload.ts";
 export * from "./errors.ts";
+export {
+  type FileFault,
+  StoreFileError,
+  type StoreFileErrorOptions,
+} from "./host/open_regular_file.ts";
+export {
+  type DirectoryFault,
+  UntrustedStoreError,
+  type UntrustedStoreErrorOptions,
+} from "./host/private_directory.ts";
 export type { RecordedEntry, StoredReference } from "./content/layout_index.ts";
 export * from "./archives/archive_writer.ts";
 export * from "./archives/image_archive.ts";

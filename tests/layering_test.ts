@@ -21,6 +21,8 @@ const HOUSES = ["spec", "layer", "registry", "store", "cache", "cli"];
 const MAX_ROOM_FILES = 26;
 /** Maximum number of files of a divided folder that are in no room. */
 const MAX_HALL_FILES = 10;
+/** Maximum number of lines of a module. */
+const MAX_LINES = 400;
 
 interface Module {
   readonly path: string;
@@ -127,6 +129,13 @@ Deno.test("rooms are small, and few files are in none", () => {
     .map(([room, files]) => `${room}: ${files.length} files`);
 
   assertEquals(large, []);
+});
+
+Deno.test("modules have at most 400 lines", () => {
+  const long = modules.map(({ path, source }) => ({ path, lines: source.split("\n").length - 1 }))
+    .filter(({ lines }) => lines > MAX_LINES);
+
+  assertEquals(long, []);
 });
 
 /** The groups of nodes that reach each other, by Tarjan's algorithm; nodes are in order. */

@@ -14,10 +14,13 @@ async function exportedModules(): Promise<readonly string[]> {
 /** A name that an entry point exports, in the output of `deno doc --json`. */
 interface Documented {
   readonly name: string;
-  readonly declarations: readonly {
-    readonly kind: string;
-    readonly location: { readonly filename: string };
-  }[];
+  readonly declarations: readonly Declaration[];
+}
+
+interface Declaration {
+  readonly kind: string;
+  readonly location: { readonly filename: string };
+  readonly jsDoc?: { readonly tags?: readonly { readonly kind: string; readonly doc?: string }[] };
 }
 
 /** Returns the documented names of each entry point, by its URL. */
@@ -39,9 +42,10 @@ async function documentedNames(): Promise<ReadonlyMap<string, readonly Documente
   );
 }
 
+const documented = await documentedNames();
+
 Deno.test("an entry point documents the values that can be imported from it, and no others", async () => {
   const kinds = ["class", "enum", "function", "variable"];
-  const documented = await documentedNames();
   assertEquals(documented.size, 6);
 
   for (const [href, symbols] of documented) {
@@ -53,14 +57,29 @@ Deno.test("an entry point documents the values that can be imported from it, and
   }
 });
 
-Deno.test("a name means the same at every entry point", async () => {
+Deno.test("a name means the same at every entry point", () => {
   const places = new Map<string, Set<string>>();
-  for (const { name, declarations } of [...(await documentedNames()).values()].flat()) {
+  for (const { name, declarations } of [...documented.values()].flat()) {
     const files = places.getOrInsert(name, new Set());
     for (const { location } of declarations) files.add(location.filename);
   }
 
   assertEquals([...places].filter(([, files]) => files.size > 1), []);
+});
+
+Deno.test("each class and function of an entry point has an example that runs", () => {
+  // `documentation_test.ts` runs the examples.
+  const hasExample = ({ jsDoc }: Declaration) =>
+    jsDoc?.tags?.some(({ kind, doc = "" }) =>
+      kind === "example" && /^```ts(?!.* ignore)/m.test(doc)
+    );
+  const missing = [...documented.values()].flat().filter(({ declarations }) => {
+    const kinds = declarations.map(({ kind }) => kind);
+    return (kinds.includes("class") || kinds.includes("function")) &&
+      !declarations.some(hasExample);
+  });
+
+  assertEquals([...new Set(missing.map(({ name }) => name))], []);
 });
 
 Deno.test("@x/oci exports at most sixty values", () => {

@@ -2,20 +2,16 @@ import { StoreDirectoryError } from "../../cache/directory.ts";
 import { NotCachedError } from "../../cache/errors.ts";
 import { OwnershipError } from "../../layer/errors.ts";
 import {
-  type CertificateFault,
   NetworkError,
   NotFoundError,
   RateLimitError,
   RegistryError,
 } from "../../registry/errors.ts";
+import type { CertificateFault } from "../../registry/error_fields.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError, OciError, PlatformError } from "../../spec/errors.ts";
-import {
-  ArchiveError,
-  type ArchiveFault,
-  type DirectoryFault,
-  UntrustedStoreError,
-} from "../../store/errors.ts";
+import { ArchiveError, type ArchiveFault } from "../../store/errors.ts";
+import { type DirectoryFault, UntrustedStoreError } from "../../store/host/private_directory.ts";
 import type { Command } from "./command.ts";
 import { NAME_ADVICE } from "./errors.ts";
 import { limitRemedy } from "./limits.ts";

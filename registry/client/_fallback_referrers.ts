@@ -6,7 +6,7 @@ import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
-import { referrersTag } from "../referrers.ts";
+import { referrersTag } from "../../spec/image/referrers.ts";
 import type {
   DocumentOptions,
   PushManifestOptions,

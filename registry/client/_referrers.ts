@@ -4,7 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { Reference } from "../reference.ts";
-import { artifactTypeOf, referrersTag } from "../referrers.ts";
+import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";

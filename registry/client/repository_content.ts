@@ -211,7 +211,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const document = parseManifest(bytes, descriptor.mediaType);
     const { subject } = document.value;
     if (subject === undefined || isListedAsReferrer) return;
-    const { referrerDescriptor } = await import("../referrers.ts");
+    const { referrerDescriptor } = await import("../../spec/image/referrers.ts");
     const { addReferrer } = await import("./_fallback_referrers.ts");
     const entry = referrerDescriptor(descriptor, document);
     await this.#referrers.run(() => {

@@ -4,7 +4,7 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
-import { referrerDescriptor } from "../referrers.ts";
+import { referrerDescriptor } from "../../spec/image/referrers.ts";
 import type {
   BeginUploadOptions,
   BlobUpload,

@@ -2,13 +2,8 @@ import { OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts"
 import type { Proxy } from "./_proxy.ts";
 import type { Tls } from "./http_request.ts";
 import { redactText, redactUrl } from "./redact.ts";
-import {
-  type CertificateFault,
-  NetworkError,
-  type NetworkErrorFields,
-  type NetworkFailure,
-  type RequestTask,
-} from "../errors.ts";
+import type { CertificateFault, NetworkErrorFields, NetworkFailure } from "../error_fields.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 import { TRICKLE_BYTES } from "./watchdog.ts";
 
 /** A failed request. */

@@ -7,13 +7,12 @@ import { redactText, redactUrl } from "./redact.ts";
 import { isTransientStatus, requestedPause } from "./retry.ts";
 import {
   AuthError,
-  type MissingKind,
   NotFoundError,
   RateLimitError,
   RegistryError,
-  type RegistryErrorFields,
   type RequestTask,
 } from "../errors.ts";
+import type { MissingKind, RegistryErrorFields } from "../error_fields.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_DETAIL_LENGTH = 500;

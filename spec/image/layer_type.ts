@@ -2,7 +2,22 @@ import { OciError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
-/** Thrown when the media type of a layer does not denote a tar archive that can be read. */
+/**
+ * Thrown when the media type of a layer does not denote a tar archive that can be read.
+ *
+ * @example Get the media type of a layer that is not an archive
+ * ```ts
+ * import { checkLayerType, digestOf, LayerTypeError } from "@x/oci/spec";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const digest = digestOf(new TextEncoder().encode("a file system"));
+ * const layer = { mediaType: "application/vnd.erofs.layer.v1", digest, size: 13 };
+ *
+ * const error = assertThrows(() => checkLayerType(layer), LayerTypeError);
+ *
+ * assertEquals(error.mediaType, layer.mediaType);
+ * ```
+ */
 export class LayerTypeError extends OciError {
   /** Digest of the layer. */
   readonly layer: string;
@@ -24,8 +39,8 @@ export class LayerTypeError extends OciError {
 /**
  * Checks that the media type of a layer denotes a tar archive, compressed or not.
  *
- * Other content could be taken for an archive: a file system image begins with zeros, as an empty
- * archive does.
+ * Other content could be mistaken for an archive: a file system image begins with zeros, like an
+ * empty archive.
  *
  * @param descriptor Descriptor of the layer.
  * @throws {LayerTypeError} If it is not; the message names the media type.

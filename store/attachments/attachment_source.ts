@@ -17,7 +17,24 @@ import type { CopySource } from "../moving/endpoint.ts";
  */
 export type AttachmentSource = NamedSource;
 
-/** Returns the attachments in a repository of a registry. */
+/**
+ * Returns the attachments in a repository of a registry.
+ *
+ * @example List what refers to an image in a registry
+ * ```ts
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ * import { repositoryAttachments } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const alpine = parseReference("alpine:3.20");
+ * using client = new RemoteClient();
+ * const { descriptor } = await client.document(alpine);
+ *
+ * const referrers = await repositoryAttachments(client, alpine).referrers?.(descriptor);
+ *
+ * assertEquals(referrers?.map(({ artifactType }) => artifactType), ["application/spdx+json"]);
+ * ```
+ */
 export function repositoryAttachments(
   client: RemoteClient,
   repository: Repository,
@@ -40,7 +57,23 @@ export function repositoryAttachments(
   };
 }
 
-/** Returns the attachments in a store, a layout or an archive. */
+/**
+ * Returns the attachments in a store, a layout or an archive.
+ *
+ * @example List what refers to an image in a layout
+ * ```ts
+ * import { copy } from "@x/oci";
+ * import { collectionAttachments, ContentStore } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { descriptor } = await copy("alpine:3.20", "oci:./layout:v1", { withReferrers: true });
+ * const layout = await ContentStore.open("./layout");
+ *
+ * const referrers = await collectionAttachments(layout).referrers?.(descriptor);
+ *
+ * assertEquals(referrers?.map(({ artifactType }) => artifactType), ["application/spdx+json"]);
+ * ```
+ */
 export function collectionAttachments(
   collection: Pick<ImageCollection, "path" | "descriptors" | "readBlob">,
 ): AttachmentSource {

@@ -170,6 +170,28 @@ async function readType(
  * @throws {SyntaxError} If a statement is damaged, or about another image.
  * @throws {DigestMismatchError} If the bytes do not match their digest.
  * @throws {LimitError} If it is larger than 64 MiB.
+ *
+ * @example Read the SBOM of an image in a layout
+ * ```ts
+ * import { copy, pull } from "@x/oci";
+ * import {
+ *   collectionAttachments,
+ *   ContentStore,
+ *   listAttestations,
+ *   readAttestation,
+ * } from "@x/oci/store";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * await copy("alpine:3.20", "oci:./layout:v1", { withReferrers: true });
+ * const image = await pull("alpine:3.20", { store: "./store" });
+ * const source = collectionAttachments(await ContentStore.open("./layout"));
+ *
+ * const [sbom] = await listAttestations(source, image, "sbom");
+ * assert(sbom !== undefined);
+ * const text = new TextDecoder().decode(await readAttestation(source, sbom));
+ *
+ * assertEquals(JSON.parse(text).name, "alpine");
+ * ```
  */
 export async function readAttestation(
   source: AttachmentSource,

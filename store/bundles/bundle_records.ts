@@ -1,4 +1,4 @@
-import { StoreFileError } from "../errors.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import {

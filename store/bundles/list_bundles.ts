@@ -1,7 +1,7 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
-import type { StoreFileError } from "../errors.ts";
+import type { StoreFileError } from "../host/open_regular_file.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { findBundleState } from "./_bundle_containers.ts";
 import { findPlace } from "./_bundle_place.ts";

@@ -1,5 +1,6 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
-import { BundleError, StoreFileError } from "../errors.ts";
+import { BundleError } from "../errors.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";

@@ -1,14 +1,15 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { isObject } from "../../spec/json.ts";
-import { StoreError, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
+import { StoreError } from "../errors.ts";
 import {
   checkStoreFolder,
   checkStoreRoot,
   ensureStoreFolder,
   ensureStoreRoot,
+  UntrustedStoreError,
 } from "../host/private_directory.ts";
+import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";

@@ -1,7 +1,7 @@
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { digestName } from "../../spec/verifier.ts";
-import { StoreFileError } from "../errors.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { fileAge, replaceSmallFile } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 

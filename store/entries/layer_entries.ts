@@ -3,9 +3,13 @@ import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { StoreFileError, UntrustedStoreError } from "../errors.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
+import {
+  ensureStoreFolder,
+  ensureStoreRoot,
+  UntrustedStoreError,
+} from "../host/private_directory.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import { MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";

@@ -1,9 +1,8 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { StoreFileError } from "../errors.ts";
+import { openRegularFile, StoreFileError } from "../host/open_regular_file.ts";
 import { fileAge, lstatIfAny, namesIn } from "../host/files.ts";
-import { openRegularFile } from "../host/open_regular_file.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { INDEX_MAGIC, MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
 import { checkSeekFile, POINTS_MAGIC } from "./_seek_file.ts";

@@ -1,8 +1,78 @@
 import { isGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
-import { type FileFault, StoreFileError } from "../errors.ts";
+import { StoreError } from "../errors.ts";
 import { ifAny, lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
+
+/** Reason why a file of a store is rejected. */
+export type FileFault =
+  | "symlink"
+  | "directory"
+  | "special"
+  | "owner"
+  | "writable"
+  | "hard-link"
+  | "changing"
+  | "syntax"
+  | "shape";
+
+const FAULTS: Readonly<Record<FileFault, string>> = {
+  symlink: "it is a symlink",
+  directory: "it is a directory",
+  special: "it is not a regular file",
+  owner: "it belongs to another user",
+  writable: "it is writable by other users",
+  "hard-link": "it has several names (hard links)",
+  changing: "it keeps changing",
+  syntax: "it is not JSON",
+  shape: "its JSON has an unexpected structure",
+};
+
+/** Options for {@linkcode StoreFileError}. */
+export interface StoreFileErrorOptions extends ErrorOptions {
+  /** User ID of the file's owner, if the owner is the problem. */
+  readonly owner?: number | undefined;
+}
+
+/**
+ * Thrown when a file of a store is damaged or cannot be trusted.
+ *
+ * @example Find the damaged file of a store
+ * ```ts
+ * import { pull } from "@x/oci";
+ * import { ContentStore, StoreFileError } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await pull("alpine:3.20", { store: "./store" });
+ * await Deno.writeTextFile("./store/index.json", "{");
+ * const store = await ContentStore.open("./store");
+ *
+ * const error = await assertRejects(() => store.references(), StoreFileError);
+ *
+ * assertEquals(error.fault, "syntax");
+ * ```
+ */
+export class StoreFileError extends StoreError {
+  /** Reason why the file is rejected. */
+  readonly fault: FileFault;
+  /** User ID of the file's owner, if the owner is the problem. */
+  readonly owner: number | undefined;
+
+  /** Creates the error for a file that could not be read or written; `advice` is a sentence. */
+  constructor(
+    fault: FileFault,
+    path: string,
+    verb: "read" | "write",
+    advice: string,
+    options: StoreFileErrorOptions = {},
+  ) {
+    const { owner, ...rest } = options;
+    const problem = owner === undefined ? FAULTS[fault] : `it belongs to user ${owner}`;
+    super(problem, path, { ...rest, code: "store-file", action: `${verb} "${path}"`, advice });
+    this.fault = fault;
+    this.owner = owner;
+  }
+}
 
 /** Options for {@linkcode openRegularFile}. */
 export interface OpenRegularFileOptions {

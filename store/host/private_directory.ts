@@ -1,6 +1,79 @@
-import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
+import { StoreError } from "../errors.ts";
 import { lstatIfAny, statIfAny } from "./files.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
+
+/** Reason why the directory of a store, or a directory in it, is not trusted. */
+export type DirectoryFault = "symlink" | "dangling" | "not-directory" | "owner" | "writable";
+
+/** Options for {@linkcode UntrustedStoreError}. */
+export interface UntrustedStoreErrorOptions extends ErrorOptions {
+  /** User ID of the directory's owner. */
+  readonly owner?: number | null | undefined;
+  /** Permissions of the directory. */
+  readonly mode?: number | null | undefined;
+}
+
+/**
+ * Thrown when another user can write to a store or may have done so. The content of a store decides
+ * what its user runs, so the store is rejected, just as ssh rejects such a key.
+ *
+ * @example Recognize a store that others can write to
+ * ```ts
+ * import { ContentStore, UntrustedStoreError } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await Deno.mkdir("./store");
+ * await Deno.chmod("./store", 0o777);
+ *
+ * const error = await assertRejects(() => ContentStore.open("./store"), UntrustedStoreError);
+ *
+ * assertEquals(error.fault, "writable");
+ * ```
+ */
+export class UntrustedStoreError extends StoreError {
+  /** Reason why the directory is not trusted. */
+  readonly fault: DirectoryFault;
+  /** User ID of the directory's owner, on systems that have owners. */
+  readonly owner: number | undefined;
+  /** Permissions of the directory, on systems that have permissions. */
+  readonly mode: number | undefined;
+
+  /** Creates the error for the directory of a store, or a directory in it. */
+  constructor(fault: DirectoryFault, path: string, options: UntrustedStoreErrorOptions = {}) {
+    const { owner, mode, ...rest } = options;
+    const [problem, advice] = describe(fault, options);
+    super(problem, path, {
+      ...rest,
+      code: "untrusted-store",
+      action: `use the store directory "${path}"`,
+      advice,
+    });
+    this.fault = fault;
+    this.owner = owner ?? undefined;
+    this.mode = mode === null || mode === undefined ? undefined : mode & 0o7777;
+  }
+}
+
+function describe(
+  fault: DirectoryFault,
+  { owner, mode }: UntrustedStoreErrorOptions,
+): readonly [problem: string, advice: string] {
+  switch (fault) {
+    case "symlink":
+      return ["it is a symlink", "Choose the directory that it leads to"];
+    case "dangling":
+      return ["it is a dangling symlink", "Create its target, or choose another directory"];
+    case "not-directory":
+      return ["it is not a directory", "Choose another path"];
+    case "owner":
+      return [`it belongs to user ${owner}`, "Choose a directory that belongs to you"];
+    case "writable":
+      return [
+        `other users can write to it (mode ${((mode ?? 0) & 0o7777).toString(8)})`,
+        'Run "chmod -R go-w" on the store, or choose another directory',
+      ];
+  }
+}
 
 /** Mode of the directories in a store: even without a umask, only their owner may write to them. */
 const MODE = 0o755;

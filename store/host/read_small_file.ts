@@ -1,8 +1,11 @@
 import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
-import { StoreFileError } from "../errors.ts";
-import { openRegularFile, type OpenRegularFileOptions } from "./open_regular_file.ts";
+import {
+  openRegularFile,
+  type OpenRegularFileOptions,
+  StoreFileError,
+} from "./open_regular_file.ts";
 
 /** Options for {@linkcode readSmallFile}. */
 export interface ReadSmallFileOptions extends OpenRegularFileOptions {

@@ -1,4 +1,4 @@
-import { referrerDescriptor, referrersTag } from "../../registry/referrers.ts";
+import { referrerDescriptor, referrersTag } from "../../spec/image/referrers.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";

@@ -3,7 +3,7 @@ import { isGranted } from "../../spec/granted.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { findHeld } from "../content/find_held.ts";
-import { UntrustedStoreError } from "../errors.ts";
+import { UntrustedStoreError } from "../host/private_directory.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { LayoutClient } from "../images/layout_client.ts";
 import { type CopyTarget, labelOf, type OpenSource } from "./endpoint.ts";

@@ -2,7 +2,7 @@ import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
-import { StoreFileError } from "../errors.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";

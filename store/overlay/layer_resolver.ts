@@ -64,6 +64,25 @@ const extractions = new SingleFlight();
  *
  * A directory appears under its name after its content has been verified and written to disk.
  * Concurrent tasks and processes share one extraction.
+ *
+ * @example Find the directories of the layers of an image
+ * ```ts
+ * import {
+ *   type ContentStore,
+ *   type Image,
+ *   OverlayLayerResolver,
+ *   type OverlayMounter,
+ * } from "@x/oci/store";
+ *
+ * async function findLayers(
+ *   store: ContentStore,
+ *   image: Image,
+ *   mounter: OverlayMounter,
+ * ): Promise<readonly string[]> {
+ *   const resolver = new OverlayLayerResolver(store, { mounter, ownership: "strict" });
+ *   return (await resolver.resolve(image)).map(({ path }) => path);
+ * }
+ * ```
  */
 export class OverlayLayerResolver {
   readonly #chains: ChainStore;

@@ -10,7 +10,7 @@ import { digestPath } from "../../spec/verifier.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { StoreFileError } from "../errors.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { unlessUnwritable } from "../host/file_lock.ts";
 import { fileAge, namesIn } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";

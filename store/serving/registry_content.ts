@@ -1,4 +1,4 @@
-import { referrerDescriptor } from "../../registry/referrers.ts";
+import { referrerDescriptor } from "../../spec/image/referrers.ts";
 import type {
   BeginUploadOptions,
   BlobUpload,

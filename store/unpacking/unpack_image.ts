@@ -22,6 +22,19 @@ import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts
  * Checks the directory for {@linkcode unpackImage} before anything is fetched.
  *
  * @throws {UnpackError} If it is not a directory, or not empty although `force` is not set.
+ *
+ * @example Check a directory before an image is pulled
+ * ```ts
+ * import { checkUnpackDirectory, ContentStore, UnpackError } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const store = await ContentStore.open("./store");
+ * await Deno.mkdir("./rootfs/etc", { recursive: true });
+ *
+ * await checkUnpackDirectory(store, "./rootfs", { force: true });
+ *
+ * await assertRejects(() => checkUnpackDirectory(store, "./rootfs", {}), UnpackError);
+ * ```
  */
 export async function checkUnpackDirectory(
   store: ContentStore,

@@ -2,8 +2,7 @@
  * `deno run -A _open_swapped.ts PATH FIFO`: opens a file that a FIFO replaces as soon as its status
  * has been read, and prints the fault.
  */
-import { StoreFileError } from "../../../store/errors.ts";
-import { openRegularFile } from "../../../store/host/open_regular_file.ts";
+import { openRegularFile, StoreFileError } from "../../../store/host/open_regular_file.ts";
 
 const [path = "", fifo = ""] = Deno.args;
 const { lstatSync } = Deno;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { LimitError } from "../../../spec/errors.ts";
-import { StoreFileError } from "../../../store/errors.ts";
+import { StoreFileError } from "../../../store/host/open_regular_file.ts";
 import { readJsonFile, readSmallFile, readSmallText } from "../../../store/host/read_small_file.ts";
 import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { referrersTag } from "../../registry/referrers.ts";
+import { referrersTag } from "../../../spec/image/referrers.ts";
 
 Deno.test("referrersTag() cuts long parts and replaces invalid characters", () => {
   const hex = "ab".repeat(64);
