@@ -42,7 +42,7 @@ export const PLATFORM_MEMBERS: readonly string[] = [
   "variant",
 ];
 
-/** Names of RFC 6838, section 4.2, and parameters. */
+/** A media type as in RFC 6838, section 4.2, with optional parameters. */
 const MEDIA_TYPE_REGEXP =
   /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(?: *;[ -~]*)?$/i;
 
@@ -51,7 +51,7 @@ export function isMediaType(text: string): boolean {
   return MEDIA_TYPE_REGEXP.test(text);
 }
 
-/** Whether text may be the type of content that need not be understood, such as that of a layer. */
+/** Whether text may be the media type of opaque content: any text without control characters. */
 export function isOpaqueType(text: string): boolean {
   return /^\P{Cc}+$/u.test(text);
 }
@@ -103,18 +103,18 @@ export function readArtifactType(json: JsonReader): string | undefined {
 }
 
 /**
- * Reads the platform of an entry of an index. One with only a system or an architecture counts as
- * absent.
+ * Reads the platform of an index entry. A platform without an operating system or an architecture
+ * counts as absent.
  */
-function readEntryPlatform(json: JsonReader | undefined): Platform | undefined {
+export function readEntryPlatform(json: JsonReader | undefined): Platform | undefined {
   json?.refuseOtherCases(PLATFORM_MEMBERS);
   const platform = readPlatform(json);
   return platform?.os === "" || platform?.architecture === "" ? undefined : platform;
 }
 
 /**
- * Reads a digest. One of an algorithm that is not supported is accepted: it makes its own content
- * unusable, and not the document.
+ * Reads a digest. An unsupported algorithm is accepted: it makes the content unusable, but not the
+ * document.
  */
 export function readDigest(json: JsonReader): Digest {
   const value = json.string();
@@ -138,7 +138,7 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
   };
 }
 
-/** Whether a layer is non-distributable and has URLs, from which readers fetch it. */
+/** Whether a layer is non-distributable and is fetched from its URLs. */
 export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;
 }

@@ -1,9 +1,14 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import { type Descriptor, DESCRIPTOR_MEMBERS, isOpaqueType } from "../../spec/image/descriptor.ts";
+import {
+  type Descriptor,
+  DESCRIPTOR_MEMBERS,
+  isOpaqueType,
+  readEntryPlatform,
+} from "../../spec/image/descriptor.ts";
 import { isIndexMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
-import { otherCaseOf } from "../../spec/json_reader.ts";
+import { JsonReader, otherCaseOf } from "../../spec/json_reader.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { StoreError } from "../errors.ts";
 import { fileAge, lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
@@ -302,7 +307,7 @@ function readDescriptor(entry: RawEntry): Descriptor | undefined {
     size,
     ...present({
       annotations: texts.length === 0 ? undefined : Object.fromEntries(texts),
-      platform: isPlatform(platform) ? platform : undefined,
+      platform: readPlatform(platform),
     }),
   };
 }
@@ -317,10 +322,14 @@ function stampOf(path: string): string | undefined {
   return JSON.stringify([dev, ino, size, mtime.getTime(), ctime.getTime()]);
 }
 
-function isPlatform(value: unknown): value is Platform {
-  if (!isObject(value)) return false;
-  const { os, architecture, variant = "", "os.version": version = "" } = value;
-  return [os, architecture, variant, version].every((text) => typeof text === "string");
+function readPlatform(value: unknown): Platform | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return readEntryPlatform(new JsonReader(value, "platform"));
+  } catch {
+    // Only the name and the content matter, so an invalid platform counts as absent.
+    return undefined;
+  }
 }
 
 /** Returns the first entry of each name that already stands for the same digest. */

@@ -15,6 +15,7 @@ const FOREIGN = {
   urls: [],
   annotations: { "org.opencontainers.image.ref.name": "latest", "com.example": "kept" },
 };
+const LINUX = { os: "linux", architecture: "amd64" };
 const UNNAMED = { mediaType: "application/y", digest: TWO.digest, size: 11, vendor: { a: 1 } };
 const INDEX = {
   schemaVersion: 2,
@@ -84,6 +85,22 @@ Deno.test("references() reads the names of other tools, and ignores invalid entr
     "latest",
     "docker.io/library/x:1",
   ]);
+});
+
+Deno.test.each([
+  { what: "text", platform: "linux/amd64" },
+  { what: "null", platform: null },
+  { what: "without an architecture", platform: { os: "linux" } },
+  { what: "with a number", platform: { os: "linux", architecture: 64 } },
+  { what: "with a text of features", platform: { ...LINUX, "os.features": "a" } },
+  { what: "with features that are numbers", platform: { ...LINUX, "os.features": [1] } },
+  { what: "with two spellings of a member", platform: { ...LINUX, OS: "windows" } },
+])("descriptors() omits a platform that is $what", async ({ platform }) => {
+  const manifests = [{ ...FOREIGN, platform }, { ...UNNAMED, platform: LINUX }];
+  await using directory = await layoutWith({ ...INDEX, manifests });
+  const store = await ContentStore.open(directory.path);
+
+  assertEquals((await store.descriptors()).map(({ platform }) => platform), [undefined, LINUX]);
 });
 
 Deno.test.each([
