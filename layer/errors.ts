@@ -88,7 +88,7 @@ export class PathEscapeError extends ExtractError {
 /** Options for {@linkcode OwnershipError}. */
 export interface OwnershipErrorOptions extends OciErrorOptions {
   /**
-   * Ownership modes that do not set this owner, and so accept the entry.
+   * Ownership modes that accept the entry, because they do not set this owner.
    *
    * @default {["squash", "record"]}
    */
@@ -98,7 +98,7 @@ export interface OwnershipErrorOptions extends OciErrorOptions {
 /**
  * Thrown when the owner of an entry cannot be set and the ownership mode requires it.
  *
- * @example Find the entry whose owner is in no range
+ * @example Find an entry whose owner is not mapped
  * ```ts
  * import { extractLayer, OwnershipError, tarHeader } from "@x/oci/layer";
  * import { assertEquals, assertRejects } from "@std/assert";
@@ -120,7 +120,7 @@ export class OwnershipError extends ExtractError {
   readonly uid: number;
   /** Group ID of the entry. */
   readonly gid: number;
-  /** Ownership modes that do not set this owner, and so accept the entry. */
+  /** Ownership modes that accept the entry, because they do not set this owner. */
   readonly modes: readonly ("squash" | "record")[];
 
   /** Creates the error for an owner. `problem` is the cause in words. */
@@ -141,8 +141,7 @@ export class OwnershipError extends ExtractError {
 /** Describes a position for error messages. */
 export function describePlace({ layer, path, offset, offsetUnit = "byte" }: ExtractPlace): string {
   const name = layer === undefined ? "the layer" : `layer ${layer}`;
-  if (path === "" && offset === 0) return name;
-  if (path === "") return `byte ${offset} of ${name}`;
+  if (path === "") return offset === 0 ? name : `byte ${offset} of ${name}`;
   const position = offsetUnit === "byte"
     ? `at byte ${offset}`
     : `at entries[${offset}] of the table of contents`;

@@ -63,7 +63,8 @@ export {
 } from "./extraction/whiteout_handler.ts";
 export { TarError, type TarErrorPlace } from "./tar/tar_error.ts";
 export type { TarEntryType, TarHeader, TarSegment, TarSink } from "./tar/tar_header.ts";
-export { type TarLimits, TarParser } from "./tar/tar_parser.ts";
+export type { TarLimits } from "./tar/tar_limits.ts";
+export { TarParser } from "./tar/tar_parser.ts";
 export type { LayerLimits } from "./extraction/layer_limits.ts";
 export { tarHeader, type TarHeaderInput, tarPadding } from "./tar/tar_writer.ts";
 export { type UntarEntry, UntarStream } from "./tar/untar_stream.ts";

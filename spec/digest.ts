@@ -1,20 +1,20 @@
 import type { Hash } from "node:crypto";
 import { explainedError } from "./error_facts.ts";
 
-/** A hash algorithm that can be verified; the image specification registers both. */
+/** A supported hash algorithm. The image specification registers both. */
 export type DigestAlgorithm = "sha256" | "sha512";
 
 /**
  * A digest: an algorithm, a colon and a hash, in lowercase hexadecimal for `sha256` and `sha512`.
  *
- * Documents may contain digests of other algorithms, which name content that cannot be verified.
- * {@linkcode isDigest} recognizes those that can be.
+ * Documents may contain digests of other algorithms, whose content cannot be verified.
+ * {@linkcode isDigest} tells them from digests of supported algorithms.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests | descriptor.md, digests}.
  */
 export type Digest = `${string}:${string}`;
 
-/** Grammar of all digests, whose parts are also valid file names. */
+/** Grammar of all digests. Both parts are also valid file names. */
 const DIGEST_REGEXP = /^([a-z0-9]+(?:[+._-][a-z0-9]+)*):[a-zA-Z0-9=_-]+$/;
 
 /** Maximum size of content that is hashed without loading Node's `crypto`. */
@@ -26,11 +26,11 @@ const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha5
 export const DIGEST_ALGORITHMS: readonly DigestAlgorithm[] = Object.keys(HEX_LENGTH)
   .filter(isDigestAlgorithm);
 
-/** Form of a digest that can be verified, for errors. */
+/** Form of a digest of a supported algorithm, for error messages. */
 export const DIGEST_FORM =
   '"sha256:" followed by 64, or "sha512:" followed by 128, lowercase hexadecimal digits';
 
-/** Whether a text names an algorithm that can be verified. */
+/** Whether text is the name of a supported algorithm. */
 export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
   return Object.hasOwn(HEX_LENGTH, text);
 }
@@ -56,7 +56,7 @@ export function isDigest(value: unknown): value is Digest {
   return isDigestAlgorithm(algorithm) && hex?.length === HEX_LENGTH[algorithm];
 }
 
-/** Whether a text is a valid digest of an algorithm that cannot be verified. */
+/** Whether text is a valid digest of an unsupported algorithm. */
 export function isForeignDigest(text: string): text is Digest {
   const algorithm = DIGEST_REGEXP.exec(text)?.[1];
   return algorithm !== undefined && !isDigestAlgorithm(algorithm);
@@ -90,7 +90,7 @@ export function parseDigest(text: string): Digest {
 }
 
 /**
- * Returns the hash of a digest.
+ * Returns the hash in a digest.
  *
  * @param digest A digest.
  * @returns The hexadecimal part after the colon.

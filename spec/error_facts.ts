@@ -10,7 +10,7 @@
  * - `"artifact"`: a container image is required, and the content is an artifact
  * - `"layer-type"`: the media type of a layer is not that of a tar archive
  * - `"not-distributable"`: a layer must not be copied
- * - `"unsigned"`: the image has no signature, and must have one
+ * - `"unsigned"`: the image must be signed but has no signature
  * - `"signature"`: no signature of the image is valid
  * - `"limit"`: the input exceeds a limit
  * - `"platform"`: the image has no variant for the platform
@@ -63,7 +63,7 @@
  * - `"no-locks"`: the file system of a store does not support locks
  * - `"disk-full"`: the disk or the quota of the user is full
  * - `"archive"`: an archive of images cannot be read
- * - `"archive-format"`: content cannot be written in the format of the archive
+ * - `"archive-format"`: the format of the archive cannot represent the content
  * - `"output"`: a file or a stream cannot be written
  * - `"artifact-file"`: a file of an artifact cannot be packed or written under its name
  *
@@ -225,9 +225,7 @@ export function isExplained(error: unknown): error is Error & ErrorFacts {
   return error instanceof Error && typeof code === "string" && typeof problem === "string";
 }
 
-/**
- * Describes an error for the end of another sentence: its action and its cause, without the advice.
- */
+/** Describes an error at the end of another message: its action and its cause, but no advice. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (!isExplained(error)) return error.message || error.name;
@@ -269,8 +267,8 @@ const CAUSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the cause of an operating system error in words, for use in another message. Its own text
- * has the system call, its number and a path.
+ * Returns the cause of an operating system error in words, for use in another message. The error's
+ * own message contains the system call, its number and a path.
  *
  * @returns `undefined` if its code is unknown.
  */
@@ -290,12 +288,12 @@ export function withCode(error: Error, code: string): Error {
   return Object.assign(error, { code });
 }
 
-/** Whether the message of an error is not that of the operating system. */
+/** Whether an error has a message of its own, rather than that of the operating system. */
 export function explainsItself(error: Error): boolean {
   return EXPLAINED.has(error) || errorCode(error) === undefined;
 }
 
-/** Whether the disk, its inodes or the quota of the user were used up. */
+/** Whether an error means that the disk is full, has no inodes left, or the quota is used up. */
 export function isDiskFull(error: unknown): boolean {
   if (error instanceof Error && isExplained(error)) {
     return error.code === "output" && isDiskFull(error.cause);

@@ -12,8 +12,8 @@ export function readGrantedEnvironment(name: string): string | undefined {
 }
 
 /**
- * Returns the type of a path without prompting for the permission; `undefined` if it is absent, or
- * in a directory that this user may not search. Synchronous, which is faster for paths that
+ * Returns the metadata of a path without prompting for the permission; `undefined` if the path does
+ * not exist, or this user may not search its directory. Synchronous, which is faster for paths that
  * usually do not exist.
  */
 export function statGranted(path: string): Deno.FileInfo | undefined {
@@ -26,10 +26,10 @@ export function statGranted(path: string): Deno.FileInfo | undefined {
 }
 
 /** Whether `Deno.uid()` may be called without a permission prompt. */
-let mayAsk = false;
+let mayReadUid = false;
 
 /** User ID of this process; `undefined` on Windows or without the permission. */
 export function processUid(): number | undefined {
-  mayAsk ||= isGranted({ name: "sys", kind: "uid" });
-  return mayAsk ? Deno.uid() ?? undefined : undefined;
+  mayReadUid ||= isGranted({ name: "sys", kind: "uid" });
+  return mayReadUid ? Deno.uid() ?? undefined : undefined;
 }

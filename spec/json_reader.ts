@@ -15,7 +15,7 @@ const [QUOTE, COMMA, BRACKET, BACKSLASH, BRACE] = [0x22, 0x2c, 0x5b, 0x5c, 0x7b]
  * memory as their text.
  *
  * @param subject Description of the bytes, for errors.
- * @param decoder Decoder of the text; one that replaces invalid UTF-8 if omitted.
+ * @param decoder Decoder of the text; by default, one that replaces invalid UTF-8.
  * @throws {LimitError} If there are more than four million values.
  * @throws {SyntaxError | TypeError} If it is not JSON, or not valid UTF-8.
  */
@@ -48,7 +48,7 @@ function documentError(path: string, problem: string, options?: ErrorOptions): S
   return explainedError(SyntaxError, { ...facts, problem }, options);
 }
 
-/** Finds a member of an object whose name differs from one of these by case alone. */
+/** Finds a member of an object whose name differs from one of these only in case. */
 export function otherCaseOf(
   object: Readonly<Record<string, unknown>>,
   names: readonly string[],
@@ -105,8 +105,8 @@ export class JsonReader {
   }
 
   /**
-   * Refuses members of an object whose names differ from these by case alone. Go reads `Layers` as
-   * `layers`, and thus another document if it has both (CVE-2021-41190).
+   * Rejects members of an object whose names differ from these only in case. Go reads `Layers` as
+   * `layers`, so a document with both could be read in two ways (CVE-2021-41190).
    */
   refuseOtherCases(names: readonly string[]): void {
     const other = otherCaseOf(this.object(), names);
@@ -116,8 +116,8 @@ export class JsonReader {
   }
 
   /**
-   * Reads an object as Go does: members whose names differ from these by case alone count as these.
-   * Refuses two spellings of one member, which other readers tell apart.
+   * Reads an object as Go does, which ignores the case of these names. Rejects two spellings of one
+   * name, because other readers tell them apart.
    */
   inAnyCase(names: readonly string[]): JsonReader {
     const object = this.object();

@@ -64,7 +64,7 @@ export * from "./image/platform_by_config.ts";
 export { choosePlatform, isRunnable, platformFit } from "./image/platform_choice.ts";
 export * from "./options/process_options.ts";
 export * from "./options/quantity.ts";
-export * from "./image/read_bytes.ts";
+export { readBytes, type ReadBytesOptions } from "./image/read_bytes.ts";
 export * from "./options/resource_options.ts";
 export * from "./options/rootless_option.ts";
 export type * from "./runtime/runtime_linux.ts";

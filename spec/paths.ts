@@ -1,7 +1,7 @@
 /**
- * Paths of the system that runs the program.
+ * Path functions for the current operating system.
  *
- * Loading `node:path` makes a start a fifth slower, and a package would need an import map, which
+ * Loading `node:path` makes startup a fifth slower, and a package would need an import map, which
  * `deno install` does not copy. So Node's module is only loaded on Windows, whose paths are more
  * complex.
  *

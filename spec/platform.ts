@@ -99,7 +99,7 @@ function decodeDetail(text: string): string | undefined {
   }
 }
 
-/** Encodes the characters of a version or a feature that would separate it from others. */
+/** Percent-encodes the characters of a version or a feature that serve as separators. */
 function encodeDetail(text: string): string {
   return text.replace(/[%+()/]/g, encodeCharacter);
 }

@@ -210,12 +210,12 @@ export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
 }
 
-/** Returns a digest as the path of a blob below `blobs/`: `sha256/HEX`. */
+/** Returns the path of a blob below `blobs/`: `sha256/HEX`. */
 export function digestPath(digest: Digest): string {
   return `${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-/** Returns a digest as a single name, for a file or a tag: `sha256-HEX`. */
+/** Formats a digest as the name of a file or a tag: `sha256-HEX`. */
 export function digestName(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }

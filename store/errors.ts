@@ -320,6 +320,26 @@ export class ArtifactFileError extends OciError {
 /** Maximum number of reasons that the message of a {@linkcode SignatureError} lists. */
 const MAX_REASONS = 3;
 
+/**
+ * Thrown when an image has no valid signature by the required signer.
+ *
+ * @example Reject an image that is not signed
+ * ```ts
+ * import { copy, pull } from "@x/oci";
+ * import { SignatureError } from "@x/oci/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await copy("alpine:3.20", "localhost:5000/app:v1");
+ * const verify = { key: await Deno.readTextFile("./cosign.pub") };
+ *
+ * const error = await assertRejects(
+ *   () => pull("localhost:5000/app:v1", { store: "./store", verify }),
+ *   SignatureError,
+ * );
+ *
+ * assertEquals(error.signatures, 0);
+ * ```
+ */
 export class SignatureError extends OciError {
   /** Name of the image. */
   readonly image: string;

@@ -52,7 +52,7 @@ export class StreamCodec implements Codec<false> {
     return left;
   }
 
-  /** Copies an output that may be transferred, because the stream's buffer contains other bytes. */
+  /** Copies an output that may be transferred: the stream's buffer also contains other bytes. */
   #own(output: Uint8Array): Uint8Array {
     return this.#options.memory === undefined ? output : new Uint8Array(output);
   }

@@ -97,7 +97,7 @@ export class LayerDecoder implements Disposable {
   }
 
   /**
-   * Reads the rest of a blob whose bytes turned out to be damaged.
+   * Reads the rest of a blob that turned out to be damaged.
    *
    * @returns The error if the blob does not match its descriptor, which explains the damage;
    * otherwise `undefined`.

@@ -16,7 +16,7 @@ const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNO
 /** Maximum size of the default ACLs, which are kept in memory until the end. */
 const MAX_ACL_BYTES = 16_777_216;
 
-/** What the {@linkcode EntryMaker} of a layer shares with its extractor. */
+/** Objects and options that an {@linkcode EntryMaker} shares with the extractor. */
 export interface EntryMakerParts {
   readonly tree: FileTree;
   readonly names: LayerTree;
@@ -140,8 +140,8 @@ export class EntryMaker {
   }
 
   /**
-   * Returns the path of a hard link's target, whose last component is not followed. Like a name, it
-   * starts at the root, and `..` does not lead out of it.
+   * Returns the path of a hard link's target. Like any name in the archive, it is relative to the
+   * root and cannot leave it. Its last component is not followed.
    */
   #findTarget(linkname: string): string {
     const path = cleanPath(linkname);

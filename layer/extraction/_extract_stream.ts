@@ -4,7 +4,6 @@ import { DecompressError } from "../compression/decompress_error.ts";
 import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
 import { describePlace, ExtractError, type ExtractPlace } from "../errors.ts";
 import { TarError } from "../tar/tar_error.ts";
-import type { TarHeader, TarSink } from "../tar/tar_header.ts";
 import type { TarLimits } from "../tar/tar_limits.ts";
 import { MAX_EMPTY_BYTES, TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
@@ -14,7 +13,6 @@ import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 /** Options for {@linkcode extractStream}. */
 export interface ExtractStreamOptions
   extends LayerExtractorOptions, LayerDecoderOptions, TarLimits {
-  readonly layer?: string | undefined;
   /** Size of the layer; by default, that of the descriptor. */
   readonly layerBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -30,14 +28,22 @@ export async function extractStream(
   tree: FileTree,
   options: ExtractStreamOptions,
 ): Promise<{ readonly report: ExtractReport; readonly archiveBytes: number }> {
-  const { signal, descriptor, layer = descriptor?.digest, layerBytes = descriptor?.size } = options;
+  const { signal, handler, descriptor, layer = descriptor?.digest } = options;
+  const { layerBytes = descriptor?.size } = options;
   const named = { ...options, layer };
+  /** The current entry, for errors of the parser and the decompressor. */
+  let place: ExtractPlace = { layer, path: "", offset: 0 };
   const reader = stream.getReader();
   try {
-    using extractor = new LayerExtractor(tree, named);
+    using extractor = new LayerExtractor(tree, {
+      ...named,
+      handler: (header) => {
+        place = { layer, path: header.path, offset: header.offset };
+        return handler === undefined ? header : handler(header);
+      },
+    });
     using decoder = new LayerDecoder(named);
-    const sink = new LocatingSink(extractor, layer);
-    const parser = new TarParser(sink, named);
+    const parser = new TarParser(extractor, named);
     const parse = (bytes: Uint8Array) => parser.push(bytes);
     const rest = readAll(reader, signal);
     try {
@@ -51,14 +57,14 @@ export async function extractStream(
     } catch (error) {
       const isDamaged = error instanceof DecompressError || error instanceof TarError;
       const mismatch = isDamaged ? await decoder.verifyRest(rest) : undefined;
-      throw mismatch ?? sink.locate(error);
+      throw mismatch ?? locate(error, place);
     }
     const report = extractor.finish();
     if (report.entries === 0) rejectEmpty(layer, layerBytes);
     return { report, archiveBytes: decoder.bytesOut };
   } catch (error) {
     await reader.cancel(error).catch(() => {
-      // The stream itself has failed; its error is thrown below.
+      // The stream itself has failed. Its error is thrown below.
     });
     throw error;
   } finally {
@@ -79,48 +85,23 @@ function rejectEmpty(layer: string | undefined, layerBytes: number = 0): void {
   );
 }
 
-/** Remembers the current entry, for errors of the parser and the decompressor. */
-class LocatingSink implements TarSink {
-  readonly #sink: TarSink;
-  #place: ExtractPlace;
-
-  constructor(sink: TarSink, layer: string | undefined) {
-    this.#sink = sink;
-    this.#place = { layer, path: "", offset: 0 };
+/** Adds the current entry to an error of the parser or the decompressor. */
+function locate(error: unknown, place: ExtractPlace): unknown {
+  if (error instanceof TarError) {
+    const { entry: path = "", offset } = error;
+    // The problem lacks the position, which the place adds.
+    return new ExtractError({ ...place, path, offset }, error.problem, { cause: error });
   }
-
-  entry(header: TarHeader): void {
-    this.#place = { layer: this.#place.layer, path: header.path, offset: header.offset };
-    this.#sink.entry(header);
+  if (error instanceof DecompressError) {
+    return new ExtractError(place, describeError(error), { cause: error });
   }
-
-  data(chunk: Uint8Array, offset: number): void {
-    this.#sink.data(chunk, offset);
+  if (error instanceof LimitError) {
+    const { limit, max, value, subject, option } = error;
+    const found = describePlace(place);
+    const within = subject === undefined ? found : `${subject}, found in ${found}`;
+    return new LimitError(limit, max, value, within, option);
   }
-
-  end(): void {
-    this.#sink.end();
-  }
-
-  /** Adds the current entry to an error. */
-  locate(error: unknown): unknown {
-    if (error instanceof TarError) {
-      const { entry: path = "", offset } = error;
-      // The problem lacks the position, which the place adds.
-      const place = { ...this.#place, path, offset };
-      return new ExtractError(place, error.problem, { cause: error });
-    }
-    if (error instanceof DecompressError) {
-      return new ExtractError(this.#place, describeError(error), { cause: error });
-    }
-    if (error instanceof LimitError) {
-      const { limit, max, value, subject, option } = error;
-      const place = describePlace(this.#place);
-      const within = subject === undefined ? place : `${subject}, found in ${place}`;
-      return new LimitError(limit, max, value, within, option);
-    }
-    return error;
-  }
+  return error;
 }
 
 /** Yields the chunks of a stream, which stays open when the caller stops. */

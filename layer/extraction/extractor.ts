@@ -69,7 +69,7 @@ export interface LayerExtractorOptions {
  * Names are resolved as if the root were `/`: absolute names, names with `..` and symbolic links in
  * parents stay inside. The last component is never followed: an existing entry is replaced, except
  * that a directory keeps the content of an existing directory. A whiteout hides entries of lower
- * layers, never those of the same layer, wherever it is. Directories get their modes and times at
+ * layers, never those of the same layer, wherever it is. Modes and times of directories are set at
  * the end.
  *
  * All calls are synchronous, and the state is local, so it also works in a worker.

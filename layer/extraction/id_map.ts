@@ -1,13 +1,5 @@
 import { NativeMount } from "../linux/native_mount.ts";
-import type { IdRange } from "./ownership.ts";
-
-/** ID mappings of a user namespace. */
-export interface IdMaps {
-  /** User IDs. */
-  readonly uids: readonly IdRange[];
-  /** Group IDs. */
-  readonly gids: readonly IdRange[];
-}
+import type { IdRange, OwnershipMap } from "./ownership.ts";
 
 /**
  * Reads the ID mappings of the user namespace of this process: all IDs on the host, a single one in
@@ -17,7 +9,7 @@ export interface IdMaps {
  *
  * @returns The mappings; `undefined` if the native backend is not available.
  */
-export function readIdMaps(): IdMaps | undefined {
+export function readIdMaps(): Omit<OwnershipMap, "kind"> | undefined {
   using calls = NativeMount.tryOpen();
   if (calls === undefined) return undefined;
   // Deno requires all permissions to read these files.

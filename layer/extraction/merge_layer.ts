@@ -35,7 +35,7 @@ export function mergeLayer(
   layer: StagedLayer,
 ): boolean {
   if (!isPlain(tree, from, to, layer)) return false;
-  new LayerMerge(tree, from, to, layer).run();
+  new LayerMerge(tree, from, to, layer).mergeDirectory("", true, marksOf(layer));
   return true;
 }
 
@@ -43,7 +43,7 @@ export function mergeLayer(
 function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
   using lower = new LinkFreePaths(tree, to);
   using upper = new LinkFreePaths(tree, from);
-  return layer.implied.every((path) => lower.has(path)) &&
+  return layer.report.impliedDirectories.every((path) => lower.has(path)) &&
     layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
 }
 
@@ -51,7 +51,6 @@ class LayerMerge {
   readonly #tree: FileTree;
   readonly #from: string;
   readonly #to: string;
-  readonly #marks: Marks;
   readonly #undescribed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
   readonly #describesRoot: boolean;
@@ -60,20 +59,13 @@ class LayerMerge {
     this.#tree = tree;
     this.#from = from;
     this.#to = to;
-    this.#marks = marksOf(layer);
-    this.#undescribed = new Set(layer.undescribed);
+    this.#undescribed = new Set(layer.report.undescribedDirectories);
     this.#opaque = new Set(layer.opaque);
     this.#describesRoot = layer.report.describesRoot;
   }
 
-  run(): void {
-    this.#mergeDirectory("", true, this.#marks);
-  }
-
-  /**
-   * Merges a directory of the layers below. `isStaged` says whether the staged layer has it too.
-   */
-  #mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
+  /** Merges a directory of the layers below. `isStaged` says whether the layer has it as well. */
+  mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
     const lower = joinPaths(this.#to, path);
     const status = this.#openUp(lower);
     if (marks !== undefined) this.#hide(path, marks);
@@ -84,7 +76,7 @@ class LayerMerge {
       const child = childPath(path, name);
       if (merged?.has(name)) continue;
       if (this.#tree.status(joinPaths(this.#to, child))?.type !== "directory") continue;
-      this.#mergeDirectory(child, false, inner);
+      this.mergeDirectory(child, false, inner);
     }
     using directory = this.#tree.open(lower);
     if (upper === undefined || !this.#describes(path)) return settleDirectory(directory, status);
@@ -120,7 +112,7 @@ class LayerMerge {
     const lower = joinPaths(this.#to, path);
     const status = this.#tree.status(lower);
     if (status?.type === "directory" && !this.#opaque.has(path)) {
-      return this.#mergeDirectory(path, true, marks);
+      return this.mergeDirectory(path, true, marks);
     }
     if (status !== undefined) removeEntry(this.#tree, lower);
     moveEntry(this.#tree, joinPaths(this.#from, path), lower);

@@ -11,7 +11,7 @@ export interface LayerWhiteout {
   readonly directory: string;
   /** Hidden name; absent if the directory is opaque. */
   readonly name?: string | undefined;
-  /** Whether an earlier entry of the layer describes the directory, which is then no symlink. */
+  /** Whether an earlier entry of the layer describes the directory, so it is not a symlink. */
   readonly isDescribed: boolean;
 }
 
@@ -24,10 +24,6 @@ export interface StagedLayer {
   readonly report: ExtractReport;
   /** Whiteouts of the layer. */
   readonly whiteouts: readonly LayerWhiteout[];
-  /** Directories that had content before they had an entry. */
-  readonly implied: readonly string[];
-  /** Implied directories that never had an entry, and keep the metadata of the layers below. */
-  readonly undescribed: readonly string[];
   /** Directories that replaced another entry of the layer, which hides everything below. */
   readonly opaque: readonly string[];
 }
@@ -62,9 +58,9 @@ export async function stageLayer<Options extends LayerExtractorOptions>(
         hideAll: (_tree, path) => void opaque.push(path),
       },
     });
-    const { impliedDirectories: implied, undescribedDirectories: undescribed } = report;
-    if (notes.needsLower || implied.length >= MAX_IMPLIED_DIRECTORIES) return undefined;
-    return { report, whiteouts: notes.whiteouts, implied, undescribed, opaque };
+    const isComplete = report.impliedDirectories.length < MAX_IMPLIED_DIRECTORIES;
+    if (notes.needsLower || !isComplete) return undefined;
+    return { report, whiteouts: notes.whiteouts, opaque };
   } catch (error) {
     if (error instanceof ExtractError) return undefined;
     throw error;

@@ -131,7 +131,7 @@ export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): Whiteout
   };
 }
 
-/** Whether {@linkcode overlayWhiteouts} has marked a path as hiding all that is below. */
+/** Whether {@linkcode overlayWhiteouts} has marked a directory as opaque. */
 export function isOpaque(tree: FileTree, path: string, namespace: string): boolean {
   if (tree.status(path)?.type !== "directory") return false;
   using entry = tree.open(path);

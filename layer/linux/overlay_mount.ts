@@ -27,13 +27,6 @@ export interface OverlayMountOptions {
    */
   readonly userXattr?: boolean | undefined;
   /**
-   * Whether lower directories can be renamed. A renamed one refers to its old name in the upper
-   * directory.
-   *
-   * @default The kernel's configuration.
-   */
-  readonly redirectDirectories?: boolean | undefined;
-  /**
    * Source of the mount in the mount table, which distinguishes it from other overlays.
    *
    * @default {"overlay"}
@@ -155,14 +148,13 @@ function mountByPage(
 
 /** Returns all parameters except the lower directories. */
 function parametersOf(options: OverlayMountOptions, names: ShortNames): MountParameter[] {
-  const { writable, userXattr = false, redirectDirectories } = options;
+  const { writable, userXattr = false } = options;
   // Both would tie the upper directory to these lower directories.
   const parameters: MountParameter[] = [["index", "off"], ["metacopy", "off"]];
   if (userXattr) parameters.push(["userxattr"]);
-  // With user attributes, directories are never redirected, and the option is an error.
-  else if (redirectDirectories !== undefined) {
-    parameters.push(["redirect_dir", redirectDirectories ? "on" : "off"]);
-  }
+  // A redirect names a directory of a lower layer, but a layer has other lower layers in other
+  // images. With user attributes, directories are never redirected, and the option is an error.
+  else parameters.push(["redirect_dir", "off"]);
   if (writable !== undefined) {
     parameters.push(["upperdir", names.of(writable.upper)], ["workdir", names.of(writable.work)]);
   }

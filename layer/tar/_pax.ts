@@ -1,6 +1,7 @@
 import { LimitError } from "../../spec/errors.ts";
 import { decodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
+import type { AllTarLimits } from "./tar_limits.ts";
 
 /** Records of an extended header by key; the values are bytes. */
 export type PaxRecords = ReadonlyMap<string, Uint8Array>;
@@ -117,14 +118,6 @@ export function paxTime(value: Uint8Array): PaxTime | undefined {
     : { seconds: -whole - 1, nanoseconds: 1_000_000_000 - fraction };
 }
 
-/** Limits for the extended attributes of an entry, in bytes. */
-export interface XattrLimits {
-  /** Maximum size of a value. */
-  readonly maxXattrBytes: number;
-  /** Maximum size of all names and values. */
-  readonly maxXattrsBytes: number;
-}
-
 /**
  * Extracts the extended attributes from the records. If both spellings name an attribute,
  * `SCHILY.xattr.` wins: its value is raw, and only libarchive writes the other spelling.
@@ -135,7 +128,7 @@ export interface XattrLimits {
 export function paxXattrs(
   records: PaxRecords,
   offset: number,
-  limits: XattrLimits,
+  limits: AllTarLimits,
 ): Map<string, Uint8Array> {
   const xattrs = new Map<string, Uint8Array>();
   for (const [key, value] of records) {

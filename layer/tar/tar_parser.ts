@@ -8,15 +8,13 @@ import { BLOCK, checkBlock, paddingSize, parseNumber } from "./tar_fields.ts";
 import type { TarHeader, TarSegment, TarSink } from "./tar_header.ts";
 import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts";
 
-export type { TarLimits } from "./tar_limits.ts";
-
 /**
  * Maximum size of an archive without entries. Go's `archive/tar` writes 1024 zeros and GNU tar a
  * record of 10 240.
  */
 export const MAX_EMPTY_BYTES = 10_240;
 
-/** What the next bytes are. */
+/** What the next bytes belong to. */
 type State =
   | "header"
   | "second zero block"

@@ -58,7 +58,7 @@ export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {
 
 async function* readEntries(queue: EventQueue): AsyncGenerator<UntarEntry, void, void> {
   for (let event; (event = await queue.next()) !== undefined;) {
-    // An entry without content leaves its `end` event in the queue.
+    // Canceled content leaves events in the queue, and so does an entry without content.
     if (event.kind !== "entry") continue;
     const { header } = event;
     const { path } = header;
@@ -119,14 +119,13 @@ const HOLE_SIZE = 65_536;
 
 /**
  * Returns the content of an entry, with holes as zeros, which is read on demand. `done` settles once
- * it has been read or skipped, or has failed.
+ * it has been read or canceled, or has failed.
  */
 function openContent({ size }: TarHeader, queue: EventQueue) {
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   // A failure is reported to the reader of the next entry.
   done.catch(() => {});
-  let isCanceled = false;
-  const chunks = readContent(size, queue, () => isCanceled);
+  const chunks = readContent(size, queue);
   const readable = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
@@ -140,13 +139,9 @@ function openContent({ size }: TarHeader, queue: EventQueue) {
       }
     },
     async cancel() {
-      isCanceled = true;
-      try {
-        while (!(await chunks.next()).done);
-        resolve();
-      } catch (error) {
-        reject(error);
-      }
+      // Waits for a pending read. The rest of the content is skipped before the next entry.
+      await chunks.return();
+      resolve();
     },
   }, { highWaterMark: 0 });
   return { readable, done };
@@ -155,13 +150,12 @@ function openContent({ size }: TarHeader, queue: EventQueue) {
 async function* readContent(
   size: number,
   queue: EventQueue,
-  isCanceled: () => boolean,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   let at = 0;
   for (let event; (event = await queue.next()) !== undefined;) {
     if (event.kind === "entry") return;
     const next = event.kind === "data" ? event.offset : size;
-    while (at < next && !isCanceled()) {
+    while (at < next) {
       const hole = new Uint8Array(Math.min(HOLE_SIZE, next - at));
       at += hole.length;
       yield hole;

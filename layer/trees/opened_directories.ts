@@ -3,8 +3,8 @@ import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 /**
- * Looks up entries and creates directories, also in directories that their unprivileged owner has no
- * access to. Grants the owner access until this is disposed of.
+ * Looks up entries and creates directories, even where the unprivileged owner of a directory has no
+ * access to it. Grants the owner access until this is disposed of.
  */
 export class OpenedDirectories implements Disposable {
   readonly #tree: FileTree;

@@ -3,7 +3,7 @@ import { parentPath } from "./clean_path.ts";
 import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileTree } from "./file_tree.ts";
 
-/** Removes an entry with everything in it, if it exists. */
+/** Removes an entry and everything in it, if it exists. */
 export function removeEntry(tree: FileTree, path: string): void {
   remove(tree, path, () => tree.status(parentPath(path))?.dev);
 }

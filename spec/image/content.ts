@@ -21,7 +21,7 @@ export interface PushContentOptions extends ContentOptions {
    * Called with the number of transferred bytes, which decreases when a transfer starts again.
    */
   readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Called when an attempt has failed and is repeated. */
+  /** Called with the error of each attempt that is repeated. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
   /**
    * Whether to send the bytes even if the target seems to have them elsewhere.
@@ -35,8 +35,8 @@ export interface PushContentOptions extends ContentOptions {
  * A source of content, such as a repository of a registry, a store or an archive.
  *
  * A descriptor with the media type of a manifest or an index describes a document; every other one
- * describes a blob. A source that keeps the two apart, such as a registry, uses the media type to
- * tell which it is.
+ * describes a blob. A source that stores the two separately, such as a registry, tells them apart by
+ * the media type.
  */
 export interface ContentSource {
   /**
@@ -56,7 +56,7 @@ export interface ContentSource {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**
    * Lists the manifests whose `subject` is a document: signatures, SBOMs, attestations. Sources
-   * that keep none lack this method.
+   * without referrers lack this method.
    *
    * @param descriptor The document.
    * @param options Abort signal.
@@ -74,7 +74,7 @@ export interface ContentTarget {
    */
   exists(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /**
-   * Stores a document or a blob. Everything that a document names is stored before the document.
+   * Stores a document or a blob. Everything that a document refers to must be stored before it.
    * Existing content is stored again, or left unchanged.
    *
    * @param descriptor Descriptor that the bytes must match. The target verifies them, or has the

@@ -46,7 +46,7 @@ export interface BlobReadOptions {
    */
   readonly freeMemory?: boolean | undefined;
   /**
-   * Whether previously received bytes did not match the digest. If so, mirrors are not used.
+   * Whether an earlier read did not match the digest. If so, mirrors are not used.
    *
    * @default {false}
    */
@@ -71,7 +71,7 @@ export interface BlobReadOptions {
 export interface BlobAnswer {
   /** Whether the answer has only the requested part. */
   readonly isPartial: boolean;
-  /** Shortest time from a request to this server to its answer so far, in milliseconds. */
+  /** Shortest response time of this server so far, in milliseconds. */
   readonly latencyMs: number;
 }
 
@@ -100,16 +100,15 @@ export interface RemoteLayer {
    */
   readonly connections?: number | undefined;
   /**
-   * Shortest time from a request to the source to its response so far, in milliseconds. From a
-   * source that is far away, several parts are read from the start; from a near one, if reading one
-   * turns out to be slow.
+   * Shortest response time of the source so far, in milliseconds. Several parts are read at once:
+   * from a distant source right away, from a near one only if a single read turns out to be slow.
    *
    * @default {0}
    */
   readonly latencyMs?: number | undefined;
   /**
-   * Whether the source has announced that it can send parts of blobs, so that several are read at
-   * once without waiting for the first one.
+   * Whether the source has announced that it can send parts of blobs. If so, several are requested
+   * without waiting for the first one.
    *
    * @default {false}
    */

@@ -5,10 +5,10 @@ import type { Platform } from "../platform.ts";
 import { PLATFORM_MEMBERS, readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
 
-/** Type of an artifact that does not state one, as in oras. */
+/** Type of an artifact that declares none, as in oras. */
 const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
 
-/** A time of RFC 3339, section 5.6, whose zone may be missing. */
+/** A date and time as in RFC 3339, section 5.6, whose zone may be missing. */
 const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(z|[+-]\d{2}:\d{2})?$/i;
 
 const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs", "history", "created", "author"];
@@ -122,9 +122,9 @@ function parseConfig(bytes: Uint8Array): JsonReader {
 }
 
 /**
- * Parses the config of an image, or returns the type of an artifact: some, such as signatures, have
- * the config media type of an image, but no root file system and layers of other types. Others, such
- * as policies of OPA, also have layers of images, and an empty config.
+ * Parses the config of an image, or returns the type of an artifact. Some artifacts, such as
+ * signatures, have the config media type of an image, but no root file system and layers of other
+ * types. Others, such as OPA policies, have image layers and an empty config.
  *
  * @param bytes The config blob.
  * @param manifest Its manifest.
@@ -211,8 +211,8 @@ function readCommand(json: JsonReader | undefined): readonly string[] | undefine
 }
 
 /**
- * Reads a time. Tools written in Go refuse a document with one of another form, even if only the zone
- * is missing, as in what Python's `isoformat()` returns.
+ * Reads a time. Tools written in Go reject a document with a malformed time, even if only the zone is
+ * missing, as in the output of Python's `isoformat()`.
  */
 function readTime(json: JsonReader | undefined): string | undefined {
   const text = json?.string();

@@ -7,8 +7,8 @@ import {
   DOCKER_CONFIG,
   DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,
+  isDocumentMediaType,
   isIndexMediaType,
-  isManifestMediaType,
   OCI_INDEX,
   OCI_MANIFEST,
 } from "./media_types.ts";
@@ -80,9 +80,8 @@ export type ManifestDocument =
 /**
  * Parses a manifest or an index.
  *
- * Rejects documents whose media type contradicts that of the response, that have members of both
- * kinds, or names such as `Layers`, because they could be read as two different images
- * (CVE-2021-41190).
+ * Rejects documents that could be read as two different images (CVE-2021-41190): their media type
+ * contradicts that of the response, or they have members of both kinds or names such as `Layers`.
  *
  * @param bytes The document.
  * @param mediaType Media type of the response, with or without parameters. If it is absent or
@@ -126,8 +125,8 @@ export function parseManifest(
   }
   const served = knownMediaType(mediaType);
   const stated = json.maybe("mediaType");
-  // Documents of other kinds, such as withdrawn artifact manifests, may have no version.
-  if (stated !== undefined && !isDocumentType(stated.string())) {
+  // Documents of other kinds, such as the withdrawn artifact manifest, may have no version.
+  if (stated !== undefined && !isDocumentMediaType(stated.string())) {
     stated.fail("that of a manifest or an index");
   }
   if (version.value() !== 2) version.fail("2");
@@ -146,11 +145,7 @@ export function parseManifest(
 /** Returns the media type of a response if it is that of a manifest or an index. */
 function knownMediaType(contentType: string | undefined): string | undefined {
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  return isDocumentType(type) ? type : undefined;
-}
-
-function isDocumentType(mediaType: string): boolean {
-  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
+  return isDocumentMediaType(type) ? type : undefined;
 }
 
 function refuseMembers(json: JsonReader, kind: string, members: readonly string[]): void {
@@ -160,9 +155,9 @@ function refuseMembers(json: JsonReader, kind: string, members: readonly string[
 }
 
 /** Reads layers. The same digest must always have the same size. */
-function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
+function readLayers(json: JsonReader): readonly Descriptor[] {
   const sizes = new Map<string, number>();
-  return items.map((item) => {
+  return listOf(json, "layers").map((item) => {
     const layer = readDescriptor(item);
     const size = sizes.get(layer.digest) ?? layer.size;
     if (layer.size !== size) {
@@ -174,8 +169,8 @@ function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
 }
 
 /** Reads the items of a list. Go writes an empty one as null, and other tools omit it. */
-function readList(json: JsonReader): readonly JsonReader[] {
-  return json.present ? json.array() : [];
+function listOf(json: JsonReader, member: string): readonly JsonReader[] {
+  return json.maybe(member)?.array() ?? [];
 }
 
 /** Determines the kind of a document without a media type by its members. */
@@ -198,12 +193,12 @@ function readManifest(json: JsonReader, mediaType: string, maxLayers: number): M
     schemaVersion: 2,
     mediaType,
     config: readConfig(json.at("config"), mediaType),
-    layers: readLayers(readList(json.at("layers"))),
+    layers: readLayers(json),
     ...readCommon(json),
   };
 }
 
-/** Types that old clients and registries wrote for the config of an image by mistake. */
+/** Media types that old clients and registries wrote by mistake for the config of an image. */
 const MISTAKEN_CONFIG_TYPES: ReadonlySet<string> = new Set([
   "",
   "application/json",
@@ -229,7 +224,7 @@ function readIndex(json: JsonReader, mediaType: string): Index {
   return {
     schemaVersion: 2,
     mediaType,
-    manifests: readList(json.at("manifests")).map((item) => readDescriptor(item)),
+    manifests: listOf(json, "manifests").map((item) => readDescriptor(item)),
     ...readCommon(json),
   };
 }

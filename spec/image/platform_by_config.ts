@@ -18,10 +18,10 @@ export interface ChooseByConfigOptions {
   readonly read: (descriptor: Descriptor) => Promise<Uint8Array | undefined>;
 }
 
-/** Maximum number of entries without a platform whose configs are read. */
-const MAX_LOOKS = 32;
-/** Maximum depth of nested indexes that are read for their platforms. */
-const MAX_LOOK_DEPTH = 4;
+/** Maximum number of entries without a platform to look into. */
+const MAX_UNDECLARED = 32;
+/** Maximum depth of nested indexes to look into. */
+const MAX_DEPTH = 4;
 /** Maximum number of documents and configs that are read for a choice. */
 const MAX_READS = 512;
 
@@ -77,7 +77,7 @@ export async function choosePlatformByConfig(
   const readSome = async (descriptor: Descriptor) => {
     return ++reads > MAX_READS ? undefined : await read(descriptor);
   };
-  for (const entry of unknown.slice(0, MAX_LOOKS)) {
+  for (const entry of unknown.slice(0, MAX_UNDECLARED)) {
     const platforms = await platformsIn(entry, readSome, 0);
     found.push(...platforms.map((platform) => ({ ...entry, platform, entry })));
   }
@@ -107,9 +107,9 @@ async function platformsIn(
     return typeof parsed === "string" ? [] : [parsed.platform];
   }
   const platforms: Platform[] = [];
-  for (const child of value.manifests.filter(isRunnable).slice(0, MAX_LOOKS)) {
+  for (const child of value.manifests.filter(isRunnable).slice(0, MAX_UNDECLARED)) {
     if (child.platform !== undefined) platforms.push(child.platform);
-    else if (depth < MAX_LOOK_DEPTH) platforms.push(...await platformsIn(child, read, depth + 1));
+    else if (depth < MAX_DEPTH) platforms.push(...await platformsIn(child, read, depth + 1));
   }
   return platforms;
 }

@@ -3,7 +3,7 @@ import { PlatformError } from "../errors.ts";
 import { formatPlatform, type Platform, variantLevel, variantOf } from "../platform.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Index } from "./manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
+import { isDocumentMediaType } from "./media_types.ts";
 
 /**
  * Rates how well an image for one platform runs on another.
@@ -33,22 +33,22 @@ export function platformFit(offered: Platform, wanted: Platform): number {
   return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
 }
 
-/** What to do with an image that is only for another platform. */
+/** How to treat an image that is only for another platform. */
 interface PlatformCheck {
-  /** Whether to refuse it. */
+  /** Whether to reject it. */
   readonly strictPlatform?: boolean | undefined;
-  /** Called with a warning if it is not refused. */
+  /** Called with a warning if it is not rejected. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * Warns of an image that is only for another platform, or refuses it.
+ * Warns about an image that is only for another platform, or rejects it.
  *
  * @param subject Name of the image.
  * @param actual Platform of the image.
  * @param wanted Platform to run on.
- * @param check Whether to refuse it.
- * @throws {PlatformError} If it is refused.
+ * @param check Whether to reject it.
+ * @throws {PlatformError} If it is rejected.
  */
 export function checkPlatform(
   subject: string,
@@ -100,7 +100,7 @@ function osVersionFit(offered: Platform, wanted: Platform): number {
 
 /**
  * Builds of Windows Server 2022 and 2025. A later build of Windows runs images of the latest of
- * these that is older than itself, and of all builds in between.
+ * these before it, and of all builds in between.
  */
 const STABLE_BUILDS = [20348, 26100] as const;
 
@@ -140,7 +140,7 @@ function versionPart(text: string | undefined): number {
  * ```
  */
 export function isRunnable(entry: Descriptor): boolean {
-  return (isManifestMediaType(entry.mediaType) || isIndexMediaType(entry.mediaType)) &&
+  return isDocumentMediaType(entry.mediaType) &&
     entry.platform?.os !== "unknown" &&
     entry.annotations?.["vnd.docker.reference.type"] !== "attestation-manifest";
 }

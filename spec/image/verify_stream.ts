@@ -36,9 +36,9 @@ export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBu
 /**
  * Verifies the bytes of a read as they pass, unless the read is `raw` or partial.
  *
- * The stream fails at the first surplus byte, and in place of the last bytes if the digest is
- * wrong: a reader that counts bytes may not look for an error after them. Reads on demand and
- * retains no chunk, so the source may reuse memory.
+ * The stream fails at the first surplus byte. If the digest is wrong, it fails before it delivers
+ * the last bytes, because a reader that counts bytes may stop there. Reads on demand and retains no
+ * chunk, so the source may reuse memory.
  *
  * @param stream The bytes.
  * @param expected Expected digest and size.
@@ -68,7 +68,7 @@ export function verifiedRead(
         }
       } catch (error) {
         await reader.cancel(error).catch(() => {
-          // The source has failed as well; the mismatch matters.
+          // The source has failed as well, but the mismatch matters more.
         });
         throw error;
       }

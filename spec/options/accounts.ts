@@ -18,7 +18,7 @@ export interface GroupEntry {
   readonly name: string;
   /** Group ID. */
   readonly gid: number;
-  /** Names of its members, without those whose primary group it is. */
+  /** Names of its members, except those whose primary group it is. */
   readonly members: readonly string[];
 }
 

@@ -75,16 +75,17 @@ export function withImageConfig(
 }
 
 /**
- * Returns an entry point, or none for a single empty word, with which a Dockerfile removes the
- * entry point of its base image.
+ * Returns an entry point. A single empty word means none: a Dockerfile removes the entry point of
+ * its base image with it.
  */
 function withoutEmpty(entrypoint: readonly string[]): readonly string[] {
   return entrypoint.length === 1 && entrypoint[0] === "" ? [] : entrypoint;
 }
 
 /**
- * Names and prefixes of annotations that runtimes act on: one of crun replaces the seccomp filter,
- * and one of runc sets properties of systemd. The author of an image must not choose their values.
+ * Names and prefixes of annotations that runtimes act on. For example, one of crun replaces the
+ * seccomp filter, and others of runc set systemd properties. The author of an image must not choose
+ * their values.
  */
 const INTERPRETED_NAMES: readonly string[] = [
   // crun and youki, also with libkrun and WebAssembly.

@@ -15,7 +15,7 @@ import { resolveUser } from "./user.ts";
  *
  * The default is like that of runc and podman: a root file system at `rootfs`, the usual mounts,
  * masked kernel files, Docker's capabilities, no new privileges, and new namespaces except for
- * users. Options are applied in their order. Values that depend on several options are set last:
+ * users. Options are applied in order. Values that depend on several options are set last:
  * the user is looked up, `HOME`, `PATH` and, if the host has a name, `HOSTNAME` are set, and the
  * configuration is adapted to a user namespace.
  *

@@ -1,4 +1,5 @@
 import { explainedError } from "../error_facts.ts";
+import { present } from "../json.ts";
 import type { ConsoleSize, Rlimit } from "../runtime/runtime_process.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
 
@@ -121,16 +122,14 @@ export function withCwd(cwd: string): SpecOption {
  * ```
  */
 export function withTerminal(size?: ConsoleSize): SpecOption {
-  return (spec) => {
-    const process = { ...spec.process, terminal: true };
-    return { ...spec, process: size === undefined ? process : { ...process, consoleSize: size } };
-  };
+  const terminal = present({ terminal: true, consoleSize: size });
+  return (spec) => ({ ...spec, process: { ...spec.process, ...terminal } });
 }
 
 /**
  * Sets whether programs are kept from gaining privileges, for example through `sudo`.
  *
- * @param noNewPrivileges Whether to do so, as in a new configuration.
+ * @param noNewPrivileges Whether they are, as by default.
  * @returns The option.
  *
  * @example Let a program use sudo

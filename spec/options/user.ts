@@ -34,7 +34,7 @@ export interface ResolveUserOptions {
 }
 
 /**
- * Thrown when an image has no user or group with a name.
+ * Thrown when an image has no user or group with a given name.
  *
  * @example Name the user that an image does not have
  * ```ts

@@ -7,7 +7,7 @@ import type { SeccompProfile } from "./runtime_seccomp.ts";
  * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md | config-linux.md}.
  */
 export interface LinuxSpec {
-  /** Namespaces of the container. For other kinds, it shares those of the runtime. */
+  /** Namespaces of the container. It shares those of other kinds with the runtime. */
   readonly namespaces?: readonly Namespace[];
   /** User ID mappings of a new user namespace. */
   readonly uidMappings?: readonly IdMapping[];

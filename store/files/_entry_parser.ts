@@ -1,5 +1,6 @@
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { type TarLimits, TarParser } from "../../layer/tar/tar_parser.ts";
+import type { TarLimits } from "../../layer/tar/tar_limits.ts";
+import { TarParser } from "../../layer/tar/tar_parser.ts";
 
 const HOLE_BYTES = 65_536;
 

@@ -33,10 +33,10 @@ export async function listLayer(
 ): Promise<LayerListing | undefined> {
   const tree = new MemoryTree();
   if (index === 0) {
-    // There is nothing below the base.
-    const report = await addLayer(tree, layer, index, source);
-    const nothing = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
-    return new StagedListing(tree, { report, ...nothing });
+    const added = await addLayer(tree, layer, index, source);
+    // The base has nothing below it to inherit from.
+    const report = { ...added, impliedDirectories: [], undescribedDirectories: [] };
+    return new StagedListing(tree, { report, whiteouts: [], opaque: [] });
   }
   const staged = await extractInto<StagedLayer | undefined>(tree, layer, index, source, stageLayer);
   return staged && new StagedListing(tree, staged);

@@ -14,12 +14,10 @@ export class StagedListing implements LayerListing {
   readonly #opaque: ReadonlySet<string>;
 
   /** Creates the listing from the result of `stageLayer()`. */
-  constructor(
-    tree: MemoryTree,
-    { report, whiteouts, implied, undescribed, opaque }: StagedLayer,
-  ) {
+  constructor(tree: MemoryTree, { report, whiteouts, opaque }: StagedLayer) {
+    const { describesRoot, impliedDirectories, undescribedDirectories } = report;
     this.#tree = tree;
-    this.#undescribed = new Set(report.describesRoot ? undescribed : ["", ...undescribed]);
+    this.#undescribed = new Set([...describesRoot ? [] : [""], ...undescribedDirectories]);
     // A directory that replaced another entry of the layer hides a lower one.
     this.#removed = new Set([
       ...opaque,
@@ -32,8 +30,9 @@ export class StagedListing implements LayerListing {
     }));
     this.hasMarks = this.#removed.size + this.#opaque.size > 0;
     const used = whiteouts.filter(({ isDescribed }) => !isDescribed);
-    this.dependencies = [...new Set([...implied, ...used.map(({ directory }) => directory)])]
-      .filter((path) => path !== "");
+    this.dependencies = [
+      ...new Set([...impliedDirectories, ...used.map(({ directory }) => directory)]),
+    ].filter((path) => path !== "");
   }
 
   at(path: string): ListedEntry | undefined {

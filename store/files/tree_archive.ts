@@ -1,5 +1,6 @@
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { type TarLimits, TarParser } from "../../layer/tar/tar_parser.ts";
+import type { TarLimits } from "../../layer/tar/tar_limits.ts";
+import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { tarHeader } from "../../layer/tar/tar_writer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";

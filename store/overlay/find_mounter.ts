@@ -173,14 +173,7 @@ function kernelMounter(
     namespace,
     upper,
     mount(lowers, target, { source, ...writable }) {
-      mountOverlay(lowers, target, {
-        writable,
-        source,
-        userXattr: namespace === "user",
-        // A redirect names a directory of a lower layer, but a layer has other lower layers in
-        // other images.
-        redirectDirectories: false,
-      });
+      mountOverlay(lowers, target, { writable, source, userXattr: namespace === "user" });
       return Promise.resolve();
     },
   };

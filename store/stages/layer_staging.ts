@@ -91,7 +91,7 @@ export class LayerStaging implements StreamConsumer<StagingResult> {
       if (index > 0) return await stageLayer(extract, options);
       // Nothing is below the base, so its whiteouts need not be kept for a merge.
       const report = await extract(options);
-      return { report, whiteouts: [], implied: [], undescribed: [], opaque: [] };
+      return { report, whiteouts: [], opaque: [] };
     } catch (error) {
       if (!signal.aborted && !mayBeDamage(error)) this.#listener.fail(error);
       throw error;

@@ -28,7 +28,7 @@ import {
   withUserOnly,
 } from "../../spec/mod.ts";
 
-/** The image that the configurations are of. */
+/** The image of the configurations. */
 export const IMAGE: ImageConfig = {
   platform: { os: "linux", architecture: "arm64", variant: "v8" },
   created: "2024-01-02T03:04:05Z",
@@ -88,8 +88,11 @@ export const GENERATED: Readonly<Record<string, ContainerSpec>> = {
     withAnnotations({ "org.example": "" }),
     withDefaultSeccomp("amd64"),
   ),
-  "for a user alone": newSpec(withRootless({ uidMap: SINGLE, gidMap: SINGLE }), withHostNetwork()),
-  "for a user with further ids": newSpec(
+  "for a user without subordinate IDs": newSpec(
+    withRootless({ uidMap: SINGLE, gidMap: SINGLE }),
+    withHostNetwork(),
+  ),
+  "for a user with subordinate IDs": newSpec(
     image,
     withRootless({ uidMap: SUBIDS, gidMap: SUBIDS, cgroups: true }),
     withDefaultSeccomp("arm64"),

@@ -22,7 +22,7 @@ Deno.test.each([
   assertEquals(`${digestAlgorithm(digest)}:${digestHex(digest)}`, text);
 });
 
-const NO_DIGESTS: { text: string; why: string }[] = [
+const INVALID: { text: string; why: string }[] = [
   { text: "", why: "nothing" },
   { text: HEX, why: "a hash without an algorithm" },
   { text: `sha256:${HEX.toUpperCase()}`, why: "upper case" },
@@ -38,7 +38,7 @@ const NO_DIGESTS: { text: string; why: string }[] = [
   { text: `sha256+b64:${HEX}`, why: "another encoding" },
   { text: `sha256:${HEX.slice(1)}٣`, why: "a digit of another script" },
 ];
-Deno.test.each(NO_DIGESTS)("parseDigest() refuses $why", ({ text }) => {
+Deno.test.each(INVALID)("parseDigest() refuses $why", ({ text }) => {
   assertEquals(isDigest(text), false);
   assertThrows(() => parseDigest(text), SyntaxError, "Cannot parse digest");
 });

@@ -29,10 +29,10 @@ Deno.test("parsePasswd() reads lines that end early", () => {
   assertEquals(parsePasswd("app:x:1000:100::/home/app"), [{ ...APP, shell: "" }]);
 });
 
-const NO_IDS: string[] = [
+const INVALID_IDS: string[] = [
   ..."|x|-1|+1| 1|1 |0x10|1.0|1e3|4294967295|4294967296|99999999999999999999|١".split("|"),
 ];
-Deno.test.each(NO_IDS)("parsePasswd() never reads the number %j as 0", (number) => {
+Deno.test.each(INVALID_IDS)("parsePasswd() never reads the number %j as 0", (number) => {
   assertEquals(parsePasswd(`a:x:${number}:0::/:`), []);
   assertEquals(parsePasswd(`a:x:0:${number}::/:`), []);
   assertEquals(parseGroup(`a:x:${number}:`), []);

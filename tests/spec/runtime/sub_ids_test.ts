@@ -12,8 +12,8 @@ Deno.test("parseSubIds() finds lines by name and by number", () => {
   assertEquals(parseSubIds(text, "nobody", 7), []);
 });
 
-const ODD: string[] = ["app", "app:1", "app:x:1", "app:1:x", "app:-1:1", "app:1:0", "app::"];
-Deno.test.each([...ODD, "app:4294967295:2", "app:99999999999:1", "app:1:0x10"])(
+const INVALID: string[] = ["app", "app:1", "app:x:1", "app:1:x", "app:-1:1", "app:1:0", "app::"];
+Deno.test.each([...INVALID, "app:4294967295:2", "app:99999999999:1", "app:1:0x10"])(
   "parseSubIds() skips %s",
   (line) => {
     assertEquals(parseSubIds(`${line}\napp:5:5`, "app", 1000), [{ start: 5, count: 5 }]);
