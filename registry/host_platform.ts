@@ -44,7 +44,7 @@ function hostVariant(architecture: string): string | undefined {
   try {
     return knownVariant ??= cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
   } catch {
-    // A sandbox may hide the file. Images without a variant run as well.
+    // A sandbox may hide the file. Images without a variant also run.
     return undefined;
   }
 }

@@ -4,8 +4,8 @@ import { isLoopback } from "../transport/private_address.ts";
 import { wantsMoreScope } from "./_challenge.ts";
 import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
 
-// What the responses of registries and their challenges mean. Each function is one rule, with the
-// registries that require it.
+// How to read the responses of registries. Each function is one rule, and names the registries that
+// require it.
 
 /**
  * Returns whether a response requires a login: 401, or 403 if the token lacks a scope or worked
@@ -27,7 +27,7 @@ export function mayHideContent({ status }: Answer, repository: string): boolean 
 }
 
 /**
- * Returns whether a server denies access in spite of a grant. A 403 to an anonymous client is not a
+ * Returns whether a server denies access despite a grant. A 403 to an anonymous client is not a
  * denial but the final response, because nothing is left to try.
  */
 export function isDenied(answer: Answer, credential: Credential | undefined): boolean {

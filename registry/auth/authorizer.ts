@@ -198,7 +198,7 @@ export class Authorizer {
     if (credential === undefined) return answer;
     const isWrong = used.challenge.scheme === "basic" && answer.status === 401;
     if (isWrong) this.#reject(request, credential, answer.status);
-    // By then, the user may have changed the credential.
+    // Look it up again later: the user may have changed it.
     this.attempts(request.scope).retryAt = this.#retryAt;
     return answer;
   }
@@ -260,7 +260,7 @@ export class Authorizer {
 
   async #anonymousGrant(request: AuthorizedRequest, answer: Answer): Promise<Grant | undefined> {
     const challenge = await this.#findChallenge(request, answer);
-    // By Basic, the server has already rejected anonymous access.
+    // With a Basic challenge, the server has already rejected anonymous access.
     if (challenge === undefined || challenge.scheme === "basic") return undefined;
     this.attempts(request.scope).isAnonymous = true;
     return await this.#grant(request, challenge, undefined);

@@ -127,7 +127,7 @@ async function eraseOlder(key: string, signal: AbortSignal | undefined): Promise
       replaced.push(path);
     } catch {
       signal?.throwIfAborted();
-      // The new credential is stored; podman reports a file of its own that is invalid.
+      // The new credential is stored. Podman itself reports an invalid file.
       if (hasOlder) shadowedBy.push(path);
     }
   }

@@ -191,7 +191,7 @@ export class Connections implements Disposable {
         return this.#registry(endpoint, extraCaCerts, mirrorPolicy, undefined);
       }),
       ...upstream.map((endpoint) => {
-        // Neither do they belong to another registry that a file names.
+        // Nor do they belong to another registry that a file names.
         const own = endpoint.registry === registry ? auth : undefined;
         return this.#registry(endpoint, extraCaCerts, this.policy, own);
       }),

@@ -110,7 +110,7 @@ interface RawIndex {
 
 /**
  * Reads the current index, including unknown members. GitLab returns the subject itself if there is
- * no such tag, and the subject may be an index as well (oras-go#1396).
+ * no such tag, and the subject may itself be an index (oras-go#1396).
  */
 async function readIndex(
   client: DocumentClient,

@@ -4,7 +4,7 @@ import type { ImageClientOptions, UpcomingLayer } from "../image_client.ts";
 /** The bytes of a layer, which are requested on demand. */
 export interface LayerBytes extends Pick<RemoteLayer, "compressed"> {
   /**
-   * Sends the request for the first read before that read.
+   * Sends the request for the first read in advance.
    *
    * @param length Number of bytes to read; all if absent.
    * @returns The request. Disposing of it drops the response unless something reads it.

@@ -159,7 +159,7 @@ async function readEntry(
 }
 
 interface ConfigContext extends ImageContext {
-  /** Requests to send after that for the config. */
+  /** Requests to send after the one for the config. */
   readonly requests?: FirstRequests | undefined;
   /** Called with the response that contains the config. */
   readonly onConfig?: ((answer: Answer) => void) | undefined;

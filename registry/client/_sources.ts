@@ -61,7 +61,7 @@ export class Sources {
     options: {
       readonly signal?: AbortSignal | undefined;
       readonly onWarning?: ((message: string) => void) | undefined;
-      /** Reference of the user. */
+      /** Digest in the user's reference, if it has one. */
       readonly digest?: Digest | undefined;
     },
   ): Promise<T> {

@@ -9,7 +9,7 @@ export interface UploadBodyOptions {
   readonly offset: number;
   /** Whether the bytes of an earlier attempt were wrong. */
   readonly again: boolean;
-  /** Aborts the reading. */
+  /** Aborts the read. */
   readonly signal: AbortSignal | undefined;
   /** Called with the number of bytes read so far, including those before `offset`. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
@@ -136,7 +136,7 @@ export class FirstBody implements Disposable {
   #body: Promise<RequestBody> | undefined;
   #dropped = new AbortController();
 
-  /** Requests the body, unless an earlier attempt has left one. The signal ends its reading. */
+  /** Requests the body, unless an earlier attempt has left one. The signal aborts the read. */
   open(request: (signal: AbortSignal) => Promise<RequestBody>): void {
     if (this.#body !== undefined) return;
     this.#dropped = new AbortController();

@@ -56,7 +56,7 @@ function uploadUrl(answer: Answer, options: RedirectOptions): URL {
   const url = URL.parse(location, answer.url);
   if (url !== null && isOwnUpload(url, answer.url, options)) {
     const own = new URL(answer.url);
-    // Resolving the path would take a host from one that begins with two slashes.
+    // Resolving a path that begins with two slashes would take its first part as a host.
     own.pathname = url.pathname;
     own.search = url.search;
     return own;
@@ -65,9 +65,9 @@ function uploadUrl(answer: Answer, options: RedirectOptions): URL {
 }
 
 /**
- * Returns whether an address is that of the registry itself, although it has another scheme, port
- * or host: a registry behind a proxy may not know how clients reach it. Its path is then that of
- * an upload of the same repository, and it would be unsafe unless it is on the same host.
+ * Returns whether an address means the registry itself although its scheme, port or host differs: a
+ * registry behind a proxy may not know its public address. That is assumed if the path is one of an
+ * upload to the same repository, and the address is on the same host or would be unsafe to follow.
  */
 function isOwnUpload(url: URL, own: URL, { allowPrivate }: RedirectOptions): boolean {
   const [path = ""] = own.pathname.split(`/${UPLOADS}`, 1);

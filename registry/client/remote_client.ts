@@ -238,7 +238,7 @@ export class RemoteClient implements ImageClient, Disposable {
 
   /**
    * Returns whether a repository has a blob: by `HEAD`, or by `GET` of its first byte where that is
-   * rejected. If both are rejected, the blob counts as missing.
+   * rejected, which the client remembers. If both are rejected, the blob counts as missing.
    */
   async hasBlob(
     repository: Repository,

@@ -29,7 +29,7 @@ export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> 
    */
   readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
   /**
-   * Whether the content is a target of pushes, so that one token permits these and lookups of tags.
+   * Whether the content is a target of pushes. One token then permits both pushes and tag lookups.
    *
    * @default {false}
    */

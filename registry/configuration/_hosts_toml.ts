@@ -14,7 +14,7 @@ import {
 
 /** Valid capabilities. Referrers are always read from the registry, so `referrers` is ignored. */
 const CAPABILITIES: readonly string[] = ["pull", "resolve", "push", "referrers"];
-/** Default for a mirror. Containerd would push to it as well. */
+/** Default for a mirror. Containerd would also push to it. */
 const MIRROR_CAPABILITIES: readonly HostCapability[] = ["pull", "resolve"];
 const ALL_CAPABILITIES: readonly HostCapability[] = ["pull", "resolve", "push"];
 
@@ -142,7 +142,7 @@ function durationOf(item: TomlItem | undefined): number | undefined {
     (sum, [, count, unit = ""]) => sum + Number(count) * (UNITS[unit] ?? 0),
     0,
   );
-  // A timer has 31 bits. Zero means no limit in Go.
+  // Timers are limited to 31 bits. Zero means no limit in Go.
   return ms === 0 ? undefined : Math.min(Math.ceil(ms), 2 ** 31 - 1);
 }
 

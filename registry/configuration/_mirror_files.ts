@@ -45,7 +45,7 @@ export async function readMirrorFiles(
   const claimed = new Map<string, string>();
   for (const directory of hostsDirectories) {
     for (const { registry, path } of hostDirectories(directory, onWarning)) {
-      // A directory without the file counts as well: it may contain certificates.
+      // A directory without the file also counts: it may contain certificates.
       if (claimed.has(registry) || claimed.has("*")) continue;
       claimed.set(registry, path);
       await found.read(`${path}/hosts.toml`, (bytes, file) => hostsRules(bytes, file, registry));

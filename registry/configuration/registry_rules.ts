@@ -201,7 +201,7 @@ function matches(prefix: string, reference: Reference | Repository): boolean {
     const address = parseIp(hostname(registry));
     return address !== undefined && isInNetwork(address, network);
   }
-  // The port does not count.
+  // A wildcard matches any port.
   if (prefix.startsWith("*.")) return hostname(registry).endsWith(prefix.slice(1));
   const { name, version } = splitVersion(prefix);
   const full = `${registry}/${repository}`;

@@ -59,7 +59,7 @@ export async function readUserFileOrWarn(
     if (typeof bytes !== "string") return bytes;
     throw new Error(bytes);
   } catch (error) {
-    // Another program may have removed it meanwhile.
+    // Another program may have removed it in the meantime.
     if (error instanceof Deno.errors.NotFound) return undefined;
     onWarning?.(`Cannot read "${path}": ${readProblem(error)}. The file is not used`);
     return undefined;

@@ -25,7 +25,7 @@ export function isUploadSource(body: object | null): body is UploadSource {
 }
 
 /**
- * Reads the next bytes of a body. Suspends the watchdog meanwhile, because the server is not to
+ * Reads the next bytes of a body. Suspends the watchdog during the read, because the server is not to
  * blame for a slow source.
  */
 export async function readWatched(

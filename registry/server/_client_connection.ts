@@ -41,8 +41,8 @@ export class ClientConnection {
   }
 
   /**
-   * Runs the task of a request after those of the requests before it. A client may send any number
-   * of requests without reading, and each would hold an open file and a buffer.
+   * Runs the tasks of requests one at a time, in order. A client may send any number of requests
+   * without reading, and each would occupy an open file and a buffer.
    */
   async inTurn(task: () => Promise<void>): Promise<void> {
     await this.#turn.run(task);
@@ -64,7 +64,7 @@ export class ClientConnection {
     this.#timer = undefined;
   }
 
-  /** Stops all timeouts for good: the connection has ended. */
+  /** Stops all timeouts permanently, because the connection has ended. */
   close(): void {
     this.#isClosed = true;
     this.stop();

@@ -191,7 +191,7 @@ function compare(a: string, b: string): number {
 
 /** Returns at most `n` items after `last`; 400 if `n` is not a number. */
 function paginate(items: readonly string[], query: URLSearchParams): Page | Response {
-  // An empty parameter is like an absent one.
+  // An empty parameter counts as absent.
   const n = query.get("n") || null;
   const last = query.get("last");
   if (n !== null && !/^\d{1,15}$/.test(n)) {

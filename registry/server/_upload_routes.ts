@@ -192,7 +192,7 @@ function progress(status: number, session: UploadSession): Response {
   return emptyResponse(status, progressHeaders(session));
 }
 
-/** Returns the address and range of the upload. `0-0` stands for no byte, as well as for one. */
+/** Returns the address and range of the upload. `0-0` means either no byte or one. */
 function progressHeaders(
   { id, repository, upload }: UploadSession,
 ): Readonly<Record<string, string>> {

@@ -37,7 +37,7 @@ async function resolveName(name: string): Promise<HostAddress> {
   try {
     addresses = await lookup(name, { all: true });
   } catch {
-    // Connecting fails as well, and reports the reason.
+    // Connecting will also fail, and report the reason.
     addresses = [];
   }
   const allowed = addresses.filter(({ address }) => !isMetadataAddress(address));

@@ -293,7 +293,7 @@ function parseErrorBody(text: string): ErrorBody {
     : undefined;
   const words = [entry.message, entry.error_description, entry.error, entry.details]
     .find((value) => typeof value === "string" && value !== "");
-  // The reason of Quay, of Artifactory (kaniko#1095), or the digest of a missing blob.
+  // Quay and Artifactory (kaniko#1095) put the reason here, others the digest of a missing blob.
   const { detail: more } = entry;
   const reason = isObject(more) ? more.message ?? more.description : more;
   const all = [words, String(words).includes(String(reason)) ? "" : reason]
