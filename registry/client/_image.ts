@@ -1,15 +1,11 @@
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import {
-  checkTimes,
-  type ImageConfig,
-  parseConfigOrArtifact,
-} from "../../spec/image/image_config.ts";
+import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
-import { checkPlatform } from "../../spec/image/platform_choice.ts";
+import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";
 import { ArtifactError } from "../errors.ts";

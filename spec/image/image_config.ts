@@ -9,7 +9,7 @@ import { layerMediaType } from "./media_types.ts";
 const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
 
 /** A date and time as in RFC 3339, section 5.6, whose zone may be missing. */
-const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(z|[+-]\d{2}:\d{2})?$/i;
+const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})?$/i;
 
 const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs", "history", "created", "author"];
 const CONTAINER_MEMBERS = [
@@ -157,28 +157,6 @@ function membersOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undef
   } catch {
     return undefined;
   }
-}
-
-/**
- * Warns of a time without a zone.
- *
- * @param subject Name of the image.
- * @param config Its config.
- * @param onWarning Called with the warning.
- */
-export function checkTimes(
-  subject: string,
-  { created, history }: ImageConfig,
-  onWarning: ((message: string) => void) | undefined,
-): void {
-  if (onWarning === undefined) return;
-  const times = [created, ...history.map(({ created }) => created)];
-  const time = times.find((time) => time !== undefined && !TIME_REGEXP.exec(time)?.[1]);
-  if (time === undefined) return;
-  onWarning(
-    `the config of "${subject}" has the time "${time}" without a time zone, ` +
-      "for which docker and podman refuse an image",
-  );
 }
 
 function readContainerConfig(member: JsonReader | undefined): ContainerConfig {

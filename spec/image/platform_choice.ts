@@ -2,6 +2,7 @@ import { isDigest } from "../digest.ts";
 import { PlatformError } from "../errors.ts";
 import { formatPlatform, type Platform, variantLevel, variantOf } from "../platform.ts";
 import type { Descriptor } from "./descriptor.ts";
+import type { ImageConfig } from "./image_config.ts";
 import type { Index } from "./manifest.ts";
 import { isDocumentMediaType } from "./media_types.ts";
 
@@ -60,6 +61,26 @@ export function checkPlatform(
   if (strictPlatform) throw new PlatformError(subject, wanted, [actual]);
   const has = formatPlatform(actual) || "an unknown platform";
   onWarning?.(`"${subject}" is for ${has}, not for ${formatPlatform(wanted)}`);
+}
+
+/**
+ * Warns about times without a time zone in the config of an image. Here, so that using a stored image
+ * does not load the parser of configs.
+ *
+ * @param subject Name of the image.
+ */
+export function checkTimes(
+  subject: string,
+  { created, history }: ImageConfig,
+  onWarning: ((message: string) => void) | undefined,
+): void {
+  const times = [created, ...history.map(({ created }) => created)];
+  const time = times.find((time) => time !== undefined && !/(?:z|[+-]\d{2}:\d{2})$/i.test(time));
+  if (time === undefined) return;
+  onWarning?.(
+    `the config of "${subject}" has the time "${time}" without a time zone, ` +
+      "for which docker and podman refuse an image",
+  );
 }
 
 /** Whether the operating system is known to have all features that an image requires. */

@@ -5,11 +5,10 @@ import { formatReference, isTag, type Reference } from "../../registry/reference
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { checkTimes } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
-import { checkPlatform } from "../../spec/image/platform_choice.ts";
+import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
