@@ -3,7 +3,7 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
+import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
@@ -112,7 +112,7 @@ export async function copyBetween(
   checkDigest(target, root, source.label);
   const meter = new CopyMeter(target.label, options.onProgress);
   const { name, nameOfTag } = target;
-  const content = dryRun ? new DryTarget(target.content) : target.content;
+  const content = dryRun ? dryTarget(target.content) : target.content;
   const goal = { content, name, nameOfTag };
   const graphOptions: CopyGraphOptions = {
     ...options,
@@ -229,23 +229,12 @@ function mountable(from: ImageLocation, to: ImageLocation): (() => string) | und
   return to.reference.registry === registry ? () => repository : undefined;
 }
 
-/** A target that reports the content of another target, and stores nothing. */
-class DryTarget implements NamedTarget {
-  readonly #target: NamedTarget;
-
-  constructor(target: NamedTarget) {
-    this.#target = target;
-  }
-
-  async exists(descriptor: Descriptor, options?: ContentOptions): Promise<boolean> {
-    return await this.#target.exists(descriptor, options);
-  }
-
-  async push(): Promise<void> {}
-
-  async resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined> {
-    return await this.#target.resolve(name, options);
-  }
-
-  async tag(): Promise<void> {}
+/** Returns a target that reports the content of another target, and stores nothing. */
+function dryTarget(target: NamedTarget): NamedTarget {
+  return {
+    exists: (descriptor, options) => target.exists(descriptor, options),
+    resolve: (name, options) => target.resolve(name, options),
+    push: () => Promise.resolve(),
+    tag: () => Promise.resolve(),
+  };
 }

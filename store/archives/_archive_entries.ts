@@ -45,7 +45,7 @@ export async function readArchiveEntries(
     data: () => {},
     end: () => {},
   }, { maxEntries: MAX_ENTRIES });
-  const window = new HeaderWindow(file);
+  const readBlock = blockReader(file);
   try {
     while (!parser.ended) {
       signal?.throwIfAborted();
@@ -55,7 +55,7 @@ export async function readArchiveEntries(
         position += skipped;
         continue;
       }
-      const block = await window.block(position);
+      const block = await readBlock(position);
       if (block.length === 0) break;
       parser.push(block);
       position += block.length;
@@ -130,25 +130,16 @@ export function entryName(path: string): string | undefined {
   return parts.includes("..") ? undefined : parts.join("/");
 }
 
-/** Reads blocks, a few at a time. */
-class HeaderWindow {
-  readonly #file: ArchiveFile;
-  readonly #buffer: Uint8Array = new Uint8Array(WINDOW_BYTES);
-  #start = 0;
-  #length = 0;
-
-  constructor(file: ArchiveFile) {
-    this.#file = file;
-  }
-
-  /** Returns the block at a position; shorter at the end of the file. */
-  async block(position: number): Promise<Uint8Array> {
-    const isHeld = position >= this.#start && position + BLOCK <= this.#start + this.#length;
-    if (!isHeld) {
-      this.#start = position;
-      this.#length = await this.#file.fill(this.#buffer, position);
+/** Returns a function that reads the block at a position; it is shorter at the end of the file. */
+function blockReader(file: ArchiveFile): (position: number) => Promise<Uint8Array> {
+  const buffer = new Uint8Array(WINDOW_BYTES);
+  let [start, length] = [0, 0];
+  return async (position) => {
+    if (position < start || position + BLOCK > start + length) {
+      start = position;
+      length = await file.fill(buffer, position);
     }
-    const at = position - this.#start;
-    return this.#buffer.subarray(at, Math.min(at + BLOCK, this.#length));
-  }
+    const at = position - start;
+    return buffer.subarray(at, Math.min(at + BLOCK, length));
+  };
 }

@@ -265,7 +265,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       }
       return {
         Config: blobName(manifest.config.digest),
-        RepoTags: tagged.flatMap(({ name }) => dockerTag(name) ?? []),
+        RepoTags: tagged.flatMap(({ name = "" }) => dockerTag(name) ?? []),
         Layers: manifest.layers.map((layer) => blobName(layer.digest)),
       };
     });
@@ -287,27 +287,28 @@ function blobName(digest: Digest): string {
 
 function indexEntry({ name, descriptor }: RecordedEntry): Record<string, unknown> {
   const { mediaType, digest, size, artifactType, platform } = descriptor;
-  const full = fullReference(name);
   return {
     mediaType,
     digest,
     size,
     artifactType,
     platform,
-    annotations: name === undefined ? undefined : { [CONTAINERD_NAME]: full, [REF_NAME]: name },
+    annotations: name === undefined
+      ? undefined
+      : { [CONTAINERD_NAME]: fullReference(name), [REF_NAME]: name },
   };
 }
 
 /** Returns a name if it is a full reference without a digest. */
-function fullReference(name: string | undefined): string | undefined {
-  const reference = name === undefined ? undefined : parseStoredName(name);
+function fullReference(name: string): string | undefined {
+  const reference = parseStoredName(name);
   if (reference === undefined || reference.digest !== undefined) return undefined;
   return formatReference(reference) === name ? name : undefined;
 }
 
 /** Returns a name in the form of `manifest.json`: with a tag and without a digest. */
-function dockerTag(name: string | undefined): string | undefined {
-  const reference = name === undefined ? undefined : parseStoredName(name);
+function dockerTag(name: string): string | undefined {
+  const reference = parseStoredName(name);
   if (reference?.tag === undefined) return undefined;
   const { registry, repository, tag } = reference;
   return formatReference({ registry, repository, tag });

@@ -35,48 +35,34 @@ export async function lockPruning(
   return await lockFile(`${store}/locks/prune.lock`, { ...options, shared: purpose === "hold" });
 }
 
-/** A hold that ends when it is disposed of, or with the process. */
-class FileHold implements Hold {
-  readonly #store: string;
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  readonly #options: WaitOptions;
-  readonly #held = new Set<Digest>();
-  #isOver = false;
-
-  private constructor(store: string, path: string, file: Deno.FsFile, options: WaitOptions) {
-    this.#store = store;
-    this.#path = path;
-    this.#file = file;
-    this.#options = options;
-  }
-
-  static async create(store: string, options: WaitOptions): Promise<FileHold> {
-    const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
-    return new FileHold(store, path, await lockFile(path, options), options);
-  }
-
-  async add(...digests: readonly Digest[]): Promise<boolean> {
-    const added = digests.filter((digest) => !this.#held.has(digest));
-    if (added.length === 0) return false;
-    using _lock = await lockPruning(this.#store, "hold", this.#options);
-    if (this.#isOver) return false;
-    // If the disk was full before, the file may end in the middle of a digest.
-    const text = added.map((digest) => `\n${digest}`).join("");
-    writeAllSync(this.#file, new TextEncoder().encode(text));
-    for (const digest of added) this.#held.add(digest);
-    return true;
-  }
-
-  [Symbol.dispose](): void {
-    this.#isOver = true;
-    try {
-      Deno.removeSync(this.#path);
-    } catch {
-      // The store was removed. Without the lock, the file protects nothing.
-    }
-    this.#file.close();
-  }
+/** Begins a hold, which ends when it is disposed of, or with the process. */
+async function beginHold(store: string, options: WaitOptions): Promise<Hold> {
+  const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
+  const file = await lockFile(path, options);
+  const held = new Set<Digest>();
+  let isOver = false;
+  return {
+    add: async (...digests) => {
+      const added = digests.filter((digest) => !held.has(digest));
+      if (added.length === 0) return false;
+      using _lock = await lockPruning(store, "hold", options);
+      if (isOver) return false;
+      // If the disk was full before, the file may end in the middle of a digest.
+      const text = added.map((digest) => `\n${digest}`).join("");
+      writeAllSync(file, new TextEncoder().encode(text));
+      for (const digest of added) held.add(digest);
+      return true;
+    },
+    [Symbol.dispose]: () => {
+      isOver = true;
+      try {
+        Deno.removeSync(path);
+      } catch {
+        // The store was removed. Without the lock, the file protects nothing.
+      }
+      file.close();
+    },
+  };
 }
 
 /** The holds of one store object. */
@@ -109,7 +95,7 @@ export class Holds {
 
   /** Begins a hold of all blobs that are added from now on. */
   async begin(signal: AbortSignal | undefined): Promise<Hold> {
-    const hold = await FileHold.create(this.#store, { ...this.#options, signal });
+    const hold = await beginHold(this.#store, { ...this.#options, signal });
     this.#active.add(hold);
     return {
       add: (...digests) => hold.add(...digests),
@@ -141,7 +127,7 @@ export class Holds {
     if (this.#active.size > 0) return undefined;
     using stack = new DisposableStack();
     try {
-      const own = stack.use(await FileHold.create(this.#store, { ...this.#options, signal }));
+      const own = stack.use(await beginHold(this.#store, { ...this.#options, signal }));
       await own.add(digest);
       stack.move();
       return own;

@@ -13,7 +13,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
-import { TarballStore } from "./_tarball_store.ts";
+import { openTarball } from "./_open_tarball.ts";
 
 /**
  * Creates bundles by extracting all layers of the image into each of them. Works on every system and
@@ -37,13 +37,11 @@ import { TarballStore } from "./_tarball_store.ts";
  */
 export class UncompressedBundler implements Bundler {
   readonly #store: ContentStore;
-  readonly #tarballs: TarballStore;
   readonly #options: BundlerOptions;
 
   /** Creates a bundler for the images of a store. */
   constructor(store: ContentStore, options: BundlerOptions = {}) {
     this.#store = store;
-    this.#tarballs = new TarballStore(store);
     this.#options = options;
   }
 
@@ -89,7 +87,7 @@ export class UncompressedBundler implements Bundler {
     const extractor = new StackingExtractor(tree, { ...limits, ownership, signal, onWarning });
     using _lock = await lockLayers(this.#store, "use", signal);
     for (const layer of image.layers) {
-      await extractor.extract(await this.#tarballs.open(layer, { ...limits, signal }));
+      await extractor.extract(await openTarball(this.#store, layer, { ...limits, signal }));
     }
     warnOfSkipped(extractor.report(), image.digest, onWarning);
   }

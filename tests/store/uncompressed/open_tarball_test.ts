@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { tarballsOf } from "../../../store/content/tarballs.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
-import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
+import { openTarball } from "../../../store/uncompressed/_open_tarball.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { assertUntouched, PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest } from "../_planted.ts";
 import { makeStore } from "../bundles/_bundling.ts";
@@ -17,13 +17,12 @@ async function makeTarballs() {
   assert(layer !== undefined);
   const aside = test.directory.join("aside");
   await Deno.mkdir(aside);
-  const tarballs = new TarballStore(test.store);
   return {
     aside,
     path: test.path,
     tarball: tarballsOf(test).pathOf(layer.diffId),
     open: async () => {
-      const { compressed } = await tarballs.open(layer);
+      const { compressed } = await openTarball(test.store, layer);
       return await new Response(await compressed()).bytes();
     },
     [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
@@ -33,7 +32,7 @@ async function makeTarballs() {
 for (const folder of ["tarballs", "tarballs/sha256", "tarballs/verified"]) {
   plantedTest(
     PLANTED_DIRECTORIES,
-    (what) => `TarballStore refuses ${what} at ${folder}`,
+    (what) => `openTarball() refuses ${what} at ${folder}`,
     async ({ plant }) => {
       await using test = await makeTarballs();
       if (folder !== "tarballs") await Deno.mkdir(`${test.path}/tarballs`);
@@ -48,7 +47,7 @@ for (const folder of ["tarballs", "tarballs/sha256", "tarballs/verified"]) {
 
 plantedTest(
   PLANTED_FILES,
-  (what) => `TarballStore writes to no ${what.replace(/^an? /, "")} at a part`,
+  (what) => `openTarball() writes to no ${what.replace(/^an? /, "")} at a part`,
   async ({ plant }) => {
     await using test = await makeTarballs();
     await test.open();
@@ -66,7 +65,7 @@ plantedTest(
   },
 );
 
-Deno.test("TarballStore makes a tarball once for concurrent callers", async () => {
+Deno.test("openTarball() makes a tarball once for concurrent callers", async () => {
   await using test = await makeTarballs();
 
   const results = await Promise.all(Array.from({ length: 8 }, () => test.open()));
