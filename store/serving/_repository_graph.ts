@@ -40,11 +40,11 @@ export class RepositoryGraph {
     digests: readonly Digest[],
   ): Promise<ReadonlyMap<Digest, Descriptor>> {
     let walk = await this.#walk(repository);
-    const isMissing = digests.some((digest) => walk.get(digest) === undefined);
+    const isMissing = digests.some((digest) => !walk.found.has(digest));
     if (isMissing && await walk.hasNews()) walk = await this.#walkAgain(repository);
     const found = new Map<Digest, Descriptor>();
     for (const digest of digests) {
-      const descriptor = walk.get(digest);
+      const descriptor = walk.found.get(digest);
       if (descriptor !== undefined) found.set(digest, descriptor);
     }
     return found;
@@ -54,12 +54,12 @@ export class RepositoryGraph {
   async referrers(repository: RepositoryRoots, subject: Digest): Promise<readonly Descriptor[]> {
     let walk = await this.#walk(repository);
     if (await walk.hasNews()) walk = await this.#walkAgain(repository);
-    return walk.referrers(subject);
+    return walk.referrers.get(subject) ?? [];
   }
 
   /** Adds a blob, which references no other content, to a repository. */
   addBlob(repository: string, blob: Descriptor): void {
-    this.#walks.get(repository)?.addBlob(blob);
+    this.#walks.get(repository)?.found.getOrInsert(blob.digest, blob);
   }
 
   async #walk(repository: RepositoryRoots): Promise<Walk> {
@@ -98,12 +98,14 @@ export class RepositoryGraph {
 class Walk {
   /** Resolves when the content is complete. */
   readonly finished: Promise<void>;
+  /** The content so far. */
+  readonly found: Map<Digest, Descriptor> = new Map();
+  /** The documents so far that have a subject, by its digest. */
+  readonly referrers: Map<Digest, Descriptor[]> = new Map();
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
   readonly #repository: RepositoryRoots;
   readonly #version: readonly unknown[];
-  readonly #found = new Map<Digest, Descriptor>();
-  readonly #referrers = new Map<Digest, Descriptor[]>();
   /** Documents that are missing in the store, or damaged. */
   readonly #missing: Descriptor[] = [];
 
@@ -133,24 +135,12 @@ class Walk {
     return false;
   }
 
-  get(digest: Digest): Descriptor | undefined {
-    return this.#found.get(digest);
-  }
-
-  referrers(subject: Digest): readonly Descriptor[] {
-    return this.#referrers.get(subject) ?? [];
-  }
-
-  addBlob(blob: Descriptor): void {
-    if (!this.#found.has(blob.digest)) this.#found.set(blob.digest, blob);
-  }
-
   async #run(subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>): Promise<void> {
     const bySubject = await subjects;
     for (const root of this.#repository.roots) await this.#follow(root, 0);
-    if (this.#found.size === 0) return;
+    if (this.found.size === 0) return;
     // The loop also visits entries that are added to the map while it runs.
-    for (const digest of this.#found.keys()) {
+    for (const digest of this.found.keys()) {
       for (const referrer of this.#visible(bySubject.get(digest) ?? [])) {
         await this.#follow(referrer, 0);
       }
@@ -159,13 +149,13 @@ class Walk {
 
   async #follow(descriptor: Descriptor, depth: number): Promise<void> {
     const { digest, mediaType } = descriptor;
-    const known = this.#found.get(digest);
+    const known = this.found.get(digest);
     const isDocument = isDocumentMediaType(mediaType);
     // A document may have been pushed as a blob; the descriptor that references it has the right
     // type.
     if (known !== undefined && (isDocumentMediaType(known.mediaType) || !isDocument)) return;
     if (depth > MAX_INDEX_DEPTH) return;
-    this.#found.set(digest, descriptor);
+    this.found.set(digest, descriptor);
     if (!isDocument) return;
     const document = await this.#documents.read(descriptor);
     if (document === undefined) {
@@ -173,7 +163,7 @@ class Walk {
       return;
     }
     const subject = document.value.subject?.digest;
-    if (subject !== undefined) this.#referrers.getOrInsert(subject, []).push(descriptor);
+    if (subject !== undefined) this.referrers.getOrInsert(subject, []).push(descriptor);
     for (const child of this.#visible(childrenOf(document))) await this.#follow(child, depth + 1);
   }
 

@@ -284,16 +284,14 @@ class StoreChecker {
   async #lost(root: Descriptor, corrupt: ReadonlySet<Digest>): Promise<readonly Descriptor[]> {
     const { signal } = this.#options;
     const { descriptors } = await findReachable(this.#store, [root], { signal });
-    const isThere = (descriptor: Descriptor) => {
-      return lstatIfAny(this.#store.blobPath(descriptor.digest))?.isFile === true &&
-        (!corrupt.has(descriptor.digest) || this.#repairs);
-    };
     const lost: Descriptor[] = [];
     for (const descriptor of descriptors.values()) {
-      if (!isDigest(descriptor.digest) || isThere(descriptor)) continue;
+      const { digest, mediaType } = descriptor;
+      if (!isDigest(digest)) continue;
+      const isCorrupt = corrupt.has(digest);
+      if ((this.#repairs || !isCorrupt) && await this.#store.has(digest)) continue;
       // A platform that was never pulled is not damage.
-      const isChild = descriptor.digest !== root.digest && !corrupt.has(descriptor.digest) &&
-        isDocumentMediaType(descriptor.mediaType);
+      const isChild = digest !== root.digest && !isCorrupt && isDocumentMediaType(mediaType);
       if (!isChild) lost.push(descriptor);
     }
     return lost;
