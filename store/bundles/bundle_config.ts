@@ -18,7 +18,7 @@ import {
   mayBeDirectory,
   readRootText,
 } from "./_root_files.ts";
-import { mountVolumes } from "./volumes.ts";
+import { copyVolumes, mountVolumes, type VolumeCopy } from "./volumes.ts";
 
 /** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
@@ -62,14 +62,16 @@ export async function writeBundleConfig(
   const group = readRootText(tree, "/etc/group");
   // Not the architecture of the image: an emulator makes the system calls of this machine.
   const architecture = HOST_ARCHITECTURES[Deno.build.arch];
+  const copies: VolumeCopy[] = [];
   const spec = newSpec(
     withRootFS(ROOTFS),
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
-    mountVolumes(tree, directory, image.config.value.config.Volumes ?? []),
+    mountVolumes(tree, directory, image.config.value.config.Volumes ?? [], copies),
     withNameFiles(tree, directory),
   );
+  await copyVolumes(tree, directory, copies);
   // A runtime creates missing directories with the umask of this process, so that other users of
   // the container might not reach the mounts in them.
   const binds = spec.mounts.filter(({ type }) => type === "bind");

@@ -1,5 +1,4 @@
 import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
-import { copyTree } from "../../layer/trees/copy_tree.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { resolve } from "../../spec/paths.ts";
@@ -9,6 +8,12 @@ import { ensureVolumeDirectories, MAX_VOLUMES, realDirectory } from "./_root_fil
 
 /** Name of the directory of a bundle that contains the copies of volumes. */
 const VOLUMES = "volumes";
+
+/** A volume to copy from the root file system to the bundle, by paths in both. */
+export interface VolumeCopy {
+  readonly from: string;
+  readonly to: string;
+}
 
 /**
  * Adds volumes without a name: directories of the container that stay writable if its root file
@@ -25,6 +30,7 @@ export function withVolumes(paths: readonly string[]): SpecOption {
 
 /**
  * Creates the directories of volumes, and mounts those that would otherwise be read-only or hidden.
+ * Adds the volumes that {@linkcode copyVolumes} must copy to `copies`.
  *
  * @param tree The root file system.
  * @param directory Directory of the bundle.
@@ -34,6 +40,7 @@ export function mountVolumes(
   tree: FileTree,
   directory: string,
   ofImage: readonly string[],
+  copies: VolumeCopy[],
 ): SpecOption {
   return (spec) => {
     const { volumes = [] } = spec.pending;
@@ -52,20 +59,26 @@ export function mountVolumes(
         return isBelow(path, destination) ||
           isBelow(real, realDirectory(tree, destination) ?? destination);
       });
-      const source = isHidden ? copyVolume(tree, real, directory) : `${tree.root}/${real}`;
+      const copy = { from: real, to: `${VOLUMES}/${crypto.randomUUID()}` };
+      if (isHidden) copies.push(copy);
+      const source = isHidden ? `${directory}/${copy.to}` : `${tree.root}/${real}`;
       mounts = insertMount(mounts, volumeMount(path, resolve(source)));
     }
     return { ...spec, mounts };
   };
 }
 
-/** Copies a directory of the image to the bundle. Returns the path of the copy. */
-function copyVolume(tree: FileTree, path: string, directory: string): string {
+/** Copies volumes to the bundle. Loads the code on demand, since few bundles need it. */
+export async function copyVolumes(
+  tree: FileTree,
+  directory: string,
+  copies: readonly VolumeCopy[],
+): Promise<void> {
+  if (copies.length === 0) return;
+  const { copyTree } = await import("../../layer/trees/copy_tree.ts");
   using bundle = openFileTree(directory);
   bundle.makeDirectory(VOLUMES);
-  const copy = `${VOLUMES}/${crypto.randomUUID()}`;
-  copyTree(tree, path, bundle, copy);
-  return `${directory}/${copy}`;
+  for (const { from, to } of copies) copyTree(tree, from, bundle, to);
 }
 
 /** A directory mounted as a volume. */

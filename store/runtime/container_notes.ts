@@ -2,7 +2,7 @@ import { openOwnFile } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile, tryFlock } from "../host/file_lock.ts";
 import { namesIn } from "../host/files.ts";
-import { type ProgramOutput, runProgram } from "../host/run_program.ts";
+import type { ProgramOutput } from "../host/run_program.ts";
 
 /** Note about a container that a process runs. */
 export interface ContainerNote {
@@ -35,6 +35,8 @@ export async function callRuntime(
   state: string,
   ...args: readonly string[]
 ): Promise<ProgramOutput> {
+  // Loaded on demand, since most containers end by themselves.
+  const { runProgram } = await import("../host/run_program.ts");
   return await runProgram(runtime, ["--root", runtimeRoot(state), ...args]);
 }
 
