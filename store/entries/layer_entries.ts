@@ -53,12 +53,11 @@ export class LayerEntries {
    * was made from an archive whose digest differs from the DiffID in the image.
    */
   async read({ digest, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
-    const bytes = ignoringFaults(() => {
-      const path = this.#path(digest);
-      return path && readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES });
-    });
-    if (bytes === undefined || bytes === "") return undefined;
-    const index = await LayerIndex.read(bytes) ?? await this.#arrange(digest, bytes);
+    const path = this.#path(digest);
+    if (path === undefined) return undefined;
+    const bytes = readUnlessFaulty(path);
+    if (bytes === undefined) return undefined;
+    const index = await LayerIndex.read(bytes) ?? await replaceRecords(path, bytes);
     return index?.diffId === diffId ? index : undefined;
   }
 
@@ -95,26 +94,28 @@ export class LayerEntries {
     }
   }
 
-  /** Makes an index of the entries that an extraction recorded, and replaces them with it. */
-  async #arrange(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
-    const path = this.#path(digest);
-    const { makeIndex } = await import("./_index_builder.ts");
-    const index = await makeIndex(bytes);
-    if (index === undefined || path === undefined) return undefined;
-    replaceEntryFile(path, [index]);
-    return await LayerIndex.read(index);
-  }
-
   #path(digest: Digest): string | undefined {
     if (this.#foreign) return undefined;
     return `${this.#store}/entries/${digestName(digest)}`;
   }
 }
 
+/** Makes an index of the entries that an extraction recorded, and replaces them with it. */
+async function replaceRecords(
+  path: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<LayerIndex | undefined> {
+  const { makeIndex } = await import("./_index_builder.ts");
+  const index = await makeIndex(bytes);
+  if (index === undefined) return undefined;
+  replaceEntryFile(path, [index]);
+  return await LayerIndex.read(index);
+}
+
 /** Reads a file. Ignores one that is not to be trusted, because its layer can be read instead. */
-function ignoringFaults<T>(read: () => T): T | undefined {
+function readUnlessFaulty(path: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return read();
+    return readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES });
   } catch (error) {
     if (error instanceof StoreFileError || error instanceof LimitError) return undefined;
     throw error;

@@ -1,4 +1,4 @@
-import type { TarEntryType, TarSegment } from "../../layer/tar/tar_header.ts";
+import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { tarHeader, type TarHeaderInput } from "../../layer/tar/tar_writer.ts";
 import { childPath, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
@@ -24,25 +24,9 @@ export class ArchiveOrder {
   }
 
   /** Writes the header of an entry that is not a directory, after those of its directories. */
-  *write(
-    path: string,
-    status: FileStatus,
-    segments?: readonly TarSegment[],
-  ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#enter(parentPath(path));
-    const entry = entryOf(this.#tree, path, status);
-    yield tarHeader(segments === undefined ? entry : { ...entry, segments });
-  }
-
-  /** Writes the header of a hard link. */
-  *link(
-    path: string,
-    target: string,
-    status: FileStatus,
-  ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#enter(parentPath(path));
-    const { mode, uid, gid, mtime, mtimeNs } = status;
-    yield tarHeader({ type: "hardlink", path, linkname: target, mode, uid, gid, mtime, mtimeNs });
+  *write(entry: TarHeaderInput): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    yield* this.#enter(parentPath(entry.path));
+    yield tarHeader(entry);
   }
 
   /** Writes the empty directories, and the directories whose times must be set again. */

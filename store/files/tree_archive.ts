@@ -1,7 +1,7 @@
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
-import { tarHeader } from "../../layer/tar/tar_writer.ts";
+import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
@@ -10,8 +10,6 @@ import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
 
 const CHUNK_BYTES = 65_536;
-/** Size of a block; contents are padded to whole blocks. */
-const ZEROS = new Uint8Array(512);
 
 /** Combines small chunks into large ones, because each write has a cost. */
 async function* gather(
@@ -242,7 +240,8 @@ class ContentPicker implements TarSink {
     const [path] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
-    this.#output.push(...this.#order.write(path, status, this.#runs?.segments));
+    const entry = { ...entryOf(this.#tree, path, status), segments: this.#runs?.segments };
+    this.#output.push(...this.#order.write(entry));
   }
 
   data(chunk: Uint8Array, offset: number): void {
@@ -258,9 +257,10 @@ class ContentPicker implements TarSink {
     const [path, ...links] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
-    const end = this.#stored % ZEROS.length;
-    if (end > 0) this.#output.push(ZEROS.subarray(end));
-    for (const link of links) this.#output.push(...this.#order.link(link, path, status));
+    this.#output.push(tarPadding(this.#stored));
+    const { mode, uid, gid, mtime, mtimeNs } = status;
+    const link = { type: "hardlink", linkname: path, mode, uid, gid, mtime, mtimeNs } as const;
+    for (const path of links) this.#output.push(...this.#order.write({ ...link, path }));
     this.#paths = [];
   }
 

@@ -28,7 +28,10 @@ export async function unmountAll(
     if (program === undefined) throw error;
     const left = new Set(readMounts().map(({ id }) => id));
     for (const { id, target } of mounts.toReversed()) {
-      if (left.has(id)) await fuseUnmount(program, target, error);
+      if (!left.has(id)) continue;
+      // With -z, a busy file system is detached now and unmounted when it is no longer in use.
+      const { success, stderr } = await runProgram(program, ["-u", "-z", "--", target]);
+      if (!success) throw new Deno.errors.PermissionDenied(stderr, { cause: error });
     }
   }
 }
@@ -54,10 +57,4 @@ export async function discardTree(path: string, mountPoints: readonly string[]):
   }
   await unmountAll(mounts);
   await removeTree(path);
-}
-
-async function fuseUnmount(program: string, target: string, cause: unknown): Promise<void> {
-  // With -z, a busy file system is detached now and unmounted when it is no longer in use.
-  const { success, stderr } = await runProgram(program, ["-u", "-z", "--", target]);
-  if (!success) throw new Deno.errors.PermissionDenied(stderr, { cause });
 }

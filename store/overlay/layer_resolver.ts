@@ -10,6 +10,7 @@ import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";
+import { makeDirectories } from "../host/files.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
@@ -20,7 +21,7 @@ import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { type ChainDraft, ChainStore } from "./_chain_store.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { type Chain, chainIdsOf, type ExtractedLayer, keyOf } from "./extracted_layer.ts";
-import type { OverlayMounter } from "./overlay_mounter.ts";
+import type { OverlayMounter, WritableOverlay } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
 export interface LayerResolverOptions extends LayerLimits {
@@ -218,21 +219,34 @@ export class OverlayLayerResolver {
    * `false` if the layer must be extracted over them instead.
    */
   async #adopt(path: string, lowers: readonly string[], report: ExtractReport): Promise<boolean> {
-    const { mounter } = this.#options;
+    const { namespace } = this.#options.mounter;
     const { inheritMetadata } = await import("../../layer/extraction/inherit_metadata.ts");
-    const [scratch, view] = [`${path}.work`, `${path}.view`];
+    const scratch = `${path}.work`;
     const writable = { upper: `${scratch}/upper`, work: `${scratch}/work` };
-    for (const directory of [scratch, writable.upper, writable.work, view]) {
-      await Deno.mkdir(directory);
-    }
-    await mounter.mount(lowers, view, writable);
-    try {
+    makeDirectories(scratch, writable.upper);
+    const isComplete = await this.#overlay(path, lowers, writable, (view) => {
       using tree = openFileTree(path);
       using below = openFileTree(view);
-      return inheritMetadata(tree, below, report, { namespace: mounter.namespace });
+      return inheritMetadata(tree, below, report, { namespace });
+    });
+    await removeTree(scratch);
+    return isComplete;
+  }
+
+  /** Runs a task while an overlay is mounted at `PATH.view`. Creates its work directory. */
+  async #overlay<T>(
+    path: string,
+    lowers: readonly string[],
+    writable: WritableOverlay,
+    task: (view: string) => T | Promise<T>,
+  ): Promise<T> {
+    const view = `${path}.view`;
+    makeDirectories(writable.work, view);
+    await this.#options.mounter.mount(lowers, view, writable);
+    try {
+      return await task(view);
     } finally {
       await discardTree(view, [view]);
-      await removeTree(scratch);
     }
   }
 
@@ -244,18 +258,12 @@ export class OverlayLayerResolver {
     signal: AbortSignal,
   ): Promise<Chain> {
     const { path } = draft;
-    const [work, view] = [`${path}.work`, `${path}.view`];
+    const writable = { upper: path, work: `${path}.work` };
     await makeDraftRoot(path);
-    await Deno.mkdir(work);
-    await Deno.mkdir(view);
-    await this.#options.mounter.mount(lowers, view, { upper: path, work });
-    let report: ExtractReport;
-    try {
-      report = await this.#run(layer, view, signal);
-    } finally {
-      await discardTree(view, [view]);
-    }
-    await removeTree(work);
+    const report = await this.#overlay(path, lowers, writable, (view) => {
+      return this.#run(layer, view, signal);
+    });
+    await removeTree(writable.work);
     // The kernel has recorded all whiteouts of the layer, including those in the root.
     return await this.#publish(draft, layer, { ...report, opaqueRoot: false });
   }

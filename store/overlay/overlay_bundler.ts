@@ -122,7 +122,13 @@ export class OverlayBundler implements Bundler {
 
   /** Finds a mounter once and caches it. */
   async #findMounter(path: string): Promise<OverlayMounter> {
-    this.#mounter ??= this.#options.mounter ?? this.#tryKernel();
+    const { path: root, onWait } = this.#store;
+    const waiting = { onWait, signal: this.#options.signal };
+    this.#mounter ??= this.#options.mounter ?? findKernelMounter(root, waiting).catch((error) => {
+      // Let the next bundle try again.
+      this.#mounter = undefined;
+      throw error;
+    });
     const mounter = await this.#mounter;
     if (typeof mounter !== "string") return mounter;
     throw new BundleError(mounter, path, {
@@ -131,17 +137,6 @@ export class OverlayBundler implements Bundler {
       advice: "Use the uncompressed bundler",
       option: "bundler",
     });
-  }
-
-  async #tryKernel(): Promise<OverlayMounter | string> {
-    try {
-      const { path, onWait } = this.#store;
-      return await findKernelMounter(path, { onWait, signal: this.#options.signal });
-    } catch (error) {
-      // Let the next bundle try again.
-      this.#mounter = undefined;
-      throw error;
-    }
   }
 
   async #fill(bundle: UnfinishedBundle, image: Image, mounter: OverlayMounter): Promise<void> {
