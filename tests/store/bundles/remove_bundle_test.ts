@@ -234,7 +234,7 @@ Deno.test("removeDeadBundles() removes a lock that a killed process left behind"
   assertEquals(await test.list("bundles"), []);
 });
 
-Deno.test("a directory that is made and removed at once is never anything else", async () => {
+Deno.test("concurrent claims and removals of a bundle leave nothing behind", async () => {
   await using test = await makeStore();
   using _native = keepNativeBackend();
   const records = BundleRecords.open(test.path);

@@ -324,7 +324,7 @@ Deno.test("ImageFiles rejects a DiffID that differs from that of the index", asy
   await assertRejects(() => listed(box.store, lying), Error, "sha256:0000");
 });
 
-Deno.test("ImageFiles never reads a blob that has changed through its index", async () => {
+Deno.test("ImageFiles uses no index to read a blob that has changed", async () => {
   await using box = await makeUnpackBox();
   const layers = fakeLayers([{ tar: LARGE, blob: gzip(LARGE) }]);
   await listed(box.store, layers);

@@ -74,7 +74,7 @@ for (const { name, layers } of STACKS) {
   });
 
   rootTest({
-    name: `ImageFiles finds from the top what all layers together have: ${name}`,
+    name: `ImageFiles finds the same files layer by layer as in all layers together: ${name}`,
     fn: async () => {
       await using box = await makeUnpackBox();
       const image = imageOf(fakeLayers(layers));
@@ -250,7 +250,7 @@ Deno.test("exportImage() and list() handle the deepest paths", async () => {
 Deno.test.each([
   { root: dir("", { mode: 0o700, mtime: 0 }), names: ["./", "a"] },
   { root: file("b", "y"), names: ["a", "b"] },
-])("exportImage() gives the root that a layer describes: $names", async ({ root, names }) => {
+])("exportImage() writes the root that a layer describes: $names", async ({ root, names }) => {
   await using box = await makeUnpackBox();
   const image = imageOf(fakeLayers([tar(file("a", "x"), root)]));
 

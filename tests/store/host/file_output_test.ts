@@ -158,7 +158,7 @@ posixTest("openFileOutput() keeps a private file private while it is written", a
 posixTest.each([
   { name: "a/b/file", message: "its directory does not exist. Create the directory first" },
   { name: "", message: "it is a directory. Choose a file in it" },
-])("openFileOutput($name) says what is wrong", async ({ name, message }) => {
+])("openFileOutput($name) names the problem", async ({ name, message }) => {
   await using temp = await makeTempDir();
   const path = temp.join(name);
 

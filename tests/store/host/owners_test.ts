@@ -14,7 +14,7 @@ posixTest.each([
   { mode: 0o775, gid: UID + 1, expected: true },
   { mode: 0o702, gid: UID, expected: true },
   { mode: 0o1777, gid: UID, expected: true },
-])("isWritableByOthers() says $expected for mode $mode and group $gid", async (item) => {
+])("isWritableByOthers() returns $expected for mode $mode and group $gid", async (item) => {
   await using directory = await makeTempDir();
   const info = await Deno.stat(directory.path);
 
@@ -27,7 +27,7 @@ Deno.test.each([
   { what: "another member", group: "me:x:7:me,you", other: "you:x:8:8::/", expected: true },
   { what: "a user's own group", group: "me:x:7:", other: "you:x:8:7::/:/bin/sh", expected: true },
   { what: "members elsewhere", group: "us:x:9:you", other: "you:x:8:9::/", expected: false },
-])("hasOtherMembers() counts $what as $expected", ({ group, other, expected }) => {
+])("hasOtherMembers() returns $expected for $what", ({ group, other, expected }) => {
   const users = ["me:x:7:7::/:/bin/sh", other].map((line) => line.split(":"));
 
   assertEquals(hasOtherMembers(7, [group.split(":")], users), expected);

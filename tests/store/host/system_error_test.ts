@@ -47,7 +47,7 @@ Deno.test("describeFailedCall() names the root of a file tree, whose path is emp
   );
 });
 
-Deno.test("inputAdvice() sends to the path, or to the mode of a file that may not be read", () => {
+Deno.test("inputAdvice() advises checking the path, or the mode of an unreadable file", () => {
   assertEquals(inputAdvice(new Deno.errors.NotFound()), "Check the path");
   assertEquals(
     inputAdvice(new Deno.errors.PermissionDenied()),

@@ -216,7 +216,7 @@ Deno.test.each([
     options: changing("etc/config", (entry) => ({ ...entry, type: "constructor" })),
   },
   {
-    what: "replaced a byte of a name",
+    what: "has a name with a replaced byte",
     options: changing("etc/config", (entry) => ({ ...entry, name: "etc/c\ufffd" })),
   },
   {

@@ -91,7 +91,7 @@ const ELSEWHERE: readonly Elsewhere[] = [
 
 for (const { where, command: [program = "", ...args], reason } of ELSEWHERE) {
   peerTest({
-    name: `findKernelMounter() agrees with a test ${where}`,
+    name: `findKernelMounter() finds the same as a test ${where}`,
     needs: ["setpriv", "unshare", "mount"],
     root: true,
     reason,

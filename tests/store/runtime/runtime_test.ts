@@ -93,7 +93,7 @@ posixTest("runBundle() rejects with the reason of the signal while output is pip
   assertEquals(await assertRejects(() => running), reason);
 });
 
-linuxTest("runBundle() runs a runtime in a session of its own", async () => {
+linuxTest("runBundle() runs a runtime in a new session", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "cat /proc/$$/stat");
 
@@ -105,7 +105,7 @@ linuxTest("runBundle() runs a runtime in a session of its own", async () => {
   assertEquals(sid, pid);
 });
 
-posixTest("runBundle() runs a runtime where every user may be", async () => {
+posixTest("runBundle() starts a runtime in a directory that every user may enter", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "pwd");
 

@@ -390,7 +390,7 @@ Deno.test.each([
   assertEquals(await namesIn(box.root), ["a", "gone", "var"]);
 });
 
-Deno.test("unpackImage() with force raises a limit each time that it reads a layer", async () => {
+Deno.test("unpackImage() with force applies a higher limit to each read of a layer", async () => {
   await using box = await makeUnpackBox();
   await makeOwn(box.root);
   const image = imageOf(fakeLayers([tar(file("zeros", new Uint8Array(70_000_000)))]));
