@@ -18,7 +18,7 @@ export function define(command: Command): Command {
     )
     .option("--repair", "move damaged blobs to quarantine/ in the store and fetch them again");
   return addLoginOptions(described).notes(`
-Prints one line per finding. Exits with 1 if damage is left.
+Prints one line per finding. Exits with 1 if damage remains.
 
 Examples:
   oci fsck

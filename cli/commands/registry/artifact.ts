@@ -44,7 +44,7 @@ export function define(command: Command): Command {
     .option("--subject <ref>", "push: image that the artifact describes")
     .description(
       "Pushes files to a registry as an OCI artifact, one named layer for each file, and pulls them " +
-        "into a directory, which no file name can escape. oras and other clients read the same form.",
+        "into a directory, which no file name can escape. oras and other clients use the same format.",
     )
     .trait("writes-repository");
   return addRegistryOptions(described, {
