@@ -3,29 +3,25 @@ import { UsageError } from "../frame/errors.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
-export interface ReadAuthOptions {
-  /** Registry for which to prompt for a missing user name. */
-  readonly registry?: string;
-}
-
 const READ = new WeakMap<Session, Promise<ImagePullAuth | undefined>>();
 
 /**
  * Reads the credential of the command line, if any. Reads it only once per command, because the
  * password may come from stdin or a prompt.
  *
+ * @param registry Registry for which to prompt for a missing user name.
  * @throws {UsageError} If the options contradict each other.
  */
 export function readAuth(
   session: Session,
-  options: ReadAuthOptions = {},
+  registry?: string,
 ): Promise<ImagePullAuth | undefined> {
-  return READ.getOrInsertComputed(session, () => read(session, options));
+  return READ.getOrInsertComputed(session, () => read(session, registry));
 }
 
 async function read(
   session: Session,
-  { registry }: ReadAuthOptions,
+  registry: string | undefined,
 ): Promise<ImagePullAuth | undefined> {
   const options = session.options<RegistryOptions>();
   const { passwordStdin, identityToken, registryToken } = options;

@@ -4,9 +4,7 @@ import type {
   CertificateStore,
   RemoteClientOptions,
 } from "../../registry/remote_client_options.ts";
-import { problemOf } from "../../spec/error_facts.ts";
 import { abortable } from "../../registry/tasks/abortable.ts";
-import { UsageError } from "../frame/errors.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { formatDuration } from "../terminal/format.ts";
@@ -77,13 +75,7 @@ async function credentialsIn(path: string): Promise<CredentialStore> {
 async function readAuthority(path: string): Promise<readonly string[]> {
   const { readCertificates } = await import("../../registry/transport/certificates.ts");
   const { naming } = await import("./option_file.ts");
-  try {
-    return await naming("--ca", path, () => readCertificates(path));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const problem = `cannot use --ca "${path}": ${problemOf(error)}`;
-    throw new UsageError(problem, "Specify a PEM file", { subject: path, cause: error });
-  }
+  return await naming("--ca", path, () => readCertificates(path));
 }
 
 async function readClientCertificate(

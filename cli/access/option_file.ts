@@ -1,6 +1,6 @@
 import { readUserText } from "../../registry/configuration/user_file.ts";
 import type { ClientCertificate } from "../../registry/remote_client_options.ts";
-import { errorCode, problemOf } from "../../spec/error_facts.ts";
+import { errorCode, isExplained } from "../../spec/error_facts.ts";
 import { describeSystemError, inputAdvice } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
 
@@ -11,13 +11,7 @@ import { UsageError } from "../frame/errors.ts";
  * @throws {UsageError} If it cannot be read; the error names the option.
  */
 export async function readOptionFile(option: string, path: string): Promise<string> {
-  try {
-    return await naming(option, path, () => readUserText(path));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const problem = `cannot read ${option} "${path}": ${problemOf(error)}`;
-    throw new UsageError(problem, "Specify a small file", { subject: path, cause: error });
-  }
+  return await naming(option, path, () => readUserText(path));
 }
 
 /**
@@ -44,7 +38,10 @@ export async function readKeyPair(
   };
 }
 
-/** Reads the file of an option. Errors of the operating system then name the option. */
+/**
+ * Reads the file of an option. Errors of the operating system and about the content then name the
+ * option.
+ */
 export async function naming<T>(
   option: string,
   path: string,
@@ -53,8 +50,13 @@ export async function naming<T>(
   try {
     return await read();
   } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    const problem = `cannot read ${option} "${path}": ${describeSystemError(error)}`;
-    throw new UsageError(problem, inputAdvice(error), { subject: path, cause: error });
+    const isSystem = errorCode(error) !== undefined;
+    const isContent = error instanceof SyntaxError && isExplained(error);
+    if (!isSystem && !isContent) throw error;
+    const [verb, why, remedy] = isContent
+      ? ["use", error.problem, error.advice]
+      : ["read", describeSystemError(error), inputAdvice(error)];
+    const problem = `cannot ${verb} ${option} "${path}": ${why}`;
+    throw new UsageError(problem, remedy, { subject: path, cause: error });
   }
 }

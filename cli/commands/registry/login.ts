@@ -38,7 +38,7 @@ export async function run(session: Session): Promise<void> {
   const place = readLoginPlace(session.operands[0] ?? "");
   session.workOn(place.key);
   if (get) return await printLogin(session, place);
-  const auth = await readAuth(session, { registry: place.key });
+  const auth = await readAuth(session, place.key);
   if (auth === undefined) throw new UsageError("the user name is missing", 'Specify "--user NAME"');
   const { signal } = session;
   // The file need not exist yet, and only the given credential is checked.

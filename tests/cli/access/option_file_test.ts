@@ -14,10 +14,10 @@ posixTest(
     await Deno.writeFile(large, new Uint8Array(1024 * 1024 + 1));
 
     for (const path of ["/dev/zero", pipe]) {
-      const message = `cannot read --htpasswd "${path}": it is not a regular file`;
+      const message = `cannot use --htpasswd "${path}": it is not a regular file`;
       await assertRejects(() => readOptionFile("--htpasswd", path), UsageError, message);
     }
-    const problem = `cannot read --tls-cert "${large}": it is larger than 1048576 bytes`;
+    const problem = `cannot use --tls-cert "${large}": it is larger than 1048576 bytes`;
     await assertRejects(() => readKeyPair("--tls", large, large), UsageError, problem);
   },
 );
