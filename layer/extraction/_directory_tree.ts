@@ -68,7 +68,7 @@ export class Directory {
   locate(name: string, path = ""): EntryLocation {
     const begin = this.path;
     if (begin === "") return { parent: this, name, path: name };
-    // Reuses the string if possible, because there can be very many.
+    // Reuse the string if possible, because a layer can have very many paths.
     const isPath = path.length === begin.length + 1 + name.length && path.startsWith(begin);
     return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }

@@ -89,7 +89,7 @@ function rejectEmpty(layer: string | undefined, layerBytes: number = 0): void {
 function locate(error: unknown, place: ExtractPlace): unknown {
   if (error instanceof TarError) {
     const { entry: path = "", offset } = error;
-    // The problem lacks the position, which the place adds.
+    // The problem does not contain the position, so the place adds it.
     return new ExtractError({ ...place, path, offset }, error.problem, { cause: error });
   }
   if (error instanceof DecompressError) {

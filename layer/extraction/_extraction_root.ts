@@ -25,7 +25,7 @@ export async function extractInto<T>(
   } catch (error) {
     if (made !== undefined) {
       await remove(made, tree).catch(() => {
-        // The cause of the failure matters more.
+        // The original error matters more.
       });
     }
     throw error;

@@ -262,6 +262,6 @@ function attempt(task: () => void): void {
   try {
     task();
   } catch {
-    // The error of the extraction has been thrown.
+    // The extraction has already failed with another error.
   }
 }

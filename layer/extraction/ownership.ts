@@ -103,7 +103,7 @@ function ownershipError(place: ExtractPlace, owner: Owner, cause?: unknown): Own
   }
   const size = Math.max(65_536, uid + 1, gid + 1);
   const self = processUid();
-  // Root without this permission is root in a user namespace, so the user outside is unknown.
+  // If root lacks this permission, it is root of a user namespace, and the user outside is unknown.
   const user = self === undefined || self === 0 ? "USER" : self;
   const advice = `Choose the ownership "squash" or "record"; or add "${user}:100000:${size}" to ` +
     "/etc/subuid and /etc/subgid, and run in a user namespace with these IDs";

@@ -154,7 +154,7 @@ function tryOpen(path: string): Library | undefined {
   try {
     return bindLate(path, Deno.dlopen(path, ADDRESSES));
   } catch {
-    // The system has another libc. If it has none of them, the caller reports it.
+    // The system has another libc. The caller reports it if none can be opened.
     return undefined;
   }
 }

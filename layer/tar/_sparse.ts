@@ -22,7 +22,7 @@ export function sparseMapKind(records: PaxRecords, offset: number): SparseMapKin
   const minor = records.get("GNU.sparse.minor");
   if (major === undefined && minor === undefined) {
     if (records.has("GNU.sparse.map")) return "records";
-    // Readers differ in whether the name counts without a map.
+    // Readers disagree on whether the name applies without a map.
     if (!records.has("GNU.sparse.name")) return undefined;
     throw new TarError("it has the name of a sparse file, but no map", { offset });
   }

@@ -77,7 +77,7 @@ export function readEntry(
   if (type === undefined) return fields.fail(`its type ${JSON.stringify(flag)} is unknown`);
   const linkname = longLink || paxText(pax, "linkpath") ||
     shortText(block, at + 157, at + 257);
-  // Readers differ in which of two names counts.
+  // Readers disagree on which of two names applies.
   if (contradicts(extensions.local, "path", longName)) fields.fail("it has two names");
   if (contradicts(extensions.local, "linkpath", longLink)) fields.fail("it has two link targets");
   const size = fields.number("size", 124, 136);
@@ -224,7 +224,7 @@ function checkNames(
   if (byteLength(path, maxNameBytes) <= maxNameBytes) return;
   const names = path.split("/");
   for (const [i, name] of names.entries()) {
-    // Whiteouts come from file systems that store the rest of the name only.
+    // The prefix of a whiteout is not part of the name that a file system has stored.
     const isWhiteout = i === names.length - 1 && name.startsWith(WHITEOUT_PREFIX);
     const stored = isWhiteout ? name.slice(WHITEOUT_PREFIX.length) : name;
     checkLength(stored, "bytes in a name", maxNameBytes, "maxNameBytes", offset);

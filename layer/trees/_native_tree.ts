@@ -89,7 +89,7 @@ export class NativeTree implements FileTree {
     const path = this.#encode(this.#name, root);
     this.#rootFd = this.#check(this.#calls.openat(AT_FDCWD, path, flags, 0), "openat", "");
     this.#directoryFd = this.#rootFd;
-    // Detects now, rather than at the first entry, whether the kernel or a filter rejects the call.
+    // Detect now, rather than at the first entry, whether the kernel or a filter rejects the call.
     const fd = this.#openDirectory(".");
     if (fd >= 0) {
       this.#calls.close(fd);
@@ -222,7 +222,7 @@ export class NativeTree implements FileTree {
     const [source, directory] = this.#locateBoth(from, to);
     const result = this.#calls.renameat(source, this.#other, directory, this.#name);
     this.#check(result, "renameat", to);
-    // Paths of open directories have changed.
+    // The paths of open directories at or below the old path have changed.
     for (const path of [...this.#directories.keys()]) {
       if (path === from || path.startsWith(`${from}/`)) this.#forget(path);
     }

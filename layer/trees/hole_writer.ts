@@ -94,7 +94,7 @@ function zerosEnd(bytes: Uint8Array, from: number): number {
     if (bytes[at] !== 0) return at;
     at++;
   }
-  // There may be fewer bytes left than a word has.
+  // The rest may be shorter than a word.
   if (length - at < 4) return endByBytes(bytes, at);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >>> 2);
   let word = 0;

@@ -49,7 +49,7 @@ export class NameTable {
   nameOf(number: number): string {
     const from = this.#start(number);
     const text = this.#block(number).subarray(from, from + this.#get(number, LENGTH));
-    // Spreading it takes five times as long.
+    // Spread syntax takes five times as long.
     return String.fromCharCode.apply(undefined, text as unknown as number[]);
   }
 

@@ -58,18 +58,20 @@ export function withReadOnlyRoot(readonly = true): SpecOption {
  * ```
  */
 export function withMounts(mounts: readonly Mount[]): SpecOption {
-  for (const { destination } of mounts) {
-    if (!destination.startsWith("/")) {
-      throw explainedError(TypeError, {
-        code: "invalid-argument",
-        action: `mount at ${JSON.stringify(destination)}`,
-        subject: destination,
-        problem: "it must be an absolute path",
-        option: "mounts",
-      });
-    }
-  }
+  for (const { destination } of mounts) checkAbsolute(destination, "mount at", "mounts");
   return (spec) => ({ ...spec, mounts: mounts.reduce(replaceMount, spec.mounts) });
+}
+
+/** Checks that a path is absolute. */
+export function checkAbsolute(path: string, verb: string, option: string): void {
+  if (path.startsWith("/")) return;
+  throw explainedError(TypeError, {
+    code: "invalid-argument",
+    action: `${verb} ${JSON.stringify(path)}`,
+    subject: path,
+    problem: "it must be an absolute path",
+    option,
+  });
 }
 
 function replaceMount(mounts: readonly Mount[], added: Mount): readonly Mount[] {

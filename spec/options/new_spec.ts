@@ -73,7 +73,7 @@ function settleSpec(draft: SpecDraft): ContainerSpec {
     (spec, settle) => settle(spec),
     draft,
   );
-  // An empty string is not a command, and the errors of runtimes are misleading.
+  // An empty string is not a command. Runtimes report it with misleading errors.
   if (!spec.process.args?.[0]) {
     throw new OciError("there is no command to run", {
       code: "no-command",

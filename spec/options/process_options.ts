@@ -1,7 +1,7 @@
-import { explainedError } from "../error_facts.ts";
 import { present } from "../json.ts";
 import type { ConsoleSize, Rlimit } from "../runtime/runtime_process.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
+import { checkAbsolute } from "./filesystem_options.ts";
 
 /**
  * Sets the program and its arguments, and ignores those of the image.
@@ -95,15 +95,7 @@ export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
  * ```
  */
 export function withCwd(cwd: string): SpecOption {
-  if (!cwd.startsWith("/")) {
-    throw explainedError(TypeError, {
-      code: "invalid-argument",
-      action: `work in ${JSON.stringify(cwd)}`,
-      subject: cwd,
-      problem: "it must be an absolute path",
-      option: "cwd",
-    });
-  }
+  checkAbsolute(cwd, "work in", "cwd");
   return (spec) => ({ ...spec, process: { ...spec.process, cwd } });
 }
 
