@@ -30,8 +30,6 @@ export interface PullForUseOptions<T> {
    * protection against pruning.
    */
   readonly find?: ((image: RemoteImage) => Promise<T | undefined>) | undefined;
-  /** Whether only parts of layers were fetched for a result, so that the image is not stored. */
-  readonly isPartial?: ((result: T) => boolean) | undefined;
 }
 
 /** Callbacks for the use of an image. */
@@ -40,6 +38,16 @@ export interface UseListener extends Required<LayerListener> {
   readonly onPartialLayer: (layer: Descriptor) => void;
 }
 
+/**
+ * Uses an image. Calls `keep` once the layers are stored, unless only parts of them were fetched:
+ * it stores the rest of the image.
+ */
+export type UseImage<T> = (
+  image: RemoteImage,
+  listener: UseListener,
+  keep: () => Promise<void>,
+) => Promise<T>;
+
 /** An image in the store and the result of its use. */
 export interface UsedImage<T> {
   readonly image: Image;
@@ -47,15 +55,14 @@ export interface UsedImage<T> {
 }
 
 /**
- * Finds an image, passes its layers to `use` while they are stored, and stores the rest of the
- * image. Reports the progress of `use` in the same way as that of a pull.
+ * Finds an image and passes it to `use`, which stores its layers. Reports the progress of `use` in
+ * the same way as that of a pull.
  */
 export async function pullForUse<T>(
   source: ImageSource,
-  use: (image: RemoteImage, listener: UseListener) => Promise<T>,
+  use: UseImage<T>,
   useOptions: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
-  const { isPartial = () => false } = useOptions;
   const { reference, options } = source;
   let meter: ProgressMeter | undefined;
   const findOptions = findOptionsOf(source, useOptions, () => meter);
@@ -85,12 +92,16 @@ export async function pullForUse<T>(
       options.onProgress,
     );
   }
-  const result = await use(found.image, {
+  let image: Image | undefined;
+  const listener: UseListener = {
     onProgress: (layer, progress) => meter?.update(layer, progress),
     onLayer: (layer, ingestion) => meter?.stored(layer, ingestion),
     onPartialLayer: (layer) => meter?.leaveOut(layer),
+  };
+  const result = await use(found.image, listener, async () => {
+    image = await found.keep();
   });
-  const image = isPartial(result) ? storedImage(source.store, found.image) : await found.keep();
+  image ??= storedImage(source.store, found.image);
   meter?.end();
   return { image, result };
 }

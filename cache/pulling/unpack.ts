@@ -12,7 +12,7 @@ import type { PullOptions } from "../pull_options.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions
-  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {
+  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer" | "beforePublish"> {
   /**
    * Number of the only layer to unpack; 0 is the base. It is extracted over nothing, so its
    * whiteouts hide nothing and leave no trace, and a hard link to a file of another layer is an
@@ -82,7 +82,7 @@ export async function unpack(
   const mayBePartial = paths !== undefined && partial
     ? (await import("../../store/lazy/has_table.ts")).hasTable
     : () => false;
-  const { image, result: report } = await pullForUse(source, async (found, listener) => {
+  const { image, result: report } = await pullForUse(source, async (found, listener, keep) => {
     const { unpackImage } = await unpacking;
     const layers = only === undefined ? found.layers : [oneLayer(found, only, source.reference)];
     for (const { descriptor } of found.layers) {
@@ -97,6 +97,10 @@ export async function unpack(
         listener.onPartialLayer(layer);
         options.onPartialLayer?.(layer);
       },
+      // If the rest of the image cannot be stored, the directory must stay empty.
+      beforePublish: async ({ isPartial }) => {
+        if (!isPartial && only === undefined) await keep();
+      },
     });
   }, {
     begins: (layers) => {
@@ -104,7 +108,6 @@ export async function unpack(
       return beginningOrder(used).flatMap(({ layer }) => mayBePartial(layer) ? [] : [layer]);
     },
     jobs: options.jobs,
-    isPartial: ({ isPartial }) => isPartial || only !== undefined,
   });
   return { image, report: { ...report, isPartial: report.isPartial || only !== undefined } };
 }
@@ -167,9 +170,11 @@ export async function prepare(
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, pulling);
   const preparing = loadEarly(() => import("../../store/overlay/prepare_layers.ts"));
-  const { image } = await pullForUse(source, async (found, listener) => {
+  const { image } = await pullForUse(source, async (found, listener, keep) => {
     const { prepareLayers } = await preparing;
-    return await prepareLayers(source.store, found, { ...options, ...listener });
+    const layers = await prepareLayers(source.store, found, { ...options, ...listener });
+    await keep();
+    return layers;
   }, {
     jobs,
     find: async (found) => {

@@ -3,6 +3,7 @@ import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
 import { DiskFullError } from "../errors.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
+import { moveFile } from "../host/files.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 import { settleFile } from "./verified_marks.ts";
 
@@ -207,7 +208,7 @@ export class BlobWriter implements Disposable {
    */
   async commit(path: string): Promise<Deno.FileInfo> {
     await settleFile(this.#file);
-    await Deno.rename(this.#part, path);
+    moveFile(this.#part, path);
     PartRanges.remove(this.#part);
     const info = await this.#file.stat();
     this.#close();

@@ -1,5 +1,6 @@
 import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
+import { StoreFileError } from "../errors.ts";
 import { isAbsent, outputError } from "./system_error.ts";
 
 /** Mode of the files in a store: even without a umask, only their owner may write to them. */
@@ -47,7 +48,7 @@ export async function replaceFile(
     if (isDiskFull(error)) removeIfAny(temporary);
     throw withPath(`${directory}/${name}`, error);
   }
-  rename(temporary, `${directory}/${name}`);
+  moveFile(temporary, `${directory}/${name}`);
   if (isDurable) await syncDirectory(directory);
 }
 
@@ -56,8 +57,18 @@ function createFile(path: string, mode: number): Deno.FsFile {
   return Deno.openSync(path, { write: true, createNew: true, mode });
 }
 
-function rename(from: string, to: string): void {
-  Deno.renameSync(from, to);
+/**
+ * Moves a file to its final name, where it replaces another file.
+ *
+ * @throws {StoreFileError} If a directory has that name.
+ */
+export function moveFile(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.IsADirectory)) throw error;
+    throw new StoreFileError("directory", to, "write", "Remove it", { cause: error });
+  }
 }
 
 /** Names the file if the disk is full: the system's error for a write has no path. */
@@ -120,7 +131,7 @@ export function swapFile(
       using file = Deno.openSync(temporary, { write: true, createNew: true, mode });
       for (const part of parts) writeAllSync(file, part);
     }
-    Deno.renameSync(temporary, path);
+    moveFile(temporary, path);
   } catch (error) {
     try {
       removeIfAny(temporary);

@@ -6,7 +6,7 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballsOf } from "../content/tarballs.ts";
 import { settleFile } from "../content/verified_marks.ts";
-import { removeIfAny, writeAll } from "../host/files.ts";
+import { moveFile, removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
@@ -64,7 +64,7 @@ async function makeTarball(
       await writeAll(file, chunk);
     }
     await settleFile(file);
-    await Deno.rename(part, path);
+    moveFile(part, path);
     isRenamed = true;
   } finally {
     // After the rename, a file with this name belongs to another process.

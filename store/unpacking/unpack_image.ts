@@ -109,6 +109,7 @@ export async function unpackImage(
   };
   if (!root.isEmpty) {
     const { report } = await flatten(root.path);
+    await options.beforePublish?.(report);
     root.keepContent();
     return report;
   }
@@ -118,6 +119,7 @@ export async function unpackImage(
       await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
   const extracted = isFlattened ? undefined : await extractAll(store, image, root, paths, chosen);
   const { report, describesRoot } = extracted ?? await flatten(await root.makeBase());
+  await options.beforePublish?.(report);
   await root.publish(describesRoot, chosen.backend);
   return report;
 }

@@ -70,6 +70,11 @@ export interface UnpackImageOptions extends LayerLimits, LayerListener {
    * @default {6}
    */
   readonly jobs?: number | undefined;
+  /**
+   * Called once everything is extracted and verified, before the files appear in the directory. If
+   * it fails, nothing appears. With `force`, the files may have appeared already.
+   */
+  readonly beforePublish?: ((report: UnpackReport) => Promise<void>) | undefined;
   /** Aborts the work. A later call resumes interrupted downloads. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */

@@ -1,7 +1,7 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { unpack } from "../../../cache/mod.ts";
 import { formatReference, parseReference } from "../../../registry/mod.ts";
-import { ContentStore, prune } from "../../../store/mod.ts";
+import { ContentStore, prune, StoreFileError } from "../../../store/mod.ts";
 import { buildImage } from "../../_support/image.ts";
 import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -30,6 +30,23 @@ Deno.test("unpack() fetches an image again that is pruned after it was found", a
 
   assertEquals(await Deno.readTextFile(directory.join("second", "a")), "a");
   assertEquals((await (await ContentStore.open(store)).references()).length, 1);
+});
+
+Deno.test("unpack() leaves no files if the config of the image cannot be stored", async () => {
+  await using directory = await makeTempDir();
+  const store = directory.join("store");
+  const options = { store, client: new FakeClient(BUILT), platform: "linux/amd64" };
+  const blob = `${store}/blobs/${BUILT.config.descriptor.digest.replace(":", "/")}`;
+  await Deno.mkdir(blob, { recursive: true });
+
+  const error = await assertRejects(
+    () => unpack(REFERENCE, directory.join("out"), options),
+    StoreFileError,
+  );
+
+  assertEquals([error.fault, error.advice], ["directory", "Remove it"]);
+  assertStringIncludes(error.message, blob);
+  assertEquals([...Deno.readDirSync(directory.path)].map(({ name }) => name), ["store"]);
 });
 
 Deno.test("unpack() refuses a directory or a store without a name before it pulls", async () => {
