@@ -70,12 +70,22 @@ interface Row {
   /** Cause and remedy of the rendered line. */
   readonly line: string;
   /** Command, where the remedy depends on it. */
-  readonly command?: string;
+  readonly command?: string | undefined;
 }
 
 /** An error with a code of several classes. */
 function facts(code: ErrorCode, advice?: string): OciError {
   return new OciError("it is so", { code, action: "do x", subject: "x", advice });
+}
+
+/** The row of such an error, whose remedy may be the advice of the library. */
+function explained(
+  code: ErrorCode,
+  remedy: string,
+  { isAdvice = false, command }: { readonly isAdvice?: boolean; readonly command?: string } = {},
+): Row {
+  const error = facts(code, isAdvice ? remedy : undefined);
+  return { error, line: `cannot do x: it is so. ${remedy}`, command };
 }
 
 /** Each code, and the output of the command line for it. */
@@ -125,10 +135,7 @@ const ROWS: readonly Row[] = [
     }),
     line: `cannot read manifest: it must be JSON in UTF-8. ${REPORT}`,
   },
-  {
-    error: facts("invalid-document", "Push it again with a current version"),
-    line: "cannot do x: it is so. Push it again with a current version",
-  },
+  explained("invalid-document", "Push it again with a current version", { isAdvice: true }),
   {
     error: new ArtifactError("a.io/b:1", "text/x"),
     line: 'cannot read "a.io/b:1" as an image: it is an artifact of type "text/x". ' +
@@ -153,15 +160,8 @@ const ROWS: readonly Row[] = [
     line: 'cannot verify "a.io/b:1": none of its 4 signatures is valid: 1; 2; 3; …. ' +
       "Check the signer of --verify; if it is right, do not use the image",
   },
-  {
-    error: facts("layer-type"),
-    line:
-      'cannot do x: it is so. Copy the image with "oci copy"; only tar archives can be unpacked',
-  },
-  {
-    error: facts("not-distributable"),
-    line: "cannot do x: it is so. Report it if this should work",
-  },
+  explained("layer-type", 'Copy the image with "oci copy"; only tar archives can be unpacked'),
+  explained("not-distributable", "Report it if this should work"),
   {
     error: new LimitError("layers", 256, 257, "an image", "maxLayers"),
     line: "cannot accept more than 256 layers of an image: there are at least 257. " +
@@ -186,16 +186,8 @@ const ROWS: readonly Row[] = [
     line: 'cannot find user "ann" in a: it is not in /etc/passwd. ' +
       "Choose another user with --user, by name or number",
   },
-  {
-    error: facts("no-command"),
-    command: "run",
-    line: "cannot do x: it is so. Write the command after the image",
-  },
-  {
-    error: facts("no-command"),
-    command: "bundle",
-    line: "cannot do x: it is so. Specify the command with --arg",
-  },
+  explained("no-command", "Write the command after the image", { command: "run" }),
+  explained("no-command", "Specify the command with --arg", { command: "bundle" }),
   {
     error: new TarError("it is damaged", { offset: 512 }),
     line: `cannot read tar archive at byte 512: it is damaged. ${REPORT}`,
@@ -225,38 +217,18 @@ const ROWS: readonly Row[] = [
     error: new PathEscapeError(PLACE, "it climbs"),
     line: `cannot extract "etc/hosts" at byte 512 of the layer: it climbs. ${REPORT}`,
   },
-  {
-    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no range", { option: "uids" }),
-    command: "unpack",
-    line: 'cannot extract "etc/hosts" at byte 512 of the layer: no range. Add one with --uid-map',
-  },
-  {
-    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no range", { option: "gids" }),
-    command: "unpack",
-    line: 'cannot extract "etc/hosts" at byte 512 of the layer: no range. Add one with --gid-map',
-  },
-  {
-    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no"),
-    command: "unpack",
-    line: 'cannot extract "etc/hosts" at byte 512 of the layer: no. ' +
-      "Choose --ownership squash or record, or run as root",
-  },
-  {
-    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no", { modes: ["squash"] }),
-    command: "unpack",
-    line: 'cannot extract "etc/hosts" at byte 512 of the layer: no. Choose --ownership squash',
-  },
-  {
-    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no"),
-    command: "bundle",
-    line: 'cannot extract "etc/hosts" at byte 512 of the layer: no. ' +
-      "Run as root, or in a user namespace with these IDs",
-  },
-  {
-    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no", { modes: ["squash"] }),
-    command: "run",
-    line: `cannot extract "etc/hosts" at byte 512 of the layer: no. ${REPORT}`,
-  },
+  ...([
+    [{ option: "uids" }, "unpack", "Add one with --uid-map"],
+    [{ option: "gids" }, "unpack", "Add one with --gid-map"],
+    [{}, "unpack", "Choose --ownership squash or record, or run as root"],
+    [{ modes: ["squash"] }, "unpack", "Choose --ownership squash"],
+    [{}, "bundle", "Run as root, or in a user namespace with these IDs"],
+    [{ modes: ["squash"] }, "run", REPORT],
+  ] as const).map(([options, command, remedy]) => ({
+    error: new OwnershipError(PLACE, { uid: 7, gid: 0 }, "no range", options),
+    command,
+    line: `cannot extract "etc/hosts" at byte 512 of the layer: no range. ${remedy}`,
+  })),
   {
     error: new UnpackError("the image does not contain it", "x", {
       code: "missing-path",
@@ -274,10 +246,7 @@ const ROWS: readonly Row[] = [
     line: 'cannot parse reference "": it is empty. ' +
       'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"',
   },
-  {
-    error: facts("invalid-text", "Choose a PEM file"),
-    line: "cannot do x: it is so. Choose a PEM file",
-  },
+  explained("invalid-text", "Choose a PEM file", { isAdvice: true }),
   {
     error: new OciError("no such ID", { code: "invalid-argument", option: "user" }),
     command: "run",
@@ -398,10 +367,7 @@ const ROWS: readonly Row[] = [
     line: 'cannot change the credential file "/auth.json": it is not JSON. ' +
       "Fix the file, or use another file with --authfile",
   },
-  {
-    error: facts("credential-place"),
-    line: "cannot do x: it is so. Set one of them, or choose a file with --authfile",
-  },
+  explained("credential-place", "Set one of them, or choose a file with --authfile"),
   {
     error: new RegistriesConfError("/r.conf", 3, '"a" is defined twice'),
     line: 'cannot use "/r.conf": line 3: "a" is defined twice. ' +
@@ -412,11 +378,10 @@ const ROWS: readonly Row[] = [
     line: 'cannot access "a.io/b:1": /r.conf blocks a.io. ' +
       "Use another registry, or ask the maintainer of the file",
   },
-  {
-    error: facts("credential-helper"),
-    line: "cannot do x: it is so. " +
-      "Fix the helper, or choose another credential file with --authfile",
-  },
+  explained(
+    "credential-helper",
+    "Fix the helper, or choose another credential file with --authfile",
+  ),
   {
     error: new NotCachedError(parseReference("a.io/b:1")),
     line: "it is not in the store. Pull it with --policy if-not-present",
@@ -427,18 +392,9 @@ const ROWS: readonly Row[] = [
       "Pull the rest with --policy if-not-present",
   },
   { error: facts("not-in-store"), line: 'it is so. Pull it first with "oci pull"' },
-  {
-    error: facts("partly-in-store"),
-    line: 'cannot do x: it is so. Pull the others first with "oci pull --all-platforms"',
-  },
-  {
-    error: facts("missing-content", "Pull the image again"),
-    line: "cannot do x: it is so. Pull the image again",
-  },
-  {
-    error: facts("no-image", "Check the path and the name after it"),
-    line: "cannot do x: it is so. Check the path and the name after it",
-  },
+  explained("partly-in-store", 'Pull the others first with "oci pull --all-platforms"'),
+  explained("missing-content", "Pull the image again", { isAdvice: true }),
+  explained("no-image", "Check the path and the name after it", { isAdvice: true }),
   {
     error: new StoreDirectoryError(["HOME"], "HOME is not set"),
     line: "cannot find the directory of the store: HOME is not set. " +
@@ -451,10 +407,7 @@ const ROWS: readonly Row[] = [
     line: "cannot find the directory of the store: HOME may not be read. " +
       "Specify it with --store, or grant --allow-env=OCI_STORE,HOME",
   },
-  {
-    error: facts("not-a-store"),
-    line: "cannot do x: it is so. Choose an empty or new directory with --store",
-  },
+  explained("not-a-store", "Choose an empty or new directory with --store"),
   {
     error: new UntrustedStoreError("writable", "/s", { mode: 0o777 }),
     line: 'cannot use the store directory "/s": other users can write to it (mode 777). ' +
@@ -469,14 +422,8 @@ const ROWS: readonly Row[] = [
     error: new StoreFileError("symlink", "/s/a", "read", "Remove it"),
     line: 'cannot read "/s/a": it is a symlink. Remove it',
   },
-  {
-    error: facts("store-damaged"),
-    line: 'cannot do x: it is so. Repair the store with "oci fsck --repair"',
-  },
-  {
-    error: facts("store-read-only"),
-    line: "cannot do x: it is so. Report it if this should work",
-  },
+  explained("store-damaged", 'Repair the store with "oci fsck --repair"'),
+  explained("store-read-only", "Report it if this should work"),
   {
     error: new LockUnsupportedError("/s/lock", "nfs"),
     line: 'cannot lock "/s/lock": its file system (nfs) does not support locks. ' +
@@ -496,14 +443,8 @@ const ROWS: readonly Row[] = [
     line: 'cannot read the archive "a.tar": it has two. ' +
       "Write one of the names after the file and a colon",
   },
-  {
-    error: facts("archive-format"),
-    line: "cannot do x: it is so. Save it with --format oci-archive",
-  },
-  {
-    error: facts("output", "Choose a file in it"),
-    line: "cannot do x: it is so. Choose a file in it",
-  },
+  explained("archive-format", "Save it with --format oci-archive"),
+  explained("output", "Choose a file in it", { isAdvice: true }),
   {
     error: new ArtifactFileError("d", "it is a directory", { advice: "Pack it into an archive" }),
     line: 'cannot use the file "d" of an artifact: it is a directory. Pack it into an archive',
@@ -517,11 +458,7 @@ const ROWS: readonly Row[] = [
     line: 'cannot unpack into "d": it is not empty. ' +
       "Choose another directory, or replace its content with --force",
   },
-  {
-    error: facts("not-empty", "Choose an empty directory"),
-    command: "bundle",
-    line: "cannot do x: it is so. Choose an empty directory",
-  },
+  explained("not-empty", "Choose an empty directory", { isAdvice: true, command: "bundle" }),
   ...([
     "not-a-directory",
     "busy",
@@ -535,22 +472,15 @@ const ROWS: readonly Row[] = [
     "runtime-missing",
     "runtime-failed",
   ] as const).map((code) => {
-    return { error: facts(code, "Do y"), line: "cannot do x: it is so. Do y" };
+    return explained(code, "Do y", { isAdvice: true });
   }),
   {
     error: new BundleError("it is unknown", "/b", { code: "bundle-unknown", action: "remove it" }),
     line: "cannot remove it: it is unknown. Check the path, or specify its store with --store",
   },
-  {
-    error: facts("overlay"),
-    command: "bundle",
-    line: "cannot do x: it is so. Choose --bundler uncompressed",
-  },
-  { error: facts("overlay"), line: "cannot do x: it is so. Leave out --unpack" },
-  {
-    error: facts("working-directory"),
-    line: "cannot do x: it is so. Choose another directory with --cwd",
-  },
+  explained("overlay", "Choose --bundler uncompressed", { command: "bundle" }),
+  explained("overlay", "Leave out --unpack"),
+  explained("working-directory", "Choose another directory with --cwd"),
   {
     error: new RuntimeError("crun says: no", "crun", [], {
       code: "container-start",
