@@ -19,7 +19,7 @@ import { type Digest, DigestMismatchError, PlatformError } from "../../../spec/m
 import { ContentStore, prune } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
-import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { FakeClient } from "./_fake_client.ts";
 
 const IMAGE = image(1);
@@ -325,14 +325,8 @@ Deno.test("image() works with a client that cannot resolve, and with other cache
   assertEquals(recorded.get("example.com/a:1"), IMAGE.descriptor.digest);
 });
 
-interface Cache extends AsyncDisposable {
-  readonly store: ContentStore;
-  readonly client: FakeClient;
-  readonly puller: CachingPuller;
-}
-
-async function cacheIn(state: State, built: Built = IMAGE): Promise<Cache> {
-  const directory: TempDir = await makeTempDir();
+async function cacheIn(state: State, built: Built = IMAGE) {
+  const directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const client = new FakeClient(built);
   const puller = new CachingPuller(

@@ -15,7 +15,7 @@ import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
-import { denoEnvironment, type ProcessResult, ROOT, run } from "../../../_support/process.ts";
+import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
 import { linuxTest, testUnless } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
@@ -29,18 +29,8 @@ const idsTest = testUnless(
     : undefined,
 );
 
-/** A layout with an image that runs `/bin/app`, one that runs nothing, and a store. */
-interface Place extends AsyncDisposable {
-  readonly image: string;
-  readonly empty: string;
-  /** An image with nothing but a program. */
-  readonly bare: string;
-  readonly directory: TempDir;
-  readonly env: Readonly<Record<string, string>>;
-  readonly oci: (...args: readonly string[]) => Promise<ProcessResult>;
-}
-
-async function makePlace(): Promise<Place> {
+/** Makes a layout with three images, and a store. */
+async function makePlace() {
   const directory = await makeTempDir();
   const layers = [tar(
     file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:7:8::/home/app:/bin/sh\n"),
@@ -58,16 +48,18 @@ async function makePlace(): Promise<Place> {
   const env = { OCI_STORE: directory.join("store"), SHARED: "from here" };
   return {
     image: `oci:${layout}:app`,
+    /** An image that runs nothing. */
     empty: `oci:${layout}:empty`,
+    /** An image with nothing but a program. */
     bare: `oci:${layout}:bare`,
     directory,
     env,
-    oci: (...args) => runOci(args, { env }),
+    oci: (...args: readonly string[]) => runOci(args, { env }),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
 
-function mountsIn({ directory }: Place): readonly string[] {
+function mountsIn({ directory }: { readonly directory: TempDir }): readonly string[] {
   return readMounts().map(({ target }) => target).filter((target) =>
     target.startsWith(directory.path)
   );

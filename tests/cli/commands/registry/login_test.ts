@@ -3,25 +3,16 @@ import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts"
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
 import { permissionsFor } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
-import type { ProcessResult, RunOciOptions } from "../../../_support/process.ts";
+import type { RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
-import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
 
 const runOci = ociSession();
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 
-interface Scene extends AsyncDisposable {
-  readonly host: string;
-  readonly home: TempDir;
-  /** Docker's file. */
-  readonly config: string;
-  /** Runs the command line with that home directory. */
-  oci(args: readonly string[], options?: RunOciOptions): Promise<ProcessResult>;
-}
-
 /** A registry that admits "ann" with the password "pw", and a home directory. */
-async function makeScene(): Promise<Scene> {
+async function makeScene() {
   await using resources = new AsyncDisposableStack();
   const home = resources.use(await makeTempDir());
   const content = new MemoryContent().add("app", "1", IMAGE);
@@ -31,8 +22,10 @@ async function makeScene(): Promise<Scene> {
   return {
     host,
     home,
+    /** Docker's file. */
     config: home.join(".docker", "config.json"),
-    oci: (args, options = {}) => {
+    /** Runs the command line with that home directory. */
+    oci: (args: readonly string[], options: RunOciOptions = {}) => {
       const env = { HOME: home.path, OCI_STORE: home.join("store"), ...options.env };
       return runOci(args, { ...options, env });
     },
