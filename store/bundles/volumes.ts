@@ -16,8 +16,8 @@ export interface VolumeCopy {
 }
 
 /**
- * Adds volumes without a name: directories of the container that stay writable if its root file
- * system is read-only, and keep the files of the image if something is mounted above them.
+ * Adds anonymous volumes: directories of the container that stay writable if its root file system
+ * is read-only, and keep the files of the image if a parent directory is a mount point.
  *
  * @param paths Absolute paths in the container.
  */
@@ -54,7 +54,7 @@ export function mountVolumes(
       if (mounts.some(({ destination }) => cleanPath(destination) === path)) continue;
       const real = realDirectory(tree, path);
       if (!real) continue;
-      // In the container, a mount above it would also hide the source.
+      // A mount at a parent directory would also hide the source.
       const isHidden = mounts.some(({ destination }) => {
         return isBelow(path, destination) ||
           isBelow(real, realDirectory(tree, destination) ?? destination);
@@ -81,7 +81,7 @@ export async function copyVolumes(
   for (const { from, to } of copies) copyTree(tree, from, bundle, to);
 }
 
-/** A directory mounted as a volume. */
+/** Returns the mount of a volume. */
 function volumeMount(path: string, source: string): Mount {
   return { destination: `/${path}`, type: "bind", source, options: ["rbind", "rprivate", "rw"] };
 }

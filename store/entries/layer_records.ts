@@ -9,7 +9,7 @@ import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { encodeSeekPoints } from "./_seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
 
-/** Where to write the records of a layer; plain data, which can be sent to a thread. */
+/** Destination of the records of a layer; plain data, which can be sent to a thread. */
 export interface RecordPlan {
   /** Path of the index. */
   readonly path: string;

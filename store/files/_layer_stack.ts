@@ -121,7 +121,7 @@ export class LayerStack {
     for (let layer = top; layer >= 0; layer--) {
       const listing = this.#plainListing(layer);
       const entry = listing.at(path);
-      // A layer that does not describe the root has that of a lower layer.
+      // A layer that does not describe the root inherits that of a lower layer.
       if (path === "" && entry?.isUndescribed && layer > 0) continue;
       if (entry !== undefined) {
         const found = { layer, path, entry };

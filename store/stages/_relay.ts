@@ -27,7 +27,8 @@ export class Relay<Result> implements StreamConsumer<Result> {
   /**
    * Creates a relay.
    *
-   * @param openInner Opens the inner sink, which calls `release` with chunks that the relay can reuse.
+   * @param openInner Opens the inner sink, which must call `release` with each chunk whose memory
+   * can be reused.
    */
   constructor(
     plan: RelayPlan,

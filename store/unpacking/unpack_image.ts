@@ -124,7 +124,7 @@ export async function unpackImage(
   return report;
 }
 
-/** Chooses the backend once, so that there is a single warning, with the name of the directory. */
+/** Chooses the backend once, so that there is a single warning, which names the directory. */
 function chooseBackend(directory: string, options: UnpackImageOptions): TreeBackend {
   using tree = openFileTree(directory, options);
   return tree.backend;
