@@ -1,6 +1,7 @@
 import type { Digest } from "../digest.ts";
 import { present } from "../json.ts";
-import { JsonReader } from "../json_reader.ts";
+import type { JsonReader } from "../json_reader.ts";
+import { parseUnmerged } from "./parse_unmerged.ts";
 import type { Platform } from "../platform.ts";
 import { PLATFORM_MEMBERS, readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
@@ -9,7 +10,7 @@ import { layerMediaType } from "./media_types.ts";
 const UNKNOWN_ARTIFACT = "application/vnd.unknown.artifact.v1";
 
 /** A date and time as in RFC 3339, section 5.6, whose zone may be missing. */
-const TIME_REGEXP = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})?$/i;
+const TIME_REGEXP = /^(\d{4}-\d{2}-\d{2})t(\d{2}:\d{2}:\d{2})(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})?$/i;
 
 const MEMBERS = [...PLATFORM_MEMBERS, "config", "rootfs", "history", "created", "author"];
 const CONTAINER_MEMBERS = [
@@ -118,7 +119,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
 }
 
 function parseConfig(bytes: Uint8Array): JsonReader {
-  return JsonReader.parse(bytes, "config").inAnyCase(MEMBERS);
+  return parseUnmerged(bytes, "config").inAnyCase(MEMBERS);
 }
 
 /**
@@ -194,8 +195,12 @@ function readCommand(json: JsonReader | undefined): readonly string[] | undefine
  */
 function readTime(json: JsonReader | undefined): string | undefined {
   const text = json?.string();
-  if (text === undefined || TIME_REGEXP.test(text)) return text;
-  return json?.fail("a time of RFC 3339");
+  if (text === undefined) return undefined;
+  const [, date = "", time = ""] = TIME_REGEXP.exec(text) ?? [];
+  const instant = new Date(`${date}T${time}Z`);
+  // A date like February 30 would become one in March.
+  const exists = !Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(date);
+  return exists && time < "24" ? text : json?.fail("a time of RFC 3339");
 }
 
 function readHistoryEntry(entry: JsonReader): HistoryEntry {

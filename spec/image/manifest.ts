@@ -1,7 +1,8 @@
 import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { present } from "../json.ts";
-import { JsonReader } from "../json_reader.ts";
+import type { JsonReader } from "../json_reader.ts";
+import { parseUnmerged } from "./parse_unmerged.ts";
 import { type Descriptor, readArtifactType, readDescriptor, readMediaType } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,
@@ -112,7 +113,7 @@ export function parseManifest(
   mediaType?: string,
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
-  const json = JsonReader.parse(bytes, "manifest");
+  const json = parseUnmerged(bytes, "manifest");
   json.refuseOtherCases(MEMBERS);
   const version = json.at("schemaVersion");
   if (version.value() === 1) {

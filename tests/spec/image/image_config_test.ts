@@ -132,6 +132,9 @@ Deno.test.each([
   { value: { ...CONFIG, created: "" }, message: "config.created: it must be a time of RFC 3339" },
   { value: { ...CONFIG, created: "2024-01-02 03:04:05" }, message: "config.created: " },
   { value: { ...CONFIG, created: "2024-01-02T03:04:05+1" }, message: "config.created: " },
+  { value: { ...CONFIG, created: "2023-02-29T03:04:05Z" }, message: "config.created: " },
+  { value: { ...CONFIG, created: "2024-13-02T03:04:05Z" }, message: "config.created: " },
+  { value: { ...CONFIG, created: "2024-01-02T24:00:00Z" }, message: "config.created: " },
   { value: { ...CONFIG, history: [{ created: "today" }] }, message: "config.history[0].created: " },
   { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a: " },
   { value: { ...CONFIG, history: [1] }, message: "config.history[0]: it must be an object" },
@@ -155,6 +158,17 @@ Deno.test.each([
   { value: { ...CONFIG, history: [{ author: "a", Author: "b" }] }, at: "config.history[0].Author" },
 ])("parseImageConfig() refuses two spellings of one name: $at", ({ value, at }) => {
   assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, `Cannot read ${at}: `);
+});
+
+Deno.test("parseImageConfig() refuses members that Go merges", () => {
+  // Docker merges both, and runs the image as the user.
+  const text = JSON.stringify(CONFIG).replace("{", '{"config":{"User":"1000"},"config":{},');
+
+  assertThrows(
+    () => parseImageConfig(new TextEncoder().encode(text)),
+    SyntaxError,
+    'Cannot read config: it has the member "config" twice in an object',
+  );
 });
 
 Deno.test("parseImageConfig() reads names in any case, like Go", () => {
@@ -209,6 +223,7 @@ Deno.test.each([
   "0001-01-01T00:00:00Z",
   "2015-10-31T22:22:56.015925234Z",
   "2024-01-02t03:04:05.1+05:30",
+  "2024-02-29T23:59:59-23:59",
   "2024-01-02T03:04:05.123456",
 ])("parseImageConfig() reads the time %s", (created) => {
   assertEquals(parseImageConfig(bytes({ ...CONFIG, created })).created, created);
