@@ -3,7 +3,7 @@ import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
 import { DiskFullError } from "../errors.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
-import { moveFile } from "../host/files.ts";
+import { moveFile } from "../host/temporary_file.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 import { settleFile } from "./verified_marks.ts";
 

@@ -1,6 +1,5 @@
 import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
-import { StoreFileError } from "../errors.ts";
 import { isAbsent, outputError } from "./system_error.ts";
 
 /** Mode of the files in a store: even without a umask, only their owner may write to them. */
@@ -48,7 +47,7 @@ export async function replaceFile(
     if (isDiskFull(error)) removeIfAny(temporary);
     throw withPath(`${directory}/${name}`, error);
   }
-  moveFile(temporary, `${directory}/${name}`);
+  rename(temporary, `${directory}/${name}`);
   if (isDurable) await syncDirectory(directory);
 }
 
@@ -57,18 +56,8 @@ function createFile(path: string, mode: number): Deno.FsFile {
   return Deno.openSync(path, { write: true, createNew: true, mode });
 }
 
-/**
- * Moves a file to its final name, where it replaces another file.
- *
- * @throws {StoreFileError} If a directory has that name.
- */
-export function moveFile(from: string, to: string): void {
-  try {
-    Deno.renameSync(from, to);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.IsADirectory)) throw error;
-    throw new StoreFileError("directory", to, "write", "Remove it", { cause: error });
-  }
+function rename(from: string, to: string): void {
+  Deno.renameSync(from, to);
 }
 
 /** Names the file if the disk is full: the system's error for a write has no path. */
@@ -131,7 +120,7 @@ export function swapFile(
       using file = Deno.openSync(temporary, { write: true, createNew: true, mode });
       for (const part of parts) writeAllSync(file, part);
     }
-    moveFile(temporary, path);
+    Deno.renameSync(temporary, path);
   } catch (error) {
     try {
       removeIfAny(temporary);

@@ -1,6 +1,7 @@
 import { LockUnsupportedError } from "../errors.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
 import { tryFlock } from "./file_lock.ts";
+import { StoreFileError } from "./open_regular_file.ts";
 
 /** Options for {@linkcode TemporaryFile.create}. */
 export interface TemporaryFileOptions {
@@ -118,4 +119,18 @@ async function removeIfUnlocked(path: string, named: Deno.FileInfo): Promise<voi
   const { ino, dev } = await file.stat();
   if (ino !== named.ino || dev !== named.dev) return;
   if (await file.tryLock(true)) removeIfAny(path);
+}
+
+/**
+ * Moves a file to its final name, where it replaces another file.
+ *
+ * @throws {StoreFileError} If a directory has that name.
+ */
+export function moveFile(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.IsADirectory)) throw error;
+    throw new StoreFileError("directory", to, "write", "Remove it", { cause: error });
+  }
 }

@@ -6,9 +6,10 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballsOf } from "../content/tarballs.ts";
 import { settleFile } from "../content/verified_marks.ts";
-import { moveFile, removeIfAny, writeAll } from "../host/files.ts";
+import { removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { moveFile } from "../host/temporary_file.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
 
 /**
