@@ -39,7 +39,7 @@ export {
 } from "./digest.ts";
 export { DEFAULT_PATH, withEnv } from "./options/environment.ts";
 export * from "./errors.ts";
-export * from "./options/filesystem_options.ts";
+export { withMounts, withReadOnlyRoot, withRootFS } from "./options/filesystem_options.ts";
 export type * from "./image/image.ts";
 export {
   type ContainerConfig,

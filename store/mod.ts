@@ -77,6 +77,8 @@ export * from "./files/image_files.ts";
 export * from "./runtime/installed_runtimes.ts";
 export type { Hold } from "./content/hold.ts";
 export { type ImageCollection, LayoutClient, type LayoutSource } from "./images/layout_client.ts";
+export type { DocumentCollection } from "./images/layout_referrers.ts";
+export type { DocumentSource } from "./images/stored_document.ts";
 export * from "./bundles/list_bundles.ts";
 export * from "./overlay/open_bundler.ts";
 export type {

@@ -46,7 +46,8 @@ Deno.test("unpack() leaves no files if the config of the image cannot be stored"
 
   assertEquals([error.fault, error.advice], ["directory", "Remove it"]);
   assertStringIncludes(error.message, blob);
-  assertEquals([...Deno.readDirSync(directory.path)].map(({ name }) => name), ["store"]);
+  const left = await Array.fromAsync(Deno.readDir(directory.path));
+  assertEquals(left.map(({ name }) => name), ["store"]);
 });
 
 Deno.test("unpack() refuses a directory or a store without a name before it pulls", async () => {
