@@ -174,8 +174,9 @@ async function pruneBlobs(
     if (info === undefined || info.isDirectory || !isUnused(digest, path)) continue;
     removed.push({ kind: "blob", name: digest, bytes: info.size });
     if (dryRun) continue;
-    await Deno.remove(path);
+    // First, so that a killed prune leaves no mark without a blob.
     store.distrust(digest);
+    await Deno.remove(path);
   }
 }
 

@@ -74,6 +74,29 @@ Deno.test("prune() removes content that only a removed name referenced", async (
   assertEquals((await prune(scene.store)).removed, []);
 });
 
+Deno.test("prune() that is killed leaves no mark without a blob", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  const names = (folder: string) => {
+    return [...Deno.readDirSync(`${scene.store.path}/${folder}`)].map(({ name }) => name);
+  };
+  const marks = names("verified").length;
+  const { remove } = Deno;
+  Deno.remove = async (path) => {
+    await remove(path);
+    throw new Deno.errors.Interrupted();
+  };
+
+  try {
+    await assertRejects(() => prune(scene.store), Deno.errors.Interrupted);
+  } finally {
+    Deno.remove = remove;
+  }
+
+  assertEquals(marks, OLD.blobs.size);
+  assertEquals(names("verified").length, names("blobs/sha256").length);
+});
+
 Deno.test("prune() removes nothing in a dry run", async () => {
   await using scene = await makeStore();
   await scene.put(OLD);
