@@ -2,9 +2,11 @@ import type { PulledArtifact } from "../../cache/moving/artifacts.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
 import { pull } from "../../cache/pulling/pull.ts";
 import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
+import { ArtifactError } from "../../registry/errors.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import { PlatformError } from "../../spec/errors.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { Image } from "../../store/images/image.ts";
 import { type LimitOption, limitsOf } from "../frame/limits.ts";
@@ -95,6 +97,12 @@ export async function openPuller(session: Session): Promise<Puller> {
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
+}
+
+/** Whether an error means that a document is not an image, but an artifact or an index of them. */
+export function isArtifactError(error: unknown): boolean {
+  return error instanceof ArtifactError ||
+    (error instanceof PlatformError && error.available.length === 0);
 }
 
 /** Returns the signer of `--verify`, if the option is set. */

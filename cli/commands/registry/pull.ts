@@ -4,8 +4,7 @@ import { formatReference, type Reference } from "../../../registry/reference.ts"
 import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform, type Platform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
-import { isArtifactError } from "../../access/is_artifact_error.ts";
-import { type FoundSource, openPuller } from "../../access/puller.ts";
+import { type FoundSource, isArtifactError, openPuller } from "../../access/puller.ts";
 import { pinned, readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { addLimitOption } from "../../frame/limits.ts";
