@@ -14,7 +14,7 @@ import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./_list_layer.ts";
 import { StagedEntry } from "./_staged_listing.ts";
-import { type Layer, StoredLayer } from "../images/image.ts";
+import { type Layer, storedLayer } from "../images/image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions extends LayerListener, LayerLimits {
@@ -214,7 +214,7 @@ export class ImageFiles {
 
   #storedLayer(index: number): Layer {
     const { descriptor, diffId } = this.#remoteLayer(index);
-    return new StoredLayer(this.#store, descriptor, diffId);
+    return storedLayer(this.#store, descriptor, diffId);
   }
 
   /** Whether the store has a layer. Does not load the modules that a download needs. */

@@ -49,53 +49,38 @@ export interface Image extends RemoteImage {
   readonly layers: readonly Layer[];
 }
 
-/** A layer whose blob is in a {@linkcode ContentStore}. */
-export class StoredLayer implements Layer {
-  readonly descriptor: Descriptor;
-  readonly diffId: Digest;
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly size: number;
-  readonly #store: ContentStore;
+/** Returns a layer whose blob is in a store. */
+export function storedLayer(store: ContentStore, descriptor: Descriptor, diffId: Digest): Layer {
+  const { digest, mediaType, size } = descriptor;
+  return {
+    descriptor,
+    diffId,
+    digest,
+    mediaType,
+    size,
+    compressed: (options) => store.openBlob(descriptor, options),
+    uncompressed: async ({ signal, ...limits } = {}) => {
+      const { LayerDecoder } = await import("../../layer/compression/layer_decoder.ts");
+      const { openBlobStream } = await import("../content/blob_stream.ts");
+      const path = store.blobPath(digest);
+      const source = `"${path}"`;
+      const decoder = new LayerDecoder({ ...limits, descriptor, diffId, layer: digest, source });
+      const chunks = decoder.read(await openBlobStream(path, { signal }));
+      return ReadableStream.from(watched(chunks, () => store.distrust(digest)));
+    },
+  };
+}
 
-  /** Creates the layer in a store that has the blob. */
-  constructor(store: ContentStore, descriptor: Descriptor, diffId: Digest) {
-    this.#store = store;
-    this.descriptor = descriptor;
-    this.diffId = diffId;
-    this.digest = descriptor.digest;
-    this.mediaType = descriptor.mediaType;
-    this.size = descriptor.size;
-  }
-
-  async compressed(
-    options: BlobReadOptions = {},
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return await this.#store.openBlob(this.descriptor, options);
-  }
-
-  async uncompressed(
-    options: UncompressedOptions = {},
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { signal, ...limits } = options;
-    const { descriptor, diffId, digest } = this;
-    const { LayerDecoder } = await import("../../layer/compression/layer_decoder.ts");
-    const { openBlobStream } = await import("../content/blob_stream.ts");
-    const path = this.#store.blobPath(digest);
-    const source = `"${path}"`;
-    const decoder = new LayerDecoder({ ...limits, descriptor, diffId, layer: digest, source });
-    const stream = await openBlobStream(path, { signal });
-    return ReadableStream.from(this.#watch(decoder.read(stream)));
-  }
-
-  /** Passes on the chunks; makes the store rehash the blob if it turns out to be corrupt. */
-  async *#watch<T>(chunks: AsyncIterable<T>): AsyncGenerator<T, void, void> {
-    try {
-      yield* chunks;
-    } catch (error) {
-      if (error instanceof DigestMismatchError) this.#store.distrust(this.digest);
-      throw error;
-    }
+/** Passes on the chunks of a blob, and reports if the blob turns out to be corrupt. */
+async function* watched<T>(
+  chunks: AsyncIterable<T>,
+  onCorrupt: () => void,
+): AsyncGenerator<T, void, void> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    if (error instanceof DigestMismatchError) onCorrupt();
+    throw error;
   }
 }
 
@@ -108,8 +93,8 @@ export class StoredLayer implements Layer {
  */
 export function storedImage(store: ContentStore, image: RemoteImage): Image {
   const { digest, indexes, manifest, config, platform } = image;
-  const layers = image.layers.map(({ descriptor, diffId }) =>
-    new StoredLayer(store, descriptor, diffId)
-  );
+  const layers = image.layers.map(({ descriptor, diffId }) => {
+    return storedLayer(store, descriptor, diffId);
+  });
   return { digest, indexes, manifest, config, platform, layers };
 }

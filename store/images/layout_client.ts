@@ -13,7 +13,7 @@ import { type Platform, toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
-import { StoredLayer } from "./image.ts";
+import { storedLayer } from "./image.ts";
 import {
   type ArchivedImage,
   imagesNamed,
@@ -91,7 +91,7 @@ export class LayoutClient implements ImageClient {
       descriptors: () => store.descriptors(),
       readBlob: (blob, options) => store.readBlob(blob, options),
       has: (digest) => store.has(digest),
-      layer: (descriptor, diffId) => new StoredLayer(store, descriptor, diffId),
+      layer: (descriptor, diffId) => storedLayer(store, descriptor, diffId),
     }, source);
   }
 

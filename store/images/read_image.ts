@@ -14,7 +14,7 @@ import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import type { Platform } from "../../spec/platform.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { type Image, StoredLayer } from "./image.ts";
+import { type Image, storedLayer } from "./image.ts";
 import {
   type DocumentSource,
   type ExpectedDocument,
@@ -76,7 +76,7 @@ export async function readImage(
   const { maxLayers = MAX_LAYERS, name = digest, signal } = options;
   const context = { platform, maxLayers, name, signal };
   const image = await readDocuments(store, digest, context, (layer, diffId) => {
-    return new StoredLayer(store, layer, diffId);
+    return storedLayer(store, layer, diffId);
   });
   if (image === undefined) return undefined;
   const there = await Promise.all(

@@ -13,7 +13,7 @@ import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import { openArchive } from "../files/archive_reader.ts";
-import { type Layer, StoredLayer } from "../images/image.ts";
+import { type Layer, storedLayer } from "../images/image.ts";
 import { archiveTree } from "../files/tree_archive.ts";
 import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
 import { isSelected, retainPaths } from "../stages/path_selection.ts";
@@ -120,7 +120,7 @@ async function flatten(
   const total = new ReportBuilder();
   let indexedBytes = 0;
   await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
-    const layer = new StoredLayer(store, descriptor, diffId);
+    const layer = storedLayer(store, descriptor, diffId);
     const index = ARCHIVE_LIMITS.some((name) => options[name] !== undefined)
       ? undefined
       : await indexes.read(layer);

@@ -8,7 +8,7 @@ import {
   OciError,
   parsePlatform,
 } from "../../../spec/mod.ts";
-import { StoredLayer } from "../../../store/images/image.ts";
+import { storedLayer } from "../../../store/images/image.ts";
 import {
   ContentStore,
   type Image,
@@ -97,7 +97,7 @@ Deno.test.each([-1, 1])("Layer.compressed() fails if the size is wrong by %d", a
   const [{ descriptor, diffId }] = (await stored.read(built)).layers as [Layer];
   const wrong = { ...descriptor, size: descriptor.size + error };
 
-  const bytes = await new StoredLayer(stored.contents, wrong, diffId).compressed();
+  const bytes = await storedLayer(stored.contents, wrong, diffId).compressed();
 
   await assertRejects(() => new Response(bytes).bytes(), DigestMismatchError);
 });

@@ -9,6 +9,7 @@ import {
   OciError,
   parseManifest,
 } from "../../../spec/mod.ts";
+import { openBytes } from "../../../spec/image/read_bytes.ts";
 import {
   ContentStore,
   copyGraph,
@@ -211,10 +212,7 @@ Deno.test("copyGraph() stores the replacements of a hook, and rewrites their par
       const bytes = plain.get(descriptor.digest);
       if (bytes === undefined) return;
       const layer = { mediaType: OCI_LAYER, digest: digestOf(bytes), size: bytes.length };
-      return {
-        descriptor: layer,
-        open: () => Promise.resolve(new Blob([new Uint8Array(bytes)]).stream()),
-      };
+      return { descriptor: layer, open: openBytes(new Uint8Array(bytes)) };
     },
   });
 
@@ -234,7 +232,7 @@ Deno.test("copyGraph() calls hooks and reports progress", async () => {
   const target = new MemoryContent();
   const [base] = AMD64.layers;
   assert(base !== undefined);
-  await target.push(base.descriptor, () => Promise.resolve(new Blob([base.bytes]).stream()));
+  await target.push(base.descriptor, openBytes(base.bytes));
   const [after, skipped]: Descriptor[][] = [[], []];
   const progress: CopyProgress[] = [];
 

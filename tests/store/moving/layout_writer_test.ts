@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { openBytes } from "../../../spec/image/read_bytes.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { LayoutWriter } from "../../../store/moving/_layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -14,7 +15,7 @@ const STORE = ["blobs", "index.json", "ingest", "locks", "oci-layout", "verified
 
 async function push(writer: LayoutWriter, { blobs, descriptor: root }: Built, name: string) {
   for (const { descriptor, bytes } of blobs.values()) {
-    await writer.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
+    await writer.push(descriptor, openBytes(bytes));
   }
   await writer.tag(name, root);
 }
@@ -157,10 +158,7 @@ Deno.test("LayoutWriter keeps images that were stored before a failure", async (
   await assertRejects(
     async () => {
       await using writer = await LayoutWriter.create(path);
-      await writer.push(
-        layer.descriptor,
-        () => Promise.resolve(new Blob([layer.bytes]).stream()),
-      );
+      await writer.push(layer.descriptor, openBytes(layer.bytes));
       await pushFailing(path);
     },
     Error,

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TarParser } from "../../../layer/mod.ts";
 import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
+import { openBytes } from "../../../spec/image/read_bytes.ts";
 import {
   ContentStore,
   ImageArchive,
@@ -198,16 +199,14 @@ Deno.test("ImageArchiveWriter removes a partly written entry if possible", async
   await using dir = await makeTempDir();
   const path = dir.join("a.tar");
   await using writer = await ImageArchiveWriter.create(path, "oci-archive");
-  const open = (bytes: Uint8Array<ArrayBuffer>) => () =>
-    Promise.resolve(new Blob([bytes]).stream());
-  const wrong = (size: number) => open(new Uint8Array(size));
+  const wrong = (size: number) => openBytes(new Uint8Array(size));
 
   for (const { descriptor, bytes } of IMAGE.blobs.values()) {
     await assertRejects(
       () => writer.push(descriptor, wrong(descriptor.size)),
       DigestMismatchError,
     );
-    await writer.push(descriptor, open(bytes));
+    await writer.push(descriptor, openBytes(bytes));
     assert(await writer.exists(descriptor));
   }
   await writer.tag("v1", IMAGE.descriptor);

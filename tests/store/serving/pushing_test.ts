@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseReference, RemoteClient } from "../../../registry/mod.ts";
 import { type Digest, DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
+import { openBytes } from "../../../spec/image/read_bytes.ts";
 import { ContentStore, prune, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { cuttingProxy } from "../../_support/cutting_proxy.ts";
@@ -43,7 +44,7 @@ Deno.test("serveStore() resumes an upload that breaks every MiB, with few bytes 
   await client.pushBlob(
     parseReference(`${proxy.host}/a/b`),
     blob.descriptor,
-    ({ offset = 0 } = {}) => Promise.resolve(new Blob([bytes.subarray(offset)]).stream()),
+    openBytes(bytes),
   );
 
   assert(proxy.cuts >= 15, `${proxy.cuts} cuts`);
