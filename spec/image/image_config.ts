@@ -1,7 +1,6 @@
 import type { Digest } from "../digest.ts";
 import { present } from "../json.ts";
-import type { JsonReader } from "../json_reader.ts";
-import { parseUnmerged } from "./parse_unmerged.ts";
+import { type JsonReader, parseUnmerged } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
 import { PLATFORM_MEMBERS, readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";

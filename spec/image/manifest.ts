@@ -1,8 +1,7 @@
 import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { present } from "../json.ts";
-import type { JsonReader } from "../json_reader.ts";
-import { parseUnmerged } from "./parse_unmerged.ts";
+import { type JsonReader, parseUnmerged } from "../json_reader.ts";
 import { type Descriptor, readArtifactType, readDescriptor, readMediaType } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,

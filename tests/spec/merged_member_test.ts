@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { mergedMember } from "../../../spec/image/parse_unmerged.ts";
+import { mergedMember } from "../../spec/json_reader.ts";
 
 Deno.test.each([
   { text: '{"a":{},"a":{}}', name: "a" },
