@@ -9,8 +9,8 @@ import { Relay } from "./_relay.ts";
 import { type StreamConsumer, StreamSink } from "./_stream_sink.ts";
 import type { SinkJob, ToWorker } from "./_thread_messages.ts";
 import type { SinkListener } from "./layer_sink.ts";
-import { LayerStaging, mergeStage } from "./layer_staging.ts";
-import { OverlayExtraction } from "./overlay_extraction.ts";
+import { mergeStage, stagingConsumer } from "./layer_staging.ts";
+import { overlayConsumer } from "./overlay_extraction.ts";
 
 /**
  * The members of a worker's global scope that are used here. Deno types `globalThis` as a window.
@@ -39,8 +39,8 @@ function openConsumer(job: SinkJob, listener: SinkListener): StreamConsumer<unkn
     });
   }
   native ??= keepNativeBackend();
-  if (job.kind === "stage") return new LayerStaging(job.plan, listener);
-  if (job.kind === "overlay") return new OverlayExtraction(job.plan, listener);
+  if (job.kind === "stage") return stagingConsumer(job.plan, listener);
+  if (job.kind === "overlay") return overlayConsumer(job.plan, listener);
   return {
     position: 0,
     consume: (_stream, signal) => mergeStage(job.plan, { warn: listener.warn, signal }),

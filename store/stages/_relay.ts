@@ -50,9 +50,10 @@ export class Relay<Result> implements StreamConsumer<Result> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<Result> {
-    let seekPoints: SeekPointRecorder | undefined;
+    const { records } = this.#plan;
+    const seekPoints = records && new SeekPointRecorder();
     try {
-      seekPoints = await this.#decompress(stream, signal);
+      await this.#decompress(stream, signal, seekPoints);
     } catch (error) {
       if (signal.aborted) throw error;
       // The inner sink adds the entry at which the bytes end.
@@ -60,10 +61,7 @@ export class Relay<Result> implements StreamConsumer<Result> {
     }
     const closing = this.#inner.close();
     // Meanwhile, the other thread extracts the remaining entries.
-    const { records } = this.#plan;
-    if (records !== undefined && seekPoints !== undefined) {
-      saveSeekPoints(records.path, seekPoints.points);
-    }
+    if (records !== undefined) saveSeekPoints(records.path, seekPoints?.points ?? []);
     return await closing;
   }
 
@@ -75,13 +73,13 @@ export class Relay<Result> implements StreamConsumer<Result> {
     await this.#inner[Symbol.asyncDispose]();
   }
 
-  /** Decompresses and verifies the layer; returns its seek points if they are to be recorded. */
+  /** Decompresses and verifies the layer. */
   async #decompress(
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
-  ): Promise<SeekPointRecorder | undefined> {
-    const { descriptor: { mediaType, digest }, diffId, limits, records } = this.#plan;
-    const seekPoints = records && new SeekPointRecorder();
+    seekPoints: SeekPointRecorder | undefined,
+  ): Promise<void> {
+    const { descriptor: { mediaType, digest }, diffId, limits } = this.#plan;
     using decoder = new LayerDecoder({
       ...limits,
       mediaType,
@@ -99,6 +97,5 @@ export class Relay<Result> implements StreamConsumer<Result> {
       }
     }
     await decoder.finish();
-    return seekPoints;
   }
 }

@@ -1,6 +1,7 @@
 import { onAbort } from "../../registry/tasks/abortable.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import type { BlobFollower } from "../content/ingest.ts";
 import { ingestLayer, type LayerListener } from "../content/ingest_layer.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
@@ -25,7 +26,7 @@ export async function feedLayer<Result>(
   options: FeedLayerOptions,
 ): Promise<Result> {
   const { signal, onPosition } = options;
-  await using feed = new SinkFeed(opening, onPosition);
+  await using feed = feedSink(opening, onPosition);
   using _stop = onAbort(signal, () => void feed[Symbol.asyncDispose]());
   try {
     const { status } = await ingestLayer(store, layer, { ...options, follower: feed });
@@ -43,46 +44,38 @@ export async function feedLayer<Result>(
   }
 }
 
-/** Passes bytes on to a sink once it is open. */
-class SinkFeed<Result> implements AsyncDisposable {
-  readonly #opening: Promise<LayerSink<Result>>;
-  readonly #onPosition: (position: number) => void;
-  readonly #result = Promise.withResolvers<Result>();
-  #sink: LayerSink<Result> | undefined;
-
-  constructor(
-    opening: Promise<LayerSink<Result>>,
-    onPosition: (position: number) => void = () => {},
-  ) {
-    this.#opening = opening.then((sink) => this.#sink = sink);
-    // The next use of the sink throws the error.
-    this.#opening.catch(() => {});
-    this.#onPosition = onPosition;
-  }
-
+/** Receives the bytes of a layer for a sink. */
+interface SinkFeed<Result> extends BlobFollower, AsyncDisposable {
   /** Result of the sink, once it is closed. */
-  get result(): Promise<Result> {
-    return this.#result.promise;
-  }
+  readonly result: Promise<Result>;
+}
 
-  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    if (this.#sink === undefined) return this.#opening.then((sink) => sink.write(chunk));
-    this.#onPosition(this.#sink.position);
-    return this.#sink.write(chunk);
-  }
-
-  async close(): Promise<void> {
-    const sink = await this.#opening;
-    this.#result.resolve(await sink.close());
-    this.#onPosition(sink.position);
-  }
-
-  async restart(): Promise<void> {
-    await (await this.#opening).restart();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const sink = await this.#opening.catch(() => undefined);
-    await sink?.[Symbol.asyncDispose]();
-  }
+/** Passes bytes on to a sink once it is open. */
+function feedSink<Result>(
+  opening: Promise<LayerSink<Result>>,
+  onPosition: (position: number) => void = () => {},
+): SinkFeed<Result> {
+  let sink: LayerSink<Result> | undefined;
+  const opened = opening.then((opened) => sink = opened);
+  // The next use of the sink throws the error.
+  opened.catch(() => {});
+  const { promise: result, resolve } = Promise.withResolvers<Result>();
+  return {
+    result,
+    write(chunk) {
+      if (sink === undefined) return opened.then((sink) => sink.write(chunk));
+      onPosition(sink.position);
+      return sink.write(chunk);
+    },
+    async close() {
+      const sink = await opened;
+      resolve(await sink.close());
+      onPosition(sink.position);
+    },
+    restart: async () => await (await opened).restart(),
+    async [Symbol.asyncDispose]() {
+      const sink = await opened.catch(() => undefined);
+      await sink?.[Symbol.asyncDispose]();
+    },
+  };
 }

@@ -59,52 +59,44 @@ export const BASE_STAGE = "0";
 export type StagingResult = StagedLayer | undefined;
 
 /** Extracts a layer into its stage. */
-export class LayerStaging implements StreamConsumer<StagingResult> {
-  readonly #plan: StagePlan;
-  readonly #listener: SinkListener;
-  #position = 0;
-
-  constructor(plan: StagePlan, listener: SinkListener) {
-    this.#plan = plan;
-    this.#listener = listener;
-  }
-
-  get position(): number {
-    return this.#position;
-  }
-
-  async consume(
-    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-    signal: AbortSignal,
-  ): Promise<StagingResult> {
-    const { work, index } = this.#plan;
-    const { handler: select, ...rest } = extractOptions(this.#plan, this.#listener);
-    const handler = (header: TarHeader) => {
-      this.#position = header.offset;
-      return select === undefined ? header : select(header);
-    };
-    const options = { ...rest, handler, signal };
-    const extract = (options: ExtractLayerOptions) => {
-      return extractRecorded(stream, `${work}/${index}`, this.#plan, options);
-    };
-    try {
-      if (index > 0) return await stageLayer(extract, options);
-      // Nothing is below the base, so its whiteouts need not be kept for a merge.
-      const report = await extract(options);
-      return { report, whiteouts: [], opaque: [] };
-    } catch (error) {
-      if (!signal.aborted && !mayBeDamage(error)) this.#listener.fail(error);
-      throw error;
-    }
-  }
-
-  reset(): Promise<void> {
-    return Promise.try(() => {
-      this.#position = 0;
-      using tree = openFileTree(this.#plan.work);
-      removeEntry(tree, String(this.#plan.index));
-    });
-  }
+export function stagingConsumer(
+  plan: StagePlan,
+  listener: SinkListener,
+): StreamConsumer<StagingResult> {
+  const { work, index } = plan;
+  let position = 0;
+  return {
+    get position() {
+      return position;
+    },
+    async consume(stream, signal) {
+      const { handler: select, ...rest } = extractOptions(plan, listener);
+      const handler = (header: TarHeader) => {
+        position = header.offset;
+        return select === undefined ? header : select(header);
+      };
+      const options = { ...rest, handler, signal };
+      const extract = (options: ExtractLayerOptions) => {
+        return extractRecorded(stream, `${work}/${index}`, plan, options);
+      };
+      try {
+        if (index > 0) return await stageLayer(extract, options);
+        // Nothing is below the base, so its whiteouts need not be kept for a merge.
+        const report = await extract(options);
+        return { report, whiteouts: [], opaque: [] };
+      } catch (error) {
+        if (!signal.aborted && !mayBeDamage(error)) listener.fail(error);
+        throw error;
+      }
+    },
+    reset() {
+      return Promise.try(() => {
+        position = 0;
+        using tree = openFileTree(work);
+        removeEntry(tree, String(index));
+      });
+    },
+  };
 }
 
 /** A layer to merge into the base; plain data. */

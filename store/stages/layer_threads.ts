@@ -9,14 +9,14 @@ import { StreamSink } from "./_stream_sink.ts";
 import type { ExtractionJob } from "./_thread_messages.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
 import {
-  LayerStaging,
   type MergeOptions,
   type MergePlan,
   mergeStage,
   type StagePlan,
+  stagingConsumer,
   type StagingResult,
 } from "./layer_staging.ts";
-import { OverlayExtraction, type OverlayPlan, type OverlayResult } from "./overlay_extraction.ts";
+import { overlayConsumer, type OverlayPlan, type OverlayResult } from "./overlay_extraction.ts";
 
 /** Minimum size of an image for which to start threads. A smaller one is faster without them. */
 const MIN_THREADED_BYTES = 4_194_304;
@@ -82,13 +82,13 @@ export class LayerThreads implements Disposable {
   /** Opens a sink that extracts a layer into its stage. */
   async openStage(plan: StagePlan, listener: SinkListener): Promise<LayerSink<StagingResult>> {
     return await this.#open({ kind: "stage", plan }, listener) ??
-      new StreamSink(new LayerStaging(plan, listener));
+      new StreamSink(stagingConsumer(plan, listener));
   }
 
   /** Opens a sink that extracts a layer for overlays. */
   async openOverlay(plan: OverlayPlan, listener: SinkListener): Promise<LayerSink<OverlayResult>> {
     return await this.#open({ kind: "overlay", plan }, listener) ??
-      new StreamSink(new OverlayExtraction(plan, listener));
+      new StreamSink(overlayConsumer(plan, listener));
   }
 
   /** Merges a layer into the stage of the base. */

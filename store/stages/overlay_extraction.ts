@@ -75,43 +75,36 @@ export type OverlayResult =
   | { readonly kind: "refused"; readonly error: TransferredError };
 
 /** Extracts a layer for overlays. */
-export class OverlayExtraction implements StreamConsumer<OverlayResult> {
-  readonly position = 0;
-  readonly #plan: OverlayPlan;
-  readonly #listener: SinkListener;
-
-  constructor(plan: OverlayPlan, listener: SinkListener) {
-    this.#plan = plan;
-    this.#listener = listener;
-  }
-
-  async consume(
-    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-    signal: AbortSignal,
-  ): Promise<OverlayResult> {
-    const { root, options: { namespace, ...options } } = this.#plan;
-    try {
-      const report = await extractRecorded(stream, root, this.#plan, {
-        ...options,
-        whiteouts: whiteoutsFor(namespace),
-        signal,
-        onWarning: (message) => this.#listener.warn(message),
-      });
-      return { kind: "extracted", report };
-    } catch (error) {
-      // Not thrown, so that the blob is kept: the layer may only need those below it.
-      if (error instanceof ExtractError) return { kind: "refused", error: packError(error) };
-      throw error;
-    }
-  }
-
-  async reset(): Promise<void> {
-    {
-      using tree = openFileTree(this.#plan.root);
-      emptyTree(tree);
-    }
-    await Deno.chmod(this.#plan.root, 0o755);
-  }
+export function overlayConsumer(
+  plan: OverlayPlan,
+  { warn }: SinkListener,
+): StreamConsumer<OverlayResult> {
+  const { root, options: { namespace, ...options } } = plan;
+  return {
+    position: 0,
+    async consume(stream, signal) {
+      try {
+        const report = await extractRecorded(stream, root, plan, {
+          ...options,
+          whiteouts: whiteoutsFor(namespace),
+          signal,
+          onWarning: (message) => warn(message),
+        });
+        return { kind: "extracted", report };
+      } catch (error) {
+        // Not thrown, so that the blob is kept: the layer may only need those below it.
+        if (error instanceof ExtractError) return { kind: "refused", error: packError(error) };
+        throw error;
+      }
+    },
+    async reset() {
+      {
+        using tree = openFileTree(root);
+        emptyTree(tree);
+      }
+      await Deno.chmod(root, 0o755);
+    },
+  };
 }
 
 /**
