@@ -12,8 +12,7 @@ import type { Image } from "../../store/images/image.ts";
 import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
-import { readAuth } from "./auth.ts";
-import { openClient } from "./client.ts";
+import { openClient, readAuth } from "./client.ts";
 import { isInStore, storePath } from "./store.ts";
 
 /** Pulls images according to the options. */

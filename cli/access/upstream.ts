@@ -5,8 +5,7 @@ import { DOCKER_HUB, DOCKER_HUB_HOSTS, parseReference } from "../../registry/ref
 import { UsageError } from "../frame/errors.ts";
 import { REGISTRY_GROUP, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
-import { readAuth } from "./auth.ts";
-import { openClient } from "./client.ts";
+import { openClient, readAuth } from "./client.ts";
 
 /** Upstream registry of `serve`. */
 export interface Upstream {

@@ -1,8 +1,7 @@
 import { parseReference } from "../../../registry/reference.ts";
 import type { ContentSource } from "../../../spec/image/content.ts";
 import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { addLoginOptions } from "../../frame/options.ts";

@@ -1,5 +1,4 @@
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";

@@ -1,8 +1,7 @@
 import { copy } from "../../../cache/moving/moving.ts";
 import { isArchiveLocation } from "../../../registry/image_location.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { signerOf } from "../../access/puller.ts";
 import { locateImage, readSource } from "../../access/references.ts";
 import { storePath } from "../../access/store.ts";

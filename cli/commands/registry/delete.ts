@@ -1,6 +1,5 @@
 import { formatReference } from "../../../registry/reference.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { confirm } from "../../access/password.ts";
 import { isRepository, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";

@@ -1,8 +1,7 @@
 import { CredentialFiles } from "../../../registry/auth/credential_files.ts";
 import { saveCredential } from "../../../registry/auth/stored_credentials.ts";
 import { loginOf } from "../../../registry/credentials.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { type LoginPlace, readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";

@@ -2,8 +2,7 @@ import { copy, push } from "../../../cache/moving/moving.ts";
 import type { PushedImage, PushOptions } from "../../../cache/moving/push_options.ts";
 import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import {
   digestStart,
   isReference,

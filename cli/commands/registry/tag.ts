@@ -1,6 +1,5 @@
 import { formatReference, type Reference } from "../../../registry/reference.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { isReference, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";

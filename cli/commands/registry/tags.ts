@@ -1,6 +1,5 @@
 import type { Reference } from "../../../registry/reference.ts";
-import { readAuth } from "../../access/auth.ts";
-import { openClient } from "../../access/client.ts";
+import { openClient, readAuth } from "../../access/client.ts";
 import { isRepository, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
