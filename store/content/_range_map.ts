@@ -3,6 +3,11 @@ import { Segment } from "./_segment.ts";
 
 /** Minimum length of a range. */
 const MIN_RANGE_BYTES = 1024 * 1024;
+/** Share of a blob that may be sent a second time, because a connection was slow. */
+const SPARE_SHARE = 0.04;
+const MIN_SPARE_BYTES = 1024 * 1024;
+/** Number of bytes that have been sent, but are not read when a connection is closed. */
+const LOST_BYTES = 128 * 1024;
 
 /** Tracks which bytes of a blob are present, being fetched, or missing. */
 export class RangeMap {
@@ -10,6 +15,8 @@ export class RangeMap {
   readonly #segments = new Set<Segment>();
   #missing: { start: number; end: number }[];
   #received: number;
+  /** Number of bytes that may be sent a second time. */
+  #spareBytes: number;
 
   /**
    * Creates the map of a blob.
@@ -20,6 +27,7 @@ export class RangeMap {
    */
   constructor(size: number, later: readonly ByteRange[], total: number) {
     this.#received = size;
+    this.#spareBytes = Math.max(SPARE_SHARE * total, MIN_SPARE_BYTES);
     for (const { start, end } of later) {
       const segment = this.add(new Segment(start, end));
       segment.received = end - start;
@@ -98,21 +106,25 @@ export class RangeMap {
     for (const segment of this.#segments) if (segment !== except) segment.stop();
   }
 
+  /** Ranges that are being fetched. */
+  get running(): readonly Segment[] {
+    return [...this.#segments].filter(({ left }) => left > 0);
+  }
+
   /**
-   * Returns the range from which another connection can take over the most bytes, and their number.
+   * Stops fetching a range, and marks its rest as missing.
    *
-   * @param usualRate Usual rate of a connection in bytes per millisecond, once known.
+   * @returns Whether it has. If too many bytes would be sent a second time, the range continues.
    */
-  slowest(
-    latencyMs: number,
-    usualRate: number | undefined,
-  ): { readonly segment: Segment; readonly bytes: number } | undefined {
-    let slowest: { readonly segment: Segment; readonly bytes: number } | undefined;
-    for (const segment of this.#segments) {
-      const bytes = segment.stealable(latencyMs, usualRate);
-      if (bytes > (slowest?.bytes ?? 0)) slowest = { segment, bytes };
-    }
-    return slowest;
+  giveBack(segment: Segment, latencyMs: number): boolean {
+    const { position, end, rate = 0 } = segment;
+    const lost = LOST_BYTES + rate * latencyMs;
+    if (lost > this.#spareBytes) return false;
+    this.#spareBytes -= lost;
+    segment.shorten(position);
+    this.#missing.push({ start: position, end });
+    this.#missing.sort((a, b) => a.start - b.start);
+    return true;
   }
 
   /**

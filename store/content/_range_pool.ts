@@ -1,11 +1,16 @@
+import { Line } from "./_line.ts";
 import type { RateClock } from "./_rate_clock.ts";
 
 /** A download that fetches ranges over the connections of a {@linkcode RangePool}. */
 export interface RangeJob {
   /** Number of missing bytes that no connection is fetching. */
   readonly unassigned: number;
-  /** Number of bytes that another connection would fetch sooner than the current one. */
-  readonly stealable: number;
+  /**
+   * Gives back the rest of ranges that other connections would fetch much sooner.
+   *
+   * @param isLast Whether connections are free, because all bytes have been requested.
+   */
+  giveBackLate(isLast: boolean): void;
   /** Fetches one range. Never rejects: the job reports a failure itself. */
   fetchNext(connection: PooledConnection): Promise<void>;
 }
@@ -17,8 +22,8 @@ export type PooledConnection = Pick<DisposableStack, "disposed" | typeof Symbol.
 const FAST_HOST_RATE = 64_000;
 /** Number of ranges that may start early, as a share of the maximum number of connections. */
 const EARLY_SHARE = 1 / 3;
-/** Interval at which free connections look for ranges that have become slow. */
-const LOOK_AGAIN_MS = 1000;
+/** Interval at which to look for ranges that have become slow. */
+const LOOK_AGAIN_MS = 200;
 
 /**
  * Shares the connections to one host among the downloads of all layers, so that no connection is
@@ -32,8 +37,10 @@ export class RangePool implements Disposable {
    * download has tried.
    */
   isUseful: boolean | undefined;
-  /** Usual rate of a connection in bytes per millisecond, once known. */
-  usualRate: number | undefined;
+  /** Whether the host limits requests or fails, so that none is repeated. */
+  isThrottled = false;
+  /** How ranges arrive. */
+  readonly line: Line = new Line();
   readonly #host: string;
   /** All downloads from the host. */
   readonly #announced = new Set<RangeJob>();
@@ -75,11 +82,6 @@ export class RangePool implements Disposable {
   /** Number of connections. */
   get capacity(): number {
     return this.#capacity;
-  }
-
-  /** Updates the usual rate with that of a range that has arrived. */
-  countRate(rate: number): void {
-    this.usualRate = this.usualRate === undefined ? rate : (3 * this.usualRate + rate) / 4;
   }
 
   /** Reserves the first connection of a download until the result is disposed of. */
@@ -138,14 +140,14 @@ export class RangePool implements Disposable {
   /** Assigns ranges to free connections. */
   dispatch(): void {
     clearTimeout(this.#timer);
+    if (this.#jobs.size === 0) return;
+    this.#timer = setTimeout(() => this.dispatch(), LOOK_AGAIN_MS);
+    const isLast = this.#hasFree && this.unassigned === 0;
+    for (const job of this.#jobs) job.giveBackLate(isLast);
     const maxFetching = this.#capacity + Math.ceil(this.#capacity * EARLY_SHARE);
-    while (this.#active + this.#expected < this.#capacity && this.#fetching < maxFetching) {
-      const job = this.#best("unassigned") ?? this.#best("stealable");
-      if (job === undefined) {
-        if (this.#jobs.size === 0) return;
-        this.#timer = setTimeout(() => this.dispatch(), LOOK_AGAIN_MS);
-        return;
-      }
+    while (this.#hasFree && this.#fetching < maxFetching) {
+      const job = this.#best();
+      if (job === undefined) return;
       const connection = this.connect();
       this.#fetching++;
       job.fetchNext(connection).finally(() => {
@@ -160,9 +162,13 @@ export class RangePool implements Disposable {
     if (--this.#users === 0) RangePool.#pools.delete(this.#host);
   }
 
-  #best(what: "unassigned" | "stealable"): RangeJob | undefined {
+  get #hasFree(): boolean {
+    return this.#active + this.#expected < this.#capacity;
+  }
+
+  #best(): RangeJob | undefined {
     let best: RangeJob | undefined;
-    for (const job of this.#jobs) if (job[what] > (best?.[what] ?? 0)) best = job;
+    for (const job of this.#jobs) if (job.unassigned > (best?.unassigned ?? 0)) best = job;
     return best;
   }
 }

@@ -1,4 +1,5 @@
-import type { BlobAnswer, BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
+import type { BlobAnswer, BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
+import { RegistryError } from "../../registry/errors.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
@@ -6,6 +7,7 @@ import { mergeRanges, PartRanges } from "./_part_ranges.ts";
 import { readChunks } from "./_read_chunks.ts";
 import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
+import type { RangedDownloadOptions } from "./_ranged_download_options.ts";
 import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
 import type { BlobWriter } from "./blob_writer.ts";
@@ -30,31 +32,6 @@ const FOLLOWED_CHUNK_BYTES = 1024 * 1024;
 /** Number of bytes to read back before yielding to other tasks. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
-/** Options for {@linkcode downloadRanges}. */
-export interface RangedDownloadOptions {
-  /** Path of the part. */
-  readonly part: string;
-  /** Name of the server, whose connections all downloads share. */
-  readonly host: string;
-  /** Maximum number of connections. */
-  readonly connections: number;
-  /** Time from a request to the server to its response, in milliseconds; 0 if unknown. */
-  readonly latencyMs: number;
-  /** Whether the server has announced that it supports ranges. */
-  readonly acceptsRanges: boolean;
-  /** Reservation of the first connection, disposed of once it is open. */
-  readonly expected: Disposable | undefined;
-  /** Opens a range of the blob. */
-  readonly open: (options: BlobReadOptions) => ReturnType<RemoteLayer["compressed"]>;
-  readonly signal: AbortSignal | undefined;
-  /** Called with the bytes in order, once the writer has hashed them. */
-  readonly take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>;
-  /** Whether `take` processes the bytes as they arrive, and retains the memory of its chunks. */
-  readonly isFollowed: boolean;
-  /** Called with the total number of bytes received. */
-  readonly onBytes: (bytes: number) => void;
-}
-
 /**
  * Downloads the missing bytes of a part, over several connections if the server supports ranges and
  * is far away, or one connection turns out to be slow.
@@ -63,8 +40,8 @@ export interface RangedDownloadOptions {
  * response to a range shows whether the server supports ranges, unless an earlier one announced it.
  * Ranges are written into the part as they arrive, and recorded beside it. The bytes are hashed and
  * passed on in order, as they are read back from the part. Ranges get smaller toward the end of all
- * downloads, and a free connection takes over the rest of a slow range, so that none is idle while
- * bytes are missing.
+ * downloads, and free connections fetch the rest of a late range, so that none is idle while bytes
+ * are missing.
  *
  * @returns Whether the part is complete. If not, the server does not support ranges or sends invalid
  * responses, and the caller downloads the rest over one connection.
@@ -115,8 +92,13 @@ class RangedDownload implements RangeJob {
     return this.#isRefused ? 0 : this.#map.unassigned;
   }
 
-  get stealable(): number {
-    return this.#isRefused ? 0 : this.#slowest()?.bytes ?? 0;
+  giveBackLate(isLast: boolean): void {
+    if (this.#isRefused || this.#pool.isThrottled) return;
+    const { line } = this.#pool;
+    for (const segment of this.#map.running) {
+      if (!line.isLate(segment, this.#latencyMs, isLast)) continue;
+      if (this.#map.giveBack(segment, this.#latencyMs)) line.count(segment);
+    }
   }
 
   async run(): Promise<boolean> {
@@ -205,6 +187,9 @@ class RangedDownload implements RangeJob {
       clock.start();
     });
     if (head.left > 0 && !head.signal.aborted) throw new RangeRefused();
+    // Another connection may fetch the first bytes because no answer has come.
+    this.#awaitsHead = false;
+    if (this.#isRefused && !this.#writer.complete) this.#fail(new RangeRefused());
     // Otherwise the pump reads on while they run.
     if (this.#membership === undefined) await Promise.all(this.#running);
   }
@@ -251,7 +236,7 @@ class RangedDownload implements RangeJob {
   /** Ends the head at `end`, and lets other connections fetch the bytes from `start` on. */
   #shorten(head: Segment, end: number, start: number): void {
     this.#keepsHead = true;
-    head.split(head.end - end);
+    head.shorten(end);
     this.#map.setMissing(start, this.#writer.total);
     this.#useRanges();
   }
@@ -282,13 +267,9 @@ class RangedDownload implements RangeJob {
   }
 
   #nextSegment(): Segment | undefined {
-    if (this.unassigned === 0) {
-      const slowest = this.#slowest();
-      return slowest && this.#map.add(slowest.segment.split(slowest.bytes));
-    }
-    const share = Math.ceil(
-      Math.max(this.unassigned, this.#pool.unassigned) / this.#pool.capacity,
-    );
+    if (this.#isRefused) return undefined;
+    const unassigned = Math.max(this.unassigned, this.#pool.unassigned);
+    const share = Math.ceil(unassigned / this.#pool.capacity);
     return this.#map.takeNext(Math.min(this.#maxRangeBytes, share));
   }
 
@@ -299,14 +280,10 @@ class RangedDownload implements RangeJob {
    */
   get #maxRangeBytes(): number {
     if (!this.#options.isFollowed || this.#latencyMs < FAR_LATENCY_MS) return MAX_RANGE_BYTES;
-    const roundTripBytes = this.#latencyMs * (this.#pool.usualRate ?? 0);
+    const roundTripBytes = this.#latencyMs * (this.#pool.line.rate ?? 0);
     const steady = Math.max(STEADY_RANGE_BYTES, MIN_ROUND_TRIPS * roundTripBytes);
     const ahead = this.#map.nextMissing - this.#writer.size;
     return Math.min(MAX_RANGE_BYTES, steady, Math.max(ahead / AHEAD_FACTOR, roundTripBytes));
-  }
-
-  #slowest(): ReturnType<RangeMap["slowest"]> {
-    return this.#map.slowest(this.#latencyMs, this.#pool.usualRate);
   }
 
   #checkAnswer(segment: Segment, isPartial: boolean): void {
@@ -338,22 +315,29 @@ class RangedDownload implements RangeJob {
       this.#changed.resolve();
     });
     if (segment.left > 0 && !segment.signal.aborted) throw new RangeRefused();
-    if (segment.rate !== undefined) this.#pool.countRate(segment.rate);
+    if (!segment.signal.aborted) this.#pool.line.count(segment);
   }
 
-  /** Reads the bytes of a segment, until it ends or another connection has taken over the rest. */
+  /** Reads the bytes of a segment, until it ends or other connections fetch the rest. */
   async #read(
     segment: Segment,
     options: BlobReadOptions,
     take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>,
   ): Promise<void> {
     const signal = AbortSignal.any([this.#signal, segment.signal]);
+    const onRetry = (retry: BlobRetry) => {
+      // A server that limits requests, or fails, gets no further ones.
+      if (retry.error instanceof RegistryError) this.#pool.isThrottled = true;
+      options.onRetry?.(retry);
+    };
     try {
-      const stream = await this.#options.open({ ...options, signal });
+      const stream = await this.#options.open({ ...options, onRetry, signal });
       await readChunks(stream, (chunk) => {
         const own = segment.cut(chunk);
         this.#map.count(segment, own.length);
-        return own.length > 0 ? take(own) : undefined;
+        this.#pool.line.touch();
+        const pending = own.length > 0 ? take(own) : undefined;
+        return pending && segment.hold(pending);
       }, signal);
     } catch (error) {
       this.#signal.throwIfAborted();

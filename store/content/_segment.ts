@@ -1,18 +1,5 @@
-/** Time without a byte after which a range counts as stalled. */
-const STALLED_MS = 5000;
-/** Minimum number of bytes to take over from another connection. */
-const MIN_STOLEN_BYTES = 512 * 1024;
-/** Minimum time that another connection must save. */
-const MIN_SAVING_MS = 2000;
-/**
- * How many times slower than usual a connection must be. The server may already have sent bytes that
- * another connection fetches again, so taking over from every connection costs too much.
- */
-const SLOW_FACTOR = 4;
 /** Time after which the rate of a connection is known. */
 const MEASURED_MS = 50;
-/** Time after which a slow connection is expected to stay slow. */
-const SETTLED_MS = 1500;
 
 /** A range that one connection fetches. */
 export class Segment {
@@ -21,20 +8,19 @@ export class Segment {
   received = 0;
   readonly #requestedEnd: number;
   readonly #stop = new AbortController();
-  /** Whether the segment was taken over from a stalled connection. */
-  readonly #isRescue: boolean;
+  readonly #requestedMs = performance.now();
   #end: number;
-  #lastMs = performance.now();
+  #lastMs = this.#requestedMs;
   #firstMs: number | undefined;
+  #isHeld = false;
 
-  constructor(start: number, end: number, isRescue = false) {
+  constructor(start: number, end: number) {
     this.start = start;
     this.#end = end;
     this.#requestedEnd = end;
-    this.#isRescue = isRescue;
   }
 
-  /** End of the range; decreases when another connection takes over the rest. */
+  /** End of the range; decreases when other connections fetch the rest. */
   get end(): number {
     return this.#end;
   }
@@ -49,7 +35,7 @@ export class Segment {
     return this.#end - this.position;
   }
 
-  /** Aborted once another connection has taken over the rest. */
+  /** Aborted once the bytes that are still to come are no longer wanted. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
@@ -65,6 +51,21 @@ export class Segment {
     return performance.now() - (this.#firstMs ?? Infinity);
   }
 
+  /** Time from the request to the first byte, or until now, in milliseconds. */
+  get waitMs(): number {
+    return (this.#firstMs ?? performance.now()) - this.#requestedMs;
+  }
+
+  /** When the last byte arrived, or else when the range was requested. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
+  /** Whether the reader processes bytes, rather than waiting for them. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** Returns the part of a chunk that belongs to the segment. */
   cut(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     return chunk.length > this.left ? chunk.subarray(0, this.left) : chunk;
@@ -75,34 +76,24 @@ export class Segment {
     this.#lastMs = performance.now();
     this.#firstMs ??= this.#lastMs;
     this.received += bytes;
-    // The server keeps sending the rest, which another connection has taken over.
+    // The server keeps sending the rest, which other connections fetch.
     if (this.left === 0 && this.#end < this.#requestedEnd) this.#stop.abort();
   }
 
-  /**
-   * Returns the number of bytes that another connection would fetch sooner.
-   *
-   * @param usualRate Usual rate of a connection in bytes per millisecond, once known.
-   */
-  stealable(latencyMs: number, usualRate: number | undefined): number {
-    const { left, rate, elapsedMs } = this;
-    if (left < MIN_STOLEN_BYTES) return 0;
-    if (performance.now() - this.#lastMs > STALLED_MS) return this.#isRescue ? 0 : left;
-    if (rate === undefined || usualRate === undefined || elapsedMs < SETTLED_MS) return 0;
-    if (rate * SLOW_FACTOR > usualRate) return 0;
-    // Have both connections end at the same time. The new one starts a round trip later.
-    const share = usualRate / (rate + usualRate);
-    const stolen = Math.floor((left - rate * latencyMs) * share);
-    return stolen / rate < MIN_SAVING_MS ? 0 : stolen;
+  /** Waits until the reader has processed bytes. That time does not count as the connection's. */
+  async hold(pending: Promise<void>): Promise<void> {
+    const heldMs = performance.now();
+    this.#isHeld = true;
+    await pending;
+    this.#isHeld = false;
+    this.#lastMs = performance.now();
+    if (this.#firstMs !== undefined) this.#firstMs += this.#lastMs - heldMs;
   }
 
-  /** Splits off a number of bytes at the end. */
-  split(bytes: number): Segment {
-    const end = this.#end;
-    this.#end -= bytes;
-    const isRescue = this.left === 0;
-    if (isRescue) this.#stop.abort();
-    return new Segment(this.#end, end, isRescue);
+  /** Ends the range earlier than requested. */
+  shorten(end: number): void {
+    this.#end = end;
+    if (this.left === 0) this.#stop.abort();
   }
 
   /** Extends the segment for a server that ignores the requested end. */

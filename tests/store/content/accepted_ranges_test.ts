@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
+import { manualTime } from "../../_support/manual_time.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, rangedSource } from "./_ranged_source.ts";
 
@@ -51,6 +52,27 @@ Deno.test("ingest() requests the whole blob if only the first response is a rang
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.requests.at(-1)?.length, undefined);
   assertEquals(await exists(`${scene.part}.ranges`), false);
+});
+
+Deno.test("ingest() requests the whole blob if no connection gets the first range", async () => {
+  await using scene = await openStore();
+  using time = manualTime();
+  let firsts = 0;
+  const source = rangedSource({ sendsWhole: () => firsts > 1 });
+  const open: typeof source.open = (options) => {
+    if (options.offset === 0) firsts++;
+    // The first request is never answered, and the second one not with a range.
+    if (options.offset !== 0 || firsts > 1) return source.open(options);
+    return Promise.resolve(new ReadableStream({ pull: () => new Promise<void>(() => {}) }));
+  };
+
+  await time.passUntil(
+    50,
+    scene.store.ingest(DESCRIPTOR, open, { connections: 4, latencyMs: 100, acceptsRanges: true }),
+  );
+
+  assertEquals(await scene.content(), BYTES);
+  assertEquals(source.requests.at(-1)?.length, undefined);
 });
 
 Deno.test("ingest() sends one request to a near server that has announced support for ranges", async () => {

@@ -57,6 +57,35 @@ Deno.test("RangeMap.contiguousEnd() forgets ranges that have been read", () => {
   assertEquals(map.contiguousEnd(8 * MIB), 8 * MIB);
 });
 
+Deno.test("RangeMap.giveBack() marks the rest of a range as missing", () => {
+  const map = new RangeMap(0, [], 16 * MIB);
+  const [first, second] = [map.takeNext(8 * MIB), map.takeNext(4 * MIB)] as [Segment, Segment];
+  map.count(first, 3 * MIB);
+
+  assertEquals(map.giveBack(first, 60), true);
+
+  assertEquals([first.signal.aborted, first.end, second.signal.aborted], [true, 3 * MIB, false]);
+  assertEquals([map.nextMissing, map.unassigned], [3 * MIB, 9 * MIB]);
+  assertEquals([take(map, 8), take(map, 8)], [[3, 8], [12, 16]]);
+});
+
+Deno.test("RangeMap.giveBack() keeps ranges once too many bytes may have been sent twice", () => {
+  const map = new RangeMap(0, [], 64 * MIB);
+  const given = Array.from({ length: 50 }, () => map.giveBack(map.takeNext(MIB) as Segment, 60));
+
+  // Each costs 128 KiB at least, of 4 % of the blob.
+  assertEquals(given.filter((isGiven) => isGiven).length, 20);
+});
+
+Deno.test("RangeMap.running omits complete ranges", () => {
+  const map = new RangeMap(0, [{ start: 8 * MIB, end: 16 * MIB }], 32 * MIB);
+  const [first, second] = [map.takeNext(8 * MIB), map.takeNext(8 * MIB)] as [Segment, Segment];
+
+  map.count(first, 8 * MIB);
+
+  assertEquals(map.running, [second]);
+});
+
 Deno.test("RangeMap.stop() leaves nothing to fetch", () => {
   const map = new RangeMap(0, [], 16 * MIB);
   const segment = map.takeNext(8 * MIB) as Segment;

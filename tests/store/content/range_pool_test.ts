@@ -4,22 +4,25 @@ import {
   type RangeJob,
   RangePool,
 } from "../../../store/content/_range_pool.ts";
-import { Segment } from "../../../store/content/_segment.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 
 /** A download with ranges of ten bytes that end when the test ends them. */
 class Job implements RangeJob {
   unassigned: number;
-  stealable: number;
   readonly ends: (() => void)[] = [];
+  /** Whether connections were free, each time that the pool looked for late ranges. */
+  readonly looks: boolean[] = [];
 
-  constructor(unassigned: number, stealable = 0) {
+  constructor(unassigned: number) {
     this.unassigned = unassigned;
-    this.stealable = stealable;
+  }
+
+  giveBackLate(isLast: boolean): void {
+    this.looks.push(isLast);
   }
 
   fetchNext(_connection?: PooledConnection): Promise<void> {
-    if (this.unassigned > 0) this.unassigned -= 10;
-    else this.stealable = 0;
+    this.unassigned -= 10;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ends.push(resolve);
     return promise;
@@ -84,13 +87,40 @@ Deno.test("RangePool starts a third of the ranges early at most", async () => {
   assertEquals(job.ends.length, 5);
 });
 
-Deno.test("RangePool takes over ranges only when no bytes are unassigned", () => {
-  using pool = RangePool.join("a.example", 3);
-  using _slow = pool.add(new Job(0, 1000));
-  const job = new Job(10);
+Deno.test("RangePool looks for late ranges, also while no range ends", () => {
+  using time = manualTime();
+  using pool = RangePool.join("a.example", 2);
+  const job = new Job(20);
+  using _announced = pool.announce(job);
   using _job = pool.add(job);
 
-  assertEquals([job.ends.length, job.unassigned], [1, 0]);
+  job.unassigned = 0;
+  time.pass(200);
+
+  assertEquals(job.looks, [false, false]);
+});
+
+Deno.test("RangePool knows that connections are free once all bytes have been requested", () => {
+  using pool = RangePool.join("a.example", 2);
+  const job = new Job(10);
+  using _announced = pool.announce(job);
+  using _job = pool.add(job);
+
+  pool.dispatch();
+
+  assertEquals(job.looks, [false, true]);
+});
+
+Deno.test("RangePool assigns bytes that have been given back", () => {
+  using pool = RangePool.join("a.example", 2);
+  const job = new Job(10);
+  using _job = pool.add(job);
+  assertEquals(job.ends.length, 1);
+
+  job.giveBackLate = () => job.unassigned = 10;
+  pool.dispatch();
+
+  assertEquals(job.ends.length, 2);
 });
 
 Deno.test("RangePool.unassigned counts downloads that have only been announced", () => {
@@ -114,30 +144,6 @@ Deno.test("RangePool.join() shares the connections of a host, and no others", ()
   using b = RangePool.join("b.example", 3);
 
   assertEquals([a === again, a === b, a.capacity], [true, false, 5]);
-});
-
-const MIB = 1024 * 1024;
-
-Deno.test("Segment.stealable() shares the rest with a faster connection by their rates", () => {
-  const segment = new Segment(0, 16 * MIB);
-  Object.defineProperties(segment, {
-    rate: { value: MIB / 1000 },
-    elapsedMs: { value: 2000 },
-  });
-  segment.received = MIB;
-
-  assertEquals(segment.stealable(0, 4 * MIB / 1000), 12 * MIB);
-  assertEquals(segment.stealable(0, 2 * MIB / 1000), 0);
-  assertEquals(segment.stealable(0, undefined), 0);
-});
-
-Deno.test("Segment.split() ends the first part where the second starts", () => {
-  const segment = new Segment(0, 16 * MIB);
-
-  const rest = segment.split(6 * MIB);
-
-  assertEquals([segment.end, rest.start, rest.end], [10 * MIB, 10 * MIB, 16 * MIB]);
-  assertEquals(segment.cut(new Uint8Array(11 * MIB)).length, 10 * MIB);
 });
 
 Deno.test("RangePool.expect() reserves the connection of another download", () => {

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { parseReference } from "../../../registry/mod.ts";
-import { DigestMismatchError } from "../../../spec/mod.ts";
+import { DigestMismatchError, OciError } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
+import { Random } from "../../../torture/random.ts";
 import { noise } from "../../_support/bytes.ts";
 import {
   badGateway,
@@ -31,6 +32,7 @@ import {
   wrongRange,
 } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { testClient } from "../../registry/_client.ts";
 
@@ -208,3 +210,27 @@ Deno.test.each([
   assertEquals(await scene.stored(), LAYER?.bytes);
   assertEquals(asked.filter((range) => range === `bytes=0-${MIB - 1}`).length, 1);
 });
+
+for (const seed of [1, 2, 3, 4, 5, 6]) {
+  Deno.test(`ingest() in ranges stores nothing but the right bytes among many faults (seed ${seed})`, async () => {
+    const random = new Random(seed);
+    const breaks: Fault = (request, next) => {
+      if (random.chance(0.7)) return next();
+      const bytes = random.below(2 * MIB);
+      const faults = [
+        ...FAULTS.map(({ fault }) => fault),
+        // Breaks are more frequent than lies.
+        ...Array.from({ length: 20 }, () => random.pick([cut(bytes), stall(bytes), stall()])),
+      ];
+      return random.pick(faults)(request, next);
+    };
+    await using scene = await makeScene([on({ kind: "blob", path: PATH }, breaks)]);
+    using time = manualTime();
+
+    const error = await time.passUntil(20, scene.ingest()).then(() => undefined, (error) => error);
+
+    assert(error === undefined || error instanceof OciError, error);
+    const expected = error === undefined ? LAYER?.bytes : new Uint8Array();
+    assertEquals(await scene.stored(), expected);
+  });
+}
