@@ -167,9 +167,17 @@ async function chooseContent(
   if (first === undefined) return { root: found, successors };
   const choice = await import("../../store/moving/choose_platforms.ts");
   const how = { label, signal };
-  return sparse && isIndex
-    ? { root: found, successors: choice.keepPlatforms(content, found, platforms, how) }
-    : { root: await choice.chooseManifest(content, found, first, how), successors };
+  if (!sparse || !isIndex) {
+    return { root: await choice.chooseManifest(content, found, first, how), successors };
+  }
+  const keep = choice.keepPlatforms(content, found, platforms, how);
+  return {
+    root: found,
+    successors: async (node, all) => {
+      const kept = await keep(node, all);
+      return await successors?.(node, kept) ?? kept;
+    },
+  };
 }
 
 /** Adds hooks that copy the signatures of all documents before the root gets its name. */

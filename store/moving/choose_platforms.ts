@@ -95,8 +95,8 @@ async function checkPlatform(
 }
 
 /**
- * Returns a hook that selects the manifests for some platforms in an index, and documents about
- * them, such as BuildKit's attestations.
+ * Returns a hook that selects the manifests for some platforms in an index and its nested indexes,
+ * and documents about them, such as BuildKit's attestations.
  */
 export function keepPlatforms(
   source: ContentSource,
@@ -104,14 +104,17 @@ export function keepPlatforms(
   platforms: readonly Platform[],
   options: PlatformChoiceOptions,
 ): NonNullable<CopyGraphOptions["successors"]> {
-  return async ({ document }, successors) => {
-    if (document?.value.kind !== "index" || document.descriptor.digest !== root.digest) {
-      return successors;
-    }
+  /** The platforms to select in each index on the way to a manifest. */
+  const wanted = new Map([[root.digest, platforms]]);
+  return async ({ descriptor, document }, successors) => {
+    const selected = wanted.get(descriptor.digest);
+    if (selected === undefined || document?.value.kind !== "index") return successors;
     const index = document.value.value;
     const chosen = new Set<Digest>();
-    for (const platform of platforms) {
-      chosen.add((await chooseEntry(source, index, platform, options)).digest);
+    for (const platform of selected) {
+      const { digest } = await chooseEntry(source, index, platform, options);
+      chosen.add(digest);
+      wanted.set(digest, [...wanted.get(digest) ?? [], platform]);
     }
     return successors.filter((entry) => chosen.has(entry.digest) || isAbout(entry, chosen));
   };

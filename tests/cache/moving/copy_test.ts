@@ -215,6 +215,39 @@ Deno.test("copy() keeps a sparse index", async () => {
   assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
 });
 
+Deno.test("copy() passes the platforms of a sparse index to the hook for successors", async () => {
+  await using scene = await makeScene();
+  const seen: string[][] = [];
+
+  await copy(scene.from, scene.to, {
+    client: scene.client,
+    platforms: ["linux/arm64"],
+    sparse: true,
+    successors: (_node, successors) => {
+      seen.push(successors.map(({ digest }) => digest));
+      return successors;
+    },
+  });
+
+  assertEquals(seen[0], [ARM64.descriptor.digest]);
+});
+
+Deno.test("copy() keeps only the platforms of a sparse index in nested indexes", async () => {
+  await using scene = await makeScene();
+  const s390x = buildImage({ platform: "linux/s390x" });
+  await pushBuilt(scene.source, "a/b:nested", buildIndex([buildIndex([INDEX, s390x]), s390x]));
+
+  await copy(`${scene.source.host}/a/b:nested`, scene.to, {
+    client: scene.client,
+    platforms: ["linux/arm64"],
+    sparse: true,
+  });
+
+  assert(await scene.has(ARM64.descriptor.digest));
+  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
+  assertEquals(await scene.has(s390x.descriptor.digest), undefined);
+});
+
 Deno.test("copy() refuses several platforms without the index, and platforms that do not exist", async () => {
   await using scene = await makeScene();
   const { client } = scene;
