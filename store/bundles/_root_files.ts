@@ -94,15 +94,20 @@ export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string
 export function ensureRootDirectory(tree: FileTree, path: string): void {
   // The root user of a container may write where the modes deny it to the user of this process.
   using directories = new OpenedDirectories(tree);
+  const made: string[] = [];
   const missing = (path: string) => {
     directories.makeDirectory(path);
     using directory = tree.open(path);
     directory.setMode(0o755);
-    // Like a directory that no layer describes.
-    directory.setTimes(0, 0);
+    made.push(path);
     return true;
   };
   const { real } = followPath(directories, path, { followLast: true, missing });
+  for (const path of made) {
+    using directory = tree.open(path);
+    // Like a directory that no layer describes.
+    directory.setTimes(0, 0);
+  }
   if (real !== undefined && directories.status(real)?.type === "directory") return;
   throw new BundleError("it is not a directory in the image", tree.root, {
     code: "working-directory",

@@ -35,13 +35,14 @@ linuxTest("ensureVolumeDirectories() creates missing directories in the root onl
     ...["../above", "", "/"],
   ]);
 
-  const paths = ["data/deep", "relative", "linked/target", "escaped", "above"];
+  const paths = ["data", "data/deep", "relative", "linked/target", "escaped", "above"];
   for (const path of paths) {
-    const { isDirectory, mode } = await Deno.lstat(`${root}/${path}`);
-    assertEquals({ path, isDirectory, mode: (mode ?? 0) & 0o7777 }, {
+    const { isDirectory, mode, mtime } = await Deno.lstat(`${root}/${path}`);
+    assertEquals({ path, isDirectory, mode: (mode ?? 0) & 0o7777, mtime: mtime?.getTime() }, {
       path,
       isDirectory: true,
       mode: 0o755,
+      mtime: 0,
     });
   }
   assertEquals(await Deno.readTextFile(`${root}/file`), "x");
