@@ -140,8 +140,9 @@ export class Authorizer {
     if (user !== undefined && !isDenied(user, own?.credential)) return user;
     const { allowAnonymous = true } = this.#options;
     if (!allowAnonymous || (user && isFinalDenial(user, request.scope))) return user ?? first;
-    if (first.status === 200) {
-      if (user === undefined) return first;
+    // Without the credential, the server has already given its answer.
+    if (user === undefined && !isNeeded) return first;
+    if (user !== undefined && first.status === 200) {
       this.#reject(request, own?.credential, user.status);
       user[Symbol.dispose]();
       return await send(undefined);

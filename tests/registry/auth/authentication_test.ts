@@ -583,10 +583,14 @@ Deno.test.each<{ name: string; fault: () => Fault }>([
   },
 );
 
-Deno.test("RemoteClient needs no unsafe token server if the registry is open", async () => {
+Deno.test.each([
+  ["ftp://127.0.0.1/token", /is not sent, because .* refers to an unsafe token server: .* https/],
+  ["http://169.254.169.254/token", /is not sent, because the registry names .* without TLS/],
+])("RemoteClient does not need the token server %s if the registry is open", async (...row) => {
+  const [realm, warning] = row as [string, RegExp];
   await using scene = makeScene([
     on({ kind: "catalog" }, () => plain(200, {}, '{"repositories":["public"]}')),
-    on("root", () => unauthorized(['Bearer realm="ftp://127.0.0.1/token"'])),
+    on("root", () => unauthorized([`Bearer realm="${realm}"`])),
   ]);
   using client = testClient();
   const warnings: string[] = [];
@@ -598,10 +602,7 @@ Deno.test("RemoteClient needs no unsafe token server if the registry is open", a
 
   assertEquals(listed, ["public"]);
   assertEquals(warnings.length, 1);
-  assertMatch(
-    warnings[0] ?? "",
-    /is not sent, because .* refers to an unsafe token server: .* https/,
-  );
+  assertMatch(warnings[0] ?? "", warning);
 });
 
 Deno.test("RemoteClient reads the challenge for /v2/ if others have none", async () => {
