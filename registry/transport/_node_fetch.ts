@@ -106,6 +106,8 @@ async function drained(outgoing: ClientRequest): Promise<void> {
   outgoing.once("drain", resolve);
   outgoing.once("close", resolve);
   await promise;
+  outgoing.off("drain", resolve);
+  outgoing.off("close", resolve);
 }
 
 function responseOf(incoming: IncomingMessage, method: string): Response {
