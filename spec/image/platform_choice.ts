@@ -64,8 +64,8 @@ export function checkPlatform(
 }
 
 /**
- * Warns about times without a time zone in the config of an image. Here, so that using a stored image
- * does not load the parser of configs.
+ * Warns about times without a time zone in the config of an image. Not part of the parser of configs,
+ * which a stored image does not need.
  *
  * @param subject Name of the image.
  */
@@ -79,7 +79,7 @@ export function checkTimes(
   if (time === undefined) return;
   onWarning?.(
     `the config of "${subject}" has the time "${time}" without a time zone, ` +
-      "for which docker and podman refuse an image",
+      "so docker and podman refuse the image",
   );
 }
 
