@@ -136,14 +136,16 @@ export class RegistryWriter {
       });
       if (head !== null) return head;
     }
-    const found = await registry.call({
+    return await registry.call({
       ...request,
       method: "GET",
       headers: { range: "bytes=0-0" },
       accept: [206, 416, ...isPushTarget ? NOT_THERE_TO_PUSH : [...MISSING, ...UNSUPPORTED]],
-    }, blobIn);
-    this.#headless.set(name, true);
-    return found;
+    }, (answer) => {
+      // If GET is also rejected, the reason may be the digest rather than the method.
+      if (!NO_HEAD_OF_BLOB.includes(answer.status)) this.#headless.set(name, true);
+      return blobIn(answer);
+    });
   }
 
   /** Resolves a tag by `HEAD`; `null` if the response is not conclusive. */

@@ -209,6 +209,22 @@ Deno.test("hasBlob() sends HEAD once where it is rejected in spite of a token", 
   assertEquals(seen().includes("HEAD 401"), false);
 });
 
+Deno.test("hasBlob() still sends HEAD after a digest that the registry does not support", async () => {
+  await using registry = writableRegistry({
+    interfere: ({ url }, next) => {
+      return url.includes("sha512") ? new Response(null, { status: 400 }) : next();
+    },
+  });
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/a/b`);
+  const { descriptor } = blobOf(OCI_LAYER, SMALL.bytes, "sha512");
+
+  assertEquals(await client.hasBlob(repository, descriptor), false);
+  assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
+
+  assertEquals(registry.requests.map(({ method }) => method), ["HEAD", "GET", "HEAD"]);
+});
+
 Deno.test.each([400, 405, 501])(
   "findBlob() treats a blob as missing if GET is also answered with %i",
   async (status) => {
