@@ -49,15 +49,20 @@ export function mountVolumes(
       ? ofImage.slice(0, MAX_VOLUMES).filter((path) => !isInKernelFiles(spec, path))
       : [];
     const paths = new Set([...volumes, ...writable].map(cleanPath));
+    // Each volume is compared with all mounts.
+    const known = new Map<string, string | undefined>();
+    const realOf = (path: string) => {
+      return known.getOrInsertComputed(path, () => realDirectory(tree, path));
+    };
     let mounts = spec.mounts;
     for (const path of paths) {
       if (mounts.some(({ destination }) => cleanPath(destination) === path)) continue;
-      const real = realDirectory(tree, path);
+      const real = realOf(path);
       if (!real) continue;
       // A mount at a parent directory would also hide the source.
       const isHidden = mounts.some(({ destination }) => {
         return isBelow(path, destination) ||
-          isBelow(real, realDirectory(tree, destination) ?? destination);
+          isBelow(real, realOf(destination) ?? destination);
       });
       const copy = { from: real, to: `${VOLUMES}/${crypto.randomUUID()}` };
       if (isHidden) copies.push(copy);
