@@ -177,8 +177,9 @@ function checkPlace(directory: string, title: string): void {
 /** Makes a directory and the missing ones above it, and adds them to `made`. */
 function makeDirectory(path: string, made: string[]): void {
   const missing = ifPermitted(() => missingDirectories(path)) ?? [];
-  Deno.mkdirSync(path, { recursive: true });
+  // First, because some may be made before a failure.
   made.push(...missing.toReversed());
+  Deno.mkdirSync(path, { recursive: true });
 }
 
 /** Makes the missing parents of a file, and returns the innermost one. */

@@ -333,3 +333,18 @@ mountTest(
     }
   },
 );
+
+mountTest("writeArtifact() removes the directories made before the disk was full", async () => {
+  await using dir = await makeTempDir();
+  const { store, manifest } = await artifactOf(dir, ["a/b/c/d/e", "x"]);
+  const out = dir.join("out");
+  await Deno.mkdir(out);
+  await run("mount", ["-t", "tmpfs", "-o", "size=64k,nr_inodes=4", "none", out]);
+  try {
+    await assertRejects(() => writeArtifact(store, manifest, out), OciError, "the disk is full");
+
+    assertEquals(await namesIn(out), []);
+  } finally {
+    unmountTree(out);
+  }
+});
