@@ -73,8 +73,11 @@ export async function writeBundleConfig(
   );
   await copyVolumes(tree, directory, copies);
   // A runtime creates missing directories with the umask of this process, so that other users of
-  // the container might not reach the mounts in them.
-  const binds = spec.mounts.filter(({ type }) => type === "bind");
+  // the container might not reach the mounts in them. The bundle adds no /etc to an image without.
+  const own = [HOSTS, HOSTNAME].map((path) => nameFile(directory, path));
+  const binds = spec.mounts.filter(({ type, source = "" }) => {
+    return type === "bind" && !own.includes(source);
+  });
   ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)));
   ensureRootDirectory(tree, spec.process?.cwd ?? "/");
   writeNameFiles(directory, spec);
