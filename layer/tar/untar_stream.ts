@@ -125,11 +125,14 @@ function openContent({ size }: TarHeader, queue: EventQueue) {
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   // A failure is reported to the reader of the next entry.
   done.catch(() => {});
+  let isCanceled = false;
   const chunks = readContent(size, queue);
   const readable = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
         const chunk = await chunks.next();
+        // A canceled stream accepts no chunk.
+        if (isCanceled) return;
         if (!chunk.done) return controller.enqueue(chunk.value);
         controller.close();
         resolve();
@@ -139,6 +142,7 @@ function openContent({ size }: TarHeader, queue: EventQueue) {
       }
     },
     async cancel() {
+      isCanceled = true;
       // Waits for a pending read. The rest of the content is skipped before the next entry.
       await chunks.return();
       resolve();

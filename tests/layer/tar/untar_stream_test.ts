@@ -78,6 +78,20 @@ Deno.test("UntarStream skips the rest of partly read content", async () => {
   assertEquals((await entries.read()).done, true);
 });
 
+Deno.test("UntarStream skips content that is canceled during a read", async () => {
+  const archive = tar(file("a", "x".repeat(5000)), file("b"));
+  const entries = source(archive).pipeThrough(new UntarStream()).getReader();
+  const { value: first } = await entries.read();
+  const content = first?.readable?.getReader();
+
+  const pending = content?.read();
+  await content?.cancel();
+
+  assertEquals((await pending)?.done, true);
+  assertEquals((await entries.read()).value?.path, "b");
+  await entries.cancel();
+});
+
 Deno.test("UntarStream yields the next entry once the content has been read", async () => {
   const archive = tar(file("a", "x"), file("b"));
   const entries = source(archive).pipeThrough(new UntarStream()).getReader();
