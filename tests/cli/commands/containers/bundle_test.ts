@@ -46,7 +46,6 @@ async function makePlace() {
     image: `oci:${layout}:app`,
     /** An image that runs nothing. */
     empty: `oci:${layout}:empty`,
-    /** An image with nothing but a program. */
     directory,
     env,
     oci: (...args: readonly string[]) => runOci(args, { env }),
