@@ -5,8 +5,8 @@ import type { FileTree } from "./file_tree.ts";
 import { isOverlayXattr } from "./host_xattrs.ts";
 
 /**
- * Copies an entry with its metadata, and everything in it, to a free path. Hard links become files of
- * their own.
+ * Copies an entry with its metadata, and everything in it, to a free path. Hard links become separate
+ * files.
  */
 export function copyTree(from: FileTree, source: string, to: FileTree, path: string): void {
   const status = from.status(source);

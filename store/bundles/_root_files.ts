@@ -34,7 +34,7 @@ export function mayBeDirectory(tree: FileTree, path: string): boolean {
   return real === undefined || directories.status(real)?.type === "directory";
 }
 
-/** Returns the real path of a directory of a root file system; `undefined` if it is none. */
+/** Returns the real path of a directory of a root file system; `undefined` for anything else. */
 export function realDirectory(tree: FileTree, path: string): string | undefined {
   using directories = new OpenedDirectories(tree);
   const { real } = followPath(directories, path, { followLast: true });
