@@ -1,4 +1,5 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { OCI_LAYER } from "../../spec/image/media_types.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import type { BlobFiles } from "../content/blob_files.ts";
@@ -9,6 +10,7 @@ import { settleFile } from "../content/verified_marks.ts";
 import { removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { outputError } from "../host/system_error.ts";
 import { moveFile } from "../host/temporary_file.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
 
@@ -67,6 +69,8 @@ async function makeTarball(
     await settleFile(file);
     moveFile(part, path);
     isRenamed = true;
+  } catch (error) {
+    throw error instanceof Error && isDiskFull(error) ? outputError(path, error) : error;
   } finally {
     // After the rename, a file with this name belongs to another process.
     if (!isRenamed) removeIfAny(part);

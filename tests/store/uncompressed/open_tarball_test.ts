@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { tarballsOf } from "../../../store/content/tarballs.ts";
+import { OciError } from "../../../spec/mod.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
 import { openTarball } from "../../../store/uncompressed/_open_tarball.ts";
+import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { assertUntouched, PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest } from "../_planted.ts";
 import { makeStore } from "../bundles/_bundling.ts";
@@ -74,3 +76,23 @@ Deno.test("openTarball() makes a tarball once for concurrent callers", async () 
   const names = await Array.fromAsync(Deno.readDir(`${test.path}/tarballs/sha256`));
   assertEquals(names.length, 1);
 });
+
+mountTest(
+  "openTarball() names the tarball for which the disk is full, and leaves none",
+  async () => {
+    await using test = await makeStore();
+    const layers = [{ tar: tar(file("a", "x".repeat(200_000))), compression: "gzip" }] as const;
+    const { layers: [layer] } = await storeBuilt(test.store, { layers });
+    assert(layer !== undefined);
+    const path = tarballsOf(test).pathOf(layer.diffId);
+    using _disk = mountSmallDisk(`${test.path}/tarballs`, 65_536);
+
+    await assertRejects(
+      () => openTarball(test.store, layer),
+      OciError,
+      `Cannot write "${path}": the disk is full`,
+    );
+
+    assertEquals([...Deno.readDirSync(`${test.path}/tarballs/sha256`)], []);
+  },
+);
