@@ -93,6 +93,6 @@ mountTest(
       `Cannot write "${path}": the disk is full`,
     );
 
-    assertEquals([...Deno.readDirSync(`${test.path}/tarballs/sha256`)], []);
+    assertEquals(await Array.fromAsync(Deno.readDir(`${test.path}/tarballs/sha256`)), []);
   },
 );
