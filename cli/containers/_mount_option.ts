@@ -2,12 +2,12 @@ import { parseQuantity } from "../../spec/options/quantity.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 
-/** Type of a volume without a name. */
+/** Type of an anonymous volume. */
 export const VOLUME = "volume";
 
 /**
- * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:OPTIONS]`, `TARGET` for a volume
- * without a name, or pairs such as `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that contains a
+ * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:OPTIONS]`, `TARGET` for an
+ * anonymous volume, or pairs such as `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that contains a
  * comma needs double quotes.
  *
  * @throws {SyntaxError} If the text has neither form.

@@ -152,14 +152,14 @@ const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-i
  * of a failed request is a name or a digest; a name that the command's action contains is not
  * repeated.
  */
-function stateOf(error: LibraryError, command: string): string {
+function stateOf(error: LibraryError, commandAction: string): string {
   const { action, subject, problem } = error;
   if (action === undefined || STORE_CODES.has(error.code)) return problem;
   const isRequest = error instanceof RegistryError || error instanceof NetworkError;
   if (!isRequest || subject === undefined || isDigest(subject)) {
     return `cannot ${action}: ${problem}`;
   }
-  return command.includes(subject) ? problem : `"${subject}": ${problem}`;
+  return commandAction.includes(subject) ? problem : `"${subject}": ${problem}`;
 }
 
 /** Returns the remedy for an error without a specific one. */

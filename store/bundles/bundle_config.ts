@@ -73,7 +73,8 @@ export async function writeBundleConfig(
   );
   await copyVolumes(tree, directory, copies);
   // A runtime creates missing directories with the umask of this process, so that other users of
-  // the container might not reach the mounts in them. The bundle adds no /etc to an image without.
+  // the container might not reach the mounts in them. It still creates a missing /etc for the files
+  // with names, so that a bundle of an image without /etc has the same files as the image.
   const own = [HOSTS, HOSTNAME].map((path) => nameFile(directory, path));
   const binds = spec.mounts.filter(({ type, source = "" }) => {
     return type === "bind" && !own.includes(source);

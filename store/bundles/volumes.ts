@@ -49,7 +49,7 @@ export function mountVolumes(
       ? ofImage.slice(0, MAX_VOLUMES).filter((path) => !isInKernelFiles(spec, path))
       : [];
     const paths = new Set([...volumes, ...writable].map(cleanPath));
-    // Each volume is compared with all mounts.
+    // Resolving a path once suffices: each volume is compared with all mounts.
     const known = new Map<string, string | undefined>();
     const realOf = (path: string) => {
       return known.getOrInsertComputed(path, () => realDirectory(tree, path));
@@ -64,9 +64,12 @@ export function mountVolumes(
         return isBelow(path, destination) ||
           isBelow(real, realOf(destination) ?? destination);
       });
-      const copy = { from: real, to: `${VOLUMES}/${crypto.randomUUID()}` };
-      if (isHidden) copies.push(copy);
-      const source = isHidden ? `${directory}/${copy.to}` : `${tree.root}/${real}`;
+      let source = `${tree.root}/${real}`;
+      if (isHidden) {
+        const to = `${VOLUMES}/${crypto.randomUUID()}`;
+        copies.push({ from: real, to });
+        source = `${directory}/${to}`;
+      }
       mounts = insertMount(mounts, volumeMount(path, resolve(source)));
     }
     return { ...spec, mounts };
