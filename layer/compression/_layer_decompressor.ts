@@ -1,9 +1,8 @@
 import { LimitError } from "../../spec/errors.ts";
 import { type Compression, layerMediaType } from "../../spec/image/media_types.ts";
-import type { Codec, CodecFormat, Fail, Framing } from "./_codec.ts";
-import { StreamCodec } from "./_stream_codec.ts";
-import { hasSyncCodec, SyncCodec } from "./_sync_codec.ts";
-import { ZstdFraming } from "./_zstd_frames.ts";
+import { Codec, type CodecOptions } from "./_codec.ts";
+import { type Framing, GzipFraming } from "./_framing.ts";
+import { ZstdFraming } from "./_zstd_framing.ts";
 import { detectCompression, DETECTION_SIZE, unsupportedFormat } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
 import {
@@ -24,15 +23,14 @@ const MAX_WINDOW_LOG = 31;
 export interface LayerDecompressorOptions extends DecompressorOptions {
   /**
    * Recorder of positions at which decompression of gzip data can start later. It records nothing
-   * for other formats, or if the runtime has no synchronous codec.
+   * for other formats.
    */
   readonly seekPoints?: SeekPointRecorder | undefined;
 }
 
-/** Implements `openDecompressor()` with a synchronous or an asynchronous codec. */
+/** Implements `openDecompressor()`. */
 export class LayerDecompressor implements Decompressor {
   readonly #options: LayerDecompressorOptions;
-  readonly #isSync: boolean;
   readonly #maxBytes: number;
   readonly #maxRatio: number;
   readonly #maxWindow: number;
@@ -40,25 +38,19 @@ export class LayerDecompressor implements Decompressor {
   /** First bytes, until there are enough to detect the format. */
   #head: Uint8Array = new Uint8Array();
   #framing: Framing | undefined;
-  #syncCodec: Codec<true> | undefined;
-  #asyncCodec: Codec<false> | undefined;
+  #codec: Codec | undefined;
   /** Offset of the current chunk. */
   #offset = 0;
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /**
-   * Creates a decompressor; `isSync` selects the codec, by default the fastest one that works in
-   * this runtime.
-   */
-  constructor(options: LayerDecompressorOptions, isSync: boolean = hasSyncCodec()) {
+  constructor(options: LayerDecompressorOptions) {
     const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;
       throw new RangeError(`Cannot decompress: "${name}" must be >= 0, but it is ${value}`);
     }
     this.#options = options;
-    this.#isSync = isSync;
     this.#maxBytes = maxBytes === 0 ? Infinity : maxBytes;
     this.#maxRatio = maxRatio;
     this.#maxWindow = Math.min(maxWindow, 2 ** MAX_WINDOW_LOG);
@@ -76,21 +68,19 @@ export class LayerDecompressor implements Decompressor {
     return this.#bytesOut;
   }
 
-  push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void> {
-    const outputs = this.outputs(chunk);
-    if (Symbol.asyncIterator in outputs) return emitAsync(outputs, emit);
-    for (const bytes of outputs) emit(bytes);
+  push(chunk: Uint8Array, emit: DecompressSink): void {
+    for (const bytes of this.outputs(chunk)) emit(bytes);
   }
 
-  outputs(chunk: Uint8Array): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  outputs(chunk: Uint8Array): Iterable<Uint8Array> {
     this.#offset = this.#bytesIn;
     this.#bytesIn += chunk.length;
     const bytes = this.#compression === undefined ? this.#detect(chunk) : chunk;
     if (this.#framing === undefined) return bytes.length === 0 ? [] : [this.#count(bytes)];
-    return this.#asyncCodec === undefined ? this.#decode(bytes) : this.#decodeAsync(bytes);
+    return this.#decode(bytes);
   }
 
-  finish(): void | Promise<void> {
+  finish(): void {
     this.#offset = this.#bytesIn;
     if (this.#head.length > 0) throw this.#unknownFormat(this.#head);
     if (this.#compression === undefined) {
@@ -100,13 +90,11 @@ export class LayerDecompressor implements Decompressor {
       return;
     }
     this.#framing?.end();
-    this.#syncCodec?.end();
-    return this.#asyncCodec?.end();
+    this.#codec?.end();
   }
 
   [Symbol.dispose](): void {
-    this.#syncCodec?.[Symbol.dispose]();
-    this.#asyncCodec?.[Symbol.dispose]();
+    this.#codec?.[Symbol.dispose]();
   }
 
   /** Collects bytes until there are enough to detect the format, and then returns them. */
@@ -136,16 +124,14 @@ export class LayerDecompressor implements Decompressor {
     if (compression !== "none") this.#openCodec(compression);
   }
 
-  #openCodec(format: CodecFormat): void {
+  #openCodec(format: CodecOptions["format"]): void {
     const fail = this.#fail.bind(this);
     const windowLog = Math.min(Math.max(Math.ceil(Math.log2(this.#maxWindow)), 10), MAX_WINDOW_LOG);
     const { memory, seekPoints } = this.#options;
-    const options = { format, fail, windowLog, memory, seekPoints };
     this.#framing = format === "gzip"
       ? new GzipFraming(fail)
-      : new ZstdFraming(fail, this.#maxWindow, !this.#isSync);
-    if (this.#isSync) this.#syncCodec = new SyncCodec(options);
-    else this.#asyncCodec = new StreamCodec(options);
+      : new ZstdFraming(fail, this.#maxWindow);
+    this.#codec = new Codec({ format, fail, windowLog, memory, seekPoints });
   }
 
   #hint(): Compression | undefined {
@@ -154,26 +140,14 @@ export class LayerDecompressor implements Decompressor {
   }
 
   *#decode(chunk: Uint8Array): Generator<Uint8Array, void, void> {
-    if (this.#framing === undefined || this.#syncCodec === undefined) return;
+    if (this.#framing === undefined || this.#codec === undefined) return;
     const pieces = this.#framing.split(chunk);
     let piece = pieces.next();
     while (!piece.done) {
       const at = this.#bytesIn - chunk.length + piece.value.byteOffset - chunk.byteOffset;
-      const outputs = this.#syncCodec.decode(piece.value, at);
+      const outputs = this.#codec.decode(piece.value, at);
       let output = outputs.next();
       for (; !output.done; output = outputs.next()) yield this.#count(output.value);
-      piece = pieces.next(output.value);
-    }
-  }
-
-  async *#decodeAsync(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
-    if (this.#framing === undefined || this.#asyncCodec === undefined) return;
-    const pieces = this.#framing.split(chunk);
-    let piece = pieces.next();
-    while (!piece.done) {
-      const outputs = this.#asyncCodec.decode(piece.value, 0);
-      let output = await outputs.next();
-      for (; !output.done; output = await outputs.next()) yield this.#count(output.value);
       piece = pieces.next(output.value);
     }
   }
@@ -192,8 +166,8 @@ export class LayerDecompressor implements Decompressor {
     return bytes;
   }
 
-  #fail(state: string, options?: ErrorOptions): DecompressError {
-    return new DecompressError(this.#compression, this.#offset, state, options);
+  #fail(state: string): DecompressError {
+    return new DecompressError(this.#compression, this.#offset, state);
   }
 
   #unknownFormat(bytes: Uint8Array): DecompressError {
@@ -201,44 +175,5 @@ export class LayerDecompressor implements Decompressor {
     const what = unsupportedFormat(bytes) ??
       (bytes.length < DETECTION_SIZE ? "truncated" : start);
     return new DecompressError(undefined, 0, `it is not gzip, zstd or tar but ${what}`);
-  }
-}
-
-async function emitAsync(outputs: AsyncIterable<Uint8Array>, emit: DecompressSink): Promise<void> {
-  for await (const bytes of outputs) emit(bytes);
-}
-
-/**
- * The framing of gzip: consecutive members (RFC 1952, section 2.2), each followed by any number of
- * zero bytes, with which some programs pad the file. The codec finds the ends of members.
- */
-class GzipFraming implements Framing {
-  readonly #fail: Fail;
-  #padding = false;
-
-  constructor(fail: Fail) {
-    this.#fail = fail;
-  }
-
-  *split(chunk: Uint8Array): Generator<Uint8Array, void, number> {
-    let at = 0;
-    while (at < chunk.length) {
-      if (this.#padding) {
-        while (chunk[at] === 0) at++;
-        if (at === chunk.length) return;
-        if (chunk[at] !== 0x1f) throw this.#fail("data other than gzip follows a member");
-        this.#padding = false;
-      }
-      const left = yield chunk.subarray(at);
-      at = chunk.length - left;
-      if (left > 0 && chunk[at] !== 0) {
-        throw this.#fail("data other than gzip follows a member");
-      }
-      this.#padding = left > 0;
-    }
-  }
-
-  end(): void {
-    // The codec detects a truncated member.
   }
 }

@@ -45,10 +45,10 @@ async function* decompress(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   using open = decompressor;
   for (let chunk; (chunk = await read()) !== undefined;) {
-    for await (const bytes of open.outputs(chunk)) {
+    for (const bytes of open.outputs(chunk)) {
       // Decompressed bytes are in a buffer that the decompressor reuses.
       yield open.compression === "none" ? bytes as Uint8Array<ArrayBuffer> : bytes.slice();
     }
   }
-  await open.finish();
+  open.finish();
 }

@@ -47,12 +47,7 @@ export interface DecompressorOptions extends DecompressOptions {
 /** Called with decompressed bytes, which are only valid during the call. */
 export type DecompressSink = (bytes: Uint8Array) => void;
 
-/**
- * Decompresses bytes that are pushed into it.
- *
- * Where the runtime allows it, as Deno 2.9 does, calls are synchronous and return nothing.
- * Elsewhere they return a promise, which must be awaited before the next call.
- */
+/** Decompresses bytes that are pushed into it. */
 export interface Decompressor extends Disposable {
   /** Compression of the bytes, or `undefined` until it is detected. */
   readonly compression: Compression | undefined;
@@ -68,7 +63,7 @@ export interface Decompressor extends Disposable {
    * @throws {DecompressError} If the bytes are damaged.
    * @throws {LimitError} If the output exceeds a limit.
    */
-  push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void>;
+  push(chunk: Uint8Array, emit: DecompressSink): void;
   /**
    * Decompresses a chunk step by step: an alternative to {@linkcode Decompressor.push}, which emits
    * the whole output of a chunk at once.
@@ -78,11 +73,11 @@ export interface Decompressor extends Disposable {
    * @throws {DecompressError} If the bytes are damaged, during the iteration.
    * @throws {LimitError} If the output exceeds a limit, during the iteration.
    */
-  outputs(chunk: Uint8Array): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  outputs(chunk: Uint8Array): Iterable<Uint8Array>;
   /**
    * Checks that the input is complete. Call it once, after the last chunk.
    *
    * @throws {DecompressError} If the input is truncated.
    */
-  finish(): void | Promise<void>;
+  finish(): void;
 }

@@ -44,19 +44,19 @@ export class LayerDecoder implements Disposable {
     return this.#decompressor.bytesOut;
   }
 
-  /** Decodes a chunk of the blob. A promise must be awaited before the next call. */
-  push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void> {
+  /** Decodes a chunk of the blob. */
+  push(chunk: Uint8Array, emit: DecompressSink): void {
     this.#verifier?.update(chunk);
-    return this.#decompressor.push(chunk, (bytes) => {
+    this.#decompressor.push(chunk, (bytes) => {
       this.#digester?.update(bytes);
       emit(bytes);
     });
   }
 
   /** Decodes a chunk of the blob step by step. Each output is valid until the next one. */
-  async *outputs(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  *outputs(chunk: Uint8Array): Generator<Uint8Array, void, void> {
     this.#verifier?.update(chunk);
-    for await (const bytes of this.#decompressor.outputs(chunk)) {
+    for (const bytes of this.#decompressor.outputs(chunk)) {
       this.#digester?.update(bytes);
       yield bytes;
     }
@@ -68,13 +68,13 @@ export class LayerDecoder implements Disposable {
     const chunks = stream.values({ preventCancel: true });
     try {
       for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
-        for await (const bytes of decoder.outputs(next.value)) {
+        for (const bytes of decoder.outputs(next.value)) {
           // Decompressed bytes are in a buffer that the decompressor reuses.
           const isOwn = this.#decompressor.compression === "none";
           yield isOwn ? bytes as Uint8Array<ArrayBuffer> : bytes.slice();
         }
       }
-      await decoder.finish();
+      decoder.finish();
     } catch (error) {
       const isDamaged = error instanceof DecompressError;
       throw (isDamaged ? await this.verifyRest(chunks) : undefined) ?? error;
@@ -87,8 +87,8 @@ export class LayerDecoder implements Disposable {
   }
 
   /** Compares the digests. Call it once, after the last chunk. */
-  async finish(): Promise<void> {
-    await this.#decompressor.finish();
+  finish(): void {
+    this.#decompressor.finish();
     this.#verify();
     const { diffId, descriptor, layer } = this.#options;
     const actual = this.#digester?.digest();

@@ -25,8 +25,8 @@ import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
  * using decompressor = openDecompressor();
  * const digester = new Digester();
  * const update = (bytes: Uint8Array) => digester.update(bytes);
- * for await (const chunk of await layer.compressed()) await decompressor.push(chunk, update);
- * await decompressor.finish();
+ * for await (const chunk of await layer.compressed()) decompressor.push(chunk, update);
+ * decompressor.finish();
  *
  * assertEquals(digester.digest(), layer.diffId);
  * ```

@@ -48,10 +48,9 @@ export async function extractStream(
     const rest = readAll(reader, signal);
     try {
       for (let next = await rest.next(); !next.done; next = await rest.next()) {
-        const pending = decoder.push(next.value, parse);
-        if (pending !== undefined) await pending;
+        decoder.push(next.value, parse);
       }
-      await decoder.finish();
+      decoder.finish();
       // Checked last, because a wrong digest explains more than a truncated archive.
       parser.finish();
     } catch (error) {

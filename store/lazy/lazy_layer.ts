@@ -175,7 +175,7 @@ export class LazyLayer {
     let chunk = openNext();
     try {
       for await (const bytes of compressed) {
-        for await (const output of decompressor.outputs(bytes)) {
+        for (const output of decompressor.outputs(bytes)) {
           const ignored = Math.min(skip - skipped, output.length);
           skipped += ignored;
           for (let at = ignored; at < output.length && chunk !== undefined;) {

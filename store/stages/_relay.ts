@@ -90,12 +90,12 @@ export class Relay<Result> implements StreamConsumer<Result> {
       memory: () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES)),
     });
     for await (const chunk of stream) {
-      for await (const bytes of decoder.outputs(chunk)) {
+      for (const bytes of decoder.outputs(chunk)) {
         signal.throwIfAborted();
         const pending = this.#inner.write(bytes as Uint8Array<ArrayBuffer>);
         if (pending !== undefined) await pending;
       }
     }
-    await decoder.finish();
+    decoder.finish();
   }
 }

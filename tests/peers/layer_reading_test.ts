@@ -154,9 +154,9 @@ for (const { program, args } of COMPRESSORS) {
     using decompressor = openDecompressor();
     for (let at = 0; at < twice.length; at += 10_000) {
       const chunk = twice.subarray(at, at + 10_000);
-      await decompressor.push(chunk, (bytes) => void parts.push(bytes.slice()));
+      decompressor.push(chunk, (bytes) => void parts.push(bytes.slice()));
     }
-    await decompressor.finish();
+    decompressor.finish();
 
     assertEquals(concat(...parts), concat(CONTENT, CONTENT));
   });

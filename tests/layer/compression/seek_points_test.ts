@@ -1,35 +1,31 @@
 import { deflateRawSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
-import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
 import { LayerDecoder } from "../../../layer/compression/layer_decoder.ts";
 import {
   inflateFrom,
   SeekPointRecorder,
   seekStart,
 } from "../../../layer/compression/seek_points.ts";
-import { testUnless } from "../../_support/skip.ts";
 import { concat, gzip, mixture, zstd } from "../../_support/tar.ts";
 
-const syncTest = testUnless(hasSyncCodec() ? undefined : "needs the handles of node:zlib");
-
-async function decode(blob: Uint8Array, chunkSize: number) {
+function decode(blob: Uint8Array, chunkSize: number) {
   const seekPoints = new SeekPointRecorder();
   const outputs: Uint8Array[] = [];
   using decoder = new LayerDecoder({ seekPoints });
   for (let at = 0; at < blob.length; at += chunkSize) {
-    await decoder.push(blob.subarray(at, at + chunkSize), (bytes) => outputs.push(bytes.slice()));
+    decoder.push(blob.subarray(at, at + chunkSize), (bytes) => outputs.push(bytes.slice()));
   }
-  await decoder.finish();
+  decoder.finish();
   return { bytes: concat(...outputs), points: seekPoints.points };
 }
 
-syncTest.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
+Deno.test.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
   "inflateFrom() resumes at each recorded point, in chunks of $chunkSize",
   async ({ chunkSize }) => {
     const content = mixture(20_000_000);
     const blob = gzip(content);
 
-    const { bytes, points } = await decode(blob, chunkSize);
+    const { bytes, points } = decode(blob, chunkSize);
 
     assertEquals(bytes, content);
     assert(points.length >= 2, `there are ${points.length} points`);
@@ -80,21 +76,19 @@ Deno.test.each([0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({ bits })))(
   },
 );
 
-syncTest("SeekPointRecorder does not change the decompressed bytes", async () => {
+Deno.test("SeekPointRecorder does not change the decompressed bytes", () => {
   const content = mixture(9_000_000);
   const padded = concat(gzip(content, content.subarray(0, 9), content), new Uint8Array(700));
 
-  const { bytes } = await decode(padded, 10_000);
+  const { bytes } = decode(padded, 10_000);
 
   assertEquals(bytes, concat(content, content.subarray(0, 9), content));
 });
 
-syncTest("SeekPointRecorder has no points for zstd or uncompressed archives", async () => {
+Deno.test("SeekPointRecorder has no points for zstd or uncompressed archives", () => {
   const content = concat(new Uint8Array(1024), mixture(9_000_000));
 
-  const points = await Promise.all([zstd(content), content].map(async (blob) => {
-    return (await decode(blob, 300_000)).points;
-  }));
+  const points = [zstd(content), content].map((blob) => decode(blob, 300_000).points);
 
   assertEquals(points, [[], []]);
 });

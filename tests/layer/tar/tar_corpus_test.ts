@@ -135,8 +135,8 @@ async function readArchive(name: string): Promise<Uint8Array> {
   if (!name.endsWith(".gz")) return bytes;
   const parts: Uint8Array[] = [];
   using decompressor = openDecompressor();
-  await decompressor.push(bytes, (part) => void parts.push(part.slice()));
-  await decompressor.finish();
+  decompressor.push(bytes, (part) => void parts.push(part.slice()));
+  decompressor.finish();
   return concat(...parts);
 }
 

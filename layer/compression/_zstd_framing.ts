@@ -1,5 +1,6 @@
 import { LimitError } from "../../spec/errors.ts";
-import type { Fail, Framing } from "./_codec.ts";
+import type { Fail } from "./_codec.ts";
+import type { Framing } from "./_framing.ts";
 import { isSkippableMagic, ZSTD_MAGIC } from "./compression.ts";
 
 /** Maximum size of a block (RFC 8878, section 3.1.1.2.4). */
@@ -25,7 +26,6 @@ type Part =
 export class ZstdFraming implements Framing {
   readonly #fail: Fail;
   readonly #maxWindow: number;
-  readonly #byBlock: boolean;
   #part: Part = "magic";
   /** Number of bytes of the part that have not arrived yet. */
   #left = 4;
@@ -38,14 +38,10 @@ export class ZstdFraming implements Framing {
   #hasChecksum = false;
   #lastBlock = false;
 
-  /**
-   * Creates the framing. `maxWindow` is in bytes. `byBlock` yields at most one block at a time, for
-   * codecs whose output must fit into a buffer.
-   */
-  constructor(fail: Fail, maxWindow: number, byBlock = false) {
+  /** Creates the framing. `maxWindow` is in bytes. */
+  constructor(fail: Fail, maxWindow: number) {
     this.#fail = fail;
     this.#maxWindow = maxWindow;
-    this.#byBlock = byBlock;
   }
 
   *split(chunk: Uint8Array): Generator<Uint8Array, void, number> {
@@ -61,13 +57,12 @@ export class ZstdFraming implements Framing {
       at += taken;
       if (this.#left > 0) break;
       const inFrame = this.#inFrame;
-      const ended = this.#part;
       this.#endPart();
       if (!inFrame && this.#inFrame) {
         yield* this.#decode(this.#bytes.slice(0, this.#filled));
         this.#begin("block header", 3);
         from = at;
-      } else if (inFrame && (!this.#inFrame || (this.#byBlock && ended === "block?"))) {
+      } else if (inFrame && !this.#inFrame) {
         yield* this.#decode(chunk.subarray(from, at));
         from = at;
       }
