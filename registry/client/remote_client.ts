@@ -345,16 +345,23 @@ export class RemoteClient implements ImageClient, Disposable {
 
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
+/** Names of the numeric options. */
+type NumericOption = {
+  [Name in keyof RemoteClientOptions]-?: RemoteClientOptions[Name] extends number | undefined ? Name
+    : never;
+}[keyof RemoteClientOptions];
+
 /** Minimum and maximum of each numeric option. */
 const BOUNDS = {
   retries: [0, 1_000],
   maxWaitMs: [0, Number.MAX_SAFE_INTEGER],
   stallTimeoutMs: [1, 2 ** 31 - 1],
   maxConnections: [1, 1_000],
+  connections: [1, Number.MAX_SAFE_INTEGER],
   maxManifestBytes: [1, MAX_DOCUMENT_BYTES],
   maxConfigBytes: [1, MAX_DOCUMENT_BYTES],
   maxLayers: [0, 500],
-} as const satisfies Partial<Record<keyof RemoteClientOptions, readonly [number, number]>>;
+} as const satisfies Readonly<Record<NumericOption, readonly [number, number]>>;
 
 /**
  * Checks the numeric options.

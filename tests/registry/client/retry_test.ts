@@ -402,6 +402,7 @@ Deno.test.each([
   { name: "retries", value: -1 },
   { name: "retries", value: 1.5 },
   { name: "maxConnections", value: 0 },
+  { name: "connections", value: 0 },
   { name: "stallTimeoutMs", value: 0 },
   { name: "maxManifestBytes", value: 64 * 1024 * 1024 + 1 },
   { name: "maxLayers", value: 501 },
