@@ -13,7 +13,11 @@ import { copyToTarget, type CopyToTargetOptions } from "../../store/moving/copy_
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { SignatureTarget } from "../../store/moving/copy_signatures.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
-import { openCopySource, openCopyTarget } from "../../store/moving/open_endpoints.ts";
+import {
+  type EndpointOptions,
+  openCopySource,
+  openCopyTarget,
+} from "../../store/moving/open_endpoints.ts";
 import { storeDirectory } from "../directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
@@ -25,15 +29,9 @@ export async function copyLocations(
   options: CopyOptions,
 ): Promise<CopiedImage> {
   const [from, to] = [locationOf(source), locationOf(target)];
-  const { client, sourceAuth, targetAuth, onWarning, signal } = options;
+  const { sourceAuth, targetAuth, signal } = options;
   using stack = new DisposableStack();
-  const common = {
-    client: client ?? stack.use(new RemoteClient()),
-    onWarning,
-    signal,
-    output: options.output,
-    spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
-  };
+  const common = endpointOptions(options, stack);
   await using unverified = await openCopySource(from, { ...common, auth: sourceAuth });
   const opened = await verifiedBy(options.verify, unverified);
   const mountFrom = mountable(from, to);
@@ -46,6 +44,23 @@ export async function copyLocations(
   using _hold = await store.hold(signal);
   const kept = await keepSource(opened, store, from.reference, options);
   return await copyBetween(kept, goal, options);
+}
+
+/** Returns the options that the source and the target of a copy share. The stack owns a new client. */
+export function endpointOptions(
+  { client, onWarning, signal, output, store }: Pick<
+    CopyOptions,
+    "client" | "onWarning" | "signal" | "output" | "store"
+  >,
+  stack: { use<T extends Disposable>(resource: T): T },
+): EndpointOptions {
+  return {
+    client: client ?? stack.use(new RemoteClient()),
+    onWarning,
+    signal,
+    output,
+    spoolDirectory: () => `${store ?? storeDirectory()}/ingest`,
+  };
 }
 
 /** Returns a source that refuses images without a signature of the signer, if there is one. */

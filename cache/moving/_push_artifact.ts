@@ -1,4 +1,3 @@
-import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { ArtifactContent, type ArtifactFile } from "../../store/artifacts/artifact_content.ts";
@@ -7,8 +6,7 @@ import {
   openCopySource,
   openCopyTarget,
 } from "../../store/moving/open_endpoints.ts";
-import { storeDirectory } from "../directory.ts";
-import { copyBetween, locationOf } from "./_copy_locations.ts";
+import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import type { PushArtifactOptions } from "./artifact_options.ts";
 import type { CopiedImage } from "./copy_options.ts";
 
@@ -18,16 +16,9 @@ export async function packAndPush(
   files: readonly ArtifactFile[],
   options: PushArtifactOptions,
 ): Promise<CopiedImage> {
-  const { client, auth, onWarning, signal } = options;
-  const { dryRun, jobs, onProgress } = options;
+  const { auth, dryRun, jobs, onProgress, onWarning, signal } = options;
   using stack = new DisposableStack();
-  const endpoint: EndpointOptions = {
-    client: client ?? stack.use(new RemoteClient()),
-    auth,
-    onWarning,
-    signal,
-    spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
-  };
+  const endpoint = { ...endpointOptions(options, stack), auth };
   const to = locationOf(target);
   const subject = options.subject === undefined
     ? undefined

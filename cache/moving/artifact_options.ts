@@ -8,7 +8,8 @@ import type { PullOptions } from "../pull_options.ts";
 import type { PushOptions } from "./push_options.ts";
 
 /** Options for {@linkcode pullArtifact}. */
-export interface PullArtifactOptions extends Omit<PullOptions, "client"> {
+export interface PullArtifactOptions
+  extends Omit<PullOptions, "client" | "platform" | "strictPlatform" | "firstReads" | "checkTag"> {
   /**
    * Client for registries. The caller disposes of it.
    *

@@ -82,6 +82,6 @@ export async function pullArtifact(
   reference: Reference | ImageLocation | string,
   options: PullArtifactOptions = {},
 ): Promise<PulledArtifact> {
-  const { bringArtifact } = await import("./bring_artifact.ts");
-  return await bringArtifact(reference, options);
+  const { pullDocument } = await import("./pull_document.ts");
+  return await pullDocument(reference, options);
 }

@@ -1,51 +1,61 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
+import { isTransient } from "../../registry/transport/retry.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { findReference } from "../../store/content/layout_index.ts";
 import { readStoredDocument } from "../../store/images/stored_document.ts";
-import type { OpenSource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../directory.ts";
 import { NotCachedError } from "../errors.ts";
-import { copyBetween, locationOf, verifiedBy } from "./_copy_locations.ts";
+import { copyBetween, endpointOptions, locationOf, verifiedBy } from "./_copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
 
 /**
  * Pulls a document and everything that it refers to into the store, following the policy.
  *
- * @param opened Open archive, for a location of an archive that can be read only once.
+ * @param archive Open archive, for a location in an archive that can be read only once.
  */
-export async function bringArtifact(
+export async function pullDocument(
   place: Reference | ImageLocation | string,
   options: PullArtifactOptions,
-  opened?: ImageArchive,
+  archive?: ImageArchive,
 ): Promise<PulledArtifact> {
-  const { onWarning, onWait, signal } = options;
+  const { onWait, onWarning, signal } = options;
   const location = locationOf(place);
-  const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
-  const { pullPolicy = location.transport === "docker" ? "IfNotPresent" : "Always" } = options;
   const named = location.transport === "docker" ? location.reference : undefined;
+  const { pullPolicy = named === undefined ? "Always" : "IfNotPresent" } = options;
+  const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
   const known = named && await findComplete(store, named);
-  if (named !== undefined && known !== undefined) {
-    const isWanted = pullPolicy === "IfNotPresent" || pullPolicy === "Never" || named.digest;
-    if (isWanted) {
-      const found = await describe(store, named, known, true);
-      await checkStored(store, found, { ...options, pullPolicy });
-      return found;
-    }
+  const useKnown = known && (() => useStored(store, named, known, { ...options, pullPolicy }));
+  const asksRegistry = pullPolicy === "Always" || pullPolicy === "Newer";
+  if (useKnown !== undefined && (!asksRegistry || named?.digest !== undefined)) {
+    return await useKnown();
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
   await using stack = new AsyncDisposableStack();
-  const unverified = opened !== undefined && isArchiveLocation(location)
-    ? sourceOfArchive(opened, location)
-    : await openSource(location, store, options, stack);
+  const { auth, caCerts } = options;
+  const unverified = archive !== undefined && isArchiveLocation(location)
+    ? sourceOfArchive(archive, location)
+    : stack.use(
+      await openCopySource(location, { ...endpointOptions(options, stack), auth, caCerts }),
+    );
   const source = await verifiedBy(options.verify, unverified);
+  let root: Descriptor;
+  try {
+    root = await source.root({ signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (pullPolicy !== "Newer" || useKnown === undefined || !isTransient(error)) throw error;
+    onWarning?.(`Using the artifact in the store: ${describeError(error)}`);
+    return await useKnown();
+  }
   const reference = named ?? await unverified.reference();
   const name = formatReference(reference);
   const target = {
@@ -57,7 +67,7 @@ export async function bringArtifact(
   const { jobs, onProgress, onDocument } = options;
   // Blobs are stored before anything references them.
   using _hold = await store.hold(signal);
-  const copied = await copyBetween(source, target, {
+  const copied = await copyBetween({ ...source, root: () => Promise.resolve(root) }, target, {
     jobs,
     onProgress,
     onWarning,
@@ -70,32 +80,20 @@ export async function bringArtifact(
   return await describe(store, reference, copied.descriptor, copied.copied === 0);
 }
 
-/** Checks the signature of a stored document if it must have one. */
-async function checkStored(
+/** Returns a stored artifact, after checking its signature if it must have one. */
+async function useStored(
   store: ContentStore,
-  { document, reference }: PulledArtifact,
+  reference: Reference,
+  descriptor: Descriptor,
   options: PullArtifactOptions,
-): Promise<void> {
-  const { verify } = options;
-  if (verify === undefined) return;
+): Promise<PulledArtifact> {
+  const found = await describe(store, reference, descriptor, true);
+  if (options.verify === undefined) return found;
   const { checkSignature } = await import("../check_signature.ts");
   using stack = new DisposableStack();
   const client = options.client ?? stack.use(new RemoteClient());
-  await checkSignature(document, verify, { store, client, reference, options });
-}
-
-/** Opens the source of a document, which the stack closes. */
-async function openSource(
-  location: ImageLocation,
-  store: ContentStore,
-  options: PullArtifactOptions,
-  stack: AsyncDisposableStack,
-): Promise<OpenSource> {
-  const { auth, caCerts, onWarning, signal } = options;
-  const client = options.client ?? stack.use(new RemoteClient());
-  const spoolDirectory = () => `${store.path}/ingest`;
-  const source = { client, auth, caCerts, onWarning, signal, spoolDirectory };
-  return stack.use(await openCopySource(location, source));
+  await checkSignature(found.document, options.verify, { store, client, reference, options });
+  return found;
 }
 
 /** Returns the stored document of a reference if it is complete. */

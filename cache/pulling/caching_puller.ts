@@ -1,4 +1,3 @@
-import { NetworkError, RegistryError } from "../../registry/errors.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type {
   FirstRead,
@@ -192,7 +191,8 @@ export class CachingPuller implements ImageClient {
       return await this.#refresh(reference, cached, options);
     } catch (error) {
       signal?.throwIfAborted();
-      if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
+      const { isTransient } = await import("../../registry/transport/retry.ts");
+      if (pullPolicy !== "Newer" || !isTransient(error)) throw error;
       options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
       return await this.#answer(reference, cached, options);
     }
@@ -370,9 +370,4 @@ function reportCached(reference: Reference, image: Image, options: ImageClientOp
 function reportResolve(reference: string, { onProgress }: ImageClientOptions): void {
   const nothing = { bytes: 0, total: 0, resumed: 0, retries: 0, cached: false };
   onProgress?.({ kind: "total", time: Date.now(), reference, phase: "resolve", ...nothing });
-}
-
-/** Returns whether the registry did not respond or did not give a usable response. */
-function isUnreachable(error: unknown): error is Error {
-  return error instanceof NetworkError || (error instanceof RegistryError && error.retryable);
 }

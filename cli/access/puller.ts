@@ -59,13 +59,13 @@ export async function openPuller(session: Session): Promise<Puller> {
   ): FoundSource => ({
     reference,
     artifact: async (onProgress) => {
-      const { bringArtifact } = await import("../../cache/moving/bring_artifact.ts");
+      const { pullDocument } = await import("../../cache/moving/pull_document.ts");
       const { openLocalArchive } = await import("./local_images.ts");
       // Stdin can be read only once.
       const archive = isArchiveLocation(source)
         ? await openLocalArchive(session, source)
         : undefined;
-      return await bringArtifact(source, { ...common, client, onProgress }, archive);
+      return await pullDocument(source, { ...common, client, onProgress }, archive);
     },
     pull: (onProgress, platform = options.platform) => {
       return pull(reference, { ...options, platform, onProgress });

@@ -1,6 +1,6 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { pullArtifact } from "../../../cache/mod.ts";
-import { RemoteClient } from "../../../registry/mod.ts";
+import { NetworkError, RemoteClient } from "../../../registry/mod.ts";
 import { ContentStore, prune } from "../../../store/mod.ts";
 import { faultyRegistry, on } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
@@ -24,4 +24,28 @@ Deno.test("pullArtifact() keeps blobs without a name from a concurrent prune", a
 
   const store = await ContentStore.open(path);
   for (const { descriptor } of IMAGE.blobs.values()) assert(await store.has(descriptor));
+});
+
+Deno.test("pullArtifact() with Newer falls back to the store when the registry is gone", async () => {
+  await using directory = await makeTempDir();
+  using client = new RemoteClient({ credentials: "none", retries: 0 });
+  const options = { store: directory.path, client };
+  let name: string;
+  {
+    await using registry = faultyRegistry(new MemoryContent().add("a", "1", IMAGE));
+    name = `${registry.host}/a:1`;
+    await pullArtifact(name, options);
+  }
+  const warnings: string[] = [];
+  const onWarning = (message: string) => void warnings.push(message);
+
+  const { document, isCached } = await pullArtifact(name, {
+    ...options,
+    pullPolicy: "Newer",
+    onWarning,
+  });
+
+  assertEquals([document.descriptor.digest, isCached], [IMAGE.descriptor.digest, true]);
+  assertEquals(warnings.length, 1);
+  await assertRejects(() => pullArtifact(name, { ...options, pullPolicy: "Always" }), NetworkError);
 });
