@@ -1,10 +1,11 @@
-import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
+import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { parseStoredName } from "../../store/content/layout_index.ts";
 import type { StoredReference } from "../../store/content/layout_index.ts";
@@ -13,9 +14,10 @@ import { chooseManifest } from "../../store/moving/choose_platforms.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopyTarget } from "../../store/moving/open_endpoints.ts";
+import { readContent } from "../../store/moving/read_content.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../directory.ts";
-import { copyBetween, locationOf } from "./_copy_locations.ts";
+import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import { findStored } from "./_find_stored.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";
 
@@ -25,11 +27,12 @@ export async function pushStored(
   target: Reference | ImageLocation | string,
   options: PushOptions,
 ): Promise<PushedImage> {
-  const { client, auth, onWarning, onWait, signal } = options;
+  const { auth, onWait, signal } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
   using held = await findStored(store, reference, "push", signal);
   const { found } = held;
   const to = locationOf(target);
+  if (options.verify !== undefined) await verifyStored(store, found, options.verify, signal);
   const source: CopySource = {
     label: found.name,
     content: new LayoutContent(store),
@@ -42,13 +45,9 @@ export async function pushStored(
     ? await storedMounts(store, to.reference)
     : new Map<string, string>();
   await using goal = await openCopyTarget(to, {
-    client: client ?? stack.use(new RemoteClient()),
+    ...endpointOptions(options, stack),
     auth,
-    onWarning,
-    signal,
     mountFrom: ({ digest }) => mounts.get(digest),
-    spoolDirectory: () => `${store.path}/ingest`,
-    output: options.output,
   });
   const chosen = part === undefined
     ? source
@@ -56,6 +55,21 @@ export async function pushStored(
   const platforms = part === undefined ? options.platforms : undefined;
   const copied = await copyBetween(chosen, goal, { ...options, platforms });
   return { ...copied, partialPlatform: part && formatPlatform(part.platform) };
+}
+
+/** Verifies that the store has a signature of a stored document. */
+async function verifyStored(
+  store: ContentStore,
+  { name, descriptor }: StoredReference,
+  signer: TrustedSigner,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { collectionAttachments } = await import("../../store/attachments/attachment_source.ts");
+  const { verifySignature } = await import("../../store/attachments/verify_signature.ts");
+  const source = new LayoutContent(store);
+  const bytes = await readContent(source, descriptor, MAX_MANIFEST_BYTES, signal);
+  const document = { descriptor, bytes };
+  await verifySignature([collectionAttachments(store)], document, signer, { name, signal });
 }
 
 /** Returns the name of another tag; `undefined` for a name that another tool wrote. */

@@ -67,6 +67,7 @@ export async function copy(
  * @param options Store, platforms, credentials and callbacks.
  * @returns The pushed image.
  * @throws {StoreError} If the store does not have the image.
+ * @throws {SignatureError} If the store lacks a signature that `verify` requires.
  * @throws {RegistryError} If the registry refuses a request.
  *
  * @example Pull an image and push it under another name

@@ -1,8 +1,16 @@
 import type { ImagePullAuth } from "../../registry/image_client.ts";
+import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 
 /** Options for {@linkcode push}. */
 export interface PushOptions extends Omit<CopyOptions, "keep" | "sourceAuth" | "targetAuth"> {
+  /**
+   * Signer that must have signed the image. Signatures are looked up in the store. A refused image
+   * is not pushed.
+   *
+   * @default Images need no signature.
+   */
+  readonly verify?: TrustedSigner | undefined;
   /**
    * Directory of the store.
    *

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { copy, prepare, pull, pullArtifact, SignatureError, unpack } from "../../../mod.ts";
+import { copy, prepare, pull, pullArtifact, push, SignatureError, unpack } from "../../../mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import {
@@ -297,3 +297,26 @@ Deno.test("pullArtifact() verifies artifacts, also in the store", async () => {
     SignatureError,
   );
 });
+
+Deno.test.each<{ readonly image: Built }>([{ image: IMAGE }, { image: INDEX }])(
+  "push() refuses an unsigned image, and pushes a signed one",
+  async ({ image }) => {
+    await using scene = await makeScene(image);
+    const { name, options, registry } = scene;
+    const { store, client } = options;
+    const target = `${registry.host}/c/d:v1`;
+    await pull(name, options);
+
+    await assertRejects(
+      () => push(name, target, { store, client, verify: VERIFY }),
+      SignatureError,
+    );
+    assertEquals(await registry.content.tags("c/d"), []);
+    await scene.sign("tag");
+    const copied = `oci:${scene.dir.join("copied")}:v1`;
+    await copy(name, copied, { client, store, keep: true, withReferrers: true });
+    await push(name, target, { store, client, verify: VERIFY });
+
+    assertEquals(await registry.content.tags("c/d"), ["v1"]);
+  },
+);
