@@ -8,10 +8,11 @@ import { isObject, quote } from "./json.ts";
  */
 const MAX_VALUES = 4_000_000;
 
-const [SPACE, QUOTE, COMMA, BACKSLASH] = [0x20, 0x22, 0x2c, 0x5c] as const;
+const [SPACE, QUOTE, COMMA, POINT, BACKSLASH] = [0x20, 0x22, 0x2c, 0x2e, 0x5c] as const;
 const [BRACKET, CLOSING_BRACKET, BRACE, CLOSING_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d] as const;
-/** First letter of `null`. */
-const NULL = 0x6e;
+const [ZERO, NINE, COLON, LOWERCASE] = [0x30, 0x39, 0x3a, 0x20] as const;
+/** First letter of `null`, and the letter of an exponent. */
+const [NULL, EXPONENT] = [0x6e, 0x65] as const;
 
 /**
  * Parses untrusted JSON. Counts the values first, because objects take up to 30 times as much
@@ -27,22 +28,10 @@ export function parseJson(
   subject: string,
   decoder: TextDecoder = new TextDecoder(),
 ): unknown {
-  checkValues(bytes, subject);
-  return JSON.parse(decoder.decode(bytes));
-}
-
-function checkValues(bytes: Uint8Array, subject: string): void {
+  const text = decoder.decode(bytes);
   // Each value has at least one byte.
-  if (bytes.length <= MAX_VALUES) return;
-  let values = 1;
-  let isText = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === QUOTE) isText = !isText;
-    else if (isText) i += byte === BACKSLASH ? 1 : 0;
-    else if (byte === COMMA || byte === BRACE || byte === BRACKET) values++;
-  }
-  if (values > MAX_VALUES) throw new LimitError("JSON values", MAX_VALUES, values, subject);
+  if (bytes.length > MAX_VALUES) scanJson(text, subject);
+  return JSON.parse(text);
 }
 
 /** Returns the error for an invalid value of a document, named by its path. */
@@ -66,14 +55,42 @@ export function otherCaseOf(
   return undefined;
 }
 
+/** A number with a fraction or an exponent, as it is written in a document. */
+class Fraction {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): number {
+    return Number(this.text);
+  }
+}
+
 /** Reads values from parsed JSON. Errors name the path of the value, such as `manifest.layers[2].size`. */
 export class JsonReader {
   readonly #value: unknown;
-  readonly path: string;
+  readonly #root: string | JsonReader;
+  readonly #step: string | number;
 
-  constructor(value: unknown, path: string) {
+  /**
+   * @param root Path of the value, or the reader of the object or the array that contains it.
+   * @param step Name or index of the value in there.
+   */
+  constructor(value: unknown, root: string | JsonReader, step: string | number = "") {
     this.#value = value;
-    this.path = path;
+    this.#root = root;
+    this.#step = step;
+  }
+
+  /** Path of the value. Only errors need it, so it is composed on demand. */
+  get path(): string {
+    const step = this.#step;
+    if (typeof this.#root === "string") return this.#root;
+    if (typeof step === "number") return `${this.#root.path}[${step}]`;
+    const isName = /^[A-Za-z_]\w*$/.test(step);
+    return this.#root.path + (isName ? `.${step}` : `[${quote(step, 80)}]`);
   }
 
   static parse(bytes: Uint8Array, path: string): JsonReader {
@@ -88,7 +105,9 @@ export class JsonReader {
 
   fail(rule: string): never {
     const value = this.#value;
-    const shown = typeof value === "string"
+    const shown = value instanceof Fraction
+      ? value.text
+      : typeof value === "string"
       ? quote(value, 80)
       : typeof value === "object" && value !== null
       ? (Array.isArray(value) ? "an array" : "an object")
@@ -103,8 +122,7 @@ export class JsonReader {
   /** Reads the member `key` of an object. If a key is duplicated, the last one wins, as in Go. */
   at(key: string): JsonReader {
     const object = this.object();
-    const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key, 80)}]`;
-    return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this.path + step);
+    return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this, key);
   }
 
   /**
@@ -128,7 +146,7 @@ export class JsonReader {
     if (key === undefined || name === undefined) return this;
     if (Object.hasOwn(object, name)) this.refuseOtherCases(names);
     const { [key]: value, ...rest } = object;
-    return new JsonReader({ ...rest, [name]: value }, this.path).inAnyCase(names);
+    return new JsonReader({ ...rest, [name]: value }, this.#root, this.#step).inAnyCase(names);
   }
 
   /** Reads an optional member; `undefined` if it is absent or null. */
@@ -150,14 +168,12 @@ export class JsonReader {
   /** First item of an array, if any. */
   get first(): JsonReader | undefined {
     const value = this.#value;
-    return Array.isArray(value) && value.length > 0
-      ? new JsonReader(value[0], `${this.path}[0]`)
-      : undefined;
+    return Array.isArray(value) && value.length > 0 ? new JsonReader(value[0], this, 0) : undefined;
   }
 
   array(): readonly JsonReader[] {
     if (!Array.isArray(this.#value)) return this.fail("an array");
-    return this.#value.map((value, i) => new JsonReader(value, `${this.path}[${i}]`));
+    return this.#value.map((value, i) => new JsonReader(value, this, i));
   }
 
   string(): string {
@@ -171,6 +187,7 @@ export class JsonReader {
   /** Reads a non-negative integer. */
   count(): number {
     const value = this.#value;
+    if (value instanceof Fraction) return this.fail("a whole number in digits only");
     return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
       ? value
       : this.fail("a whole number >= 0");
@@ -182,9 +199,11 @@ export class JsonReader {
 
   /** Reads an object of strings. A null member is empty, as in Go. */
   stringMap(): Readonly<Record<string, string>> {
-    return Object.fromEntries(
-      Object.keys(this.object()).map((key) => [key, this.maybe(key)?.string() ?? ""]),
-    );
+    const entries = Object.entries(this.object());
+    return Object.fromEntries(entries.map(([key, value]) => [
+      key,
+      typeof value === "string" ? value : this.maybe(key)?.string() ?? "",
+    ]));
   }
 
   value(): unknown {
@@ -193,33 +212,68 @@ export class JsonReader {
 }
 
 /**
- * Parses a document of an image. Rejects one with a member that readers in Go merge with another of
- * the same name, because they would read another image (CVE-2021-41190).
+ * Parses a document of an image as readers in Go do, who would otherwise read another image or none:
+ * it has no byte order mark, and {@linkcode JsonReader.count} rejects integers such as `1.0` and
+ * `1e2`. Rejects a document with a member that readers in Go merge with another of the same name
+ * (CVE-2021-41190).
  *
+ * @param document The bytes, which must be valid UTF-8, or the text.
+ * @throws {LimitError} If there are more than four million values.
  * @throws {SyntaxError} If it is not JSON in UTF-8, or has such a member.
  */
-export function parseUnmerged(bytes: Uint8Array, path: string): JsonReader {
-  const json = JsonReader.parse(bytes, path);
-  const name = mergedMember(new TextDecoder().decode(bytes));
-  if (name === undefined) return json;
-  const problem = `it has the member ${quote(name, 80)} twice in an object; ` +
+export function parseDocument(document: Uint8Array | string, path: string): JsonReader {
+  let value: unknown;
+  let mergedName: string | undefined;
+  try {
+    const text = typeof document === "string" ? document : STRICT_DECODER.decode(document);
+    const scan = scanJson(text, path);
+    ({ mergedName } = scan);
+    value = scan.hasFractions ? JSON.parse(text, keepFraction) : JSON.parse(text);
+  } catch (cause) {
+    if (cause instanceof LimitError) throw cause;
+    throw documentError(path, "it must be JSON in UTF-8, without a byte order mark", { cause });
+  }
+  if (mergedName === undefined) return new JsonReader(value, path);
+  const problem = `it has the member ${quote(mergedName, 80)} twice in an object; ` +
     "readers in Go merge both, and others use one";
   throw documentError(path, problem);
 }
 
+/** Decoder that keeps a byte order mark, which is not JSON. */
+const STRICT_DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Reviver for numbers: replaces one with a fraction or an exponent, which Go's integers reject. */
+function keepFraction(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const { source = "0" } = context ?? {};
+  return typeof value === "number" && !/^-?\d+$/.test(source) ? new Fraction(source) : value;
+}
+
+/** What `JSON.parse()` does not tell about a text. */
+interface JsonScan {
+  /**
+   * Name of a member that an object has twice, and that readers in Go merge: they add to the object
+   * or the list that they already have, and ignore a `null`. `JSON.parse()` returns the last one, as
+   * Go does for other values.
+   */
+  readonly mergedName: string | undefined;
+  /** Whether a number has a fraction or an exponent. */
+  readonly hasFractions: boolean;
+}
+
 /**
- * Finds a member that an object has twice, and that readers in Go merge: they add to the object or the
- * list that they already have, and ignore a `null`. `JSON.parse()` returns the last one, as Go does
- * for other values.
+ * Scans a text before it is parsed. It need not be valid JSON; then the result means nothing.
  *
- * @param text Valid JSON.
- * @returns The name of the member; `undefined` if there is none.
+ * @param subject Description of the text, for errors.
+ * @throws {LimitError} If there are more than four million values.
  */
-export function mergedMember(text: string): string | undefined {
+export function scanJson(text: string, subject: string): JsonScan {
   /** Names in each open object, and whether Go replaces the value; `undefined` for an array. */
   const open: (Map<string, boolean> | undefined)[] = [];
   /** Those of the current object if a name comes next. */
   let names: Map<string, boolean> | undefined;
+  let mergedName: string | undefined;
+  let hasFractions = false;
+  let values = 1;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
@@ -227,7 +281,7 @@ export function mergedMember(text: string): string | undefined {
       if (names !== undefined) {
         const name = nameIn(text.slice(at, end));
         const isReplaced = isPlainAfter(text, end);
-        if (names.has(name) && !(isReplaced && names.get(name))) return name;
+        if (names.has(name) && !(isReplaced && names.get(name))) mergedName ??= name;
         names.set(name, isReplaced);
         names = undefined;
       }
@@ -235,31 +289,43 @@ export function mergedMember(text: string): string | undefined {
     } else if (code === BRACE || code === BRACKET) {
       names = code === BRACE ? new Map() : undefined;
       open.push(names);
+      values++;
     } else if (code === CLOSING_BRACE || code === CLOSING_BRACKET) {
       open.pop();
       names = undefined;
     } else if (code === COMMA) {
       names = open.at(-1);
+      values++;
+    } else if (code === POINT || (code | LOWERCASE) === EXPONENT) {
+      hasFractions ||= isDigit(text.charCodeAt(at - 1));
+    }
+    if (values > MAX_VALUES) {
+      throw new LimitError("JSON values", MAX_VALUES, values, subject);
     }
   }
-  return undefined;
+  return { mergedName, hasFractions };
 }
 
-/** Returns the offset after a string. */
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= NINE;
+}
+
+/** Returns the offset after a string, or after the text if the string has no end. */
 function endOfString(text: string, start: number): number {
-  for (let quote = start;;) {
-    quote = text.indexOf('"', quote + 1);
+  for (let quote = text.indexOf('"', start + 1); quote >= 0;) {
     let at = quote;
     while (text.charCodeAt(at - 1) === BACKSLASH) at--;
     // An odd number of backslashes escapes the quote.
     if ((quote - at) % 2 === 0) return quote + 1;
+    quote = text.indexOf('"', quote + 1);
   }
+  return text.length;
 }
 
 /** Whether the value after a name is a string, a number or a boolean. */
 function isPlainAfter(text: string, end: number): boolean {
-  let at = text.indexOf(":", end) + 1;
-  while (text.charCodeAt(at) <= SPACE) at++;
+  let at = end;
+  while (text.charCodeAt(at) <= SPACE || text.charCodeAt(at) === COLON) at++;
   const code = text.charCodeAt(at);
   return code !== BRACE && code !== BRACKET && code !== NULL;
 }

@@ -1,6 +1,6 @@
 import type { Digest } from "../digest.ts";
 import { present } from "../json.ts";
-import { type JsonReader, parseUnmerged } from "../json_reader.ts";
+import { type JsonReader, parseDocument } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
 import { PLATFORM_MEMBERS, readDigest, readPlatform } from "./descriptor.ts";
 import { layerMediaType } from "./media_types.ts";
@@ -118,7 +118,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
 }
 
 function parseConfig(bytes: Uint8Array): JsonReader {
-  return parseUnmerged(bytes, "config").inAnyCase(MEMBERS);
+  return parseDocument(bytes, "config").inAnyCase(MEMBERS);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { present } from "../json.ts";
-import { type JsonReader, parseUnmerged } from "../json_reader.ts";
+import { type JsonReader, parseDocument } from "../json_reader.ts";
 import { type Descriptor, readArtifactType, readDescriptor, readMediaType } from "./descriptor.ts";
 import {
   DOCKER_CONFIG,
@@ -112,7 +112,7 @@ export function parseManifest(
   mediaType?: string,
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
-  const json = parseUnmerged(bytes, "manifest");
+  const json = parseDocument(bytes, "manifest");
   json.refuseOtherCases(MEMBERS);
   const version = json.at("schemaVersion");
   if (version.value() === 1) {

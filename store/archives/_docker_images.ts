@@ -7,7 +7,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { quote } from "../../spec/json.ts";
-import { type JsonReader, parseUnmerged } from "../../spec/json_reader.ts";
+import { type JsonReader, parseDocument } from "../../spec/json_reader.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME, parseStoredName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
@@ -126,7 +126,7 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
   };
   let images: readonly DockerImage[];
   try {
-    const list = parseUnmerged(bytes, "manifest.json");
+    const list = parseDocument(bytes, "manifest.json");
     if (list.length > MAX_INDEX_ENTRIES) fail(`lists more than ${MAX_INDEX_ENTRIES} images`);
     images = list.array().map(parseImage);
   } catch (error) {

@@ -1,18 +1,14 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import {
-  type Descriptor,
-  DESCRIPTOR_MEMBERS,
-  isOpaqueType,
-  readEntryPlatform,
-} from "../../spec/image/descriptor.ts";
+import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
+import { problemOf } from "../../spec/error_facts.ts";
+import { type Descriptor, readDescriptor } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
-import { JsonReader, otherCaseOf } from "../../spec/json_reader.ts";
-import type { Platform } from "../../spec/platform.ts";
+import { JsonReader, otherCaseOf, parseDocument } from "../../spec/json_reader.ts";
 import { StoreError } from "../errors.ts";
 import { fileAge, lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
-import { parseJsonFile, readSmallFile } from "../host/read_small_file.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
+import { readSmallFile } from "../host/read_small_file.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
 
 /** Annotation with the reference of an entry of `index.json`. */
@@ -232,12 +228,12 @@ export class LayoutIndex {
     if (stamp !== undefined && this.#parsed?.stamp === stamp) return this.#parsed;
     const bytes = readSmallFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, advice: ADVICE });
     if (bytes === undefined) return { text: undefined, index: { manifests: [] } };
-    const text = new TextDecoder().decode(bytes);
+    const text = DECODER.decode(bytes);
     if (this.#parsed?.text === text) {
       this.#parsed.stamp = stamp;
       return this.#parsed;
     }
-    const value = parseJsonFile(path, bytes, { advice: ADVICE });
+    const value = parseIndex(text, path);
     // Go writes an empty list as null.
     const manifests = value.manifests ?? [];
     if (isIndex(value) && Array.isArray(manifests) && manifests.every(isObject)) {
@@ -249,6 +245,22 @@ export class LayoutIndex {
       advice: ADVICE,
     });
   }
+}
+
+/** Replaces invalid UTF-8 as readers in Go do, and keeps a byte order mark, which they reject. */
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function parseIndex(text: string, path: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = parseDocument(text, `"${path}"`).value();
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const problem = problemOf(cause);
+    throw new StoreFileError("syntax", path, "read", ADVICE, { cause, problem });
+  }
+  if (isObject(value)) return value;
+  throw new StoreFileError("shape", path, "read", ADVICE);
 }
 
 /** Members of an index, and those by which it could be taken for a manifest (CVE-2021-41190). */
@@ -283,33 +295,25 @@ const READ = new WeakMap<RawEntry, ReadEntry>();
 /** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
 function readEntry(entry: RawEntry): ReadEntry {
   return READ.getOrInsertComputed(entry, () => {
-    const descriptor = readDescriptor(entry);
+    const descriptor = readIfDescriptor(entry) ?? readIfDescriptor({ ...entry, ...NOTHING_ELSE });
     const name = entryName(entry);
     if (descriptor === undefined) return {};
     return name === undefined ? { descriptor } : { descriptor, reference: { name, descriptor } };
   });
 }
 
-function readDescriptor(entry: RawEntry): Descriptor | undefined {
-  const { mediaType, digest, size, annotations, platform } = entry;
-  if (typeof mediaType !== "string" || !isOpaqueType(mediaType)) return undefined;
-  if (typeof digest !== "string" || otherCaseOf(entry, DESCRIPTOR_MEMBERS)) return undefined;
-  if (!isDigest(digest) && !isForeignDigest(digest)) return undefined;
-  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
-  const texts = isObject(annotations)
-    ? Object.entries(annotations).filter((pair): pair is [string, string] =>
-      typeof pair[1] === "string"
-    )
-    : [];
-  return {
-    mediaType,
-    digest,
-    size,
-    ...present({
-      annotations: texts.length === 0 ? undefined : Object.fromEntries(texts),
-      platform: readPlatform(platform),
-    }),
-  };
+/** Replaces the optional members of a descriptor. */
+const NOTHING_ELSE = {
+  ...{ urls: null, annotations: null, platform: null, artifactType: null, data: null },
+};
+
+function readIfDescriptor(entry: RawEntry): Descriptor | undefined {
+  try {
+    return readDescriptor(new JsonReader(entry, "entry"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** Returns text that changes with a file; `undefined` if the file may change while the text stays. */
@@ -320,16 +324,6 @@ function stampOf(path: string): string | undefined {
   const isSettled = [mtime, ctime].every((time) => fileAge(time) >= SETTLED_MS);
   if (!isSettled) return undefined;
   return JSON.stringify([dev, ino, size, mtime.getTime(), ctime.getTime()]);
-}
-
-function readPlatform(value: unknown): Platform | undefined {
-  if (value === undefined) return undefined;
-  try {
-    return readEntryPlatform(new JsonReader(value, "platform"));
-  } catch {
-    // Only the name and the content matter, so an invalid platform counts as absent.
-    return undefined;
-  }
 }
 
 /** Returns the first entry of each name that already stands for the same digest. */

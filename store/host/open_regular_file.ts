@@ -32,6 +32,8 @@ const FAULTS: Readonly<Record<FileFault, string>> = {
 export interface StoreFileErrorOptions extends ErrorOptions {
   /** User ID of the file's owner, if the owner is the problem. */
   readonly owner?: number | undefined;
+  /** Description of the problem, if the reason for the rejection does not say it all. */
+  readonly problem?: string | undefined;
 }
 
 /**
@@ -67,7 +69,8 @@ export class StoreFileError extends StoreError {
     options: StoreFileErrorOptions = {},
   ) {
     const { owner, ...rest } = options;
-    const problem = owner === undefined ? FAULTS[fault] : `it belongs to user ${owner}`;
+    const ownerProblem = owner === undefined ? undefined : `it belongs to user ${owner}`;
+    const problem = rest.problem ?? ownerProblem ?? FAULTS[fault];
     super(problem, path, { ...rest, code: "store-file", action: `${verb} "${path}"`, advice });
     this.fault = fault;
     this.owner = owner;

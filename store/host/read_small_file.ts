@@ -64,16 +64,9 @@ export function readJsonFile(
   path: string,
   options: ReadSmallFileOptions,
 ): Readonly<Record<string, unknown>> | undefined {
+  const { advice = "Restore it, or remove it and try again" } = options;
   const bytes = readSmallFile(path, options);
-  return bytes && parseJsonFile(path, bytes, options);
-}
-
-/** Parses the bytes of a file as {@linkcode readJsonFile} does. */
-export function parseJsonFile(
-  path: string,
-  bytes: Uint8Array<ArrayBuffer>,
-  { advice = "Restore it, or remove it and try again" }: Pick<ReadSmallFileOptions, "advice">,
-): Readonly<Record<string, unknown>> {
+  if (bytes === undefined) return undefined;
   let value: unknown;
   try {
     value = parseJson(bytes, `"${path}"`);

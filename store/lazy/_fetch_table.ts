@@ -3,7 +3,7 @@ import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { parseJson } from "../../spec/json_reader.ts";
+import { parseDocument } from "../../spec/json_reader.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { parseTable } from "./_parse_table.ts";
 import { readRange } from "./_read_range.ts";
@@ -104,7 +104,7 @@ async function parse(
   if (digest !== undefined) await verifyBytes(bytes, { digest }, "the table of contents");
   let json: unknown;
   try {
-    json = parseJson(bytes, "the table of contents");
+    json = parseDocument(bytes, "the table of contents").value();
   } catch {
     throw new TableError("it is not valid JSON, or too large");
   }

@@ -50,6 +50,16 @@ Deno.test("tag() and untag() keep members that other tools have written", async 
   assertEquals(JSON.parse(await Deno.readTextFile(directory.join("index.json"))), INDEX);
 });
 
+Deno.test("tag() keeps numbers that other tools have written", async () => {
+  await using directory = await layoutWith({ ...INDEX, vendor: [1.5, 1e100, { a: -0.25 }] });
+  const store = await ContentStore.open(directory.path);
+
+  await store.tag("example.com/a:1", ONE);
+
+  const { vendor } = JSON.parse(await Deno.readTextFile(directory.join("index.json")));
+  assertEquals(vendor, [1.5, 1e100, { a: -0.25 }]);
+});
+
 Deno.test("tag() does not write an existing entry", async () => {
   await using directory = await layoutWith(INDEX);
   const store = await ContentStore.open(directory.path);
@@ -104,6 +114,38 @@ Deno.test.each([
 });
 
 Deno.test.each([
+  { urls: [1] },
+  { urls: "https://localhost/blob" },
+  { annotations: { "com.example": 1 } },
+  { artifactType: 1 },
+  { data: "not the content" },
+])("descriptors() omits optional members if one is invalid: %j", async (member) => {
+  await using directory = await layoutWith({ ...INDEX, manifests: [{ ...UNNAMED, ...member }] });
+  const store = await ContentStore.open(directory.path);
+
+  const { mediaType, digest, size } = UNNAMED;
+  assertEquals(await store.descriptors(), [{ mediaType, digest, size }]);
+});
+
+Deno.test("descriptors() reads all members of a descriptor", async () => {
+  const members = { artifactType: "a/b", urls: ["https://localhost/blob"], platform: LINUX };
+  await using directory = await layoutWith({ ...INDEX, manifests: [{ ...UNNAMED, ...members }] });
+  const store = await ContentStore.open(directory.path);
+
+  const { mediaType, digest, size } = UNNAMED;
+  assertEquals(await store.descriptors(), [{ mediaType, digest, size, ...members }]);
+});
+
+Deno.test("descriptors() ignores an entry whose size is no integer in Go", async () => {
+  await using directory = await layoutWith(INDEX);
+  const text = JSON.stringify({ ...INDEX, manifests: [{ ...UNNAMED, size: 1234567 }, FOREIGN] });
+  await Deno.writeTextFile(directory.join("index.json"), text.replace("1234567", "1.0"));
+  const store = await ContentStore.open(directory.path);
+
+  assertEquals((await store.descriptors()).length, 1);
+});
+
+Deno.test.each([
   { what: "no JSON", text: "{" },
   { what: "no object", text: "[]" },
   { what: "no list", text: '{"schemaVersion":2,"manifests":{}}' },
@@ -112,6 +154,9 @@ Deno.test.each([
   { what: "of version 1", text: '{"schemaVersion":1,"manifests":[]}' },
   { what: "of another type", text: '{"schemaVersion":2,"mediaType":"a/b","manifests":[]}' },
   { what: "a manifest, too", text: '{"schemaVersion":2,"manifests":[],"layers":[]}' },
+  { what: "preceded by a byte order mark", text: '\uFEFF{"schemaVersion":2,"manifests":[]}' },
+  { what: "of version 2.0", text: '{"schemaVersion":2.0,"manifests":[]}' },
+  { what: "merged in Go", text: '{"schemaVersion":2,"manifests":[],"manifests":null}' },
   { what: "another one in Go", text: '{"schemaVersion":2,"manifests":[],"Manifests":[]}' },
 ])("references() rejects an index.json that is $what", async ({ text }) => {
   await using directory = await layoutWith(INDEX);
