@@ -83,9 +83,10 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
   }, { cause: new Error(text) });
 }
 
-/** Returns the error for a server that unexpectedly requires TLS, or does not speak it. */
+/** Returns the error for a server that answered a TLS handshake, but is used without TLS. */
 export function protocolError(request: FailedRequest): NetworkError {
-  return failure(request, "protocol", explain(request, { reason: "protocol", text: "" }));
+  const problem = explain(request, { reason: "protocol", text: "" });
+  return failure(request, "protocol", problem, { retryable: false });
 }
 
 /** Returns the error for a server that sends no data, or too little. */

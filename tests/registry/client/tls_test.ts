@@ -323,7 +323,7 @@ Deno.test.each([
     const alert = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40);
     await connection.write(isTls ? alert : new TextEncoder().encode(answer));
   });
-  using client = testClient({ plainHttp: true, retries: 0 });
+  using client = testClient({ plainHttp: true });
 
   const error = await assertRejects(
     () => client.resolve(parseReference(`${server.host}/a/b:v1`)),
@@ -331,7 +331,7 @@ Deno.test.each([
     "does not speak plain HTTP",
   );
 
-  assertEquals(error.reason, "protocol");
+  assertEquals([error.reason, error.attempts], ["protocol", 1]);
 });
 
 Deno.test("RemoteClient does not mistake a silent server for one that speaks TLS", async () => {
