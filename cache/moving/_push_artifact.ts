@@ -19,7 +19,7 @@ export async function packAndPush(
   const { auth, dryRun, jobs, onProgress, onWarning, signal } = options;
   using stack = new DisposableStack();
   const endpoint = { ...endpointOptions(options, stack), auth };
-  const to = locationOf(target);
+  const to = targetOf(target, options);
   const subject = options.subject === undefined
     ? undefined
     : await resolveSubject(locationOf(options.subject), endpoint);
@@ -31,6 +31,21 @@ export async function packAndPush(
   };
   await using goal = await openCopyTarget(to, endpoint);
   return await copyBetween(source, goal, { dryRun, jobs, onProgress, onWarning, signal });
+}
+
+/**
+ * Returns the location of the target. A repository without a tag means its tag `latest`, except for
+ * an artifact with a subject: clients find it there, and `latest` is usually the subject itself.
+ */
+function targetOf(
+  target: Reference | ImageLocation | string,
+  { subject }: PushArtifactOptions,
+): ImageLocation {
+  const location = locationOf(target);
+  const isWhole = typeof target !== "string" || /[:@][^/]*$/.test(target);
+  if (subject === undefined || isWhole || location.transport !== "docker") return location;
+  const { registry, repository } = location.reference;
+  return { ...location, reference: { registry, repository } };
 }
 
 async function resolveSubject(location: ImageLocation, options: EndpointOptions) {

@@ -42,6 +42,9 @@ export interface PushArtifactOptions extends
     PushOptions,
     "auth" | "client" | "dryRun" | "jobs" | "onProgress" | "onWarning" | "signal" | "store"
   > {
-  /** Image that the artifact refers to, such as a signed image. */
+  /**
+   * Image that the artifact refers to, such as a signed image. With it, a target such as
+   * `ghcr.io/owner/app`, without a tag, does not replace the tag `latest`.
+   */
   readonly subject?: Reference | ImageLocation | string | undefined;
 }

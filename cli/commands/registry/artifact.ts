@@ -15,7 +15,7 @@ import { findHeld, type Held } from "../../../store/content/find_held.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { openClient, readAuth } from "../../access/client.ts";
 import { imageOptions } from "../../access/puller.ts";
-import { locateImage, readSource } from "../../access/references.ts";
+import { locateImage, readSource, withoutAlias } from "../../access/references.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import { TRANSFER_WORDS } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
@@ -49,11 +49,12 @@ export function define(command: Command): Command {
   return addRegistryOptions(described, {
     features: ["policy", "mirror", "jobs", "connections", "progress"],
   }).notes(`
-push prints the digest of the artifact; pull prints one file per line.
+push prints the digest of the artifact; pull prints one file per line. With --subject, a <ref>
+without a tag gets none: clients find the artifact through its subject.
 
 Examples:
   oci artifact push --type application/spdx+json ghcr.io/owner/sbom:1 sbom.json
-  oci artifact push --subject ghcr.io/owner/app:1 ghcr.io/owner/app:sbom sbom.json:text/spdx+json
+  oci artifact push --subject ghcr.io/owner/app:1 ghcr.io/owner/app sbom.json:text/spdx+json
   oci artifact pull ghcr.io/owner/model:1 ./model`);
 }
 
@@ -74,14 +75,14 @@ export async function run(session: Session): Promise<void> {
 
 async function push(session: Session, text: string, paths: readonly string[]): Promise<void> {
   const { type, annotation, subject, jobs } = session.options<ArtifactOptions>();
-  const target = readSource(text);
+  readSource(text);
   const about = subject === undefined ? undefined : readSource(subject);
   const auth = await readAuth(session);
   using client = await openClient(session);
   let descriptor: Descriptor;
   {
     await using progress = session.showProgress(TRANSFER_WORDS);
-    ({ descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
+    ({ descriptor } = await pushArtifact(withoutAlias(text), paths.map(readArtifactFile), {
       artifactType: type,
       annotations: annotation && Object.fromEntries(annotation),
       subject: about,

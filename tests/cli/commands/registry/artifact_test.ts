@@ -92,6 +92,22 @@ Deno.test("oci artifact push attaches an artifact to its subject", async () => {
   );
 });
 
+Deno.test("oci artifact push --subject to a repository leaves its tags alone", async () => {
+  await using scene = await makeScene();
+  const { oci, host, registry } = scene;
+  await pushBuilt(registry, "app:latest", IMAGE);
+
+  const { code, stdout, stderr } = await oci([
+    ...["artifact", "push", "-q", "--subject", `${host}/app:1`, `${host}/app`, "sbom.json"],
+  ]);
+  const { content } = registry;
+
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals((await content.resolve("app", "latest"))?.digest, IMAGE.descriptor.digest);
+  const referrers = await content.referrers("app", IMAGE.descriptor.digest);
+  assertEquals(referrers.map(({ digest }) => digest), [stdout.trim()]);
+});
+
 Deno.test("oci inspect describes an artifact", async () => {
   await using scene = await makeScene();
   const { oci, host } = scene;
