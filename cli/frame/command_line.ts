@@ -66,8 +66,9 @@ export function parseCommandLine(
     const isForeign = endsOptions && word !== "--" && !isOwn(command, word);
     if (isVerbatim || isForeign) operands.push(word, ...words.splice(0));
     else if (word === "--") operands.push(...words.splice(0));
-    else if (option !== undefined) uses.push({ option, value: takeValue(command, option, words) });
-    else if (inFull !== undefined) words.unshift(...inFull);
+    else if (option !== undefined) {
+      uses.push({ option, value: takeValue(command, option, word, words) });
+    } else if (inFull !== undefined) words.unshift(...inFull);
     else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) unknown.push(word);
     else operands.push(word);
   }
@@ -75,8 +76,8 @@ export function parseCommandLine(
   if (values.help) throw new HelpRequest(command);
   refuseConflict(command, uses);
   refuseUnknown(command, unknown);
-  if (!isPartial) refuseMissing(command, operands);
   checkOperands(command, operands);
+  if (!isPartial) refuseMissing(command, operands);
   return { options: values, operands };
 }
 
@@ -98,16 +99,20 @@ function isOwn(command: Command, word: string): boolean {
   return command.find(flag)?.takesValue || isOwn(command, rest);
 }
 
-/** Returns the value of an option: the next word, even if it looks like an option. */
-function takeValue(command: Command, option: Option, words: string[]): unknown {
-  const { flags, long, takesValue, mayBeEmpty = false } = option;
+/**
+ * Returns the value of an option: the next word, even if it looks like an option.
+ *
+ * @param flag The option as typed, which may be an alias such as docker's `-v`.
+ */
+function takeValue(command: Command, option: Option, flag: string, words: string[]): unknown {
+  const { flags, takesValue, mayBeEmpty = false } = option;
   if (!takesValue) return true;
   const text = words.shift();
   if (text === undefined) {
-    const [form = long] = /--.*$/.exec(flags) ?? [];
-    throw misuse(command, `${long} has no value`, `Write "${form}"`);
+    const [value = ""] = /<.*$/.exec(flags) ?? [];
+    throw misuse(command, `${flag} has no value`, `Write "${flag} ${value}"`);
   }
-  const wrong = `${long} "${text}" is invalid`;
+  const wrong = `${flag} "${text}" is invalid`;
   if (text === "" && !mayBeEmpty) throw misuse(command, `${wrong}: it must not be empty`);
   return readValue(command, option, text, wrong);
 }

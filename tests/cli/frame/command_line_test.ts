@@ -89,8 +89,8 @@ Deno.test.each([
 Deno.test.each([
   { args: [], line: '<from> is missing. Write "oci copy ' },
   { args: ["-q"], line: '<from> is missing. Write "oci copy ' },
-  { args: ["a", "-o"], line: "--output has no value" },
-  { args: ["a", "-qo"], line: "--output has no value" },
+  { args: ["a", "-o"], line: '-o has no value. Write "-o <file>"' },
+  { args: ["a", "-qo"], line: "-o has no value" },
   { args: ["a", "--output"], line: "--output has no value" },
   { args: ["a", "--nope"], line: 'unknown option "--nope". See "oci copy --help"' },
   { args: ["a", "-x"], line: 'unknown option "-x". See "oci copy --help"' },
@@ -284,6 +284,8 @@ Deno.test.each([
   { words: ["--moutn=x", "a"], says: "Did you mean --mount?" },
   { words: ["-detail", "a"], says: 'unknown option "-detail". There is no daemon' },
   { words: ["-mount=x", "a"], says: 'unknown option "-mount=x". Did you mean --mount?' },
+  { words: ["-v", "", "a"], says: '-v "" is invalid: it must not be empty' },
+  { words: ["--volume", "", "a"], says: '--volume "" is invalid: it must not be empty' },
 ])("parseCommandLine() advises on the options of other tools: $words", ({ words, says }) => {
   assertThrows(() => parseCommandLine(runCommand(), words), UsageError, says);
 });
