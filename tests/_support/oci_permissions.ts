@@ -7,7 +7,7 @@ export async function permissionsFor(
   args: readonly string[],
   options: RunOciOptions = {},
 ): Promise<readonly string[]> {
-  const { code, stdout, stderr } = await oci(["permissions", "--json", ...args], options);
+  const { code, stdout, stderr } = await oci(["permissions", "-q", "--json", ...args], options);
   assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
   return JSON.parse(stdout).flags;
 }

@@ -253,10 +253,15 @@ Deno.test.each([
   assertEquals([command, flags[0]], ["images", `--allow-read=/s,${ROOT}`]);
 });
 
-linuxTest("oci permissions recognizes a protected path in relative form", async () => {
-  const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev" });
+linuxTest("oci permissions explains --allow-all, also for a relative path", async () => {
+  const args = ["permissions", "images", "--store", "s"];
+  const { stdout, stderr } = await runOci(args, { cwd: "/dev" });
 
   assertEquals(stdout, "--allow-all\n");
+  assertEquals(
+    stderr,
+    "oci: Deno allows access to files in /dev, /proc and /sys only with all permissions\n",
+  );
 });
 
 Deno.test("oci permissions grants no network to a command that sends no request", async () => {
