@@ -13,6 +13,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   inspect: ["history", "stat", "show", "describe", "layers"],
   "inspect --raw": ["manifest"],
   "inspect --config": ["config"],
+  ls: ["find", "files", "tree"],
   digest: ["manifest-digest", "resolve", "head"],
   catalog: ["search", "repo", "repos", "repositories"],
   rm: ["rmi", "remove", "untag"],

@@ -105,6 +105,7 @@ function addContainerHints(command: Command): Command {
     .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip"], NO_BRIDGE)
     .hint(["--link", "--dns", "--add-host", "--network-alias"], NO_BRIDGE)
     .hint(["--tmpfs"], 'Use "--mount type=tmpfs,target=DIR"')
+    .hint(["--init"], "Leave it out; the command gets signals directly")
     .hint(["--volumes-from"], 'Use "--mount SOURCE:TARGET"')
     .hint(["--env-file"], 'Use "--env NAME=VALUE" for each variable')
     .hint(["--userns"], 'Use "--rootless"')

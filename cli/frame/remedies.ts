@@ -122,8 +122,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       ? `Try again ${when}`
       : `Try again ${when}, or log in for a higher limit with "oci login${registryOf(error)}"`;
   },
-  "tag-deletion":
-    'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
+  "tag-deletion": 'To delete the manifest with all of its tags, use "oci delete NAME@DIGEST"',
   "network": networkRemedy,
   "credential-file": "Fix the file, or use another file with --authfile",
   "credential-place": "Set one of them, or choose a file with --authfile",

@@ -22,7 +22,11 @@ export function define(command: Command): Command {
       "Lists the files of an image at and below a path, as a container would see them, without " +
         "unpacking the image. Fetches only the table of contents of eStargz and zstd:chunked layers.",
     )
-    .option("-l, --long", "show type, permissions, links, owner, size, time and link target");
+    .option("-l, --long", "show type, permissions, links, owner, size, time and link target")
+    .hint(
+      ["-R", "--recursive", "-a", "--all"],
+      "Leave it out; all files below the path are listed",
+    );
   return addRegistryOptions(addLimitOption(described), {
     features: ["platform", "policy", "mirror", "connections"],
   }).notes(`

@@ -78,7 +78,8 @@ export async function run(session: Session): Promise<void> {
   } finally {
     await progress?.[Symbol.asyncDispose]();
   }
-  for (const image of saved) notePart(session, image);
+  const isChosen = platform !== undefined || format === "docker-archive";
+  for (const image of saved) notePart(session, image, isChosen);
   if (isStdout || !session.options().json) return;
   await session.output.json(
     saved.map(({ name, descriptor }) => ({
@@ -141,7 +142,21 @@ async function pullAny(
   }
 }
 
-function notePart(session: Session, { name, descriptor, isPart }: SavedImage): void {
+/**
+ * Notes that an image was saved without its other platforms.
+ *
+ * @param isChosen Whether the options ask for one platform.
+ */
+function notePart(
+  session: Session,
+  { name, descriptor, isPart }: SavedImage,
+  isChosen: boolean,
+): void {
   if (!isPart) return;
-  session.note(`saved only the manifest ${descriptor.digest} of the multi-platform image ${name}`);
+  const why = isChosen
+    ? ""
+    : ": the store lacks its other platforms; to save all platforms, fetch them with " +
+      '"oci pull --all-platforms"';
+  const { digest } = descriptor;
+  session.note(`saved only the manifest ${digest} of the multi-platform image ${name}${why}`);
 }

@@ -26,8 +26,15 @@ export async function run(session: Session): Promise<void> {
 
 function readRepository(text: string): Reference {
   const repository = readReference(text);
-  const { registry, repository: path } = repository;
   if (isRepository(text)) return repository;
+  const { registry, repository: path } = repository;
+  // The port of a registry without a repository looks like a tag.
+  if (/^[^/@]+:[0-9]+$/.test(text)) {
+    throw new UsageError(
+      `cannot list the tags of "${text}": the repository is missing`,
+      `Write "${text}/NAME", or list its repositories with "oci catalog ${text}"`,
+    );
+  }
   throw new UsageError(
     `cannot list the tags of "${text}": a repository has no tag and no digest`,
     `Write "${registry}/${path}"`,

@@ -330,7 +330,7 @@ const ROWS: readonly Row[] = [
   {
     error: new RegistryError("it cannot delete tags", { ...ANSWER, code: "tag-deletion" }),
     line: "it cannot delete tags. " +
-      'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
+      'To delete the manifest with all of its tags, use "oci delete NAME@DIGEST"',
   },
   {
     error: new NetworkError("connection refused", {

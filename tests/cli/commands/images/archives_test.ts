@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { concat, noise } from "../../../_support/bytes.ts";
@@ -187,6 +187,19 @@ Deno.test("oci save pulls a missing image, and names the platforms that it leave
     `oci: saved only the manifest ${DIGEST} of the multi-platform image ${ref}\n`,
   ]);
   assertEquals(load.stdout, `${ref}@${DIGEST}\n`);
+});
+
+Deno.test("oci save says how to save all platforms if the store has only some", async () => {
+  await using scene = await makeScene();
+  const index = buildIndex([IMAGE, ARM]);
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", index));
+  const ref = `${server.host}/app:1`;
+  await scene.oci(["pull", "-q", "--platform=linux/arm64", ref]);
+
+  const { code, stderr } = await scene.oci(["save", "--progress=none", ref, "-o", "a.tar"]);
+
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, ": the store lacks its other platforms; to save all platforms, ");
 });
 
 Deno.test("oci permissions suffices for save, load and archives", async () => {

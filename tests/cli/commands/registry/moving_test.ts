@@ -352,7 +352,7 @@ Deno.test("oci delete deletes nothing if the registry cannot delete tags", async
   const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
 
   assertEquals(code, 1);
-  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED, "no"\)\. If it deletes manifests/);
+  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED, "no"\)\. To delete the manifest/);
   assertEquals(await scene.digest("app", "1"), INDEX.descriptor.digest);
 });
 

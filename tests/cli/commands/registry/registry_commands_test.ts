@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
 import { digestOf } from "../../../../spec/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
@@ -85,6 +85,14 @@ Deno.test.each([
 
   assertEquals(code, 2);
   assertMatch(stderr, /a repository has no tag and no digest\. Write "localhost:5000\/app"\n$/);
+});
+
+Deno.test("oci tags names the command that lists the repositories of a registry", async () => {
+  const { code, stderr } = await runOci(["tags", "localhost:5000"]);
+
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "the repository is missing");
+  assertStringIncludes(stderr, 'list its repositories with "oci catalog localhost:5000"');
 });
 
 Deno.test("oci inspect --raw prints the index as served, and with a platform the manifest", async () => {
