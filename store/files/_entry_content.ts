@@ -1,6 +1,5 @@
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import { BLOCK, checkBlock, parseNumber } from "../../layer/tar/tar_fields.ts";
-import type { EntryParser } from "./_entry_parser.ts";
 import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 
 /** Offsets of fields in a header. */
@@ -50,39 +49,50 @@ export async function* readEntryContent(
 }
 
 /** Reads the content of the first file of an archive. */
-async function* contentOf(
-  archive: ArchiveBytes,
-  size: number,
-  limits: LayerLimits,
-): ArchiveBytes {
-  let head: Uint8Array<ArrayBuffer> | undefined;
-  let left = -1;
-  let parser: EntryParser | undefined;
-  for await (const chunk of archive) {
-    let bytes = chunk;
-    if (left < 0 && parser === undefined) {
-      if (head !== undefined) bytes = new Uint8Array([...head, ...chunk]);
-      head = bytes;
-      if (bytes.length < BLOCK) continue;
-      if (isPlainFile(bytes, size)) {
-        left = size;
-        bytes = bytes.subarray(BLOCK);
-      } else {
-        const { EntryParser } = await import("./_entry_parser.ts");
-        parser = new EntryParser(size, limits);
-      }
+async function* contentOf(archive: ArchiveBytes, size: number, limits: LayerLimits): ArchiveBytes {
+  const chunks = archive[Symbol.asyncIterator]();
+  try {
+    let head = new Uint8Array();
+    while (head.length < BLOCK) {
+      const { done, value } = await chunks.next();
+      if (done) throw truncated();
+      head = head.length === 0 ? value : new Uint8Array([...head, ...value]);
     }
-    if (parser !== undefined) {
-      yield* parser.push(bytes);
-      if (parser.isComplete) return;
-    } else {
-      const content = bytes.subarray(0, left);
-      left -= content.length;
-      if (content.length > 0) yield content;
-      if (left === 0) return;
-    }
+    const whole = (async function* () {
+      yield head;
+      yield* { [Symbol.asyncIterator]: () => chunks };
+    })();
+    if (isPlainFile(head, size)) yield* firstBytes(skipBytes(whole, BLOCK), size);
+    else yield* firstFile(whole, size, limits);
+  } finally {
+    await chunks.return?.();
   }
-  throw new Error("Cannot read a file of a layer: the archive ends before the file does");
+}
+
+async function* firstBytes(bytes: ArchiveBytes, size: number): ArchiveBytes {
+  let left = size;
+  for await (const chunk of bytes) {
+    const content = chunk.subarray(0, left);
+    left -= content.length;
+    if (content.length > 0) yield content;
+    if (left === 0) return;
+  }
+  if (left > 0) throw truncated();
+}
+
+/** Parses the first file of an archive, with extended headers and holes. */
+async function* firstFile(archive: ArchiveBytes, size: number, limits: LayerLimits): ArchiveBytes {
+  const { UntarStream } = await import("../../layer/tar/untar_stream.ts");
+  const entries = ReadableStream.from(archive).pipeThrough(new UntarStream(limits));
+  for await (const { header, readable } of entries) {
+    if (readable !== undefined && header.size === size) return yield* readable;
+    break;
+  }
+  throw new Error("Cannot read a file of a layer: its index and its archive differ");
+}
+
+function truncated(): Error {
+  return new Error("Cannot read a file of a layer: the archive ends before the file does");
 }
 
 /**
