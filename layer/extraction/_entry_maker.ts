@@ -2,9 +2,9 @@ import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { describeCause } from "../linux/native_error.ts";
 import { copyEntry } from "../trees/copy_entry.ts";
-import type { Directory, EntryLocation } from "./_directory_tree.ts";
+import type { Directory, EntryLocation } from "./_directory_cache.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
-import type { LayerTree } from "./_layer_tree.ts";
+import type { LayerNames } from "./_layer_names.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
 import { cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
@@ -19,7 +19,7 @@ const MAX_ACL_BYTES = 16_777_216;
 /** Objects and options that an {@linkcode EntryMaker} shares with the extractor. */
 export interface EntryMakerParts {
   readonly tree: FileTree;
-  readonly names: LayerTree;
+  readonly names: LayerNames;
   readonly metadata: EntryMetadata;
   readonly report: ReportBuilder;
   /** Whether the tree also contains the lower layers. */
@@ -30,7 +30,7 @@ export interface EntryMakerParts {
 /** Creates the entries of a layer, which replace existing ones. */
 export class EntryMaker {
   readonly #tree: FileTree;
-  readonly #names: LayerTree;
+  readonly #names: LayerNames;
   readonly #metadata: EntryMetadata;
   readonly #report: ReportBuilder;
   readonly #stacked: boolean;

@@ -1,7 +1,6 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { extractStream } from "./_extract_stream.ts";
-import { extractInto } from "./_extraction_root.ts";
+import { extractStream } from "./extract_stream.ts";
 import type { DecompressOptions } from "../compression/decompressor.ts";
 import type { ExtractReport } from "./extract_report.ts";
 import type { LayerExtractorOptions } from "./extractor.ts";
@@ -64,14 +63,5 @@ export async function extractLayer(
   root: string | FileTree,
   options: ExtractLayerOptions = {},
 ): Promise<ExtractReport> {
-  const extract = async (tree: FileTree) => (await extractStream(stream, tree, options)).report;
-  if (typeof root !== "string") return await extract(root);
-  try {
-    return await extractInto(root, options, extract);
-  } catch (error) {
-    await stream.cancel(error).catch(() => {
-      // It has failed itself, or was canceled when the extraction failed.
-    });
-    throw error;
-  }
+  return (await extractStream(stream, root, options)).report;
 }

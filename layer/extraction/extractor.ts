@@ -4,7 +4,7 @@ import { EntryMaker } from "./_entry_maker.ts";
 import { EntryMetadata, type XattrMode } from "./_entry_metadata.ts";
 import { describeCause } from "../linux/native_error.ts";
 import { HoleWriter } from "../trees/hole_writer.ts";
-import { LayerTree } from "./_layer_tree.ts";
+import { LayerNames } from "./_layer_names.ts";
 import { ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
 import { cleanPath } from "../trees/clean_path.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
@@ -95,7 +95,7 @@ export interface LayerExtractorOptions {
  */
 export class LayerExtractor implements TarSink, Disposable {
   readonly #tree: FileTree;
-  readonly #names: LayerTree;
+  readonly #names: LayerNames;
   readonly #metadata: EntryMetadata;
   readonly #report = new ReportBuilder();
   readonly #layer: string | undefined;
@@ -125,7 +125,7 @@ export class LayerExtractor implements TarSink, Disposable {
     this.#handler = handler;
     this.#place = { layer, path: "", offset: 0 };
     this.#metadata = new EntryMetadata(ownership, xattrs, this.#report);
-    this.#names = new LayerTree(tree, whiteouts, this.#metadata, this.#report);
+    this.#names = new LayerNames(tree, whiteouts, this.#metadata, this.#report);
     this.#maker = new EntryMaker({
       tree,
       names: this.#names,

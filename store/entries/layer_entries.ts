@@ -15,7 +15,7 @@ import { isRefusedWrite } from "../host/system_error.ts";
 import { MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
 import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
-import type { RecordPlan } from "./layer_records.ts";
+import type { RecordPlan } from "./extract_recorded.ts";
 
 /** Digests that identify the index of a layer. */
 export interface IndexedLayer {

@@ -10,7 +10,7 @@ import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
 import type { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
-import { extractRecorded } from "../entries/layer_records.ts";
+import { extractRecorded } from "../entries/extract_recorded.ts";
 import { StagedListing } from "./_staged_listing.ts";
 import type { Layer } from "../images/image.ts";
 

@@ -20,13 +20,10 @@ export interface ExtractedLayer {
 }
 
 /** Record of an extracted layer in a store. */
-export interface ChainRecord extends Omit<ExtractedLayer, "name" | "path"> {
+export interface LayerRecord extends Omit<ExtractedLayer, "name" | "path"> {
   /** What was extracted and how; distinguishes layers whose short names collide. */
   readonly key: string;
 }
-
-/** An extracted layer in `chains/`, under a name of 8 characters. */
-export interface Chain extends ExtractedLayer, ChainRecord {}
 
 /** Settings that determine the content of an extracted layer. */
 export interface LayerKind {
@@ -56,19 +53,19 @@ export function findExtracted(
   store: string,
   { layers }: Pick<RemoteImage, "layers">,
   kind: LayerKind,
-): readonly Chain[] | undefined {
+): readonly ExtractedLayer[] | undefined {
   const directory = `${resolve(store)}/chains`;
   // Computed on demand: hashing is slow until the JIT compiles it, and few layers need a ChainID.
   let chainIds: readonly Digest[] | undefined;
-  const found: Chain[] = [];
+  const found: ExtractedLayer[] = [];
   for (const [i, { diffId }] of layers.entries()) {
-    let chain = findChain(directory, keyOf("layer", diffId, kind));
-    if (chain === undefined) {
+    let layer = findLayer(directory, keyOf("layer", diffId, kind));
+    if (layer === undefined) {
       chainIds ??= chainIdsOf(layers.map(({ diffId }) => diffId));
-      chain = findChain(directory, keyOf("chain", chainIds[i] ?? diffId, kind));
+      layer = findLayer(directory, keyOf("chain", chainIds[i] ?? diffId, kind));
     }
-    if (chain === undefined) return undefined;
-    found.push(chain);
+    if (layer === undefined) return undefined;
+    found.push(layer);
   }
   return found;
 }
@@ -110,12 +107,12 @@ export function chainIdsOf(diffIds: readonly Digest[]): readonly Digest[] {
  *
  * @param directory The directory of the extracted layers.
  */
-export function findChain(directory: string, key: string): Chain | undefined {
+export function findLayer(directory: string, key: string): ExtractedLayer | undefined {
   for (const name of namesOf(key)) {
-    const record = readChainRecord(directory, name);
+    const record = readLayerRecord(directory, name);
     if (record === undefined) return undefined;
     const path = `${directory}/${name}`;
-    if (record !== "damaged" && record.key === key && isChain(path)) {
+    if (record !== "damaged" && record.key === key && isExtracted(path)) {
       return { ...record, name, path };
     }
   }
@@ -123,10 +120,10 @@ export function findChain(directory: string, key: string): Chain | undefined {
 }
 
 /** Reads a record. The name of a damaged one stays taken, but its directory is no longer used. */
-export function readChainRecord(
+export function readLayerRecord(
   directory: string,
   name: string,
-): ChainRecord | "damaged" | undefined {
+): LayerRecord | "damaged" | undefined {
   try {
     const value = readJsonFile(`${directory}/${name}.json`, { maxBytes: MAX_RECORD_BYTES });
     return value === undefined ? undefined : parseRecord(value) ?? "damaged";
@@ -137,7 +134,7 @@ export function readChainRecord(
   }
 }
 
-function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | undefined {
+function parseRecord(value: Readonly<Record<string, unknown>>): LayerRecord | undefined {
   const { key, opaqueRoot, describesRoot } = value;
   const isValid = typeof key === "string" && typeof opaqueRoot === "boolean" &&
     typeof describesRoot === "boolean";
@@ -149,7 +146,7 @@ function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | un
  *
  * @throws {StoreFileError} If something other than a directory is there.
  */
-export function isChain(path: string): boolean {
+export function isExtracted(path: string): boolean {
   const info = lstatIfAny(path);
   if (info === undefined) return false;
   // Owner and mode are not checked, since they come from the root directory of the image.

@@ -17,10 +17,10 @@ import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { LayerExtraction, OverlayNamespace } from "../stages/overlay_extraction.ts";
-import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
-import { type ChainDraft, ChainStore } from "./_chain_store.ts";
+import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
+import { type LayerDraft, LayerDrafts } from "./_layer_drafts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import { type Chain, chainIdsOf, type ExtractedLayer, keyOf } from "./extracted_layer.ts";
+import { chainIdsOf, type ExtractedLayer, findLayer, keyOf } from "./extracted_layer.ts";
 import type { OverlayMounter, WritableOverlay } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
@@ -86,14 +86,14 @@ const extractions = new SingleFlight();
  * ```
  */
 export class OverlayLayerResolver {
-  readonly #chains: ChainStore;
+  readonly #drafts: LayerDrafts;
   readonly #options: LayerResolverOptions;
   readonly #limit: Semaphore;
 
   /** Creates a resolver for a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
-    this.#chains = new ChainStore(resolve(store.path), store.onWait);
+    this.#drafts = new LayerDrafts(resolve(store.path), store.onWait);
     this.#options = options;
     this.#limit = new Semaphore(boundByFiles(jobs));
   }
@@ -132,8 +132,9 @@ export class OverlayLayerResolver {
     const chained = keyOf("chain", chainId, { ownership, namespace });
     // By ChainID, so that tasks with the same layer over different parents do not wait for each
     // other.
-    return await extractions.run(`${this.#chains.path} ${chained}`, {
-      find: () => this.#chains.find(alone) ?? this.#chains.find(chained),
+    const { path } = this.#drafts;
+    return await extractions.run(`${path} ${chained}`, {
+      find: () => findLayer(path, alone) ?? findLayer(path, chained),
       work: () => this.#extract(layer, alone, chained, parents, signal),
       signal,
     });
@@ -145,12 +146,12 @@ export class OverlayLayerResolver {
     chained: string,
     parents: readonly Promise<ExtractedLayer>[],
     signal: AbortSignal,
-  ): Promise<Chain> {
+  ): Promise<ExtractedLayer> {
     const isBase = parents.length === 0;
     const extracted = await this.#limit.run(() => {
       return this.#extractAlone(layer, alone, chained, isBase, signal);
     }, signal);
-    if (extracted !== undefined && "key" in extracted) return extracted;
+    if (extracted !== undefined && !("draft" in extracted)) return extracted;
     await using unsettled = extracted;
     // Wait without holding a permit, since the parents may need it.
     const lowers = lowersOf(await Promise.all(parents));
@@ -163,8 +164,8 @@ export class OverlayLayerResolver {
         await removeTree(draft.path);
         return await this.#extractOver(layer, draft, lowers, signal);
       }
-      const begun = await this.#chains.begin(chained, signal);
-      if ("key" in begun) return begun;
+      const begun = await this.#drafts.begin(chained, signal);
+      if (!("publish" in begun)) return begun;
       await using draft = begun;
       return await this.#extractOver(layer, draft, lowers, signal);
     }, signal);
@@ -182,10 +183,10 @@ export class OverlayLayerResolver {
     chained: string,
     isBase: boolean,
     signal: AbortSignal,
-  ): Promise<Chain | UnsettledLayer | undefined> {
+  ): Promise<ExtractedLayer | UnsettledLayer | undefined> {
     signal.throwIfAborted();
-    const begun = await this.#chains.begin(alone, signal);
-    if ("key" in begun) return begun;
+    const begun = await this.#drafts.begin(alone, signal);
+    if (!("publish" in begun)) return begun;
     await using draft = begun;
     const { namespace } = this.#options.mounter;
     await makeDraftRoot(draft.path);
@@ -201,17 +202,17 @@ export class OverlayLayerResolver {
     // Release the name for the DiffID and take the one for the ChainID, because tasks that wait for
     // the former could deadlock with this one. Do not wait for the latter: its holder may be
     // waiting for this task.
-    const begunChain = isBase
-      ? await this.#chains.begin(chained, signal)
-      : await this.#chains.tryBegin(chained);
-    if (begunChain === undefined || "key" in begunChain) return begunChain;
+    const begunAgain = isBase
+      ? await this.#drafts.begin(chained, signal)
+      : await this.#drafts.tryBegin(chained);
+    if (begunAgain === undefined || !("publish" in begunAgain)) return begunAgain;
     await using drafts = new AsyncDisposableStack();
-    const chainDraft = drafts.use(begunChain);
-    await Deno.rename(draft.path, chainDraft.path);
+    const renamed = drafts.use(begunAgain);
+    await Deno.rename(draft.path, renamed.path);
     // The base has no parents, and an opaque root hides them.
-    if (isBase || report.opaqueRoot) return await this.#publish(chainDraft, layer, report);
+    if (isBase || report.opaqueRoot) return await this.#publish(renamed, layer, report);
     const kept = drafts.move();
-    return { draft: chainDraft, report, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    return { draft: renamed, report, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }
 
   /**
@@ -253,10 +254,10 @@ export class OverlayLayerResolver {
   /** Extracts a layer into an overlay over its parents. */
   async #extractOver(
     layer: RemoteLayer,
-    draft: ChainDraft,
+    draft: LayerDraft,
     lowers: readonly string[],
     signal: AbortSignal,
-  ): Promise<Chain> {
+  ): Promise<ExtractedLayer> {
     const { path } = draft;
     const writable = { upper: path, work: `${path}.work` };
     await makeDraftRoot(path);
@@ -279,12 +280,16 @@ export class OverlayLayerResolver {
     return await extract(layer, root, common);
   }
 
-  async #publish(draft: ChainDraft, layer: RemoteLayer, report: ExtractReport): Promise<Chain> {
+  async #publish(
+    draft: LayerDraft,
+    layer: RemoteLayer,
+    report: ExtractReport,
+  ): Promise<ExtractedLayer> {
     await syncFileSystem(draft.path);
     const { opaqueRoot, describesRoot } = report;
-    const chain = await draft.publish({ opaqueRoot, describesRoot });
+    const extracted = await draft.publish({ opaqueRoot, describesRoot });
     warnOfSkipped(report, `layer ${layer.descriptor.digest}`, this.#options.onWarning);
-    return chain;
+    return extracted;
   }
 }
 
@@ -303,6 +308,6 @@ async function makeDraftRoot(path: string): Promise<void> {
 
 /** An extracted layer that still lacks metadata from its parents. */
 interface UnsettledLayer extends AsyncDisposable {
-  readonly draft: ChainDraft;
+  readonly draft: LayerDraft;
   readonly report: ExtractReport;
 }

@@ -91,7 +91,7 @@ export async function pruneLayers(
   const items: { path: string; bytes: number }[] = [];
   // Paths in the mount table contain no symlinks.
   const real = await Deno.realPath(root);
-  const candidates = [...unusedChains(root, kept), ...unusedTarballs(root, kept)];
+  const candidates = [...unusedLayers(root, kept), ...unusedTarballs(root, kept)];
   using _native = candidates.length > 0 ? keepNativeBackend() : undefined;
   for (const path of candidates) {
     signal?.throwIfAborted();
@@ -108,7 +108,7 @@ export async function pruneLayers(
 }
 
 /** Returns unneeded extracted layers, each before its record, and drafts, all of which are stale. */
-function unusedChains(root: string, kept: ReadonlySet<Digest>): readonly string[] {
+function unusedLayers(root: string, kept: ReadonlySet<Digest>): readonly string[] {
   const used = new Set<string>();
   for (const { layers } of BundleRecords.open(root).list()) {
     for (const name of layers) used.add(name);
@@ -118,14 +118,14 @@ function unusedChains(root: string, kept: ReadonlySet<Digest>): readonly string[
   for (const file of namesIn(directory).toSorted()) {
     const name = NAME.exec(file)?.[1];
     if (name !== undefined && used.has(name)) continue;
-    const digest = name === undefined ? undefined : digestOfChain(`${directory}/${name}.json`);
+    const digest = name === undefined ? undefined : digestOfRecord(`${directory}/${name}.json`);
     if (digest === undefined || !kept.has(digest)) unused.push(`${directory}/${file}`);
   }
   return unused;
 }
 
 /** Returns the DiffID or ChainID in a record; `undefined` if the record is invalid. */
-function digestOfChain(record: string): Digest | undefined {
+function digestOfRecord(record: string): Digest | undefined {
   try {
     const key = readJsonFile(record, { maxBytes: MAX_RECORD_BYTES })?.key;
     const digest = typeof key === "string" ? key.split(" ")[1] : undefined;

@@ -1,7 +1,7 @@
 import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { LayerDecoder } from "../../layer/compression/layer_decoder.ts";
 import { SeekPointRecorder } from "../../layer/compression/seek_points.ts";
-import { type LayerInput, saveSeekPoints } from "../entries/layer_records.ts";
+import { type LayerInput, saveSeekPoints } from "../entries/extract_recorded.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";

@@ -12,7 +12,7 @@ import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
-import { extractRecorded, type LayerInput } from "../entries/layer_records.ts";
+import { extractRecorded, type LayerInput } from "../entries/extract_recorded.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import type { SinkListener } from "./layer_sink.ts";
 import { selectPaths } from "./path_selection.ts";

@@ -8,7 +8,7 @@ import { parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { extractRecorded, type LayerInput } from "../entries/layer_records.ts";
+import { extractRecorded, type LayerInput } from "../entries/extract_recorded.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import { packError, type TransferredError } from "./error_transfer.ts";
 import type { SinkListener } from "./layer_sink.ts";

@@ -12,7 +12,7 @@ import { makeBundle } from "../bundles/make_bundle.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
-import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
+import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { openTarball } from "./_open_tarball.ts";
 
 /**

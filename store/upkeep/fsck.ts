@@ -9,7 +9,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
 import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
-import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
+import { isEntryFileIntact, listEntryFiles } from "../entries/entry_files.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";

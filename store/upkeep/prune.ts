@@ -5,7 +5,7 @@ import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { heldDigests, lockPruning } from "../content/hold.ts";
 import { LayoutIndex, parseStoredName, type StoredReference } from "../content/layout_index.ts";
-import { listEntryFiles } from "../entries/stray_entries.ts";
+import { listEntryFiles } from "../entries/entry_files.ts";
 import { StoreError } from "../errors.ts";
 import { fileAge, lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { tryLockFile, unlessUnwritable } from "../host/file_lock.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { lockFile, tryLockFile } from "../../../store/host/file_lock.ts";
 import { ContentStore, LockUnsupportedError } from "../../../store/mod.ts";
-import { ChainStore } from "../../../store/overlay/_chain_store.ts";
+import { LayerDrafts } from "../../../store/overlay/_layer_drafts.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "../content/_blob_source.ts";
 
@@ -41,19 +41,19 @@ Deno.test.each<{ name: string; lock: string; change: (store: ContentStore) => Pr
   await changed;
 });
 
-Deno.test("ChainStore reports another process that extracts the same layer", async () => {
+Deno.test("LayerDrafts reports another process that extracts the same layer", async () => {
   await using directory = await makeTempDir();
   const waiting = Promise.withResolvers<string>();
-  const first = await new ChainStore(directory.path).begin("key", undefined);
-  assert(!("key" in first));
+  const first = await new LayerDrafts(directory.path).begin("key", undefined);
+  assert("publish" in first);
 
-  const second = new ChainStore(directory.path, waiting.resolve).begin("key", undefined);
+  const second = new LayerDrafts(directory.path, waiting.resolve).begin("key", undefined);
   const message = await waiting.promise;
   await first[Symbol.asyncDispose]();
 
   assertStringIncludes(message, "Waiting for another process, which holds");
   const draft = await second;
-  assert(!("key" in draft));
+  assert("publish" in draft);
   await draft[Symbol.asyncDispose]();
 });
 

@@ -1,4 +1,4 @@
-import { type Directory, DirectoryTree, type EntryLocation } from "./_directory_tree.ts";
+import { type Directory, DirectoryCache, type EntryLocation } from "./_directory_cache.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
@@ -30,8 +30,8 @@ const MAX_FURTHER_LEVELS = 10_000_000;
  * hides lower layers, wherever it is in the layer, so the layer's own entries are recorded: by name
  * in existing directories, and as a whole in directories that the layer created.
  */
-export class LayerTree {
-  readonly directories: DirectoryTree;
+export class LayerNames {
+  readonly directories: DirectoryCache;
   readonly #tree: FileTree;
   readonly #handler: WhiteoutHandler;
   readonly #metadata: EntryMetadata;
@@ -54,7 +54,7 @@ export class LayerTree {
     this.#handler = handler;
     this.#metadata = metadata;
     this.#report = report;
-    this.directories = new DirectoryTree(tree, (location) => this.#imply(location));
+    this.directories = new DirectoryCache(tree, (location) => this.#imply(location));
   }
 
   /** Removes an existing entry. */

@@ -88,7 +88,7 @@ export type ImplyDirectory = (location: EntryLocation) => Directory;
  * Finds directories by paths that may contain symbolic links, which are resolved as if the root of
  * the tree were `/`, and caches them.
  */
-export class DirectoryTree {
+export class DirectoryCache {
   readonly root: Directory;
   readonly #tree: FileTree;
   readonly #imply: ImplyDirectory;

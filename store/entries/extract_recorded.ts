@@ -1,6 +1,7 @@
 import { type SeekPoint, SeekPointRecorder } from "../../layer/compression/seek_points.ts";
-import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
+import type { ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { extractStream } from "../../layer/extraction/extract_stream.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
@@ -44,7 +45,7 @@ export async function extractRecorded(
   const recorder = records && new EntryRecorder();
   const seekPoints = records && !isDecompressed ? new SeekPointRecorder() : undefined;
   const { handler } = options;
-  const recording = {
+  const { report } = await extractStream(stream, root, {
     ...options,
     layer: descriptor.digest,
     layerBytes: descriptor.size,
@@ -55,8 +56,7 @@ export async function extractRecorded(
       recorder?.add(header);
       return handler === undefined ? header : handler(header);
     },
-  };
-  const report = await extractLayer(stream, root, recording);
+  });
   if (records !== undefined && recorder !== undefined) {
     saveSeekPoints(records.path, seekPoints?.points ?? []);
     const entries = recorder.finish(records.diffId);

@@ -7,27 +7,48 @@ import { TarError } from "../tar/tar_error.ts";
 import type { TarLimits } from "../tar/tar_limits.ts";
 import { MAX_EMPTY_BYTES, TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
+import type { OpenFileTreeOptions } from "../trees/open_tree.ts";
 import type { ExtractReport } from "./extract_report.ts";
+import { extractInto } from "./_extraction_root.ts";
 import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 
 /** Options for {@linkcode extractStream}. */
 export interface ExtractStreamOptions
-  extends LayerExtractorOptions, LayerDecoderOptions, TarLimits {
+  extends LayerExtractorOptions, LayerDecoderOptions, OpenFileTreeOptions, TarLimits {
   /** Size of the layer; by default, that of the descriptor. */
   readonly layerBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Extracts one layer into an open tree. If that fails, cancels the stream.
- *
- * @returns The report, and the size of the decompressed archive.
- */
+/** Result of {@linkcode extractStream}. */
+export interface ExtractedStream {
+  readonly report: ExtractReport;
+  /** Size of the decompressed archive. */
+  readonly archiveBytes: number;
+}
+
+/** Implements `extractLayer()`. If that fails, cancels the stream. */
 export async function extractStream(
+  stream: ReadableStream<Uint8Array>,
+  root: string | FileTree,
+  options: ExtractStreamOptions,
+): Promise<ExtractedStream> {
+  if (typeof root !== "string") return await extractToTree(stream, root, options);
+  try {
+    return await extractInto(root, options, (tree) => extractToTree(stream, tree, options));
+  } catch (error) {
+    await stream.cancel(error).catch(() => {
+      // It has failed itself, or was canceled when the extraction failed.
+    });
+    throw error;
+  }
+}
+
+async function extractToTree(
   stream: ReadableStream<Uint8Array>,
   tree: FileTree,
   options: ExtractStreamOptions,
-): Promise<{ readonly report: ExtractReport; readonly archiveBytes: number }> {
+): Promise<ExtractedStream> {
   const { signal, handler, descriptor, layer = descriptor?.digest } = options;
   const { layerBytes = descriptor?.size } = options;
   const named = { ...options, layer };

@@ -4,41 +4,40 @@ import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { discardTree } from "../host/unmount.ts";
 import {
-  type Chain,
-  type ChainRecord,
-  findChain,
-  isChain,
+  type ExtractedLayer,
+  isExtracted,
+  type LayerRecord,
   namesOf,
-  readChainRecord,
+  readLayerRecord,
 } from "./extracted_layer.ts";
 
 /** A layer that is being extracted, in a temporary directory. */
-export interface ChainDraft extends AsyncDisposable {
+export interface LayerDraft extends AsyncDisposable {
   /**
    * Path of the directory to extract into, which does not exist yet. `PATH.work` and `PATH.view` do
    * not exist either.
    */
   readonly path: string;
   /** Moves the directory to its final name. */
-  publish(record: Omit<ChainRecord, "key">): Promise<Chain>;
+  publish(record: Omit<LayerRecord, "key">): Promise<ExtractedLayer>;
 }
 
 /**
- * Extracted layers, each in `chains/<name>/` with a record in `chains/<name>.json`.
+ * Begins the extraction of layers, each into `chains/<name>/` with a record in `chains/<name>.json`.
  *
  * Names are short, since older kernels limit the mount options for all layers of an image to one
  * page. An attacker can make short names collide, so the record has the whole key, and each key has
  * four possible names. The record is written first, and the complete directory is renamed last: a
  * directory that has its final name is complete.
  */
-export class ChainStore {
+export class LayerDrafts {
   /** Directory of the layers. */
   readonly path: string;
   readonly #store: string;
   readonly #locks: string;
   readonly #onWait: ((message: string) => void) | undefined;
 
-  /** Opens the layers of a store; `onWait` is called if the wait for another process is long. */
+  /** Creates drafts in a store; `onWait` is called if the wait for another process is long. */
   constructor(store: string, onWait?: (message: string) => void) {
     this.#onWait = onWait;
     this.#store = store;
@@ -46,17 +45,12 @@ export class ChainStore {
     this.#locks = `${store}/locks`;
   }
 
-  /** Returns the layer with a key if it is extracted. */
-  find(key: string): Chain | undefined {
-    return findChain(this.path, key);
-  }
-
   /**
    * Locks a key to extract its layer. Removes leftovers of a killed process.
    *
    * @returns The layer if another process has extracted it in the meantime, else a draft.
    */
-  async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
+  async begin(key: string, signal: AbortSignal | undefined): Promise<ExtractedLayer | LayerDraft> {
     const onWait = this.#onWait;
     return await this.#begin<never>(key, (path) => lockFile(path, { signal, onWait }));
   }
@@ -65,7 +59,7 @@ export class ChainStore {
    * Works like {@linkcode begin}, but returns `undefined` if another process is extracting the
    * layer.
    */
-  async tryBegin(key: string): Promise<Chain | ChainDraft | undefined> {
+  async tryBegin(key: string): Promise<ExtractedLayer | LayerDraft | undefined> {
     return await this.#begin<undefined>(key, (path) => tryLockFile(path));
   }
 
@@ -73,7 +67,7 @@ export class ChainStore {
   async #begin<None extends undefined>(
     key: string,
     lockName: (path: string) => Promise<Deno.FsFile | None>,
-  ): Promise<Chain | ChainDraft | None> {
+  ): Promise<ExtractedLayer | LayerDraft | None> {
     // Other users may not enter, for the same reason as with bundles.
     await ensureStoreRoot(this.#store);
     await ensureStoreFolder(this.path, 0o700);
@@ -106,10 +100,10 @@ export class ChainStore {
     name: string,
     key: string,
     release: () => void,
-  ): Promise<Chain | ChainDraft | undefined> {
+  ): Promise<ExtractedLayer | LayerDraft | undefined> {
     const path = `${this.path}/${name}`;
-    if (isChain(path)) {
-      const record = readChainRecord(this.path, name);
+    if (isExtracted(path)) {
+      const record = readLayerRecord(this.path, name);
       release();
       const isSame = typeof record === "object" && record.key === key;
       return isSame ? { ...record, name, path } : undefined;
@@ -130,7 +124,7 @@ export class ChainStore {
     };
   }
 
-  async #publish(draft: string, name: string, record: ChainRecord): Promise<Chain> {
+  async #publish(draft: string, name: string, record: LayerRecord): Promise<ExtractedLayer> {
     const path = `${this.path}/${name}`;
     await replaceSmallFile(`${path}.json`, `${JSON.stringify(record)}\n`);
     await Deno.rename(draft, path);

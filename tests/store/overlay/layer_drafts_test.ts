@@ -2,8 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { LimitError } from "../../../spec/errors.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
-import { ChainStore } from "../../../store/overlay/_chain_store.ts";
-import type { Chain } from "../../../store/overlay/extracted_layer.ts";
+import { LayerDrafts } from "../../../store/overlay/_layer_drafts.ts";
+import { type ExtractedLayer, findLayer } from "../../../store/overlay/extracted_layer.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import {
   assertUntouched,
@@ -21,37 +21,33 @@ async function makeStore() {
   const directory = await makeTempDir();
   const [path, aside] = [directory.join("store"), directory.join("aside")];
   await Deno.mkdir(aside);
-  const chain = await extract(path);
-  return { path, aside, chain, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+  const layer = await extract(path);
+  return { path, aside, layer, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
 /** Finds the layer, or extracts it. */
-async function extract(store: string): Promise<Chain> {
-  const chains = new ChainStore(store);
-  const found = chains.find(KEY) ?? await chains.begin(KEY, undefined);
-  if ("key" in found) return found;
+async function extract(store: string): Promise<ExtractedLayer> {
+  const found = findLayer(`${store}/chains`, KEY) ??
+    await new LayerDrafts(store).begin(KEY, undefined);
+  if (!("publish" in found)) return found;
   await using draft = found;
   await Deno.mkdir(draft.path);
   await Deno.writeTextFile(`${draft.path}/file`, "of the layer");
   return await draft.publish(RECORD);
 }
 
-Deno.test("ChainStore finds a published layer", async () => {
+Deno.test("findLayer() finds a published layer", async () => {
   await using test = await makeStore();
 
-  assertEquals(new ChainStore(test.path).find(KEY), { key: KEY, ...RECORD, ...pathOf(test.chain) });
+  assertEquals(findLayer(`${test.path}/chains`, KEY), test.layer);
 });
-
-function pathOf({ name, path }: Chain) {
-  return { name, path };
-}
 
 plantedTest(
   PLANTED_FILES,
-  (what) => `ChainStore refuses ${what} in place of a record`,
+  (what) => `LayerDrafts refuses ${what} in place of a record`,
   async ({ plant }) => {
     await using test = await makeStore();
-    const record = `${test.chain.path}.json`;
+    const record = `${test.layer.path}.json`;
     await Deno.remove(record);
     await plant(record, test.aside);
 
@@ -63,23 +59,23 @@ plantedTest(
 );
 
 Deno.test.each(["null", "[]", "7", "", "{", "{}", '{"key":7}', `{"key":"${KEY}"}`])(
-  "ChainStore extracts a layer again if its record is %s",
+  "LayerDrafts extracts a layer again if its record is %s",
   async (text) => {
     await using test = await makeStore();
-    await Deno.writeTextFile(`${test.chain.path}.json`, text);
+    await Deno.writeTextFile(`${test.layer.path}.json`, text);
 
-    const chain = await extract(test.path);
+    const layer = await extract(test.path);
 
-    assert(chain.name !== test.chain.name);
-    assertEquals((await extract(test.path)).name, chain.name);
+    assert(layer.name !== test.layer.name);
+    assertEquals((await extract(test.path)).name, layer.name);
   },
 );
 
-Deno.test("ChainStore refuses a sparse record of 1 TiB", async () => {
+Deno.test("LayerDrafts refuses a sparse record of 1 TiB", async () => {
   await using test = await makeStore();
-  await Deno.truncate(`${test.chain.path}.json`, 2 ** 40);
+  await Deno.truncate(`${test.layer.path}.json`, 2 ** 40);
 
-  await assertRejects(() => extract(test.path), LimitError, `${test.chain.name}.json`);
+  await assertRejects(() => extract(test.path), LimitError, `${test.layer.name}.json`);
 });
 
 for (
@@ -88,20 +84,20 @@ for (
     ["a file", (path: string) => Deno.writeTextFile(path, "")],
   ] as const
 ) {
-  Deno.test(`ChainStore refuses ${what} in place of a layer`, async () => {
+  Deno.test(`LayerDrafts refuses ${what} in place of a layer`, async () => {
     await using test = await makeStore();
-    await Deno.remove(test.chain.path, { recursive: true });
-    await plant(test.chain.path, test.aside);
+    await Deno.remove(test.layer.path, { recursive: true });
+    await plant(test.layer.path, test.aside);
 
-    await assertRejects(() => extract(test.path), StoreFileError, test.chain.path);
+    await assertRejects(() => extract(test.path), StoreFileError, test.layer.path);
   });
 
-  Deno.test(`ChainStore removes ${what} in place of a draft, but not its target`, async () => {
+  Deno.test(`LayerDrafts removes ${what} in place of a draft, but not its target`, async () => {
     await using test = await makeStore();
-    await Deno.remove(test.chain.path, { recursive: true });
+    await Deno.remove(test.layer.path, { recursive: true });
     await Deno.writeTextFile(`${test.aside}/secret`, SECRET);
     for (const suffix of [".new", ".new.work", ".new.view"]) {
-      await plant(`${test.chain.path}${suffix}`, test.aside);
+      await plant(`${test.layer.path}${suffix}`, test.aside);
     }
 
     await extract(test.path);
@@ -114,7 +110,7 @@ for (
 for (const folder of ["chains", "locks"]) {
   plantedTest(
     PLANTED_DIRECTORIES,
-    (what) => `ChainStore refuses ${what} at ${folder}`,
+    (what) => `LayerDrafts refuses ${what} at ${folder}`,
     async ({ plant }) => {
       await using test = await makeStore();
       await Deno.remove(`${test.path}/chains`, { recursive: true });
@@ -128,14 +124,14 @@ for (const folder of ["chains", "locks"]) {
   );
 }
 
-Deno.test("ChainStore has a layer extracted once by concurrent callers", async () => {
+Deno.test("LayerDrafts has a layer extracted once by concurrent callers", async () => {
   await using directory = await makeTempDir();
   for (let round = 0; round < 5; round++) {
     const store = directory.join(String(round));
 
-    const chains = await Promise.all(Array.from({ length: 8 }, () => extract(store)));
+    const layers = await Promise.all(Array.from({ length: 8 }, () => extract(store)));
 
-    assertEquals(new Set(chains.map(({ name }) => name)).size, 1);
+    assertEquals(new Set(layers.map(({ name }) => name)).size, 1);
     assertEquals((await Array.fromAsync(Deno.readDir(`${store}/chains`))).length, 2);
   }
 });
