@@ -1,5 +1,5 @@
 import { quote } from "../../spec/json.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { withoutRepositoryScopes } from "./scope.ts";
 
 /** One authentication challenge, RFC 9110 section 11.3. */
@@ -56,7 +56,7 @@ export function parseChallenges(header: string | null): readonly Challenge[] {
 }
 
 /** Returns whether a token is valid but lacks a scope (RFC 6750, section 3.1). */
-export function wantsMoreScope({ status, headers }: Answer): boolean {
+export function wantsMoreScope({ status, headers }: HttpResponse): boolean {
   if (status !== 401 && status !== 403) return false;
   return parseChallenges(headers.get("www-authenticate")).some(({ parameters }) => {
     return parameters.get("error") === "insufficient_scope";
@@ -64,10 +64,10 @@ export function wantsMoreScope({ status, headers }: Answer): boolean {
 }
 
 /** Selects a challenge of a response; prefers `Bearer` with a valid realm. */
-export function chooseChallenge(answer: Answer): Challenge | undefined {
-  const challenges = parseChallenges(answer.headers.get("www-authenticate"));
+export function chooseChallenge(response: HttpResponse): Challenge | undefined {
+  const challenges = parseChallenges(response.headers.get("www-authenticate"));
   const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
-  const base = answer.url;
+  const base = response.url;
   const hasRealm = ({ parameters }: Challenge) => {
     const realm = parameters.get("realm") ?? "";
     return URL.canParse(realm, realm.startsWith("/") ? base : undefined);
@@ -77,7 +77,7 @@ export function chooseChallenge(answer: Answer): Challenge | undefined {
 }
 
 /** Says why none of the challenges of a response can be answered. */
-export function describeUnanswerable({ headers }: Answer): string {
+export function describeUnanswerable({ headers }: HttpResponse): string {
   const schemes = parseChallenges(headers.get("www-authenticate")).map(({ scheme }) => scheme);
   return schemes.length === 0
     ? "the registry does not say how to log in"

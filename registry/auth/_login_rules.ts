@@ -1,5 +1,5 @@
 import type { Credential } from "../credentials.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { isLoopback } from "../transport/private_address.ts";
 import { wantsMoreScope } from "./_challenge.ts";
 import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
@@ -11,9 +11,9 @@ import { canWrite, mergeScopes, withoutRepositoryScopes } from "./scope.ts";
  * Returns whether a response requires a login: 401, or 403 if the token lacks a scope or worked
  * before, because some servers answer 403 to an expired token.
  */
-export function requiresLogin(answer: Answer, hasGrant: boolean): boolean {
-  if (answer.status === 401) return true;
-  return answer.status === 403 && (hasGrant || wantsMoreScope(answer));
+export function requiresLogin(response: HttpResponse, hasGrant: boolean): boolean {
+  if (response.status === 401) return true;
+  return response.status === 403 && (hasGrant || wantsMoreScope(response));
 }
 
 /**
@@ -22,7 +22,7 @@ export function requiresLogin(answer: Answer, hasGrant: boolean): boolean {
  *
  * @param repository Name of the repository; empty for the catalog.
  */
-export function mayHideContent({ status }: Answer, repository: string): boolean {
+export function mayHideContent({ status }: HttpResponse, repository: string): boolean {
   return status === 403 || status === 404 || (status === 200 && repository === "");
 }
 
@@ -30,15 +30,15 @@ export function mayHideContent({ status }: Answer, repository: string): boolean 
  * Returns whether a server denies access despite a grant. A 403 to an anonymous client is not a
  * denial but the final response, because nothing is left to try.
  */
-export function isDenied(answer: Answer, credential: Credential | undefined): boolean {
-  return requiresLogin(answer, credential !== undefined);
+export function isDenied(response: HttpResponse, credential: Credential | undefined): boolean {
+  return requiresLogin(response, credential !== undefined);
 }
 
 /**
  * Returns whether anonymous access is pointless after a denial: a server that knows the user and
  * refuses a write refuses it to unauthenticated clients as well.
  */
-export function isFinalDenial({ status }: Answer, scope: string): boolean {
+export function isFinalDenial({ status }: HttpResponse, scope: string): boolean {
   return status === 403 && canWrite(scope);
 }
 

@@ -3,7 +3,7 @@ import { authorization, loginOf } from "../credentials.ts";
 import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import type { Http } from "../transport/http.ts";
 import type { HttpRequest, Tls } from "../transport/http_request.ts";
@@ -11,7 +11,7 @@ import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import {
-  describeAnswer,
+  describeResponse,
   registryError,
   type RegistryErrorContext,
 } from "../transport/registry_error.ts";
@@ -104,26 +104,26 @@ export async function requestToken(
   request: TokenRequest,
 ): Promise<Token | TokenRefusal> {
   const { auth, context } = request;
-  using answer = await sendTokenRequest(http, request);
-  const isRefusal = answer.status === 401 || answer.status === 403 ||
-    (auth !== undefined && (answer.status === 400 || answer.status === 404));
-  if (isRefusal) return { refusal: describeAnswer(await registryError(answer, context)) };
-  if (answer.status < 200 || answer.status > 299) throw await registryError(answer, context);
-  return parseToken(await readBoundedBody(answer, MAX_TOKEN_BYTES, { limit: "token bytes" }), {
+  using response = await sendTokenRequest(http, request);
+  const isRefusal = response.status === 401 || response.status === 403 ||
+    (auth !== undefined && (response.status === 400 || response.status === 404));
+  if (isRefusal) return { refusal: describeResponse(await registryError(response, context)) };
+  if (response.status < 200 || response.status > 299) throw await registryError(response, context);
+  return parseToken(await readBoundedBody(response, MAX_TOKEN_BYTES, { limit: "token bytes" }), {
     now: clock.now(),
     task: context.task,
-    url: redactUrl(answer.url),
+    url: redactUrl(response.url),
   });
 }
 
-async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answer> {
+async function sendTokenRequest(http: Http, request: TokenRequest): Promise<HttpResponse> {
   const { auth } = request;
   if (auth?.identityToken === undefined) {
     return await send(http, getRequest(request, auth), request);
   }
-  const answer = await send(http, postRequest(request, auth.identityToken), request);
-  if (answer.status !== 404 && answer.status !== 405) return answer;
-  answer[Symbol.dispose]();
+  const response = await send(http, postRequest(request, auth.identityToken), request);
+  if (response.status !== 404 && response.status !== 405) return response;
+  response[Symbol.dispose]();
   // Servers without OAuth2 accept the identity token as a password.
   const username = loginOf(auth)?.username ?? "<token>";
   const password = loginOf(auth)?.password || auth.identityToken;
@@ -131,7 +131,11 @@ async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answ
 }
 
 /** Sends a request and follows redirects; only the token server receives the credential. */
-async function send(http: Http, request: HttpRequest, options: TokenRequest): Promise<Answer> {
+async function send(
+  http: Http,
+  request: HttpRequest,
+  options: TokenRequest,
+): Promise<HttpResponse> {
   const { allowPrivate } = options;
   const { task, attempt, signal, tls, server } = request;
   const anonymous = { method: "GET", task, attempt, signal, server } as const;

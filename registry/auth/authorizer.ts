@@ -3,7 +3,7 @@ import { AuthError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
@@ -61,7 +61,7 @@ export interface AuthorizerOptions extends TokenServerOwner {
    */
   readonly isRedirectTarget?: boolean | undefined;
   /** Sends an unauthenticated request to get a challenge. */
-  readonly ping?: ((request: AuthorizedRequest) => Promise<Answer>) | undefined;
+  readonly ping?: ((request: AuthorizedRequest) => Promise<HttpResponse>) | undefined;
 }
 
 /** A request to authorize. */
@@ -86,7 +86,7 @@ interface Grant {
 }
 
 /** Sends a request with an `Authorization` header, if any. */
-type Send = (header: string | undefined) => Promise<Answer>;
+type Send = (header: string | undefined) => Promise<HttpResponse>;
 
 /**
  * Authenticates requests to one server: by Basic, or by tokens with and without a credential. After
@@ -111,22 +111,22 @@ export class Authorizer {
    *
    * @returns The last response, which may still be a rejection.
    */
-  async authorize(request: AuthorizedRequest, send: Send): Promise<Answer> {
-    const answers: Answer[] = [];
-    let chosen: Answer | undefined;
+  async authorize(request: AuthorizedRequest, send: Send): Promise<HttpResponse> {
+    const responses: HttpResponse[] = [];
+    let chosen: HttpResponse | undefined;
     try {
       return chosen = await this.#negotiate(request, async (header) => {
-        const answer = await send(header);
-        answers.push(answer);
-        return answer;
+        const response = await send(header);
+        responses.push(response);
+        return response;
       });
     } finally {
-      for (const answer of answers) if (answer !== chosen) answer[Symbol.dispose]();
+      for (const response of responses) if (response !== chosen) response[Symbol.dispose]();
     }
   }
 
   /** Sends a request with the last grant, if any; then as the user; then anonymously. */
-  async #negotiate(request: AuthorizedRequest, send: Send): Promise<Answer> {
+  async #negotiate(request: AuthorizedRequest, send: Send): Promise<HttpResponse> {
     const known = await this.#current(request);
     const first = await send(known?.header);
     if (!await this.#needsLogin(request, first, known)) return first;
@@ -140,7 +140,7 @@ export class Authorizer {
     if (user !== undefined && !isDenied(user, own?.credential)) return user;
     const { allowAnonymous = true } = this.#options;
     if (!allowAnonymous || (user && isFinalDenial(user, request.scope))) return user ?? first;
-    // Without the credential, the server has already given its answer.
+    // Without the credential, the server has already given its response.
     if (user === undefined && !isNeeded) return first;
     if (user !== undefined && first.status === 200) {
       this.#reject(request, own?.credential, user.status);
@@ -159,49 +159,49 @@ export class Authorizer {
   /** Returns whether a login may change the response to a request. */
   async #needsLogin(
     request: AuthorizedRequest,
-    answer: Answer,
+    response: HttpResponse,
     known: Grant | undefined,
   ): Promise<boolean> {
-    if (requiresLogin(answer, known !== undefined)) return true;
-    if (known !== undefined || !mayHideContent(answer, request.repository)) return false;
+    if (requiresLogin(response, known !== undefined)) return true;
+    if (known !== undefined || !mayHideContent(response, request.repository)) return false;
     if (await this.#credential(request) === undefined) return false;
     // `/v2/` itself hides nothing. Zot accepts anonymous requests for it, but sends a challenge.
-    const isPing = answer.status === 200 && request.scope === "";
-    const challenge = isPing ? this.#read(answer) : await this.#findChallenge(request, answer);
+    const isPing = response.status === 200 && request.scope === "";
+    const challenge = isPing ? this.#read(response) : await this.#findChallenge(request, response);
     return challenge !== undefined;
   }
 
   /** Repeats a request with a grant, and once more if its token lacks a scope. */
   async #repeat(
     request: AuthorizedRequest,
-    first: Answer,
+    first: HttpResponse,
     grant: Grant,
     send: Send,
-  ): Promise<Answer> {
+  ): Promise<HttpResponse> {
     first[Symbol.dispose]();
-    let answer = await send(grant.header);
+    let response = await send(grant.header);
     let used = grant;
-    if (wantsMoreScope(answer)) {
-      const challenge = this.#read(answer) ?? grant.challenge;
+    if (wantsMoreScope(response)) {
+      const challenge = this.#read(response) ?? grant.challenge;
       const wider = await this.#grant(request, challenge, grant.credential);
       if (wider !== undefined) {
-        answer[Symbol.dispose]();
-        answer = await send(wider.header);
+        response[Symbol.dispose]();
+        response = await send(wider.header);
         used = wider;
       }
     }
     const { credential } = used;
-    if (!isDenied(answer, credential)) {
+    if (!isDenied(response, credential)) {
       this.#grants.set(request.scope, used);
-      return answer;
+      return response;
     }
     this.#grants.delete(request.scope);
-    if (credential === undefined) return answer;
-    const isWrong = used.challenge.scheme === "basic" && answer.status === 401;
-    if (isWrong) this.#reject(request, credential, answer.status);
+    if (credential === undefined) return response;
+    const isWrong = used.challenge.scheme === "basic" && response.status === 401;
+    if (isWrong) this.#reject(request, credential, response.status);
     // Look it up again later: the user may have changed it.
     this.attempts(request.scope).retryAt = this.#retryAt;
-    return answer;
+    return response;
   }
 
   /** Returns a suitable grant, refreshed if necessary. */
@@ -215,8 +215,8 @@ export class Authorizer {
   }
 
   /** Returns the challenge of a response, and keeps it for other requests. */
-  #read(answer: Answer): Challenge | undefined {
-    const challenge = chooseChallenge(answer);
+  #read(response: HttpResponse): Challenge | undefined {
+    const challenge = chooseChallenge(response);
     if (challenge !== undefined) this.#challenge = withoutRepositories(challenge);
     return challenge;
   }
@@ -227,9 +227,9 @@ export class Authorizer {
    */
   async #findChallenge(
     request: AuthorizedRequest,
-    answer: Answer,
+    response: HttpResponse,
   ): Promise<Challenge | undefined> {
-    const challenge = this.#read(answer) ?? this.#challenge;
+    const challenge = this.#read(response) ?? this.#challenge;
     if (challenge !== undefined || this.#isPinged) return challenge;
     using pong = await this.#options.ping?.(request);
     this.#isPinged = true;
@@ -246,10 +246,10 @@ export class Authorizer {
     return "forgone";
   }
 
-  async #userGrant(request: AuthorizedRequest, answer: Answer): Promise<Grant | undefined> {
-    const challenge = await this.#findChallenge(request, answer);
+  async #userGrant(request: AuthorizedRequest, response: HttpResponse): Promise<Grant | undefined> {
+    const challenge = await this.#findChallenge(request, response);
     if (challenge === undefined) {
-      this.attempts(request.scope).unsent = describeUnanswerable(answer);
+      this.attempts(request.scope).unsent = describeUnanswerable(response);
       return undefined;
     }
     const credential = await this.#credential(request);
@@ -259,8 +259,11 @@ export class Authorizer {
     return grant;
   }
 
-  async #anonymousGrant(request: AuthorizedRequest, answer: Answer): Promise<Grant | undefined> {
-    const challenge = await this.#findChallenge(request, answer);
+  async #anonymousGrant(
+    request: AuthorizedRequest,
+    response: HttpResponse,
+  ): Promise<Grant | undefined> {
+    const challenge = await this.#findChallenge(request, response);
     // With a Basic challenge, the server has already rejected anonymous access.
     if (challenge === undefined || challenge.scheme === "basic") return undefined;
     this.attempts(request.scope).isAnonymous = true;

@@ -67,9 +67,9 @@ export function foreignBlob(
       const send = (url: URL) => {
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
       };
-      const answer = await followRedirects(await send(url), { task, allowPrivate: false }, send);
-      if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
-      using refusal = answer;
+      const response = await followRedirects(await send(url), { task, allowPrivate: false }, send);
+      if (response.status === 200 || ACCEPTED.includes(response.status)) return response;
+      using refusal = response;
       const authentication = "sent no credential to it";
       const { registryError } = await import("../transport/registry_error.ts");
       throw await registryError(refusal, { task, registry: url.host, attempt, authentication });

@@ -4,7 +4,7 @@ import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
@@ -41,7 +41,7 @@ export interface SentRequest {
   take(
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<Answer> | undefined;
+  ): Promise<HttpResponse> | undefined;
 }
 
 /** A possible source of a blob. */
@@ -53,7 +53,7 @@ export interface RemoteBlobSource {
     headers: Readonly<Record<string, string>>,
     attempt: number,
     signal: AbortSignal,
-  ): Promise<Answer>;
+  ): Promise<HttpResponse>;
   /** Called when the source has failed and the next one is tried. */
   failed(error: unknown): void;
 }
@@ -216,15 +216,15 @@ class BlobReader {
   /** Sends one request; the response may not match it. */
   async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
     const { state } = this.#source;
-    const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
+    const response = await this.#source.open(headers, this.#retry.attempt, this.#signal);
     using unused = new DisposableStack();
-    unused.use(answer);
+    unused.use(response);
     this.#signal.throwIfAborted();
     const { task } = this.#options;
-    const transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
+    const transfer = BlobTransfer.from(response, this.#descriptor, { offset: this.#offset, task });
     if (!(transfer instanceof BlobTransfer)) return transfer;
     state.etag = transfer.etag ?? state.etag;
-    this.#answered(transfer.isPartial, answer.latencyMs);
+    this.#answered(transfer.isPartial, response.latencyMs);
     unused.move();
     return transfer;
   }

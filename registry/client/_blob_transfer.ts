@@ -1,7 +1,7 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import {
   type BodySource,
   canDecode,
@@ -9,7 +9,7 @@ import {
   decodeContent,
 } from "../transport/content_coding.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { isPage, pageError } from "../transport/web_page.ts";
+import { isWebPage, webPageError } from "../transport/web_page.ts";
 
 /** Options for {@linkcode BlobTransfer.from}. */
 export interface BlobTransferOptions {
@@ -25,16 +25,16 @@ export class BlobTransfer implements Disposable {
   readonly url: URL;
   /** Whether the response has the requested range of the blob. */
   readonly isPartial: boolean;
-  readonly #answer: Answer;
+  readonly #response: HttpResponse;
   readonly #source: BodySource;
   #skip: number;
 
-  private constructor(answer: Answer, source: BodySource, skip: number, isPartial = false) {
-    const etag = answer.headers.get("etag") ?? "";
+  private constructor(response: HttpResponse, source: BodySource, skip: number, isPartial = false) {
+    const etag = response.headers.get("etag") ?? "";
     this.etag = /^"[^"]*"$/.test(etag) ? etag : undefined;
-    this.url = answer.url;
+    this.url = response.url;
     this.isPartial = isPartial;
-    this.#answer = answer;
+    this.#response = response;
     this.#source = source;
     this.#skip = skip;
   }
@@ -45,12 +45,12 @@ export class BlobTransfer implements Disposable {
    * @returns The transfer, or the error if the response does not contain the blob.
    */
   static from(
-    answer: Answer,
+    response: HttpResponse,
     { digest, size }: Descriptor,
     { offset, task }: BlobTransferOptions,
   ): BlobTransfer | RegistryError | DigestMismatchError {
-    const { status, url, headers } = answer;
-    const codings = contentCodings(answer);
+    const { status, url, headers } = response;
+    const codings = contentCodings(response);
     const range = headers.get("content-range");
     const header = headers.get("content-length");
     const length = header === null ? undefined : Number(header);
@@ -59,7 +59,7 @@ export class BlobTransfer implements Disposable {
     if (!isWhole) {
       const start = status === 206 && codings.length === 0 ? rangeStart(range, size) : NaN;
       // Some servers send more than the requested range.
-      if (start <= offset) return new BlobTransfer(answer, answer, offset - start, true);
+      if (start <= offset) return new BlobTransfer(response, response, offset - start, true);
       const state = range === null ? "no range" : `the range "${range}"`;
       return new RegistryError(
         `${url.host} answered ${status} with ${state} of ${size} bytes`,
@@ -67,13 +67,13 @@ export class BlobTransfer implements Disposable {
       );
     }
     // If the length is the size of the blob, the coding only describes it, as in some object stores.
-    if (length === size) return new BlobTransfer(answer, answer, offset);
+    if (length === size) return new BlobTransfer(response, response, offset);
     // An unknown coding is also just a description (aws-chunked).
     if (codings.length > 0 && canDecode(codings)) {
-      return new BlobTransfer(answer, decodeContent(answer), offset);
+      return new BlobTransfer(response, decodeContent(response), offset);
     }
-    if (isPage(answer, length)) return pageError(answer, task);
-    if (length === undefined) return new BlobTransfer(answer, answer, offset);
+    if (isWebPage(response, length)) return webPageError(response, task);
+    if (length === undefined) return new BlobTransfer(response, response, offset);
     const source = redactUrl(url);
     return new DigestMismatchError({ expected: digest, expectedSize: size, size: length, source });
   }
@@ -91,7 +91,7 @@ export class BlobTransfer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#answer[Symbol.dispose]();
+    this.#response[Symbol.dispose]();
   }
 }
 

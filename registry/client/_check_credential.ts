@@ -1,10 +1,9 @@
 import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { describeAnswer, registryError } from "../transport/registry_error.ts";
-import { mediaTypeOf } from "../transport/web_page.ts";
+import { describeResponse, registryError } from "../transport/registry_error.ts";
 import type { Connections } from "./_connections.ts";
 import type { Registry } from "./_registry.ts";
 
@@ -39,9 +38,9 @@ export async function checkCredential(
     task,
     signal,
     onWarning,
-  }, async (answer, attempt) => {
-    const { status, url } = answer;
-    if (isSite(answer)) {
+  }, async (response, attempt) => {
+    const { status, url } = response;
+    if (isSite(response)) {
       throw new RegistryError("the host is not a registry (it answered /v2/ with a web page)", {
         ...task,
         status,
@@ -52,8 +51,8 @@ export async function checkCredential(
     // A registry that also allows anonymous access need not reject the credential itself.
     if (status === 200 && target.attempts(SCOPE).refusal === undefined) return;
     const context = { task, registry, attempt, authentication: "" };
-    const elsewhere = answer.redirected ? url.host : undefined;
-    throw failure(await registryError(answer, context), target.attempts(SCOPE), elsewhere);
+    const elsewhere = response.redirected ? url.host : undefined;
+    throw failure(await registryError(response, context), target.attempts(SCOPE), elsewhere);
   });
   return target.attempts(SCOPE).isAuthenticated;
 }
@@ -62,9 +61,9 @@ export async function checkCredential(
  * Returns whether a server answers with a web page and no header of the API. The page of
  * registry.k8s.io is empty.
  */
-function isSite(answer: Answer): boolean {
-  const { status, headers } = answer;
-  return status === 200 && mediaTypeOf(answer) === "text/html" &&
+function isSite(response: HttpResponse): boolean {
+  const { status, headers } = response;
+  return status === 200 && response.mediaType === "text/html" &&
     headers.get("content-length") !== "0" && !headers.has("docker-distribution-api-version");
 }
 
@@ -79,7 +78,7 @@ function failure(
   { isTried, unsent, refusal }: ReturnType<Registry["attempts"]>,
   elsewhere: string | undefined,
 ): RegistryError {
-  const answered = describeAnswer(error);
+  const answered = describeResponse(error);
   const unknown = (problem: string, advice: string) => {
     // Unlike the signed URL of a blob, a target that denies access has not expired.
     const fields = { ...error, code: "response", retryable: false, advice } as const;

@@ -1,4 +1,4 @@
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { startTimer } from "../tasks/timer.ts";
 import type { RemoteBlobSource, SentRequest } from "./_blob_stream.ts";
 
@@ -23,16 +23,16 @@ export class EarlyRequest implements SentRequest, Disposable {
   readonly #unread: Set<EarlyRequest>;
   readonly #signal: AbortSignal | undefined;
   readonly #controller = new AbortController();
-  readonly #answer: Promise<Answer>;
+  readonly #response: Promise<HttpResponse>;
   readonly #timer: Disposable;
 
   /** Sends the request. */
   constructor(source: RemoteBlobSource, { length, signal, unread }: EarlyRequestOptions) {
     this.#range = length === undefined ? undefined : `bytes=0-${length - 1}`;
     const headers: Record<string, string> = this.#range === undefined ? {} : { range: this.#range };
-    this.#answer = source.open(headers, 1, this.#controller.signal);
+    this.#response = source.open(headers, 1, this.#controller.signal);
     // The reader reports an error.
-    this.#answer.catch(() => {});
+    this.#response.catch(() => {});
     this.#unread = unread;
     unread.add(this);
     // The response holds a connection that other requests may wait for.
@@ -48,7 +48,7 @@ export class EarlyRequest implements SentRequest, Disposable {
   take(
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<Answer> | undefined {
+  ): Promise<HttpResponse> | undefined {
     if (!this.#unread.has(this)) return undefined;
     if (headers.range !== this.#range || headers["if-range"] !== undefined || signal.aborted) {
       this[Symbol.dispose]();
@@ -58,8 +58,8 @@ export class EarlyRequest implements SentRequest, Disposable {
     const abort = () => this.#controller.abort(signal.reason);
     const release = () => signal.removeEventListener("abort", abort);
     signal.addEventListener("abort", abort);
-    this.#answer.then((answer) => answer.hold({ [Symbol.dispose]: release }), release);
-    return this.#answer;
+    this.#response.then((response) => response.hold({ [Symbol.dispose]: release }), release);
+    return this.#response;
   }
 
   /** Drops the response unless a reader has taken it over. */
@@ -67,7 +67,7 @@ export class EarlyRequest implements SentRequest, Disposable {
     if (!this.#unread.has(this)) return;
     this.#settle();
     this.#controller.abort();
-    this.#answer.then((answer) => answer[Symbol.dispose]()).catch(() => {});
+    this.#response.then((response) => response[Symbol.dispose]()).catch(() => {});
   }
 
   readonly #drop = (): void => this[Symbol.dispose]();

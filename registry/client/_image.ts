@@ -11,7 +11,7 @@ import { assertVerifiable } from "../../spec/verifier.ts";
 import { ArtifactError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
 import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
@@ -158,7 +158,7 @@ interface ConfigContext extends ImageContext {
   /** Requests to send after the one for the config. */
   readonly requests?: FirstRequests | undefined;
   /** Called with the response that contains the config. */
-  readonly onConfig?: ((answer: Answer) => void) | undefined;
+  readonly onConfig?: ((response: HttpResponse) => void) | undefined;
 }
 
 async function readConfig(
@@ -194,9 +194,9 @@ async function readConfigBytes(
       content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
       // A failing registry needs its connections for the config.
       onRetry: () => requests?.[Symbol.dispose](),
-    }, (answer) => {
-      onConfig?.(answer);
-      return readDocumentBody(answer, descriptor, {
+    }, (response) => {
+      onConfig?.(response);
+      return readDocumentBody(response, descriptor, {
         limit: "config bytes",
         option: "maxConfigBytes",
         maxBytes: context.maxConfigBytes,

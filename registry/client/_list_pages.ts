@@ -75,18 +75,18 @@ async function readPage(
     method: "GET",
     path,
     accept: isFirst ? NO_PAGE_SIZE : [],
-  }, async (answer) => {
-    if (answer.status !== 200) return undefined;
-    const bytes = await readBoundedBody(answer, MAX_LIST_BYTES, { limit: "bytes of a page" });
+  }, async (response) => {
+    if (response.status !== 200) return undefined;
+    const bytes = await readBoundedBody(response, MAX_LIST_BYTES, { limit: "bytes of a page" });
     const items = parseNames(bytes, member);
     if (items !== undefined) {
       // An invalid link fails when it is followed, after the names of this page.
-      return { items, size: bytes.length, next: () => nextPage(answer, { path, task }) };
+      return { items, size: bytes.length, next: () => nextPage(response, { path, task }) };
     }
-    const url = redactUrl(answer.url);
+    const url = redactUrl(response.url);
     throw new RegistryError(`the response from ${url} is not a valid list`, {
       ...task,
-      status: answer.status,
+      status: response.status,
       url,
     });
   });

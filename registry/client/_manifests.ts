@@ -14,11 +14,10 @@ import { formatPlatform } from "../../spec/platform.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
 import { contentCodings } from "../transport/content_coding.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
-import { mediaTypeOf } from "../transport/web_page.ts";
 import type { ApiRequest, Registry } from "./_registry.ts";
 
 /** Accepted types of manifests and indexes. */
@@ -51,16 +50,16 @@ export async function readManifest(
     path: manifestPath(reference),
     headers: { accept: MANIFEST_ACCEPT },
     content: entry === undefined ? namedContent(reference) : childContent(entry),
-  }, async (answer) => {
-    const header = answer.headers.get("docker-content-digest");
+  }, async (response) => {
+    const header = response.headers.get("docker-content-digest");
     const expected = reference.digest ?? (isDigest(header) ? header : undefined);
-    const bytes = await readDocumentBody(answer, { digest: expected, size: entry?.size }, {
+    const bytes = await readDocumentBody(response, { digest: expected, size: entry?.size }, {
       limit: "manifest bytes",
       option: "maxManifestBytes",
       maxBytes: context.maxBytes,
     });
     const digest = expected ?? digestOf(bytes);
-    return toDocument(bytes, { digest, mediaType: mediaTypeOf(answer) }, context.maxLayers);
+    return toDocument(bytes, { digest, mediaType: response.mediaType }, context.maxLayers);
   });
 }
 
@@ -98,7 +97,7 @@ export async function resolveManifest(
     path: manifestPath(reference),
     headers: { accept: MANIFEST_ACCEPT },
     accept: NO_HEAD,
-  }, (answer) => describeHead(answer, reference));
+  }, (response) => describeHead(response, reference));
   return descriptor ?? (await readManifest(registry, reference, context)).descriptor;
 }
 
@@ -121,14 +120,14 @@ function manifestPath({ tag, digest }: Reference): string {
 /**
  * Returns the descriptor from the response to a `HEAD`; `undefined` if the response is incomplete.
  */
-export function describeHead(answer: Answer, reference: Reference): Descriptor | undefined {
-  const digest = answer.headers.get("docker-content-digest");
-  const length = answer.headers.get("content-length") ?? "";
-  const mediaType = mediaTypeOf(answer);
+export function describeHead(response: HttpResponse, reference: Reference): Descriptor | undefined {
+  const digest = response.headers.get("docker-content-digest");
+  const length = response.headers.get("content-length") ?? "";
+  const mediaType = response.mediaType;
   // Some registries return 0 (Nexus), or the length after a content coding.
   const hasSize = /^[0-9]+$/.test(length) && Number(length) > 0 &&
-    contentCodings(answer).length === 0;
-  const isComplete = answer.status === 200 && isDigest(digest) && hasSize &&
+    contentCodings(response).length === 0;
+  const isComplete = response.status === 200 && isDigest(digest) && hasSize &&
     (isIndexMediaType(mediaType) || isManifestMediaType(mediaType));
   if (!isComplete || (reference.digest !== undefined && reference.digest !== digest)) {
     return undefined;

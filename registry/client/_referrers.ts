@@ -8,7 +8,7 @@ import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
-import { isPage } from "../transport/web_page.ts";
+import { isWebPage } from "../transport/web_page.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Registry } from "./_registry.ts";
 
@@ -73,18 +73,18 @@ async function readPage(
     repository,
     path,
     accept: NO_REFERRERS,
-  }, async (answer) => {
-    if (answer.status !== 200) return undefined;
-    const bytes = await readBoundedBody(answer, context.maxBytes, { limit: "referrers bytes" });
+  }, async (response) => {
+    if (response.status !== 200) return undefined;
+    const bytes = await readBoundedBody(response, context.maxBytes, { limit: "referrers bytes" });
     // Some servers return a web page for unknown addresses.
-    if (isPage(answer, bytes.length)) return undefined;
+    if (isWebPage(response, bytes.length)) return undefined;
     const document = parseManifest(bytes);
     if (document.kind !== "index") return undefined;
-    const filters = answer.headers.get("oci-filters-applied") ?? "";
+    const filters = response.headers.get("oci-filters-applied") ?? "";
     return {
       index: document.value,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
-      next: nextPage(answer, { path, task: context.task }),
+      next: nextPage(response, { path, task: context.task }),
     };
   });
 }

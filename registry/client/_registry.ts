@@ -5,8 +5,8 @@ import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { RegistryHost } from "../remote_client_options.ts";
-import type { Answer } from "../transport/answer.ts";
-import { firstAnswer } from "./_first_answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
+import { detectProtocol } from "./_detect_protocol.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
 import type { Http } from "../transport/http.ts";
 import type { HttpMethod, RequestBody, Tls } from "../transport/http_request.ts";
@@ -109,14 +109,14 @@ export class Registry {
   /** Sends a request and reads the response, with retries of both. */
   async call<T>(
     request: ApiRequest,
-    read: (answer: Answer, attempt: number) => T | Promise<T>,
+    read: (response: HttpResponse, attempt: number) => T | Promise<T>,
   ): Promise<T> {
     const { signal, onWarning, onRetry } = request;
     const retry = new Retry(this.policy, { signal, onWarning, onRetry });
     for (;;) {
       try {
-        using answer = await this.open(request, retry.attempt);
-        return await read(answer, retry.attempt);
+        using response = await this.open(request, retry.attempt);
+        return await read(response, retry.attempt);
       } catch (error) {
         await retry.after(error);
       }
@@ -124,33 +124,33 @@ export class Registry {
   }
 
   /** Sends a request once. The response holds a slot of the host's limiter. */
-  async open(request: ApiRequest, attempt: number): Promise<Answer> {
+  async open(request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const { signal, accept = [] } = request;
     const { registry } = this.endpoint;
     // The body of an upload may come from a download from the same host.
     const isUpload = request.body !== undefined;
     const limiter = this.#options.limiter(isUpload ? `uploads to ${registry}` : registry);
     const place = await limiter.acquire(signal);
-    let answer: Answer | undefined;
+    let response: HttpResponse | undefined;
     try {
-      answer = await this.#follow(request, attempt);
-      const { status } = answer;
+      response = await this.#follow(request, attempt);
+      const { status } = response;
       // The limit for requests without a body has been reduced already.
       if (isUpload && status === 429) limiter.throttled(0);
       if (status !== 200 && !accept.includes(status)) {
-        throw await this.#error(request, attempt, answer);
+        throw await this.#error(request, attempt, response);
       }
       limiter.succeeded();
-      answer.hold(place);
-      return answer;
+      response.hold(place);
+      return response;
     } catch (error) {
-      answer?.[Symbol.dispose]();
+      response?.[Symbol.dispose]();
       place[Symbol.dispose]();
       throw error;
     }
   }
 
-  async #follow(request: ApiRequest, attempt: number): Promise<Answer> {
+  async #follow(request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const { task, state } = request;
     const remembered = await this.#remembered(request, attempt);
     if (remembered !== undefined) return remembered;
@@ -163,40 +163,40 @@ export class Registry {
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
-      const answer = await this.#redirected(target, request, attempt);
-      if (state !== undefined && answer.status < 300) state.location = target;
-      return answer;
+      const response = await this.#redirected(target, request, attempt);
+      if (state !== undefined && response.status < 300) state.location = target;
+      return response;
     });
   }
 
   /** Sends the request to the cached redirect target; `undefined` if that has expired. */
-  async #remembered(request: ApiRequest, attempt: number): Promise<Answer | undefined> {
+  async #remembered(request: ApiRequest, attempt: number): Promise<HttpResponse | undefined> {
     const { state, accept = [] } = request;
     const target = state?.location;
     if (state === undefined || target === undefined) return undefined;
-    let answer: Answer | undefined;
+    let response: HttpResponse | undefined;
     try {
-      answer = await this.#redirected(target, request, attempt);
-      if (answer.status === 200 || accept.includes(answer.status)) return answer;
+      response = await this.#redirected(target, request, attempt);
+      if (response.status === 200 || accept.includes(response.status)) return response;
       // The rate limit applies to all addresses of the host.
-      if (answer.status === 429) return answer;
+      if (response.status === 429) return response;
     } catch (error) {
       state.location = undefined;
       throw error;
     }
-    answer[Symbol.dispose]();
+    response[Symbol.dispose]();
     state.location = undefined;
     return undefined;
   }
 
-  async #redirected(target: URL, request: ApiRequest, attempt: number): Promise<Answer> {
-    const answer = await this.#send(target, request, attempt);
-    answer.redirected = target.origin !== this.#base?.origin;
-    return answer;
+  async #redirected(target: URL, request: ApiRequest, attempt: number): Promise<HttpResponse> {
+    const response = await this.#send(target, request, attempt);
+    response.redirected = target.origin !== this.#base?.origin;
+    return response;
   }
 
   /** Finds the responding address with the first request. */
-  async #first(request: ApiRequest, attempt: number): Promise<Answer> {
+  async #first(request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const send = (base: URL) => {
       return this.#send(new URL(this.#path(request), base), request, attempt);
     };
@@ -207,7 +207,7 @@ export class Registry {
       const { speaksTls } = await import("../transport/speaks_tls.ts");
       return await speaksTls(base, { timeoutMs, signal });
     };
-    return await firstAnswer(await basesToTry(this.endpoint, testTls), {
+    return await detectProtocol(await basesToTry(this.endpoint, testTls), {
       send,
       isKnown: () => this.#base !== undefined,
       speaksTls: testTls,
@@ -215,18 +215,18 @@ export class Registry {
     });
   }
 
-  async #send(url: URL, request: ApiRequest, attempt: number): Promise<Answer> {
+  async #send(url: URL, request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const { method, task, signal, onWarning } = request;
     const { http, tls, limiter } = this.#options;
     const name = this.fullName(request.repository);
     const scope = request.scope ?? pullScope(name);
     const authorized = { attempt, repository: name, scope, task, signal, onWarning };
-    const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
+    const response = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
       // Only the registry may see the client certificate and the headers of a file.
       const isHome = this.#isHome(url);
       const { headers: own, dialTimeoutMs } = (isHome && this.endpoint.host) || NO_HOST;
-      const answer = await http.send({
+      const response = await http.send({
         url,
         method,
         headers: { ...own, ...request.headers, ...present({ authorization: header }) },
@@ -238,16 +238,16 @@ export class Registry {
         server: this.#describe(url),
         signal,
       });
-      this.#settle(url, answer.status);
-      return answer;
+      this.#settle(url, response.status);
+      return response;
     });
     using unused = new DisposableStack();
-    unused.use(answer);
-    if (answer.status === 429) this.#throttle(answer, url);
+    unused.use(response);
+    if (response.status === 429) this.#throttle(response, url);
     // The callback may throw.
-    this.#passOnWarnings(answer, onWarning);
+    this.#passOnWarnings(response, onWarning);
     unused.move();
-    return answer;
+    return response;
   }
 
   /** Describes the role of a server for errors. */
@@ -265,8 +265,8 @@ export class Registry {
     this.#base = this.endpoint.bases.find((base) => base.origin === origin);
   }
 
-  #throttle(answer: Answer, url: URL): void {
-    const asked = requestedPause(answer.headers, Date.now()) ?? 0;
+  #throttle(response: HttpResponse, url: URL): void {
+    const asked = requestedPause(response.headers, Date.now()) ?? 0;
     const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
     const { limiter } = this.#options;
     limiter(url.host).throttled(pauseMs);
@@ -277,9 +277,12 @@ export class Registry {
   }
 
   /** Reports deprecation warnings of the registry: `Warning: 299 - "…"`, distribution-spec. */
-  #passOnWarnings(answer: Answer, onWarning: ((message: string) => void) | undefined): void {
-    if (onWarning === undefined || !this.#isHome(answer.url)) return;
-    for (const text of parseWarnings(answer.headers.get("warning"))) {
+  #passOnWarnings(
+    response: HttpResponse,
+    onWarning: ((message: string) => void) | undefined,
+  ): void {
+    if (onWarning === undefined || !this.#isHome(response.url)) return;
+    for (const text of parseWarnings(response.headers.get("warning"))) {
       onWarning(`${this.endpoint.registry} warns: ${text.slice(0, 300)}`);
     }
   }
@@ -308,7 +311,7 @@ export class Registry {
     return authorizer;
   }
 
-  async #ping(url: URL, request: AuthorizedRequest): Promise<Answer> {
+  async #ping(url: URL, request: AuthorizedRequest): Promise<HttpResponse> {
     const { http, tls, limiter } = this.#options;
     const { task, attempt, signal } = request;
     const { headers, dialTimeoutMs } = this.endpoint.host ?? NO_HOST;
@@ -339,12 +342,16 @@ export class Registry {
     return `${root}/${name}${path}${query}`;
   }
 
-  async #error(request: ApiRequest, attempt: number, answer: Answer): Promise<RegistryError> {
-    const server = answer.redirected ? answer.url : this.#base ?? answer.url;
+  async #error(
+    request: ApiRequest,
+    attempt: number,
+    response: HttpResponse,
+  ): Promise<RegistryError> {
+    const server = response.redirected ? response.url : this.#base ?? response.url;
     const scope = request.scope ?? pullScope(this.fullName(request.repository));
     const attempts = this.#authorizer(server).attempts(scope);
     const { registryError } = await import("../transport/registry_error.ts");
-    return await registryError(answer, {
+    return await registryError(response, {
       task: request.task,
       registry: this.endpoint.registry,
       attempt,

@@ -11,7 +11,7 @@ import type {
   PushManifestOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
@@ -131,8 +131,8 @@ export class RegistryWriter {
     const request = { ...reading, path, scope: isPushTarget ? scope : undefined };
     if (!this.#headless.has(name)) {
       const accept = [...MISSING, ...NO_HEAD_OF_BLOB];
-      const head = await registry.call({ ...request, method: "HEAD", accept }, (answer) => {
-        return NO_HEAD_OF_BLOB.includes(answer.status) ? null : blobIn(answer);
+      const head = await registry.call({ ...request, method: "HEAD", accept }, (response) => {
+        return NO_HEAD_OF_BLOB.includes(response.status) ? null : blobIn(response);
       });
       if (head !== null) return head;
     }
@@ -141,10 +141,10 @@ export class RegistryWriter {
       method: "GET",
       headers: { range: "bytes=0-0" },
       accept: [206, 416, ...isPushTarget ? NOT_THERE_TO_PUSH : [...MISSING, ...UNSUPPORTED]],
-    }, (answer) => {
+    }, (response) => {
       // If GET is also rejected, the reason may be the digest rather than the method.
-      if (!NO_HEAD_OF_BLOB.includes(answer.status)) this.#headless.set(name, true);
-      return blobIn(answer);
+      if (!NO_HEAD_OF_BLOB.includes(response.status)) this.#headless.set(name, true);
+      return blobIn(response);
     });
   }
 
@@ -164,9 +164,9 @@ export class RegistryWriter {
       path: `manifests/${tag}`,
       headers: { accept: MANIFEST_ACCEPT },
       accept: NO_HEAD,
-    }, (answer) => {
-      const found = describeHead(answer, { ...repository, tag });
-      return answer.status === 404 ? undefined : found ?? null;
+    }, (response) => {
+      const found = describeHead(response, { ...repository, tag });
+      return response.status === 404 ? undefined : found ?? null;
     });
   }
 
@@ -278,10 +278,10 @@ export class RegistryWriter {
       if (!isTag || !(error instanceof RegistryError) || !NO_TAG_DELETE.has(error.status)) {
         throw error;
       }
-      const { describeAnswer } = await import("../transport/registry_error.ts");
+      const { describeResponse } = await import("../transport/registry_error.ts");
       // The manifest may have other tags, so do not delete it instead of the tag.
       throw new RegistryError(
-        `${registry.endpoint.registry} cannot delete tags (${describeAnswer(error)})`,
+        `${registry.endpoint.registry} cannot delete tags (${describeResponse(error)})`,
         {
           ...error,
           code: "tag-deletion",
@@ -320,10 +320,10 @@ export class RegistryWriter {
         method: "POST",
         path: `${UPLOADS}?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
         accept: [201, 202, ...NO_MOUNT],
-      }, (answer) => {
-        if (answer.status === 201) return "mounted";
-        if (answer.status !== 202) return undefined;
-        return readUploadState(answer, undefined, { task, allowPrivate });
+      }, (response) => {
+        if (response.status === 201) return "mounted";
+        if (response.status !== 202) return undefined;
+        return readUploadState(response, undefined, { task, allowPrivate });
       });
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
@@ -384,7 +384,7 @@ interface DescribedBlob {
   readonly size: number | undefined;
 }
 
-function blobIn({ status, headers }: Answer): DescribedBlob | undefined {
+function blobIn({ status, headers }: HttpResponse): DescribedBlob | undefined {
   // An empty blob has no first byte.
   if (status === 416) return { size: 0 };
   if (status !== 200 && status !== 206) return undefined;

@@ -154,7 +154,7 @@ export class BlobUploader {
     const range = isChunk || offset > 0 ? { "content-range": `${offset}-${end - 1}` } : {};
     this.#state.hasParts ||= offset > 0;
     const { registry, task } = this.#context;
-    using answer = await registry.open({
+    using response = await registry.open({
       ...this.#context,
       method: "PATCH",
       path: UPLOADS,
@@ -167,7 +167,7 @@ export class BlobUploader {
       accept: FINISHED,
     }, this.#retry.attempt);
     const { isPrivate: allowPrivate } = registry.endpoint;
-    const next = readUploadState(answer, session, { task, allowPrivate });
+    const next = readUploadState(response, session, { task, allowPrivate });
     if (isChunk) this.#progress(next.offset);
     return { ...next, offset: this.#confirmed(next, offset, end) };
   }
@@ -198,7 +198,7 @@ export class BlobUploader {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
     this.#state.isFinishing = true;
-    using answer = await this.#context.registry.open({
+    using response = await this.#context.registry.open({
       ...this.#context,
       method: "PUT",
       path: UPLOADS,
@@ -207,7 +207,7 @@ export class BlobUploader {
       body: () => this.#rest(session.offset, rest),
       accept: FINISHED,
     }, this.#retry.attempt);
-    const stored = answer.headers.get("docker-content-digest") ?? digest;
+    const stored = response.headers.get("docker-content-digest") ?? digest;
     // A registry may name a blob by its preferred algorithm, and serve it under both digests.
     const isOther = isDigest(stored) && stored !== digest &&
       digestAlgorithm(stored) === digestAlgorithm(digest);

@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { RegistryError } from "../errors.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -27,17 +27,17 @@ export interface UploadState {
 
 /** Parses the state of an upload from the response to one of its requests. */
 export function readUploadState(
-  answer: Answer,
+  response: HttpResponse,
   previous: UploadState | undefined,
   options: RedirectOptions,
 ): UploadState {
-  const hasLocation = answer.headers.has("location");
-  const url = hasLocation || previous === undefined ? uploadUrl(answer, options) : previous.url;
-  const min = Number(answer.headers.get("oci-chunk-min-length") ?? NaN);
+  const hasLocation = response.headers.has("location");
+  const url = hasLocation || previous === undefined ? uploadUrl(response, options) : previous.url;
+  const min = Number(response.headers.get("oci-chunk-min-length") ?? NaN);
   return {
     url,
     // A new upload has no bytes, whatever the registry reports.
-    offset: previous === undefined ? 0 : rangeEnd(answer.headers.get("range")) ?? previous.offset,
+    offset: previous === undefined ? 0 : rangeEnd(response.headers.get("range")) ?? previous.offset,
     minChunkBytes: Number.isSafeInteger(min) && min > 0 ? min : previous?.minChunkBytes ?? 0,
   };
 }
@@ -46,22 +46,22 @@ export function readUploadState(
  * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like
  * a redirect.
  */
-function uploadUrl(answer: Answer, options: RedirectOptions): URL {
-  const location = answer.headers.get("location");
+function uploadUrl(response: HttpResponse, options: RedirectOptions): URL {
+  const location = response.headers.get("location");
   if (location === null) {
-    const { status, url: { host } } = answer;
+    const { status, url: { host } } = response;
     const problem = `${host} answered ${status} without a Location for the upload`;
-    throw new RegistryError(problem, { ...options.task, status, url: redactUrl(answer.url) });
+    throw new RegistryError(problem, { ...options.task, status, url: redactUrl(response.url) });
   }
-  const url = URL.parse(location, answer.url);
-  if (url !== null && isOwnUpload(url, answer.url, options)) {
-    const own = new URL(answer.url);
+  const url = URL.parse(location, response.url);
+  if (url !== null && isOwnUpload(url, response.url, options)) {
+    const own = new URL(response.url);
     // Resolving a path that begins with two slashes would take its first part as a host.
     own.pathname = url.pathname;
     own.search = url.search;
     return own;
   }
-  return redirectTarget(answer, options);
+  return redirectTarget(response, options);
 }
 
 /**
@@ -109,8 +109,8 @@ export interface UploadContext
 export async function beginUpload(context: UploadContext, attempt: number): Promise<UploadState> {
   const { registry, task } = context;
   const request = { ...context, method: "POST", path: UPLOADS, accept: [202] } as const;
-  using answer = await registry.open(request, attempt);
-  return readUploadState(answer, undefined, { task, allowPrivate: registry.endpoint.isPrivate });
+  using response = await registry.open(request, attempt);
+  return readUploadState(response, undefined, { task, allowPrivate: registry.endpoint.isPrivate });
 }
 
 /**
@@ -126,13 +126,13 @@ export async function readProgress(
   // A registry that fails to report progress may still accept another upload.
   const noProgress = attempt > 2 ? [...NO_PROGRESS, 500] : NO_PROGRESS;
   const accept = [202, 204, ...noProgress];
-  using answer = await registry.open(
+  using response = await registry.open(
     { ...request, method: "GET", path: UPLOADS, url, accept },
     attempt,
   );
-  if (noProgress.includes(answer.status) || !answer.headers.has("range")) return undefined;
+  if (noProgress.includes(response.status) || !response.headers.has("range")) return undefined;
   const allowPrivate = registry.endpoint.isPrivate;
-  const now = readUploadState(answer, session, { task: request.task, allowPrivate });
+  const now = readUploadState(response, session, { task: request.task, allowPrivate });
   return now.offset > size ? undefined : now;
 }
 

@@ -5,7 +5,7 @@ import { noHost, refusal } from "./_refusal.ts";
 import { routeRequest } from "./_router.ts";
 import { failure, finish } from "./_server_response.ts";
 import { UploadSessions } from "./_upload_sessions.ts";
-import { isForeignPage } from "./_web_page.ts";
+import { isForeignPage } from "./_foreign_page.ts";
 
 /** A request that the embedded registry has answered. */
 export interface RegistryRequest {

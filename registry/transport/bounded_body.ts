@@ -2,11 +2,11 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { RegistryError } from "../errors.ts";
-import type { Answer } from "./answer.ts";
+import type { HttpResponse } from "./http_response.ts";
 import { type BodySource, canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { cutError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
-import { isPage, pageError } from "./web_page.ts";
+import { isWebPage, webPageError } from "./web_page.ts";
 
 /** Texts of the `LimitError` for a body that is too large. */
 export interface BodyLimit {
@@ -18,11 +18,11 @@ export interface BodyLimit {
 
 /** Reads a whole body of at most `maxBytes`, and decodes its content codings. */
 export async function readBoundedBody(
-  answer: Answer,
+  response: HttpResponse,
   maxBytes: number,
   limit: BodyLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return await readWithin(answer, decodeContent(answer), maxBytes, limit);
+  return await readWithin(response, decodeContent(response), maxBytes, limit);
 }
 
 /** Size limits of a document. */
@@ -39,7 +39,7 @@ export interface DocumentLimit extends BodyLimit {
  * @throws {NetworkError} If the connection ended early.
  */
 export async function readDocumentBody(
-  answer: Answer,
+  response: HttpResponse,
   { digest, size }: {
     readonly digest?: Descriptor["digest"] | undefined;
     readonly size?: number | undefined;
@@ -47,28 +47,28 @@ export async function readDocumentBody(
   options: DocumentLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes } = options;
-  const { task } = answer.request;
-  const bytes = await readWithin(answer, answer, maxBytes, options);
-  const codings = contentCodings(answer);
-  if (digest === undefined && isPage(answer, bytes.length)) throw pageError(answer, task);
+  const { task } = response.request;
+  const bytes = await readWithin(response, response, maxBytes, options);
+  const codings = contentCodings(response);
+  if (digest === undefined && isWebPage(response, bytes.length)) throw webPageError(response, task);
   if (digest === undefined) {
-    return codings.length === 0 ? bytes : await decode(answer, bytes, options);
+    return codings.length === 0 ? bytes : await decode(response, bytes, options);
   }
   const isShort = size !== undefined && bytes.length < size;
   // Without a length, a broken connection looks like the end of the document.
-  if (isShort && codings.length === 0 && !answer.headers.has("content-length")) {
-    throw cutError(answer.request, `received ${bytes.length} of ${size} bytes`);
+  if (isShort && codings.length === 0 && !response.headers.has("content-length")) {
+    throw cutError(response.request, `received ${bytes.length} of ${size} bytes`);
   }
-  const source = redactUrl(answer.url);
+  const source = redactUrl(response.url);
   const expectation = size === undefined ? { digest } : { digest, size };
   try {
     await verifyBytes(bytes, expectation, source);
     return bytes;
   } catch (error) {
     if (!(error instanceof DigestMismatchError)) throw error;
-    const decoded = codings.length === 0 ? bytes : await decode(answer, bytes, options);
+    const decoded = codings.length === 0 ? bytes : await decode(response, bytes, options);
     // A web page instead of a document is not an attack, and may be temporary.
-    if (isPage(answer, decoded.length)) throw pageError(answer, task);
+    if (isWebPage(response, decoded.length)) throw webPageError(response, task);
     if (decoded === bytes) throw error;
     await verifyBytes(decoded, expectation, source);
     return decoded;
@@ -77,15 +77,15 @@ export async function readDocumentBody(
 
 /** Decodes the content codings of a body, or returns it unchanged if decoding fails. */
 async function decode(
-  answer: Answer,
+  response: HttpResponse,
   bytes: Uint8Array<ArrayBuffer>,
   options: DocumentLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (!canDecode(contentCodings(answer))) return bytes;
+  if (!canDecode(contentCodings(response))) return bytes;
   try {
     return await readWithin(
-      answer,
-      decodeContent(answer, sourceOf(bytes)),
+      response,
+      decodeContent(response, sourceOf(bytes)),
       options.maxBytes,
       options,
     );
@@ -103,13 +103,13 @@ export function sourceOf(bytes: Uint8Array<ArrayBuffer>): BodySource {
 }
 
 async function readWithin(
-  answer: Answer,
+  response: HttpResponse,
   source: BodySource,
   maxBytes: number,
   { limit, option }: BodyLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const url = redactUrl(answer.url);
-  const declared = Number(answer.headers.get("content-length") ?? 0);
+  const url = redactUrl(response.url);
+  const declared = Number(response.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw new LimitError(limit, maxBytes, declared, url, option);
   const { bytes, isWhole } = await readUpTo(source, maxBytes);
   if (!isWhole) throw new LimitError(limit, maxBytes, maxBytes + 1, url, option);

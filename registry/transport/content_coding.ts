@@ -1,5 +1,5 @@
 import type { Transform } from "node:stream";
-import type { Answer } from "./answer.ts";
+import type { HttpResponse } from "./http_response.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "../errors.ts";
 
@@ -36,8 +36,8 @@ const DECODERS = new Map<string, CreateDecoder>([
 const MAX_CODINGS = 3;
 
 /** Returns the content codings of a response that change its bytes, in the order of encoding. */
-export function contentCodings(answer: Answer): readonly string[] {
-  const header = answer.headers.get("content-encoding") ?? "";
+export function contentCodings(response: HttpResponse): readonly string[] {
+  const header = response.headers.get("content-encoding") ?? "";
   return header.split(",").map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== "" && coding !== "identity");
 }
@@ -53,16 +53,16 @@ export function canDecode(codings: readonly string[]): boolean {
  *
  * @throws {RegistryError} If a coding is unknown; from `read`, if the encoded bytes are invalid.
  */
-export function decodeContent(answer: Answer, body: BodySource = answer): BodySource {
-  const codings = contentCodings(answer);
+export function decodeContent(response: HttpResponse, body: BodySource = response): BodySource {
+  const codings = contentCodings(response);
   if (codings.length === 0) return body;
-  if (codings.length > MAX_CODINGS) throw codingError(answer, codings, "has too many parts");
+  if (codings.length > MAX_CODINGS) throw codingError(response, codings, "has too many parts");
   // These modules take long to load, and few responses need them.
   const { pipeline, Readable } = globalThis.process.getBuiltinModule("node:stream");
   const zlib = globalThis.process.getBuiltinModule("node:zlib");
   const decoders = codings.toReversed().map((coding) => {
     const create = DECODERS.get(coding);
-    if (create === undefined) throw codingError(answer, codings, "was not requested");
+    if (create === undefined) throw codingError(response, codings, "was not requested");
     return create;
   });
   let sourceError: unknown;
@@ -94,7 +94,7 @@ export function decodeContent(answer: Answer, body: BodySource = answer): BodySo
       } catch (error) {
         // The errors of decoders have no common class or code.
         if (error === sourceError) throw error;
-        throw codingError(answer, codings, "is invalid", error);
+        throw codingError(response, codings, "is invalid", error);
       }
     },
   };
@@ -117,19 +117,19 @@ async function* withFirst(
 }
 
 function codingError(
-  answer: Answer,
+  response: HttpResponse,
   codings: readonly string[],
   state: string,
   cause?: unknown,
 ): RegistryError {
-  const url = redactUrl(answer.url);
+  const url = redactUrl(response.url);
   const some = codings.slice(0, MAX_CODINGS + 1).join(", ");
   return new RegistryError(
     `its content coding "${some}" ${state}`,
     {
       action: `read ${url}`,
       subject: url,
-      status: answer.status,
+      status: response.status,
       url,
       retryable: cause !== undefined,
     },

@@ -6,7 +6,7 @@ import {
   type ConnectionResponse,
 } from "../http1/connection_pool.ts";
 import { isUploadSource } from "../http1/upload_source.ts";
-import { Answer } from "./answer.ts";
+import { HttpResponse } from "./http_response.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import type { HttpRequest, RequestParts, Route, Tls } from "./http_request.ts";
 import { type FailedRequest, networkError, stallError } from "./network_failure.ts";
@@ -66,16 +66,16 @@ export class Http implements Disposable {
   }
 
   /** Sends a request and waits for the headers of the response, with a timeout. */
-  async send(wanted: HttpRequest): Promise<Answer> {
+  async send(wanted: HttpRequest): Promise<HttpResponse> {
     wanted.signal?.throwIfAborted();
     const request = { ...wanted, tls: await this.#tls(wanted) };
     const route = await this.#route(request);
     const client = this.#isDirect(request, route) ? undefined : await this.#client(request, route);
     const started = performance.now();
     using unused = new DisposableStack();
-    let answer: Answer;
+    let response: HttpResponse;
     try {
-      answer = unused.use(await this.#answer(request, route, client));
+      response = unused.use(await this.#receive(request, route, client));
     } catch (error) {
       if (error instanceof NetworkError && !wanted.signal?.aborted) {
         this.#log(request, started, { error: error.reason });
@@ -83,9 +83,9 @@ export class Http implements Disposable {
       throw error;
     }
     // The callback may throw.
-    this.#log(request, started, { status: answer.status, ...rateLimitOf(answer.headers) });
+    this.#log(request, started, { status: response.status, ...rateLimitOf(response.headers) });
     unused.move();
-    return answer;
+    return response;
   }
 
   /** Closes all connections. */
@@ -139,11 +139,11 @@ export class Http implements Disposable {
   }
 
   /** Waits for the headers of a response. Ends the request if they do not arrive in time. */
-  async #answer(
+  async #receive(
     request: HttpRequest,
     route: Route,
     client: Deno.HttpClient | undefined,
-  ): Promise<Answer> {
+  ): Promise<HttpResponse> {
     const { url, method, task, signal, body: content = null } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
     const asked: FailedRequest = { ...request, proxy: route.proxy };
@@ -173,7 +173,7 @@ export class Http implements Disposable {
       const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
       this.#known.set(url.host, latencyMs);
       body = received;
-      return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
+      return new HttpResponse({ status, headers, latencyMs, body, close }, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
       // The response may still arrive after the timeout. A connection of the pool is already

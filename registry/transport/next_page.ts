@@ -1,4 +1,4 @@
-import type { Answer } from "./answer.ts";
+import type { HttpResponse } from "./http_response.ts";
 import { percentDecoded, redactUrl } from "./redact.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 
@@ -20,23 +20,23 @@ export interface ListPage {
  * @throws {RegistryError} If the link does not point to such a list.
  */
 export function nextPage(
-  answer: Pick<Answer, "headers" | "status" | "url">,
+  response: Pick<HttpResponse, "headers" | "status" | "url">,
   { path, task }: ListPage,
 ): string | undefined {
   const [list = ""] = path.split("?", 1);
-  const header = answer.headers.get("link") ?? "";
+  const header = response.headers.get("link") ?? "";
   const link = parseLinks(header).find(({ isNext }) => isNext);
   if (link === undefined) return undefined;
-  const next = URL.parse(link.target, answer.url);
+  const next = URL.parse(link.target, response.url);
   const isSameList = percentDecoded(next?.pathname ?? "").replace(/\/$/, "").endsWith(`/${list}`);
   if (next !== null && isSameList) {
     return isFirstPage(next.searchParams) ? undefined : list + next.search;
   }
-  const url = redactUrl(answer.url);
+  const url = redactUrl(response.url);
   throw new RegistryError(
-    `${answer.url.host} links to a next page outside the list, ` +
+    `${response.url.host} links to a next page outside the list, ` +
       `${JSON.stringify(header.slice(0, 300))}`,
-    { ...task, status: answer.status, url },
+    { ...task, status: response.status, url },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Answer } from "./answer.ts";
+import type { HttpResponse } from "./http_response.ts";
 import { isPrivateAddress } from "./private_address.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
@@ -19,23 +19,23 @@ export interface RedirectOptions {
  * @throws {RegistryError} If there are too many redirects, or an unsafe one.
  */
 export async function followRedirects(
-  answer: Answer,
+  response: HttpResponse,
   options: RedirectOptions,
-  send: (target: URL) => Promise<Answer>,
-): Promise<Answer> {
-  for (let hops = 0; STATUSES.has(answer.status); hops++) {
+  send: (target: URL) => Promise<HttpResponse>,
+): Promise<HttpResponse> {
+  for (let hops = 0; STATUSES.has(response.status); hops++) {
     // Nothing needs the body of a redirect.
-    answer[Symbol.dispose]();
-    const target = redirectTarget(answer, options);
+    response[Symbol.dispose]();
+    const target = redirectTarget(response, options);
     if (hops >= MAX_REDIRECTS) {
       throw new RegistryError(
-        `${answer.url.host} sends more than ${MAX_REDIRECTS} redirects`,
-        { ...options.task, status: answer.status, url: redactUrl(answer.url) },
+        `${response.url.host} sends more than ${MAX_REDIRECTS} redirects`,
+        { ...options.task, status: response.status, url: redactUrl(response.url) },
       );
     }
-    answer = await send(target);
+    response = await send(target);
   }
-  return answer;
+  return response;
 }
 
 /**
@@ -44,19 +44,22 @@ export async function followRedirects(
  * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it
  * is missing.
  */
-export function redirectTarget(answer: Answer, { task, allowPrivate }: RedirectOptions): URL {
-  const location = answer.headers.get("location");
+export function redirectTarget(
+  response: HttpResponse,
+  { task, allowPrivate }: RedirectOptions,
+): URL {
+  const location = response.headers.get("location");
   const fail = (state: string): never => {
-    const url = redactUrl(answer.url);
+    const url = redactUrl(response.url);
     throw new RegistryError(
-      `${answer.url.host} redirects ${state}`,
-      { ...task, status: answer.status, url },
+      `${response.url.host} redirects ${state}`,
+      { ...task, status: response.status, url },
     );
   };
-  const url = URL.parse(location ?? "", answer.url);
+  const url = URL.parse(location ?? "", response.url);
   if (location === null || url === null) return fail("without a valid target");
   if (url.protocol !== "https:" && url.protocol !== "http:") fail(`to a ${url.protocol} address`);
-  if (url.protocol === "http:" && answer.url.protocol === "https:") {
+  if (url.protocol === "http:" && response.url.protocol === "https:") {
     fail(`from https to plain HTTP, at ${url.host}`);
   }
   if (url.username !== "" || url.password !== "") fail("to an address that contains a password");

@@ -1,6 +1,6 @@
 import { isObject, parseIfJson } from "../../spec/json.ts";
 import { startTimer } from "../tasks/timer.ts";
-import type { Answer } from "./answer.ts";
+import type { HttpResponse } from "./http_response.ts";
 import { readUpTo, sourceOf } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { redactText, redactUrl } from "./redact.ts";
@@ -85,7 +85,7 @@ export interface RegistryErrorContext {
 }
 
 /** Describes the response of a registry: its status, code and message. */
-export function describeAnswer(
+export function describeResponse(
   { status, registryCode, detail }: Pick<RegistryError, "status" | "registryCode" | "detail">,
   attempts = 1,
 ): string {
@@ -97,12 +97,12 @@ export function describeAnswer(
 
 /** Creates the error for an unexpected response from its status and body. */
 export async function registryError(
-  answer: Answer,
+  response: HttpResponse,
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
-  const { status, headers } = answer;
+  const { status, headers } = response;
   const { task, attempt, registry, authentication, isAuthenticated } = context;
-  const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(answer));
+  const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(response));
   const retryAfterMs = requestedPause(headers, Date.now());
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
@@ -111,7 +111,7 @@ export async function registryError(
   const isRefusal = isRejection || (status >= 400 && status < 500);
   const isTokenServer = authentication === undefined;
   // Some registries redirect to another registry, others to a storage server.
-  const isOfStorage = answer.redirected && isOfRegistry !== true;
+  const isOfStorage = response.redirected && isOfRegistry !== true;
   // A signed URL of a storage server expires; the registry then returns a new one.
   const isExpired = isOfStorage && isRefusal;
   const fields = {
@@ -119,7 +119,7 @@ export async function registryError(
     status,
     registryCode,
     detail,
-    url: redactUrl(answer.url),
+    url: redactUrl(response.url),
     registry,
     requestId: REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((id) => id) ?? undefined,
     isAuthenticated,
@@ -130,12 +130,14 @@ export async function registryError(
     attempts: attempt,
     retryAfterMs,
   };
-  const words = describeAnswer(fields, attempt);
+  const words = describeResponse(fields, attempt);
   const { server = registry } = context;
-  const who = answer.redirected ? `${answer.url.host}, to which ${registry} redirects,` : server;
+  const who = response.redirected
+    ? `${response.url.host}, to which ${registry} redirects,`
+    : server;
   const answered = `${who} answered ${words}`;
   if (isRateLimit) return rateLimitError(answered, headers, fields);
-  const target = URL.parse(headers.get("location") ?? "", answer.url);
+  const target = URL.parse(headers.get("location") ?? "", response.url);
   if (context.isWrite && status >= 300 && status < 400 && target !== null) {
     // Except with 307 and 308, clients turn a redirected write into a read. The target may be
     // hostile, so do not suggest sending the credential there.
@@ -157,7 +159,7 @@ export async function registryError(
     );
   }
   if (status === 404 && !isOfStorage) return notFoundError(words, context, fields);
-  return new RegistryError(`${isOfStorage ? answer.url.host : who} answered ${words}`, fields);
+  return new RegistryError(`${isOfStorage ? response.url.host : who} answered ${words}`, fields);
 }
 
 /** Creates the error for a change that the registry refuses. */
@@ -243,11 +245,11 @@ function retryAdvice(retryAfterMs: number | undefined): string {
   return `Try again in ${seconds} s, at ${new Date(Date.now() + retryAfterMs).toISOString()}`;
 }
 
-async function readBody(answer: Answer): Promise<string> {
-  using _timer = startTimer(MAX_BODY_MS, () => answer[Symbol.dispose]());
+async function readBody(response: HttpResponse): Promise<string> {
+  using _timer = startTimer(MAX_BODY_MS, () => response[Symbol.dispose]());
   try {
-    const { bytes } = await readUpTo(answer, MAX_BODY_BYTES);
-    return new TextDecoder().decode(await decodeBody(answer, bytes));
+    const { bytes } = await readUpTo(response, MAX_BODY_BYTES);
+    return new TextDecoder().decode(await decodeBody(response, bytes));
   } catch {
     // The status is enough; a truncated body must not hide it.
     return "";
@@ -255,10 +257,13 @@ async function readBody(answer: Answer): Promise<string> {
 }
 
 /** Decodes the content codings of an error body, as far as received. */
-async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  if (!canDecode(contentCodings(answer))) return bytes;
+async function decodeBody(
+  response: HttpResponse,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array> {
+  if (!canDecode(contentCodings(response))) return bytes;
   try {
-    return (await readUpTo(decodeContent(answer, sourceOf(bytes)), MAX_BODY_BYTES)).bytes;
+    return (await readUpTo(decodeContent(response, sourceOf(bytes)), MAX_BODY_BYTES)).bytes;
   } catch {
     // The body does not match its header.
     return bytes;

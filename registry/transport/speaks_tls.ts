@@ -5,12 +5,12 @@ import { eitherSignal } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 
 /**
- * Timeout for connecting, and for the answer: a server without TLS may wait for the rest of a
+ * Timeout for connecting, and for the response: a server without TLS may wait for the rest of a
  * request.
  */
 const TIMEOUT_MS = 2_000;
 
-/** Types of the records that can begin an answer (RFC 8446 section 5.1). */
+/** Types of the records that can begin a response (RFC 8446 section 5.1). */
 const ALERT = 21;
 const HANDSHAKE = 22;
 
@@ -71,7 +71,7 @@ async function send(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> 
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await connection.write(rest));
 }
 
-/** Returns whether an answer begins with a record of a handshake, or of an alert. */
+/** Returns whether a response begins with a record of a handshake, or of an alert. */
 async function answersWithTls(connection: Deno.TcpConn): Promise<boolean> {
   const start = new Uint8Array(3);
   for (let size = 0; size < start.length;) {

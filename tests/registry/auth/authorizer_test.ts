@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Authorizer } from "../../../registry/auth/authorizer.ts";
 import { AuthError } from "../../../registry/mod.ts";
 import { Http } from "../../../registry/transport/http.ts";
-import { emptyAnswer } from "../_answer.ts";
+import { emptyResponse } from "../_response.ts";
 import { FakeClock } from "../_client.ts";
 
 /** Creates the authorizer of a public registry, with a credential. */
@@ -38,7 +38,7 @@ async function challenge(
     attempt: 1,
   };
   const headers = { "www-authenticate": `Bearer realm="${realm}",service="s"` };
-  await authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers)));
+  await authorizer.authorize(request, () => Promise.resolve(emptyResponse(url, 401, headers)));
   return authorizer.attempts(request.scope).unsent;
 }
 
@@ -86,7 +86,7 @@ Deno.test("Authorizer keeps the tokens of a thousand scopes", async () => {
     await authorizer.authorize(request, (header) => {
       sent++;
       const headers = { "www-authenticate": "Basic" };
-      return Promise.resolve(emptyAnswer(url, header === undefined ? 401 : 200, headers));
+      return Promise.resolve(emptyResponse(url, header === undefined ? 401 : 200, headers));
     });
     return sent - before;
   };

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RegistryError } from "../../../registry/mod.ts";
-import type { Answer } from "../../../registry/transport/answer.ts";
+import type { HttpResponse } from "../../../registry/transport/http_response.ts";
 import { redirectTarget } from "../../../registry/transport/redirect.ts";
 import { on, redirect, redirectLoop, respond } from "../../_support/faulty_registry.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
@@ -80,7 +80,11 @@ Deno.test.each<{ from: string; location: string; says: string }>([
   { from: PUBLIC, location: "//localhost/x", says: "private network" },
   { from: PUBLIC, location: "https://[fd00::1]/x", says: "private network" },
 ])("redirectTarget() refuses $location", async ({ from, location, says }) => {
-  const answer = { url: new URL(from), status: 307, headers: new Headers({ location }) } as Answer;
+  const answer = {
+    url: new URL(from),
+    status: 307,
+    headers: new Headers({ location }),
+  } as HttpResponse;
 
   const error = await assertRejects(
     // deno-lint-ignore require-await
@@ -103,7 +107,11 @@ Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: 
     target: "https://cdn.example/",
   },
 ])("redirectTarget() accepts $location", ({ from, location, allowPrivate, target }) => {
-  const answer = { url: new URL(from), status: 307, headers: new Headers({ location }) } as Answer;
+  const answer = {
+    url: new URL(from),
+    status: 307,
+    headers: new Headers({ location }),
+  } as HttpResponse;
 
   assertEquals(redirectTarget(answer, { task: TASK, allowPrivate }).href, target);
 });

@@ -6,7 +6,7 @@ import {
   readCertificates,
   type RemoteClientOptions,
 } from "../../../registry/mod.ts";
-import { firstAnswer } from "../../../registry/client/_first_answer.ts";
+import { detectProtocol } from "../../../registry/client/_detect_protocol.ts";
 import { networkError } from "../../../registry/transport/network_failure.ts";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
 import {
@@ -21,7 +21,7 @@ import { drop, on, respond, stall, tokenAuth } from "../../_support/faulty_regis
 import { manualTime } from "../../_support/manual_time.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { emptyAnswer } from "../_answer.ts";
+import { emptyResponse } from "../_response.ts";
 import { makeScene, makeTlsScene, readAll, type Scene, testClient } from "../_client.ts";
 
 Deno.test("RemoteClient trusts a private authority, of the client or of a call", async () => {
@@ -289,14 +289,14 @@ Deno.test("speaksTls() tries a handshake and accepts every certificate", async (
   assertEquals(await Promise.all([ask(tls.scene), ask(plain)]), [true, false]);
 });
 
-Deno.test("firstAnswer() repeats the request over TLS if the server speaks it", async () => {
+Deno.test("detectProtocol() repeats the request over TLS if the server speaks it", async () => {
   const url = new URL("https://127.0.0.1:1");
   const sent: URL[] = [];
 
-  const { status } = await firstAnswer([new URL("http://127.0.0.1:1"), url], {
+  const { status } = await detectProtocol([new URL("http://127.0.0.1:1"), url], {
     send: (base) => {
       sent.push(base);
-      return Promise.resolve(emptyAnswer(url, base === url ? 200 : 400));
+      return Promise.resolve(emptyResponse(url, base === url ? 200 : 400));
     },
     isKnown: () => false,
     speaksTls: () => Promise.resolve(true),

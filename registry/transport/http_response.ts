@@ -6,7 +6,7 @@ import type { Watchdog } from "./watchdog.ts";
 const CHUNK_BYTES = 65_536;
 
 /** A response of a client: the head, and a body to read. */
-export interface AnswerParts {
+export interface HttpResponseParts {
   readonly status: number;
   readonly headers: Headers;
   /** Shortest time so far from a request to this host to its response, in milliseconds. */
@@ -22,7 +22,7 @@ export interface AnswerParts {
  * connection breaks or stalls, and with the signal's reason when the caller aborts. Disposing of it
  * closes the connection, unless the body was read to its end.
  */
-export class Answer implements Disposable {
+export class HttpResponse implements Disposable {
   readonly url: URL;
   readonly status: number;
   readonly headers: Headers;
@@ -32,13 +32,13 @@ export class Answer implements Disposable {
   redirected = false;
   /** Request, for errors. */
   readonly request: FailedRequest;
-  readonly #parts: AnswerParts;
+  readonly #parts: HttpResponseParts;
   readonly #watchdog: Watchdog;
   readonly #held: Disposable[] = [];
   #isDone = false;
 
   /** Takes ownership of `watchdog`, and calls `close` unless the body is read to its end. */
-  constructor(parts: AnswerParts, request: FailedRequest, watchdog: Watchdog) {
+  constructor(parts: HttpResponseParts, request: FailedRequest, watchdog: Watchdog) {
     this.url = request.url;
     this.status = parts.status;
     this.headers = parts.headers;
@@ -47,6 +47,12 @@ export class Answer implements Disposable {
     this.#parts = parts;
     this.#watchdog = watchdog;
     if (parts.body === undefined) this.#end();
+  }
+
+  /** Media type of the body, without parameters. */
+  get mediaType(): string {
+    const [type = ""] = (this.headers.get("content-type") ?? "").split(";");
+    return type.trim().toLowerCase();
   }
 
   /** Disposes of `resource` together with this response. */

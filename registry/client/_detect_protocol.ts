@@ -1,36 +1,37 @@
-import type { Answer } from "../transport/answer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { NetworkError } from "../errors.ts";
 
-/** Callbacks of {@linkcode firstAnswer}. */
-export interface FirstAnswerOptions {
+/** Callbacks of {@linkcode detectProtocol}. */
+export interface DetectProtocolOptions {
   /** Sends the request to an address. */
-  readonly send: (base: URL) => Promise<Answer>;
+  readonly send: (base: URL) => Promise<HttpResponse>;
   /** Returns whether an address is known to be the right one. */
   readonly isKnown: () => boolean;
-  /** Returns whether a server answers a TLS handshake. */
+  /** Returns whether a server responds to a TLS handshake. */
   readonly speaksTls: (base: URL) => Promise<boolean>;
   /** Creates the error for a server that requires TLS although only plain HTTP is allowed. */
   readonly requiresTls: (base: URL) => Error;
 }
 
 /**
- * Sends a request to a registry that may use HTTP or HTTPS: to its first address, and to the second
- * one, for HTTPS, if the first response is unexpected and the second address answers a TLS
- * handshake.
+ * Finds out with the first request whether a registry uses HTTP or HTTPS. Sends the request to its
+ * first address, and to the second one, for HTTPS, if the first response is unexpected and the
+ * second address responds to a TLS handshake.
  *
- * @throws {Error} If there is no second address, but the first one, for plain HTTP, answers a TLS
- * handshake.
+ * @returns The response to the request.
+ * @throws {Error} If there is no second address, but the first one, for plain HTTP, responds to a
+ * TLS handshake.
  */
-export async function firstAnswer(
+export async function detectProtocol(
   bases: readonly URL[],
-  { send, isKnown, speaksTls, requiresTls }: FirstAnswerOptions,
-): Promise<Answer> {
+  { send, isKnown, speaksTls, requiresTls }: DetectProtocolOptions,
+): Promise<HttpResponse> {
   const [base, other] = bases;
   if (base === undefined) {
     throw new RangeError("Cannot send a request: the registry has no address");
   }
   if (other === undefined && base.protocol === "https:") return await send(base);
-  let doubtful: Answer | undefined;
+  let doubtful: HttpResponse | undefined;
   let failure: unknown;
   try {
     doubtful = await send(base);

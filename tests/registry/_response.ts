@@ -1,8 +1,8 @@
-import { Answer } from "../../registry/transport/answer.ts";
+import { HttpResponse } from "../../registry/transport/http_response.ts";
 import { Watchdog } from "../../registry/transport/watchdog.ts";
 
 /** Creates a response without a body. */
-export function emptyAnswer(url: URL, status: number, headers: HeadersInit = {}): Answer {
+export function emptyResponse(url: URL, status: number, headers: HeadersInit = {}): HttpResponse {
   const watchdog = new Watchdog({
     signal: undefined,
     stallTimeoutMs: 1,
@@ -16,5 +16,9 @@ export function emptyAnswer(url: URL, status: number, headers: HeadersInit = {})
     body: undefined,
     close() {},
   };
-  return new Answer(parts, { url, task: { action: "pull", subject: "a" }, attempt: 1 }, watchdog);
+  return new HttpResponse(
+    parts,
+    { url, task: { action: "pull", subject: "a" }, attempt: 1 },
+    watchdog,
+  );
 }
