@@ -36,14 +36,14 @@ export function registryBlob(
       const early = state.early?.take(headers, signal);
       state.early = undefined;
       if (early !== undefined) return await early;
-      return await registry.open({
+      return await registry.sendOnce({
         ...context,
         method: "GET",
         path: `blobs/${descriptor.digest}`,
         content: { kind: "blob", name: `the blob ${descriptor.digest}` },
         headers,
         accept: ACCEPTED,
-        state,
+        redirectCache: state,
         signal,
       }, attempt);
     },

@@ -4,7 +4,7 @@ import type { RemoteOptions } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
-import type { Connections } from "./_connections.ts";
+import type { Registries } from "./_registries.ts";
 import type { Registry } from "./_registry.ts";
 
 /** A login requests no access to any repository. */
@@ -22,12 +22,12 @@ const ANY_STATUS = Array.from({ length: 400 }, (_, i) => 200 + i);
  * @throws {LoginError} If the registry rejects the credential.
  */
 export async function checkCredential(
-  connections: Connections,
+  registries: Registries,
   registry: string,
   auth: ImagePullAuth,
   { caCerts, signal, onWarning }: Omit<RemoteOptions, "auth">,
 ): Promise<boolean> {
-  const target = connections.loginTarget(registry, auth, caCerts);
+  const target = registries.loginTarget(registry, { auth, caCerts });
   const task = { action: `log in to "${registry}"`, subject: registry };
   await target.call({
     method: "GET",

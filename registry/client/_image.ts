@@ -13,7 +13,7 @@ import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
-import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
+import { EarlyRequests, type LayerBytes } from "./_early_requests.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "./_sources.ts";
 
@@ -30,7 +30,7 @@ export interface ImageContext extends ManifestContext {
   readonly bytesOf: (descriptor: Descriptor) => LayerBytes;
   readonly firstReads: ImageClientOptions["firstReads"];
   /** Sources of everything that is read by its digest. */
-  readonly contents: Sources;
+  readonly contentSources: Sources;
 }
 
 /** Reads and verifies the indexes, manifest and config of an image. */
@@ -43,7 +43,7 @@ export async function readRemoteImage(
   const layers = manifest.value.layers.map((descriptor) => {
     return locateLayer(reference, descriptor, context);
   });
-  using requests = new FirstRequests(context.firstReads, () => {
+  using requests = new EarlyRequests(context.firstReads, () => {
     return layers.map(({ host, ...layer }) => ({ ...layer, ...linkTo(host, context) }));
   });
   let acceptsRanges = false;
@@ -83,10 +83,10 @@ interface LocatedLayer extends Pick<RemoteLayer, "descriptor" | "source"> {
 function locateLayer(
   { repository }: Reference,
   descriptor: Descriptor,
-  { contents, bytesOf }: ImageContext,
+  { contentSources, bytesOf }: ImageContext,
 ): LocatedLayer {
   const path = `blobs/${descriptor.digest}`;
-  const { href, host } = contents.upstream.url({ repository, path });
+  const { href, host } = contentSources.upstream.url({ repository, path });
   return { descriptor, source: href, host, bytes: bytesOf(descriptor) };
 }
 
@@ -132,7 +132,7 @@ async function readChain(
       subject,
       read: (descriptor) => ifFound(readEntry(reference, descriptor, context)),
     });
-    document = await context.contents.first((registry) => {
+    document = await context.contentSources.first((registry) => {
       return readNestedManifest(registry, reference, entry, context);
     }, context);
   }
@@ -148,7 +148,7 @@ async function readEntry(
   if (isConfigMediaType(descriptor.mediaType)) {
     return await readConfigBytes(reference, descriptor, context);
   }
-  const document = await context.contents.first((registry) => {
+  const document = await context.contentSources.first((registry) => {
     return readNestedManifest(registry, reference, descriptor, context);
   }, context);
   return document.bytes;
@@ -156,7 +156,7 @@ async function readEntry(
 
 interface ConfigContext extends ImageContext {
   /** Requests to send after the one for the config. */
-  readonly requests?: FirstRequests | undefined;
+  readonly requests?: EarlyRequests | undefined;
   /** Called with the response that contains the config. */
   readonly onConfig?: ((response: HttpResponse) => void) | undefined;
 }
@@ -185,7 +185,7 @@ async function readConfigBytes(
   assertVerifiable(descriptor.digest);
   const embedded = embeddedData(descriptor);
   if (embedded !== undefined) return embedded;
-  const reading = context.contents.first((registry) => {
+  const reading = context.contentSources.first((registry) => {
     return registry.call({
       ...context,
       method: "GET",

@@ -40,7 +40,7 @@ export interface ApiRequest {
   /** Accepted statuses besides 200. */
   readonly accept?: readonly number[] | undefined;
   /** Cache of the redirect target for the next request of the same content. */
-  readonly state?: { location?: URL | undefined } | undefined;
+  readonly redirectCache?: { location?: URL | undefined } | undefined;
   readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -115,7 +115,7 @@ export class Registry {
     const retry = new Retry(this.policy, { signal, onWarning, onRetry });
     for (;;) {
       try {
-        using response = await this.open(request, retry.attempt);
+        using response = await this.sendOnce(request, retry.attempt);
         return await read(response, retry.attempt);
       } catch (error) {
         await retry.after(error);
@@ -124,7 +124,7 @@ export class Registry {
   }
 
   /** Sends a request once. The response holds a slot of the host's limiter. */
-  async open(request: ApiRequest, attempt: number): Promise<HttpResponse> {
+  async sendOnce(request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const { signal, accept = [] } = request;
     const { registry } = this.endpoint;
     // The body of an upload may come from a download from the same host.
@@ -151,11 +151,11 @@ export class Registry {
   }
 
   async #follow(request: ApiRequest, attempt: number): Promise<HttpResponse> {
-    const { task, state } = request;
-    const remembered = await this.#remembered(request, attempt);
+    const { task, redirectCache } = request;
+    const remembered = await this.#sendToCachedTarget(request, attempt);
     if (remembered !== undefined) return remembered;
     const first = request.url === undefined
-      ? await this.#first(request, attempt)
+      ? await this.#sendToBase(request, attempt)
       : await this.#send(request.url, request, attempt);
     first.redirected = !this.#isHome(first.url);
     const allowPrivate = this.endpoint.isPrivate;
@@ -163,40 +163,43 @@ export class Registry {
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
-      const response = await this.#redirected(target, request, attempt);
-      if (state !== undefined && response.status < 300) state.location = target;
+      const response = await this.#sendRedirected(target, request, attempt);
+      if (redirectCache !== undefined && response.status < 300) redirectCache.location = target;
       return response;
     });
   }
 
   /** Sends the request to the cached redirect target; `undefined` if that has expired. */
-  async #remembered(request: ApiRequest, attempt: number): Promise<HttpResponse | undefined> {
-    const { state, accept = [] } = request;
-    const target = state?.location;
-    if (state === undefined || target === undefined) return undefined;
+  async #sendToCachedTarget(
+    request: ApiRequest,
+    attempt: number,
+  ): Promise<HttpResponse | undefined> {
+    const { redirectCache, accept = [] } = request;
+    const target = redirectCache?.location;
+    if (redirectCache === undefined || target === undefined) return undefined;
     let response: HttpResponse | undefined;
     try {
-      response = await this.#redirected(target, request, attempt);
+      response = await this.#sendRedirected(target, request, attempt);
       if (response.status === 200 || accept.includes(response.status)) return response;
       // The rate limit applies to all addresses of the host.
       if (response.status === 429) return response;
     } catch (error) {
-      state.location = undefined;
+      redirectCache.location = undefined;
       throw error;
     }
     response[Symbol.dispose]();
-    state.location = undefined;
+    redirectCache.location = undefined;
     return undefined;
   }
 
-  async #redirected(target: URL, request: ApiRequest, attempt: number): Promise<HttpResponse> {
+  async #sendRedirected(target: URL, request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const response = await this.#send(target, request, attempt);
     response.redirected = target.origin !== this.#base?.origin;
     return response;
   }
 
   /** Finds the responding address with the first request. */
-  async #first(request: ApiRequest, attempt: number): Promise<HttpResponse> {
+  async #sendToBase(request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const send = (base: URL) => {
       return this.#send(new URL(this.#path(request), base), request, attempt);
     };
@@ -238,7 +241,7 @@ export class Registry {
         server: this.#describe(url),
         signal,
       });
-      this.#settle(url, response.status);
+      this.#rememberBase(url, response.status);
       return response;
     });
     using unused = new DisposableStack();
@@ -260,7 +263,7 @@ export class Registry {
   }
 
   /** Remembers an address that responded, except with 400, which TLS servers send to plain HTTP. */
-  #settle({ origin, protocol }: URL, status: number): void {
+  #rememberBase({ origin, protocol }: URL, status: number): void {
     if (this.#base !== undefined || (status === 400 && protocol === "http:")) return;
     this.#base = this.endpoint.bases.find((base) => base.origin === origin);
   }

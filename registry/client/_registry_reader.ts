@@ -25,7 +25,7 @@ import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
-import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
+import { MAX_CONNECTIONS, Registries } from "./_registries.ts";
 import { EarlyRequest } from "./_early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { nameOf, type Registry } from "./_registry.ts";
@@ -40,13 +40,13 @@ const MAX_URLS = 16;
  */
 export class RegistryReader implements Disposable {
   readonly #options: RemoteClientOptions;
-  readonly #connections: Connections;
+  readonly #registries: Registries;
   /** Requests for layers that nothing has read yet. */
   readonly #unread = new Set<EarlyRequest>();
 
   private constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
     this.#options = options;
-    this.#connections = new Connections(options, rules);
+    this.#registries = new Registries(options, rules);
   }
 
   /** Creates the reader. Reads the rules for registries if the options have a function for it. */
@@ -61,7 +61,7 @@ export class RegistryReader implements Disposable {
   }
 
   endpoints(place: Reference | Repository): readonly RegistryEndpoint[] {
-    return this.#connections.sources(place, {}).all.flatMap((source) => {
+    return this.#registries.sources(place, {}).all.flatMap((source) => {
       const { bases, root, isMirror } = source.endpoint;
       return bases.map(({ origin }) => {
         return { url: `${origin}${root}/${source.fullName(place.repository)}`, isMirror };
@@ -76,15 +76,15 @@ export class RegistryReader implements Disposable {
     // A layer that an image lists twice is requested early only once, for whichever is read first.
     const known = new Map<Digest, Map<Registry, BlobState>>();
     const { readRemoteImage } = await import("./_image.ts");
-    const sources = this.#connections.sources(reference, options);
+    const sources = this.#registries.sources(reference, options);
     const image = await readRemoteImage(sources, reference, {
       ...context,
-      contents: this.#connections.contents(reference, options),
+      contentSources: this.#registries.contentSources(reference, options),
       platform: toPlatform(platform),
       strictPlatform,
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
       connections: this.#options.connections ?? 12,
-      latencyMs: (host) => this.#connections.http.latencyMs(host),
+      latencyMs: (host) => this.#registries.http.latencyMs(host),
       firstReads: options.firstReads,
       bytesOf: (descriptor) => {
         const states = known.getOrInsertComputed(
@@ -121,7 +121,7 @@ export class RegistryReader implements Disposable {
 
   async resolve(reference: Reference, options: RemoteOptions): Promise<Descriptor> {
     const context = this.#context(reference, options);
-    return await this.#connections.sources(reference, options).first((registry) => {
+    return await this.#registries.sources(reference, options).first((registry) => {
       return resolveManifest(registry, reference, context);
     }, { ...context, digest: reference.digest });
   }
@@ -134,8 +134,8 @@ export class RegistryReader implements Disposable {
     const read = (registry: Registry) => {
       return readManifest(registry, reference, context, options.entry);
     };
-    if (options.skipMirrors) return await read(this.#connections.target(reference, options));
-    const sources = this.#connections.sources(reference, options);
+    if (options.skipMirrors) return await read(this.#registries.target(reference, options));
+    const sources = this.#registries.sources(reference, options);
     return await sources.first(read, { ...context, digest: reference.digest });
   }
 
@@ -184,7 +184,7 @@ export class RegistryReader implements Disposable {
   async *tags(repository: Repository, options: RemoteOptions): AsyncGenerator<string> {
     const name = nameOf(repository);
     // A mirror may have only part of the content, so it cannot list the tags.
-    const registry = this.#connections.sources(repository, options).upstream;
+    const registry = this.#registries.sources(repository, options).upstream;
     const { listPages } = await import("./_list_pages.ts");
     yield* listPages(registry, {
       repository: repository.repository,
@@ -192,7 +192,7 @@ export class RegistryReader implements Disposable {
       member: "tags",
       task: { action: `list the tags of "${name}"`, subject: name },
       signal: options.signal,
-      onWarning: this.#connections.warner(options),
+      onWarning: this.#registries.warner(options),
     });
   }
 
@@ -205,7 +205,7 @@ export class RegistryReader implements Disposable {
     const subject = { ...reference, digest };
     const name = formatReference(subject);
     const task = { action: `list the referrers of "${name}"`, subject: name };
-    const registry = this.#connections.sources(reference, options).upstream;
+    const registry = this.#registries.sources(reference, options).upstream;
     const { readReferrers } = await import("./_referrers.ts");
     return await readReferrers(registry, subject, options.artifactType, { ...context, task });
   }
@@ -216,21 +216,21 @@ export class RegistryReader implements Disposable {
     options: Omit<RemoteOptions, "auth">,
   ): Promise<boolean> {
     const { checkCredential } = await import("./_check_credential.ts");
-    return await checkCredential(this.#connections, registry, auth, {
+    return await checkCredential(this.#registries, registry, auth, {
       ...options,
-      onWarning: this.#connections.warner(options),
+      onWarning: this.#registries.warner(options),
     });
   }
 
   /** Writer over the same connections. */
   async writer(): Promise<RegistryWriter> {
     const { RegistryWriter } = await import("./_registry_writer.ts");
-    return new RegistryWriter(this.#connections);
+    return new RegistryWriter(this.#registries);
   }
 
   [Symbol.dispose](): void {
     for (const request of this.#unread) request[Symbol.dispose]();
-    this.#connections[Symbol.dispose]();
+    this.#registries[Symbol.dispose]();
   }
 
   #context(reference: Reference, options: RemoteOptions): ManifestContext {
@@ -241,7 +241,7 @@ export class RegistryReader implements Disposable {
       maxBytes: maxManifestBytes,
       maxLayers,
       signal: options.signal,
-      onWarning: this.#connections.warner(options),
+      onWarning: this.#registries.warner(options),
     };
   }
 
@@ -258,13 +258,13 @@ export class RegistryReader implements Disposable {
       repository: repository.repository,
       task: { action, subject: digest },
       states,
-      onWarning: this.#connections.warner(options),
+      onWarning: this.#registries.warner(options),
     };
-    const contents = this.#connections.contents(repository, options);
-    const fromRegistry = (options.again ? [contents.upstream] : contents.usable).map((source) => {
-      return registryBlob(source, contents, descriptor, context);
+    const sources = this.#registries.contentSources(repository, options);
+    const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((registry) => {
+      return registryBlob(registry, sources, descriptor, context);
     });
-    const { http, policy } = this.#connections;
+    const { http, policy } = this.#registries;
     const caCerts = [...(this.#options.caCerts ?? []), ...(options.caCerts ?? [])];
     if (urls.length > MAX_URLS) {
       context.onWarning?.(`Skipping all but the first ${MAX_URLS} URLs of ${digest}`);

@@ -14,17 +14,17 @@ import type {
 import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import { redactUrl } from "../transport/redact.ts";
-import type { Connections } from "./_connections.ts";
+import type { Registries } from "./_registries.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { nameOf } from "./_registry.ts";
-import { BlobUploader } from "./_upload.ts";
+import { BlobUploader } from "./_blob_uploader.ts";
 import {
   beginUpload,
-  readUploadState,
+  readSession,
   type UploadContext,
   UPLOADS,
-  type UploadState,
-} from "./_upload_state.ts";
+  type UploadSession,
+} from "./_upload_session.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)
@@ -69,12 +69,12 @@ interface PushedManifest {
  * lookups for them. Loaded on first use.
  */
 export class RegistryWriter {
-  readonly #connections: Connections;
+  readonly #registries: Registries;
   /** Repositories whose registry rejects `HEAD` of blobs: with a token server, it costs the token. */
   readonly #headless = new BoundedMap<string, true>(MAX_HEADLESS);
 
-  constructor(connections: Connections) {
-    this.#connections = connections;
+  constructor(registries: Registries) {
+    this.#registries = registries;
   }
 
   async hasBlob(
@@ -310,11 +310,10 @@ export class RegistryWriter {
     digest: Digest,
     from: string,
     context: UploadContext,
-  ): Promise<"mounted" | UploadState | undefined> {
-    const { registry, repository, task } = context;
-    const { isPrivate: allowPrivate } = registry.endpoint;
+  ): Promise<"mounted" | UploadSession | undefined> {
+    const { registry, repository } = context;
     try {
-      return await registry.call<"mounted" | UploadState | undefined>({
+      return await registry.call<"mounted" | UploadSession | undefined>({
         ...context,
         scope: pushScope(registry.fullName(repository), registry.fullName(from)),
         method: "POST",
@@ -323,7 +322,7 @@ export class RegistryWriter {
       }, (response) => {
         if (response.status === 201) return "mounted";
         if (response.status !== 202) return undefined;
-        return readUploadState(response, undefined, { task, allowPrivate });
+        return readSession(response, undefined, context);
       });
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
@@ -341,14 +340,14 @@ export class RegistryWriter {
     subject: string,
     options: RemoteOptions,
   ): Omit<UploadContext, "exists" | "onBytes" | "onRetry"> & { readonly scope: string } {
-    const registry = this.#connections.target(repository, options);
+    const registry = this.#registries.target(repository, options);
     return {
       registry,
       repository: repository.repository,
       scope: pushScope(registry.fullName(repository.repository)),
       task: { action, subject },
       signal: options.signal,
-      onWarning: this.#connections.warner(options),
+      onWarning: this.#registries.warner(options),
     };
   }
 }

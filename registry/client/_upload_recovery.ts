@@ -2,7 +2,7 @@ import { AuthError, RegistryError } from "../errors.ts";
 import { isTransient } from "../transport/retry.ts";
 
 /** State of an upload, on which its recovery depends. */
-export interface UploadStatus {
+export interface UploadState {
   /** Whether the last request was to complete the upload. */
   isFinishing: boolean;
   /** Number of requests to complete this upload that were answered with 500. */
@@ -56,7 +56,7 @@ export type Recovery =
  */
 export function chooseRecovery(
   error: unknown,
-  upload: UploadStatus,
+  upload: UploadState,
   canShrink: boolean,
 ): Recovery {
   if (hasSmallPart(error, upload)) return "restart-stream";
@@ -74,7 +74,7 @@ export function chooseRecovery(
 /** Amazon ECR answers 500 to the final request if a part is smaller than 5 MiB (regclient#221). */
 function hasSmallPart(
   error: unknown,
-  { isFinishing, hasParts, failedFinishes }: UploadStatus,
+  { isFinishing, hasParts, failedFinishes }: UploadState,
 ): boolean {
   return isFinishing && hasParts && failedFinishes > 1 && error instanceof RegistryError &&
     error.status === 500;
@@ -83,7 +83,7 @@ function hasSmallPart(
 /** A proxy that does not know `PATCH` may pass `PUT` on. Its 403 has no code of a registry. */
 function rejectsPatch(
   { status, registryCode }: RegistryError,
-  { isFinishing }: UploadStatus,
+  { isFinishing }: UploadState,
 ): boolean {
   return !isFinishing && (status === 405 || (status === 403 && registryCode === undefined));
 }
@@ -100,7 +100,7 @@ function rejectsOffset({ status }: RegistryError): boolean {
 /** Some servers reject a body without a length, and others a large one. */
 function rejectsStream(
   { status }: RegistryError,
-  { isFinishing, isChunked, isWhole }: UploadStatus,
+  { isFinishing, isChunked, isWhole }: UploadState,
 ): boolean {
   return (!isFinishing || isWhole) && !isChunked && [400, 411, 413, 501].includes(status);
 }
@@ -118,7 +118,7 @@ function hasWrongBytes({ status, registryCode }: RegistryError): boolean {
 /** The registry has lost the upload, or calls it invalid, which may mean the same. */
 function hasLostUpload(
   { status, registryCode }: RegistryError,
-  { restarts }: UploadStatus,
+  { restarts }: UploadState,
 ): boolean {
   const isInvalid = status === 400 && registryCode === "BLOB_UPLOAD_INVALID";
   return status === 404 || status === 410 || (isInvalid && restarts === 0);

@@ -61,7 +61,7 @@ export class RegistryRules {
   }
 
   /** Returns the places to read a repository from; `undefined` without a rule for it. */
-  reading(place: Reference | Repository): RuledSources | undefined {
+  sources(place: Reference | Repository): RuledSources | undefined {
     const rule = this.#find(place);
     return rule && readFrom(rule, place, mirrorUse(place));
   }
@@ -70,7 +70,7 @@ export class RegistryRules {
    * Returns the places to read content of a repository from by its digest. Hosts that may only
    * `pull` also have the content of tags, unlike `digest-only` mirrors.
    */
-  content(place: Reference | Repository): RuledSources | undefined {
+  contentSources(place: Reference | Repository): RuledSources | undefined {
     const rule = this.#find(place);
     const use = rule?.hosts === undefined ? mirrorUse(place) : "digest-only";
     return rule && readFrom(rule, place, use);
@@ -81,7 +81,7 @@ export class RegistryRules {
    * a rule. Mirrors and other locations are for reading, except a host for uploads. A login is sent
    * to the registry alone, because no other host receives its credential.
    */
-  writing({ registry, repository }: Repository): RuledSources | undefined {
+  target({ registry, repository }: Repository): RuledSources | undefined {
     const rule = this.#find({ registry, repository });
     if (rule === undefined) return undefined;
     const { hosts } = rule;

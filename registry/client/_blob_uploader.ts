@@ -7,19 +7,19 @@ import { eitherSignal } from "../tasks/abortable.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
-import { chooseRecovery, type UploadStatus } from "./_upload_recovery.ts";
+import { chooseRecovery, type UploadState } from "./_upload_recovery.ts";
 import {
   beginUpload,
   finishUrl,
   type ProgressRequest,
   readProgress,
-  readUploadState,
+  readSession,
   settledProgress,
   unusableError,
   type UploadContext,
   UPLOADS,
-  type UploadState,
-} from "./_upload_state.ts";
+  type UploadSession,
+} from "./_upload_session.ts";
 
 /** Maximum size of a blob that is sent with the final request of its upload. */
 const SMALL_BYTES = 2 * 1024 * 1024;
@@ -48,8 +48,8 @@ export class BlobUploader {
   readonly #open: OpenContent;
   readonly #context: UploadContext;
   readonly #retry: Retry;
-  #session: UploadState | undefined;
-  readonly #state: UploadStatus = {
+  #session: UploadSession | undefined;
+  readonly #state: UploadState = {
     isFinishing: false,
     failedFinishes: 0,
     hasParts: false,
@@ -73,7 +73,7 @@ export class BlobUploader {
     descriptor: Descriptor,
     open: OpenContent,
     context: UploadContext,
-    session: UploadState | undefined,
+    session: UploadSession | undefined,
   ) {
     this.#descriptor = descriptor;
     this.#open = open;
@@ -106,7 +106,7 @@ export class BlobUploader {
     }
   }
 
-  async #begin(): Promise<UploadState> {
+  async #begin(): Promise<UploadSession> {
     this.#state.isResumed = false;
     this.#state.hasParts = false;
     this.#state.failedFinishes = 0;
@@ -128,7 +128,7 @@ export class BlobUploader {
   }
 
   /** Sends the missing bytes, and completes the upload. */
-  async #send(session: UploadState): Promise<void> {
+  async #send(session: UploadSession): Promise<void> {
     const { size } = this.#descriptor;
     let current = session;
     // Deno repeats a PUT with a buffered body when its connection breaks, so only a body that
@@ -140,7 +140,7 @@ export class BlobUploader {
   }
 
   /** Sends the next chunk, or else all missing bytes as a stream. */
-  async #sendPart(session: UploadState): Promise<UploadState> {
+  async #sendPart(session: UploadSession): Promise<UploadSession> {
     const { size } = this.#descriptor;
     const { offset, minChunkBytes } = session;
     const isChunk = this.#state.isChunked;
@@ -153,8 +153,7 @@ export class BlobUploader {
     const end = Math.min(size, offset + length);
     const range = isChunk || offset > 0 ? { "content-range": `${offset}-${end - 1}` } : {};
     this.#state.hasParts ||= offset > 0;
-    const { registry, task } = this.#context;
-    using response = await registry.open({
+    using response = await this.#context.registry.sendOnce({
       ...this.#context,
       method: "PATCH",
       path: UPLOADS,
@@ -166,8 +165,7 @@ export class BlobUploader {
       },
       accept: FINISHED,
     }, this.#retry.attempt);
-    const { isPrivate: allowPrivate } = registry.endpoint;
-    const next = readUploadState(response, session, { task, allowPrivate });
+    const next = readSession(response, session, this.#context);
     if (isChunk) this.#progress(next.offset);
     return { ...next, offset: this.#confirmed(next, offset, end) };
   }
@@ -176,7 +174,7 @@ export class BlobUploader {
    * Returns the offset after the bytes from `start` to `end` were accepted. Some registries report
    * no progress, or more bytes than were sent.
    */
-  #confirmed(session: UploadState, start: number, end: number): number {
+  #confirmed(session: UploadSession, start: number, end: number): number {
     const { offset } = session;
     this.#isUnconfirmed = offset <= start;
     if (offset <= start || offset >= end) {
@@ -194,11 +192,11 @@ export class BlobUploader {
   }
 
   /** Completes the upload, with the bytes of a small blob or without a body. */
-  async #finish(session: UploadState): Promise<void> {
+  async #finish(session: UploadSession): Promise<void> {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
     this.#state.isFinishing = true;
-    using response = await this.#context.registry.open({
+    using response = await this.#context.registry.sendOnce({
       ...this.#context,
       method: "PUT",
       path: UPLOADS,
@@ -305,7 +303,7 @@ export class BlobUploader {
    * Pauses, then resumes at the offset that the registry reports, since only the registry knows how
    * many bytes have arrived.
    */
-  async #resume(error: unknown, session: UploadState): Promise<boolean> {
+  async #resume(error: unknown, session: UploadSession): Promise<boolean> {
     // Respect the pause of a registry that responded; after a broken connection, ask at once.
     let isPaused = error instanceof RegistryError;
     if (isPaused) await this.#retry.after(error);

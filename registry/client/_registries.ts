@@ -1,7 +1,6 @@
 import manifest from "../../deno.json" with { type: "json" };
 import type { RegistryRules, RuledSources, RuleSource } from "../configuration/registry_rules.ts";
 import type { CredentialStore } from "../credentials.ts";
-import type { ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   Clock,
@@ -69,8 +68,11 @@ function warnOnce(onWarning: Warner): Warner {
   });
 }
 
-/** State of a client between calls: connections, tokens, limits per host. */
-export class Connections implements Disposable {
+/**
+ * The registries and mirrors that a client uses. They keep connections, tokens and limits per host
+ * between calls.
+ */
+export class Registries implements Disposable {
   readonly http: Http;
   readonly policy: RetryPolicy;
   readonly #options: RemoteClientOptions;
@@ -111,35 +113,25 @@ export class Connections implements Disposable {
    * Returns the registry itself for checking a credential. It falls back neither to another
    * credential nor to anonymous access.
    */
-  loginTarget(
-    registry: string,
-    auth: ImagePullAuth,
-    extraCaCerts: readonly string[] = [],
-  ): Registry {
-    const source = this.#rules?.writing({ registry, repository: "" })?.sources.at(-1);
+  loginTarget(registry: string, caller: Caller): Registry {
+    const source = this.#rules?.target({ registry, repository: "" })?.sources.at(-1);
     const endpoint = this.#endpoint(registry, source);
-    return this.#registry(endpoint, extraCaCerts, this.policy, auth, false);
+    return this.#registry(endpoint, caller, this.policy, false);
   }
 
-  /** Returns the mirrors of a repository and the registry itself, for one caller. */
-  sources(
-    place: Reference | Repository,
-    options: Caller,
-  ): Sources {
-    return this.#sourcesOf(place.registry, this.#rules?.reading(place), options);
+  /** Returns the sources of what a reference names: the mirrors, then the registry itself. */
+  sources(place: Reference | Repository, caller: Caller): Sources {
+    return this.#sourcesOf(place.registry, this.#rules?.sources(place), caller);
   }
 
-  /** Returns the places of content that is read by its digest, for one caller. */
-  contents(
-    place: Reference | Repository,
-    options: Caller,
-  ): Sources {
-    return this.#sourcesOf(place.registry, this.#rules?.content(place), options);
+  /** Returns the sources of content that is read by its digest. */
+  contentSources(place: Reference | Repository, caller: Caller): Sources {
+    return this.#sourcesOf(place.registry, this.#rules?.contentSources(place), caller);
   }
 
-  /** Returns the registry to write to, for one caller: mirrors are for reading. */
-  target(place: Repository, options: Caller): Registry {
-    return this.#sourcesOf(place.registry, this.#rules?.writing(place), options).upstream;
+  /** Returns the registry to write to: mirrors are for reading. */
+  target(place: Repository, caller: Caller): Registry {
+    return this.#sourcesOf(place.registry, this.#rules?.target(place), caller).upstream;
   }
 
   #sourcesOf(
@@ -150,7 +142,7 @@ export class Connections implements Disposable {
     const key = JSON.stringify([registry, auth, caCerts, ruled?.key]);
     let sources = this.#sources.get(key);
     if (sources === undefined) {
-      sources = this.#connect(registry, ruled?.sources ?? [], auth, caCerts);
+      sources = this.#connect(registry, ruled?.sources ?? [], { auth, caCerts });
       this.#sources.set(key, sources);
     }
     return sources;
@@ -167,12 +159,7 @@ export class Connections implements Disposable {
     this.http[Symbol.dispose]();
   }
 
-  #connect(
-    registry: string,
-    places: readonly RuleSource[],
-    auth: ImagePullAuth | undefined,
-    extraCaCerts: readonly string[],
-  ): Sources {
+  #connect(registry: string, places: readonly RuleSource[], { auth, caCerts }: Caller): Sources {
     const { mirrors = {}, allowPrivateAddresses: allowPrivate = false } = this.#options;
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
     const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
@@ -188,12 +175,12 @@ export class Connections implements Disposable {
     return new Sources([
       ...mirrorEndpoints.map((endpoint) => {
         // Explicit credentials belong to the registry, not to its mirrors.
-        return this.#registry(endpoint, extraCaCerts, mirrorPolicy, undefined);
+        return this.#registry(endpoint, { caCerts }, mirrorPolicy);
       }),
       ...upstream.map((endpoint) => {
         // Nor do they belong to another registry that a file names.
         const own = endpoint.registry === registry ? auth : undefined;
-        return this.#registry(endpoint, extraCaCerts, this.policy, own);
+        return this.#registry(endpoint, { caCerts, auth: own }, this.policy);
       }),
     ], this.clock);
   }
@@ -206,7 +193,7 @@ export class Connections implements Disposable {
       : sourceEndpoint(source, registry, settings);
   }
 
-  #tls({ host, bases, isMirror }: Endpoint, extraCaCerts: readonly string[]): Tls {
+  #tls({ host, bases, isMirror }: Endpoint, extraCaCerts: readonly string[] = []): Tls {
     const { caCerts = [], clientCertificate, onWarning } = this.#options;
     // A client certificate that a file names for a mirror replaces the one in the options.
     const hasOwn = isMirror && host !== undefined && host.clientFiles.length > 0;
@@ -221,16 +208,15 @@ export class Connections implements Disposable {
 
   #registry(
     endpoint: Endpoint,
-    extraCaCerts: readonly string[],
+    { auth, caCerts }: Caller,
     policy: RetryPolicy,
-    auth: ImagePullAuth | undefined,
     allowAnonymous = true,
   ): Registry {
     return new Registry({
       allowAnonymous,
       endpoint,
       http: this.http,
-      tls: this.#tls(endpoint, extraCaCerts),
+      tls: this.#tls(endpoint, caCerts),
       policy,
       limiter: (name) => this.#limiter(name),
       find: async ({ repository, signal, onWarning }, onSkipped) => {

@@ -16,7 +16,7 @@ const SETTLE_MS = 20;
 const NO_PROGRESS = [400, 403, 404, 405, 406, 410, 416, 501];
 
 /** An upload session of a registry. */
-export interface UploadState {
+export interface UploadSession {
   /** Address of the next request; every response may change it. */
   readonly url: URL;
   /** Number of bytes that the registry has. */
@@ -25,12 +25,13 @@ export interface UploadState {
   readonly minChunkBytes: number;
 }
 
-/** Parses the state of an upload from the response to one of its requests. */
-export function readUploadState(
+/** Parses the session of an upload from the response to one of its requests. */
+export function readSession(
   response: HttpResponse,
-  previous: UploadState | undefined,
-  options: RedirectOptions,
-): UploadState {
+  previous: UploadSession | undefined,
+  { registry, task }: Pick<ProgressRequest, "registry" | "task">,
+): UploadSession {
+  const options = { task, allowPrivate: registry.endpoint.isPrivate };
   const hasLocation = response.headers.has("location");
   const url = hasLocation || previous === undefined ? uploadUrl(response, options) : previous.url;
   const min = Number(response.headers.get("oci-chunk-min-length") ?? NaN);
@@ -106,11 +107,10 @@ export interface UploadContext
 }
 
 /** Begins an upload with one request. */
-export async function beginUpload(context: UploadContext, attempt: number): Promise<UploadState> {
-  const { registry, task } = context;
+export async function beginUpload(context: UploadContext, attempt: number): Promise<UploadSession> {
   const request = { ...context, method: "POST", path: UPLOADS, accept: [202] } as const;
-  using response = await registry.open(request, attempt);
-  return readUploadState(response, undefined, { task, allowPrivate: registry.endpoint.isPrivate });
+  using response = await context.registry.sendOnce(request, attempt);
+  return readSession(response, undefined, context);
 }
 
 /**
@@ -119,20 +119,19 @@ export async function beginUpload(context: UploadContext, attempt: number): Prom
  * @returns `undefined` if the registry has lost the upload or reports no progress.
  */
 export async function readProgress(
-  session: UploadState,
+  session: UploadSession,
   { registry, attempt, size, ...request }: ProgressRequest,
-): Promise<UploadState | undefined> {
+): Promise<UploadSession | undefined> {
   const { url } = session;
   // A registry that fails to report progress may still accept another upload.
   const noProgress = attempt > 2 ? [...NO_PROGRESS, 500] : NO_PROGRESS;
   const accept = [202, 204, ...noProgress];
-  using response = await registry.open(
+  using response = await registry.sendOnce(
     { ...request, method: "GET", path: UPLOADS, url, accept },
     attempt,
   );
   if (noProgress.includes(response.status) || !response.headers.has("range")) return undefined;
-  const allowPrivate = registry.endpoint.isPrivate;
-  const now = readUploadState(response, session, { task: request.task, allowPrivate });
+  const now = readSession(response, session, { registry, task: request.task });
   return now.offset > size ? undefined : now;
 }
 
@@ -141,9 +140,9 @@ export async function readProgress(
  * registry may still be storing received bytes.
  */
 export async function settledProgress(
-  session: UploadState,
+  session: UploadSession,
   request: ProgressRequest,
-): Promise<UploadState | undefined> {
+): Promise<UploadSession | undefined> {
   let now = await readProgress(session, request);
   const { clock } = request.registry.policy;
   for (let i = 1; i < MAX_PROGRESS_REQUESTS && now !== undefined; i++) {
@@ -156,7 +155,7 @@ export async function settledProgress(
 }
 
 /** Returns the address that completes an upload; keeps the query, which may be signed. */
-export function finishUrl({ url }: UploadState, digest: Digest): URL {
+export function finishUrl({ url }: UploadSession, digest: Digest): URL {
   const finish = new URL(url);
   const query = finish.search.replace(/^\?/, "");
   finish.search = `${query === "" ? "" : `${query}&`}digest=${encodeURIComponent(digest)}`;
@@ -165,7 +164,7 @@ export function finishUrl({ url }: UploadState, digest: Digest): URL {
 
 /** Creates the error for a registry that responds with success, but cannot be used. */
 export function unusableError(
-  { url }: UploadState,
+  { url }: UploadSession,
   { registry, task }: Pick<ProgressRequest, "registry" | "task">,
   state: string,
 ): RegistryError {

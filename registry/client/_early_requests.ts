@@ -21,7 +21,7 @@ export interface RequestableLayer extends UpcomingLayer {
  * The first requests for layers, sent while the config of their image arrives. Disposing of them
  * drops the responses, unless the image turns out to be valid.
  */
-export class FirstRequests implements Disposable {
+export class EarlyRequests implements Disposable {
   readonly #firstReads: ImageClientOptions["firstReads"];
   readonly #layers: () => readonly RequestableLayer[];
   readonly #sent: Disposable[] = [];
