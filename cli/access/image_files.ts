@@ -7,7 +7,7 @@ import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { Session } from "../frame/session.ts";
 import { ImageFinder } from "./image_finder.ts";
 import type { LayerProgress } from "./layer_progress.ts";
-import { notePartialLayer } from "./note_partial_layer.ts";
+import { notePartialLayer, noteReusedBytes } from "./partial_notes.ts";
 import { locateImage } from "./references.ts";
 
 /** The files of an image, valid until disposal. */
@@ -39,13 +39,15 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
     const progress = place === "store" ? undefined : await showProgress(session, reference);
     const limits = limitsOf(session.options<LimitOption>());
     const options = { ...limits, ...progress?.listener, signal, onWarning, onPartialLayer };
+    const files = new ImageFiles(store, image, options);
     return {
-      files: new ImageFiles(store, image, options),
+      files,
       async hideProgress() {
         await progress?.[Symbol.asyncDispose]();
       },
       async [Symbol.asyncDispose]() {
         await progress?.[Symbol.asyncDispose]();
+        noteReusedBytes(session, files.reusedBytes);
         finder[Symbol.dispose]();
       },
     };

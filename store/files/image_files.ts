@@ -58,7 +58,8 @@ export interface ImageFile {
  * Layers are downloaded into the store as needed, verified, and read from there. The store keeps an
  * index of the entries of each layer that has been read, so that it is not read again for another
  * list or lookup. From a remote layer with a table of contents, only the table and the requested
- * files are fetched, unless `partial` is `false`.
+ * files are fetched, unless `partial` is `false`. Parts of large files are taken from other layers in
+ * the store if their tables have the same chunks.
  *
  * @example Find and read files of an image
  * ```ts
@@ -84,6 +85,7 @@ export class ImageFiles {
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
   /** Layers that are fetched only in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
+  readonly #openedLayers: LazyLayer[] = [];
   #stack: LayerStack;
   /**
    * All files. Places are offsets in the archives of the layers. In the `"view"`, places in lazy
@@ -98,6 +100,14 @@ export class ImageFiles {
     this.#layers = image.layers;
     this.#options = options;
     this.#stack = this.#newStack();
+  }
+
+  /**
+   * Number of bytes of remote files, read so far, that were taken from other layers in the store:
+   * those that have a table of contents with the same chunks.
+   */
+  get reusedBytes(): number {
+    return this.#openedLayers.reduce((sum, { reusedBytes }) => sum + reusedBytes, 0);
   }
 
   /**
@@ -299,8 +309,10 @@ export class ImageFiles {
       if (!partial || layer?.descriptor.annotations === undefined) return undefined;
       if (await this.#store.has(layer.descriptor)) return undefined;
       const { LazyLayer } = await import("../lazy/lazy_layer.ts");
-      const lazy = await LazyLayer.open(layer, this.#options);
-      if (lazy !== undefined) onPartialLayer?.(layer.descriptor);
+      const lazy = await LazyLayer.open(layer, this.#store, this.#options);
+      if (lazy === undefined) return undefined;
+      this.#openedLayers.push(lazy);
+      onPartialLayer?.(layer.descriptor);
       return lazy;
     });
   }

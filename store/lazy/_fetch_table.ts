@@ -2,11 +2,10 @@ import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { RemoteLayer } from "../../spec/image/image.ts";
 import { parseDocument } from "../../spec/json_reader.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { parseTable } from "./_parse_table.ts";
-import { readRange } from "./_read_range.ts";
+import { type BlobSource, readRange } from "./_read_range.ts";
 import { type TableEntry, TableError } from "./_table_entry.ts";
 import { type ChunkedTable, chunkedTable, STARGZ_DIGEST } from "./has_table.ts";
 
@@ -17,43 +16,54 @@ const MAX_TABLE_BYTES = 24 * 1024 * 1024;
 /** Number of bytes to fetch with the footer: enough for the table of a small layer. */
 const TAIL_BYTES = 64 * 1024;
 
+/** A table of contents. */
+export interface LayerTable {
+  readonly entries: readonly TableEntry[];
+  /** Compressed size. */
+  readonly bytes: number;
+}
+
 /**
  * Fetches the table of contents of a layer, and compares it with the digest in the manifest.
  *
- * @throws {TableError} If the table cannot be used.
+ * @param maxBytes Maximum compressed size.
+ * @throws {TableError} If the table cannot be used, or is larger.
  * @throws {DigestMismatchError} If its digest is wrong.
  */
 export async function fetchTable(
-  layer: RemoteLayer,
+  layer: BlobSource,
   signal: AbortSignal | undefined,
-): Promise<readonly TableEntry[]> {
+  maxBytes: number = MAX_TABLE_BYTES,
+): Promise<LayerTable> {
   const { annotations = {} } = layer.descriptor;
   // nerdctl also adds the annotation of eStargz to a zstd:chunked layer, so look for it last.
   const chunked = chunkedTable(annotations);
   return chunked === undefined
-    ? await fetchStargzTable(layer, annotations[STARGZ_DIGEST] ?? "", signal)
-    : await fetchChunkedTable(layer, chunked, signal);
+    ? await fetchStargzTable(layer, annotations[STARGZ_DIGEST] ?? "", signal, maxBytes)
+    : await fetchChunkedTable(layer, chunked, signal, maxBytes);
 }
 
 async function fetchStargzTable(
-  layer: RemoteLayer,
+  layer: BlobSource,
   digest: string,
   signal: AbortSignal | undefined,
-): Promise<readonly TableEntry[]> {
+  maxBytes: number,
+): Promise<LayerTable> {
   const { size } = layer.descriptor;
   if (!isDigest(digest) || size < STARGZ_FOOTER_BYTES) throw new TableError("it has no footer");
   const tailAt = Math.max(0, size - TAIL_BYTES);
   const tail = await readRange(layer, tailAt, size, signal);
   const end = size - STARGZ_FOOTER_BYTES;
   const start = parseFooter(tail.subarray(tail.length - STARGZ_FOOTER_BYTES));
-  if (start >= end || end - start > MAX_TABLE_BYTES) throw new TableError("its footer is invalid");
+  if (start >= end) throw new TableError("its footer is invalid");
+  if (end - start > Math.min(maxBytes, MAX_TABLE_BYTES)) throw new TableError("it is too large");
   const head = start < tailAt ? await readRange(layer, start, Math.min(tailAt, end), signal) : "";
   const rest = tail.subarray(Math.max(0, start - tailAt), tail.length - STARGZ_FOOTER_BYTES);
   const table = new TableFile();
   const parser = new TarParser(table);
   for await (const chunk of decompress([head, rest], 2 * MAX_TABLE_BYTES)) parser.push(chunk);
   if (table.bytes === undefined) throw new TableError("it is missing");
-  return await parse(table.bytes, digest, start);
+  return { entries: await parse(table.bytes, digest, start), bytes: end - start };
 }
 
 /** Start of the footer: the header of a gzip member with an extra field. */
@@ -75,10 +85,11 @@ function parseFooter(footer: Uint8Array): number {
 }
 
 async function fetchChunkedTable(
-  layer: RemoteLayer,
+  layer: BlobSource,
   { digest, position }: ChunkedTable,
   signal: AbortSignal | undefined,
-): Promise<readonly TableEntry[]> {
+  maxBytes: number,
+): Promise<LayerTable> {
   const [start = NaN, compressedSize = NaN, size = NaN, type = NaN] = position.split(":").map(
     Number,
   );
@@ -89,11 +100,13 @@ async function fetchChunkedTable(
   if (!isValid || type !== 1 || !isDigest(digest) || end > layer.descriptor.size) {
     throw new TableError("the annotations of the layer are invalid");
   }
-  if (Math.max(size, compressedSize) > MAX_TABLE_BYTES) throw new TableError("it is too large");
+  if (size > MAX_TABLE_BYTES || compressedSize > Math.min(maxBytes, MAX_TABLE_BYTES)) {
+    throw new TableError("it is too large");
+  }
   const compressed = await readRange(layer, start, end, signal);
   await verifyBytes(compressed, { digest }, layer.source);
   const table = await new Response(decompress([compressed], size)).bytes();
-  return await parse(table, undefined, start);
+  return { entries: await parse(table, undefined, start), bytes: compressedSize };
 }
 
 async function parse(

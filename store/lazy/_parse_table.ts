@@ -92,15 +92,7 @@ function toEntry(
     devminor: fields.integer("devMinor"),
     xattrs: fields.xattrs(),
   };
-  if (size === 0) return { header };
-  const start = fields.integer("offset");
-  const skip = fields.integer("innerOffset");
-  const last = file.chunks.at(-1) ?? fields;
-  const end = endAfter(starts, last.integer("offset"), fields.integer("endOffset"), dataEnd);
-  if (start >= end || skip > MAX_SKIPPED_BYTES) {
-    throw new TableError(`the offsets of "${header.path}" are invalid`);
-  }
-  return { header, content: { start, end, skip, chunks: chunksOf(file, size) } };
+  return size === 0 ? { header } : { header, chunks: chunksOf(file, size, starts, dataEnd) };
 }
 
 /** Returns the first known offset after another. */
@@ -122,28 +114,39 @@ function endAfter(
 }
 
 /** Returns the chunks of a file, which cover it without gaps and overlaps. */
-function chunksOf({ fields, chunks }: OpenFile, size: number): readonly ContentChunk[] {
+function chunksOf(
+  { fields, chunks }: OpenFile,
+  size: number,
+  starts: Float64Array,
+  dataEnd: number,
+): readonly ContentChunk[] {
+  const name = fields.text("name");
   let position = 0;
+  let last = 0;
   const contents = chunks.map((chunk, index) => {
     const isLast = index === chunks.length - 1;
     const chunkSize = chunk.integer("chunkSize") || (isLast ? size - position : 0);
     if (chunk.integer("chunkOffset") !== position || chunkSize <= 0) {
-      throw new TableError(`the chunks of "${fields.text("name")}" overlap or leave gaps`);
+      throw new TableError(`the chunks of "${name}" overlap or leave gaps`);
     }
-    if (chunkSize > MAX_CHUNK_BYTES) {
-      throw new TableError(`a chunk of "${fields.text("name")}" is too large`);
-    }
+    if (chunkSize > MAX_CHUNK_BYTES) throw new TableError(`a chunk of "${name}" is too large`);
     position += chunkSize;
-    if (chunk.text("chunkType") === "zeros") return { size: chunkSize };
+    const start = chunk.integer("offset");
+    const skip = chunk.integer("innerOffset");
+    const end = endAfter(starts, start, isLast ? fields.integer("endOffset") : 0, dataEnd);
+    if (start < last || start >= end || skip > MAX_SKIPPED_BYTES) {
+      throw new TableError(`the offsets of "${name}" are invalid`);
+    }
+    last = start;
+    const content = { start, end, skip, size: chunkSize };
+    if (chunk.text("chunkType") === "zeros") return content;
     // A file in one chunk may have only the digest of the file.
     const digest = chunk.text("chunkDigest") ||
       (chunks.length === 1 ? fields.text("digest") : "");
-    if (!isDigest(digest)) throw new TableError(`"${fields.text("name")}" has no digest`);
-    return { size: chunkSize, digest };
+    if (!isDigest(digest)) throw new TableError(`"${name}" has no digest`);
+    return { ...content, digest };
   });
-  if (position !== size) {
-    throw new TableError(`the chunks of "${fields.text("name")}" do not cover it`);
-  }
+  if (position !== size) throw new TableError(`the chunks of "${name}" do not cover it`);
   return contents;
 }
 

@@ -2,9 +2,12 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { TableError } from "./_table_entry.ts";
 
+/** A blob of which parts are read. */
+export type BlobSource = Pick<RemoteLayer, "descriptor" | "compressed" | "source">;
+
 /** Reads a part of a layer as a stream. Fails if the server does not support ranges. */
 export async function* openRange(
-  layer: RemoteLayer,
+  layer: BlobSource,
   start: number,
   end: number,
   signal: AbortSignal | undefined,
@@ -32,7 +35,7 @@ export async function* openRange(
 
 /** Reads a part of a layer into memory. */
 export async function readRange(
-  layer: RemoteLayer,
+  layer: BlobSource,
   start: number,
   end: number,
   signal: AbortSignal | undefined,

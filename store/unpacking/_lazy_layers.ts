@@ -37,7 +37,7 @@ export async function openLazyLayers(
   await tasks.each(candidates, boundByFiles(jobs), async ([index, layer]) => {
     const { descriptor } = layer;
     if (await store.has(descriptor)) return;
-    const lazy = await LazyLayer.open(layer, { ...options, signal });
+    const lazy = await LazyLayer.open(layer, store, { ...options, signal });
     if (lazy === undefined) return;
     const selected = lazy.headers().filter(({ path }) => isSelected(path, paths));
     const bytes = lazy.bytesOf([...selected].map(({ offset }) => offset));

@@ -90,8 +90,11 @@ export async function unpackFlattened(
     handler: stripComponents(strip),
     signal,
   });
-  const isPartial = lazy.size > 0;
-  return { report: { entries, bytes, skipped, skippedCount, isPartial }, describesRoot };
+  const partial = {
+    isPartial: lazy.size > 0,
+    reusedBytes: lazy.values().reduce((sum, { reusedBytes }) => sum + reusedBytes, 0),
+  };
+  return { report: { entries, bytes, skipped, skippedCount, ...partial }, describesRoot };
 }
 
 /** Extracts all layers into a tree in memory, and retains the selected paths. */

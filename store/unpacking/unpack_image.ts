@@ -160,5 +160,6 @@ function sumUp(reports: readonly ExtractReport[]): UnpackResult {
   const total = new ReportBuilder();
   for (const report of reports) total.add(report);
   const { entries, bytes, skipped, skippedCount, describesRoot } = total.build();
-  return { report: { entries, bytes, skipped, skippedCount, isPartial: false }, describesRoot };
+  const whole = { isPartial: false, reusedBytes: 0 };
+  return { report: { entries, bytes, skipped, skippedCount, ...whole }, describesRoot };
 }

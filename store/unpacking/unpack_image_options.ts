@@ -93,4 +93,9 @@ export interface UnpackReport {
   readonly skippedCount: number;
   /** Whether layers were fetched only in part, so that the store does not have them. */
   readonly isPartial: boolean;
+  /**
+   * Number of bytes of such layers that were taken from other layers in the store: those that have
+   * a table of contents with the same chunks.
+   */
+  readonly reusedBytes: number;
 }

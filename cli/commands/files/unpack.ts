@@ -3,7 +3,7 @@ import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts"
 import type { ImageLocation } from "../../../registry/image_location.ts";
 import { openClient } from "../../access/client.ts";
 import { openLocalImage } from "../../access/local_images.ts";
-import { notePartialLayer } from "../../access/note_partial_layer.ts";
+import { notePartialLayer, noteReusedBytes } from "../../access/partial_notes.ts";
 import { imageOptions, signerOf } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
 import { isInStore, storePath } from "../../access/store.ts";
@@ -107,7 +107,8 @@ export async function run(session: Session): Promise<void> {
   const { json } = session.options<UnpackCommandOptions>();
   const { image, report } = await unpackShowing(session, source, directory);
   const { digest } = image;
-  const { entries, bytes, skipped, skippedCount } = report;
+  const { entries, bytes, skipped, skippedCount, reusedBytes } = report;
+  noteReusedBytes(session, reusedBytes);
   if (json) return await session.output.json({ digest, entries, bytes, skipped });
   const [first] = skipped;
   if (first !== undefined) {

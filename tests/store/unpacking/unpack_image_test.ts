@@ -425,7 +425,14 @@ Deno.test("unpackImage() of an image without layers makes an empty directory", a
 
   const report = await unpackImage(box.store, imageOf([]), box.root);
 
-  assertEquals(report, { entries: 0, bytes: 0, skipped: [], skippedCount: 0, isPartial: false });
+  assertEquals(report, {
+    entries: 0,
+    bytes: 0,
+    skipped: [],
+    skippedCount: 0,
+    isPartial: false,
+    reusedBytes: 0,
+  });
   assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
 });
 

@@ -1,5 +1,6 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Session } from "../frame/session.ts";
+import { formatBytes } from "../terminal/format.ts";
 
 /** Returns a callback that notes with `--verbose` how parts of a layer are verified. */
 export function notePartialLayer(session: Session): (layer: Descriptor) => void {
@@ -11,4 +12,10 @@ export function notePartialLayer(session: Session): (layer: Descriptor) => void 
         "DiffID",
     );
   };
+}
+
+/** Notes with `--verbose` how many bytes of partial layers came from other layers in the store. */
+export function noteReusedBytes(session: Session, bytes: number): void {
+  if (bytes === 0 || !session.options().verbose) return;
+  session.note(`took ${formatBytes(bytes)} from other layers in the store`);
 }
