@@ -8,6 +8,14 @@ const SPARE_SHARE = 0.04;
 const MIN_SPARE_BYTES = 1024 * 1024;
 /** Number of bytes that have been sent, but are not read when a connection is closed. */
 const LOST_BYTES = 128 * 1024;
+/** Number of bytes that a resumed download fetches before it uses one more connection. */
+const BYTES_PER_CONNECTION = 2 * 1024 * 1024;
+/** The same as the time of a connection in milliseconds, if those bytes take longer. */
+const MS_PER_CONNECTION = 300;
+/** Time without a byte after which a connection has none left to read. */
+const SILENT_MS = 1000;
+/** Number of bytes of a blob for which a resumed download begins with one more connection. */
+const TOTAL_PER_CONNECTION = 64 * 1024 * 1024;
 
 /** Tracks which bytes of a blob are present, being fetched, or missing. */
 export class RangeMap {
@@ -15,6 +23,8 @@ export class RangeMap {
   readonly #segments = new Set<Segment>();
   #missing: { start: number; end: number }[];
   #received: number;
+  readonly #resumed: number;
+  readonly #total: number;
   /** Number of bytes that may be sent a second time. */
   #spareBytes: number;
 
@@ -33,6 +43,8 @@ export class RangeMap {
       segment.received = end - start;
       this.#received += segment.received;
     }
+    this.#resumed = this.#received;
+    this.#total = total;
     const present = mergeRanges([{ start: 0, end: size }, ...later]);
     this.#missing = missingRanges(present, total).map((range) => ({ ...range }));
   }
@@ -45,6 +57,22 @@ export class RangeMap {
   /** Number of missing bytes that no connection is fetching. */
   get unassigned(): number {
     return this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  /**
+   * Whether one more connection may fetch a range.
+   *
+   * If the process is killed, the bytes that each connection has not read yet are sent again. A
+   * resumed download may be killed as soon as the one before it, so it starts with few connections.
+   */
+  get mayFetchMore(): boolean {
+    if (this.#resumed === 0) return true;
+    const now = performance.now();
+    const active = this.running.filter(({ lastMs }) => now - lastMs < SILENT_MS);
+    const rate = Math.max(0, ...active.map(({ rate = 0 }) => rate));
+    const bytes = rate > 0 ? Math.min(BYTES_PER_CONNECTION, rate * MS_PER_CONNECTION) : Infinity;
+    const gained = this.#received - this.#resumed;
+    return active.length < Math.floor(1 + this.#total / TOTAL_PER_CONNECTION + gained / bytes);
   }
 
   /** Start of the first gap; `Infinity` if there is none. */

@@ -5,6 +5,8 @@ import type { RateClock } from "./_rate_clock.ts";
 export interface RangeJob {
   /** Number of missing bytes that no connection is fetching. */
   readonly unassigned: number;
+  /** Whether one more connection may fetch a range. */
+  readonly mayFetchMore: boolean;
   /**
    * Gives back the rest of ranges that other connections would fetch much sooner.
    *
@@ -168,7 +170,9 @@ export class RangePool implements Disposable {
 
   #best(): RangeJob | undefined {
     let best: RangeJob | undefined;
-    for (const job of this.#jobs) if (job.unassigned > (best?.unassigned ?? 0)) best = job;
+    for (const job of this.#jobs) {
+      if (job.mayFetchMore && job.unassigned > (best?.unassigned ?? 0)) best = job;
+    }
     return best;
   }
 }

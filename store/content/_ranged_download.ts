@@ -92,6 +92,10 @@ class RangedDownload implements RangeJob {
     return this.#isRefused ? 0 : this.#map.unassigned;
   }
 
+  get mayFetchMore(): boolean {
+    return this.#map.mayFetchMore;
+  }
+
   giveBackLate(isLast: boolean): void {
     if (this.#isRefused || this.#pool.isThrottled) return;
     const { line } = this.#pool;

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { RangeMap } from "../../../store/content/_range_map.ts";
 import type { Segment } from "../../../store/content/_segment.ts";
+import { manualTime } from "../../_support/manual_time.ts";
 
 const MIB = 1024 * 1024;
 
@@ -84,6 +85,51 @@ Deno.test("RangeMap.running omits complete ranges", () => {
   map.count(first, 8 * MIB);
 
   assertEquals(map.running, [second]);
+});
+
+Deno.test("RangeMap.mayFetchMore does not limit a new download", () => {
+  const map = new RangeMap(0, [], 64 * MIB);
+  for (let i = 0; i < 20; i++) map.takeNext(MIB);
+
+  assertEquals(map.mayFetchMore, true);
+});
+
+Deno.test("RangeMap.mayFetchMore limits a resumed download until bytes arrive", () => {
+  using time = manualTime();
+  const map = new RangeMap(MIB, [], 32 * MIB);
+  const segment = map.takeNext(16 * MIB) as Segment;
+  const allowed = () => {
+    const before = map.running.length;
+    while (map.mayFetchMore) map.takeNext(MIB);
+    return map.running.length - before;
+  };
+
+  map.count(segment, 1);
+  assertEquals(allowed(), 0);
+  time.pass(200);
+  map.count(segment, 2 * MIB);
+  assertEquals(allowed(), 1);
+  map.count(segment, 4 * MIB);
+  assertEquals(allowed(), 2);
+});
+
+Deno.test("RangeMap.mayFetchMore allows more connections if they are slow", () => {
+  using time = manualTime();
+  const map = new RangeMap(MIB, [], 32 * MIB);
+  const segment = map.takeNext(16 * MIB) as Segment;
+
+  map.count(segment, 1);
+  time.pass(300);
+  map.count(segment, 100_000);
+
+  assertEquals(map.mayFetchMore, true);
+});
+
+Deno.test("RangeMap.mayFetchMore does not limit the download of a large blob", () => {
+  const map = new RangeMap(MIB, [], 1024 * MIB);
+  for (let i = 0; i < 16; i++) map.takeNext(MIB);
+
+  assertEquals(map.mayFetchMore, true);
 });
 
 Deno.test("RangeMap.stop() leaves nothing to fetch", () => {

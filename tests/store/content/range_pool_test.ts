@@ -9,6 +9,7 @@ import { manualTime } from "../../_support/manual_time.ts";
 /** A download with ranges of ten bytes that end when the test ends them. */
 class Job implements RangeJob {
   unassigned: number;
+  mayFetchMore = true;
   readonly ends: (() => void)[] = [];
   /** Whether connections were free, each time that the pool looked for late ranges. */
   readonly looks: boolean[] = [];
@@ -85,6 +86,21 @@ Deno.test("RangePool starts a third of the ranges early at most", async () => {
   job.ends[0]?.();
   await new Promise((resolve) => setTimeout(resolve, 0));
   assertEquals(job.ends.length, 5);
+});
+
+Deno.test("RangePool passes over a download until it may use another connection", () => {
+  using time = manualTime();
+  using pool = RangePool.join("a.example", 3);
+  const [small, large] = [new Job(20), new Job(100)];
+  large.mayFetchMore = false;
+  using _large = pool.add(large);
+  using _small = pool.add(small);
+  assertEquals([small.ends.length, large.ends.length], [2, 0]);
+
+  large.mayFetchMore = true;
+  time.pass(200);
+
+  assertEquals([small.ends.length, large.ends.length], [2, 1]);
 });
 
 Deno.test("RangePool looks for late ranges, also while no range ends", () => {
