@@ -17,9 +17,7 @@ import {
 import { buildImage } from "../../_support/image.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { makeScene, testClient } from "../_client.ts";
-
-const LOGIN = { username: "me", password: "s3cret" };
-const USERS = { me: "s3cret" };
+import { LOGIN, USERS } from "./_token_scene.ts";
 
 Deno.test("RemoteClient reports why the token server rejected a credential", async () => {
   const auth = tokenAuth({ users: USERS, denied: /./ });

@@ -2,9 +2,7 @@ import { assertEquals } from "@std/assert";
 import { canWrite, withoutRepositoryScopes } from "../../../registry/auth/scope.ts";
 import { on, plain, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
 import { FakeClock, makeScene, readAll, testClient } from "../_client.ts";
-
-const LOGIN = { username: "me", password: "s3cret" };
-const USERS = { me: "s3cret" };
+import { LOGIN, USERS } from "./_token_scene.ts";
 
 /** Replaces the scope of a challenge. */
 function naming(scope: string): (usual: string) => readonly string[] {
