@@ -5,7 +5,7 @@ import {
   RemoteClient,
   type RemoteClientOptions,
 } from "../../registry/mod.ts";
-import { OCI_LAYER } from "../../spec/mod.ts";
+import { type Digest, OCI_LAYER } from "../../spec/mod.ts";
 import { noise } from "../_support/bytes.ts";
 import {
   type FaultRule,
@@ -16,6 +16,7 @@ import { makeServerTls } from "../_support/certificates.ts";
 import {
   blobOf,
   buildImage,
+  type Built,
   type BuiltBlob,
   type BuiltImage,
   MemoryContent,
@@ -83,6 +84,22 @@ export function makeScene(rules: readonly FaultRule[] = [], options: SceneOption
     reference,
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   };
+}
+
+/** Adds an image to the repository of a scene, and returns its reference. */
+export function addImage(scene: Scene, built: Built, tag = "x"): Reference {
+  scene.content.add("a/b", tag, built);
+  return parseReference(`${scene.registry.host}/a/b:${tag}`);
+}
+
+/** The options of a client that reads the image of a scene. */
+export const AMD64: { readonly platform: string } = { platform: "linux/amd64" };
+
+/** Reads the image of a scene with its layers, and returns its digest. */
+export async function pullAll(client: RemoteClient, { reference }: Scene): Promise<Digest> {
+  const image = await client.image(reference, AMD64);
+  await Promise.all(image.layers.map(async (layer) => await readAll(await layer.compressed())));
+  return image.digest;
 }
 
 /** Reads a stream to its end. */

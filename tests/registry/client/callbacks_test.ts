@@ -3,15 +3,10 @@ import { digestHex, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { throwEverywhere } from "../../_support/callbacks.ts";
 import { cut, type Fault, on, registryError, respond } from "../../_support/faulty_registry.ts";
-import {
-  blobOf,
-  buildArtifact,
-  buildImage,
-  buildIndex,
-  type BuiltBlob,
-} from "../../_support/image.ts";
+import { blobOf, buildArtifact, buildImage, buildIndex } from "../../_support/image.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
 import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
+import { opener } from "./_push.ts";
 
 const SMALL = blobOf(OCI_LAYER, noise(1000));
 const LARGE = blobOf(OCI_LAYER, noise(6 * 1024 * 1024));
@@ -119,10 +114,6 @@ Deno.test("RemoteClient.referrers() closes everything if onWarning throws for a 
     await client.referrers({ ...reference, digest: image.descriptor.digest });
   });
 });
-
-function opener({ bytes }: BuiltBlob) {
-  return ({ offset = 0 } = {}) => Promise.resolve(new Blob([bytes.slice(offset)]).stream());
-}
 
 /** Warns with each response, and fails some of them. */
 function trouble(): Interference {

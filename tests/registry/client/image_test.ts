@@ -1,15 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import zlib from "node:zlib";
 import {
   ArtifactError,
   hostPlatform,
   type ImageProgress,
-  NotFoundError,
   parseReference,
   RegistryError,
 } from "../../../registry/mod.ts";
 import {
-  DigestMismatchError,
   digestOf,
   DOCKER_MANIFEST,
   formatPlatform,
@@ -18,39 +15,12 @@ import {
   OciError,
   PlatformError,
 } from "../../../spec/mod.ts";
-import {
-  contentEncoded,
-  digestHeader,
-  endless,
-  extraBytes,
-  gzipEncoded,
-  missingBytes,
-  on,
-  oversized,
-  respond,
-  truncated,
-  withHeaders,
-  wrongByte,
-} from "../../_support/faulty_registry.ts";
-import {
-  buildArtifact,
-  buildImage,
-  buildIndex,
-  type Built,
-  nestedIndex,
-  withBlobs,
-} from "../../_support/image.ts";
-import { file, gzip, tar, zstd } from "../../_support/tar.ts";
-import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
+import { on, respond, withHeaders } from "../../_support/faulty_registry.ts";
+import { buildArtifact, buildImage, buildIndex, nestedIndex } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { addImage, AMD64, makeScene, testClient } from "../_client.ts";
 
-const AMD64 = { platform: "linux/amd64" };
 const LAYER = tar(file("a", "a"));
-
-/** Adds content to a scene, and returns its reference. */
-function add(scene: Scene, built: Built, tag = "x") {
-  scene.content.add("a/b", tag, built);
-  return parseReference(`${scene.registry.host}/a/b:${tag}`);
-}
 
 Deno.test("RemoteClient.image() returns an image of one platform as it was served", async () => {
   await using scene = makeScene();
@@ -81,7 +51,7 @@ Deno.test("RemoteClient.image() chooses a platform from an index, and returns th
   using client = testClient();
   const arm = buildImage({ layers: [LAYER], platform: "linux/arm64" });
   const index = buildIndex([scene.image, arm]);
-  const reference = add(scene, index);
+  const reference = addImage(scene, index);
 
   const image = await client.image(reference, { platform: "linux/arm64" });
 
@@ -94,7 +64,7 @@ Deno.test("RemoteClient.image() uses the platform of the host, or that of the cl
   await using scene = makeScene();
   const host = buildImage({ layers: [LAYER], platform: hostPlatform() });
   const other = buildImage({ layers: [LAYER], platform: "linux/s390x" });
-  const reference = add(scene, buildIndex([other, host]));
+  const reference = addImage(scene, buildIndex([other, host]));
   using plain = testClient();
   using mainframe = testClient({ platform: "linux/s390x" });
 
@@ -108,7 +78,7 @@ Deno.test("RemoteClient.image() uses the platform of the host, or that of the cl
 Deno.test("RemoteClient.image() names the available platforms", async () => {
   await using scene = makeScene();
   using client = testClient();
-  const reference = add(scene, buildIndex([scene.image]));
+  const reference = addImage(scene, buildIndex([scene.image]));
 
   const error = await assertRejects(
     () => client.image(reference, { platform: "linux/arm64" }),
@@ -147,8 +117,8 @@ Deno.test("RemoteClient.image() with strictPlatform refuses an image for another
 Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async () => {
   await using scene = makeScene();
   using client = testClient();
-  const eight = add(scene, nestedIndex(8, scene.image), "eight");
-  const nine = add(scene, nestedIndex(9, scene.image), "nine");
+  const eight = addImage(scene, nestedIndex(8, scene.image), "eight");
+  const nine = addImage(scene, nestedIndex(9, scene.image), "nine");
 
   assertEquals((await client.image(eight, AMD64)).indexes.length, 8);
   const error = await assertRejects(() => client.image(nine, AMD64), LimitError);
@@ -177,7 +147,7 @@ Deno.test("RemoteClient.image() refuses an index that its parent lists as a mani
   using client = testClient();
   const built = buildIndex([scene.image]);
   const entry = { built, descriptor: { mediaType: OCI_MANIFEST, platform: scene.image.platform } };
-  const reference = add(scene, buildIndex([entry]));
+  const reference = addImage(scene, buildIndex([entry]));
 
   await assertRejects(() => client.image(reference, AMD64), SyntaxError, "manifest.mediaType");
 });
@@ -199,40 +169,11 @@ Deno.test("RemoteClient.image() reads images with sha512 and of Docker", async (
   const docker = buildImage({ layers: [LAYER], mediaTypes: "docker" });
   const list = buildIndex([docker], { mediaTypes: "docker" });
 
-  const first = await client.image(add(scene, sha512, "sha512"), AMD64);
-  const second = await client.image(add(scene, list, "docker"), AMD64);
+  const first = await client.image(addImage(scene, sha512, "sha512"), AMD64);
+  const second = await client.image(addImage(scene, list, "docker"), AMD64);
 
   assertEquals(first.digest, sha512.descriptor.digest);
   assertEquals(second.manifest.descriptor.mediaType, DOCKER_MANIFEST);
-});
-
-Deno.test("RemoteClient.image() uses the data in descriptors", async () => {
-  await using scene = makeScene();
-  using client = testClient();
-  const config = { ...scene.image.config.descriptor, data: scene.image.config.bytes.toBase64() };
-  const image = buildImage({
-    layers: scene.image.layers.map(({ tar }) => tar),
-    manifest: { config },
-  });
-  const entry = { built: image, descriptor: { data: image.bytes.toBase64() } };
-  const reference = add(scene, buildIndex([entry]));
-
-  await client.image(reference, AMD64);
-
-  assertEquals(scene.registry.seen(), ["GET /v2/a/b/manifests/x"]);
-});
-
-Deno.test("RemoteClient.image() refuses data that does not match the digest", async () => {
-  await using scene = makeScene();
-  using client = testClient();
-  const entry = { built: scene.image, descriptor: { data: btoa("something else") } };
-  const reference = add(scene, buildIndex([entry]));
-
-  await assertRejects(
-    () => client.image(reference, AMD64),
-    SyntaxError,
-    "manifest.manifests[0].data: it must be the content with this size and digest, in base64",
-  );
 });
 
 Deno.test("RemoteClient.image() treats an image without rootfs as an artifact", async () => {
@@ -255,7 +196,7 @@ Deno.test("RemoteClient.image() refuses an artifact, but reads its manifest", as
   await using scene = makeScene();
   using client = testClient();
   const artifact = buildArtifact({ artifactType: "application/x-test" });
-  const reference = add(scene, artifact);
+  const reference = addImage(scene, artifact);
 
   const error = await assertRejects(() => client.image(reference, AMD64), ArtifactError);
   const document = await client.document(reference);
@@ -269,269 +210,13 @@ Deno.test("RemoteClient.image() refuses a config with more layers than the manif
   await using scene = makeScene();
   using client = testClient();
   const rootfs = { type: "layers", "diff_ids": [digestOf(LAYER), digestOf(LAYER)] };
-  const reference = add(scene, buildImage({ layers: [LAYER], configBlob: { rootfs } }));
+  const reference = addImage(scene, buildImage({ layers: [LAYER], configBlob: { rootfs } }));
 
   await assertRejects(
     () => client.image(reference, AMD64),
     OciError,
     "has 1 layers, but its config names 2",
   );
-});
-
-Deno.test.each([
-  { what: "a manifest with a wrong byte", fault: on("manifest", wrongByte(20)) },
-  { what: "a manifest that is cut off", fault: on("manifest", truncated(100)) },
-  { what: "a manifest with more bytes", fault: on("manifest", extraBytes()) },
-  { what: "a config with a wrong byte", fault: on("blob", wrongByte(20)) },
-  { what: "a config with fewer bytes", fault: on("blob", missingBytes()) },
-  { what: "a config with more bytes", fault: on("blob", extraBytes()) },
-  { what: "a wrong digest", fault: on("manifest", digestHeader(digestOf(new Uint8Array(1)))) },
-])("RemoteClient.image() refuses $what", async ({ fault }) => {
-  await using scene = makeScene([fault]);
-  using client = testClient();
-
-  const error = await assertRejects(
-    () => client.image(scene.reference, AMD64),
-    DigestMismatchError,
-  );
-
-  assert(error.source?.startsWith(scene.registry.url), error.source);
-});
-
-Deno.test.each<{ value: string | undefined }>([
-  { value: undefined },
-  { value: "" },
-  { value: "sha256:short" },
-  { value: `md5:${"0".repeat(32)}` },
-])(
-  "RemoteClient.document() computes the digest of a tag if the header is $value",
-  async ({ value }) => {
-    await using scene = makeScene([on("manifest", digestHeader(value))]);
-    using client = testClient();
-
-    assertEquals((await client.document(scene.reference)).descriptor, scene.image.descriptor);
-  },
-);
-
-Deno.test("RemoteClient.document() ignores the digest in the header if the reference has one", async () => {
-  await using scene = makeScene([on("manifest", digestHeader(digestOf(new Uint8Array(1))))]);
-  using client = testClient();
-  const { digest } = scene.image.descriptor;
-
-  const document = await client.document({ ...scene.reference, digest });
-
-  assertEquals(document.descriptor.digest, digest);
-});
-
-Deno.test("RemoteClient.document() refuses a nested manifest of another size", async () => {
-  await using scene = makeScene();
-  using client = testClient();
-  const entry = { built: scene.image, descriptor: { size: scene.image.bytes.length + 1 } };
-  const reference = add(scene, buildIndex([entry]));
-
-  await assertRejects(() => client.image(reference, AMD64), DigestMismatchError);
-});
-
-Deno.test.each([
-  { kind: "manifest" as const, limit: "manifest bytes", option: { maxManifestBytes: 1000 } },
-  { kind: "blob" as const, limit: "config bytes", option: { maxConfigBytes: 1000 } },
-])(
-  "RemoteClient.image() reads no more than the limit of $limit",
-  async ({ kind, limit, option }) => {
-    const ok = makeScene([on(kind, oversized(1000))]);
-    await using large = makeScene([on(kind, oversized(1001))]);
-    await using infinite = makeScene([on(kind, endless())]);
-    await using _ = ok;
-    using client = testClient(option);
-
-    // At the limit, the digest is wrong, not the size.
-    await assertRejects(() => client.image(ok.reference, AMD64), DigestMismatchError);
-    for (const scene of [large, infinite]) {
-      const error = await assertRejects(() => client.image(scene.reference, AMD64), LimitError);
-      assertEquals([error.limit, error.max], [limit, 1000]);
-      assert(scene.registry.bytesSent(kind) < 8_000_000);
-    }
-  },
-);
-
-Deno.test("RemoteClient.image() enforces maxLayers", async () => {
-  await using scene = makeScene();
-  using client = testClient({ maxLayers: 1 });
-
-  await assertRejects(() => client.image(scene.reference, AMD64), LimitError, "maxLayers");
-});
-
-Deno.test("RemoteClient.image() decodes a content coding of manifests and configs", async () => {
-  await using scene = makeScene([on({}, gzipEncoded())]);
-  using client = testClient();
-
-  const image = await client.image(scene.reference, AMD64);
-
-  assertEquals(image.manifest.bytes, scene.image.bytes);
-  assertEquals(image.config.bytes, scene.image.config.bytes);
-});
-
-Deno.test.each<{ coding: string; encode: readonly ((bytes: Uint8Array) => Uint8Array)[] }>([
-  { coding: "gzip", encode: [gzip] },
-  { coding: "deflate", encode: [zlib.deflateSync] },
-  { coding: "deflate", encode: [zlib.deflateRawSync] },
-  { coding: "br", encode: [zlib.brotliCompressSync] },
-  { coding: "zstd", encode: [zstd] },
-  { coding: "gzip, zstd, deflate", encode: [gzip, zstd, zlib.deflateRawSync] },
-])("RemoteClient decodes the content coding $coding", async ({ coding, encode }) => {
-  const fault = contentEncoded(coding, (bytes) => {
-    return encode.reduce((content, next) => new Uint8Array(next(content)), bytes);
-  });
-  await using scene = makeScene([on({}, fault)]);
-  using client = testClient({ retries: 0 });
-
-  const image = await client.image(scene.reference, AMD64);
-  const [layer] = image.layers;
-  const [built] = scene.image.layers;
-
-  assertEquals(image.config.bytes, scene.image.config.bytes);
-  assertEquals(layer && await readAll(await layer.compressed()), built?.bytes);
-});
-
-Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
-  { coding: "gzip" },
-  { coding: "aws-chunked" },
-  { coding: "aws-chunked, gzip" },
-  { coding: "br" },
-  { coding: "gzip", digest: "none" },
-  { coding: "aws-chunked", digest: "none" },
-  { coding: "br", digest: "none" },
-  { coding: "gzip, br", digest: "none" },
-])(
-  "RemoteClient.image() ignores the content coding $coding if it does not apply",
-  async ({ coding, digest }) => {
-    const headers = { "content-encoding": coding };
-    const all = digest === "none" ? { ...headers, "docker-content-digest": undefined } : headers;
-    await using scene = makeScene([on({}, withHeaders(all))]);
-    using client = testClient({ retries: 0 });
-
-    const image = await client.image(scene.reference, AMD64);
-
-    assertEquals(image.manifest.bytes, scene.image.bytes);
-    assertEquals(image.config.bytes, scene.image.config.bytes);
-  },
-);
-
-Deno.test("RemoteClient.image() refuses encoded bytes that do not match the digest", async () => {
-  await using scene = makeScene([on("blob", gzipEncoded()), on("blob", wrongByte(5))]);
-  using client = testClient({ retries: 0 });
-
-  await assertRejects(() => client.image(scene.reference, AMD64), DigestMismatchError);
-});
-
-Deno.test.each(["manifest", "config"])(
-  "RemoteClient.image() requests a %s again if the connection ends early",
-  async (what) => {
-    const built = buildImage({ layers: [tar(file("f", "f"))], platform: "linux/amd64" });
-    const index = buildIndex([built]);
-    const { digest } = what === "config" ? built.config.descriptor : built.descriptor;
-    const path = new RegExp(digest);
-    await using scene = makeScene();
-    scene.content.add("a/b", "index", index);
-    // Without a length, a broken connection looks like the end.
-    scene.registry.add(on({ path, nth: [1, 2] }, withHeaders({ "content-length": undefined })));
-    scene.registry.add(on({ path, nth: [1, 2] }, truncated(20)));
-    using client = testClient();
-
-    const image = await client.image({ ...scene.reference, tag: "index" }, AMD64);
-
-    assertEquals(image.config.bytes, built.config.bytes);
-    assertEquals(scene.registry.requests.filter((request) => path.test(request.path)).length, 3);
-  },
-);
-
-Deno.test("RemoteClient requests unencoded bytes and sends a user agent", async () => {
-  await using scene = makeScene();
-  using client = testClient();
-
-  const image = await client.image(scene.reference, AMD64);
-  await Promise.all(image.layers.map(async (layer) => await readAll(await layer.compressed())));
-
-  for (const { headers } of scene.registry.requests) {
-    assertEquals(headers.get("accept-encoding"), "identity");
-    assert(/^oci\/\d+\.\d+\.\d+ deno\/\d/.test(headers.get("user-agent") ?? ""));
-  }
-});
-
-Deno.test("RemoteClient.resolve() sends one HEAD", async () => {
-  await using scene = makeScene();
-  using client = testClient();
-
-  assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
-  assertEquals(scene.registry.seen(), ["HEAD /v2/a/b/manifests/v1"]);
-});
-
-Deno.test.each([
-  { what: "is answered 404", fault: respond(404) },
-  { what: "is answered 405", fault: respond(405) },
-  { what: "is answered 500", fault: respond(500) },
-  { what: "is answered 502", fault: respond(502) },
-  { what: "returns no digest", fault: digestHeader(undefined) },
-  { what: "returns a malformed digest", fault: digestHeader("sha256:?") },
-  { what: "returns no size", fault: withHeaders({ "content-length": undefined }) },
-  { what: "returns a size of 0", fault: withHeaders({ "content-length": "0" }) },
-  { what: "returns an encoded size", fault: withHeaders({ "content-encoding": "gzip" }) },
-  { what: "returns no media type", fault: withHeaders({ "content-type": "text/plain" }) },
-])("RemoteClient.resolve() reads the manifest if HEAD $what", async ({ fault }) => {
-  await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, fault)]);
-  using client = testClient();
-
-  assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
-  assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD", "GET"]);
-});
-
-Deno.test("RemoteClient.resolve() ignores a HEAD that names another digest", async () => {
-  const other = digestHeader(digestOf(new Uint8Array(1)));
-  await using scene = makeScene([on({ method: "HEAD" }, other)]);
-  using client = testClient();
-  const { digest } = scene.image.descriptor;
-
-  assertEquals((await client.resolve({ ...scene.reference, digest })).digest, digest);
-});
-
-Deno.test("RemoteClient reports a missing image", async () => {
-  await using scene = makeScene();
-  using client = testClient();
-  const reference = { ...scene.reference, tag: "gone" };
-
-  const errors = await Promise.all([
-    assertRejects(() => client.image(reference), NotFoundError),
-    assertRejects(() => client.resolve(reference), NotFoundError),
-  ]);
-
-  for (const error of errors) {
-    assertEquals([error.status, error.registryCode], [404, "MANIFEST_UNKNOWN"]);
-    assert(error.message.includes(`Cannot pull "${scene.registry.host}/a/b:gone"`), error.message);
-  }
-});
-
-Deno.test("RemoteClient.document() uses the media type of the response if the document has none", async () => {
-  await using scene = makeScene([
-    on("manifest", withHeaders({ "content-type": `${OCI_MANIFEST}; charset=utf-8` })),
-  ]);
-  using client = testClient();
-  const { mediaType: _, ...silent } = JSON.parse(new TextDecoder().decode(scene.image.bytes));
-  const bytes = new TextEncoder().encode(JSON.stringify(silent));
-  const descriptor = { mediaType: OCI_MANIFEST, digest: digestOf(bytes), size: bytes.length };
-  const built = withBlobs({ bytes, descriptor }, [...scene.image.blobs.values()]);
-
-  const document = await client.document(add(scene, built));
-
-  assertEquals(document.descriptor, descriptor);
-});
-
-Deno.test("RemoteClient refuses a manifest of schema 1, and says so", async () => {
-  const body = '{"schemaVersion":1,"name":"a","fsLayers":[]}';
-  const type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
-  await using scene = makeScene([on("manifest", respond(200, { "content-type": type }, body))]);
-  using client = testClient();
-
-  await assertRejects(() => client.image(scene.reference), SyntaxError, "schema 1");
 });
 
 Deno.test("RemoteClient.image() reports whether the registry advertises ranges", async () => {

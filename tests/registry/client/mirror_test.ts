@@ -20,9 +20,15 @@ import {
   wrongByte,
 } from "../../_support/faulty_registry.ts";
 import { manualTime } from "../../_support/manual_time.ts";
-import { FakeClock, makeScene, readAll, type Scene, testClient } from "../_client.ts";
-
-const AMD64 = { platform: "linux/amd64" };
+import {
+  AMD64,
+  FakeClock,
+  makeScene,
+  pullAll,
+  readAll,
+  type Scene,
+  testClient,
+} from "../_client.ts";
 
 /** Returns the option for mirrors of a registry. */
 function mirrored(upstream: Scene, ...mirrors: readonly string[]) {
@@ -35,8 +41,7 @@ Deno.test("RemoteClient sends requests to a mirror first", async () => {
   using client = testClient(mirrored(upstream, mirror.registry.url));
 
   await client.resolve(upstream.reference);
-  const image = await client.image(upstream.reference, AMD64);
-  await Promise.all(image.layers.map(async (layer) => await readAll(await layer.compressed())));
+  await pullAll(client, upstream);
 
   assertEquals(upstream.registry.requests.length, 0);
   assertEquals(mirror.registry.requests.length, 5);

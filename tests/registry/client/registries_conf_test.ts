@@ -16,9 +16,7 @@ import {
   respond,
   wrongByte,
 } from "../../_support/faulty_registry.ts";
-import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
-
-const AMD64 = { platform: "linux/amd64" };
+import { AMD64, makeScene, pullAll, readAll, type Scene, testClient } from "../_client.ts";
 
 /** A rule for a registry, and its mirrors. */
 function ruleOf(
@@ -41,8 +39,7 @@ Deno.test("RemoteClient reads an image from the mirror of a file", async () => {
   using client = testClient({ registries: ruleOf(upstream, "", locationOf(mirror)) });
 
   await client.resolve(upstream.reference);
-  const image = await client.image(upstream.reference, AMD64);
-  await Promise.all(image.layers.map(async (layer) => await readAll(await layer.compressed())));
+  await pullAll(client, upstream);
 
   assertEquals(upstream.registry.requests.length, 0);
   assertEquals(mirror.registry.requests.length, 5);

@@ -1,39 +1,29 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  NetworkError,
-  parseReference,
-  RateLimitError,
-  RegistryError,
-  type RemoteClientOptions,
-} from "../../../registry/mod.ts";
+import { NetworkError, RateLimitError, RegistryError } from "../../../registry/mod.ts";
 import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { makeServerTls } from "../../_support/certificates.ts";
 import { drop, on } from "../../_support/faulty_registry.ts";
-import { blobOf } from "../../_support/image.ts";
+import { blobOf, type BuiltBlob } from "../../_support/image.ts";
 import {
   type Interference,
   type WritableRegistry,
   writableRegistry,
 } from "../../_support/writable_registry.ts";
 import { makeScene, testClient } from "../_client.ts";
+import { type PushOptions, pushTo, SMALL } from "./_push.ts";
 
 const MIB = 1024 * 1024;
-const SMALL = blobOf(OCI_LAYER, noise(300_000));
 const LARGE = blobOf(OCI_LAYER, noise(9 * MIB));
 
-/** Pushes a blob; returns the size of what the registry has then. */
+/** Pushes a blob, and returns its size in the registry. */
 async function push(
   registry: WritableRegistry,
-  { descriptor, bytes }: typeof SMALL,
-  { mountFrom, ...clientOptions }: RemoteClientOptions & { mountFrom?: string } = {},
+  blob: BuiltBlob,
+  options?: PushOptions,
 ): Promise<number | undefined> {
-  using client = testClient(clientOptions);
-  const open = ({ offset = 0 } = {}) =>
-    Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
-  const repository = parseReference(`${registry.host}/a/b`);
-  await client.pushBlob(repository, descriptor, open, { mountFrom });
-  return await registry.content.size("a/b", descriptor.digest);
+  await pushTo(registry, blob, options);
+  return await registry.content.size("a/b", blob.descriptor.digest);
 }
 
 function countOf({ requests }: WritableRegistry, method: string): number {

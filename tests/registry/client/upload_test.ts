@@ -4,73 +4,16 @@ import {
   formatReference,
   parseReference,
   RegistryError,
-  type RemoteClientOptions,
 } from "../../../registry/mod.ts";
 import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { makeServerTls } from "../../_support/certificates.ts";
 import { blobOf } from "../../_support/image.ts";
-import {
-  type Interference,
-  type WritableRegistry,
-  writableRegistry,
-} from "../../_support/writable_registry.ts";
-import { FakeClock, readAll, testClient } from "../_client.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { FakeClock, testClient } from "../_client.ts";
 import { cuttingRegistry } from "./_cutting_registry.ts";
+import { LARGE, on, opener, pushTo, shapes, SMALL, stored } from "./_push.ts";
 
 const MIB = 1024 * 1024;
-const SMALL = blobOf(OCI_LAYER, noise(300_000));
-const LARGE = blobOf(OCI_LAYER, noise(5 * MIB));
-
-/** Opens bytes in chunks of 64 KiB. */
-function opener(bytes: Uint8Array<ArrayBuffer>) {
-  return ({ offset = 0 } = {}): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {
-    let at = offset;
-    return Promise.resolve(
-      new ReadableStream({
-        pull(controller) {
-          if (at >= bytes.length) return controller.close();
-          controller.enqueue(bytes.slice(at, at + 65_536));
-          at += 65_536;
-        },
-      }, { highWaterMark: 0 }),
-    );
-  };
-}
-
-async function pushTo(
-  registry: Pick<WritableRegistry, "host">,
-  blob: typeof SMALL,
-  options: RemoteClientOptions & { mountFrom?: string; onBytes?: (bytes: number) => void } = {},
-): Promise<"mounted" | void> {
-  const { mountFrom, onBytes, ...clientOptions } = options;
-  using client = testClient(clientOptions);
-  return await client.pushBlob(
-    parseReference(`${registry.host}/a/b`),
-    blob.descriptor,
-    opener(blob.bytes),
-    { mountFrom, onBytes },
-  );
-}
-
-async function stored({ content }: WritableRegistry, { descriptor }: typeof SMALL) {
-  return digestOf(await readAll(await content.open("a/b", descriptor.digest)));
-}
-
-/** The requests without the parts that vary. */
-function shapes(registry: WritableRegistry): readonly string[] {
-  return registry.seen().map((line) =>
-    line.replace(/uploads\/[^?]+/, "uploads/ID").replace(/[?&]_?state=[^&]*/, "")
-      .replace(/sha256(%3A|:)[0-9a-f]+/, "DIGEST")
-  );
-}
-
-/** Interferes with requests of one method, the first `times` of them. */
-function on(method: string, times: number, interfere: Interference): Interference {
-  let seen = 0;
-  return (request, next) =>
-    request.method === method && ++seen <= times ? interfere(request, next) : next();
-}
 
 Deno.test("pushBlob() sends a small blob with one POST and one PUT", async () => {
   await using registry = writableRegistry();
@@ -112,6 +55,7 @@ const LOCATIONS: readonly { name: string; of: (location: URL) => string }[] = [
   { name: "absolute with a query", of: (url) => `${url.href}?_state=a%2Bb%3D` },
   { name: "relative with a query", of: (url) => `${url.pathname}?_state=a%2Bb%3D` },
 ];
+
 for (const { name, of } of LOCATIONS) {
   Deno.test(`pushBlob() follows a Location that is ${name}`, async () => {
     await using registry = writableRegistry({
@@ -211,131 +155,6 @@ Deno.test("pushBlob() succeeds if only the response to the last PUT was lost", a
   assertEquals(registry.requests.filter(({ method }) => method === "PUT").length, 1);
 });
 
-const UNSTREAMABLE = [
-  // With a client certificate, streams are sent without a length.
-  { status: 411, isTls: true },
-  { status: 413, isTls: false },
-] as const;
-for (const { status, isTls } of UNSTREAMABLE) {
-  Deno.test(`pushBlob() sends chunks of the required size after ${status} for a stream`, async () => {
-    const { ca, cert, key } = await makeServerTls();
-    let largest = 0;
-    await using registry = writableRegistry({
-      ...isTls && { tls: { cert, key } },
-      interfere: async (request, next) => {
-        const { headers, method } = request;
-        const length = headers.get("content-length");
-        if (method === "PATCH" && (isTls ? length === null : Number(length) > 9 * MIB)) {
-          await request.body?.cancel();
-          return new Response(null, { status });
-        }
-        largest = Math.max(largest, Number(length));
-        const answer = await next();
-        answer.headers.set("oci-chunk-min-length", String(4.5 * MIB));
-        return answer;
-      },
-    });
-
-    const clientCertificate = isTls ? { cert, key } : undefined;
-    const tls = { caCerts: [ca], clientCertificate };
-    await pushTo(registry, blobOf(OCI_LAYER, noise(10 * MIB)), tls);
-
-    assertEquals(largest, 4.5 * MIB);
-    const ranges = registry.requests.filter(({ method }) => method === "PATCH")
-      .map(({ headers }) => headers.get("content-range")).filter((range) => range !== null);
-    assertEquals(ranges, [
-      `0-${4.5 * MIB - 1}`,
-      `${4.5 * MIB}-${9 * MIB - 1}`,
-      `${9 * MIB}-${10 * MIB - 1}`,
-    ]);
-  });
-}
-
-Deno.test.each([{ size: 5 * MIB, chunks: 5 }, { size: 1.5 * MIB, chunks: 2 }])(
-  "pushBlob() sends $size bytes in $chunks chunks to a server that limits bodies to 1 MiB",
-  async ({ size, chunks }) => {
-    // As nginx does, unless it is configured otherwise.
-    const blob = blobOf(OCI_LAYER, noise(size));
-    await using registry = writableRegistry({
-      interfere: async (request, next) => {
-        if (Number(request.headers.get("content-length")) <= MIB) return await next();
-        await request.body?.cancel();
-        const headers = { "content-type": "text/html" };
-        return new Response("<title>413 Request Entity Too Large</title>", {
-          status: 413,
-          headers,
-        });
-      },
-    });
-
-    await pushTo(registry, blob);
-
-    assertEquals(await stored(registry, blob), blob.descriptor.digest);
-    const accepted = registry.requests.filter(({ method, status }) => {
-      return method === "PATCH" && status < 300;
-    });
-    assertEquals(accepted.length, chunks);
-  },
-);
-
-Deno.test("pushBlob() resumes in chunks where a registry rejects a large body with a range", async () => {
-  // ghcr.io limits such a body to 4 MiB.
-  const blob = blobOf(OCI_LAYER, noise(10 * MIB));
-  let isCut = false;
-  const rejected: (string | null)[] = [];
-  await using registry = writableRegistry({
-    interfere: async (request, next) => {
-      const { headers, method, url } = request;
-      if (method !== "PATCH") return await next();
-      if (!isCut) {
-        isCut = true;
-        await request.body?.cancel();
-        await next(new Request(url, { method, headers, body: blob.bytes.slice(0, MIB) }));
-        return new Response(null, { status: 502 });
-      }
-      const range = headers.get("content-range");
-      if (range === null || Number(headers.get("content-length")) <= 4 * MIB) return await next();
-      rejected.push(range);
-      await request.body?.cancel();
-      const errors = [{
-        code: "REQUESTED_RANGE_NOT_SATISFIABLE",
-        message: "the body is too large",
-      }];
-      return Response.json({ errors }, { status: 416 });
-    },
-  });
-
-  await pushTo(registry, blob);
-
-  assertEquals(await stored(registry, blob), blob.descriptor.digest);
-  assertEquals(rejected, [`${MIB}-${10 * MIB - 1}`]);
-});
-
-Deno.test("pushBlob() sends fewer bodies at once after 429", async () => {
-  let [refused, active, most] = [0, 0, 0];
-  await using registry = writableRegistry({
-    interfere: on("PUT", Infinity, async (request, next) => {
-      if (++refused <= 4) {
-        await request.body?.cancel();
-        return new Response(null, { status: 429 });
-      }
-      most = Math.max(most, ++active);
-      await new Promise((resolve) => setTimeout(resolve));
-      const answer = await next();
-      active--;
-      return answer;
-    }),
-  });
-  using client = testClient({ maxConnections: 4 });
-
-  await Promise.all(Array.from({ length: 12 }, async (_, i) => {
-    const { descriptor, bytes } = blobOf(OCI_LAYER, noise(300_000, i + 1));
-    await client.pushBlob(parseReference(`${registry.host}/a/b`), descriptor, opener(bytes));
-  }));
-
-  assert(most < 4, `${most} bodies at once`);
-});
-
 Deno.test("pushBlob() waits for the time in Retry-After", async () => {
   const clock = new FakeClock();
   await using registry = writableRegistry({
@@ -357,6 +176,7 @@ const REFUSALS = [
   { status: 403, code: "DENIED", message: "quota exceeded" },
   { status: 401, code: "UNAUTHORIZED", message: "token is for pulling" },
 ] as const;
+
 for (const { status, code, message } of REFUSALS) {
   Deno.test(`pushBlob() passes on the message of a registry with ${status}`, async () => {
     await using registry = writableRegistry({
@@ -374,82 +194,6 @@ for (const { status, code, message } of REFUSALS) {
     assert(error.advice !== undefined, "there is no advice");
   });
 }
-
-Deno.test("pushBlob() fails with the error of the source", async () => {
-  await using registry = writableRegistry();
-  using client = testClient();
-
-  for (const blob of [SMALL, LARGE]) {
-    let opened = 0;
-    await assertRejects(
-      () =>
-        client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, () => {
-          opened++;
-          return Promise.resolve(
-            new ReadableStream({
-              pull: (controller) => controller.error(new Deno.errors.NotFound("the disk is gone")),
-            }),
-          );
-        }),
-      Deno.errors.NotFound,
-      "the disk is gone",
-    );
-    assertEquals(opened, 1);
-  }
-});
-
-Deno.test("pushBlob() requests the bytes of the source while the upload begins", async () => {
-  for (const blob of [SMALL, LARGE]) {
-    const requested = Promise.withResolvers<void>();
-    await using registry = writableRegistry({
-      interfere: on("POST", 1, async (_, next) => {
-        await requested.promise;
-        return await next();
-      }),
-    });
-    using client = testClient();
-    const open = async (options = {}) => {
-      const stream = await opener(blob.bytes)(options);
-      const reader = stream.getReader();
-      return new ReadableStream({
-        async pull(controller) {
-          requested.resolve();
-          const { done, value } = await reader.read();
-          if (done) controller.close();
-          else controller.enqueue(value);
-        },
-      }, { highWaterMark: 0 });
-    };
-
-    await client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, open);
-
-    assertEquals(await stored(registry, blob), blob.descriptor.digest);
-  }
-});
-
-Deno.test("pushBlob() cancels the source of an upload that does not begin", async () => {
-  await using registry = writableRegistry({
-    interfere: on("POST", 9, () => Response.json({ errors: [] }, { status: 403 })),
-  });
-  using client = testClient();
-  const canceled = Promise.withResolvers<void>();
-  const open = () => {
-    return Promise.resolve(
-      new ReadableStream<Uint8Array<ArrayBuffer>>({
-        pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
-        cancel: () => canceled.resolve(),
-      }),
-    );
-  };
-  const { descriptor } = LARGE;
-
-  await assertRejects(
-    () => client.pushBlob(parseReference(`${registry.host}/a/b`), descriptor, open),
-    RegistryError,
-  );
-
-  await canceled.promise;
-});
 
 Deno.test("pushBlob() sends no credential to another host in a Location", async () => {
   const leaked: (string | null)[] = [];
@@ -477,7 +221,7 @@ Deno.test("pushBlob() sends no credential to another host in a Location", async 
   await client.pushBlob(
     parseReference(`${registry.host}/a/b`),
     SMALL.descriptor,
-    opener(SMALL.bytes),
+    opener(SMALL),
     { auth: { username: "u", password: "p" } },
   );
 
@@ -495,7 +239,7 @@ Deno.test("pushBlob() rejects with the reason of the signal", async () => {
       client.pushBlob(
         parseReference(`${registry.host}/a/b`),
         LARGE.descriptor,
-        opener(LARGE.bytes),
+        opener(LARGE),
         {
           signal: controller.signal,
           onBytes: () => controller.abort(new Error("enough")),
@@ -506,23 +250,6 @@ Deno.test("pushBlob() rejects with the reason of the signal", async () => {
   );
 
   assertEquals(await registry.content.size("a/b", LARGE.descriptor.digest), undefined);
-});
-
-Deno.test("pushBlob() reads the source once more if the registry rejects the digest", async () => {
-  await using registry = writableRegistry();
-  using client = testClient();
-  const asked: boolean[] = [];
-
-  await client.pushBlob(
-    parseReference(`${registry.host}/a/b`),
-    SMALL.descriptor,
-    ({ again = false } = {}) => {
-      asked.push(again);
-      return Promise.resolve(new Blob([again ? SMALL.bytes : noise(300_000, 7)]).stream());
-    },
-  );
-
-  assertEquals(asked, [false, true]);
 });
 
 Deno.test("repositories() and delete() work on the registry", async () => {
@@ -538,40 +265,3 @@ Deno.test("repositories() and delete() work on the registry", async () => {
     formatReference(reference),
   );
 });
-
-Deno.test.each([
-  { name: "small", size: 1000 },
-  { name: "large", size: 5 * MIB },
-])(
-  "RemoteClient.pushBlob() cancels the source of a $name blob that is refused",
-  async ({ size }) => {
-    const blob = blobOf(OCI_LAYER, noise(size));
-    const canceled = Promise.withResolvers<void>();
-    const read = Promise.withResolvers<void>();
-    await using registry = writableRegistry({
-      interfere: async (request, next) => {
-        if (request.method !== "POST") return await next();
-        // The source is being read.
-        await read.promise;
-        return new Response(null, { status: 403 });
-      },
-    });
-    using client = testClient();
-    const open = () =>
-      Promise.resolve(
-        new ReadableStream<Uint8Array<ArrayBuffer>>({
-          pull() {
-            read.resolve();
-            return new Promise(() => {});
-          },
-          cancel: () => canceled.resolve(),
-        }),
-      );
-
-    await assertRejects(
-      () => client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, open),
-      AuthError,
-    );
-    await canceled.promise;
-  },
-);

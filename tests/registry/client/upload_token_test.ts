@@ -1,13 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AuthError, parseReference } from "../../../registry/mod.ts";
-import { OCI_LAYER } from "../../../spec/mod.ts";
-import { noise } from "../../_support/bytes.ts";
-import { blobOf } from "../../_support/image.ts";
 import { type WritableRegistry, writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
-
-const LARGE = blobOf(OCI_LAYER, noise(5 * 1024 * 1024));
-const SMALL = blobOf(OCI_LAYER, noise(1000));
+import { LARGE, opener, SMALL } from "./_push.ts";
 
 /** A registry with a token server, which counts its tokens. */
 interface TokenRegistry extends AsyncDisposable {
@@ -57,12 +52,10 @@ async function push(
   mountFrom?: string,
 ): Promise<"mounted" | void> {
   using client = testClient();
-  const open = ({ offset = 0 } = {}) =>
-    Promise.resolve(new Blob([blob.bytes.subarray(offset)]).stream());
-  return await client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, open, {
-    auth: { username: "u", password: "p" },
-    mountFrom,
-  });
+  const auth = { username: "u", password: "p" };
+  const options = { auth, mountFrom };
+  const repository = parseReference(`${registry.host}/a/b`);
+  return await client.pushBlob(repository, blob.descriptor, opener(blob), options);
 }
 
 Deno.test("pushBlob() requests one token to pull and push", async () => {
@@ -88,7 +81,10 @@ Deno.test.each([400, 401, 403, 404, 422])(
 
     assertEquals(await push(scene, SMALL, "c/d"), undefined);
 
-    assertEquals(await scene.registry.content.size("a/b", SMALL.descriptor.digest), 1000);
+    assertEquals(
+      await scene.registry.content.size("a/b", SMALL.descriptor.digest),
+      SMALL.bytes.length,
+    );
   },
 );
 
