@@ -4,46 +4,27 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
-import { buildArtifact, buildImage, jsonBlob } from "../../_support/image.ts";
-import { noise } from "../../_support/tar.ts";
-import { KINDS, makeRegistry, type TestRegistry } from "./_pushing.ts";
+import { OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { jsonBlob } from "../../_support/image.ts";
+import { KINDS, makeRegistry } from "./_pushing.ts";
+import {
+  absent,
+  absentImage,
+  blob,
+  fill,
+  image,
+  layer,
+  orphan,
+  sbom,
+  type SpecifiedRequest,
+} from "./_specified_content.ts";
+import { UPLOAD_REQUESTS } from "./_specified_uploads.ts";
 
-const image = buildImage({ layers: [noise(2_000)], compression: "none" });
-const other = buildImage({ layers: [noise(2_000, 1)] });
-const absentImage = buildImage({ layers: [noise(2_000, 2)] });
-const sbom = buildArtifact({ artifactType: "application/spdx+json", subject: image.descriptor });
-const orphan = buildArtifact({ artifactType: "application/x", subject: absentImage.descriptor });
-const blob = noise(1_000, 3);
-const blobDigest = digestOf(blob);
-const sha512 = digestOf(blob, "sha512");
-const absent = digestOf(new Uint8Array([1]));
-const layer = image.layers[0]?.descriptor.digest ?? absent;
-const config = image.config.descriptor.digest;
 const { digest } = image.descriptor;
 const OCI = { "content-type": OCI_MANIFEST };
 const PUT = { end: "7a", method: "PUT", headers: OCI, body: image.bytes };
-const NONE = "00000000-0000-4000-8000-000000000000";
 
-/** A request, and the response that the specification requires. */
-interface Row {
-  /** Number in the specification's table of endpoints. */
-  readonly end: string;
-  readonly method: string;
-  /** Below `/v2`; `UPLOAD` is an upload of 100 bytes that has begun. */
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array<ArrayBuffer> | string;
-  readonly status: number;
-  /** Code in the body. */
-  readonly code?: string;
-  /** Headers of the answer; `UPLOAD` as above. */
-  readonly has?: Readonly<Record<string, string>>;
-  /** A following request, and its status. */
-  readonly then?: readonly [method: string, path: string, status: number];
-}
-
-const ROWS: readonly Row[] = [
+const REQUESTS: readonly SpecifiedRequest[] = [
   { end: "1", method: "GET", path: "/", status: 200 },
 
   {
@@ -68,170 +49,6 @@ const ROWS: readonly Row[] = [
   { end: "3", method: "HEAD", path: `/a/manifests/${digest}`, status: 200 },
   { end: "3", method: "GET", path: "/a/manifests/v9", status: 404, code: "MANIFEST_UNKNOWN" },
   { end: "3", method: "HEAD", path: `/a/manifests/${absent}`, status: 404 },
-
-  { end: "4a", method: "POST", path: "/a/blobs/uploads/", status: 202, has: { range: "0-0" } },
-  { end: "4a", method: "POST", path: "/new/repo/blobs/uploads", status: 202 },
-  { end: "4a", method: "POST", path: "/A/blobs/uploads/", status: 400, code: "NAME_INVALID" },
-  { end: "4a", method: "GET", path: "/a/blobs/uploads/", status: 405, has: { allow: "POST" } },
-  {
-    end: "4b",
-    method: "POST",
-    path: `/a/blobs/uploads/?digest=${blobDigest}`,
-    body: blob,
-    status: 201,
-    has: { location: `/v2/a/blobs/${blobDigest}`, "docker-content-digest": blobDigest },
-    then: ["GET", `/a/blobs/${blobDigest}`, 200],
-  },
-  {
-    end: "4b",
-    method: "POST",
-    path: `/a/blobs/uploads/?digest=${sha512}`,
-    body: blob,
-    status: 201,
-    then: ["GET", `/a/blobs/${sha512}`, 200],
-  },
-  {
-    end: "4b",
-    method: "POST",
-    path: `/a/blobs/uploads/?digest=${absent}`,
-    body: blob,
-    status: 400,
-    code: "DIGEST_INVALID",
-    then: ["GET", `/a/blobs/${absent}`, 404],
-  },
-  {
-    end: "4b",
-    method: "POST",
-    path: "/a/blobs/uploads/?digest=md5:1",
-    body: blob,
-    status: 400,
-    code: "DIGEST_INVALID",
-  },
-  { end: "4c", method: "POST", path: "/a/blobs/uploads/?digest-algorithm=sha512", status: 202 },
-  {
-    end: "4c",
-    method: "POST",
-    path: "/a/blobs/uploads/?digest-algorithm=md5",
-    status: 400,
-    code: "UNSUPPORTED",
-  },
-
-  {
-    end: "5",
-    method: "PATCH",
-    path: "UPLOAD",
-    headers: { "content-range": "100-999" },
-    body: blob.slice(100),
-    status: 202,
-    has: { range: "0-999", location: "UPLOAD" },
-  },
-  {
-    end: "5",
-    method: "PATCH",
-    path: "UPLOAD",
-    body: blob.slice(100),
-    status: 202,
-    has: { range: "0-999" },
-  },
-  {
-    end: "5",
-    method: "PATCH",
-    path: "UPLOAD",
-    headers: { "content-range": "200-299" },
-    body: blob.slice(200, 300),
-    status: 416,
-    code: "RANGE_INVALID",
-    has: { range: "0-99", location: "UPLOAD" },
-  },
-  {
-    end: "5",
-    method: "PATCH",
-    path: "UPLOAD",
-    headers: { "content-range": "0-99" },
-    body: blob.slice(0, 100),
-    status: 416,
-    code: "RANGE_INVALID",
-  },
-  {
-    end: "5",
-    method: "PATCH",
-    path: "UPLOAD",
-    headers: { "content-range": "all" },
-    body: blob,
-    status: 400,
-    code: "BLOB_UPLOAD_INVALID",
-  },
-  {
-    end: "5",
-    method: "PATCH",
-    path: "UPLOAD",
-    headers: { "content-range": "100-109" },
-    body: blob.slice(100),
-    status: 400,
-    code: "SIZE_INVALID",
-  },
-  {
-    end: "5",
-    method: "PATCH",
-    path: `/a/blobs/uploads/${NONE}`,
-    body: blob,
-    status: 404,
-    code: "BLOB_UPLOAD_UNKNOWN",
-  },
-
-  {
-    end: "6",
-    method: "PUT",
-    path: `UPLOAD?digest=${blobDigest}`,
-    headers: { "content-range": "100-999" },
-    body: blob.slice(100),
-    status: 201,
-    has: { location: `/v2/a/blobs/${blobDigest}` },
-    then: ["GET", "UPLOAD", 404],
-  },
-  {
-    end: "6",
-    method: "PUT",
-    path: `UPLOAD?digest=${sha512}`,
-    body: blob.slice(100),
-    status: 201,
-    then: ["HEAD", `/a/blobs/${sha512}`, 200],
-  },
-  { end: "6", method: "PUT", path: `UPLOAD?digest=${digestOf(blob.slice(0, 100))}`, status: 201 },
-  {
-    end: "6",
-    method: "PUT",
-    path: `UPLOAD?digest=${absent}`,
-    status: 400,
-    code: "DIGEST_INVALID",
-    then: ["GET", "UPLOAD", 404],
-  },
-  {
-    end: "6",
-    method: "PUT",
-    path: "UPLOAD",
-    status: 400,
-    code: "DIGEST_INVALID",
-    then: ["GET", "UPLOAD", 204],
-  },
-  {
-    end: "6",
-    method: "PUT",
-    path: `UPLOAD?digest=${blobDigest}`,
-    headers: { "content-range": "200-999" },
-    body: blob.slice(200),
-    status: 416,
-    code: "RANGE_INVALID",
-    then: ["GET", "UPLOAD", 204],
-  },
-  {
-    end: "6",
-    method: "PUT",
-    path: `/a/blobs/uploads/${NONE}?digest=${blobDigest}`,
-    body: blob,
-    status: 404,
-    code: "BLOB_UPLOAD_UNKNOWN",
-  },
 
   {
     ...PUT,
@@ -368,6 +185,7 @@ const ROWS: readonly Row[] = [
     status: 404,
     code: "MANIFEST_UNKNOWN",
   },
+
   {
     end: "10",
     method: "DELETE",
@@ -378,19 +196,6 @@ const ROWS: readonly Row[] = [
   { end: "10", method: "DELETE", path: `/a/blobs/${absent}`, status: 404, code: "BLOB_UNKNOWN" },
   { end: "10", method: "DELETE", path: `/a/blobs/${digest}`, status: 404, code: "BLOB_UNKNOWN" },
   { end: "10", method: "PUT", path: `/a/blobs/${layer}`, status: 405, code: "UNSUPPORTED" },
-
-  {
-    end: "11",
-    method: "POST",
-    path: `/b/blobs/uploads/?mount=${layer}&from=a`,
-    status: 201,
-    has: { location: `/v2/b/blobs/${layer}`, "docker-content-digest": layer },
-    then: ["GET", `/b/blobs/${layer}`, 200],
-  },
-  { end: "11", method: "POST", path: `/b/blobs/uploads/?mount=${config}`, status: 201 },
-  { end: "11", method: "POST", path: `/b/blobs/uploads/?mount=${absent}&from=a`, status: 202 },
-  { end: "11", method: "POST", path: `/b/blobs/uploads/?mount=${layer}&from=c`, status: 202 },
-  { end: "11", method: "POST", path: "/b/blobs/uploads/?mount=nonsense&from=a", status: 202 },
 
   {
     end: "12a",
@@ -408,48 +213,14 @@ const ROWS: readonly Row[] = [
     status: 200,
     has: { "oci-filters-applied": "artifactType" },
   },
-
-  {
-    end: "13",
-    method: "GET",
-    path: "UPLOAD",
-    status: 204,
-    has: { range: "0-99", location: "UPLOAD" },
-  },
-  { end: "13", method: "HEAD", path: "UPLOAD", status: 204, has: { range: "0-99" } },
-  {
-    end: "13",
-    method: "GET",
-    path: `/a/blobs/uploads/${NONE}`,
-    status: 404,
-    code: "BLOB_UPLOAD_UNKNOWN",
-  },
-  { end: "14", method: "DELETE", path: "UPLOAD", status: 204, then: ["GET", "UPLOAD", 404] },
-  {
-    end: "14",
-    method: "DELETE",
-    path: `/a/blobs/uploads/${NONE}`,
-    status: 404,
-    code: "BLOB_UPLOAD_UNKNOWN",
-  },
 ];
-
-/** An image under a tag, a document that refers to it, and the blobs of another image. */
-async function fill(registry: TestRegistry): Promise<void> {
-  await registry.push("a", "v1", image);
-  await registry.push("a", sbom.descriptor.digest, sbom);
-  await registry.pushBlob("a", other.config);
-  for (const blob of orphan.blobs.values()) {
-    if (blob.descriptor.digest !== orphan.descriptor.digest) await registry.pushBlob("a", blob);
-  }
-}
 
 Deno.test.each(KINDS)(
   "createRegistryHandler() follows the specification in $kind",
   async (kind) => {
     const seen: unknown[] = [];
     const wanted: unknown[] = [];
-    for (const row of ROWS) {
+    for (const row of [...REQUESTS, ...UPLOAD_REQUESTS]) {
       await using registry = await makeRegistry(kind.kind);
       await fill(registry);
       const begun = await registry.send("POST", "/a/blobs/uploads/");
