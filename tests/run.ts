@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { writeAll } from "./_support/bytes.ts";
 import { findDenoDir, kill } from "./_support/process.ts";
 import { groupTests } from "./_support/test_groups.ts";
 import { formatSkipped, skippedTests } from "./_support/test_report.ts";
@@ -22,7 +23,7 @@ async function runTests(args: readonly string[]): Promise<number> {
     const code = await runDenoTest([`--junit-path=${report}`, ...chosen]);
     // A run that was interrupted leaves no report.
     const junit = await Deno.readTextFile(report).catch(() => undefined);
-    if (junit !== undefined) await write(Deno.stdout, `${formatSkipped(skippedTests(junit))}\n`);
+    if (junit !== undefined) await writeAll(Deno.stdout, `${formatSkipped(skippedTests(junit))}\n`);
     return code;
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -47,7 +48,7 @@ async function runDenoTest(args: readonly string[]): Promise<number> {
   const watchdog = new Watchdog(() => {
     hangs = true;
     const minutes = SILENCE_MS / 60_000;
-    void write(Deno.stderr, `\nerror: no test ended for ${minutes} minutes; stopping the run\n`);
+    void writeAll(Deno.stderr, `\nerror: no test ended for ${minutes} minutes; stopping the run\n`);
     void stop(child);
   });
   const [{ code }] = await Promise.all([
@@ -97,20 +98,6 @@ async function pass(
     watchdog.reset();
     await writeAll(to, chunk);
   }
-}
-
-async function write(
-  to: { write(bytes: Uint8Array): Promise<number> },
-  text: string,
-): Promise<void> {
-  await writeAll(to, new TextEncoder().encode(text));
-}
-
-async function writeAll(
-  to: { write(bytes: Uint8Array): Promise<number> },
-  bytes: Uint8Array,
-): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
 }
 
 Deno.exit(await runTests(Deno.args));

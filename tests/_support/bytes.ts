@@ -19,6 +19,15 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return all;
 }
 
+/** Writes all of the text or bytes to a connection or a file. */
+export async function writeAll(
+  to: { write(bytes: Uint8Array): Promise<number> },
+  content: Content,
+): Promise<void> {
+  let rest: Uint8Array = toUint8Array(content);
+  while (rest.length > 0) rest = rest.subarray(await to.write(rest));
+}
+
 /** Returns incompressible bytes, which are the same for the same seed (xorshift32). */
 export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(size / 4));

@@ -1,3 +1,4 @@
+import { writeAll } from "./bytes.ts";
 import { endConnection, serveConnections } from "./connections.ts";
 
 /** A TCP proxy that cuts connections. Disposing of it stops the proxy. */
@@ -33,7 +34,7 @@ export function cuttingProxy(target: string, cutAfter: number): CuttingProxy {
       while (left > 0) {
         const count = await client.read(buffer.subarray(0, left));
         if (count === null) break;
-        for (let at = 0; at < count;) at += await server.write(buffer.subarray(at, count));
+        await writeAll(server, buffer.subarray(0, count));
         state.bytes += count;
         left -= count;
       }

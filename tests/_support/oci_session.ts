@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { concat } from "./bytes.ts";
+import { concat, writeAll } from "./bytes.ts";
 import type { SessionCall } from "./oci_session_main.ts";
 import {
   denoEnvironment,
@@ -106,8 +106,7 @@ export class OciSession implements AsyncDisposable {
     const result = this.#last.then(async () => {
       const mark = crypto.randomUUID();
       const call: SessionCall = { mark, args, env: { ...this.#env, ...env }, cwd };
-      const bytes = new TextEncoder().encode(`${JSON.stringify(call)}\n`);
-      for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
+      await writeAll(this.#connection, `${JSON.stringify(call)}\n`);
       const timer = setTimeout(() => kill(this.#process, "SIGKILL"), TIMEOUT_MS);
       const [stdout, stderr] = await Promise.all([
         this.#stdout.until(mark),

@@ -1,4 +1,4 @@
-import { toUint8Array } from "./bytes.ts";
+import { toUint8Array, writeAll } from "./bytes.ts";
 import { serveConnections } from "./connections.ts";
 
 /** Deviations of a response from HTTP. */
@@ -205,8 +205,7 @@ class Connection {
   }
 
   async #send(bytes: Uint8Array): Promise<void> {
-    let rest = bytes;
-    while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
+    await writeAll(this.#connection, bytes);
   }
 
   /** Sends nothing until the client ends the connection, or the server is stopped. */

@@ -1,86 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionPool } from "../../../registry/http1/connection_pool.ts";
 import type { UploadSource } from "../../../registry/http1/upload_source.ts";
-import { concat } from "../../_support/bytes.ts";
 import { makeServerTls } from "../../_support/certificates.ts";
-import { type Connections, serveConnections } from "../../_support/connections.ts";
+import { serveConnections } from "../../_support/connections.ts";
+import { type ScriptedServer, scriptedServer } from "./_scripted_server.ts";
+import { textOf } from "./_text_of.ts";
 
 const NO_WATCHDOG = { suspend() {}, resume() {} };
-
-interface ScriptedServer extends AsyncDisposable {
-  readonly host: string;
-  /** First line of each request, after the number of its connection. */
-  readonly requests: readonly string[];
-  /** Text that has arrived. */
-  readonly received: string;
-  /** Number of connections that the client has closed. */
-  readonly closed: number;
-  /** Sends text over the last connection, and waits until the client closes that. */
-  sendLate(text: string): Promise<void>;
-  /** Ends the last connection, and waits until the client closes it too. */
-  endLate(): Promise<void>;
-  /** Ends the last connection. */
-  endNow(): Promise<void>;
-  /** Waits until the client closes a connection. */
-  whenClosed(): Promise<void>;
-}
-
-/** Sends the responses one after another, to any connection; closes the connection for `null`. */
-function scriptedServer(...responses: readonly (string | null)[]): ScriptedServer {
-  const left = [...responses];
-  const requests: string[] = [];
-  let received = "";
-  let [count, closed] = [0, 0];
-  let last: Deno.Conn | undefined;
-  const closing = Promise.withResolvers<void>();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const connections: Connections = serveConnections(listener, async (connection) => {
-    const number = ++count;
-    last = connection;
-    const memory = new Uint8Array(65_536);
-    for (let text = "";;) {
-      const size = await connection.read(memory);
-      if (size === null) {
-        closed++;
-        return closing.resolve();
-      }
-      const more = new TextDecoder().decode(memory.subarray(0, size));
-      text += more;
-      received += more;
-      const end = text.indexOf("\r\n\r\n");
-      if (end < 0) continue;
-      requests.push(`${number} ${text.split(" HTTP/", 1)[0]}`);
-      const response = left.shift();
-      if (response === null || response === undefined) return;
-      let rest = new TextEncoder().encode(response);
-      while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
-      text = "";
-    }
-  });
-  return {
-    host: connections.host,
-    requests,
-    get received() {
-      return received;
-    },
-    get closed() {
-      return closed;
-    },
-    async sendLate(text) {
-      await last?.write(new TextEncoder().encode(text));
-      await closing.promise;
-    },
-    async endLate() {
-      await last?.closeWrite();
-      await closing.promise;
-    },
-    async endNow() {
-      await last?.closeWrite();
-    },
-    whenClosed: () => closing.promise,
-    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
-  };
-}
 
 async function sendTo(
   pool: ConnectionPool,
@@ -92,13 +18,7 @@ async function sendTo(
   const url = new URL(`http://${server.host}/path?query`);
   const headers = new Headers({ "x-test": "é" });
   const response = await pool.send({ method, url, headers, body, signal, watchdog: NO_WATCHDOG });
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for (;;) {
-    const next = await response.body?.read(new Uint8Array(3));
-    if (next === undefined || next.done) break;
-    parts.push(next.value);
-  }
-  return `${response.status} ${new TextDecoder().decode(concat(...parts))}`;
+  return await textOf(response);
 }
 
 /** A body in pieces, of which `size` bytes are announced. */
@@ -121,6 +41,7 @@ function upload(
 }
 
 const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
 const EMPTY = "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
 
 Deno.test("ConnectionPool.send() reuses a connection", async () => {

@@ -6,9 +6,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionPool } from "../../../registry/http1/connection_pool.ts";
 import type { UploadSource } from "../../../registry/http1/upload_source.ts";
-import { concat } from "../../_support/bytes.ts";
+import { writeAll } from "../../_support/bytes.ts";
 import { makeServerTls } from "../../_support/certificates.ts";
 import { type Connections, serveConnections } from "../../_support/connections.ts";
+import { textOf } from "./_text_of.ts";
 
 const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -79,11 +80,6 @@ async function readHead(connection: Deno.Conn): Promise<boolean> {
   return true;
 }
 
-async function writeAll(connection: Deno.Conn, text: string): Promise<void> {
-  let rest = new TextEncoder().encode(text);
-  while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
-}
-
 interface Sending {
   readonly method?: string;
   readonly body?: Uint8Array<ArrayBuffer> | UploadSource;
@@ -105,13 +101,7 @@ async function exchange(
     watchdog: { suspend() {}, resume() {} },
     caCerts: [ca],
   });
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for (;;) {
-    const next = await response.body?.read(new Uint8Array(9));
-    if (next === undefined || next.done) break;
-    parts.push(next.value);
-  }
-  return `${response.status} ${new TextDecoder().decode(concat(...parts))}`;
+  return await textOf(response);
 }
 
 /** A body that never ends. */
