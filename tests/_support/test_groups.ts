@@ -7,6 +7,7 @@ const GROUPS: readonly string[] = [
   "cache/moving",
   "cache/pulling",
   "cli/access",
+  "cli/commands/containers",
   "cli/frame",
   "cli/terminal",
   "layer/compression",

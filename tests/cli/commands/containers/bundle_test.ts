@@ -4,60 +4,17 @@ import {
   assertEquals,
   assertMatch,
   assertStringIncludes,
-  assertThrows,
 } from "@std/assert";
 import { existsSync } from "@std/fs";
 import { dirname, join } from "@std/path";
-import { parseMount } from "../../../../cli/containers/_mount_option.ts";
-import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import type { Mount } from "../../../../spec/mod.ts";
-import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
-import { ociSession } from "../../../_support/oci_session.ts";
 import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
-import { linuxTest, testUnless } from "../../../_support/skip.ts";
+import { linuxTest } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
-import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
-
-const runOci = ociSession();
-
-/** Registers a test with a user other than root in the container. */
-const idsTest = testUnless(
-  isRootlessNeeded() && (await readRootlessMaps()).uidMap.length < 2
-    ? "no subordinate user ids"
-    : undefined,
-);
-
-/** Makes a layout with three images, and a store. */
-async function makePlace() {
-  const directory = await makeTempDir();
-  const layers = [tar(
-    file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:7:8::/home/app:/bin/sh\n"),
-    file("bin/app", "", { mode: 0o755 }),
-  )];
-  const layout = directory.join("layout");
-  await writeLayout(layout, {
-    app: buildImage({ layers, config: { Entrypoint: ["/bin/app"], Cmd: ["serve"], Env: ["A=1"] } }),
-    empty: buildImage({ layers }),
-  });
-  const env = { OCI_STORE: directory.join("store"), SHARED: "from here" };
-  return {
-    image: `oci:${layout}:app`,
-    /** An image that runs nothing. */
-    empty: `oci:${layout}:empty`,
-    directory,
-    env,
-    oci: (...args: readonly string[]) => runOci(args, { env }),
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
-  };
-}
-
-function mountsIn({ directory }: { readonly directory: TempDir }): readonly string[] {
-  return readMounts().map(({ target }) => target).filter((target) =>
-    target.startsWith(directory.path)
-  );
-}
+import { makeTempDir } from "../../../_support/temp.ts";
+import { idsTest, makePlace, mountsIn, runOci } from "./_place.ts";
 
 Deno.test("oci bundle makes a bundle, and oci unbundle removes it", async () => {
   await using place = await makePlace();
@@ -302,78 +259,6 @@ linuxTest("oci bundle --rootless makes a container in a user namespace", async (
   assertEquals(linux.uidMappings[0], { containerID: 0, hostID: Deno.uid(), size: 1 });
 });
 
-idsTest.each([
-  { args: ["--user", "nobody-here"], says: 'cannot find user "nobody-here"' },
-  { args: ["--user", "2147483648"], says: "IDs must be from 0 to 2147483647" },
-])("oci bundle $args explains the problem, and leaves nothing behind", async ({ args, says }) => {
-  await assertRefused(args, says);
-});
-
-const MISUSE = [
-  { args: ["--cpu", "many"], says: '--cpu "many" is invalid: it must be a quantity' },
-  { args: ["--memory", "1Xi"], says: '--memory "1Xi" is invalid: it must be a quantity' },
-  { args: ["--user", ""], says: "it must not be empty" },
-  { args: ["--user", ":"], says: "it must be USER or USER:GROUP" },
-  { args: ["--memory", "512m"], says: "so it is less than one byte" },
-  { args: ["--mount", "/etc:/"], says: "its target must be below the root" },
-  { args: ["--cwd", "here"], says: "it must be an absolute path" },
-  { args: ["--env", "=x"], says: "it must be NAME=VALUE" },
-  { args: ["--mount", "./a:b"], says: "its target must be an absolute path" },
-  { args: ["--mount", "/"], says: "its target must be below the root" },
-  { args: ["--mount", "type=volume,target=/a,ro"], says: "cannot be read-only" },
-  { args: ["--mount", "type=volume,src=x,target=/a"], says: 'write "./x" for a directory here' },
-  { args: ["--mount", "data:/a"], says: 'write "./data" for a directory here' },
-  { args: ["--mount", "/not/here:/a"], says: 'cannot mount "/not/here"' },
-  { args: ["--read-only", "--read-write"], says: "cannot be combined" },
-  { args: ["--bundler", "magic"], says: "it must be auto, overlay or uncompressed" },
-];
-
-Deno.test.each(MISUSE)("oci bundle reports $args as misuse", async ({ args, says }) => {
-  await assertRefused(args, says, 2);
-});
-
-/** Checks that a bundle is refused with one line, and leaves nothing behind. */
-async function assertRefused(args: readonly string[], says: string, code = 1): Promise<void> {
-  await using place = await makePlace();
-  const path = place.directory.join("box");
-
-  const result = await place.oci("bundle", "--quiet", ...args, place.image, path);
-
-  assertEquals([result.code, result.stdout], [code, ""], result.stderr);
-  assertStringIncludes(result.stderr, says);
-  const lines = result.stderr.trim().split("\n");
-  // Without overlay support, it warns that the layers are extracted.
-  assertEquals(lines.filter((line) => !line.startsWith("oci: warning: ")).length, 1, result.stderr);
-  assertEquals(mountsIn(place), []);
-  assertEquals(await Deno.stat(path).catch((error) => error.name), "NotFound");
-}
-
-for (const bundler of ["auto", "uncompressed"]) {
-  for (
-    const { user, says } of [
-      { user: "nobody", says: 'user "nobody"' },
-      { user: "app:wheel", says: 'group "wheel"' },
-    ]
-  ) {
-    Deno.test(`oci bundle --user ${user} fails before it extracts, --bundler ${bundler}`, async () => {
-      await using place = await makePlace();
-      const path = place.directory.join("box");
-
-      const { code, stdout, stderr } = await place.oci(
-        ...["bundle", "-q", "--bundler", bundler, "--user", user, place.image, path],
-      );
-
-      assertEquals([code, stdout], [1, ""]);
-      assertStringIncludes(stderr, says);
-      const made = [
-        path,
-        ...["chains", "tarballs"].map((name) => place.directory.join("store", name)),
-      ];
-      assertEquals(made.filter((path) => existsSync(path)), []);
-    });
-  }
-}
-
 Deno.test("oci bundle --user accepts a name whose file is behind a link of a lower layer", async () => {
   await using place = await makePlace();
   const layout = place.directory.join("linked");
@@ -396,141 +281,4 @@ Deno.test("oci bundle --user accepts a name whose file is behind a link of a low
   assertEquals(code, 0, stderr);
   const config = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
   assertArrayIncludes(config.process.env, ["HOME=/home/app"]);
-});
-
-Deno.test("oci bundle fails if there is no command to run", async () => {
-  await using place = await makePlace();
-
-  const { code, stderr } = await place.oci(
-    ...["bundle", "--quiet", place.empty, place.directory.join("box")],
-  );
-
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "there is no command to run. Specify the command with --arg");
-});
-
-Deno.test("oci bundle leaves a directory with content unchanged", async () => {
-  await using place = await makePlace();
-  const path = place.directory.join("mine");
-  await Deno.mkdir(path);
-  await Deno.writeTextFile(`${path}/file`, "mine");
-
-  const bundled = await place.oci("bundle", "--quiet", place.image, path);
-  const unbundled = await place.oci("unbundle", path);
-
-  assertEquals([bundled.code, unbundled.code], [1, 1]);
-  assertStringIncludes(bundled.stderr, "it is not empty. Choose an empty or new directory");
-  assertStringIncludes(
-    unbundled.stderr,
-    "the store has no record of such a bundle. Check the path, or specify its store with --store",
-  );
-  assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
-  // It is refused before the image is fetched.
-  assertEquals(existsSync(`${place.env.OCI_STORE}/blobs/sha256`), false);
-});
-
-Deno.test("oci bundle rejects an empty directory name", async () => {
-  await using place = await makePlace();
-
-  const { code, stderr } = await place.oci("bundle", "--quiet", place.image, "");
-
-  assertEquals(code, 2);
-  assertStringIncludes(stderr, "the directory name is empty. Specify a directory");
-});
-
-Deno.test("oci unbundle fails if the directory does not exist", async () => {
-  await using place = await makePlace();
-
-  const { code, stderr } = await place.oci("unbundle", place.directory.join("none"));
-
-  assertEquals(code, 1);
-  assertMatch(stderr, /".*none" does not exist\. Check the path\n$/);
-});
-
-Deno.test("oci run fails before it fetches an image if the runtime is not installed", async () => {
-  await using place = await makePlace();
-
-  const { code, stderr } = await place.oci("run", "--quiet", "--runtime", "norunc", place.image);
-
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "norunc is not installed. Install it, or choose another of crun");
-  assertEquals(existsSync(place.directory.join("store/containers")), false);
-});
-
-Deno.test("oci run fails if the runtime cannot be executed, or lacks the permission", async () => {
-  await using place = await makePlace();
-  const { path } = place.directory;
-  await Deno.writeTextFile(`${path}/crun`, "#!/no/such/program\n", { mode: 0o755 });
-  const args = ["run", "--quiet", "--runtime", `${path}/crun`, place.image];
-  const granted = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
-  const env = { OCI_STORE: `${path}/store` };
-
-  const odd = await place.oci(...args);
-  const denied = await runOci(args, { env, permissions: granted });
-
-  assertEquals([odd.code, denied.code], [1, 1]);
-  assertMatch(odd.stderr, /cannot run .*crun: .*\. Check that it is a program for this machine\n$/);
-  assertMatch(denied.stderr, /Requires run access to [^,]*\. Grant --allow-run=.*crun\n$/);
-});
-
-Deno.test.each([
-  { text: "/a:/b" },
-  { text: "/a:/b:ro,z", options: ["rbind", "rprivate", "ro"] },
-  { text: "/a:/b:Z" },
-  { text: "/a:/b:rslave,cached", options: ["rbind", "rslave", "rw"] },
-  { text: "./a:/b", source: `${Deno.cwd()}/a` },
-  { text: "type=bind,src=/a,dst=/b,ro", options: ["rbind", "rprivate", "ro"] },
-  { text: "source=/a,target=/b,readonly=false" },
-  { text: 'type=bind,"src=/a, ""b"":c",dst=/b', source: '/a, "b":c' },
-  { text: "source=/a=b,target=/b,ro=0", source: "/a=b" },
-  {
-    text: "source=/a,target=/b,bind-propagation=rslave,consistency=cached",
-    options: ["rbind", "rslave", "rw"],
-  },
-])("parseMount() reads $text", ({ text, source = "/a", options = ["rbind", "rprivate", "rw"] }) => {
-  assertEquals(parseMount(text), { type: "bind", destination: "/b", source, options });
-});
-
-Deno.test.each([
-  { setting: "tmpfs-size=64k", option: "size=64k" },
-  { setting: "tmpfs-size=50%", option: "size=50%" },
-  { setting: "tmpfs-size=1Mi", option: "size=1048576" },
-  { setting: "tmpfs-size=1.5Ki", option: "size=1536" },
-  { setting: "tmpfs-mode=0700", option: "mode=0700" },
-  { setting: "ro", option: "ro" },
-])("parseMount() makes $option of $setting", ({ setting, option }) => {
-  const { options = [] } = parseMount(`type=tmpfs,target=/b,${setting}`);
-
-  assert(options.includes(option), options.join());
-});
-
-Deno.test.each([
-  { text: "/a:b" },
-  { text: ":/b" },
-  { text: "/a:/b:rx" },
-  { text: "/a:/b:ro:z" },
-  { text: "/a:/b:ro,rw" },
-  { text: "/a:/b:shared,slave" },
-  { text: "/a:/b:" },
-  { text: "data:/b" },
-  { text: "type=nfs,target=/b" },
-  { text: "target=/b" },
-  { text: "source=/a" },
-  { text: "source=/a,target=/b,uid=0" },
-  { text: "source=/a,src=/c,target=/b" },
-  { text: "source=/a,target=/b,readonly=maybe" },
-  { text: "source=/a,target=/b,tmpfs-size=1m" },
-  { text: "type=tmpfs,source=/a,target=/b" },
-  { text: "source=/a,target=/b,bind-propagation=x" },
-  { text: "type=volume,target=/b,bind-propagation=rslave" },
-  { text: "type=constructor,target=/b" },
-  { text: "type=tmpfs,target=/b,tmpfs-size=large" },
-  { text: "type=tmpfs,target=/b,tmpfs-size=512m,exec" },
-  { text: "type=tmpfs,target=/b,tmpfs-mode=9" },
-  { text: "type=tmpfs,target=/" },
-  { text: "/a:/./" },
-  { text: 'source="/a,b",target=/b' },
-  { text: "" },
-])("parseMount() refuses $text", ({ text }) => {
-  assertThrows(() => parseMount(text), SyntaxError);
 });

@@ -2,13 +2,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { buildImage } from "../../../_support/image.ts";
 import { peerTest, programPath, writeLayout } from "../../../_support/peers.ts";
-import { ociSession } from "../../../_support/oci_session.ts";
 import type { ProcessResult } from "../../../_support/process.ts";
+import { posixTest } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { describeRoot } from "../../../store/_root_tree.ts";
-
-const runOci = ociSession();
+import { runOci } from "./_place.ts";
 
 const ID = "0b5d5c1e-0000-4000-8000-000000000000";
 
@@ -108,9 +107,7 @@ async function attack(path: string | undefined): Promise<void> {
   assertEquals(calls.split("\n").filter((call) => call !== "" && !call.endsWith("--version")), []);
 }
 
-Deno.test("oci unbundle and oci bundle run no program of an image", {
-  ignore: Deno.build.os === "windows",
-}, () => attack(undefined));
+posixTest("oci unbundle and oci bundle run no program of an image", () => attack(undefined));
 
 peerTest({
   name: "oci unbundle and oci bundle have runc run no hook of an image",
