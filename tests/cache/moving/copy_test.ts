@@ -1,41 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { copy, NotFoundError, PlatformError } from "../../../mod.ts";
+import { copy, NotFoundError } from "../../../mod.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
-import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
 import { pushBuilt } from "./_pushed.ts";
-
-const BASE = tar(file("base", "shared by both"));
-const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
-const ARM64 = buildImage({ layers: [BASE, tar(file("bin", "arm64"))], platform: "linux/arm64" });
-const INDEX = buildIndex([AMD64, ARM64]);
-const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
-
-/** Two registries; the first has an index for two platforms, and a signature of it. */
-async function makeScene() {
-  await using stack = new AsyncDisposableStack();
-  const source = stack.use(writableRegistry());
-  const target = stack.use(writableRegistry({ allowSparseIndexes: true }));
-  const client = stack.use(testClient());
-  await pushBuilt(source, "a/b:v1", INDEX);
-  await pushBuilt(source, "a/b:none", SIGNATURE);
-  source.forget();
-  const owned = stack.move();
-  return {
-    source,
-    target,
-    client,
-    from: `${source.host}/a/b:v1`,
-    to: `${target.host}/c/d:v2`,
-    has: (digest: string) => target.content.resolve("c/d", digest),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
-}
+import { makeScene, SIGNATURE } from "./_copy_scene.ts";
+import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
 
 Deno.test("copy() copies an index between registries, each blob once", async () => {
   await using scene = await makeScene();
@@ -54,45 +28,6 @@ Deno.test("copy() copies an index between registries, each blob once", async () 
   assertEquals(new Set(read).size, read.length, "something was read twice");
   assertEquals(progress.at(-1)?.phase, "done");
   assertEquals(progress.at(-1)?.bytes, progress.at(-1)?.total);
-});
-
-Deno.test("copy() keeps an image in the store, and downloads nothing twice", async () => {
-  await using scene = await makeScene();
-  await using directory = await makeTempDir();
-  const options = { client: scene.client, store: directory.path, keep: true, withReferrers: true };
-
-  const { descriptor } = await copy(scene.from, scene.to, options);
-  scene.source.forget();
-  await copy(scene.from, `${scene.target.host}/e/f:v3`, options);
-
-  assertEquals(descriptor, INDEX.descriptor);
-  assertEquals(scene.source.seen().filter((line) => line.includes("/blobs/")), []);
-  const store = await ContentStore.open(directory.path);
-  assertEquals((await store.resolve(scene.from))?.digest, INDEX.descriptor.digest);
-  for (const { descriptor } of [...INDEX.blobs.values(), SIGNATURE]) {
-    assert(await store.verify(descriptor));
-  }
-  for (const name of ["c/d", "e/f"]) {
-    const found = await scene.target.content.resolve(name, SIGNATURE.descriptor.digest);
-    assertEquals(found?.digest, SIGNATURE.descriptor.digest);
-  }
-});
-
-Deno.test("copy() keeps the index of a platform in the store", async () => {
-  await using scene = await makeScene();
-  await using directory = await makeTempDir();
-
-  const { descriptor } = await copy(scene.from, scene.to, {
-    client: scene.client,
-    store: directory.path,
-    keep: true,
-    platforms: ["linux/arm64"],
-  });
-
-  assertEquals(descriptor.digest, ARM64.descriptor.digest);
-  const store = await ContentStore.open(directory.path);
-  assertEquals((await store.resolve(scene.from))?.digest, INDEX.descriptor.digest);
-  assertEquals(await store.has(AMD64.descriptor.digest), false);
 });
 
 Deno.test("copy() queries both sides at the same time", async () => {
@@ -186,89 +121,6 @@ Deno.test("copy() mounts blobs within one registry, and reads none", async () =>
   // Two configs and three layers.
   assertEquals(uploads.map(({ method, status }) => [method, status]), Array(5).fill(["POST", 201]));
   assertEquals(uploads.every(({ path }) => path.includes("&from=a%2Fb")), true);
-});
-
-Deno.test("copy() copies the manifest for one platform", async () => {
-  await using scene = await makeScene();
-
-  const { descriptor } = await copy(scene.from, scene.to, {
-    client: scene.client,
-    platforms: ["linux/arm64"],
-  });
-
-  assertEquals(descriptor, ARM64.descriptor);
-  assertEquals((await scene.has("v2"))?.digest, ARM64.descriptor.digest);
-  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
-});
-
-Deno.test("copy() keeps a sparse index", async () => {
-  await using scene = await makeScene();
-
-  await copy(scene.from, scene.to, {
-    client: scene.client,
-    platforms: ["linux/arm64"],
-    sparse: true,
-  });
-
-  assertEquals((await scene.has("v2"))?.digest, INDEX.descriptor.digest);
-  assert(await scene.has(ARM64.descriptor.digest));
-  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
-});
-
-Deno.test("copy() passes the platforms of a sparse index to the hook for successors", async () => {
-  await using scene = await makeScene();
-  const seen: string[][] = [];
-
-  await copy(scene.from, scene.to, {
-    client: scene.client,
-    platforms: ["linux/arm64"],
-    sparse: true,
-    successors: (_node, successors) => {
-      seen.push(successors.map(({ digest }) => digest));
-      return successors;
-    },
-  });
-
-  assertEquals(seen[0], [ARM64.descriptor.digest]);
-});
-
-Deno.test("copy() keeps only the platforms of a sparse index in nested indexes", async () => {
-  await using scene = await makeScene();
-  const s390x = buildImage({ platform: "linux/s390x" });
-  await pushBuilt(scene.source, "a/b:nested", buildIndex([buildIndex([INDEX, s390x]), s390x]));
-
-  await copy(`${scene.source.host}/a/b:nested`, scene.to, {
-    client: scene.client,
-    platforms: ["linux/arm64"],
-    sparse: true,
-  });
-
-  assert(await scene.has(ARM64.descriptor.digest));
-  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
-  assertEquals(await scene.has(s390x.descriptor.digest), undefined);
-});
-
-Deno.test("copy() refuses several platforms without the index, and platforms that do not exist", async () => {
-  await using scene = await makeScene();
-  const { client } = scene;
-
-  await assertRejects(
-    () => copy(scene.from, scene.to, { client, platforms: ["linux/arm64", "linux/amd64"] }),
-    RangeError,
-    "sparse",
-  );
-  for (const sparse of [false, true]) {
-    await assertRejects(
-      () => copy(scene.from, scene.to, { client, platforms: ["linux/s390x"], sparse }),
-      PlatformError,
-    );
-  }
-  await pushBuilt(scene.source, "a/b:single", AMD64);
-  await assertRejects(
-    () => copy(`${scene.source.host}/a/b:single`, scene.to, { client, platforms: ["linux/arm64"] }),
-    PlatformError,
-  );
-  assertEquals(await scene.target.content.repositories(), []);
 });
 
 Deno.test("copy() copies referrers", async () => {
@@ -365,49 +217,6 @@ Deno.test("copy() stores nothing in a dry run, and reports what it would copy", 
   assertEquals(await scene.target.content.repositories(), []);
 });
 
-Deno.test("copy() leaves no new layout if nothing of the image could be fetched", async () => {
-  await using source = writableRegistry({
-    interfere: (request, next) => {
-      const isBlob = request.method === "GET" && request.url.includes("/blobs/");
-      return isBlob ? new Response(null, { status: 404 }) : next();
-    },
-  });
-  await using directory = await makeTempDir();
-  using client = testClient();
-  await pushBuilt(source, "a:1", AMD64);
-  const layout = `oci:${directory.join("new/layout")}:v1`;
-
-  await assertRejects(() => copy(`${source.host}/a:1`, layout, { client }), NotFoundError);
-
-  assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
-});
-
-Deno.test("copy() copies to a layout and back", async () => {
-  await using scene = await makeScene();
-  await using directory = await makeTempDir();
-  const layout = `oci:${directory.join("layout")}:v1`;
-  const { client } = scene;
-
-  await copy(scene.from, layout, { client, withReferrers: true });
-  const { descriptor } = await copy(layout, scene.to, { client, withReferrers: true });
-
-  assertEquals(descriptor.digest, INDEX.descriptor.digest);
-  const referrers = await scene.target.content.referrers("c/d", INDEX.descriptor.digest);
-  assertEquals(referrers.length, 1);
-});
-
-Deno.test("copy() lists an image without a name in the layout", async () => {
-  await using scene = await makeScene();
-  await using directory = await makeTempDir();
-  const path = directory.join("layout");
-
-  await copy(scene.from, `oci:${path}`, { client: scene.client });
-
-  const store = await ContentStore.open(path);
-  assertEquals(await store.references(), []);
-  assertEquals((await store.descriptors()).map(({ digest }) => digest), [INDEX.descriptor.digest]);
-});
-
 Deno.test("copy() refuses a target that names another digest", async () => {
   await using scene = await makeScene();
   const other = digestOf(new Uint8Array(1));
@@ -428,34 +237,6 @@ Deno.test("copy() reports a missing source", async () => {
     NotFoundError,
     "a/b:none",
   );
-});
-
-Deno.test("copy() creates no layout in a dry run, or if the source is missing", async () => {
-  await using scene = await makeScene();
-  await using directory = await makeTempDir();
-  const layout = `oci:${directory.join("layout")}:v1`;
-  const { client, from, source } = scene;
-
-  const { copied } = await copy(from, layout, { client, dryRun: true });
-  await assertRejects(() => copy(`${source.host}/a/b:none`, layout, { client }), NotFoundError);
-
-  assertEquals(copied, INDEX.blobs.size);
-  assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
-});
-
-Deno.test("copy() names the directory that cannot become a layout", async () => {
-  await using scene = await makeScene();
-  await using directory = await makeTempDir();
-  const path = directory.join("file");
-  await Deno.writeTextFile(path, "");
-
-  const error = await assertRejects(
-    () => copy(scene.from, `oci:${path}:v1`, { client: scene.client }),
-    StoreError,
-    `Cannot write an OCI layout to "${path}": it is not a directory`,
-  );
-
-  assertEquals(error.code, "output");
 });
 
 Deno.test("copy() stops with the signal's reason and records no name", async () => {

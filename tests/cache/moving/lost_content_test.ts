@@ -2,17 +2,12 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { copy, pushArtifact } from "../../../mod.ts";
 import { RegistryError } from "../../../registry/mod.ts";
 import { isDocumentMediaType } from "../../../spec/image/media_types.ts";
-import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
-import { file, tar } from "../../_support/tar.ts";
+import type { Built } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { AMD64, INDEX } from "../../_support/two_platforms.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
 import { pushBuilt } from "./_pushed.ts";
-
-const BASE = tar(file("base", "shared by both"));
-const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
-const ARM64 = buildImage({ layers: [BASE, tar(file("bin", "arm64"))], platform: "linux/arm64" });
-const INDEX = buildIndex([AMD64, ARM64]);
 
 type Claim = "blobs" | "manifests" | "mounts";
 

@@ -1,14 +1,6 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { parseReference, RegistryError, RepositoryContent } from "../../../registry/mod.ts";
-import {
-  type Descriptor,
-  DigestMismatchError,
-  digestOf,
-  OCI_INDEX,
-  OCI_LAYER,
-  OciError,
-  parseManifest,
-} from "../../../spec/mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
+import { type Descriptor, digestOf, OCI_LAYER, parseManifest } from "../../../spec/mod.ts";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
 import {
   ContentStore,
@@ -18,43 +10,17 @@ import {
   LayoutContent,
   MemoryContent,
 } from "../../../store/mod.ts";
-import {
-  buildArtifact,
-  buildImage,
-  buildIndex,
-  jsonBlob,
-  nestedIndex,
-  withBlobs,
-} from "../../_support/image.ts";
+import { buildArtifact, buildImage, nestedIndex } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
-
-const BASE = tar(file("base", "shared by both"));
-const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
-const ARM64 = buildImage({ layers: [BASE, tar(file("bin", "arm64"))], platform: "linux/arm64" });
-const INDEX = buildIndex([AMD64, ARM64]);
+import { AMD64, ARM64, BASE, INDEX } from "../../_support/two_platforms.ts";
+import { RecordingContent } from "./_recording_content.ts";
 
 async function textOf(content: MemoryContent, descriptor: Descriptor): Promise<string> {
   return await new Response(await content.fetch(descriptor)).text();
-}
-
-/** A target that records what is pushed to it, in order. */
-class RecordingContent extends MemoryContent {
-  readonly pushed: Descriptor[] = [];
-  readonly asked: Descriptor[] = [];
-
-  override exists(descriptor: Descriptor): Promise<boolean> {
-    this.asked.push(descriptor);
-    return super.exists(descriptor);
-  }
-
-  override async push(...args: Parameters<MemoryContent["push"]>): Promise<void> {
-    await super.push(...args);
-    this.pushed.push(args[0]);
-  }
 }
 
 for (
@@ -119,31 +85,6 @@ Deno.test("copyGraph() completes an index with missing manifests", async () => {
   assertEquals(await target.exists(ARM64.descriptor), true);
 });
 
-Deno.test.each(["", "invalid", OCI_LAYER])(
-  "copyNamed() refuses a document with the media type %j, and stores nothing",
-  async (mediaType) => {
-    const target = new RecordingContent();
-    const root = { ...AMD64.descriptor, mediaType };
-
-    const error = await assertRejects(
-      async () => await copyNamed(await memoryOf(AMD64), target, root, "v1"),
-      OciError,
-      "is not that of a manifest or an index",
-    );
-
-    assertEquals(error.code, "invalid-document");
-    assertEquals(target.pushed, []);
-  },
-);
-
-Deno.test("copyNamed() names the document last", async () => {
-  const target = new RecordingContent();
-
-  await copyNamed(await memoryOf(INDEX), target, INDEX.descriptor, "v1");
-
-  assertEquals((await target.resolve("v1"))?.digest, INDEX.descriptor.digest);
-});
-
 Deno.test.each(["store", "registry", "memory"])(
   "copyGraph() requests raw bytes, which it or the target verifies: to a %s",
   async (kind) => {
@@ -173,31 +114,6 @@ Deno.test.each(["store", "registry", "memory"])(
     assertEquals(reads.filter((raw) => raw !== true), []);
   },
 );
-
-Deno.test("copyNamed() assigns no name when a blob cannot be copied", async () => {
-  const source = await memoryOf(INDEX);
-  const broken = ARM64.layers[1]?.descriptor.digest;
-  const target = new RecordingContent();
-
-  await assertRejects(
-    () =>
-      copyNamed(
-        {
-          fetch: (descriptor, options) =>
-            descriptor.digest === broken
-              ? Promise.resolve(new Blob(["other bytes"]).stream())
-              : source.fetch(descriptor, options),
-        },
-        target,
-        INDEX.descriptor,
-        "v1",
-      ),
-    DigestMismatchError,
-  );
-
-  assertEquals(await target.resolve("v1"), undefined);
-  assertEquals(await target.exists(INDEX.descriptor), false);
-});
 
 Deno.test("copyGraph() stores the replacements of a hook, and rewrites their parents", async () => {
   const source = await memoryOf(INDEX);
@@ -272,162 +188,6 @@ for (const foreignLayers of ["skip", "copy", "refuse"] as const) {
     assertEquals(await target.exists(image.descriptor), foreignLayers !== "refuse");
   });
 }
-
-const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
-const COUNTERSIGNATURE = buildArtifact({
-  artifactType: "application/x.countersig",
-  subject: SIGNATURE.descriptor,
-});
-const SBOM = buildArtifact({ artifactType: "application/x.sbom", subject: ARM64.descriptor });
-
-Deno.test("copyGraph() copies the referrers of all documents, and of referrers", async () => {
-  const source = await memoryOf(INDEX, SIGNATURE, COUNTERSIGNATURE, SBOM);
-  const target = new MemoryContent();
-
-  await copyGraph(source, target, INDEX.descriptor, { withReferrers: true });
-
-  for (const { descriptor } of [SIGNATURE, COUNTERSIGNATURE, SBOM]) {
-    assert(await target.exists(descriptor));
-  }
-});
-
-Deno.test("copyGraph() terminates if documents are listed as referrers of each other", async () => {
-  const source = await memoryOf(AMD64, ARM64);
-  const target = new MemoryContent();
-
-  await copyGraph(
-    {
-      fetch: (descriptor, options) => source.fetch(descriptor, options),
-      referrers: () => Promise.resolve([AMD64.descriptor, ARM64.descriptor]),
-    },
-    target,
-    AMD64.descriptor,
-    { withReferrers: true },
-  );
-
-  assert(await target.exists(ARM64.descriptor));
-});
-
-Deno.test("copyGraph() copies an index that refers to one of its manifests", async () => {
-  const index = jsonBlob(OCI_INDEX, {
-    schemaVersion: 2,
-    mediaType: OCI_INDEX,
-    manifests: [AMD64.descriptor],
-    subject: AMD64.descriptor,
-  });
-  const source = await memoryOf(withBlobs(index, [...AMD64.blobs.values()]));
-  const target = new MemoryContent();
-
-  await copyGraph(source, target, AMD64.descriptor, { withReferrers: true });
-
-  assert(await target.exists(index.descriptor));
-});
-
-for (
-  const { kind, hasApi } of [{ kind: "the API", hasApi: true }, { kind: "a tag", hasApi: false }]
-) {
-  Deno.test(`copyGraph() adds referrers to a registry that lists them by ${kind}`, async () => {
-    await using registry = writableRegistry({
-      interfere: async (request, next) => {
-        if (hasApi) return await next();
-        if (request.url.includes("/referrers/")) return new Response(null, { status: 404 });
-        const answer = await next();
-        answer.headers.delete("oci-subject");
-        return answer;
-      },
-    });
-    using client = testClient();
-    const target = new RepositoryContent(client, parseReference(`${registry.host}/a/b`));
-    const second = buildArtifact({
-      artifactType: "application/x.sig",
-      subject: INDEX.descriptor,
-      content: "another one",
-    });
-
-    await copyNamed(
-      await memoryOf(INDEX, SIGNATURE, second, COUNTERSIGNATURE),
-      target,
-      INDEX.descriptor,
-      "v1",
-      { withReferrers: true },
-    );
-    const back = new MemoryContent();
-    await copyGraph(target, back, INDEX.descriptor, { withReferrers: true });
-
-    for (const { descriptor } of [SIGNATURE, second, COUNTERSIGNATURE]) {
-      assert(await back.exists(descriptor));
-    }
-    assertEquals((await target.resolve("v1"))?.digest, INDEX.descriptor.digest);
-    const hasTag = registry.seen().some((line) => line.startsWith("PUT a/b/manifests/sha256-"));
-    assertEquals(hasTag, !hasApi);
-  });
-}
-
-Deno.test("copyNamed() pushes with an account that may not pull", async () => {
-  await using registry = writableRegistry({
-    interfere: (request, next) => {
-      const isRead = request.method === "HEAD" || request.method === "GET";
-      return isRead ? Promise.resolve(new Response(null, { status: 403 })) : next();
-    },
-  });
-  using client = testClient();
-  const target = new RepositoryContent(client, parseReference(`${registry.host}/a/b`), {
-    isTarget: true,
-  });
-
-  await copyNamed(await memoryOf(AMD64), target, AMD64.descriptor, "v1");
-
-  const stored = await registry.content.resolve("a/b", "v1");
-  assertEquals(stored?.digest, AMD64.descriptor.digest);
-});
-
-Deno.test("copyNamed() reports why a registry forbids a push", async () => {
-  const message = "the quota is used up";
-  await using registry = writableRegistry({
-    interfere: ({ method }) => {
-      const body = JSON.stringify({ errors: [{ code: "DENIED", message }] });
-      return Promise.resolve(new Response(method === "HEAD" ? null : body, { status: 403 }));
-    },
-  });
-  using client = testClient();
-  const target = new RepositoryContent(client, parseReference(`${registry.host}/a/b`), {
-    isTarget: true,
-  });
-  const source = await memoryOf(AMD64);
-
-  const error = await assertRejects(
-    () => copyNamed(source, target, AMD64.descriptor, "v1"),
-    RegistryError,
-    message,
-  );
-
-  assertMatch(error.message, /^Cannot push /);
-});
-
-Deno.test("copyNamed() sends one request per manifest and none per blob if the target has everything", async () => {
-  await using registry = writableRegistry();
-  using client = testClient();
-  const source = await memoryOf(INDEX);
-  const target = new RepositoryContent(client, parseReference(`${registry.host}/a/b`));
-  await copyNamed(source, target, INDEX.descriptor, "v1");
-  const puts = registry.requests.filter(({ method, path }) =>
-    method === "PUT" && path.includes("/manifests/")
-  );
-  assertEquals(puts.map(({ path }) => path).at(-1), "a/b/manifests/v1");
-  assertEquals(puts.length, 3);
-  registry.forget();
-
-  await copyNamed(source, target, INDEX.descriptor, "v1");
-
-  assertEquals(
-    registry.seen().toSorted(),
-    [
-      `HEAD a/b/manifests/${AMD64.descriptor.digest}`,
-      `HEAD a/b/manifests/${ARM64.descriptor.digest}`,
-      "HEAD a/b/manifests/v1",
-    ].toSorted(),
-  );
-});
 
 Deno.test("copyGraph() limits the number of concurrent blobs", async () => {
   const layers = Array.from({ length: 12 }, (_, i) => tar(file(`${i}`, `${i}`)));
