@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { registryEndpoint } from "../../../registry/client/_endpoint.ts";
 import { NetworkError, parseReference, type RemoteClientOptions } from "../../../registry/mod.ts";
-import { firstAnswer } from "../../../registry/client/_first_answer.ts";
+import { detectProtocol } from "../../../registry/client/_detect_protocol.ts";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { drop, on, respond, stall } from "../../_support/faulty_registry.ts";
 import { manualTime } from "../../_support/manual_time.ts";
-import { emptyAnswer } from "../_answer.ts";
+import { emptyResponse } from "../_response.ts";
 import { makeScene, makeTlsScene, type Scene, testClient } from "../_client.ts";
 
 Deno.test.each<{ why: string; options: RemoteClientOptions }>([
@@ -62,14 +62,14 @@ Deno.test("speaksTls() tries a handshake and accepts every certificate", async (
   assertEquals(await Promise.all([ask(tls.scene), ask(plain)]), [true, false]);
 });
 
-Deno.test("firstAnswer() repeats the request over TLS if the server speaks it", async () => {
+Deno.test("detectProtocol() repeats the request over TLS if the server speaks it", async () => {
   const url = new URL("https://127.0.0.1:1");
   const sent: URL[] = [];
 
-  const { status } = await firstAnswer([new URL("http://127.0.0.1:1"), url], {
+  const { status } = await detectProtocol([new URL("http://127.0.0.1:1"), url], {
     send: (base) => {
       sent.push(base);
-      return Promise.resolve(emptyAnswer(url, base === url ? 200 : 400));
+      return Promise.resolve(emptyResponse(url, base === url ? 200 : 400));
     },
     isKnown: () => false,
     speaksTls: () => Promise.resolve(true),
