@@ -3,7 +3,7 @@ import { OciError } from "../../spec/errors.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
 import type { ImagePullAuth } from "../image_client.ts";
-import { eitherSignal } from "../tasks/abortable.ts";
+import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 import { namedMembers } from "./_credential_file.ts";
 
@@ -184,11 +184,10 @@ async function run(
   };
   // A grandchild may keep the pipe open after the helper exits, so the signal aborts the read.
   const reader = child.stdout.getReader();
-  const abort = () => {
+  using _abort = onAbort(stop, () => {
     kill();
     reader.cancel(stop.reason).catch(() => {});
-  };
-  stop.addEventListener("abort", abort, { once: true });
+  });
   try {
     await writeInput(child.stdin, input);
     const text = await readText(reader, action === "list" ? MAX_LIST_BYTES : MAX_OUTPUT_BYTES);
@@ -197,7 +196,6 @@ async function run(
     stop.throwIfAborted();
     return { success, text };
   } finally {
-    stop.removeEventListener("abort", abort);
     kill();
     await reader.cancel().catch(() => {});
     await child.status;

@@ -1,4 +1,5 @@
 import type { HttpResponse } from "../transport/http_response.ts";
+import { onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 import type { RemoteBlobSource, SentRequest } from "./_blob_stream.ts";
 
@@ -21,10 +22,10 @@ export interface EarlyRequestOptions {
 export class EarlyRequest implements SentRequest, Disposable {
   readonly #range: string | undefined;
   readonly #unread: Set<EarlyRequest>;
-  readonly #signal: AbortSignal | undefined;
   readonly #controller = new AbortController();
   readonly #response: Promise<HttpResponse>;
   readonly #timer: Disposable;
+  #aborting: Disposable | undefined;
 
   /** Sends the request. */
   constructor(source: RemoteBlobSource, { length, signal, unread }: EarlyRequestOptions) {
@@ -36,10 +37,9 @@ export class EarlyRequest implements SentRequest, Disposable {
     this.#unread = unread;
     unread.add(this);
     // The response holds a connection that other requests may wait for.
-    this.#timer = startTimer(KEPT_MS, this.#drop);
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#drop, { once: true });
-    if (signal?.aborted) this.#drop();
+    const drop = () => this[Symbol.dispose]();
+    this.#timer = startTimer(KEPT_MS, drop);
+    this.#aborting = onAbort(signal, drop);
   }
 
   /**
@@ -55,10 +55,11 @@ export class EarlyRequest implements SentRequest, Disposable {
       return undefined;
     }
     this.#settle();
-    const abort = () => this.#controller.abort(signal.reason);
-    const release = () => signal.removeEventListener("abort", abort);
-    signal.addEventListener("abort", abort);
-    this.#response.then((response) => response.hold({ [Symbol.dispose]: release }), release);
+    const aborting = onAbort(signal, () => this.#controller.abort(signal.reason));
+    this.#response.then(
+      (response) => response.hold(aborting),
+      () => aborting[Symbol.dispose](),
+    );
     return this.#response;
   }
 
@@ -70,11 +71,9 @@ export class EarlyRequest implements SentRequest, Disposable {
     this.#response.then((response) => response[Symbol.dispose]()).catch(() => {});
   }
 
-  readonly #drop = (): void => this[Symbol.dispose]();
-
   #settle(): void {
     this.#unread.delete(this);
     this.#timer[Symbol.dispose]();
-    this.#signal?.removeEventListener("abort", this.#drop);
+    this.#aborting?.[Symbol.dispose]();
   }
 }

@@ -1,6 +1,7 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { onAbort } from "../tasks/abortable.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 
@@ -74,8 +75,7 @@ export class UploadBody {
     const bytes = new Uint8Array(length);
     let filled = 0;
     // Not every stream ends when the signal is aborted.
-    const stop = () => void reader.cancel(signal?.reason).catch(() => {});
-    signal?.addEventListener("abort", stop, { once: true });
+    using _stop = onAbort(signal, () => void reader.cancel(signal?.reason).catch(() => {}));
     try {
       signal?.throwIfAborted();
       while (filled < length) {
@@ -94,7 +94,6 @@ export class UploadBody {
       onBytes?.(offset + filled);
       return bytes;
     } finally {
-      signal?.removeEventListener("abort", stop);
       reader.cancel().catch(() => {});
     }
   }

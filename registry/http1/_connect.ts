@@ -1,3 +1,4 @@
+import { onAbort } from "../tasks/abortable.ts";
 import { certificateError, checkCertificates } from "./certificate_error.ts";
 import { openSocket, type SocketAddress } from "./open_socket.ts";
 
@@ -71,7 +72,7 @@ async function startTls(
     throw certificateError(error);
   }
   const stop = () => close(secured);
-  signal.addEventListener("abort", stop, { once: true });
+  using _stop = onAbort(signal, stop);
   try {
     signal.throwIfAborted();
     await secured.handshake();
@@ -82,8 +83,6 @@ async function startTls(
     if (signal.aborted) onHandshakeAbort?.();
     signal.throwIfAborted();
     throw isEnd(error) ? new Error("connection closed during the TLS handshake") : error;
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -1,3 +1,4 @@
+import { onAbort } from "../tasks/abortable.ts";
 import { connect, type ConnectionTarget, isEnd } from "./_connect.ts";
 import type { ResponseHead } from "./_response_head.ts";
 import { cut, ResponseReader } from "./_response_reader.ts";
@@ -104,10 +105,9 @@ export class HttpConnection implements Disposable {
     const { signal, method } = request;
     this.#isBusy = true;
     const close = () => this[Symbol.dispose]();
-    if (signal.aborted) close();
-    signal.addEventListener("abort", close, { once: true });
+    const aborting = onAbort(signal, close);
     const end = (isFree: boolean) => {
-      signal.removeEventListener("abort", close);
+      aborting[Symbol.dispose]();
       if (!isFree) return close();
       this.#isBusy = false;
       this.#next = this.#wait();

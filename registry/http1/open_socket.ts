@@ -1,3 +1,5 @@
+import { onAbort } from "../tasks/abortable.ts";
+
 /** Address to connect to. */
 export interface SocketAddress {
   /** Name or IP address. */
@@ -19,15 +21,10 @@ export async function openSocket(
 ): Promise<Deno.TcpConn> {
   signal.throwIfAborted();
   const controller = new AbortController();
-  const abort = () => afterOperations(() => controller.abort(signal.reason));
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    const socket = await Deno.connect({ hostname, port, signal: controller.signal });
-    if (!signal.aborted) return socket;
-    socket.close();
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  using _abort = onAbort(signal, () => afterOperations(() => controller.abort(signal.reason)));
+  const socket = await Deno.connect({ hostname, port, signal: controller.signal });
+  if (!signal.aborted) return socket;
+  socket.close();
   throw signal.reason;
 }
 

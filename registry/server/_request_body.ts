@@ -1,3 +1,5 @@
+import { onAbort } from "../tasks/abortable.ts";
+
 /** A client disconnected in the middle of a request, or sent a body that is not valid HTTP. */
 export class RequestBodyError extends Error {
   override readonly name = "RequestBodyError";
@@ -15,8 +17,7 @@ export async function* bodyChunks(
   if (body === null) return;
   const reader = body.getReader();
   // Only canceling the reader ends a read that waits for the client.
-  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", abort, { once: true });
+  using _abort = onAbort(signal, () => void reader.cancel(signal?.reason).catch(() => {}));
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -28,7 +29,6 @@ export async function* bodyChunks(
       yield value;
     }
   } finally {
-    signal?.removeEventListener("abort", abort);
     await reader.cancel().catch(() => {});
   }
 }

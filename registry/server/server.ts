@@ -1,5 +1,6 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RegistryContent } from "../registry_content.ts";
+import { onAbort } from "../tasks/abortable.ts";
 import { startHttpServer } from "./_http_server.ts";
 import { MemoryRegistryContent } from "./memory_registry_content.ts";
 import { createRegistryHandler, type RegistryHandlerOptions } from "./server_handler.ts";
@@ -104,11 +105,10 @@ export async function serveRegistry(
     handler,
   );
   const stop = () => server.stop();
-  signal?.addEventListener("abort", stop, { once: true });
   // The signal may have been aborted while the server started.
-  if (signal?.aborted) stop();
+  const aborting = onAbort(signal, stop);
   const finished = server.finished.then(async () => {
-    signal?.removeEventListener("abort", stop);
+    aborting[Symbol.dispose]();
     await handler[Symbol.asyncDispose]();
   });
   const { address } = server;

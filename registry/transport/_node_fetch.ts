@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { present } from "../../spec/json.ts";
 import { encodeLogin } from "../credentials.ts";
+import { onAbort } from "../tasks/abortable.ts";
 import type { Proxy } from "./_proxy.ts";
 import type { Tls } from "./http_request.ts";
 
@@ -44,10 +45,10 @@ export async function nodeFetch(url: URL, request: NodeRequest): Promise<Respons
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = send(optionsOf(url, request), resolve);
   const abort = () => void outgoing.destroy(new Error("the request was aborted"));
-  signal.addEventListener("abort", abort, { once: true });
+  const aborting = onAbort(signal, abort);
   outgoing.on("error", reject);
   outgoing.on("close", () => {
-    signal.removeEventListener("abort", abort);
+    aborting[Symbol.dispose]();
     reject(new Error("connection closed before the response"));
   });
   // A server may respond or close the connection before it has read the whole body.

@@ -1,3 +1,4 @@
+import { onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 
 /** Minimum number of bytes that a server must send within the stall timeout. */
@@ -23,6 +24,7 @@ export interface WatchdogOptions {
  */
 export class Watchdog implements Disposable {
   readonly #options: WatchdogOptions;
+  #aborting: Disposable | undefined;
   #timer: Disposable | undefined;
   #waitingSince = 0;
   #trickledBytes = 0;
@@ -32,8 +34,8 @@ export class Watchdog implements Disposable {
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
-    options.signal?.addEventListener("abort", this.#abort, { once: true });
-    if (options.signal?.aborted) this.#abort();
+    const { signal } = options;
+    this.#aborting = onAbort(signal, () => this.#giveUp(signal?.reason));
   }
 
   /** Whether a wait was abandoned, or the next one will be. */
@@ -88,7 +90,7 @@ export class Watchdog implements Disposable {
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-    this.#options.signal?.removeEventListener("abort", this.#abort);
+    this.#aborting?.[Symbol.dispose]();
   }
 
   /** Abandons a wait that has taken too long; a slow consumer is not a stall. */
@@ -100,8 +102,6 @@ export class Watchdog implements Disposable {
     if (left > 0) this.#timer = startTimer(Math.min(left, stallTimeoutMs), this.#check);
     else this.#giveUp(stallError(false));
   };
-
-  #abort = (): void => this.#giveUp(this.#options.signal?.reason);
 
   #giveUp(reason: unknown): void {
     if (this.#end !== undefined) return;
