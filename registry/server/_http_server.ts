@@ -1,8 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { bodyReader } from "../transport/body_streams.ts";
-import { ClientConnection, HttpRequestBody } from "./_client_connection.ts";
-import { noHost } from "./_refusal.ts";
+import { ClientConnection } from "./_client_connection.ts";
+import { HttpRequestBody } from "./_http_request_body.ts";
+import { invalidHost } from "./_server_response.ts";
 
 export interface HttpServerOptions {
   readonly hostname: string;
@@ -139,7 +140,7 @@ class Exchange {
     // The client has disconnected while the request waited.
     if (this.#incoming.socket.destroyed) return;
     const request = this.#request();
-    const response = request === undefined ? noHost() : await handler(request);
+    const response = request === undefined ? invalidHost() : await handler(request);
     const outgoing = this.#outgoing;
     const isUnread = this.#body !== undefined && !this.#body.isComplete;
     for (const [name, value] of response.headers) outgoing.setHeader(name, value);

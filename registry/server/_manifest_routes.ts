@@ -6,8 +6,9 @@ import { layerMediaType } from "../../spec/image/media_types.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { isTag } from "../reference.ts";
 import type { WritableRegistryContent } from "../registry_content.ts";
+import type { ContentRoute } from "./_reading_routes.ts";
 import { readBody } from "./_request_body.ts";
-import { emptyResponse, failure, jsonResponse } from "./_server_response.ts";
+import { emptyResponse, errorResponse, jsonResponse } from "./_server_response.ts";
 
 /** Context of the manifest routes. */
 export interface ManifestRouteContext {
@@ -26,8 +27,7 @@ const MAX_NAMED = 20;
 /** Answers `PUT /v2/NAME/manifests/REFERENCE`. */
 export async function putManifest(
   context: ManifestRouteContext,
-  name: string,
-  reference: string,
+  { name, reference }: ContentRoute,
   request: Request,
   query: URLSearchParams,
 ): Promise<Response> {
@@ -35,17 +35,21 @@ export async function putManifest(
   const isByDigest = isDigest(reference);
   const tags = isByDigest ? [...new Set(query.getAll("tag"))] : [reference];
   if (tags.length > MAX_TAGS) {
-    return failure(414, "TAG_INVALID", `a request may name at most ${MAX_TAGS} tags`);
+    return errorResponse(414, "TAG_INVALID", `a request may name at most ${MAX_TAGS} tags`);
   }
   const badTag = tags.find((tag) => !isTag(tag));
-  if (badTag !== undefined) return failure(400, "TAG_INVALID", `"${badTag}" is not a tag`);
+  if (badTag !== undefined) return errorResponse(400, "TAG_INVALID", `"${badTag}" is not a tag`);
   const bytes = await readBody(request, maxManifestBytes);
   if (bytes === undefined) {
-    return failure(413, "SIZE_INVALID", `a manifest may have at most ${maxManifestBytes} bytes`);
+    return errorResponse(
+      413,
+      "SIZE_INVALID",
+      `a manifest may have at most ${maxManifestBytes} bytes`,
+    );
   }
   const digest = digestOf(bytes, isByDigest ? digestAlgorithm(reference) : "sha256");
   if (isByDigest && digest !== reference) {
-    return failure(400, "DIGEST_INVALID", `the digest of the manifest is ${digest}`);
+    return errorResponse(400, "DIGEST_INVALID", `the digest of the manifest is ${digest}`);
   }
   const document = parse(bytes, request.headers.get("content-type") ?? undefined);
   if (document instanceof Response) return document;
@@ -66,15 +70,14 @@ export async function putManifest(
 /** Answers `DELETE /v2/NAME/manifests/REFERENCE`. */
 export async function deleteManifest(
   content: WritableRegistryContent,
-  name: string,
-  reference: string,
+  { name, reference }: ContentRoute,
 ): Promise<Response> {
   const isDeleted = isDigest(reference)
     ? await content.deleteManifest(name, reference)
     : await content.deleteTag(name, reference);
   return isDeleted
     ? emptyResponse(202)
-    : failure(404, "MANIFEST_UNKNOWN", `"${name}" has no manifest "${reference}"`);
+    : errorResponse(404, "MANIFEST_UNKNOWN", `"${name}" has no manifest "${reference}"`);
 }
 
 function parse(
@@ -85,7 +88,7 @@ function parse(
     return parseManifest(bytes, mediaType, MAX_PUSHED_LAYERS);
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof LimitError)) throw error;
-    return failure(400, "MANIFEST_INVALID", error.message);
+    return errorResponse(400, "MANIFEST_INVALID", error.message);
   }
 }
 
@@ -110,7 +113,7 @@ async function findProblems(
       if (missing.length >= MAX_NAMED) break;
     } else if (found !== size) {
       const message = `${digest} has ${found} bytes, not ${size}`;
-      return failure(400, "MANIFEST_INVALID", message);
+      return errorResponse(400, "MANIFEST_INVALID", message);
     }
   }
   return missing.length === 0 ? undefined : jsonResponse({ errors: missing }, {}, 404);

@@ -4,7 +4,7 @@ import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isTag } from "../reference.ts";
 import type { ContentRange, RegistryContent } from "../registry_content.ts";
-import { failure, jsonResponse } from "./_server_response.ts";
+import { errorResponse, jsonResponse } from "./_server_response.ts";
 
 /** Answers `GET /v2/_catalog`. */
 export async function getCatalog(content: RegistryContent, url: URL): Promise<Response> {
@@ -31,7 +31,7 @@ function listResponse(
 }
 
 /** A route to content of a repository. */
-interface ContentRoute {
+export interface ContentRoute {
   readonly name: string;
   readonly reference: string;
 }
@@ -48,7 +48,7 @@ export async function getManifest(
   const descriptor = isName ? await content.resolve(name, reference) : undefined;
   if (descriptor === undefined) {
     return await hasRepository(content, name)
-      ? failure(404, "MANIFEST_UNKNOWN", `"${name}" has no manifest "${reference}"`)
+      ? errorResponse(404, "MANIFEST_UNKNOWN", `"${name}" has no manifest "${reference}"`)
       : nameUnknown(name);
   }
   const headers = contentHeaders(descriptor.digest, descriptor.mediaType);
@@ -70,7 +70,7 @@ export async function getBlob(
   const size = await content.size(name, digest);
   if (size === undefined) {
     return await hasRepository(content, name)
-      ? failure(404, "BLOB_UNKNOWN", `"${name}" has no blob ${digest}`)
+      ? errorResponse(404, "BLOB_UNKNOWN", `"${name}" has no blob ${digest}`)
       : nameUnknown(name);
   }
   const headers = contentHeaders(digest, "application/octet-stream");
@@ -81,7 +81,7 @@ export async function getBlob(
   const range = requestedRange(request, digest, size);
   if (range === "unsatisfiable") {
     const headers = { "content-range": `bytes */${size}` };
-    return failure(416, "RANGE_INVALID", `the blob has ${size} bytes`, headers);
+    return errorResponse(416, "RANGE_INVALID", `the blob has ${size} bytes`, headers);
   }
   if (range === undefined) {
     headers.set("content-length", String(size));
@@ -170,7 +170,7 @@ async function hasRepository(content: RegistryContent, name: string): Promise<bo
 }
 
 function nameUnknown(name: string): Response {
-  return failure(404, "NAME_UNKNOWN", `there is no repository "${name}"`);
+  return errorResponse(404, "NAME_UNKNOWN", `there is no repository "${name}"`);
 }
 
 /** Part of a list. */
@@ -195,7 +195,7 @@ function paginate(items: readonly string[], query: URLSearchParams): Page | Resp
   const n = query.get("n") || null;
   const last = query.get("last");
   if (n !== null && !/^\d{1,15}$/.test(n)) {
-    return failure(400, "PAGINATION_NUMBER_INVALID", `"n" must be a number, not "${n}"`);
+    return errorResponse(400, "PAGINATION_NUMBER_INVALID", `"n" must be a number, not "${n}"`);
   }
   const rest = last === null ? items : items.filter((item) => lexical(item, last) > 0);
   const count = n === null ? rest.length : Number(n);

@@ -3,7 +3,7 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { AuthError, NetworkError, RateLimitError, RegistryError } from "../errors.ts";
 import { TooManyLoginsError } from "./_login_queue.ts";
 import { RequestBodyError } from "./_request_body.ts";
-import { failure } from "./_server_response.ts";
+import { errorResponse } from "./_server_response.ts";
 import { UploadTakenError } from "./_upload_sessions.ts";
 
 /**
@@ -13,47 +13,49 @@ import { UploadTakenError } from "./_upload_sessions.ts";
  * caused by the content.
  * @param onUnknown Called if the response does not describe the error.
  */
-export function refusal(
+export function responseToError(
   error: unknown,
   isWrite: boolean,
   onUnknown: (error: unknown) => void,
 ): Response {
   if (error instanceof RequestBodyError) {
-    return failure(400, "BLOB_UPLOAD_INVALID", "the body of the request ended early");
+    return errorResponse(400, "BLOB_UPLOAD_INVALID", "the body of the request ended early");
   }
   if (error instanceof UploadTakenError) {
-    return failure(409, "BLOB_UPLOAD_INVALID", "another request writes to the upload");
+    return errorResponse(409, "BLOB_UPLOAD_INVALID", "another request writes to the upload");
   }
   if (error instanceof TooManyLoginsError) {
     const message = "too many logins are being checked";
-    return failure(429, "TOOMANYREQUESTS", message, { "retry-after": "1" });
+    return errorResponse(429, "TOOMANYREQUESTS", message, { "retry-after": "1" });
   }
   if (isWrite && error instanceof DigestMismatchError) {
-    return failure(400, "DIGEST_INVALID", `the digest of the blob is not ${error.expected}`);
+    return errorResponse(400, "DIGEST_INVALID", `the digest of the blob is not ${error.expected}`);
   }
-  if (isWrite && error instanceof LimitError) return failure(413, "SIZE_INVALID", error.message);
+  if (isWrite && error instanceof LimitError) {
+    return errorResponse(413, "SIZE_INVALID", error.message);
+  }
   if (!isWrite && error instanceof Deno.errors.NotFound) {
     // The content was removed between two accesses.
-    return failure(404, "BLOB_UNKNOWN", "the content is no longer there");
+    return errorResponse(404, "BLOB_UNKNOWN", "the content is no longer there");
   }
   if (error instanceof RateLimitError) return tooManyRequests(error);
   if (error instanceof AuthError) {
-    return failure(403, "DENIED", "the upstream registry denies access");
+    return errorResponse(403, "DENIED", "the upstream registry denies access");
   }
   onUnknown(error);
   if (error instanceof RegistryError || error instanceof NetworkError) {
-    return failure(502, "UNKNOWN", `the upstream registry failed: ${problemOf(error)}`);
+    return errorResponse(502, "UNKNOWN", `the upstream registry failed: ${problemOf(error)}`);
   }
   return isByFullDisk(error)
-    ? failure(507, "UNKNOWN", "the disk of the registry is full")
-    : failure(500, "UNKNOWN", "the registry failed");
+    ? errorResponse(507, "UNKNOWN", "the disk of the registry is full")
+    : errorResponse(500, "UNKNOWN", "the registry failed");
 }
 
 function tooManyRequests({ retryAfterMs }: RateLimitError): Response {
   const headers = retryAfterMs === undefined
     ? undefined
     : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
-  return failure(429, "TOOMANYREQUESTS", "the upstream registry limits requests", headers);
+  return errorResponse(429, "TOOMANYREQUESTS", "the upstream registry limits requests", headers);
 }
 
 function isByFullDisk(error: unknown): boolean {
@@ -61,9 +63,4 @@ function isByFullDisk(error: unknown): boolean {
     if (isDiskFull(cause)) return true;
   }
   return false;
-}
-
-/** Returns the response for a request without a valid URL. */
-export function noHost(): Response {
-  return failure(400, "UNSUPPORTED", "the Host header has no host");
 }

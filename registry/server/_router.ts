@@ -2,8 +2,15 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isRepositoryName } from "../reference.ts";
 import type { RegistryContent } from "../registry_content.ts";
 import { deleteManifest, type ManifestRouteContext, putManifest } from "./_manifest_routes.ts";
-import { getBlob, getCatalog, getManifest, getReferrers, getTags } from "./_reading_routes.ts";
-import { emptyResponse, failure, jsonResponse } from "./_server_response.ts";
+import {
+  type ContentRoute,
+  getBlob,
+  getCatalog,
+  getManifest,
+  getReferrers,
+  getTags,
+} from "./_reading_routes.ts";
+import { emptyResponse, errorResponse, jsonResponse } from "./_server_response.ts";
 import {
   deleteUpload,
   getUpload,
@@ -20,11 +27,7 @@ export type WritingContext = UploadRouteContext & ManifestRouteContext;
 type Route =
   | { readonly kind: "root" | "catalog" }
   | { readonly kind: "tags" | "uploads"; readonly name: string }
-  | {
-    readonly kind: "manifest" | "blob" | "referrers" | "upload";
-    readonly name: string;
-    readonly reference: string;
-  };
+  | ContentRoute & { readonly kind: "manifest" | "blob" | "referrers" | "upload" };
 
 /** Handlers of an endpoint by method. HEAD is GET without the body. */
 type Endpoint = Readonly<Record<string, () => Response | Promise<Response>>>;
@@ -49,7 +52,7 @@ export async function routeRequest(
     }
     // Browsers send the origin of a page; registry clients are not web pages.
     if (request.headers.has("origin")) {
-      return failure(403, "DENIED", "web pages may not write to the registry");
+      return errorResponse(403, "DENIED", "web pages may not write to the registry");
     }
   }
   const route = parseRoute(url.pathname);
@@ -90,18 +93,18 @@ function parseRoute(pathname: string): Route | Response {
   const digestNeeded = kind !== "manifest" || reference.includes(":");
   if (digestNeeded && !isDigest(reference)) {
     return badName(name) ??
-      failure(400, "DIGEST_INVALID", `"${reference}" is not a sha256 or sha512 digest`);
+      errorResponse(400, "DIGEST_INVALID", `"${reference}" is not a sha256 or sha512 digest`);
   }
   return badName(name) ?? { kind, name, reference };
 }
 
 function badName(name: string): Response | undefined {
   if (isRepositoryName(name)) return undefined;
-  return failure(400, "NAME_INVALID", `"${name}" is not the name of a repository`);
+  return errorResponse(400, "NAME_INVALID", `"${name}" is not the name of a repository`);
 }
 
 function noRoute(pathname: string): Response {
-  return failure(404, "UNSUPPORTED", `the registry has no endpoint "${pathname}"`);
+  return errorResponse(404, "UNSUPPORTED", `the registry has no endpoint "${pathname}"`);
 }
 
 /** Returns the endpoint of a route; `undefined` if the upload does not exist. */
@@ -123,12 +126,11 @@ function endpointOf(
     case "referrers":
       return { GET: () => getReferrers(content, route, url) };
     case "manifest": {
-      const { name, reference } = route;
       const reading = { GET: () => getManifest(content, route, request) };
       return writing === undefined ? reading : {
         ...reading,
-        PUT: () => putManifest(writing, name, reference, request, query),
-        DELETE: () => deleteManifest(writing.content, name, reference),
+        PUT: () => putManifest(writing, route, request, query),
+        DELETE: () => deleteManifest(writing.content, route),
       };
     }
     case "blob": {
@@ -146,7 +148,7 @@ function endpointOf(
 
 function uploadEndpoint(
   writing: WritingContext,
-  { name, reference }: { readonly name: string; readonly reference: string },
+  { name, reference }: ContentRoute,
   request: Request,
   query: URLSearchParams,
 ): Endpoint | undefined {
@@ -161,18 +163,18 @@ function uploadEndpoint(
 
 async function deleteBlob(
   { content }: WritingContext,
-  { name, reference }: { readonly name: string; readonly reference: string },
+  { name, reference }: ContentRoute,
 ): Promise<Response> {
   return await content.deleteBlob(name, reference as Digest)
     ? emptyResponse(202)
-    : failure(404, "BLOB_UNKNOWN", `"${name}" has no blob ${reference}`);
+    : errorResponse(404, "BLOB_UNKNOWN", `"${name}" has no blob ${reference}`);
 }
 
 function notAllowed(methods: readonly string[], message: string): Response {
   const allowed = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
-  return failure(405, "UNSUPPORTED", message, { allow: allowed.join(", ") });
+  return errorResponse(405, "UNSUPPORTED", message, { allow: allowed.join(", ") });
 }
 
 function uploadUnknown(): Response {
-  return failure(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+  return errorResponse(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
 }

@@ -20,13 +20,18 @@ export type RegistryErrorCode =
   | "UNSUPPORTED";
 
 /** Returns a response with the error body of the distribution specification. */
-export function failure(
+export function errorResponse(
   status: number,
   code: RegistryErrorCode,
   message: string,
   headers?: Readonly<Record<string, string>>,
 ): Response {
   return jsonResponse({ errors: [{ code, message }] }, headers, status);
+}
+
+/** Returns the response for a request without a valid URL. */
+export function invalidHost(): Response {
+  return errorResponse(400, "UNSUPPORTED", "the Host header has no host");
 }
 
 /** Returns a response without a body. */
@@ -48,7 +53,7 @@ export function jsonResponse(
 }
 
 /** Adds the common headers; removes the body for HEAD. */
-export function finish(response: Response, request: Request): Response {
+export function withCommonHeaders(response: Response, request: Request): Response {
   const headers = new Headers(response.headers);
   headers.set("docker-distribution-api-version", "registry/2.0");
   headers.set("x-content-type-options", "nosniff");

@@ -1,7 +1,7 @@
 import { type Digest, isDigest, isDigestAlgorithm } from "../../spec/digest.ts";
 import type { WritableRegistryContent } from "../registry_content.ts";
 import { bodyChunks } from "./_request_body.ts";
-import { emptyResponse, failure } from "./_server_response.ts";
+import { emptyResponse, errorResponse } from "./_server_response.ts";
 import type { UploadSession, UploadSessions } from "./_upload_sessions.ts";
 
 /** Context of the upload routes. */
@@ -33,12 +33,12 @@ export async function postUpload(
   if (digest !== null && !isDigest(digest)) return badDigest(digest);
   const algorithm = query.get("digest-algorithm") ?? digest?.split(":", 1)[0] ?? "sha256";
   if (!isDigestAlgorithm(algorithm)) {
-    return failure(400, "UNSUPPORTED", `digests by "${algorithm}" are not supported`);
+    return errorResponse(400, "UNSUPPORTED", `digests by "${algorithm}" are not supported`);
   }
   const session = await sessions.begin(name, () => content.beginUpload(name, { algorithm }));
   if (session === undefined) {
     const headers = { "retry-after": RETRY_AFTER_SECONDS };
-    return failure(429, "TOOMANYREQUESTS", "too many uploads are unfinished", headers);
+    return errorResponse(429, "TOOMANYREQUESTS", "too many uploads are unfinished", headers);
   }
   if (digest === null) return progress(202, session);
   try {
@@ -113,7 +113,7 @@ async function append(
   if (expected instanceof Response) return expected;
   const tooLarge = async () => {
     await discard(sessions, session);
-    return failure(413, "SIZE_INVALID", `a blob may have at most ${maxBlobBytes} bytes`);
+    return errorResponse(413, "SIZE_INVALID", `a blob may have at most ${maxBlobBytes} bytes`);
   };
   if (upload.size + (expected ?? 0) > maxBlobBytes) return await tooLarge();
   let count = 0;
@@ -121,7 +121,7 @@ async function append(
     count += chunk.length;
     if (upload.size + chunk.length > maxBlobBytes) return await tooLarge();
     if (expected !== undefined && count > expected) {
-      return failure(400, "SIZE_INVALID", `the body has more than ${expected} bytes`);
+      return errorResponse(400, "SIZE_INVALID", `the body has more than ${expected} bytes`);
     }
     try {
       await session.write(chunk);
@@ -132,7 +132,7 @@ async function append(
     }
   }
   if (expected === undefined || count === expected) return undefined;
-  return failure(400, "SIZE_INVALID", `received ${count} of ${expected} bytes`);
+  return errorResponse(400, "SIZE_INVALID", `received ${count} of ${expected} bytes`);
 }
 
 /** Returns the size of a body by its headers, if they have it, or the response that rejects it. */
@@ -140,17 +140,21 @@ function announcedBytes(session: UploadSession, headers: Headers): number | unde
   const { size } = session.upload;
   const range = parseContentRange(headers.get("content-range"));
   if (range === null) {
-    return failure(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "FIRST-LAST"');
+    return errorResponse(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "FIRST-LAST"');
   }
   if (range !== undefined && range.first !== size) {
     const message = `the next byte of the upload is ${size}`;
-    return failure(416, "RANGE_INVALID", message, progressHeaders(session));
+    return errorResponse(416, "RANGE_INVALID", message, progressHeaders(session));
   }
   const declared = headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
   const expected = range === undefined ? length : range.last - range.first + 1;
   if (expected !== undefined && length !== undefined && expected !== length) {
-    return failure(400, "SIZE_INVALID", `Content-Range has ${expected} bytes, the body ${length}`);
+    return errorResponse(
+      400,
+      "SIZE_INVALID",
+      `Content-Range has ${expected} bytes, the body ${length}`,
+    );
   }
   return expected;
 }
@@ -172,7 +176,7 @@ function parseContentRange(
 }
 
 function badDigest(digest: string | null): Response {
-  return failure(
+  return errorResponse(
     400,
     "DIGEST_INVALID",
     digest === null

@@ -1,4 +1,4 @@
-import { failure } from "./_server_response.ts";
+import { errorResponse } from "./_server_response.ts";
 
 /** Checks a user name and a password. */
 export type PasswordCheck = (username: string, password: string) => boolean | Promise<boolean>;
@@ -40,7 +40,7 @@ export function basicAuthentication(
     const credentials = parseBasic(request.headers.get("authorization"));
     if (credentials !== undefined && await check(...credentials)) return undefined;
     const message = "a valid user name and password are required";
-    return failure(401, "UNAUTHORIZED", message, { "www-authenticate": challenge });
+    return errorResponse(401, "UNAUTHORIZED", message, { "www-authenticate": challenge });
   };
 }
 

@@ -1,9 +1,9 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import type { RegistryContent, WritableRegistryContent } from "../registry_content.ts";
-import { noHost, refusal } from "./_refusal.ts";
+import { responseToError } from "./_response_to_error.ts";
 import { routeRequest } from "./_router.ts";
-import { failure, finish } from "./_server_response.ts";
+import { errorResponse, invalidHost, withCommonHeaders } from "./_server_response.ts";
 import { UploadSessions } from "./_upload_sessions.ts";
 import { isForeignPage } from "./_foreign_page.ts";
 
@@ -76,7 +76,7 @@ export interface RegistryHandlerOptions {
   readonly hostnames?: readonly string[] | undefined;
   /** Called with each request when the head of its response is ready. */
   readonly onRequest?: ((request: RegistryRequest) => void) | undefined;
-  /** Called with each failure that the client sees only as status 500 or 507. */
+  /** Called with each errorResponse that the client sees only as status 500 or 507. */
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
@@ -147,18 +147,25 @@ export function createRegistryHandler(
   const access = { hasPassword: authenticate !== undefined, hostnames };
   const answer = async (request: Request, url: URL): Promise<Response> => {
     if (isForeignPage(request, url, access)) {
-      return failure(403, "DENIED", `web pages of "${url.hostname}" may not use the registry`);
+      return errorResponse(
+        403,
+        "DENIED",
+        `web pages of "${url.hostname}" may not use the registry`,
+      );
     }
     try {
       return await authenticate?.(request) ?? await routeRequest(content, writing, request, url);
     } catch (error) {
       const isWrite = request.method !== "GET" && request.method !== "HEAD";
-      return refusal(error, isWrite, (cause) => onError?.(cause, request));
+      return responseToError(error, isWrite, (cause) => onError?.(cause, request));
     }
   };
   const handler = async (request: Request) => {
     const url = URL.parse(request.url);
-    const response = finish(url === null ? noHost() : await answer(request, url), request);
+    const response = withCommonHeaders(
+      url === null ? invalidHost() : await answer(request, url),
+      request,
+    );
     const path = url === null ? request.url : `${url.pathname}${url.search}`;
     try {
       onRequest?.({ method: request.method, path, status: response.status });
