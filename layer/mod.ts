@@ -1,27 +1,25 @@
 /**
  * Image layers: decompression, a tar reader for every dialect, and extraction.
  *
- * {@linkcode extractLayer} extracts one layer, and {@linkcode applyLayers} the layers of an image.
- * {@linkcode DecompressStream} and {@linkcode UntarStream} read layers as Web streams;
- * {@linkcode TarParser} is a faster, synchronous parser.
+ * - {@linkcode extractLayer} extracts one layer into a directory, and {@linkcode applyLayers} the
+ *   layers of an image.
+ * - {@linkcode DecompressStream} and {@linkcode UntarStream} read layers as Web streams;
+ *   {@linkcode openDecompressor} and {@linkcode TarParser} are faster and synchronous.
+ * - {@linkcode MemoryTree} is a target that keeps only names and metadata, to list files.
+ * - {@linkcode tarHeader} writes layers.
  *
  * Nothing here uses the network, and reading a layer needs no permission.
  *
  * ```ts
- * import { DecompressStream, UntarStream } from "@x/oci/layer";
- * import { assertArrayIncludes } from "@std/assert";
+ * import { extractLayer } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
  *
  * const layer = await Deno.open("./layer.tar.gz");
- * const entries = layer.readable
- *   .pipeThrough(new DecompressStream())
- *   .pipeThrough(new UntarStream());
  *
- * const paths: string[] = [];
- * for await (const { path, readable } of entries) {
- *   paths.push(path);
- *   await readable?.cancel();
- * }
- * assertArrayIncludes(paths, ["bin/busybox", "etc/os-release"]);
+ * const { skipped } = await extractLayer(layer.readable, "./rootfs");
+ *
+ * assertEquals(skipped, []);
+ * assertEquals(await Deno.readLink("./rootfs/bin/sh"), "busybox");
  * ```
  *
  * @module

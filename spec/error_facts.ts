@@ -22,7 +22,7 @@
  * - `"tar"`: a tar archive is damaged, truncated or unsupported
  * - `"compression"`: compressed bytes are damaged, truncated or unsupported
  * - `"extract"`: an entry cannot be extracted
- * - `"path-escape"`: an entry refers to something outside the root
+ * - `"path-escape"`: an entry would replace or hide the root
  * - `"ownership"`: the owner of an entry cannot be set
  * - `"missing-path"`: the image does not contain a requested path
  *

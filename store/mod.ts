@@ -8,6 +8,10 @@
  * - {@linkcode copyGraph} copies content between places; {@linkcode loadArchive} and
  *   {@linkcode saveArchive} do so for archives of docker and podman.
  * - {@linkcode serveStore} serves the images as a registry.
+ * - {@linkcode verifySignature} verifies who signed an image, and {@linkcode listAttestations} lists
+ *   its SBOMs and provenance.
+ * - {@linkcode ArtifactContent} packs files as an artifact, and {@linkcode writeArtifact} writes them
+ *   back.
  *
  * Importing needs no permission. A store needs `--allow-read` and `--allow-write` for its
  * directory, and `--allow-sys=uid` to compare its owner with the user.

@@ -16,7 +16,7 @@ import {
  * @param options Limits and extraction options.
  * @returns What was done and what was skipped.
  * @throws {ExtractError} If an entry cannot be extracted, or a layer's bytes are damaged.
- * @throws {PathEscapeError} If an entry refers to something outside the root.
+ * @throws {PathEscapeError} If an entry would replace or hide the root.
  * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If a layer exceeds a limit.

@@ -39,7 +39,7 @@ export interface ExtractLayerOptions
  * @param options Expected digests, limits and extraction options.
  * @returns What was done and what was skipped.
  * @throws {ExtractError} If an entry cannot be extracted, or the bytes are damaged.
- * @throws {PathEscapeError} If an entry refers to something outside the root.
+ * @throws {PathEscapeError} If an entry would replace or hide the root.
  * @throws {DigestMismatchError} If the bytes do not match `descriptor`.
  * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
  * @throws {LimitError} If the layer exceeds a limit.

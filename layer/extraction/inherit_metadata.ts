@@ -1,4 +1,5 @@
-import { LinkFreePaths } from "../trees/link_free_paths.ts";
+import { linkFreePaths } from "../trees/link_free_paths.ts";
+import { OpenedDirectories } from "../trees/opened_directories.ts";
 import { copyDirectoryMetadata } from "../trees/directory_metadata.ts";
 import { parentPath } from "../trees/clean_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
@@ -25,8 +26,9 @@ export function inheritMetadata(
 ): boolean {
   const { impliedDirectories, undescribedDirectories, hidingDirectories } = report;
   if (impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return false;
-  using plain = new LinkFreePaths(below, "");
-  if (!impliedDirectories.every((path) => plain.has(path))) return false;
+  using directories = new OpenedDirectories(below);
+  const isLinkFree = linkFreePaths((path) => directories.status(path)?.type);
+  if (!impliedDirectories.every(isLinkFree)) return false;
   const isInOpaque = opaquePaths(tree, namespace);
   const adopted = new Map<string, FileStatus>();
   for (const path of undescribedDirectories) {

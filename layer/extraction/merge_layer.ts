@@ -1,6 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { childPath, joinPaths } from "../trees/clean_path.ts";
-import { LinkFreePaths } from "../trees/link_free_paths.ts";
+import { linkFreePaths } from "../trees/link_free_paths.ts";
+import { OpenedDirectories } from "../trees/opened_directories.ts";
 import {
   copyDirectoryMetadata,
   openUpDirectory,
@@ -41,10 +42,13 @@ export function mergeLayer(
 
 /** Whether the directories that the layer has no entries for are directories below, or missing. */
 function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
-  using lower = new LinkFreePaths(tree, to);
-  using upper = new LinkFreePaths(tree, from);
-  return layer.report.impliedDirectories.every((path) => lower.has(path)) &&
-    layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
+  using directories = new OpenedDirectories(tree);
+  const linkFreeIn = (root: string) => {
+    return linkFreePaths((path) => directories.status(joinPaths(root, path))?.type);
+  };
+  const [isBelow, isStaged] = [linkFreeIn(to), linkFreeIn(from)];
+  return layer.report.impliedDirectories.every(isBelow) &&
+    layer.whiteouts.every(({ directory }) => isBelow(directory) && isStaged(directory));
 }
 
 class LayerMerge {

@@ -1,41 +1,23 @@
-import { joinPaths, parentPath } from "./clean_path.ts";
-import type { FileTree } from "./file_tree.ts";
-import { OpenedDirectories } from "./opened_directories.ts";
-
-type Kind = "directory" | "absent" | "other";
+import { parentPath } from "./clean_path.ts";
+import type { FileType } from "./file_tree.ts";
 
 /**
- * Finds paths without symlinks, which are those whose existing components are all directories.
- * Grants the owner access to directories until this is disposed of.
+ * Returns a function that tells whether a path is free of symlinks: whether all of its components
+ * that exist are directories. Looks up each path at most once.
+ *
+ * @param typeOf Returns the type of an entry whose parent is a directory; `undefined` if there is
+ * none.
  */
-export class LinkFreePaths implements Disposable {
-  readonly #directories: OpenedDirectories;
-  readonly #root: string;
-  readonly #known = new Map<string, Kind>([["", "directory"]]);
-
-  /** Checks paths below `root`, which is `""` for the whole tree. */
-  constructor(tree: FileTree, root: string) {
-    this.#directories = new OpenedDirectories(tree);
-    this.#root = root;
-  }
-
-  has(path: string): boolean {
-    return this.#kind(path) !== "other";
-  }
-
-  #kind(path: string): Kind {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known;
-    let kind = this.#kind(parentPath(path));
-    if (kind === "directory") {
-      const type = this.#directories.status(joinPaths(this.#root, path))?.type;
-      kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";
-    }
-    this.#known.set(path, kind);
-    return kind;
-  }
-
-  [Symbol.dispose](): void {
-    this.#directories[Symbol.dispose]();
-  }
+export function linkFreePaths(
+  typeOf: (path: string) => FileType | undefined,
+): (path: string) => boolean {
+  const types = new Map<string, FileType | undefined>([["", "directory"]]);
+  const find = (path: string): FileType | undefined => {
+    if (types.has(path)) return types.get(path);
+    const parent = find(parentPath(path));
+    const type = parent === "directory" ? typeOf(path) : parent;
+    types.set(path, type);
+    return type;
+  };
+  return (path) => (find(path) ?? "directory") === "directory";
 }

@@ -55,7 +55,7 @@ export class BundleDirectory implements Disposable {
     const path = realTarget(directory);
     const status = lstatIfAny(path);
     if (status?.isDirectory === false) throw notDirectory(directory);
-    if (status !== undefined) await makeWay(records, path);
+    if (status !== undefined) await removeDead(records, path);
   }
 
   /**
@@ -86,7 +86,7 @@ export class BundleDirectory implements Disposable {
     claim: BundleClaim,
   ): Promise<BundleDirectory> {
     const { path, isNew } = prepareTarget(directory);
-    if (!isNew) await makeWay(records, path);
+    if (!isNew) await removeDead(records, path);
     const id = crypto.randomUUID();
     const record: BundleRecord = {
       id,
@@ -232,7 +232,7 @@ function makePrivate(path: string): void {
 }
 
 /** Removes a dead bundle of the store from a directory. Fails if anything else is in it. */
-async function makeWay(records: BundleRecords, path: string): Promise<void> {
+async function removeDead(records: BundleRecords, path: string): Promise<void> {
   let id: string | undefined;
   {
     using tree = openDirectoryIfAny(path);

@@ -1,6 +1,7 @@
 import type { SeekPoint } from "../../layer/compression/seek_points.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
@@ -17,11 +18,8 @@ import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./extract_recorded.ts";
 
-/** Digests that identify the index of a layer. */
-export interface IndexedLayer {
-  readonly digest: Digest;
-  readonly diffId: Digest;
-}
+/** The part of a layer that identifies its index. */
+type IndexedLayer = Pick<RemoteLayer, "descriptor" | "diffId">;
 
 /**
  * The indexes of layers that have been read once, in `entries/<alg>-<hex>` of a store by the digest
@@ -52,8 +50,8 @@ export class LayerEntries {
    * @returns The index; `undefined` if there is none, it is damaged or of another version, or it
    * was made from an archive whose digest differs from the DiffID in the image.
    */
-  async read({ digest, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
-    const path = this.#path(digest);
+  async read({ descriptor, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
+    const path = this.#path(descriptor.digest);
     if (path === undefined) return undefined;
     const bytes = readUnlessFaulty(path);
     if (bytes === undefined) return undefined;
@@ -77,17 +75,20 @@ export class LayerEntries {
   /**
    * Plans what to record about a layer while it is read.
    *
-   * @param isKnown Whether to keep an existing index.
+   * @param options Whether to replace an existing index; by default, it stays.
    * @returns The plan; `undefined` if nothing is to be recorded.
    */
-  async plan(layer: IndexedLayer, isKnown = true): Promise<RecordPlan | undefined> {
-    const path = this.#path(layer.digest);
+  async plan(
+    { descriptor, diffId }: IndexedLayer,
+    { replaces = false }: { readonly replaces?: boolean } = {},
+  ): Promise<RecordPlan | undefined> {
+    const path = this.#path(descriptor.digest);
     if (path === undefined) return undefined;
-    if (isKnown && lstatIfAny(path) !== undefined) return undefined;
+    if (!replaces && lstatIfAny(path) !== undefined) return undefined;
     try {
       await ensureStoreRoot(this.#store);
       await ensureStoreFolder(`${this.#store}/entries`);
-      return { path, diffId: layer.diffId };
+      return { path, diffId };
     } catch (error) {
       if (error instanceof UntrustedStoreError || isRefusedWrite(error)) return undefined;
       throw error;

@@ -1,4 +1,5 @@
-import { childPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { childPath } from "../../layer/trees/clean_path.ts";
+import { linkFreePaths } from "../../layer/trees/link_free_paths.ts";
 import { hides, type LayerListing, type ListedEntry } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";
 
@@ -12,8 +13,6 @@ export interface FoundEntry {
   /** Number of its names in the image; other layers may hide some. */
   readonly nlink?: number | undefined;
 }
-
-type Kind = "directory" | "absent" | "other";
 
 /** An entry, and the directories of the layers that it merges, the top one first. */
 interface WalkedEntry extends FoundEntry {
@@ -149,20 +148,9 @@ export class LayerStack {
 
   /** Whether each parent of an entry is a directory, or missing, in this layer and those below it. */
   #leadsThroughDirectories(layer: number, listing: LayerListing): boolean {
-    const kinds = new Map<string, Kind>([["", "directory"]]);
-    const kindOf = (path: string): Kind => {
-      let kind = kinds.get(path);
-      if (kind !== undefined) return kind;
-      kind = kindOf(parentPath(path));
-      if ((listing.at(path)?.type ?? "directory") !== "directory") kind = "other";
-      if (kind === "directory") {
-        const type = this.#at(layer - 1, path)?.entry.type;
-        kind = type === undefined ? "absent" : type === "directory" ? type : "other";
-      }
-      kinds.set(path, kind);
-      return kind;
-    };
-    return listing.dependencies.every((path) => kindOf(path) !== "other");
+    const lower = linkFreePaths((path) => this.#at(layer - 1, path)?.entry.type);
+    const own = linkFreePaths((path) => listing.at(path)?.type);
+    return listing.dependencies.every((path) => own(path) && lower(path));
   }
 
   *#walk(parts: readonly FoundEntry[]): Generator<FoundEntry, void, void> {

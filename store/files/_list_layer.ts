@@ -16,8 +16,8 @@ import type { Layer } from "../images/image.ts";
 
 /** Source of the entries of a layer. */
 export interface EntrySource extends LayerLimits {
-  /** Index of the layer; without one, the layer is read and an index is created. */
-  readonly index: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
+  /** Known entries of the layer; without them, the layer is read and an index is created. */
+  readonly known: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
   readonly entries: LayerEntries;
   /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;
@@ -25,20 +25,31 @@ export interface EntrySource extends LayerLimits {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Lists a single layer; `undefined` if that requires the layers below it. */
+/**
+ * Lists a single layer.
+ *
+ * @param number Number of the layer, counted from the base.
+ * @returns The listing; `undefined` if that requires the layers below it.
+ */
 export async function listLayer(
   layer: Layer,
-  index: number,
+  number: number,
   source: EntrySource,
 ): Promise<LayerListing | undefined> {
   const tree = new MemoryTree();
-  if (index === 0) {
-    const added = await addLayer(tree, layer, index, source);
+  if (number === 0) {
+    const added = await addLayer(tree, layer, number, source);
     // The base has nothing below it to inherit from.
     const report = { ...added, impliedDirectories: [], undescribedDirectories: [] };
     return new StagedListing(tree, { report, whiteouts: [], opaque: [] });
   }
-  const staged = await extractInto<StagedLayer | undefined>(tree, layer, index, source, stageLayer);
+  const staged = await extractIntoMemory<StagedLayer | undefined>(
+    tree,
+    layer,
+    number,
+    source,
+    stageLayer,
+  );
   return staged && new StagedListing(tree, staged);
 }
 
@@ -46,26 +57,32 @@ export async function listLayer(
 export async function addLayer(
   tree: MemoryTree,
   layer: Layer,
-  index: number,
+  number: number,
   source: EntrySource,
 ): Promise<ExtractReport> {
-  return await extractInto(tree, layer, index, source, (extract, options) => extract(options));
+  return await extractIntoMemory(
+    tree,
+    layer,
+    number,
+    source,
+    (extract, options) => extract(options),
+  );
 }
 
 type Extraction = (options: LayerExtractorOptions) => ExtractReport | Promise<ExtractReport>;
 
-async function extractInto<Result>(
+async function extractIntoMemory<Result>(
   tree: MemoryTree,
   layer: Layer,
-  index: number,
+  number: number,
   source: EntrySource,
   run: (extract: Extraction, options: LayerExtractorOptions) => Result | Promise<Result>,
 ): Promise<Result> {
-  const { index: known, entries, checkOwners = false, signal, onWarning } = source;
+  const { known, entries, checkOwners = false, signal, onWarning } = source;
   const offsetUnit = known?.offsetUnit;
   const handler = (header: TarHeader) => {
     if (checkOwners) assertOwner({ ...header, layer: layer.digest, offsetUnit });
-    tree.place = { layer: index, offset: header.offset };
+    tree.place = { layer: number, offset: header.offset };
     return header;
   };
   const options = { ownership: "strict", handler, layer: layer.digest, offsetUnit } as const;
@@ -73,7 +90,7 @@ async function extractInto<Result>(
     return await run((options) => extractEntries(known.headers(), tree, options), options);
   }
   const { descriptor, diffId } = layer;
-  const records = await entries.plan(layer, false);
+  const records = await entries.plan(layer, { replaces: true });
   return await run(async (options) => {
     const stream = await layer.compressed({ signal });
     return await extractRecorded(stream, tree, { descriptor, diffId, records }, {

@@ -317,8 +317,8 @@ export class ImageFiles {
     });
   }
 
-  #sourceOf(index: EntrySource["index"]): EntrySource {
-    return { ...this.#options, index, entries: this.#entries };
+  #sourceOf(known: EntrySource["known"]): EntrySource {
+    return { ...this.#options, known, entries: this.#entries };
   }
 }
 

@@ -16,7 +16,7 @@ export function threadedExtraction(
   return async (layer, root, { signal, onWarning, ...options }) => {
     signal?.throwIfAborted();
     const { descriptor, diffId } = layer;
-    const records = await entries.plan({ digest: descriptor.digest, diffId });
+    const records = await entries.plan(layer);
     const plan = { root, descriptor, diffId, records, options };
     const opening = threads.openOverlay(plan, {
       warn: (message) => onWarning?.(message),

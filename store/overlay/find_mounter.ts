@@ -83,8 +83,9 @@ function recallMounter(root: string): OverlayMounter | undefined {
   const path = `${root}/${RESULT}`;
   if (lstatIfAny(path) === undefined) return undefined;
   try {
-    const { place, namespace, upper } = readJsonFile(path, { maxBytes: MAX_RESULT_BYTES }) ?? {};
-    if (typeof place !== "string" || place !== describePlace(root)) return undefined;
+    const { place: conditions, namespace, upper } =
+      readJsonFile(path, { maxBytes: MAX_RESULT_BYTES }) ?? {};
+    if (typeof conditions !== "string" || conditions !== describeConditions(root)) return undefined;
     const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
     // The store may have become read-only since the test, so that no layer could be stored.
@@ -119,7 +120,7 @@ function forgetMounter(path: string): void {
 /** Stores the result of a test. */
 async function rememberMounter(root: string, { namespace, upper }: OverlayMounter): Promise<void> {
   try {
-    const place = describePlace(root);
+    const place = describeConditions(root);
     if (place === undefined) return;
     await replaceSmallFile(`${root}/${RESULT}`, `${JSON.stringify({ place, namespace, upper })}\n`);
   } catch {
@@ -131,7 +132,7 @@ async function rememberMounter(root: string, { namespace, upper }: OverlayMounte
  * Describes the conditions of a test result: the running kernel, the user namespace, the privileges
  * of the process, and the directory of the store. Returns `undefined` without the native backend.
  */
-function describePlace(root: string): string | undefined {
+function describeConditions(root: string): string | undefined {
   using calls = NativeMount.tryOpen();
   const info = lstatIfAny(Deno.realPathSync(root));
   if (calls === undefined || info === undefined) return undefined;

@@ -26,11 +26,6 @@ export interface StageOptions extends LayerLimits {
   readonly paths?: readonly string[] | undefined;
 }
 
-/** Limits that apply when an archive is read, but not when its index is. */
-export const ARCHIVE_LIMITS: readonly (keyof LayerLimits)[] = LIMIT_NAMES.filter((name) => {
-  return name !== "maxBytes";
-});
-
 const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
   "ownership",
   "xattrs",

@@ -19,7 +19,7 @@ import type { SinkListener } from "./layer_sink.ts";
  */
 export type OverlayNamespace = "trusted" | "user";
 
-/** Options for extracting one layer. All but the last two are plain data. */
+/** Options for a {@linkcode LayerExtraction}. */
 export interface LayerExtractionOptions extends LayerLimits {
   /** Owners of the extracted files. */
   readonly ownership: Ownership;

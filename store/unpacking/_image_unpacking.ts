@@ -59,7 +59,7 @@ export class ImageUnpacking {
     return await this.#each(
       async (layer, index) => {
         const { descriptor, diffId } = layer;
-        const records = await entries.plan({ digest: descriptor.digest, diffId });
+        const records = await entries.plan(layer);
         const plan = { work, index, descriptor, diffId, records, options };
         const staged = await feedLayer(this.#store, layer, threads.openStage(plan, listener), {
           ...this.#callbacks,

@@ -1,3 +1,4 @@
+import { type LayerLimits, LIMIT_NAMES } from "../../layer/extraction/layer_limits.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -5,7 +6,6 @@ import { boundByFiles } from "../host/file_limit.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { hasTable } from "../lazy/has_table.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
-import { ARCHIVE_LIMITS } from "../stages/layer_staging.ts";
 import { isSelected } from "../stages/path_selection.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
@@ -27,8 +27,7 @@ export async function openLazyLayers(
 ): Promise<LazyLayers> {
   const { partial = true, jobs, onPartialLayer } = options;
   const opened = new Map<number, LazyLayer>();
-  // The limits for archives do not apply to tables.
-  if (!partial || ARCHIVE_LIMITS.some((name) => options[name] !== undefined)) return opened;
+  if (!partial || limitsArchives(options)) return opened;
   const candidates = [...layers.entries()].filter(([, layer]) => hasTable(layer));
   if (candidates.length === 0) return opened;
   const { LazyLayer } = await import("../lazy/lazy_layer.ts");
@@ -46,6 +45,11 @@ export async function openLazyLayers(
     onPartialLayer?.(descriptor);
   });
   return opened;
+}
+
+/** Whether limits are set that apply when an archive is read, but not when its index or table is. */
+export function limitsArchives(options: LayerLimits): boolean {
+  return LIMIT_NAMES.some((name) => name !== "maxBytes" && options[name] !== undefined);
 }
 
 /** Files of a tree whose contents are in lazy layers. */

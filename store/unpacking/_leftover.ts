@@ -4,14 +4,14 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { ifPermitted, lstatIfAny, namesIn } from "../host/files.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import { identityOf, type RecordedUnpack } from "./_unpack_record.ts";
+import { identityOf, type UnpackRecord } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";
 
 /**
  * Returns whether a directory has entries other than those of a process that unpacks into it or was
  * killed: its work directory, and the entries that it has published so far.
  */
-export async function hasOthers(path: string, left: RecordedUnpack | undefined): Promise<boolean> {
+export async function hasOthers(path: string, left: UnpackRecord | undefined): Promise<boolean> {
   const work = workName(path, left);
   const published = isDirectory(`${path}/${work}`) ? publishedIn(path, left) : new Set();
   if (published.size > 0) {
@@ -33,7 +33,7 @@ export async function hasOthers(path: string, left: RecordedUnpack | undefined):
  */
 export async function removeLeftover(
   path: string,
-  left: RecordedUnpack | undefined,
+  left: UnpackRecord | undefined,
 ): Promise<"none" | "taken" | "unknown"> {
   const work = `${path}/${workName(path, left)}`;
   if (lstatIfAny(work) === undefined) return "none";
@@ -64,7 +64,7 @@ export async function removeLeftover(
  * Moves published entries back to the work directory, so that an interrupted removal can be resumed.
  * Returns `false` and changes nothing if something is mounted in the directory.
  */
-function takeBack(path: string, left: RecordedUnpack): boolean {
+function takeBack(path: string, left: UnpackRecord): boolean {
   const names = publishedIn(path, left);
   if (names.size === 0) return true;
   if (hasMounts(path)) return false;
@@ -75,7 +75,7 @@ function takeBack(path: string, left: RecordedUnpack): boolean {
 }
 
 /** Returns the names of published entries that still exist and have not changed. */
-function publishedIn(path: string, left: RecordedUnpack | undefined): ReadonlySet<string> {
+function publishedIn(path: string, left: UnpackRecord | undefined): ReadonlySet<string> {
   const names = new Set<string>();
   if (left === undefined || left.published.size === 0) return names;
   using tree = openFileTree(path);
@@ -89,7 +89,7 @@ function publishedIn(path: string, left: RecordedUnpack | undefined): ReadonlySe
 }
 
 /** Returns the current name of the work directory. */
-function workName(path: string, left: RecordedUnpack | undefined): string {
+function workName(path: string, left: UnpackRecord | undefined): string {
   if (left === undefined) return WORK;
   const renamed = renamedWork(left.id);
   return isDirectory(`${path}/${renamed}`) ? renamed : WORK;

@@ -15,10 +15,10 @@ import { LayerEntries } from "../entries/layer_entries.ts";
 import { openArchive } from "../files/archive_reader.ts";
 import { type Layer, storedLayer } from "../images/image.ts";
 import { archiveTree } from "../files/tree_archive.ts";
-import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
+import { pickStageOptions } from "../stages/layer_staging.ts";
 import { isSelected, retainPaths } from "../stages/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
+import { lazyFiles, type LazyLayers, limitsArchives, withoutRepeated } from "./_lazy_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
@@ -124,9 +124,7 @@ async function flatten(
   let indexedBytes = 0;
   await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
     const layer = storedLayer(store, descriptor, diffId);
-    const index = ARCHIVE_LIMITS.some((name) => options[name] !== undefined)
-      ? undefined
-      : await indexes.read(layer);
+    const index = limitsArchives(options) ? undefined : await indexes.read(layer);
     const known = lazy.get(layers.length) ?? index;
     indexedBytes += index?.archiveBytes ?? 0;
     if (maxBytes > 0 && indexedBytes > maxBytes) throw tooLarge(indexedBytes, maxBytes);

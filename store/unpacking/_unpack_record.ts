@@ -15,8 +15,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** Time for which a pruning process may hold the lock of a record. */
 const PRUNING_MS = 50;
 
-/** Content of a record. */
-export interface RecordedUnpack {
+/** Record of a directory that an image is unpacked into. */
+export interface UnpackRecord {
   /** Path of the directory that is unpacked into, without symlinks. */
   readonly target: string;
   /** ID of the work directory. */
@@ -26,16 +26,15 @@ export interface RecordedUnpack {
 }
 
 /**
- * The store's record of a directory that an image is unpacked into: `locks/unpack-<hash of its path>`
- * has the path and the random ID of the work directory. Before the entries of the image are moved to
+ * A record that this process has locked. The file `locks/unpack-<hash of the directory's path>` has the path and the random ID of the work directory. Before the entries of the image are moved to
  * their final places, it lists them too. The process that unpacks locks it, so there is only one.
  *
  * The name of a work directory proves nothing, since an image or the user may use it as well. One
  * that contains the recorded ID was created with this store.
  */
-export class UnpackRecord implements Disposable {
+export class LockedUnpackRecord implements Disposable {
   /** The record of a killed process; `undefined` if there is none. */
-  readonly left: RecordedUnpack | undefined;
+  readonly left: UnpackRecord | undefined;
   readonly #path: string;
   readonly #target: string;
   readonly #file: Deno.FsFile;
@@ -59,7 +58,10 @@ export class UnpackRecord implements Disposable {
    * @returns The record; `"taken"` if another process is unpacking into the directory; `undefined`
    * if the store cannot be written to.
    */
-  static async lock(store: string, target: string): Promise<UnpackRecord | "taken" | undefined> {
+  static async lock(
+    store: string,
+    target: string,
+  ): Promise<LockedUnpackRecord | "taken" | undefined> {
     const path = recordPath(store, target);
     try {
       await ensureStoreRoot(store);
@@ -69,7 +71,7 @@ export class UnpackRecord implements Disposable {
         await new Promise((resolve) => setTimeout(resolve, PRUNING_MS));
         file = await tryLockFile(path);
       }
-      return file === undefined ? "taken" : new UnpackRecord(path, target, file);
+      return file === undefined ? "taken" : new LockedUnpackRecord(path, target, file);
     } catch (error) {
       // Another user's store may be read-only. Leftovers of killed processes then stay.
       if (isRefusedWrite(error)) return undefined;
@@ -126,7 +128,7 @@ export function recordPath(store: string, target: string): string {
 }
 
 /** Reads a record; `undefined` if there is none, or it is empty. */
-export function readUnpackRecord(path: string): RecordedUnpack | undefined {
+export function readUnpackRecord(path: string): UnpackRecord | undefined {
   const bytes = readSmallFile(path, { maxBytes: MAX_BYTES });
   const [target, id, ...fields] = bytes === undefined ? [] : decodeName(bytes).split("\0");
   if (target === undefined || id === undefined) return undefined;

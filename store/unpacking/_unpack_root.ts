@@ -12,10 +12,10 @@ import { describeSystemError, isImpossiblePlace, isRefusedWrite } from "../host/
 import { BASE_STAGE } from "../stages/layer_staging.ts";
 import { hasOthers, removeLeftover } from "./_leftover.ts";
 import {
+  LockedUnpackRecord,
   readUnpackRecord,
-  type RecordedUnpack,
   recordPath,
-  UnpackRecord,
+  type UnpackRecord,
 } from "./_unpack_record.ts";
 import { WORK, WorkDirectory } from "./_work_directory.ts";
 
@@ -125,7 +125,7 @@ export class UnpackRoot implements AsyncDisposable {
     const seen = force ? undefined : leftIn(store, path);
     if (!force && await hasOthers(path, seen)) throw refuse(NOT_EMPTY);
     await using stack = new AsyncDisposableStack();
-    const record = await UnpackRecord.lock(store, path);
+    const record = await LockedUnpackRecord.lock(store, path);
     if (record === "taken") throw refuse(TAKEN);
     if (record !== undefined) stack.use(record);
     const left = await removeLeftover(path, record?.left);
@@ -234,7 +234,7 @@ export class UnpackRoot implements AsyncDisposable {
 }
 
 /** Reads the record of a directory without locking it. */
-function leftIn(store: string, path: string): RecordedUnpack | undefined {
+function leftIn(store: string, path: string): UnpackRecord | undefined {
   try {
     return readUnpackRecord(recordPath(store, path));
   } catch (error) {

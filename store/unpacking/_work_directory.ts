@@ -1,7 +1,7 @@
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import type { UnpackRecord } from "./_unpack_record.ts";
+import type { LockedUnpackRecord } from "./_unpack_record.ts";
 
 /** Name of the work directory. The process that creates it has claimed the target. */
 export const WORK = ".oci-unpack";
@@ -17,7 +17,7 @@ export function renamedWork(id: string): string {
 export class WorkDirectory implements AsyncDisposable {
   readonly #id: string;
   /** Its record, which is disposed of with it; `undefined` if the store is not writable. */
-  readonly record: UnpackRecord | undefined;
+  readonly record: LockedUnpackRecord | undefined;
   /** Lock that tells processes with other stores that this process is alive. */
   readonly #lock: Disposable | undefined;
   #path: string;
@@ -26,7 +26,7 @@ export class WorkDirectory implements AsyncDisposable {
   private constructor(
     path: string,
     id: string,
-    record: UnpackRecord | undefined,
+    record: LockedUnpackRecord | undefined,
     lock: Disposable | undefined,
   ) {
     this.#path = path;
@@ -43,7 +43,7 @@ export class WorkDirectory implements AsyncDisposable {
    */
   static async make(
     path: string,
-    record: UnpackRecord | undefined,
+    record: LockedUnpackRecord | undefined,
   ): Promise<WorkDirectory | null> {
     const id = crypto.randomUUID();
     await record?.write(id);

@@ -5,7 +5,7 @@ import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
-import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
+import { LockedUnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
 import { UnpackRoot } from "../../../store/unpacking/_unpack_root.ts";
 import { buildImage, putBlobs } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
@@ -44,7 +44,7 @@ async function makeWork(root: string, id: string = crypto.randomUUID()): Promise
  */
 async function leaveWork(box: UnpackBox, recorded: string = box.root): Promise<string> {
   const id = crypto.randomUUID();
-  const record = await UnpackRecord.lock(box.store.path, recorded);
+  const record = await LockedUnpackRecord.lock(box.store.path, recorded);
   assert(record !== undefined && record !== "taken");
   await record.write(id);
   record[Symbol.dispose]();
