@@ -26,8 +26,9 @@ export interface UnpackRecord {
 }
 
 /**
- * A record that this process has locked. The file `locks/unpack-<hash of the directory's path>` has the path and the random ID of the work directory. Before the entries of the image are moved to
- * their final places, it lists them too. The process that unpacks locks it, so there is only one.
+ * A record that this process has locked, so that no other one unpacks into the directory. It is the
+ * file `locks/unpack-<hash of the path>`, with the path and the random ID of the work directory.
+ * Before the entries of the image are moved to their final places, it lists them too.
  *
  * The name of a work directory proves nothing, since an image or the user may use it as well. One
  * that contains the recorded ID was created with this store.
