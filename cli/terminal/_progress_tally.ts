@@ -19,6 +19,8 @@ export interface Totals {
   readonly rate: number;
   /** Remaining milliseconds at that rate, once it has been measured for a second. */
   readonly leftMs: number | undefined;
+  /** First reference whose blobs are not known yet. */
+  readonly resolving?: string | undefined;
 }
 
 /** Sums up the progress events of one or more pulls. */
@@ -72,7 +74,10 @@ export class ProgressTally {
     const { rate, elapsedMs } = this.#rate();
     const isEstimated = rate > 0 && total > bytes && elapsedMs >= ESTIMATE_MS;
     const leftMs = isEstimated ? (total - bytes) / rate * 1000 : undefined;
-    return { bytes, total, done, complete, rate, leftMs };
+    const resolving = this.#images.values().find(({ phase, total }) => {
+      return phase === "resolve" && total === 0;
+    })?.reference;
+    return { bytes, total, done, complete, rate, leftMs, resolving };
   }
 
   /** Takes a sample. Skips it if the last one is recent, unless a blob has just been completed. */

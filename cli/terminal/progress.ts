@@ -128,7 +128,7 @@ function terminalView(
 
 /** Writes the final line, but none if nothing was received: an error follows. */
 function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): void {
-  const totals = tally.totals();
+  const totals = { ...tally.totals(), resolving: undefined };
   const unchanged = totals.complete && totals.done === 0 ? tally.unchanged() : [];
   for (const reference of unchanged) {
     notices.message(`${reference}: ${words.unchanged}`);

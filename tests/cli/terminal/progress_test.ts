@@ -225,6 +225,20 @@ Deno.test("totalLine() leaves out what does not fit, and cuts no phrase", () => 
   assertEquals(totalLine(totals, 37), "34 MB of 100 MB (34 %), 2 layers done");
 });
 
+Deno.test("totalLine() names the reference that is being resolved", () => {
+  const tally = new ProgressTally();
+  tally.add(sum({ reference: "a.io/slow:1", phase: "resolve", total: 0 }));
+  assertEquals(totalLine(tally.totals()), "resolving a.io/slow:1");
+  assertEquals(totalLine(tally.totals(), 15), "resolving");
+
+  tally.add(sum({ bytes: 1000 }));
+  const both = "1.0 kB of 1.0 kB (100 %), 0 layers done, resolving a.io/slow:1";
+  assertEquals(totalLine(tally.totals()), both);
+
+  tally.add(sum({ reference: "a.io/slow:1", phase: "resolve", total: 3000 }));
+  assertEquals(totalLine(tally.totals()), "1.0 kB of 4.0 kB (25 %), 0 layers done");
+});
+
 /** Layers with numbers of different widths. */
 const ACTIVE = [
   event({ bytes: 999, total: 123_456_789, retries: 3 }),
