@@ -43,7 +43,9 @@ export async function run(session: Session): Promise<number> {
   const sourceOf = repair ? await openSources(session, resources) : undefined;
   const check = await fsck(store, { repair, sourceOf, signal: session.signal });
   await session.print(check, describe(check));
-  return check.findings.every(({ repaired }) => repaired) ? 0 : 1;
+  const isSound = check.findings.every(({ repaired }) => repaired);
+  if (!isSound && !repair) session.note('repair the store with "oci fsck --repair"');
+  return isSound ? 0 : 1;
 }
 
 /** Returns a function that opens the repository of a name as the source of missing content. */
@@ -67,10 +69,11 @@ async function openSources(
 
 function describe({ blobs, bytes, findings }: StoreCheck): readonly string[] {
   const checked = `${blobs} ${blobs === 1 ? "blob" : "blobs"}, ${formatBytes(bytes)}`;
-  const left = findings.filter(({ repaired }) => !repaired).length;
-  const result = findings.length === 0
+  const { length: count } = findings;
+  const repaired = findings.filter(({ repaired }) => repaired).length;
+  const result = count === 0
     ? "no damage"
-    : `${findings.length} found, ${findings.length - left} repaired`;
+    : `${count} ${count === 1 ? "problem" : "problems"}, ${repaired} repaired`;
   return [...findings.map(line), `checked ${checked}: ${result}`];
 }
 

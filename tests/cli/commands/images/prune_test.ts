@@ -83,7 +83,10 @@ Deno.test("oci fsck finds damage, and repairs it from the registry", async () =>
 
   assertEquals([found.code, repaired.code, again.code], [1, 0, 0]);
   assertMatch(found.stdout, /does not match its digest \(127\.0\.0\.1:\d+\/app:1\)\n/);
+  assertMatch(found.stdout, /^checked 2 blobs, .*: 1 problem, 0 repaired\n$/m);
+  assertEquals(found.stderr, 'oci: repair the store with "oci fsck --repair"\n');
   assertMatch(repaired.stdout, /; repaired\n/);
+  assertEquals(repaired.stderr, "");
   assertMatch(again.stdout, /^checked 3 blobs, .*: no damage\n$/);
 });
 
