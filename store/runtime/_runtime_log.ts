@@ -43,6 +43,7 @@ interface KnownFailure {
 }
 
 const CHECK_COMMAND = "Check the command, and that the image is for this machine";
+const CHECK_CGROUPS = "Check that this user may create control groups, or leave out the limits";
 
 const FAILURES: readonly KnownFailure[] = [
   {
@@ -68,11 +69,10 @@ const FAILURES: readonly KnownFailure[] = [
     exitCode: 126,
   },
   { pattern: /no such file or directory.*exec|exec: /i, advice: CHECK_COMMAND },
+  // runc names the first limit that it cannot set.
+  { pattern: /could not join or create cgroup/i, advice: CHECK_CGROUPS },
   { pattern: /memory limit/i, advice: "Allow the container more memory", option: "memory" },
-  {
-    pattern: /cgroup/i,
-    advice: "Check that this user may create control groups, or leave out the limits",
-  },
+  { pattern: /cgroup/i, advice: CHECK_CGROUPS },
   {
     pattern: /read-only file system/i,
     advice: "Mount a directory at the path that is written, or make the root writable",
