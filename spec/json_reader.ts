@@ -35,7 +35,11 @@ export function parseJson(
 }
 
 /** Returns the error for an invalid value of a document, named by its path. */
-function documentError(path: string, problem: string, options?: ErrorOptions): SyntaxError {
+export function documentError(
+  path: string,
+  problem: string,
+  options?: ErrorOptions,
+): SyntaxError {
   const facts = { code: "invalid-document", action: `read ${path}`, subject: path } as const;
   return explainedError(SyntaxError, { ...facts, problem }, options);
 }

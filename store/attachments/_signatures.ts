@@ -1,7 +1,7 @@
 import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
-import { JsonReader } from "../../spec/json_reader.ts";
+import { documentError, JsonReader } from "../../spec/json_reader.ts";
 import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
 import type { AttachmentSource } from "./attachment_source.ts";
@@ -195,7 +195,8 @@ function readBundle(bytes: Uint8Array, { descriptor, bytes: image }: SignedDocum
   const { payloadType, payload, signatures } = envelope;
   if (payloadType !== IN_TOTO) member.at("payloadType").fail(`"${IN_TOTO}"`);
   if (!parseStatement(payload).isAbout(digest)) {
-    member.at("payload").fail(`a statement about ${digest}`);
+    const { path } = member.at("payload");
+    throw documentError(path, `it must be a statement about ${digest} and is not`);
   }
   const dsseEnvelope = {
     payloadType,

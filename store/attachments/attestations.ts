@@ -5,7 +5,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Manifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { JsonReader } from "../../spec/json_reader.ts";
+import { documentError, JsonReader } from "../../spec/json_reader.ts";
 import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
 import type { AttachmentSource } from "./attachment_source.ts";
@@ -215,7 +215,7 @@ function unwrap(
   const payload = envelope === undefined ? bytes : readEnvelope(envelope).payload;
   const statement = parseStatement(payload);
   if (!subjects.some((digest) => statement.isAbout(digest))) {
-    json.fail(`a statement about ${subjects[0]}`);
+    throw documentError(json.path, `it must be a statement about ${subjects[0]} and is not`);
   }
   return { payload, statement };
 }

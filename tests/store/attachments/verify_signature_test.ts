@@ -214,7 +214,7 @@ const HOSTILE_BUNDLES: readonly {
   {
     what: "about another image",
     bundle: envelopeBundle(KEY, OTHER.descriptor.digest),
-    reason: `it must be a statement about ${DIGEST}`,
+    reason: `it must be a statement about ${DIGEST} and is not`,
   },
   {
     what: "over the manifest of another image",
