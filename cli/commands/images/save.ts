@@ -155,8 +155,7 @@ function notePart(
   if (!isPart) return;
   const why = isChosen
     ? ""
-    : ": the store lacks its other platforms; to save all platforms, fetch them with " +
-      '"oci pull --all-platforms"';
+    : ': the store lacks the rest; to save all of it, fetch it with "oci pull --all-platforms"';
   const { digest } = descriptor;
   session.note(`saved only the manifest ${digest} of the multi-platform image ${name}${why}`);
 }

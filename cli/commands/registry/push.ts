@@ -78,8 +78,8 @@ export async function run(session: Session): Promise<void> {
     results.push(result);
     if (partialPlatform !== undefined) {
       session.note(
-        `pushed only ${partialPlatform} of ${from}: the store lacks its other platforms; ` +
-          'to push all platforms, fetch them with "oci pull --all-platforms"',
+        `pushed only ${partialPlatform} of ${from}: the store lacks the rest; ` +
+          'to push all of it, fetch it with "oci pull --all-platforms"',
       );
     }
   };

@@ -199,7 +199,7 @@ Deno.test("oci save says how to save all platforms if the store has only some", 
   const { code, stderr } = await scene.oci(["save", "--progress=none", ref, "-o", "a.tar"]);
 
   assertEquals(code, 0);
-  assertStringIncludes(stderr, ": the store lacks its other platforms; to save all platforms, ");
+  assertStringIncludes(stderr, ": the store lacks the rest; to save all of it, ");
 });
 
 Deno.test("oci permissions suffices for save, load and archives", async () => {
