@@ -17,22 +17,19 @@ import {
 import { describeError } from "../../../spec/error_facts.ts";
 import { type Digest, DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
 import { ContentStore, prune } from "../../../store/mod.ts";
-import { noise } from "../../_support/bytes.ts";
-import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
+import { buildIndex } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { FakeClient } from "./_fake_client.ts";
+import { cacheIn, IMAGE, image, layersOf, OTHER, REFERENCE, type State } from "./_cached_image.ts";
 
-const IMAGE = image(1);
-const OTHER = image(2);
-const REFERENCE = parseReference("example.com/a:1");
 const PINNED = { ...REFERENCE, digest: IMAGE.descriptor.digest };
+
 const ALL = ["image", ...layersOf(IMAGE)];
+
 const OFFLINE = new NetworkError("Cannot reach example.com: nobody listens", {
   url: "https://example.com/v2/",
   reason: "refused",
 });
-
-type State = "absent" | "complete" | "stale" | "incomplete" | "corrupt";
 
 /** Calls of the client for each policy and each state of the cache. */
 const TABLE: readonly {
@@ -324,45 +321,6 @@ Deno.test("image() works with a client that cannot resolve, and with other cache
   assertEquals(client.calls, ["image", "image"]);
   assertEquals(recorded.get("example.com/a:1"), IMAGE.descriptor.digest);
 });
-
-async function cacheIn(state: State, built: Built = IMAGE) {
-  const directory = await makeTempDir();
-  const store = await ContentStore.open(directory.path);
-  const client = new FakeClient(built);
-  const puller = new CachingPuller(
-    new LayoutHashCache(store),
-    new LayoutImageCache(store),
-    client,
-  );
-  if (state !== "absent") {
-    await puller.image(REFERENCE, { platform: "linux/amd64" });
-    const [layer] = IMAGE.layers;
-    const path = store.blobPath(layer?.descriptor.digest ?? built.descriptor.digest);
-    if (state === "incomplete") await Deno.remove(path);
-    // The size stays the same, so only the digest reveals the change.
-    if (state === "corrupt") await Deno.writeFile(path, new Uint8Array(layer?.bytes.length ?? 0));
-    if (state === "stale") client.serve(OTHER);
-    client.calls.length = 0;
-  }
-  return {
-    store,
-    client,
-    puller,
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
-  };
-}
-
-function image(seed: number, platform = "linux/amd64"): BuiltImage {
-  return buildImage({
-    platform,
-    compression: "none",
-    layers: [noise(50_000, seed * 10), noise(60_000, seed * 10 + 1)],
-  });
-}
-
-function layersOf({ layers }: BuiltImage): readonly string[] {
-  return layers.map(({ descriptor }) => `layer ${descriptor.digest}`);
-}
 
 Deno.test("image() fetches an image again that is pruned before its other name is recorded", async () => {
   await using directory = await makeTempDir();

@@ -112,3 +112,16 @@ export async function openStore(): Promise<StoreScene> {
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
+
+/** Yields the chunks of a stream, with a pause after the first one. */
+export async function* pausing(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  resume: () => Promise<void>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let isResumed = false;
+  for await (const chunk of stream) {
+    yield chunk;
+    if (!isResumed) await resume();
+    isResumed = true;
+  }
+}

@@ -1,0 +1,78 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
+import { extractLayer, MemoryTree } from "../../../layer/mod.ts";
+import { LimitError } from "../../../spec/mod.ts";
+import "../../_support/native_backend.ts";
+import { file, gzip, header, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const SQUASH = { ownership: "squash" } as const;
+
+function stream(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new Blob([bytes]).stream();
+}
+
+Deno.test("extractLayer() limits the number of entries", async () => {
+  await using temp = await makeTempDir();
+  const layer = tar(file("a", "x"), file("b", "y"));
+
+  await extractLayer(stream(layer), temp.join("two"), { ...SQUASH, maxEntries: 2 });
+  const error = await assertRejects(
+    () => extractLayer(stream(layer), temp.join("one"), { ...SQUASH, maxEntries: 1 }),
+    LimitError,
+  );
+
+  assertEquals([error.max, error.value], [1, 2]);
+  assertEquals(await exists(temp.join("one")), false);
+});
+
+Deno.test("extractLayer() limits the directories without entries", async () => {
+  const deep = [0, 1, 2, 3, 4, 5].map((i) => file(`${i}/${"a/".repeat(2000)}f`, ""));
+  const long = Array.from({ length: 2500 }, (_, i) => {
+    return file(`${i}/${`${"b".repeat(250)}/`.repeat(15)}f`, "");
+  });
+  const extract = async (files: readonly Uint8Array[]) => {
+    await extractLayer(stream(tar(...files)), new MemoryTree(), SQUASH);
+  };
+
+  await extract(deep.slice(1));
+  await extract(long.slice(0, 10));
+  const levels = await assertRejects(() => extract(deep), LimitError);
+  const bytes = await assertRejects(() => extract(long), LimitError);
+
+  assertEquals(levels.limit, "levels beyond 64 of directories without entries");
+  assertEquals(bytes.limit, "bytes in paths of directories without entries");
+});
+
+Deno.test("extractLayer() rejects a decompression bomb", async () => {
+  await using temp = await makeTempDir();
+  const bomb = gzip(tar(file("zeros", new Uint8Array(90_000_000))));
+
+  await assertRejects(
+    () => extractLayer(stream(bomb), temp.join("root"), { ...SQUASH, maxRatio: 100 }),
+    LimitError,
+    'found in "zeros"',
+  );
+
+  assertEquals(await exists(temp.join("root")), false);
+});
+
+Deno.test("extractLayer() extracts 3 GB of zeros as a hole", async () => {
+  await using temp = await makeTempDir({ large: true });
+  const size = 3_000_000_000;
+  const zeros = new Uint8Array(4_194_304);
+  async function* archive() {
+    yield header({ name: "zeros", size, mode: 0o644, typeflag: "0", magic: "ustar\x0000" });
+    const padded = Math.ceil(size / 512) * 512;
+    for (let at = 0; at < padded; at += zeros.length) {
+      yield zeros.subarray(0, Math.min(zeros.length, padded - at));
+    }
+    yield await Promise.resolve(new Uint8Array(1024));
+  }
+
+  await extractLayer(ReadableStream.from(archive()), temp.path, SQUASH);
+
+  const { size: actual, blocks } = await Deno.stat(temp.join("zeros"));
+  assertEquals(actual, size);
+  assert((blocks ?? 0) * 512 < 1_048_576, `${blocks} blocks`);
+});
