@@ -73,9 +73,13 @@ export type { TarLimits } from "./layer/tar/tar_limits.ts";
 export { RemoteClient } from "./registry/client/remote_client.ts";
 export {
   authorization,
+  type CertificateFindOptions,
+  type CertificateStore,
+  type ClientCertificate,
   type Credential,
   type CredentialFindOptions,
   type CredentialStore,
+  type HostCertificates,
   type Login,
   loginOf,
 } from "./registry/credentials.ts";
@@ -124,25 +128,23 @@ export {
 } from "./registry/reference.ts";
 export type {
   BlobOptions,
-  CertificateFindOptions,
-  CertificateStore,
-  ClientCertificate,
   Clock,
   DocumentOptions,
   FindTagOptions,
-  HostCertificates,
-  MirrorUse,
   PushBlobOptions,
   PushManifestOptions,
   ReferrersOptions,
-  RegistriesConf,
-  RegistryMirror,
-  RegistryRule,
   RemoteClientOptions,
   RemoteOptions,
   RequestLog,
 } from "./registry/remote_client_options.ts";
-export { readCertificates } from "./registry/transport/certificates.ts";
+export type {
+  MirrorUse,
+  RegistriesConf,
+  RegistryMirror,
+  RegistryRule,
+} from "./registry/registry_rule.ts";
+export { readCertificates } from "./registry/auth/read_certificates.ts";
 export type { ContentOptions, OpenContent } from "./spec/image/content.ts";
 export type { Descriptor } from "./spec/image/descriptor.ts";
 export {

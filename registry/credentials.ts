@@ -34,6 +34,40 @@ export interface CredentialStore {
   find(repository: Repository, options?: CredentialFindOptions): Promise<Credential | undefined>;
 }
 
+/** A client certificate. */
+export interface ClientCertificate {
+  /** Certificate chain, in PEM. */
+  readonly cert: string;
+  /** Private key, in PEM. */
+  readonly key: string;
+}
+
+/** Certificates for one host. */
+export interface HostCertificates {
+  /** Additional trusted certificates, in PEM. */
+  readonly caCerts?: readonly string[] | undefined;
+  /** Client certificate. */
+  readonly clientCertificate?: ClientCertificate | undefined;
+}
+
+/** Options for {@linkcode CertificateStore.find}. */
+export interface CertificateFindOptions {
+  /** Called with each problem, such as a damaged file. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** A source of certificates by host. */
+export interface CertificateStore {
+  /**
+   * Finds the certificates for a host. Called once for each host, before the first request to it.
+   *
+   * @param host Host as in a URL, with the port unless it is 443, such as `registry.example:5000`.
+   * @returns The certificates, or `undefined` if there are none for the host. Missing or invalid
+   * files are not errors.
+   */
+  find(host: string, options?: CertificateFindOptions): Promise<HostCertificates | undefined>;
+}
+
 /**
  * Returns the `Authorization` header of a credential that needs no token exchange.
  *

@@ -24,10 +24,10 @@
  *
  * @module
  */
-export * from "./transport/certificates.ts";
 export * from "./auth/certificate_directories.ts";
 export * from "./auth/credential_files.ts";
 export * from "./auth/credential_summary.ts";
+export * from "./auth/read_certificates.ts";
 export * from "./auth/stored_credentials.ts";
 export * from "./configuration/registries_conf.ts";
 export {
@@ -38,9 +38,13 @@ export {
 export { type PullSource, pullSources, resolveAlias } from "./configuration/registry_rules.ts";
 export {
   authorization,
+  type CertificateFindOptions,
+  type CertificateStore,
+  type ClientCertificate,
   type Credential,
   type CredentialFindOptions,
   type CredentialStore,
+  type HostCertificates,
   type Login,
   loginOf,
 } from "./credentials.ts";
@@ -56,7 +60,8 @@ export {
   type Reference,
   type Repository,
 } from "./reference.ts";
-export type * from "./registry_content.ts";
+export type * from "./server/registry_content.ts";
+export type * from "./registry_rule.ts";
 export * from "./client/remote_client.ts";
 export * from "./client/repository_content.ts";
 export type * from "./remote_client_options.ts";

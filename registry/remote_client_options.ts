@@ -1,8 +1,9 @@
 import type { Descriptor } from "../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../spec/image/image.ts";
 import type { Platform } from "../spec/platform.ts";
-import type { CredentialStore } from "./credentials.ts";
+import type { CertificateStore, ClientCertificate, CredentialStore } from "./credentials.ts";
 import type { ImagePullAuth } from "./image_client.ts";
+import type { RegistriesConf } from "./registry_rule.ts";
 
 /** Options for {@linkcode RemoteClient}. */
 export interface RemoteClientOptions {
@@ -146,78 +147,6 @@ export interface RemoteClientOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** Which pulls a mirror is used for: all, those by digest, or those by tag. */
-export type MirrorUse = "all" | "digest-only" | "tag-only";
-
-/** A mirror of a {@linkcode RegistryRule}. */
-export interface RegistryMirror {
-  /** Host and optional path that replace the prefix of the rule. */
-  readonly location: string;
-  /** Whether plain HTTP is allowed if the mirror does not use TLS. */
-  readonly isInsecure: boolean;
-  /** Which pulls it is used for. */
-  readonly use: MirrorUse;
-}
-
-/** A `[[registry]]` table: settings for the images whose names begin with a prefix. */
-export interface RegistryRule {
-  /**
-   * `HOST[:PORT][/PATH][:TAG|@DIGEST]`, `*.HOST` for all subdomains, `ADDRESS/BITS` for the
-   * addresses of a network, or `*` for all registries.
-   */
-  readonly prefix: string;
-  /** Host and optional path that replace the prefix; `undefined` if nothing does. */
-  readonly location: string | undefined;
-  /** Whether plain HTTP is allowed if the registry does not use TLS. */
-  readonly isInsecure: boolean;
-  /** Whether the images must not be accessed. */
-  readonly isBlocked: boolean;
-  /** Mirrors, in the order in which they are tried. */
-  readonly mirrors: readonly RegistryMirror[];
-  /**
-   * Hosts of a `hosts.toml` or `daemon.json` file, in the order in which they are tried. They
-   * replace `location` and `mirrors`.
-   */
-  readonly hosts?: readonly RegistryHost[] | undefined;
-  /** File that contains the rule, for messages. */
-  readonly file: string;
-}
-
-/** A permitted use of a {@linkcode RegistryHost}: reading content, resolving tags, or uploads. */
-export type HostCapability = "pull" | "resolve" | "push";
-
-/** A host of a {@linkcode RegistryRule}, from a file of containerd or docker. */
-export interface RegistryHost {
-  /** URL of its API, such as `https://mirror.example/v2`; `undefined` for the registry itself. */
-  readonly url: string | undefined;
-  /** Whether it is a mirror. */
-  readonly isMirror: boolean;
-  /** Uses that the file permits. */
-  readonly capabilities: readonly HostCapability[];
-  /** Whether plain HTTP is allowed if it does not use TLS. */
-  readonly isInsecure: boolean;
-  /** Whether its certificate is not verified. */
-  readonly skipVerify: boolean;
-  /** Whether requests name the image's registry in the parameter `ns`, unless it is the host. */
-  readonly sendsNamespace: boolean;
-  /** Files with authorities to trust in addition to those of the system, in PEM. */
-  readonly caFiles: readonly string[];
-  /** Files with client certificates and their keys, in PEM; the first pair is used. */
-  readonly clientFiles: readonly { readonly cert: string; readonly key: string }[];
-  /** Headers of all requests to it. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Maximum time to connect, in milliseconds. */
-  readonly dialTimeoutMs: number | undefined;
-}
-
-/** Content of `registries.conf` files, and rules of other files. */
-export interface RegistriesConf {
-  /** Rules, each with a different prefix. */
-  readonly rules: readonly RegistryRule[];
-  /** Full names by short name; an empty name removes the alias of an earlier file. */
-  readonly aliases: ReadonlyMap<string, string>;
-}
-
 /** Options for the methods of {@linkcode RemoteClient}. */
 export interface RemoteOptions {
   /** Credentials for the registry of this reference. They take precedence over stored ones. */
@@ -228,40 +157,6 @@ export interface RemoteOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
-}
-
-/** A client certificate. */
-export interface ClientCertificate {
-  /** Certificate chain, in PEM. */
-  readonly cert: string;
-  /** Private key, in PEM. */
-  readonly key: string;
-}
-
-/** Certificates for one host. */
-export interface HostCertificates {
-  /** Additional trusted certificates, in PEM. */
-  readonly caCerts?: readonly string[] | undefined;
-  /** Client certificate. */
-  readonly clientCertificate?: ClientCertificate | undefined;
-}
-
-/** Options for {@linkcode CertificateStore.find}. */
-export interface CertificateFindOptions {
-  /** Called with each problem, such as a damaged file. */
-  readonly onWarning?: ((message: string) => void) | undefined;
-}
-
-/** A source of certificates by host. */
-export interface CertificateStore {
-  /**
-   * Finds the certificates for a host. Called once for each host, before the first request to it.
-   *
-   * @param host Host as in a URL, with the port unless it is 443, such as `registry.example:5000`.
-   * @returns The certificates, or `undefined` if there are none for the host. Missing or invalid
-   * files are not errors.
-   */
-  find(host: string, options?: CertificateFindOptions): Promise<HostCertificates | undefined>;
 }
 
 /** Log entry of a request, without secrets. */

@@ -1,10 +1,7 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
-import type { CredentialStore } from "../../registry/credentials.ts";
+import type { CertificateStore, CredentialStore } from "../../registry/credentials.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
-import type {
-  CertificateStore,
-  RemoteClientOptions,
-} from "../../registry/remote_client_options.ts";
+import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
 import { abortable } from "../../registry/tasks/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
@@ -75,7 +72,7 @@ async function credentialsIn(path: string): Promise<CredentialStore> {
 }
 
 async function readAuthority(path: string): Promise<readonly string[]> {
-  const { readCertificates } = await import("../../registry/transport/certificates.ts");
+  const { readCertificates } = await import("../../registry/auth/read_certificates.ts");
   const { naming } = await import("./option_file.ts");
   return await naming("--ca", path, () => readCertificates(path));
 }

@@ -1,5 +1,5 @@
 import { readUserText } from "../../registry/configuration/user_file.ts";
-import type { ClientCertificate } from "../../registry/remote_client_options.ts";
+import type { ClientCertificate } from "../../registry/credentials.ts";
 import { errorCode, isExplained } from "../../spec/error_facts.ts";
 import { describeSystemError, inputAdvice } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";

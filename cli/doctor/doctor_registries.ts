@@ -1,4 +1,4 @@
-import type { RegistryHost, RegistryRule } from "../../registry/remote_client_options.ts";
+import type { RegistryHost, RegistryRule } from "../../registry/registry_rule.ts";
 import { RegistriesConfError } from "../../registry/errors.ts";
 import {
   type ReadRegistriesConf,

@@ -1,7 +1,7 @@
 import { describeError } from "../../spec/error_facts.ts";
 import { readUserFile } from "../configuration/user_file.ts";
 import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
-import type { ClientCertificate } from "../remote_client_options.ts";
+import type { ClientCertificate } from "../credentials.ts";
 
 /** Reads the certificates of authorities. */
 export async function readAuthorities(path: string): Promise<string> {

@@ -5,7 +5,7 @@ import type {
   CertificateStore,
   ClientCertificate,
   HostCertificates,
-} from "../remote_client_options.ts";
+} from "../credentials.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
 import { certificatePaths } from "./credential_paths.ts";
 

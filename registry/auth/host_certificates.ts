@@ -1,9 +1,6 @@
 import { isGranted } from "../../spec/granted.ts";
-import type {
-  ClientCertificate,
-  HostCertificates,
-  RegistryHost,
-} from "../remote_client_options.ts";
+import type { RegistryHost } from "../registry_rule.ts";
+import type { ClientCertificate, HostCertificates } from "../credentials.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
 
 /** Reads the certificate files of a host. Warns of unusable files and skips them. */

@@ -1,7 +1,7 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import type { RuleSource } from "../configuration/registry_rules.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
-import type { RegistryHost } from "../remote_client_options.ts";
+import type { RegistryHost } from "../registry_rule.ts";
 import { isLoopback, isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 

@@ -1,14 +1,9 @@
 import manifest from "../../deno.json" with { type: "json" };
 import type { RegistryRules, RuledSources, RuleSource } from "../configuration/registry_rules.ts";
-import type { CredentialStore } from "../credentials.ts";
+import type { CredentialStore, HostCertificates } from "../credentials.ts";
 import type { Reference, Repository } from "../reference.ts";
-import type {
-  Clock,
-  HostCertificates,
-  RegistryHost,
-  RemoteClientOptions,
-  RemoteOptions,
-} from "../remote_client_options.ts";
+import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
+import type { RegistryHost } from "../registry_rule.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";

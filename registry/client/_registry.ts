@@ -4,7 +4,7 @@ import { pullScope } from "../auth/scope.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Repository } from "../reference.ts";
-import type { RegistryHost } from "../remote_client_options.ts";
+import type { RegistryHost } from "../registry_rule.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { detectProtocol } from "./_detect_protocol.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";

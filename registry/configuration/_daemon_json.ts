@@ -1,7 +1,7 @@
 import { JsonReader } from "../../spec/json_reader.ts";
 import { parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { DOCKER_HUB } from "../reference.ts";
-import type { RegistryHost, RegistryRule } from "../remote_client_options.ts";
+import type { RegistryHost, RegistryRule } from "../registry_rule.ts";
 
 /** A host without any settings. */
 const HOST: RegistryHost = {

@@ -1,6 +1,6 @@
 import { dirname, join } from "../../spec/paths.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
-import type { HostCapability, RegistryHost } from "../remote_client_options.ts";
+import type { HostCapability, RegistryHost } from "../registry_rule.ts";
 import {
   flagOf,
   parseToml,

@@ -1,5 +1,5 @@
 import { statGranted } from "../../spec/granted.ts";
-import type { RegistryRule } from "../remote_client_options.ts";
+import type { RegistryRule } from "../registry_rule.ts";
 import { parseDaemonJson } from "./_daemon_json.ts";
 import { parseHostsToml } from "./_hosts_toml.ts";
 import { rulesFor } from "./registry_rules.ts";

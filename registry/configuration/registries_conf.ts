@@ -1,5 +1,5 @@
 import { isReference, isRepositoryName } from "../reference.ts";
-import type { RegistriesConf, RegistryMirror, RegistryRule } from "../remote_client_options.ts";
+import type { RegistriesConf, RegistryMirror, RegistryRule } from "../registry_rule.ts";
 import { RegistriesConfError } from "../errors.ts";
 import {
   flagOf,

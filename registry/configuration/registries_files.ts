@@ -1,5 +1,5 @@
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
-import type { RegistriesConf } from "../remote_client_options.ts";
+import type { RegistriesConf } from "../registry_rule.ts";
 import type { MirrorFiles } from "./_mirror_files.ts";
 import { listUserDirectory, readUserFileOrWarn } from "./user_file.ts";
 

@@ -11,7 +11,7 @@ import type {
   RegistriesConf,
   RegistryHost,
   RegistryRule,
-} from "../remote_client_options.ts";
+} from "../registry_rule.ts";
 import { BlockedRegistryError, RegistriesConfError } from "../errors.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { splitVersion } from "./_image_prefix.ts";

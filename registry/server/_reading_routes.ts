@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isTag } from "../reference.ts";
-import type { ContentRange, RegistryContent } from "../registry_content.ts";
+import type { ContentRange, RegistryContent } from "./registry_content.ts";
 import { errorResponse, jsonResponse } from "./_server_response.ts";
 
 /** Answers `GET /v2/_catalog`. */

@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isRepositoryName } from "../reference.ts";
-import type { RegistryContent } from "../registry_content.ts";
+import type { RegistryContent } from "./registry_content.ts";
 import { deleteManifest, type ManifestRouteContext, putManifest } from "./_manifest_routes.ts";
 import {
   type ContentRoute,

@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import type { BlobUpload } from "../registry_content.ts";
+import type { BlobUpload } from "./registry_content.ts";
 
 /** Thrown when another request is writing to the upload or has ended it. */
 export class UploadTakenError extends Error {

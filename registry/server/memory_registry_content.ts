@@ -10,7 +10,7 @@ import type {
   BlobUpload,
   ContentRange,
   WritableRegistryContent,
-} from "../registry_content.ts";
+} from "./registry_content.ts";
 
 /** Options for {@linkcode MemoryRegistryContent}. */
 export interface MemoryRegistryContentOptions {

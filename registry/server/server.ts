@@ -1,5 +1,5 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
-import type { RegistryContent } from "../registry_content.ts";
+import type { RegistryContent } from "./registry_content.ts";
 import { onAbort } from "../tasks/abortable.ts";
 import { startHttpServer } from "./_http_server.ts";
 import { MemoryRegistryContent } from "./memory_registry_content.ts";

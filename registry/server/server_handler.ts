@@ -1,6 +1,6 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
-import type { RegistryContent, WritableRegistryContent } from "../registry_content.ts";
+import type { RegistryContent, WritableRegistryContent } from "./registry_content.ts";
 import { responseToError } from "./_response_to_error.ts";
 import { routeRequest } from "./_router.ts";
 import { errorResponse, invalidHost, withCommonHeaders } from "./_server_response.ts";

@@ -15,7 +15,8 @@ import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
-import type { HostCertificates, RequestLog } from "../remote_client_options.ts";
+import type { RequestLog } from "../remote_client_options.ts";
+import type { HostCertificates } from "../credentials.ts";
 
 /** Options for {@linkcode Http}. */
 export interface HttpOptions {

@@ -1,4 +1,4 @@
-import type { ContentRange } from "../../registry/registry_content.ts";
+import type { ContentRange } from "../../registry/server/registry_content.ts";
 import type { BlobFollower } from "../content/ingest.ts";
 import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile, type ReadableFile } from "../host/open_regular_file.ts";

@@ -1,7 +1,7 @@
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
 import type { Reference } from "../../registry/reference.ts";
-import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
+import type { ContentRange, RegistryContent } from "../../registry/server/registry_content.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";

@@ -4,7 +4,7 @@ import type {
   BlobUpload,
   ContentRange,
   WritableRegistryContent,
-} from "../../registry/registry_content.ts";
+} from "../../registry/server/registry_content.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";

@@ -1,7 +1,7 @@
 import type { PullOptions } from "../../../cache/pull_options.ts";
 import { pull } from "../../../cache/pulling/pull.ts";
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
-import type { RegistryContent } from "../../../registry/registry_content.ts";
+import type { RegistryContent } from "../../../registry/server/registry_content.ts";
 import { MemoryRegistryContent } from "../../../registry/server/memory_registry_content.ts";
 import { serveRegistry } from "../../../registry/server/server.ts";
 import type { Digest } from "../../../spec/digest.ts";

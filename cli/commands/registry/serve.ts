@@ -1,4 +1,4 @@
-import type { RegistryContent } from "../../../registry/registry_content.ts";
+import type { RegistryContent } from "../../../registry/server/registry_content.ts";
 import {
   type RegistryServer,
   serveRegistry,

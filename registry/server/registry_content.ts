@@ -1,5 +1,5 @@
-import type { Digest, DigestAlgorithm } from "../spec/digest.ts";
-import type { Descriptor } from "../spec/image/descriptor.ts";
+import type { Digest, DigestAlgorithm } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 
 /** Range of a blob. */
 export interface ContentRange {
