@@ -4,7 +4,11 @@ import { LayoutHashCache } from "../../cache/pulling/hash_cache.ts";
 import { LayoutImageCache } from "../../cache/pulling/layout_image_cache.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageClientOptions } from "../../registry/image_client.ts";
-import type { ImageLocation } from "../../registry/image_location.ts";
+import type {
+  ArchiveLocation,
+  ImageLocation,
+  LayoutLocation,
+} from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
@@ -12,9 +16,9 @@ import { isRunnable } from "../../spec/image/platform_choice.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
+import type { LayoutClient } from "../../store/images/layout_client.ts";
 import type { Session } from "../frame/session.ts";
 import { openClient } from "./client.ts";
-import { openLocalImage } from "./local_images.ts";
 import { imageOptions } from "./puller.ts";
 import { isInStore, openStore } from "./store.ts";
 
@@ -57,7 +61,7 @@ export class ImageFinder implements Disposable {
   /** Finds an image for the requested platform. */
   async image(where: ImageLocation): Promise<LocatedImage> {
     if (where.transport !== "docker") {
-      const client = await openLocalImage(this.#session, where);
+      const client = await this.#openLocal(where);
       const { reference } = client;
       const image = await client.image(reference, this.#options);
       const source = isInStore(this.#session, where)
@@ -83,7 +87,7 @@ export class ImageFinder implements Disposable {
     const { pullPolicy, platform } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
     if (where.transport !== "docker") {
-      const client = await openLocalImage(this.#session, where);
+      const client = await this.#openLocal(where);
       return await client.document(client.reference, this.#options);
     }
     const { reference } = where;
@@ -114,7 +118,7 @@ export class ImageFinder implements Disposable {
       "../../store/attachments/attachment_source.ts"
     );
     if (where.transport !== "docker") {
-      const { collection } = await openLocalImage(this.#session, where);
+      const { collection } = await this.#openLocal(where);
       return [collectionAttachments(collection)];
     }
     const { auth, caCerts, onWarning, pullPolicy } = this.#options;
@@ -124,6 +128,11 @@ export class ImageFinder implements Disposable {
       ...stored,
       repositoryAttachments(this.#client, reference, { auth, caCerts, onWarning }),
     ];
+  }
+
+  async #openLocal(where: LayoutLocation | ArchiveLocation): Promise<LayoutClient> {
+    const { openLocalImage } = await import("./local_images.ts");
+    return await openLocalImage(this.#session, where);
   }
 
   get #looksIntoStore(): boolean {

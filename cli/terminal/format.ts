@@ -31,6 +31,8 @@ export function formatDuration(ms: number): string {
  * escape lines, and {@linkcode formatTable} escapes cells.
  */
 export function printable(text: string): string {
+  // Most names are plain ASCII, and this test takes a fraction of the time.
+  if (/^[ -~]*$/.test(text)) return text;
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {
     return `\\u{${character.codePointAt(0)?.toString(16)}}`;
   });

@@ -150,11 +150,12 @@ export function encodeExtra({ xattrs, devmajor, devminor }: TarHeader): string |
   return JSON.stringify(extra);
 }
 
+const NO_EXTRA: ReturnType<typeof decodeExtra> = { xattrs: new Map(), devmajor: 0, devminor: 0 };
+
 /** Restores the rare attributes of an entry from JSON, whose digest has been verified. */
 export function decodeExtra(text: string): Pick<TarHeader, "xattrs" | "devmajor" | "devminor"> {
-  const { xattrs = [], devmajor = 0, devminor = 0 } = text === ""
-    ? {}
-    : JSON.parse(text) as ExtraAttributes;
+  if (text === "") return NO_EXTRA;
+  const { xattrs = [], devmajor = 0, devminor = 0 } = JSON.parse(text) as ExtraAttributes;
   return {
     xattrs: new Map(xattrs.map(([name, value]) => [name, Uint8Array.fromBase64(value)])),
     devmajor,

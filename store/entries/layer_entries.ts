@@ -14,7 +14,6 @@ import { lstatIfAny } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import { MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
-import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./extract_recorded.ts";
 
@@ -109,6 +108,7 @@ async function replaceRecords(
   const { makeIndex } = await import("./_index_builder.ts");
   const index = await makeIndex(bytes);
   if (index === undefined) return undefined;
+  const { replaceEntryFile } = await import("./_replace_entry_file.ts");
   replaceEntryFile(path, [index]);
   return await LayerIndex.read(index);
 }

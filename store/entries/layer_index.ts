@@ -42,6 +42,8 @@ export class LayerIndex implements LayerListing {
   readonly #rows: number;
   readonly #records: number;
   readonly #textAt: number;
+  /** All texts, if they are ASCII: one call decodes them faster than one for each of a few names. */
+  readonly #ascii: string | undefined;
   readonly #removed = new Set<string>();
   readonly #opaque = new Set<string>();
 
@@ -52,6 +54,7 @@ export class LayerIndex implements LayerListing {
     this.#rows = view.getUint32(format.ROWS, true);
     this.#records = this.#rows + view.getUint32(format.MARKS, true);
     this.#textAt = format.HEAD_BYTES + this.#records * format.RECORD_BYTES;
+    this.#ascii = decodeAscii(bytes.subarray(this.#textAt));
     this.isSimple = view.getUint32(format.IS_SIMPLE, true) === 1;
     const dependencies = new Set<string>();
     for (let number = this.#rows; number < this.#records; number++) {
@@ -169,9 +172,18 @@ export class LayerIndex implements LayerListing {
   }
 
   #text(number: number, from: number, length: number): string {
-    const at = this.#textAt + this.wordAt(number, format.TEXT) + from;
+    const start = this.wordAt(number, format.TEXT) + from;
+    if (this.#ascii !== undefined) return this.#ascii.slice(start, start + length);
+    const at = this.#textAt + start;
     return decodeName(this.#bytes.subarray(at, at + length));
   }
+}
+
+/** Decodes ASCII. Returns `undefined` for bytes that contain others. */
+function decodeAscii(bytes: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(bytes);
+  // A valid character takes more bytes than code units, and U+FFFD replaces invalid ones.
+  return text.length === bytes.length && !text.includes("\ufffd") ? text : undefined;
 }
 
 /** A row of an index, or a root directory without an entry. */

@@ -3,6 +3,7 @@ import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
+import type { FoundEntry } from "./_layer_stack.ts";
 
 /** A layer that was extracted into a separate tree. */
 export class StagedListing implements LayerListing {
@@ -50,7 +51,7 @@ export class StagedListing implements LayerListing {
 }
 
 /** An entry of a tree in memory. */
-export class StagedEntry implements ListedEntry {
+class StagedEntry implements ListedEntry {
   readonly #tree: MemoryTree;
   readonly #undescribed: ReadonlySet<string>;
   readonly #path: string;
@@ -110,6 +111,35 @@ export class StagedEntry implements ListedEntry {
       const status = this.#tree.status(path);
       if (status === undefined) continue;
       yield [name, new StagedEntry(this.#tree, this.#undescribed, path, status)];
+    }
+  }
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** Returns an entry of a tree with all files of an image. */
+export function treeEntry(tree: MemoryTree, path: string, status: FileStatus): ListedEntry {
+  return new StagedEntry(tree, NOTHING, path, status);
+}
+
+/** Returns the entries below a directory of a tree with all files of an image. */
+export function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, void, void> {
+  const entriesOf = (path: string) => {
+    const status = tree.status(path);
+    return status === undefined ? [] : treeEntry(tree, path, status).children();
+  };
+  const open = [{ directory, entries: entriesOf(directory)[Symbol.iterator]() }];
+  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+    const { done, value } = top.entries.next();
+    if (done) {
+      open.pop();
+      continue;
+    }
+    const [name, entry] = value;
+    const path = childPath(top.directory, name);
+    yield { layer: 0, path, entry };
+    if (entry.type === "directory") {
+      open.push({ directory: path, entries: entriesOf(path)[Symbol.iterator]() });
     }
   }
 }

@@ -1,14 +1,14 @@
 import { inflateFrom, seekStart } from "../../layer/compression/seek_points.ts";
-import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { verifiedTarball } from "../content/tarballs.ts";
 import type { LayerEntries } from "../entries/layer_entries.ts";
+import { openRegularFile } from "../host/open_regular_file.ts";
 import type { Layer } from "../images/image.ts";
 
 /** The bytes of an archive from an offset on. */
 export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
-/** Size of a compressed chunk, which is small because most files are small. */
+/** Size of a chunk, which is small because most files are small. */
 const CHUNK_BYTES = 65_536;
 
 /**
@@ -30,16 +30,30 @@ export async function openArchive(
 ): Promise<ArchiveBytes | undefined> {
   const { digest, diffId } = layer;
   const copy = digest === diffId ? store.blobPath(digest) : verifiedTarball(store, diffId);
-  if (copy !== undefined) return await openBlobStream(copy, { offset, signal });
+  if (copy !== undefined) return readFrom(copy, offset, signal);
   const point = await entries.seekPoint(digest, offset);
   if (point === undefined) return undefined;
-  const path = store.blobPath(digest);
-  const stream = await openBlobStream(path, {
-    offset: seekStart(point),
-    chunkBytes: CHUNK_BYTES,
-    signal,
-  });
-  return skipBytes(inflateFrom(point, stream), offset - point.offset);
+  const blob = readFrom(store.blobPath(digest), seekStart(point), signal);
+  return skipBytes(inflateFrom(point, blob), offset - point.offset);
+}
+
+/** Reads a file from an offset on. A Web stream would take longer to set up than a small file. */
+async function* readFrom(
+  path: string,
+  offset: number,
+  signal: AbortSignal | undefined,
+): ArchiveBytes {
+  using opened = openRegularFile(path, { foreign: true });
+  if (opened === undefined) throw new Deno.errors.NotFound(`Cannot read "${path}"`);
+  const { file } = opened;
+  await file.seek(offset, Deno.SeekMode.Start);
+  for (;;) {
+    signal?.throwIfAborted();
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const count = await file.read(chunk);
+    if (count === null) return;
+    yield chunk.subarray(0, count);
+  }
 }
 
 /** Drops the first bytes. */

@@ -1,5 +1,4 @@
-import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
-import { childPath } from "../../layer/trees/clean_path.ts";
+import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
@@ -13,7 +12,6 @@ import { followPath } from "../host/follow_path.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./_list_layer.ts";
-import { StagedEntry } from "./_staged_listing.ts";
 import { type Layer, storedLayer } from "../images/image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
@@ -151,13 +149,12 @@ export class ImageFiles {
     // Loaded on demand, because finding and listing files needs neither.
     const { readEntryContent } = await import("./_entry_content.ts");
     const { openArchive } = await import("./archive_reader.ts");
-    const { signal } = this.#options;
-    const limits = pickLimits(this.#options);
+    const { signal, maxBytes, maxRatio, maxWindow } = this.#options;
     return ReadableStream.from(readEntryContent(
       {
         seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, signal),
-        whole: () => layer.uncompressed({ ...limits, signal }),
-        limits,
+        whole: () => layer.uncompressed({ maxBytes, maxRatio, maxWindow, signal }),
+        limits: this.#options,
         signal,
       },
       found.entry.offset,
@@ -252,7 +249,8 @@ export class ImageFiles {
     const { real } = followPath(tree, path, { followLast });
     const status = real === undefined ? undefined : tree.status(real);
     if (real === undefined || status === undefined) return undefined;
-    const entry = new StagedEntry(tree, NOTHING, real, status);
+    const { treeEntry } = await import("./_staged_listing.ts");
+    const entry = treeEntry(tree, real, status);
     return { layer: tree.placeOf(real).layer, path: real, entry, isLazy };
   }
 
@@ -262,6 +260,7 @@ export class ImageFiles {
       const entries = await this.#stack.walk(path);
       if (entries !== "unknown") return entries;
     }
+    const { walkTree } = await import("./_staged_listing.ts");
     return walkTree(await this.#files(), path);
   }
 
@@ -338,30 +337,6 @@ function keepSuccess<K, T>(
 /** An entry, and whether its place is an index of an entry if its layer is lazy. */
 interface LocatedEntry extends FoundEntry {
   readonly isLazy: boolean;
-}
-
-const NOTHING: ReadonlySet<string> = new Set();
-
-/** Returns the entries below a directory of a tree. */
-function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, void, void> {
-  const entriesOf = (path: string) => {
-    const status = tree.status(path);
-    return status === undefined ? [] : new StagedEntry(tree, NOTHING, path, status).children();
-  };
-  const open = [{ directory, entries: entriesOf(directory)[Symbol.iterator]() }];
-  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
-    const { done, value } = top.entries.next();
-    if (done) {
-      open.pop();
-      continue;
-    }
-    const [name, entry] = value;
-    const path = childPath(top.directory, name);
-    yield { layer: 0, path, entry };
-    if (entry.type === "directory") {
-      open.push({ directory: path, entries: entriesOf(path)[Symbol.iterator]() });
-    }
-  }
 }
 
 /** Inode numbers of one layer; files of different layers have different numbers. */

@@ -60,7 +60,7 @@ type Print = (text: string) => Promise<void>;
 type Files = AsyncIterable<ImageFile> | Iterable<ImageFile>;
 
 /** Number of files to print at once; an image may have a million. */
-const BATCH = 100;
+const BATCH = 1000;
 
 async function* inBatches<T>(
   files: Files,

@@ -100,7 +100,7 @@ Deno.test("SeekPointRecorder keeps at most 256 points, further apart", () => {
   const output = new Uint8Array(32_768);
 
   for (let block = 1; block <= 4000; block++) {
-    recorder.offer(input, 1, block, output, block * 2_097_152);
+    recorder.offer(input, 1, block, output, block * 524_288);
   }
 
   const offsets = recorder.points.map(({ offset }) => offset);
