@@ -1,6 +1,7 @@
+import type { PullOptions } from "../../cache/pull_options.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { CertificateStore, CredentialStore } from "../../registry/credentials.ts";
-import type { ImagePullAuth } from "../../registry/image_client.ts";
+import type { ImageClientOptions, ImagePullAuth } from "../../registry/image_client.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
 import { abortable } from "../../registry/tasks/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
@@ -97,6 +98,23 @@ function requestLog(session: Session): NonNullable<RemoteClientOptions["onReques
     if (rateLimit !== undefined) {
       session.notices.line(`oci: rate limit of ${new URL(url).host}: ${rateLimit} left`);
     }
+  };
+}
+
+/** Returns the options for pulling: policy, platform, credentials and callbacks. */
+export async function imageOptions(
+  session: Session,
+): Promise<ImageClientOptions & Pick<PullOptions, "checkTag">> {
+  const { policy, platform, strictPlatform, checkTag } = session.options<RegistryOptions>();
+  const auth = await readAuth(session);
+  return {
+    signal: session.signal,
+    onWarning: session.warn,
+    pullPolicy: policy,
+    platform,
+    strictPlatform,
+    checkTag,
+    auth,
   };
 }
 

@@ -18,8 +18,7 @@ import type { AttachmentSource } from "../../store/attachments/attachment_source
 import type { ContentStore } from "../../store/content/content_store.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
 import type { Session } from "../frame/session.ts";
-import { openClient } from "./client.ts";
-import { imageOptions } from "./puller.ts";
+import { imageOptions, openClient } from "./client.ts";
 import { isInStore, openStore } from "./store.ts";
 
 /** An image with its name and source. */

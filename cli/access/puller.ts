@@ -3,7 +3,7 @@ import type { PullOptions } from "../../cache/pull_options.ts";
 import { pull } from "../../cache/pulling/pull.ts";
 import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
 import { ArtifactError } from "../../registry/errors.ts";
-import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
+import type { ImageProgress } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { PlatformError } from "../../spec/errors.ts";
@@ -12,7 +12,7 @@ import type { Image } from "../../store/images/image.ts";
 import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
-import { openClient, readAuth } from "./client.ts";
+import { imageOptions, openClient } from "./client.ts";
 import { isInStore, storePath } from "./store.ts";
 
 /** Pulls images according to the options. */
@@ -110,21 +110,4 @@ export async function signerOf(session: Session): Promise<TrustedSigner | undefi
   if (verify === undefined) return undefined;
   const { readSigner } = await import("./signer.ts");
   return await readSigner(verify);
-}
-
-/** Returns the options for pulling: policy, platform, credentials and callbacks. */
-export async function imageOptions(
-  session: Session,
-): Promise<ImageClientOptions & Pick<PullOptions, "checkTag">> {
-  const { policy, platform, strictPlatform, checkTag } = session.options<RegistryOptions>();
-  const auth = await readAuth(session);
-  return {
-    signal: session.signal,
-    onWarning: session.warn,
-    pullPolicy: policy,
-    platform,
-    strictPlatform,
-    checkTag,
-    auth,
-  };
 }

@@ -1,10 +1,10 @@
 import { unpack, type UnpackedImage } from "../../../cache/pulling/unpack.ts";
 import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
 import type { ImageLocation } from "../../../registry/image_location.ts";
-import { openClient } from "../../access/client.ts";
+import { imageOptions, openClient } from "../../access/client.ts";
 import { openLocalImage } from "../../access/local_images.ts";
 import { notePartialLayer, noteReusedBytes } from "../../access/partial_notes.ts";
-import { imageOptions, signerOf } from "../../access/puller.ts";
+import { signerOf } from "../../access/puller.ts";
 import { locateImage } from "../../access/references.ts";
 import { isInStore, storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";

@@ -1,6 +1,5 @@
 import { formatReference } from "../../../registry/reference.ts";
-import { openClient } from "../../access/client.ts";
-import { imageOptions } from "../../access/puller.ts";
+import { imageOptions, openClient } from "../../access/client.ts";
 import { readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
