@@ -91,6 +91,10 @@ const STACKS = [
       tar(dir("a"), whiteout("a/g"), opaque("ünï")),
     ],
   },
+  {
+    name: "names that decode to as many code units as bytes",
+    layers: [tar(file(new Uint8Array([0x61, 0x80]), ""), file(new Uint8Array([0x61, 0xff]), ""))],
+  },
 ];
 
 Deno.test.each(STACKS)("ImageFiles lists the same from indexes: $name", async ({ layers }) => {
