@@ -1,4 +1,5 @@
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
+import { BLOCK } from "../../layer/tar/tar_fields.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -13,8 +14,13 @@ const STARGZ_FOOTER_BYTES = 51;
 const STARGZ_TABLE_NAME = "stargz.index.json";
 /** Maximum size of a table. A larger one would take more memory than reading the layer. */
 const MAX_TABLE_BYTES = 24 * 1024 * 1024;
-/** Number of bytes to fetch with the footer: enough for the table of a small layer. */
-const TAIL_BYTES = 64 * 1024;
+/**
+ * Share of a layer to fetch with the footer, and limits of it. Most tables fit into it; another
+ * request would take as long as the bytes that are too many.
+ */
+const TAIL_SHARE = 1 / 512;
+const MIN_TAIL_BYTES = 64 * 1024;
+const MAX_TAIL_BYTES = 1536 * 1024;
 
 /** A table of contents. */
 export interface LayerTable {
@@ -51,7 +57,11 @@ async function fetchStargzTable(
 ): Promise<LayerTable> {
   const { size } = layer.descriptor;
   if (!isDigest(digest) || size < STARGZ_FOOTER_BYTES) throw new TableError("it has no footer");
-  const tailAt = Math.max(0, size - TAIL_BYTES);
+  const tailBytes = Math.ceil(size * TAIL_SHARE);
+  const tailAt = Math.max(
+    0,
+    size - Math.min(Math.max(tailBytes, MIN_TAIL_BYTES), MAX_TAIL_BYTES),
+  );
   const tail = await readRange(layer, tailAt, size, signal);
   const end = size - STARGZ_FOOTER_BYTES;
   const start = parseFooter(tail.subarray(tail.length - STARGZ_FOOTER_BYTES));
@@ -62,8 +72,13 @@ async function fetchStargzTable(
   const table = new TableFile();
   const parser = new TarParser(table);
   for await (const chunk of decompress([head, rest], 2 * MAX_TABLE_BYTES)) parser.push(chunk);
-  if (table.bytes === undefined) throw new TableError("it is missing");
-  return { entries: await parse(table.bytes, digest, start), bytes: end - start };
+  const { header, bytes } = table;
+  if (header === undefined || bytes === undefined) throw new TableError("it is missing");
+  const entries = await parse(bytes, digest, start);
+  // The table does not list itself, although it is a file of the archive.
+  const content = { start, end, skip: header.offset + BLOCK, size: header.size, digest };
+  const own = { header: { ...header, offset: entries.length }, chunks: [content] };
+  return { entries: [...entries, own], bytes: end - start };
 }
 
 /** Start of the footer: the header of a gzip member with an extra field. */
@@ -133,13 +148,17 @@ function decompress(
 
 /** Keeps the table of an archive. */
 class TableFile implements TarSink {
-  /** The table; `undefined` if the archive has none. */
+  /** Its header; `undefined` if the archive has none. */
+  header: TarHeader | undefined;
+  /** The table. */
   bytes: Uint8Array<ArrayBuffer> | undefined;
   #isOpen = false;
 
-  entry({ type, path, size }: TarHeader): void {
+  entry(header: TarHeader): void {
+    const { type, path, size } = header;
     this.#isOpen = type === "file" && path === STARGZ_TABLE_NAME && this.bytes === undefined;
     if (!this.#isOpen) return;
+    this.header = header;
     if (size > MAX_TABLE_BYTES) throw new TableError("it is too large");
     this.bytes = new Uint8Array(size);
   }

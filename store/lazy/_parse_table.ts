@@ -4,7 +4,7 @@ import { isObject } from "../../spec/json.ts";
 import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
 
 /** Maximum number of entries, including those of chunks. */
-const MAX_ENTRIES = 1_000_000;
+const MAX_ENTRIES = 250_000;
 /** Maximum size of a chunk, which is held in memory until it is verified. */
 const MAX_CHUNK_BYTES = 32 * 1024 * 1024;
 /** Maximum number of decompressed bytes to skip before a file. */
@@ -37,7 +37,9 @@ interface OpenFile {
  * @throws {TableError} If the table is invalid or too large, or a file is not verifiable.
  */
 export function parseTable(json: unknown, dataEnd: number): readonly TableEntry[] {
-  const { version, entries } = isObject(json) ? json : {};
+  const { version, entries: list } = isObject(json) ? json : {};
+  // Go writes an empty list as `null`.
+  const entries = list === null ? [] : list;
   if (version !== 1 || !Array.isArray(entries)) throw new TableError("its version is not 1");
   if (entries.length > MAX_ENTRIES) throw new TableError("it has too many entries");
   const files: OpenFile[] = [];

@@ -20,7 +20,10 @@ export async function* openRange(
     reuseMemory: true,
     signal: eitherSignal(signal, refused.signal),
     onAnswer: ({ isPartial }) => {
-      if (!isPartial) refused.abort(new TableError("the server does not support ranges"));
+      const isWhole = start === 0 && end === layer.descriptor.size;
+      if (!isPartial && !isWhole) {
+        refused.abort(new TableError("the server does not support ranges"));
+      }
     },
   });
   let left = end - start;

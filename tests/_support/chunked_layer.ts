@@ -26,7 +26,7 @@ export interface ChunkedLayerOptions {
   /** Size of a chunk. */
   readonly chunkSize?: number;
   /** Changes the entries of the table before it is written. */
-  readonly change?: (entries: TableFields[]) => TableFields[];
+  readonly change?: (entries: TableFields[]) => TableFields[] | null;
   /** Digest to state instead of the table's own. */
   readonly tableDigest?: Digest;
 }
@@ -153,7 +153,7 @@ export function stargzLayer(
 }
 
 /** An empty gzip member whose header has the offset of the table. */
-function stargzFooter(tableAt: number): Uint8Array<ArrayBuffer> {
+export function stargzFooter(tableAt: number): Uint8Array<ArrayBuffer> {
   const field = new TextEncoder().encode(`${tableAt.toString(16).padStart(16, "0")}STARGZ`);
   const head = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 26, 0, 0x53, 0x47, 22, 0];
   return Uint8Array.from([...head, ...field, 1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -1,19 +1,27 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { ExtractError } from "../../../layer/mod.ts";
 import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
-import { DigestMismatchError } from "../../../spec/mod.ts";
+import {
+  type BlobReadOptions,
+  DigestMismatchError,
+  digestOf,
+  OCI_LAYER,
+} from "../../../spec/mod.ts";
+import { LazyLayer } from "../../../store/lazy/lazy_layer.ts";
 import { ContentStore, ImageFiles, type ImageFilesOptions } from "../../../store/mod.ts";
-import { noise } from "../../_support/bytes.ts";
+import { concat, noise } from "../../_support/bytes.ts";
 import {
   type ChunkedEntry,
   type ChunkedLayerOptions,
   nerdctlChunkedLayer,
+  stargzFooter,
   stargzLayer,
   type TableFields,
   zstdChunkedLayer,
 } from "../../_support/chunked_layer.ts";
 import { type FaultRule, faultyRegistry, ignoreRange, on } from "../../_support/faulty_registry.ts";
 import { buildImage, type LayerInput, MemoryContent } from "../../_support/image.ts";
+import { chunked } from "../../_support/memory_content.ts";
 import "../../_support/native_backend.ts";
 import { file, hardlink, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -125,12 +133,73 @@ Deno.test.each(FORMATS)("ImageFiles lists a $format layer as it does the whole l
   const whole = await Array.fromAsync(scene.whole.list());
 
   const shape = (files: typeof listed) =>
-    files.filter(({ path }) => path !== "stargz.index.json").map(({ path, target, status }) => {
+    files.map(({ path, target, status }) => {
       const { type, mode, uid, gid, size, nlink } = status;
       return { path, target, type, mode, uid, gid, size, nlink };
     });
   assertEquals(shape(listed), shape(whole));
-  assertEquals(await scene.isStored(), false);
+  for (const { path, status: { type } } of whole) {
+    if (type !== "file") continue;
+    assertEquals(await bytesOf(scene.files, path), await bytesOf(scene.whole, path));
+  }
+  assertEquals([await scene.isStored(), scene.warnings], [false, []]);
+});
+
+Deno.test.each(FORMATS)("ImageFiles lists a $format layer without entries by its table", async ({
+  write,
+}) => {
+  const change = (entries: TableFields[]) => entries.length === 0 ? null : entries;
+  await using scene = await makeScene([write([], { change })]);
+
+  const listed = await Array.fromAsync(scene.files.list(), ({ path }) => path);
+  const whole = await Array.fromAsync(scene.whole.list(), ({ path }) => path);
+
+  assertEquals(listed, whole);
+  assertEquals([scene.partial.length, scene.warnings], [1, []]);
+});
+
+Deno.test("LazyLayer fetches a file of a large eStargz layer with two requests", async () => {
+  await using temp = await makeTempDir();
+  const shift = 700_000_000;
+  const others = Array.from({ length: 20_000 }, (_, i) => ({
+    name: `usr/lib/package/directory-${i >> 6}/file-${i}`,
+    type: "reg",
+    size: 1,
+    chunkDigest: digestOf(new TextEncoder().encode(String(i))),
+  }));
+  const { blob = new Uint8Array(), descriptor } = stargzLayer(ENTRIES, {
+    change: (entries) => [
+      ...entries.map((entry) => {
+        return entry.offset === undefined
+          ? entry
+          : { ...entry, offset: shift + Number(entry.offset) };
+      }),
+      ...others,
+    ],
+  });
+  const footer = new TextDecoder().decode(blob.subarray(-35, -19));
+  const end = stargzFooter(shift + parseInt(footer, 16));
+  // The bytes before the small blob are never read.
+  const part = (from: number, to: number) =>
+    concat(blob.subarray(0, -end.length), end).slice(from - shift, to - shift);
+  const reads: number[] = [];
+  const size = shift + blob.length;
+  const layer = {
+    descriptor: { mediaType: OCI_LAYER, digest: digestOf(blob), size, ...descriptor },
+    diffId: digestOf(blob),
+    connections: 1,
+    compressed: ({ offset = 0, length = size }: BlobReadOptions = {}) => {
+      reads.push(length);
+      return Promise.resolve(chunked(part(offset, offset + length), 65_536));
+    },
+  };
+
+  const lazy = await LazyLayer.open(layer, await ContentStore.open(temp.join("store")));
+  const content = await new Response(ReadableStream.from(lazy?.content(1) ?? [])).bytes();
+
+  assertEquals(content, CONFIG);
+  assertEquals(reads.length, 2);
+  assertLess(reads.reduce((sum, length) => sum + length, 0), 2_000_000);
 });
 
 Deno.test("ImageFiles combines layers with and without a table", async () => {
