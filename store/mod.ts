@@ -89,7 +89,7 @@ export type {
   LayerExtraction,
   LayerExtractionOptions,
   OverlayNamespace,
-} from "./stages/overlay_extraction.ts";
+} from "./threads/overlay_extraction.ts";
 export type { ExtractedLayer } from "./overlay/extracted_layer.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";

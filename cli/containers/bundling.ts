@@ -10,7 +10,7 @@ import { openBundler } from "../../store/overlay/open_bundler.ts";
 import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
 import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
-import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
+import { defaultOwnership } from "../../store/host/default_ownership.ts";
 import { openPuller } from "../access/puller.ts";
 import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";

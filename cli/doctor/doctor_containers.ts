@@ -5,7 +5,7 @@ import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
-import { ENOUGH_IDS } from "../../store/unpacking/default_ownership.ts";
+import { ENOUGH_IDS } from "../../store/host/default_ownership.ts";
 import {
   type Diagnosis,
   type DoctorFinding,

@@ -5,7 +5,7 @@ import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { digestAlgorithm, Verifier } from "../../spec/verifier.ts";
 import { LayerDecompressor, type LayerDecompressorOptions } from "./_layer_decompressor.ts";
 import { DecompressError } from "./decompress_error.ts";
-import type { Decompressor, DecompressSink } from "./decompressor.ts";
+import type { Decompressor } from "./decompressor.ts";
 
 /** Options for {@linkcode LayerDecoder}. */
 export interface LayerDecoderOptions extends LayerDecompressorOptions {
@@ -42,15 +42,6 @@ export class LayerDecoder implements Disposable {
   /** Number of bytes of the archive so far. */
   get bytesOut(): number {
     return this.#decompressor.bytesOut;
-  }
-
-  /** Decodes a chunk of the blob. */
-  push(chunk: Uint8Array, emit: DecompressSink): void {
-    this.#verifier?.update(chunk);
-    this.#decompressor.push(chunk, (bytes) => {
-      this.#digester?.update(bytes);
-      emit(bytes);
-    });
   }
 
   /** Decodes a chunk of the blob step by step. Each output is valid until the next one. */

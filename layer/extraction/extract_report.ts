@@ -35,7 +35,7 @@ export interface ExtractReport {
 }
 
 /** Maximum number of skipped entries in a report. */
-export const MAX_SKIPPED = 10_000;
+const MAX_SKIPPED = 10_000;
 /** Maximum number of reported directories without entries. */
 export const MAX_IMPLIED_DIRECTORIES = 100_000;
 

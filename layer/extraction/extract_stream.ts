@@ -65,11 +65,10 @@ async function extractToTree(
     });
     using decoder = new LayerDecoder(named);
     const parser = new TarParser(extractor, named);
-    const parse = (bytes: Uint8Array) => parser.push(bytes);
     const rest = readAll(reader, signal);
     try {
       for (let next = await rest.next(); !next.done; next = await rest.next()) {
-        decoder.push(next.value, parse);
+        for (const bytes of decoder.outputs(next.value)) parser.push(bytes);
       }
       decoder.finish();
       // Checked last, because a wrong digest explains more than a truncated archive.

@@ -8,7 +8,7 @@ import { lockFile, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { discardTree } from "../host/unmount.ts";
-import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Returns the reason if the native backend, which creates whiteouts, is not available. */

@@ -1,10 +1,10 @@
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
-import { unpackError } from "../stages/error_transfer.ts";
-import { feedLayer } from "../stages/feed_layer.ts";
-import type { LayerThreads } from "../stages/layer_threads.ts";
-import type { LayerExtraction } from "../stages/overlay_extraction.ts";
+import { unpackError } from "../threads/error_transfer.ts";
+import { feedLayer } from "../threads/feed_layer.ts";
+import type { LayerThreads } from "../threads/layer_threads.ts";
+import type { LayerExtraction } from "../threads/overlay_extraction.ts";
 
 /** Extracts layers in threads, either from the store or while they are downloaded. */
 export function threadedExtraction(

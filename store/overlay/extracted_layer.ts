@@ -5,7 +5,7 @@ import { resolve } from "../../spec/paths.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 
 /** An extracted layer, which serves as a lower directory of overlays. */
 export interface ExtractedLayer {

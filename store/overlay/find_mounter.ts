@@ -6,7 +6,7 @@ import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import type { WaitOptions } from "../host/file_lock.ts";
 import { findProgram } from "../host/find_program.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /**

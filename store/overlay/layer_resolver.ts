@@ -16,7 +16,7 @@ import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { discardTree } from "../host/unmount.ts";
-import type { LayerExtraction, OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { LayerExtraction, OverlayNamespace } from "../threads/overlay_extraction.ts";
 import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { type LayerDraft, LayerDrafts } from "./_layer_drafts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
@@ -295,7 +295,7 @@ export class OverlayLayerResolver {
 
 /** Loads the extraction on demand, since bundles of extracted layers do not need it. */
 async function loadExtraction(): Promise<LayerExtraction> {
-  const { extractOverlayLayer } = await import("../stages/overlay_extraction.ts");
+  const { extractOverlayLayer } = await import("../threads/overlay_extraction.ts");
   return extractOverlayLayer;
 }
 

@@ -14,7 +14,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import { BundleError } from "../errors.ts";
 import { makeDirectories, removeIfAny } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
-import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import { findKernelMounter } from "./find_mounter.ts";

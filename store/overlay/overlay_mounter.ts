@@ -1,5 +1,5 @@
 import type { BundleKind } from "../bundle.ts";
-import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 
 /** Directories that an overlay writes to, and the source that identifies its mount. */
 export interface WritableOverlay {

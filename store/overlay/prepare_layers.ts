@@ -7,8 +7,8 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
 import { BundleError } from "../errors.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
-import type { LayerExtraction } from "../stages/overlay_extraction.ts";
-import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import type { LayerExtraction } from "../threads/overlay_extraction.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import { findKernelMounter } from "./find_mounter.ts";
 import type { LayerResolverOptions } from "./layer_resolver.ts";
@@ -98,7 +98,7 @@ export async function prepareLayers(
   if (options.extract !== undefined) {
     return await new OverlayLayerResolver(store, settings).resolve(image);
   }
-  const { LayerThreads } = await import("../stages/layer_threads.ts");
+  const { LayerThreads } = await import("../threads/layer_threads.ts");
   const { threadedExtraction } = await import("./_threaded_extraction.ts");
   using threads = LayerThreads.for(image, jobs);
   const extract = threadedExtraction(store, threads, { onProgress, onLayer });

@@ -1,4 +1,4 @@
-import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 import { findFuseMounter, tryKernel } from "./find_mounter.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 

@@ -11,7 +11,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle } from "../bundles/make_bundle.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
-import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
 import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { openTarball } from "./_open_tarball.ts";
 

@@ -8,10 +8,10 @@ import { LayerEntries } from "../entries/layer_entries.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
-import { feedLayer } from "../stages/feed_layer.ts";
-import type { SinkListener } from "../stages/layer_sink.ts";
-import type { StageOptions } from "../stages/layer_staging.ts";
-import type { LayerThreads } from "../stages/layer_threads.ts";
+import { feedLayer } from "../threads/feed_layer.ts";
+import type { SinkListener } from "../threads/layer_sink.ts";
+import type { StageOptions } from "../threads/layer_staging.ts";
+import type { LayerThreads } from "../threads/layer_threads.ts";
 import { beginningOrder } from "./beginning_order.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 

@@ -6,7 +6,7 @@ import { boundByFiles } from "../host/file_limit.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { hasTable } from "../lazy/has_table.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
-import { isSelected } from "../stages/path_selection.ts";
+import { isSelected } from "../threads/path_selection.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
 /** Share of a layer above which fetching all of it is faster. */

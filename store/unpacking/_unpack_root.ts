@@ -9,7 +9,7 @@ import { resolve } from "../../spec/paths.ts";
 import { UnpackError } from "../errors.ts";
 import { missingDirectories, removeEmptyDirectories, statIfAny } from "../host/files.ts";
 import { describeSystemError, isImpossiblePlace, isRefusedWrite } from "../host/system_error.ts";
-import { BASE_STAGE } from "../stages/layer_staging.ts";
+import { BASE_STAGE } from "../threads/layer_staging.ts";
 import { hasOthers, removeLeftover } from "./_leftover.ts";
 import {
   LockedUnpackRecord,

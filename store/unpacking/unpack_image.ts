@@ -8,14 +8,14 @@ import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { pickStageOptions } from "../stages/layer_staging.ts";
-import { LayerThreads } from "../stages/layer_threads.ts";
-import { hasPaths } from "../stages/path_selection.ts";
+import { pickStageOptions } from "../threads/layer_staging.ts";
+import { LayerThreads } from "../threads/layer_threads.ts";
+import { hasPaths } from "../threads/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { type LazyLayers, openLazyLayers } from "./_lazy_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
-import { defaultOwnership } from "./default_ownership.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /**

@@ -137,7 +137,7 @@ Deno.test("run loads neither the code that extracts layers nor the code that rem
     `${CLI}commands/containers/run.ts`,
   ]);
   const needless = [...loaded].filter((specifier) =>
-    /\/layer\/(?:tar|compression)\/|\/store\/(?:stages|uncompressed|entries|attachments)\/|_overlay_trial|layer_resolver|bundle_removal|left_container|terminal\/progress/
+    /\/layer\/(?:tar|compression)\/|\/store\/(?:threads|uncompressed|entries|attachments)\/|_overlay_trial|layer_resolver|bundle_removal|left_container|terminal\/progress/
       .test(specifier)
   );
 

@@ -13,7 +13,8 @@ function decode(blob: Uint8Array, chunkSize: number) {
   const outputs: Uint8Array[] = [];
   using decoder = new LayerDecoder({ seekPoints });
   for (let at = 0; at < blob.length; at += chunkSize) {
-    decoder.push(blob.subarray(at, at + chunkSize), (bytes) => outputs.push(bytes.slice()));
+    const chunk = blob.subarray(at, at + chunkSize);
+    for (const bytes of decoder.outputs(chunk)) outputs.push(bytes.slice());
   }
   decoder.finish();
   return { bytes: concat(...outputs), points: seekPoints.points };

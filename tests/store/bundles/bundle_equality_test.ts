@@ -6,7 +6,7 @@ import {
   UncompressedBundler,
 } from "../../../store/mod.ts";
 import { threadedExtraction } from "../../../store/overlay/_threaded_extraction.ts";
-import { LayerThreads } from "../../../store/stages/layer_threads.ts";
+import { LayerThreads } from "../../../store/threads/layer_threads.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { LimitError } from "../../../spec/mod.ts";
 import { OverlayBundler, prepareLayers, unpackImage } from "../../../store/mod.ts";
-import { extractOverlayLayer } from "../../../store/stages/overlay_extraction.ts";
+import { extractOverlayLayer } from "../../../store/threads/overlay_extraction.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";

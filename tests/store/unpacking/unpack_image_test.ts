@@ -8,9 +8,9 @@ import {
   LimitError,
 } from "../../../spec/mod.ts";
 import { UnpackError, unpackImage, type UnpackImageOptions } from "../../../store/mod.ts";
-import type { LayerSink } from "../../../store/stages/layer_sink.ts";
-import type { StagingResult } from "../../../store/stages/layer_staging.ts";
-import { LayerThreads } from "../../../store/stages/layer_threads.ts";
+import type { LayerSink } from "../../../store/threads/layer_sink.ts";
+import type { StagingResult } from "../../../store/threads/layer_staging.ts";
+import { LayerThreads } from "../../../store/threads/layer_threads.ts";
 import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";

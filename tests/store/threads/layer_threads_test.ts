@@ -3,9 +3,9 @@ import { ExtractError } from "../../../layer/errors.ts";
 import { LIMIT_NAMES } from "../../../layer/extraction/layer_limits.ts";
 import { digestOf } from "../../../spec/digest.ts";
 import { LimitError } from "../../../spec/errors.ts";
-import type { SinkListener } from "../../../store/stages/layer_sink.ts";
-import { pickStageOptions } from "../../../store/stages/layer_staging.ts";
-import { LayerThreads } from "../../../store/stages/layer_threads.ts";
+import type { SinkListener } from "../../../store/threads/layer_sink.ts";
+import { pickStageOptions } from "../../../store/threads/layer_staging.ts";
+import { LayerThreads } from "../../../store/threads/layer_threads.ts";
 import { concat, file, gzip, tar, zstd, zstdSkippable } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ByteQueue } from "../../../store/stages/_byte_queue.ts";
+import { ByteQueue } from "../../../store/threads/_byte_queue.ts";
 
 const CHUNK = 300_000;
 

@@ -6,7 +6,7 @@ import {
   PathEscapeError,
 } from "../../../layer/mod.ts";
 import { DiffIdMismatchError, LimitError } from "../../../spec/mod.ts";
-import { packError, unpackError } from "../../../store/stages/error_transfer.ts";
+import { packError, unpackError } from "../../../store/threads/error_transfer.ts";
 
 const PLACE = { layer: "sha256:1", path: "etc/x", offset: 512 };
 const DIGESTS = [`sha256:${"0".repeat(64)}`, `sha256:${"1".repeat(64)}`] as const;

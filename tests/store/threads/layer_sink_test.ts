@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { PortSink, type PortSinkOptions, serveSink } from "../../../store/stages/_port_sink.ts";
-import { type StreamConsumer, StreamSink } from "../../../store/stages/_stream_sink.ts";
-import type { LayerSink, SinkListener } from "../../../store/stages/layer_sink.ts";
+import { PortSink, type PortSinkOptions, serveSink } from "../../../store/threads/_port_sink.ts";
+import { type StreamConsumer, StreamSink } from "../../../store/threads/_stream_sink.ts";
+import type { LayerSink, SinkListener } from "../../../store/threads/layer_sink.ts";
 
 const SILENT: SinkListener = { warn() {}, fail() {} };
 

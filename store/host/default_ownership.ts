@@ -6,8 +6,8 @@ import { processUid } from "../../spec/granted.ts";
 export const ENOUGH_IDS = 65_536;
 
 /**
- * Returns the default ownership of the files of bundles: `"strict"` for root, `"squash"` for other
- * users and for root of a user namespace that does not map the IDs that images use.
+ * Returns the default ownership of extracted files: `"strict"` for root, `"squash"` for other users
+ * and for root of a user namespace that does not map the IDs that images use.
  *
  * @param directory A directory that this process has created. Without `--allow-sys=uid`, its owner
  * is assumed to be the user.
