@@ -230,7 +230,8 @@ function isExhausted(headers: Headers): boolean {
 /** Returns the advice for a rejected push or deletion. */
 function writeAdvice(status: number, registryCode: string | undefined): string | undefined {
   if (registryCode === BLOB_UNKNOWN) {
-    return "First push everything that the document refers to, such as all manifests of an index";
+    return "First push everything that the document refers to; this registry accepts no index " +
+      "without all of its manifests";
   }
   if (status === 405) return "Ask its operator whether it accepts this";
   if (status === 409 || status === 412 || registryCode === "TAG_INVALID") {
