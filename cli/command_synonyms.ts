@@ -1,27 +1,30 @@
-/** Commands of other tools: docker, podman, skopeo, crane, umoci, regctl, oras and tar. */
+/** Commands of other tools: docker, podman, skopeo, crane, umoci, regctl, oras, helm and tar. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
-  copy: ["cp", "mirror", "sync", "convert"],
-  pull: ["download", "fetch", "get"],
-  push: ["upload"],
+  copy: ["cp", "mirror", "sync", "convert", "image copy"],
+  pull: ["download", "fetch", "get", "image pull"],
+  push: ["upload", "image push"],
+  tag: ["image tag"],
   unpack: ["extract", "untar", "flatten"],
-  prune: ["gc", "system", "clean", "garbage-collect"],
+  prune: ["gc", "system", "clean", "garbage-collect", "image prune"],
   fsck: ["verify", "validate", "check", "repair"],
   bundle: ["mount", "create", "spec"],
   unbundle: ["umount", "unmount"],
-  tags: ["list-tags", "ls-tags"],
-  images: ["image", "list", "index", "du", "df", "size"],
-  inspect: ["history", "stat", "show", "describe", "layers"],
+  tags: ["list-tags", "ls-tags", "repo tags"],
+  images: ["image", "list", "index", "du", "df", "size", "system df"],
+  inspect: ["history", "stat", "show", "describe", "layers", "image inspect", "image history"],
   "inspect --raw": ["manifest"],
   "inspect --config": ["config"],
   ls: ["find", "files", "tree"],
   digest: ["manifest-digest", "resolve", "head"],
   catalog: ["search", "repo", "repos", "repositories"],
-  rm: ["rmi", "remove", "untag"],
-  login: ["auth", "signin"],
+  rm: ["rmi", "remove", "untag", "image rm"],
+  login: ["auth", "signin", "registry login"],
+  logout: ["signout", "auth logout", "registry logout"],
   doctor: ["info"],
   serve: ["registry", "proxy"],
-  save: ["backup", "archive"],
-  load: ["restore", "import"],
+  save: ["backup", "archive", "image save"],
+  load: ["restore", "import", "image load"],
+  run: ["container run"],
   "artifact push --subject": ["attach"],
   "copy --with-referrers": ["discover"],
   "run -it REF sh": ["shell", "sh", "bash"],
@@ -47,7 +50,14 @@ const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] =
   ],
   [
     'oci does not build images; copy those of another tool with "oci copy"',
-    ["build", "commit", "append", "mutate", "rebase", "repack", "init", "insert"],
+    [
+      ...["build", "buildx", "builder", "commit", "append", "mutate", "rebase", "repack", "init"],
+      ...["new", "insert"],
+    ],
+  ],
+  [
+    'oci does not sign images; sign them with cosign, and verify them with "oci pull --verify"',
+    ["sign", "trust"],
   ],
   [
     'There is no daemon; see "oci run --help"',
@@ -55,7 +65,7 @@ const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] =
   ],
 ];
 
-/** Advice by the name of another tool's command. */
+/** Advice by another tool's command: its name, or its first two words. */
 export const COMMAND_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ...Object.entries(SYNONYMS).flatMap(([command, names]) => {
     return names.map((name): [string, string] => [name, `Use "oci ${command}"`]);

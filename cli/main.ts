@@ -163,7 +163,7 @@ async function runWithoutCommand(
   if (name !== undefined && name !== "help") {
     const { href } = new URL("./command_synonyms.ts", import.meta.url);
     const { COMMAND_SYNONYMS }: typeof import("./command_synonyms.ts") = await import(href);
-    refuseCommand(name, COMMANDS, COMMAND_SYNONYMS);
+    refuseCommand(name, COMMANDS, COMMAND_SYNONYMS, rest);
   }
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;

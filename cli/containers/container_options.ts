@@ -106,10 +106,17 @@ function addContainerHints(command: Command): Command {
     .hint(["--link", "--dns", "--add-host", "--network-alias"], NO_BRIDGE)
     .hint(["--tmpfs"], 'Use "--mount type=tmpfs,target=DIR"')
     .hint(["--init"], "Leave it out; the command gets signals directly")
+    .hint(["-a", "--attach", "--sig-proxy"], "Leave it out; streams and signals are forwarded")
+    .hint(["--log-driver", "--log-opt"], "Redirect stdout and stderr")
+    .hint(["--cidfile", "--replace"], 'Choose the name with "--name"')
+    .hint(["--health-cmd", "--no-healthcheck"], "There is no daemon that checks its health")
     .hint(["--volumes-from"], 'Use "--mount SOURCE:TARGET"')
     .hint(["--env-file"], 'Use "--env NAME=VALUE" for each variable')
     .hint(["--userns"], 'Use "--rootless"')
-    .hint(["--privileged", "--cap-add", "--cap-drop", "--device", "--security-opt"], EDIT)
+    .hint(
+      ["--privileged", "--cap-add", "--cap-drop", "--device", "--security-opt", "--group-add"],
+      EDIT,
+    )
     .hint(["--ulimit", "--sysctl", "--shm-size", "--pid", "--ipc", "--uts", "--gpus"], EDIT)
     .hint(
       ["--cpuset-cpus", "--cpu-shares", "--memory-swap", "--pids-limit", "-l", "--label"],

@@ -51,7 +51,11 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   { flags: ["--recursive", "-r", "--referrers", "--digest-tags"], own: "--with-referrers" },
   { flags: ["--artifact-type"], own: "--type" },
   { flags: ["--root", "--data-root", "--storage"], own: "--store" },
-  { flags: ["--format", "-f", "--filter"], own: "--json", use: '"--json", and jq' },
+  {
+    flags: ["--format", "-f", "--filter", "--digests", "--no-trunc"],
+    own: "--json",
+    use: '"--json", and jq',
+  },
 ];
 
 /** Adds advice for the flags of other tools that an option of the command replaces. */

@@ -243,6 +243,14 @@ export function addTransferOptions(
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied")
+    .hint(
+      [
+        ...["--format", "-f", "--preserve-digests", "--remove-signatures"],
+        ...["--compression-format", "--dest-compress", "--dest-compress-format"],
+      ],
+      "Leave it out; manifests and layers are copied unchanged",
+    )
+    .hint(["--digestfile"], 'Use "--json"')
     .trait("writes-repository");
   return addRegistryOptions(command, { features: ["mirror", "jobs", "progress", ...more] });
 }

@@ -55,21 +55,24 @@ Examples:
   oci pull --help                   read about one command
 
 Results go to standard output, everything else to standard error.
-Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted (Ctrl-C), 143 terminated.`;
+Exit codes: 0 success, 1 failure, 2 misuse, 130 interrupted (Ctrl-C), 143 terminated.`;
 
 /**
  * Rejects an unknown command with advice: the equivalent of another tool's command, or a similar
  * name.
  *
  * @param synonyms Advice for the commands of other tools.
+ * @param rest Words after the name, of which the first may belong to the command.
  * @throws {UsageError} Always.
  */
 export function refuseCommand(
   name: string,
   commands: CommandTable,
   synonyms: ReadonlyMap<string, string>,
+  rest: readonly string[] = [],
 ): never {
-  const advice = synonyms.get(name) ?? suggest(name, [...commands.keys(), "help"]) ??
+  const advice = synonyms.get(`${name} ${rest[0]}`) ?? synonyms.get(name) ??
+    suggest(name, [...commands.keys(), "help"]) ??
     'See "oci --help"';
   throw new UsageError(`unknown command "${name}"`, advice);
 }

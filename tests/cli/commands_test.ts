@@ -1,10 +1,11 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { COMMAND_SYNONYMS } from "../../cli/command_synonyms.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { parseCommandLine } from "../../cli/frame/command_line.ts";
+import { UsageError } from "../../cli/frame/errors.ts";
 import { addForeignHints } from "../../cli/frame/foreign_options.ts";
 import { formatHelp } from "../../cli/frame/help.ts";
-import { declareCommand, splitArguments } from "../../cli/frame/program.ts";
+import { declareCommand, refuseCommand, splitArguments } from "../../cli/frame/program.ts";
 
 Deno.test.each([
   { args: ["pull", "a"], name: "pull", rest: ["a"] },
@@ -77,6 +78,36 @@ Deno.test("COMMAND_SYNONYMS names commands that exist, for words that do not", (
     const [, meant = ""] = /"oci ([a-z]+)[^"]*"/.exec(advice) ?? [];
     assert(COMMANDS.has(meant), advice);
   }
+});
+
+Deno.test.each([
+  { words: ["image", "inspect"], advice: 'Use "oci inspect"' },
+  { words: ["image", "nope"], advice: 'Use "oci images"' },
+  { words: ["image"], advice: 'Use "oci images"' },
+  { words: ["system", "df"], advice: 'Use "oci images"' },
+  { words: ["container", "run"], advice: 'Use "oci run"' },
+  { words: ["registry", "login"], advice: 'Use "oci login"' },
+])("refuseCommand() advises on $words", ({ words: [name = "", ...rest], advice }) => {
+  assertThrows(
+    () => refuseCommand(name, COMMANDS, COMMAND_SYNONYMS, rest),
+    UsageError,
+    `unknown command "${name}". ${advice}`,
+  );
+});
+
+Deno.test.each([
+  { command: "copy", flag: "--format", advice: "Leave it out; manifests and layers are copied" },
+  { command: "pull", flag: "-a", advice: 'Copy a repository with "oci copy --all-tags' },
+  { command: "push", flag: "-a", advice: 'Use "--all-tags"' },
+  { command: "tag", flag: "-f", advice: "Leave it out; an existing tag is replaced" },
+  { command: "inspect", flag: "-f", advice: 'Use "--json", and jq' },
+])("COMMANDS advises on $flag of $command", async ({ command: name, flag, advice }) => {
+  const entry = COMMANDS.get(name);
+  assert(entry !== undefined);
+  const command = declareCommand(name, await entry.load(), COMMANDS);
+  addForeignHints(command);
+
+  assertThrows(() => parseCommandLine(command, ["a", "b", flag]), UsageError, advice);
 });
 
 Deno.test("addForeignHints() names options of the command for unknown flags", async () => {

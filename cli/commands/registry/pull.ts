@@ -21,7 +21,8 @@ export function define(command: Command): Command {
       "Pulls images into the store, for one platform or for all. Verifies every blob against its " +
         "digest before it becomes visible. Resumes interrupted downloads, and skips blobs that are " +
         "already in the store.",
-    );
+    )
+    .hint(["-a", "--all-tags"], 'Copy a repository with "oci copy --all-tags NAME oci:DIR"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
 
