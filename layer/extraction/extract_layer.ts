@@ -21,6 +21,11 @@ export interface ExtractLayerOptions
    * @default The name of the layer.
    */
   readonly source?: string | undefined;
+  /**
+   * Called with the number of decompressed bytes so far. An error that it throws stops the
+   * extraction.
+   */
+  readonly onPosition?: ((bytes: number) => void) | undefined;
   /** Aborts the extraction. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */

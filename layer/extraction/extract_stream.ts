@@ -17,6 +17,8 @@ export interface ExtractStreamOptions
   extends LayerExtractorOptions, LayerDecoderOptions, OpenFileTreeOptions, TarLimits {
   /** Size of the layer; by default, that of the descriptor. */
   readonly layerBytes?: number | undefined;
+  /** Called with the number of decompressed bytes so far. An error that it throws stops the work. */
+  readonly onPosition?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,7 +52,7 @@ async function extractToTree(
   options: ExtractStreamOptions,
 ): Promise<ExtractedStream> {
   const { signal, handler, descriptor, layer = descriptor?.digest } = options;
-  const { layerBytes = descriptor?.size } = options;
+  const { layerBytes = descriptor?.size, onPosition = () => {} } = options;
   const named = { ...options, layer };
   /** The current entry, for errors of the parser and the decompressor. */
   let place: ExtractPlace = { layer, path: "", offset: 0 };
@@ -68,7 +70,10 @@ async function extractToTree(
     const rest = readAll(reader, signal);
     try {
       for (let next = await rest.next(); !next.done; next = await rest.next()) {
-        for (const bytes of decoder.outputs(next.value)) parser.push(bytes);
+        for (const bytes of decoder.outputs(next.value)) {
+          parser.push(bytes);
+          onPosition(decoder.bytesOut);
+        }
       }
       decoder.finish();
       // Checked last, because a wrong digest explains more than a truncated archive.

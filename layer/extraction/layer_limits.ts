@@ -1,9 +1,16 @@
 import type { DecompressOptions } from "../compression/decompressor.ts";
 import { TAR_LIMIT_NAMES, type TarLimits } from "../tar/tar_limits.ts";
 
-/** Limits of the archives of layers. */
-export interface LayerLimits
-  extends TarLimits, Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow"> {}
+/** Limits of the archives of layers. All but `maxBytes` apply to each layer. */
+export interface LayerLimits extends TarLimits, Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
+  /**
+   * Maximum number of decompressed bytes of all layers of an image together; 0 means no limit.
+   * Layers that need not be decompressed, because they were before, do not count.
+   *
+   * @default {21_474_836_480}
+   */
+  readonly maxBytes?: number | undefined;
+}
 
 /** Names of the limits. */
 export const LIMIT_NAMES: readonly (keyof LayerLimits)[] = [

@@ -21,6 +21,8 @@ export interface EntrySource extends LayerLimits {
   readonly entries: LayerEntries;
   /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;
+  /** Called with the number of decompressed bytes of the layer so far. */
+  readonly onPosition?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -98,6 +100,7 @@ async function extractIntoMemory<Result>(
       ...pickLimits(source),
       descriptor,
       signal,
+      onPosition: source.onPosition,
       onWarning,
     });
   }, options);

@@ -8,6 +8,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
+import type { DecompressedTotal } from "../threads/decompressed_total.ts";
 import { followPath } from "../host/follow_path.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
@@ -84,6 +85,7 @@ export class ImageFiles {
   /** Layers that are fetched only in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
   readonly #openedLayers: LazyLayer[] = [];
+  #total: DecompressedTotal | undefined;
   #stack: LayerStack;
   /**
    * All files. Places are offsets in the archives of the layers. In the `"view"`, places in lazy
@@ -281,7 +283,7 @@ export class ImageFiles {
       const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
       if (known?.isSimple) return known;
       const { listLayer } = await import("./_list_layer.ts");
-      return await listLayer(layer, index, this.#sourceOf(lazy ?? known));
+      return await listLayer(layer, index, await this.#sourceOf(index, lazy ?? known));
     });
   }
 
@@ -295,7 +297,10 @@ export class ImageFiles {
     for (const index of this.#layers.keys()) {
       const lazy = isLazy ? await this.#lazyLayer(index) : undefined;
       const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
-      const source = this.#sourceOf(lazy ?? await this.#entries.read(layer));
+      const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
+      const source = await this.#sourceOf(index, lazy ?? known);
+      // The caller reads the contents of the files later.
+      if (known !== undefined && !isLazy) source.onPosition?.(known.archiveBytes);
       await addLayer(tree, layer, index, source);
     }
     return tree;
@@ -317,8 +322,11 @@ export class ImageFiles {
     });
   }
 
-  #sourceOf(known: EntrySource["known"]): EntrySource {
-    return { ...this.#options, known, entries: this.#entries };
+  async #sourceOf(layer: number, known: EntrySource["known"]): Promise<EntrySource> {
+    const { DecompressedTotal } = await import("../threads/decompressed_total.ts");
+    const total = this.#total ??= new DecompressedTotal(this.#options.maxBytes);
+    const onPosition = (bytes: number) => total.record(layer, bytes);
+    return { ...this.#options, known, entries: this.#entries, onPosition };
   }
 }
 

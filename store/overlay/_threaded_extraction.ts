@@ -13,7 +13,7 @@ export function threadedExtraction(
   { onProgress, onLayer }: LayerListener = {},
 ): LayerExtraction {
   const entries = new LayerEntries(store);
-  return async (layer, root, { signal, onWarning, ...options }) => {
+  return async (layer, root, { signal, onPosition, onWarning, ...options }) => {
     signal?.throwIfAborted();
     const { descriptor, diffId } = layer;
     const records = await entries.plan(layer);
@@ -23,7 +23,12 @@ export function threadedExtraction(
       // `feedLayer()` throws the error.
       fail() {},
     });
-    const result = await feedLayer(store, layer, opening, { signal, onProgress, onLayer });
+    const result = await feedLayer(store, layer, opening, {
+      signal,
+      onPosition,
+      onProgress,
+      onLayer,
+    });
     if (result.kind === "refused") throw unpackError(result.error);
     return result.report;
   };

@@ -16,7 +16,12 @@ import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { discardTree } from "../host/unmount.ts";
-import type { LayerExtraction, OverlayNamespace } from "../threads/overlay_extraction.ts";
+import { DecompressedTotal } from "../threads/decompressed_total.ts";
+import type {
+  LayerExtraction,
+  LayerExtractionOptions,
+  OverlayNamespace,
+} from "../threads/overlay_extraction.ts";
 import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { type LayerDraft, LayerDrafts } from "./_layer_drafts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
@@ -110,23 +115,29 @@ export class OverlayLayerResolver {
   async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
     image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
     const tasks = new TaskGroup(this.#options.signal);
+    const total = new DecompressedTotal(this.#options.maxBytes);
     const resolving: Promise<ExtractedLayer>[] = [];
     const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));
     for (const [i, layer] of image.layers.entries()) {
       const parents = resolving.slice();
       const chainId = chainIds[i] ?? layer.diffId;
-      resolving.push(tasks.run(() => this.#resolve(layer, chainId, parents, tasks.signal)));
+      const work: LayerWork = {
+        layer,
+        onPosition: (bytes) => total.record(i, bytes),
+        signal: tasks.signal,
+      };
+      resolving.push(tasks.run(() => this.#resolve(work, chainId, parents)));
     }
     await tasks.join();
     return await Promise.all(resolving);
   }
 
   async #resolve(
-    layer: RemoteLayer,
+    work: LayerWork,
     chainId: Digest,
     parents: readonly Promise<ExtractedLayer>[],
-    signal: AbortSignal,
   ): Promise<ExtractedLayer> {
+    const { layer, signal } = work;
     const { ownership, mounter: { namespace } } = this.#options;
     const alone = keyOf("layer", layer.diffId, { ownership, namespace });
     const chained = keyOf("chain", chainId, { ownership, namespace });
@@ -135,21 +146,21 @@ export class OverlayLayerResolver {
     const { path } = this.#drafts;
     return await extractions.run(`${path} ${chained}`, {
       find: () => findLayer(path, alone) ?? findLayer(path, chained),
-      work: () => this.#extract(layer, alone, chained, parents, signal),
+      work: () => this.#extract(work, alone, chained, parents),
       signal,
     });
   }
 
   async #extract(
-    layer: RemoteLayer,
+    work: LayerWork,
     alone: string,
     chained: string,
     parents: readonly Promise<ExtractedLayer>[],
-    signal: AbortSignal,
   ): Promise<ExtractedLayer> {
+    const { layer, signal } = work;
     const isBase = parents.length === 0;
     const extracted = await this.#limit.run(() => {
-      return this.#extractAlone(layer, alone, chained, isBase, signal);
+      return this.#extractAlone(work, alone, chained, isBase);
     }, signal);
     if (extracted !== undefined && !("draft" in extracted)) return extracted;
     await using unsettled = extracted;
@@ -162,12 +173,12 @@ export class OverlayLayerResolver {
           return await this.#publish(draft, layer, report);
         }
         await removeTree(draft.path);
-        return await this.#extractOver(layer, draft, lowers, signal);
+        return await this.#extractOver(work, draft, lowers);
       }
       const begun = await this.#drafts.begin(chained, signal);
       if (!("publish" in begun)) return begun;
       await using draft = begun;
-      return await this.#extractOver(layer, draft, lowers, signal);
+      return await this.#extractOver(work, draft, lowers);
     }, signal);
   }
 
@@ -178,12 +189,12 @@ export class OverlayLayerResolver {
    * missing; or `undefined` if it cannot be extracted without them.
    */
   async #extractAlone(
-    layer: RemoteLayer,
+    work: LayerWork,
     alone: string,
     chained: string,
     isBase: boolean,
-    signal: AbortSignal,
   ): Promise<ExtractedLayer | UnsettledLayer | undefined> {
+    const { layer, signal } = work;
     signal.throwIfAborted();
     const begun = await this.#drafts.begin(alone, signal);
     if (!("publish" in begun)) return begun;
@@ -192,7 +203,7 @@ export class OverlayLayerResolver {
     await makeDraftRoot(draft.path);
     let report: ExtractReport;
     try {
-      report = await this.#run(layer, draft.path, signal, namespace);
+      report = await this.#run(work, draft.path, namespace);
     } catch (error) {
       // A parent may have an entry that this layer needs.
       if (!isBase && error instanceof ExtractError) return undefined;
@@ -253,31 +264,29 @@ export class OverlayLayerResolver {
 
   /** Extracts a layer into an overlay over its parents. */
   async #extractOver(
-    layer: RemoteLayer,
+    work: LayerWork,
     draft: LayerDraft,
     lowers: readonly string[],
-    signal: AbortSignal,
   ): Promise<ExtractedLayer> {
     const { path } = draft;
     const writable = { upper: path, work: `${path}.work` };
     await makeDraftRoot(path);
     const report = await this.#overlay(path, lowers, writable, (view) => {
-      return this.#run(layer, view, signal);
+      return this.#run(work, view);
     });
     await removeTree(writable.work);
     // The kernel has recorded all whiteouts of the layer, including those in the root.
-    return await this.#publish(draft, layer, { ...report, opaqueRoot: false });
+    return await this.#publish(draft, work.layer, { ...report, opaqueRoot: false });
   }
 
   async #run(
-    layer: RemoteLayer,
+    { layer, ...callbacks }: LayerWork,
     root: string,
-    signal: AbortSignal,
     namespace?: OverlayNamespace,
   ): Promise<ExtractReport> {
     const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
-    const common = { ...pickLimits(this.#options), ownership, signal, namespace, onWarning };
-    return await extract(layer, root, common);
+    const common = { ...pickLimits(this.#options), ownership, namespace, onWarning };
+    return await extract(layer, root, { ...common, ...callbacks });
   }
 
   async #publish(
@@ -304,6 +313,12 @@ async function makeDraftRoot(path: string): Promise<void> {
   await Deno.mkdir(path);
   // Set the mode separately, since the umask restricts that of `mkdir()`.
   await Deno.chmod(path, 0o755);
+}
+
+/** A layer to extract. */
+interface LayerWork extends Pick<LayerExtractionOptions, "onPosition"> {
+  readonly layer: RemoteLayer;
+  readonly signal: AbortSignal;
 }
 
 /** An extracted layer that still lacks metadata from its parents. */

@@ -5,7 +5,6 @@ import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
-import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
@@ -65,12 +64,11 @@ export function stagingConsumer(
       return position;
     },
     async consume(stream, signal) {
-      const { handler: select, ...rest } = extractOptions(plan, listener);
-      const handler = (header: TarHeader) => {
-        position = header.offset;
-        return select === undefined ? header : select(header);
+      const options = {
+        ...extractOptions(plan, listener),
+        onPosition: (bytes: number) => position = bytes,
+        signal,
       };
-      const options = { ...rest, handler, signal };
       const extract = (options: ExtractLayerOptions) => {
         return extractRecorded(stream, `${work}/${index}`, plan, options);
       };

@@ -28,6 +28,8 @@ export interface LayerExtractionOptions extends LayerLimits {
    * over the layers below.
    */
   readonly namespace?: OverlayNamespace | undefined;
+  /** Called with the number of decompressed bytes so far. An error that it throws stops the work. */
+  readonly onPosition?: ((bytes: number) => void) | undefined;
   /** Aborts the extraction. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
@@ -66,7 +68,7 @@ export async function extractOverlayLayer(
 /** A layer, and the existing directory to extract it into for overlays; plain data. */
 export interface OverlayPlan extends LayerInput {
   readonly root: string;
-  readonly options: Omit<LayerExtractionOptions, "signal" | "onWarning">;
+  readonly options: Omit<LayerExtractionOptions, "signal" | "onPosition" | "onWarning">;
 }
 
 /** Result of an extraction for overlays. It is no error that a layer cannot be extracted alone. */
@@ -80,14 +82,18 @@ export function overlayConsumer(
   { warn }: SinkListener,
 ): StreamConsumer<OverlayResult> {
   const { root, options: { namespace, ...options } } = plan;
+  let position = 0;
   return {
-    position: 0,
+    get position() {
+      return position;
+    },
     async consume(stream, signal) {
       try {
         const report = await extractRecorded(stream, root, plan, {
           ...options,
           whiteouts: whiteoutsFor(namespace),
           signal,
+          onPosition: (bytes) => position = bytes,
           onWarning: (message) => warn(message),
         });
         return { kind: "extracted", report };
@@ -98,6 +104,7 @@ export function overlayConsumer(
       }
     },
     async reset() {
+      position = 0;
       {
         using tree = openFileTree(root);
         emptyTree(tree);

@@ -1,6 +1,5 @@
-import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { ingestLayer } from "../content/ingest_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -8,6 +7,7 @@ import { LayerEntries } from "../entries/layer_entries.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
+import { DecompressedTotal } from "../threads/decompressed_total.ts";
 import { feedLayer } from "../threads/feed_layer.ts";
 import type { SinkListener } from "../threads/layer_sink.ts";
 import type { StageOptions } from "../threads/layer_staging.ts";
@@ -22,21 +22,20 @@ export class ImageUnpacking {
   readonly #options: UnpackImageOptions;
   readonly #limit: Semaphore;
   readonly #tasks: TaskGroup;
-  /** Position in the archive of each layer, in bytes. */
-  readonly #positions: number[];
+  readonly #total: DecompressedTotal;
 
   constructor(
     store: ContentStore,
     image: Pick<RemoteImage, "layers">,
     options: UnpackImageOptions,
   ) {
-    const { jobs, signal } = options;
+    const { jobs, maxBytes, signal } = options;
     this.#store = store;
     this.#layers = image.layers;
     this.#options = options;
     this.#limit = new Semaphore(boundByFiles(jobs));
     this.#tasks = new TaskGroup(signal);
-    this.#positions = image.layers.map(() => 0);
+    this.#total = new DecompressedTotal(maxBytes);
   }
 
   /**
@@ -63,7 +62,7 @@ export class ImageUnpacking {
         const plan = { work, index, descriptor, diffId, records, options };
         const staged = await feedLayer(this.#store, layer, threads.openStage(plan, listener), {
           ...this.#callbacks,
-          onPosition: (position) => this.#advance(index, position),
+          onPosition: (position) => this.#total.record(index, position),
         });
         return { ...plan, staged, blob: this.#store.blobPath(descriptor.digest) };
       },
@@ -122,14 +121,5 @@ export class ImageUnpacking {
   get #callbacks(): Pick<UnpackImageOptions, "onProgress" | "onLayer" | "signal"> {
     const { onProgress, onLayer } = this.#options;
     return { onProgress, onLayer, signal: this.#tasks.signal };
-  }
-
-  /** Records the position in a layer, and enforces the limit for all layers together. */
-  #advance(index: number, position: number): void {
-    const { maxBytes = MAX_DECOMPRESSED_BYTES } = this.#options;
-    this.#positions[index] = position;
-    const bytes = this.#positions.reduce((sum, position) => sum + position, 0);
-    if (maxBytes === 0 || bytes <= maxBytes) return;
-    throw new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
   }
 }

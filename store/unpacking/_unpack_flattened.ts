@@ -1,4 +1,3 @@
-import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
@@ -8,13 +7,13 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { LimitError } from "../../spec/errors.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import { openArchive } from "../files/archive_reader.ts";
 import { type Layer, storedLayer } from "../images/image.ts";
 import { archiveTree } from "../files/tree_archive.ts";
+import { DecompressedTotal } from "../threads/decompressed_total.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { isSelected, retainPaths } from "../threads/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
@@ -58,14 +57,14 @@ export async function unpackFlattened(
   options: UnpackImageOptions,
   lazy: LazyLayers,
 ): Promise<UnpackResult> {
-  const { signal, strip = 0, maxBytes = MAX_DECOMPRESSED_BYTES } = options;
+  const { signal, strip = 0, maxBytes } = options;
   const flat = await flatten(store, image, paths, options, lazy);
   const files = lazyFiles(flat.tree, lazy);
   const usable = withoutRepeated(image, lazy, files, options);
   if (usable.size < lazy.size) {
     return await unpackFlattened(store, image, directory, paths, options, usable);
   }
-  if (maxBytes > 0 && files.bytes > maxBytes) throw tooLarge(files.bytes, maxBytes);
+  new DecompressedTotal(maxBytes).record(0, files.bytes);
   const { entries } = flat.report;
   // Report the same number as an extraction of the selected entries of each layer.
   const bytes = paths === undefined ? flat.report.bytes : flat.selectedBytes;
@@ -106,7 +105,8 @@ async function flatten(
   lazy: LazyLayers,
 ): Promise<FlatImage> {
   const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
-  const { maxBytes = MAX_DECOMPRESSED_BYTES, signal } = options;
+  const { signal } = options;
+  const decompressed = new DecompressedTotal(options.maxBytes);
   const tree = new MemoryTree();
   const layers: Layer[] = [];
   let selectedBytes = 0;
@@ -117,17 +117,17 @@ async function flatten(
       if (paths !== undefined && isSelected(header.path, paths)) selectedBytes += header.size;
       return header;
     },
+    onPosition: (bytes: number) => decompressed.record(layers.length, bytes),
   } as const;
   const extractor = new StackingExtractor(tree, { ...stageOptions, signal, ...flatOptions });
   const indexes = new LayerEntries(store);
   const total = new ReportBuilder();
-  let indexedBytes = 0;
   await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
     const layer = storedLayer(store, descriptor, diffId);
     const index = limitsArchives(options) ? undefined : await indexes.read(layer);
     const known = lazy.get(layers.length) ?? index;
-    indexedBytes += index?.archiveBytes ?? 0;
-    if (maxBytes > 0 && indexedBytes > maxBytes) throw tooLarge(indexedBytes, maxBytes);
+    // The contents of the files are read later.
+    if (index !== undefined) decompressed.record(layers.length, index.archiveBytes);
     total.add(
       known === undefined ? await extractor.extract(layer) : extractEntries(known.headers(), tree, {
         ...flatOptions,
@@ -140,10 +140,6 @@ async function flatten(
   if (paths !== undefined) retainPaths(tree, paths);
   removeShallow(tree, options.strip ?? 0);
   return { tree, layers, report: total.build(), selectedBytes };
-}
-
-function tooLarge(bytes: number, maxBytes: number): LimitError {
-  return new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
 }
 
 /** Whether the store has an index of each layer, so that no layer is read to list its entries. */

@@ -59,12 +59,6 @@ export interface UnpackImageOptions extends LayerLimits, LayerListener {
    */
   readonly backend?: TreeBackend | undefined;
   /**
-   * Maximum number of decompressed bytes of all layers together; 0 means no limit.
-   *
-   * @default {21_474_836_480}
-   */
-  readonly maxBytes?: number | undefined;
-  /**
    * Maximum number of layers to download and extract at once.
    *
    * @default {6}

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { applyLayers, type FileStatus, OwnershipError, UntarStream } from "../../../layer/mod.ts";
-import type { BlobReadOptions, RemoteImage } from "../../../spec/mod.ts";
+import { type BlobReadOptions, LimitError, type RemoteImage } from "../../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
@@ -271,4 +271,22 @@ Deno.test("exportImage() writes the same bytes each time", async () => {
   const bytes = () => new Response(exportImage(box.store, imageOf(layers))).bytes();
 
   assertEquals(await bytes(), await bytes());
+});
+
+Deno.test("ImageFiles limits the bytes of all layers together", async () => {
+  await using box = await makeUnpackBox();
+  const large = (name: string, seed: number) =>
+    tar(dir("."), file(name, noise(1_000_000, seed)), file("last", ""));
+  const image = imageOf(fakeLayers([large("a", 1), large("b", 2)]));
+  const options = { maxBytes: 1_500_000 };
+  const names = async (files: ImageFiles) => (await Array.fromAsync(files.list())).length;
+
+  await assertRejects(() => names(new ImageFiles(box.store, image, options)), LimitError);
+  assertEquals(await names(new ImageFiles(box.store, image)), 3);
+  // By now, no layer needs to be decompressed for a list.
+  assertEquals(await names(new ImageFiles(box.store, image, options)), 3);
+  await assertRejects(
+    () => new Response(exportImage(box.store, image, options)).bytes(),
+    LimitError,
+  );
 });

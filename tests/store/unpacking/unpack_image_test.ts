@@ -271,7 +271,7 @@ for (const [where, open] of Object.entries(THREADS)) {
 
   Deno.test(`unpacking ${where} limits the bytes of all layers together`, async () => {
     await using box = await makeUnpackBox();
-    const layers = fakeLayers([LARGE, tar(file("e", noise(1_500_000)), file("f", ""))]);
+    const layers = fakeLayers([LARGE, tar(file("e", noise(1_500_000)))]);
 
     const error = await assertRejects(
       () => unpackWith(threads, box, layers, { maxBytes: 4_000_000 }),

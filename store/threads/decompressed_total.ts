@@ -1,0 +1,26 @@
+import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
+import { LimitError } from "../../spec/errors.ts";
+
+/** Limits the decompressed bytes of the layers of an image together. */
+export class DecompressedTotal {
+  readonly #maxBytes: number;
+  /** Bytes of each layer so far, by its index. */
+  readonly #positions: number[] = [];
+
+  /** Creates a total; 0 means no limit. */
+  constructor(maxBytes: number = MAX_DECOMPRESSED_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Records the bytes of a layer so far. There are fewer than before if the layer is read again.
+   *
+   * @throws {LimitError} If there are too many bytes in all layers.
+   */
+  record(index: number, bytes: number): void {
+    this.#positions[index] = bytes;
+    const total = this.#positions.reduce((sum, bytes) => sum + bytes, 0);
+    if (this.#maxBytes === 0 || total <= this.#maxBytes) return;
+    throw new LimitError("decompressed bytes", this.#maxBytes, total, "the image", "maxBytes");
+  }
+}
