@@ -219,3 +219,20 @@ export function digestPath(digest: Digest): string {
 export function digestName(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }
+
+/** Streams that verify themselves, and what they expect. */
+const VERIFYING = new WeakMap<ReadableStream, Expectation>();
+
+/**
+ * Records that a stream verifies itself: it fails instead of delivering its last bytes if they do
+ * not match.
+ */
+export function markVerifying(stream: ReadableStream, expected: Expectation): void {
+  VERIFYING.set(stream, expected);
+}
+
+/** Whether a stream compares its bytes with a descriptor, so that its reader need not hash them. */
+export function verifiesItself(stream: ReadableStream, { digest, size }: Expectation): boolean {
+  const expected = VERIFYING.get(stream);
+  return expected !== undefined && expected.digest === digest && expected.size === size;
+}

@@ -15,6 +15,8 @@ export interface LayerDecoderOptions extends LayerDecompressorOptions {
   readonly source?: string | undefined;
   /** Expected digest and size of the blob. */
   readonly descriptor?: Descriptor | undefined;
+  /** Whether the source verifies the blob, and fails instead of delivering its last bytes. */
+  readonly isVerifying?: boolean | undefined;
   /** Expected digest of the archive. */
   readonly diffId?: Digest | undefined;
 }
@@ -28,10 +30,10 @@ export class LayerDecoder implements Disposable {
   #isVerified = false;
 
   constructor(options: LayerDecoderOptions) {
-    const { descriptor, diffId, layer, source = layer } = options;
+    const { descriptor, diffId, layer, source = layer, isVerifying = false } = options;
     if (descriptor !== undefined) checkLayerType(descriptor);
     this.#options = options;
-    this.#verifier = descriptor && new Verifier(descriptor, source);
+    this.#verifier = descriptor && !isVerifying ? new Verifier(descriptor, source) : undefined;
     this.#decompressor = new LayerDecompressor({
       ...options,
       mediaType: options.mediaType ?? descriptor?.mediaType,
@@ -48,7 +50,7 @@ export class LayerDecoder implements Disposable {
   *outputs(chunk: Uint8Array): Generator<Uint8Array, void, void> {
     this.#verifier?.update(chunk);
     for (const bytes of this.#decompressor.outputs(chunk)) {
-      this.#digester?.update(bytes);
+      this.#hash(bytes);
       yield bytes;
     }
   }
@@ -82,6 +84,7 @@ export class LayerDecoder implements Disposable {
     this.#decompressor.finish();
     this.#verify();
     const { diffId, descriptor, layer } = this.#options;
+    if (this.#isArchive) return;
     const actual = this.#digester?.digest();
     if (diffId === undefined || actual === undefined || actual === diffId) return;
     throw new DiffIdMismatchError(diffId, actual, descriptor?.digest ?? layer ?? diffId);
@@ -94,9 +97,9 @@ export class LayerDecoder implements Disposable {
    * otherwise `undefined`.
    */
   async verifyRest(rest: AsyncIterable<Uint8Array>): Promise<unknown> {
-    if (this.#verifier === undefined || this.#isVerified) return undefined;
+    if (this.#options.descriptor === undefined || this.#isVerified) return undefined;
     try {
-      for await (const chunk of rest) this.#verifier.update(chunk);
+      for await (const chunk of rest) this.#verifier?.update(chunk);
       this.#verify();
       return undefined;
     } catch (mismatch) {
@@ -106,6 +109,16 @@ export class LayerDecoder implements Disposable {
 
   [Symbol.dispose](): void {
     this.#decompressor[Symbol.dispose]();
+  }
+
+  /** Whether the blob is the archive, and both have the same digest, so that one hash suffices. */
+  get #isArchive(): boolean {
+    const { descriptor, diffId } = this.#options;
+    return this.#decompressor.compression === "none" && descriptor?.digest === diffId;
+  }
+
+  #hash(archive: Uint8Array): void {
+    if (!this.#isArchive) this.#digester?.update(archive);
   }
 
   #verify(): void {

@@ -1,5 +1,6 @@
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { verifiesItself } from "../../spec/verifier.ts";
 import { DecompressError } from "../compression/decompress_error.ts";
 import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
 import { describePlace, ExtractError, type ExtractPlace } from "../errors.ts";
@@ -65,7 +66,9 @@ async function extractToTree(
         return handler === undefined ? header : handler(header);
       },
     });
-    using decoder = new LayerDecoder(named);
+    // A store verifies each read, and hashing the bytes again would take as long.
+    const isVerifying = descriptor !== undefined && verifiesItself(stream, descriptor);
+    using decoder = new LayerDecoder({ ...named, isVerifying });
     const parser = new TarParser(extractor, named);
     const rest = readAll(reader, signal);
     try {

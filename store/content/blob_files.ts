@@ -1,6 +1,12 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
-import { digestPath, type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
+import {
+  digestPath,
+  type Expectation,
+  markVerifying,
+  Verifier,
+  verifyBytes,
+} from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import type { OpenBlobOptions } from "./content_store_options.ts";
@@ -110,9 +116,12 @@ export class BlobFiles {
     const { digest } = expected;
     const path = this.pathOf(digest);
     const isPart = (options.offset ?? 0) > 0 || options.length !== undefined;
-    const verifier = isPart ? undefined : new Verifier(expected, `"${path}"`);
-    const onMismatch = () => this.distrust(digest);
     const { openBlobStream } = await import("./blob_stream.ts");
-    return await openBlobStream(path, { ...options, verifier, onMismatch });
+    if (isPart) return await openBlobStream(path, options);
+    const verifier = new Verifier(expected, `"${path}"`);
+    const onMismatch = () => this.distrust(digest);
+    const stream = await openBlobStream(path, { ...options, verifier, onMismatch });
+    markVerifying(stream, expected);
+    return stream;
   }
 }
