@@ -205,9 +205,10 @@ export class RegistryReader implements Disposable {
     const subject = { ...reference, digest };
     const name = formatReference(subject);
     const task = { action: `list the referrers of "${name}"`, subject: name };
-    const registry = this.#registries.sources(reference, options).upstream;
     const { readReferrers } = await import("./_referrers.ts");
-    return await readReferrers(registry, subject, options.artifactType, { ...context, task });
+    return await this.#registries.sources(subject, options).list((registry) => {
+      return readReferrers(registry, subject, options.artifactType, { ...context, task });
+    }, context);
   }
 
   async checkCredential(

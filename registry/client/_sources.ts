@@ -1,7 +1,7 @@
 import type { Digest } from "../../spec/digest.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import { NotFoundError } from "../errors.ts";
+import { NetworkError, NotFoundError } from "../errors.ts";
 import type { Clock } from "../remote_client_options.ts";
 import type { Registry } from "./_registry.ts";
 
@@ -77,5 +77,39 @@ export class Sources {
       }
     }
     return await work(this.upstream);
+  }
+
+  /**
+   * Reads a list from the registry itself, because a mirror may have only part of it. Reads it from
+   * a mirror, with a warning, only if the registry cannot be reached.
+   */
+  async list<T>(
+    work: (registry: Registry) => Promise<readonly T[]>,
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly onWarning?: ((message: string) => void) | undefined;
+    },
+  ): Promise<readonly T[]> {
+    const { signal, onWarning } = options;
+    try {
+      return await work(this.upstream);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof NetworkError)) throw error;
+      for (const mirror of this.usable.slice(0, -1)) {
+        try {
+          const found = await work(mirror);
+          // A mirror without the list returns an empty one.
+          if (found.length === 0) continue;
+          const { registry } = mirror.endpoint;
+          onWarning?.(`Using the list of the mirror ${registry}: ${problemOf(error)}`);
+          return found;
+        } catch (fault) {
+          signal?.throwIfAborted();
+          this.failed(mirror, fault, onWarning);
+        }
+      }
+      throw error;
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { NotFoundError } from "../../registry/errors.ts";
+import { NetworkError, NotFoundError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -87,8 +87,8 @@ export async function listAttestations(
   const subjects = documents.map(({ digest }) => digest);
   const found = new Map<Digest, Attestation>();
   let reads = 0;
-  const entries = await manifestsOf(source, image, kind, documents, signal);
-  for (const entry of entries.slice(0, MAX_READS)) {
+  const { manifests, unreachable } = await manifestsOf(source, image, kind, documents, signal);
+  for (const entry of manifests.slice(0, MAX_READS)) {
     const manifest = await ifPresent(() => readDocument(source, entry, signal));
     if (manifest?.kind !== "manifest") continue;
     for (const blob of manifest.value.layers.slice(0, MAX_READS)) {
@@ -100,6 +100,7 @@ export async function listAttestations(
       found.set(blob.digest, { type, blob, subjects });
     }
   }
+  if (found.size === 0 && unreachable !== undefined) throw unreachable;
   return [...found.values()];
 }
 
@@ -110,14 +111,29 @@ async function manifestsOf(
   kind: AttestationKind,
   documents: readonly Descriptor[],
   signal: AbortSignal | undefined,
-): Promise<readonly Descriptor[]> {
+): Promise<{
+  readonly manifests: readonly Descriptor[];
+  /** Failure of a lookup because the registry is unreachable. */
+  readonly unreachable: NetworkError | undefined;
+}> {
   const { digest } = manifest.descriptor;
   const found = indexes.flatMap(({ value }) => value.manifests).filter(({ annotations = {} }) => {
     return annotations["vnd.docker.reference.type"] === "attestation-manifest" &&
       annotations["vnd.docker.reference.digest"] === digest;
   });
+  let unreachable: NetworkError | undefined;
+  // A mirror may have an attestation while the registry is unreachable, so look on.
+  const reach = async <T>(lookup: () => Promise<T> | undefined): Promise<T | undefined> => {
+    try {
+      return await lookup();
+    } catch (error) {
+      if (!(error instanceof NetworkError)) throw error;
+      unreachable ??= error;
+      return undefined;
+    }
+  };
   for (const document of documents) {
-    const referrers = await source.referrers?.(document, { signal }) ?? [];
+    const referrers = await reach(() => source.referrers?.(document, { signal })) ?? [];
     found.push(...referrers.filter(({ mediaType, artifactType = "", annotations = {} }) => {
       const predicateType = annotations[PREDICATE_TYPE];
       const type = predicateType ?? artifactType;
@@ -125,11 +141,13 @@ async function manifestsOf(
       return isDocumentMediaType(mediaType) && (mayHave || KINDS[kind].test(type));
     }));
     for (const suffix of kind === "sbom" ? ["sbom", "att"] : ["att"]) {
-      const tagged = await source.resolve(`${digestName(document.digest)}.${suffix}`, { signal });
+      const tag = `${digestName(document.digest)}.${suffix}`;
+      const tagged = await reach(() => source.resolve(tag, { signal }));
       if (tagged !== undefined) found.push(tagged);
     }
   }
-  return [...new Map(found.map((entry) => [entry.digest, entry])).values()];
+  const manifests = [...new Map(found.map((entry) => [entry.digest, entry])).values()];
+  return { manifests, unreachable };
 }
 
 /** Returns the declared type of a layer; `undefined` if it must be read from the blob. */

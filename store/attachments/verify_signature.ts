@@ -1,3 +1,4 @@
+import { NetworkError } from "../../registry/errors.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { SignatureError } from "../errors.ts";
@@ -67,12 +68,15 @@ export async function verifySignature(
   const { name = document.descriptor.digest, isStoredOnly, signal } = options;
   const faultOf = await signatureCheck(signer);
   const reasons: string[] = [];
+  let unreachable: NetworkError | undefined;
   const attempt = async <T>(read: () => Promise<T>): Promise<T | undefined> => {
     signal?.throwIfAborted();
     try {
       return await read();
     } catch (error) {
-      if (!isContentError(error)) throw error;
+      // A mirror may have a signature while the registry is unreachable, so look on.
+      if (error instanceof NetworkError) unreachable ??= error;
+      else if (!isContentError(error)) throw error;
       reasons.push(problemOf(error));
       return undefined;
     }
@@ -91,6 +95,7 @@ export async function verifySignature(
       if (all.length > MAX_SIGNATURES) reasons.push(`only ${MAX_SIGNATURES} of them were read`);
     }
   }
+  if (unreachable !== undefined) throw unreachable;
   throw new SignatureError(name, count, [...new Set(reasons)], isStoredOnly);
 }
 

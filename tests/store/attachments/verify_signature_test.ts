@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { NetworkError } from "../../../registry/mod.ts";
 import type { Digest } from "../../../spec/mod.ts";
 import type { AttachmentSource } from "../../../store/attachments/attachment_source.ts";
 import { verifySignature } from "../../../store/attachments/verify_signature.ts";
@@ -321,4 +322,21 @@ Deno.test.each([
     SyntaxError,
     "Cannot use the public key",
   );
+});
+
+Deno.test("verifySignature() looks on if the registry is unreachable", async () => {
+  const unreachable = new NetworkError("connection refused", {
+    url: "http://localhost",
+    reason: "refused",
+    action: "resolve a tag",
+    subject: "a tag",
+  });
+  const bundle = envelopeBundle(KEY, DIGEST);
+  const referring = makeSource(undefined, [buildReferrer(IMAGE.descriptor, bundle)]);
+  const resolve = () => Promise.reject(unreachable);
+
+  assertEquals(await reasonsOf({ ...referring, resolve }), undefined);
+  // Whether there are more signatures is unknown.
+  await assertRejects(() => reasonsOf({ ...makeSource(undefined), resolve }), NetworkError);
+  await assertRejects(() => reasonsOf({ ...referring, resolve }, OTHER_KEY), NetworkError);
 });

@@ -80,3 +80,31 @@ Deno.test("oci sbom and oci provenance print attachments, and list them if there
   assertStringIncludes(fromNothing.stderr, "cannot find provenance of");
   assertEquals(fromLayout.stdout, chosen.stdout);
 });
+
+Deno.test("oci sbom and oci provenance use a mirror while the registry is unreachable", async () => {
+  await using dir = await makeTempDir();
+  await using mirror = writableRegistry();
+  await pushBuilt(mirror, "app:1", INDEX);
+  await pushBuilt(mirror, "none:1", INDEX);
+  for (const built of [SBOM, PROVENANCE]) await pushBuilt(mirror, "app:none", built);
+  const host = await (async () => {
+    await using registry = writableRegistry();
+    return registry.host;
+  })();
+  const oci = async (command: string, name: string) => {
+    const args = [command, "--platform=linux/amd64", `--mirror=${host}=http://${mirror.host}`];
+    const all = [...args, "--retries=0", `${host}/${name}`];
+    return await runOci(all, { env: { OCI_STORE: dir.join("store") } });
+  };
+
+  const sbom = await oci("sbom", "app:1");
+  const provenance = await oci("provenance", "app:1");
+  const absent = await oci("sbom", "none:1");
+
+  assertEquals([sbom.code, sbom.stdout], [0, '{ "spdxVersion": 1 }\n']);
+  assertStringIncludes(sbom.stderr, `using the list of the mirror ${mirror.host}: `);
+  assertEquals([provenance.code, provenance.stdout], [0, '{"a":1}\n']);
+  // Only the registry knows that there is none.
+  assertEquals(absent.code, 1);
+  assertStringIncludes(absent.stderr, `connection refused by ${host}`);
+});
