@@ -32,10 +32,11 @@ export interface UnpackedImage {
 }
 
 /**
- * Unpacks an image into a directory. Missing parts are pulled following the policy in the same
- * pass; for some paths of an image with tables of contents, parts of its layers are fetched
- * instead, and nothing is stored. See {@linkcode unpackImage} for images that are already in the
- * store.
+ * Unpacks an image into a directory. Pulls what the store lacks in the same pass, following the
+ * policy.
+ *
+ * With `paths`, it may fetch only parts of layers that have tables of contents, and store nothing.
+ * {@linkcode unpackImage} unpacks an image that is already in the store.
  *
  * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
  * `oci:./layout:v1`.
