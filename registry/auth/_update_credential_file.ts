@@ -1,5 +1,5 @@
 import { dirname } from "../../spec/paths.ts";
-import { readCredentialFile } from "./_read_credential_file.ts";
+import { readCredentialFile } from "./_credential_file.ts";
 import { followLinks } from "./follow_links.ts";
 
 /** Time after which the lock of another process counts as abandoned. */

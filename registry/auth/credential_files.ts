@@ -1,9 +1,8 @@
 import { readGrantedEnvironment } from "../../spec/granted.ts";
-import type { CredentialFile } from "./_credential_file.ts";
+import { type CredentialFile, tryReadCredentialFile } from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer } from "./credential_key.ts";
 import { credentialPaths } from "./credential_paths.ts";
-import { findCredentialFile } from "./_read_credential_file.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
@@ -147,7 +146,7 @@ async function openCredentialFile(
   path: string,
   { onWarning, onSkipped }: CredentialFindOptions,
 ): Promise<CredentialFile | undefined> {
-  const result = await findCredentialFile(path);
+  const result = await tryReadCredentialFile(path);
   if (result.state === "found") return result.file;
   if (result.state === "not granted") {
     onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);

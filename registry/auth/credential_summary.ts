@@ -1,4 +1,4 @@
-import { findCredentialFile } from "./_read_credential_file.ts";
+import { tryReadCredentialFile } from "./_credential_file.ts";
 
 /** A credential helper in a credential file. */
 export interface CredentialHelperName {
@@ -51,7 +51,7 @@ export interface CredentialProblem {
  * ```
  */
 export async function summarizeCredentials(path: string): Promise<CredentialFileSummary> {
-  const result = await findCredentialFile(path);
+  const result = await tryReadCredentialFile(path);
   if (result.state !== "found") {
     return { path, state: result.state, registries: [], helpers: [], problems: [] };
   }

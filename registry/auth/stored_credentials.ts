@@ -1,7 +1,7 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { encodeLogin, loginOf } from "../credentials.ts";
-import type { CredentialFile } from "./_credential_file.ts";
+import { type CredentialFile, readCredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
   type HelperOptions,
@@ -11,7 +11,6 @@ import {
 } from "./_credential_helper.ts";
 import { loginPath, logoutPaths, podmanPaths } from "./credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
-import { readCredentialFile } from "./_read_credential_file.ts";
 import { updateCredentialFile } from "./_update_credential_file.ts";
 import {
   credentialFileKey,
