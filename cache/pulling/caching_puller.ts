@@ -185,7 +185,7 @@ export class CachingPuller implements ImageClient {
     if (cached.state === "absent" && isOffline) throw new NotCachedError(reference, cached.digest);
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
     if (isOffline || pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
-      return await this.#answer(reference, cached, options);
+      return await this.#useCached(reference, cached, options);
     }
     try {
       return await this.#refresh(reference, cached, options);
@@ -194,7 +194,7 @@ export class CachingPuller implements ImageClient {
       const { isTransient } = await import("../../registry/transport/retry.ts");
       if (pullPolicy !== "Newer" || !isTransient(error)) throw error;
       options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
-      return await this.#answer(reference, cached, options);
+      return await this.#useCached(reference, cached, options);
     }
   }
 
@@ -232,7 +232,7 @@ export class CachingPuller implements ImageClient {
   ): Promise<FoundImage> {
     if ("resolve" in this.#client) {
       const { digest } = await this.#client.resolve(reference, options);
-      if (digest === cached.digest) return await this.#answer(reference, cached, options);
+      if (digest === cached.digest) return await this.#useCached(reference, cached, options);
     }
     return await this.#fetch(reference, cached, options);
   }
@@ -248,10 +248,10 @@ export class CachingPuller implements ImageClient {
     const remote = await this.#request(reference, options);
     refuseOther(reference, remote, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
-      return await this.#answer(reference, cached, options);
+      return await this.#useCached(reference, cached, options);
     }
     await options.check?.(remote);
-    const keep = () => this.#keep(reference, remote, options);
+    const keep = () => this.#store(reference, remote, options);
     return { image: remote, isCached: false, keep };
   }
 
@@ -275,7 +275,7 @@ export class CachingPuller implements ImageClient {
     }
   }
 
-  async #answer(
+  async #useCached(
     reference: Reference,
     cached: Complete,
     options: CachingPullerOptions,
@@ -313,7 +313,7 @@ export class CachingPuller implements ImageClient {
     }
   }
 
-  async #keep(
+  async #store(
     reference: Reference,
     remote: RemoteImage,
     { signal, onProgress }: ImageClientOptions,

@@ -96,7 +96,7 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #grants = new BoundedMap<string, Grant>(MAX_SCOPES);
   readonly #attempts = new BoundedMap<string, LoginAttempts>(MAX_SCOPES);
-  readonly #exchanges = new SharedTasks<Token | TokenRefusal>();
+  readonly #tokenRequests = new SharedTasks<Token | TokenRefusal>();
   readonly #identityTokens = new IdentityTokens();
   /** Last challenge, for responses without one. */
   #challenge: Challenge | undefined;
@@ -127,7 +127,7 @@ export class Authorizer {
 
   /** Sends a request with the last grant, if any; then as the user; then anonymously. */
   async #negotiate(request: AuthorizedRequest, send: Send): Promise<HttpResponse> {
-    const known = await this.#current(request);
+    const known = await this.#currentGrant(request);
     const first = await send(known?.header);
     if (!await this.#needsLogin(request, first, known)) return first;
 
@@ -164,10 +164,12 @@ export class Authorizer {
   ): Promise<boolean> {
     if (requiresLogin(response, known !== undefined)) return true;
     if (known !== undefined || !mayHideContent(response, request.repository)) return false;
-    if (await this.#credential(request) === undefined) return false;
+    if (await this.#findCredential(request) === undefined) return false;
     // `/v2/` itself hides nothing. Zot accepts anonymous requests for it, but sends a challenge.
     const isPing = response.status === 200 && request.scope === "";
-    const challenge = isPing ? this.#read(response) : await this.#findChallenge(request, response);
+    const challenge = isPing
+      ? this.#readChallenge(response)
+      : await this.#findChallenge(request, response);
     return challenge !== undefined;
   }
 
@@ -182,8 +184,8 @@ export class Authorizer {
     let response = await send(grant.header);
     let used = grant;
     if (wantsMoreScope(response)) {
-      const challenge = this.#read(response) ?? grant.challenge;
-      const wider = await this.#grant(request, challenge, grant.credential);
+      const challenge = this.#readChallenge(response) ?? grant.challenge;
+      const wider = await this.#createGrant(request, challenge, grant.credential);
       if (wider !== undefined) {
         response[Symbol.dispose]();
         response = await send(wider.header);
@@ -205,17 +207,17 @@ export class Authorizer {
   }
 
   /** Returns a suitable grant, refreshed if necessary. */
-  async #current(request: AuthorizedRequest): Promise<Grant | undefined> {
+  async #currentGrant(request: AuthorizedRequest): Promise<Grant | undefined> {
     const grant = this.#grants.get(request.scope);
     if (grant === undefined || this.#options.clock.now() < grant.refreshAt) return grant;
     this.#grants.delete(request.scope);
-    const renewed = await this.#grant(request, grant.challenge, grant.credential);
+    const renewed = await this.#createGrant(request, grant.challenge, grant.credential);
     if (renewed !== undefined) this.#grants.set(request.scope, renewed);
     return renewed;
   }
 
   /** Returns the challenge of a response, and keeps it for other requests. */
-  #read(response: HttpResponse): Challenge | undefined {
+  #readChallenge(response: HttpResponse): Challenge | undefined {
     const challenge = chooseChallenge(response);
     if (challenge !== undefined) this.#challenge = withoutRepositories(challenge);
     return challenge;
@@ -229,11 +231,11 @@ export class Authorizer {
     request: AuthorizedRequest,
     response: HttpResponse,
   ): Promise<Challenge | undefined> {
-    const challenge = this.#read(response) ?? this.#challenge;
+    const challenge = this.#readChallenge(response) ?? this.#challenge;
     if (challenge !== undefined || this.#isPinged) return challenge;
     using pong = await this.#options.ping?.(request);
     this.#isPinged = true;
-    return pong && this.#read(pong);
+    return pong && this.#readChallenge(pong);
   }
 
   /** Continues without a credential whose token server is unsafe, if the server needs none. */
@@ -252,9 +254,9 @@ export class Authorizer {
       this.attempts(request.scope).unsent = describeUnanswerable(response);
       return undefined;
     }
-    const credential = await this.#credential(request);
+    const credential = await this.#findCredential(request);
     if (credential === undefined) return undefined;
-    const grant = await this.#grant(request, challenge, credential);
+    const grant = await this.#createGrant(request, challenge, credential);
     if (grant === undefined) this.#reject(request, credential, undefined);
     return grant;
   }
@@ -267,11 +269,11 @@ export class Authorizer {
     // With a Basic challenge, the server has already rejected anonymous access.
     if (challenge === undefined || challenge.scheme === "basic") return undefined;
     this.attempts(request.scope).isAnonymous = true;
-    return await this.#grant(request, challenge, undefined);
+    return await this.#createGrant(request, challenge, undefined);
   }
 
   /** Returns the credential for a request, unless the server has rejected it. */
-  async #credential(request: AuthorizedRequest): Promise<Credential | undefined> {
+  async #findCredential(request: AuthorizedRequest): Promise<Credential | undefined> {
     const attempts = this.attempts(request.scope);
     if (attempts.isRejected) return undefined;
     if (!attempts.isSearched) {
@@ -284,7 +286,7 @@ export class Authorizer {
     return attempts.credential;
   }
 
-  async #grant(
+  async #createGrant(
     request: AuthorizedRequest,
     challenge: Challenge,
     credential: Credential | undefined,
@@ -301,12 +303,12 @@ export class Authorizer {
       attempts.isTried = true;
       return { header, credential, challenge, refreshAt: Infinity };
     }
-    const token = await this.#exchange(request, challenge, auth);
+    const token = await this.#requestToken(request, challenge, auth);
     if (token === undefined) return undefined;
     return { header: `Bearer ${token.token}`, credential, challenge, refreshAt: token.refreshAt };
   }
 
-  async #exchange(
+  async #requestToken(
     request: AuthorizedRequest,
     { parameters }: Challenge,
     auth: ImagePullAuth | undefined,
@@ -332,20 +334,20 @@ export class Authorizer {
       registry,
       server: `the token server ${realm.host} of ${registry}`,
     };
-    const token = await this.#exchanges.run(
+    const token = await this.#tokenRequests.run(
       key,
       request.signal,
       async (signal) => {
         // Without TLS, an attacker could have replaced the name.
         const namedBy = isPlain ? undefined : url.host;
         const common = { realm, service, scopes, tls, namedBy, allowPrivate, context, signal };
-        const exchange = (auth: ImagePullAuth | undefined) => {
+        const send = (auth: ImagePullAuth | undefined) => {
           return requestToken(http, clock, { ...common, auth });
         };
         const identityToken = auth?.identityToken;
-        if (identityToken === undefined) return await exchange(auth);
+        if (identityToken === undefined) return await send(auth);
         return await this.#identityTokens.exchange(identityToken, (latest) => {
-          return exchange({ ...auth, identityToken: latest });
+          return send({ ...auth, identityToken: latest });
         });
       },
     );

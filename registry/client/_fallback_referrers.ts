@@ -4,7 +4,6 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
-import { NotFoundError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
 import { referrersTag } from "../../spec/image/referrers.ts";
 import type {
@@ -12,6 +11,7 @@ import type {
   PushManifestOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
+import { ifFound } from "./_manifests.ts";
 
 /** The methods of a client that read and write documents. */
 interface DocumentClient {
@@ -118,15 +118,10 @@ async function readIndex(
   subject: Digest,
   options: PushManifestOptions,
 ): Promise<RawIndex> {
-  try {
-    // The list of a mirror may be outdated, and newer entries would be lost.
-    const reading = { ...options, skipMirrors: true };
-    const { bytes, value, descriptor } = await client.document(reference, reading);
-    if (value.kind === "index" && descriptor.digest !== subject) {
-      return JSON.parse(new TextDecoder().decode(bytes));
-    }
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error;
+  // The list of a mirror may be outdated, and newer entries would be lost.
+  const found = await ifFound(client.document(reference, { ...options, skipMirrors: true }));
+  if (found?.value.kind === "index" && found.descriptor.digest !== subject) {
+    return JSON.parse(new TextDecoder().decode(found.bytes));
   }
   return { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
 }

@@ -1,6 +1,7 @@
 import type { Digest } from "../../spec/digest.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
@@ -15,7 +16,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Registries } from "./_registries.ts";
-import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
+import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { nameOf } from "./_registry.ts";
 import { BlobUploader } from "./_blob_uploader.ts";
 import {
@@ -148,16 +149,17 @@ export class RegistryWriter {
     });
   }
 
-  /** Resolves a tag by `HEAD`; `null` if the response is not conclusive. */
+  /** Resolves a tag by `HEAD`, or with `read` if the response is not conclusive. */
   async findTag(
     repository: Repository,
     tag: string,
     options: FindTagOptions,
-  ): Promise<Descriptor | undefined | null> {
+    read: () => Promise<Pick<ImageDocument<unknown>, "descriptor">>,
+  ): Promise<Descriptor | undefined> {
     const subject = `${nameOf(repository)}:${tag}`;
     const action = `look for the tag "${subject}"`;
     const { registry, scope, ...request } = this.#request(repository, action, subject, options);
-    return await registry.call<Descriptor | undefined | null>({
+    const found = await registry.call<Descriptor | undefined | null>({
       ...request,
       scope: options.isPushTarget ? scope : undefined,
       method: "HEAD",
@@ -168,6 +170,7 @@ export class RegistryWriter {
       const found = describeHead(response, { ...repository, tag });
       return response.status === 404 ? undefined : found ?? null;
     });
+    return found === null ? (await ifFound(read()))?.descriptor : found;
   }
 
   async pushBlob(

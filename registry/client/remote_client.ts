@@ -4,7 +4,6 @@ import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
-import { NotFoundError } from "../errors.ts";
 import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
@@ -210,15 +209,10 @@ export class RemoteClient implements ImageClient, Disposable {
     tag: string,
     options: FindTagOptions = {},
   ): Promise<Descriptor | undefined> {
-    const found = await (await this.#openWriter()).findTag(repository, tag, options);
-    if (found !== null) return found;
-    try {
-      const reading = { ...options, skipMirrors: true };
-      return (await this.document({ ...repository, tag }, reading)).descriptor;
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      throw error;
-    }
+    const writer = await this.#openWriter();
+    const reading = { ...options, skipMirrors: true };
+    const read = () => this.document({ ...repository, tag }, reading);
+    return await writer.findTag(repository, tag, options, read);
   }
 
   /**
