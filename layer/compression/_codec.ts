@@ -91,7 +91,7 @@ export class Codec implements Disposable {
     while (unused === 0) {
       let filled = 0;
       let output: Uint8Array = this.#output;
-      for (let isAtBlock = true; isAtBlock;) {
+      for (;;) {
         const isDue = this.#seekPoints?.isDue(this.#bytesOut + filled) ?? false;
         output = this.#write(isDue ? Z_BLOCK : Z_NO_FLUSH, bytes, bytes.length - left, filled);
         if (this.#problem !== undefined) throw this.#fail(`it is damaged (${this.#problem})`);
@@ -101,7 +101,7 @@ export class Codec implements Disposable {
         filled = output.length - unused;
         // If room and input are left, the decoder has stopped at the end of a block or of the
         // member.
-        isAtBlock = isDue && isUsed && unused > 0 && left > 0;
+        const isAtBlock = isDue && isUsed && unused > 0 && left > 0;
         if (!isAtBlock) break;
         const at = bytes.length - left;
         const made = output.subarray(0, filled);

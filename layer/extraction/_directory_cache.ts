@@ -73,6 +73,14 @@ export class Directory {
     return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }
 
+  /** Has metadata set at the end, once the content is complete. */
+  describe({ mode, mtime, mtimeNs }: DirectoryMetadata): void {
+    this.mode = mode;
+    this.mtime = mtime;
+    this.mtimeNs = mtimeNs;
+    this.isModeDue = this.isTimeDue = true;
+  }
+
   /** Records that the layer contains the directory or something in it. */
   touch(): void {
     if (this.isTouched) return;

@@ -87,10 +87,7 @@ export class EntryMaker {
     directory.hasEntry = true;
     this.#report.describe(directory.path);
     directory.touch();
-    directory.mode = header.mode;
-    directory.mtime = header.mtime;
-    directory.mtimeNs = header.mtimeNs;
-    directory.isModeDue = directory.isTimeDue = true;
+    directory.describe(header);
     const acl = header.xattrs.get(DEFAULT_ACL);
     if (acl !== undefined) this.#countAcl(acl);
     this.#names.keepDefaultAcl(directory, acl);

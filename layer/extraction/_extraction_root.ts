@@ -14,7 +14,7 @@ export async function extractInto<T>(
   extract: (tree: FileTree) => Promise<T>,
 ): Promise<T> {
   const path = resolve(root);
-  const made = await makeDirectories(path);
+  const made = await makeRoot(path);
   let tree: FileTree | undefined;
   try {
     if (!(await Deno.stat(path)).isDirectory) {
@@ -41,8 +41,8 @@ async function remove(directory: string, tree: FileTree | undefined): Promise<vo
   await Deno.remove(directory, { recursive: true });
 }
 
-/** Creates a directory and its parents, and returns the outermost one that was missing. */
-async function makeDirectories(path: string): Promise<string | undefined> {
+/** Creates the root and its parents, and returns the outermost one that was missing. */
+async function makeRoot(path: string): Promise<string | undefined> {
   try {
     await Deno.mkdir(path);
     // The umask would restrict the mode of `mkdir`.
@@ -52,7 +52,7 @@ async function makeDirectories(path: string): Promise<string | undefined> {
     if (error instanceof Deno.errors.AlreadyExists) return undefined;
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const outermost = await makeDirectories(dirname(path));
-  await makeDirectories(path);
+  const outermost = await makeRoot(dirname(path));
+  await makeRoot(path);
   return outermost ?? path;
 }

@@ -236,7 +236,7 @@ export class LayerNames {
 
   #describeAsImplied(directory: Directory): void {
     this.#report.imply(directory.path);
-    Object.assign(directory, IMPLIED, { isModeDue: true, isTimeDue: true });
+    directory.describe(IMPLIED);
     this.keepDefaultAcl(directory, undefined);
     using entry = this.#tree.open(directory.path);
     if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#handler.stacked);

@@ -12,7 +12,7 @@ import { EntryRecorder } from "./entry_recorder.ts";
 
 /** Destination of the records of a layer; plain data, which can be sent to a thread. */
 export interface RecordPlan {
-  /** Path of the index. */
+  /** Path of the records, which the first reader replaces with an index. */
   readonly path: string;
   /** Digest of the layer's archive. */
   readonly diffId: Digest;

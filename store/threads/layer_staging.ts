@@ -1,6 +1,6 @@
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { type LayerLimits, LIMIT_NAMES } from "../../layer/extraction/layer_limits.ts";
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
@@ -25,16 +25,10 @@ export interface StageOptions extends LayerLimits {
   readonly paths?: readonly string[] | undefined;
 }
 
-const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
-  "ownership",
-  "xattrs",
-  "backend",
-  ...LIMIT_NAMES,
-];
-
 /** Picks the options of a stage, except for `paths`, from an object with more properties. */
 export function pickStageOptions(options: StageOptions): StageOptions {
-  return Object.fromEntries(STAGE_OPTIONS.map((name) => [name, options[name]]));
+  const { ownership, xattrs, backend } = options;
+  return { ownership, xattrs, backend, ...pickLimits(options) };
 }
 
 /** A layer and its stage, the directory that it is extracted into; plain data. */

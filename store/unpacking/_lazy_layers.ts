@@ -1,4 +1,4 @@
-import { type LayerLimits, LIMIT_NAMES } from "../../layer/extraction/layer_limits.ts";
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -49,7 +49,7 @@ export async function openLazyLayers(
 
 /** Whether limits are set that apply when an archive is read, but not when its index or table is. */
 export function limitsArchives(options: LayerLimits): boolean {
-  return LIMIT_NAMES.some((name) => name !== "maxBytes" && options[name] !== undefined);
+  return Object.keys(pickLimits(options)).some((name) => name !== "maxBytes");
 }
 
 /** Files of a tree whose contents are in lazy layers. */

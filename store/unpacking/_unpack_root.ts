@@ -86,7 +86,7 @@ export class UnpackRoot implements AsyncDisposable {
   static async open(directory: string, options: UnpackRootOptions): Promise<UnpackRoot> {
     refuseNoName(directory);
     for (let attempt = 1;; attempt++) {
-      const made = await makeDirectories(resolve(directory));
+      const made = await makeTarget(resolve(directory));
       try {
         return await UnpackRoot.#open(directory, made, options);
       } catch (error) {
@@ -255,8 +255,8 @@ function* statuses(
   }
 }
 
-/** Creates a directory and its parents. Returns those that it created, the innermost first. */
-async function makeDirectories(path: string): Promise<readonly string[]> {
+/** Creates the target and its parents. Returns those that it created, the innermost first. */
+async function makeTarget(path: string): Promise<readonly string[]> {
   const made: string[] = [];
   try {
     for (const directory of missingDirectories(path).toReversed()) {
