@@ -1,5 +1,8 @@
 import { ExtractError } from "../../layer/errors.ts";
-import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import {
+  type ExtractReport,
+  MAX_IMPLIED_DIRECTORIES,
+} from "../../layer/extraction/extract_report.ts";
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/native_mount.ts";
@@ -221,7 +224,17 @@ export class OverlayLayerResolver {
     const renamed = drafts.use(begunAgain);
     await Deno.rename(draft.path, renamed.path);
     // The base has no parents, and an opaque root hides them.
-    if (isBase || report.opaqueRoot) return await this.#publish(renamed, layer, report);
+    if (isBase || report.opaqueRoot) {
+      const { opaqueRoot, hidingDirectories, impliedDirectories } = report;
+      const isListed = impliedDirectories.length < MAX_IMPLIED_DIRECTORIES;
+      if (hidingDirectories.length > 0 || !isListed) {
+        // Without whiteouts, there are no directories for them either.
+        await removeTree(renamed.path);
+        await makeDraftRoot(renamed.path);
+        report = { ...await this.#run(work, renamed.path), opaqueRoot };
+      }
+      return await this.#publish(renamed, layer, report);
+    }
     const kept = drafts.move();
     return { draft: renamed, report, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }

@@ -45,6 +45,19 @@ export const NAMED_STACKS: readonly LayerStack[] = [
   { name: "one layer", layers: [BASE] },
   { name: "an empty layer on top", layers: [BASE, tar()] },
   {
+    name: "whiteouts in missing directories of the base",
+    layers: [tar(dir("etc"), whiteout("no/where"), opaque("not/there")), tar(file("b", "b"))],
+  },
+  {
+    name: "whiteouts in missing directories beside an opaque root",
+    layers: [BASE, tar(opaque(""), file("a/b", "b"), whiteout("usr/lib/a.so"), opaque("etc/x"))],
+  },
+  {
+    name: "directories of the base with the names of whiteouts",
+    layers: [tar(dir(".wh.a"), dir("d"), dir("d/.wh.b"), dir(".wh.c"), file(".wh.c/e", "e"))],
+    fuseDiffers: FUSE_WHITEOUTS,
+  },
+  {
     name: "a file that is removed",
     layers: [BASE, tar(dir("etc"), whiteout("etc/shadow"))],
   },
