@@ -105,12 +105,16 @@ async function addBundle(scene: Scene, name: string): Promise<void> {
   }
 }
 
+/** Maximum size of a file to damage in memory. */
+const MAX_DAMAGED_BYTES = 64 * 1024 * 1024;
+
 /** Damages one file or directory of the store. */
 async function damage(scene: Scene): Promise<void> {
   const { random } = scene;
   const path = await chooseFile(scene, scene.store);
-  const { isFile } = await Deno.lstat(path);
-  if (isFile && random.chance(0.6)) {
+  const { isFile, size } = await Deno.lstat(path);
+  // An earlier act may have left a file with 1 TiB of holes.
+  if (isFile && size <= MAX_DAMAGED_BYTES && random.chance(0.6)) {
     const bytes = await Deno.readFile(path);
     return await Deno.writeFile(path, await damagedBytes(bytes, scene));
   }
