@@ -65,9 +65,10 @@ export class ServedContent {
     try {
       await this.confirm(repository, descriptor);
       return true;
-    } catch {
-      // A client that requests the blob receives the error.
-      this.#absent.add(repository, descriptor);
+    } catch (error) {
+      // A client that requests the blob receives the error. After a failure of the network, the next
+      // request for the image looks again.
+      if (error instanceof Deno.errors.NotFound) this.#absent.add(repository, descriptor);
       return false;
     }
   }
