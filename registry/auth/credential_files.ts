@@ -6,6 +6,7 @@ import { credentialPaths } from "./credential_paths.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
+import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import { SharedTasks } from "../tasks/shared_task.ts";
 
 const HELPER_TIMEOUT_MS = 10_000;
@@ -66,7 +67,9 @@ export class CredentialFiles implements CredentialStore {
   readonly #paths: readonly string[] | undefined;
   readonly #helperTimeoutMs: number;
   readonly #env: (name: string) => string | undefined;
-  readonly #answers = new Map<string, { auth: ImagePullAuth | undefined; until: number }>();
+  readonly #answers = new BoundedMap<string, { auth: ImagePullAuth | undefined; until: number }>(
+    MAX_HOSTS,
+  );
   readonly #running = new SharedTasks<ImagePullAuth | undefined>();
 
   /** Creates the store without reading any file. */

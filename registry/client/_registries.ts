@@ -4,7 +4,7 @@ import type { CredentialStore, HostCertificates } from "../credentials.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 import type { RegistryHost } from "../registry_rule.ts";
-import { BoundedMap } from "../transport/bounded_map.ts";
+import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
@@ -73,7 +73,7 @@ export class Registries implements Disposable {
   readonly #options: RemoteClientOptions;
   readonly #rules: RegistryRules | undefined;
   #files: CredentialStore | undefined;
-  readonly #limiters = new Map<string, HostLimiter>();
+  readonly #limiters = new BoundedMap<string, HostLimiter>(MAX_HOSTS);
   readonly #sources = new BoundedMap<string, Sources>(MAX_KEPT);
 
   constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {

@@ -5,6 +5,7 @@ import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { RegistryHost } from "../registry_rule.ts";
+import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { detectProtocol } from "./_detect_protocol.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
@@ -75,7 +76,7 @@ const NO_HOST: Pick<Partial<RegistryHost>, "headers" | "dialTimeoutMs"> = {};
 /** A registry or mirror, with authentication, redirects, retries and rate limits. */
 export class Registry {
   readonly #options: RegistrySettings;
-  readonly #authorizers = new Map<string, Authorizer>();
+  readonly #authorizers = new BoundedMap<string, Authorizer>(MAX_HOSTS);
   #base: URL | undefined;
 
   constructor(options: RegistrySettings) {
@@ -309,8 +310,9 @@ export class Registry {
         isRedirectTarget: !isHome,
         ping: isHome ? (request) => this.#ping(url, request) : undefined,
       });
-      this.#authorizers.set(url.origin, authorizer);
     }
+    // That of the registry itself must stay.
+    this.#authorizers.set(url.origin, authorizer);
     return authorizer;
   }
 

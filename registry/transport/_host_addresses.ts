@@ -1,4 +1,5 @@
 import { isGranted } from "../../spec/granted.ts";
+import { BoundedMap, MAX_HOSTS } from "./bounded_map.ts";
 import { isMetadataAddress } from "./private_address.ts";
 
 /** How long resolved addresses are cached, in milliseconds. */
@@ -16,7 +17,9 @@ const UNKNOWN: HostAddress = { isRefused: false, only: undefined };
 
 /** Finds names that resolve to addresses at which clouds serve their credentials. */
 export class HostAddresses {
-  readonly #lookups = new Map<string, { until: number; found: Promise<HostAddress> }>();
+  readonly #lookups = new BoundedMap<string, { until: number; found: Promise<HostAddress> }>(
+    MAX_HOSTS,
+  );
 
   /** Resolves a name as the system does. */
   async find(name: string): Promise<HostAddress> {

@@ -7,6 +7,7 @@ import {
 } from "../http1/connection_pool.ts";
 import { isUploadSource } from "../http1/upload_source.ts";
 import { HttpResponse } from "./http_response.ts";
+import { BoundedMap, MAX_HOSTS } from "./bounded_map.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import type { HttpRequest, RequestParts, Route, Tls } from "./http_request.ts";
 import { type FailedRequest, networkError, stallError } from "./network_failure.ts";
@@ -34,15 +35,15 @@ export class Http implements Disposable {
   readonly #options: HttpOptions;
   readonly #clients = new Map<string, Deno.HttpClient>();
   /** Latency of each host that has responded, in milliseconds. */
-  readonly #known = new Map<string, number>();
+  readonly #known = new BoundedMap<string, number>(MAX_HOSTS);
   readonly #addresses = new HostAddresses();
   readonly #pool = new ConnectionPool();
   /** Origins that only Node's client can reach. */
-  readonly #byNode = new Set<string>();
+  readonly #byNode = new BoundedMap<string, true>(MAX_HOSTS);
   /** Origins with an aborted TLS handshake: only `fetch` closes the sockets of further ones. */
-  readonly #silent = new Set<string>();
+  readonly #silent = new BoundedMap<string, true>(MAX_HOSTS);
   /** Certificates for each host. */
-  readonly #certificates = new Map<string, Promise<HostCertificates | undefined>>();
+  readonly #certificates = new BoundedMap<string, Promise<HostCertificates | undefined>>(MAX_HOSTS);
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -215,7 +216,7 @@ export class Http implements Disposable {
       if (isUpload) throw error;
       const { suitsNode } = await import("./_node_fetch.ts");
       if (!suitsNode(error, tls)) throw error;
-      this.#byNode.add(url.origin);
+      this.#byNode.set(url.origin, true);
       return await this.#sendByNode(request, route, init);
     }
   }
@@ -241,7 +242,7 @@ export class Http implements Disposable {
     const onConnect = (connected: string) => {
       if (isMetadataAddress(connected)) throw metadataError(url, task);
     };
-    const onHandshakeAbort = () => void this.#silent.add(url.origin);
+    const onHandshakeAbort = () => void this.#silent.set(url.origin, true);
     const where = { url, address, caCerts, onConnect, onHandshakeAbort, dialTimeoutMs };
     return await this.#pool.send({ ...init, ...where, body: content });
   }

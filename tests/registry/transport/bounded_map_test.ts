@@ -8,3 +8,12 @@ Deno.test("BoundedMap drops its oldest entry, and a key that is set again is new
 
   assertEquals([...map], [["a", 3], ["c", 4]]);
 });
+
+Deno.test("BoundedMap computes missing values, and a key that is used again is new", () => {
+  const map = new BoundedMap<string, number>(2);
+
+  const values = ["a", "b", "a", "c", "a"].map((key, i) => map.getOrInsertComputed(key, () => i));
+
+  assertEquals(values, [0, 1, 0, 3, 0]);
+  assertEquals([...map], [["c", 3], ["a", 0]]);
+});
