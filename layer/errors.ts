@@ -141,9 +141,9 @@ export class OwnershipError extends ExtractError {
 /** Describes a position for error messages. */
 export function describePlace({ layer, path, offset, offsetUnit = "byte" }: ExtractPlace): string {
   const name = layer === undefined ? "the layer" : `layer ${layer}`;
-  if (path === "") return offset === 0 ? name : `byte ${offset} of ${name}`;
   const position = offsetUnit === "byte"
-    ? `at byte ${offset}`
-    : `at entries[${offset}] of the table of contents`;
-  return `${quote(path)} ${position} of ${name}`;
+    ? `byte ${offset}`
+    : `entries[${offset}] of the table of contents`;
+  if (path !== "") return `${quote(path)} at ${position} of ${name}`;
+  return offset === 0 && offsetUnit === "byte" ? name : `${position} of ${name}`;
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { ExtractError } from "../../../layer/mod.ts";
+import { ExtractError, PathEscapeError } from "../../../layer/mod.ts";
 import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
 import {
   type BlobReadOptions,
@@ -342,5 +342,15 @@ Deno.test("ImageFiles names the entry of a table that cannot be extracted, not a
 
   assertEquals([error.path, error.offset, error.offsetUnit], ["broken", ENTRIES.length, "entry"]);
   const place = `"broken" at entries[${ENTRIES.length}] of the table of contents of layer sha256:`;
+  assert(error.message.includes(place), error.message);
+});
+
+Deno.test("ImageFiles names an entry of a table without a path by its number", async () => {
+  const layer = stargzLayer(ENTRIES, changing("etc/config", ({ name: _, ...entry }) => entry));
+  await using scene = await makeScene([layer]);
+
+  const error = await assertRejects(() => scene.files.read("usr/large"), PathEscapeError);
+
+  const place = "extract entries[1] of the table of contents of layer sha256:";
   assert(error.message.includes(place), error.message);
 });
