@@ -120,7 +120,7 @@ export class ContentUpload implements AsyncDisposable {
       await hold(digest);
       if (await blobs.isIntact({ digest, size }, this.#signal)) return;
       await settleFile(this.#file);
-      await this.#part.rename(blobs.pathOf(digest));
+      this.#part.rename(blobs.pathOf(digest));
       await blobs.markVerified(digest, await this.#file.stat());
     } finally {
       await this[Symbol.asyncDispose]();

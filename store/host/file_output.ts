@@ -125,7 +125,7 @@ async function openBeside(
     commit: async () => {
       if (mode !== undefined) await Deno.chmod(temporary.path, mode & 0o777);
       await file.sync();
-      await temporary.rename(target);
+      temporary.rename(target);
       await syncDirectory(directory);
     },
     [Symbol.asyncDispose]: () => Promise.try(() => temporary[Symbol.dispose]()),

@@ -77,9 +77,13 @@ export class TemporaryFile implements Disposable {
     }
   }
 
-  /** Moves the file to its final name, where it replaces another file. It stays open. */
-  async rename(path: string): Promise<void> {
-    await Deno.rename(this.path, path);
+  /**
+   * Moves the file to its final name, where it replaces another file. It stays open.
+   *
+   * @throws {StoreFileError} If a directory has that name.
+   */
+  rename(path: string): void {
+    moveFile(this.path, path);
     this.#isRenamed = true;
   }
 

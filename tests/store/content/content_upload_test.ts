@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
-import { ContentStore } from "../../../store/mod.ts";
+import { ContentStore, StoreFileError } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
@@ -110,3 +110,16 @@ Deno.test("ContentStore.beginUpload() removes leftovers of killed processes", as
 async function ingested({ path }: ContentStore): Promise<readonly string[]> {
   return (await Array.fromAsync(Deno.readDir(`${path}/ingest`))).map(({ name }) => name);
 }
+
+Deno.test("ContentUpload.commit() names a directory that has the name of the blob", async () => {
+  await using store = await makeTempStore();
+  const path = store.blobPath(DIGEST);
+  await using upload = await store.beginUpload();
+  upload.write(BYTES);
+  await Deno.mkdir(path, { recursive: true });
+
+  const error = await assertRejects(() => upload.commit(DIGEST), StoreFileError);
+
+  assertEquals([error.fault, error.path], ["directory", path]);
+  assertEquals(await ingested(store), []);
+});

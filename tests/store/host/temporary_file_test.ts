@@ -18,7 +18,7 @@ Deno.test("TemporaryFile disappears unless it is renamed", async () => {
     await dropped.file.write(new Uint8Array(3));
     await kept.file.write(new Uint8Array(5));
 
-    await kept.rename(temp.join("kept"));
+    kept.rename(temp.join("kept"));
   }
 
   assertEquals(await namesIn(temp.path), ["kept"]);
