@@ -86,17 +86,17 @@ function mismatch(
  * Verifies chunks of bytes that fit into memory, like {@linkcode Verifier}. Web Crypto, which
  * cannot hash streams, hashes them at the end, so that Node's `crypto` is not loaded.
  */
-export class HeldVerifier {
+export class BufferedVerifier {
   readonly #expected: Required<Expectation>;
   readonly #source: string | undefined;
-  readonly #held: Uint8Array<ArrayBuffer>;
+  readonly #buffer: Uint8Array<ArrayBuffer>;
   #size = 0;
 
   /** Creates a verifier, and allocates memory for all expected bytes. */
   constructor(expected: Required<Expectation>, source?: string) {
     this.#expected = expected;
     this.#source = source;
-    this.#held = new Uint8Array(expected.size);
+    this.#buffer = new Uint8Array(expected.size);
   }
 
   /** Number of bytes so far. */
@@ -112,7 +112,7 @@ export class HeldVerifier {
   update(chunk: Uint8Array): void {
     const size = this.#size + chunk.length;
     if (size > this.#expected.size) throw mismatch(this.#expected, size, this.#source);
-    this.#held.set(chunk, this.#size);
+    this.#buffer.set(chunk, this.#size);
     this.#size = size;
   }
 
@@ -123,7 +123,7 @@ export class HeldVerifier {
    */
   async finish(): Promise<void> {
     try {
-      await verifyBytes(this.#held.subarray(0, this.#size), this.#expected, this.#source);
+      await verifyBytes(this.#buffer.subarray(0, this.#size), this.#expected, this.#source);
     } finally {
       this.release();
     }
@@ -131,7 +131,7 @@ export class HeldVerifier {
 
   /** Releases the memory. */
   release(): void {
-    const { buffer } = this.#held;
+    const { buffer } = this.#buffer;
     if (!buffer.detached) buffer.transfer(0);
   }
 }

@@ -15,10 +15,13 @@ import type { ImageSource } from "./_image_source.ts";
 /** Options for {@linkcode pullForUse}. */
 export interface PullForUseOptions<T> {
   /**
-   * Returns the layers that will be read from the start if the store lacks them, in order (default:
-   * all layers, the base first).
+   * Returns the layers to request while the config arrives, in the order in which they are read.
+   *
+   * @default All layers, the base first.
    */
-  readonly begins?: ((layers: readonly UpcomingLayer[]) => readonly UpcomingLayer[]) | undefined;
+  readonly earlyLayers?:
+    | ((layers: readonly UpcomingLayer[]) => readonly UpcomingLayer[])
+    | undefined;
   /**
    * Maximum number of layers that are read at once.
    *
@@ -29,7 +32,7 @@ export interface PullForUseOptions<T> {
    * Returns the result for a stored image if nothing needs to be done. The image then needs no
    * protection against pruning.
    */
-  readonly find?: ((image: RemoteImage) => Promise<T | undefined>) | undefined;
+  readonly findResult?: ((image: RemoteImage) => Promise<T | undefined>) | undefined;
 }
 
 /** Callbacks for the use of an image. */
@@ -67,7 +70,7 @@ export async function pullForUse<T>(
   let meter: ProgressMeter | undefined;
   const findOptions = findOptionsOf(source, useOptions, () => meter);
   const first = await source.puller.find(reference, findOptions);
-  const known = first.isCached ? await useOptions.find?.(first.image) : undefined;
+  const known = first.isCached ? await useOptions.findResult?.(first.image) : undefined;
   if (known !== undefined) return { image: await first.keep(), result: known };
   // Layers are stored before anything refers to them.
   let isFirst = true;
@@ -111,7 +114,7 @@ export async function pullForUse<T>(
  */
 function findOptionsOf<T>(
   { store, options }: ImageSource,
-  { begins = (layers) => layers, jobs }: PullForUseOptions<T>,
+  { earlyLayers = (layers) => layers, jobs }: PullForUseOptions<T>,
   meterOf: () => ProgressMeter | undefined,
 ): ImageClientOptions {
   const { onProgress } = options;
@@ -119,7 +122,7 @@ function findOptionsOf<T>(
     ...options,
     firstReads: async (layers) => {
       const { firstReads } = await import("../../store/content/first_reads.ts");
-      return firstReads(store, begins(layers), jobs);
+      return firstReads(store, earlyLayers(layers), jobs);
     },
     // Storing the rest of the image reports all layers again. The meter counts only those that
     // `use` did not need, such as layers that are already extracted.

@@ -104,7 +104,7 @@ export async function unpack(
       },
     });
   }, {
-    begins: (layers) => {
+    earlyLayers: (layers) => {
       const used = only === undefined ? layers : layers.slice(only, only + 1);
       return beginningOrder(used).flatMap(({ layer }) => mayBePartial(layer) ? [] : [layer]);
     },
@@ -178,7 +178,7 @@ export async function prepare(
     return layers;
   }, {
     jobs,
-    find: async (found) => {
+    findResult: async (found) => {
       if (mounter === undefined) return undefined;
       const { findPrepared } = await preparing;
       return await findPrepared(source.store, found, { mounter, ownership });

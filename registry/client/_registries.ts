@@ -1,5 +1,5 @@
 import manifest from "../../deno.json" with { type: "json" };
-import type { RegistryRules, RuledSources, RuleSource } from "../configuration/registry_rules.ts";
+import type { RegistryRules, RuleSource, SourceList } from "../configuration/registry_rules.ts";
 import type { CredentialStore, HostCertificates } from "../credentials.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
@@ -131,7 +131,7 @@ export class Registries implements Disposable {
 
   #sourcesOf(
     registry: string,
-    ruled: RuledSources | undefined,
+    ruled: SourceList | undefined,
     { auth, caCerts = [] }: Caller,
   ): Sources {
     const key = JSON.stringify([registry, auth, caCerts, ruled?.key]);

@@ -45,7 +45,7 @@ export interface RuleSource {
 }
 
 /** Where to access a repository according to a file. */
-export interface RuledSources {
+export interface SourceList {
   /** Identifies the sources among those of the same registry. */
   readonly key: string;
   /** The mirrors, then the registry. */
@@ -61,7 +61,7 @@ export class RegistryRules {
   }
 
   /** Returns the places to read a repository from; `undefined` without a rule for it. */
-  sources(place: Reference | Repository): RuledSources | undefined {
+  sources(place: Reference | Repository): SourceList | undefined {
     const rule = this.#find(place);
     return rule && readFrom(rule, place, mirrorUse(place));
   }
@@ -70,7 +70,7 @@ export class RegistryRules {
    * Returns the places to read content of a repository from by its digest. Hosts that may only
    * `pull` also have the content of tags, unlike `digest-only` mirrors.
    */
-  contentSources(place: Reference | Repository): RuledSources | undefined {
+  contentSources(place: Reference | Repository): SourceList | undefined {
     const rule = this.#find(place);
     const use = rule?.hosts === undefined ? mirrorUse(place) : "digest-only";
     return rule && readFrom(rule, place, use);
@@ -81,7 +81,7 @@ export class RegistryRules {
    * a rule. Mirrors and other locations are for reading, except a host for uploads. A login is sent
    * to the registry alone, because no other host receives its credential.
    */
-  target({ registry, repository }: Repository): RuledSources | undefined {
+  target({ registry, repository }: Repository): SourceList | undefined {
     const rule = this.#find({ registry, repository });
     if (rule === undefined) return undefined;
     const { hosts } = rule;
@@ -92,7 +92,7 @@ export class RegistryRules {
       const source = { ...hostSource(wanted, registry), isMirror: false };
       return { key: JSON.stringify([rule.prefix, hosts?.indexOf(wanted)]), sources: [source] };
     }
-    if (hosts !== undefined && repository !== "") throw incapable(rule, "push");
+    if (hosts !== undefined && repository !== "") throw incapableError(rule, "push");
     const own = { ...rule, location: undefined, mirrors: [], hosts: undefined };
     return { key: JSON.stringify([rule.prefix]), sources: ruleSources(own, registry) };
   }
@@ -233,14 +233,14 @@ function ruleSources(
     ...mirrors.filter(({ use }) => {
       return wanted === undefined || use === "all" || use === wanted;
     }).map((mirror) => ({
-      ...replace(prefix, mirror.location, registry),
+      ...replacePrefix(prefix, mirror.location, registry),
       isMirror: true,
       isInsecure: mirror.isInsecure,
     })),
     {
       ...location === undefined
         ? { registry, drop: 0, prefix: "" }
-        : replace(prefix, location, registry),
+        : replacePrefix(prefix, location, registry),
       isMirror: false,
       isInsecure,
     },
@@ -289,7 +289,7 @@ export function rulesFor(
   return named.length > 0 ? named : rules;
 }
 
-function replace(
+function replacePrefix(
   prefix: string,
   location: string,
   registry: string,
@@ -318,9 +318,9 @@ function readFrom(
   rule: RegistryRule,
   { registry, repository }: Reference | Repository,
   use: Exclude<MirrorUse, "all">,
-): RuledSources {
+): SourceList {
   const sources = ruleSources(rule, registry, use);
-  if (sources.length === 0) throw incapable(rule, use === "tag-only" ? "resolve" : "pull");
+  if (sources.length === 0) throw incapableError(rule, use === "tag-only" ? "resolve" : "pull");
   for (const source of sources) refuseNameless(rule, source, repository);
   const key = rule.hosts === undefined ? use : sources.map(({ host }) => {
     return host && rule.hosts?.indexOf(host);
@@ -329,7 +329,7 @@ function readFrom(
 }
 
 /** Returns the error for a file whose hosts lack a capability. */
-function incapable({ file }: RegistryRule, capability: HostCapability): RegistriesConfError {
+function incapableError({ file }: RegistryRule, capability: HostCapability): RegistriesConfError {
   return new RegistriesConfError(
     file,
     undefined,

@@ -33,7 +33,7 @@ type CertificateFinder = (host: string) => Promise<HostCertificates | undefined>
 /** Sends single requests, without redirects, retries or authentication. */
 export class Http implements Disposable {
   readonly #options: HttpOptions;
-  readonly #clients = new Map<string, Deno.HttpClient>();
+  readonly #fetchClients = new Map<string, Deno.HttpClient>();
   /** Latency of each host that has responded, in milliseconds. */
   readonly #known = new BoundedMap<string, number>(MAX_HOSTS);
   readonly #addresses = new HostAddresses();
@@ -72,12 +72,14 @@ export class Http implements Disposable {
     wanted.signal?.throwIfAborted();
     const request = { ...wanted, tls: await this.#tls(wanted) };
     const route = await this.#route(request);
-    const client = this.#isDirect(request, route) ? undefined : await this.#client(request, route);
+    const fetchClient = this.#isDirect(request, route)
+      ? undefined
+      : await this.#fetchClient(request, route);
     const started = performance.now();
     using unused = new DisposableStack();
     let response: HttpResponse;
     try {
-      response = unused.use(await this.#receive(request, route, client));
+      response = unused.use(await this.#receive(request, route, fetchClient));
     } catch (error) {
       if (error instanceof NetworkError && !wanted.signal?.aborted) {
         this.#log(request, started, { error: error.reason });
@@ -92,8 +94,8 @@ export class Http implements Disposable {
 
   /** Closes all connections. */
   [Symbol.dispose](): void {
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+    for (const client of this.#fetchClients.values()) client.close();
+    this.#fetchClients.clear();
     this.#pool[Symbol.dispose]();
   }
 
@@ -144,7 +146,7 @@ export class Http implements Disposable {
   async #receive(
     request: HttpRequest,
     route: Route,
-    client: Deno.HttpClient | undefined,
+    fetchClient: Deno.HttpClient | undefined,
   ): Promise<HttpResponse> {
     const { url, method, task, signal, body: content = null } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
@@ -164,7 +166,7 @@ export class Http implements Disposable {
     });
     const started = performance.now();
     const parts = { method, headers, body: content, signal: controller.signal, watchdog };
-    const pending = this.#exchange(request, route, parts, client);
+    const pending = this.#exchange(request, route, parts, fetchClient);
     try {
       const { status, headers, body: received } = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
@@ -181,7 +183,7 @@ export class Http implements Disposable {
       // The response may still arrive after the timeout. A connection of the pool is already
       // closed, which ends the request at once.
       const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
-      if (client === undefined) await late;
+      if (fetchClient === undefined) await late;
       signal?.throwIfAborted();
       // Deno's message about a missing permission names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
@@ -194,12 +196,12 @@ export class Http implements Disposable {
     }
   }
 
-  /** Sends a request over a connection of the pool or, if there is a client, by `fetch`. */
+  /** Sends a request over a connection of the pool or, if there is a client for it, by `fetch`. */
   async #exchange(
     request: HttpRequest,
     route: Route,
     init: RequestParts,
-    client: Deno.HttpClient | undefined,
+    fetchClient: Deno.HttpClient | undefined,
   ): Promise<ConnectionResponse> {
     const { url, tls } = request;
     const isUpload = isUploadSource(init.body);
@@ -208,9 +210,9 @@ export class Http implements Disposable {
       return await this.#sendByNode(request, route, init);
     }
     try {
-      if (client === undefined) return await this.#sendDirectly(request, route, init);
+      if (fetchClient === undefined) return await this.#sendDirectly(request, route, init);
       const { fetchExchange } = await import("./_fetch_exchange.ts");
-      return await fetchExchange(url, { ...init, client });
+      return await fetchExchange(url, { ...init, client: fetchClient });
     } catch (error) {
       // A partly read stream cannot be sent again.
       if (isUpload) throw error;
@@ -256,10 +258,10 @@ export class Http implements Disposable {
       (isLoopback(url) || canSetProxyVariables());
   }
 
-  async #client({ tls, url }: HttpRequest, route: Route): Promise<Deno.HttpClient> {
+  async #fetchClient({ tls, url }: HttpRequest, route: Route): Promise<Deno.HttpClient> {
     const { clientKey, createHttpClient } = await import("./_fetch_exchange.ts");
     const key = clientKey(tls, url, route);
-    return this.#clients.getOrInsertComputed(key, () => createHttpClient(tls, url, route));
+    return this.#fetchClients.getOrInsertComputed(key, () => createHttpClient(tls, url, route));
   }
 
   #log(

@@ -4,7 +4,7 @@ import type { Descriptor } from "./descriptor.ts";
 import { parseConfigOrArtifact } from "./image_config.ts";
 import { type Index, parseManifest } from "./manifest.ts";
 import { isConfigMediaType } from "./media_types.ts";
-import { chooseFrom, choosePlatform, isRunnable } from "./platform_choice.ts";
+import { chooseEntry, choosePlatform, isRunnable } from "./platform_choice.ts";
 
 /** Options for {@linkcode choosePlatformByConfig}. */
 export interface ChooseByConfigOptions {
@@ -70,7 +70,7 @@ export async function choosePlatformByConfig(
   if (unknown.length === 0 || entries.length === 1) return choosePlatform(index, wanted, subject);
   const choices = "os" in wanted ? [wanted] as const : wanted;
   const declared = entries.filter(({ platform }) => platform !== undefined);
-  const fitting = chooseFrom(declared.filter(({ digest }) => isDigest(digest)), choices);
+  const fitting = chooseEntry(declared.filter(({ digest }) => isDigest(digest)), choices);
   if (fitting !== undefined) return fitting;
   const found: Candidate[] = [];
   let reads = 0;
@@ -82,7 +82,7 @@ export async function choosePlatformByConfig(
     found.push(...platforms.map((platform) => ({ ...entry, platform, entry })));
   }
   const unspecified = found.filter(({ platform }) => platform.os === "");
-  const chosen = chooseFrom(found, choices) ??
+  const chosen = chooseEntry(found, choices) ??
     (unspecified.length === 1 ? unspecified[0] : undefined);
   if (chosen !== undefined) return chosen.entry;
   const known = found.filter((candidate) => !unspecified.includes(candidate));

@@ -205,19 +205,19 @@ export function choosePlatform(
   // it.
   const verifiable = runnable.filter(({ digest }) => isDigest(digest));
   const choices = "os" in wanted ? [wanted] as const : wanted;
-  const chosen = chooseFrom(verifiable, choices) ?? chooseFrom(runnable, choices);
+  const chosen = chooseEntry(verifiable, choices) ?? chooseEntry(runnable, choices);
   if (chosen !== undefined) return chosen;
   const platforms = runnable.flatMap((entry) => entry.platform ?? []);
   throw new PlatformError(subject, choices[0], platforms);
 }
 
 /** Selects the entry that matches best, or the only one without a platform. */
-export function chooseFrom<Entry extends Descriptor>(
+export function chooseEntry<Entry extends Descriptor>(
   entries: readonly Entry[],
   choices: readonly Platform[],
 ): Entry | undefined {
   for (const choice of choices) {
-    const best = chooseFor(entries, choice);
+    const best = bestEntry(entries, choice);
     if (best !== undefined) return best;
   }
   // An entry without a platform may fit; the reader of its config warns if it does not.
@@ -225,7 +225,8 @@ export function chooseFrom<Entry extends Descriptor>(
   return more.length === 0 ? unknown : undefined;
 }
 
-function chooseFor<Entry extends Descriptor>(
+/** Returns the entry that matches one platform best. Ignores entries without a platform. */
+function bestEntry<Entry extends Descriptor>(
   entries: readonly Entry[],
   wanted: Platform,
 ): Entry | undefined {

@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
-import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
+import { BufferedVerifier, type Expectation, Verifier } from "../../spec/verifier.ts";
 import { DiskFullError } from "../errors.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { moveFile } from "../host/temporary_file.ts";
@@ -53,14 +53,14 @@ export class BlobWriter implements Disposable {
   #gathered: Uint8Array<ArrayBuffer> = new Uint8Array();
   #gatheredLength = 0;
   #written: number;
-  #verifier: Verifier | HeldVerifier;
+  #verifier: Verifier | BufferedVerifier;
   #closed = false;
 
   private constructor(
     file: Deno.FsFile,
     part: string,
     expected: Required<Expectation>,
-    verifier: Verifier | HeldVerifier,
+    verifier: Verifier | BufferedVerifier,
     source: string | undefined,
     laterRanges: readonly ByteRange[],
   ) {
@@ -254,7 +254,7 @@ export class BlobWriter implements Disposable {
   }
 
   #releaseHeld(): void {
-    if (this.#verifier instanceof HeldVerifier) this.#verifier.release();
+    if (this.#verifier instanceof BufferedVerifier) this.#verifier.release();
   }
 
   #append(bytes: Uint8Array): void {
@@ -273,7 +273,7 @@ export class BlobWriter implements Disposable {
 function newVerifier(expected: Required<Expectation>, source: string | undefined) {
   begunBytes += expected.size;
   return begunBytes <= MAX_HELD_BYTES
-    ? new HeldVerifier(expected, source)
+    ? new BufferedVerifier(expected, source)
     : new Verifier(expected, source);
 }
 
