@@ -18,15 +18,23 @@ const TIMEOUT_MS = 240_000;
 export const SESSION_MODULE = "tests/_support/oci_session_main.ts";
 
 /**
- * Runs the command lines of a test file in one process, in the order of the calls. A process for
- * each would take several times as long. A call with options other than `env` and `cwd` starts a
- * process.
+ * Runs the command lines of a test file, or of a group of them, in one process, in the order of the
+ * calls. A process for each would take several times as long. A call with options other than `env`
+ * and `cwd` starts a process.
  *
  * For commands that do not change the state of the process.
  *
  * @returns The function that runs a command line, like `runOci()`.
  */
 export function ociSession(): typeof runOci {
+  return shared ??= startWithTests();
+}
+
+/** What all files of a worker share. */
+let shared: typeof runOci | undefined;
+
+/** Starts a session before the first test, and ends it after the last one. */
+function startWithTests(): typeof runOci {
   let session: OciSession | undefined;
   Deno.test.beforeAll(async () => {
     const flags = ["-A", "--quiet", `--config=${join(ROOT, "deno.json")}`];

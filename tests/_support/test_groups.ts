@@ -8,6 +8,10 @@ const GROUPS: readonly string[] = [
   "cache/pulling",
   "cli/access",
   "cli/commands/containers",
+  "cli/commands/files",
+  "cli/commands/host",
+  "cli/commands/images",
+  "cli/commands/registry",
   "cli/frame",
   "cli/terminal",
   "layer/compression",
@@ -22,9 +26,12 @@ const GROUPS: readonly string[] = [
   "registry/transport",
   "spec",
   "store/content",
+  "store/entries",
   "store/host",
   "store/moving",
+  "store/overlay",
   "store/serving",
+  "store/unpacking",
 ];
 
 /**

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { OciSession, ociSession } from "../_support/oci_session.ts";
 
 const oci = ociSession();
@@ -25,6 +25,10 @@ Deno.test("ociSession() separates the results of command lines", async () => {
   assertEquals([code, stderr], [0, ""]);
   assertMatch(stdout, /^oci \S+\ndeno \S+\n$/);
   assertEquals(new TextDecoder().decode(stdoutBytes), stdout);
+});
+
+Deno.test("ociSession() returns one session to all files of a worker", () => {
+  assertStrictEquals(ociSession(), oci);
 });
 
 Deno.test("ociSession() uses a separate process where options need one", async () => {

@@ -1,17 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import { arrangeRows } from "../../../store/entries/_arrange_rows.ts";
-import {
-  ContentStore,
-  exportImage,
-  fsck,
-  type ImageFile,
-  ImageFiles,
-  prune,
-  unpackImage,
-} from "../../../store/mod.ts";
+import { type ContentStore, exportImage, ImageFiles, unpackImage } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
-import { posixTest } from "../../_support/skip.ts";
 import {
   concat,
   device,
@@ -30,32 +21,8 @@ import {
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { LINKED_STACKS } from "../files/_linked_stacks.ts";
-import {
-  type FakeLayer,
-  fakeLayers,
-  imageOf,
-  makeUnpackBox,
-  type UnpackBox,
-} from "../unpacking/_unpack_box.ts";
-
-/** Counts how often a store opens a layer from its start. */
-function countReads(store: ContentStore): { readonly reads: number } {
-  const counter = { reads: 0 };
-  const open = store.openBlob.bind(store);
-  store.openBlob = (...args) => {
-    counter.reads++;
-    return open(...args);
-  };
-  return counter;
-}
-
-function describe({ path, status, target, xattrs }: ImageFile): unknown {
-  return { path, status: { ...status, ino: 0, dev: 0 }, target, xattrs };
-}
-
-async function listed(store: ContentStore, layers: readonly FakeLayer[]): Promise<unknown> {
-  return await Array.fromAsync(new ImageFiles(store, imageOf(layers)).list(), describe);
-}
+import { type FakeLayer, fakeLayers, imageOf, makeUnpackBox } from "../unpacking/_unpack_box.ts";
+import { countReads, entryNames, listed } from "./_listing.ts";
 
 async function readAll(store: ContentStore, layers: readonly FakeLayer[]) {
   const files = new ImageFiles(store, imageOf(layers));
@@ -120,6 +87,7 @@ function largeEntries(): readonly Uint8Array<ArrayBuffer>[] {
 }
 
 const ENTRIES = largeEntries();
+
 const LARGE = tar(...ENTRIES);
 
 Deno.test.each([
@@ -151,13 +119,8 @@ Deno.test("ImageFiles writes an index and seek points, and nothing else", async 
   assertEquals(await entryNames(box), [`sha256-${hex}`, `sha256-${hex}.seek`]);
 });
 
-async function entryNames(box: UnpackBox): Promise<readonly string[]> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(box.temp.join("store/entries"))) names.push(name);
-  return names.toSorted();
-}
-
 const SMALL = tar(dir("a"), file("a/f", "content"), symlink("a/l", "f"));
+
 /** Large enough for threads, and for seek points. */
 const THREADED = tar(
   ...Array.from({ length: 5 }, (_, i) => file(`noise-${i}`, noise(1_200_000, i + 1))),
@@ -202,6 +165,7 @@ Deno.test("unpackImage() records no index of a layer with a wrong DiffID", async
 });
 
 const PATHS = ["small-8", "large-3", "empty-0", "dir", "link"];
+
 const WITH_PATHS = tar(
   dir("dir"),
   file("dir/a", "a"),
@@ -252,79 +216,6 @@ Deno.test("exportImage() writes the same archive with an index", async () => {
   assertEquals(counter.reads, 0);
 });
 
-/** Makes an image that has an index, and returns the path of the index. */
-async function indexed(box: UnpackBox) {
-  const layers = fakeLayers([tar(dir("a"), file("a/f", "content"), file("b", "other"))]);
-  await listed(box.store, layers);
-  const [name = ""] = await entryNames(box);
-  return { layers, path: box.temp.join("store/entries", name) };
-}
-
-Deno.test.each([
-  { name: "is cut", change: (bytes: Uint8Array) => bytes.subarray(0, bytes.length - 9) },
-  { name: "is empty", change: () => new Uint8Array() },
-  {
-    name: "has a flipped bit",
-    change: (bytes: Uint8Array) => bytes.map((byte, i) => i === 300 ? byte ^ 1 : byte),
-  },
-  {
-    name: "is of another version",
-    change: (bytes: Uint8Array) => bytes.map((byte, i) => i === 12 ? byte + 1 : byte),
-  },
-])("ImageFiles replaces an index that $name", async ({ change }) => {
-  await using box = await makeUnpackBox();
-  const { layers, path } = await indexed(box);
-  const intact = await Deno.readFile(path);
-  const expected = await listed(box.store, layers);
-  await Deno.writeFile(path, change(intact));
-
-  const actual = await listed(box.store, layers);
-
-  assertEquals(actual, expected);
-  assertEquals(await Deno.readFile(path), intact);
-});
-
-posixTest("ImageFiles does not trust a symlink in place of an index", async () => {
-  await using box = await makeUnpackBox();
-  const { layers, path } = await indexed(box);
-  const other = fakeLayers([tar(file("planted", "x"))]);
-  const elsewhere = box.temp.join("elsewhere");
-  await Deno.rename(path, elsewhere);
-  await Deno.symlink(elsewhere, path);
-  const counter = countReads(box.store);
-
-  await listed(box.store, layers);
-  await listed(box.store, other);
-
-  assertEquals(counter.reads, 2);
-  assert((await Deno.lstat(path)).isFile);
-});
-
-Deno.test("ImageFiles uses no index of a store that it only reads", async () => {
-  await using box = await makeUnpackBox();
-  const { layers, path } = await indexed(box);
-  const bytes = await Deno.readFile(path);
-  await Deno.remove(path);
-  const foreign = await ContentStore.open(box.store.path, { foreign: true });
-
-  await listed(foreign, layers);
-  const isMade = (await entryNames(box)).length > 0;
-  await Deno.writeFile(path, bytes);
-  const counter = countReads(foreign);
-  await listed(foreign, layers);
-
-  assertEquals(isMade, false);
-  assert(counter.reads > 0);
-});
-
-Deno.test("ImageFiles rejects a DiffID that differs from that of the index", async () => {
-  await using box = await makeUnpackBox();
-  const { layers } = await indexed(box);
-  const lying = layers.map((layer) => ({ ...layer, diffId: `sha256:${"0".repeat(64)}` as const }));
-
-  await assertRejects(() => listed(box.store, lying), Error, "sha256:0000");
-});
-
 Deno.test("ImageFiles uses no index to read a blob that has changed", async () => {
   await using box = await makeUnpackBox();
   const layers = fakeLayers([{ tar: LARGE, blob: gzip(LARGE) }]);
@@ -347,50 +238,6 @@ Deno.test("ImageFiles uses no index to read a blob that has changed", async () =
   const content = await new Response(await again.read("small-5")).bytes();
 
   assertEquals(content, mixture(700, 55));
-});
-
-Deno.test("prune() removes the index of a layer with the layer", async () => {
-  await using box = await makeUnpackBox();
-  await indexed(box);
-  await Deno.writeTextFile(box.temp.join("store/entries/stray"), "x");
-
-  const dry = await prune(box.store, { dryRun: true });
-  const pruned = await prune(box.store);
-
-  assertEquals(pruned.removed, dry.removed);
-  assertEquals(pruned.removed.map(({ kind }) => kind), ["blob", "layer", "layer"]);
-  assertEquals(await entryNames(box), []);
-});
-
-Deno.test("fsck() finds and removes damaged indexes, and indexes without a layer", async () => {
-  await using box = await makeUnpackBox();
-  const { path } = await indexed(box);
-  const bytes = await Deno.readFile(path);
-  const later = bytes.map((byte, i) => i === 12 ? byte + 1 : byte);
-  const healthy = await fsck(box.store);
-  await Deno.writeFile(path, later);
-  const ofLater = await fsck(box.store);
-  await Deno.writeFile(path, bytes.subarray(0, 400));
-  const missing = `${path.slice(0, -2)}00`;
-  await Deno.writeFile(missing, bytes);
-
-  const found = await fsck(box.store);
-  const repaired = await fsck(box.store, { repair: true });
-
-  assertEquals([healthy.findings, ofLater.findings], [[], []]);
-  assertEquals(found.findings.map(({ kind }) => kind), ["layer", "layer"]);
-  assertEquals(repaired.findings.map(({ repaired }) => repaired), [true, true]);
-  assertEquals((await fsck(box.store)).findings, []);
-});
-
-Deno.test("fsck() finds a sparse index of 1 TiB", async () => {
-  await using box = await makeUnpackBox();
-  const { path } = await indexed(box);
-  await Deno.truncate(path, 2 ** 40);
-
-  const { findings } = await fsck(box.store);
-
-  assertEquals(findings.map(({ kind, subject }) => [kind, subject]), [["layer", path]]);
 });
 
 Deno.test("arrangeRows() limits the directories without entries", () => {

@@ -4,6 +4,9 @@ import { ContentStore } from "../../../store/content/content_store.ts";
 import { buildImage, type BuiltLayer, type LayerInput } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { applyLayers } from "../../../layer/mod.ts";
+import { fromLayers } from "../../_support/layer_source.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
 
 /** A layer whose bytes come from memory, with the requests for it. */
 export interface FakeLayer extends RemoteLayer {
@@ -117,4 +120,11 @@ async function names(directory: string): Promise<readonly string[]> {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+}
+
+/** Describes the tree of layers that are extracted one after another. */
+export async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, string>> {
+  await using temp = await makeTempDir({ large: true });
+  await applyLayers(fromLayers(layers), temp.join("root"));
+  return describeTree(readTree(temp.join("root")));
 }

@@ -1,0 +1,190 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { buildArtifact } from "../../../_support/image.ts";
+import { ROOT } from "../../../_support/process.ts";
+import { namesIn } from "../../../_support/temp.ts";
+import { HERE, HOST, INDEX, makeScene, OTHER } from "./_scene.ts";
+
+const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
+
+Deno.test("oci copy copies an image and prints its location", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy:v1`;
+
+  const { code, stdout, stderr } = await scene.oci("copy", `${scene.app}:1`, target);
+
+  assertEquals({ code, stdout }, { code: 0, stdout: `${target}@${INDEX.descriptor.digest}\n` });
+  assertMatch(stderr, /already present, or mounted/);
+  assertEquals(await scene.digest("copy", "v1"), INDEX.descriptor.digest);
+});
+
+Deno.test("oci copy --json prints a document, --quiet nothing else", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy:v1`;
+
+  const { stdout, stderr } = await scene.oci("copy", "--json", "-q", `${scene.app}:2`, target);
+
+  const { copied, bytes, ...rest } = JSON.parse(stdout);
+  assertEquals(rest, {
+    source: `${scene.app}:2`,
+    target,
+    digest: HERE.descriptor.digest,
+    mediaType: HERE.descriptor.mediaType,
+    skipped: 0,
+  });
+  // The manifest was sent; config and layers were mounted.
+  assertEquals([copied, bytes], [HERE.blobs.size, HERE.descriptor.size]);
+  assertEquals(stderr, "");
+});
+
+Deno.test("oci copy --platform copies one platform, and with --sparse the index with some", async () => {
+  await using scene = await makeScene();
+  const { app, registry } = scene;
+
+  const one = await scene.oci("copy", "--platform=linux/s390x", `${app}:1`, `${registry.host}/a:1`);
+  const sparse = await scene.oci(
+    "copy",
+    "--sparse",
+    "--platform",
+    "linux/s390x",
+    `${app}:1`,
+    `${registry.host}/b:1`,
+  );
+  const several = await scene.oci(
+    ...["copy", "--platform=linux/s390x", `--platform=${HOST}`, `${app}:1`, `${registry.host}/c:1`],
+  );
+
+  assertEquals([one.code, sparse.code, several.code], [0, 0, 2]);
+  assertEquals(await scene.digest("a", "1"), OTHER.descriptor.digest);
+  assertEquals(await scene.digest("b", "1"), INDEX.descriptor.digest);
+  assertEquals(await scene.digest("b", HERE.descriptor.digest), undefined);
+  assertMatch(several.stderr, /needs its index\. Add "--sparse"/);
+});
+
+Deno.test("oci copy --with-referrers copies signatures", async () => {
+  await using scene = await makeScene();
+
+  await scene.oci("copy", "--with-referrers", `${scene.app}:1`, `${scene.registry.host}/copy:1`);
+
+  const referrers = await scene.registry.content.referrers("copy", INDEX.descriptor.digest);
+  assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
+});
+
+Deno.test("oci copy --all-tags copies a repository", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy`;
+
+  const { stdout, code } = await scene.oci("copy", "--all-tags", scene.app, target);
+  const tagged = await scene.oci("copy", "--all-tags", `${scene.app}:1`, target);
+
+  assertEquals(code, 0);
+  assertEquals(stdout.trim().split("\n").toSorted(), [
+    `${target}:1@${INDEX.descriptor.digest}`,
+    `${target}:2@${HERE.descriptor.digest}`,
+  ]);
+  assertEquals(tagged.code, 2);
+  assertMatch(tagged.stderr, /Leave out the tag/);
+  const pushed = await scene.oci("push", "--all-tags", "h.io/app:1", target);
+  assertEquals(pushed.code, 2);
+  assertMatch(pushed.stderr, /"h.io\/app:1" is not one\. Leave out the tag/);
+});
+
+Deno.test("oci copy --all-tags fails for a repository without tags", async () => {
+  await using scene = await makeScene();
+  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  await using server = Deno.serve(options, () => Response.json({ name: "app", tags: null }));
+  const source = `127.0.0.1:${server.addr.port}/app`;
+
+  const { code, stdout, stderr } = await scene.oci("copy", "--all-tags", source, scene.app);
+
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /: cannot copy "\S+": the repository has no tags\. Check its name\n$/);
+});
+
+Deno.test("oci copy --dry-run stores nothing", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy:1`;
+
+  const { stderr, stdout } = await scene.oci("copy", "--dry-run", `${scene.app}:1`, target);
+
+  assertMatch(stderr, /would copy 11 blobs and manifests/);
+  assertEquals(stdout, `${target}@${INDEX.descriptor.digest}\n`);
+  assertEquals(await scene.registry.content.repositories(), ["app"]);
+});
+
+for (const transport of ["oci", "oci-archive"]) {
+  Deno.test(`oci copy goes to ${transport} and back`, async () => {
+    await using scene = await makeScene();
+    const place = `${transport}:${scene.directory.join("place")}:v1`;
+
+    const there = await scene.oci("copy", `${scene.app}:1`, place);
+    const back = await scene.oci("copy", place, `${scene.registry.host}/back:1`);
+
+    assertEquals([there.code, back.code], [0, 0], there.stderr + back.stderr);
+    assertEquals(there.stdout, `${place}@${INDEX.descriptor.digest}\n`);
+    assertEquals(await scene.digest("back", "1"), INDEX.descriptor.digest);
+  });
+}
+
+Deno.test("oci copy to a layout leaves a layout and nothing else", async () => {
+  await using scene = await makeScene();
+  const path = scene.directory.join("layout");
+
+  await scene.oci("copy", `${scene.app}:1`, `oci:${path}:v1`);
+
+  assertEquals(await namesIn(path), ["blobs", "index.json", "oci-layout"]);
+});
+
+Deno.test("oci copy writes a docker archive of this machine's platform", async () => {
+  await using scene = await makeScene();
+  const place = `docker-archive:${scene.directory.join("app.tar")}:app:1`;
+
+  const there = await scene.oci("copy", `${scene.app}:1`, place);
+  const back = await scene.oci("copy", place, `${scene.registry.host}/back:1`);
+
+  assertEquals([there.code, back.code], [0, 0], there.stderr + back.stderr);
+  assertEquals(there.stdout, `${place}@${HERE.descriptor.digest}\n`);
+  assertEquals(await scene.digest("back", "1"), HERE.descriptor.digest);
+});
+
+Deno.test("oci copy writes an archive to stdout, and nothing else there", async () => {
+  await using scene = await makeScene();
+
+  const { code, stdout } = await scene.oci("copy", `${scene.app}:2`, "oci-archive:-:v1");
+
+  assertEquals(code, 0);
+  assert(stdout.startsWith("blobs/"));
+  assert(!stdout.includes("oci-archive:-"));
+});
+
+Deno.test("oci copy ends at Ctrl-C and records no name", async () => {
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  await using scene = await makeScene({
+    interfere: async (request, next) => {
+      if (request.method === "PUT" && request.url.includes("/copy/")) {
+        reached.resolve();
+        await released.promise;
+      }
+      return await next();
+    },
+  });
+  const process = new Deno.Command(Deno.execPath(), {
+    // A registry of another name mounts nothing.
+    args: [
+      ...["run", "-A", join(ROOT, "mod.ts"), "copy", "-q", `${scene.app}:2`],
+      `${scene.registry.host.replace("127.0.0.1", "localhost")}/copy:1`,
+    ],
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  await reached.promise;
+
+  process.kill("SIGINT");
+  const { code, stderr } = await process.output();
+  released.resolve();
+
+  assertEquals(code, 130);
+  assertMatch(new TextDecoder().decode(stderr), /^oci: copy .*interrupted/);
+  assertEquals(await scene.digest("copy", "1"), undefined);
+});
