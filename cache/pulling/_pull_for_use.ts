@@ -10,6 +10,8 @@ import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import type { LayerListener } from "../../store/content/ingest_layer.ts";
 import { type Image, storedImage } from "../../store/images/image.ts";
 import type { ProgressMeter } from "../progress_meter.ts";
+// Always needed with this module. Loading them together saves an import.
+import "./_image_source.ts";
 import type { ImageSource } from "./_image_source.ts";
 
 /** Options for {@linkcode pullForUse}. */

@@ -70,8 +70,8 @@ export async function unpack(
   directory: string,
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
-  const { openImageSource } = await import("./_image_source.ts");
   const { pullForUse } = await import("./_pull_for_use.ts");
+  const { openImageSource } = await import("./_image_source.ts");
   using source = await openImageSource(reference, options);
   const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
   if (directory === "" || hasContent(directory)) {
@@ -167,8 +167,8 @@ export async function prepare(
 ): Promise<Image> {
   const { mounter, ownership, ...pulling } = options;
   const { jobs } = options;
-  const { openImageSource } = await import("./_image_source.ts");
   const { pullForUse } = await import("./_pull_for_use.ts");
+  const { openImageSource } = await import("./_image_source.ts");
   using source = await openImageSource(reference, pulling);
   const preparing = loadEarly(() => import("../../store/overlay/prepare_layers.ts"));
   const { image } = await pullForUse(source, async (found, listener, keep) => {

@@ -9,6 +9,8 @@ import { findExtracted } from "../../store/overlay/extracted_layer.ts";
 import { openBundler } from "../../store/overlay/open_bundler.ts";
 import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
 import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
+// Loaded with the command, because each later import takes more than a millisecond.
+import "../../store/overlay/prepare_layers.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
 import { defaultOwnership } from "../../store/host/default_ownership.ts";
 import { openPuller } from "../access/puller.ts";

@@ -2,6 +2,8 @@ import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { unlessUnwritable } from "../host/file_lock.ts";
 import type { ContentStore } from "./content_store.ts";
+// Always needed here. Loading it with this module saves a later import.
+import "./hold.ts";
 import type { Hold } from "./hold.ts";
 
 /** Content found in a store, which is not pruned until this is disposed of. */

@@ -5,7 +5,7 @@ import { openRegularFile, StoreFileError } from "../host/open_regular_file.ts";
 import { fileAge, lstatIfAny, namesIn } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { INDEX_MAGIC, MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
-import { checkSeekFile, POINTS_MAGIC } from "./_seek_file.ts";
+import { checkSeekFile, POINTS_MAGIC } from "./seek_file.ts";
 import { readRecords, RECORDS_MAGIC } from "./entry_recorder.ts";
 import { LayerIndex } from "./layer_index.ts";
 

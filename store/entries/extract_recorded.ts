@@ -7,7 +7,7 @@ import type { FileTree } from "../../layer/trees/file_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { replaceEntryFile } from "./_replace_entry_file.ts";
-import { encodeSeekPoints } from "./_seek_file.ts";
+import { encodeSeekPoints } from "./seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
 
 /** Destination of the records of a layer; plain data, which can be sent to a thread. */

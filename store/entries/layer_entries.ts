@@ -62,7 +62,7 @@ export class LayerEntries {
   async seekPoint(digest: Digest, offset: number): Promise<SeekPoint | undefined> {
     const path = this.#path(digest);
     if (path === undefined || lstatIfAny(`${path}.seek`) === undefined) return undefined;
-    const { findSeekPoint } = await import("./_seek_file.ts");
+    const { findSeekPoint } = await import("./seek_file.ts");
     try {
       return await findSeekPoint(`${path}.seek`, offset);
     } catch (error) {

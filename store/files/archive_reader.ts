@@ -2,6 +2,8 @@ import { inflateFrom, seekStart } from "../../layer/compression/seek_points.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { verifiedTarball } from "../content/tarballs.ts";
 import type { LayerEntries } from "../entries/layer_entries.ts";
+// Nearly always needed here. Loading it with this module saves a later import.
+import "../entries/seek_file.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 import type { Layer } from "../images/image.ts";
 

@@ -134,9 +134,6 @@ export class ImageFiles {
    * @throws {Deno.errors.NotSupported} If the path is another entry without content.
    */
   async read(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
-    // Loaded while an index is hashed. Finding and listing files needs neither.
-    const loading = Promise.all([import("./_entry_content.ts"), import("./archive_reader.ts")]);
-    loading.catch(() => {});
     const found = await this.#locate(path, true);
     if (found === undefined) return undefined;
     const { type, size } = found.entry.status();
@@ -151,7 +148,9 @@ export class ImageFiles {
       return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
     }
     const layer = await this.layer(found.layer);
-    const [{ readEntryContent }, { openArchive }] = await loading;
+    // Loaded on demand, because finding and listing files needs neither.
+    const { readEntryContent } = await import("./entry_content.ts");
+    const { openArchive } = await import("./archive_reader.ts");
     const { signal, maxBytes, maxRatio, maxWindow } = this.#options;
     return ReadableStream.from(readEntryContent(
       {

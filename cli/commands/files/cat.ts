@@ -1,3 +1,5 @@
+// Loaded with the command, because each later import takes more than a millisecond.
+import "../../../store/files/entry_content.ts";
 import type { ImageFiles } from "../../../store/files/image_files.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import type { Command } from "../../frame/command.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type ArchiveAccess, readEntryContent } from "../../../store/files/_entry_content.ts";
+import { type ArchiveAccess, readEntryContent } from "../../../store/files/entry_content.ts";
 import { concat, dir, file, header, mixture, tar } from "../../_support/tar.ts";
 
 const LONG_NAME = "d/".repeat(120) + "f";
