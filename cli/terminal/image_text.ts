@@ -45,7 +45,7 @@ export function layerLines(
     const { digest, size, mediaType } = layer;
     return [`  ${digest}`, formatBytes(size), mediaType, nameOf(layer)];
   });
-  return ["", "Layers", ...formatTable(rows, [1])];
+  return rows.length === 0 ? [] : ["", "Layers", ...formatTable(rows, [1])];
 }
 
 /** Formats the run configuration of an image. */

@@ -221,6 +221,16 @@ Deno.test("oci inspect prints readable text without control characters", async (
   assert(!stdout.includes("\x1b"), "no escape sequence comes through");
 });
 
+Deno.test("oci inspect prints no list of layers for an image without any", async () => {
+  const empty = buildImage({ layers: [], platform: "linux/amd64" });
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", empty));
+
+  const { stdout, stderr } = await runOci(["inspect", `${server.host}/app:1`]);
+
+  assertMatch(stdout, /^Size .* in 0 layers$/m, stderr);
+  assertEquals(stdout.includes("Layers"), false, stdout);
+});
+
 Deno.test("oci inspect rejects several output forms", async () => {
   const { code, stderr } = await runOci(["inspect", "--raw", "--json", "alpine"]);
 
