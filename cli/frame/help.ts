@@ -44,15 +44,14 @@ function usageOf({ arguments: expected }: Command): string {
   return ["[options]", ...expected.map(({ form }) => form)].join(" ");
 }
 
-/** Returns the description, followed by the choices and the default. */
+/** Returns the description, followed by the choices and the default, which it may state itself. */
 function meaningOf({ description, choices, ...option }: Argument | Option): string {
+  const [, text = description, stated] = /^(.+) \((default: [^()]+)\)$/.exec(description) ?? [];
   const facts = [
-    ...choices === undefined
-      ? []
-      : [`choices: ${choices.map((choice) => `"${choice}"`).join(", ")}`],
-    ..."default" in option ? [`default: "${option.default}"`] : [],
-  ];
-  return facts.length === 0 ? description : `${description} (${facts.join(", ")})`;
+    choices && `choices: ${choices.join(", ")}`,
+    stated ?? ("default" in option ? `default: ${option.default}` : undefined),
+  ].filter((fact) => fact !== undefined);
+  return facts.length === 0 ? text : `${text} (${facts.join("; ")})`;
 }
 
 function formatRow([term, meaning]: Row, width: number, columns: number): string {

@@ -79,7 +79,7 @@ export function define(command: Command): Command {
     )
     .option(
       "--xattrs <how>",
-      "extended attributes: on reports those that fail, strict fails, off sets none (default: on)",
+      "extended attributes: on reports those that cannot be set, strict fails, off sets none (default: on)",
       { choices: ["on", "off", "strict"] },
     );
   described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')

@@ -29,11 +29,11 @@ one after another.
 
 Arguments:
   from         image to copy
-  to           where to (choices: "here", "there")
+  to           where to (choices: here, there)
 
 Options:
   --how <way>  how careful to be with files that exist
-               (choices: "fast", "safe", default: "safe")
+               (choices: fast, safe; default: safe)
 
 Other options:
   -q, --quiet  no progress
@@ -41,6 +41,14 @@ Other options:
 Examples:
   oci copy a b`,
   );
+});
+
+Deno.test("formatHelp() writes the choices before a default that the description states", () => {
+  const command = new Command("oci a")
+    .option("--how <way>", "how to go (default: fast, else safe)", { choices: ["fast", "safe"] });
+
+  const [, meaning] = /--how <way> +(.*)/.exec(formatHelp(command, 100)) ?? [];
+  assertEquals(meaning, "how to go (choices: fast, safe; default: fast, else safe)");
 });
 
 Deno.test("formatHelp() leaves out empty sections", () => {
@@ -60,8 +68,8 @@ Deno.test("formatHelp() puts meanings under their terms if they would have less 
   assertEquals(narrow.slice(at, at + 4), [
     "  --how <way>",
     "      how careful to be with files that exist",
-    '      (choices: "fast", "safe", default:',
-    '      "safe")',
+    "      (choices: fast, safe; default: safe)",
+    "",
   ]);
 });
 
