@@ -77,8 +77,13 @@ _oci() {
   local -a typed=() kinds=()
   read -ra typed <<< "$line"
   [[ "$line" == *[[:space:]] ]] && typed+=("")
-  local last=$((\${#typed[@]} - 1))
-  local current="\${typed[last]}" previous="\${typed[last - 1]}" command="\${typed[1]}"
+  local last=$((\${#typed[@]} - 1)) first=1
+  # Options may precede the command.
+  while (( first < last )) && [[ "\${typed[first]}" == -* ]]; do
+    [[ "\${typed[first]}" == --store ]] && ((first++))
+    ((first++))
+  done
+  local current="\${typed[last]}" previous="\${typed[last - 1]}" command="\${typed[first]}"
   case "$command" in
 ${cases.join("\n")}
   esac
@@ -86,7 +91,9 @@ ${cases.join("\n")}
     previous="\${current%%=*}"
     current="\${current#*=}"
   fi
-  if (( last == 1 )); then
+  if (( last < first )); then
+    kind=directories
+  elif (( last == first )); then
     words="help $commands"
   elif [[ "$command" == help ]]; then
     words="$commands"
@@ -99,7 +106,7 @@ ${kinds.join("\n")}
     words="$options"
   elif (( \${#kinds[@]} > 0 )); then
     local position=0
-    for ((i = 2; i < last; i++)); do
+    for ((i = first + 1; i < last; i++)); do
       if [[ "\${typed[i]}" != -* ]]; then ((position++))
       elif [[ "$valued" == *" \${typed[i]} "* ]]; then ((i++)); fi
     done
@@ -109,7 +116,7 @@ ${kinds.join("\n")}
   case "$kind" in
     names)
       local store="" option
-      for ((i = 2; i < last; i++)); do
+      for ((i = 1; i < last; i++)); do
         option="\${typed[i]}"
         if [[ "$option" == --store=* ]]; then store="\${option#*=}"
         elif [[ "$option" == --store ]]; then store="\${typed[i + 1]}"; fi
@@ -185,7 +192,18 @@ ${list.join("\n")}
 }
 
 _oci() {
-  local program="$words[1]" command="$words[2]"
+  local program="$words[1]"
+  # Options may precede the command.
+  while (( CURRENT > 2 )) && [[ "$words[2]" == -* ]]; do
+    if [[ "$words[2]" == --store ]]; then
+      local -x OCI_STORE="$words[3]"
+      shift words
+      (( CURRENT-- ))
+    fi
+    shift words
+    (( CURRENT-- ))
+  done
+  local command="$words[2]"
   if (( CURRENT == 2 )) || [[ "$command" == help ]]; then
     _oci_commands
     return

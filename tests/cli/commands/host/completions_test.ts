@@ -50,7 +50,13 @@ async function makePlace(): Promise<TempDir> {
   return dir;
 }
 
-const CASES: readonly { readonly line: string; readonly words: readonly string[] }[] = [
+/** A command line, and the words that complete it. */
+interface Case {
+  readonly line: string;
+  readonly words: readonly string[];
+}
+
+const CASES: readonly Case[] = [
   { line: "i", words: ["images", "inspect"] },
   { line: "he", words: ["help"] },
   { line: "pull --pl", words: ["--plain-http", "--platform"] },
@@ -66,13 +72,26 @@ const CASES: readonly { readonly line: string; readonly words: readonly string[]
   { line: "run -e A=b gh", words: ["ghcr.io/a/b:2"] },
   { line: "cat docker.io/", words: ["docker.io/library/alpine:3", "docker.io/team/app:1"] },
   { line: "inspect --store /nowhere al", words: [] },
+  { line: "-q --json pu", words: ["pull", "push"] },
+  { line: "-q pull --policy n", words: ["never", "newer"] },
+];
+
+/** Fish takes the value of an option before the command for the command. */
+const BASH_CASES: readonly Case[] = [
+  { line: "--store /nowhere inspect al", words: [] },
+  { line: "--store /nowhere pu", words: ["pull", "push"] },
+  { line: "--store su", words: ["sub"] },
 ];
 
 /** Runs a script that prints a line of words for each case. */
-async function complete(shell: string, toScript: (line: string) => string) {
+async function complete(
+  shell: string,
+  cases: readonly Case[],
+  toScript: (line: string) => string,
+) {
   await using place = await makePlace();
   const { stdout: script } = await runOci(["completions", shell]);
-  const lines = CASES.map(({ line }) => toScript(line));
+  const lines = cases.map(({ line }) => toScript(line));
 
   const { stdout, stderr } = await run(programPath(shell) ?? shell, [], {
     stdin: `${script}\n${lines.join("\n")}\n`,
@@ -87,7 +106,7 @@ async function complete(shell: string, toScript: (line: string) => string) {
 
   const answers = stdout.split("\n").slice(0, -1).map((line) => line.split(" ").filter(Boolean));
   assertEquals([answers.map((words) => words.sort()), stderr], [
-    CASES.map(({ words }) => words),
+    cases.map(({ words }) => words),
     "",
   ]);
 }
@@ -95,7 +114,7 @@ async function complete(shell: string, toScript: (line: string) => string) {
 peerTest(
   { name: "oci completions completes options, values and names in bash", needs: ["bash"] },
   async () => {
-    await complete("bash", (line) => {
+    await complete("bash", [...CASES, ...BASH_CASES], (line) => {
       return `COMP_LINE='oci ${line}'; COMP_POINT=\${#COMP_LINE}; COMP_WORDBREAKS=' '; _oci; ` +
         'echo "${COMPREPLY[*]}"';
     });
@@ -124,6 +143,7 @@ peerTest(
   async () => {
     await complete(
       "fish",
+      CASES,
       (line) => `echo (complete -C 'oci ${line}' | cut -f1 | string join ' ')`,
     );
   },
@@ -157,9 +177,11 @@ peerTest({
 
   const commands = await complete("words=(oci p); CURRENT=2; _oci");
   const inspect = await complete("words=(oci inspect a); CURRENT=3; _oci");
+  const later = await complete("words=(oci -q --store d inspect a); CURRENT=6; _oci");
   const names = await complete("program=oci; typeset -A opt_args; _oci_names");
 
   assertEquals(commands.split(" ").filter((word) => word.startsWith("pu")), ["pull", "push"]);
+  assertEquals(later, inspect);
   assertStringIncludes(inspect, "--policy=[pull policy: always".replace(":", "\\:"));
   assertStringIncludes(inspect, ":value:(always if-not-present never newer)");
   assertStringIncludes(inspect, "1:ref:_oci_names");
