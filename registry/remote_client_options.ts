@@ -65,7 +65,8 @@ export interface RemoteClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * Maximum number of retries without progress. Progress of a transfer resets the count.
+   * Maximum number of retries without progress. Progress of a transfer resets the count. A download
+   * that stalls has made progress if the response sent 1 MiB, or was sent for 30 seconds.
    *
    * @default {8}
    */
