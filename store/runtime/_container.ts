@@ -78,7 +78,7 @@ export class Container implements AsyncDisposable {
     ];
     const setsid = this.#setsid = findSetsid(runtime);
     this.process = new Deno.Command(setsid ?? runtime, {
-      args: setsid === undefined ? args : [runtime, ...args],
+      args: setsid === undefined ? args : [...withUsualUmask(runtime), ...args],
       // A program cannot start in a directory that this user may not enter, as after "sudo -u".
       cwd: "/",
       stdin: "inherit",
@@ -237,6 +237,21 @@ function notExecuted(runtime: string, cause: unknown): RuntimeError {
       : "Check that it is a program for this machine",
     cause,
   });
+}
+
+/** Umask with which other engines start a runtime. */
+const USUAL_UMASK = "0022";
+
+/**
+ * Returns the command of a runtime with the usual umask. A runtime creates missing mount points in
+ * the image, such as `/etc`, with its umask, and every user of the container must reach them.
+ */
+function withUsualUmask(runtime: string): readonly string[] {
+  const path = "/proc/self/status";
+  const status = isGranted({ name: "read", path }) ? ifAny(() => Deno.readTextFileSync(path)) : "";
+  const [, umask = USUAL_UMASK] = /^Umask:\t(\d+)$/m.exec(status ?? "") ?? [];
+  if (umask === USUAL_UMASK) return [runtime];
+  return ["/bin/sh", "-c", `umask ${USUAL_UMASK}; exec "$0" "$@"`, runtime];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { runBundle, RuntimeError } from "../../../store/mod.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
+import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /**
@@ -217,4 +218,19 @@ posixTest("runBundle() returns the exit code of a program that ends before a sig
   });
 
   assertEquals(code, 3);
+});
+
+linuxTest("runBundle() starts a runtime with the usual umask", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "umask");
+  const library = new URL("../../../store/mod.ts", import.meta.url).href;
+  const code = `import { runBundle } from ${JSON.stringify(library)};
+    await runBundle(${JSON.stringify(dir.path)}, { runtime: ${JSON.stringify(runtime)} });`;
+  const deno = [Deno.execPath(), "eval", "--quiet", code];
+
+  const { stdout, stderr } = await run("sh", ["-c", 'umask 077; exec "$@"', "sh", ...deno], {
+    env: await denoEnvironment(),
+  });
+
+  assertEquals(stdout, "0022\n", stderr);
 });
