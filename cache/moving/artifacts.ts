@@ -60,6 +60,7 @@ export async function pushArtifact(
  * @throws {SyntaxError} If `reference` is invalid.
  * @throws {NotCachedError} If the policy is `Never` and the artifact is not in the store.
  * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {SignatureError} If the artifact lacks a signature that `verify` requires.
  * @throws {RegistryError} If the registry refuses the request.
  *
  * @example Pull an artifact and write its files

@@ -148,6 +148,7 @@ export interface PrepareOptions
  * @throws {BundleError} If this process cannot mount overlays.
  * @throws {ExtractError} If a layer cannot be extracted.
  * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {SignatureError} If the image lacks a signature that `verify` requires.
  *
  * @example Prepare an image for its first bundle
  * ```ts no-assert
