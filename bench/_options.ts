@@ -10,12 +10,16 @@ export type BenchmarkOptions<Name extends string> =
   & { readonly rounds: number }
   & { readonly [key in Name]?: string };
 
-/** Reads `--rounds N` and options that each take one of several values. */
+/** Reads `--rounds N` and options that each take one of several values. `--help` lists them. */
 export function readOptions<Name extends string = never>(
   args: readonly string[],
   choices: Readonly<Record<Name, readonly string[]>>,
 ): BenchmarkOptions<Name> {
   const names = Object.keys(choices) as Name[];
+  if (args.includes("--help") || args.includes("-h")) {
+    Deno.stdout.writeSync(new TextEncoder().encode(helpText(choices)));
+    Deno.exit();
+  }
   const values = parse(args, ["rounds", ...names]);
   const rounds = Number(values["rounds"] ?? 5);
   if (!Number.isSafeInteger(rounds) || rounds < 1) {
@@ -39,6 +43,15 @@ export function chosen<T extends { readonly name: string }>(
   only: string | undefined,
 ): readonly T[] {
   return only === undefined ? all : all.filter(({ name }) => name === only);
+}
+
+/** Lists the options of a benchmark. */
+function helpText(choices: Readonly<Record<string, readonly string[]>>): string {
+  const lines = Object.entries(choices).map(([name, values]) =>
+    `  --${name.padEnd(8)}${values.join("|")}\n`
+  );
+  return "Options (bench/README.md describes the benchmarks):\n" +
+    `  --rounds  number of runs of each contender (default: 5)\n${lines.join("")}`;
 }
 
 function parse(
