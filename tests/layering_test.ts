@@ -21,7 +21,7 @@ const HOUSES = ["spec", "layer", "registry", "store", "cache", "cli"];
 const MAX_ROOM_FILES = 26;
 /** Maximum number of files of a divided folder that are in no room. */
 const MAX_HALL_FILES = 10;
-/** Maximum number of lines of a module. */
+/** Maximum number of lines of a module, or of a file of tests. */
 const MAX_LINES = 400;
 
 interface Module {
@@ -134,6 +134,16 @@ Deno.test("rooms are small, and few files are in none", () => {
 Deno.test("modules have at most 400 lines", () => {
   const long = modules.map(({ path, source }) => ({ path, lines: source.split("\n").length - 1 }))
     .filter(({ lines }) => lines > MAX_LINES);
+
+  assertEquals(long, []);
+});
+
+Deno.test("files of tests have at most 400 lines", async () => {
+  const long: string[] = [];
+  for await (const { path } of walk(join(ROOT, "tests"), { exts: ["ts"] })) {
+    const lines = (await Deno.readTextFile(path)).split("\n").length - 1;
+    if (lines > MAX_LINES) long.push(`${relative(ROOT, path)}: ${lines} lines`);
+  }
 
   assertEquals(long, []);
 });
