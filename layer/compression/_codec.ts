@@ -69,6 +69,10 @@ export class Codec implements Disposable {
     const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
     const stream = format === "gzip" ? createGunzip() : createZstdDecompress({ params });
     this.#stream = stream as unknown as ZlibStream;
+    // Deno could change this in any version, so say what is wrong.
+    if (typeof this.#stream._handle?.writeSync !== "function") {
+      throw new Error("the node:zlib of this runtime cannot decode synchronously; use Deno 2.9");
+    }
     this.#format = format;
     this.#fail = fail;
     this.#seekPoints = format === "gzip" ? seekPoints : undefined;
