@@ -8,14 +8,13 @@ const SPARE_SHARE = 0.04;
 const MIN_SPARE_BYTES = 1024 * 1024;
 /** Number of bytes that have been sent, but are not read when a connection is closed. */
 const LOST_BYTES = 128 * 1024;
-/** Number of bytes that a resumed download fetches before it uses one more connection. */
-const BYTES_PER_CONNECTION = 2 * 1024 * 1024;
-/** The same as the time of a connection in milliseconds, if those bytes take longer. */
+/**
+ * Time in milliseconds for which a resumed download uses the connections that it has before it uses
+ * one more. A killed process loses what its connections receive until it has exited, about 15 ms.
+ */
 const MS_PER_CONNECTION = 300;
 /** Time without a byte after which a connection has none left to read. */
 const SILENT_MS = 1000;
-/** Number of bytes of a blob for which a resumed download begins with one more connection. */
-const TOTAL_PER_CONNECTION = 64 * 1024 * 1024;
 
 /** Tracks which bytes of a blob are present, being fetched, or missing. */
 export class RangeMap {
@@ -24,7 +23,6 @@ export class RangeMap {
   #missing: { start: number; end: number }[];
   #received: number;
   readonly #resumed: number;
-  readonly #total: number;
   /** Number of bytes that may be sent a second time. */
   #spareBytes: number;
 
@@ -44,7 +42,6 @@ export class RangeMap {
       this.#received += segment.received;
     }
     this.#resumed = this.#received;
-    this.#total = total;
     const present = mergeRanges([{ start: 0, end: size }, ...later]);
     this.#missing = missingRanges(present, total).map((range) => ({ ...range }));
   }
@@ -70,9 +67,8 @@ export class RangeMap {
     const now = performance.now();
     const active = this.running.filter(({ lastMs }) => now - lastMs < SILENT_MS);
     const rate = Math.max(0, ...active.map(({ rate = 0 }) => rate));
-    const bytes = rate > 0 ? Math.min(BYTES_PER_CONNECTION, rate * MS_PER_CONNECTION) : Infinity;
     const gained = this.#received - this.#resumed;
-    return active.length < Math.floor(1 + this.#total / TOTAL_PER_CONNECTION + gained / bytes);
+    return active.length < 1 + (rate > 0 ? Math.floor(gained / (rate * MS_PER_CONNECTION)) : 0);
   }
 
   /** Start of the first gap; `Infinity` if there is none. */
