@@ -216,10 +216,9 @@ export class JsonReader {
 }
 
 /**
- * Parses a document of an image as readers in Go do, who would otherwise read another image or none:
- * it has no byte order mark, and {@linkcode JsonReader.count} rejects integers such as `1.0` and
- * `1e2`. Rejects a document with a member that readers in Go merge with another of the same name
- * (CVE-2021-41190).
+ * Parses a document of an image as readers in Go do, so that they do not read a different image or
+ * none. Rejects a byte order mark, and a member that they merge with another of the same name
+ * (CVE-2021-41190). {@linkcode JsonReader.count} rejects integers such as `1.0` and `1e2`.
  *
  * @param document The bytes, which must be valid UTF-8, or the text.
  * @throws {LimitError} If there are more than four million values.
@@ -252,7 +251,7 @@ function keepFraction(_key: string, value: unknown, context?: { source?: string 
   return typeof value === "number" && !/^-?\d+$/.test(source) ? new Fraction(source) : value;
 }
 
-/** What `JSON.parse()` does not tell about a text. */
+/** Facts about a text that `JSON.parse()` does not report. */
 interface JsonScan {
   /**
    * Name of a member that an object has twice, and that readers in Go merge: they add to the object
@@ -265,7 +264,7 @@ interface JsonScan {
 }
 
 /**
- * Scans a text before it is parsed. It need not be valid JSON; then the result means nothing.
+ * Scans a text before it is parsed. The result means nothing if the text is not valid JSON.
  *
  * @param subject Description of the text, for errors.
  * @throws {LimitError} If there are more than four million values.

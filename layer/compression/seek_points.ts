@@ -141,8 +141,8 @@ export async function* inflateFrom(
 }
 
 /**
- * Writes chunks, as fast as the other end is read, which also gets the errors. Takes much less time
- * to start than `pipeTo()`.
+ * Writes chunks as fast as the other end is read. Errors reach the reader of that end. This starts
+ * much faster than `pipeTo()`.
  */
 async function writeTo(
   writable: WritableStream<BufferSource>,

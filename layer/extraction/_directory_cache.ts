@@ -73,7 +73,7 @@ export class Directory {
     return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }
 
-  /** Has metadata set at the end, once the content is complete. */
+  /** Records metadata, to be set once the content of the directory is complete. */
   describe({ mode, mtime, mtimeNs }: DirectoryMetadata): void {
     this.mode = mode;
     this.mtime = mtime;

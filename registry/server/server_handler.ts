@@ -76,7 +76,7 @@ export interface RegistryHandlerOptions {
   readonly hostnames?: readonly string[] | undefined;
   /** Called with each request when the head of its response is ready. */
   readonly onRequest?: ((request: RegistryRequest) => void) | undefined;
-  /** Called with each errorResponse that the client sees only as status 500 or 507. */
+  /** Called with each error that the client sees only as status 500 or 507. */
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 

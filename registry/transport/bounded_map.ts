@@ -1,4 +1,4 @@
-/** Maximum number of hosts to remember: a redirect may lead to an ever new subdomain. */
+/** Maximum number of hosts to remember: redirects may lead to ever new subdomains. */
 export const MAX_HOSTS = 1024;
 
 /** A map with a maximum size. Drops its oldest entry for a new one; setting a key makes it new. */

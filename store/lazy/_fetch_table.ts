@@ -15,8 +15,8 @@ const STARGZ_TABLE_NAME = "stargz.index.json";
 /** Maximum size of a table. A larger one would take more memory than reading the layer. */
 const MAX_TABLE_BYTES = 24 * 1024 * 1024;
 /**
- * Share of a layer to fetch with the footer, and limits of it. Most tables fit into it; another
- * request would take as long as the bytes that are too many.
+ * Share of a layer to fetch with the footer, and its limits. Most tables fit into it. Fetching more
+ * bytes than needed takes no longer than a second request.
  */
 const TAIL_SHARE = 1 / 512;
 const MIN_TAIL_BYTES = 64 * 1024;

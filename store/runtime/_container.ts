@@ -243,8 +243,8 @@ function notExecuted(runtime: string, cause: unknown): RuntimeError {
 const USUAL_UMASK = "0022";
 
 /**
- * Returns the command of a runtime with the usual umask. A runtime creates missing mount points in
- * the image, such as `/etc`, with its umask, and every user of the container must reach them.
+ * Returns the command that starts a runtime with the usual umask. A runtime creates missing mount
+ * points, such as `/etc`, with its umask, and every user of the container must be able to enter them.
  */
 function withUsualUmask(runtime: string): readonly string[] {
   const path = "/proc/self/status";
