@@ -6,6 +6,13 @@ const SPAN_BYTES = 1_048_576;
 const MAX_POINTS = 256;
 
 /**
+ * Number of boundaries that may be refused, and number of decompressed bytes for one more. Each one
+ * has a cost, and blocks may be empty: a megabyte can contain almost a million of them.
+ */
+const MIN_REFUSED = 64;
+const BYTES_PER_REFUSED = 1024;
+
+/**
  * Number of last bytes that are passed on one by one: the trailer of a gzip member, and the last
  * byte of the data.
  */
@@ -31,6 +38,7 @@ export class SeekPointRecorder {
   #points: SeekPoint[] = [];
   #span = SPAN_BYTES;
   #next = SPAN_BYTES;
+  #refused = 0;
 
   /** The points, in order. */
   get points(): readonly SeekPoint[] {
@@ -39,7 +47,7 @@ export class SeekPointRecorder {
 
   /** Whether the next block boundary should be offered. */
   isDue(bytesOut: number): boolean {
-    return bytesOut >= this.#next;
+    return bytesOut >= this.#next && this.#refused < MIN_REFUSED + bytesOut / BYTES_PER_REFUSED;
   }
 
   /**
@@ -59,9 +67,12 @@ export class SeekPointRecorder {
     output: Uint8Array,
     bytesOut: number,
   ): void {
-    if (!this.isDue(bytesOut) || output.length < WINDOW_BYTES) return;
-    const bits = alignmentOf(input, at);
-    if (bits === undefined) return;
+    if (!this.isDue(bytesOut)) return;
+    const bits = output.length < WINDOW_BYTES ? undefined : alignmentOf(input, at);
+    if (bits === undefined) {
+      this.#refused++;
+      return;
+    }
     const window = output.slice(output.length - WINDOW_BYTES);
     this.#points.push({ offset: bytesOut, blobOffset, bits, window });
     if (this.#points.length > MAX_POINTS) {

@@ -1,5 +1,5 @@
-import { deflateRawSync } from "node:zlib";
-import { assert, assertEquals } from "@std/assert";
+import { constants, crc32, deflateRawSync } from "node:zlib";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { LayerDecoder } from "../../../layer/compression/layer_decoder.ts";
 import {
   inflateFrom,
@@ -108,4 +108,39 @@ Deno.test("SeekPointRecorder keeps at most 256 points, further apart", () => {
   assert(offsets.length > 100 && offsets.length <= 256, `there are ${offsets.length} points`);
   const gaps = offsets.slice(1).map((offset, i) => offset - (offsets[i] ?? 0));
   assertEquals(new Set(gaps.slice(0, -1)).size, 1);
+});
+
+Deno.test("SeekPointRecorder looks at few of many empty blocks", () => {
+  class Counter extends SeekPointRecorder {
+    offers = 0;
+    override offer(...boundary: Parameters<SeekPointRecorder["offer"]>): void {
+      this.offers++;
+      super.offer(...boundary);
+    }
+  }
+  // It is stored, so that no block before the empty ones is accepted.
+  const content = new Uint8Array(2_000_000);
+  for (let at = 0; at < content.length; at += 50_000) {
+    crypto.getRandomValues(content.subarray(at, at + 50_000));
+  }
+  const begin = deflateRawSync(content, { finishFlush: constants.Z_SYNC_FLUSH });
+  // Four empty blocks with fixed codes, 10 bits each.
+  const four = [0b0000_0010, 0b0000_1000, 0b0010_0000, 0b1000_0000, 0b0000_0000];
+  const blocks = Uint8Array.from({ length: 200_000 }, (_, index) => four[index % 5] ?? 0);
+  const trailer = new Uint8Array(8);
+  const view = new DataView(trailer.buffer);
+  view.setUint32(0, crc32(content), true);
+  view.setUint32(4, content.length, true);
+  const head = Uint8Array.fromHex("1f8b08000000000000ff");
+  const end = Uint8Array.of(3, 0);
+  const blob = concat(head, begin, blocks, end, trailer);
+  const seekPoints = new Counter();
+  let size = 0;
+
+  using decoder = new LayerDecoder({ seekPoints });
+  for (const bytes of decoder.outputs(blob)) size += bytes.length;
+  decoder.finish();
+
+  assertEquals(size, content.length);
+  assertLess(seekPoints.offers, 4000);
 });
