@@ -20,11 +20,7 @@ import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { discardTree } from "../host/unmount.ts";
 import { DecompressedTotal } from "../threads/decompressed_total.ts";
-import type {
-  LayerExtraction,
-  LayerExtractionOptions,
-  OverlayNamespace,
-} from "../threads/overlay_extraction.ts";
+import type { LayerExtraction, LayerExtractionOptions } from "../threads/overlay_extraction.ts";
 import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { type LayerDraft, LayerDrafts } from "./_layer_drafts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
@@ -206,7 +202,7 @@ export class OverlayLayerResolver {
     await makeDraftRoot(draft.path);
     let report: ExtractReport;
     try {
-      report = await this.#run(work, draft.path, namespace);
+      report = await this.#run(work, draft.path, { namespace });
     } catch (error) {
       // A parent may have an entry that this layer needs.
       if (!isBase && error instanceof ExtractError) return undefined;
@@ -231,7 +227,7 @@ export class OverlayLayerResolver {
         // Without whiteouts, there are no directories for them either.
         await removeTree(renamed.path);
         await makeDraftRoot(renamed.path);
-        report = { ...await this.#run(work, renamed.path), opaqueRoot };
+        report = { ...await this.#run(work, renamed.path, { isLowest: true }), opaqueRoot };
       }
       return await this.#publish(renamed, layer, report);
     }
@@ -295,10 +291,10 @@ export class OverlayLayerResolver {
   async #run(
     { layer, ...callbacks }: LayerWork,
     root: string,
-    namespace?: OverlayNamespace,
+    way: Pick<LayerExtractionOptions, "namespace" | "isLowest"> = {},
   ): Promise<ExtractReport> {
     const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
-    const common = { ...pickLimits(this.#options), ownership, namespace, onWarning };
+    const common = { ...pickLimits(this.#options), ...way, ownership, onWarning };
     return await extract(layer, root, { ...common, ...callbacks });
   }
 

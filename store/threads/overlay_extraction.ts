@@ -1,10 +1,12 @@
 import { ExtractError } from "../../layer/errors.ts";
-import { extractLayer } from "../../layer/extraction/extract_layer.ts";
+import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
-import { parentPath } from "../../layer/trees/clean_path.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
@@ -28,6 +30,12 @@ export interface LayerExtractionOptions extends LayerLimits {
    * over the layers below.
    */
   readonly namespace?: OverlayNamespace | undefined;
+  /**
+   * Whether the layer is extracted alone and hides nothing, so that its whiteouts are left out.
+   *
+   * @default {false}
+   */
+  readonly isLowest?: boolean | undefined;
   /** Called with the number of decompressed bytes so far. An error that it throws stops the work. */
   readonly onPosition?: ((bytes: number) => void) | undefined;
   /** Aborts the extraction. */
@@ -53,7 +61,7 @@ export type LayerExtraction = (
 export async function extractOverlayLayer(
   layer: RemoteLayer,
   root: string,
-  { namespace, ...options }: LayerExtractionOptions,
+  { namespace, isLowest, ...options }: LayerExtractionOptions,
 ): Promise<ExtractReport> {
   const { descriptor, diffId } = layer;
   const { signal } = options;
@@ -61,7 +69,7 @@ export async function extractOverlayLayer(
     ...options,
     descriptor,
     diffId,
-    whiteouts: whiteoutsFor(namespace),
+    ...whiteoutsFor(namespace, isLowest),
   });
 }
 
@@ -81,7 +89,7 @@ export function overlayConsumer(
   plan: OverlayPlan,
   { warn }: SinkListener,
 ): StreamConsumer<OverlayResult> {
-  const { root, options: { namespace, ...options } } = plan;
+  const { root, options: { namespace, isLowest, ...options } } = plan;
   let position = 0;
   return {
     get position() {
@@ -91,7 +99,7 @@ export function overlayConsumer(
       try {
         const report = await extractRecorded(stream, root, plan, {
           ...options,
-          whiteouts: whiteoutsFor(namespace),
+          ...whiteoutsFor(namespace, isLowest),
           signal,
           onPosition: (bytes) => position = bytes,
           onWarning: (message) => warn(message),
@@ -114,17 +122,24 @@ export function overlayConsumer(
   };
 }
 
+/** Handles the whiteouts of the lowest layer, all of which are filtered out. */
+const NOTHING_BELOW: WhiteoutHandler = { stacked: false, hide() {}, hideAll() {} };
+
 /**
- * Returns the whiteouts for a layer that is extracted alone.
+ * Returns the handling of whiteouts in a layer that is extracted alone.
  *
  * If only one layer has a directory, the kernel lists it unfiltered, with whiteouts that cannot be
  * opened. It filters them only out of a directory that was copied up. Therefore each directory with
  * a whiteout is marked as a copy whose origin is unknown, by an empty value.
  */
-function whiteoutsFor(namespace: OverlayNamespace | undefined): WhiteoutHandler | undefined {
-  if (namespace === undefined) return undefined;
+function whiteoutsFor(
+  namespace: OverlayNamespace | undefined,
+  isLowest: boolean = false,
+): Pick<ExtractLayerOptions, "whiteouts" | "handler"> {
+  if (isLowest) return { whiteouts: NOTHING_BELOW, handler: skipWhiteout };
+  if (namespace === undefined) return {};
   const handler = overlayWhiteouts({ namespace });
-  return {
+  const whiteouts: WhiteoutHandler = {
     ...handler,
     hide(tree, path) {
       handler.hide(tree, path);
@@ -132,4 +147,11 @@ function whiteoutsFor(namespace: OverlayNamespace | undefined): WhiteoutHandler 
       directory.setXattr(`${namespace}.overlay.origin`, new Uint8Array());
     },
   };
+  return { whiteouts };
+}
+
+/** Leaves out a whiteout. */
+function skipWhiteout(header: TarHeader): TarHeader | undefined {
+  const { kind } = parseWhiteout(cleanPath(header.path));
+  return kind === "whiteout" || kind === "opaque" ? undefined : header;
 }

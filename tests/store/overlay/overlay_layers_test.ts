@@ -1,10 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LimitError } from "../../../spec/mod.ts";
 import { OverlayBundler, prepareLayers, unpackImage } from "../../../store/mod.ts";
 import { extractOverlayLayer } from "../../../store/threads/overlay_extraction.ts";
 import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
-import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
+import { device, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
@@ -121,6 +121,21 @@ overlayTest("OverlayBundler lists no whiteout that hides nothing", async () => {
   const names = (path: string) =>
     Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs/${path}`), ({ name }) => name);
   assertEquals([await names("new"), await names("op")], [["file"], []]);
+});
+
+overlayTest("OverlayBundler takes no device of the base for a whiteout", async () => {
+  await using test = await makeStore();
+  const zero = [dir("d"), device("d/zero", "character", 0, 0), whiteout("no/where")];
+  const image = await storeBuilt(test.store, { layers: [tar(...zero)] });
+  const warnings: string[] = [];
+  const onWarning = (message: string) => warnings.push(message);
+
+  await using bundle = await new OverlayBundler(test.store, { onWarning }).bundle(image, "zero");
+
+  const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`), ({ name }) => name);
+  assertEquals(names, ["d"]);
+  assertEquals((await Deno.lstat(`${bundle.path}/rootfs/d/zero`)).isFile, true);
+  assertStringIncludes(warnings.join(), "would interpret it as a whiteout");
 });
 
 overlayTest("prepareLayers() extracts all layers for the bundler", async () => {
