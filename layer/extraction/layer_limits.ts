@@ -5,7 +5,7 @@ import { TAR_LIMIT_NAMES, type TarLimits } from "../tar/tar_limits.ts";
 export interface LayerLimits extends TarLimits, Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
   /**
    * Maximum number of decompressed bytes of all layers of an image together; 0 means no limit.
-   * Layers that need not be decompressed, because they were before, do not count.
+   * Layers that were decompressed before, and need not be decompressed again, do not count.
    *
    * @default {21_474_836_480}
    */
@@ -19,6 +19,11 @@ export const LIMIT_NAMES: readonly (keyof LayerLimits)[] = [
   "maxWindow",
   ...TAR_LIMIT_NAMES,
 ];
+
+/** Whether limits are set that only apply when the archive of a layer is read. */
+export function limitsArchives(options: LayerLimits): boolean {
+  return LIMIT_NAMES.some((name) => name !== "maxBytes" && options[name] !== undefined);
+}
 
 /** Returns those of the options that are limits and are set. */
 export function pickLimits(options: LayerLimits): LayerLimits {

@@ -1,4 +1,4 @@
-import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
+import { type LayerLimits, limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
@@ -7,6 +7,7 @@ import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
+import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import type { DecompressedTotal } from "../threads/decompressed_total.ts";
 import { followPath } from "../host/follow_path.ts";
@@ -145,7 +146,10 @@ export class ImageFiles {
     }
     const lazy = found.isLazy ? await this.#lazyLayer(found.layer) : undefined;
     if (lazy !== undefined) {
-      return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
+      const { offset } = found.entry;
+      const { onPosition } = await this.#sourceOf(found.layer, lazy);
+      onPosition?.(lazy.decompressedBytes(offset));
+      return ReadableStream.from(lazy.content(offset, this.#options.signal));
     }
     const layer = await this.layer(found.layer);
     // Loaded on demand, because finding and listing files needs neither.
@@ -279,7 +283,7 @@ export class ImageFiles {
     return keepSuccess(this.#listings, index, async () => {
       const lazy = await this.#lazyLayer(index);
       const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
-      const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
+      const known = lazy === undefined ? await this.#indexOf(layer) : undefined;
       if (known?.isSimple) return known;
       const { listLayer } = await import("./_list_layer.ts");
       return await listLayer(layer, index, await this.#sourceOf(index, lazy ?? known));
@@ -296,7 +300,7 @@ export class ImageFiles {
     for (const index of this.#layers.keys()) {
       const lazy = isLazy ? await this.#lazyLayer(index) : undefined;
       const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
-      const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
+      const known = lazy === undefined ? await this.#indexOf(layer) : undefined;
       const source = await this.#sourceOf(index, lazy ?? known);
       // The caller reads the contents of the files later.
       if (known !== undefined && !isLazy) source.onPosition?.(known.archiveBytes);
@@ -305,12 +309,18 @@ export class ImageFiles {
     return tree;
   }
 
+  /** Reads the index of a layer, unless limits require that its archive is read. */
+  async #indexOf(layer: Layer): Promise<LayerIndex | undefined> {
+    return limitsArchives(this.#options) ? undefined : await this.#entries.read(layer);
+  }
+
   /** Returns a layer that is only fetched in part. */
   #lazyLayer(index: number): Promise<LazyLayer | undefined> {
     return keepSuccess(this.#lazyLayers, index, async () => {
       const { partial = true, onPartialLayer } = this.#options;
       const layer = this.#layers[index];
-      if (!partial || layer?.descriptor.annotations === undefined) return undefined;
+      if (!partial || limitsArchives(this.#options)) return undefined;
+      if (layer?.descriptor.annotations === undefined) return undefined;
       if (await this.#store.has(layer.descriptor)) return undefined;
       const { LazyLayer } = await import("../lazy/lazy_layer.ts");
       const lazy = await LazyLayer.open(layer, this.#store, this.#options);

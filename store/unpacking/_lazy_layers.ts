@@ -1,4 +1,4 @@
-import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
+import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -45,11 +45,6 @@ export async function openLazyLayers(
     onPartialLayer?.(descriptor);
   });
   return opened;
-}
-
-/** Whether limits are set that apply when an archive is read, but not when its index or table is. */
-export function limitsArchives(options: LayerLimits): boolean {
-  return Object.keys(pickLimits(options)).some((name) => name !== "maxBytes");
 }
 
 /** Files of a tree whose contents are in lazy layers. */

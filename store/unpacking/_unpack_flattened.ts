@@ -2,6 +2,7 @@ import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
+import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
@@ -17,7 +18,7 @@ import { DecompressedTotal } from "../threads/decompressed_total.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { isSelected, retainPaths } from "../threads/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import { lazyFiles, type LazyLayers, limitsArchives, withoutRepeated } from "./_lazy_layers.ts";
+import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */

@@ -290,3 +290,15 @@ Deno.test("ImageFiles limits the bytes of all layers together", async () => {
     LimitError,
   );
 });
+
+Deno.test("ImageFiles applies limits to layers that the store has an index of", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(dir("etc"), file("etc/a", "a"), file("etc/b", "b"))]));
+  const open = (maxEntries?: number) => new ImageFiles(box.store, image, { maxEntries });
+  assertEquals(await open().readText("etc/a"), "a");
+
+  await assertRejects(() => open(2).readText("etc/a"), LimitError, "entries");
+  await assertRejects(() => Array.fromAsync(open(2).list()), LimitError, "entries");
+  await assertRejects(() => open(2).tree(), LimitError, "entries");
+  assertEquals(await open(3).readText("etc/a"), "a");
+});

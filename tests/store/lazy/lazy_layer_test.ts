@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { ExtractError, PathEscapeError } from "../../../layer/mod.ts";
+import { ExtractError, type LayerLimits, PathEscapeError } from "../../../layer/mod.ts";
 import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
 import {
   type BlobReadOptions,
   DigestMismatchError,
   digestOf,
+  LimitError,
   OCI_LAYER,
 } from "../../../spec/mod.ts";
 import { LazyLayer } from "../../../store/lazy/lazy_layer.ts";
@@ -64,6 +65,7 @@ interface Scene extends AsyncDisposable {
 async function makeScene(
   layers: readonly (LayerInput | Uint8Array)[],
   rules: readonly FaultRule[] = [],
+  limits: LayerLimits = {},
 ): Promise<Scene> {
   const stack = new AsyncDisposableStack();
   const directory = stack.use(await makeTempDir());
@@ -80,6 +82,7 @@ async function makeScene(
   const partial: string[] = [];
   const warnings: string[] = [];
   const options: ImageFilesOptions = {
+    ...limits,
     onPartialLayer: ({ digest }) => partial.push(digest),
     onWarning: (message) => warnings.push(message),
   };
@@ -353,4 +356,19 @@ Deno.test("ImageFiles names an entry of a table without a path by its number", a
 
   const place = "extract entries[1] of the table of contents of layer sha256:";
   assert(error.message.includes(place), error.message);
+});
+
+Deno.test("ImageFiles reads the whole layer if limits apply to its archive", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)], [], { maxEntries: 3 });
+
+  await assertRejects(() => bytesOf(scene.files, "etc/config"), LimitError, "entries");
+
+  assertEquals([scene.partial, await scene.isStored()], [[], true]);
+});
+
+Deno.test("ImageFiles limits the bytes of a file that it fetches alone", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)], [], { maxBytes: 100 * KIB });
+
+  assertEquals(await bytesOf(scene.files, "etc/config"), CONFIG);
+  await assertRejects(() => bytesOf(scene.files, "usr/large"), LimitError, "decompressed bytes");
 });
