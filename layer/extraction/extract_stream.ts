@@ -41,7 +41,7 @@ export async function extractStream(
     return await extractInto(root, options, (tree) => extractToTree(stream, tree, options));
   } catch (error) {
     await stream.cancel(error).catch(() => {
-      // It has failed itself, or was canceled when the extraction failed.
+      // The stream has failed itself, or was canceled when the extraction failed.
     });
     throw error;
   }

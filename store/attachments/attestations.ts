@@ -122,7 +122,7 @@ async function manifestsOf(
       annotations["vnd.docker.reference.digest"] === digest;
   });
   let unreachable: NetworkError | undefined;
-  // A mirror may have an attestation while the registry is unreachable, so look on.
+  // A mirror may have an attestation while the registry is unreachable, so continue.
   const reach = async <T>(lookup: () => Promise<T> | undefined): Promise<T | undefined> => {
     try {
       return await lookup();

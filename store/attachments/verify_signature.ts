@@ -74,7 +74,7 @@ export async function verifySignature(
     try {
       return await read();
     } catch (error) {
-      // A mirror may have a signature while the registry is unreachable, so look on.
+      // A mirror may have a signature while the registry is unreachable, so continue.
       if (error instanceof NetworkError) unreachable ??= error;
       else if (!isContentError(error)) throw error;
       reasons.push(problemOf(error));

@@ -72,10 +72,9 @@ export async function writeBundleConfig(
     withNameFiles(tree, directory),
   );
   await copyVolumes(tree, directory, copies);
-  // A runtime that the user starts creates missing directories with the umask of the user, so that
-  // other users of the container might not reach the mounts in them. It still creates a missing /etc
-  // for the files with names, so that a bundle of an image without /etc has the same files as the
-  // image.
+  // If the user starts the runtime, it creates missing directories with the user's umask, and other
+  // users of the container might not reach the mounts in them. It still creates a missing /etc for
+  // the files with names, so that a bundle of an image without /etc has the same files as the image.
   const own = [HOSTS, HOSTNAME].map((path) => nameFile(directory, path));
   const binds = spec.mounts.filter(({ type, source = "" }) => {
     return type === "bind" && !own.includes(source);

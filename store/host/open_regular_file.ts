@@ -32,7 +32,7 @@ const FAULTS: Readonly<Record<FileFault, string>> = {
 export interface StoreFileErrorOptions extends ErrorOptions {
   /** User ID of the file's owner, if the owner is the problem. */
   readonly owner?: number | undefined;
-  /** Description of the problem, if the reason for the rejection does not say it all. */
+  /** Description of the problem, if it is more specific than the reason for the rejection. */
   readonly problem?: string | undefined;
 }
 

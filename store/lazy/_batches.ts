@@ -17,7 +17,7 @@ export interface Batch<Part extends Extent> extends Extent {
  * Plans the requests for parts of a blob.
  *
  * @param parts The parts, in the order in which they are needed.
- * @param isSpare Whether a part is only to be fetched if it lies between others in a batch.
+ * @param isSpare Whether to fetch a part only if it lies between others in a batch.
  */
 export function planBatches<Part extends Extent>(
   parts: readonly Part[],

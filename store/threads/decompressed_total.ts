@@ -13,7 +13,7 @@ export class DecompressedTotal {
   }
 
   /**
-   * Records the bytes of a layer so far. There are fewer than before if the layer is read again.
+   * Records the bytes of a layer so far. The number starts over if the layer is read again.
    *
    * @throws {LimitError} If there are too many bytes in all layers.
    */
