@@ -22,7 +22,21 @@ export function parseIfJson(text: string): unknown {
   }
 }
 
+/** A number with a fraction or an exponent, with its text in the document. */
+export class Fraction {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): number {
+    return Number(this.text);
+  }
+}
+
 /** Whether a JSON value is an object, rather than `null`, an array, a string or a number. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Fraction);
 }

@@ -1,6 +1,6 @@
 import { explainedError } from "./error_facts.ts";
 import { LimitError } from "./errors.ts";
-import { isObject, quote } from "./json.ts";
+import { Fraction, isObject, quote } from "./json.ts";
 
 /**
  * Maximum number of values in a document: twice as many as in an `index.json` with 200,000
@@ -59,19 +59,6 @@ export function otherCaseOf(
   return undefined;
 }
 
-/** A number with a fraction or an exponent, as it is written in a document. */
-class Fraction {
-  readonly text: string;
-
-  constructor(text: string) {
-    this.text = text;
-  }
-
-  toJSON(): number {
-    return Number(this.text);
-  }
-}
-
 /** Reads values from parsed JSON. Errors name the path of the value, such as `manifest.layers[2].size`. */
 export class JsonReader {
   readonly #value: unknown;
@@ -80,7 +67,7 @@ export class JsonReader {
 
   /**
    * @param root Path of the value, or the reader of the object or the array that contains it.
-   * @param step Name or index of the value in there.
+   * @param step Name or index of the value in that object or array.
    */
   constructor(value: unknown, root: string | JsonReader, step: string | number = "") {
     this.#value = value;

@@ -65,6 +65,13 @@ Deno.test.each(["1.0", "1e2", "1E+2", "-0.0", "10e-1"])(
   },
 );
 
+Deno.test.each(["1.5", "1e2"])("parseDocument() does not take %s for an object", (number) => {
+  const json = parseDocument(`{"a":${number}}`, "test");
+
+  assertThrows(() => json.at("a").stringMap(), SyntaxError, `test.a: it must be an object`);
+  assertThrows(() => json.at("a").maybe("text"), SyntaxError, `but it is ${number}`);
+});
+
 Deno.test.each(["0", "100", "9007199254740991"])(
   "parseDocument() reads the integer %s",
   (number) => {
