@@ -1,6 +1,6 @@
 import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
-import { present } from "../json.ts";
-import type { JsonReader } from "../json_reader.ts";
+import { isObject, present } from "../json.ts";
+import { JsonReader } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
 import { digestAlgorithm } from "../verifier.ts";
 import { layerMediaType } from "./media_types.ts";
@@ -29,9 +29,14 @@ export interface Descriptor {
   readonly data?: string;
 }
 
+/** Members that a descriptor may lack. */
+const OPTIONAL_MEMBERS = ["urls", "annotations", "platform", "artifactType", "data"];
 /** Members of a descriptor. */
 export const DESCRIPTOR_MEMBERS: readonly string[] = [
-  ...["mediaType", "digest", "size", "urls", "annotations", "platform", "artifactType", "data"],
+  "mediaType",
+  "digest",
+  "size",
+  ...OPTIONAL_MEMBERS,
 ];
 /** Members of a platform. */
 export const PLATFORM_MEMBERS: readonly string[] = [
@@ -83,6 +88,45 @@ export function readDescriptor(json: JsonReader, mediaType?: string): Descriptor
     }
   }
   return descriptor;
+}
+
+/**
+ * Reads the descriptor of an entry of `index.json`. Invalid optional members count as absent, because
+ * the content and its name do not depend on them.
+ *
+ * @returns `undefined` if the entry is not a descriptor.
+ */
+export function readLayoutEntry(
+  entry: Readonly<Record<string, unknown>>,
+): Descriptor | undefined {
+  const descriptor = readIfDescriptor(entry);
+  if (descriptor !== undefined) return descriptor;
+  const required = { ...entry };
+  for (const name of OPTIONAL_MEMBERS) delete required[name];
+  const members = { ...entry, annotations: textsOf(entry["annotations"]) };
+  const valid = Object.entries(members).filter(([name, value]) => {
+    return OPTIONAL_MEMBERS.includes(name) &&
+      readIfDescriptor({ ...required, [name]: value }) !== undefined;
+  });
+  return readIfDescriptor({ ...required, ...Object.fromEntries(valid) });
+}
+
+function readIfDescriptor(entry: Readonly<Record<string, unknown>>): Descriptor | undefined {
+  try {
+    return readDescriptor(new JsonReader(entry, "entry"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Returns the annotations with a valid value; `undefined` if there are none. */
+function textsOf(annotations: unknown): Readonly<Record<string, string>> | undefined {
+  if (!isObject(annotations)) return undefined;
+  const texts = Object.entries(annotations).filter((pair): pair is [string, string] => {
+    return typeof pair[1] === "string";
+  });
+  return texts.length === 0 ? undefined : Object.fromEntries(texts);
 }
 
 /** Reads a media type that determines how the content is read. */

@@ -1,10 +1,10 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
 import { problemOf } from "../../spec/error_facts.ts";
-import { type Descriptor, readDescriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, readLayoutEntry } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
-import { JsonReader, otherCaseOf, parseDocument } from "../../spec/json_reader.ts";
+import { otherCaseOf, parseDocument } from "../../spec/json_reader.ts";
 import { StoreError } from "../errors.ts";
 import { fileAge, lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
@@ -120,6 +120,20 @@ export class LayoutIndex {
       return parsed.descriptors ??= parsed.index.manifests.flatMap((entry) =>
         readEntry(entry).descriptor ?? []
       );
+    });
+  }
+
+  /**
+   * Lists the digests in entries that are not descriptors. Other tools may be able to read these
+   * entries, so their content must stay.
+   *
+   * @throws {StoreError} If `index.json` is invalid.
+   */
+  unreadableDigests(): Promise<readonly Digest[]> {
+    return Promise.try(() => {
+      const { manifests } = this.#read().index;
+      const unreadable = manifests.filter((entry) => readEntry(entry).descriptor === undefined);
+      return unreadable.flatMap((entry) => Object.values(entry).filter(isDigest));
     });
   }
 
@@ -295,25 +309,11 @@ const READ = new WeakMap<RawEntry, ReadEntry>();
 /** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
 function readEntry(entry: RawEntry): ReadEntry {
   return READ.getOrInsertComputed(entry, () => {
-    const descriptor = readIfDescriptor(entry) ?? readIfDescriptor({ ...entry, ...NOTHING_ELSE });
+    const descriptor = readLayoutEntry(entry);
     const name = entryName(entry);
     if (descriptor === undefined) return {};
     return name === undefined ? { descriptor } : { descriptor, reference: { name, descriptor } };
   });
-}
-
-/** Replaces the optional members of a descriptor. */
-const NOTHING_ELSE = {
-  ...{ urls: null, annotations: null, platform: null, artifactType: null, data: null },
-};
-
-function readIfDescriptor(entry: RawEntry): Descriptor | undefined {
-  try {
-    return readDescriptor(new JsonReader(entry, "entry"));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** Returns text that changes with a file; `undefined` if the file may change while the text stays. */

@@ -120,7 +120,8 @@ function descriptorsIn(value: unknown): readonly Descriptor[] {
     const { digest, mediaType, size } = entry;
     return [{
       digest,
-      mediaType: typeof mediaType === "string" ? mediaType : "",
+      // Without a type, it may be a document.
+      mediaType: typeof mediaType === "string" && mediaType !== "" ? mediaType : "application/json",
       size: typeof size === "number" ? size : 0,
     }];
   });

@@ -67,7 +67,8 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  * decompressed layers, and bundles of killed processes.
  *
  * A blob stays if a name leads to it, through indexes and manifests or through the `subject` of a
- * document that is itself in `index.json`, or if a running command holds it. Other commands can run
+ * document that is itself in `index.json`, or if a running command holds it. So does the content of
+ * an entry of `index.json` that is not a valid descriptor, because other tools may read it. Other commands can run
  * at the same time. They wait only while blobs are removed.
  *
  * @param store The store.
@@ -144,6 +145,7 @@ async function pruneContent(
     [
       // Visited last, because they have no size. Damage is an error if a name leads to the document.
       ...heldDocuments(held),
+      ...unreadableDocuments(store, await index.unreadableDigests()),
       ...named.map(({ descriptor }) => descriptor),
       ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
     ],
@@ -227,6 +229,17 @@ function repositoryOf(name: string): string {
 /** Returns the documents that running commands hold. Their references are needed as well. */
 function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
   return [...held].map((digest) => ({ digest, size: 0, mediaType: "application/json" }));
+}
+
+/** Returns the content of entries that only other tools can read, with its actual size. */
+function unreadableDocuments(
+  store: ContentStore,
+  digests: readonly Digest[],
+): readonly Descriptor[] {
+  return digests.map((digest) => {
+    const size = lstatIfAny(store.blobPath(digest))?.size ?? 0;
+    return { digest, size, mediaType: "application/json" };
+  });
 }
 
 function refuseDamaged(digest: Digest, cause: unknown): never {

@@ -127,6 +127,22 @@ Deno.test.each([
   assertEquals(await store.descriptors(), [{ mediaType, digest, size }]);
 });
 
+Deno.test("descriptors() keeps valid members beside invalid ones", async () => {
+  const annotations = { "org.opencontainers.image.ref.name": "latest" };
+  const manifests = [
+    { ...UNNAMED, platform: { OS: "linux" }, annotations, artifactType: "a/b" },
+    { ...UNNAMED, platform: LINUX, annotations: { ...annotations, "com.example": 1 } },
+  ];
+  await using directory = await layoutWith({ ...INDEX, manifests });
+  const store = await ContentStore.open(directory.path);
+
+  const { mediaType, digest, size } = UNNAMED;
+  assertEquals(await store.descriptors(), [
+    { mediaType, digest, size, annotations, artifactType: "a/b" },
+    { mediaType, digest, size, annotations, platform: LINUX },
+  ]);
+});
+
 Deno.test("descriptors() reads all members of a descriptor", async () => {
   const members = { artifactType: "a/b", urls: ["https://localhost/blob"], platform: LINUX };
   await using directory = await layoutWith({ ...INDEX, manifests: [{ ...UNNAMED, ...members }] });

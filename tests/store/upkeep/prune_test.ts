@@ -330,3 +330,38 @@ Deno.test("prune() removes content that is dated from before the clock was set b
   const kinds = removed.map(({ kind }) => kind).sort();
   assertEquals(kinds, [...Array(OLD.blobs.size).fill("blob"), "download"]);
 });
+
+Deno.test.each([
+  { what: "no media type", change: { mediaType: undefined } },
+  { what: "a size with a fraction", change: { size: 1.5 } },
+  { what: "no size", change: { size: undefined } },
+  { what: "a member in another case", change: { Size: 1 } },
+  {
+    what: "its digest in another case",
+    change: { digest: undefined, Digest: OLD.descriptor.digest },
+  },
+])("prune() keeps the content of an entry with $what", async ({ change }) => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  const path = `${scene.store.path}/index.json`;
+  const { digest, size, mediaType } = OLD.descriptor;
+  const manifests = [{ mediaType, digest, size, ...change }];
+  await Deno.writeTextFile(path, JSON.stringify({ schemaVersion: 2, manifests }));
+
+  const { removed } = await prune(await ContentStore.open(scene.store.path));
+
+  assertEquals(removed, []);
+  assert(await scene.has(OLD));
+  assertEquals(JSON.parse(await Deno.readTextFile(path)).manifests.length, 1);
+});
+
+Deno.test("prune() keeps what a manifest without a media type in an index refers to", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  const { digest, size } = OLD.descriptor;
+  const index = await putJson(scene.store, OCI_INDEX, { manifests: [{ digest, size }] });
+  await scene.store.tag("example.com/a:1", index);
+
+  assertEquals((await prune(scene.store)).removed, []);
+  assert(await scene.has(OLD));
+});
