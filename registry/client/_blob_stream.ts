@@ -4,11 +4,11 @@ import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
+import { AttemptProgress } from "../transport/attempt_progress.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
-import { TRICKLE_BYTES } from "../transport/watchdog.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
 import type { ApiRequest } from "./_registry.ts";
 
@@ -17,12 +17,6 @@ import type { ApiRequest } from "./_registry.ts";
  * processor until the chunk has been hashed and written.
  */
 const CHUNK_BYTES = 262_144;
-/**
- * Progress that an attempt must make before it stalls, in bytes or in milliseconds from the request
- * to the last byte. If every attempt stalled after a few kilobytes, the download would not end.
- */
-const STEADY_BYTES = 1024 * 1024;
-const STEADY_MS = 30_000;
 /** Statuses of servers that reject a request for a range instead of ignoring the range. */
 const RANGE_REFUSALS = new Set([400, 405, 406, 412, 417, 501, 505]);
 
@@ -107,9 +101,7 @@ class BlobReader {
   /** End of the range, or of the blob if the source does not support ranges. */
   #end: number;
   #attemptOffset = 0;
-  #attemptMs = 0;
-  /** When the last bytes arrived. */
-  #lastMs = 0;
+  readonly #progress = new AttemptProgress();
   #url: URL | undefined;
   /** Last chunk, if its buffer may be reused or freed. */
   #last: Uint8Array<ArrayBuffer> | undefined;
@@ -173,7 +165,7 @@ class BlobReader {
     this.#url = url;
     if (this.#options.reuseMemory || this.#options.freeMemory) this.#last = chunk;
     this.#offset += chunk.length;
-    this.#lastMs = performance.now();
+    this.#progress.moved();
     if (this.#offset <= this.#end) return chunk;
     if (this.#end < size) {
       // The server sends more than the requested range.
@@ -192,7 +184,7 @@ class BlobReader {
 
   async #open(): Promise<BlobTransfer> {
     this.#attemptOffset = this.#offset;
-    this.#attemptMs = performance.now();
+    this.#progress.begin();
     const isPart = this.#end < this.#descriptor.size;
     const { state } = this.#source;
     const isRangeUsable = this.#isRangeUsable && state.hasWrongRange !== true;
@@ -249,7 +241,7 @@ class BlobReader {
   /** Prepares another attempt, at this or the next source, or throws `error`. */
   async #recover(error: unknown): Promise<void> {
     const gained = this.#offset - this.#attemptOffset;
-    if (this.#isProgress(error, gained)) this.#retry.progress();
+    if (this.#progress.isEnough(error, gained)) this.#retry.progress();
     try {
       await this.#retry.after(error, gained);
     } catch (final) {
@@ -261,13 +253,6 @@ class BlobReader {
       this.#retry = this.#startRetry();
       this.#isRangeUsable = true;
     }
-  }
-
-  /** Whether a failed attempt has made progress, so that the next failure counts as the first. */
-  #isProgress(error: unknown, gained: number): boolean {
-    if (gained < TRICKLE_BYTES) return false;
-    const isStall = error instanceof NetworkError && error.reason === "stalled";
-    return !isStall || gained >= STEADY_BYTES || this.#lastMs - this.#attemptMs >= STEADY_MS;
   }
 
   get #source(): RemoteBlobSource {

@@ -4,6 +4,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
+import { AttemptProgress } from "../transport/attempt_progress.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 import { isTransient, Retry } from "../transport/retry.ts";
 import { FirstBody, UploadBody } from "./_upload_body.ts";
@@ -67,6 +68,7 @@ export class BlobUploader {
   /** Largest offset of any session: bytes that are sent again are no progress. */
   #farthest = 0;
   readonly #first = new FirstBody();
+  readonly #attemptProgress = new AttemptProgress();
 
   /** @param session Session, if the upload has already begun. */
   constructor(
@@ -153,6 +155,7 @@ export class BlobUploader {
     const end = Math.min(size, offset + length);
     const range = isChunk || offset > 0 ? { "content-range": `${offset}-${end - 1}` } : {};
     this.#state.hasParts ||= offset > 0;
+    this.#attemptProgress.begin();
     using response = await this.#context.registry.sendOnce({
       ...this.#context,
       method: "PATCH",
@@ -166,7 +169,7 @@ export class BlobUploader {
       accept: FINISHED,
     }, this.#retry.attempt);
     const next = readSession(response, session, this.#context);
-    if (isChunk) this.#progress(next.offset);
+    if (isChunk && this.#advance(next.offset) > 0) this.#noteProgress();
     return { ...next, offset: this.#confirmed(next, offset, end) };
   }
 
@@ -196,6 +199,7 @@ export class BlobUploader {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
     this.#state.isFinishing = true;
+    this.#attemptProgress.begin();
     using response = await this.#context.registry.sendOnce({
       ...this.#context,
       method: "PUT",
@@ -229,20 +233,26 @@ export class BlobUploader {
       offset,
       again: this.#state.again,
       signal: eitherSignal(signal, dropped),
-      onBytes,
+      onBytes: (bytes) => {
+        this.#attemptProgress.moved();
+        onBytes?.(bytes);
+      },
       onRetry,
       onFailure: (error) => this.#sourceFailure = { error },
     });
   }
 
-  /** Records the offset that the registry reports, and returns the progress in bytes. */
-  #progress(offset: number): number {
-    const gained = offset - this.#farthest;
-    if (gained <= 0) return 0;
-    this.#farthest = offset;
+  /** Records the offset that the registry reports, and returns the number of new bytes. */
+  #advance(offset: number): number {
+    const gained = Math.max(0, offset - this.#farthest);
+    this.#farthest += gained;
+    return gained;
+  }
+
+  /** Resets the failures after progress. */
+  #noteProgress(): void {
     this.#state.restarts = 0;
     this.#retry.progress();
-    return gained;
   }
 
   /**
@@ -310,7 +320,8 @@ export class BlobUploader {
     for (;;) {
       try {
         const now = await settledProgress(session, this.#progressRequest);
-        const gained = this.#progress(now?.offset ?? 0);
+        const gained = this.#advance(now?.offset ?? 0);
+        if (this.#attemptProgress.isEnough(error, gained)) this.#noteProgress();
         if (!isPaused) await this.#retry.after(error, gained);
         this.#session = now;
         this.#state.isResumed = true;

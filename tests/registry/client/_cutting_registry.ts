@@ -1,12 +1,18 @@
 import { concat } from "../../_support/bytes.ts";
 import { serveConnections } from "../../_support/connections.ts";
 
+/** Options for {@linkcode cuttingRegistry}. */
+export interface CuttingRegistryOptions {
+  /** Whether it stops reading instead of breaking the connection. */
+  readonly stalls?: boolean;
+}
+
 /** A registry that breaks connections. */
 export interface CuttingRegistry extends AsyncDisposable {
   readonly host: string;
   /** Bytes of bodies that it has read. */
   readonly bytes: number;
-  /** Connections that it has broken. */
+  /** Connections that it has broken, or has stopped reading. */
   readonly cuts: number;
   /** The finished blob. */
   readonly blob: Uint8Array<ArrayBuffer> | undefined;
@@ -16,7 +22,11 @@ export interface CuttingRegistry extends AsyncDisposable {
  * Serves one upload over bare TCP. Breaks each connection after `cutAfter` bytes of a body, and
  * keeps all of them: `Deno.serve` would lose some received bytes when a connection breaks.
  */
-export function cuttingRegistry(cutAfter: number): CuttingRegistry {
+export function cuttingRegistry(
+  cutAfter: number,
+  { stalls = false }: CuttingRegistryOptions = {},
+): CuttingRegistry {
+  const end = Promise.withResolvers<void>();
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const state = {
     bytes: 0,
@@ -39,7 +49,10 @@ export function cuttingRegistry(cutAfter: number): CuttingRegistry {
         left -= kept.length;
         state.bytes += kept.length;
         state.size += kept.length;
-        if (left === 0) return void state.cuts++;
+        if (left > 0) continue;
+        state.cuts++;
+        if (stalls) await end.promise;
+        return;
       }
       if (method === "PUT") state.blob = concat(...parts);
       const status = method === "PUT" ? 201 : method === "GET" ? 204 : 202;
@@ -61,7 +74,10 @@ export function cuttingRegistry(cutAfter: number): CuttingRegistry {
     get blob() {
       return state.blob;
     },
-    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      end.resolve();
+      await connections[Symbol.asyncDispose]();
+    },
   };
 }
 

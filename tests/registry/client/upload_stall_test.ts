@@ -7,6 +7,8 @@ import { blobOf } from "../../_support/image.ts";
 import { type ManualTime, manualTime } from "../../_support/manual_time.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { readAll, testClient } from "../_client.ts";
+import { cuttingRegistry } from "./_cutting_registry.ts";
+import { pushTo } from "./_push.ts";
 
 const MIB = 1024 * 1024;
 
@@ -84,3 +86,32 @@ async function* slowly(bytes: Uint8Array<ArrayBuffer>, time: ManualTime) {
   }
   yield bytes.slice(half);
 }
+
+for (
+  const { what, cutAfter, stalls } of [
+    { what: "stalls after some kilobytes", cutAfter: 5000, stalls: true },
+    { what: "breaks the connection after some bytes", cutAfter: 500, stalls: false },
+  ]
+) {
+  Deno.test(`pushBlob() gives up if a registry always ${what}`, async () => {
+    await using registry = cuttingRegistry(cutAfter, { stalls });
+    const blob = blobOf(OCI_LAYER, noise(3 * MIB));
+
+    const error = await assertRejects(
+      () => pushTo(registry, blob, { stallTimeoutMs: 100, retries: 2 }),
+      NetworkError,
+    );
+
+    assertEquals([error.reason === "stalled", error.attempts, registry.cuts], [stalls, 3, 3]);
+  });
+}
+
+Deno.test("pushBlob() continues as long as a registry accepts a megabyte before it stalls", async () => {
+  await using registry = cuttingRegistry(MIB, { stalls: true });
+  const blob = blobOf(OCI_LAYER, noise(3 * MIB + 1));
+
+  await pushTo(registry, blob, { stallTimeoutMs: 100, retries: 1 });
+
+  assertEquals(registry.blob, blob.bytes);
+  assertEquals(registry.cuts, 3);
+});
