@@ -9,7 +9,7 @@ import type { PushOptions } from "./push_options.ts";
 
 /** Options for {@linkcode pullArtifact}. */
 export interface PullArtifactOptions
-  extends Omit<PullOptions, "client" | "platform" | "strictPlatform" | "firstReads" | "checkTag"> {
+  extends Omit<PullOptions, "client" | "platform" | "strictPlatform" | "firstReads"> {
   /**
    * Client for registries. The caller disposes of it.
    *

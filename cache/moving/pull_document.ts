@@ -27,8 +27,27 @@ export async function pullDocument(
   options: PullArtifactOptions,
   archive?: ImageArchive,
 ): Promise<PulledArtifact> {
-  const { onWait, onWarning, signal } = options;
+  using stack = new DisposableStack();
+  const client = options.client ?? stack.use(new RemoteClient());
   const location = locationOf(place);
+  const pulled = await pullFrom(location, { ...options, client }, archive);
+  const { checkTag: isChecked, pullPolicy } = options;
+  if (isChecked && location.transport === "docker" && pullPolicy !== "Never") {
+    const { checkTag } = await import("../check_tag.ts");
+    await checkTag(client, location.reference, options);
+  }
+  return pulled;
+}
+
+/** Options with a client, which the caller disposes of. */
+type PullFromOptions = PullArtifactOptions & { readonly client: RemoteClient };
+
+async function pullFrom(
+  location: ImageLocation,
+  options: PullFromOptions,
+  archive: ImageArchive | undefined,
+): Promise<PulledArtifact> {
+  const { onWait, onWarning, signal } = options;
   const named = location.transport === "docker" ? location.reference : undefined;
   const { pullPolicy = named === undefined ? "Always" : "IfNotPresent" } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
@@ -85,13 +104,12 @@ async function useStored(
   store: ContentStore,
   reference: Reference,
   descriptor: Descriptor,
-  options: PullArtifactOptions,
+  options: PullFromOptions,
 ): Promise<PulledArtifact> {
   const found = await describe(store, reference, descriptor, true);
   if (options.verify === undefined) return found;
   const { checkSignature } = await import("../check_signature.ts");
-  using stack = new DisposableStack();
-  const client = options.client ?? stack.use(new RemoteClient());
+  const { client } = options;
   await checkSignature(found.document, options.verify, { store, client, reference, options });
   return found;
 }

@@ -15,7 +15,7 @@ import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import { NotCachedError } from "../errors.ts";
-import type { ResolvingClient } from "./_check_tag.ts";
+import type { ResolvingClient } from "../check_tag.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";
 
@@ -159,7 +159,7 @@ export class CachingPuller implements ImageClient {
   async find(reference: Reference, options: CachingPullerOptions = {}): Promise<FoundImage> {
     const found = await this.#find(reference, options);
     if (options.checkTag && options.pullPolicy !== "Never" && "resolve" in this.#client) {
-      const { checkTag } = await import("./_check_tag.ts");
+      const { checkTag } = await import("../check_tag.ts");
       // Other images of an index need not exist for the requested platform.
       await checkTag(this.#client, reference, { ...options, platform: found.image.platform });
     }

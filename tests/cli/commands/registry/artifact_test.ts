@@ -252,3 +252,29 @@ Deno.test("oci permissions suffices for artifact", async () => {
 
   assertEquals(results.map(({ stderr }) => stderr).join(""), "");
 });
+
+Deno.test("oci pull --check-tag warns of the tag of an artifact that has moved", async () => {
+  await using scene = await makeScene();
+  const { oci, host, registry } = scene;
+  const old = CHART.descriptor.digest;
+  const next = buildArtifact({ artifactType: "application/x-chart", content: "next" });
+  const pull = (tag: string, ...options: readonly string[]) => {
+    return oci(["pull", "-q", ...options, `${host}/chart:${tag}@${old}`]);
+  };
+  await pushBuilt(registry, "chart:2", next);
+  await pushBuilt(registry, "chart:all", buildIndex([CHART]));
+
+  const plain = await pull("2");
+  const checked = await pull("2", "--check-tag");
+  const same = await pull("1", "--check-tag");
+  const listed = await pull("all", "--check-tag");
+  const offline = await pull("2", "--check-tag", "--policy=never");
+
+  const runs = [plain, checked, same, listed, offline];
+  assertEquals(runs.map(({ code }) => code), [0, 0, 0, 0, 0]);
+  assertEquals([plain, same, listed, offline].map(({ stderr }) => stderr), ["", "", "", ""]);
+  assertStringIncludes(
+    checked.stderr,
+    `"${host}/chart:2" now resolves to ${next.descriptor.digest}, not ${old}`,
+  );
+});
