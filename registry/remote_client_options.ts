@@ -65,8 +65,8 @@ export interface RemoteClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * Maximum number of retries without progress. Progress of a transfer resets the count. A download
-   * that stalls has made progress if the response sent 1 MiB, or was sent for 30 seconds.
+   * Maximum number of retries without progress. Progress of a transfer resets the count. An attempt
+   * that stalls counts as progress if it transferred 1 MiB, or transferred data for 30 seconds.
    *
    * @default {8}
    */
@@ -243,4 +243,11 @@ export interface PushManifestOptions extends RemoteOptions {
 export interface ReferrersOptions extends RemoteOptions {
   /** Artifact type to filter by. */
   readonly artifactType?: string | undefined;
+  /**
+   * Whether to fail if the registry itself is unreachable, instead of using the list of a mirror,
+   * which may be incomplete.
+   *
+   * @default {false}
+   */
+  readonly skipMirrors?: boolean | undefined;
 }

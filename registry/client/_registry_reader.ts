@@ -206,9 +206,11 @@ export class RegistryReader implements Disposable {
     const name = formatReference(subject);
     const task = { action: `list the referrers of "${name}"`, subject: name };
     const { readReferrers } = await import("./_referrers.ts");
-    return await this.#registries.sources(subject, options).list((registry) => {
+    const list = (registry: Registry) => {
       return readReferrers(registry, subject, options.artifactType, { ...context, task });
-    }, context);
+    };
+    const sources = this.#registries.sources(subject, options);
+    return await (options.skipMirrors ? list(sources.upstream) : sources.list(list, context));
   }
 
   async checkCredential(

@@ -232,9 +232,13 @@ export class ProxyRegistryContent implements RegistryContent {
 
   /** Lists the descriptors of manifests with a digest as their `subject`. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
+    const stored = await this.#local.referrers(this.#path(repository), digest);
+    // While upstream is unreachable, the list of a mirror may lack some of them.
+    const skipMirrors = stored.length > 0;
+    const reference = this.#reference(repository, digest);
     return await this.#ask(
-      (signal) => this.#client.referrers(this.#reference(repository, digest), { signal }),
-      () => this.#local.referrers(this.#path(repository), digest),
+      (signal) => this.#client.referrers(reference, { signal, skipMirrors }),
+      () => Promise.resolve(stored),
     ) ?? [];
   }
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mirrorEndpoint } from "../../../registry/client/_endpoint.ts";
 import {
   type CredentialStore,
+  NetworkError,
   NotFoundError,
   parseReference,
   type Repository,
@@ -19,6 +20,7 @@ import {
   stall,
   wrongByte,
 } from "../../_support/faulty_registry.ts";
+import { buildArtifact } from "../../_support/image.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 import {
   AMD64,
@@ -297,3 +299,19 @@ Deno.test.each(["m.example", "ftp://m.example", ""])(
     );
   },
 );
+
+Deno.test("referrers() uses the list of a mirror only if it may, while the registry is unreachable", async () => {
+  await using mirror = makeScene();
+  const { descriptor } = mirror.image;
+  const referrer = buildArtifact({ artifactType: "a/b", subject: descriptor });
+  mirror.content.add("a/b", "referrer", referrer);
+  const upstream = makeScene();
+  await upstream[Symbol.asyncDispose]();
+  using client = testClient({ ...mirrored(upstream, mirror.registry.url), retries: 0 });
+  const subject = { ...upstream.reference, digest: descriptor.digest };
+
+  const found = await client.referrers(subject);
+
+  assertEquals(found.map(({ digest }) => digest), [referrer.descriptor.digest]);
+  await assertRejects(() => client.referrers(subject, { skipMirrors: true }), NetworkError);
+});

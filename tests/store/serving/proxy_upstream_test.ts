@@ -85,7 +85,9 @@ function upstream({ sizes = {} }: { readonly sizes?: Record<Digest, number> } = 
         await find("tags", undefined);
         yield* Object.keys(TAGS);
       },
-      async referrers() {
+      async referrers(_reference, { skipMirrors } = {}) {
+        // A mirror has only another one.
+        if (self.state === "refused" && !skipMirrors) return [INDEX.descriptor];
         await find("referrers", undefined);
         return [SBOM.descriptor];
       },
