@@ -196,7 +196,7 @@ function readBundle(bytes: Uint8Array, { descriptor, bytes: image }: SignedDocum
   if (payloadType !== IN_TOTO) member.at("payloadType").fail(`"${IN_TOTO}"`);
   if (!parseStatement(payload).isAbout(digest)) {
     const { path } = member.at("payload");
-    throw documentError(path, `it must be a statement about ${digest} and is not`);
+    throw documentError(path, `it is not a statement about ${digest}`);
   }
   const dsseEnvelope = {
     payloadType,

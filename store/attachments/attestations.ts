@@ -233,7 +233,7 @@ function unwrap(
   const payload = envelope === undefined ? bytes : readEnvelope(envelope).payload;
   const statement = parseStatement(payload);
   if (!subjects.some((digest) => statement.isAbout(digest))) {
-    throw documentError(json.path, `it must be a statement about ${subjects[0]} and is not`);
+    throw documentError(json.path, `it is not a statement about ${subjects[0]}`);
   }
   return { payload, statement };
 }

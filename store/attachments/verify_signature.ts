@@ -15,6 +15,9 @@ import type { TrustedSigner } from "./trusted_signer.ts";
 
 export type { SignedDocument };
 
+/** Number of failures of the network that end the lookup: each takes minutes if a server stalls. */
+const MAX_NETWORK_FAILURES = 4;
+
 /** Options for {@linkcode verifySignature}. */
 export interface VerifySignatureOptions {
   /**
@@ -69,14 +72,19 @@ export async function verifySignature(
   const faultOf = await signatureCheck(signer);
   const reasons: string[] = [];
   let unreachable: NetworkError | undefined;
+  let failures = 0;
   const attempt = async <T>(read: () => Promise<T>): Promise<T | undefined> => {
     signal?.throwIfAborted();
     try {
       return await read();
     } catch (error) {
       // A mirror may have a signature while the registry is unreachable, so continue.
-      if (error instanceof NetworkError) unreachable ??= error;
-      else if (!isContentError(error)) throw error;
+      if (error instanceof NetworkError) {
+        unreachable ??= error;
+        if (++failures === MAX_NETWORK_FAILURES) throw unreachable;
+      } else if (!isContentError(error)) {
+        throw error;
+      }
       reasons.push(problemOf(error));
       return undefined;
     }

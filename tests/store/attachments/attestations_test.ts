@@ -283,7 +283,7 @@ Deno.test("readAttestation() rejects a statement about another image", async () 
   await assertRejects(
     () => readAll(scene, "sbom"),
     SyntaxError,
-    `it must be a statement about ${AMD64.descriptor.digest} and is not`,
+    `it is not a statement about ${AMD64.descriptor.digest}`,
   );
 });
 

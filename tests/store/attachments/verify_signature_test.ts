@@ -215,7 +215,7 @@ const HOSTILE_BUNDLES: readonly {
   {
     what: "about another image",
     bundle: envelopeBundle(KEY, OTHER.descriptor.digest),
-    reason: `it must be a statement about ${DIGEST} and is not`,
+    reason: `it is not a statement about ${DIGEST}`,
   },
   {
     what: "over the manifest of another image",
@@ -324,7 +324,7 @@ Deno.test.each([
   );
 });
 
-Deno.test("verifySignature() looks on if the registry is unreachable", async () => {
+Deno.test("verifySignature() continues if the registry is unreachable", async () => {
   const unreachable = new NetworkError("connection refused", {
     url: "http://localhost",
     reason: "refused",
@@ -339,4 +339,28 @@ Deno.test("verifySignature() looks on if the registry is unreachable", async () 
   // Whether there are more signatures is unknown.
   await assertRejects(() => reasonsOf({ ...makeSource(undefined), resolve }), NetworkError);
   await assertRejects(() => reasonsOf({ ...referring, resolve }, OTHER_KEY), NetworkError);
+});
+
+Deno.test("verifySignature() gives up after four failures of the network", async () => {
+  const stalled = new NetworkError("no data", {
+    url: "http://localhost",
+    reason: "stalled",
+    action: "read a signature",
+    subject: "a signature",
+  });
+  const referrers = Array.from({ length: 10 }, (_, i) => {
+    return buildReferrer(OTHER.descriptor, { mediaType: BUNDLE, i });
+  });
+  let reads = 0;
+  const fetch = () => {
+    reads++;
+    return Promise.reject(stalled);
+  };
+
+  await assertRejects(
+    () => reasonsOf({ ...makeSource(undefined, referrers), fetch }),
+    NetworkError,
+  );
+
+  assertEquals(reads, 4);
 });
