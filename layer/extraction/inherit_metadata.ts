@@ -26,14 +26,16 @@ export function inheritMetadata(
 ): boolean {
   const { impliedDirectories, undescribedDirectories, hidingDirectories } = report;
   if (impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return false;
-  using directories = new OpenedDirectories(below);
-  const isLinkFree = linkFreePaths((path) => directories.status(path)?.type);
-  if (!impliedDirectories.every(isLinkFree)) return false;
+  using lower = new OpenedDirectories(below);
+  const isBelow = linkFreePaths((path) => lower.status(path)?.type);
+  if (!impliedDirectories.every(isBelow)) return false;
+  using own = new OpenedDirectories(tree);
+  const isKept = linkFreePaths((path) => own.status(path)?.type);
   const isInOpaque = opaquePaths(tree, namespace);
   const adopted = new Map<string, FileStatus>();
   for (const path of undescribedDirectories) {
-    // The layer may have replaced it, or it may be new.
-    const status = isInOpaque(path) ? undefined : below.status(path);
+    // The layer may have replaced it or one of its parents, or it may be new.
+    const status = !isKept(path) || isInOpaque(path) ? undefined : below.status(path);
     if (status !== undefined && tree.status(path)?.type === "directory") adopted.set(path, status);
   }
   if (!hidingDirectories.every((path) => adopted.has(path))) return false;

@@ -53,6 +53,14 @@ export const NAMED_STACKS: readonly LayerStack[] = [
     layers: [BASE, tar(opaque(""), file("a/b", "b"), whiteout("usr/lib/a.so"), opaque("etc/x"))],
   },
   {
+    name: "a link in place of a directory that the layer only implied",
+    layers: [tar(file("c/d/b", "b")), tar(dir("c/d/e"), symlink("c", "x"))],
+  },
+  {
+    name: "a file in place of a directory that the layer only implied",
+    layers: [tar(file("c/d/b", "b")), tar(dir("c/d/e"), file("c", "c"))],
+  },
+  {
     name: "directories of the base with the names of whiteouts",
     layers: [tar(dir(".wh.a"), dir("d"), dir("d/.wh.b"), dir(".wh.c"), file(".wh.c/e", "e"))],
     fuseDiffers: FUSE_WHITEOUTS,
