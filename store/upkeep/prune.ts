@@ -8,6 +8,7 @@ import { LayoutIndex, parseStoredName, type StoredReference } from "../content/l
 import { listEntryFiles } from "../entries/entry_files.ts";
 import { StoreError } from "../errors.ts";
 import { fileAge, lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
+import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { tryLockFile, unlessUnwritable } from "../host/file_lock.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
@@ -124,7 +125,12 @@ async function pruneContent(
 ): Promise<Reachable["images"]> {
   const { olderThanMs = 0, dryRun = false, signal } = options;
   const { onWait } = store;
-  const lock = () => lockPruning(store.path, "prune", { signal, onWait });
+  const lock = async () => {
+    // A layout that another tool has written has no such directory.
+    await ensureStoreRoot(store.path);
+    await ensureStoreFolder(`${store.path}/locks`);
+    return await lockPruning(store.path, "prune", { signal, onWait });
+  };
   using _lock = dryRun ? await unlessUnwritable(lock) : await lock();
   const held = await heldDigests(store.path, { dryRun });
   const isOld = (path: string, age = olderThanMs) => fileAge(lstatIfAny(path)?.mtime) >= age;

@@ -365,3 +365,20 @@ Deno.test("prune() keeps what a manifest without a media type in an index refers
   assertEquals((await prune(scene.store)).removed, []);
   assert(await scene.has(OLD));
 });
+
+Deno.test("prune() removes content from a layout that another tool has written", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  await scene.put(NEW, "example.com/a:new");
+  const { path } = scene.store;
+  for (const name of ["locks", "ingest", "verified"]) {
+    await Deno.remove(`${path}/${name}`, { recursive: true });
+  }
+
+  const dry = await prune(await ContentStore.open(path), { dryRun: true });
+  const { removed } = await prune(await ContentStore.open(path));
+
+  assert(removed.length > 0);
+  assertEquals(dry.removed, removed);
+  assert(await scene.has(NEW));
+});
