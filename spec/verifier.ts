@@ -220,7 +220,7 @@ export function digestName(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }
 
-/** Streams that verify themselves, and what they expect. */
+/** Streams that verify themselves, with the digest and the size that they expect. */
 const VERIFYING = new WeakMap<ReadableStream, Expectation>();
 
 /**

@@ -311,7 +311,7 @@ export class Registry {
         ping: isHome ? (request) => this.#ping(url, request) : undefined,
       });
     }
-    // That of the registry itself must stay.
+    // Each use makes the entry new, so the map never drops that of the registry itself.
     this.#authorizers.set(url.origin, authorizer);
     return authorizer;
   }
