@@ -79,8 +79,9 @@ export async function unpackFlattened(
     const numbers = files.numbers.get(index) ?? [];
     return known === undefined ? layer : { contents: () => known.contents(numbers, signal) };
   });
-  // `flatten()` has checked the limit for all layers together.
-  const limits = { ...pickStageOptions(options), maxBytes: 0, signal };
+  // `flatten()` has checked the limit for all layers together, except for the last file of a layer
+  // with an index.
+  const limits = { ...pickStageOptions(options), signal };
   const archive = archiveTree(flat.tree, layers, { ...limits, describesRoot, seek });
   const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
   using tree = openFileTree(directory, stageOptions);

@@ -4,7 +4,7 @@ import { LimitError } from "../../../spec/mod.ts";
 import { UnpackError, unpackImage } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";
-import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
+import { dir, file, hardlink, noise, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { namesIn } from "../../_support/temp.ts";
 import { readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
@@ -96,6 +96,18 @@ Deno.test("unpackImage() with force applies a higher limit to each read of a lay
   await unpackImage(box.store, image, box.root, { ...options, maxRatio: 2000 });
 
   assertEquals((await Deno.stat(`${box.root}/zeros`)).size, 70_000_000);
+});
+
+Deno.test("unpackImage() limits the bytes of the last file of an indexed layer", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(file("small", "1"), file("last", noise(2_000_000)))]));
+  const options = { force: true, paths: ["last"] };
+  await unpackImage(box.store, image, box.root, options);
+
+  await assertRejects(
+    () => unpackImage(box.store, image, box.root, { ...options, maxBytes: 1_000_000 }),
+    LimitError,
+  );
 });
 
 Deno.test("unpackImage() with force rejects a path that the image does not have", async () => {
