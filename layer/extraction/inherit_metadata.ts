@@ -31,7 +31,7 @@ export function inheritMetadata(
   if (!impliedDirectories.every(isBelow)) return false;
   using own = new OpenedDirectories(tree);
   const isKept = linkFreePaths((path) => own.status(path)?.type);
-  const isInOpaque = opaquePaths(tree, namespace);
+  const isInOpaque = opaquePaths(tree, report.opaqueRoot, namespace);
   const adopted = new Map<string, FileStatus>();
   for (const path of undescribedDirectories) {
     // The layer may have replaced it or one of its parents, or it may be new.
@@ -50,12 +50,16 @@ export function inheritMetadata(
 /** The part of a report about directories without entries. */
 export type ImpliedDirectories = Pick<
   ExtractReport,
-  "impliedDirectories" | "undescribedDirectories" | "hidingDirectories"
+  "impliedDirectories" | "undescribedDirectories" | "hidingDirectories" | "opaqueRoot"
 >;
 
 /** Returns a function that tells whether a path is in an opaque directory. */
-function opaquePaths(tree: FileTree, namespace: string): (path: string) => boolean {
-  const known = new Map<string, boolean>([["", false]]);
+function opaquePaths(
+  tree: FileTree,
+  isRootOpaque: boolean,
+  namespace: string,
+): (path: string) => boolean {
+  const known = new Map<string, boolean>([["", isRootOpaque]]);
   const hides = (path: string): boolean => {
     const result = known.get(path) ?? (hides(parentPath(path)) || isOpaque(tree, path, namespace));
     known.set(path, result);

@@ -219,7 +219,8 @@ export class OverlayLayerResolver {
     await using drafts = new AsyncDisposableStack();
     const renamed = drafts.use(begunAgain);
     await Deno.rename(draft.path, renamed.path);
-    // The base has no parents, and an opaque root hides them.
+    // The base has no parents, and an opaque root hides them. Nevertheless, entries may lead through
+    // their links.
     if (isBase || report.opaqueRoot) {
       const { opaqueRoot, hidingDirectories, impliedDirectories } = report;
       const isListed = impliedDirectories.length < MAX_IMPLIED_DIRECTORIES;
@@ -229,7 +230,8 @@ export class OverlayLayerResolver {
         await makeDraftRoot(renamed.path);
         report = { ...await this.#run(work, renamed.path, { isLowest: true }), opaqueRoot };
       }
-      return await this.#publish(renamed, layer, report);
+      // Without parents, nothing is left to check.
+      if (isBase) return await this.#publish(renamed, layer, report);
     }
     const kept = drafts.move();
     return { draft: renamed, report, [Symbol.asyncDispose]: () => kept.disposeAsync() };

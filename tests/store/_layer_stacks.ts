@@ -53,6 +53,10 @@ export const NAMED_STACKS: readonly LayerStack[] = [
     layers: [BASE, tar(opaque(""), file("a/b", "b"), whiteout("usr/lib/a.so"), opaque("etc/x"))],
   },
   {
+    name: "an entry behind a link beside an opaque root",
+    layers: [tar(symlink("b", "x")), tar(file("b/a", "a"), opaque(""))],
+  },
+  {
     name: "a link in place of a directory that the layer only implied",
     layers: [tar(file("c/d/b", "b")), tar(dir("c/d/e"), symlink("c", "x"))],
   },
