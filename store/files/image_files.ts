@@ -27,7 +27,8 @@ export interface ImageFilesOptions extends LayerListener, LayerLimits {
   /**
    * Whether to fetch only parts of remote layers that have a table of contents with a digest in the
    * manifest (eStargz, zstd:chunked). Parts are verified by the digests in the table rather than by
-   * the DiffID, and are not stored.
+   * the DiffID, and are not stored. If a limit other than `maxBytes` is set, whole layers are
+   * fetched.
    *
    * @default {true}
    */

@@ -32,7 +32,8 @@ export interface UnpackImageOptions extends LayerLimits, LayerListener {
   /**
    * Whether to fetch only parts of remote layers for `paths`, if the manifest has the digest of a
    * table of contents (eStargz, zstd:chunked) and the paths are less than half of the layer. Parts
-   * are verified by the digests in the table rather than by the DiffID, and are not stored.
+   * are verified by the digests in the table rather than by the DiffID, and are not stored. If a
+   * limit other than `maxBytes` is set, whole layers are fetched.
    *
    * @default {true}
    */
