@@ -123,7 +123,7 @@ async function pruneContent(
   options: PruneOptions,
   removed: PrunedItem[],
 ): Promise<Reachable["images"]> {
-  const { olderThanMs = 0, dryRun = false, signal } = options;
+  const { olderThanMs = 0, dryRun = false, signal, onWarning } = options;
   const { onWait } = store;
   const lock = async () => {
     // A layout that another tool has written has no such directory.
@@ -146,12 +146,16 @@ async function pruneContent(
   const named = references.filter(({ name }) => !unwanted.has(name));
   const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
   const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
+  const unreadable = await index.unreadableDigests();
+  for (const digest of unreadable) {
+    onWarning?.(`Keeping ${digest}: "${store.path}/index.json" has an invalid entry for it`);
+  }
   const reachable = await findReachable(
     store,
     [
       // Visited last, because they have no size. Damage is an error if a name leads to the document.
       ...heldDocuments(held),
-      ...unreadableDocuments(store, await index.unreadableDigests()),
+      ...unreadableDocuments(store, unreadable),
       ...named.map(({ descriptor }) => descriptor),
       ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
     ],

@@ -348,9 +348,13 @@ Deno.test.each([
   const manifests = [{ mediaType, digest, size, ...change }];
   await Deno.writeTextFile(path, JSON.stringify({ schemaVersion: 2, manifests }));
 
-  const { removed } = await prune(await ContentStore.open(scene.store.path));
+  const warnings: string[] = [];
+  const { removed } = await prune(await ContentStore.open(scene.store.path), {
+    onWarning: (message) => warnings.push(message),
+  });
 
   assertEquals(removed, []);
+  assertEquals(warnings, [`Keeping ${digest}: "${path}" has an invalid entry for it`]);
   assert(await scene.has(OLD));
   assertEquals(JSON.parse(await Deno.readTextFile(path)).manifests.length, 1);
 });
