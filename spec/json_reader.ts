@@ -7,6 +7,8 @@ import { Fraction, isObject, quote } from "./json.ts";
  * references.
  */
 const MAX_VALUES = 4_000_000;
+/** Maximum depth of objects and arrays. `JSON.parse()` with a reviver fails at a few thousand. */
+const MAX_LEVELS = 1000;
 
 const [SPACE, QUOTE, COMMA, POINT, BACKSLASH] = [0x20, 0x22, 0x2c, 0x2e, 0x5c] as const;
 const [BRACKET, CLOSING_BRACKET, BRACE, CLOSING_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d] as const;
@@ -208,7 +210,7 @@ export class JsonReader {
  * (CVE-2021-41190). {@linkcode JsonReader.count} rejects integers such as `1.0` and `1e2`.
  *
  * @param document The bytes, which must be valid UTF-8, or the text.
- * @throws {LimitError} If there are more than four million values.
+ * @throws {LimitError} If there are more than four million values, or more than 1000 levels.
  * @throws {SyntaxError} If it is not JSON in UTF-8, or has such a member.
  */
 export function parseDocument(document: Uint8Array | string, path: string): JsonReader {
@@ -254,7 +256,7 @@ interface JsonScan {
  * Scans a text before it is parsed. The result means nothing if the text is not valid JSON.
  *
  * @param subject Description of the text, for errors.
- * @throws {LimitError} If there are more than four million values.
+ * @throws {LimitError} If there are more than four million values, or more than 1000 levels.
  */
 export function scanJson(text: string, subject: string): JsonScan {
   /** Names in each open object, and whether Go replaces the value; `undefined` for an array. */
@@ -278,8 +280,10 @@ export function scanJson(text: string, subject: string): JsonScan {
       at = end - 1;
     } else if (code === BRACE || code === BRACKET) {
       names = code === BRACE ? new Map() : undefined;
-      open.push(names);
       values++;
+      if (open.push(names) > MAX_LEVELS) {
+        throw new LimitError("JSON levels", MAX_LEVELS, open.length, subject);
+      }
     } else if (code === CLOSING_BRACE || code === CLOSING_BRACKET) {
       open.pop();
       names = undefined;

@@ -85,3 +85,18 @@ Deno.test("parseDocument() rejects a byte order mark, as Go does", () => {
   assertThrows(() => parseDocument(bytes, "test"), SyntaxError, "byte order mark");
   assertThrows(() => parseDocument("\uFEFF{}", "test"), SyntaxError, "byte order mark");
 });
+
+Deno.test("parseDocument() accepts 1000 levels, and no more", () => {
+  const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+  parseDocument(nested(1000), "a test");
+
+  const error = assertThrows(() => parseDocument(nested(1001), "a test"), LimitError);
+
+  assertEquals([error.limit, error.max, error.value], ["JSON levels", 1000, 1001]);
+});
+
+Deno.test("parseDocument() reads fractions at any level", () => {
+  const nested = "[".repeat(1000) + "1.5" + "]".repeat(1000);
+
+  parseDocument(nested, "a test");
+});
