@@ -327,11 +327,17 @@ Deno.test("parseManifest() ignores members of Object.prototype", () => {
   assertThrows(() => parse(`{"__proto__": ${JSON.stringify(MANIFEST)}}`), SyntaxError);
 });
 
-Deno.test("parseManifest() survives deep nesting", () => {
-  const deep = "[".repeat(500_000) + "]".repeat(500_000);
-  const text = JSON.stringify({ ...MANIFEST, extra: "~" }).replace('"~"', deep);
+Deno.test("parseManifest() limits nesting", () => {
+  const nested = (levels: number) => {
+    const list = "[".repeat(levels) + "]".repeat(levels);
+    return JSON.stringify({ ...MANIFEST, extra: "~" }).replace('"~"', list);
+  };
+  assertEquals(parse(nested(999)).value, MANIFEST as unknown);
 
-  assertEquals(parse(text).value, MANIFEST as unknown);
+  for (const levels of [1000, 500_000]) {
+    const error = assertThrows(() => parse(nested(levels)), LimitError);
+    assertEquals([error.limit, error.max, error.value], ["JSON levels", 1000, 1001]);
+  }
 });
 
 Deno.test("parseManifest() limits the number of layers", () => {
