@@ -120,6 +120,25 @@ function readIfDescriptor(entry: Readonly<Record<string, unknown>>): Descriptor 
   }
 }
 
+/**
+ * Reads the descriptors in a list of a document that may be invalid. An entry needs only a digest;
+ * other members with an invalid value count as absent.
+ */
+export function readLooseDescriptors(list: unknown): readonly Descriptor[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((entry: unknown) => {
+    if (!isObject(entry) || !isDigest(entry.digest)) return [];
+    const { digest, mediaType, size, annotations } = entry;
+    return [{
+      digest,
+      // Without a type, it may be a document.
+      mediaType: typeof mediaType === "string" && mediaType !== "" ? mediaType : "application/json",
+      size: typeof size === "number" ? size : 0,
+      annotations: textsOf(annotations) ?? {},
+    }];
+  });
+}
+
 /** Returns the annotations with a valid value; `undefined` if there are none. */
 function textsOf(annotations: unknown): Readonly<Record<string, string>> | undefined {
   if (!isObject(annotations)) return undefined;

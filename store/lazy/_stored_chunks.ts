@@ -1,7 +1,6 @@
-import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { type Descriptor, readLooseDescriptors } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
-import { isObject } from "../../spec/json.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { fetchTable } from "./_fetch_table.ts";
@@ -82,8 +81,8 @@ async function* layersWithTable(
       const path = store.blobPath(document.digest);
       return readJsonFile(path, { maxBytes: MAX_MANIFEST_BYTES, foreign: true });
     }, signal) ?? {};
-    pending.push(...descriptorsIn(manifests));
-    for (const descriptor of descriptorsIn(layers)) {
+    pending.push(...readLooseDescriptors(manifests));
+    for (const descriptor of readLooseDescriptors(layers)) {
       if (!hasTable({ descriptor }) || seen.has(descriptor.digest)) continue;
       seen.add(descriptor.digest);
       if (await store.has(descriptor)) yield descriptor;
@@ -102,19 +101,4 @@ async function ignoreErrors<T>(
     signal?.throwIfAborted();
     return undefined;
   }
-}
-
-/** Returns the descriptors in a list of a manifest or an index. */
-function descriptorsIn(list: unknown): readonly Descriptor[] {
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((entry: unknown) => {
-    if (!isObject(entry) || !isDigest(entry.digest)) return [];
-    const { digest, size, annotations } = entry;
-    return [{
-      digest,
-      mediaType: "",
-      size: typeof size === "number" ? size : 0,
-      annotations: isObject(annotations) ? annotations as Record<string, string> : {},
-    }];
-  });
 }

@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { type Descriptor, readLooseDescriptors } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
@@ -90,8 +90,8 @@ async function readNode(
     if (!isObject(value)) return NOTHING;
     const { manifests, config, layers, blobs, subject } = value;
     return {
-      successors: [manifests, [config], layers, blobs].flatMap(descriptorsIn),
-      subject: descriptorsIn([subject])[0]?.digest,
+      successors: [manifests, [config], layers, blobs].flatMap(readLooseDescriptors),
+      subject: readLooseDescriptors([subject])[0]?.digest,
       diffIds: diffIdsIn(bytes),
     };
   } catch (error) {
@@ -111,18 +111,4 @@ function diffIdsIn(bytes: Uint8Array): readonly Digest[] {
     if (error instanceof SyntaxError) return [];
     throw error;
   }
-}
-
-function descriptorsIn(value: unknown): readonly Descriptor[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((entry: unknown) => {
-    if (!isObject(entry) || !isDigest(entry.digest)) return [];
-    const { digest, mediaType, size } = entry;
-    return [{
-      digest,
-      // Without a type, it may be a document.
-      mediaType: typeof mediaType === "string" && mediaType !== "" ? mediaType : "application/json",
-      size: typeof size === "number" ? size : 0,
-    }];
-  });
 }
