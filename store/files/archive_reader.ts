@@ -10,8 +10,9 @@ import type { Layer } from "../images/image.ts";
 /** The bytes of an archive from an offset on. */
 export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
-/** Size of a chunk, which is small because most files are small. */
-const CHUNK_BYTES = 65_536;
+/** Size of the first chunk, which is small because most files are small. Later ones double. */
+const FIRST_CHUNK_BYTES = 65_536;
+const MAX_CHUNK_BYTES = 262_144;
 
 /**
  * Opens the archive of a layer at an offset without decompressing the bytes before it: in a
@@ -46,12 +47,14 @@ async function* readFrom(
   signal: AbortSignal | undefined,
 ): ArchiveBytes {
   using opened = openRegularFile(path, { foreign: true });
-  if (opened === undefined) throw new Deno.errors.NotFound(`Cannot read "${path}"`);
+  if (opened === undefined) {
+    throw new Deno.errors.NotFound(`Cannot read "${path}": there is no such file`);
+  }
   const { file } = opened;
   await file.seek(offset, Deno.SeekMode.Start);
-  for (;;) {
+  for (let size = FIRST_CHUNK_BYTES;; size = Math.min(2 * size, MAX_CHUNK_BYTES)) {
     signal?.throwIfAborted();
-    const chunk = new Uint8Array(CHUNK_BYTES);
+    const chunk = new Uint8Array(size);
     const count = await file.read(chunk);
     if (count === null) return;
     yield chunk.subarray(0, count);
