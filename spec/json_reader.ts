@@ -22,7 +22,8 @@ const [NULL, EXPONENT] = [0x6e, 0x65] as const;
  *
  * @param subject Description of the bytes, for errors.
  * @param decoder Decoder of the text; by default, one that replaces invalid UTF-8.
- * @throws {LimitError} If there are more than four million values.
+ * @throws {LimitError} If there are more than four million values or, in a document of more than
+ * 4 MB, more than 1000 levels.
  * @throws {SyntaxError | TypeError} If it is not JSON, or not valid UTF-8.
  */
 export function parseJson(

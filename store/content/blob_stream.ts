@@ -9,12 +9,6 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** Options for {@linkcode openBlobStream}. */
 export interface BlobStreamOptions extends OpenBlobOptions {
-  /**
-   * Maximum size of a chunk in bytes.
-   *
-   * @default {262_144}
-   */
-  readonly chunkBytes?: number | undefined;
   /** Verifier that receives each chunk, and is finished before the last chunk is passed on. */
   readonly verifier?: Verifier | undefined;
   /** Called when the verifier rejects the bytes. */
@@ -27,7 +21,7 @@ export async function openBlobStream(
   options: BlobStreamOptions = {},
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { offset = 0, length = Infinity, verifier, onMismatch, signal } = options;
-  const { reuseMemory, freeMemory, chunkBytes = CHUNK_BYTES } = options;
+  const { reuseMemory, freeMemory } = options;
   signal?.throwIfAborted();
   // A symlink could lead out of the store or the layout. The owner of the file does not matter,
   // since its digest is verified.
@@ -64,7 +58,8 @@ export async function openBlobStream(
       throw error;
     }
   };
-  const memory = reuseMemory || freeMemory ? chunkBytes : Math.min(chunkBytes, Math.max(left, 1));
+  const isOwnMemory = reuseMemory || freeMemory;
+  const chunkBytes = isOwnMemory ? CHUNK_BYTES : Math.min(CHUNK_BYTES, Math.max(left, 1));
   const source = { read, close: () => file.close() };
-  return byteStream(source, { chunkBytes: memory, reuseMemory, freeMemory });
+  return byteStream(source, { chunkBytes, reuseMemory, freeMemory });
 }

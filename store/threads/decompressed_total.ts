@@ -6,6 +6,7 @@ export class DecompressedTotal {
   readonly #maxBytes: number;
   /** Bytes of each layer so far, by its index. */
   readonly #positions: number[] = [];
+  #total = 0;
 
   /** Creates a total; 0 means no limit. */
   constructor(maxBytes: number = MAX_DECOMPRESSED_BYTES) {
@@ -18,9 +19,15 @@ export class DecompressedTotal {
    * @throws {LimitError} If there are too many bytes in all layers.
    */
   record(index: number, bytes: number): void {
+    this.#total += bytes - (this.#positions[index] ?? 0);
     this.#positions[index] = bytes;
-    const total = this.#positions.reduce((sum, bytes) => sum + bytes, 0);
-    if (this.#maxBytes === 0 || total <= this.#maxBytes) return;
-    throw new LimitError("decompressed bytes", this.#maxBytes, total, "the image", "maxBytes");
+    if (this.#maxBytes === 0 || this.#total <= this.#maxBytes) return;
+    throw new LimitError(
+      "decompressed bytes",
+      this.#maxBytes,
+      this.#total,
+      "the image",
+      "maxBytes",
+    );
   }
 }
