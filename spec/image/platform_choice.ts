@@ -31,7 +31,8 @@ export function platformFit(offered: Platform, wanted: Platform): number {
   if (!hasFeatures(offered, wanted)) return -1;
   const variant = variantFit(offered, wanted);
   const version = osVersionFit(offered, wanted);
-  return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
+  if (variant < 0 || version < 0) return -1;
+  return (variant * MAX_FEATURES_FIT + featuresFit(offered)) * MAX_VERSION_FIT + version;
 }
 
 /** How to treat an image that is only for another platform. */
@@ -89,10 +90,17 @@ function hasFeatures(offered: Platform, wanted: Platform): boolean {
   return (offered["os.features"] ?? []).every((feature) => present.includes(feature));
 }
 
-/** Weight of the variant: more than the fit of any version. */
+/** Rates the features: the image that uses most of them fits best, as in containerd. */
+function featuresFit(offered: Platform): number {
+  return Math.min(offered["os.features"]?.length ?? 0, MAX_FEATURES_FIT - 1);
+}
+
+/** Weight of the features: more than the fit of any version. */
 const MAX_VERSION_FIT = 1e10;
+/** Weight of the variant: more than the fit of any features. */
+const MAX_FEATURES_FIT = 10;
 /** Fit of the exact variant: more than that of any other variant. */
-const EXACT_VARIANT_FIT = 1e5;
+const EXACT_VARIANT_FIT = 2e4;
 
 /**
  * Rates a variant. A CPU runs its own variant and earlier ones, of which the latest fits best. An

@@ -160,6 +160,23 @@ Deno.test("choosePlatform() chooses required features of the system only if they
   assertStringIncludes(error.message, "it has windows(10.0.17763.1+win32k)/amd64");
 });
 
+Deno.test("choosePlatform() prefers the entry with the most features that are wanted", () => {
+  const plain = entry("linux/amd64");
+  const one = entry("linux(+erofs)/amd64");
+  const two = entry("linux(+erofs+gpu)/amd64");
+  const other = entry("linux(+simd)/amd64");
+  const later = entry("windows(10.0.17763.2)/amd64");
+  const core = entry("windows(10.0.17763.1+win32k)/amd64");
+  const wanted = parsePlatform("linux(+erofs+gpu)/amd64");
+
+  assertStrictEquals(choosePlatform(indexOf(plain, one, two, other), wanted), two);
+  assertStrictEquals(choosePlatform(indexOf(plain, other, one), wanted), one);
+  assertStrictEquals(
+    choosePlatform(indexOf(later, core), parsePlatform("windows(10.0.17763+win32k)/amd64")),
+    core,
+  );
+});
+
 Deno.test("choosePlatform() compares versions of other systems only if one is wanted", () => {
   const [old, recent] = [entry("freebsd(13.2)/amd64"), entry("freebsd(14.1)/amd64")];
   const index = indexOf(old, recent);
