@@ -214,7 +214,7 @@ function nextLink(url: URL, query: Readonly<Record<string, string>>): { readonly
 
 /**
  * Parses a `Range` header for content of `size` bytes: one range, all of it (`undefined`), or a
- * range beyond the end.
+ * range that is beyond the end or ends before it starts.
  *
  * A header that is malformed, has another unit or several ranges is ignored, which RFC 9110,
  * section 14.2, leaves to the server.
@@ -233,6 +233,6 @@ function parseRange(
   }
   const offset = Number(first);
   const end = last === "" ? size - 1 : Math.min(Number(last), size - 1);
-  if (last !== "" && Number(last) < offset) return undefined;
+  if (last !== "" && Number(last) < offset) return "unsatisfiable";
   return offset >= size ? "unsatisfiable" : { offset, length: end - offset + 1 };
 }

@@ -126,7 +126,6 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  { headers: { range: "bytes=5-4" } },
   { headers: { range: "bytes=-" } },
   { headers: { range: "bytes=a-b" } },
   { headers: { range: "lines=0-1" } },
@@ -142,7 +141,13 @@ Deno.test.each([
   assertEquals((await response.bytes()).length, size);
 });
 
-Deno.test.each([{ range: `bytes=${size}-` }, { range: "bytes=999999999-" }, { range: "bytes=-0" }])(
+Deno.test.each([
+  { range: `bytes=${size}-` },
+  { range: "bytes=999999999-" },
+  { range: "bytes=-0" },
+  // The conformance tests of the distribution specification expect 416 for this one too.
+  { range: "bytes=5-4" },
+])(
   "createRegistryHandler() answers 416 to $range",
   async ({ range }) => {
     const response = await get(`/v2/team/app/blobs/${blob}`, { headers: { range } });
