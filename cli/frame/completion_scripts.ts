@@ -10,9 +10,19 @@ export interface CommandOutline {
   readonly arguments: readonly Argument[];
 }
 
+/**
+ * Generates a script.
+ *
+ * @param program Options of the program, which may precede the command.
+ */
+type ScriptGenerator = (commands: readonly CommandOutline[], program: readonly Option[]) => string;
+
 /** Script generators by shell. */
-export const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandOutline[]) => string> =
-  new Map([["bash", bashScript], ["zsh", zshScript], ["fish", fishScript]]);
+export const SCRIPTS: ReadonlyMap<string, ScriptGenerator> = new Map([
+  ["bash", bashScript],
+  ["zsh", zshScript],
+  ["fish", fishScript],
+]);
 
 /** What to complete: given words, names of images in the store, commands, files, or nothing. */
 type Kind = readonly string[] | "names" | "commands" | "files" | "directories" | "text";
@@ -34,6 +44,21 @@ function optionKind({ flags, choices, examples }: Option): Kind {
   return value === "file" ? "files" : "text";
 }
 
+function flagsOf({ short, long, aliases = [] }: Option): readonly string[] {
+  return [...short === undefined ? [] : [short], long, ...aliases];
+}
+
+/** Lists the flags that take a value if they precede the command. */
+function valuedBefore(commands: readonly CommandOutline[], program: readonly Option[]): string {
+  const valued = new Map<string, boolean>();
+  for (const option of [...program, ...commands.flatMap(({ options }) => options)]) {
+    for (const flag of flagsOf(option)) {
+      if (!valued.has(flag)) valued.set(flag, option.takesValue);
+    }
+  }
+  return [...valued].flatMap(([flag, takesValue]) => takesValue ? [flag] : []).join(" ");
+}
+
 const HELP = "show the help of a command";
 
 /**
@@ -42,17 +67,17 @@ const HELP = "show the help of a command";
 const NAMES = `"$1" images 2>/dev/null | awk '
     NR > 1 && $1 != "-" { print $1; if (sub(/^docker\\.io\\/(library\\/)?/, "", $1)) print $1 }'`;
 
-function bashScript(commands: readonly CommandOutline[]): string {
+function bashScript(commands: readonly CommandOutline[], program: readonly Option[]): string {
+  const longFlags = (options: readonly Option[]) => options.map(({ long }) => long).join(" ");
   const cases = commands.map(({ name, options, arguments: expected }) => {
-    const valued = options.filter(({ takesValue }) => takesValue);
-    const flags = valued.flatMap(({ short, long, aliases = [] }) => [short ?? [], long, aliases]);
+    const flags = options.filter(({ takesValue }) => takesValue).flatMap(flagsOf);
     const kinds = expected.map((argument) => {
       const kind = argumentKind(argument);
       return typeof kind === "string" ? kind : kind.join(",");
     });
     return `    ${name})
-      options="${options.map(({ long }) => long).join(" ")}"
-      valued=" ${flags.flat(2).join(" ")} "
+      options="${longFlags(options)}"
+      valued=" ${flags.join(" ")} "
       kinds=(${kinds.join(" ")}) ;;`;
   });
   const values = new Map<string, string>();
@@ -72,7 +97,8 @@ _oci_names() {
 }
 
 _oci() {
-  local line="\${COMP_LINE:0:COMP_POINT}" options="" valued=" " kind="" words="" i
+  local line="\${COMP_LINE:0:COMP_POINT}" options="" valued=" " kind="" words="" is_value="" i
+  local before=" ${valuedBefore(commands, program)} "
   local commands="${commands.map(({ name }) => name).join(" ")}"
   local -a typed=() kinds=()
   read -ra typed <<< "$line"
@@ -80,7 +106,7 @@ _oci() {
   local last=$((\${#typed[@]} - 1)) first=1
   # Options may precede the command.
   while (( first < last )) && [[ "\${typed[first]}" == -* ]]; do
-    [[ "\${typed[first]}" == --store ]] && ((first++))
+    [[ "$before" == *" \${typed[first]} "* ]] && ((first++))
     ((first++))
   done
   local current="\${typed[last]}" previous="\${typed[last - 1]}" command="\${typed[first]}"
@@ -90,18 +116,23 @@ ${cases.join("\n")}
   if [[ "$current" == --*=* ]]; then
     previous="\${current%%=*}"
     current="\${current#*=}"
+    is_value=1
+  elif (( last < first )); then
+    is_value=1
+  elif (( last > first )) && [[ "$valued" == *" $previous "* ]]; then
+    is_value=1
   fi
-  if (( last < first )); then
-    kind=directories
-  elif (( last == first )); then
-    words="help $commands"
-  elif [[ "$command" == help ]]; then
-    words="$commands"
-  elif [[ "$valued" == *" $previous "* ]]; then
+  if [[ -n "$is_value" ]]; then
     case "$previous" in
 ${kinds.join("\n")}
       *) kind=text ;;
     esac
+  elif (( last == first )) && [[ "$current" == -* ]]; then
+    words="${longFlags(program)}"
+  elif (( last == first )); then
+    words="help $commands"
+  elif [[ "$command" == help ]]; then
+    words="$commands"
   elif [[ "$current" == -* ]]; then
     words="$options"
   elif (( \${#kinds[@]} > 0 )); then
@@ -130,14 +161,14 @@ ${kinds.join("\n")}
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   # Bash replaces only what follows the last colon.
   if [[ "$current" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
-    local before="\${current%"\${current##*:}"}"
-    for i in "\${!COMPREPLY[@]}"; do COMPREPLY[i]="\${COMPREPLY[i]#"$before"}"; done
+    local typed_part="\${current%"\${current##*:}"}"
+    for i in "\${!COMPREPLY[@]}"; do COMPREPLY[i]="\${COMPREPLY[i]#"$typed_part"}"; done
   fi
 }
 complete -o default -F _oci oci`;
 }
 
-function zshScript(commands: readonly CommandOutline[]): string {
+function zshScript(commands: readonly CommandOutline[], program: readonly Option[]): string {
   const action = (kind: Kind) => {
     if (typeof kind !== "string") return `(${kind.join(" ")})`;
     const actions = {
@@ -151,8 +182,8 @@ function zshScript(commands: readonly CommandOutline[]): string {
   };
   // Square brackets and colons delimit the parts of a specification.
   const escape = (text: string) => text.replaceAll(/[[\]:]/g, "\\$&");
-  const cases = commands.map(({ name, options, arguments: expected }) => {
-    const flags = options.flatMap((option) => {
+  const specifications = (options: readonly Option[]) => {
+    return options.flatMap((option) => {
       const { short, long, description, takesValue, repeatable } = option;
       const value = takesValue ? `:value:${action(optionKind(option))}` : "";
       const text = `[${escape(description)}]${value}`;
@@ -162,11 +193,13 @@ function zshScript(commands: readonly CommandOutline[]): string {
         quote(`${star}${long}${takesValue ? "=" : ""}${text}`),
       ];
     });
+  };
+  const cases = commands.map(({ name, options, arguments: expected }) => {
     const operands = expected.map((argument, i) => {
       const place = argument.isVariadic ? "*" : String(i + 1);
       return quote(`${place}:${argument.name}:${action(argumentKind(argument))}`);
     });
-    return `    ${name}) _arguments -s ${[...flags, ...operands].join(" ")} ;;`;
+    return `    ${name}) _arguments -s ${[...specifications(options), ...operands].join(" ")} ;;`;
   });
   const known = [{ name: "help", summary: HELP }, ...commands];
   const list = known.map(({ name, summary }) => `    ${quote(`${name}:${escape(summary)}`)}`);
@@ -192,18 +225,24 @@ ${list.join("\n")}
 }
 
 _oci() {
-  local program="$words[1]"
+  local program="$words[1]" count
+  local -a valued=(${valuedBefore(commands, program)})
   # Options may precede the command.
   while (( CURRENT > 2 )) && [[ "$words[2]" == -* ]]; do
-    if [[ "$words[2]" == --store ]]; then
-      local -x OCI_STORE="$words[3]"
-      shift words
-      (( CURRENT-- ))
-    fi
-    shift words
-    (( CURRENT-- ))
+    count=$(( \${valued[(Ie)$words[2]]} ? 2 : 1 ))
+    (( CURRENT - count < 2 )) && break
+    case "$words[2]" in
+      --store) local -x OCI_STORE="$words[3]" ;;
+      --store=*) local -x OCI_STORE="\${words[2]#*=}" ;;
+    esac
+    shift $count words
+    (( CURRENT -= count ))
   done
   local command="$words[2]"
+  if [[ "$command" == -* ]]; then
+    _arguments -s ${specifications(program).join(" ")}
+    return
+  fi
   if (( CURRENT == 2 )) || [[ "$command" == help ]]; then
     _oci_commands
     return
@@ -221,7 +260,7 @@ else
 fi`;
 }
 
-function fishScript(commands: readonly CommandOutline[]): string {
+function fishScript(commands: readonly CommandOutline[], program: readonly Option[]): string {
   const action = (kind: Kind) => {
     if (typeof kind !== "string") return ` -x -a ${quote(kind.join(" "))}`;
     const actions = {
@@ -233,6 +272,15 @@ function fishScript(commands: readonly CommandOutline[]): string {
     };
     return actions[kind];
   };
+  const optionLines = (condition: string, options: readonly Option[]) => {
+    return options.map((option) => {
+      const { short, long, description, takesValue } = option;
+      const value = takesValue ? action(optionKind(option)) : "";
+      const letter = short === undefined ? "" : ` -s ${short.slice(1)}`;
+      return `${condition}${letter} -l ${long.slice(2)}${value} -d ${quote(description)}`;
+    });
+  };
+  const first = "complete -c oci -n '__oci_runs \"\"'";
   const lines = [
     "# Completes oci in fish.",
     "function __oci_list",
@@ -242,28 +290,35 @@ function fishScript(commands: readonly CommandOutline[]): string {
     "  set -l typed (commandline -opc)",
     "  set -l at (contains -i -- --store $typed)",
     '  and set -lx OCI_STORE $typed[(math "$at + 1")]',
+    "  set -l joined (string replace -rf '^--store=' '' -- $typed)",
+    "  and set -lx OCI_STORE $joined[-1]",
     "  __oci_list $typed[1]",
     "end",
-    `complete -c oci -n __fish_use_subcommand -f -a help -d ${quote(HELP)}`,
-    `complete -c oci -n '__fish_seen_subcommand_from help'${action("commands")}`,
+    "# Whether the command is the given one; options may precede it.",
+    "function __oci_runs",
+    "  set -l typed (commandline -opc)",
+    "  set -e typed[1]",
+    "  while string match -q -- '-*' $typed[1]",
+    `    contains -- $typed[1] ${valuedBefore(commands, program)}`,
+    "    and set -e typed[1]",
+    "    set -e typed[1]",
+    "  end",
+    '  test "$typed[1]" = "$argv[1]"',
+    "end",
+    `${first} -f -a help -d ${quote(HELP)}`,
+    ...optionLines(first, program),
+    `complete -c oci -n '__oci_runs help'${action("commands")}`,
   ];
   for (const { name, summary, options, arguments: expected } of commands) {
-    const seen = `complete -c oci -n ${quote(`__fish_seen_subcommand_from ${name}`)}`;
-    lines.push(
-      `complete -c oci -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`,
-    );
+    const seen = `complete -c oci -n '__oci_runs ${name}'`;
+    lines.push(`${first} -f -a ${name} -d ${quote(summary)}`);
     for (const argument of expected.slice(0, 1)) {
       const kind = argumentKind(argument);
       if (kind !== "files") {
         lines.push(`${seen}${action(kind).replace(" -x", " -f").replace(" -r", "")}`);
       }
     }
-    for (const option of options) {
-      const { short, long, description, takesValue } = option;
-      const value = takesValue ? action(optionKind(option)) : "";
-      const letter = short === undefined ? "" : ` -s ${short.slice(1)}`;
-      lines.push(`${seen}${letter} -l ${long.slice(2)}${value} -d ${quote(description)}`);
-    }
+    lines.push(...optionLines(seen, options));
   }
   return lines.join("\n");
 }

@@ -1,6 +1,6 @@
 import type { Command } from "../../frame/command.ts";
 import { type CommandOutline, SCRIPTS } from "../../frame/completion_scripts.ts";
-import { type CommandTable, declareCommand } from "../../frame/program.ts";
+import { type CommandTable, declareCommand, declareProgram } from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
 
 export function define(command: Command): Command {
@@ -21,7 +21,10 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     const { options, arguments: operands } = declareCommand(name, await entry.load(), commands);
     outlines.push({ name, summary: entry.summary, options, arguments: operands });
   }
-  const script = SCRIPTS.get(session.operands[0] ?? "")?.(outlines) ?? "";
+  const script = SCRIPTS.get(session.operands[0] ?? "")?.(
+    outlines,
+    declareProgram(commands).options,
+  ) ?? "";
   if (session.options().json) await session.output.json({ script });
   else await session.output.text(script);
 }

@@ -74,13 +74,26 @@ const CASES: readonly Case[] = [
   { line: "inspect --store /nowhere al", words: [] },
   { line: "-q --json pu", words: ["pull", "push"] },
   { line: "-q pull --policy n", words: ["never", "newer"] },
+  { line: "--store /nowhere inspect al", words: [] },
+  { line: "--store=/nowhere inspect al", words: [] },
+  { line: "--store store inspect al", words: ["alpine:3"] },
+  { line: "--store /nowhere pu", words: ["pull", "push"] },
+  { line: "--platform linux/arm64 pull --policy n", words: ["never", "newer"] },
+  { line: "--st", words: ["--store"] },
+  { line: "-q --vers", words: ["--version"] },
+  // "pull" is an argument here.
+  { line: "artifact pull --unp", words: [] },
 ];
 
-/** Fish takes the value of an option before the command for the command. */
+/** Fish adds a slash to directories. */
 const BASH_CASES: readonly Case[] = [
-  { line: "--store /nowhere inspect al", words: [] },
-  { line: "--store /nowhere pu", words: ["pull", "push"] },
   { line: "--store su", words: ["sub"] },
+  { line: "pull --store su", words: ["sub"] },
+  { line: "--store=su", words: ["sub"] },
+];
+const FISH_CASES: readonly Case[] = [
+  { line: "--store su", words: ["sub/"] },
+  { line: "pull --store su", words: ["sub/"] },
 ];
 
 /** Runs a script that prints a line of words for each case. */
@@ -143,7 +156,7 @@ peerTest(
   async () => {
     await complete(
       "fish",
-      CASES,
+      [...CASES, ...FISH_CASES],
       (line) => `echo (complete -C 'oci ${line}' | cut -f1 | string join ' ')`,
     );
   },
@@ -178,10 +191,15 @@ peerTest({
   const commands = await complete("words=(oci p); CURRENT=2; _oci");
   const inspect = await complete("words=(oci inspect a); CURRENT=3; _oci");
   const later = await complete("words=(oci -q --store d inspect a); CURRENT=6; _oci");
+  const joined = await complete("words=(oci --store=d --platform p inspect a); CURRENT=6; _oci");
+  const flags = await complete("words=(oci -q --); CURRENT=3; _oci");
+  const value = await complete("words=(oci --store ''); CURRENT=3; _oci");
   const names = await complete("program=oci; typeset -A opt_args; _oci_names");
 
   assertEquals(commands.split(" ").filter((word) => word.startsWith("pu")), ["pull", "push"]);
-  assertEquals(later, inspect);
+  assertEquals([later, joined], [inspect, inspect]);
+  assertStringIncludes(flags, "--version[");
+  assertEquals(value, flags);
   assertStringIncludes(inspect, "--policy=[pull policy: always".replace(":", "\\:"));
   assertStringIncludes(inspect, ":value:(always if-not-present never newer)");
   assertStringIncludes(inspect, "1:ref:_oci_names");
