@@ -34,7 +34,7 @@ export interface OptionSettings extends ValueSettings {
   readonly default?: string;
   /** Whether the text may be empty, which usually means that a shell variable is not set. */
   readonly mayBeEmpty?: boolean;
-  /** Whether the values of all uses form a list; otherwise the last one wins. */
+  /** Whether the values of all uses form a list; otherwise all uses must have the same value. */
   readonly repeatable?: boolean;
   /** Name of the value (default: the option's name in camel case). */
   readonly key?: string;

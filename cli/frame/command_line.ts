@@ -25,6 +25,8 @@ export class HelpRequest extends Error {
 /** One use of an option. */
 interface Use {
   readonly option: Option;
+  /** Text of the value, if it takes one. */
+  readonly text?: string;
   readonly value: unknown;
 }
 
@@ -67,7 +69,7 @@ export function parseCommandLine(
     if (isVerbatim || isForeign) operands.push(word, ...words.splice(0));
     else if (word === "--") operands.push(...words.splice(0));
     else if (option !== undefined) {
-      uses.push({ option, value: takeValue(command, option, word, words) });
+      uses.push(takeValue(command, option, word, words));
     } else if (inFull !== undefined) words.unshift(...inFull);
     else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) unknown.push(word);
     else operands.push(word);
@@ -75,6 +77,7 @@ export function parseCommandLine(
   const values = optionValues(command, uses);
   if (values.help) throw new HelpRequest(command);
   refuseConflict(command, uses);
+  refuseRepeated(command, uses);
   refuseUnknown(command, unknown);
   checkOperands(command, operands);
   if (!isPartial) refuseMissing(command, operands);
@@ -100,13 +103,13 @@ function isOwn(command: Command, word: string): boolean {
 }
 
 /**
- * Returns the value of an option: the next word, even if it looks like an option.
+ * Reads the value of an option: the next word, even if it looks like an option.
  *
  * @param flag The option as typed, which may be an alias such as docker's `-v`.
  */
-function takeValue(command: Command, option: Option, flag: string, words: string[]): unknown {
+function takeValue(command: Command, option: Option, flag: string, words: string[]): Use {
   const { flags, takesValue, mayBeEmpty = false } = option;
-  if (!takesValue) return true;
+  if (!takesValue) return { option, value: true };
   const text = words.shift();
   if (text === undefined) {
     const [value = ""] = /<.*$/.exec(flags) ?? [];
@@ -114,7 +117,7 @@ function takeValue(command: Command, option: Option, flag: string, words: string
   }
   const wrong = `${flag} "${text}" is invalid`;
   if (text === "" && !mayBeEmpty) throw misuse(command, `${wrong}: it must not be empty`);
-  return readValue(command, option, text, wrong);
+  return { option, text, value: readValue(command, option, text, wrong) };
 }
 
 function readValue(
@@ -149,6 +152,17 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
     const other = uses.find(({ option }) => conflicts.includes(option.long))?.option;
     if (other === undefined) continue;
     throw misuse(command, `${long} and ${other.long} cannot be combined`, "Leave out one of them");
+  }
+}
+
+/** Rejects different values for an option that takes one: none of them is surely the right one. */
+function refuseRepeated(command: Command, uses: readonly Use[]): void {
+  const values = new Map<Option, string | undefined>();
+  for (const { option, text } of uses) {
+    if (!option.repeatable && values.has(option) && values.get(option) !== text) {
+      throw misuse(command, `${option.long} has two different values`, "Leave out one of them");
+    }
+    values.set(option, text);
   }
 }
 

@@ -141,13 +141,14 @@ Deno.test.each(ROWS)(
 
 rootTest("oci pull --unpack and oci bundle extract a layer of zeros with --limit", async () => {
   await using scene = await openScene();
-  const { oci } = scene;
+  const { oci, path, reference } = scene;
 
   const refused = await oci(["pull", "--unpack", "REF"], PLATFORM);
   const accepted = await oci(["pull", "--unpack", "REF"], PLATFORM, RAISED);
-  const other = `--store=${scene.path}/other`;
-  const bundled = await oci(["bundle", "--bundler=overlay", "REF", "DIR/box"], RAISED, other);
-  const removed = await oci(["unbundle", "DIR/box"], other);
+  const inOther = (...args: readonly string[]) => runOci([...args, `--store=${path}/other`, "-q"]);
+  const box = `${path}/box`;
+  const bundled = await inOther("bundle", "--bundler=overlay", reference, box, RAISED);
+  const removed = await inOther("unbundle", box);
 
   const results = [refused, accepted, bundled, removed];
   assertEquals(results.map(({ code }) => code), [1, 0, 0, 0], JSON.stringify(results));
