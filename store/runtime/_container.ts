@@ -53,7 +53,8 @@ export class Container implements AsyncDisposable {
   readonly #state: string;
   readonly #lock: Deno.FsFile;
   readonly #id: string;
-  readonly #setsid: string | undefined;
+  /** Whether another program executes the runtime. */
+  readonly #isStarted: boolean;
   readonly #begun = performance.now();
   #isRuntimeExecuted = true;
   #killed: Promise<void> | undefined;
@@ -76,9 +77,12 @@ export class Container implements AsyncDisposable {
       ...["--root", runtimeRoot(state), "--log", `${kind}${this.logPath}`, "--log-format", "json"],
       ...["run", "--bundle", bundle, id],
     ];
-    const setsid = this.#setsid = findSetsid(runtime);
-    this.process = new Deno.Command(setsid ?? runtime, {
-      args: setsid === undefined ? args : [...withUsualUmask(runtime), ...args],
+    const setsid = findSetsid(runtime);
+    const starters = [...setsid === undefined ? [] : [setsid], ...umaskCommand(setsid)];
+    this.#isStarted = starters.length > 0;
+    const [program = runtime, ...words] = [...starters, runtime, ...args];
+    this.process = new Deno.Command(program, {
+      args: words,
       // A program cannot start in a directory that this user may not enter, as after "sudo -u".
       cwd: "/",
       stdin: "inherit",
@@ -111,9 +115,9 @@ export class Container implements AsyncDisposable {
     }
   }
 
-  /** Checks that the runtime was executed: `setsid` reports a failure only by an exit code. */
+  /** Checks that the runtime was executed: another program reports a failure only by an exit code. */
   async checkRuntimeExecuted(code: number): Promise<void> {
-    const isUnclear = this.#setsid !== undefined && (code === 126 || code === 127);
+    const isUnclear = this.#isStarted && (code === 126 || code === 127);
     if (!isUnclear || lstatIfAny(this.logPath) !== undefined) return;
     try {
       await this.#call("--version");
@@ -243,16 +247,23 @@ function notExecuted(runtime: string, cause: unknown): RuntimeError {
 const USUAL_UMASK = "0022";
 
 /**
- * Returns the command that starts a runtime with the usual umask. A runtime creates missing mount
- * points, such as `/etc`, with its umask, and every user of the container must be able to enter them.
+ * Returns the command that executes a runtime with the usual umask; empty if the umask is the usual
+ * one, or if this process may not start a shell. A runtime creates missing mount points, such as
+ * `/etc`, with its umask, and every user of the container must be able to enter them.
+ *
+ * @param setsid Program that executes the command, if any.
  */
-function withUsualUmask(runtime: string): readonly string[] {
+function umaskCommand(setsid: string | undefined): readonly string[] {
   const path = "/proc/self/status";
   const status = isGranted({ name: "read", path }) ? ifAny(() => Deno.readTextFileSync(path)) : "";
   const [, umask = USUAL_UMASK] = /^Umask:\t(\d+)$/m.exec(status ?? "") ?? [];
-  if (umask === USUAL_UMASK) return [runtime];
-  return ["/bin/sh", "-c", `umask ${USUAL_UMASK}; exec "$0" "$@"`, runtime];
+  const isAllowed = setsid !== undefined || isGranted({ name: "run", command: SHELL });
+  if (umask === USUAL_UMASK || !isAllowed) return [];
+  // Deno.umask() needs a permission, and changes the umask of all threads.
+  return [SHELL, "-c", `umask ${USUAL_UMASK}; exec "$@"`, "sh"];
 }
+
+const SHELL = "/bin/sh";
 
 /**
  * Finds `setsid`, which executes a program in a new session.

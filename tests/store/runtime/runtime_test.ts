@@ -220,17 +220,19 @@ posixTest("runBundle() returns the exit code of a program that ends before a sig
   assertEquals(code, 3);
 });
 
-linuxTest("runBundle() starts a runtime with the usual umask", async () => {
-  await using dir = await makeTempDir();
-  const runtime = await fakeRuntime(dir, "umask");
-  const library = new URL("../../../store/mod.ts", import.meta.url).href;
-  const code = `import { runBundle } from ${JSON.stringify(library)};
+for (const path of [undefined, "/nowhere"]) {
+  linuxTest(`runBundle() starts a runtime with the usual umask and $PATH ${path}`, async () => {
+    await using dir = await makeTempDir();
+    const runtime = await fakeRuntime(dir, "umask");
+    const library = new URL("../../../store/mod.ts", import.meta.url).href;
+    const code = `import { runBundle } from ${JSON.stringify(library)};
     await runBundle(${JSON.stringify(dir.path)}, { runtime: ${JSON.stringify(runtime)} });`;
-  const deno = [Deno.execPath(), "eval", "--quiet", code];
+    const deno = [Deno.execPath(), "eval", "--quiet", code];
 
-  const { stdout, stderr } = await run("sh", ["-c", 'umask 077; exec "$@"', "sh", ...deno], {
-    env: await denoEnvironment(),
+    const { stdout, stderr } = await run("/bin/sh", ["-c", 'umask 077; exec "$@"', "sh", ...deno], {
+      env: { ...await denoEnvironment(), ...path === undefined ? {} : { PATH: path } },
+    });
+
+    assertEquals(stdout, "0022\n", stderr);
   });
-
-  assertEquals(stdout, "0022\n", stderr);
-});
+}
