@@ -155,11 +155,24 @@ const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-i
 function stateOf(error: LibraryError, commandAction: string): string {
   const { action, subject, problem } = error;
   if (action === undefined || STORE_CODES.has(error.code)) return problem;
+  if (error instanceof RuntimeError && isPrinted(error)) {
+    return `cannot ${action}: ${runtimeName(error)} printed the error above`;
+  }
   const isRequest = error instanceof RegistryError || error instanceof NetworkError;
   if (!isRequest || subject === undefined || isDigest(subject)) {
     return `cannot ${action}: ${problem}`;
   }
   return commandAction.includes(subject) ? problem : `"${subject}": ${problem}`;
+}
+
+function runtimeName({ runtime }: RuntimeError): string {
+  return runtime.slice(runtime.lastIndexOf("/") + 1);
+}
+
+/** Whether a runtime has printed its error, because it shares the container's stderr. */
+function isPrinted({ code, option, details }: RuntimeError): boolean {
+  // A problem of the runtime itself has other words than the runtime's.
+  return code === "container-start" && option !== "runtime" && details.length > 0;
 }
 
 /** Returns the remedy for an error without a specific one. */

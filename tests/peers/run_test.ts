@@ -236,6 +236,7 @@ for (const runtime of ["runc", "crun"]) {
 
     assertEquals([code, stdout], [0, "0\n"], stderr);
     assertStringIncludes(missing.stderr, "cannot start the container");
+    assertEquals(missing.stderr.split("not found").length, 2, missing.stderr);
   });
 
   peerTest({

@@ -125,6 +125,14 @@ export const STORE_REMEDIES: readonly RemedyRow[] = [
     line: "cannot start the container: crun says: no. Check the command",
   },
   {
+    error: new RuntimeError("crun says: no", "/usr/bin/crun", ["no"], {
+      code: "container-start",
+      action: "start the container",
+      advice: "Check the command",
+    }),
+    line: "cannot start the container: crun printed the error above. Check the command",
+  },
+  {
     error: new RuntimeError("crun says: no", "crun", [], {
       code: "container-start",
       option: "memory",
