@@ -3,10 +3,11 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContainerConfig } from "../../spec/image/image_config.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import { formatBytes, formatTable, imageSize } from "./format.ts";
+import { formatBytes, formatDuration, formatTable, imageSize } from "./format.ts";
 
-/** Formats an image as text: facts, run configuration, layers. */
+/** Formats an image as text: facts, run configuration, platforms, layers, history. */
 export function imageText(reference: string, image: RemoteImage): readonly string[] {
   const { digest, indexes, manifest, config, platform, layers } = image;
   const size = formatBytes(imageSize(manifest.value));
@@ -18,13 +19,17 @@ export function imageText(reference: string, image: RemoteImage): readonly strin
     ["Manifest", manifest.descriptor.digest],
     ["Config", manifest.value.config.digest],
     ["Created", config.value.created],
+    ["Author", config.value.author],
     ["Size", `${size} in ${layers.length === 1 ? "1 layer" : `${layers.length} layers`}`],
     ...containerFacts(config.value.config),
+    ...dockerFacts(config.bytes),
+    ...pairs("Annotation", manifest.value.annotations),
   ];
   return [
     ...factLines(facts),
     ...platformLines(image),
     ...layerLines(layers.map(({ descriptor }) => descriptor)),
+    ...historyLines(image),
   ];
 }
 
@@ -50,19 +55,65 @@ export function layerLines(
 
 /** Formats the run configuration of an image. */
 function containerFacts(config: ContainerConfig): readonly Fact[] {
-  const { User, WorkingDir, StopSignal, ExposedPorts, Volumes, Labels = {} } = config;
-  const command = (words: readonly string[] | undefined) => words && JSON.stringify(words);
+  const { User, WorkingDir, StopSignal, ExposedPorts, Volumes, Labels } = config;
   return [
     ["User", User],
     ["Directory", WorkingDir],
-    ["Entrypoint", command(config.Entrypoint)],
-    ["Command", command(config.Cmd)],
+    ["Entrypoint", listText(config.Entrypoint)],
+    ["Command", listText(config.Cmd)],
     ["Ports", ExposedPorts?.join(", ")],
     ["Volumes", Volumes?.join(", ")],
     ["Stops on", StopSignal],
     ...(config.Env ?? []).map((value): Fact => ["Variable", value]),
-    ...Object.entries(Labels).map(([name, value]): Fact => ["Label", `${name}=${value}`]),
+    ...pairs("Label", Labels),
   ];
+}
+
+/** Formats the members that only docker and podman define, which may have any type. */
+function dockerFacts(bytes: Uint8Array): readonly Fact[] {
+  const document = parseIfJson(new TextDecoder().decode(bytes));
+  const config = isObject(document) && isObject(document["config"]) ? document["config"] : {};
+  const { Healthcheck: check, Shell, OnBuild, StopTimeout } = config;
+  return [
+    ["Stops in", typeof StopTimeout === "number" ? `${StopTimeout} s` : undefined],
+    ["Health", isObject(check) ? healthText(check) : undefined],
+    ["Shell", listText(Shell)],
+    ...Array.isArray(OnBuild) ? OnBuild.map((step): Fact => ["On build", String(step)]) : [],
+  ];
+}
+
+/** Formats a health check: its command, and its settings in nanoseconds. */
+function healthText(check: Readonly<Record<string, unknown>>): string {
+  const settings = [
+    ["every", check["Interval"]],
+    ["timeout", check["Timeout"]],
+    ["start period", check["StartPeriod"]],
+    ["start interval", check["StartInterval"]],
+  ].flatMap(([name, ns]) => {
+    return typeof ns === "number" && ns > 0 ? [`${name} ${formatDuration(ns / 1e6)}`] : [];
+  });
+  const { Retries } = check;
+  if (typeof Retries === "number" && Retries > 0) settings.push(`retries ${Retries}`);
+  return [listText(check["Test"]) ?? "[]", ...settings].join(", ");
+}
+
+function listText(words: unknown): string | undefined {
+  return Array.isArray(words) ? JSON.stringify(words) : undefined;
+}
+
+function pairs(name: string, values: Readonly<Record<string, string>> = {}): readonly Fact[] {
+  return Object.entries(values).map(([key, value]) => [name, `${key}=${value}`]);
+}
+
+/** Formats the history under a heading. Each step that created a layer has the size of the layer. */
+function historyLines({ config, layers }: RemoteImage): readonly string[] {
+  let count = 0;
+  const rows = config.value.history.map(({ created = "", createdBy, comment, emptyLayer }) => {
+    const layer = emptyLayer ? undefined : layers[count++];
+    const size = formatBytes(layer?.descriptor.size ?? 0);
+    return [`  ${created}`, size, createdBy ?? comment ?? ""];
+  });
+  return rows.length === 0 ? [] : ["", "History", ...formatTable(rows, [1])];
 }
 
 /** A platform of an image, and the digest of its manifest. */
