@@ -22,7 +22,7 @@ export async function serve(
 ): Promise<Served> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--quiet", ...withModules(permissions), join(ROOT, "mod.ts")]
-      .concat("serve", "--listen", "127.0.0.1:0", options),
+      .concat("serve", options.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"], options),
     clearEnv: true,
     env: { OCI_STORE: store, ...await denoEnvironment() },
     stdin: "null",

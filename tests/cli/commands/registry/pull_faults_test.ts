@@ -147,7 +147,8 @@ for (const { name, rules = [], image = imageOf(100_000), flags = [], error, mess
     const before = await visible(store.path);
 
     const { code, stdout, stderr } = await runOci([
-      ...["pull", "--json", "--store", store.path, "--retries=1", "--platform=linux/amd64"],
+      ...["pull", "--json", "--store", store.path, "--retries=1"],
+      ...flags.some((flag) => flag.startsWith("--platform")) ? [] : ["--platform=linux/amd64"],
       ...flags,
       `${registry.host}/app:1`,
     ]);
