@@ -10,8 +10,10 @@ import type { ContentStore } from "../content/content_store.ts";
 
 /** References of a stored document to other content. */
 interface Node {
-  /** Children of an index; config and layers of a manifest. */
-  readonly successors: readonly Descriptor[];
+  /** Entries of an index. */
+  readonly entries: readonly Descriptor[];
+  /** Config and layers of a manifest. */
+  readonly parts: readonly Descriptor[];
   /** Subject, which signatures have. */
   readonly subject: Digest | undefined;
   /** DiffIDs of a config. */
@@ -22,6 +24,8 @@ interface Node {
 export interface Reachable {
   /** Descriptors of the content, whether the store has it or not, by digest. */
   readonly descriptors: ReadonlyMap<Digest, Descriptor>;
+  /** Configs and layers of manifests. An index, by contrast, may lack any of its entries. */
+  readonly parts: ReadonlySet<Digest>;
   /** The layers of each image, as DiffIDs, the base first. */
   readonly images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[];
 }
@@ -50,6 +54,7 @@ export async function findReachable(
   { candidates = [], onDamaged = () => {}, signal }: ReachableOptions = {},
 ): Promise<Reachable> {
   const descriptors = new Map<Digest, Descriptor>();
+  const allParts = new Set<Digest>();
   const images: { layers: { diffId: Digest }[] }[] = [];
   const nodes = new Map<Digest, Promise<Node>>();
   const nodeOf = (descriptor: Descriptor) =>
@@ -65,14 +70,15 @@ export async function findReachable(
     signal?.throwIfAborted();
     if (descriptors.has(next.digest)) continue;
     descriptors.set(next.digest, next);
-    const { successors, diffIds } = await nodeOf(next);
-    pending.push(...successors, ...referrers.get(next.digest) ?? []);
+    const { entries, parts, diffIds } = await nodeOf(next);
+    pending.push(...entries, ...parts, ...referrers.get(next.digest) ?? []);
+    for (const { digest } of parts) allParts.add(digest);
     if (diffIds.length > 0) images.push({ layers: diffIds.map((diffId) => ({ diffId })) });
   }
-  return { descriptors, images };
+  return { descriptors, parts: allParts, images };
 }
 
-const NOTHING: Node = { successors: [], subject: undefined, diffIds: [] };
+const NOTHING: Node = { entries: [], parts: [], subject: undefined, diffIds: [] };
 
 async function readNode(
   store: ContentStore,
@@ -90,7 +96,8 @@ async function readNode(
     if (!isObject(value)) return NOTHING;
     const { manifests, config, layers, blobs, subject } = value;
     return {
-      successors: [manifests, [config], layers, blobs].flatMap(readLooseDescriptors),
+      entries: readLooseDescriptors(manifests),
+      parts: [[config], layers, blobs].flatMap(readLooseDescriptors),
       subject: readLooseDescriptors([subject])[0]?.digest,
       diffIds: diffIdsIn(bytes),
     };

@@ -4,7 +4,6 @@ import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
-import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
@@ -283,16 +282,16 @@ class StoreChecker {
   /** Returns the missing and corrupt content that is reachable from a document. */
   async #lost(root: Descriptor, corrupt: ReadonlySet<Digest>): Promise<readonly Descriptor[]> {
     const { signal } = this.#options;
-    const { descriptors } = await findReachable(this.#store, [root], { signal });
+    const { descriptors, parts } = await findReachable(this.#store, [root], { signal });
     const lost: Descriptor[] = [];
     for (const descriptor of descriptors.values()) {
-      const { digest, mediaType } = descriptor;
+      const { digest } = descriptor;
       if (!isDigest(digest)) continue;
       const isCorrupt = corrupt.has(digest);
       if ((this.#repairs || !isCorrupt) && await this.#store.has(digest)) continue;
-      // A platform that was never pulled is not damage.
-      const isChild = digest !== root.digest && !isCorrupt && isDocumentMediaType(mediaType);
-      if (!isChild) lost.push(descriptor);
+      // An entry of an index that was never pulled is not damage.
+      const isEntry = digest !== root.digest && !parts.has(digest);
+      if (isCorrupt || !isEntry) lost.push(descriptor);
     }
     return lost;
   }

@@ -141,6 +141,17 @@ Deno.test("fsck() does not report a platform that was never pulled", async () =>
   assertEquals((await fsck(scene.store)).findings, []);
 });
 
+Deno.test("fsck() does not report a missing entry of an unknown type", async () => {
+  await using scene = await makeStore();
+  const descriptor = { mediaType: "application/vnd.example.disk" };
+  const index = buildIndex([IMAGE, { built: OTHER, descriptor }]);
+  await scene.store.putBytes(index.descriptor, index.bytes);
+  await scene.store.tag(NAME, index.descriptor);
+
+  assertEquals((await fsck(scene.store)).findings, []);
+  assertEquals((await fsck(scene.store, { repair: true })).findings, []);
+});
+
 const WITHOUT_PLATFORMS = [
   { name: "an index", index: buildIndex([OTHER]) },
   { name: "an index of indexes", index: buildIndex([buildIndex([OTHER])]) },
