@@ -58,24 +58,35 @@ async function pullFrom(
     return await useKnown();
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
-  await using stack = new AsyncDisposableStack();
-  const { auth, caCerts } = options;
-  const unverified = archive !== undefined && isArchiveLocation(location)
-    ? sourceOfArchive(archive, location)
-    : stack.use(
-      await openCopySource(location, { ...endpointOptions(options, stack), auth, caCerts }),
-    );
-  const source = await verifiedBy(options.verify, unverified);
-  let root: Descriptor;
   try {
-    root = await source.root({ signal });
+    return await fetchDocument(location, store, options, archive);
   } catch (error) {
     signal?.throwIfAborted();
     if (pullPolicy !== "Newer" || useKnown === undefined || !isTransient(error)) throw error;
     onWarning?.(`Using the artifact in the store: ${describeError(error)}`);
     return await useKnown();
   }
-  const reference = named ?? await unverified.reference();
+}
+
+/** Copies a document and everything that it refers to into the store. */
+async function fetchDocument(
+  location: ImageLocation,
+  store: ContentStore,
+  options: PullFromOptions,
+  archive: ImageArchive | undefined,
+): Promise<PulledArtifact> {
+  await using stack = new AsyncDisposableStack();
+  const { auth, caCerts, signal } = options;
+  const unverified = archive !== undefined && isArchiveLocation(location)
+    ? sourceOfArchive(archive, location)
+    : stack.use(
+      await openCopySource(location, { ...endpointOptions(options, stack), auth, caCerts }),
+    );
+  const source = await verifiedBy(options.verify, unverified);
+  const root = await source.root({ signal });
+  const reference = location.transport === "docker"
+    ? location.reference
+    : await unverified.reference();
   const name = formatReference(reference);
   const target = {
     label: name,
@@ -83,7 +94,7 @@ async function pullFrom(
     name,
     digest: reference.digest,
   };
-  const { jobs, onProgress, onDocument } = options;
+  const { jobs, onProgress, onDocument, onWarning } = options;
   // Blobs are stored before anything references them.
   using _hold = await store.hold(signal);
   const copied = await copyBetween({ ...source, root: () => Promise.resolve(root) }, target, {

@@ -140,7 +140,8 @@ export class CachingPuller implements ImageClient {
    */
   async image(reference: Reference, options: CachingPullerOptions = {}): Promise<Image> {
     const { firstReads = (layers) => this.firstReads(layers) } = options;
-    return await (await this.find(reference, { ...options, firstReads })).keep();
+    const findOptions = { ...options, firstReads };
+    return await this.#find(reference, findOptions, (found) => found.keep());
   }
 
   /**
@@ -157,16 +158,19 @@ export class CachingPuller implements ImageClient {
    * @throws {RangeError} If the policy is invalid.
    */
   async find(reference: Reference, options: CachingPullerOptions = {}): Promise<FoundImage> {
-    const found = await this.#find(reference, options);
-    if (options.checkTag && options.pullPolicy !== "Never" && "resolve" in this.#client) {
-      const { checkTag } = await import("../check_tag.ts");
-      // Other images of an index need not exist for the requested platform.
-      await checkTag(this.#client, reference, { ...options, platform: found.image.platform });
-    }
-    return found;
+    return await this.#find(reference, options, (found) => Promise.resolve(found));
   }
 
-  async #find(reference: Reference, options: CachingPullerOptions): Promise<FoundImage> {
+  /** Finds an image and passes it to `use`, whose failures the policy covers as well. */
+  async #find<T>(
+    reference: Reference,
+    options: CachingPullerOptions,
+    use: (found: FoundImage) => Promise<T>,
+  ): Promise<T> {
+    const finish = async (found: FoundImage) => {
+      await this.#checkTag(reference, found, options);
+      return await use(found);
+    };
     const { pullPolicy = "IfNotPresent", signal } = options;
     if (!POLICIES.includes(pullPolicy)) {
       throw new RangeError(
@@ -183,19 +187,33 @@ export class CachingPuller implements ImageClient {
       );
     }
     if (cached.state === "absent" && isOffline) throw new NotCachedError(reference, cached.digest);
-    if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
+    if (cached.state !== "complete") {
+      return await finish(await this.#fetch(reference, cached, options));
+    }
     if (isOffline || pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
-      return await this.#useCached(reference, cached, options);
+      return await finish(await this.#useCached(reference, cached, options));
     }
     try {
-      return await this.#refresh(reference, cached, options);
+      return await finish(await this.#refresh(reference, cached, options));
     } catch (error) {
       signal?.throwIfAborted();
       const { isTransient } = await import("../../registry/transport/retry.ts");
       if (pullPolicy !== "Newer" || !isTransient(error)) throw error;
       options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
-      return await this.#useCached(reference, cached, options);
+      return await finish(await this.#useCached(reference, cached, options));
     }
+  }
+
+  /** Warns if the tag of a reference with a digest has moved, if that is to be checked. */
+  async #checkTag(
+    reference: Reference,
+    { image }: FoundImage,
+    options: CachingPullerOptions,
+  ): Promise<void> {
+    if (!options.checkTag || options.pullPolicy === "Never" || !("resolve" in this.#client)) return;
+    const { checkTag } = await import("../check_tag.ts");
+    // Other images of an index need not exist for the requested platform.
+    await checkTag(this.#client, reference, { ...options, platform: image.platform });
   }
 
   /**

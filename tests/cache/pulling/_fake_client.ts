@@ -20,6 +20,8 @@ export class FakeClient {
   readonly calls: string[] = [];
   /** Error that the next calls throw. */
   failure: Error | undefined;
+  /** Error that reads of layers throw. */
+  layerFailure: Error | undefined;
   #built: Built;
 
   constructor(built: Built) {
@@ -76,6 +78,7 @@ export class FakeClient {
         diffId: value.diffIds[i] ?? layer.digest,
         compressed: ({ offset = 0 } = {}) => {
           this.calls.push(`layer ${layer.digest}`);
+          if (this.layerFailure !== undefined) return Promise.reject(this.layerFailure);
           return Promise.resolve(chunked(this.#blob(layer.digest).subarray(offset)));
         },
       })),

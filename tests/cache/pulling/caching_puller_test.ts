@@ -198,6 +198,25 @@ Deno.test("image() with Newer uses the cache, with a warning, if the registry do
   assertEquals(warned, [`Using the image in the store: ${describeError(OFFLINE)}`]);
 });
 
+Deno.test("image() with Newer uses the cache, with a warning, if a download fails", async () => {
+  await using cache = await cacheIn("stale");
+  cache.client.layerFailure = OFFLINE;
+  const warned: string[] = [];
+  const options = { pullPolicy: "Newer", platform: "linux/amd64" } as const;
+
+  const { digest } = await cache.puller.image(REFERENCE, {
+    ...options,
+    onWarning: (message) => warned.push(message),
+  });
+
+  assertEquals(digest, IMAGE.descriptor.digest);
+  assertEquals(warned, [`Using the image in the store: ${describeError(OFFLINE)}`]);
+  await assertRejects(
+    () => cache.puller.image(REFERENCE, { ...options, pullPolicy: "Always" }),
+    NetworkError,
+  );
+});
+
 const MISSING = new NotFoundError("Cannot find it", { status: 404, url: "https://example.com/" });
 
 Deno.test.each(
