@@ -4,16 +4,23 @@ export const MAX_HOSTS = 1024;
 /** A map with a maximum size. Drops its oldest entry for a new one; setting a key makes it new. */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #max: number;
+  readonly #onDrop: ((value: V) => void) | undefined;
 
-  constructor(max: number) {
+  /** @param onDrop Called with each value that is dropped. */
+  constructor(max: number, onDrop?: (value: V) => void) {
     super();
     this.#max = max;
+    this.#onDrop = onDrop;
   }
 
   override set(key: K, value: V): this {
     this.delete(key);
     super.set(key, value);
-    if (this.size > this.#max) this.delete(this.keys().next().value as K);
+    const [oldest] = this;
+    if (this.size > this.#max && oldest !== undefined) {
+      this.delete(oldest[0]);
+      this.#onDrop?.(oldest[1]);
+    }
     return this;
   }
 

@@ -19,6 +19,9 @@ import { NetworkError, type RequestTask } from "../errors.ts";
 import type { RequestLog } from "../remote_client_options.ts";
 import type { HostCertificates } from "../credentials.ts";
 
+/** Maximum number of clients to keep; each has its own connections and certificates. */
+const MAX_FETCH_CLIENTS = 256;
+
 /** Options for {@linkcode Http}. */
 export interface HttpOptions {
   readonly userAgent: string;
@@ -33,7 +36,11 @@ type CertificateFinder = (host: string) => Promise<HostCertificates | undefined>
 /** Sends single requests, without redirects, retries or authentication. */
 export class Http implements Disposable {
   readonly #options: HttpOptions;
-  readonly #fetchClients = new Map<string, Deno.HttpClient>();
+  /** Requests that a closed client has begun still complete. */
+  readonly #fetchClients = new BoundedMap<string, Deno.HttpClient>(
+    MAX_FETCH_CLIENTS,
+    (client) => client.close(),
+  );
   /** Latency of each host that has responded, in milliseconds. */
   readonly #known = new BoundedMap<string, number>(MAX_HOSTS);
   readonly #addresses = new HostAddresses();
