@@ -65,10 +65,13 @@ export async function prepareBundling(
     onWarning,
     jobs,
   });
-  await using progress = session.showProgress();
+  // Stay silent about what the store has, so that only the container's output shows.
+  await using progress = session.showProgress({ present: undefined });
+  let isBusy = false;
   const report = (event: ImageProgress) => {
-    // Stay silent for cached images, so that only the container's output shows.
-    if (!event.cached) progress.report(event);
+    // The first event loads the display.
+    isBusy ||= !event.cached;
+    if (isBusy) progress.report(event);
   };
   const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
   // A numeric user needs no lookup, so the layers can be extracted as they arrive.

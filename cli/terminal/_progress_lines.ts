@@ -17,8 +17,8 @@ export interface ProgressWords {
   readonly transferring: string;
   /** Word for a transferred blob. */
   readonly transferred: string;
-  /** Word for a blob that needed no transfer. */
-  readonly present: string;
+  /** Word for a blob that needed no transfer; without one, such blobs are not shown. */
+  readonly present: string | undefined;
   /** Word for an image that needed no transfer. */
   readonly unchanged: string;
 }

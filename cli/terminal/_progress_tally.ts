@@ -63,6 +63,11 @@ export class ProgressTally {
       .flatMap(({ reference }) => touched.has(reference) ? [] : [reference]);
   }
 
+  /** Whether no blob needed a transfer. */
+  isCached(): boolean {
+    return this.#blobs.values().every(({ cached }) => cached);
+  }
+
   totals(): Totals {
     let [bytes, total] = [0, 0];
     for (const image of this.#images.values()) {

@@ -89,7 +89,8 @@ function plainView(
   });
   return {
     report: (event) => {
-      if (tally.add(event)) notices.message(finishedLine(event, words));
+      const isShown = !event.cached || words.present !== undefined;
+      if (tally.add(event) && isShown) notices.message(finishedLine(event, words));
       if (event.phase !== "done") ticker.start();
     },
     [Symbol.dispose]: () => {
@@ -126,15 +127,21 @@ function terminalView(
   };
 }
 
-/** Writes the final line, but none if nothing was received: an error follows. */
+/**
+ * Writes the final line: how far an incomplete transfer came, since an error follows. Writes none if
+ * nothing was received, or if no blob is to be shown.
+ */
 function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): void {
+  if (words.present === undefined && tally.isCached()) return;
   const totals = { ...tally.totals(), resolving: undefined };
   const unchanged = totals.complete && totals.done === 0 ? tally.unchanged() : [];
   for (const reference of unchanged) {
     notices.message(`${reference}: ${words.unchanged}`);
   }
   if (unchanged.length > 0) return;
-  if (totals.bytes > 0) notices.message(totalLine(totals, Infinity, words));
+  if (totals.bytes === 0) return;
+  const line = totalLine({ ...totals, leftMs: undefined }, Infinity, words);
+  notices.message(totals.complete ? line : `incomplete: ${line}`);
 }
 
 /** Returns a line for each active blob that fits on the terminal, and one for the total. */

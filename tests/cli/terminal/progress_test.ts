@@ -330,6 +330,39 @@ Deno.test("openProgress() reports that nothing had to be transferred", () => {
   assertEquals(recorder.text, "localhost/a:1: already in the store\n");
 });
 
+Deno.test("openProgress() says that a transfer is incomplete", () => {
+  const recorder = new Recorder();
+  {
+    using progress = openProgress("plain", new Notices(recorder), 10_000);
+    progress.report(sum({ bytes: 500 }));
+  }
+
+  assertEquals(recorder.text, "incomplete: 500 B of 1.0 kB (50 %), 0 layers done\n");
+});
+
+Deno.test.each([
+  { others: [], lines: [] },
+  {
+    others: [event({ digest: OTHER, phase: "done", bytes: 1000 })],
+    lines: ["sha256:ffffffffffff fetched, 1.0 kB", "2 layers done"],
+  },
+])(
+  "openProgress() hides present blobs if there is no word for them: $lines",
+  ({ others, lines }) => {
+    const recorder = new Recorder();
+    {
+      const words = { present: undefined };
+      using progress = openProgress("plain", new Notices(recorder), 10_000, undefined, words);
+      progress.report(event({ phase: "done", bytes: 1000, cached: true }));
+      for (const other of others) progress.report(other);
+      progress.report(sum({ phase: "done", bytes: 1000 }));
+    }
+
+    const shown = recorder.text.split("\n").slice(0, -1);
+    assertEquals(shown.map((line, i) => line.includes(lines[i] ?? "none")), lines.map(() => true));
+  },
+);
+
 Deno.test("openProgress() counts no bytes that never arrived", () => {
   const recorder = new Recorder();
   {
