@@ -39,6 +39,9 @@ export interface ContainerOptions {
 
 const EDIT = 'Use "oci bundle", and edit its config.json';
 const NO_BRIDGE = 'There is no daemon that maps ports; use "--network host"';
+const NO_HEALTH = "There is no daemon that checks its health";
+const NO_LIST = "Leave it out; there is no list of containers";
+const ENDS = "Leave it out; streams and signals are forwarded";
 
 export function addContainerOptions(command: Command): Command {
   command
@@ -102,24 +105,51 @@ function addContainerHints(command: Command): Command {
   return command
     .hint(["-d", "--detach"], 'There is no daemon; use "&" of the shell, or a service manager')
     .hint(["--restart"], "There is no daemon; use a service manager, such as systemd")
-    .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip"], NO_BRIDGE)
-    .hint(["--link", "--dns", "--add-host", "--network-alias"], NO_BRIDGE)
+    .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip", "--ip6"], NO_BRIDGE)
+    .hint(["--link", "--network-alias", "--mac-address", "--pod"], NO_BRIDGE)
+    .hint(["--add-host", "--hosts-file"], 'Use "--mount FILE:/etc/hosts:ro"')
+    .hint(
+      ["--dns", "--dns-opt", "--dns-option", "--dns-search"],
+      'Use "--mount FILE:/etc/resolv.conf:ro"',
+    )
     .hint(["--tmpfs"], 'Use "--mount type=tmpfs,target=DIR"')
+    .hint(["--shm-size"], 'Use "--mount type=tmpfs,target=/dev/shm,tmpfs-size=SIZE"')
     .hint(["--init"], "Leave it out; the command gets signals directly")
-    .hint(["-a", "--attach", "--sig-proxy"], "Leave it out; streams and signals are forwarded")
+    .hint(["-a", "--attach", "--sig-proxy", "--detach-keys", "--stop-signal"], ENDS)
     .hint(["--log-driver", "--log-opt"], "Redirect stdout and stderr")
     .hint(["--cidfile", "--replace"], 'Choose the name with "--name"')
-    .hint(["--health-cmd", "--no-healthcheck"], "There is no daemon that checks its health")
-    .hint(["--volumes-from"], 'Use "--mount SOURCE:TARGET"')
+    .hint(["--health-cmd", "--health-interval", "--health-retries", "--no-healthcheck"], NO_HEALTH)
+    .hint(["--health-start-interval", "--health-start-period", "--health-timeout"], NO_HEALTH)
+    .hint(["--volumes-from", "--volume-driver"], 'Use "--mount SOURCE:TARGET"')
+    .hint(["--secret"], 'Use "--mount FILE:/run/secrets/NAME:ro"')
     .hint(["--env-file"], 'Use "--env NAME=VALUE" for each variable')
+    .hint(["--env-host"], 'Use "--env NAME" for each variable')
+    .hint(["--http-proxy"], "Leave it out; no variable is inherited without --env")
+    .hint(["--tz"], 'Use "--env TZ=ZONE"')
     .hint(["--userns"], 'Use "--rootless"')
+    .hint(["--cpu-period", "--cpu-quota"], 'Use "--cpu QUANTITY"')
+    .hint(["-l", "--label", "--label-file", "--annotation"], NO_LIST)
+    .hint(["--disable-content-trust"], 'Leave it out; "--verify" requires a signature')
+    .hint(["--log-level"], 'Use "--debug"')
     .hint(
-      ["--privileged", "--cap-add", "--cap-drop", "--device", "--security-opt", "--group-add"],
-      EDIT,
-    )
-    .hint(["--ulimit", "--sysctl", "--shm-size", "--pid", "--ipc", "--uts", "--gpus"], EDIT)
-    .hint(
-      ["--cpuset-cpus", "--cpu-shares", "--memory-swap", "--pids-limit", "-l", "--label"],
+      [
+        ...["--privileged", "--cap-add", "--cap-drop", "--security-opt", "--group-add", "--gpus"],
+        ...["--device", "--device-cgroup-rule", "--device-read-bps", "--device-read-iops"],
+        ...["--device-write-bps", "--device-write-iops", "--blkio-weight", "--blkio-weight-device"],
+        ...[
+          "--cgroup-parent",
+          "--cgroupns",
+          "--cgroups",
+          "--pid",
+          "--ipc",
+          "--uts",
+          "--domainname",
+        ],
+        ...["-c", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--cpu-rt-period"],
+        ...["--cpu-rt-runtime", "--kernel-memory", "--memory-reservation", "--memory-swap"],
+        ...["--memory-swappiness", "--oom-kill-disable", "--oom-score-adj", "--pids-limit"],
+        ...["--ulimit", "--sysctl", "--umask", "--uidmap", "--gidmap", "--unsetenv", "--no-hosts"],
+      ],
       EDIT,
     );
 }
@@ -206,13 +236,16 @@ function checkUser(text: string): void {
   if (text === ":") throw new SyntaxError("it must be USER or USER:GROUP");
 }
 
-/** Rejects `512m`: it is half a byte in Kubernetes, but 512 MiB in docker. */
+/** Rejects docker's units: `512m` is half a byte in Kubernetes, but 512 MiB in docker. */
 function checkMemory(text: string): void {
+  const [, number, unit] = /^([0-9.]+)([kmg]b|[bmg])$/i.exec(text) ?? [];
+  const isDockers = unit !== undefined && !/^[MG]$/.test(unit);
+  if (isDockers) {
+    const suffix = /^b$/i.test(unit) ? "" : `${unit[0]?.toUpperCase()}i`;
+    throw new SyntaxError(`write it as in Kubernetes: ${number}${suffix}`);
+  }
   withMemoryLimit(text);
-  if (!/[num]$/.test(text)) return;
-  throw new SyntaxError(
-    '"m" means thousandths, so it is less than one byte: use Mi or M for a size in megabytes',
-  );
+  if (/[nu]$/.test(text)) throw new SyntaxError("it is less than one byte");
 }
 
 /** Parses the name of a variable, and its value unless it is inherited. */

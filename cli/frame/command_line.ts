@@ -91,7 +91,7 @@ function spellOut(command: Command, word: string): readonly string[] | undefined
   const option = command.find(flag);
   if (option?.takesValue) return [flag, rest];
   // "-hostname" is a mistyped option, not a request for help.
-  const isGroup = flag === option?.short && option.key !== "help";
+  const isGroup = flag === option?.short && option.key !== "help" && !rest.startsWith("=");
   return isGroup ? [flag, `-${rest}`] : undefined;
 }
 
@@ -171,6 +171,8 @@ function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   const wrong = `unknown option "${flag}"`;
   // "--flag" of "--flag=value", or the first of several short options.
   const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
+  const isOn = flag.slice(name.length).startsWith("=") && command.has(name);
+  if (isOn) throw misuse(command, `${name} takes no value`, `Write "${name}", or leave it out`);
   // Programs written in Go accept long options with one dash.
   const long = `-${flag.replace(/=.*/s, "")}`;
   if (command.find(long) !== undefined) throw misuse(command, wrong, `Did you mean ${long}?`);

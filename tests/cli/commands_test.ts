@@ -155,6 +155,23 @@ Deno.test.each([
   assertEquals(own.map(({ long }) => long.slice(2)).sort(), each.options.toSorted());
 });
 
+/** The options of `docker run`, except those for Windows and for drivers. */
+const DOCKER_FLAGS =
+  `--add-host --annotation -a --attach --blkio-weight --blkio-weight-device --cap-add
+  --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period
+  --cpu-rt-runtime -c --cpu-shares --cpus --cpuset-cpus --cpuset-mems -d --detach --detach-keys
+  --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps
+  --device-write-iops --disable-content-trust --dns --dns-option --dns-search --domainname
+  --entrypoint -e --env --env-file --expose --gpus --group-add --health-cmd --health-interval
+  --health-retries --health-start-interval --health-start-period --health-timeout --help -h
+  --hostname --init -i --interactive --ip --ip6 --ipc --kernel-memory -l --label --label-file --link
+  --log-driver --log-opt --mac-address -m --memory --memory-reservation --memory-swap
+  --memory-swappiness --mount --name --network --network-alias --no-healthcheck --oom-kill-disable
+  --oom-score-adj --pid --pids-limit --platform --privileged -p --publish -P --publish-all --pull -q
+  --quiet --read-only --restart --rm --runtime --security-opt --shm-size --sig-proxy --stop-signal
+  --stop-timeout --sysctl --tmpfs -t --tty --ulimit -u --user --userns --uts -v --volume
+  --volume-driver --volumes-from -w --workdir`;
+
 Deno.test.each(["run", "bundle"])(
   "COMMANDS has a %s with the short options of docker",
   async (name) => {
@@ -179,7 +196,11 @@ Deno.test.each(["run", "bundle"])(
       "-q": "--quiet",
     });
     assertEquals(meant.map(([flag]) => [flag, command.find(flag)?.long]), meant);
-    for (const flag of ["-d", "-p", "--privileged", "--env-file"]) assert(command.hints.has(flag));
+    addForeignHints(command);
+    const unknown = DOCKER_FLAGS.split(/\s+/).filter((flag) => {
+      return !command.has(flag) && !command.hints.has(flag);
+    });
+    assertEquals(unknown, []);
   },
 );
 

@@ -238,6 +238,15 @@ const MISUSE = [
       'connects containers: use host or none. See "oci run --help"',
   },
   {
+    args: ["run", "-m", "64m", "a"],
+    line: 'oci: run: -m "64m" is invalid: write it as in Kubernetes: 64Mi. See "oci run --help"',
+  },
+  {
+    args: ["run", "--memory=1.5gb", "a"],
+    line: 'oci: run: --memory "1.5gb" is invalid: write it as in Kubernetes: 1.5Gi. ' +
+      'See "oci run --help"',
+  },
+  {
     args: ["run", "--name", "a/b", "c"],
     line: 'oci: run: --name "a/b" is invalid: it must have 1 to 128 letters, ' +
       'digits, "_", "." and "-", and begin with a letter or a digit. See "oci run --help"',

@@ -34,7 +34,8 @@ export function define(command: Command): Command {
     .option("--name <name>", "no effect: the runtime names the container", {
       parse: parseName,
     })
-    .option("--rm", 'no effect: "oci unbundle" removes the bundle');
+    .option("--rm", 'no effect: "oci unbundle" removes the bundle')
+    .hint(["--runtime", "--timeout", "--stop-timeout"], "Choose it when you run the bundle");
   const settings = { loginFlag: "--registry-user", features: VERIFYING };
   return addRegistryOptions(addLimitOption(container), settings).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
