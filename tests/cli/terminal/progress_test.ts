@@ -3,44 +3,8 @@ import { activeLines, finishedLine, totalLine } from "../../../cli/terminal/_pro
 import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
 import { Notices } from "../../../cli/terminal/notices.ts";
 import { openProgress, progressStyle, type ProgressWords } from "../../../cli/terminal/progress.ts";
-import type { ImageProgress } from "../../../registry/mod.ts";
 import { manualTime } from "../../_support/manual_time.ts";
-
-const DIGEST = `sha256:0123456789abcdef${"0".repeat(48)}` as const;
-const OTHER = `sha256:${"f".repeat(64)}` as const;
-
-function event(changes: Partial<ImageProgress> = {}): ImageProgress {
-  return {
-    kind: "layer",
-    time: 0,
-    reference: "localhost/a:1",
-    digest: DIGEST,
-    phase: "fetch",
-    bytes: 0,
-    total: 1000,
-    resumed: 0,
-    retries: 0,
-    cached: false,
-    ...changes,
-  };
-}
-
-/** Keeps the written text, and reports each write. */
-class Recorder {
-  text = "";
-  #written = Promise.withResolvers<void>();
-
-  writeSync(bytes: Uint8Array): number {
-    this.text += new TextDecoder().decode(bytes);
-    this.#written.resolve();
-    return bytes.length;
-  }
-
-  async next(): Promise<void> {
-    await this.#written.promise;
-    this.#written = Promise.withResolvers();
-  }
-}
+import { DIGEST, event, OTHER, Recorder, sum } from "./_progress_events.ts";
 
 Deno.test.each(
   [
@@ -57,102 +21,6 @@ Deno.test.each(
     assertEquals(progressStyle(wish, terminal, term), style);
   },
 );
-
-/** An event about the image as a whole. */
-function sum(changes: Partial<ImageProgress> = {}): ImageProgress {
-  const { digest: _, ...rest } = event(changes);
-  return { ...rest, kind: "total" };
-}
-
-Deno.test("ProgressTally adds up images, and counts layers once", () => {
-  const tally = new ProgressTally();
-
-  tally.add(sum({ bytes: 500, total: 1300 }));
-  tally.add(sum({ reference: "localhost/b:1", phase: "done", bytes: 40, total: 40 }));
-  tally.add(event({ bytes: 500 }));
-  const first = tally.add(event({ digest: OTHER, phase: "done", bytes: 300, cached: true }));
-  const again = tally.add(event({ digest: OTHER, phase: "done", bytes: 300 }));
-
-  const { bytes, total, done, complete } = tally.totals();
-  assertEquals({ bytes, total, done, complete, first, again }, {
-    bytes: 540,
-    total: 1340,
-    done: 1,
-    complete: false,
-    first: true,
-    again: false,
-  });
-  assertEquals(tally.active().map(({ digest }) => digest), [DIGEST]);
-});
-
-Deno.test("ProgressTally shows a blob that is sent although it was skipped first", () => {
-  const tally = new ProgressTally();
-  tally.add(sum({ total: 1000 }));
-  tally.add(event({ time: 1000, phase: "done", bytes: 1000, cached: true }));
-
-  tally.add(event({ time: 2000, bytes: 0, retries: 1 }));
-  tally.add(event({ time: 3000, bytes: 400, retries: 1 }));
-  const [active] = tally.active();
-  const { done, rate } = tally.totals();
-  const isDone = tally.add(event({ time: 4000, phase: "done", bytes: 1000, retries: 1 }));
-
-  assertEquals({ bytes: active?.bytes, done, rate: Math.round(rate), isDone }, {
-    bytes: 400,
-    done: 0,
-    rate: 133,
-    isDone: true,
-  });
-  assertEquals(tally.totals().done, 1);
-});
-
-Deno.test("ProgressTally computes rate and remaining time from bytes received over the network", () => {
-  const tally = new ProgressTally();
-
-  tally.add(event({ time: 0, digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
-  tally.add(event({ time: 1000, bytes: 400, resumed: 400, total: 2000 }));
-  tally.add(event({ time: 3000, bytes: 1400, resumed: 400, total: 2000 }));
-  tally.add(sum({ time: 3000, bytes: 1700, resumed: 400, total: 2300 }));
-
-  const { rate, leftMs } = tally.totals();
-  assertEquals(Math.round(rate), 333);
-  assertEquals(Math.round(leftMs ?? 0), 1800);
-});
-
-Deno.test("ProgressTally measures the rate again after the clock has been set back", () => {
-  const tally = new ProgressTally();
-  tally.add(event({ time: 9_000_000, bytes: 100, total: 2000 }));
-  tally.add(event({ time: 9_001_000, bytes: 200, total: 2000 }));
-
-  tally.add(event({ time: 1000, bytes: 300, total: 2000 }));
-  tally.add(event({ time: 2000, bytes: 800, total: 2000 }));
-
-  assertEquals(tally.totals().rate, 500);
-});
-
-Deno.test("ProgressTally computes the rate of blobs that arrive with their first event", () => {
-  const tally = new ProgressTally();
-
-  tally.add(sum({ time: 1000, bytes: 0, total: 2100 }));
-  tally.add(sum({ time: 2000, bytes: 0, total: 2100 }));
-  tally.add(event({ time: 2990, digest: OTHER, phase: "done", bytes: 100, total: 100 }));
-  tally.add(event({ time: 3000, phase: "done", bytes: 2000, total: 2000 }));
-  tally.add(sum({ time: 3000, bytes: 2100, total: 2100 }));
-
-  assertEquals(tally.totals().rate, 2100);
-});
-
-Deno.test("ProgressTally estimates no time left from less than a second", () => {
-  const tally = new ProgressTally();
-  tally.add(event({ time: 0, bytes: 0, total: 1_000_000_000 }));
-  tally.add(event({ time: 100, bytes: 1, total: 1_000_000_000 }));
-  tally.add(sum({ time: 100, bytes: 1, total: 1_000_000_000 }));
-  const early = tally.totals();
-  tally.add(event({ time: 1000, bytes: 1, total: 1_000_000_000 }));
-
-  assertEquals(early.rate, 10);
-  assertEquals(early.leftMs, undefined);
-  assert(tally.totals().leftMs !== undefined);
-});
 
 Deno.test("openProgress() names blobs and what happens to them by the words of the command", async () => {
   const words: ProgressWords = {
