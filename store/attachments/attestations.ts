@@ -1,4 +1,4 @@
-import { NetworkError, NotFoundError } from "../../registry/errors.ts";
+import { NotFoundError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -10,6 +10,7 @@ import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
 import type { AttachmentSource } from "./attachment_source.ts";
 import { memberBytes } from "./_member_bytes.ts";
+import { NetworkFailures } from "./_network_failures.ts";
 import { BUNDLE, IN_TOTO, parseStatement, readEnvelope, type Statement } from "./_statement.ts";
 
 /** Kind of an attestation: the contents of an image, or how it was built. */
@@ -86,21 +87,22 @@ export async function listAttestations(
   const documents = [image.manifest, ...image.indexes].map(({ descriptor }) => descriptor);
   const subjects = documents.map(({ digest }) => digest);
   const found = new Map<Digest, Attestation>();
+  const failures = new NetworkFailures();
   let reads = 0;
-  const { manifests, unreachable } = await manifestsOf(source, image, kind, documents, signal);
+  const manifests = await manifestsOf(source, image, kind, { documents, failures, signal });
   for (const entry of manifests.slice(0, MAX_READS)) {
-    const manifest = await ifPresent(() => readDocument(source, entry, signal));
+    const manifest = await ifPresent(() => readDocument(source, entry, signal), failures);
     if (manifest?.kind !== "manifest") continue;
     for (const blob of manifest.value.layers.slice(0, MAX_READS)) {
       const type = typeOf(manifest.value, blob) ??
         (reads++ < MAX_READS
-          ? await ifPresent(() => readType(source, blob, subjects, signal))
+          ? await ifPresent(() => readType(source, blob, subjects, signal), failures)
           : undefined);
       if (type === undefined || !KINDS[kind].test(type)) continue;
       found.set(blob.digest, { type, blob, subjects });
     }
   }
-  if (found.size === 0 && unreachable !== undefined) throw unreachable;
+  if (found.size === 0) failures.throwIfAny();
   return [...found.values()];
 }
 
@@ -109,26 +111,22 @@ async function manifestsOf(
   source: AttachmentSource,
   { indexes, manifest }: Pick<RemoteImage, "indexes" | "manifest">,
   kind: AttestationKind,
-  documents: readonly Descriptor[],
-  signal: AbortSignal | undefined,
-): Promise<{
-  readonly manifests: readonly Descriptor[];
-  /** Failure of a lookup because the registry is unreachable. */
-  readonly unreachable: NetworkError | undefined;
-}> {
+  { documents, failures, signal }: {
+    readonly documents: readonly Descriptor[];
+    readonly failures: NetworkFailures;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<readonly Descriptor[]> {
   const { digest } = manifest.descriptor;
   const found = indexes.flatMap(({ value }) => value.manifests).filter(({ annotations = {} }) => {
     return annotations["vnd.docker.reference.type"] === "attestation-manifest" &&
       annotations["vnd.docker.reference.digest"] === digest;
   });
-  let unreachable: NetworkError | undefined;
-  // A mirror may have an attestation while the registry is unreachable, so continue.
   const reach = async <T>(lookup: () => Promise<T> | undefined): Promise<T | undefined> => {
     try {
       return await lookup();
     } catch (error) {
-      if (!(error instanceof NetworkError)) throw error;
-      unreachable ??= error;
+      if (!failures.note(error)) throw error;
       return undefined;
     }
   };
@@ -146,8 +144,7 @@ async function manifestsOf(
       if (tagged !== undefined) found.push(tagged);
     }
   }
-  const manifests = [...new Map(found.map((entry) => [entry.digest, entry])).values()];
-  return { manifests, unreachable };
+  return [...new Map(found.map((entry) => [entry.digest, entry])).values()];
 }
 
 /** Returns the declared type of a layer; `undefined` if it must be read from the blob. */
@@ -238,14 +235,17 @@ function unwrap(
   return { payload, statement };
 }
 
-/** Reads content; `undefined` if it is missing or invalid. */
-async function ifPresent<T>(read: () => Promise<T>): Promise<T | undefined> {
+/** Reads content; `undefined` if it is missing, invalid or unreachable. */
+async function ifPresent<T>(
+  read: () => Promise<T>,
+  failures: NetworkFailures,
+): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
     const isMissing = error instanceof NotFoundError ||
       (error instanceof OciError && error.code === "missing-content");
-    if (isMissing || error instanceof SyntaxError) return undefined;
+    if (isMissing || error instanceof SyntaxError || failures.count(error)) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,9 @@
-import { NetworkError } from "../../registry/errors.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { SignatureError } from "../errors.ts";
 import type { AttachmentSource } from "./attachment_source.ts";
 import { keyVerifier } from "./key_verifier.ts";
+import { NetworkFailures } from "./_network_failures.ts";
 import {
   MAX_SIGNATURES,
   referringSignatures,
@@ -14,9 +14,6 @@ import {
 import type { TrustedSigner } from "./trusted_signer.ts";
 
 export type { SignedDocument };
-
-/** Number of failures of the network that end the lookup: each takes minutes if a server stalls. */
-const MAX_NETWORK_FAILURES = 4;
 
 /** Options for {@linkcode verifySignature}. */
 export interface VerifySignatureOptions {
@@ -71,20 +68,13 @@ export async function verifySignature(
   const { name = document.descriptor.digest, isStoredOnly, signal } = options;
   const faultOf = await signatureCheck(signer);
   const reasons: string[] = [];
-  let unreachable: NetworkError | undefined;
-  let failures = 0;
+  const failures = new NetworkFailures();
   const attempt = async <T>(read: () => Promise<T>): Promise<T | undefined> => {
     signal?.throwIfAborted();
     try {
       return await read();
     } catch (error) {
-      // A mirror may have a signature while the registry is unreachable, so continue.
-      if (error instanceof NetworkError) {
-        unreachable ??= error;
-        if (++failures === MAX_NETWORK_FAILURES) throw unreachable;
-      } else if (!isContentError(error)) {
-        throw error;
-      }
+      if (!failures.count(error) && !isContentError(error)) throw error;
       reasons.push(problemOf(error));
       return undefined;
     }
@@ -103,7 +93,7 @@ export async function verifySignature(
       if (all.length > MAX_SIGNATURES) reasons.push(`only ${MAX_SIGNATURES} of them were read`);
     }
   }
-  if (unreachable !== undefined) throw unreachable;
+  failures.throwIfAny();
   throw new SignatureError(name, count, [...new Set(reasons)], isStoredOnly);
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { parseReference } from "../../../registry/mod.ts";
+import { NetworkError, parseReference } from "../../../registry/mod.ts";
 import { type Digest, LimitError, type RemoteImage } from "../../../spec/mod.ts";
 import {
   type AttachmentSource,
@@ -274,6 +274,38 @@ Deno.test("listAttestations() reads at most 100 blobs to find their types", asyn
   const found = await listAttestations(source, await scene.image("linux/amd64"), "sbom");
 
   assertEquals([found, reads], [[], 100]);
+});
+
+Deno.test("listAttestations() skips attestations that cannot be reached, if there are others", async () => {
+  const all = Array.from({ length: 9 }, (_, n) => {
+    const type = "application/spdx+json";
+    return buildReferrer(AMD64.descriptor, toUint8Array(`{"n":${n}}`), { type });
+  });
+  const content = await memoryOf(...all);
+  const failure = new NetworkError("Cannot reach it", { url: "http://h/", reason: "refused" });
+  let reads = 0;
+  const sourceOf = (unreachable: number): AttachmentSource => ({
+    resolve: () => Promise.reject(failure),
+    referrers: () => {
+      return Promise.resolve(all.map(({ descriptor }) => {
+        return { ...descriptor, artifactType: "application/spdx+json" };
+      }));
+    },
+    fetch: (descriptor, options) => {
+      reads++;
+      const i = all.findIndex((one) => one.descriptor.digest === descriptor.digest);
+      return i < unreachable ? Promise.reject(failure) : content.fetch(descriptor, options);
+    },
+  });
+  await using scene = await makeScene(AMD64);
+  const image = await scene.image("linux/amd64");
+
+  const found = await listAttestations(sourceOf(3), image, "sbom");
+
+  assertEquals(found.length, 6);
+  reads = 0;
+  await assertRejects(() => listAttestations(sourceOf(9), image, "sbom"), NetworkError);
+  assertEquals(reads, 4);
 });
 
 Deno.test("readAttestation() rejects a statement about another image", async () => {
