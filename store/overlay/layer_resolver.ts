@@ -201,14 +201,20 @@ export class OverlayLayerResolver {
     const { namespace } = this.#options.mounter;
     await makeDraftRoot(draft.path);
     let report: ExtractReport;
+    let hasWhiteouts = true;
     try {
       report = await this.#run(work, draft.path, { namespace });
     } catch (error) {
+      if (!(error instanceof ExtractError)) throw error;
       // A parent may have an entry that this layer needs.
-      if (!isBase && error instanceof ExtractError) return undefined;
-      throw error;
+      if (!isBase) return undefined;
+      // A whiteout may have replaced one. It hides nothing without parents.
+      report = await this.#runLowest(work, draft.path);
+      hasWhiteouts = false;
     }
-    if (report.impliedDirectories.length === 0) return await this.#publish(draft, layer, report);
+    if (hasWhiteouts && report.impliedDirectories.length === 0) {
+      return await this.#publish(draft, layer, report);
+    }
     // Release the name for the DiffID and take the one for the ChainID, because tasks that wait for
     // the former could deadlock with this one. Do not wait for the latter: its holder may be
     // waiting for this task.
@@ -226,9 +232,7 @@ export class OverlayLayerResolver {
       const isListed = impliedDirectories.length < MAX_IMPLIED_DIRECTORIES;
       if (hidingDirectories.length > 0 || !isListed) {
         // Without whiteouts, there are no directories for them either.
-        await removeTree(renamed.path);
-        await makeDraftRoot(renamed.path);
-        report = { ...await this.#run(work, renamed.path, { isLowest: true }), opaqueRoot };
+        report = { ...await this.#runLowest(work, renamed.path), opaqueRoot };
       }
       // Without parents, nothing is left to check.
       if (isBase) return await this.#publish(renamed, layer, report);
@@ -288,6 +292,13 @@ export class OverlayLayerResolver {
     await removeTree(writable.work);
     // The kernel has recorded all whiteouts of the layer, including those in the root.
     return await this.#publish(draft, work.layer, { ...report, opaqueRoot: false });
+  }
+
+  /** Extracts a layer once more, without its whiteouts. */
+  async #runLowest(work: LayerWork, path: string): Promise<ExtractReport> {
+    await removeTree(path);
+    await makeDraftRoot(path);
+    return await this.#run(work, path, { isLowest: true });
   }
 
   async #run(

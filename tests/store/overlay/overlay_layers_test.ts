@@ -123,6 +123,26 @@ overlayTest("OverlayBundler lists no whiteout that hides nothing", async () => {
   assertEquals([await names("new"), await names("op")], [["file"], []]);
 });
 
+overlayTest.each([
+  { what: "a file", entries: [file("a", "x"), whiteout("a/gone")] },
+  { what: "a link to a file", entries: [file("a", "x"), symlink("l", "a"), whiteout("l/gone")] },
+])("OverlayBundler ignores a whiteout below $what of the base", async ({ entries }) => {
+  await using test = await makeStore();
+  const layer = tar(...entries, hardlink("b", "a"), whiteout("hidden"));
+  const bundler = new OverlayBundler(test.store);
+  const image = await storeBuilt(test.store, { layers: [layer] });
+  const over = await storeBuilt(test.store, {
+    layers: [tar(dir("a"), file("a/gone", ""), dir("l"), file("hidden", "")), layer],
+  });
+
+  await using bundle = await bundler.bundle(image, "base");
+  await using other = await bundler.bundle(over, "over");
+
+  assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/b`), "x");
+  assertEquals(await Deno.readTextFile(`${other.path}/rootfs/b`), "x");
+  await assertRejects(() => Deno.lstat(`${other.path}/rootfs/hidden`), Deno.errors.NotFound);
+});
+
 overlayTest("OverlayBundler takes no device of the base for a whiteout", async () => {
   await using test = await makeStore();
   const zero = [dir("d"), device("d/zero", "character", 0, 0), whiteout("no/where")];
