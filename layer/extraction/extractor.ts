@@ -96,6 +96,7 @@ export interface LayerExtractorOptions {
 export class LayerExtractor implements TarSink, Disposable {
   readonly #tree: FileTree;
   readonly #names: LayerNames;
+  readonly #isLiteral: boolean;
   readonly #metadata: EntryMetadata;
   readonly #report = new ReportBuilder();
   readonly #layer: string | undefined;
@@ -123,6 +124,7 @@ export class LayerExtractor implements TarSink, Disposable {
     this.#layer = layer;
     this.#offsetUnit = offsetUnit;
     this.#handler = handler;
+    this.#isLiteral = whiteouts.isLiteral ?? false;
     this.#place = { layer, path: "", offset: 0 };
     this.#metadata = new EntryMetadata(ownership, xattrs, this.#report);
     this.#names = new LayerNames(tree, whiteouts, this.#metadata, this.#report);
@@ -229,7 +231,7 @@ export class LayerExtractor implements TarSink, Disposable {
       this.#report.skip(header.path, `${what} is not UTF-8, which requires --allow-ffi`);
       return;
     }
-    if (this.#takeWhiteout(path)) return;
+    if (!this.#isLiteral && this.#takeWhiteout(path)) return;
     const file = this.#maker.make(header, path, this.#place);
     if (file === undefined) return;
     this.#file = file;

@@ -13,6 +13,13 @@ export interface WhiteoutHandler {
    */
   readonly stacked: boolean;
   /**
+   * Whether the archive has no whiteouts, because it is not a layer. Names such as `.wh.a` are then
+   * ordinary ones.
+   *
+   * @default {false}
+   */
+  readonly isLiteral?: boolean | undefined;
+  /**
    * Called to hide a path of the layers below.
    *
    * @param tree The tree.

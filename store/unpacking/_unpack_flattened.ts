@@ -4,6 +4,7 @@ import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extrac
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
+import type { WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
@@ -23,6 +24,14 @@ import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
 const GENERATED_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
+
+/** The archive is not a layer: only a directory can have a name such as `.wh.a` in it. */
+const WITHOUT_WHITEOUTS: WhiteoutHandler = {
+  stacked: true,
+  isLiteral: true,
+  hide() {},
+  hideAll() {},
+};
 
 /** Result of an extraction of all layers. */
 export interface UnpackResult {
@@ -88,6 +97,7 @@ export async function unpackFlattened(
   const { skipped, skippedCount } = await extractLayer(ReadableStream.from(archive), tree, {
     ...stageOptions,
     ...GENERATED_ARCHIVE,
+    whiteouts: WITHOUT_WHITEOUTS,
     handler: stripComponents(strip),
     signal,
   });

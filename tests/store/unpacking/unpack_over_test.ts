@@ -110,6 +110,19 @@ Deno.test("unpackImage() limits the bytes of the last file of an indexed layer",
   );
 });
 
+Deno.test("unpackImage() with force keeps a file beside a directory named like its whiteout", async () => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers([tar(file(".wh.a/f", "x"), file("d/.wh.../f", "y"))]));
+
+  await unpackImage(box.store, image, box.root, { force: true });
+
+  const contents = ["a", ".wh.a/f", "d/.wh.../f"].map((path) => {
+    return Deno.readTextFileSync(`${box.root}/${path}`);
+  });
+  assertEquals(contents, ["mine", "x", "y"]);
+});
+
 Deno.test("unpackImage() with force rejects a path that the image does not have", async () => {
   await using box = await makeUnpackBox();
   await makeOwn(box.root);
