@@ -131,11 +131,11 @@ export class LayerNames {
     if (this.#handler.stacked) {
       const directory = this.directories.find(path);
       if (directory !== undefined) this.#hideContent(directory);
-    } else if (path === "") {
-      this.#report.markRootOpaque();
-      this.#markOpaque(this.directories.root);
     } else {
-      this.#markOpaque(this.#makeHiding(path));
+      const directory = this.#makeHiding(path);
+      // A symlink can lead to the root as well.
+      if (directory.path === "") this.#report.markRootOpaque();
+      this.#markOpaque(directory);
     }
   }
 

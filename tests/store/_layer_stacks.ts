@@ -139,6 +139,10 @@ export const NAMED_STACKS: readonly LayerStack[] = [
     layers: [BASE, tar(opaque(""), dir("etc"), file("etc/motd", "1")), tar(dir("srv"))],
   },
   {
+    name: "a root that is opaque through a link",
+    layers: [BASE, tar(symlink("all", "."), opaque("all"), file("only", "1"))],
+  },
+  {
     name: "a file in place of a directory",
     layers: [BASE, tar(dir("usr"), file("usr/lib", "now a file"))],
   },
