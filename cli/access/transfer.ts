@@ -118,6 +118,19 @@ export function repositoryOf(text: string, location: ImageLocation): Reference {
   );
 }
 
+/**
+ * Returns the target of each tag for `--all-tags`: a tag of a repository, or a name in a layout.
+ *
+ * @throws {UsageError} If the location is neither a repository nor a layout.
+ */
+export function targetsOf(text: string, location: ImageLocation): (tag: string) => ImageLocation {
+  if (location.transport === "oci" && location.name === undefined && !location.digest) {
+    return (name) => ({ ...location, name });
+  }
+  const repository = repositoryOf(text, location);
+  return (tag) => ({ transport: "docker", reference: { ...repository, tag } });
+}
+
 /** Returns the credential for the target, or else the source. Within one registry, both get it. */
 export function authOf(
   from: ImageLocation,

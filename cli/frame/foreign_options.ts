@@ -51,6 +51,8 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   { flags: ["--recursive", "-r", "--referrers", "--digest-tags"], own: "--with-referrers" },
   { flags: ["--artifact-type"], own: "--type" },
   { flags: ["--root", "--data-root", "--storage"], own: "--store" },
+  { flags: ["-f", "--force"], own: "--yes" },
+  { flags: ["-f"], own: "--force" },
   {
     flags: ["--format", "-f", "--filter", "--digests", "--no-trunc"],
     own: "--json",

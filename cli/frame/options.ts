@@ -285,7 +285,9 @@ function parseSigner(text: string): SignerOption {
   const [, isRegExp, identity, issuer] = /^identity(-regexp)?=(.+),issuer=([^,]+)$/s.exec(text) ??
     [];
   if (identity === undefined || issuer === undefined) {
-    throw new SyntaxError("it must be key=FILE or identity=NAME,issuer=URL");
+    throw new SyntaxError(
+      "it must be key=FILE, identity=NAME,issuer=URL or identity-regexp=REGEXP,issuer=URL",
+    );
   }
   return { identity: isRegExp === undefined ? identity : parseRegExp(identity), issuer };
 }

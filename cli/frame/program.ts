@@ -38,7 +38,8 @@ export function declareProgram(commands: CommandTable): Command {
     .list("Commands:", [...commands].map(([name, { summary }]) => [name, summary]))
     .notes(NOTES);
   return addCommonOptions(program)
-    .option("--version", "print the versions of oci and Deno");
+    .option("--version", "print the versions of oci and Deno")
+    .hint(["-V"], 'Use "--version"');
 }
 
 const DESCRIPTION = "Pulls, verifies and stores OCI container images without a daemon.";

@@ -101,6 +101,8 @@ Deno.test.each([
   { command: "push", flag: "-a", advice: 'Use "--all-tags"' },
   { command: "tag", flag: "-f", advice: "Leave it out; an existing tag is replaced" },
   { command: "inspect", flag: "-f", advice: 'Use "--json", and jq' },
+  { command: "delete", flag: "-f", advice: 'Use "--yes"' },
+  { command: "unpack", flag: "-f", advice: 'Use "--force"' },
 ])("COMMANDS advises on $flag of $command", async ({ command: name, flag, advice }) => {
   const entry = COMMANDS.get(name);
   assert(entry !== undefined);

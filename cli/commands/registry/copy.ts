@@ -11,6 +11,7 @@ import {
   isPipe,
   repositoryOf,
   runTransfer,
+  targetsOf,
   transferOptions,
   type TransferResult,
 } from "../../access/transfer.ts";
@@ -40,6 +41,7 @@ Examples:
   oci copy --with-referrers ghcr.io/owner/app:1 registry.example/app:1
   oci copy --store ./images ghcr.io/owner/app:1 registry.example/app:1
   oci copy --all-tags ghcr.io/owner/app localhost:5000/app
+  oci copy --all-tags ghcr.io/owner/app oci:./layout
   oci copy --dry-run oci:./layout:v1 localhost:5000/app:v1`);
 }
 
@@ -62,7 +64,7 @@ export async function run(session: Session): Promise<void> {
     });
     results.push(result);
   } else {
-    const [repository, goal] = [repositoryOf(source, from), repositoryOf(target, to)];
+    const [repository, targetOf] = [repositoryOf(source, from), targetsOf(target, to)];
     const { signal } = session;
     const all = client.tags(repository, { auth: auth.sourceAuth, signal });
     for await (const tag of verify === undefined ? all : tagsOfImages(session, all)) {
@@ -70,7 +72,7 @@ export async function run(session: Session): Promise<void> {
       const name = formatReference(reference);
       session.workOn(name);
       const { result } = await runTransfer(session, name, to, (onProgress) => {
-        return copy(reference, { ...goal, tag }, { ...options, onProgress });
+        return copy(reference, targetOf(tag), { ...options, onProgress });
       });
       results.push(result);
     }

@@ -17,6 +17,7 @@ import {
   isPipe,
   repositoryOf,
   runTransfer,
+  targetsOf,
   transferOptions,
   type TransferResult,
 } from "../../access/transfer.ts";
@@ -86,16 +87,13 @@ export async function run(session: Session): Promise<void> {
   };
   if (!allTags) await pushOne(name, to);
   else {
-    const [repository, goal] = [repositoryOf(name, readSource(name)), repositoryOf(target, to)];
+    const [repository, targetOf] = [repositoryOf(name, readSource(name)), targetsOf(target, to)];
     const tags = await storedTags(session, repository);
     if (tags.length === 0) {
       throw new UsageError(`the store has no tag of "${name}"`, 'See "oci images"');
     }
     for (const tag of tags) {
-      await pushOne(
-        formatReference({ ...repository, tag }),
-        { transport: "docker", reference: { ...goal, tag } },
-      );
+      await pushOne(formatReference({ ...repository, tag }), targetOf(tag));
     }
   }
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);

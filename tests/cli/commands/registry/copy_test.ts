@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { buildArtifact } from "../../../_support/image.ts";
 import { ROOT } from "../../../_support/process.ts";
-import { namesIn } from "../../../_support/temp.ts";
+import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 import { HERE, HOST, INDEX, makeScene, OTHER } from "./_scene.ts";
 
 const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
@@ -87,6 +87,21 @@ Deno.test("oci copy --all-tags copies a repository", async () => {
   const pushed = await scene.oci("push", "--all-tags", "h.io/app:1", target);
   assertEquals(pushed.code, 2);
   assertMatch(pushed.stderr, /"h.io\/app:1" is not one\. Leave out the tag/);
+});
+
+Deno.test("oci copy --all-tags copies a repository to a layout", async () => {
+  await using scene = await makeScene();
+  await using dir = await makeTempDir();
+  const target = `oci:${dir.join("layout")}`;
+
+  const { stdout, stderr } = await scene.oci("copy", "-q", "--all-tags", scene.app, target);
+  const named = await scene.oci("copy", "--all-tags", scene.app, `${target}:1`);
+
+  assertEquals([stdout.trim().split("\n").toSorted(), stderr], [[
+    `${target}:1@${INDEX.descriptor.digest}`,
+    `${target}:2@${HERE.descriptor.digest}`,
+  ], ""]);
+  assertEquals(named.code, 2);
 });
 
 Deno.test("oci copy --all-tags fails for a repository without tags", async () => {

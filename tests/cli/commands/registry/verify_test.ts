@@ -93,10 +93,10 @@ Deno.test("--verify accepts a signed image, and refuses an unsigned one in each 
   assertEquals(results.slice(13).map(({ code }) => code), [2, 2, 2, 2, 2, 1]);
   assertStringIncludes(
     results[13]?.stderr ?? "",
-    "it must be key=FILE or identity=NAME,issuer=URL",
+    "it must be key=FILE, identity=NAME,issuer=URL or identity-regexp=REGEXP",
   );
   assertStringIncludes(results[15]?.stderr ?? "", "it is not a public key in PEM");
-  assertStringIncludes(results[16]?.stderr ?? "", "it must be key=FILE or identity=NAME");
+  assertStringIncludes(results[16]?.stderr ?? "", "it must be key=FILE, identity=NAME");
   assertStringIncludes(results[17]?.stderr ?? "", "it must have a regular expression");
   assertStringIncludes(
     results[18]?.stderr ?? "",
