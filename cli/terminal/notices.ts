@@ -109,8 +109,12 @@ export class Notices implements Disposable {
    * erased at once and began at the top of the screen, tmux would keep each frame in its history.
    */
   #eraseSequence(): string {
-    const height = this.#status.length;
-    if (height === 0) return "";
+    if (this.#status.length === 0) return "";
+    const columns = this.#columns() ?? Infinity;
+    // A terminal that has become narrower has wrapped the lines.
+    const height = this.#status.reduce((rows, { length }) => {
+      return rows + Math.max(1, Math.ceil(length / columns));
+    }, 0);
     return `\r\x1b[K${"\x1b[A\x1b[K".repeat(height - 1)}`;
   }
 

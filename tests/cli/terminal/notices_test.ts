@@ -36,6 +36,19 @@ Deno.test("Notices redraws the status block in place, below lines that stay", ()
   );
 });
 
+Deno.test("Notices erases a block that a narrower terminal has wrapped", () => {
+  const sink = new Recorder();
+  let columns = 10;
+  using notices = new Notices(sink, () => columns);
+
+  notices.status(["1234567890", "b"]);
+  columns = 4;
+  notices.status(["c"]);
+
+  const up = "\x1b[A\x1b[K";
+  assertEquals(sink.text, `\x1b[?25l1234567890\nb\r\x1b[K${up}${up}${up}c`);
+});
+
 Deno.test("Notices escapes control characters in lines, messages, questions and the status", () => {
   const sink = new Recorder();
   const hostile = "a\x1b[2J\nb";
