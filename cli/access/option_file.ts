@@ -1,5 +1,6 @@
 import { readUserText } from "../../registry/configuration/user_file.ts";
 import type { ClientCertificate } from "../../registry/credentials.ts";
+import { CERTIFICATE_MARK } from "../../registry/http1/certificate_error.ts";
 import { errorCode, isExplained } from "../../spec/error_facts.ts";
 import { describeSystemError, inputAdvice } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
@@ -18,7 +19,7 @@ export async function readOptionFile(option: string, path: string): Promise<stri
  * Reads a certificate and its private key.
  *
  * @param prefix Start of the options, such as `--tls` for `--tls-cert` and `--tls-key`.
- * @throws {UsageError} If one of them is missing or cannot be read.
+ * @throws {UsageError} If one of them is missing or cannot be read, or if they are no pair.
  */
 export async function readKeyPair(
   prefix: string,
@@ -32,10 +33,39 @@ export async function readKeyPair(
       "Add the missing one",
     );
   }
-  return {
+  const pair = {
     cert: await readOptionFile(certOption, cert),
     key: await readOptionFile(keyOption, key),
   };
+  if (!pair.cert.includes(CERTIFICATE_MARK)) {
+    const problem = `cannot use ${certOption} "${cert}": it contains no "${CERTIFICATE_MARK}"`;
+    throw new UsageError(problem, "Choose a PEM file");
+  }
+  if (!PRIVATE_KEY_REGEXP.test(pair.key)) {
+    const problem =
+      `cannot use ${keyOption} "${key}": it contains no private key without a password`;
+    throw new UsageError(problem, "Choose a PEM file");
+  }
+  if (!isPair(pair)) {
+    throw new UsageError(
+      `the key of ${keyOption} is not that of the certificate of ${certOption}`,
+      "Choose the key with which the certificate was requested",
+    );
+  }
+  return pair;
+}
+
+const PRIVATE_KEY_REGEXP = /-----BEGIN (?!ENCRYPTED)(?:[A-Z]+ )*PRIVATE KEY-----/;
+
+/** Whether a key belongs to a certificate; also true if they are of a kind that Node cannot read. */
+function isPair({ cert, key }: ClientCertificate): boolean {
+  const { createPrivateKey, X509Certificate } = globalThis.process.getBuiltinModule("node:crypto");
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    // The TLS library reports the error.
+    return true;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { problemOf } from "../../spec/error_facts.ts";
 import { bodyReader } from "../transport/body_streams.ts";
 import { ClientConnection } from "./_client_connection.ts";
 import { HttpRequestBody } from "./_http_request_body.ts";
@@ -97,10 +98,15 @@ export async function startHttpServer(
 
 /** Listens once with Deno, whose errors for addresses, certificates and permissions are precise. */
 function tryListening({ hostname, port, cert, key }: HttpServerOptions): void {
-  const listener = cert === undefined || key === undefined
-    ? Deno.listen({ hostname, port })
-    : Deno.listenTls({ hostname, port, cert, key });
-  listener.close();
+  Deno.listen({ hostname, port }).close();
+  if (cert === undefined || key === undefined) return;
+  try {
+    Deno.listenTls({ hostname, port, cert, key }).close();
+  } catch (cause) {
+    const isUnnamed = cause instanceof Error && cause.name === "Error";
+    // Deno has no class for errors of damaged certificates and of keys that do not match.
+    throw isUnnamed ? new Deno.errors.InvalidData(problemOf(cause), { cause }) : cause;
+  }
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

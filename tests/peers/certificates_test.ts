@@ -79,7 +79,7 @@ peerTest({
       .concat("--client-key", home.join(DOCKER, registry.host, "ca.crt")),
     { env },
   );
-  assertStringIncludes(explicit.stderr, "No keys found");
+  assertStringIncludes(explicit.stderr, "it contains no private key");
 });
 
 peerTest({

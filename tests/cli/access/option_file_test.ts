@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readKeyPair, readOptionFile } from "../../../cli/access/option_file.ts";
 import { UsageError } from "../../../cli/frame/errors.ts";
+import { makeCertificates } from "../../_support/certificates.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
@@ -39,4 +40,19 @@ posixTest("readOptionFile() reads a pipe that the shell has opened, up to 1 MiB"
 
   assertEquals(stdout, "text\n");
   assertStringIncludes(endless.stderr, "it is larger than 1048576 bytes");
+});
+
+Deno.test("readKeyPair() refuses files that are no pair, and names their options", async () => {
+  await using dir = await makeTempDir();
+  const { cert, key, clientKey } = await makeCertificates(dir.path);
+  const refuse = async (certPath: string, keyPath: string, message: string) => {
+    await assertRejects(() => readKeyPair("--tls", certPath, keyPath), UsageError, message);
+  };
+
+  const pair = await readKeyPair("--tls", cert, key);
+
+  assertStringIncludes(pair.cert, "CERTIFICATE");
+  await refuse(key, key, `cannot use --tls-cert "${key}": it contains no "-----BEGIN CERT`);
+  await refuse(cert, cert, `cannot use --tls-key "${cert}": it contains no private key`);
+  await refuse(cert, clientKey, "the key of --tls-key is not that of the certificate");
 });

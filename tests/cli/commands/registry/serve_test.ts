@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
+import { makeCertificates } from "../../../_support/certificates.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { permissionsFor } from "../../../_support/oci_permissions.ts";
 import { serve } from "../../../_support/oci_serve.ts";
@@ -164,10 +165,11 @@ Deno.test.each([
 
 Deno.test("oci serve explains why it rejects a certificate", async () => {
   await using dir = await makeTempDir();
-  await Deno.writeTextFile(dir.join("pem"), "no certificate");
+  const { key } = await makeCertificates(dir.path);
   const pem = dir.join("pem");
+  await Deno.writeTextFile(pem, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
 
-  const { code, stderr } = await runOci(["serve", "--tls-cert", pem, "--tls-key", pem]);
+  const { code, stderr } = await runOci(["serve", "--tls-cert", pem, "--tls-key", key]);
 
   assertEquals(code, 2);
   assertMatch(
