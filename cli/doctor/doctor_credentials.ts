@@ -3,8 +3,10 @@ import {
   type CredentialFileSummary,
   type CredentialHelperName,
   summarizeCredentials,
+  summarizeVariable,
 } from "../../registry/auth/credential_summary.ts";
-import { isGranted } from "../../spec/granted.ts";
+import { CREDENTIALS_VARIABLE } from "../../registry/auth/credential_paths.ts";
+import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_program.ts";
 import { programPlaces } from "./doctor_containers.ts";
@@ -12,15 +14,24 @@ import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./fin
 
 const CREDENTIALS = new Subject("Credentials");
 
-/** Variables that name credential files. */
-const VARIABLES = ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"];
+/** Variables with credentials or the place of credential files. */
+const VARIABLES = [
+  "REGISTRY_AUTH_FILE",
+  CREDENTIALS_VARIABLE,
+  "DOCKER_CONFIG",
+  "XDG_RUNTIME_DIR",
+  "XDG_CONFIG_HOME",
+];
 
 /** Checks the credential files and their helpers. */
 export async function examineCredentials(): Promise<Diagnosis> {
   const env = missingFlags(
     [...VARIABLES, "HOME"].map((variable) => ({ name: "env", variable } as const)),
   );
-  const files = await Promise.all(new CredentialFiles().paths.map(describeFile));
+  const summaries = await Promise.all(new CredentialFiles().paths.map(summarizeCredentials));
+  const text = readGrantedEnvironment(CREDENTIALS_VARIABLE);
+  if (text) summaries.unshift(summarizeVariable(CREDENTIALS_VARIABLE, text));
+  const files = summaries.map((file) => ({ ...file, helpers: file.helpers.map(findHelper) }));
   const findings: DoctorFinding[] = files.flatMap(findingsOf);
   if (env.length > 0) {
     findings.push(CREDENTIALS.ungranted("the location of other files", env));
@@ -37,11 +48,6 @@ type FoundFile = Omit<CredentialFileSummary, "helpers"> & {
   readonly helpers: readonly FoundHelper[];
 };
 
-async function describeFile(path: string): Promise<FoundFile> {
-  const file = await summarizeCredentials(path);
-  return { ...file, helpers: file.helpers.map(findHelper) };
-}
-
 function findHelper(helper: CredentialHelperName): FoundHelper {
   const { needs, onPath } = programPlaces();
   if (missingFlags(needs).length > 0) return helper;
@@ -52,6 +58,7 @@ function findHelper(helper: CredentialHelperName): FoundHelper {
 
 function findingsOf(file: FoundFile): readonly DoctorFinding[] {
   const { path, state, registries, helpers, problems } = file;
+  const isVariable = path.startsWith("$");
   if (state === "absent") return [CREDENTIALS.note(`${path} does not exist`)];
   if (state === "not granted") {
     const flags = missingFlags([{ name: "read", path }]);
@@ -59,7 +66,8 @@ function findingsOf(file: FoundFile): readonly DoctorFinding[] {
   }
   if (state !== "found") {
     const says = `${path} ${state === "invalid" ? "is not JSON" : "cannot be read"}`;
-    return [CREDENTIALS.problem(says, "fix the file, or log in again")];
+    const advice = isVariable ? "fix the variable, or unset it" : "fix the file, or log in again";
+    return [CREDENTIALS.problem(says, advice)];
   }
   const names = registries.length === 0 ? "no registry" : registries.join(", ");
   return [
@@ -68,7 +76,7 @@ function findingsOf(file: FoundFile): readonly DoctorFinding[] {
     ...problems.map(({ registry, why }) =>
       CREDENTIALS.problem(
         `${path} has an entry for ${registry} that cannot be read: ${why}`,
-        `log in to ${registry} again`,
+        isVariable ? "fix the variable, or unset it" : `log in to ${registry} again`,
       )
     ),
   ];

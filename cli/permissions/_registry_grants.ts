@@ -2,6 +2,7 @@ import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
 import { summarizeCredentials } from "../../registry/auth/credential_summary.ts";
 import {
+  CREDENTIALS_VARIABLE,
   loginPath,
   logoutPaths,
   podmanPaths,
@@ -24,9 +25,10 @@ const REGISTRIES_VARIABLES: readonly string[] = [
   "XDG_CONFIG_HOME",
 ];
 
-/** Variables that locate credential files; see {@linkcode CredentialFiles}. */
+/** Variables with credentials, or the place of credential files; see {@linkcode CredentialFiles}. */
 const CREDENTIAL_VARIABLES: readonly string[] = [
   "REGISTRY_AUTH_FILE",
+  CREDENTIALS_VARIABLE,
   "DOCKER_CONFIG",
   "XDG_RUNTIME_DIR",
   "XDG_CONFIG_HOME",

@@ -40,6 +40,13 @@ export async function tryReadCredentialFile(path: string): Promise<CredentialFil
   }
 }
 
+/** Parses the text of a variable with credentials. Helpers in it do not count, as in docker. */
+export function parseCredentialVariable(name: string, text: string): CredentialFileResult {
+  const file = parseCredentialFile(`$${name}`, new TextEncoder().encode(text));
+  if (typeof file === "string") return { state: "invalid", why: file };
+  return { state: "found", file: { ...file, helpers: new Map(), store: undefined } };
+}
+
 /**
  * Reads a credential file that is about to change; returns `undefined` if there is none.
  *

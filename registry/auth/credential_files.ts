@@ -1,8 +1,13 @@
 import { readGrantedEnvironment } from "../../spec/granted.ts";
-import { type CredentialFile, tryReadCredentialFile } from "./_credential_file.ts";
+import {
+  type CredentialFile,
+  type CredentialFileResult,
+  parseCredentialVariable,
+  tryReadCredentialFile,
+} from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer } from "./credential_key.ts";
-import { credentialPaths } from "./credential_paths.ts";
+import { credentialPaths, CREDENTIALS_VARIABLE } from "./credential_paths.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
@@ -28,7 +33,7 @@ export interface CredentialFilesOptions {
    */
   readonly helperTimeoutMs?: number | undefined;
   /**
-   * Reads the environment variables that name the files.
+   * Reads the environment variables that name the files, and `DOCKER_AUTH_CONFIG`.
    *
    * @default The environment, as far as permissions allow, without prompting.
    */
@@ -41,7 +46,8 @@ export interface CredentialFilesOptions {
  * The files are `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
  * `$XDG_RUNTIME_DIR/containers/auth.json` (without the variable, on Linux and with
  * `--allow-sys=uid`, `/run/containers/UID/auth.json`) and `$XDG_CONFIG_HOME/containers/auth.json`
- * or `~/.config/containers/auth.json`, in this order. A key in a file is a host, or a host and the
+ * or `~/.config/containers/auth.json`, in this order. Docker's file comes after the text of such a
+ * file in `$DOCKER_AUTH_CONFIG`, in which helpers do not count. A key in a file is a host, or a host and the
  * start of a repository; the longest match wins. In a file, the helper in `credHelpers` comes
  * first, then `auths`, then the helper in `credsStore`.
  *
@@ -90,14 +96,28 @@ export class CredentialFiles implements CredentialStore {
     repository: Repository,
     options: CredentialFindOptions = {},
   ): Promise<Credential | undefined> {
-    for (const path of this.paths) {
+    for (const open of this.#places()) {
       options.signal?.throwIfAborted();
-      const file = await openCredentialFile(path, options);
+      const file = usableFile(await open(), options);
       if (file === undefined) continue;
       const credential = await this.#search(file, repository, options);
       if (credential !== undefined) return credential;
     }
     return undefined;
+  }
+
+  /** Returns functions that read the files, and the variable, in order of precedence. */
+  #places(): readonly (() => Promise<OpenedFile>)[] {
+    const places = this.paths.map((path) => async (): Promise<OpenedFile> => {
+      return { path, result: await tryReadCredentialFile(path) };
+    });
+    const text = this.#paths === undefined ? this.#env(CREDENTIALS_VARIABLE) : undefined;
+    if (text) {
+      const result = parseCredentialVariable(CREDENTIALS_VARIABLE, text);
+      const variable = { path: `$${CREDENTIALS_VARIABLE}`, result };
+      places.splice(this.#env("REGISTRY_AUTH_FILE") ? 1 : 0, 0, () => Promise.resolve(variable));
+    }
+    return places;
   }
 
   async #search(
@@ -145,11 +165,17 @@ export class CredentialFiles implements CredentialStore {
   }
 }
 
-async function openCredentialFile(
-  path: string,
+/** A credential file that has been read, or the reason why it cannot be used. */
+interface OpenedFile {
+  readonly path: string;
+  readonly result: CredentialFileResult;
+}
+
+/** Returns a file if it can be used; reports the reason otherwise. */
+function usableFile(
+  { path, result }: OpenedFile,
   { onWarning, onSkipped }: CredentialFindOptions,
-): Promise<CredentialFile | undefined> {
-  const result = await tryReadCredentialFile(path);
+): CredentialFile | undefined {
   if (result.state === "found") return result.file;
   if (result.state === "not granted") {
     onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);

@@ -8,6 +8,9 @@ import {
 /** Start of the path where podman keeps logins without `XDG_RUNTIME_DIR`. */
 export const RUN_CONTAINERS = "/run/containers/";
 
+/** Variable with the text of a credential file, which docker searches before its file. */
+export const CREDENTIALS_VARIABLE = "DOCKER_AUTH_CONFIG";
+
 /** Returns the file that a login writes: `REGISTRY_AUTH_FILE`, or else docker's. */
 export function loginPath(env: EnvironmentReader = readGrantedEnvironment): string | undefined {
   return env("REGISTRY_AUTH_FILE") || dockerPath(env);

@@ -1,4 +1,8 @@
-import { tryReadCredentialFile } from "./_credential_file.ts";
+import {
+  type CredentialFileResult,
+  parseCredentialVariable,
+  tryReadCredentialFile,
+} from "./_credential_file.ts";
 
 /** A credential helper in a credential file. */
 export interface CredentialHelperName {
@@ -51,7 +55,15 @@ export interface CredentialProblem {
  * ```
  */
 export async function summarizeCredentials(path: string): Promise<CredentialFileSummary> {
-  const result = await tryReadCredentialFile(path);
+  return summaryOf(path, await tryReadCredentialFile(path));
+}
+
+/** Lists the registries in a variable with credentials, like {@linkcode summarizeCredentials}. */
+export function summarizeVariable(name: string, text: string): CredentialFileSummary {
+  return summaryOf(`$${name}`, parseCredentialVariable(name, text));
+}
+
+function summaryOf(path: string, result: CredentialFileResult): CredentialFileSummary {
   if (result.state !== "found") {
     return { path, state: result.state, registries: [], helpers: [], problems: [] };
   }

@@ -170,7 +170,7 @@ Deno.test("permissionFlags() grants the variables that locate credential files",
 
   // A login of podman on this machine adds more flags.
   assertEquals(flags.filter((flag) => flag.startsWith("--allow-env=")), [
-    "--allow-env=REGISTRY_AUTH_FILE,DOCKER_CONFIG,XDG_RUNTIME_DIR,XDG_CONFIG_HOME,HOME,USERPROFILE",
+    "--allow-env=REGISTRY_AUTH_FILE,DOCKER_AUTH_CONFIG,DOCKER_CONFIG,XDG_RUNTIME_DIR,XDG_CONFIG_HOME,HOME,USERPROFILE",
   ]);
 });
 

@@ -287,3 +287,38 @@ userTest("CredentialFiles warns about a file that it may not read", async () => 
 
   assertEquals(warnings, [`Cannot read the credentials in "${path}": permission denied`]);
 });
+
+Deno.test("CredentialFiles.find() prefers DOCKER_AUTH_CONFIG to the file of docker", async () => {
+  await using dir = await makeTempDir();
+  const place = { registry: "h.io", repository: "a" };
+  const config = (user: string, more = {}) =>
+    JSON.stringify({ auths: { "h.io": { auth: btoa(`${user}:p`) } }, ...more });
+  await Deno.writeTextFile(dir.join("config.json"), config("docker"));
+  await Deno.writeTextFile(dir.join("auth.json"), config("podman"));
+  const variables = { DOCKER_CONFIG: dir.path, DOCKER_AUTH_CONFIG: config("variable") };
+  const find = async (env: Readonly<Record<string, string>>) => {
+    const warnings: string[] = [];
+    const found = await new CredentialFiles({ env: (name) => env[name] })
+      .find(place, { onWarning: (message) => warnings.push(message) });
+    return [found?.auth.username, found?.source, ...warnings];
+  };
+  const file = dir.join("config.json");
+
+  assertEquals(await find(variables), ["variable", "$DOCKER_AUTH_CONFIG"]);
+  const other = JSON.stringify({ auths: { "other.io": U } });
+  assertEquals(await find({ ...variables, DOCKER_AUTH_CONFIG: other }), ["docker", file]);
+  assertEquals(await find({ ...variables, DOCKER_AUTH_CONFIG: "" }), ["docker", file]);
+  assertEquals(await find({ ...variables, DOCKER_AUTH_CONFIG: "{" }), [
+    "docker",
+    file,
+    'Cannot read the credentials in "$DOCKER_AUTH_CONFIG": it is not JSON',
+  ]);
+  // Docker accepts no helpers there.
+  const helpers = { credHelpers: { "h.io": "none" }, credsStore: "none" };
+  assertEquals(await find({ ...variables, DOCKER_AUTH_CONFIG: config("variable", helpers) }), [
+    "variable",
+    "$DOCKER_AUTH_CONFIG",
+  ]);
+  const explicit = dir.join("auth.json");
+  assertEquals(await find({ ...variables, REGISTRY_AUTH_FILE: explicit }), ["podman", explicit]);
+});

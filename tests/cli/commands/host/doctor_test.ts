@@ -193,6 +193,22 @@ Deno.test("oci doctor names the registries of credentials, and never a secret", 
   }
 });
 
+Deno.test("oci doctor reports credentials in DOCKER_AUTH_CONFIG", async () => {
+  await using dir = await makeTempDir();
+  const auth = btoa(`me:${SECRET}`);
+  const variable = JSON.stringify({ auths: { "ghcr.io": { auth } } });
+  const envOf = (text: string) => ({ HOME: dir.path, DOCKER_AUTH_CONFIG: text });
+
+  const { stdout } = await runOci(["doctor"], { env: envOf(variable) });
+  const broken = await runOci(["doctor"], { env: envOf(`{"${SECRET}`) });
+
+  assertMatch(stdout, /ok .*\$DOCKER_AUTH_CONFIG has credentials for ghcr\.io/);
+  assertMatch(broken.stdout, /problem .*\$DOCKER_AUTH_CONFIG is not JSON; fix the variable/);
+  for (const text of [stdout, broken.stdout]) {
+    for (const secret of [SECRET, auth]) assert(!text.includes(secret));
+  }
+});
+
 Deno.test("oci doctor reports the directories with certificates that are used", async () => {
   await using dir = await makeTempDir();
   const [podman, docker] = [dir.join(".config/containers/certs.d"), dir.join(".docker/certs.d")];
