@@ -62,7 +62,7 @@ export function define(command: Command): Command {
       { choices: ["strict", "squash", "record"] },
     )
     .option(
-      "--uid-map <h:c:n>",
+      "--uid-map <c:h:n>",
       "map N container user IDs from C to host IDs from H (repeatable)",
       {
         repeatable: true,
@@ -70,7 +70,7 @@ export function define(command: Command): Command {
       },
     )
     .option(
-      "--gid-map <h:c:n>",
+      "--gid-map <c:h:n>",
       "map N container group IDs from C to host IDs from H (repeatable)",
       {
         repeatable: true,
@@ -172,9 +172,9 @@ function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
 }
 
 function parseRange(text: string): IdRange {
-  const [hostId = 0, containerId = 0, size = 0] = text.split(":").map(Number);
+  const [containerId = 0, hostId = 0, size = 0] = text.split(":").map(Number);
   const isRange = /^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$/.test(text) && size > 0 &&
     Math.max(hostId, containerId) + size <= 4_294_967_296;
   if (isRange) return { hostId, containerId, size };
-  throw new SyntaxError("it must be HOST:CONTAINER:COUNT, such as 100000:0:65536");
+  throw new SyntaxError("it must be CONTAINER:HOST:COUNT, such as 0:100000:65536");
 }

@@ -172,7 +172,7 @@ Deno.test("oci unpack --path names the path that the image lacks", async () => {
 
 rootTest("oci unpack maps the owners of files", async () => {
   await using box = await setUp();
-  const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
+  const maps = ["--uid-map", "0:1000:10", "--gid-map", "0:2000:10"];
 
   const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
 
@@ -181,8 +181,8 @@ rootTest("oci unpack maps the owners of files", async () => {
 });
 
 const MISUSE = [
-  { args: ["--uid-map", "0:0"], says: "HOST:CONTAINER:COUNT" },
-  { args: ["--uid-map", "0:0:0"], says: "HOST:CONTAINER:COUNT" },
+  { args: ["--uid-map", "0:0"], says: "CONTAINER:HOST:COUNT" },
+  { args: ["--uid-map", "0:0:0"], says: "CONTAINER:HOST:COUNT" },
   {
     args: ["--uid-map", "0:0:1", "--ownership", "squash"],
     says: 'ID maps and "--ownership" cannot',
