@@ -10,6 +10,7 @@ import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
 import { lstatIfAny, writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
+import { ensureDirectory } from "../host/private_directory.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";
 
@@ -99,7 +100,7 @@ async function spool(
   options: OpenArchiveFileOptions,
 ): Promise<ArchiveFile> {
   const { spoolDirectory, signal } = options;
-  await Deno.mkdir(spoolDirectory, { recursive: true });
+  await ensureDirectory(spoolDirectory);
   const temporary = await TemporaryFile.create({
     directory: spoolDirectory,
     prefix: "archive-",

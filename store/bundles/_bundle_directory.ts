@@ -2,6 +2,7 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
+import { ensureDirectory } from "../host/private_directory.ts";
 import { makeMark, readMark, removeMark } from "./_bundle_mark.ts";
 import { type BundlePlace, findPlace, openDirectoryIfAny } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
@@ -85,7 +86,7 @@ export class BundleDirectory implements Disposable {
     directory: string,
     claim: BundleClaim,
   ): Promise<BundleDirectory> {
-    const { path, isNew } = prepareTarget(directory);
+    const { path, isNew } = await prepareTarget(directory);
     if (!isNew) await removeDead(records, path);
     const id = crypto.randomUUID();
     const record: BundleRecord = {
@@ -195,9 +196,9 @@ export class BundleDirectory implements Disposable {
 }
 
 /** Returns the path of a directory to claim, whose parents it creates, and whether it is new. */
-function prepareTarget(directory: string): { path: string; isNew: boolean } {
+async function prepareTarget(directory: string): Promise<{ path: string; isNew: boolean }> {
   const isNew = lstatIfAny(directory) === undefined;
-  if (isNew) Deno.mkdirSync(dirname(resolve(directory)), { recursive: true });
+  if (isNew) await ensureDirectory(dirname(resolve(directory)));
   const path = realTarget(directory);
   if (lstatIfAny(path)?.isDirectory === false) throw notDirectory(directory);
   return { path, isNew };
@@ -246,7 +247,10 @@ async function removeDead(records: BundleRecords, path: string): Promise<void> {
   if (opened.place !== "here") throw notEmpty(path);
   const { findBundleState } = await import("./_bundle_containers.ts");
   const { kind } = await findBundleState(opened.record, opened.stateDirectory);
-  if (kind !== "dead") throw taken(path);
+  if (kind !== "dead") {
+    const advice = "Choose another name, or remove the bundle first";
+    throw unsuitable(path, "bundle-exists", "there is one already", { advice });
+  }
   await opened.remove();
 }
 
@@ -272,26 +276,27 @@ async function lockSoon(records: BundleRecords, id: string): Promise<Deno.FsFile
 
 const OTHER_DIRECTORY = "Choose an empty or new directory";
 
-function notEmpty(path: string): BundleError {
-  const facts = { code: "not-empty", advice: OTHER_DIRECTORY } as const;
-  return new BundleError("it is not empty", path, { ...facts, action: makeIn(path) });
-}
-
-function notDirectory(path: string, cause?: unknown): BundleError {
-  const facts = { code: "not-a-directory", advice: OTHER_DIRECTORY, cause } as const;
-  return new BundleError("it is not a directory", path, { ...facts, action: makeIn(path) });
-}
-
-function taken(path: string): BundleError {
-  return new BundleError("there is one already", path, {
-    code: "bundle-exists",
-    action: makeIn(path),
-    advice: "Choose another name, or remove the bundle first",
+/** Returns the error for a directory in which no bundle can be made. */
+function unsuitable(
+  path: string,
+  code: "not-empty" | "not-a-directory" | "bundle-exists",
+  problem: string,
+  { advice = OTHER_DIRECTORY, cause }: { advice?: string; cause?: unknown } = {},
+): BundleError {
+  return new BundleError(problem, path, {
+    code,
+    action: `make a bundle in "${path}"`,
+    advice,
+    cause,
   });
 }
 
-function makeIn(path: string): string {
-  return `make a bundle in "${path}"`;
+function notEmpty(path: string): BundleError {
+  return unsuitable(path, "not-empty", "it is not empty");
+}
+
+function notDirectory(path: string, cause?: unknown): BundleError {
+  return unsuitable(path, "not-a-directory", "it is not a directory", { cause });
 }
 
 function inUse(path: string): BundleError {

@@ -112,10 +112,18 @@ export function checkStoreFolder(path: string): boolean {
   return true;
 }
 
+/**
+ * Creates a directory and its parents if it does not exist. Even without a umask, only their owner
+ * may write to them: they may be those of a store.
+ */
+export async function ensureDirectory(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true, mode: MODE });
+}
+
 /** Creates the directory of a store and its parents if it does not exist, and checks it. */
 export async function ensureStoreRoot(path: string): Promise<void> {
   if (checkStoreRoot(path)) return;
-  await Deno.mkdir(path, { recursive: true, mode: MODE });
+  await ensureDirectory(path);
   checkStoreRoot(path);
 }
 

@@ -2,6 +2,7 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lstatIfAny, replaceFile } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 
 /** Name of the file in the store. */
@@ -71,7 +72,7 @@ export class HiddenContent {
 
   async #change(change: (keys: Set<string>) => void): Promise<void> {
     const { path, onWait } = this.#store;
-    await Deno.mkdir(`${path}/locks`, { recursive: true });
+    await ensureStoreFolder(`${path}/locks`);
     using _lock = await lockFile(`${path}/locks/hidden.lock`, { onWait });
     // Another process may have changed it.
     const keys = this.#read();
