@@ -1,21 +1,22 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import {
+  digestName,
   digestPath,
   type Expectation,
   markVerifying,
   Verifier,
   verifyBytes,
 } from "../../spec/verifier.ts";
-import { lstatIfAny } from "../host/files.ts";
+import { lstatIfAny, tryRemove } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import type { OpenBlobOptions } from "./content_store_options.ts";
-import { VerifiedMarks } from "./verified_marks.ts";
+import { matchesMark, settleFile, writeMark } from "./verified_marks.ts";
 
 /** Files by their digests, such as those under `blobs/`. Marks record which have been verified. */
 export class BlobFiles {
   readonly #directory: string;
-  readonly #marks: VerifiedMarks | undefined;
+  readonly #marks: string | undefined;
   readonly #onVerify: ((digest: Digest) => Promise<void> | undefined) | undefined;
 
   /**
@@ -29,7 +30,7 @@ export class BlobFiles {
     onVerify?: (digest: Digest) => Promise<void> | undefined,
   ) {
     this.#directory = directory;
-    this.#marks = marks === undefined ? undefined : new VerifiedMarks(marks);
+    this.#marks = marks;
     this.#onVerify = onVerify;
   }
 
@@ -60,10 +61,10 @@ export class BlobFiles {
       const mismatch = { expected: digest, expectedSize: size, size: info.size };
       throw new DigestMismatchError({ ...mismatch, source: `"${path}"` });
     }
-    if (this.#marks?.holds(digest, info)) return true;
+    if (this.#isMarked(digest, info)) return true;
     const bytes = await this.open({ digest }, { signal });
     await bytes.pipeTo(new WritableStream());
-    await this.markVerified(digest, info);
+    await this.#mark(digest, info);
     return true;
   }
 
@@ -80,17 +81,32 @@ export class BlobFiles {
   /** Whether a blob has been verified and has not changed since. */
   isMarked(digest: Digest): boolean {
     const info = lstatIfAny(this.pathOf(digest));
-    return info?.isFile === true && this.#marks?.holds(digest, info) === true;
+    return info?.isFile === true && this.#isMarked(digest, info);
   }
 
-  /** Records that the blob that `info` describes has been verified. */
-  async markVerified(digest: Digest, info: Deno.FileInfo): Promise<void> {
-    await this.#marks?.set(digest, info);
+  /**
+   * Makes a new file a blob: fsyncs it, has `move` move it to its path, and marks it as verified. The
+   * caller has verified all of its bytes.
+   */
+  async adopt(digest: Digest, file: Deno.FsFile, move: (path: string) => void): Promise<void> {
+    await settleFile(file);
+    move(this.pathOf(digest));
+    await this.#mark(digest, await file.stat());
   }
 
   /** Forgets that a blob was verified. */
   distrust(digest: Digest): void {
-    this.#marks?.remove(digest);
+    if (this.#marks !== undefined) tryRemove(`${this.#marks}/${digestName(digest)}`);
+  }
+
+  #isMarked(digest: Digest, info: Deno.FileInfo): boolean {
+    return this.#marks !== undefined &&
+      matchesMark(`${this.#marks}/${digestName(digest)}`, info);
+  }
+
+  async #mark(digest: Digest, info: Deno.FileInfo): Promise<void> {
+    if (this.#marks === undefined) return;
+    await writeMark(`${this.#marks}/${digestName(digest)}`, info);
   }
 
   /** Reads and verifies a blob of at most `maxBytes`; `undefined` if it does not exist. */

@@ -5,7 +5,7 @@ import { DiskFullError } from "../errors.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { moveFile } from "../host/temporary_file.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
-import { settleFile } from "./verified_marks.ts";
+import type { BlobFiles } from "./blob_files.ts";
 
 /** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;
@@ -203,16 +203,14 @@ export class BlobWriter implements Disposable {
    * The bytes are fsynced before the rename. To make the name itself survive a power failure, the
    * caller fsyncs the directory, once for many blobs.
    *
-   * @param path Final path of the blob, on the same file system.
-   * @returns The file information of the blob.
+   * @param blobs Files that the blob joins, on the same file system.
    */
-  async commit(path: string): Promise<Deno.FileInfo> {
-    await settleFile(this.#file);
-    moveFile(this.#part, path);
-    PartRanges.remove(this.#part);
-    const info = await this.#file.stat();
+  async commit(blobs: BlobFiles): Promise<void> {
+    await blobs.adopt(this.digest, this.#file, (path) => {
+      moveFile(this.#part, path);
+      PartRanges.remove(this.#part);
+    });
     this.#close();
-    return info;
   }
 
   /** Discards all bytes and restarts at the first one. */

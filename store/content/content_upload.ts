@@ -5,7 +5,6 @@ import { FILE_MODE, writeAllSync } from "../host/files.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import type { BlobFiles } from "./blob_files.ts";
 import { rehash } from "./blob_writer.ts";
-import { settleFile } from "./verified_marks.ts";
 
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {
@@ -119,9 +118,7 @@ export class ContentUpload implements AsyncDisposable {
       const { blobs, hold } = this.#target;
       await hold(digest);
       if (await blobs.isIntact({ digest, size }, this.#signal)) return;
-      await settleFile(this.#file);
-      this.#part.rename(blobs.pathOf(digest));
-      await blobs.markVerified(digest, await this.#file.stat());
+      await blobs.adopt(digest, this.#file, (path) => this.#part.rename(path));
     } finally {
       await this[Symbol.asyncDispose]();
     }

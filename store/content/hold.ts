@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
-import { namesIn, writeAllSync } from "../host/files.ts";
+import { namesIn, tryRemove, writeAllSync } from "../host/files.ts";
 import { lockFile, tryLockFile, unlessUnwritable, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
@@ -35,13 +35,17 @@ export async function lockPruning(
   return await lockFile(`${store}/locks/prune.lock`, { ...options, shared: purpose === "hold" });
 }
 
-/** Begins a hold, which ends when it is disposed of, or with the process. */
-async function beginHold(store: string, options: WaitOptions): Promise<Hold> {
+/** Begins a hold, which ends when it is disposed of, or with the process. Until then, `active` has it. */
+async function beginHold(
+  store: string,
+  options: WaitOptions,
+  active: Set<Hold> = new Set(),
+): Promise<Hold> {
   const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
   const file = await lockFile(path, options);
   const held = new Set<Digest>();
   let isOver = false;
-  return {
+  const hold: Hold = {
     add: async (...digests) => {
       const added = digests.filter((digest) => !held.has(digest));
       if (added.length === 0) return false;
@@ -55,14 +59,14 @@ async function beginHold(store: string, options: WaitOptions): Promise<Hold> {
     },
     [Symbol.dispose]: () => {
       isOver = true;
-      try {
-        Deno.removeSync(path);
-      } catch {
-        // The store was removed. Without the lock, the file protects nothing.
-      }
+      active.delete(hold);
+      // Without the lock, the file protects nothing.
+      tryRemove(path);
       file.close();
     },
   };
+  active.add(hold);
+  return hold;
 }
 
 /** The holds of one store object. */
@@ -95,15 +99,7 @@ export class Holds {
 
   /** Begins a hold of all blobs that are added from now on. */
   async begin(signal: AbortSignal | undefined): Promise<Hold> {
-    const hold = await beginHold(this.#store, { ...this.#options, signal });
-    this.#active.add(hold);
-    return {
-      add: (...digests) => hold.add(...digests),
-      [Symbol.dispose]: () => {
-        this.#active.delete(hold);
-        hold[Symbol.dispose]();
-      },
-    };
+    return await beginHold(this.#store, { ...this.#options, signal }, this.#active);
   }
 
   /** Adds a blob to every hold. */

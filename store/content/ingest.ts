@@ -166,7 +166,7 @@ async function download(
   const transfer = new BlobDownload(writer, plan);
   await transfer.run();
   await follower?.close();
-  await blobs.markVerified(digest, await writer.commit(blobs.pathOf(digest)));
+  await writer.commit(blobs);
   return { status: "fetched", ...transfer.progress };
 }
 

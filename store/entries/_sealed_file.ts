@@ -1,6 +1,7 @@
 import { Digester, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
+import { swapFile } from "../host/files.ts";
 
 const SUM_AT = 16;
 const SUM_LENGTH = 71;
@@ -20,6 +21,15 @@ export function seal(head: Uint8Array, magic: string, rest: readonly Uint8Array[
   const encoder = new TextEncoder();
   encoder.encodeInto(magic, head);
   encoder.encodeInto(digester.digest(), head.subarray(SUM_AT));
+}
+
+/** Replaces a sealed file. Ignores failures, since such a file is only a hint. */
+export function replaceSealed(path: string, parts: Iterable<Uint8Array>): void {
+  try {
+    swapFile(path, parts);
+  } catch {
+    // The store is read-only or the disk is full. The layer is then read each time.
+  }
 }
 
 /** Whether bytes begin with a magic number, and match the digest that follows it. */

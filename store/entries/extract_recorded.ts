@@ -6,7 +6,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { replaceEntryFile } from "./_replace_entry_file.ts";
+import { replaceSealed } from "./_sealed_file.ts";
 import { encodeSeekPoints } from "./seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
 
@@ -60,12 +60,12 @@ export async function extractRecorded(
   if (records !== undefined && recorder !== undefined) {
     saveSeekPoints(records.path, seekPoints?.points ?? []);
     const entries = recorder.finish(records.diffId);
-    if (entries !== undefined) replaceEntryFile(records.path, entries);
+    if (entries !== undefined) replaceSealed(records.path, entries);
   }
   return report;
 }
 
 /** Writes the seek points of a layer, if it has any. */
 export function saveSeekPoints(path: string, points: readonly SeekPoint[]): void {
-  if (points.length > 0) replaceEntryFile(`${path}.seek`, encodeSeekPoints(points));
+  if (points.length > 0) replaceSealed(`${path}.seek`, encodeSeekPoints(points));
 }

@@ -1,6 +1,5 @@
 import type { SeekPoint } from "../../layer/compression/seek_points.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -11,9 +10,10 @@ import {
   UntrustedStoreError,
 } from "../host/private_directory.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { readSmallFile } from "../host/read_small_file.ts";
+import { readSmallFile, unlessFaulty } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import { MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
+import { replaceSealed } from "./_sealed_file.ts";
 import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./extract_recorded.ts";
 
@@ -52,7 +52,8 @@ export class LayerEntries {
   async read({ descriptor, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
     const path = this.#path(descriptor.digest);
     if (path === undefined) return undefined;
-    const bytes = readUnlessFaulty(path);
+    // The layer can be read instead.
+    const bytes = unlessFaulty(() => readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES }));
     if (bytes === undefined) return undefined;
     const index = await LayerIndex.read(bytes) ?? await replaceRecords(path, bytes);
     return index?.diffId === diffId ? index : undefined;
@@ -108,17 +109,6 @@ async function replaceRecords(
   const { makeIndex } = await import("./_index_builder.ts");
   const index = await makeIndex(bytes);
   if (index === undefined) return undefined;
-  const { replaceEntryFile } = await import("./_replace_entry_file.ts");
-  replaceEntryFile(path, [index]);
+  replaceSealed(path, [index]);
   return await LayerIndex.read(index);
-}
-
-/** Reads a file. Ignores one that is not to be trusted, because its layer can be read instead. */
-function readUnlessFaulty(path: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES });
-  } catch (error) {
-    if (error instanceof StoreFileError || error instanceof LimitError) return undefined;
-    throw error;
-  }
 }

@@ -122,11 +122,7 @@ export function swapFile(
     }
     Deno.renameSync(temporary, path);
   } catch (error) {
-    try {
-      removeIfAny(temporary);
-    } catch {
-      // The reason why writing failed is the more useful error.
-    }
+    tryRemove(temporary);
     throw withPath(path, error);
   }
 }
@@ -192,6 +188,15 @@ export function removeIfAny(path: string): void {
   ifAny(() => Deno.removeSync(path));
 }
 
+/** Removes a file or an empty directory if that is possible. For what nothing depends on. */
+export function tryRemove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It does not exist, is not empty, or the directory is not writable.
+  }
+}
+
 /** Returns the directories of a path that do not exist, the innermost first. */
 export function missingDirectories(path: string): readonly string[] {
   const missing: string[] = [];
@@ -201,13 +206,7 @@ export function missingDirectories(path: string): readonly string[] {
 
 /** Removes directories that are empty, in the given order: the innermost first. */
 export function removeEmptyDirectories(directories: readonly string[]): void {
-  for (const directory of directories) {
-    try {
-      Deno.removeSync(directory);
-    } catch {
-      // It has other content, or was removed.
-    }
-  }
+  for (const directory of directories) tryRemove(directory);
 }
 
 /** Creates directories, which must not exist yet. */

@@ -46,6 +46,19 @@ export function readSmallFile(
   }
 }
 
+/**
+ * Returns the result of reading a file; `undefined` if another user may have written the file, or if
+ * it is damaged or too large. For files that can be made again.
+ */
+export function unlessFaulty<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof StoreFileError || error instanceof LimitError) return undefined;
+    throw error;
+  }
+}
+
 /** Reads a text file as {@linkcode readSmallFile} does. */
 export function readSmallText(path: string, options: ReadSmallFileOptions): string | undefined {
   const bytes = readSmallFile(path, options);

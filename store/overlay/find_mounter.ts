@@ -2,7 +2,7 @@ import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { NativeMount } from "../../layer/linux/native_mount.ts";
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
-import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
+import { lstatIfAny, replaceSmallFile, tryRemove } from "../host/files.ts";
 import type { WaitOptions } from "../host/file_lock.ts";
 import { findProgram } from "../host/find_program.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
@@ -97,7 +97,8 @@ function recallMounter(root: string): OverlayMounter | undefined {
         try {
           await mounter.mount(...mount);
         } catch (error) {
-          forgetMounter(path);
+          // Let the next process test again.
+          tryRemove(path);
           throw error;
         }
       },
@@ -105,15 +106,6 @@ function recallMounter(root: string): OverlayMounter | undefined {
   } catch {
     // The file is damaged or another user's. A new test replaces it.
     return undefined;
-  }
-}
-
-/** Removes the result of a test, so that the next process tests again. */
-function forgetMounter(path: string): void {
-  try {
-    removeIfAny(path);
-  } catch {
-    // The reason why the mount failed is the more useful error.
   }
 }
 

@@ -3,17 +3,15 @@ import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree, TreeName } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
-import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { digestPath } from "../../spec/verifier.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { StoreFileError } from "../host/open_regular_file.ts";
 import { unlessUnwritable } from "../host/file_lock.ts";
 import { fileAge, namesIn } from "../host/files.ts";
-import { readJsonFile } from "../host/read_small_file.ts";
+import { readJsonFile, unlessFaulty } from "../host/read_small_file.ts";
 import { discardTree } from "../host/unmount.ts";
 import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
 
@@ -126,14 +124,9 @@ function unusedLayers(root: string, kept: ReadonlySet<Digest>): readonly string[
 
 /** Returns the DiffID or ChainID in a record; `undefined` if the record is invalid. */
 function digestOfRecord(record: string): Digest | undefined {
-  try {
-    const key = readJsonFile(record, { maxBytes: MAX_RECORD_BYTES })?.key;
-    const digest = typeof key === "string" ? key.split(" ")[1] : undefined;
-    return isDigest(digest) ? digest : undefined;
-  } catch (error) {
-    if (error instanceof StoreFileError || error instanceof LimitError) return undefined;
-    throw error;
-  }
+  const key = unlessFaulty(() => readJsonFile(record, { maxBytes: MAX_RECORD_BYTES }))?.key;
+  const digest = typeof key === "string" ? key.split(" ")[1] : undefined;
+  return isDigest(digest) ? digest : undefined;
 }
 
 function unusedTarballs(root: string, kept: ReadonlySet<Digest>): readonly string[] {

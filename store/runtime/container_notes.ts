@@ -1,7 +1,7 @@
 import { openOwnFile } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile, tryFlock } from "../host/file_lock.ts";
-import { namesIn } from "../host/files.ts";
+import { namesIn, swapFile } from "../host/files.ts";
 import type { ProgramOutput } from "../host/run_program.ts";
 
 /** Note about a container that a process runs. */
@@ -59,9 +59,7 @@ export async function isContainerOwned(state: string): Promise<boolean> {
 
 /** Writes the note of a container. Synchronous, to leave little time for a kill in between. */
 export function writeContainerNote({ state, ...note }: ContainerNote): void {
-  const temporary = `${state}/${NOTE}.tmp`;
-  Deno.writeTextFileSync(temporary, JSON.stringify(note), { mode: 0o600 });
-  Deno.renameSync(temporary, `${state}/${NOTE}`);
+  swapFile(`${state}/${NOTE}`, [new TextEncoder().encode(JSON.stringify(note))], { mode: 0o600 });
 }
 
 /**

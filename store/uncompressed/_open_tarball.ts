@@ -6,7 +6,6 @@ import type { BlobFiles } from "../content/blob_files.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballsOf } from "../content/tarballs.ts";
-import { settleFile } from "../content/verified_marks.ts";
 import { removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
@@ -66,14 +65,14 @@ async function makeTarball(
       signal?.throwIfAborted();
       await writeAll(file, chunk);
     }
-    await settleFile(file);
-    moveFile(part, path);
-    isRenamed = true;
+    await tarballs.adopt(diffId, file, (path) => {
+      moveFile(part, path);
+      isRenamed = true;
+    });
   } catch (error) {
     throw error instanceof Error && isDiskFull(error) ? outputError(path, error) : error;
   } finally {
     // After the rename, a file with this name belongs to another process.
     if (!isRenamed) removeIfAny(part);
   }
-  await tarballs.markVerified(diffId, await file.stat());
 }

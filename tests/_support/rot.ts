@@ -1,5 +1,6 @@
 import type { Digest } from "../../spec/mod.ts";
-import { VerifiedMarks } from "../../store/content/verified_marks.ts";
+import { digestName } from "../../spec/verifier.ts";
+import { writeMark } from "../../store/content/verified_marks.ts";
 import type { ContentStore } from "../../store/mod.ts";
 
 /** Flips a bit of a blob like a failing disk: the mark of the blob still matches the file. */
@@ -8,5 +9,5 @@ export async function rotBlob(store: ContentStore, digest: Digest, at: number): 
   const bytes = await Deno.readFile(path);
   await Deno.writeFile(path, bytes.with(at, (bytes[at] ?? 0) ^ 1));
   await Deno.utime(path, 1_000_000, 1_000_000);
-  await new VerifiedMarks(`${store.path}/verified`).set(digest, await Deno.lstat(path));
+  await writeMark(`${store.path}/verified/${digestName(digest)}`, await Deno.lstat(path));
 }

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
 import { DigestMismatchError } from "../../../spec/mod.ts";
+import { BlobFiles } from "../../../store/content/blob_files.ts";
 import { BlobWriter } from "../../../store/content/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
@@ -11,9 +12,16 @@ import { randomBlob } from "./_blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);
 
+/** Returns the blobs in a directory. */
+async function blobsIn({ path }: { readonly path: string }): Promise<BlobFiles> {
+  await Deno.mkdir(`${path}/sha256`);
+  return new BlobFiles(path, undefined);
+}
+
 Deno.test("BlobWriter writes the same file for chunks of any size", async () => {
   await using directory = await makeTempDir();
-  const path = directory.join("blob");
+  const blobs = await blobsIn(directory);
+  const path = blobs.pathOf(DESCRIPTOR.digest);
 
   await fc.assert(
     fc.asyncProperty(
@@ -26,7 +34,7 @@ Deno.test("BlobWriter writes the same file for chunks of any size", async () => 
           at = Math.min(at + size, BYTES.length);
         }
         await writer.finish();
-        await writer.commit(path);
+        await writer.commit(blobs);
 
         assertEquals(await Deno.readFile(path), BYTES);
       },
@@ -68,9 +76,10 @@ for (const size of [700_000, 5_000_000]) {
     writer.write(bytes.subarray(0, 300_000));
     writer.write(bytes.subarray(300_000));
     await writer.finish();
-    await writer.commit(directory.join("blob"));
+    const blobs = await blobsIn(directory);
+    await writer.commit(blobs);
 
-    assertEquals(await Deno.readFile(directory.join("blob")), bytes);
+    assertEquals(await Deno.readFile(blobs.pathOf(descriptor.digest)), bytes);
   });
 }
 
@@ -104,9 +113,10 @@ Deno.test("BlobWriter.restart() starts over", async () => {
   writer.restart();
   writer.write(BYTES);
   await writer.finish();
-  await writer.commit(directory.join("blob"));
+  const blobs = await blobsIn(directory);
+  await writer.commit(blobs);
 
-  assertEquals(await Deno.readFile(directory.join("blob")), BYTES);
+  assertEquals(await Deno.readFile(blobs.pathOf(DESCRIPTOR.digest)), BYTES);
 });
 
 Deno.test("BlobWriter.discard() removes the part", async () => {
