@@ -1,5 +1,5 @@
 import type { WhiteoutMark } from "../../layer/extraction/whiteout.ts";
-import type { TarEntryType } from "../../layer/tar/tar_header.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import {
   DEPENDENCY,
@@ -10,16 +10,15 @@ import {
   UNDESCRIBED,
 } from "./_index_format.ts";
 
-/** An entry, reduced to what arranging the rows requires. */
+/** An entry of a layer. */
 export interface RowEntry {
-  /** Number of its record. */
+  /** Number of the entry in the layer. */
   readonly number: number;
+  /** Clean path. */
   readonly path: string;
-  readonly type: TarEntryType;
   /** Kind of whiteout, according to its name. */
   readonly kind: WhiteoutMark["kind"];
-  readonly link: string;
-  readonly offset: number;
+  readonly header: TarHeader;
 }
 
 /** A row of an index. */
@@ -80,11 +79,11 @@ class RowArranger {
   #isSimple = true;
 
   add(entry: RowEntry): void {
-    const { path, offset } = entry;
+    const { path, header: { type, offset } } = entry;
     let first = offset;
     for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) {
       if (last.path === path) {
-        const isAgain = isDirectory(last) && entry.type === "directory";
+        const isAgain = isDirectory(last) && type === "directory";
         if (isAgain) last.flags |= SUPERSEDED;
         else this.#isSimple = false;
         first = Math.min(first, last.first);
@@ -97,7 +96,7 @@ class RowArranger {
     const row = newRow(path, entry, 0);
     row.first = first;
     this.#push(row);
-    if (entry.type === "hardlink") this.#links.push(row);
+    if (type === "hardlink") this.#links.push(row);
   }
 
   finish(others: readonly RowEntry[]): ArrangedRows {
@@ -111,7 +110,8 @@ class RowArranger {
     const marks = others.map((entry) => {
       if (entry.kind === "malformed") this.#isSimple = false;
       const directory = parentPath(entry.path);
-      const isDescribed = directory === "" || (described.get(directory) ?? Infinity) < entry.offset;
+      const isDescribed = directory === "" ||
+        (described.get(directory) ?? Infinity) < entry.header.offset;
       return { entry, flags: isDescribed ? 0 : DEPENDENCY };
     });
     return { rows: this.#rows, marks, isSimple: this.#isSimple };
@@ -151,10 +151,10 @@ class RowArranger {
     const byPath = new Map(this.#rows.map((row) => [row.path, row]));
     this.#links.sort((a, b) => a.first - b.first);
     for (const link of this.#links) {
-      const target = byPath.get(cleanPath(link.entry?.link ?? ""));
+      const target = byPath.get(cleanPath(link.entry?.header.linkname ?? ""));
       const root = target?.root ?? target;
       const isThere = root !== undefined && !isDirectory(root) && root.first < link.first &&
-        root.entry?.type !== "hardlink";
+        root.entry?.header.type !== "hardlink";
       if (!isThere) {
         this.#isSimple = false;
         continue;
@@ -171,7 +171,7 @@ function newRow(path: string, entry: RowEntry | undefined, flags: number): Row {
 }
 
 function isDirectory({ entry }: Row): boolean {
-  return entry === undefined || entry.type === "directory";
+  return entry === undefined || entry.header.type === "directory";
 }
 
 function isBelow(path: string, directory: string): boolean {

@@ -100,6 +100,9 @@ export async function readDiffId(
   return isDigest(diffId) ? diffId : undefined;
 }
 
+/** Maximum number of bytes of a UTF-16 code unit in UTF-8. */
+export const BYTES_PER_UNIT = 3;
+
 /** Encodes a text to the start of a buffer. Returns the number of its bytes. */
 export function writeText(text: string, buffer: Uint8Array): number {
   if (text.isWellFormed()) return ENCODER.encodeInto(text, buffer).written;

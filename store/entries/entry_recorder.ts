@@ -16,9 +16,6 @@ const LINK_LENGTH = 52;
 const EXTRA_LENGTH = 56;
 const TEXTS = 60;
 
-/** Maximum number of bytes of a UTF-16 code unit in UTF-8. */
-const BYTES_PER_UNIT = 3;
-
 /** The entries of a layer as they were recorded. */
 export interface RecordedLayer {
   readonly count: number;
@@ -54,7 +51,9 @@ export class EntryRecorder {
     const linkname = type === "symlink" || type === "hardlink" ? header.linkname : "";
     const extra = format.encodeExtra(header) ?? "";
     const units = path.length + linkname.length + extra.length;
-    if (this.#count === format.MAX_ENTRIES || !this.#reserve(TEXTS + units * BYTES_PER_UNIT)) {
+    if (
+      this.#count === format.MAX_ENTRIES || !this.#reserve(TEXTS + units * format.BYTES_PER_UNIT)
+    ) {
       return this.#drop();
     }
     this.#count++;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
+import type { TarHeader } from "../../../layer/tar/tar_header.ts";
 import { arrangeRows } from "../../../store/entries/_arrange_rows.ts";
 import { type ContentStore, exportImage, ImageFiles, unpackImage } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
@@ -244,10 +245,8 @@ Deno.test("arrangeRows() limits the directories without entries", () => {
   const entries = Array.from({ length: 20 }, (_, number) => ({
     number,
     path: `${String(number).padStart(2, "0")}/${"a/".repeat(2000)}f`,
-    type: "file" as const,
     kind: "none" as const,
-    link: "",
-    offset: number * 512,
+    header: { type: "file", linkname: "", offset: number * 512 } as TarHeader,
   }));
 
   assertEquals(arrangeRows(entries.slice(0, 4))?.rows.length, 4 * 2002);
