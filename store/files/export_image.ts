@@ -1,9 +1,8 @@
 import { pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { Layer } from "../images/image.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
-import { archiveTree, type TreeArchiveOptions } from "./tree_archive.ts";
+import { archiveTree } from "./tree_archive.ts";
 
 /** Options for {@linkcode exportImage}. */
 export interface ExportImageOptions extends Omit<ImageFilesOptions, "checkOwners"> {}
@@ -47,19 +46,8 @@ export function exportImage(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const files = new ImageFiles(store, image, { ...options, checkOwners: true });
   const { signal } = options;
-  const reading = { ...pickLimits(options), signal };
-  return ReadableStream.from(writeImage(files, image.layers.length, reading));
-}
-
-async function* writeImage(
-  files: ImageFiles,
-  count: number,
-  options: TreeArchiveOptions,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  const tree = await files.tree();
-  yield* archiveTree(tree, layersOf(files, count), options);
-}
-
-async function* layersOf(files: ImageFiles, count: number): AsyncGenerator<Layer, void, void> {
-  for (let index = 0; index < count; index++) yield await files.layer(index);
+  const layers = image.layers.keys().map((index) => files.layer(index));
+  return ReadableStream.from((async function* () {
+    yield* archiveTree(await files.tree(), layers, { ...pickLimits(options), signal });
+  })());
 }

@@ -9,11 +9,11 @@ import type { LayerListener } from "../content/ingest_layer.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
-import type { DecompressedTotal } from "../threads/decompressed_total.ts";
+import type { CountDecompressed } from "../threads/decompressed_total.ts";
 import { followPath } from "../host/follow_path.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
-import type { EntrySource } from "./_list_layer.ts";
+import type { EntrySource } from "./list_layer.ts";
 import { type Layer, storedLayer } from "../images/image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
@@ -87,7 +87,7 @@ export class ImageFiles {
   /** Layers that are fetched only in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
   readonly #openedLayers: LazyLayer[] = [];
-  #total: DecompressedTotal | undefined;
+  #countBytes: CountDecompressed | undefined;
   #stack: LayerStack;
   /**
    * All files. Places are offsets in the archives of the layers. In the `"view"`, places in lazy
@@ -286,7 +286,7 @@ export class ImageFiles {
       const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
       const known = lazy === undefined ? await this.#indexOf(layer) : undefined;
       if (known?.isSimple) return known;
-      const { listLayer } = await import("./_list_layer.ts");
+      const { listLayer } = await import("./list_layer.ts");
       return await listLayer(layer, index, await this.#sourceOf(index, lazy ?? known));
     });
   }
@@ -295,7 +295,7 @@ export class ImageFiles {
     // The tree replaces the listings; keeping both would take too much memory.
     this.#listings.clear();
     this.#stack = this.#newStack();
-    const { addLayer } = await import("./_list_layer.ts");
+    const { addLayer } = await import("./list_layer.ts");
     const { MemoryTree } = await import("../../layer/trees/memory_tree.ts");
     const tree = new MemoryTree();
     for (const index of this.#layers.keys()) {
@@ -333,9 +333,9 @@ export class ImageFiles {
   }
 
   async #sourceOf(layer: number, known: EntrySource["known"]): Promise<EntrySource> {
-    const { DecompressedTotal } = await import("../threads/decompressed_total.ts");
-    const total = this.#total ??= new DecompressedTotal(this.#options.maxBytes);
-    const onPosition = (bytes: number) => total.record(layer, bytes);
+    const { limitDecompressed } = await import("../threads/decompressed_total.ts");
+    const countBytes = this.#countBytes ??= limitDecompressed(this.#options.maxBytes);
+    const onPosition = (bytes: number) => countBytes(layer, bytes);
     return { ...this.#options, known, entries: this.#entries, onPosition };
   }
 }

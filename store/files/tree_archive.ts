@@ -56,7 +56,7 @@ export interface TreeArchiveOptions extends UncompressedOptions, TarLimits {
   readonly seek?: ((layer: Layer, offset: number) => Promise<ArchiveBytes | undefined>) | undefined;
 }
 
-type Layers = Iterable<Layer | FileContents> | AsyncIterable<Layer | FileContents>;
+type Layers = Iterable<Layer | FileContents | Promise<Layer>>;
 
 /** Maximum number of bytes between two files of a layer to read rather than skip. */
 const GAP_BYTES = 8_388_608;

@@ -19,7 +19,7 @@ import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { discardTree } from "../host/unmount.ts";
-import { DecompressedTotal } from "../threads/decompressed_total.ts";
+import { limitDecompressed } from "../threads/decompressed_total.ts";
 import type { LayerExtraction, LayerExtractionOptions } from "../threads/overlay_extraction.ts";
 import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { type LayerDraft, LayerDrafts } from "./_layer_drafts.ts";
@@ -114,7 +114,7 @@ export class OverlayLayerResolver {
   async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
     image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
     const tasks = new TaskGroup(this.#options.signal);
-    const total = new DecompressedTotal(this.#options.maxBytes);
+    const countBytes = limitDecompressed(this.#options.maxBytes);
     const resolving: Promise<ExtractedLayer>[] = [];
     const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));
     for (const [i, layer] of image.layers.entries()) {
@@ -122,7 +122,7 @@ export class OverlayLayerResolver {
       const chainId = chainIds[i] ?? layer.diffId;
       const work: LayerWork = {
         layer,
-        onPosition: (bytes) => total.record(i, bytes),
+        onPosition: (bytes) => countBytes(i, bytes),
         signal: tasks.signal,
       };
       resolving.push(tasks.run(() => this.#resolve(work, chainId, parents)));

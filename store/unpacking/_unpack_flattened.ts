@@ -1,11 +1,8 @@
-import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
-import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
-import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -14,11 +11,12 @@ import type { ContentStore } from "../content/content_store.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import { openArchive } from "../files/archive_reader.ts";
 import { type Layer, storedLayer } from "../images/image.ts";
+import { addLayer } from "../files/list_layer.ts";
 import { archiveTree } from "../files/tree_archive.ts";
-import { DecompressedTotal } from "../threads/decompressed_total.ts";
+import { limitDecompressed } from "../threads/decompressed_total.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { isSelected, retainPaths } from "../threads/path_selection.ts";
-import { ImageUnpacking } from "./_image_unpacking.ts";
+import { bringLayers } from "./_stage_layers.ts";
 import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
@@ -74,7 +72,7 @@ export async function unpackFlattened(
   if (usable.size < lazy.size) {
     return await unpackFlattened(store, image, directory, paths, options, usable);
   }
-  new DecompressedTotal(maxBytes).record(0, files.bytes);
+  limitDecompressed(maxBytes)(0, files.bytes);
   const { entries } = flat.report;
   // Report the same number as an extraction of the selected entries of each layer.
   const bytes = paths === undefined ? flat.report.bytes : flat.selectedBytes;
@@ -116,37 +114,28 @@ async function flatten(
   options: UnpackImageOptions,
   lazy: LazyLayers,
 ): Promise<FlatImage> {
-  const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
-  const { signal } = options;
-  const decompressed = new DecompressedTotal(options.maxBytes);
+  const countBytes = limitDecompressed(options.maxBytes);
   const tree = new MemoryTree();
   const layers: Layer[] = [];
   let selectedBytes = 0;
-  const flatOptions = {
-    ownership: "strict",
-    handler: (header: TarHeader) => {
-      tree.place = { layer: layers.length, offset: header.offset };
-      if (paths !== undefined && isSelected(header.path, paths)) selectedBytes += header.size;
-      return header;
-    },
-    onPosition: (bytes: number) => decompressed.record(layers.length, bytes),
-  } as const;
-  const extractor = new StackingExtractor(tree, { ...stageOptions, signal, ...flatOptions });
-  const indexes = new LayerEntries(store);
+  const entries = new LayerEntries(store);
   const total = new ReportBuilder();
-  await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
+  await bringLayers(store, image, options, async ({ descriptor, diffId }) => {
     const layer = storedLayer(store, descriptor, diffId);
-    const index = limitsArchives(options) ? undefined : await indexes.read(layer);
-    const known = lazy.get(layers.length) ?? index;
+    const number = layers.length;
+    const index = limitsArchives(options) ? undefined : await entries.read(layer);
     // The contents of the files are read later.
-    if (index !== undefined) decompressed.record(layers.length, index.archiveBytes);
-    total.add(
-      known === undefined ? await extractor.extract(layer) : extractEntries(known.headers(), tree, {
-        ...flatOptions,
-        layer: layer.digest,
-        offsetUnit: known.offsetUnit,
-      }),
-    );
+    if (index !== undefined) countBytes(number, index.archiveBytes);
+    const report = await addLayer(tree, layer, number, {
+      ...options,
+      known: lazy.get(number) ?? index,
+      entries,
+      onEntry: ({ path, size }) => {
+        if (paths !== undefined && isSelected(path, paths)) selectedBytes += size;
+      },
+      onPosition: (bytes) => countBytes(number, bytes),
+    });
+    total.add(report);
     layers.push(layer);
   }, (index) => lazy.has(index));
   if (paths !== undefined) retainPaths(tree, paths);

@@ -103,27 +103,19 @@ export class UnpackRoot implements AsyncDisposable {
    *
    * @throws {UnpackError} If it is not a directory, or is not empty although `force` is false.
    */
-  static async check(directory: string, { store, force }: UnpackRootOptions): Promise<void> {
+  static async check(directory: string, options: UnpackRootOptions): Promise<void> {
     refuseNoName(directory);
-    const info = statIfAny(directory);
-    if (info === undefined) return;
-    const path = await Deno.realPath(directory);
-    if (!info.isDirectory) throw refused(directory, path, NOT_DIRECTORY);
-    if (!force && await hasOthers(path, leftIn(store, path))) {
-      throw refused(directory, path, NOT_EMPTY);
-    }
+    if (statIfAny(directory) !== undefined) await checkTarget(directory, options);
   }
 
   static async #open(
     directory: string,
     made: readonly string[],
-    { store, force }: UnpackRootOptions,
+    options: UnpackRootOptions,
   ): Promise<UnpackRoot> {
-    const path = await Deno.realPath(directory);
+    const { store, force } = options;
+    const path = await checkTarget(directory, options);
     const refuse = (refusal: Refusal) => refused(directory, path, refusal);
-    if (!(await Deno.stat(path)).isDirectory) throw refuse(NOT_DIRECTORY);
-    const seen = force ? undefined : leftIn(store, path);
-    if (!force && await hasOthers(path, seen)) throw refuse(NOT_EMPTY);
     await using stack = new AsyncDisposableStack();
     const record = await LockedUnpackRecord.lock(store, path);
     if (record === "taken") throw refuse(TAKEN);
@@ -231,6 +223,19 @@ export class UnpackRoot implements AsyncDisposable {
     await this.#work?.remove();
     removeEmptyDirectories(this.#made);
   }
+}
+
+/** Returns the real path of a directory, unless its content or its type forbids to unpack into it. */
+async function checkTarget(
+  directory: string,
+  { store, force }: UnpackRootOptions,
+): Promise<string> {
+  const path = await Deno.realPath(directory);
+  if (!(await Deno.stat(path)).isDirectory) throw refused(directory, path, NOT_DIRECTORY);
+  if (!force && await hasOthers(path, leftIn(store, path))) {
+    throw refused(directory, path, NOT_EMPTY);
+  }
+  return path;
 }
 
 /** Reads the record of a directory without locking it. */

@@ -11,7 +11,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { LayerThreads } from "../threads/layer_threads.ts";
 import { hasPaths } from "../threads/path_selection.ts";
-import { ImageUnpacking } from "./_image_unpacking.ts";
+import { stageLayers } from "./_stage_layers.ts";
 import { type LazyLayers, openLazyLayers } from "./_lazy_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
@@ -144,9 +144,9 @@ async function extractAll(
 ): Promise<UnpackResult | undefined> {
   using threads = LayerThreads.for(image, options.jobs);
   const stageOptions = { ...pickStageOptions(options), paths };
-  const unpacking = new ImageUnpacking(store, image, options);
+  const staging = { work: root.work, options: stageOptions, threads };
   try {
-    const reports = await unpacking.stage(root.work, stageOptions, threads);
+    const reports = await stageLayers(store, image, staging, options);
     if (paths === undefined || hasPaths(root.base, paths)) return sumUp(reports);
   } catch (error) {
     if (paths === undefined || !(error instanceof ExtractError)) throw error;

@@ -10,7 +10,7 @@ import type { UnpackImageOptions } from "../../../store/mod.ts";
 import type { LayerSink } from "../../../store/threads/layer_sink.ts";
 import type { StagingResult } from "../../../store/threads/layer_staging.ts";
 import { LayerThreads } from "../../../store/threads/layer_threads.ts";
-import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
+import { stageLayers } from "../../../store/unpacking/_stage_layers.ts";
 import "../../_support/native_backend.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { rootTest } from "../../_support/skip.ts";
@@ -36,8 +36,7 @@ async function unpackWith(
   options: UnpackImageOptions = {},
 ): Promise<void> {
   await Deno.mkdir(root);
-  const unpacking = new ImageUnpacking(store, { layers }, options);
-  await unpacking.stage(root, options, threads);
+  await stageLayers(store, { layers }, { work: root, options, threads }, options);
 }
 
 const RANDOM_STACKS = Array.from({ length: 8 }, (_, seed) => randomStack(seed));
@@ -65,7 +64,6 @@ Deno.test("unpackImage() stops in the middle of a stored layer", async () => {
   const layers = fakeLayers([tar(file("f", "f"))]);
   const controller = new AbortController();
   const reason = new Error("interrupted");
-  const unpacking = new ImageUnpacking(box.store, { layers }, { signal: controller.signal });
   const stopped = Promise.withResolvers<never>();
   // Like a sink in a thread, which only stops when it is disposed of.
   const sink: LayerSink<StagingResult> = {
@@ -86,7 +84,10 @@ Deno.test("unpackImage() stops in the middle of a stored layer", async () => {
     merge: () => Promise.reject(new Error("nothing to merge")),
   };
 
-  const unpacked = assertRejects(() => unpacking.stage(box.root, {}, threads));
+  const unpacked = assertRejects(() => {
+    const staging = { work: box.root, options: {}, threads };
+    return stageLayers(box.store, { layers }, staging, { signal: controller.signal });
+  });
 
   assertEquals(await unpacked, reason);
 });

@@ -21,6 +21,8 @@ export interface EntrySource extends LayerLimits {
   readonly entries: LayerEntries;
   /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;
+  /** Called with the header of each entry. */
+  readonly onEntry?: ((header: TarHeader) => void) | undefined;
   /** Called with the number of decompressed bytes of the layer so far. */
   readonly onPosition?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -80,11 +82,12 @@ async function extractIntoMemory<Result>(
   source: EntrySource,
   run: (extract: Extraction, options: LayerExtractorOptions) => Result | Promise<Result>,
 ): Promise<Result> {
-  const { known, entries, checkOwners = false, signal, onWarning } = source;
+  const { known, entries, checkOwners = false, onEntry, signal, onWarning } = source;
   const offsetUnit = known?.offsetUnit;
   const handler = (header: TarHeader) => {
     if (checkOwners) assertOwner({ ...header, layer: layer.digest, offsetUnit });
     tree.place = { layer: number, offset: header.offset };
+    onEntry?.(header);
     return header;
   };
   const options = { ownership: "strict", handler, layer: layer.digest, offsetUnit } as const;
