@@ -1,7 +1,7 @@
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { BLOCK } from "../../layer/tar/tar_fields.ts";
-import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { TarParser } from "../../layer/tar/tar_parser.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { UntarStream } from "../../layer/tar/untar_stream.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { parseDocument } from "../../spec/json_reader.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
@@ -69,16 +69,27 @@ async function fetchStargzTable(
   if (end - start > Math.min(maxBytes, MAX_TABLE_BYTES)) throw new TableError("it is too large");
   const head = start < tailAt ? await readRange(layer, start, Math.min(tailAt, end), signal) : "";
   const rest = tail.subarray(Math.max(0, start - tailAt), tail.length - STARGZ_FOOTER_BYTES);
-  const table = new TableFile();
-  const parser = new TarParser(table);
-  for await (const chunk of decompress([head, rest], 2 * MAX_TABLE_BYTES)) parser.push(chunk);
-  const { header, bytes } = table;
-  if (header === undefined || bytes === undefined) throw new TableError("it is missing");
+  const { header, bytes } = await readTableFile(decompress([head, rest], 2 * MAX_TABLE_BYTES));
   const entries = await parse(bytes, digest, start);
   // The table does not list itself, although it is a file of the archive.
   const content = { start, end, skip: header.offset + BLOCK, size: header.size, digest };
   const own = { header: { ...header, offset: entries.length }, chunks: [content] };
   return { entries: [...entries, own], bytes: end - start };
+}
+
+/** Reads the table in an archive. */
+async function readTableFile(
+  archive: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<{ readonly header: TarHeader; readonly bytes: Uint8Array<ArrayBuffer> }> {
+  for await (const { header, readable } of archive.pipeThrough(new UntarStream())) {
+    if (header.path !== STARGZ_TABLE_NAME || readable === undefined) {
+      await readable?.cancel();
+      continue;
+    }
+    if (header.size > MAX_TABLE_BYTES) throw new TableError("it is too large");
+    return { header, bytes: await new Response(readable).bytes() };
+  }
+  throw new TableError("it is missing");
 }
 
 /** Start of the footer: the header of a gzip member with an extra field. */
@@ -144,30 +155,4 @@ function decompress(
   maxBytes: number,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new Blob(parts).stream().pipeThrough(new DecompressStream({ maxBytes }));
-}
-
-/** Keeps the table of an archive. */
-class TableFile implements TarSink {
-  /** Its header; `undefined` if the archive has none. */
-  header: TarHeader | undefined;
-  /** The table. */
-  bytes: Uint8Array<ArrayBuffer> | undefined;
-  #isOpen = false;
-
-  entry(header: TarHeader): void {
-    const { type, path, size } = header;
-    this.#isOpen = type === "file" && path === STARGZ_TABLE_NAME && this.bytes === undefined;
-    if (!this.#isOpen) return;
-    this.header = header;
-    if (size > MAX_TABLE_BYTES) throw new TableError("it is too large");
-    this.bytes = new Uint8Array(size);
-  }
-
-  data(chunk: Uint8Array, position: number): void {
-    if (this.#isOpen) this.bytes?.set(chunk, position);
-  }
-
-  end(): void {
-    this.#isOpen = false;
-  }
 }

@@ -23,8 +23,8 @@ export function exitCodeOfSignal(name: Deno.Signal): number {
   return EXIT_CODES.get(name) ?? 1;
 }
 
-/** Options for {@linkcode SignalForwarder}. */
-interface SignalForwarderOptions {
+/** Options for {@linkcode forwardSignals}. */
+interface ForwardSignalsOptions {
   /** Called once if a signal asks to end before the program has begun. */
   readonly onStop: (name: Deno.Signal) => void;
   /**
@@ -35,67 +35,56 @@ interface SignalForwarderOptions {
 }
 
 /**
- * Forwards the signals of this process to the program of a container, one at a time, until it is
- * disposed of. Before the program has begun, signals that ask to end cancel the start, and others
+ * Forwards the signals of this process to the program of a container, one at a time, until the result
+ * is disposed of. Before the program has begun, signals that ask to end cancel the start, and others
  * wait.
  */
-export class SignalForwarder implements AsyncDisposable {
-  readonly #container: Container;
-  readonly #options: SignalForwarderOptions;
-  readonly #listeners = new Map<Deno.Signal, () => void>();
+export function forwardSignals(
+  container: Container,
+  { onStop, onInsist }: ForwardSignalsOptions,
+): AsyncDisposable {
   /** Signals to send; as in the kernel, each of them at most once. */
-  readonly #pending = new Set<Deno.Signal>();
-  #delivery: Promise<void> | undefined;
-  #hasExecuted = false;
-  #isOver = false;
-  #asked: readonly number[] = [];
-
-  constructor(container: Container, options: SignalForwarderOptions) {
-    this.#container = container;
-    this.#options = options;
-    for (const name of FORWARDED) {
-      const listener = () => this.#forward(name);
-      Deno.addSignalListener(name, listener);
-      this.#listeners.set(name, listener);
-    }
-  }
-
-  #forward(name: Deno.Signal): void {
-    // The runtime copies the new size of its terminal to that of the container.
-    if (name === "SIGWINCH") return this.#container.signalRuntime(name);
-    if (REPEATED.has(name) && this.#isInsisting()) this.#options.onInsist();
-    this.#pending.add(name);
-    this.#delivery ??= this.#deliver().finally(() => this.#delivery = undefined);
-  }
-
-  async #deliver(): Promise<void> {
-    while (!this.#isOver && this.#pending.size > 0) {
-      this.#hasExecuted ||= await this.#container.hasExecuted();
-      if (this.#hasExecuted) {
-        const [name = "SIGTERM"] = this.#pending;
-        this.#pending.delete(name);
-        await this.#container.send(name);
+  const pending = new Set<Deno.Signal>();
+  let delivery: Promise<void> | undefined;
+  let hasExecuted = false;
+  let isOver = false;
+  let asked: readonly number[] = [];
+  const deliver = async () => {
+    while (!isOver && pending.size > 0) {
+      hasExecuted ||= await container.hasExecuted();
+      if (hasExecuted) {
+        const [name = "SIGTERM"] = pending;
+        pending.delete(name);
+        await container.send(name);
         continue;
       }
-      const ending = [...this.#pending].find((name) => EXIT_CODES.has(name));
+      const ending = [...pending].find((name) => EXIT_CODES.has(name));
       if (ending !== undefined) {
-        this.#isOver = true;
-        return this.#options.onStop(ending);
+        isOver = true;
+        return onStop(ending);
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
-  }
-
-  #isInsisting(): boolean {
+  };
+  const isInsisting = () => {
     const now = performance.now();
-    this.#asked = [...this.#asked, now].filter((time) => now - time < INSISTING.withinMs);
-    return this.#asked.length >= INSISTING.count;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#isOver = true;
-    for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
-    this.#listeners.clear();
-    await this.#delivery;
-  }
+    asked = [...asked, now].filter((time) => now - time < INSISTING.withinMs);
+    return asked.length >= INSISTING.count;
+  };
+  const forward = (name: Deno.Signal) => {
+    // The runtime copies the new size of its terminal to that of the container.
+    if (name === "SIGWINCH") return container.signalRuntime(name);
+    if (REPEATED.has(name) && isInsisting()) onInsist();
+    pending.add(name);
+    delivery ??= deliver().finally(() => delivery = undefined);
+  };
+  const listeners = FORWARDED.map((name) => [name, () => forward(name)] as const);
+  for (const [name, listener] of listeners) Deno.addSignalListener(name, listener);
+  return {
+    async [Symbol.asyncDispose]() {
+      isOver = true;
+      for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
+      await delivery;
+    },
+  };
 }

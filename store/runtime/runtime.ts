@@ -2,7 +2,7 @@ import { onAbort } from "../../registry/tasks/abortable.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
 import { checkBundleId } from "../bundle.ts";
 import { Container } from "./_container.ts";
-import { exitCodeOfSignal, SignalForwarder } from "./_signal_forwarder.ts";
+import { exitCodeOfSignal, forwardSignals } from "./_signal_forwarder.ts";
 import { findRuntimes, missingRuntime } from "./find_runtime.ts";
 
 /** A bundle to run. */
@@ -224,8 +224,8 @@ function forwardTo(
   container: Container,
   ending: Ending,
   onWarning: RunBundleOptions["onWarning"],
-): SignalForwarder {
-  return new SignalForwarder(container, {
+): AsyncDisposable {
+  return forwardSignals(container, {
     onStop: (name) => {
       ending.stopped = name;
       void container.kill();

@@ -6,10 +6,12 @@ import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { DocumentReader } from "./_document_reader.ts";
-import { Subjects } from "./_subjects.ts";
 
 /** Maximum number of repositories whose content is remembered. */
 const MAX_REMEMBERED = 64;
+
+/** Documents by their subjects. */
+type BySubject = ReadonlyMap<Digest, readonly Descriptor[]>;
 
 /** The references of a repository, and the version of its content. */
 export interface RepositoryRoots {
@@ -25,13 +27,15 @@ export interface RepositoryRoots {
 export class RepositoryGraph {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
-  readonly #subjects: Subjects;
+  /** Subject of each listed document that has been read; `undefined` if it has none. */
+  #subjects: ReadonlyMap<Digest, Digest | undefined> = new Map();
+  /** Entries of `index.json`, all of which have been read, by their subjects. */
+  #listed: { readonly of: readonly Descriptor[]; readonly bySubject: BySubject } | undefined;
   readonly #walks = new BoundedMap<string, Walk>(MAX_REMEMBERED);
 
   constructor(store: ContentStore, documents: DocumentReader) {
     this.#store = store;
     this.#documents = documents;
-    this.#subjects = new Subjects(documents);
   }
 
   /** Returns the descriptors of those digests that a repository has. */
@@ -73,11 +77,38 @@ export class RepositoryGraph {
   async #walkAgain(repository: RepositoryRoots): Promise<Walk> {
     const { name, version } = repository;
     const entries = await this.#store.descriptors();
-    const subjects = this.#subjects.read(entries);
+    const subjects = this.#bySubject(entries);
     const state = [...version, entries];
     const walk = new Walk(this.#store, this.#documents, repository, state, subjects);
     this.#walks.set(name, walk);
     return await this.#finish(name, walk);
+  }
+
+  /** Groups the entries of `index.json`, such as signatures, by their subjects. */
+  async #bySubject(entries: readonly Descriptor[]): Promise<BySubject> {
+    if (entries === this.#listed?.of) return this.#listed.bySubject;
+    const known = new Map<Digest, Digest | undefined>();
+    const bySubject = new Map<Digest, Descriptor[]>();
+    let isComplete = true;
+    for (const entry of entries) {
+      const { digest } = entry;
+      if (!isDocumentMediaType(entry.mediaType)) continue;
+      let subject = this.#subjects.get(digest);
+      if (subject === undefined && !this.#subjects.has(digest)) {
+        const document = await this.#documents.read(entry);
+        // It may be stored later.
+        if (document === undefined) {
+          isComplete = false;
+          continue;
+        }
+        subject = document.value.subject?.digest;
+      }
+      known.set(digest, subject);
+      if (subject !== undefined) bySubject.getOrInsert(subject, []).push(entry);
+    }
+    this.#subjects = known;
+    this.#listed = isComplete ? { of: entries, bySubject } : undefined;
+    return bySubject;
   }
 
   async #finish(name: string, walk: Walk): Promise<Walk> {
@@ -114,7 +145,7 @@ class Walk {
     documents: DocumentReader,
     repository: RepositoryRoots,
     version: readonly unknown[],
-    subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>,
+    subjects: Promise<BySubject>,
   ) {
     this.#store = store;
     this.#documents = documents;
@@ -135,7 +166,7 @@ class Walk {
     return false;
   }
 
-  async #run(subjects: Promise<ReadonlyMap<Digest, readonly Descriptor[]>>): Promise<void> {
+  async #run(subjects: Promise<BySubject>): Promise<void> {
     const bySubject = await subjects;
     for (const root of this.#repository.roots) await this.#follow(root, 0);
     if (this.found.size === 0) return;
