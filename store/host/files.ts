@@ -209,7 +209,7 @@ export function removeEmptyDirectories(directories: readonly string[]): void {
   for (const directory of directories) tryRemove(directory);
 }
 
-/** Creates directories, which must not exist yet. */
+/** Creates directories, which must not exist yet. Only their owner may write to them. */
 export function makeDirectories(...paths: readonly string[]): void {
-  for (const path of paths) Deno.mkdirSync(path);
+  for (const path of paths) Deno.mkdirSync(path, { mode: 0o755 });
 }

@@ -67,6 +67,8 @@ function refusalOfFileSystem(root: string, trial: string): string | undefined {
 }
 
 async function runTrial(trial: string, mounter: OverlayMounter): Promise<string | undefined> {
+  // Root mounts in it, so no other user may put a link in its place.
+  await Deno.mkdir(trial, { mode: 0o700 });
   for (const name of ["lower/dir", "marked/dir", "scratch", "view"]) {
     await Deno.mkdir(`${trial}/${name}`, { recursive: true });
   }

@@ -81,7 +81,7 @@ export class UncompressedBundler implements Bundler {
     const { signal, onWarning } = this.#options;
     const limits = pickLimits(this.#options);
     const ownership = this.#options.ownership ?? await defaultOwnership(this.#store.path);
-    await Deno.mkdir(root);
+    await Deno.mkdir(root, { mode: 0o755 });
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
     using tree = openFileTree(root, { onWarning });
     const extractor = new StackingExtractor(tree, { ...limits, ownership, signal, onWarning });

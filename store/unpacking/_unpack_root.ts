@@ -266,7 +266,7 @@ async function makeTarget(path: string): Promise<readonly string[]> {
   try {
     for (const directory of missingDirectories(path).toReversed()) {
       try {
-        await Deno.mkdir(directory);
+        await Deno.mkdir(directory, { mode: 0o755 });
       } catch (error) {
         // Another process created it, and owns it.
         if (error instanceof Deno.errors.AlreadyExists) continue;

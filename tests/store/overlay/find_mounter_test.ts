@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fromFileUrl } from "@std/path";
+import { dirname, fromFileUrl } from "@std/path";
 import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
+import { refuseNative, tryMounter } from "../../../store/overlay/_overlay_trial.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
 import { peerTest, programPath, runPeer } from "../../_support/peers.ts";
@@ -144,4 +145,26 @@ overlayTest("OverlayBundler uses the result of an earlier process", async () => 
   await using bundle = await new OverlayBundler(test.store).bundle(image, "x");
 
   assertEquals(bundle.kind, "overlay");
+});
+
+overlayTest("tryMounter() mounts where only the user can write, even without a umask", async () => {
+  await using test = await makeStore();
+  assertEquals(await refuseNative(test.path), undefined);
+  const modes: number[] = [];
+  const umask = Deno.umask(0);
+  try {
+    await tryMounter(test.path, {
+      kind: "overlay",
+      namespace: "user",
+      upper: "disk",
+      async mount(_lowers, target) {
+        modes.push(((await Deno.stat(dirname(target))).mode ?? 0) & 0o7777);
+        throw new Error("not mounted");
+      },
+    }, {});
+  } finally {
+    Deno.umask(umask);
+  }
+
+  assertEquals(modes, [0o700]);
 });
