@@ -5,22 +5,20 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
+import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { copyToTarget, type CopyToTargetOptions } from "../../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
-import type { SignatureTarget } from "../../store/moving/copy_signatures.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
-import {
-  type EndpointOptions,
-  openCopySource,
-  openCopyTarget,
-} from "../../store/moving/open_endpoints.ts";
 import { storeDirectory } from "../directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
+import type { SignatureTarget } from "./copy_signatures.ts";
+import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 
 /** Copies from one location to another. */
 export async function copyLocations(
@@ -69,8 +67,28 @@ export async function verifiedBy(
   source: CopySource,
 ): Promise<CopySource> {
   if (signer === undefined) return source;
-  const { verifiedSource } = await import("../../store/attachments/verified_source.ts");
-  return verifiedSource(source, signer);
+  const { verifySignature } = await import("../../store/attachments/verify_signature.ts");
+  const { readContent } = await import("../../store/moving/read_content.ts");
+  const { label, content, nameOfTag } = source;
+  const attachments: AttachmentSource = {
+    fetch: (descriptor, reading) => content.fetch(descriptor, reading),
+    referrers: async (descriptor, reading) => await content.referrers?.(descriptor, reading) ?? [],
+    resolve: async (tag, reading) => {
+      const name = nameOfTag?.(tag);
+      return name === undefined ? undefined : await content.resolve(name, reading);
+    },
+  };
+  return {
+    ...source,
+    root: async (reading = {}) => {
+      const { signal } = reading;
+      const descriptor = await source.root(reading);
+      const bytes = await readContent(content, descriptor, MAX_MANIFEST_BYTES, signal);
+      const document = { descriptor, bytes };
+      await verifySignature([attachments], document, signer, { name: label, signal });
+      return descriptor;
+    },
+  };
 }
 
 /** Copies an image into the store under its name, and returns the stored image as the source. */
@@ -215,7 +233,7 @@ function withSignatures(
       await skipped?.(descriptor);
     },
     beforeName: async () => {
-      const { copySignatures } = await import("../../store/moving/copy_signatures.ts");
+      const { copySignatures } = await import("./copy_signatures.ts");
       await copySignatures(source, target, documents, { jobs, foreignLayers, signal, onProgress });
     },
   };

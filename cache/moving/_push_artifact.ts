@@ -1,11 +1,7 @@
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { ArtifactContent, type ArtifactFile } from "../../store/artifacts/artifact_content.ts";
-import {
-  type EndpointOptions,
-  openCopySource,
-  openCopyTarget,
-} from "../../store/moving/open_endpoints.ts";
+import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import type { PushArtifactOptions } from "./artifact_options.ts";
 import type { CopiedImage } from "./copy_options.ts";

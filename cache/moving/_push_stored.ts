@@ -13,7 +13,7 @@ import { StoreError } from "../../store/errors.ts";
 import { chooseManifest } from "../../store/moving/choose_platforms.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
-import { openCopyTarget } from "../../store/moving/open_endpoints.ts";
+import { openCopyTarget } from "./open_endpoints.ts";
 import { readContent } from "../../store/moving/read_content.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../directory.ts";

@@ -10,7 +10,7 @@ import { ContentStore } from "../../store/content/content_store.ts";
 import { findReference } from "../../store/content/layout_index.ts";
 import { readStoredDocument } from "../../store/images/stored_document.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
-import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoints.ts";
+import { openCopySource, sourceOfArchive } from "./open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../directory.ts";
 import { NotCachedError } from "../errors.ts";

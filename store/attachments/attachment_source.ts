@@ -9,7 +9,6 @@ import { REF_NAME } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import type { ImageCollection } from "../images/layout_client.ts";
 import { layoutReferrers } from "../images/layout_referrers.ts";
-import type { CopySource } from "../moving/endpoint.ts";
 
 /**
  * A place with the signatures and attestations of an image: a repository, a store, a layout or an
@@ -96,18 +95,6 @@ export function collectionAttachments(
         const name = annotations?.[REF_NAME];
         return name === tag || name?.endsWith(`:${tag}`);
       });
-    },
-  };
-}
-
-/** Returns the attachments of documents at the source of a copy. */
-export function copiedAttachments({ content, nameOfTag }: CopySource): AttachmentSource {
-  return {
-    fetch: (descriptor, options) => content.fetch(descriptor, options),
-    referrers: async (descriptor, options) => await content.referrers?.(descriptor, options) ?? [],
-    resolve: async (tag, options) => {
-      const name = nameOfTag?.(tag);
-      return name === undefined ? undefined : await content.resolve(name, options);
     },
   };
 }

@@ -8,7 +8,7 @@ import type { Platform } from "../../spec/platform.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
 import type { ArchiveFormat } from "../archives/image_archive.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { LayoutWriter } from "./_layout_writer.ts";
+import { LayoutWriter } from "./layout_writer.ts";
 import {
   chooseEntry,
   chooseManifest,

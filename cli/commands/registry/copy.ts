@@ -90,7 +90,7 @@ export async function run(session: Session): Promise<void> {
 
 /** Leaves out the tags of signatures and other attachments, which are not signed themselves. */
 async function* tagsOfImages(session: Session, all: AsyncIterable<string>): AsyncGenerator<string> {
-  const { isAttachmentTag } = await import("../../../store/moving/copy_signatures.ts");
+  const { isAttachmentTag } = await import("../../../cache/moving/copy_signatures.ts");
   const { withReferrers } = session.options<TransferOptions>();
   let leftOut = 0;
   for await (const tag of all) {

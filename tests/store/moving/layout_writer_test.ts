@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
 import { ContentStore } from "../../../store/mod.ts";
-import { LayoutWriter } from "../../../store/moving/_layout_writer.ts";
+import { LayoutWriter } from "../../../store/moving/layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, type Built, putBlobs } from "../../_support/image.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";

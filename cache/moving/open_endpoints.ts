@@ -10,8 +10,8 @@ import {
   type RepositoryContentOptions,
 } from "../../registry/client/repository_content.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
-import type { ImageArchive } from "../archives/image_archive.ts";
-import { type CopyTarget, labelOf, type OpenSource } from "./endpoint.ts";
+import type { ImageArchive } from "../../store/archives/image_archive.ts";
+import { type CopyTarget, labelOf, type OpenSource } from "../../store/moving/endpoint.ts";
 
 /** Options for opening source and target of a copy. */
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
@@ -80,7 +80,7 @@ async function archiveSource(
   location: ArchiveLocation,
   { spoolDirectory, signal }: EndpointOptions,
 ): Promise<OpenSource> {
-  const { ImageArchive } = await import("../archives/image_archive.ts");
+  const { ImageArchive } = await import("../../store/archives/image_archive.ts");
   const archive = await ImageArchive.open(location.path, {
     format: location.transport,
     spoolDirectory: spoolDirectory(),
@@ -102,7 +102,7 @@ export function sourceOfArchive(
     content: archive,
     root: () => Promise.try(() => archive.find(location.name).descriptor),
     reference: async () => {
-      const { LayoutClient } = await import("../images/layout_client.ts");
+      const { LayoutClient } = await import("../../store/images/layout_client.ts");
       return (await LayoutClient.find(archive, location)).reference;
     },
     nameOfTag: (tag) => tag,
@@ -117,7 +117,7 @@ async function archiveTarget(
   const isDocker = transport === "docker-archive";
   // Docker only accepts full names.
   const full = isDocker && name !== undefined ? formatReference(parseReference(name)) : name;
-  const { ImageArchiveWriter } = await import("../archives/archive_writer.ts");
+  const { ImageArchiveWriter } = await import("../../store/archives/archive_writer.ts");
   const writer = await ImageArchiveWriter.create(path, transport, {
     output: path === "-" ? output : undefined,
   });

@@ -1,14 +1,14 @@
 import type { LayoutLocation } from "../../registry/image_location.ts";
 import { isGranted } from "../../spec/granted.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
-import { ContentStore } from "../content/content_store.ts";
-import { findHeld } from "../content/find_held.ts";
-import { UntrustedStoreError } from "../host/private_directory.ts";
-import { lstatIfAny } from "../host/files.ts";
-import { LayoutClient } from "../images/layout_client.ts";
-import { type CopyTarget, labelOf, type OpenSource } from "./endpoint.ts";
-import { LayoutContent } from "./layout_content.ts";
-import { LayoutWriter } from "./_layout_writer.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
+import { findHeld } from "../../store/content/find_held.ts";
+import { UntrustedStoreError } from "../../store/host/private_directory.ts";
+import { lstatIfAny } from "../../store/host/files.ts";
+import { LayoutClient } from "../../store/images/layout_client.ts";
+import { type CopyTarget, labelOf, type OpenSource } from "../../store/moving/endpoint.ts";
+import { LayoutContent } from "../../store/moving/layout_content.ts";
+import { LayoutWriter } from "../../store/moving/layout_writer.ts";
 
 /** Opens a layout as the source of a copy. */
 export async function openLayoutSource(
