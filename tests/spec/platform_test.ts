@@ -14,6 +14,10 @@ Deno.test.each([
   { text: "linux/armel", os: "linux", architecture: "arm", variant: "v6" },
   { text: "linux/arm/V6", os: "linux", architecture: "arm", variant: "v6" },
   { text: "linux/arm64/v8.2", os: "linux", architecture: "arm64", variant: "v8.2" },
+  { text: "arm64", os: "linux", architecture: "arm64" },
+  { text: "AArch64", os: "linux", architecture: "arm64" },
+  { text: "armhf", os: "linux", architecture: "arm", variant: "v7" },
+  { text: "386", os: "linux", architecture: "386" },
   { text: "linux/constructor", os: "linux", architecture: "constructor" },
 ])("parsePlatform() reads $text", ({ text, ...platform }) => {
   assertEquals(parsePlatform(text), platform);
@@ -62,6 +66,9 @@ Deno.test("parsePlatform() and formatPlatform() encode features, and skip empty 
 Deno.test.each([
   "",
   "linux",
+  "constructor",
+  "arm/",
+  "amd64:1",
   "linux/",
   "/amd64",
   "linux/amd64/",
