@@ -7,7 +7,7 @@ import { withCwd, withEntrypoint } from "../../spec/options/process_options.ts";
 import { withCPULimit, withMemoryLimit } from "../../spec/options/resource_options.ts";
 import { withRootless } from "../../spec/options/rootless_option.ts";
 import { withUser } from "../../spec/options/user_options.ts";
-import { normalSegments } from "../../spec/paths.ts";
+import { normalize, normalSegments } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { checkBundleId } from "../../store/bundle.ts";
@@ -92,7 +92,12 @@ export function addContainerOptions(command: Command): Command {
       "-v, --mount <mount>",
       "mount SOURCE:TARGET[:ro], TARGET alone as a new volume, or " +
         "type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
-      { repeatable: true, parse: parseMount, aliases: ["--volume"] },
+      {
+        repeatable: true,
+        parse: parseMount,
+        nameOf: ({ destination }: Mount) => normalize(destination, true),
+        aliases: ["--volume"],
+      },
     )
     .option("-i, --interactive", "keep stdin open (always on)")
     .option("-t, --tty", "allocate a terminal")

@@ -36,6 +36,8 @@ export interface OptionSettings extends ValueSettings {
   readonly mayBeEmpty?: boolean;
   /** Whether the values of all uses form a list; otherwise all uses must have the same value. */
   readonly repeatable?: boolean;
+  /** Returns the name that a value of a list defines; two values may not define the same name. */
+  readonly nameOf?: (value: never) => string;
   /** Name of the value (default: the option's name in camel case). */
   readonly key?: string;
   /** Options that it cannot be combined with, such as `["--read-write"]`. */

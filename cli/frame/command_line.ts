@@ -155,14 +155,19 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
   }
 }
 
-/** Rejects different values for an option that takes one: none of them is surely the right one. */
+/** Rejects different values for one option or name: none of them is surely the right one. */
 function refuseRepeated(command: Command, uses: readonly Use[]): void {
-  const values = new Map<Option, string | undefined>();
-  for (const { option, text } of uses) {
-    if (!option.repeatable && values.has(option) && values.get(option) !== text) {
-      throw misuse(command, `${option.long} has two different values`, "Leave out one of them");
+  const texts = new Map<string, string | undefined>();
+  for (const { option: { long, repeatable, nameOf }, text, value } of uses) {
+    if (repeatable && nameOf === undefined) continue;
+    const name = nameOf?.(value as never);
+    const place = name === undefined ? long : `${long} ${name}`;
+    if (texts.has(place) && texts.get(place) !== text) {
+      const what = name === undefined ? "" : ` for "${name}"`;
+      const wrong = `${long} has two different values${what}`;
+      throw misuse(command, wrong, "Leave out one of them");
     }
-    values.set(option, text);
+    texts.set(place, text);
   }
 }
 

@@ -41,6 +41,7 @@ export function addLimitOption(
     {
       repeatable: true,
       parse: (text) => parseLimit(text, names),
+      nameOf: ([name]: readonly [name: string, value: number]) => name,
       examples: names.map((name) => `${name}=`),
     },
   );

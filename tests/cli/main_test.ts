@@ -238,6 +238,18 @@ const MISUSE = [
       'connects containers: use host or none. See "oci run --help"',
   },
   {
+    args: ["run", "-v", "/etc:/a/b", "--mount=type=tmpfs,target=/a//b/", "c"],
+    line: 'oci: run: --mount has two different values for "/a/b". Leave out one of them',
+  },
+  {
+    args: ["unpack", "--limit=maxRatio=10", "--limit", "maxRatio=20", "a", "b"],
+    line: 'oci: unpack: --limit has two different values for "maxRatio". Leave out one of them',
+  },
+  {
+    args: ["artifact", "push", "a", "b", "--annotation=c=d", "--annotation=c=e"],
+    line: 'oci: artifact: --annotation has two different values for "c". Leave out one of them',
+  },
+  {
     args: ["run", "-m", "64m", "a"],
     line: 'oci: run: -m "64m" is invalid: write it as in Kubernetes: 64Mi. See "oci run --help"',
   },

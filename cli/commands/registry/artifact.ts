@@ -38,6 +38,7 @@ export function define(command: Command): Command {
     .option("--annotation <key=value>", "push: annotation of the manifest (repeatable)", {
       repeatable: true,
       parse: parseAnnotation,
+      nameOf: ([key]: readonly [key: string, value: string]) => key,
     })
     .option("--subject <ref>", "push: image that the artifact describes")
     .description(
