@@ -19,7 +19,7 @@ export interface UncompressedOptions extends Pick<DecompressOptions, "maxRatio" 
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** A layer in a store. */
+/** A layer in a store. A stream of its bytes holds a file open until it is read or canceled. */
 export interface Layer extends RemoteLayer {
   /** Digest of the bytes as served. */
   readonly digest: Digest;
@@ -65,8 +65,8 @@ export function storedLayer(store: ContentStore, descriptor: Descriptor, diffId:
       const path = store.blobPath(digest);
       const source = `"${path}"`;
       const decoder = new LayerDecoder({ ...limits, descriptor, diffId, layer: digest, source });
-      const chunks = decoder.read(await openBlobStream(path, { signal }));
-      return ReadableStream.from(watched(chunks, () => store.distrust(digest)));
+      const blob = await openBlobStream(path, { signal });
+      return streamOf(watched(decoder.read(blob), () => store.distrust(digest)), blob);
     },
   };
 }
@@ -82,6 +82,27 @@ async function* watched<T>(
     if (error instanceof DigestMismatchError) onCorrupt();
     throw error;
   }
+}
+
+/**
+ * Returns chunks as a stream. Canceling it cancels `source` as well, because a generator that has
+ * not begun to read releases nothing.
+ */
+function streamOf(
+  chunks: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>,
+  source: ReadableStream,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel(reason) {
+      await chunks.return();
+      await source.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
 }
 
 /**

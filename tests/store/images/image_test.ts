@@ -47,6 +47,27 @@ Deno.test.each(["none", "gzip", "zstd"] as const)(
   },
 );
 
+// The sanitizer finds a file that stays open.
+Deno.test.each(["none", "gzip", "zstd"] as const)(
+  "Layer closes its blob when a stream is canceled, compressed with %s",
+  async (compression) => {
+    const built = buildImage({ layers: TARS.map((tar) => ({ tar, compression })) });
+    await using stored = await store([built]);
+    const [layer] = (await stored.read(built)).layers;
+
+    for (const open of [() => layer?.compressed(), () => layer?.uncompressed()]) {
+      await (await open())?.cancel();
+      const reader = (await open())?.getReader();
+      await reader?.read();
+      await reader?.cancel();
+      const pending = (await open())?.getReader();
+      const read = pending?.read();
+      await pending?.cancel();
+      await read;
+    }
+  },
+);
+
 // The first one makes the decompression fail.
 Deno.test.each([{ at: 11 }, { at: 50_000 }])(
   "Layer.uncompressed() says that the blob is damaged, at byte $at",
