@@ -1,6 +1,7 @@
 import { onAbort } from "../../registry/tasks/abortable.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
 import { checkBundleId } from "../bundle.ts";
+import { BundleError } from "../errors.ts";
 import { Container } from "./_container.ts";
 import { exitCodeOfSignal, forwardSignals } from "./_signal_forwarder.ts";
 import { findRuntimes, missingRuntime } from "./find_runtime.ts";
@@ -88,6 +89,8 @@ const KILLED = 137;
  * @param options Runtime, timeout, and forwarding of signals.
  * @returns The exit status.
  * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
+ * @throws {BundleError} If the directory does not exist or is not a bundle.
+ * @throws {RangeError} If the ID is not a valid name, or `timeoutMs` is not above 0.
  *
  * @example Run a command in an image
  * ```ts no-assert
@@ -115,7 +118,7 @@ export async function runBundle(
     );
   }
   const runnable: RunnableBundle = typeof bundle === "string" ? { path: bundle } : bundle;
-  const place = { ...runnable, path: realPath(runnable.path) };
+  const place = { ...runnable, path: realBundlePath(runnable.path) };
   const runtimes = findRuntimes(options.runtime);
   const first = runtimes.next();
   if (first.done) throw missingRuntime(options.runtime);
@@ -132,8 +135,20 @@ export async function runBundle(
   }
 }
 
-function realPath(path: string): string {
-  return Deno.realPathSync(path);
+/** Returns the real path of a bundle. Some runtimes exit like a program if it is none. */
+function realBundlePath(path: string): string {
+  try {
+    const real = Deno.realPathSync(path);
+    if (Deno.statSync(`${real}/config.json`).isFile) return real;
+  } catch (error) {
+    const { NotADirectory, NotFound } = Deno.errors;
+    if (!(error instanceof NotFound || error instanceof NotADirectory)) throw error;
+  }
+  throw new BundleError("it has no config.json", path, {
+    code: "bundle-unknown",
+    action: `run the bundle in "${path}"`,
+    advice: "Make a bundle first, and remove it only after its container has ended",
+  });
 }
 
 /** Runs a container. Its result includes the errors in the log of the runtime. */

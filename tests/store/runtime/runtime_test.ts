@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { runBundle, RuntimeError } from "../../../store/mod.ts";
+import { BundleError, runBundle, RuntimeError } from "../../../store/mod.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
@@ -12,6 +12,7 @@ async function fakeRuntime(dir: TempDir, script: string, kill = KILL): Promise<s
   const path = dir.join("runtime");
   const state = `printf '{"status": "running", "pid": %s}' "$(cat "\${0%/*}/pid")"`;
   const cases = [`*" run --bundle "*) ${script} ;;`, `*" state "*) ${state} ;;`];
+  await Deno.writeTextFile(dir.join("config.json"), "{}");
   const text = ["#!/bin/sh", 'case "$*" in', ...cases, `*" kill "*) ${kill} ;;`, "esac"];
   await Deno.writeTextFile(path, text.map((line) => `${line}\n`).join(""), { mode: 0o755 });
   return path;
@@ -41,6 +42,17 @@ posixTest("runBundle() returns piped output of the container", async () => {
   assertEquals([result.code, result.timedOut], [0, false]);
   assertEquals(decoder.decode(result.stdout), "out\n");
   assertEquals(decoder.decode(result.stderr), "err\n");
+});
+
+posixTest("runBundle() rejects a directory that is not a bundle", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "exit 1");
+  await Deno.mkdir(dir.join("empty"));
+
+  for (const path of [dir.join("empty"), dir.join("missing"), runtime]) {
+    const error = await assertRejects(() => runBundle(path, { runtime }), BundleError);
+    assertEquals([error.code, error.path], ["bundle-unknown", path]);
+  }
 });
 
 posixTest("runBundle() writes standard error to a stream, and leaves it open", async () => {
@@ -117,6 +129,7 @@ posixTest("runBundle() starts a runtime in a directory that every user may enter
 
 posixTest("runBundle() names a runtime that cannot be executed", async () => {
   await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("config.json"), "{}");
   const path = dir.join("runtime");
   await Deno.writeTextFile(path, "#!/no/such/interpreter\n", { mode: 0o755 });
 
