@@ -299,7 +299,7 @@ export class PlatformError extends OciError {
       action: `find ${formatPlatform(wanted)} in ` +
         (subject === undefined ? "the image" : `"${subject}"`),
       subject,
-      advice: 'Choose one with "platform"',
+      advice: names.length === 0 ? undefined : 'Choose one with "platform"',
       option: "platform",
     });
     this.wanted = wanted;

@@ -168,7 +168,6 @@ Deno.test("errorDocument() has the fields of the library's errors, and the remed
       action: 'find linux/s390x in "a"',
       subject: "a",
       problem: "it has none that can run",
-      advice: 'Choose one with "platform"',
       option: "platform",
       wanted: { os: "linux", architecture: "s390x" },
       available: [],
