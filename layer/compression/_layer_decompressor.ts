@@ -171,9 +171,12 @@ export class LayerDecompressor implements Decompressor {
   }
 
   #unknownFormat(bytes: Uint8Array): DecompressError {
-    const start = `unknown bytes that begin with ${bytes.subarray(0, 8).toHex()}`;
-    const what = unsupportedFormat(bytes) ??
-      (bytes.length < DETECTION_SIZE ? "truncated" : start);
-    return new DecompressError(undefined, 0, `it is not gzip, zstd or tar but ${what}`);
+    const unsupported = unsupportedFormat(bytes);
+    const isShort = unsupported === undefined && bytes.length < DETECTION_SIZE;
+    const what = unsupported ?? `unknown bytes that begin with ${bytes.subarray(0, 8).toHex()}`;
+    const state = isShort
+      ? "it is truncated, or not gzip, zstd or tar"
+      : `it is not gzip, zstd or tar but ${what}`;
+    return new DecompressError(undefined, 0, state);
   }
 }

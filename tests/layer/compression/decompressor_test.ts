@@ -176,7 +176,7 @@ const BAD = [
     state: "but xz",
   },
   { what: "noise", bytes: new Uint8Array(2000).fill(0x41), state: "begin with 4141414141414141" },
-  { what: "a few bytes", bytes: toUint8Array("hello"), state: "truncated" },
+  { what: "a few bytes", bytes: toUint8Array("hello"), state: "truncated, or not gzip" },
 ];
 
 function flip(bytes: Uint8Array, at: number, mask = 0x01): Uint8Array {
