@@ -75,7 +75,7 @@
  * - `"leftover"`: the directory has an entry that may be a leftover of a killed process
  * - `"foreign-file"`: another program has written to the directory in the meantime
  * - `"bundle-exists"`: the directory already contains a bundle
- * - `"bundle-unknown"`: the store has no record of the bundle
+ * - `"bundle-unknown"`: the directory is not a bundle, or the store has no record of it
  * - `"bundle-moved"`: the bundle was moved or copied
  * - `"bundle-running"`: a container of the bundle runs or may run
  * - `"mounted"`: something is mounted in a directory to remove

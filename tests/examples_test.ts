@@ -56,6 +56,18 @@ Deno.test("read_file.ts prints a file of an image", async () => {
   assertEquals(stdout, "NAME=test\n\n", stderr);
 });
 
+Deno.test("push_new_image.ts pushes an image whose file can be read", async () => {
+  await using t = await lab();
+  await using registry = await serveRegistry();
+  const name = `${registry.host}/notes:v1`;
+
+  const pushed = await t.example("push_new_image.ts", [name, "Buy bread."]);
+  const read = await t.example("read_file.ts", [name, "note.txt"]);
+
+  assertMatch(pushed.stdout, /^sha256:[0-9a-f]{64}\n$/, pushed.stderr);
+  assertEquals(read.stdout, "Buy bread.\n", read.stderr);
+});
+
 Deno.test("progress.ts shows progress up to the end", async () => {
   await using t = await lab();
 

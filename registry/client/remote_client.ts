@@ -261,7 +261,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * Some registries, such as `registry:2`, discard an upload whose connection breaks during a
    * request, whatever its size. It then restarts at the first byte.
    *
-   * @param open Opens its bytes at an offset.
+   * @param open Opens its bytes from the `offset` in its options on; called again for each retry.
    * @returns `"mounted"` if the registry had the bytes in `mountFrom`.
    * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
    * @throws {DigestMismatchError} If `open` yields another number of bytes.

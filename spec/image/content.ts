@@ -8,8 +8,8 @@ export interface ContentOptions {
 }
 
 /**
- * Opens the bytes of a blob or a document. Called again with another offset to resume an
- * interrupted transfer.
+ * Opens the bytes of a blob or a document, from `offset` on; without one, all of them. Called again
+ * with another offset to resume an interrupted transfer.
  */
 export type OpenContent = (
   options?: BlobReadOptions,
