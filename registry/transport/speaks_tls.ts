@@ -1,7 +1,7 @@
 import { openSocket } from "../http1/open_socket.ts";
 import { parseIp } from "../http1/ip_network.ts";
 import { isMetadataAddress } from "./private_address.ts";
-import { eitherSignal } from "../tasks/abortable.ts";
+import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 
 /**
@@ -45,7 +45,8 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
     if (isMetadataAddress(connection.remoteAddr.hostname)) return false;
     return await within(limitMs, signal, async (signal) => {
       signal.throwIfAborted();
-      signal.addEventListener("abort", () => connection.close(), { once: true });
+      // The signal of the caller outlives the connection, which cannot be closed twice.
+      using _abort = onAbort(signal, () => connection.close());
       await send(connection, clientHello(hostname));
       return await answersWithTls(connection);
     });

@@ -130,6 +130,18 @@ Deno.test("speaksTls() closes the connection when it is aborted", async () => {
   await server.closed;
 });
 
+Deno.test("speaksTls() ignores an abort once it has the answer", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  await using server = answeringServer(send(HANDSHAKE));
+
+  const isTls = await speaksTls(server.url, { timeoutMs: NO_TIMEOUT, signal });
+  // An error in a listener would be uncaught, and end the program.
+  controller.abort();
+
+  assert(isTls);
+});
+
 Deno.test("speaksTls() sends nothing if the signal is already aborted", async () => {
   let count = 0;
   await using server = answeringServer(() => void count++);
