@@ -30,7 +30,8 @@
  *
  * - `"invalid-reference"`: text is not a reference or the location of an image
  * - `"invalid-text"`: other text, such as a digest or a platform, has the wrong form
- * - `"invalid-argument"`: an argument does not fit the image, the host or other arguments
+ * - `"invalid-argument"`: an argument is out of bounds, or does not fit the image, the host or other
+ *   arguments
  *
  * Registries:
  *
@@ -213,10 +214,34 @@ export function checkIntegers(
     if (value === undefined) continue;
     if (Number.isSafeInteger(value) && value >= min && value <= max) continue;
     const rule = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`;
-    throw new RangeError(
-      `Cannot ${action}: "${name}" must be an integer ${rule}, but it is ${value}`,
-    );
+    throw outOfBounds(action, name, `an integer ${rule}`, value);
   }
+}
+
+/**
+ * Checks limits that a caller has passed. `Infinity` is one; `NaN` is not, because no number exceeds
+ * it.
+ *
+ * @param action The action in the error message, such as `"copy"`.
+ * @param values The limits by name; those that are `undefined` are not checked.
+ * @throws {RangeError} If a value is not a number >= 0.
+ */
+export function checkLimits(
+  action: string,
+  values: Readonly<Record<string, number | undefined>>,
+): void {
+  for (const [name, value = 0] of Object.entries(values)) {
+    if (!(value >= 0)) throw outOfBounds(action, name, ">= 0", value);
+  }
+}
+
+function outOfBounds(action: string, name: string, rule: string, value: number): RangeError {
+  return explainedError(RangeError, {
+    code: "invalid-argument",
+    action,
+    problem: `"${name}" must be ${rule}, but it is ${value}`,
+    option: name,
+  });
 }
 
 /** Whether an error carries facts. */

@@ -1,4 +1,5 @@
 import type { Digest } from "../spec/digest.ts";
+import { explainedError } from "../spec/error_facts.ts";
 
 /** How the root file system of a bundle is made. */
 export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";
@@ -48,12 +49,14 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
  */
 export function checkBundleId(id: string): void {
   if (ID.test(id)) return;
-  throw new RangeError(
-    `Cannot name a bundle ${
-      JSON.stringify(id)
-    }: an ID has 1 to 128 letters, digits, "_", "." and ` +
-      '"-", and begins with a letter or a digit',
-  );
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: `name a bundle ${JSON.stringify(id)}`,
+    problem:
+      'an ID has 1 to 128 letters, digits, "_", "." and "-", and begins with a letter or a ' +
+      "digit",
+    option: "id",
+  });
 }
 
 /** Returns the path in a store of the bundle with an ID, whether or not it exists. */

@@ -8,7 +8,7 @@ import type {
 } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { describeError } from "../../spec/error_facts.ts";
+import { describeError, explainedError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
@@ -173,9 +173,12 @@ export class CachingPuller implements ImageClient {
     };
     const { pullPolicy = "IfNotPresent", signal } = options;
     if (!POLICIES.includes(pullPolicy)) {
-      throw new RangeError(
-        `Cannot pull: "pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${pullPolicy}`,
-      );
+      throw explainedError(RangeError, {
+        code: "invalid-argument",
+        action: "pull",
+        problem: `"pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${pullPolicy}`,
+        option: "pullPolicy",
+      });
     }
     signal?.throwIfAborted();
     const cached = await this.#cached(reference, options);

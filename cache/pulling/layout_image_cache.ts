@@ -1,7 +1,7 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { checkIntegers } from "../../spec/error_facts.ts";
+import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Platform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
@@ -56,17 +56,21 @@ export class LayoutImageCache implements ImageCache {
   /**
    * Creates the cache of a store.
    *
-   * @throws {RangeError} If `jobs` is not a whole number above 0.
+   * @throws {RangeError} If `jobs` is not an integer above 0, or `maxLayers` not a number >= 0.
    */
   constructor(store: ContentStore, options: LayoutImageCacheOptions = {}) {
     const { jobs, maxLayers } = options;
     checkIntegers("download layers", { jobs }, 1);
+    checkLimits("read an image", { maxLayers });
     this.#store = store;
     this.#jobs = jobs;
     this.#maxLayers = maxLayers;
   }
 
-  /** Finds a complete image. Reads a few small files but no layers. */
+  /**
+   * Finds a complete image for a platform, by default Linux on the CPU of the host. Reads a few small
+   * files but no layers.
+   */
   async image(digest: Digest, platform: Platform = hostPlatform()): Promise<Image | undefined> {
     const { readImage } = await import("../../store/images/read_image.ts");
     return await readImage(this.#store, digest, platform, { maxLayers: this.#maxLayers });

@@ -1,3 +1,4 @@
+import { checkLimits } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { type Compression, layerMediaType } from "../../spec/image/media_types.ts";
 import { Codec, type CodecOptions } from "./_codec.ts";
@@ -46,10 +47,7 @@ export class LayerDecompressor implements Decompressor {
 
   constructor(options: LayerDecompressorOptions) {
     const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
-    for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
-      if (value >= 0) continue;
-      throw new RangeError(`Cannot decompress: "${name}" must be >= 0, but it is ${value}`);
-    }
+    checkLimits("decompress", { maxBytes, maxRatio, maxWindow });
     this.#options = options;
     this.#maxBytes = maxBytes === 0 ? Infinity : maxBytes;
     this.#maxRatio = maxRatio;

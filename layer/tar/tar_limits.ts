@@ -1,3 +1,5 @@
+import { checkLimits } from "../../spec/error_facts.ts";
+
 /** Limits of a tar reader. */
 export interface TarLimits {
   /**
@@ -78,9 +80,7 @@ export function withDefaults(limits: TarLimits): AllTarLimits {
   const filled: Record<keyof TarLimits, number> = { ...DEFAULTS };
   for (const name of TAR_LIMIT_NAMES) {
     const value = limits[name] ?? DEFAULTS[name];
-    if (!(value >= 0)) {
-      throw new RangeError(`Cannot read tar: "${name}" must be >= 0, but it is ${value}`);
-    }
+    checkLimits("read tar", { [name]: value });
     filled[name] = value;
   }
   return filled;

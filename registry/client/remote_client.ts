@@ -367,4 +367,8 @@ function checkBounds(options: RemoteClientOptions): void {
     const [min, max] = BOUNDS[name];
     checkIntegers("create a client", { [name]: options[name] }, min, max);
   }
+  const [min, max] = BOUNDS.maxWaitMs;
+  for (const [name, value] of Object.entries(options.backoff ?? {})) {
+    checkIntegers("create a client", { [`backoff.${name}`]: value }, min, max);
+  }
 }

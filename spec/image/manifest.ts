@@ -1,4 +1,4 @@
-import { explainedError } from "../error_facts.ts";
+import { checkLimits, explainedError } from "../error_facts.ts";
 import { LimitError } from "../errors.ts";
 import { present } from "../json.ts";
 import { type JsonReader, parseDocument } from "../json_reader.ts";
@@ -86,10 +86,11 @@ export type ManifestDocument =
  * @param bytes The document.
  * @param mediaType Media type of the response, with or without parameters. If it is absent or
  * generic, such as `application/json`, the document determines the kind.
- * @param maxLayers Maximum number of layers.
+ * @param maxLayers Maximum number of layers; 256 by default.
  * @returns The document.
  * @throws {SyntaxError} If it is not a valid manifest or index; the message names the path of the value.
  * @throws {LimitError} If it has too many layers or entries.
+ * @throws {RangeError} If `maxLayers` is not a number >= 0.
  *
  * @example List the platforms of an image
  * ```ts
@@ -112,6 +113,7 @@ export function parseManifest(
   mediaType?: string,
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
+  checkLimits("read a manifest", { maxLayers });
   const json = parseDocument(bytes, "manifest");
   json.refuseOtherCases(MEMBERS);
   const version = json.at("schemaVersion");

@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import { explainedError } from "../../spec/error_facts.ts";
+import { checkLimits, explainedError } from "../../spec/error_facts.ts";
 import { DiffIdMismatchError, LimitError } from "../../spec/errors.ts";
 import { MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
@@ -28,6 +28,7 @@ export interface ValidateImageOptions {
  * @throws {DigestMismatchError} If a document or a layer does not match its digest.
  * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If there are too many layers.
+ * @throws {RangeError} If `maxLayers` is not a number >= 0.
  * @throws {SyntaxError} If the layers do not match the manifest and the config.
  *
  * @example Verify all layers of an image
@@ -47,6 +48,7 @@ export async function validateImage(
 ): Promise<void> {
   const { maxLayers = MAX_LAYERS, signal, onLayer } = options;
   const { indexes, manifest, config, layers } = image;
+  checkLimits("validate an image", { maxLayers });
   if (layers.length > maxLayers) {
     throw new LimitError("layers", maxLayers, layers.length, image.digest, "maxLayers");
   }

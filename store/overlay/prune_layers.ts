@@ -3,6 +3,7 @@ import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree, TreeName } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
+import { checkLimits } from "../../spec/error_facts.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { digestPath } from "../../spec/verifier.ts";
@@ -78,6 +79,7 @@ export async function pruneLayers(
   options: PruneLayersOptions = {},
 ): Promise<LayerPruning> {
   const { dryRun = false, olderThanMs = 0, signal } = options;
+  checkLimits("prune layers", { olderThanMs });
   const root = resolve(store.path);
   const lock = () => lockLayers(store, "remove", signal);
   using _lock = dryRun ? await unlessUnwritable(lock) : await lock();

@@ -1,5 +1,6 @@
 import { onAbort } from "../../registry/tasks/abortable.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import { checkBundleId } from "../bundle.ts";
 import { BundleError } from "../errors.ts";
 import { Container } from "./_container.ts";
@@ -113,9 +114,12 @@ export async function runBundle(
   signal?.throwIfAborted();
   checkBundleId(id);
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new RangeError(
-      `Cannot run "${id}": "timeoutMs" must be > 0, but it is ${timeoutMs}`,
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: `run "${id}"`,
+      problem: `"timeoutMs" must be > 0, but it is ${timeoutMs}`,
+      option: "timeoutMs",
+    });
   }
   const runnable: RunnableBundle = typeof bundle === "string" ? { path: bundle } : bundle;
   const place = { ...runnable, path: realBundlePath(runnable.path) };

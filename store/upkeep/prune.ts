@@ -1,5 +1,5 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { checkIntegers } from "../../spec/error_facts.ts";
+import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -96,9 +96,7 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  */
 export async function prune(store: ContentStore, options: PruneOptions = {}): Promise<Pruning> {
   const { olderThanMs = 0, keepLast, dryRun = false, signal, onWarning } = options;
-  if (!(olderThanMs >= 0)) {
-    throw new RangeError(`Cannot prune: "olderThanMs" must be >= 0, but it is ${olderThanMs}`);
-  }
+  checkLimits("prune", { olderThanMs });
   checkIntegers("prune", { keepLast }, 0);
   // A missing store has nothing to remove, and must not be created.
   if (lstatIfAny(`${store.path}/index.json`) === undefined) return { removed: [], bytes: 0 };

@@ -1,5 +1,5 @@
-import { assertThrows } from "@std/assert";
-import { checkIntegers } from "../../spec/error_facts.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
 
 Deno.test("checkIntegers() accepts integers within the bounds, and missing ones", () => {
   checkIntegers("copy", { jobs: 1, tries: 5, rest: undefined }, 1, 5);
@@ -22,4 +22,19 @@ Deno.test("checkIntegers() names no largest integer if all are valid", () => {
     RangeError,
     'Cannot copy: "jobs" must be an integer >= 0, but it is -1',
   );
+});
+
+Deno.test("checkLimits() accepts numbers from 0 on, and missing ones", () => {
+  checkLimits("copy", { bytes: 0, ratio: 1.5, layers: Infinity, rest: undefined });
+});
+
+Deno.test.each([-1, NaN])("checkLimits() rejects %d, and names the option", (value) => {
+  const error = assertThrows(
+    () => checkLimits("copy", { bytes: value }),
+    RangeError,
+    `Cannot copy: "bytes" must be >= 0, but it is ${value}`,
+  );
+
+  const { code, option } = { code: undefined, option: undefined, ...error };
+  assertEquals([code, option] as unknown[], ["invalid-argument", "bytes"]);
 });

@@ -164,6 +164,16 @@ Deno.test.each([0, -1, 1.5, NaN])("LayoutImageCache refuses %d jobs", async (job
   assertThrows(() => new LayoutImageCache(store, { jobs }), RangeError, '"jobs"');
 });
 
+Deno.test.each([-1, NaN])(
+  "LayoutImageCache refuses a maximum of %d layers",
+  async (maxLayers) => {
+    await using directory = await makeTempDir();
+    const store = await ContentStore.open(directory.path);
+
+    assertThrows(() => new LayoutImageCache(store, { maxLayers }), RangeError, '"maxLayers"');
+  },
+);
+
 Deno.test("image() enforces maxLayers", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);

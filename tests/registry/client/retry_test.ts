@@ -264,6 +264,8 @@ Deno.test.each([
   { name: "stallTimeoutMs", value: 0 },
   { name: "maxManifestBytes", value: 64 * 1024 * 1024 + 1 },
   { name: "maxLayers", value: 501 },
+  { name: "backoff", value: { firstMs: NaN, maxMs: 1 } },
+  { name: "backoff", value: { firstMs: 1, maxMs: -1 } },
 ])("RemoteClient refuses $name of $value", ({ name, value }) => {
   let error: unknown;
   try {
@@ -272,5 +274,5 @@ Deno.test.each([
     error = caught;
   }
 
-  assert(error instanceof RangeError && error.message.includes(`"${name}"`));
+  assert(error instanceof RangeError && error.message.includes(`"${name}`));
 });

@@ -204,6 +204,17 @@ Deno.test.each([
   else await assertRejects(() => read, LimitError);
 });
 
+Deno.test("no number of layers is accepted if the maximum is not a number", async () => {
+  const built = buildImage({ layers: TARS });
+  await using stored = await store([built]);
+  const image = await stored.read(built);
+  const options = { maxLayers: NaN };
+  const { digest } = built.descriptor;
+
+  await assertRejects(() => validateImage(image, options), RangeError);
+  await assertRejects(() => readImage(stored.contents, digest, AMD64, options), RangeError);
+});
+
 Deno.test("an image that claims another's DiffID is rejected, and the other stays intact", async () => {
   const victim = buildImage({ layers: TARS });
   const diffId = victim.layers[0]?.diffId ?? victim.descriptor.digest;

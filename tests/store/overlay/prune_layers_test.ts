@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { lockLayers } from "../../../store/bundles/layer_lock.ts";
 import {
   OverlayBundler,
@@ -120,4 +120,13 @@ Deno.test("pruneLayers() waits for processes that use layers", async () => {
   lock[Symbol.dispose]();
   await pruning;
   assertEquals(await test.list("chains"), []);
+});
+
+Deno.test("pruneLayers() removes nothing if the age is not a number", async () => {
+  await using test = await makeStore();
+  await Deno.mkdir(`${test.path}/chains/bcdefghi`, { recursive: true });
+
+  await assertRejects(() => pruneLayers(test.store, [], { olderThanMs: NaN }), RangeError);
+
+  assertEquals(await test.list("chains"), ["bcdefghi"]);
 });
