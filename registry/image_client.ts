@@ -31,7 +31,11 @@ export interface ImageProgress {
   readonly reference: string;
   /** Digest of the layer; of the image, in the event that reports the resolved reference. */
   readonly digest?: Digest | undefined;
-  /** Current step. */
+  /**
+   * Current step: finding the image (`resolve`), transferring its content (`fetch`), or verifying an
+   * archive before it is loaded (`verify`); `done` is the end. Layers are extracted while they are
+   * fetched or read, and no event reports `extract`.
+   */
   readonly phase: "resolve" | "fetch" | "verify" | "extract" | "done";
   /** Bytes that have arrived. */
   readonly bytes: number;

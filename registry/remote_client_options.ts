@@ -65,7 +65,7 @@ export interface RemoteClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * Maximum number of retries without progress. Progress of a transfer resets the count. An attempt
+   * Maximum number of retries without progress, up to 1000. Progress of a transfer resets the count. An attempt
    * that stalls counts as progress if it transferred 1 MiB, or transferred data for 30 seconds.
    *
    * @default {8}
@@ -89,9 +89,9 @@ export interface RemoteClientOptions {
    *
    * @default {{ firstMs: 500, maxMs: 30_000 }}
    */
-  readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  readonly backoff?: { readonly firstMs: number; readonly maxMs: number } | undefined;
   /**
-   * Maximum number of concurrent transfers with one host. The limit drops for a while when the host
+   * Maximum number of concurrent transfers with one host, up to 1000. The limit drops for a while when the host
    * reports too many requests.
    *
    * @default {16}
@@ -118,7 +118,7 @@ export interface RemoteClientOptions {
    */
   readonly maxConfigBytes?: number | undefined;
   /**
-   * Maximum number of layers of an image.
+   * Maximum number of layers of an image, up to 500, as many as overlayfs of Linux can mount.
    *
    * @default {256}
    */

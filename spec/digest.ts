@@ -131,7 +131,7 @@ export class Digester {
   readonly algorithm: DigestAlgorithm;
   readonly #hash: Hash;
 
-  /** Creates a digester. */
+  /** Creates a digester, for `"sha256"` by default. */
   constructor(algorithm: DigestAlgorithm = "sha256") {
     this.algorithm = algorithm;
     // Not imported, because it takes as long to load as Deno takes to start. Web Crypto, which is
@@ -154,7 +154,7 @@ export class Digester {
  * Computes the digest of bytes in memory.
  *
  * @param bytes The bytes.
- * @param algorithm The hash algorithm.
+ * @param algorithm The hash algorithm; `"sha256"` by default.
  * @returns The digest.
  *
  * @example Compute the digest of a document

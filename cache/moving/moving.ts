@@ -63,7 +63,7 @@ export async function copy(
  * all of its manifests. If an index is incomplete, the manifest for one platform is pushed.
  *
  * @param reference Name of the image in the store, or `@DIGEST`.
- * @param target Target location.
+ * @param target Target location; by default, the registry of `reference`.
  * @param options Store, platforms, credentials and callbacks.
  * @returns The pushed image.
  * @throws {StoreError} If the store does not have the image.

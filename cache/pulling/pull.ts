@@ -27,9 +27,9 @@ export interface PulledImage extends Image {
 /**
  * Pulls an image into the store if it is not stored yet, and returns it.
  *
- * {@linkcode CachingPuller} does the same with custom caches and clients. An image in another OCI
- * image layout, `oci:DIR[:NAME]` or `oci:DIR@DIGEST`, is copied from there; the default policy is
- * then `Always`.
+ * {@linkcode CachingPuller} does the same with custom caches and clients. An image in an OCI image
+ * layout, `oci:DIR[:NAME]` or `oci:DIR@DIGEST`, or in an archive, `oci-archive:FILE[:NAME]` or
+ * `docker-archive:FILE[:NAME]`, is copied from there; the default policy is then `Always`.
  *
  * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
  * `oci:./layout:v1`.

@@ -61,7 +61,8 @@ export interface RegistryServer extends AsyncDisposable {
  * the registry is empty, writable and in memory, and listens on a free port of 127.0.0.1: a test
  * suite needs no other program and no container.
  *
- * @param content Content to serve. Writable content accepts pushes, unless `readOnly` is set.
+ * @param content Content to serve; by default, an empty {@linkcode MemoryRegistryContent}. Writable
+ * content accepts pushes, unless `readOnly` is set.
  * @param options Address, TLS, access, limits and hooks.
  * @returns The listening registry. Dispose of it to stop it.
  * @throws {TypeError} If only one of `cert` and `key` is given.

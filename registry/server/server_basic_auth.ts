@@ -11,7 +11,7 @@ export type PasswordCheck = (username: string, password: string) => boolean | Pr
  * machine.
  *
  * @param check Checks a user name and a password. It should take the same time for unknown names.
- * @param realm Name of the registry in the challenge.
+ * @param realm Name of the registry in the challenge; `"oci"` by default.
  *
  * @example Require a password for a registry
  * ```ts

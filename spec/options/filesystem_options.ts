@@ -6,7 +6,7 @@ import type { SpecOption } from "../runtime/spec_option.ts";
  * Sets the root file system.
  *
  * @param path Path of the directory, absolute or relative to the bundle.
- * @param readonly Whether it is read-only.
+ * @param readonly Whether it is read-only; `false` by default.
  * @returns The option.
  *
  * @example Use another directory as the root file system
@@ -24,7 +24,7 @@ export function withRootFS(path: string, readonly = false): SpecOption {
 /**
  * Makes the root file system read-only or writable.
  *
- * @param readonly Whether it is read-only.
+ * @param readonly Whether it is read-only; `true` by default.
  * @returns The option.
  *
  * @example Make the root file system read-only

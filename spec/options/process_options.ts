@@ -121,7 +121,7 @@ export function withTerminal(size?: ConsoleSize): SpecOption {
 /**
  * Sets whether programs are kept from gaining privileges, for example through `sudo`.
  *
- * @param noNewPrivileges Whether they are, as by default.
+ * @param noNewPrivileges Whether they are; `true` by default.
  * @returns The option.
  *
  * @example Let a program use sudo

@@ -118,7 +118,7 @@ export class ImageFiles {
    * may be symlinks in a lower one. Follows symlinks in the path within the image.
    *
    * @param path Path of the file.
-   * @param followLast Whether to follow a symlink at the end of the path.
+   * @param followLast Whether to follow a symlink at the end of the path; `true` by default.
    * @returns The file, or `undefined` if the image has nothing at the path.
    * @throws {ExtractError} If a layer is damaged.
    */
@@ -186,7 +186,8 @@ export class ImageFiles {
    * Lists a directory recursively, each directory before its entries, with names in the order of
    * their code units. Reads all layers, or their tables of contents.
    *
-   * @param path Path of the directory; symlinks in it are followed. A file is listed alone.
+   * @param path Path of the directory, by default the root; symlinks in it are followed. A file is
+   * listed alone.
    * @returns The files; none if the image has nothing at the path.
    */
   async *list(path = ""): AsyncGenerator<ImageFile, void, void> {
