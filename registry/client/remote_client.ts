@@ -312,7 +312,10 @@ export class RemoteClient implements ImageClient, Disposable {
     await deleteReferrer(this, { ...repository, digest: tagOrDigest }, remove, options);
   }
 
-  /** Closes the connections. */
+  /**
+   * Closes the idle connections. Calls in progress and open streams continue, and close theirs at
+   * their end.
+   */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#reader?.[Symbol.dispose]();
