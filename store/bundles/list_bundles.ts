@@ -1,7 +1,7 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
-import type { StoreFileError } from "../host/open_regular_file.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { findBundleState } from "./_bundle_containers.ts";
 import { findPlace } from "./_bundle_place.ts";
@@ -102,7 +102,8 @@ async function conditionOf(
     const { kind, ...rest } = state;
     return { condition: kind === "owned" ? "used" : kind, ...rest };
   } catch (error) {
-    if (!isRefusedWrite(error)) throw error;
+    // A note about a container may be damaged.
+    if (!isRefusedWrite(error) && !(error instanceof StoreFileError)) throw error;
     return { condition: "unknown", reason: describeSystemError(error) };
   }
 }
