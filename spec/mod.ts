@@ -60,7 +60,7 @@ export {
   type Platform,
   variantLevel,
 } from "./platform.ts";
-export * from "./image/platform_by_config.ts";
+export { type ChooseByConfigOptions, choosePlatformByConfig } from "./image/platform_by_config.ts";
 export { choosePlatform, isRunnable, platformFit } from "./image/platform_choice.ts";
 export * from "./options/process_options.ts";
 export * from "./options/quantity.ts";

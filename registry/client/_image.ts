@@ -1,10 +1,10 @@
-import { LimitError, OciError } from "../../spec/errors.ts";
+import { OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
-import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
+import type { Manifest, ManifestDocument } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
-import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
+import { followPlatform } from "../../spec/image/platform_by_config.ts";
 import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";
@@ -108,35 +108,32 @@ function checkLayers(reference: Reference, inManifest: number, inConfig: number)
   );
 }
 
-interface Chain {
-  readonly indexes: readonly ImageDocument<Index>[];
-  readonly manifest: ImageDocument<Manifest>;
-}
-
 async function readChain(
   sources: Sources,
   reference: Reference,
   context: ImageContext,
-): Promise<Chain> {
-  const subject = formatReference(reference);
-  const indexes: ImageDocument<Index>[] = [];
-  let document = await sources.first((registry) => {
+): Promise<Pick<RemoteImage, "indexes" | "manifest">> {
+  const first = await sources.first((registry) => {
     return readManifest(registry, reference, context);
   }, { ...context, digest: reference.digest });
-  while (document.value.kind === "index") {
-    if (indexes.length >= MAX_INDEX_DEPTH) {
-      throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${subject}"`);
-    }
-    indexes.push({ ...document, value: document.value.value });
-    const entry = await choosePlatformByConfig(document.value.value, context.platform, {
-      subject,
-      read: (descriptor) => ifFound(readEntry(reference, descriptor, context)),
-    });
-    document = await context.contentSources.first((registry) => {
-      return readNestedManifest(registry, reference, entry, context);
-    }, context);
-  }
-  return { indexes, manifest: { ...document, value: document.value.value } };
+  const next = (entry: Descriptor) => readNested(reference, entry, context);
+  return await followPlatform<never>(first, {
+    platform: context.platform,
+    subject: formatReference(reference),
+    read: (descriptor) => ifFound(readEntry(reference, descriptor, context)),
+    next,
+  });
+}
+
+/** Reads a document that an index lists. */
+async function readNested(
+  reference: Reference,
+  entry: Descriptor,
+  context: ImageContext,
+): Promise<ImageDocument<ManifestDocument>> {
+  return await context.contentSources.first((registry) => {
+    return readNestedManifest(registry, reference, entry, context);
+  }, context);
 }
 
 /** Reads a document or a config. */
@@ -148,10 +145,7 @@ async function readEntry(
   if (isConfigMediaType(descriptor.mediaType)) {
     return await readConfigBytes(reference, descriptor, context);
   }
-  const document = await context.contentSources.first((registry) => {
-    return readNestedManifest(registry, reference, descriptor, context);
-  }, context);
-  return document.bytes;
+  return (await readNested(reference, descriptor, context)).bytes;
 }
 
 interface ConfigContext extends ImageContext {

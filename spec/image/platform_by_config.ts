@@ -1,8 +1,10 @@
 import { isDigest } from "../digest.ts";
+import { LimitError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { parseConfigOrArtifact } from "./image_config.ts";
-import { type Index, parseManifest } from "./manifest.ts";
+import type { ImageDocument, RemoteImage } from "./image.ts";
+import { type Index, type ManifestDocument, MAX_INDEX_DEPTH, parseManifest } from "./manifest.ts";
 import { isConfigMediaType } from "./media_types.ts";
 import { chooseEntry, choosePlatform, isRunnable } from "./platform_choice.ts";
 
@@ -112,4 +114,38 @@ async function platformsIn(
     else if (depth < MAX_DEPTH) platforms.push(...await platformsIn(child, read, depth + 1));
   }
   return platforms;
+}
+
+/** Options for {@linkcode followPlatform}. */
+export interface FollowPlatformOptions<Missing> extends ChooseByConfigOptions {
+  /** The platform to choose. */
+  readonly platform: Platform;
+  /** Name of the image in errors. */
+  readonly subject: string;
+  /** Reads an entry of an index; `undefined` if it is missing. */
+  readonly next: (entry: Descriptor) => Promise<ImageDocument<ManifestDocument> | Missing>;
+}
+
+/**
+ * Follows an index and its nested indexes to the manifest for a platform.
+ *
+ * @returns The documents; `undefined` if one is missing.
+ * @throws {LimitError} If too many indexes are nested.
+ */
+export async function followPlatform<Missing extends undefined = never>(
+  first: ImageDocument<ManifestDocument> | Missing,
+  { platform, subject, read, next }: FollowPlatformOptions<Missing>,
+): Promise<Pick<RemoteImage, "indexes" | "manifest"> | Missing> {
+  const indexes: ImageDocument<Index>[] = [];
+  let document: ImageDocument<ManifestDocument> | undefined = first;
+  while (document !== undefined) {
+    const { descriptor, bytes, value: { kind, value } } = document;
+    if (kind === "manifest") return { indexes, manifest: { descriptor, bytes, value } };
+    if (indexes.length === MAX_INDEX_DEPTH) {
+      throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${subject}"`);
+    }
+    indexes.push({ descriptor, bytes, value });
+    document = await next(await choosePlatformByConfig(value, platform, { subject, read }));
+  }
+  return undefined as Missing;
 }

@@ -1,17 +1,12 @@
 import { ArtifactError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { LimitError, OciError } from "../../spec/errors.ts";
+import { OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
-import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import { parseConfigOrArtifact } from "../../spec/image/image_config.ts";
-import {
-  type Index,
-  MAX_CONFIG_BYTES,
-  MAX_INDEX_DEPTH,
-  MAX_LAYERS,
-} from "../../spec/image/manifest.ts";
+import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
-import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
+import { followPlatform } from "../../spec/image/platform_by_config.ts";
 import type { Platform } from "../../spec/platform.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Image, storedLayer } from "./image.ts";
@@ -144,24 +139,18 @@ export async function readDocuments<Layer>(
 async function readChain(
   store: DocumentSource,
   digest: Digest,
-  context: DocumentContext,
+  { platform, maxLayers, name, signal, onAbsent }: DocumentContext,
 ): Promise<Pick<RemoteImage, "indexes" | "manifest"> | undefined> {
-  const { platform, maxLayers, name, signal } = context;
-  const indexes: ImageDocument<Index>[] = [];
-  let expected: ExpectedDocument = { digest };
-  for (;;) {
+  const next = async (expected: ExpectedDocument) => {
     signal?.throwIfAborted();
     const document = await readStoredDocument(store, expected, maxLayers);
-    if (document === undefined) return void context.onAbsent?.(expected.digest);
-    const { descriptor, bytes, value: { kind, value } } = document;
-    if (kind === "manifest") return { indexes, manifest: { descriptor, bytes, value } };
-    if (indexes.length === MAX_INDEX_DEPTH) {
-      throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${name}"`);
-    }
-    indexes.push({ descriptor, bytes, value });
-    expected = await choosePlatformByConfig(value, platform, {
-      subject: name,
-      read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
-    });
-  }
+    if (document === undefined) onAbsent?.(expected.digest);
+    return document;
+  };
+  return await followPlatform(await next({ digest }), {
+    platform,
+    subject: name,
+    read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
+    next,
+  });
 }
