@@ -96,17 +96,22 @@ export class BlobFiles {
 
   /** Forgets that a blob was verified. */
   distrust(digest: Digest): void {
-    if (this.#marks !== undefined) tryRemove(`${this.#marks}/${digestName(digest)}`);
+    const mark = this.#markOf(digest);
+    if (mark !== undefined) tryRemove(mark);
   }
 
   #isMarked(digest: Digest, info: Deno.FileInfo): boolean {
-    return this.#marks !== undefined &&
-      matchesMark(`${this.#marks}/${digestName(digest)}`, info);
+    const mark = this.#markOf(digest);
+    return mark !== undefined && matchesMark(mark, info);
   }
 
   async #mark(digest: Digest, info: Deno.FileInfo): Promise<void> {
-    if (this.#marks === undefined) return;
-    await writeMark(`${this.#marks}/${digestName(digest)}`, info);
+    const mark = this.#markOf(digest);
+    if (mark !== undefined) await writeMark(mark, info);
+  }
+
+  #markOf(digest: Digest): string | undefined {
+    return this.#marks && `${this.#marks}/${digestName(digest)}`;
   }
 
   /** Reads and verifies a blob of at most `maxBytes`; `undefined` if it does not exist. */

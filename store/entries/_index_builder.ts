@@ -8,21 +8,12 @@ import { readRecords } from "./entry_recorder.ts";
 
 /** Metadata that an extraction gives to a directory without an entry. */
 const UNDESCRIBED: TarHeader = {
-  offset: 0,
+  ...format.readNumbers(new DataView(new ArrayBuffer(format.RECORD_BYTES)), 0),
+  ...format.decodeExtra(""),
   type: "directory",
   path: "",
   linkname: "",
   mode: 0o755,
-  uid: 0,
-  gid: 0,
-  uname: "",
-  gname: "",
-  size: 0,
-  mtime: 0,
-  mtimeNs: 0,
-  devmajor: 0,
-  devminor: 0,
-  xattrs: new Map(),
 };
 
 /**

@@ -45,7 +45,7 @@ export class RepositoryGraph {
   ): Promise<ReadonlyMap<Digest, Descriptor>> {
     let walk = await this.#walk(repository);
     const isMissing = digests.some((digest) => !walk.found.has(digest));
-    if (isMissing && await walk.hasNews()) walk = await this.#walkAgain(repository);
+    if (isMissing && await this.#hasNews(walk)) walk = await this.#walkAgain(repository);
     const found = new Map<Digest, Descriptor>();
     for (const digest of digests) {
       const descriptor = walk.found.get(digest);
@@ -57,7 +57,7 @@ export class RepositoryGraph {
   /** Returns the descriptors of the documents of a repository with a digest as their subject. */
   async referrers(repository: RepositoryRoots, subject: Digest): Promise<readonly Descriptor[]> {
     let walk = await this.#walk(repository);
-    if (await walk.hasNews()) walk = await this.#walkAgain(repository);
+    if (await this.#hasNews(walk)) walk = await this.#walkAgain(repository);
     return walk.referrers.get(subject) ?? [];
   }
 
@@ -67,19 +67,26 @@ export class RepositoryGraph {
   }
 
   async #walk(repository: RepositoryRoots): Promise<Walk> {
-    const entries = await this.#store.descriptors();
+    const version = [...repository.version, await this.#store.descriptors()];
     const walk = this.#walks.get(repository.name);
-    return walk?.isOf([...repository.version, entries]) === true
+    const isCurrent = walk?.version.length === version.length &&
+      version.every((value, i) => value === walk.version[i]);
+    return walk !== undefined && isCurrent
       ? await this.#finish(repository.name, walk)
       : await this.#walkAgain(repository);
+  }
+
+  /** Returns whether the store now has documents that were missing. */
+  async #hasNews({ missing }: Walk): Promise<boolean> {
+    for (const document of missing) if (await this.#store.has(document)) return true;
+    return false;
   }
 
   async #walkAgain(repository: RepositoryRoots): Promise<Walk> {
     const { name, version } = repository;
     const entries = await this.#store.descriptors();
     const subjects = this.#bySubject(entries);
-    const state = [...version, entries];
-    const walk = new Walk(this.#store, this.#documents, repository, state, subjects);
+    const walk = startWalk(this.#documents, repository, [...version, entries], subjects);
     this.#walks.set(name, walk);
     return await this.#finish(name, walk);
   }
@@ -126,79 +133,54 @@ export class RepositoryGraph {
  * A walk through the references of a repository and the documents whose subjects it finds, and the
  * content that it has found.
  */
-class Walk {
+interface Walk {
   /** Resolves when the content is complete. */
   readonly finished: Promise<void>;
   /** The content so far. */
-  readonly found: Map<Digest, Descriptor> = new Map();
+  readonly found: Map<Digest, Descriptor>;
   /** The documents so far that have a subject, by its digest. */
-  readonly referrers: Map<Digest, Descriptor[]> = new Map();
-  readonly #store: ContentStore;
-  readonly #documents: DocumentReader;
-  readonly #repository: RepositoryRoots;
-  readonly #version: readonly unknown[];
+  readonly referrers: ReadonlyMap<Digest, readonly Descriptor[]>;
   /** Documents that are missing in the store, or damaged. */
-  readonly #missing: Descriptor[] = [];
+  readonly missing: readonly Descriptor[];
+  /** Values that change with the content. */
+  readonly version: readonly unknown[];
+}
 
-  constructor(
-    store: ContentStore,
-    documents: DocumentReader,
-    repository: RepositoryRoots,
-    version: readonly unknown[],
-    subjects: Promise<BySubject>,
-  ) {
-    this.#store = store;
-    this.#documents = documents;
-    this.#repository = repository;
-    this.#version = version;
-    this.finished = this.#run(subjects);
-  }
-
-  /** Returns whether the walk began with these values. */
-  isOf(version: readonly unknown[]): boolean {
-    return version.length === this.#version.length &&
-      version.every((value, i) => value === this.#version[i]);
-  }
-
-  /** Returns whether the store now has documents that were missing. */
-  async hasNews(): Promise<boolean> {
-    for (const document of this.#missing) if (await this.#store.has(document)) return true;
-    return false;
-  }
-
-  async #run(subjects: Promise<BySubject>): Promise<void> {
-    const bySubject = await subjects;
-    for (const root of this.#repository.roots) await this.#follow(root, 0);
-    if (this.found.size === 0) return;
-    // The loop also visits entries that are added to the map while it runs.
-    for (const digest of this.found.keys()) {
-      for (const referrer of this.#visible(bySubject.get(digest) ?? [])) {
-        await this.#follow(referrer, 0);
-      }
-    }
-  }
-
-  async #follow(descriptor: Descriptor, depth: number): Promise<void> {
+function startWalk(
+  documents: DocumentReader,
+  { roots, isHidden }: RepositoryRoots,
+  version: readonly unknown[],
+  subjects: Promise<BySubject>,
+): Walk {
+  const found = new Map<Digest, Descriptor>();
+  const referrers = new Map<Digest, Descriptor[]>();
+  const missing: Descriptor[] = [];
+  const follow = async (descriptor: Descriptor, depth: number) => {
     const { digest, mediaType } = descriptor;
-    const known = this.found.get(digest);
+    const known = found.get(digest);
     const isDocument = isDocumentMediaType(mediaType);
     // A document may have been pushed as a blob; the descriptor that references it has the right
     // type.
     if (known !== undefined && (isDocumentMediaType(known.mediaType) || !isDocument)) return;
     if (depth > MAX_INDEX_DEPTH) return;
-    this.found.set(digest, descriptor);
+    found.set(digest, descriptor);
     if (!isDocument) return;
-    const document = await this.#documents.read(descriptor);
-    if (document === undefined) {
-      this.#missing.push(descriptor);
-      return;
-    }
+    const document = await documents.read(descriptor);
+    if (document === undefined) return void missing.push(descriptor);
     const subject = document.value.subject?.digest;
-    if (subject !== undefined) this.referrers.getOrInsert(subject, []).push(descriptor);
-    for (const child of this.#visible(childrenOf(document))) await this.#follow(child, depth + 1);
-  }
-
-  #visible(descriptors: readonly Descriptor[]): readonly Descriptor[] {
-    return descriptors.filter(({ digest }) => !this.#repository.isHidden(digest));
-  }
+    if (subject !== undefined) referrers.getOrInsert(subject, []).push(descriptor);
+    await followVisible(childrenOf(document), depth + 1);
+  };
+  const followVisible = async (descriptors: readonly Descriptor[], depth: number) => {
+    for (const descriptor of descriptors) {
+      if (!isHidden(descriptor.digest)) await follow(descriptor, depth);
+    }
+  };
+  const run = async () => {
+    const bySubject = await subjects;
+    for (const root of roots) await follow(root, 0);
+    // The loop also visits entries that are added to the map while it runs.
+    for (const digest of found.keys()) await followVisible(bySubject.get(digest) ?? [], 0);
+  };
+  return { finished: run(), found, referrers, missing, version };
 }

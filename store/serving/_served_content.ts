@@ -58,10 +58,8 @@ export class ServedContent {
    */
   async mayName(repository: string, descriptor: Descriptor): Promise<boolean> {
     const { mediaType, digest } = descriptor;
-    if (isDocumentMediaType(mediaType)) return await this.has(repository, descriptor);
-    if (this.#absent.get(repository, digest) !== undefined) {
-      return await this.has(repository, descriptor);
-    }
+    const isAbsent = this.#absent.get(repository, digest) !== undefined;
+    if (isDocumentMediaType(mediaType) || isAbsent) return await this.has(repository, descriptor);
     try {
       await this.confirm(repository, descriptor);
       return true;
