@@ -46,43 +46,34 @@ interface KnownDocument {
   readonly levels: number;
 }
 
-/** The documents of an archive, each of which is read once. */
-export class ArchivedDocuments {
-  readonly #content: ArchiveContent;
-  readonly #known = new Map<Digest, KnownDocument>();
+/**
+ * Reads a document and the documents that it references. An index may lack some of its manifests,
+ * but not all, because archives often have one of many platforms. Every blob of a manifest must
+ * exist.
+ *
+ * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
+ */
+export type ReadArchived = (
+  descriptor: Descriptor,
+  signal: AbortSignal | undefined,
+) => Promise<ArchivedDocument>;
 
-  constructor(content: ArchiveContent) {
-    this.#content = content;
-  }
-
-  /**
-   * Reads a document and the documents that it references. An index may lack some of its manifests,
-   * but not all, because archives often have one of many platforms. Every blob of a manifest must
-   * exist.
-   *
-   * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
-   */
-  async read(
-    descriptor: Descriptor,
-    signal: AbortSignal | undefined,
-  ): Promise<ArchivedDocument> {
-    return (await this.#read(descriptor, signal, 0)).document;
-  }
-
-  async #read(
+/** Returns a function that reads the documents of an archive, each of them once. */
+export function archivedReader(content: ArchiveContent): ReadArchived {
+  const known = new Map<Digest, KnownDocument>();
+  const read = async (
     descriptor: Descriptor,
     signal: AbortSignal | undefined,
     depth: number,
-  ): Promise<KnownDocument> {
+  ): Promise<KnownDocument> => {
     signal?.throwIfAborted();
-    const content = this.#content;
     const { digest, mediaType } = descriptor;
-    const known = this.#known.get(digest);
-    if (depth + (known?.levels ?? 0) > MAX_INDEX_DEPTH) {
+    const found = known.get(digest);
+    if (depth + (found?.levels ?? 0) > MAX_INDEX_DEPTH) {
       const problem = `its indexes nest deeper than ${MAX_INDEX_DEPTH}`;
       throw new ArchiveError(content.name, "hostile", problem);
     }
-    if (known !== undefined) return known;
+    if (found !== undefined) return found;
     const bytes = await content.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
     if (bytes === undefined) throw content.missing(digest);
     content.countDocument(digest, bytes.length);
@@ -103,7 +94,7 @@ export class ArchivedDocuments {
           blobs.push(child);
           continue;
         }
-        const below = await this.#read(child, signal, depth + 1);
+        const below = await read(child, signal, depth + 1);
         documents.push(below.document);
         levels = Math.max(levels, below.levels + 1);
       }
@@ -112,10 +103,11 @@ export class ArchivedDocuments {
         throw content.missing(first.digest);
       }
     }
-    const read = { document: { descriptor, bytes, documents, blobs }, levels };
-    this.#known.set(digest, read);
-    return read;
-  }
+    const result = { document: { descriptor, bytes, documents, blobs }, levels };
+    known.set(digest, result);
+    return result;
+  };
+  return async (descriptor, signal) => (await read(descriptor, signal, 0)).document;
 }
 
 /** Parses a document of an archive; `subject` names the document in errors. */

@@ -16,8 +16,9 @@ import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
 import {
   type ArchivedDocument,
-  ArchivedDocuments,
+  archivedReader,
   checkLayoutVersion,
+  type ReadArchived,
   readOciImages,
 } from "./_oci_images.ts";
 import { openArchiveFile } from "./_open_archive_file.ts";
@@ -77,14 +78,14 @@ export class ImageArchive implements NamedSource, Disposable {
   /** The images in it, in its order. */
   readonly images: readonly ArchivedImage[];
   readonly #content: ArchiveContent;
-  readonly #documents: ArchivedDocuments;
+  readonly #read: ReadArchived;
   /** The images that {@linkcode ImageArchive.find} chooses from without a name. */
   readonly #choices: readonly ArchivedImage[];
   readonly #descriptors: readonly Descriptor[];
 
   private constructor(
     content: ArchiveContent,
-    documents: ArchivedDocuments,
+    read: ReadArchived,
     { format, images }: ListedImages,
     choices: readonly ArchivedImage[],
   ) {
@@ -92,7 +93,7 @@ export class ImageArchive implements NamedSource, Disposable {
     this.format = format;
     this.images = images;
     this.#content = content;
-    this.#documents = documents;
+    this.#read = read;
     this.#choices = choices;
     this.#descriptors = images.map(({ descriptor }) => descriptor);
   }
@@ -109,13 +110,13 @@ export class ImageArchive implements NamedSource, Disposable {
     const file = await openArchiveFile(path, options);
     try {
       const content = new ArchiveContent(file, await readArchiveEntries(file, options.signal));
-      const documents = new ArchivedDocuments(content);
-      const listed = await listImages(content, documents, options);
+      const read = archivedReader(content);
+      const listed = await listImages(content, read, options);
       if (listed.images.length === 0) {
         throw new ArchiveError(file.name, "format", "it holds no images");
       }
       const choices = await withoutReferrers(content, listed.images);
-      return new ImageArchive(content, documents, listed, choices);
+      return new ImageArchive(content, read, listed, choices);
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
@@ -184,7 +185,7 @@ export class ImageArchive implements NamedSource, Disposable {
     descriptor: Descriptor,
     options: ContentOptions = {},
   ): Promise<ArchivedDocument> {
-    return await this.#documents.read(descriptor, options.signal);
+    return await this.#read(descriptor, options.signal);
   }
 
   /**
@@ -251,7 +252,7 @@ interface ListedImages {
 
 async function listImages(
   content: ArchiveContent,
-  documents: ArchivedDocuments,
+  read: ReadArchived,
   { format, signal }: OpenImageArchiveOptions,
 ): Promise<ListedImages> {
   const { name, entries: { files } } = content;
@@ -260,14 +261,14 @@ async function listImages(
   if (files.has("index.json") && files.has("oci-layout") && !needsBoth) {
     checkLayoutVersion(name, await readTable(content, "oci-layout"));
     const images = readOciImages(name, await readTable(content, "index.json"));
-    if (!mayBeDocker || await hasLayers(documents, images, signal)) {
+    if (!mayBeDocker || await hasLayers(read, images, signal)) {
       content.refuseLinks();
       const named = mayBeDocker
         ? await addDockerNames(
           name,
           await readTable(content, "manifest.json"),
           images,
-          (image) => configOf(documents, image, signal),
+          (image) => configOf(read, image, signal),
         )
         : images;
       return { format: format ?? "oci-archive", images: named };
@@ -293,11 +294,11 @@ function missingPart({ files }: ArchiveEntries, format: ArchiveFormat | undefine
 
 /** Returns the digest of an image's config; `undefined` if it is for several platforms. */
 async function configOf(
-  documents: ArchivedDocuments,
+  read: ReadArchived,
   { descriptor }: ArchivedImage,
   signal: AbortSignal | undefined,
 ): Promise<Digest | undefined> {
-  const { bytes } = await documents.read(descriptor, signal);
+  const { bytes } = await read(descriptor, signal);
   const { kind, value } = parseManifest(bytes, descriptor.mediaType);
   return kind === "manifest" ? value.config.digest : undefined;
 }
@@ -315,12 +316,12 @@ async function readTable(
 
 /** Whether a docker archive contains everything that its layout references. */
 async function hasLayers(
-  documents: ArchivedDocuments,
+  read: ReadArchived,
   images: readonly ArchivedImage[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   try {
-    for (const { descriptor } of images) await documents.read(descriptor, signal);
+    for (const { descriptor } of images) await read(descriptor, signal);
     return images.length > 0;
   } catch (error) {
     if (error instanceof ArchiveError && error.fault === "incomplete") return false;

@@ -21,83 +21,78 @@ import type { RecordPlan } from "./extract_recorded.ts";
 type IndexedLayer = Pick<RemoteLayer, "descriptor" | "diffId">;
 
 /**
- * The indexes of layers that have been read once, in `entries/<alg>-<hex>` of a store by the digest
- * of the layer's blob.
+ * Returns the path of a layer's index, by the digest of its blob; the seek points are beside it.
  *
  * Like the mark of a verified blob, an index is trusted in the user's own store, and only if its
  * own digest matches. A foreign layout, which is only read, has none.
  */
-export class LayerEntries {
-  readonly #store: string;
-  readonly #foreign: boolean;
+function pathOf({ path, foreign }: ContentStore, digest: Digest): string | undefined {
+  return foreign ? undefined : `${path}/entries/${digestName(digest)}`;
+}
 
-  /** Opens the indexes of a store. */
-  constructor(store: ContentStore) {
-    this.#store = store.path;
-    this.#foreign = store.foreign;
+/** Whether a store has the file of a layer's index. It may be damaged. */
+export function hasLayerIndex(store: ContentStore, digest: Digest): boolean {
+  const path = pathOf(store, digest);
+  return path !== undefined && lstatIfAny(path) !== undefined;
+}
+
+/**
+ * Reads the index of a layer that has been read once, and whose blob has been verified.
+ *
+ * @returns The index; `undefined` if there is none, it is damaged or of another version, or it
+ * was made from an archive whose digest differs from the DiffID in the image.
+ */
+export async function readLayerIndex(
+  store: ContentStore,
+  { descriptor, diffId }: IndexedLayer,
+): Promise<LayerIndex | undefined> {
+  const path = pathOf(store, descriptor.digest);
+  if (path === undefined) return undefined;
+  // The layer can be read instead.
+  const bytes = unlessFaulty(() => readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES }));
+  if (bytes === undefined) return undefined;
+  const index = await LayerIndex.read(bytes) ?? await replaceRecords(path, bytes);
+  return index?.diffId === diffId ? index : undefined;
+}
+
+/** Returns the last point at or before an offset of the archive where decompression can start. */
+export async function seekPointBefore(
+  store: ContentStore,
+  digest: Digest,
+  offset: number,
+): Promise<SeekPoint | undefined> {
+  const path = pathOf(store, digest);
+  if (path === undefined || lstatIfAny(`${path}.seek`) === undefined) return undefined;
+  const { findSeekPoint } = await import("./seek_file.ts");
+  try {
+    return await findSeekPoint(`${path}.seek`, offset);
+  } catch (error) {
+    if (error instanceof StoreFileError) return undefined;
+    throw error;
   }
+}
 
-  /** Whether the file of a layer's index exists. It may be damaged. */
-  has(digest: Digest): boolean {
-    const path = this.#path(digest);
-    return path !== undefined && lstatIfAny(path) !== undefined;
-  }
-
-  /**
-   * Reads the index of a layer whose blob has been verified.
-   *
-   * @returns The index; `undefined` if there is none, it is damaged or of another version, or it
-   * was made from an archive whose digest differs from the DiffID in the image.
-   */
-  async read({ descriptor, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
-    const path = this.#path(descriptor.digest);
-    if (path === undefined) return undefined;
-    // The layer can be read instead.
-    const bytes = unlessFaulty(() => readSmallFile(path, { maxBytes: MAX_ENTRY_INDEX_BYTES }));
-    if (bytes === undefined) return undefined;
-    const index = await LayerIndex.read(bytes) ?? await replaceRecords(path, bytes);
-    return index?.diffId === diffId ? index : undefined;
-  }
-
-  /** Returns the last point at or before an offset of the archive where decompression can start. */
-  async seekPoint(digest: Digest, offset: number): Promise<SeekPoint | undefined> {
-    const path = this.#path(digest);
-    if (path === undefined || lstatIfAny(`${path}.seek`) === undefined) return undefined;
-    const { findSeekPoint } = await import("./seek_file.ts");
-    try {
-      return await findSeekPoint(`${path}.seek`, offset);
-    } catch (error) {
-      if (error instanceof StoreFileError) return undefined;
-      throw error;
-    }
-  }
-
-  /**
-   * Plans what to record about a layer while it is read.
-   *
-   * @param options Whether to replace an existing index; by default, it stays.
-   * @returns The plan; `undefined` if nothing is to be recorded.
-   */
-  async plan(
-    { descriptor, diffId }: IndexedLayer,
-    { replaces = false }: { readonly replaces?: boolean } = {},
-  ): Promise<RecordPlan | undefined> {
-    const path = this.#path(descriptor.digest);
-    if (path === undefined) return undefined;
-    if (!replaces && lstatIfAny(path) !== undefined) return undefined;
-    try {
-      await ensureStoreRoot(this.#store);
-      await ensureStoreFolder(`${this.#store}/entries`);
-      return { path, diffId };
-    } catch (error) {
-      if (error instanceof UntrustedStoreError || isRefusedWrite(error)) return undefined;
-      throw error;
-    }
-  }
-
-  #path(digest: Digest): string | undefined {
-    if (this.#foreign) return undefined;
-    return `${this.#store}/entries/${digestName(digest)}`;
+/**
+ * Plans what to record about a layer while it is read.
+ *
+ * @param options Whether to replace an existing index; by default, it stays.
+ * @returns The plan; `undefined` if nothing is to be recorded.
+ */
+export async function planRecords(
+  store: ContentStore,
+  { descriptor, diffId }: IndexedLayer,
+  { replaces = false }: { readonly replaces?: boolean } = {},
+): Promise<RecordPlan | undefined> {
+  const path = pathOf(store, descriptor.digest);
+  if (path === undefined) return undefined;
+  if (!replaces && lstatIfAny(path) !== undefined) return undefined;
+  try {
+    await ensureStoreRoot(store.path);
+    await ensureStoreFolder(`${store.path}/entries`);
+    return { path, diffId };
+  } catch (error) {
+    if (error instanceof UntrustedStoreError || isRefusedWrite(error)) return undefined;
+    throw error;
   }
 }
 

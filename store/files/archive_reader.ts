@@ -1,7 +1,7 @@
 import { inflateFrom, seekStart } from "../../layer/compression/seek_points.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { verifiedTarball } from "../content/tarballs.ts";
-import type { LayerEntries } from "../entries/layer_entries.ts";
+import { seekPointBefore } from "../entries/layer_entries.ts";
 // Nearly always needed here. Loading it with this module saves a later import.
 import "../entries/seek_file.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
@@ -26,7 +26,6 @@ const MAX_CHUNK_BYTES = 262_144;
  */
 export async function openArchive(
   store: ContentStore,
-  entries: LayerEntries,
   layer: Layer,
   offset: number,
   signal: AbortSignal | undefined,
@@ -34,7 +33,7 @@ export async function openArchive(
   const { digest, diffId } = layer;
   const copy = digest === diffId ? store.blobPath(digest) : verifiedTarball(store, diffId);
   if (copy !== undefined) return readFrom(copy, offset, signal);
-  const point = await entries.seekPoint(digest, offset);
+  const point = await seekPointBefore(store, digest, offset);
   if (point === undefined) return undefined;
   const blob = readFrom(store.blobPath(digest), seekStart(point), signal);
   return skipBytes(inflateFrom(point, blob), offset - point.offset);

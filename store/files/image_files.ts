@@ -6,7 +6,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
-import { LayerEntries } from "../entries/layer_entries.ts";
+import { readLayerIndex } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import type { CountDecompressed } from "../threads/decompressed_total.ts";
@@ -82,7 +82,6 @@ export class ImageFiles {
   readonly #store: ContentStore;
   readonly #layers: readonly RemoteLayer[];
   readonly #options: ImageFilesOptions;
-  readonly #entries: LayerEntries;
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
   /** Layers that are fetched only in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
@@ -98,7 +97,6 @@ export class ImageFiles {
   /** Creates the view of an image. Layers that are not in the store are downloaded. */
   constructor(store: ContentStore, image: RemoteImage, options: ImageFilesOptions = {}) {
     this.#store = store;
-    this.#entries = new LayerEntries(store);
     this.#layers = image.layers;
     this.#options = options;
     this.#stack = this.#newStack();
@@ -159,7 +157,7 @@ export class ImageFiles {
     const { signal, maxBytes, maxRatio, maxWindow } = this.#options;
     return ReadableStream.from(readEntryContent(
       {
-        seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, signal),
+        seek: (offset) => openArchive(this.#store, layer, offset, signal),
         whole: () => layer.uncompressed({ maxBytes, maxRatio, maxWindow, signal }),
         limits: this.#options,
         signal,
@@ -313,7 +311,7 @@ export class ImageFiles {
 
   /** Reads the index of a layer, unless limits require that its archive is read. */
   async #indexOf(layer: Layer): Promise<LayerIndex | undefined> {
-    return limitsArchives(this.#options) ? undefined : await this.#entries.read(layer);
+    return limitsArchives(this.#options) ? undefined : await readLayerIndex(this.#store, layer);
   }
 
   /** Returns a layer that is only fetched in part. */
@@ -337,7 +335,7 @@ export class ImageFiles {
     const { limitDecompressed } = await import("../threads/decompressed_total.ts");
     const countBytes = this.#countBytes ??= limitDecompressed(this.#options.maxBytes);
     const onPosition = (bytes: number) => countBytes(layer, bytes);
-    return { ...this.#options, known, entries: this.#entries, onPosition };
+    return { ...this.#options, known, store: this.#store, onPosition };
   }
 }
 

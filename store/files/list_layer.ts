@@ -7,7 +7,8 @@ import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_laye
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
-import type { LayerEntries } from "../entries/layer_entries.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { planRecords } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import { extractRecorded } from "../entries/extract_recorded.ts";
@@ -18,7 +19,8 @@ import type { Layer } from "../images/image.ts";
 export interface EntrySource extends LayerLimits {
   /** Known entries of the layer; without them, the layer is read and an index is created. */
   readonly known: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
-  readonly entries: LayerEntries;
+  /** Store of the layer. */
+  readonly store: ContentStore;
   /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;
   /** Called with the header of each entry. */
@@ -82,7 +84,7 @@ async function extractIntoMemory<Result>(
   source: EntrySource,
   run: (extract: Extraction, options: LayerExtractorOptions) => Result | Promise<Result>,
 ): Promise<Result> {
-  const { known, entries, checkOwners = false, onEntry, signal, onWarning } = source;
+  const { known, store, checkOwners = false, onEntry, signal, onWarning } = source;
   const offsetUnit = known?.offsetUnit;
   const handler = (header: TarHeader) => {
     if (checkOwners) assertOwner({ ...header, layer: layer.digest, offsetUnit });
@@ -95,7 +97,7 @@ async function extractIntoMemory<Result>(
     return await run((options) => extractEntries(known.headers(), tree, options), options);
   }
   const { descriptor, diffId } = layer;
-  const records = await entries.plan(layer, { replaces: true });
+  const records = await planRecords(store, layer, { replaces: true });
   return await run(async (options) => {
     const stream = await layer.compressed({ signal });
     return await extractRecorded(stream, tree, { descriptor, diffId, records }, {

@@ -1,6 +1,6 @@
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/ingest_layer.ts";
-import { LayerEntries } from "../entries/layer_entries.ts";
+import { planRecords } from "../entries/layer_entries.ts";
 import { unpackError } from "../threads/error_transfer.ts";
 import { feedLayer } from "../threads/feed_layer.ts";
 import type { LayerThreads } from "../threads/layer_threads.ts";
@@ -12,11 +12,10 @@ export function threadedExtraction(
   threads: LayerThreads,
   { onProgress, onLayer }: LayerListener = {},
 ): LayerExtraction {
-  const entries = new LayerEntries(store);
   return async (layer, root, { signal, onPosition, onWarning, ...options }) => {
     signal?.throwIfAborted();
     const { descriptor, diffId } = layer;
-    const records = await entries.plan(layer);
+    const records = await planRecords(store, layer);
     const plan = { root, descriptor, diffId, records, options };
     const opening = threads.openOverlay(plan, {
       warn: (message) => onWarning?.(message),

@@ -3,7 +3,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { ingestLayer } from "../content/ingest_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { LayerEntries } from "../entries/layer_entries.ts";
+import { planRecords } from "../entries/layer_entries.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
@@ -45,7 +45,6 @@ export async function stageLayers(
     warn: (message) => options.onWarning?.(message),
     fail: (error) => tasks.fail(error),
   };
-  const entries = new LayerEntries(store);
   const countBytes = limitDecompressed(maxBytes);
   return await eachLayer(
     layers,
@@ -53,7 +52,7 @@ export async function stageLayers(
     options,
     async (layer, index) => {
       const { descriptor, diffId } = layer;
-      const records = await entries.plan(layer);
+      const records = await planRecords(store, layer);
       const plan = { work, index, descriptor, diffId, records, options: stageOptions };
       const staged = await feedLayer(store, layer, threads.openStage(plan, listener), {
         onLayer,

@@ -8,7 +8,7 @@ import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { LayerEntries } from "../entries/layer_entries.ts";
+import { hasLayerIndex, readLayerIndex } from "../entries/layer_entries.ts";
 import { openArchive } from "../files/archive_reader.ts";
 import { type Layer, storedLayer } from "../images/image.ts";
 import { addLayer } from "../files/list_layer.ts";
@@ -77,10 +77,7 @@ export async function unpackFlattened(
   // Report the same number as an extraction of the selected entries of each layer.
   const bytes = paths === undefined ? flat.report.bytes : flat.selectedBytes;
   const describesRoot = strip === 0 && flat.report.describesRoot;
-  const indexes = new LayerEntries(store);
-  const seek = (layer: Layer, offset: number) => {
-    return openArchive(store, indexes, layer, offset, signal);
-  };
+  const seek = (layer: Layer, offset: number) => openArchive(store, layer, offset, signal);
   const layers = flat.layers.map((layer, index) => {
     const known = lazy.get(index);
     const numbers = files.numbers.get(index) ?? [];
@@ -118,18 +115,17 @@ async function flatten(
   const tree = new MemoryTree();
   const layers: Layer[] = [];
   let selectedBytes = 0;
-  const entries = new LayerEntries(store);
   const total = new ReportBuilder();
   await bringLayers(store, image, options, async ({ descriptor, diffId }) => {
     const layer = storedLayer(store, descriptor, diffId);
     const number = layers.length;
-    const index = limitsArchives(options) ? undefined : await entries.read(layer);
+    const index = limitsArchives(options) ? undefined : await readLayerIndex(store, layer);
     // The contents of the files are read later.
     if (index !== undefined) countBytes(number, index.archiveBytes);
     const report = await addLayer(tree, layer, number, {
       ...options,
       known: lazy.get(number) ?? index,
-      entries,
+      store,
       onEntry: ({ path, size }) => {
         if (paths !== undefined && isSelected(path, paths)) selectedBytes += size;
       },
@@ -145,9 +141,8 @@ async function flatten(
 
 /** Whether the store has an index of each layer, so that no layer is read to list its entries. */
 export async function isIndexed(store: ContentStore, { layers }: RemoteImage): Promise<boolean> {
-  const indexes = new LayerEntries(store);
   for (const { descriptor: { digest } } of layers) {
-    if (!indexes.has(digest) || !await store.has(digest)) return false;
+    if (!hasLayerIndex(store, digest) || !await store.has(digest)) return false;
   }
   return true;
 }

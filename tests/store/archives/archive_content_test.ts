@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { digestOf } from "../../../spec/mod.ts";
 import { ArchiveContent } from "../../../store/archives/_archive_content.ts";
 import type { ArchiveFile } from "../../../store/archives/_archive_file.ts";
-import { ArchivedDocuments } from "../../../store/archives/_oci_images.ts";
+import { archivedReader } from "../../../store/archives/_oci_images.ts";
 import { ArchiveError } from "../../../store/mod.ts";
 import { buildImage, jsonBlob } from "../../_support/image.ts";
 
@@ -16,7 +16,7 @@ function emptyContent(): ArchiveContent {
 
 Deno.test("ArchiveContent counts a document once even if it is both added and read", async () => {
   const content = emptyContent();
-  const documents = new ArchivedDocuments(content);
+  const read = archivedReader(content);
   const { config, descriptor: { mediaType } } = buildImage();
   content.add(config.descriptor.digest, config.bytes);
 
@@ -31,7 +31,7 @@ Deno.test("ArchiveContent counts a document once even if it is both added and re
       annotations: { padding },
     });
     content.add(manifest.descriptor.digest, manifest.bytes);
-    const { blobs } = await documents.read(manifest.descriptor, undefined);
+    const { blobs } = await read(manifest.descriptor, undefined);
     assertEquals(blobs.length, 1);
   }
 });
