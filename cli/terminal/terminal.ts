@@ -47,18 +47,23 @@ export function wrapLine(text: string, columns: number, indent = ""): readonly s
   return [...lines, line];
 }
 
+/** A cell with the spaces before it, which are two or more except before the first one. */
+const CELL_REGEXP = /(?:^ *|  +)\S+(?: \S+)*/g;
+
 /**
- * Fits a line into a width: first between cells, which two or more spaces separate, then between
- * words. Further lines are indented.
+ * Fits a line into a width: first between cells, then between words. Further lines are indented.
+ * The first line of a table row keeps its columns; a name and its value move closer if they fit.
  */
 export function fitLine(text: string, columns: number): readonly string[] {
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];
   const indent = /^ */.exec(text)?.[0] ?? "";
-  const lines: string[] = [];
-  for (const cell of text.trim().split(/ {2,}/)) {
-    const longer = `${lines.at(-1)}  ${cell}`;
-    if (lines.length > 0 && longer.length <= columns) lines[lines.length - 1] = longer;
-    else lines.push(`${indent}${lines.length > 0 ? "  " : ""}${cell}`);
+  const [first = "", ...cells] = text.match(CELL_REGEXP) ?? [text];
+  const lines = [first];
+  for (const cell of cells) {
+    const isColumn = lines.length === 1 && cells.length > 1;
+    const longer = `${lines.at(-1)}${isColumn ? cell : `  ${cell.trim()}`}`;
+    if (longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}  ${cell.trim()}`);
   }
   return lines.flatMap((line) => wrapLine(line, columns, `${indent}  `));
 }

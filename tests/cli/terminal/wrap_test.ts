@@ -38,7 +38,24 @@ Deno.test.each([
   {
     text: "Store     ok       it is at a place with enough room",
     columns: 30,
-    lines: ["Store  ok", "  it is at a place with enough", "  room"],
+    lines: ["Store     ok", "  it is at a place with enough", "  room"],
+  },
+  // The rows of a table stay aligned.
+  {
+    text: "a:1         sha256:0123  1 of 1     0 B",
+    columns: 35,
+    lines: [
+      "a:1         sha256:0123  1 of 1",
+      "  0 B",
+    ],
+  },
+  {
+    text: "NAME        DIGEST       PULLED    SIZE",
+    columns: 35,
+    lines: [
+      "NAME        DIGEST       PULLED",
+      "  SIZE",
+    ],
   },
 ])("fitLine() breaks $text between cells first", ({ text, columns, lines }) => {
   assertEquals(fitLine(text, columns), lines);
