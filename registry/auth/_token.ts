@@ -1,6 +1,6 @@
 import { isObject, parseIfJson } from "../../spec/json.ts";
 import { authorization, loginOf } from "../credentials.ts";
-import { AuthError, RegistryError, type RequestTask } from "../errors.ts";
+import { AuthError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
@@ -10,11 +10,7 @@ import type { HttpRequest, Tls } from "../transport/http_request.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
-import {
-  describeResponse,
-  registryError,
-  type RegistryErrorContext,
-} from "../transport/registry_error.ts";
+import { describeResponse, registryError } from "../transport/registry_error.ts";
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 const DEFAULT_LIFETIME_S = 60;
@@ -79,7 +75,11 @@ export interface TokenRequest {
   readonly namedBy: string | undefined;
   /** Whether the server may redirect into a private network. */
   readonly allowPrivate: boolean;
-  readonly context: RegistryErrorContext;
+  readonly registry: string;
+  /** Name of the token server for the user. */
+  readonly server: string;
+  readonly task: RequestTask;
+  readonly attempt: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -103,17 +103,17 @@ export async function requestToken(
   clock: Clock,
   request: TokenRequest,
 ): Promise<Token | TokenRefusal> {
-  const { auth, context } = request;
+  const { auth } = request;
   using response = await sendTokenRequest(http, request);
   const isRefusal = response.status === 401 || response.status === 403 ||
     (auth !== undefined && (response.status === 400 || response.status === 404));
-  if (isRefusal) return { refusal: describeResponse(await registryError(response, context)) };
-  if (response.status < 200 || response.status > 299) throw await registryError(response, context);
-  return parseToken(await readBoundedBody(response, MAX_TOKEN_BYTES, { limit: "token bytes" }), {
-    now: clock.now(),
-    task: context.task,
-    url: redactUrl(response.url),
-  });
+  if (isRefusal) return { refusal: describeResponse(await registryError(response, request)) };
+  if (response.status < 200 || response.status > 299) throw await registryError(response, request);
+  const bytes = await readBoundedBody(response, MAX_TOKEN_BYTES, { limit: "token bytes" });
+  const token = parseToken(bytes, clock.now());
+  if (token !== undefined) return token;
+  const { url } = response;
+  throw response.error(`the response of the token server at ${redactUrl(url)} contains no token`);
 }
 
 async function sendTokenRequest(http: Http, request: TokenRequest): Promise<HttpResponse> {
@@ -139,7 +139,7 @@ async function send(
   const { allowPrivate } = options;
   const { task, attempt, signal, tls, server } = request;
   const anonymous = { method: "GET", task, attempt, signal, server } as const;
-  return await followRedirects(await http.send(request), { task, allowPrivate }, (url) => {
+  return await followRedirects(await http.send(request), allowPrivate, (url) => {
     const isThere = url.origin === request.url.origin;
     const trust = { caCerts: tls.caCerts };
     return http.send(isThere ? { ...request, url } : { ...anonymous, tls: trust, url });
@@ -172,25 +172,16 @@ function postRequest(request: TokenRequest, identityToken: string): HttpRequest 
   return { ...common(request), url: request.realm, method: "POST", body };
 }
 
-function common({ tls, namedBy, context, signal }: TokenRequest) {
-  const { task, attempt, server } = context;
+function common({ tls, namedBy, task, attempt, server, signal }: TokenRequest) {
   return { tls, namedBy, task, attempt, server, signal };
 }
 
-function parseToken(
-  bytes: Uint8Array,
-  { now, task, url }: { now: number; task: RequestTask; url: string },
-): Token {
+function parseToken(bytes: Uint8Array, now: number): Token | undefined {
   const body = parseIfJson(new TextDecoder().decode(bytes));
   const members = isObject(body) ? body : {};
   const { token, access_token: accessToken, expires_in: expiresIn } = members;
   const value = [token, accessToken].find((text) => typeof text === "string" && text !== "");
-  if (!isToken(value)) {
-    throw new RegistryError(
-      `the response of the token server at ${url} contains no token`,
-      { ...task, status: 200, url },
-    );
-  }
+  if (!isToken(value)) return undefined;
   const seconds = typeof expiresIn === "number" && expiresIn > 0 ? expiresIn : DEFAULT_LIFETIME_S;
   const { refresh_token: next } = members;
   const identityToken = isToken(next) ? next : undefined;

@@ -6,7 +6,6 @@ import { BoundedMap } from "../transport/bounded_map.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
-import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { SharedTasks } from "../tasks/shared_task.ts";
 import {
   type Challenge,
@@ -313,11 +312,9 @@ export class Authorizer {
     { parameters }: Challenge,
     auth: ImagePullAuth | undefined,
   ): Promise<Token | undefined> {
-    const { http, clock, tls, registry, url, isPlain, allowPrivate } = this.#options;
-    const { isRedirectTarget = false } = this.#options;
-    const { task, attempt } = request;
+    const { http, clock, registry, url, isPlain, isRedirectTarget = false } = this.#options;
     const { requestToken, tokenServer } = await import("./_token.ts");
-    const realm = tokenServer(parameters.get("realm"), this.#options, task);
+    const realm = tokenServer(parameters.get("realm"), this.#options, request.task);
     const attempts = this.attempts(request.scope);
     if (auth !== undefined && isPlain && !isSameServer(realm, url)) {
       attempts.unsent = `the registry names the token server ${realm.host} without TLS`;
@@ -328,21 +325,16 @@ export class Authorizer {
     const scopes = scopesToRequest(request, named, isRedirectTarget);
     const service = parameters.get("service");
     const key = JSON.stringify([realm, service, scopes, auth]);
-    const context: RegistryErrorContext = {
-      task,
-      attempt,
-      registry,
-      server: `the token server ${realm.host} of ${registry}`,
-    };
+    const server = `the token server ${realm.host} of ${registry}`;
     const token = await this.#tokenRequests.run(
       key,
       request.signal,
       async (signal) => {
         // Without TLS, an attacker could have replaced the name.
         const namedBy = isPlain ? undefined : url.host;
-        const common = { realm, service, scopes, tls, namedBy, allowPrivate, context, signal };
+        const common = { ...this.#options, ...request, realm, service, scopes, namedBy, server };
         const send = (auth: ImagePullAuth | undefined) => {
-          return requestToken(http, clock, { ...common, auth });
+          return requestToken(http, clock, { ...common, auth, signal });
         };
         const identityToken = auth?.identityToken;
         if (identityToken === undefined) return await send(auth);

@@ -67,12 +67,12 @@ export function foreignBlob(
       const send = (url: URL) => {
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
       };
-      const response = await followRedirects(await send(url), { task, allowPrivate: false }, send);
+      const response = await followRedirects(await send(url), false, send);
       if (response.status === 200 || ACCEPTED.includes(response.status)) return response;
       using refusal = response;
       const authentication = "sent no credential to it";
       const { registryError } = await import("../transport/registry_error.ts");
-      throw await registryError(refusal, { task, registry: url.host, attempt, authentication });
+      throw await registryError(refusal, { registry: url.host, authentication });
     },
     failed: () => {},
   };

@@ -6,7 +6,6 @@ import { NetworkError, RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
 import { AttemptProgress } from "../transport/attempt_progress.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
-import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
@@ -61,7 +60,7 @@ export interface RemoteBlobSource {
 /** Options for {@linkcode openRemoteBlob}. */
 export interface RemoteBlobOptions
   extends
-    Pick<ApiRequest, "task" | "signal" | "onWarning">,
+    Pick<ApiRequest, "signal" | "onWarning">,
     Omit<BlobReadOptions, "offset" | "again" | "signal"> {
   readonly offset: number;
 }
@@ -133,7 +132,10 @@ class BlobReader {
         const transfer = this.#transfer ??= await this.#open();
         const chunk = await transfer.read(this.#memory());
         if (chunk !== undefined) return this.#count(chunk, transfer.url);
-        if (this.#offset < this.#end) throw this.#shortError(transfer.url);
+        if (this.#offset < this.#end) {
+          const { size } = this.#descriptor;
+          throw transfer.cutError(`received ${this.#offset} of ${size} bytes`);
+        }
         this.#close();
       } catch (error) {
         this.#close();
@@ -223,8 +225,7 @@ class BlobReader {
     using unused = new DisposableStack();
     unused.use(response);
     this.#signal.throwIfAborted();
-    const { task } = this.#options;
-    const transfer = BlobTransfer.from(response, this.#descriptor, { offset: this.#offset, task });
+    const transfer = BlobTransfer.from(response, this.#descriptor, this.#offset);
     if (!(transfer instanceof BlobTransfer)) return transfer;
     state.etag = transfer.etag ?? state.etag;
     this.#answered(transfer.isPartial, response.latencyMs);
@@ -269,12 +270,6 @@ class BlobReader {
         this.#options.onRetry?.({ offset: this.#offset, error, delayMs });
       },
     });
-  }
-
-  #shortError(url: URL): NetworkError {
-    const { task } = this.#options;
-    const state = `received ${this.#offset} of ${this.#descriptor.size} bytes`;
-    return cutError({ url, task, attempt: this.#retry.attempt }, state);
   }
 
   #close(): void {

@@ -1,6 +1,6 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
+import type { NetworkError, RegistryError } from "../errors.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import {
   type BodySource,
@@ -8,15 +8,8 @@ import {
   contentCodings,
   decodeContent,
 } from "../transport/content_coding.ts";
+import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { isWebPage, webPageError } from "../transport/web_page.ts";
-
-/** Options for {@linkcode BlobTransfer.from}. */
-export interface BlobTransferOptions {
-  /** Offset of the first requested byte. */
-  readonly offset: number;
-  readonly task: RequestTask;
-}
 
 /** A response with a blob, or the rest of it from `offset` on. */
 export class BlobTransfer implements Disposable {
@@ -42,12 +35,13 @@ export class BlobTransfer implements Disposable {
   /**
    * Interprets a response.
    *
+   * @param offset Offset of the first requested byte.
    * @returns The transfer, or the error if the response does not contain the blob.
    */
   static from(
     response: HttpResponse,
     { digest, size }: Descriptor,
-    { offset, task }: BlobTransferOptions,
+    offset: number,
   ): BlobTransfer | RegistryError | DigestMismatchError {
     const { status, url, headers } = response;
     const codings = contentCodings(response);
@@ -61,10 +55,7 @@ export class BlobTransfer implements Disposable {
       // Some servers send more than the requested range.
       if (start <= offset) return new BlobTransfer(response, response, offset - start, true);
       const state = range === null ? "no range" : `the range "${range}"`;
-      return new RegistryError(
-        `${url.host} answered ${status} with ${state} of ${size} bytes`,
-        { ...task, status, url: redactUrl(url) },
-      );
+      return response.error(`${url.host} answered ${status} with ${state} of ${size} bytes`);
     }
     // If the length is the size of the blob, the coding only describes it, as in some object stores.
     if (length === size) return new BlobTransfer(response, response, offset);
@@ -72,7 +63,7 @@ export class BlobTransfer implements Disposable {
     if (codings.length > 0 && canDecode(codings)) {
       return new BlobTransfer(response, decodeContent(response), offset);
     }
-    if (isWebPage(response, length)) return webPageError(response, task);
+    if (response.isWebPage(length)) return response.webPageError();
     if (length === undefined) return new BlobTransfer(response, response, offset);
     const source = redactUrl(url);
     return new DigestMismatchError({ expected: digest, expectedSize: size, size: length, source });
@@ -88,6 +79,11 @@ export class BlobTransfer implements Disposable {
       if (rest.length > 0) return rest;
       free = new Uint8Array(chunk.buffer);
     }
+  }
+
+  /** Creates the error for a transfer that has ended early. */
+  cutError(state: string): NetworkError {
+    return cutError(this.#response.request, state);
   }
 
   [Symbol.dispose](): void {

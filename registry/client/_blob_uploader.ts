@@ -168,7 +168,7 @@ export class BlobUploader {
       },
       accept: FINISHED,
     }, this.#retry.attempt);
-    const next = readSession(response, session, this.#context);
+    const next = readSession(response, session, this.#context.registry);
     if (isChunk && this.#advance(next.offset) > 0) this.#noteProgress();
     return { ...next, offset: this.#confirmed(next, offset, end) };
   }

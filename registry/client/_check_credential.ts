@@ -2,7 +2,6 @@ import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
-import { redactUrl } from "../transport/redact.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
 import type { Registries } from "./_registries.ts";
 import type { Registry } from "./_registry.ts";
@@ -38,19 +37,15 @@ export async function checkCredential(
     task,
     signal,
     onWarning,
-  }, async (response, attempt) => {
+  }, async (response) => {
     const { status, url } = response;
     if (isSite(response)) {
-      throw new RegistryError("the host is not a registry (it answered /v2/ with a web page)", {
-        ...task,
-        status,
-        url: redactUrl(url),
-        advice: CHECK_HOST,
-      });
+      const problem = "the host is not a registry (it answered /v2/ with a web page)";
+      throw response.error(problem, { advice: CHECK_HOST });
     }
     // A registry that also allows anonymous access need not reject the credential itself.
     if (status === 200 && target.attempts(SCOPE).refusal === undefined) return;
-    const context = { task, registry, attempt, authentication: "" };
+    const context = { registry, authentication: "" };
     const elsewhere = response.redirected ? url.host : undefined;
     throw failure(await registryError(response, context), target.attempts(SCOPE), elsewhere);
   });

@@ -68,7 +68,6 @@ async function readPage(
   context: ListContext,
 ): Promise<Page | undefined> {
   const { member, ...request } = context;
-  const { task } = request;
   const isFirst = path === firstPath(context);
   return await registry.call({
     ...request,
@@ -81,14 +80,9 @@ async function readPage(
     const items = parseNames(bytes, member);
     if (items !== undefined) {
       // An invalid link fails when it is followed, after the names of this page.
-      return { items, size: bytes.length, next: () => nextPage(response, { path, task }) };
+      return { items, size: bytes.length, next: () => nextPage(response, path) };
     }
-    const url = redactUrl(response.url);
-    throw new RegistryError(`the response from ${url} is not a valid list`, {
-      ...task,
-      status: response.status,
-      url,
-    });
+    throw response.error(`the response from ${redactUrl(response.url)} is not a valid list`);
   });
 }
 

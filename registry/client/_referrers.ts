@@ -8,7 +8,6 @@ import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
-import { isWebPage } from "../transport/web_page.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Registry } from "./_registry.ts";
 
@@ -77,14 +76,14 @@ async function readPage(
     if (response.status !== 200) return undefined;
     const bytes = await readBoundedBody(response, context.maxBytes, { limit: "referrers bytes" });
     // Some servers return a web page for unknown addresses.
-    if (isWebPage(response, bytes.length)) return undefined;
+    if (response.isWebPage(bytes.length)) return undefined;
     const document = parseManifest(bytes);
     if (document.kind !== "index") return undefined;
     const filters = response.headers.get("oci-filters-applied") ?? "";
     return {
       index: document.value,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
-      next: nextPage(response, { path, task: context.task }),
+      next: nextPage(response, path),
     };
   });
 }

@@ -110,14 +110,14 @@ export class Registry {
   /** Sends a request and reads the response, with retries of both. */
   async call<T>(
     request: ApiRequest,
-    read: (response: HttpResponse, attempt: number) => T | Promise<T>,
+    read: (response: HttpResponse) => T | Promise<T>,
   ): Promise<T> {
     const { signal, onWarning, onRetry } = request;
     const retry = new Retry(this.policy, { signal, onWarning, onRetry });
     for (;;) {
       try {
         using response = await this.sendOnce(request, retry.attempt);
-        return await read(response, retry.attempt);
+        return await read(response);
       } catch (error) {
         await retry.after(error);
       }
@@ -139,7 +139,7 @@ export class Registry {
       // The limit for requests without a body has been reduced already.
       if (isUpload && status === 429) limiter.throttled(0);
       if (status !== 200 && !accept.includes(status)) {
-        throw await this.#error(request, attempt, response);
+        throw await this.#error(request, response);
       }
       limiter.succeeded();
       response.hold(place);
@@ -152,18 +152,17 @@ export class Registry {
   }
 
   async #follow(request: ApiRequest, attempt: number): Promise<HttpResponse> {
-    const { task, redirectCache } = request;
+    const { redirectCache } = request;
     const remembered = await this.#sendToCachedTarget(request, attempt);
     if (remembered !== undefined) return remembered;
     const first = request.url === undefined
       ? await this.#sendToBase(request, attempt)
       : await this.#send(request.url, request, attempt);
     first.redirected = !this.#isHome(first.url);
-    const allowPrivate = this.endpoint.isPrivate;
     // A 301, 302 or 303 may turn a write into a read, so it is not followed.
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
-    return await followRedirects(first, { task, allowPrivate }, async (target) => {
+    return await followRedirects(first, this.endpoint.isPrivate, async (target) => {
       const response = await this.#sendRedirected(target, request, attempt);
       if (redirectCache !== undefined && response.status < 300) redirectCache.location = target;
       return response;
@@ -347,19 +346,13 @@ export class Registry {
     return `${root}/${name}${path}${query}`;
   }
 
-  async #error(
-    request: ApiRequest,
-    attempt: number,
-    response: HttpResponse,
-  ): Promise<RegistryError> {
+  async #error(request: ApiRequest, response: HttpResponse): Promise<RegistryError> {
     const server = response.redirected ? response.url : this.#base ?? response.url;
     const scope = request.scope ?? pullScope(this.fullName(request.repository));
     const attempts = this.#authorizer(server).attempts(scope);
     const { registryError } = await import("../transport/registry_error.ts");
     return await registryError(response, {
-      task: request.task,
       registry: this.endpoint.registry,
-      attempt,
       isWrite: request.method !== "GET" && request.method !== "HEAD",
       authentication: attempts.toString(),
       isAuthenticated: attempts.isAuthenticated,

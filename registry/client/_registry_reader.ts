@@ -156,8 +156,8 @@ export class RegistryReader implements Disposable {
     const embedded = embeddedData(descriptor);
     if (embedded !== undefined) return new Blob([embedded.subarray(offset)]).stream();
     const { context, sources } = this.#blobSources(repository, descriptor, options, states);
-    const { task, onWarning } = context;
-    return openRemoteBlob(descriptor, sources, { ...options, offset, task, onWarning });
+    const { onWarning } = context;
+    return openRemoteBlob(descriptor, sources, { ...options, offset, onWarning });
   }
 
   /** Sends the request for the first read of a blob. */

@@ -14,7 +14,6 @@ import type {
 } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
-import { redactUrl } from "../transport/redact.ts";
 import type { Registries } from "./_registries.ts";
 import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { nameOf } from "./_registry.ts";
@@ -237,13 +236,12 @@ export class RegistryWriter {
       body: () => bytes,
       accept: [201, 202, 204],
       onRetry: options.onRetry,
-    }, ({ headers, status, url }) => {
+    }, (response) => {
+      const { headers } = response;
       const got = headers.get("docker-content-digest") ?? digest;
       if (got !== digest) {
-        throw new RegistryError(
-          `${registry.endpoint.registry} stored it as ${got}, not as ${digest}`,
-          { ...request.task, status, url: redactUrl(url) },
-        );
+        const { registry: name } = registry.endpoint;
+        throw response.error(`${name} stored it as ${got}, not as ${digest}`);
       }
       return {
         isListedAsReferrer: headers.has("oci-subject"),
@@ -325,7 +323,7 @@ export class RegistryWriter {
       }, (response) => {
         if (response.status === 201) return "mounted";
         if (response.status !== 202) return undefined;
-        return readSession(response, undefined, context);
+        return readSession(response, undefined, registry);
       });
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;

@@ -3,7 +3,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { RegistryError } from "../errors.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { type RedirectOptions, redirectTarget } from "../transport/redirect.ts";
+import { redirectTarget } from "../transport/redirect.ts";
 import type { ApiRequest, Registry } from "./_registry.ts";
 
 /** Path of the uploads of a repository. */
@@ -29,11 +29,11 @@ export interface UploadSession {
 export function readSession(
   response: HttpResponse,
   previous: UploadSession | undefined,
-  { registry, task }: Pick<ProgressRequest, "registry" | "task">,
+  registry: Registry,
 ): UploadSession {
-  const options = { task, allowPrivate: registry.endpoint.isPrivate };
+  const { isPrivate } = registry.endpoint;
   const hasLocation = response.headers.has("location");
-  const url = hasLocation || previous === undefined ? uploadUrl(response, options) : previous.url;
+  const url = hasLocation || previous === undefined ? uploadUrl(response, isPrivate) : previous.url;
   const min = Number(response.headers.get("oci-chunk-min-length") ?? NaN);
   return {
     url,
@@ -47,22 +47,21 @@ export function readSession(
  * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like
  * a redirect.
  */
-function uploadUrl(response: HttpResponse, options: RedirectOptions): URL {
+function uploadUrl(response: HttpResponse, allowPrivate: boolean): URL {
   const location = response.headers.get("location");
   if (location === null) {
     const { status, url: { host } } = response;
-    const problem = `${host} answered ${status} without a Location for the upload`;
-    throw new RegistryError(problem, { ...options.task, status, url: redactUrl(response.url) });
+    throw response.error(`${host} answered ${status} without a Location for the upload`);
   }
   const url = URL.parse(location, response.url);
-  if (url !== null && isOwnUpload(url, response.url, options)) {
+  if (url !== null && isOwnUpload(url, response.url, allowPrivate)) {
     const own = new URL(response.url);
     // Resolving a path that begins with two slashes would take its first part as a host.
     own.pathname = url.pathname;
     own.search = url.search;
     return own;
   }
-  return redirectTarget(response, options);
+  return redirectTarget(response, allowPrivate);
 }
 
 /**
@@ -70,7 +69,7 @@ function uploadUrl(response: HttpResponse, options: RedirectOptions): URL {
  * registry behind a proxy may not know its public address. That is assumed if the path is one of an
  * upload to the same repository, and the address is on the same host or would be unsafe to follow.
  */
-function isOwnUpload(url: URL, own: URL, { allowPrivate }: RedirectOptions): boolean {
+function isOwnUpload(url: URL, own: URL, allowPrivate: boolean): boolean {
   const [path = ""] = own.pathname.split(`/${UPLOADS}`, 1);
   const isDowngrade = url.protocol === "http:" && own.protocol === "https:";
   const isThere = url.hostname === own.hostname && url.protocol === own.protocol;
@@ -110,7 +109,7 @@ export interface UploadContext
 export async function beginUpload(context: UploadContext, attempt: number): Promise<UploadSession> {
   const request = { ...context, method: "POST", path: UPLOADS, accept: [202] } as const;
   using response = await context.registry.sendOnce(request, attempt);
-  return readSession(response, undefined, context);
+  return readSession(response, undefined, context.registry);
 }
 
 /**
@@ -131,7 +130,7 @@ export async function readProgress(
     attempt,
   );
   if (noProgress.includes(response.status) || !response.headers.has("range")) return undefined;
-  const now = readSession(response, session, { registry, task: request.task });
+  const now = readSession(response, session, registry);
   return now.offset > size ? undefined : now;
 }
 

@@ -6,7 +6,6 @@ import type { HttpResponse } from "./http_response.ts";
 import { type BodySource, canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { cutError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
-import { isWebPage, webPageError } from "./web_page.ts";
 
 /** Texts of the `LimitError` for a body that is too large. */
 export interface BodyLimit {
@@ -47,10 +46,9 @@ export async function readDocumentBody(
   options: DocumentLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes } = options;
-  const { task } = response.request;
   const bytes = await readWithin(response, response, maxBytes, options);
   const codings = contentCodings(response);
-  if (digest === undefined && isWebPage(response, bytes.length)) throw webPageError(response, task);
+  if (digest === undefined && response.isWebPage(bytes.length)) throw response.webPageError();
   if (digest === undefined) {
     return codings.length === 0 ? bytes : await decode(response, bytes, options);
   }
@@ -68,7 +66,7 @@ export async function readDocumentBody(
     if (!(error instanceof DigestMismatchError)) throw error;
     const decoded = codings.length === 0 ? bytes : await decode(response, bytes, options);
     // A web page instead of a document is not an attack, and may be temporary.
-    if (isWebPage(response, decoded.length)) throw webPageError(response, task);
+    if (response.isWebPage(decoded.length)) throw response.webPageError();
     if (decoded === bytes) throw error;
     await verifyBytes(decoded, expectation, source);
     return decoded;

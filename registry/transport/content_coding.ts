@@ -1,7 +1,7 @@
 import type { Transform } from "node:stream";
 import type { HttpResponse } from "./http_response.ts";
 import { redactUrl } from "./redact.ts";
-import { RegistryError } from "../errors.ts";
+import type { RegistryError } from "../errors.ts";
 
 /** A source of bytes in chunks. */
 export interface BodySource {
@@ -124,15 +124,6 @@ function codingError(
 ): RegistryError {
   const url = redactUrl(response.url);
   const some = codings.slice(0, MAX_CODINGS + 1).join(", ");
-  return new RegistryError(
-    `its content coding "${some}" ${state}`,
-    {
-      action: `read ${url}`,
-      subject: url,
-      status: response.status,
-      url,
-      retryable: cause !== undefined,
-    },
-    { cause },
-  );
+  const fields = { action: `read ${url}`, subject: url, retryable: cause !== undefined };
+  return response.error(`its content coding "${some}" ${state}`, fields, { cause });
 }

@@ -1,5 +1,8 @@
+import type { RegistryErrorFields } from "../error_fields.ts";
+import { RegistryError } from "../errors.ts";
 import type { BodyReader } from "../http1/connection_pool.ts";
 import { type FailedRequest, networkError } from "./network_failure.ts";
+import { redactUrl } from "./redact.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** Maximum size of a chunk if the reader provides no buffer. */
@@ -53,6 +56,31 @@ export class HttpResponse implements Disposable {
   get mediaType(): string {
     const [type = ""] = (this.headers.get("content-type") ?? "").split(";");
     return type.trim().toLowerCase();
+  }
+
+  /**
+   * Whether a body of `size` bytes is empty or a web page, such as gateways and login portals send
+   * with status 200.
+   */
+  isWebPage(size: number | undefined): boolean {
+    return size === 0 || this.mediaType === "text/html";
+  }
+
+  /** Creates the error for a response that cannot be used. */
+  error(
+    problem: string,
+    fields: Partial<RegistryErrorFields> = {},
+    options?: ErrorOptions,
+  ): RegistryError {
+    const { request: { task }, status } = this;
+    const url = redactUrl(this.url);
+    return new RegistryError(problem, { ...task, status, url, ...fields }, options);
+  }
+
+  /** Creates the error for a web page instead of the expected content; retryable. */
+  webPageError(): RegistryError {
+    const problem = `${this.url.host} answered with a web page or an empty body`;
+    return this.error(problem, { retryable: true });
   }
 
   /** Disposes of `resource` together with this response. */

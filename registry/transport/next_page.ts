@@ -1,13 +1,5 @@
 import type { HttpResponse } from "./http_response.ts";
-import { percentDecoded, redactUrl } from "./redact.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
-
-/** A paginated list. */
-export interface ListPage {
-  /** Path and query after `/v2/REPOSITORY/`. */
-  readonly path: string;
-  readonly task: RequestTask;
-}
+import { percentDecoded } from "./redact.ts";
 
 /**
  * Parses the address of the next page from the `Link` header with `rel="next"` (RFC 8288), which
@@ -15,14 +7,12 @@ export interface ListPage {
  * their own host, path or repository name. The next page is always part of the same list. Some
  * registries omit `rel` or the brackets.
  *
+ * @param path Path and query of this page after `/v2/REPOSITORY/`.
  * @returns Path and query of the next page after `/v2/REPOSITORY/`, or `undefined` after the last
  * page.
  * @throws {RegistryError} If the link does not point to such a list.
  */
-export function nextPage(
-  response: Pick<HttpResponse, "headers" | "status" | "url">,
-  { path, task }: ListPage,
-): string | undefined {
+export function nextPage(response: HttpResponse, path: string): string | undefined {
   const [list = ""] = path.split("?", 1);
   const header = response.headers.get("link") ?? "";
   const link = parseLinks(header).find(({ isNext }) => isNext);
@@ -32,12 +22,8 @@ export function nextPage(
   if (next !== null && isSameList) {
     return isFirstPage(next.searchParams) ? undefined : list + next.search;
   }
-  const url = redactUrl(response.url);
-  throw new RegistryError(
-    `${response.url.host} links to a next page outside the list, ` +
-      `${JSON.stringify(header.slice(0, 300))}`,
-    { ...task, status: response.status, url },
-  );
+  const shown = JSON.stringify(header.slice(0, 300));
+  throw response.error(`${response.url.host} links to a next page outside the list, ${shown}`);
 }
 
 function parseLinks(header: string): { target: string; isNext: boolean }[] {

@@ -1,37 +1,26 @@
 import type { HttpResponse } from "./http_response.ts";
 import { isPrivateAddress } from "./private_address.ts";
-import { redactUrl } from "./redact.ts";
-import { RegistryError, type RequestTask } from "../errors.ts";
 
 const MAX_REDIRECTS = 10;
 const STATUSES = new Set([301, 302, 303, 307, 308]);
 
-/** Options for {@linkcode followRedirects} and {@linkcode redirectTarget}. */
-export interface RedirectOptions {
-  readonly task: RequestTask;
-  /** Whether a redirect may lead into a private network. */
-  readonly allowPrivate: boolean;
-}
-
 /**
  * Follows redirects to the first response that is not one.
  *
+ * @param allowPrivate Whether a redirect may lead into a private network.
  * @throws {RegistryError} If there are too many redirects, or an unsafe one.
  */
 export async function followRedirects(
   response: HttpResponse,
-  options: RedirectOptions,
+  allowPrivate: boolean,
   send: (target: URL) => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
   for (let hops = 0; STATUSES.has(response.status); hops++) {
     // Nothing needs the body of a redirect.
     response[Symbol.dispose]();
-    const target = redirectTarget(response, options);
+    const target = redirectTarget(response, allowPrivate);
     if (hops >= MAX_REDIRECTS) {
-      throw new RegistryError(
-        `${response.url.host} sends more than ${MAX_REDIRECTS} redirects`,
-        { ...options.task, status: response.status, url: redactUrl(response.url) },
-      );
+      throw response.error(`${response.url.host} sends more than ${MAX_REDIRECTS} redirects`);
     }
     response = await send(target);
   }
@@ -44,17 +33,10 @@ export async function followRedirects(
  * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it
  * is missing.
  */
-export function redirectTarget(
-  response: HttpResponse,
-  { task, allowPrivate }: RedirectOptions,
-): URL {
+export function redirectTarget(response: HttpResponse, allowPrivate: boolean): URL {
   const location = response.headers.get("location");
   const fail = (state: string): never => {
-    const url = redactUrl(response.url);
-    throw new RegistryError(
-      `${response.url.host} redirects ${state}`,
-      { ...task, status: response.status, url },
-    );
+    throw response.error(`${response.url.host} redirects ${state}`);
   };
   const url = URL.parse(location ?? "", response.url);
   if (location === null || url === null) return fail("without a valid target");

@@ -5,13 +5,7 @@ import { readUpTo, sourceOf } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import { isTransientStatus, requestedPause } from "./retry.ts";
-import {
-  AuthError,
-  NotFoundError,
-  RateLimitError,
-  RegistryError,
-  type RequestTask,
-} from "../errors.ts";
+import { AuthError, NotFoundError, RateLimitError, RegistryError } from "../errors.ts";
 import type { MissingKind, RegistryErrorFields } from "../error_fields.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -64,7 +58,6 @@ export interface MissingContent {
 
 /** Context of a response for {@linkcode registryError}. */
 export interface RegistryErrorContext {
-  readonly task: RequestTask;
   /** Name of the registry for the user. */
   readonly registry: string;
   /**
@@ -73,7 +66,6 @@ export interface RegistryErrorContext {
    * @default The name of the registry.
    */
   readonly server?: string | undefined;
-  readonly attempt: number;
   /** Authentication attempts; absent for a response of a token server. */
   readonly authentication?: string | undefined;
   /** Whether the registry accepted the credential of the request. */
@@ -100,8 +92,8 @@ export async function registryError(
   response: HttpResponse,
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
-  const { status, headers } = response;
-  const { task, attempt, registry, authentication, isAuthenticated } = context;
+  const { status, headers, request: { task, attempt } } = response;
+  const { registry, authentication, isAuthenticated } = context;
   const { code: registryCode, detail, isOfRegistry } = parseErrorBody(await readBody(response));
   const retryAfterMs = requestedPause(headers, Date.now());
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";

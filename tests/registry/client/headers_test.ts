@@ -3,12 +3,13 @@ import { mergeScopes } from "../../../registry/auth/scope.ts";
 import { RegistryError } from "../../../registry/errors.ts";
 import { nextPage } from "../../../registry/transport/next_page.ts";
 import { parseRetryAfter, requestedPause } from "../../../registry/transport/retry.ts";
+import { emptyResponse } from "../_response.ts";
 
-const PAGE = { path: "tags/list?n=2", task: { action: "list", subject: "a" } };
+const PAGE = "tags/list?n=2";
 
 function answerWith(link: string | null) {
-  const headers = new Headers(link === null ? {} : { link });
-  return { headers, status: 200, url: new URL("https://h/v2/a/b/tags/list?n=2") };
+  const url = new URL("https://h/v2/a/b/tags/list?n=2");
+  return emptyResponse(url, 200, link === null ? {} : { link });
 }
 
 Deno.test.each([

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RegistryError } from "../../../registry/mod.ts";
-import type { HttpResponse } from "../../../registry/transport/http_response.ts";
 import { redirectTarget } from "../../../registry/transport/redirect.ts";
 import { on, redirect, redirectLoop, respond } from "../../_support/faulty_registry.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
+import { emptyResponse } from "../_response.ts";
 
 Deno.test.each<{ status: 301 | 302 | 303 | 307 | 308 }>([
   { status: 301 },
@@ -67,7 +67,6 @@ Deno.test.each([{ headers: {} }, { headers: { location: "https://[" } }])(
   },
 );
 
-const TASK = { action: "pull", subject: "a" };
 const PUBLIC = "https://registry.example/v2/";
 
 Deno.test.each<{ from: string; location: string; says: string }>([
@@ -80,15 +79,11 @@ Deno.test.each<{ from: string; location: string; says: string }>([
   { from: PUBLIC, location: "//localhost/x", says: "private network" },
   { from: PUBLIC, location: "https://[fd00::1]/x", says: "private network" },
 ])("redirectTarget() refuses $location", async ({ from, location, says }) => {
-  const answer = {
-    url: new URL(from),
-    status: 307,
-    headers: new Headers({ location }),
-  } as HttpResponse;
+  const answer = emptyResponse(new URL(from), 307, { location });
 
   const error = await assertRejects(
     // deno-lint-ignore require-await
-    async () => redirectTarget(answer, { task: TASK, allowPrivate: false }),
+    async () => redirectTarget(answer, false),
     RegistryError,
     says,
   );
@@ -107,11 +102,7 @@ Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: 
     target: "https://cdn.example/",
   },
 ])("redirectTarget() accepts $location", ({ from, location, allowPrivate, target }) => {
-  const answer = {
-    url: new URL(from),
-    status: 307,
-    headers: new Headers({ location }),
-  } as HttpResponse;
+  const answer = emptyResponse(new URL(from), 307, { location });
 
-  assertEquals(redirectTarget(answer, { task: TASK, allowPrivate }).href, target);
+  assertEquals(redirectTarget(answer, allowPrivate).href, target);
 });
