@@ -10,7 +10,7 @@ const LIBRARY = ["spec", "layer", "registry", "store", "cache"];
 const FOREIGN: Readonly<Record<string, string>> = {
   "store/host/system_error.ts": "a missing permission",
   "registry/http1/certificate_error.ts": "the version of a certificate",
-  "registry/transport/_node_fetch.ts": "a failed request",
+  "registry/transport/_node_exchange.ts": "a failed request",
   "registry/transport/network_failure.ts": "a failed request",
   "registry/transport/speaks_tls.ts": "a failed handshake",
 };

@@ -162,14 +162,20 @@ function getRequest(request: TokenRequest, auth: ImagePullAuth | undefined): Htt
 }
 
 function postRequest(request: TokenRequest, identityToken: string): HttpRequest {
-  const body = new URLSearchParams({
+  const form = new URLSearchParams({
     "grant_type": "refresh_token",
     "refresh_token": identityToken,
     "client_id": CLIENT_ID,
     "scope": request.scopes.join(" "),
   });
-  if (request.service !== undefined) body.set("service", request.service);
-  return { ...common(request), url: request.realm, method: "POST", body };
+  if (request.service !== undefined) form.set("service", request.service);
+  return {
+    ...common(request),
+    url: request.realm,
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded;charset=UTF-8" },
+    body: new TextEncoder().encode(String(form)),
+  };
 }
 
 function common({ tls, namedBy, task, attempt, server, signal }: TokenRequest) {

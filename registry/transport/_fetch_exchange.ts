@@ -1,31 +1,42 @@
 import { present } from "../../spec/json.ts";
 import { certificateError, checkCertificates } from "../http1/certificate_error.ts";
 import type { ConnectionResponse } from "../http1/connection_pool.ts";
-import { isUploadSource } from "../http1/upload_source.ts";
+import { isUploadSource, readWatched, type UploadSource } from "../http1/upload_source.ts";
 import { withoutProxyVariables } from "./_proxy.ts";
-import { bodyReader, uploadStream } from "./body_streams.ts";
-import type { HttpRequest, RequestBody, RequestParts, Route, Tls } from "./http_request.ts";
+import { bodyReader } from "./body_reader.ts";
+import type { RequestParts, Route, Tls } from "./http_request.ts";
 import { isLoopback } from "./private_address.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** Sends a request by `fetch`. */
 export async function fetchExchange(
   url: URL,
-  { body, watchdog, ...init }: RequestParts & { readonly client: Deno.HttpClient },
+  { body: content, watchdog, ...init }: RequestParts & { readonly client: Deno.HttpClient },
 ): Promise<ConnectionResponse> {
-  const content = streamOf(body, watchdog);
-  return received(await fetch(url, { ...init, body: content, redirect: "manual" }));
+  // `fetch` sends a stream without a length.
+  const upload = isUploadSource(content) ? uploadStream(content, watchdog) : content;
+  const response = await fetch(url, { ...init, body: upload, redirect: "manual" });
+  const { status, headers, body } = response;
+  return { status, headers, body: body === null ? undefined : bodyReader(body) };
 }
 
-/** Sends a request by Node's client. */
-export async function nodeExchange(
-  { url, tls }: HttpRequest,
-  { proxy }: Route,
-  { body, watchdog, ...init }: RequestParts,
-): Promise<ConnectionResponse> {
-  const { nodeFetch } = await import("./_node_fetch.ts");
-  const content = streamOf(body, watchdog);
-  return received(await nodeFetch(url, { ...init, body: content, tls, proxy }));
+/** Creates the stream of a body for `fetch`. Copies chunks, because `fetch` queues unsent ones. */
+function uploadStream(
+  source: UploadSource,
+  watchdog: Watchdog,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let last: Uint8Array<ArrayBuffer> | undefined;
+  return new ReadableStream({
+    async pull(controller) {
+      const chunk = await readWatched(source, watchdog);
+      // Frees memory that `fetch` no longer needs, earlier than the garbage collector would.
+      if (last?.buffer.detached === false) last.buffer.transfer(0);
+      last = chunk?.slice();
+      if (last === undefined) controller.close();
+      else controller.enqueue(last);
+    },
+    cancel: () => source.cancel(),
+  }, { highWaterMark: 0 });
 }
 
 /** Transports of proxies, by the protocols of their URLs. */
@@ -79,15 +90,6 @@ export function clientKey(tls: Tls, url: URL, { proxy, address }: Route): string
   // A client bound to a socket serves one host.
   const host = address !== undefined || (proxy === undefined && isLoopback(url)) ? url.host : "";
   return JSON.stringify([tls.caCerts, tls.clientCertificate, proxy, address, host, url.protocol]);
-}
-
-function received({ status, headers, body }: Response): ConnectionResponse {
-  return { status, headers, body: body === null ? undefined : bodyReader(body) };
-}
-
-/** Converts the source of an upload to a stream, which `fetch` sends without a length. */
-function streamOf(body: RequestBody | null, watchdog: Watchdog) {
-  return isUploadSource(body) ? uploadStream(body, watchdog) : body;
 }
 
 function socketOf(url: URL, address = url.hostname): Deno.Proxy {

@@ -213,8 +213,8 @@ export class Http implements Disposable {
     const { url, tls } = request;
     const isUpload = isUploadSource(init.body);
     if (this.#byNode.has(url.origin) || isUnverified(request)) {
-      if (isUpload) init.headers.set("content-length", String(init.body.size));
-      return await this.#sendByNode(request, route, init);
+      const { nodeExchange } = await import("./_node_exchange.ts");
+      return await nodeExchange(request, route, init);
     }
     try {
       if (fetchClient === undefined) return await this.#sendDirectly(request, route, init);
@@ -223,37 +223,25 @@ export class Http implements Disposable {
     } catch (error) {
       // A partly read stream cannot be sent again.
       if (isUpload) throw error;
-      const { suitsNode } = await import("./_node_fetch.ts");
+      const { nodeExchange, suitsNode } = await import("./_node_exchange.ts");
       if (!suitsNode(error, tls)) throw error;
       this.#byNode.set(url.origin, true);
-      return await this.#sendByNode(request, route, init);
+      return await nodeExchange(request, route, init);
     }
-  }
-
-  async #sendByNode(
-    request: HttpRequest,
-    route: Route,
-    init: RequestParts,
-  ): Promise<ConnectionResponse> {
-    const { nodeExchange } = await import("./_fetch_exchange.ts");
-    return await nodeExchange(request, route, init);
   }
 
   async #sendDirectly(
     { url, task, tls: { caCerts }, dialTimeoutMs }: HttpRequest,
     { address }: Route,
-    { body, ...init }: RequestParts,
+    init: RequestParts,
   ): Promise<ConnectionResponse> {
-    const isForm = body instanceof URLSearchParams;
-    if (isForm) init.headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
-    const content = isForm ? new TextEncoder().encode(String(body)) : body;
     // The name may resolve to a different address than before.
     const onConnect = (connected: string) => {
       if (isMetadataAddress(connected)) throw metadataError(url, task);
     };
     const onHandshakeAbort = () => void this.#silent.set(url.origin, true);
     const where = { url, address, caCerts, onConnect, onHandshakeAbort, dialTimeoutMs };
-    return await this.#pool.send({ ...init, ...where, body: content });
+    return await this.#pool.send({ ...init, ...where });
   }
 
   /** Whether a request needs no `fetch`. */

@@ -8,7 +8,7 @@ import type { Watchdog } from "./watchdog.ts";
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** Body of a request. */
-export type RequestBody = URLSearchParams | Uint8Array<ArrayBuffer> | UploadSource;
+export type RequestBody = Uint8Array<ArrayBuffer> | UploadSource;
 
 /** One request. */
 export interface HttpRequest {

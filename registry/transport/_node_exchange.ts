@@ -2,19 +2,10 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { present } from "../../spec/json.ts";
 import { encodeLogin } from "../credentials.ts";
+import type { BodyReader, ConnectionResponse } from "../http1/connection_pool.ts";
+import { isUploadSource, readWatched } from "../http1/upload_source.ts";
 import { onAbort } from "../tasks/abortable.ts";
-import type { Proxy } from "./_proxy.ts";
-import type { Tls } from "./http_request.ts";
-
-/** A request for {@linkcode nodeFetch}. */
-export interface NodeRequest {
-  readonly method: string;
-  readonly headers: Headers;
-  readonly body: URLSearchParams | Uint8Array | ReadableStream<Uint8Array> | null;
-  readonly signal: AbortSignal;
-  readonly tls: Tls;
-  readonly proxy: Proxy | undefined;
-}
+import type { HttpRequest, RequestParts, Route, Tls } from "./http_request.ts";
 
 /** Statuses of responses without a body. */
 const NULL_BODY_STATUSES = [204, 205, 304];
@@ -29,11 +20,15 @@ export function suitsNode(error: unknown, { caCerts }: Tls): boolean {
 }
 
 /**
- * Sends a request like `fetch`, but with Node's client, which reaches every port and accepts
- * trusted self-signed certificates.
+ * Sends a request with Node's client, which reaches every port and accepts trusted self-signed
+ * certificates.
  */
-export async function nodeFetch(url: URL, request: NodeRequest): Promise<Response> {
-  const { method, body, signal, proxy } = request;
+export async function nodeExchange(
+  { url, tls }: Pick<HttpRequest, "url" | "tls">,
+  { proxy }: Route,
+  parts: RequestParts,
+): Promise<ConnectionResponse> {
+  const { method, headers, signal } = parts;
   signal.throwIfAborted();
   const isTls = url.protocol === "https:";
   if (proxy !== undefined && (isTls || !proxy.url.startsWith("http:"))) {
@@ -43,7 +38,7 @@ export async function nodeFetch(url: URL, request: NodeRequest): Promise<Respons
     ? globalThis.process.getBuiltinModule("node:https")
     : globalThis.process.getBuiltinModule("node:http");
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const outgoing = send(optionsOf(url, request), resolve);
+  const outgoing = send({ method, ...target(url, headers, tls, proxy) }, resolve);
   const abort = () => void outgoing.destroy(new Error("the request was aborted"));
   const aborting = onAbort(signal, abort);
   outgoing.on("error", reject);
@@ -52,15 +47,19 @@ export async function nodeFetch(url: URL, request: NodeRequest): Promise<Respons
     reject(new Error("connection closed before the response"));
   });
   // A server may respond or close the connection before it has read the whole body.
-  write(outgoing, body).catch((error) => outgoing.destroy(error));
+  write(outgoing, parts).catch((error) => outgoing.destroy(error));
   return responseOf(await promise, method);
 }
 
-function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): RequestOptions {
+function target(
+  url: URL,
+  headers: Headers,
+  tls: Tls,
+  proxy: Route["proxy"],
+): RequestOptions {
   const server = proxy === undefined ? url : new URL(proxy.url);
   const isTls = server.protocol === "https:";
   return {
-    method,
     headers: {
       ...Object.fromEntries(headers),
       ...present({ "proxy-authorization": proxy?.login && `Basic ${encodeLogin(proxy.login)}` }),
@@ -83,22 +82,22 @@ function trust({ caCerts, clientCertificate }: Tls): RequestOptions {
   return { ca: [...rootCertificates, ...caCerts], ...clientCertificate };
 }
 
-async function write(outgoing: ClientRequest, body: NodeRequest["body"]): Promise<void> {
-  if (body instanceof ReadableStream) {
-    for await (const chunk of body) {
-      if (outgoing.destroyed) return;
-      // Node queues chunks that it has not sent, but their source may free their memory.
-      if (!outgoing.write(chunk.slice())) await drained(outgoing);
-    }
-    outgoing.end();
+async function write(
+  outgoing: ClientRequest,
+  { body, watchdog }: Pick<RequestParts, "body" | "watchdog">,
+): Promise<void> {
+  if (!isUploadSource(body)) {
+    if (body !== null) outgoing.setHeader("content-length", body.length);
+    outgoing.end(body ?? undefined);
     return;
   }
-  if (body instanceof URLSearchParams) {
-    outgoing.setHeader("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
+  outgoing.setHeader("content-length", body.size);
+  for (let chunk; (chunk = await readWatched(body, watchdog)) !== undefined;) {
+    if (outgoing.destroyed) return;
+    // Node queues chunks that it has not sent, but their source may free their memory.
+    if (!outgoing.write(chunk.slice())) await drained(outgoing);
   }
-  const bytes = body instanceof URLSearchParams ? new TextEncoder().encode(String(body)) : body;
-  if (bytes !== null) outgoing.setHeader("content-length", bytes.length);
-  outgoing.end(bytes ?? undefined);
+  outgoing.end();
 }
 
 /** Waits until the buffer has room or the connection has closed. */
@@ -111,7 +110,7 @@ async function drained(outgoing: ClientRequest): Promise<void> {
   outgoing.off("close", resolve);
 }
 
-function responseOf(incoming: IncomingMessage, method: string): Response {
+function responseOf(incoming: IncomingMessage, method: string): ConnectionResponse {
   const { statusCode: status = 0, rawHeaders } = incoming;
   const headers = new Headers();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -119,16 +118,15 @@ function responseOf(incoming: IncomingMessage, method: string): Response {
   }
   if (method === "HEAD" || NULL_BODY_STATUSES.includes(status)) {
     incoming.resume();
-    return new Response(null, { status, headers });
+    return { status, headers, body: undefined };
   }
   const chunks = incoming[Symbol.asyncIterator]();
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
+  const body: BodyReader = {
+    read: async () => {
       const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(new Uint8Array(value));
+      return done ? { done: true } : { done: false, value: new Uint8Array(value) };
     },
-    cancel: () => void incoming.destroy(),
-  }, { highWaterMark: 0 });
-  return new Response(body, { status, headers });
+    cancel: () => Promise.resolve(void incoming.destroy()),
+  };
+  return { status, headers, body };
 }

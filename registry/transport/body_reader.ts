@@ -1,0 +1,12 @@
+import type { BodyReader } from "../http1/connection_pool.ts";
+
+/** Creates a {@linkcode BodyReader} from a stream. */
+export function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch (error) {
+    // The stream is not a byte stream, as in tests.
+    if (error instanceof TypeError) return body.getReader();
+    throw error;
+  }
+}
