@@ -23,12 +23,6 @@ import {
 /** Context of the routes that write. */
 export type WritingContext = UploadRouteContext & ManifestRouteContext;
 
-/** A parsed path of the registry. */
-type Route =
-  | { readonly kind: "root" | "catalog" }
-  | { readonly kind: "tags" | "uploads"; readonly name: string }
-  | ContentRoute & { readonly kind: "manifest" | "blob" | "referrers" | "upload" };
-
 /** Handlers of an endpoint by method. HEAD is GET without the body. */
 type Endpoint = Readonly<Record<string, () => Response | Promise<Response>>>;
 
@@ -55,47 +49,59 @@ export async function routeRequest(
       return errorResponse(403, "DENIED", "web pages may not write to the registry");
     }
   }
-  const route = parseRoute(url.pathname);
-  if (route instanceof Response) return route;
-  const endpoint = endpointOf(content, writing, route, request, url) ?? uploadUnknown();
+  const endpoint = findEndpoint(content, writing, request, url);
   if (endpoint instanceof Response) return endpoint;
   const answer = Object.hasOwn(endpoint, method) ? endpoint[method] : undefined;
   return await answer?.() ?? notAllowed(Object.keys(endpoint), `the endpoint has no ${method}`);
 }
 
-const KINDS = { manifests: "manifest", blobs: "blob", referrers: "referrers" } as const;
-
-/** Parses a path, or returns the response for an invalid one. */
-function parseRoute(pathname: string): Route | Response {
+/** Finds the endpoint at the path of a request, or the response if there is none. */
+function findEndpoint(
+  content: RegistryContent,
+  writing: WritingContext | undefined,
+  request: Request,
+  url: URL,
+): Endpoint | Response {
+  const { pathname, searchParams: query } = url;
   let path: string;
   try {
     // Some clients escape the colon of a digest.
     path = decodeURIComponent(pathname);
   } catch {
-    return noRoute(pathname);
+    return noEndpoint(pathname);
   }
-  if (path === "/v2" || path === "/v2/") return { kind: "root" };
-  if (path === "/v2/_catalog") return { kind: "catalog" };
+  if (path === "/v2" || path === "/v2/") return { GET: () => jsonResponse({}) };
+  if (path === "/v2/_catalog") return { GET: () => getCatalog(content, url) };
   const tags = /^\/v2\/(.+)\/tags\/list$/s.exec(path)?.[1];
-  if (tags !== undefined) return badName(tags) ?? { kind: "tags", name: tags };
+  if (tags !== undefined) return badName(tags) ?? { GET: () => getTags(content, tags, url) };
   const [, owner, id = ""] = /^\/v2\/(.+)\/blobs\/uploads(?:\/([^/]*))?$/s.exec(path) ?? [];
   if (owner !== undefined) {
-    return badName(owner) ??
-      (id === ""
-        ? { kind: "uploads", name: owner }
-        : { kind: "upload", name: owner, reference: id });
+    return badName(owner) ?? (writing && uploadEndpoint(writing, owner, id, request, query)) ??
+      errorResponse(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
   }
   const match = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/s.exec(path);
-  if (match === null) return noRoute(pathname);
-  const [, name = "", folder = "", reference = ""] = match;
-  const kind = KINDS[folder as keyof typeof KINDS];
+  if (match === null) return noEndpoint(pathname);
+  const [, name = "", folder, reference = ""] = match;
+  const refusal = badName(name);
+  if (refusal !== undefined) return refusal;
   // A tag has no colon. A malformed one is not found, like one that does not exist.
-  const digestNeeded = kind !== "manifest" || reference.includes(":");
-  if (digestNeeded && !isDigest(reference)) {
-    return badName(name) ??
-      errorResponse(400, "DIGEST_INVALID", `"${reference}" is not a sha256 or sha512 digest`);
+  const isTag = folder === "manifests" && !reference.includes(":");
+  if (!isTag && !isDigest(reference)) {
+    const message = `"${reference}" is not a sha256 or sha512 digest`;
+    return errorResponse(400, "DIGEST_INVALID", message);
   }
-  return badName(name) ?? { kind, name, reference };
+  const route = { name, reference };
+  if (folder === "referrers") return { GET: () => getReferrers(content, route, url) };
+  if (folder === "blobs") {
+    const reading = { GET: () => getBlob(content, route, request) };
+    return writing ? { ...reading, DELETE: () => deleteBlob(writing, route) } : reading;
+  }
+  const reading = { GET: () => getManifest(content, route, request) };
+  return writing === undefined ? reading : {
+    ...reading,
+    PUT: () => putManifest(writing, route, request, query),
+    DELETE: () => deleteManifest(writing.content, route),
+  };
 }
 
 function badName(name: string): Response | undefined {
@@ -103,56 +109,20 @@ function badName(name: string): Response | undefined {
   return errorResponse(400, "NAME_INVALID", `"${name}" is not the name of a repository`);
 }
 
-function noRoute(pathname: string): Response {
+function noEndpoint(pathname: string): Response {
   return errorResponse(404, "UNSUPPORTED", `the registry has no endpoint "${pathname}"`);
 }
 
-/** Returns the endpoint of a route; `undefined` if the upload does not exist. */
-function endpointOf(
-  content: RegistryContent,
-  writing: WritingContext | undefined,
-  route: Route,
-  request: Request,
-  url: URL,
-): Endpoint | undefined {
-  const query = url.searchParams;
-  switch (route.kind) {
-    case "root":
-      return { GET: () => jsonResponse({}) };
-    case "catalog":
-      return { GET: () => getCatalog(content, url) };
-    case "tags":
-      return { GET: () => getTags(content, route.name, url) };
-    case "referrers":
-      return { GET: () => getReferrers(content, route, url) };
-    case "manifest": {
-      const reading = { GET: () => getManifest(content, route, request) };
-      return writing === undefined ? reading : {
-        ...reading,
-        PUT: () => putManifest(writing, route, request, query),
-        DELETE: () => deleteManifest(writing.content, route),
-      };
-    }
-    case "blob": {
-      const reading = { GET: () => getBlob(content, route, request) };
-      return writing === undefined
-        ? reading
-        : { ...reading, DELETE: () => deleteBlob(writing, route) };
-    }
-    case "uploads":
-      return writing && { POST: () => postUpload(writing, route.name, request, query) };
-    case "upload":
-      return writing && uploadEndpoint(writing, route, request, query);
-  }
-}
-
+/** Returns the endpoint of an upload, or of all if `id` is empty; `undefined` if it is unknown. */
 function uploadEndpoint(
   writing: WritingContext,
-  { name, reference }: ContentRoute,
+  name: string,
+  id: string,
   request: Request,
   query: URLSearchParams,
 ): Endpoint | undefined {
-  const session = writing.sessions.get(name, reference);
+  if (id === "") return { POST: () => postUpload(writing, name, request, query) };
+  const session = writing.sessions.get(name, id);
   return session && {
     GET: () => getUpload(session),
     PATCH: () => patchUpload(writing, session, request),
@@ -173,8 +143,4 @@ async function deleteBlob(
 function notAllowed(methods: readonly string[], message: string): Response {
   const allowed = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
   return errorResponse(405, "UNSUPPORTED", message, { allow: allowed.join(", ") });
-}
-
-function uploadUnknown(): Response {
-  return errorResponse(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
 }
