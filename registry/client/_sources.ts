@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { NetworkError, NotFoundError } from "../errors.ts";
-import type { Clock } from "../remote_client_options.ts";
+import type { Clock, RemoteOptions } from "../remote_client_options.ts";
 import type { Registry } from "./_registry.ts";
 
 /** Time for which a faulty mirror is skipped, in milliseconds. */
@@ -58,9 +58,7 @@ export class Sources {
    */
   async first<T>(
     work: (registry: Registry) => Promise<T>,
-    options: {
-      readonly signal?: AbortSignal | undefined;
-      readonly onWarning?: ((message: string) => void) | undefined;
+    options: Pick<RemoteOptions, "signal" | "onWarning"> & {
       /** Digest in the user's reference, if it has one. */
       readonly digest?: Digest | undefined;
     },
@@ -85,12 +83,8 @@ export class Sources {
    */
   async list<T>(
     work: (registry: Registry) => Promise<readonly T[]>,
-    options: {
-      readonly signal?: AbortSignal | undefined;
-      readonly onWarning?: ((message: string) => void) | undefined;
-    },
+    { signal, onWarning }: Pick<RemoteOptions, "signal" | "onWarning">,
   ): Promise<readonly T[]> {
-    const { signal, onWarning } = options;
     try {
       return await work(this.upstream);
     } catch (error) {

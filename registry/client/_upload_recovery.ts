@@ -64,9 +64,13 @@ export function chooseRecovery(
   if (!(error instanceof RegistryError)) return "give-up";
   if (rejectsPatch(error, upload)) return "restart-whole";
   if (error instanceof AuthError) return "give-up";
-  if (rejectsOffset(error)) return "check-offset";
+  // The registry has more bytes than it reported, because an earlier connection ended late; it
+  // rejects a large body with a range (ghcr.io: more than 4 MiB); or it has reported a wrong offset
+  // (Amazon ECR, containers-roadmap#2831).
+  if (error.status === 416) return "check-offset";
   if (rejectsStream(error, upload)) return "send-chunks";
-  if (rejectsSize(error) && canShrink) return "shrink-chunks";
+  // A proxy may limit bodies, as nginx does to 1 MiB.
+  if (error.status === 413 && canShrink) return "shrink-chunks";
   if (hasWrongBytes(error)) return upload.again && !upload.isResumed ? "give-up" : "reread";
   return hasLostUpload(error, upload) ? "restart" : "give-up";
 }
@@ -88,26 +92,12 @@ function rejectsPatch(
   return !isFinishing && (status === 405 || (status === 403 && registryCode === undefined));
 }
 
-/**
- * The registry has more bytes than it reported, because an earlier connection ended late; it rejects
- * a large body with a range (ghcr.io: more than 4 MiB); or it has reported a wrong offset (Amazon
- * ECR, containers-roadmap#2831).
- */
-function rejectsOffset({ status }: RegistryError): boolean {
-  return status === 416;
-}
-
 /** Some servers reject a body without a length, and others a large one. */
 function rejectsStream(
   { status }: RegistryError,
   { isFinishing, isChunked, isWhole }: UploadState,
 ): boolean {
   return (!isFinishing || isWhole) && !isChunked && [400, 411, 413, 501].includes(status);
-}
-
-/** A proxy may limit bodies, as nginx does to 1 MiB. */
-function rejectsSize({ status }: RegistryError): boolean {
-  return status === 413;
 }
 
 /** The bytes do not match the digest. Another source may have the right ones. */

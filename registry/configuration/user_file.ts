@@ -20,15 +20,11 @@ export async function readUserFile(path: string): Promise<Uint8Array<ArrayBuffer
   if (size > MAX_FILE_BYTES) return tooLarge;
   using file = await Deno.open(path);
   // A pipe has no size.
-  let bytes = new Uint8Array(size + 1);
+  const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
   let length = 0;
   for (let count; (count = await file.read(bytes.subarray(length))) !== null;) {
     length += count;
     if (length > MAX_FILE_BYTES) return tooLarge;
-    if (length < bytes.length) continue;
-    const larger = new Uint8Array(2 * length);
-    larger.set(bytes);
-    bytes = larger;
   }
   return bytes.slice(0, length);
 }
