@@ -1,12 +1,11 @@
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
-import { formatReference, type Reference } from "../../registry/reference.ts";
+import { formatReference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/files/image_files.ts";
 import { CommandError } from "../frame/errors.ts";
 import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { Session } from "../frame/session.ts";
 import { ImageFinder } from "./image_finder.ts";
-import type { LayerProgress } from "./layer_progress.ts";
 import { notePartialLayer, noteReusedBytes } from "./partial_notes.ts";
 import { locateImage } from "./references.ts";
 
@@ -22,44 +21,32 @@ export interface OpenImageFiles extends AsyncDisposable {
 /** Opens the files of the image named by the first operand. */
 export async function openImageFiles(session: Session): Promise<OpenImageFiles> {
   const source = await locateImage(session, session.operands[0] ?? "");
-  const finder = await ImageFinder.open(session);
-  try {
-    const { store } = finder;
-    const held = await findHeld(
-      store,
-      () => finder.image(source),
-      ({ image, source }) => source === "store" ? blobsOfImage(image) : [],
-      session.signal,
-    );
-    session.own(held);
-    const { image, reference, source: place } = held.found;
-    session.workOn(`${formatReference(reference)} ${session.operands[1] ?? ""}`.trim());
-    const { signal, warn: onWarning } = session;
-    const onPartialLayer = notePartialLayer(session);
-    const progress = place === "store" ? undefined : await showProgress(session, reference);
-    const limits = limitsOf(session.options<LimitOption>());
-    const options = { ...limits, ...progress?.listener, signal, onWarning, onPartialLayer };
-    const files = new ImageFiles(store, image, options);
-    return {
-      files,
-      async hideProgress() {
-        await progress?.[Symbol.asyncDispose]();
-      },
-      async [Symbol.asyncDispose]() {
-        await progress?.[Symbol.asyncDispose]();
-        noteReusedBytes(session, files.reusedBytes);
-        finder[Symbol.dispose]();
-      },
-    };
-  } catch (error) {
-    finder[Symbol.dispose]();
-    throw error;
-  }
-}
-
-async function showProgress(session: Session, reference: Reference): Promise<LayerProgress> {
-  const { showLayers } = await import("./layer_progress.ts");
-  return showLayers(session, formatReference(reference));
+  await using stack = new AsyncDisposableStack();
+  const finder = stack.use(await ImageFinder.open(session));
+  const { store } = finder;
+  const held = await findHeld(
+    store,
+    () => finder.image(source),
+    ({ image, source }) => source === "store" ? blobsOfImage(image) : [],
+    session.signal,
+  );
+  session.own(held);
+  const { image, reference, source: place } = held.found;
+  const name = formatReference(reference);
+  session.workOn(`${name} ${session.operands[1] ?? ""}`.trim());
+  const { signal, warn: onWarning } = session;
+  const onPartialLayer = notePartialLayer(session);
+  const progress = place === "store"
+    ? undefined
+    : (await import("./layer_progress.ts")).showLayers(session, name);
+  const hideProgress = async () => await progress?.[Symbol.asyncDispose]();
+  const limits = limitsOf(session.options<LimitOption>());
+  const options = { ...limits, ...progress?.listener, signal, onWarning, onPartialLayer };
+  const files = new ImageFiles(store, image, options);
+  stack.defer(() => noteReusedBytes(session, files.reusedBytes));
+  stack.defer(hideProgress);
+  const opened = stack.move();
+  return { files, hideProgress, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** Returns the error for a path that does not exist in an image. Names a dangling symlink. */

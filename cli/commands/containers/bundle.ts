@@ -13,10 +13,6 @@ import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-interface BundleOptions {
-  readonly arg?: readonly string[] | undefined;
-}
-
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to bundle")
@@ -49,7 +45,7 @@ Examples:
 
 export async function run(session: Session): Promise<void> {
   const [, directory = ""] = session.operands;
-  const { arg = [] } = session.options<BundleOptions>();
+  const { arg = [], tty } = session.options<ContainerOptions & { arg?: readonly string[] }>();
   if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const options = await containerSpecOptions(session);
   using bundling = await prepareBundling(session, {
@@ -58,7 +54,7 @@ export async function run(session: Session): Promise<void> {
   });
   const { reference, image, bundler } = bundling;
   if (arg.length > 0) options.push(withCommand(arg));
-  if (session.options<ContainerOptions>().tty) options.push(withTerminal());
+  if (tty) options.push(withTerminal());
   const { path, kind } = await bundler.bundleIn(directory, image, ...options);
   const document = {
     path,

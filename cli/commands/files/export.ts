@@ -14,10 +14,6 @@ import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { Output } from "../../terminal/output.ts";
 
-interface ExportOptions {
-  readonly output?: string | undefined;
-}
-
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to export")
@@ -37,7 +33,7 @@ Examples:
 
 export async function run(session: Session): Promise<void> {
   const source = await locateImage(session, session.operands[0] ?? "");
-  const { output } = session.options<ExportOptions>();
+  const { output } = session.options<{ output?: string }>();
   if (output === undefined) {
     refuseTerminal();
     return await writeArchive(session, source, session.output);

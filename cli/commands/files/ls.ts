@@ -10,10 +10,6 @@ import { formatTable, printable, widened } from "../../terminal/format.ts";
 import { escaped } from "../../terminal/output.ts";
 import { fitToTerminal } from "../../terminal/terminal.ts";
 
-interface LsOptions {
-  readonly long?: true | undefined;
-}
-
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to list")
@@ -41,7 +37,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [, path = "/"] = session.operands;
   if (path === "") throw new UsageError("the path is empty", "Specify a path or leave it out");
-  const { json, long } = session.options<LsOptions>();
+  const { json, long } = session.options<{ long?: true }>();
   await using image = await openImageFiles(session);
   const list = () => listFiles(image.files, path);
   const print = async (text: string) => {

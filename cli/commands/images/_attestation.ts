@@ -21,10 +21,6 @@ const NAMES: Readonly<Record<AttestationKind, string>> = {
   provenance: "provenance",
 };
 
-interface AttestationOptions {
-  readonly type?: string | undefined;
-}
-
 /** Adds the argument and the options of a command that prints an attestation. */
 export function addAttestationOptions(command: Command, types: readonly string[]): Command {
   const described = command
@@ -40,16 +36,14 @@ export function addAttestationOptions(command: Command, types: readonly string[]
 /** Prints an attestation of the image that the first operand names. */
 export async function printAttestation(session: Session, kind: AttestationKind): Promise<void> {
   const where = await locateImage(session, session.operands[0] ?? "");
-  const { signal } = session;
   using finder = await ImageFinder.open(session);
   const located = await finder.image(where);
   const { image } = located;
   const name = formatReference(located.reference);
-  const [source, all] = await firstWith(await finder.attachments(where, located), located, {
-    kind,
-    signal,
-  });
-  const chosen = choose(session, all, { kind, name, located });
+  const { signal } = session;
+  const sources = await finder.attachments(where, located);
+  const [source, all] = await firstWith(sources, image, kind, signal);
+  const chosen = choose(session, all, `${NAMES[kind]} of "${name}"`, located);
   const bytes = await readAttestation(source, chosen, { signal });
   if (!session.options().json) return await session.output.content([bytes]);
   const text = new TextDecoder().decode(bytes);
@@ -66,8 +60,9 @@ export async function printAttestation(session: Session, kind: AttestationKind):
 /** Returns the first source that has attestations, and the attestations. */
 async function firstWith(
   sources: readonly AttachmentSource[],
-  { image }: LocatedImage,
-  { kind, signal }: { readonly kind: AttestationKind; readonly signal: AbortSignal },
+  image: LocatedImage["image"],
+  kind: AttestationKind,
+  signal: AbortSignal,
 ): Promise<readonly [AttachmentSource, readonly Attestation[]]> {
   for (const source of sources) {
     const found = await listAttestations(source, image, kind, { signal });
@@ -76,19 +71,18 @@ async function firstWith(
   throw new TypeError("Cannot look for attestations: there is no place");
 }
 
-interface Choice {
-  readonly kind: AttestationKind;
-  readonly name: string;
-  readonly located: LocatedImage;
-}
-
-/** Returns the attestation that `--type` selects, or the only one. */
+/**
+ * Returns the attestation that `--type` selects, or the only one.
+ *
+ * @param what The attestation and its image, for errors.
+ */
 function choose(
   session: Session,
   all: readonly Attestation[],
-  { kind, name, located }: Choice,
+  what: string,
+  { reference, image }: LocatedImage,
 ): Attestation {
-  const { type } = session.options<AttestationOptions>();
+  const { type } = session.options<{ type?: string }>();
   const fits = ({ type: own, blob: { digest } }: Attestation) => {
     return type === undefined || own.toLowerCase().includes(type.toLowerCase()) || digest === type;
   };
@@ -98,22 +92,22 @@ function choose(
   const list = (fitting.length > 0 ? fitting : all).map(({ type, blob: { digest } }) => {
     return `${type} (${digest})`;
   });
-  const options = { subject: name };
+  const options = { subject: formatReference(reference) };
   if (first !== undefined) {
     throw new CommandError(
-      `cannot choose ${NAMES[kind]} of "${name}": it has several: ${list.join(", ")}`,
+      `cannot choose ${what}: it has several: ${list.join(", ")}`,
       "Choose one with --type and its digest",
       options,
     );
   }
-  const platform = formatPlatform(located.image.platform) || "an unknown platform";
-  const of = `${NAMES[kind]} of "${name}" for ${platform}`;
+  const platform = formatPlatform(image.platform) || "an unknown platform";
   if (list.length > 0) {
-    const problem = `cannot find ${of} with the type "${type}": it has ${list.join(", ")}`;
+    const problem = `cannot find ${what} for ${platform} with the type "${type}": ` +
+      `it has ${list.join(", ")}`;
     throw new CommandError(problem, "Choose one of them with --type", options);
   }
   throw new CommandError(
-    `cannot find ${of}: none is attached to it`,
+    `cannot find ${what} for ${platform}: none is attached to it`,
     "Check the platform, or ask its owner to attach one",
     options,
   );

@@ -12,11 +12,6 @@ import type { Session } from "../../frame/session.ts";
 import { imageSize } from "../../terminal/format.ts";
 import { imageText, indexPlatforms } from "../../terminal/image_text.ts";
 
-interface InspectOptions {
-  readonly raw?: true | undefined;
-  readonly config?: true | undefined;
-}
-
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to inspect")
@@ -42,14 +37,15 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const source = await locateImage(session, text);
-  const { raw, config } = session.options<InspectOptions>();
+  const { raw, config, platform } = session.options<
+    RegistryOptions & { raw?: true; config?: true }
+  >();
   using finder = await ImageFinder.open(session);
   if (raw) return await session.output.content([await finder.manifestBytes(source)]);
   let found: LocatedImage;
   try {
     found = await finder.image(source);
   } catch (error) {
-    const { platform } = session.options<RegistryOptions>();
     if (!(error instanceof ArtifactError) || config || platform !== undefined) throw error;
     return await printArtifact(session, await finder.manifestBytes(source), error);
   }

@@ -7,10 +7,6 @@ import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-interface DeleteOptions {
-  readonly yes?: true;
-}
-
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "tag or digest in a registry")
@@ -42,7 +38,7 @@ export async function run(session: Session): Promise<void> {
   const { digest, tag } = reference;
   const name = formatReference(reference);
   session.workOn(name);
-  const { yes } = session.options<DeleteOptions>();
+  const { yes } = session.options<{ yes?: true }>();
   const what = digest === undefined ? `the tag ${name}` : `${name} and all of its tags`;
   if (!yes && !await confirm(`Delete ${what}?`, session.notices, { signal: session.signal })) {
     session.note("nothing was deleted");
@@ -52,10 +48,6 @@ export async function run(session: Session): Promise<void> {
   using client = await openClient(session);
   const { signal, warn: onWarning } = session;
   await client.delete(reference, digest ?? tag ?? "", { auth, signal, onWarning });
-  if (session.options().json) {
-    await session.output.json({
-      reference: name,
-      deleted: digest === undefined ? "tag" : "manifest",
-    });
-  }
+  const deleted = digest === undefined ? "tag" : "manifest";
+  await session.print({ reference: name, deleted }, []);
 }

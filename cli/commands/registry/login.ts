@@ -59,15 +59,13 @@ export async function run(session: Session): Promise<void> {
   for (const other of shadowedBy) {
     session.warn(`podman uses the older credential in ${other}: cannot change that file`);
   }
-  if (session.options().json) {
-    await session.output.json({
-      registry: place.key,
-      username: loginOf(auth)?.username ?? null,
-      checked: isChecked,
-      path,
-      helper: helper ?? null,
-    });
-  }
+  await session.print({
+    registry: place.key,
+    username: loginOf(auth)?.username ?? null,
+    checked: isChecked,
+    path,
+    helper: helper ?? null,
+  }, []);
 }
 
 async function printLogin(session: Session, { key, registry, namespace }: LoginPlace) {

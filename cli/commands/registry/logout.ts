@@ -5,11 +5,6 @@ import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-interface LogoutOptions {
-  readonly all?: true;
-  readonly authfile?: string;
-}
-
 export function define(command: Command): Command {
   const described = command
     .argument("[registry]", "registry, such as ghcr.io or localhost:5000")
@@ -28,7 +23,7 @@ Examples:
 }
 
 export async function run(session: Session): Promise<void> {
-  const { all, authfile } = session.options<LogoutOptions>();
+  const { all, authfile } = session.options<{ all?: true; authfile?: string }>();
   const [text] = session.operands;
   if (text !== undefined && all) {
     throw new UsageError('a registry and "--all" cannot be combined', "Leave out one of them");
@@ -50,5 +45,5 @@ export async function run(session: Session): Promise<void> {
   }
   const what = key === undefined ? "all credentials" : "the credential";
   for (const place of erased) session.note(`erased ${what} in ${place}`);
-  if (session.options().json) await session.output.json({ registry: key ?? null, erased });
+  await session.print({ registry: key ?? null, erased }, []);
 }
