@@ -71,25 +71,24 @@ function bashScript(commands: readonly CommandOutline[], program: readonly Optio
   const longFlags = (options: readonly Option[]) => options.map(({ long }) => long).join(" ");
   const cases = commands.map(({ name, options, arguments: expected }) => {
     const flags = options.filter(({ takesValue }) => takesValue).flatMap(flagsOf);
-    const kinds = expected.map((argument) => {
-      const kind = argumentKind(argument);
-      return typeof kind === "string" ? kind : kind.join(",");
-    });
+    const kinds = expected.map((argument) => String(argumentKind(argument)));
     return `    ${name})
       options="${longFlags(options)}"
       valued=" ${flags.join(" ")} "
       kinds=(${kinds.join(" ")}) ;;`;
   });
-  const values = new Map<string, string>();
-  for (const option of commands.flatMap(({ options }) => options)) {
-    const kind = optionKind(option);
-    if (option.takesValue && kind !== "text") {
-      values.set(option.long, typeof kind === "string" ? kind : kind.join(","));
-    }
-  }
-  const byValue = Map.groupBy(values, ([, kind]) => kind);
-  const kinds = [...byValue].map(([kind, flags]) => {
-    return `      ${flags.map(([flag]) => flag).join(" | ")}) kind=${kind} ;;`;
+  const uses = commands.flatMap(({ name, options }) => {
+    return options.filter(({ takesValue }) => takesValue)
+      .map((option) => ({ name, long: option.long, kind: String(optionKind(option)) }));
+  });
+  const kinds = [...Map.groupBy(uses, ({ kind }) => kind)].flatMap(([kind, ofKind]) => {
+    if (kind === "text") return [];
+    const patterns = ofKind.map(({ name, long }) => {
+      // An option with the same name may take other values in another command.
+      const isSame = uses.every((use) => use.long !== long || use.kind === kind);
+      return isSame ? `*" ${long}"` : `"${name} ${long}"`;
+    });
+    return `      ${[...new Set(patterns)].join(" | ")}) kind=${kind} ;;`;
   });
   return `# Completes oci in bash.
 _oci_names() {
@@ -123,7 +122,7 @@ ${cases.join("\n")}
     is_value=1
   fi
   if [[ -n "$is_value" ]]; then
-    case "$previous" in
+    case "$command $previous" in
 ${kinds.join("\n")}
       *) kind=text ;;
     esac

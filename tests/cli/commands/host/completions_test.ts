@@ -65,6 +65,8 @@ const CASES: readonly Case[] = [
   { line: "bundle --network h", words: ["host"] },
   { line: "run --runtime cr", words: ["crun"] },
   { line: "save --format d", words: ["docker-archive"] },
+  { line: "sbom --type sp", words: ["spdx"] },
+  { line: "unpack --limit maxN", words: ["maxNameBytes="] },
   { line: "permissions pu", words: ["pull", "push"] },
   { line: "completions f", words: ["fish"] },
   { line: "artifact pul", words: ["pull"] },
