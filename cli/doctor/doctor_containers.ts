@@ -35,12 +35,8 @@ export function programPlaces(): ProgramPlaces {
 }
 
 /** Checks the installed runtimes and the kernel features that they need. */
-export async function examineContainers(): Promise<Diagnosis> {
-  const parts = [await examineRuntimes(), await examineCgroups(), await examineNamespaces()];
-  return {
-    facts: Object.assign({}, ...parts.map(({ facts }) => facts)),
-    findings: parts.flatMap(({ findings }) => findings),
-  };
+export async function examineContainers(): Promise<readonly Diagnosis[]> {
+  return [await examineRuntimes(), await examineCgroups(), await examineNamespaces()];
 }
 
 async function examineRuntimes(): Promise<Diagnosis> {

@@ -51,11 +51,34 @@ export function openProgress(
   size: () => TerminalSize = terminalSize,
   replaced: Partial<ProgressWords> = {},
 ): ProgressView {
-  const words = { ...PULL_WORDS, ...replaced };
   if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
-  return style === "terminal"
-    ? terminalView(notices, size, words)
-    : plainView(notices, intervalMs, words);
+  const words = { ...PULL_WORDS, ...replaced };
+  const tally = new ProgressTally();
+  let changed = false;
+  const redraw = () => {
+    if (changed) notices.status(statusLines(tally, size(), words));
+    changed = false;
+  };
+  const summarize = () => {
+    const totals = tally.totals();
+    if (!totals.complete) notices.message(totalLine(totals, Infinity, words));
+  };
+  const ticker = style === "terminal"
+    ? makeTicker(REDRAW_MS, redraw)
+    : makeTicker(intervalMs, summarize);
+  return {
+    report: (event) => {
+      const isShown = style === "plain" && (!event.cached || words.present !== undefined);
+      if (tally.add(event) && isShown) notices.message(finishedLine(event, words));
+      if (event.phase !== "done") ticker.start();
+      changed = true;
+    },
+    [Symbol.dispose]: () => {
+      ticker[Symbol.dispose]();
+      notices.status([]);
+      sumUp(tally, notices, words);
+    },
+  };
 }
 
 /** Calls a function at intervals after the first call of `start()`, until it is disposed of. */
@@ -75,56 +98,6 @@ function makeTicker(intervalMs: number, tick: () => void): Disposable & { start(
 function jsonReport(notices: Notices): (event: ImageProgress) => void {
   return ({ digest = null, ...event }) =>
     notices.line(escaped(JSON.stringify({ ...event, digest })));
-}
-
-function plainView(
-  notices: Notices,
-  intervalMs: number,
-  words: ProgressWords,
-): ProgressView {
-  const tally = new ProgressTally();
-  const ticker = makeTicker(intervalMs, () => {
-    const totals = tally.totals();
-    if (!totals.complete) notices.message(totalLine(totals, Infinity, words));
-  });
-  return {
-    report: (event) => {
-      const isShown = !event.cached || words.present !== undefined;
-      if (tally.add(event) && isShown) notices.message(finishedLine(event, words));
-      if (event.phase !== "done") ticker.start();
-    },
-    [Symbol.dispose]: () => {
-      ticker[Symbol.dispose]();
-      sumUp(tally, notices, words);
-    },
-  };
-}
-
-function terminalView(
-  notices: Notices,
-  size: () => TerminalSize,
-  words: ProgressWords,
-): ProgressView {
-  const tally = new ProgressTally();
-  let changed = false;
-  const draw = () => {
-    if (!changed) return;
-    changed = false;
-    notices.status(statusLines(tally, size(), words));
-  };
-  const ticker = makeTicker(REDRAW_MS, draw);
-  return {
-    report: (event) => {
-      tally.add(event);
-      changed = true;
-      if (event.phase !== "done") ticker.start();
-    },
-    [Symbol.dispose]: () => {
-      ticker[Symbol.dispose]();
-      notices.status([]);
-      sumUp(tally, notices, words);
-    },
-  };
 }
 
 /**

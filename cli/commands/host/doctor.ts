@@ -47,7 +47,7 @@ export async function run(session: Session): Promise<void> {
     await examineCredentials(),
     await examineCertificates(),
     await examineRegistries(),
-    await examineContainers(),
+    ...await examineContainers(),
     examinePermissions(),
   ];
   session.signal.throwIfAborted();

@@ -1,15 +1,9 @@
-import type { Pruning } from "../../../store/upkeep/prune.ts";
+import type { PruneOptions, Pruning } from "../../../store/upkeep/prune.ts";
 import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseAge, parseCount } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, shortDigest } from "../../terminal/format.ts";
-
-interface PruneCommandOptions {
-  readonly dryRun?: true;
-  readonly olderThan?: number;
-  readonly keepLast?: number;
-}
 
 export function define(command: Command): Command {
   return command
@@ -38,16 +32,17 @@ Examples:
 }
 
 export async function run(session: Session): Promise<void> {
-  const { dryRun = false, olderThan, keepLast } = session.options<PruneCommandOptions>();
-  const pruning = await pruneStore(session, { dryRun, olderThanMs: olderThan, keepLast });
+  const { dryRun = false, olderThan: olderThanMs, keepLast } = session.options<
+    { dryRun?: true; olderThan?: number; keepLast?: number }
+  >();
+  const pruning = await pruneStore(session, { dryRun, olderThanMs, keepLast });
   await session.print({ freed: pruning.bytes, ...pruning }, describe(session, pruning, dryRun));
 }
 
 /** Prunes the store of a session. */
 export async function pruneStore(
   session: Session,
-  options: { dryRun?: boolean; olderThanMs?: number | undefined; keepLast?: number | undefined } =
-    {},
+  options: Pick<PruneOptions, "dryRun" | "olderThanMs" | "keepLast"> = {},
 ): Promise<Pruning> {
   const { prune } = await import("../../../store/upkeep/prune.ts");
   const store = await openExistingStore(session);
