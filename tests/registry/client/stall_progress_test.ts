@@ -28,7 +28,7 @@ for (
 Deno.test("RemoteClient.blob() continues as long as a server sends a megabyte before it stalls", async () => {
   const blobSize = 4 * MIB + 1;
   await using scene = makeScene([on("blob", wire({ stallAfter: MIB }))], { blobSize });
-  using client = testClient({ stallTimeoutMs: 100, retries: 1 });
+  using client = testClient({ stallTimeoutMs: 400, retries: 1 });
 
   const bytes = await readAll(await client.blob(scene.reference, scene.blob.descriptor));
 
