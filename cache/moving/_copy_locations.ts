@@ -3,7 +3,6 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
@@ -144,9 +143,7 @@ export async function copyBetween(
   const { root, successors } = await chooseContent(source, target, platforms, options);
   checkDigest(target, root, source.label);
   const meter = new CopyMeter(target.label, options.onProgress);
-  const { name, nameOfTag } = target;
-  const content = dryRun ? dryTarget(target.content) : target.content;
-  const goal = { content, name, nameOfTag };
+  const goal = dryRun ? dryTarget(target) : target;
   const graphOptions: CopyGraphOptions = {
     ...options,
     successors,
@@ -156,7 +153,8 @@ export async function copyBetween(
     ...withReferrers ? withSignatures(source, goal, graphOptions) : graphOptions,
     current,
   });
-  if (!dryRun) await finish(target, stored, signal);
+  if (goal.name === undefined) await goal.keep?.(stored, { signal });
+  await goal.commit?.();
   meter.end();
   const { mediaType, digest, size } = stored;
   return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
@@ -181,18 +179,13 @@ function lookUpName(
   return current;
 }
 
-/** Content to copy: a document, and a selection of its descendants. */
-interface ChosenContent extends Pick<CopyGraphOptions, "successors"> {
-  readonly root: Descriptor;
-}
-
-/** Finds the document at the source, and chooses from it by platform. */
+/** Finds the document at the source, and chooses from it and its descendants by platform. */
 async function chooseContent(
   source: CopySource,
   target: CopyTarget,
   platforms: readonly Platform[],
   { sparse = false, successors, signal }: CopyOptions,
-): Promise<ChosenContent> {
+): Promise<Pick<CopyGraphOptions, "successors"> & { readonly root: Descriptor }> {
   const { content, label } = source;
   const found = await source.root({ signal });
   const isIndex = isIndexMediaType(found.mediaType);
@@ -239,16 +232,6 @@ function withSignatures(
   };
 }
 
-/** Keeps a document that has no name, and makes the content visible. */
-async function finish(
-  target: CopyTarget,
-  stored: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (target.name === undefined) await target.keep?.(stored, { signal });
-  await target.commit?.();
-}
-
 /** Checks that the document has the digest that the target names, if it names one. */
 function checkDigest({ digest }: CopyTarget, root: Descriptor, label: string): void {
   if (digest === undefined || digest === root.digest) return;
@@ -271,11 +254,16 @@ function mountable(from: ImageLocation, to: ImageLocation): (() => string) | und
 }
 
 /** Returns a target that reports the content of another target, and stores nothing. */
-function dryTarget(target: NamedTarget): NamedTarget {
+function dryTarget({ label, name, nameOfTag, content }: CopyTarget): CopyTarget {
   return {
-    exists: (descriptor, options) => target.exists(descriptor, options),
-    resolve: (name, options) => target.resolve(name, options),
-    push: () => Promise.resolve(),
-    tag: () => Promise.resolve(),
+    label,
+    name,
+    nameOfTag,
+    content: {
+      exists: (descriptor, options) => content.exists(descriptor, options),
+      resolve: (name, options) => content.resolve(name, options),
+      push: () => Promise.resolve(),
+      tag: () => Promise.resolve(),
+    },
   };
 }
