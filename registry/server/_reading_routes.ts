@@ -19,15 +19,27 @@ export async function getTags(content: RegistryContent, name: string, url: URL):
   return listResponse(url, all, (tags) => ({ name, tags }));
 }
 
-/** Returns the page of a list that the query of a URL requests. */
+/** Returns the page of a list that the query of a URL requests: at most `n` items after `last`. */
 function listResponse(
   url: URL,
   items: readonly string[],
   body: (page: readonly string[]) => unknown,
 ): Response {
-  const page = paginate(items.toSorted(lexical), url.searchParams);
-  if (page instanceof Response) return page;
-  return jsonResponse(body(page.items), page.next && nextLink(url, page.next));
+  const { searchParams: query } = url;
+  // An empty parameter counts as absent.
+  const n = query.get("n") || null;
+  const last = query.get("last");
+  if (n !== null && !/^\d{1,15}$/.test(n)) {
+    return errorResponse(400, "PAGINATION_NUMBER_INVALID", `"n" must be a number, not "${n}"`);
+  }
+  const rest = items.filter((item) => last === null || lexical(item, last) > 0).sort(lexical);
+  const page = rest.slice(0, n === null ? rest.length : Number(n));
+  const end = page.at(-1);
+  const isLast = end === undefined || page.length === rest.length;
+  return jsonResponse(
+    body(page),
+    isLast ? {} : nextLink(url, { n: String(page.length), last: end }),
+  );
 }
 
 /** A route to content of a repository. */
@@ -173,13 +185,6 @@ function nameUnknown(name: string): Response {
   return errorResponse(404, "NAME_UNKNOWN", `there is no repository "${name}"`);
 }
 
-/** Part of a list. */
-interface Page {
-  readonly items: readonly string[];
-  /** Query of the next page, if any. */
-  readonly next: Readonly<Record<string, string>> | undefined;
-}
-
 /** Order of lists: case-insensitive, then capitals first. */
 function lexical(a: string, b: string): number {
   return compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b);
@@ -187,22 +192,6 @@ function lexical(a: string, b: string): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Returns at most `n` items after `last`; 400 if `n` is not a number. */
-function paginate(items: readonly string[], query: URLSearchParams): Page | Response {
-  // An empty parameter counts as absent.
-  const n = query.get("n") || null;
-  const last = query.get("last");
-  if (n !== null && !/^\d{1,15}$/.test(n)) {
-    return errorResponse(400, "PAGINATION_NUMBER_INVALID", `"n" must be a number, not "${n}"`);
-  }
-  const rest = last === null ? items : items.filter((item) => lexical(item, last) > 0);
-  const count = n === null ? rest.length : Number(n);
-  const page = rest.slice(0, count);
-  const end = page.at(-1);
-  const more = end !== undefined && page.length < rest.length;
-  return { items: page, next: more ? { n: String(count), last: end } : undefined };
 }
 
 /** Returns the `Link` header (RFC 8288) of the next page. */
