@@ -1,3 +1,4 @@
+import { onAbort } from "../../registry/tasks/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { InterruptedError } from "../frame/interruption.ts";
 import type { Notices } from "../terminal/notices.ts";
@@ -112,18 +113,16 @@ async function ask(prompt: string, notices: Notices, options: AskOptions): Promi
     if (isSecret) source.setRaw(false);
     notices.text("\n");
   };
-  const stop = () => {
-    restore();
-    source.close();
-  };
   // Turn echo off before the prompt, so that early keystrokes do not show.
   if (isSecret) source.setRaw(true);
-  signal.addEventListener("abort", stop, { once: true });
+  using _abort = onAbort(signal, () => {
+    restore();
+    source.close();
+  });
   try {
     notices.prompt(prompt);
     return await readLine(source);
   } finally {
-    signal.removeEventListener("abort", stop);
     // The terminal does not show the Enter that ends a secret.
     if (isSecret && !signal.aborted) restore();
   }
