@@ -58,7 +58,21 @@ export async function summarizeCredentials(path: string): Promise<CredentialFile
   return summaryOf(path, await tryReadCredentialFile(path));
 }
 
-/** Lists the registries in a variable with credentials, like {@linkcode summarizeCredentials}. */
+/**
+ * Lists the registries in a variable with credentials, like {@linkcode summarizeCredentials}.
+ *
+ * @example List the registries in a variable
+ * ```ts
+ * import { summarizeVariable } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = JSON.stringify({ auths: { "ghcr.io": { auth: btoa("ann:secret") } } });
+ *
+ * const { registries } = summarizeVariable("DOCKER_AUTH_CONFIG", text);
+ *
+ * assertEquals(registries, ["ghcr.io"]);
+ * ```
+ */
 export function summarizeVariable(name: string, text: string): CredentialFileSummary {
   return summaryOf(`$${name}`, parseCredentialVariable(name, text));
 }
