@@ -103,28 +103,15 @@ export class ProgressMeter {
   #reportLayer(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {
     const { total, isLayer, progress: { bytes, resumed, retries, cached = false } } = blob;
     if (!isLayer) return;
-    this.#report?.({
-      kind: "layer",
-      time: Date.now(),
-      reference: this.#name,
-      digest,
-      phase,
-      bytes,
-      total,
-      resumed,
-      retries,
-      cached,
-    });
+    this.#send({ kind: "layer", digest, phase, bytes, total, resumed, retries, cached });
   }
 
   #reportSum(phase: ImageProgress["phase"]): void {
     if (this.#report === undefined) return;
     const blobs = [...this.#blobs.values()];
     const sum = (of: (blob: Blob) => number) => blobs.reduce((total, blob) => total + of(blob), 0);
-    this.#report({
+    this.#send({
       kind: "total",
-      time: Date.now(),
-      reference: this.#name,
       phase,
       bytes: sum(({ progress }) => progress.bytes),
       total: sum(({ total }) => total),
@@ -132,5 +119,9 @@ export class ProgressMeter {
       retries: sum(({ progress }) => progress.retries),
       cached: blobs.every(({ progress }) => progress.cached === true),
     });
+  }
+
+  #send({ kind, ...event }: Omit<ImageProgress, "time" | "reference">): void {
+    this.#report?.({ kind, time: Date.now(), reference: this.#name, ...event });
   }
 }
