@@ -1,4 +1,4 @@
-import { removeIfAny } from "../host/files.ts";
+import { FILE_MODE, removeIfAny } from "../host/files.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
 /** A range of bytes from `start` up to but not including `end`. */
@@ -63,7 +63,8 @@ export class PartRanges implements Disposable {
     const path = PartRanges.pathOf(part);
     const temporary = `${path}.tmp`;
     removeIfAny(temporary);
-    const file = Deno.openSync(temporary, { read: true, write: true, createNew: true });
+    const options = { read: true, write: true, createNew: true, mode: FILE_MODE };
+    const file = Deno.openSync(temporary, options);
     try {
       const record = new PartRanges(file, 0);
       for (const { start, end } of ranges) record.update(record.add(start), end - start);
