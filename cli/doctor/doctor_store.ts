@@ -117,7 +117,8 @@ async function createIfMissing(path: string): Promise<Disposable> {
     if (parent === at || !isGranted({ name: "write", path: parent })) break;
     at = parent;
   }
-  for (const directory of made.toReversed()) await Deno.mkdir(directory);
+  // Without a umask, the checks would refuse a store that every user may write to.
+  for (const directory of made.toReversed()) await Deno.mkdir(directory, { mode: 0o755 });
   return { [Symbol.dispose]: () => removeEmptyDirectories(made) };
 }
 

@@ -13,7 +13,7 @@ import {
   run,
   type RunOciOptions,
 } from "../../../_support/process.ts";
-import { linuxTest, rootTest } from "../../../_support/skip.ts";
+import { linuxTest, posixTest, rootTest } from "../../../_support/skip.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 
 const runOci = ociSession();
@@ -107,6 +107,19 @@ Deno.test("oci doctor leaves no store where there was none", async () => {
     assertEquals([finding?.state, finding?.advice], ["problem", "free some space"]);
     assertMatch(finding?.says ?? "", /is writable; \d+ k?B free$/);
   },
+});
+
+posixTest("oci doctor checks a store that it makes without a umask", async () => {
+  await using directory = await makeTempDir();
+  const oci = [Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`]
+    .concat(join(ROOT, "mod.ts"), "doctor", "--store", directory.join("a/store"));
+
+  const { code, stdout, stderr } = await run("sh", ["-c", 'umask 000; exec "$@"', "sh", ...oci], {
+    env: { ...await denoEnvironment(), HOME: directory.path },
+  });
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertStringIncludes(stdout, "does not exist yet and can be created");
 });
 
 Deno.test("oci doctor leaves nothing in a store", async () => {
