@@ -134,7 +134,6 @@ function addContainerHints(command: Command): Command {
     .hint(["--userns"], 'Use "--rootless"')
     .hint(["--cpu-period", "--cpu-quota"], 'Use "--cpu QUANTITY"')
     .hint(["-l", "--label", "--label-file", "--annotation"], NO_LIST)
-    .hint(["--disable-content-trust"], 'Leave it out; "--verify" requires a signature')
     .hint(["--log-level"], 'Use "--debug"')
     .hint(
       [

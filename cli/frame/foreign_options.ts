@@ -16,6 +16,7 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
     flags: ["--creds", "--src-creds", "--dest-creds", "--username", "-u"],
     own,
   })),
+  { flags: ["--port", "-p", "--addr", "--address", "--host"], own: "--listen" },
   { flags: ["--password", "-p"], own: "--password-stdin" },
   {
     flags: ["--src-registry-token", "--dest-registry-token", "--token"],
@@ -50,9 +51,12 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   { flags: ["--image-parallel-copies", "--concurrency"], own: "--jobs" },
   { flags: ["--recursive", "-r", "--referrers", "--digest-tags"], own: "--with-referrers" },
   { flags: ["--artifact-type"], own: "--type" },
-  { flags: ["--root", "--data-root", "--storage"], own: "--store" },
+  { flags: ["--root", "--data-root", "--storage", "--disk"], own: "--store" },
+  { flags: ["-a"], own: "--all" },
   { flags: ["-f", "--force"], own: "--yes" },
-  { flags: ["-f"], own: "--force" },
+  { flags: ["-f", "--overwrite"], own: "--force" },
+  { flags: ["-f"], own: "--repair" },
+  { flags: ["--signature-policy", "--disable-content-trust"], own: "--verify" },
   {
     flags: ["--format", "-f", "--filter", "--digests", "--no-trunc"],
     own: "--json",

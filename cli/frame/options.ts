@@ -251,6 +251,8 @@ export function addTransferOptions(
       "Leave it out; manifests and layers are copied unchanged",
     )
     .hint(["--digestfile"], 'Use "--json"')
+    .hint(["--sign-by", "--sign-by-sigstore"], "Sign the copy with cosign")
+    .hint(["--additional-tag"], 'Add it with "oci tag"')
     .trait("writes-repository");
   return addRegistryOptions(command, { features: ["mirror", "jobs", "progress", ...more] });
 }

@@ -101,6 +101,12 @@ Deno.test.each([
   { command: "push", flag: "-a", advice: 'Use "--all-tags"' },
   { command: "tag", flag: "-f", advice: "Leave it out; an existing tag is replaced" },
   { command: "inspect", flag: "-f", advice: 'Use "--json", and jq' },
+  { command: "copy", flag: "--sign-by=x", advice: "Sign the copy with cosign" },
+  { command: "serve", flag: "-p", advice: 'Use "--listen HOST:PORT"' },
+  { command: "pull", flag: "--disable-content-trust", advice: 'Use "--verify SIGNER"' },
+  { command: "fsck", flag: "-f", advice: 'Use "--repair"' },
+  { command: "logout", flag: "-a", advice: 'Use "--all"' },
+  { command: "unpack", flag: "-C", advice: "Write the directory after the image" },
   { command: "delete", flag: "-f", advice: 'Use "--yes"' },
   { command: "unpack", flag: "-f", advice: 'Use "--force"' },
 ])("COMMANDS advises on $flag of $command", async ({ command: name, flag, advice }) => {

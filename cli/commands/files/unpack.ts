@@ -83,6 +83,7 @@ export function define(command: Command): Command {
       { choices: ["on", "off", "strict"] },
     );
   described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')
+    .hint(["-C", "-o", "--output"], "Write the directory after the image")
     .hint(["--rootless"], 'Use "--ownership squash"')
     .hint(["--strip-components"], 'Use "--strip"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`

@@ -24,7 +24,8 @@ export function define(command: Command): Command {
       "print the original bytes of the manifest, or of the index of a multi-platform image",
       { conflicts: ["--config", "--json"] },
     )
-    .option("--config", "print the original bytes of the config", { conflicts: ["--json"] });
+    .option("--config", "print the original bytes of the config", { conflicts: ["--json"] })
+    .hint(["--no-tags", "-n"], 'Leave it out; "oci tags" lists the tags');
   return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] }).notes(`
 Examples:
   oci inspect alpine:3.20
