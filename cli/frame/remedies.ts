@@ -49,7 +49,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     if (error.option === "target") return "Leave out the digest of the destination";
     const isFile = error instanceof DigestMismatchError && error.source !== undefined &&
       error.url === undefined;
-    if (!isFile) return "Nothing was stored; try again or use another mirror";
+    if (!isFile) return "They were not stored; try again or use another mirror";
     return command?.has("--policy")
       ? "Fetch it again with --policy if-not-present"
       : "Save or copy it again";

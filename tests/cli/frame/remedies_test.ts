@@ -61,7 +61,7 @@ const ROWS: readonly RemedyRow[] = [
       source: "https://a.io/b",
     }),
     line: `cannot accept the bytes from https://a.io/b as ${DIGEST}: their digest is ${DIGEST}. ` +
-      "Nothing was stored; try again or use another mirror",
+      "They were not stored; try again or use another mirror",
   },
   {
     error: new UnsupportedDigestError("blake3:00"),
