@@ -4,7 +4,9 @@ import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
 import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
+import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -112,8 +114,10 @@ async function extractIntoMemory<Result>(
 }
 
 function assertOwner(place: TarHeader & ExtractPlace): void {
-  const { uid, gid } = place;
+  const { uid, gid, type, path } = place;
   if (areIds(uid, gid)) return;
+  // Extraction does not set the owners of these either.
+  if (type === "hardlink" || parseWhiteout(cleanPath(path)).kind !== "none") return;
   throw new OwnershipError(
     place,
     { uid, gid },

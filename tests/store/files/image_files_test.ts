@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { applyLayers, type FileStatus, OwnershipError, UntarStream } from "../../../layer/mod.ts";
 import { type BlobReadOptions, LimitError, type RemoteImage } from "../../../spec/mod.ts";
-import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
+import { exportImage, type ImageFile, ImageFiles, unpackImage } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";
@@ -132,6 +132,24 @@ Deno.test.each([{ uid: 4_294_967_295 }, { gid: 4_294_967_295 }, { uid: 8_589_934
     assertEquals((await files.find("d/f"))?.status.size, 1);
   },
 );
+
+rootTest({
+  name:
+    "exportImage() accepts an invalid owner of a hard link or a whiteout, as unpackImage() does",
+  fn: async () => {
+    await using box = await makeUnpackBox();
+    const uid = 4_294_967_295;
+    const base = tar(file("a", "x"), file("gone", ""), hardlink("b", "a", { uid }));
+    const image = imageOf(fakeLayers([base, tar(whiteout("gone", { uid }))]));
+
+    await unpackImage(box.store, image, box.root);
+    const archive = await new Response(exportImage(box.store, image)).bytes();
+
+    const again = box.temp.join("again");
+    await applyLayers(fromLayers([archive]), again);
+    assertEquals(describeTree(readTree(again)), describeTree(readTree(box.root)));
+  },
+});
 
 // Layers that do not describe the directories of their entries or whiteouts.
 Deno.test.each([
