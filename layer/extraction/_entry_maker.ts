@@ -1,7 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { describeCause } from "../linux/native_error.ts";
-import { copyEntry } from "../trees/copy_entry.ts";
+import { EntryCopier } from "../trees/entry_copier.ts";
 import type { Directory, EntryLocation } from "./_directory_cache.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerNames } from "./_layer_names.ts";
@@ -35,6 +35,7 @@ export class EntryMaker {
   readonly #report: ReportBuilder;
   readonly #stacked: boolean;
   readonly #keepDirlinks: boolean;
+  readonly #copier = new EntryCopier();
   /** Position of the current entry. */
   #place: ExtractPlace = { path: "", offset: 0 };
   #aclBytes = 0;
@@ -117,7 +118,7 @@ export class EntryMaker {
       const code = errorCode(error);
       if (code === "ENOENT") throw this.#missingTarget(header.linkname, error);
       if (code === undefined || !NO_LINK.has(code)) throw error;
-      copyEntry(this.#tree, target, this.#tree, location.path);
+      this.#copier.copy(this.#tree, target, this.#tree, location.path);
       this.#names.claim(location);
       this.#report.skip(
         header.path,

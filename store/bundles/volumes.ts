@@ -84,9 +84,11 @@ export async function copyVolumes(
 ): Promise<void> {
   if (copies.length === 0) return;
   const { copyTree } = await import("../../layer/trees/copy_tree.ts");
+  const { EntryCopier } = await import("../../layer/trees/entry_copier.ts");
   using bundle = openFileTree(directory);
   bundle.makeDirectory(VOLUMES);
-  for (const { from, to } of copies) copyTree(tree, from, bundle, to);
+  const copier = new EntryCopier();
+  for (const { from, to } of copies) copyTree(tree, from, bundle, to, copier);
 }
 
 /** Returns the mount of a volume. */

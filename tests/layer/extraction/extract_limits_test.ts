@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { extractLayer, MemoryTree } from "../../../layer/mod.ts";
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
+import { withCode } from "../../../spec/error_facts.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import "../../_support/native_backend.ts";
-import { file, gzip, header, tar } from "../../_support/tar.ts";
+import { file, gzip, hardlink, header, sparse, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const SQUASH = { ownership: "squash" } as const;
@@ -45,6 +47,26 @@ Deno.test("extractLayer() limits the directories without entries", async () => {
   // The entries before the one that exceeds the limit are accepted.
   assertEquals(levels.value - levels.max < 2000, true, `${levels.value}`);
   assertEquals(bytes.value - bytes.max < 4096, true, `${bytes.value}`);
+});
+
+Deno.test("extractLayer() limits the copies in place of hard links, which keep holes", async () => {
+  const links = Array.from({ length: 3 }, (_, i) => hardlink(`l${i}`, "f"));
+  const extract = async (root: string, size: number) => {
+    using tree = openFileTree(root, { backend: "pure" });
+    tree.makeLink = () => {
+      throw withCode(new Error("Operation not permitted"), "EPERM");
+    };
+    await extractLayer(stream(tar(sparse("f", size, [], "gnu"), ...links)), tree, SQUASH);
+  };
+  await using copied = await makeTempDir({ large: true });
+  await using refused = await makeTempDir({ large: true });
+
+  await extract(copied.path, 200_000);
+  const error = await assertRejects(() => extract(refused.path, 2 ** 35), LimitError);
+
+  const { size, blocks } = await Deno.stat(copied.join("l2"));
+  assertEquals([size, blocks], [200_000, 0]);
+  assertEquals(error.limit, "bytes in copies");
 });
 
 Deno.test("extractLayer() rejects a decompression bomb", async () => {

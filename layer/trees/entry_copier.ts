@@ -1,0 +1,85 @@
+import { withCode } from "../../spec/error_facts.ts";
+import { LimitError } from "../../spec/errors.ts";
+import type { FileStatus, FileTree } from "./file_tree.ts";
+import { HoleWriter } from "./hole_writer.ts";
+import { SELINUX_XATTR } from "./host_xattrs.ts";
+
+const BUFFER_BYTES = 262_144;
+
+/**
+ * Maximum size of the files that a copier copies, the same as for the layers of an image. A small
+ * archive can have large files with holes, and any number of hard links to them.
+ */
+const MAX_COPIED_BYTES = 21_474_836_480;
+
+/** Copies entries, with a limit for the files of all copies together. */
+export class EntryCopier {
+  #bytes = 0;
+
+  /**
+   * Copies an entry that is not a directory, with its metadata, to a free path. Long runs of zeros
+   * become holes.
+   *
+   * @throws {LimitError} If the files that were copied so far and this one exceed the limit.
+   */
+  copy(from: FileTree, source: string, to: FileTree, path: string): void {
+    const status = from.status(source);
+    if (status === undefined) {
+      throw withCode(new Deno.errors.NotFound(`"${source}" no longer exists`), "ENOENT");
+    }
+    if (status.type === "file") {
+      this.#count(status.size, source);
+      return copyFile(from, source, status, to, path);
+    }
+    if (status.type === "symlink") to.makeSymlink(path, from.readLink(source));
+    else to.makeNode(path, status.type, status.devmajor, status.devminor);
+    using copy = to.open(path);
+    copy.setOwner(status.uid, status.gid);
+    if (status.type !== "symlink") copy.setMode(status.mode);
+    copy.setTimes(status.mtime, status.mtimeNs);
+  }
+
+  #count(size: number, source: string): void {
+    this.#bytes += size;
+    if (this.#bytes <= MAX_COPIED_BYTES) return;
+    const subject = `files up to ${JSON.stringify(source)}`;
+    throw new LimitError("bytes in copies", MAX_COPIED_BYTES, this.#bytes, subject);
+  }
+}
+
+function copyFile(
+  from: FileTree,
+  source: string,
+  status: FileStatus,
+  to: FileTree,
+  path: string,
+): void {
+  using original = from.open(source);
+  const isUnreadable = (status.mode & 0o400) === 0;
+  // Even its owner cannot read it; the mode is restored below.
+  if (isUnreadable) original.setMode(status.mode | 0o400);
+  try {
+    using reader = from.openFile(source);
+    using copy = to.createFile(path);
+    if (copy === undefined) {
+      throw withCode(new Deno.errors.AlreadyExists(`"${path}" already exists`), "EEXIST");
+    }
+    const buffer = new Uint8Array(BUFFER_BYTES);
+    const writer = new HoleWriter(copy);
+    let size = 0;
+    for (let length = reader.read(buffer); length > 0; length = reader.read(buffer)) {
+      writer.write(buffer.subarray(0, length), size);
+      size += length;
+    }
+    writer.finish(size);
+    copy.setOwner(status.uid, status.gid);
+    for (const name of original.listXattrs()) {
+      const value = original.getXattr(name);
+      if (value !== undefined && name !== SELINUX_XATTR) copy.setXattr(name, value);
+    }
+    copy.setMode(status.mode);
+    copy.setTimes(status.mtime, status.mtimeNs);
+  } finally {
+    if (isUnreadable) original.setMode(status.mode);
+  }
+}
