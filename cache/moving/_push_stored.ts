@@ -4,13 +4,14 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
+import { present } from "../../spec/json.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { parseStoredName } from "../../store/content/layout_index.ts";
 import type { StoredReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
-import { chooseManifest } from "../../store/moving/choose_platforms.ts";
+import { chooseStored } from "../../store/moving/choose_stored.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopyTarget } from "./open_endpoints.ts";
@@ -39,7 +40,7 @@ export async function pushStored(
     root: () => Promise.resolve(found.descriptor),
     nameOfTag: (tag) => nameOfTag(found.name, tag),
   };
-  const part = await choosePart(store, source, found, options);
+  const part = await choosePart(store, found, options);
   using stack = new DisposableStack();
   const mounts = to.transport === "docker"
     ? await storedMounts(store, to.reference)
@@ -83,7 +84,6 @@ function nameOfTag(name: string, tag: string): string | undefined {
 /** Chooses the part of an incomplete index that can be pushed. */
 async function choosePart(
   store: ContentStore,
-  source: CopySource,
   { descriptor, name }: StoredReference,
   { platforms = [], allPlatforms = false, signal }: PushOptions,
 ): Promise<{ readonly descriptor: Descriptor; readonly platform: Platform } | undefined> {
@@ -97,10 +97,10 @@ async function choosePart(
       advice: "Pull them first",
     });
   }
-  const platform = hostPlatform();
-  const chosen = await chooseManifest(source.content, descriptor, platform, {
-    label: name,
-    signal,
-  });
-  return { descriptor: chosen, platform: chosen.platform ?? platform };
+  const chosen = await chooseStored(store, descriptor, { label: name, signal });
+  const { mediaType, digest, size, platform } = chosen;
+  return {
+    descriptor: { mediaType, digest, size, ...present({ platform }) },
+    platform: platform ?? hostPlatform(),
+  };
 }

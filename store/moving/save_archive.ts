@@ -1,20 +1,11 @@
-import { hostPlatform } from "../../registry/host_platform.ts";
-import { PlatformError } from "../../spec/errors.ts";
-import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Index } from "../../spec/image/manifest.ts";
-import { isRunnable } from "../../spec/image/platform_choice.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
 import type { ArchiveFormat } from "../archives/image_archive.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { LayoutWriter } from "./layout_writer.ts";
-import {
-  chooseEntry,
-  chooseManifest,
-  followIndexes,
-  type PlatformChoiceOptions,
-} from "./choose_platforms.ts";
+import { chooseManifest } from "./choose_platforms.ts";
+import { chooseStored } from "./choose_stored.ts";
 import { copyToTarget } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
@@ -108,9 +99,7 @@ export async function saveArchive(
       ? await chooseManifest(source, descriptor, platform, how)
       : format !== "docker-archive" && await isStored(store, descriptor)
       ? descriptor
-      : await followIndexes(source, descriptor, options.signal, (index) => {
-        return chooseComplete(store, source, index, how);
-      });
+      : await chooseStored(store, descriptor, { ...how, takesFirst: true });
     saved.push({ name, descriptor: root, isPart: root.digest !== descriptor.digest });
   }
   const copyOptions: CopyGraphOptions = {
@@ -130,24 +119,4 @@ export async function saveArchive(
   }
   await writer.commit();
   return written;
-}
-
-/** Selects the entry for the host among those that the store has in full, or else the first one. */
-async function chooseComplete(
-  store: ContentStore,
-  source: ContentSource,
-  index: Index,
-  options: PlatformChoiceOptions,
-): Promise<Descriptor> {
-  const runnable = index.manifests.filter(isRunnable);
-  const isThere = await Promise.all(runnable.map((entry) => isStored(store, entry)));
-  const manifests = runnable.filter((_, i) => isThere[i]);
-  const [first] = manifests;
-  const choices = first === undefined ? index : { ...index, manifests };
-  try {
-    return await chooseEntry(source, choices, hostPlatform(), options);
-  } catch (error) {
-    if (first !== undefined && error instanceof PlatformError) return first;
-    throw error;
-  }
 }

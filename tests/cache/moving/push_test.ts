@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { pull, push } from "../../../mod.ts";
 import { hostPlatform } from "../../../registry/mod.ts";
-import { DigestMismatchError, formatPlatform } from "../../../spec/mod.ts";
+import { DigestMismatchError, formatPlatform, PlatformError } from "../../../spec/mod.ts";
 import { ContentStore, copyNamed, LayoutContent, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -55,6 +55,44 @@ Deno.test("push() pushes the only stored platform of an incomplete index", async
   assertEquals(pushed.partialPlatform, HOST);
   assertEquals(pushed.descriptor, HERE.descriptor);
   assertEquals((await registry.content.resolve("c/d", "v1"))?.digest, HERE.descriptor.digest);
+});
+
+const { os, architecture } = hostPlatform();
+const VARIANT = buildImage({ layers: [tar(file("bin", "fast"))], platform: HOST });
+
+Deno.test.each<{ what: string; entries: Parameters<typeof buildIndex>[0]; pulls: string[] }>([
+  {
+    what: "the variant that the store has",
+    entries: [VARIANT, { built: HERE, descriptor: { platform: { os, architecture } } }],
+    pulls: [`${os}/${architecture}`],
+  },
+  { what: "the only platform of the store", entries: [VARIANT, OTHER], pulls: ["linux/s390x"] },
+])("push() pushes $what", async ({ entries, pulls }) => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  await pushBuilt(registry, "a/b:v1", buildIndex(entries));
+  for (const platform of pulls) await pull(name, { store, client, platform });
+
+  const pushed = await push(name, `${registry.host}/c/d:v1`, { store, client });
+
+  assertEquals(pushed.partialPlatform, pulls[0]);
+  assertEquals((await registry.content.resolve("c/d", "v1"))?.digest, pushed.descriptor.digest);
+});
+
+Deno.test("push() does not choose among several platforms for other machines", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  const riscv = buildImage({ layers: [BASE], platform: "linux/riscv64" });
+  await pushBuilt(registry, "a/b:v1", buildIndex([HERE, OTHER, riscv]));
+  for (const platform of ["linux/s390x", "linux/riscv64"]) {
+    await pull(name, { store, client, platform });
+  }
+
+  await assertRejects(
+    () => push(name, `${registry.host}/c/d:v1`, { store, client }),
+    PlatformError,
+    "it has linux/s390x, linux/riscv64",
+  );
 });
 
 Deno.test("push() mounts blobs that images of the registry share", async () => {

@@ -1,0 +1,48 @@
+import { hostPlatform } from "../../registry/host_platform.ts";
+import { PlatformError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Index } from "../../spec/image/manifest.ts";
+import { isRunnable } from "../../spec/image/platform_choice.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { chooseEntry, followIndexes, type PlatformChoiceOptions } from "./choose_platforms.ts";
+import { LayoutContent } from "./layout_content.ts";
+import { isStored } from "./stored_graph.ts";
+
+/** Options for {@linkcode chooseStored}. */
+export interface ChooseStoredOptions extends PlatformChoiceOptions {
+  /** Whether to select the first manifest if there are several, and none is for the host. */
+  readonly takesFirst?: boolean | undefined;
+}
+
+/**
+ * Finds the manifest for the host among those that the store has in full, in an index or its nested
+ * indexes; the only one if it is for another platform.
+ *
+ * @returns Its descriptor in the index.
+ * @throws {PlatformError} If there is none.
+ */
+export async function chooseStored(
+  store: ContentStore,
+  root: Descriptor,
+  options: ChooseStoredOptions,
+): Promise<Descriptor> {
+  const source = new LayoutContent(store);
+  return await followIndexes(source, root, options.signal, async (index) => {
+    const complete = await completeEntries(store, index);
+    const [first] = complete;
+    const choices = first === undefined ? index : { ...index, manifests: complete };
+    try {
+      return await chooseEntry(source, choices, hostPlatform(), options);
+    } catch (error) {
+      const mayTake = complete.length === 1 || options.takesFirst;
+      if (first !== undefined && mayTake && error instanceof PlatformError) return first;
+      throw error;
+    }
+  });
+}
+
+async function completeEntries(store: ContentStore, index: Index): Promise<Index["manifests"]> {
+  const runnable = index.manifests.filter(isRunnable);
+  const isThere = await Promise.all(runnable.map((entry) => isStored(store, entry)));
+  return runnable.filter((_, i) => isThere[i]);
+}
