@@ -38,23 +38,6 @@ Deno.test("openSocket() leaks no socket when a timer aborts it", async () => {
   while (!server.isQuiet()) await new Promise((resolve) => setTimeout(resolve));
 });
 
-Deno.test("openSocket() leaks no socket that connects together with the abort", async () => {
-  await using server = countingServer();
-  const { port } = server;
-
-  for (let i = 0; i < ATTEMPTS; i++) {
-    const controller = new AbortController();
-    const opening = openSocket({ hostname: "127.0.0.1", port, signal: controller.signal });
-    await new Promise((resolve) => setTimeout(resolve));
-    controller.abort();
-    const until = performance.now() + 1;
-    while (performance.now() < until);
-    await opening.then((socket) => socket.close(), () => {});
-  }
-
-  while (!server.isQuiet()) await new Promise((resolve) => setTimeout(resolve));
-});
-
 Deno.test("openSocket() fails with the reason of the signal", async () => {
   await using server = countingServer();
   const reason = new Error("enough");
