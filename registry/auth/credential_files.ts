@@ -1,3 +1,4 @@
+import { checkIntegers } from "../../spec/error_facts.ts";
 import { readGrantedEnvironment } from "../../spec/granted.ts";
 import {
   type CredentialFile,
@@ -78,9 +79,14 @@ export class CredentialFiles implements CredentialStore {
   );
   readonly #running = new SharedTasks<ImagePullAuth | undefined>();
 
-  /** Creates the store without reading any file. */
+  /**
+   * Creates the store without reading any file.
+   *
+   * @throws {RangeError} If `helperTimeoutMs` is not an integer above 0.
+   */
   constructor(options: CredentialFilesOptions = {}) {
     const { paths, helperTimeoutMs = HELPER_TIMEOUT_MS, env = readGrantedEnvironment } = options;
+    checkIntegers("find credentials", { helperTimeoutMs }, 1);
     this.#paths = paths;
     this.#helperTimeoutMs = helperTimeoutMs;
     this.#env = env;

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join, toFileUrl } from "@std/path";
 import { credentialPaths } from "../../../registry/auth/credential_paths.ts";
 import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
@@ -322,3 +322,10 @@ Deno.test("CredentialFiles.find() prefers DOCKER_AUTH_CONFIG to the file of dock
   const explicit = dir.join("auth.json");
   assertEquals(await find({ ...variables, REGISTRY_AUTH_FILE: explicit }), ["podman", explicit]);
 });
+
+Deno.test.each([0, -1, NaN])(
+  "CredentialFiles refuses a helperTimeoutMs of %d",
+  (helperTimeoutMs) => {
+    assertThrows(() => new CredentialFiles({ helperTimeoutMs }), RangeError, '"helperTimeoutMs"');
+  },
+);
