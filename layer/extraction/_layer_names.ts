@@ -118,8 +118,13 @@ export class LayerNames {
     return linked;
   }
 
-  /** Applies a whiteout of `name` in the directory at a path. */
+  /**
+   * Applies a whiteout of `name` in the directory at a path.
+   *
+   * @throws {Deno.errors.FilesystemLoop} If there are too many symlinks in the path.
+   */
   hide(path: string, name: string): void {
+    if (this.#handler.isLowest) return void this.directories.find(path);
     if (!this.#handler.stacked) return this.#hideAlone(path, name);
     const parent = this.directories.find(path);
     if (parent === undefined || parent.isOwn) return;
@@ -128,6 +133,7 @@ export class LayerNames {
 
   /** Applies an opaque whiteout to the directory at a path. */
   hideAll(path: string): void {
+    if (this.#handler.isLowest) return void this.directories.find(path);
     if (this.#handler.stacked) {
       const directory = this.directories.find(path);
       if (directory !== undefined) this.#hideContent(directory);

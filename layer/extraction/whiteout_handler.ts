@@ -20,6 +20,12 @@ export interface WhiteoutHandler {
    */
   readonly isLiteral?: boolean | undefined;
   /**
+   * Whether there are no layers below, so that whiteouts hide nothing. Neither function is called.
+   *
+   * @default {false}
+   */
+  readonly isLowest?: boolean | undefined;
+  /**
    * Called to hide a path of the layers below.
    *
    * @param tree The tree.

@@ -3,10 +3,8 @@ import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/e
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
-import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
@@ -122,8 +120,7 @@ export function overlayConsumer(
   };
 }
 
-/** Handles the whiteouts of the lowest layer, all of which are filtered out. */
-const NOTHING_BELOW: WhiteoutHandler = { stacked: false, hide() {}, hideAll() {} };
+const NOTHING_BELOW: WhiteoutHandler = { stacked: false, isLowest: true, hide() {}, hideAll() {} };
 
 /**
  * Returns the handling of whiteouts in a layer that is extracted alone.
@@ -135,8 +132,8 @@ const NOTHING_BELOW: WhiteoutHandler = { stacked: false, hide() {}, hideAll() {}
 function whiteoutsFor(
   namespace: OverlayNamespace | undefined,
   isLowest: boolean = false,
-): Pick<ExtractLayerOptions, "whiteouts" | "handler"> {
-  if (isLowest) return { whiteouts: NOTHING_BELOW, handler: skipWhiteout };
+): Pick<ExtractLayerOptions, "whiteouts"> {
+  if (isLowest) return { whiteouts: NOTHING_BELOW };
   if (namespace === undefined) return {};
   const handler = overlayWhiteouts({ namespace });
   const whiteouts: WhiteoutHandler = {
@@ -148,10 +145,4 @@ function whiteoutsFor(
     },
   };
   return { whiteouts };
-}
-
-/** Leaves out a whiteout. */
-function skipWhiteout(header: TarHeader): TarHeader | undefined {
-  const { kind } = parseWhiteout(cleanPath(header.path));
-  return kind === "whiteout" || kind === "opaque" ? undefined : header;
 }

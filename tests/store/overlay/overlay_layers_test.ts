@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { ExtractError } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { OverlayBundler, prepareLayers, unpackImage } from "../../../store/mod.ts";
 import { extractOverlayLayer } from "../../../store/threads/overlay_extraction.ts";
@@ -141,6 +142,20 @@ overlayTest.each([
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/b`), "x");
   assertEquals(await Deno.readTextFile(`${other.path}/rootfs/b`), "x");
   await assertRejects(() => Deno.lstat(`${other.path}/rootfs/hidden`), Deno.errors.NotFound);
+});
+
+overlayTest.each([
+  { what: "a whiteout", entry: whiteout("a/gone") },
+  { what: "an opaque whiteout", entry: opaque("a") },
+])("OverlayBundler rejects $what behind a loop of links in the base", async ({ entry }) => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [tar(symlink("a", "a"), entry)] });
+
+  await assertRejects(
+    () => new OverlayBundler(test.store).bundle(image, "loop"),
+    ExtractError,
+    "too many symbolic links",
+  );
 });
 
 overlayTest("OverlayBundler takes no device of the base for a whiteout", async () => {
