@@ -254,16 +254,23 @@ const USUAL_UMASK = "0022";
  * @param setsid Program that executes the command, if any.
  */
 function umaskCommand(setsid: string | undefined): readonly string[] {
-  const path = "/proc/self/status";
-  const status = isGranted({ name: "read", path }) ? ifAny(() => Deno.readTextFileSync(path)) : "";
-  const [, umask = USUAL_UMASK] = /^Umask:\t(\d+)$/m.exec(status ?? "") ?? [];
   const isAllowed = setsid !== undefined || isGranted({ name: "run", command: SHELL });
-  if (umask === USUAL_UMASK || !isAllowed) return [];
+  if (!isAllowed || readUmask() === USUAL_UMASK) return [];
   // Deno.umask() needs a permission, and changes the umask of all threads.
   return [SHELL, "-c", `umask ${USUAL_UMASK}; exec "$@"`, "sh"];
 }
 
 const SHELL = "/bin/sh";
+
+/** Returns the umask of this process; `undefined` if it is unknown. */
+function readUmask(): string | undefined {
+  try {
+    return /^Umask:\t(\d+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+  } catch {
+    // Deno requires all permissions for this file.
+    return undefined;
+  }
+}
 
 /**
  * Finds `setsid`, which executes a program in a new session.
