@@ -29,24 +29,32 @@ export interface MeteredContent {
 export class ProgressMeter {
   readonly #name: string;
   readonly #report: ((progress: ImageProgress) => void) | undefined;
+  readonly #phase: "fetch" | "extract";
   readonly #blobs = new Map<Digest, Blob>();
 
+  /**
+   * Creates a meter and reports its start.
+   *
+   * @param phase What is done with the blobs.
+   */
   constructor(
     name: string,
     content: MeteredContent,
     report: ((progress: ImageProgress) => void) | undefined,
+    phase: "fetch" | "extract" = "fetch",
   ) {
     this.#name = name;
     this.#report = report;
+    this.#phase = phase;
     for (const { descriptor } of content.layers) this.expect(descriptor, true);
     for (const { descriptor } of content.documents) this.expect(descriptor, false);
-    this.#reportSum("fetch");
+    this.#reportSum(phase);
   }
 
   /** Adds a blob that is going to be fetched. */
   expect({ digest, size: total }: Descriptor, isLayer: boolean): void {
     if (this.#blobs.has(digest)) return;
-    const progress = { bytes: 0, resumed: 0, retries: 0 };
+    const progress = this.#progress(0);
     this.#blobs.set(digest, { total, isLayer, progress, reportedAt: -Infinity, isFinished: false });
   }
 
@@ -64,8 +72,8 @@ export class ProgressMeter {
     const now = performance.now();
     if (now - blob.reportedAt < REPORT_EVERY_MS && !retried) return;
     blob.reportedAt = now;
-    this.#reportLayer(digest, blob, "fetch");
-    this.#reportSum("fetch");
+    this.#reportLayer(digest, blob, this.#phase);
+    this.#reportSum(this.#phase);
   }
 
   /** Records that a blob is complete. Later calls for the same blob do nothing. */
@@ -75,7 +83,7 @@ export class ProgressMeter {
     blob.progress = progress;
     blob.isFinished = true;
     this.#reportLayer(digest, blob, "done");
-    this.#reportSum("fetch");
+    this.#reportSum(this.#phase);
   }
 
   /** Records that a blob is in the store, and how it got there. */
@@ -90,14 +98,29 @@ export class ProgressMeter {
     else this.update({ digest }, progress);
   }
 
-  /** Reports that the image is in the store. */
+  /** Records how much of a stored layer has been read to extract it. */
+  read(layer: Pick<Descriptor, "digest" | "size">, bytes: number): void {
+    const progress = this.#progress(bytes);
+    if (bytes < layer.size) this.update(layer, progress);
+    else this.finish(layer, progress);
+  }
+
+  /** Reports that the image is in the store, or extracted. */
   end(): void {
-    for (const blob of this.#blobs.values()) {
-      if (blob.isFinished || blob.isLayer) continue;
-      blob.progress = { bytes: blob.total, resumed: 0, retries: 0 };
-      blob.isFinished = true;
+    for (const [digest, blob] of this.#blobs) {
+      if (blob.isLayer) {
+        // A layer that had been extracted before was not read.
+        if (this.#phase === "extract") this.finish({ digest }, this.#progress(blob.total));
+      } else if (!blob.isFinished) {
+        blob.progress = this.#progress(blob.total);
+        blob.isFinished = true;
+      }
     }
     this.#reportSum("done");
+  }
+
+  #progress(bytes: number): BlobProgress {
+    return { bytes, resumed: 0, retries: 0, cached: this.#phase === "extract" };
   }
 
   #reportLayer(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {

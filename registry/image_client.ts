@@ -32,12 +32,13 @@ export interface ImageProgress {
   /** Digest of the layer; of the image, in the event that reports the resolved reference. */
   readonly digest?: Digest | undefined;
   /**
-   * Current step: finding the image (`resolve`), transferring its content (`fetch`), or verifying an
-   * archive before it is loaded (`verify`); `done` is the end. Layers are extracted while they are
-   * fetched or read, and no event reports `extract`.
+   * Current step: finding the image (`resolve`), transferring its content (`fetch`), extracting an
+   * image that the store already has (`extract`), or verifying an archive before it is loaded
+   * (`verify`); `done` is the end. Layers that are fetched are extracted meanwhile, which no event
+   * reports.
    */
   readonly phase: "resolve" | "fetch" | "verify" | "extract" | "done";
-  /** Bytes that have arrived. */
+  /** Bytes that have arrived or, with `extract` and `verify`, that have been read. */
   readonly bytes: number;
   /** Bytes to expect in all; 0 until the reference is resolved. */
   readonly total: number;

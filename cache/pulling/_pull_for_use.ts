@@ -70,10 +70,21 @@ export async function pullForUse<T>(
 ): Promise<UsedImage<T>> {
   const { reference, options } = source;
   let meter: ProgressMeter | undefined;
-  const findOptions = findOptionsOf(source, useOptions, () => meter);
+  const cachedEvents: ImageProgress[] = [];
+  const findOptions = findOptionsOf(source, useOptions, (event) => {
+    // Storing the rest of the image reports all layers again. The meter counts only those that
+    // `use` did not need, such as layers that are already extracted.
+    if (meter !== undefined) meter.relay(event);
+    // A stored image is done once it is extracted, which a meter reports.
+    else if (event.cached) cachedEvents.push(event);
+    else options.onProgress?.(event);
+  });
   const first = await source.puller.find(reference, findOptions);
   const known = first.isCached ? await useOptions.findResult?.(first.image) : undefined;
-  if (known !== undefined) return { image: await first.keep(), result: known };
+  if (known !== undefined) {
+    for (const event of cachedEvents) options.onProgress?.(event);
+    return { image: await first.keep(), result: known };
+  }
   // Layers are stored before anything refers to them.
   let isFirst = true;
   using held = await findHeld(
@@ -87,20 +98,27 @@ export async function pullForUse<T>(
     options.signal,
   );
   const { found } = held;
-  if (!found.isCached) {
+  const { isCached } = found;
+  if (!isCached || options.onProgress !== undefined) {
     const { layers, config, manifest, indexes } = found.image;
-    const documents = [config, manifest, ...indexes];
+    const documents = isCached ? [] : [config, manifest, ...indexes];
     const { ProgressMeter } = await import("../progress_meter.ts");
     meter = new ProgressMeter(
       formatReference(reference),
       { layers, documents },
       options.onProgress,
+      isCached ? "extract" : "fetch",
     );
   }
   let image: Image | undefined;
   const listener: UseListener = {
     onProgress: (layer, progress) => meter?.update(layer, progress),
-    onLayer: (layer, ingestion) => meter?.stored(layer, ingestion),
+    onLayer: (layer, ingestion) => {
+      if (!isCached) meter?.stored(layer, ingestion);
+    },
+    onRead: (layer, bytes) => {
+      if (isCached) meter?.read(layer, bytes);
+    },
     onPartialLayer: (layer) => meter?.leaveOut(layer),
   };
   const result = await use(found.image, listener, async () => {
@@ -111,27 +129,18 @@ export async function pullForUse<T>(
   return { image, result };
 }
 
-/**
- * Returns the options for finding an image, with the progress relayed by a meter once it exists.
- */
+/** Returns the options for finding an image, whose progress is passed to `report`. */
 function findOptionsOf<T>(
   { store, options }: ImageSource,
   { earlyLayers = (layers) => layers, jobs }: PullForUseOptions<T>,
-  meterOf: () => ProgressMeter | undefined,
+  report: (event: ImageProgress) => void,
 ): ImageClientOptions {
-  const { onProgress } = options;
   return {
     ...options,
     firstReads: async (layers) => {
       const { firstReads } = await import("../../store/content/first_reads.ts");
       return firstReads(store, earlyLayers(layers), jobs);
     },
-    // Storing the rest of the image reports all layers again. The meter counts only those that
-    // `use` did not need, such as layers that are already extracted.
-    onProgress: onProgress && ((event: ImageProgress) => {
-      const meter = meterOf();
-      if (meter === undefined) onProgress(event);
-      else meter.relay(event);
-    }),
+    onProgress: options.onProgress && report,
   };
 }

@@ -12,7 +12,9 @@ import type { PullOptions } from "../pull_options.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions
-  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer" | "beforePublish"> {
+  extends
+    PullOptions,
+    Omit<UnpackImageOptions, "onProgress" | "onLayer" | "onRead" | "beforePublish"> {
   /**
    * Number of the only layer to unpack; 0 is the base. It is extracted over nothing, so its
    * whiteouts hide nothing and leave no trace, and a hard link to a file of another layer is an

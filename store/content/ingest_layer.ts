@@ -3,12 +3,18 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { BlobFollower, Ingestion, IngestProgress } from "./ingest.ts";
 
-/** Progress callbacks for fetching layers. */
+/** Progress callbacks for fetching and reading layers. */
 export interface LayerListener {
   /** Called with the progress of a layer's download. */
   readonly onProgress?: ((layer: Descriptor, progress: IngestProgress) => void) | undefined;
   /** Called when a layer is in the store. */
   readonly onLayer?: ((layer: Descriptor, ingestion: Ingestion) => void) | undefined;
+  /**
+   * Called while a layer that the store already has is extracted.
+   *
+   * @param bytes Number of bytes of its blob that have been read.
+   */
+  readonly onRead?: ((layer: Descriptor, bytes: number) => void) | undefined;
 }
 
 /** Options for {@linkcode ingestLayer}. */

@@ -10,7 +10,7 @@ import type { LayerExtraction } from "../threads/overlay_extraction.ts";
 export function threadedExtraction(
   store: ContentStore,
   threads: LayerThreads,
-  { onProgress, onLayer }: LayerListener = {},
+  listener: LayerListener = {},
 ): LayerExtraction {
   return async (layer, root, { signal, onPosition, onWarning, ...options }) => {
     signal?.throwIfAborted();
@@ -22,12 +22,7 @@ export function threadedExtraction(
       // `feedLayer()` throws the error.
       fail() {},
     });
-    const result = await feedLayer(store, layer, opening, {
-      signal,
-      onPosition,
-      onProgress,
-      onLayer,
-    });
+    const result = await feedLayer(store, layer, opening, { ...listener, signal, onPosition });
     if (result.kind === "refused") throw unpackError(result.error);
     return result.report;
   };

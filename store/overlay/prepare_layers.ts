@@ -76,7 +76,7 @@ export async function prepareLayers(
   image: RemoteImage,
   options: PrepareLayersOptions = {},
 ): Promise<readonly ExtractedLayer[]> {
-  const { jobs = DEFAULT_JOBS, onProgress, onLayer } = options;
+  const { jobs = DEFAULT_JOBS, onProgress, onLayer, onRead } = options;
   using _native = keepNativeBackend();
   const mounter = options.mounter ??
     await findKernelMounter(store.path, { onWait: store.onWait, signal: options.signal });
@@ -101,7 +101,7 @@ export async function prepareLayers(
   const { LayerThreads } = await import("../threads/layer_threads.ts");
   const { threadedExtraction } = await import("./_threaded_extraction.ts");
   using threads = LayerThreads.for(image, jobs);
-  const extract = threadedExtraction(store, threads, { onProgress, onLayer });
+  const extract = threadedExtraction(store, threads, { onProgress, onLayer, onRead });
   return await new OverlayLayerResolver(store, { ...settings, extract }).resolve(image);
 }
 

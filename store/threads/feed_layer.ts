@@ -25,16 +25,20 @@ export async function feedLayer<Result>(
   opening: Promise<LayerSink<Result>>,
   options: FeedLayerOptions,
 ): Promise<Result> {
-  const { signal, onPosition } = options;
+  const { signal, onPosition, onRead } = options;
+  const { descriptor } = layer;
   await using feed = feedSink(opening, onPosition);
   using _stop = onAbort(signal, () => void feed[Symbol.asyncDispose]());
   try {
     const { status } = await ingestLayer(store, layer, { ...options, follower: feed });
     if (status === "fetched") return await feed.result;
     // The reader of a blob verifies it.
-    for await (const chunk of await store.openBlob(layer.descriptor, { signal })) {
+    let bytes = 0;
+    for await (const chunk of await store.openBlob(descriptor, { signal })) {
+      bytes += chunk.length;
       const pending = feed.write(chunk);
       if (pending !== undefined) await pending;
+      onRead?.(descriptor, bytes);
     }
     await feed.close();
     return await feed.result;

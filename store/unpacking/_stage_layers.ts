@@ -38,7 +38,7 @@ export async function stageLayers(
   { work, options: stageOptions, threads }: Staging,
   options: UnpackImageOptions,
 ): Promise<readonly ExtractReport[]> {
-  const { maxBytes, onLayer, onProgress } = options;
+  const { maxBytes, onLayer, onProgress, onRead } = options;
   const tasks = new TaskGroup(options.signal);
   const { signal } = tasks;
   const listener: SinkListener = {
@@ -57,6 +57,7 @@ export async function stageLayers(
       const staged = await feedLayer(store, layer, threads.openStage(plan, listener), {
         onLayer,
         onProgress,
+        onRead,
         signal,
         onPosition: (position) => countBytes(index, position),
       });

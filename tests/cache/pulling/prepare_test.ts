@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { prepare } from "../../../cache/mod.ts";
+import { prepare, pull } from "../../../cache/mod.ts";
 import { type ImageProgress, RemoteClient } from "../../../registry/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { ContentStore, OverlayBundler } from "../../../store/mod.ts";
+import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import { noise } from "../../_support/bytes.ts";
 import { type FaultRule, faultyRegistry, on, wrongByte } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
@@ -92,6 +93,27 @@ overlayTest("prepare() also reports a layer that is already extracted", async ()
   );
   const last = events.at(-1);
   assertEquals([last?.phase, last?.bytes], ["done", last?.total]);
+});
+
+overlayTest("prepare() reports a prepared image as done and extracts nothing", async () => {
+  await using scene = await makeScene([BASE, tar(file("a", "a"))]);
+  const mounter = await findKernelMounter(scene.options.store);
+  if (typeof mounter === "string") throw new Error(mounter);
+  const events: ImageProgress[] = [];
+  const onProgress = (event: ImageProgress) => events.push(event);
+  const options = { ...scene.options, mounter, onProgress };
+  await pull(scene.reference, scene.options);
+
+  await prepare(scene.reference, options);
+  const first = events.splice(0).map(({ phase }) => phase);
+  await prepare(scene.reference, options);
+
+  assertEquals([first[0], first.at(-1)], ["extract", "done"]);
+  assertEquals(events.map(({ kind, phase }) => [kind, phase]), [
+    ["layer", "done"],
+    ["layer", "done"],
+    ["total", "done"],
+  ]);
 });
 
 async function makeScene(layers: readonly Uint8Array<ArrayBuffer>[], faults: FaultRule[] = []) {

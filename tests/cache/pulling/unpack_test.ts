@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { unpack } from "../../../cache/mod.ts";
-import { formatReference, parseReference } from "../../../registry/mod.ts";
+import { pull, unpack } from "../../../cache/mod.ts";
+import { formatReference, type ImageProgress, parseReference } from "../../../registry/mod.ts";
 import { ContentStore, prune, StoreFileError } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
 import { buildImage } from "../../_support/image.ts";
 import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -63,4 +64,31 @@ Deno.test("unpack() refuses a directory or a store without a name before it pull
 
   assertEquals(client.calls, []);
   assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
+});
+
+Deno.test("unpack() reports how a stored image is extracted, and then the end", async () => {
+  await using directory = await makeTempDir();
+  const built = buildImage({ layers: [tar(file("a", noise(60_000, 1))), tar(file("b", "b"))] });
+  const client = new FakeClient(built);
+  const options = { store: directory.join("store"), client, platform: "linux/amd64" };
+  const { layers } = await pull(REFERENCE, options);
+  const events: ImageProgress[] = [];
+
+  await unpack(REFERENCE, directory.join("out"), {
+    ...options,
+    onProgress: (event) => events.push(event),
+  });
+
+  const total = layers.reduce((sum, { size }) => sum + size, 0);
+  const totals = events.filter(({ kind }) => kind === "total");
+  const [first, last] = [totals[0], totals.at(-1)];
+  assertEquals([first?.phase, first?.bytes, first?.total], ["extract", 0, total]);
+  assertEquals([last?.phase, last?.bytes, last?.total], ["done", total, total]);
+  const done = events.filter(({ kind, phase }) => kind === "layer" && phase === "done");
+  assertEquals(
+    new Map(done.map(({ digest, bytes }) => [digest, bytes])),
+    new Map(layers.map(({ digest, size }) => [digest, size])),
+  );
+  assertEquals(done.length, layers.length);
+  assertEquals(events.every(({ cached }) => cached), true);
 });
