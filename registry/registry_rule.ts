@@ -68,4 +68,17 @@ export interface RegistriesConf {
   readonly rules: readonly RegistryRule[];
   /** Full names by short name; an empty name removes the alias of an earlier file. */
   readonly aliases: ReadonlyMap<string, string>;
+  /** Credential helpers for all registries, if a file lists any. */
+  readonly credentialHelpers?: DefaultCredentialHelpers | undefined;
+}
+
+/** The `credential-helpers` of a `registries.conf` file. */
+export interface DefaultCredentialHelpers {
+  /**
+   * Names without `docker-credential-`, in order of precedence. `containers-auth.json` stands for
+   * the credential files; an empty list means these alone.
+   */
+  readonly names: readonly string[];
+  /** The file that lists them. */
+  readonly file: string;
 }

@@ -49,8 +49,8 @@ export interface RemoteClientOptions {
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
-   * Mirrors, other locations and blocked registries from the files of podman, containerd and
-   * docker: the result of {@linkcode readRegistriesConf}, or a function that returns it when a
+   * Mirrors, other locations, blocked registries and credential helpers from the files of podman,
+   * containerd and docker: the result of {@linkcode readRegistriesConf}, or a function that returns it when a
    * registry is first used. `mirrors` overrides the mirrors in the files, and `plainHttp` overrides
    * their `insecure`, which allows plain HTTP for a server that does not speak TLS. Only
    * `skip_verify` of a `hosts.toml` turns off the verification of certificates.

@@ -3,6 +3,8 @@ import {
   hasRegistriesConf,
   readRegistriesConf,
 } from "../../registry/configuration/registries_files.ts";
+import type { DefaultCredentialHelpers } from "../../registry/registry_rule.ts";
+import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { setAliases } from "./references.ts";
 
@@ -15,6 +17,14 @@ const READ = new WeakMap<Session, Promise<ReadRegistriesConf>>();
  */
 export function readRegistries(session: Session): Promise<ReadRegistriesConf> {
   return READ.getOrInsertComputed(session, () => readRegistriesConf({ onWarning: session.warn }));
+}
+
+/** Returns the credential helpers in the `registries.conf` files; none with `--authfile`. */
+export async function defaultHelpers(
+  session: Session,
+): Promise<DefaultCredentialHelpers | undefined> {
+  if (session.options<RegistryOptions>().authfile !== undefined) return undefined;
+  return (await readRegistries(session)).credentialHelpers;
 }
 
 /** Resolves short names by the aliases in the `registries.conf` files, if there are any. */

@@ -1,14 +1,19 @@
-import { CredentialFiles } from "../../registry/auth/credential_files.ts";
-import {
-  type CredentialFileSummary,
-  type CredentialHelperName,
-  summarizeCredentials,
-  summarizeVariable,
+import type {
+  CredentialFileSummary,
+  CredentialHelperName,
 } from "../../registry/auth/credential_summary.ts";
-import { CREDENTIALS_VARIABLE } from "../../registry/auth/credential_paths.ts";
-import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
+import {
+  CREDENTIALS_VARIABLE,
+  FILES_HELPER,
+  helperOrder,
+} from "../../registry/auth/credential_paths.ts";
+import { readRegistriesConf } from "../../registry/configuration/registries_files.ts";
+import { RegistriesConfError } from "../../registry/errors.ts";
+import type { DefaultCredentialHelpers } from "../../registry/registry_rule.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_program.ts";
+import { summarizePlaces } from "../access/credential_places.ts";
 import { programPlaces } from "./doctor_containers.ts";
 import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
 
@@ -28,15 +33,45 @@ export async function examineCredentials(): Promise<Diagnosis> {
   const env = missingFlags(
     [...VARIABLES, "HOME"].map((variable) => ({ name: "env", variable } as const)),
   );
-  const summaries = await Promise.all(new CredentialFiles().paths.map(summarizeCredentials));
-  const text = readGrantedEnvironment(CREDENTIALS_VARIABLE);
-  if (text) summaries.unshift(summarizeVariable(CREDENTIALS_VARIABLE, text));
-  const files = summaries.map((file) => ({ ...file, helpers: file.helpers.map(findHelper) }));
+  const summaries = await summarizePlaces();
+  const helpers = await defaultHelpers();
+  const listed = helpers === undefined ? [] : [summarizeHelpers(helpers)];
+  const files = [...listed, ...summaries].map((file) => {
+    return { ...file, helpers: file.helpers.map(findHelper) };
+  });
   const findings: DoctorFinding[] = files.flatMap(findingsOf);
+  if (helpers !== undefined && !helperOrder(helpers).includes(FILES_HELPER)) {
+    findings.push(CREDENTIALS.note(
+      `${helpers.file} lists helpers without "${FILES_HELPER}", so credential files are not used`,
+      `add "${FILES_HELPER}" to credential-helpers`,
+    ));
+  }
   if (env.length > 0) {
     findings.push(CREDENTIALS.ungranted("the location of other files", env));
   }
   return { facts: { credentials: files }, findings };
+}
+
+/** Reads the helpers in `registries.conf` files. Another check reports problems with the files. */
+async function defaultHelpers(): Promise<DefaultCredentialHelpers | undefined> {
+  try {
+    return (await readRegistriesConf()).credentialHelpers;
+  } catch (error) {
+    if (error instanceof RegistriesConfError) return undefined;
+    throw error;
+  }
+}
+
+function summarizeHelpers(helpers: DefaultCredentialHelpers): CredentialFileSummary {
+  const programs = helperOrder(helpers).filter((name) => name !== FILES_HELPER)
+    .map((name) => ({ program: `docker-credential-${name}` }));
+  return {
+    path: helpers.file,
+    state: "found",
+    registries: [],
+    helpers: programs,
+    problems: [],
+  };
 }
 
 /** A helper and its path: `null` if it is not installed, absent if unknown. */
@@ -69,9 +104,10 @@ function findingsOf(file: FoundFile): readonly DoctorFinding[] {
     const advice = isVariable ? "fix the variable, or unset it" : "fix the file, or log in again";
     return [CREDENTIALS.problem(says, advice)];
   }
+  const hasHelpersOnly = registries.length === 0 && helpers.length > 0;
   const names = registries.length === 0 ? "no registry" : registries.join(", ");
   return [
-    CREDENTIALS.ok(`${path} has credentials for ${names}`),
+    ...hasHelpersOnly ? [] : [CREDENTIALS.ok(`${path} has credentials for ${names}`)],
     ...helpers.map((helper) => helperFinding(helper, path)),
     ...problems.map(({ registry, why }) =>
       CREDENTIALS.problem(

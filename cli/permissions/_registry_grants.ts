@@ -3,6 +3,8 @@ import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
 import { summarizeCredentials } from "../../registry/auth/credential_summary.ts";
 import {
   CREDENTIALS_VARIABLE,
+  FILES_HELPER,
+  helperOrder,
   loginPath,
   logoutPaths,
   podmanPaths,
@@ -49,6 +51,7 @@ export async function grantCredentials(
   if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = (registries ?? []).flatMap((host) => [host, ...mirrorHosts(host, options)]);
   for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));
+  if (hosts.length > 0) grants.add("run", ...defaultHelpers(options));
 }
 
 /** Grants connecting to registries, with the credentials and mirrors for them. */
@@ -81,6 +84,7 @@ export async function grantLogin(
   if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = registries ?? [undefined];
   for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));
+  grants.add("run", ...defaultHelpers(options));
   if (command === "login") grantHosts(grants, registries, options);
 }
 
@@ -151,6 +155,14 @@ async function credentialHelpers(
     .filter((helper) => isFor(helper.registry))
     .map(({ program }) => program);
   return [...new Set(programs)];
+}
+
+/** Returns the programs of the helpers that `registries.conf` files list. */
+function defaultHelpers({ authfile, registries }: PermissionOptions): readonly string[] {
+  if (authfile !== undefined) return [];
+  return helperOrder(registries?.credentialHelpers)
+    .filter((name) => name !== FILES_HELPER)
+    .map((name) => `docker-credential-${name}`);
 }
 
 function hostOf(key: string): string {

@@ -66,6 +66,7 @@ const COMMANDS: Readonly<Record<string, Needs>> = {
     own: (grants, { registries, options }) => grantLogin(grants, "login", registries, options),
   },
   logout: {
+    rules: true,
     own: (grants, { registries, options }) => grantLogin(grants, "logout", registries, options),
   },
   ls: IMAGE_NEEDS,

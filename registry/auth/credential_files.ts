@@ -7,11 +7,18 @@ import {
   tryReadCredentialFile,
 } from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
-import { credentialKeys, helperServer } from "./credential_key.ts";
-import { credentialPaths, CREDENTIALS_VARIABLE } from "./credential_paths.ts";
+import { credentialKeys, helperServer, hostKey } from "./credential_key.ts";
+import {
+  credentialPaths,
+  CREDENTIALS_VARIABLE,
+  FILES_HELPER,
+  helperOrder,
+  variablePosition,
+} from "./credential_paths.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Repository } from "../reference.ts";
+import type { DefaultCredentialHelpers } from "../registry_rule.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import { SharedTasks } from "../tasks/shared_task.ts";
 
@@ -27,6 +34,13 @@ export interface CredentialFilesOptions {
    * @default The files of docker and podman; see {@linkcode CredentialFiles}.
    */
   readonly paths?: readonly string[] | undefined;
+  /**
+   * Helpers for all registries, from {@linkcode RegistriesConf}. A credential in an earlier helper,
+   * or in the files where the list has `containers-auth.json`, wins. Other lists exclude the files.
+   *
+   * @default The files alone.
+   */
+  readonly helpers?: DefaultCredentialHelpers | undefined;
   /**
    * Maximum time for a credential helper, in milliseconds.
    *
@@ -72,6 +86,7 @@ export interface CredentialFilesOptions {
  */
 export class CredentialFiles implements CredentialStore {
   readonly #paths: readonly string[] | undefined;
+  readonly #helpers: DefaultCredentialHelpers | undefined;
   readonly #helperTimeoutMs: number;
   readonly #env: (name: string) => string | undefined;
   readonly #answers = new BoundedMap<string, { auth: ImagePullAuth | undefined; until: number }>(
@@ -85,9 +100,11 @@ export class CredentialFiles implements CredentialStore {
    * @throws {RangeError} If `helperTimeoutMs` is not an integer above 0.
    */
   constructor(options: CredentialFilesOptions = {}) {
-    const { paths, helperTimeoutMs = HELPER_TIMEOUT_MS, env = readGrantedEnvironment } = options;
+    const { paths, helpers, helperTimeoutMs = HELPER_TIMEOUT_MS } = options;
+    const { env = readGrantedEnvironment } = options;
     checkIntegers("find credentials", { helperTimeoutMs }, 1);
     this.#paths = paths;
+    this.#helpers = helpers;
     this.#helperTimeoutMs = helperTimeoutMs;
     this.#env = env;
   }
@@ -101,6 +118,22 @@ export class CredentialFiles implements CredentialStore {
   async find(
     repository: Repository,
     options: CredentialFindOptions = {},
+  ): Promise<Credential | undefined> {
+    for (const name of helperOrder(this.#helpers)) {
+      options.signal?.throwIfAborted();
+      // Podman names Docker Hub "docker.io" here, unlike docker.
+      const server = hostKey(repository.registry);
+      const credential = name === FILES_HELPER
+        ? await this.#findInFiles(repository, options)
+        : await this.#ask(name, server, this.#helpers?.file, options);
+      if (credential !== undefined) return credential;
+    }
+    return undefined;
+  }
+
+  async #findInFiles(
+    repository: Repository,
+    options: CredentialFindOptions,
   ): Promise<Credential | undefined> {
     for (const open of this.#places()) {
       options.signal?.throwIfAborted();
@@ -121,7 +154,7 @@ export class CredentialFiles implements CredentialStore {
     if (text) {
       const result = parseCredentialVariable(CREDENTIALS_VARIABLE, text);
       const variable = { path: `$${CREDENTIALS_VARIABLE}`, result };
-      places.splice(this.#env("REGISTRY_AUTH_FILE") ? 1 : 0, 0, () => Promise.resolve(variable));
+      places.splice(variablePosition(this.#env), 0, () => Promise.resolve(variable));
     }
     return places;
   }
@@ -142,19 +175,19 @@ export class CredentialFiles implements CredentialStore {
       );
     }
     const store = keys.some((key) => file.helperless.has(key)) ? undefined : file.store;
-    return await this.#ask(helper, file, repository, options) ??
+    const server = helperServer(repository.registry);
+    return await this.#ask(helper, server, file.path, options) ??
       (auth === undefined ? undefined : { auth, source: file.path }) ??
-      await this.#ask(store, file, repository, options);
+      await this.#ask(store, server, file.path, options);
   }
 
   async #ask(
     helper: string | undefined,
-    file: CredentialFile,
-    { registry }: Repository,
+    server: string,
+    path: string | undefined,
     options: CredentialFindOptions,
   ): Promise<Credential | undefined> {
     if (helper === undefined) return undefined;
-    const server = helperServer(registry);
     const id = `${helper} ${server}`;
     let answer = this.#answers.get(id);
     if (answer === undefined || answer.until <= performance.now()) {
@@ -167,7 +200,7 @@ export class CredentialFiles implements CredentialStore {
       this.#answers.set(id, answer);
     }
     const { auth } = answer;
-    return auth && { auth, source: `docker-credential-${helper}, named in ${file.path}` };
+    return auth && { auth, source: `docker-credential-${helper}, named in ${path}` };
   }
 }
 

@@ -35,7 +35,7 @@ export function isErasedWith(key: string, registry: string): boolean {
 function splitKey(key: string): { bare: string; registry: string; path: string } {
   const bare = key.replace(/^https?:\/\//i, "");
   const [host = "", ...path] = bare.split("/");
-  return { bare, registry: canonicalHost(host), path: path.join("/") };
+  return { bare, registry: hostKey(host), path: path.join("/") };
 }
 
 /** Keys of Docker Hub in order of precedence. */
@@ -65,7 +65,7 @@ function keyRank(key: string): number {
 
 /** Returns the keys for a repository, starting with the most specific one. */
 export function credentialKeys({ registry, repository }: Repository): readonly string[] {
-  const host = canonicalHost(registry);
+  const host = hostKey(registry);
   const parts = repository.split("/").filter((part) => part !== "");
   const keys = parts.map((_, i) => [host, ...parts.slice(0, parts.length - i)].join("/"));
   return [...keys, host];
@@ -73,7 +73,7 @@ export function credentialKeys({ registry, repository }: Repository): readonly s
 
 /** Returns the server name for a helper. */
 export function helperServer(registry: string): string {
-  const host = canonicalHost(registry);
+  const host = hostKey(registry);
   return host === DOCKER_HUB ? DOCKER_HUB_SERVER : host;
 }
 
@@ -82,7 +82,8 @@ export function credentialFileKey(key: string): string {
   return key === DOCKER_HUB ? DOCKER_HUB_SERVER : key;
 }
 
-function canonicalHost(host: string): string {
+/** Returns the normalized key of a registry, without a namespace. */
+export function hostKey(host: string): string {
   const lower = host.toLowerCase();
   return DOCKER_HUB_HOSTS.has(lower) ? DOCKER_HUB : lower;
 }

@@ -4,12 +4,24 @@ import {
   readGrantedEnvironment,
   statGranted,
 } from "../../spec/granted.ts";
+import type { DefaultCredentialHelpers } from "../registry_rule.ts";
 
 /** Start of the path where podman keeps logins without `XDG_RUNTIME_DIR`. */
 export const RUN_CONTAINERS = "/run/containers/";
 
 /** Variable with the text of a credential file, which docker searches before its file. */
 export const CREDENTIALS_VARIABLE = "DOCKER_AUTH_CONFIG";
+
+/** Name that stands for the credential files among the helpers in `registries.conf`. */
+export const FILES_HELPER = "containers-auth.json";
+
+/**
+ * Returns the helpers for all registries in order of precedence, with {@linkcode FILES_HELPER} for
+ * the credential files.
+ */
+export function helperOrder(helpers: DefaultCredentialHelpers | undefined): readonly string[] {
+  return helpers === undefined || helpers.names.length === 0 ? [FILES_HELPER] : helpers.names;
+}
 
 /** Returns the file that a login writes: `REGISTRY_AUTH_FILE`, or else docker's. */
 export function loginPath(env: EnvironmentReader = readGrantedEnvironment): string | undefined {
@@ -46,6 +58,11 @@ export function credentialPaths(env: EnvironmentReader): readonly string[] {
     config && `${config}/containers/auth.json`,
   ];
   return [...new Set(paths.filter((path) => path !== undefined && path !== ""))] as string[];
+}
+
+/** Returns the position of the text in {@linkcode CREDENTIALS_VARIABLE} among the files. */
+export function variablePosition(env: EnvironmentReader): number {
+  return env("REGISTRY_AUTH_FILE") ? 1 : 0;
 }
 
 /** Returns the directories with certificates of podman and docker, in order of precedence. */

@@ -1,5 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
+import type { DefaultCredentialHelpers } from "../registry_rule.ts";
 import { encodeLogin, loginOf } from "../credentials.ts";
 import { type CredentialFile, readCredentialFile } from "./_credential_file.ts";
 import {
@@ -9,7 +10,13 @@ import {
   runCredentialHelper,
   storeWithHelper,
 } from "./_credential_helper.ts";
-import { loginPath, logoutPaths, podmanPaths } from "./credential_paths.ts";
+import {
+  FILES_HELPER,
+  helperOrder,
+  loginPath,
+  logoutPaths,
+  podmanPaths,
+} from "./credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
 import { updateCredentialFile } from "./_update_credential_file.ts";
 import {
@@ -32,6 +39,13 @@ export interface SaveCredentialOptions {
    */
   readonly path?: string | undefined;
   /**
+   * Helpers for all registries, from {@linkcode RegistriesConf}: `containers-auth.json` stands for
+   * the file.
+   *
+   * @default The file alone.
+   */
+  readonly helpers?: DefaultCredentialHelpers | undefined;
+  /**
    * Maximum time for a credential helper, which may ask the user for a password, in milliseconds.
    *
    * @default {60_000}
@@ -43,7 +57,7 @@ export interface SaveCredentialOptions {
 
 /** Place of a stored credential. */
 export interface StoredCredential {
-  /** The credential file. */
+  /** The credential file, or the file that names the helper. */
   readonly path: string;
   /** Helper program that stores the secret, if any. */
   readonly helper: string | undefined;
@@ -56,6 +70,8 @@ export interface StoredCredential {
 /**
  * Stores the credential for a registry where docker and podman find it: in the credential helper
  * that the file names for the registry, or else in the file itself, base64-encoded as docker does.
+ *
+ * With `helpers`, stores it with the first of them that works, as podman does.
  *
  * Podman searches files of its own first. Without `path`, an older credential for the registry is
  * erased there, so that podman uses the new one.
@@ -87,16 +103,35 @@ export async function saveCredential(
   auth: ImagePullAuth,
   options: SaveCredentialOptions = {},
 ): Promise<StoredCredential> {
-  const { path = defaultPath(), helperTimeoutMs = HELPER_TIMEOUT_MS, signal } = options;
+  const { helpers, signal } = options;
   const key = normalizeCredentialKey(registry);
   const entry = entryOf(auth);
+  let failure: unknown;
+  for (const name of helperOrder(helpers)) {
+    try {
+      if (name === FILES_HELPER) return await saveInFile(key, entry, auth, options);
+      await storeWithHelper(name, helperHost(name, key), secretOf(auth), howOf(options));
+      const path = helpers?.file ?? "registries.conf";
+      return { path, helper: `docker-credential-${name}`, ...NONE };
+    } catch (error) {
+      signal?.throwIfAborted();
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function saveInFile(
+  key: string,
+  entry: Readonly<Record<string, string>>,
+  auth: ImagePullAuth,
+  options: SaveCredentialOptions,
+): Promise<StoredCredential> {
+  const { path = defaultPath(), signal } = options;
   const file = await readCredentialFile(path);
   const name = file && helperOf(file, key);
   if (name !== undefined) {
-    await storeWithHelper(name, helperServer(key), secretOf(auth), {
-      timeoutMs: helperTimeoutMs,
-      signal,
-    });
+    await storeWithHelper(name, helperServer(key), secretOf(auth), howOf(options));
   }
   // Like docker, keep an empty entry for a credential in a helper: no stale password must remain.
   const kept = name === undefined ? entry : {};
@@ -107,6 +142,20 @@ export async function saveCredential(
   );
   const older = options.path === undefined ? await eraseOlder(key, signal) : NONE;
   return { path, helper: name && `docker-credential-${name}`, ...older };
+}
+
+function howOf({ helperTimeoutMs, signal }: EraseCredentialOptions): HelperOptions {
+  return { timeoutMs: helperTimeoutMs ?? HELPER_TIMEOUT_MS, signal };
+}
+
+/** Returns the name of a registry for a helper in `registries.conf`. */
+function helperHost(helper: string, key: string): string {
+  if (!key.includes("/")) return key;
+  throw new OciError("credential helpers support registries only, without namespaces", {
+    code: "credential-helper",
+    action: `store the credential for "${key}"`,
+    subject: `docker-credential-${helper}`,
+  });
 }
 
 const NONE: Pick<StoredCredential, "replaced" | "shadowedBy"> = { replaced: [], shadowedBy: [] };
@@ -144,8 +193,8 @@ export interface EraseCredentialOptions extends Omit<SaveCredentialOptions, "pat
 }
 
 /**
- * Erases the credential for a registry from the files of docker and podman, and from the helpers
- * that they name for it. Credentials for namespaces of the registry stay.
+ * Erases the credential for a registry from the files of docker and podman, from the helpers that
+ * they name for it, and from `helpers`. Credentials for namespaces of the registry stay.
  *
  * @param registry A host, or a host and the start of a repository.
  * @returns Files and helpers that had one.
@@ -180,11 +229,13 @@ export async function eraseCredential(
       const isErased = name !== undefined && await eraseIfAny(name, helperServer(key), how);
       return isErased ? [name] : [];
     },
+    async (name, how) => !key.includes("/") && await eraseIfAny(name, key, how),
   );
 }
 
 /**
- * Erases every credential in the files of docker and podman, and in the helpers that they name.
+ * Erases every credential in the files of docker and podman, in the helpers that they name, and in
+ * `helpers`.
  *
  * @returns Files and helpers that had one.
  * @throws {CredentialFileError} If a file is not a JSON object.
@@ -213,13 +264,16 @@ export async function eraseCredentials(
     for (const [key, name] of helpers) {
       if (await eraseIfAny(name, helperServer(key), how)) erased.push(name);
     }
-    if (store === undefined) return erased;
-    for (const server of await listWithHelper(store, how)) {
-      await eraseWithHelper(store, server, how);
-      erased.push(store);
-    }
+    if (store !== undefined && await eraseAll(store, how)) erased.push(store);
     return erased;
-  });
+  }, eraseAll);
+}
+
+/** Erases all credentials in a helper; returns whether there were any. */
+async function eraseAll(name: string, how: HelperOptions): Promise<boolean> {
+  const servers = await listWithHelper(name, how);
+  for (const server of servers) await eraseWithHelper(name, server, how);
+  return servers.length > 0;
 }
 
 /**
@@ -227,24 +281,37 @@ export async function eraseCredentials(
  *
  * @param isRemoved Whether to remove the entry of a key.
  * @param eraseInHelpers Erases the credentials in the helpers of a file, and returns their names.
+ * @param eraseInHelper Erases those in a helper for all registries; returns whether it had any.
  * @returns Files and helpers that had one.
  */
 async function eraseMatching(
   options: EraseCredentialOptions,
   isRemoved: (key: string) => boolean,
   eraseInHelpers: (file: CredentialFile, how: HelperOptions) => Promise<readonly string[]>,
+  eraseInHelper: (name: string, how: HelperOptions) => Promise<boolean>,
 ): Promise<readonly string[]> {
-  const { paths = logoutPaths(), signal } = options;
-  const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
+  const { paths = logoutPaths(), helpers, signal } = options;
+  const how = howOf(options);
   const erased = new Set<string>();
+  const failures: unknown[] = [];
   for (const path of paths) {
     const file = await readCredentialFile(path);
     if (file === undefined) continue;
-    const names = await eraseInHelpers(file, { timeoutMs, signal });
+    const names = await eraseInHelpers(file, how);
     for (const name of names) erased.add(`docker-credential-${name}`);
     if (file.auths.keys().some(isRemoved)) erased.add(path);
     await updateCredentialFile(path, (text) => removeCredentialEntries(text, isRemoved), signal);
   }
+  for (const name of helperOrder(helpers).filter((name) => name !== FILES_HELPER)) {
+    try {
+      if (await eraseInHelper(name, how)) erased.add(`docker-credential-${name}`);
+    } catch (error) {
+      // The credential must not stay in the other helpers.
+      signal?.throwIfAborted();
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
   return [...erased];
 }
 

@@ -3,7 +3,7 @@ import type { RegistryRules, RuleSource, SourceList } from "../configuration/reg
 import type { CredentialStore, HostCertificates } from "../credentials.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
-import type { RegistryHost } from "../registry_rule.ts";
+import type { DefaultCredentialHelpers, RegistryHost } from "../registry_rule.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
@@ -72,17 +72,23 @@ export class Registries implements Disposable {
   readonly policy: RetryPolicy;
   readonly #options: RemoteClientOptions;
   readonly #rules: RegistryRules | undefined;
+  readonly #helpers: DefaultCredentialHelpers | undefined;
   #files: CredentialStore | undefined;
   readonly #limiters = new BoundedMap<string, HostLimiter>(MAX_HOSTS);
   readonly #sources = new BoundedMap<string, Sources>(MAX_KEPT);
 
-  constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
+  constructor(
+    options: RemoteClientOptions,
+    rules: RegistryRules | undefined,
+    helpers: DefaultCredentialHelpers | undefined,
+  ) {
     const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
     const { backoff = { firstMs: 500, maxMs: 30_000 }, onRequest } = options;
     const { certificates, onWarning, clock = SYSTEM_CLOCK } = options;
     const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
     this.#options = options;
     this.#rules = rules;
+    this.#helpers = helpers;
     this.http = new Http({
       userAgent,
       stallTimeoutMs,
@@ -223,12 +229,12 @@ export class Registries implements Disposable {
     });
   }
 
-  /** Returns the store of credentials: by default, the files of docker and podman. */
+  /** Returns the store of credentials: by default, the files of docker and podman, and helpers. */
   async #credentialStore(): Promise<CredentialStore | undefined> {
     const { credentials } = this.#options;
     if (credentials !== undefined) return credentials === "none" ? undefined : credentials;
     const { CredentialFiles } = await import("../auth/credential_files.ts");
-    return this.#files ??= new CredentialFiles();
+    return this.#files ??= new CredentialFiles({ helpers: this.#helpers });
   }
 
   #limiter(name: string): HostLimiter {

@@ -9,6 +9,7 @@ import {
   MAX_MANIFEST_BYTES,
 } from "../../spec/image/manifest.ts";
 import { toPlatform } from "../../spec/platform.ts";
+import type { RegistriesConf } from "../registry_rule.ts";
 import type { RegistryRules } from "../configuration/registry_rules.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
@@ -44,20 +45,17 @@ export class RegistryReader implements Disposable {
   /** Requests for layers that nothing has read yet. */
   readonly #unread = new Set<EarlyRequest>();
 
-  private constructor(options: RemoteClientOptions, rules: RegistryRules | undefined) {
+  private constructor(options: RemoteClientOptions, registries: Registries) {
     this.#options = options;
-    this.#registries = new Registries(options, rules);
+    this.#registries = registries;
   }
 
   /** Creates the reader. Reads the rules for registries if the options have a function for it. */
   static async open(options: RemoteClientOptions): Promise<RegistryReader> {
     const { registries } = options;
     const conf = typeof registries === "function" ? await registries() : registries;
-    if (conf === undefined || conf.rules.length === 0) {
-      return new RegistryReader(options, undefined);
-    }
-    const { RegistryRules } = await import("../configuration/registry_rules.ts");
-    return new RegistryReader(options, new RegistryRules(conf));
+    const rules = conf && conf.rules.length > 0 ? await loadRules(conf) : undefined;
+    return new RegistryReader(options, new Registries(options, rules, conf?.credentialHelpers));
   }
 
   endpoints(place: Reference | Repository): readonly RegistryEndpoint[] {
@@ -286,4 +284,10 @@ export class RegistryReader implements Disposable {
     });
     return { context, sources: [...fromRegistry, ...elsewhere] };
   }
+}
+
+/** Loads the code that applies rules. */
+async function loadRules(conf: RegistriesConf): Promise<RegistryRules> {
+  const { RegistryRules } = await import("../configuration/registry_rules.ts");
+  return new RegistryRules(conf);
 }

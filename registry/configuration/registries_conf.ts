@@ -1,5 +1,10 @@
 import { isReference, isRepositoryName } from "../reference.ts";
-import type { RegistriesConf, RegistryMirror, RegistryRule } from "../registry_rule.ts";
+import type {
+  DefaultCredentialHelpers,
+  RegistriesConf,
+  RegistryMirror,
+  RegistryRule,
+} from "../registry_rule.ts";
 import { RegistriesConfError } from "../errors.ts";
 import {
   flagOf,
@@ -34,7 +39,7 @@ const MIRROR_USES: readonly string[] = ["", "all", "digest-only", "tag-only"];
 
 /**
  * Parses the text of a `registries.conf` file, as described in containers-registries.conf(5). Reads
- * no file. Ignores settings that do not concern pulling, such as `unqualified-search-registries`.
+ * no file. Ignores other settings, such as `unqualified-search-registries`.
  *
  * @throws {RegistriesConfError} If the text is not valid; the error has the line.
  *
@@ -73,7 +78,7 @@ export function parseRegistriesConf(
 
 /**
  * Merges the content of files: a rule or an alias of a later file replaces that of an earlier one
- * with the same prefix or name.
+ * with the same prefix or name, and its list of credential helpers replaces an earlier list.
  *
  * @param files Content of the files, in the order of reading.
  *
@@ -93,7 +98,8 @@ export function parseRegistriesConf(
 export function mergeRegistriesConf(files: readonly RegistriesConf[]): RegistriesConf {
   const rules = new Map(files.flatMap(({ rules }) => rules.map((rule) => [rule.prefix, rule])));
   const aliases = new Map(files.flatMap(({ aliases }) => [...aliases]));
-  return { rules: [...rules.values()], aliases };
+  const credentialHelpers = files.findLast((file) => file.credentialHelpers)?.credentialHelpers;
+  return { rules: [...rules.values()], aliases, credentialHelpers };
 }
 
 /** A table and its line. */
@@ -111,7 +117,22 @@ function readConf(root: TomlTable, file: string, isDropIn: boolean): RegistriesC
   const rules = new Map<string, RegistryRule>();
   // The first of several rules with the same prefix applies.
   for (const { rule } of found) if (!rules.has(rule.prefix)) rules.set(rule.prefix, rule);
-  return { rules: [...rules.values()], aliases: readAliases(root.items.get("aliases")) };
+  return {
+    rules: [...rules.values()],
+    aliases: readAliases(root.items.get("aliases")),
+    credentialHelpers: readHelpers(root.items.get("credential-helpers"), file),
+  };
+}
+
+function readHelpers(
+  item: TomlItem | undefined,
+  file: string,
+): DefaultCredentialHelpers | undefined {
+  if (item === undefined) return undefined;
+  const names = listOf(item, "credential-helpers").map((name) => {
+    return stringOf(name, "credential-helpers");
+  });
+  return { names, file };
 }
 
 function readRule({ table, line }: LocatedTable, file: string): RegistryRule {
@@ -210,7 +231,7 @@ function readOldConf(
 ): RegistriesConf {
   const { line } = item;
   if (isDropIn) throw new TomlError(line, "a drop-in file must not have the old format");
-  if (root.items.has("registry") || root.items.has("aliases")) {
+  if (["registry", "aliases", "credential-helpers"].some((name) => root.items.has(name))) {
     throw new TomlError(line, "it mixes the old format with the new one");
   }
   const { items } = tableOf(item, "registries");
@@ -230,8 +251,12 @@ function readOldConf(
 function hostsOf(item: TomlItem | undefined, name: string): readonly string[] {
   const list = item?.value instanceof TomlTable ? item.value.items.get("registries") : item;
   if (list === undefined) return [];
-  if (!(list.value instanceof TomlArray)) throw new TomlError(list.line, `"${name}" is not a list`);
-  return list.value.items.map((item) => placeOf(item, name) ?? "").filter(Boolean);
+  return listOf(list, name).map((item) => placeOf(item, name) ?? "").filter(Boolean);
+}
+
+function listOf({ value, line }: TomlItem, name: string): readonly TomlItem[] {
+  if (!(value instanceof TomlArray)) throw new TomlError(line, `"${name}" is not a list`);
+  return value.items;
 }
 
 function tablesOf(item: TomlItem | undefined, name: string): readonly LocatedTable[] {

@@ -54,8 +54,8 @@ const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/container
  * `registries` of {@linkcode RemoteClientOptions}. Never prompts for a permission, and does not use
  * files that need one. For each registry, only the first of the three that names it is used.
  *
- * - `registries.conf` of podman, skopeo and buildah: mirrors, other locations, blocked registries
- *   and aliases of short names.
+ * - `registries.conf` of podman, skopeo and buildah: mirrors, other locations, blocked registries,
+ *   aliases of short names and credential helpers.
  * - `HOST/hosts.toml` of containerd and nerdctl, in `certs.d` of `$XDG_CONFIG_HOME/containerd`,
  *   `$XDG_CONFIG_HOME/docker`, `/etc/containerd` and `/etc/docker`. A directory is named `HOST`,
  *   `HOST_PORT_` or `HOST:PORT`; `_default` is for all hosts without one. Its settings apply with
@@ -116,8 +116,8 @@ export async function readRegistriesConf(
   const read = await readMirrorFiles(others, conf.rules, (message) => onWarning?.(message));
   return {
     ...places,
+    ...conf,
     rules: [...conf.rules, ...read.rules],
-    aliases: conf.aliases,
     files: [...conf.files, ...read.files],
     unused: read.unused,
   };

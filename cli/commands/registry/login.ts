@@ -1,6 +1,8 @@
 import { CredentialFiles } from "../../../registry/auth/credential_files.ts";
 import { saveCredential } from "../../../registry/auth/stored_credentials.ts";
 import { loginOf } from "../../../registry/credentials.ts";
+import { placesWithCredential } from "../../access/credential_places.ts";
+import { defaultHelpers } from "../../access/registries.ts";
 import { openClient, readAuth } from "../../access/client.ts";
 import { type LoginPlace, readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
@@ -20,7 +22,8 @@ export function define(command: Command): Command {
         "the credential helper named by the credential file, otherwise in the file, with mode 0600. " +
         "The file is --authfile, $REGISTRY_AUTH_FILE or docker's config.json, in this order. A file " +
         "that is not valid JSON is left alone. An older credential for the registry in podman's " +
-        "own files is erased.",
+        "own files is erased. Without --authfile, credential-helpers in registries.conf apply as " +
+        "with podman.",
     )
     .option("--get", "print the user name of the stored credential without checking it")
     .trait("writes-credentials");
@@ -48,6 +51,7 @@ export async function run(session: Session): Promise<void> {
   }
   const { path, helper, replaced, shadowedBy } = await saveCredential(place.key, auth, {
     path: authfile,
+    helpers: await defaultHelpers(session),
     signal,
   });
   session.note(
@@ -55,6 +59,11 @@ export async function run(session: Session): Promise<void> {
   );
   for (const other of replaced) {
     session.note(`erased the older credential in ${other}, which podman would use instead`);
+  }
+  // The variable precedes docker's file, and nothing precedes another file.
+  const preceding = authfile === undefined ? await placesWithCredential(place, path) : [];
+  for (const other of preceding) {
+    session.warn(`the credential in ${other} is used instead. Unset the variable to change that`);
   }
   for (const other of shadowedBy) {
     session.warn(`podman uses the older credential in ${other}: cannot change that file`);
@@ -70,7 +79,10 @@ export async function run(session: Session): Promise<void> {
 
 async function printLogin(session: Session, { key, registry, namespace }: LoginPlace) {
   const { authfile } = session.options<LoginOptions>();
-  const files = new CredentialFiles(authfile === undefined ? {} : { paths: [authfile] });
+  const files = new CredentialFiles({
+    paths: authfile === undefined ? undefined : [authfile],
+    helpers: await defaultHelpers(session),
+  });
   const found = await files.find(
     { registry, repository: namespace },
     { signal: session.signal, onWarning: session.warn, onSkipped: session.warn },

@@ -1,4 +1,6 @@
 import { eraseCredential, eraseCredentials } from "../../../registry/auth/stored_credentials.ts";
+import { defaultHelpers } from "../../access/registries.ts";
+import { placesWithCredential } from "../../access/credential_places.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
@@ -10,7 +12,7 @@ export function define(command: Command): Command {
     .argument("[registry]", "registry, such as ghcr.io or localhost:5000")
     .description(
       "Erases the credential for a registry from the files of docker and podman, and from the " +
-        "credential helpers that they name for it. With --authfile or $REGISTRY_AUTH_FILE, changes " +
+        "credential helpers that they and registries.conf name for it. With --authfile or $REGISTRY_AUTH_FILE, changes " +
         "only that file and its helpers.",
     )
     .option("--all", "erase the credentials for every registry")
@@ -33,17 +35,32 @@ export async function run(session: Session): Promise<void> {
   }
   const options = {
     paths: authfile === undefined ? undefined : [authfile],
+    helpers: await defaultHelpers(session),
     signal: session.signal,
   };
-  const key = text === undefined ? undefined : readLoginPlace(text).key;
+  const place = text === undefined ? undefined : readLoginPlace(text);
+  const key = place?.key;
   session.workOn(key ?? "--all");
   const erased = key === undefined
     ? await eraseCredentials(options)
     : await eraseCredential(key, options);
+  const left = authfile === undefined ? await placesWithCredential(place) : [];
+  const [first] = left;
   if (key !== undefined && erased.length === 0) {
-    throw new CommandError("not logged in", 'See "oci doctor"', { subject: key });
+    throw first === undefined
+      ? new CommandError("not logged in", 'See "oci doctor"', { subject: key })
+      : new CommandError(`only ${first} has a credential`, remedyFor(first), { subject: key });
   }
   const what = key === undefined ? "all credentials" : "the credential";
-  for (const place of erased) session.note(`erased ${what} in ${place}`);
+  for (const path of erased) session.note(`erased ${what} in ${path}`);
+  for (const path of left) {
+    const which = key === undefined ? "credentials" : `a credential for ${key}`;
+    session.warn(`${path} still has ${which}. ${remedyFor(path)}`);
+  }
   await session.print({ registry: key ?? null, erased }, []);
+}
+
+/** Returns how to remove a credential from a place that a logout does not change. */
+function remedyFor(path: string): string {
+  return path.startsWith("$") ? "Unset the variable" : `Erase it with "--authfile ${path}"`;
 }

@@ -331,3 +331,18 @@ Deno.test.each([
 
   assertEquals(resolveAlias(conf, text), full);
 });
+
+Deno.test("mergeRegistriesConf() takes the credential helpers of the last file that lists them", () => {
+  const read = (text: string, file: string) => parseRegistriesConf(text, { file });
+  const files = [
+    read('credential-helpers = ["a", "b"]', "1"),
+    read('credential-helpers = ["c", "containers-auth.json"]', "2"),
+    read("", "3"),
+  ];
+
+  assertEquals(mergeRegistriesConf(files).credentialHelpers, {
+    names: ["c", "containers-auth.json"],
+    file: "2",
+  });
+  assertThrows(() => read('credential-helpers = "a"', "4"), RegistriesConfError, "not a list");
+});

@@ -228,3 +228,54 @@ Deno.test("oci permissions suffices for login and logout", async () => {
     assert(permissions.every((flag) => /^--allow-(net|read|write|env|run)=/.test(flag)));
   }
 });
+
+Deno.test("oci login and logout report a credential in $DOCKER_AUTH_CONFIG", async () => {
+  await using scene = await makeScene();
+  const { host, oci, config } = scene;
+  const text = JSON.stringify({ auths: { [host]: { auth: btoa("ann:pw") } } });
+  const env = { DOCKER_AUTH_CONFIG: text };
+
+  const login = await oci(["login", "--user", "ann:pw", host], { env });
+  const logout = await oci(["logout", host], { env });
+  const again = await oci(["logout", host], { env });
+  const all = await oci(["logout", "--all"], { env });
+
+  assertEquals(
+    login.stderr,
+    `oci: stored the credential in ${config}\n` +
+      "oci: warning: the credential in $DOCKER_AUTH_CONFIG is used instead. " +
+      "Unset the variable to change that\n",
+  );
+  assertEquals(
+    logout.stderr,
+    `oci: erased the credential in ${config}\n` +
+      `oci: warning: $DOCKER_AUTH_CONFIG still has a credential for ${host}. Unset the variable\n`,
+  );
+  assertEquals(
+    again.stderr,
+    `oci: logout ${host}: only $DOCKER_AUTH_CONFIG has a credential. Unset the variable\n`,
+  );
+  assertEquals(
+    all.stderr,
+    "oci: warning: $DOCKER_AUTH_CONFIG still has credentials. Unset the variable\n",
+  );
+  assertEquals([login, logout, again, all].map(({ code }) => code), [0, 0, 1, 0]);
+});
+
+Deno.test("oci logout reports a credential outside $REGISTRY_AUTH_FILE", async () => {
+  await using scene = await makeScene();
+  const { host, oci, config, home } = scene;
+  const env = { REGISTRY_AUTH_FILE: home.join("auth.json") };
+  await oci(["login", "--user", "ann:pw", host]);
+
+  const { code, stderr } = await oci(["logout", host], { env });
+
+  assertEquals(
+    [code, stderr],
+    [
+      1,
+      `oci: logout ${host}: only ${config} has a credential. ` +
+      `Erase it with "--authfile ${config}"\n`,
+    ],
+  );
+});
