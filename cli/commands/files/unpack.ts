@@ -96,7 +96,7 @@ Examples:
   oci unpack --path etc --path usr/share/zoneinfo debian:12 ./files
   oci unpack --path usr/share/zoneinfo --strip 3 debian:12 ./zoneinfo
   oci unpack --ownership record alpine:3.20 ./rootfs
-  oci unpack --uid-map 100000:0:65536 --gid-map 100000:0:65536 alpine:3.20 ./rootfs
+  oci unpack --uid-map 0:100000:65536 --gid-map 0:100000:65536 alpine:3.20 ./rootfs
   oci unpack --limit maxRatio=1100 localhost:5000/zeros ./rootfs
   oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`);
 }

@@ -87,12 +87,18 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     registries: await readRegistries(session),
     modules: moduleDirectory(),
   });
-  if (flags[0] === "--allow-all") {
-    session.note("Deno allows access to files in /dev, /proc and /sys only with all permissions");
-  }
+  const reason = flags[0] === "--allow-all"
+    ? "Deno allows access to files in /dev, /proc and /sys only with all permissions"
+    : undefined;
+  if (reason !== undefined) session.note(reason);
   // No permission depends on `--json`, so it belongs to this command wherever it is.
   if (options.json) {
-    return await session.output.json({ command: name, reference: references[0] ?? null, flags });
+    return await session.output.json({
+      command: name,
+      reference: references[0] ?? null,
+      flags,
+      reason,
+    });
   }
   await session.output.text(flags.map(quote).join(" "));
 }

@@ -143,7 +143,7 @@ async function pullAny(
 }
 
 /**
- * Notes that an image was saved without its other platforms.
+ * Notes that an image was saved without its other platforms, or warns if no option asks for that.
  *
  * @param isChosen Whether the options ask for one platform.
  */
@@ -153,9 +153,9 @@ function notePart(
   isChosen: boolean,
 ): void {
   if (!isPart) return;
-  const why = isChosen
-    ? ""
-    : ': the store lacks the rest; to save all of it, fetch it with "oci pull --all-platforms"';
-  const { digest } = descriptor;
-  session.note(`saved only the manifest ${digest} of the multi-platform image ${name}${why}`);
+  const what = `saved only the manifest ${descriptor.digest} of the multi-platform image ${name}`;
+  if (isChosen) return session.note(what);
+  session.warn(
+    `${what}: the store lacks the rest; to save all of it, fetch it with "oci pull --all-platforms"`,
+  );
 }

@@ -79,7 +79,7 @@ export async function run(session: Session): Promise<void> {
     });
     results.push(result);
     if (partialPlatform !== undefined) {
-      session.note(
+      session.warn(
         `pushed only ${partialPlatform} of ${from}: the store lacks the rest; ` +
           'to push all of it, fetch it with "oci pull --all-platforms"',
       );

@@ -180,6 +180,17 @@ rootTest("oci unpack maps the owners of files", async () => {
   assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
 });
 
+rootTest("oci unpack accepts the ID maps that its help shows", async () => {
+  await using box = await setUp();
+  const help = (await box.oci("unpack", "--help")).stdout;
+  const maps = help.match(/--[ug]id-map [0-9]\S*/g)?.flatMap((option) => option.split(" ")) ?? [];
+
+  const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
+
+  const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
+  assertEquals([code, uid, gid], [0, 100_000, 100_000], stderr);
+});
+
 const MISUSE = [
   { args: ["--uid-map", "0:0"], says: "CONTAINER:HOST:COUNT" },
   { args: ["--uid-map", "0:0:0"], says: "CONTAINER:HOST:COUNT" },

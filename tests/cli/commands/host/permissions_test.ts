@@ -262,6 +262,8 @@ linuxTest("oci permissions explains --allow-all, also for a relative path", asyn
     stderr,
     "oci: Deno allows access to files in /dev, /proc and /sys only with all permissions\n",
   );
+  const json = await runOci([...args, "--json"], { cwd: "/dev" });
+  assertEquals(`oci: ${JSON.parse(json.stdout).reason}\n`, stderr);
 });
 
 Deno.test("oci permissions grants no network to a command that sends no request", async () => {

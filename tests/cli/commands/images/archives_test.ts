@@ -189,14 +189,14 @@ Deno.test("oci save pulls a missing image, and names the platforms that it leave
   assertEquals(load.stdout, `${ref}@${DIGEST}\n`);
 });
 
-Deno.test("oci save says how to save all platforms if the store has only some", async () => {
+Deno.test("oci save warns and says how to save all platforms if the store has only some", async () => {
   await using scene = await makeScene();
   const index = buildIndex([IMAGE, ARM]);
   await using server = await serveRegistry(new MemoryContent().add("app", "1", index));
   const ref = `${server.host}/app:1`;
   await scene.oci(["pull", "-q", "--platform=linux/arm64", ref]);
 
-  const { code, stderr } = await scene.oci(["save", "--progress=none", ref, "-o", "a.tar"]);
+  const { code, stderr } = await scene.oci(["save", "--quiet", ref, "-o", "a.tar"]);
 
   assertEquals(code, 0);
   assertStringIncludes(stderr, ": the store lacks the rest; to save all of it, ");

@@ -7,7 +7,7 @@ Deno.test("oci push pushes the only stored platform, and warns", async () => {
   const target = `${scene.registry.host}/pushed:1`;
   await scene.oci("pull", `${scene.app}:1`);
 
-  const { code, stdout, stderr } = await scene.oci("push", `${scene.app}:1`, target);
+  const { code, stdout, stderr } = await scene.oci("push", "--quiet", `${scene.app}:1`, target);
   const whole = await scene.oci("push", "--all-platforms", `${scene.app}:1`, target);
 
   assertEquals({ code, stdout }, { code: 0, stdout: `${target}@${HERE.descriptor.digest}\n` });
