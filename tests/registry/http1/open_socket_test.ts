@@ -38,6 +38,29 @@ Deno.test("openSocket() leaks no socket when a timer aborts it", async () => {
   while (!server.isQuiet()) await new Promise((resolve) => setTimeout(resolve));
 });
 
+Deno.test("openSocket() closes a socket that is opened although it is aborted", async () => {
+  await using server = countingServer();
+  const controller = new AbortController();
+  const { connect } = Deno;
+  using restored = new DisposableStack();
+  restored.defer(() => Object.assign(Deno, { connect }));
+  // As Deno 2.9 does if the connection is established before it notices the abort.
+  const connectLate = async ({ signal, ...address }: Deno.ConnectOptions) => {
+    const socket = await connect(address);
+    controller.abort(new Error("enough"));
+    while (!signal?.aborted) await new Promise((resolve) => setTimeout(resolve));
+    signal.throwIfAborted();
+    return socket;
+  };
+  Object.assign(Deno, { connect: connectLate });
+  const target = { hostname: "127.0.0.1", port: server.port, signal: controller.signal };
+
+  await assertRejects(() => openSocket(target), Error, "enough");
+
+  // The server would never see the end of a leaked socket.
+  while (!server.isQuiet()) await new Promise((resolve) => setTimeout(resolve));
+});
+
 Deno.test("openSocket() fails with the reason of the signal", async () => {
   await using server = countingServer();
   const reason = new Error("enough");
