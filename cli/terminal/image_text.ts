@@ -78,7 +78,7 @@ function dockerFacts(bytes: Uint8Array): readonly Fact[] {
     ["Stops in", typeof StopTimeout === "number" ? `${StopTimeout} s` : undefined],
     ["Health", isObject(check) ? healthText(check) : undefined],
     ["Shell", listText(Shell)],
-    ...Array.isArray(OnBuild) ? OnBuild.map((step): Fact => ["On build", String(step)]) : [],
+    ...Array.isArray(OnBuild) ? OnBuild.map((step): Fact => ["On build", stepText(step)]) : [],
   ];
 }
 
@@ -95,6 +95,10 @@ function healthText(check: Readonly<Record<string, unknown>>): string {
   const { Retries } = check;
   if (typeof Retries === "number" && Retries > 0) settings.push(`retries ${Retries}`);
   return [listText(check["Test"]) ?? "[]", ...settings].join(", ");
+}
+
+function stepText(step: unknown): string {
+  return typeof step === "string" ? step : JSON.stringify(step);
 }
 
 function listText(words: unknown): string | undefined {

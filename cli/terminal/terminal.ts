@@ -48,7 +48,7 @@ export function wrapLine(text: string, columns: number, indent = ""): readonly s
 }
 
 /** A cell with the spaces before it, which are two or more except before the first one. */
-const CELL_REGEXP = /(?:^ *|  +)\S+(?: \S+)*/g;
+const CELL_REGEXP = /(?:^ *|  +)[^ ]+(?: [^ ]+)*/g;
 
 /**
  * Fits a line into a width: first between cells, then between words. Further lines are indented.
@@ -57,7 +57,7 @@ const CELL_REGEXP = /(?:^ *|  +)\S+(?: \S+)*/g;
 export function fitLine(text: string, columns: number): readonly string[] {
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];
   const indent = /^ */.exec(text)?.[0] ?? "";
-  const [first = "", ...cells] = text.match(CELL_REGEXP) ?? [text];
+  const [first = "", ...cells] = text.trimEnd().match(CELL_REGEXP) ?? [];
   const lines = [first];
   for (const cell of cells) {
     const isColumn = lines.length === 1 && cells.length > 1;

@@ -61,6 +61,23 @@ Deno.test.each([
   assertEquals(fitLine(text, columns), lines);
 });
 
+Deno.test("fitLine() keeps words that other spaces separate", () => {
+  const line = "Label       title=The\u00a0quick brown fox\u3000jumps over the lazy dog";
+
+  const lines = fitLine(line, 40);
+
+  assertEquals(lines.join(" ").split(/\s+/), line.split(/\s+/));
+});
+
+Deno.test("fitLine() takes linear time for many spaces", () => {
+  const line = `a${" ".repeat(200_000)}\u00a0b`;
+  const started = performance.now();
+
+  fitLine(line, 40);
+
+  assert(performance.now() - started < 5000);
+});
+
 Deno.test("fitLine() keeps all words, on lines that fit unless a word does not", () => {
   const row = fc.array(fc.stringMatching(/^[a-z]{1,12}( [a-z]{1,12}){0,3}$/), { minLength: 1 });
   fc.assert(fc.property(row, fc.integer({ min: 20, max: 100 }), (cells, columns) => {

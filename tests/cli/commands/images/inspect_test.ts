@@ -78,6 +78,16 @@ Deno.test("oci inspect accepts settings of docker that have other types", async 
   assertEquals(rows.at(-1), ["Command", '["y"]']);
 });
 
+Deno.test("oci inspect accepts steps that are no text", async () => {
+  const { rows } = await inspect({ config: { OnBuild: [{ toString: 1 }, null, "RUN make"] } });
+
+  assertEquals(rows.slice(-3), [
+    ["On build", '{"toString":1}'],
+    ["On build", "null"],
+    ["On build", "RUN make"],
+  ]);
+});
+
 Deno.test("oci inspect prints the history with the sizes of layers", async () => {
   const { history, size } = await inspect({
     configBlob: {
