@@ -36,7 +36,7 @@ const ARCHITECTURES = new Map<string, readonly [string, string?]>([
   ["i686", ["386"]],
 ]);
 
-/** Architectures that may stand alone, as may the aliases. */
+/** Architectures that need no operating system before them, like the aliases. */
 const LONE_ARCHITECTURES: ReadonlySet<string> = new Set(
   ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"],
 );
@@ -49,8 +49,8 @@ const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"]
  * it, with percent-encoding in the parentheses. The version may also follow at the end, after a
  * colon.
  *
- * Aliases such as `macos`, `x86_64`, `aarch64` and `armhf` are replaced. An architecture alone is
- * one of Linux, as in docker.
+ * Aliases such as `macos`, `x86_64`, `aarch64` and `armhf` are replaced. An architecture without an
+ * operating system, such as `arm64` or `arm/v7`, is one of Linux, as in docker.
  *
  * @param text A platform such as `linux/arm64` or `windows(10.0.20348)/amd64`.
  * @returns The platform.
@@ -67,7 +67,7 @@ const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"]
  */
 export function parsePlatform(text: string): Platform {
   const [, os, versionText = "", featuresText = "", arch, variantText, last = ""] =
-    PLATFORM_REGEXP.exec(isArchitecture(text) ? `linux/${text}` : text) ?? [];
+    PLATFORM_REGEXP.exec(beginsWithArchitecture(text) ? `linux/${text}` : text) ?? [];
   const version = decodeDetail(versionText);
   const features = featuresText.split("+").slice(1).map(decodeDetail);
   const isDecoded = version !== undefined && !features.includes(undefined);
@@ -96,9 +96,9 @@ export function parsePlatform(text: string): Platform {
   };
 }
 
-function isArchitecture(text: string): boolean {
-  const lower = text.toLowerCase();
-  return LONE_ARCHITECTURES.has(lower) || ARCHITECTURES.has(lower);
+function beginsWithArchitecture(text: string): boolean {
+  const [first = ""] = text.toLowerCase().split("/", 1);
+  return LONE_ARCHITECTURES.has(first) || ARCHITECTURES.has(first);
 }
 
 /** Decodes a version or a feature; `undefined` if its percent-encoding is invalid. */

@@ -18,6 +18,8 @@ Deno.test.each([
   { text: "AArch64", os: "linux", architecture: "arm64" },
   { text: "armhf", os: "linux", architecture: "arm", variant: "v7" },
   { text: "386", os: "linux", architecture: "386" },
+  { text: "arm/v7", os: "linux", architecture: "arm", variant: "v7" },
+  { text: "x86_64/v3", os: "linux", architecture: "amd64", variant: "v3" },
   { text: "linux/constructor", os: "linux", architecture: "constructor" },
 ])("parsePlatform() reads $text", ({ text, ...platform }) => {
   assertEquals(parsePlatform(text), platform);
