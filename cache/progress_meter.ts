@@ -100,6 +100,9 @@ export class ProgressMeter {
 
   /** Records how much of a stored layer has been read to extract it. */
   read(layer: Pick<Descriptor, "digest" | "size">, bytes: number): void {
+    // A layer is read again if it occurs twice, or depends on the layers below it.
+    const known = this.#blobs.get(layer.digest)?.progress.bytes ?? 0;
+    if (bytes <= known) return;
     const progress = this.#progress(bytes);
     if (bytes < layer.size) this.update(layer, progress);
     else this.finish(layer, progress);

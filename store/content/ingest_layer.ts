@@ -10,9 +10,10 @@ export interface LayerListener {
   /** Called when a layer is in the store. */
   readonly onLayer?: ((layer: Descriptor, ingestion: Ingestion) => void) | undefined;
   /**
-   * Called while a layer that the store already has is extracted.
+   * Called while a layer that the store already has is extracted. A layer may be read more than once.
    *
-   * @param bytes Number of bytes of its blob that have been read.
+   * @param bytes Number of bytes of its blob that have been read; all of them once they have been
+   * verified.
    */
   readonly onRead?: ((layer: Descriptor, bytes: number) => void) | undefined;
 }

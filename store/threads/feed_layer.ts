@@ -38,10 +38,13 @@ export async function feedLayer<Result>(
       bytes += chunk.length;
       const pending = feed.write(chunk);
       if (pending !== undefined) await pending;
-      onRead?.(descriptor, bytes);
+      if (bytes < descriptor.size) onRead?.(descriptor, bytes);
     }
     await feed.close();
-    return await feed.result;
+    const result = await feed.result;
+    // All bytes have been verified.
+    onRead?.(descriptor, bytes);
+    return result;
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

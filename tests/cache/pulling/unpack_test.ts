@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { pull, unpack } from "../../../cache/mod.ts";
 import { formatReference, type ImageProgress, parseReference } from "../../../registry/mod.ts";
+import { DiffIdMismatchError, digestOf } from "../../../spec/mod.ts";
 import { ContentStore, prune, StoreFileError } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage } from "../../_support/image.ts";
@@ -91,4 +92,25 @@ Deno.test("unpack() reports how a stored image is extracted, and then the end", 
   );
   assertEquals(done.length, layers.length);
   assertEquals(events.every(({ cached }) => cached), true);
+});
+
+Deno.test("unpack() does not report a stored layer as done whose DiffID is wrong", async () => {
+  await using directory = await makeTempDir();
+  const diffId = digestOf(new Uint8Array(1));
+  const built = buildImage({ layers: [{ tar: tar(file("a", "a")), diffId }] });
+  const client = new FakeClient(built);
+  const options = { store: directory.join("store"), client, platform: "linux/amd64" };
+  await pull(REFERENCE, options);
+  const events: ImageProgress[] = [];
+
+  await assertRejects(
+    () =>
+      unpack(REFERENCE, directory.join("out"), {
+        ...options,
+        onProgress: (event) => events.push(event),
+      }),
+    DiffIdMismatchError,
+  );
+
+  assertEquals(events.filter(({ phase }) => phase === "done"), []);
 });
