@@ -38,5 +38,6 @@ export * from "./pulling/hash_cache.ts";
 export type * from "./pulling/image_cache.ts";
 export * from "./pulling/layout_image_cache.ts";
 export * from "./moving/moving.ts";
+export * from "./progress_events.ts";
 export * from "./pulling/pull.ts";
 export * from "./pulling/unpack.ts";
