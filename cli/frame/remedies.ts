@@ -87,6 +87,9 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "invalid-argument": ({ option, subject, advice }, command) => {
     if (option === "mirrors") return `Log in with "oci login ${subject}"`;
     if (option === "seccomp") return "Choose an image for this machine with --platform";
+    if (option === "uidMap" || option === "gidMap") {
+      return 'Choose another user with --user, or get more IDs as "oci doctor" says';
+    }
     const isContainer = command?.find("--user")?.key === "containerUser";
     return option === "user" && isContainer ? "Choose another user with --user" : advice;
   },

@@ -150,7 +150,12 @@ function isMapped(id: number, map: readonly IdMapping[]): boolean {
   return map.some(({ containerID, size }) => id >= containerID && id < containerID + size);
 }
 
-function checkMapped(kind: string, id: number, map: readonly IdMapping[], image: string): void {
+function checkMapped(
+  kind: "user" | "group",
+  id: number,
+  map: readonly IdMapping[],
+  image: string,
+): void {
   if (isMapped(id, map)) return;
   const ranges = map.map(({ containerID, size }) =>
     size === 1 ? `${containerID}` : `${containerID}-${containerID + size - 1}`
@@ -161,7 +166,7 @@ function checkMapped(kind: string, id: number, map: readonly IdMapping[], image:
     subject: String(id),
     problem: `the user namespace has only these ${kind} IDs: ${ranges.join(", ")}`,
     advice: `Map the ID, or run as another ${kind}`,
-    option: "user",
+    option: kind === "user" ? "uidMap" : "gidMap",
   });
 }
 

@@ -199,6 +199,11 @@ const ROWS: readonly RemedyRow[] = [
     line: "no such ID. Choose another user with --user",
   },
   {
+    error: new OciError("it has only ID 0", { code: "invalid-argument", option: "uidMap" }),
+    command: "run",
+    line: 'it has only ID 0. Choose another user with --user, or get more IDs as "oci doctor" says',
+  },
+  {
     error: new OciError("it contains a password", {
       code: "invalid-argument",
       option: "mirrors",

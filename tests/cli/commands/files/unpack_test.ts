@@ -170,17 +170,20 @@ Deno.test("oci unpack --path names the path that the image lacks", async () => {
   assert(!await exists(box.root));
 });
 
-rootTest("oci unpack maps the owners of files, and its help shows how to map those of root", async () => {
-  await using box = await setUp();
-  const maps = ["--uid-map", "0:1000:10", "--gid-map", "0:2000:10"];
+rootTest(
+  "oci unpack maps the owners of files, and its help shows how to map those of root",
+  async () => {
+    await using box = await setUp();
+    const maps = ["--uid-map", "0:1000:10", "--gid-map", "0:2000:10"];
 
-  const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
+    const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
 
-  const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
-  assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
-  const { stdout: help } = await box.oci("unpack", "--help");
-  assertStringIncludes(help, "--uid-map 0:100000:65536 --gid-map 0:100000:65536");
-});
+    const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
+    assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
+    const { stdout: help } = await box.oci("unpack", "--help");
+    assertStringIncludes(help, "--uid-map 0:100000:65536 --gid-map 0:100000:65536");
+  },
+);
 
 const MISUSE = [
   { args: ["--uid-map", "0:0"], says: "CONTAINER:HOST:COUNT" },
