@@ -52,7 +52,9 @@ export class Watchdog implements Disposable {
     this.#waitingSince = performance.now();
     // One timer serves many waits, because a timer per chunk would cost more than the chunk. It
     // must be ref'd: while the program only waits for a read, Deno 2.9 never fires an unref'd one.
-    this.#timer ??= startTimer(this.#options.stallTimeoutMs, this.#check);
+    if (this.#end === undefined) {
+      this.#timer ??= startTimer(this.#options.stallTimeoutMs, this.#check);
+    }
     try {
       return await promise;
     } catch (error) {

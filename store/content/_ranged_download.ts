@@ -1,6 +1,6 @@
 import type { BlobAnswer, BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
 import { RegistryError } from "../../registry/errors.ts";
-import { eitherSignal } from "../../registry/tasks/abortable.ts";
+import { eitherSignal, onAbort } from "../../registry/tasks/abortable.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { mergeRanges, PartRanges } from "./_part_ranges.ts";
@@ -144,7 +144,6 @@ class RangedDownload implements RangeJob {
   #fail(error: unknown): void {
     this.#failure.abort(this.#writer.explain(error));
     this.#map.stop();
-    this.#changed.resolve();
   }
 
   /**
@@ -360,6 +359,8 @@ class RangedDownload implements RangeJob {
     const chunkBytes = isFollowed ? FOLLOWED_CHUNK_BYTES : CHUNK_BYTES;
     let memory: Uint8Array<ArrayBuffer> | undefined;
     let turn = 0;
+    // Other downloads may use all connections, so that no request of this one notices the abort.
+    using _abort = onAbort(this.#signal, () => this.#changed.resolve());
     while (!this.#writer.complete) {
       this.#signal.throwIfAborted();
       const { size, total } = this.#writer;

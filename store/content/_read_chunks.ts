@@ -1,3 +1,5 @@
+import { onAbort } from "../../registry/tasks/abortable.ts";
+
 /**
  * Reads a stream to its end, chunk by chunk. Cancels the stream if `take` fails or the signal is
  * aborted.
@@ -11,8 +13,7 @@ export async function readChunks(
 ): Promise<void> {
   const reader = stream.getReader();
   // End a pending read even if the source ignores the signal.
-  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", abort, { once: true });
+  using _abort = onAbort(signal, () => void reader.cancel(signal?.reason).catch(() => {}));
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -26,7 +27,6 @@ export async function readChunks(
     await reader.cancel(error).catch(() => {});
     throw error;
   } finally {
-    signal?.removeEventListener("abort", abort);
     reader.releaseLock();
   }
 }

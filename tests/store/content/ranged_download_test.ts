@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
+import { RangePool } from "../../../store/content/_range_pool.ts";
 import { type BlobFollower, DiskFullError } from "../../../store/mod.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
@@ -224,6 +225,32 @@ Deno.test("ingest() closes every connection on abort", async () => {
 
   assertEquals(await ingested.catch((error) => error), reason);
   assertLess(source.sent, 14 * MIB);
+});
+
+Deno.test("ingest() can be aborted while other blobs use all connections", async () => {
+  await using scene = await openStore();
+  const { descriptor, bytes } = randomBlob(12 * MIB);
+  const [first, second] = [new AbortController(), new AbortController()];
+  const options = { connections: 2, latencyMs: 100, source: "https://registry.example/blob" };
+  const stalled = rangedSource({ stalls: () => true });
+  const held = scene.ingest(stalled, { ...options, signal: first.signal }).catch(() => {});
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+  while (stalled.requests.length < options.connections) await turn();
+  using pool = RangePool.join("registry.example", options.connections);
+  const { unassigned } = pool;
+
+  const source = rangedSource({ bytes });
+  const waiting = scene.store.ingest(descriptor, source.open, {
+    ...options,
+    signal: second.signal,
+  });
+  while (pool.unassigned === unassigned) await turn();
+  second.abort(new Error("enough"));
+
+  await assertRejects(() => waiting, Error, "enough");
+  assertEquals(source.requests, []);
+  first.abort();
+  await held;
 });
 
 Deno.test("ingest() takes over a range whose connection stalls", async () => {
