@@ -114,7 +114,9 @@ export function repositoryOf(text: string, location: ImageLocation): Reference {
   if (location.transport === "docker" && isRepository(text)) return location.reference;
   throw new UsageError(
     `"--all-tags" needs a repository, and "${text}" is not one`,
-    "Leave out the tag",
+    location.transport === "docker"
+      ? "Leave out the tag"
+      : "Specify one, such as ghcr.io/owner/app",
   );
 }
 
@@ -124,8 +126,10 @@ export function repositoryOf(text: string, location: ImageLocation): Reference {
  * @throws {UsageError} If the location is neither a repository nor a layout.
  */
 export function targetsOf(text: string, location: ImageLocation): (tag: string) => ImageLocation {
-  if (location.transport === "oci" && location.name === undefined && !location.digest) {
-    return (name) => ({ ...location, name });
+  if (location.transport === "oci") {
+    if (location.name === undefined && !location.digest) return (name) => ({ ...location, name });
+    const problem = `"--all-tags" needs a layout, and "${text}" is one image of it`;
+    throw new UsageError(problem, `Write "oci:${location.path}"`);
   }
   const repository = repositoryOf(text, location);
   return (tag) => ({ transport: "docker", reference: { ...repository, tag } });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { buildArtifact } from "../../../_support/image.ts";
 import { ROOT } from "../../../_support/process.ts";
@@ -96,12 +96,15 @@ Deno.test("oci copy --all-tags copies a repository to a layout", async () => {
 
   const { stdout, stderr } = await scene.oci("copy", "-q", "--all-tags", scene.app, target);
   const named = await scene.oci("copy", "--all-tags", scene.app, `${target}:1`);
+  const archive = await scene.oci("copy", "--all-tags", scene.app, "oci-archive:a.tar");
 
   assertEquals([stdout.trim().split("\n").toSorted(), stderr], [[
     `${target}:1@${INDEX.descriptor.digest}`,
     `${target}:2@${HERE.descriptor.digest}`,
   ], ""]);
-  assertEquals(named.code, 2);
+  assertEquals([named.code, archive.code], [2, 2]);
+  assertStringIncludes(named.stderr, `is one image of it. Write "${target}"`);
+  assertMatch(archive.stderr, /"oci-archive:a\.tar" is not one\. Specify one/);
 });
 
 Deno.test("oci copy --all-tags fails for a repository without tags", async () => {
