@@ -65,8 +65,9 @@ export interface RemoteClientOptions {
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * Maximum number of retries without progress, up to 1000. Progress of a transfer resets the count. An attempt
-   * that stalls counts as progress if it transferred 1 MiB, or transferred data for 30 seconds.
+   * Maximum number of retries without progress, up to 1000. Progress of a transfer resets the
+   * count. An attempt that stalls counts as progress if it transferred 1 MiB, or transferred data
+   * for 30 seconds.
    *
    * @default {8}
    */
@@ -91,8 +92,8 @@ export interface RemoteClientOptions {
    */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number } | undefined;
   /**
-   * Maximum number of concurrent transfers with one host, up to 1000. The limit drops for a while when the host
-   * reports too many requests.
+   * Maximum number of concurrent transfers with one host, up to 1000. The limit drops for a while
+   * when the host reports too many requests.
    *
    * @default {16}
    */

@@ -61,10 +61,10 @@ export interface CredentialFilesOptions {
  * The files are `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
  * `$XDG_RUNTIME_DIR/containers/auth.json` (without the variable, on Linux and with
  * `--allow-sys=uid`, `/run/containers/UID/auth.json`) and `$XDG_CONFIG_HOME/containers/auth.json`
- * or `~/.config/containers/auth.json`, in this order. Docker's file comes after the text of such a
- * file in `$DOCKER_AUTH_CONFIG`, in which helpers do not count. A key in a file is a host, or a host and the
- * start of a repository; the longest match wins. In a file, the helper in `credHelpers` comes
- * first, then `auths`, then the helper in `credsStore`.
+ * or `~/.config/containers/auth.json`, in this order. The text of such a file in
+ * `$DOCKER_AUTH_CONFIG`, in which helpers do not count, precedes docker's file. A key in a file is a
+ * host, or a host and the start of a repository; the longest match wins. In a file, the helper in
+ * `credHelpers` comes first, then `auths`, then the helper in `credsStore`.
  *
  * Skips missing, invalid and unreadable files, and helpers that are missing or fail. Reads the
  * files for each search, and caches the answers of helpers for a minute.
