@@ -18,8 +18,10 @@ import { TITLE_ANNOTATION } from "./artifact_content.ts";
 /** Annotation with which oras marks a packed directory. */
 const UNPACK = "io.deis.oras.content.unpack";
 
-/** Maximum length of a file name, as on Linux. Its parents are looked up one by one. */
+/** Maximum length of a file name, as on Linux. */
 const MAX_TITLE_LENGTH = 4095;
+/** Maximum total number of components of all names, each of which may be a directory to create. */
+const MAX_TITLE_LEVELS = 65_536;
 
 /** Options for {@linkcode writeArtifact}. */
 export interface WriteArtifactOptions {
@@ -78,17 +80,28 @@ export async function writeArtifact(
 ): Promise<readonly WrittenFile[]> {
   const { signal, onWarning } = options;
   const files = planFiles(manifest, onWarning);
-  for (const { title } of files) checkPlace(directory, title);
+  for (const { title } of files) {
+    await nameFailure(`${directory}/${title}`, () => checkPlace(directory, title));
+  }
   const made: string[] = [];
   using unfinished = new DisposableStack();
   unfinished.defer(() => removeEmptyDirectories(made.reverse()));
   await nameFailure(directory, () => makeDirectory(directory, made));
   const written: { readonly path: string; readonly temporary: TemporaryFile }[] = [];
+  const prepared = new Set<string>();
   for (const { title, descriptor } of files) {
     signal?.throwIfAborted();
     const path = `${directory}/${title}`;
-    const parent = await nameFailure(path, () => makeParents(directory, title, made));
+    const parent = dirname(path);
+    await nameFailure(path, () => {
+      if (!prepared.has(parent)) makeDirectory(parent, made);
+      // Another process may have created a symlink there in the meantime.
+      checkPlace(directory, title);
+    });
     const temporary = unfinished.use(await createFile(parent, path));
+    // Once for each directory, because it looks at every file there, and at those of this artifact.
+    if (!prepared.has(parent)) await temporary.removeDead();
+    prepared.add(parent);
     await writeFile(store, descriptor, temporary, path, signal);
     written.push({ path, temporary });
   }
@@ -104,6 +117,7 @@ function planFiles(
   onWarning: ((message: string) => void) | undefined,
 ): readonly WrittenFile[] {
   const files = new Map<string, Descriptor>();
+  let levels = 0;
   for (const descriptor of layers) {
     const { [TITLE_ANNOTATION]: name, [UNPACK]: isPacked } = descriptor.annotations ?? {};
     // An artifact without files has an empty layer, because a manifest needs one.
@@ -119,6 +133,13 @@ function planFiles(
     }
     if (files.has(title)) throw new ArtifactFileError(name, "the name occurs twice");
     files.set(title, descriptor);
+    levels += title.split("/").length;
+    if (levels > MAX_TITLE_LEVELS) {
+      throw new ArtifactFileError(
+        name,
+        `the names of the files have more than ${MAX_TITLE_LEVELS} levels in all`,
+      );
+    }
   }
   for (const title of files.keys()) {
     for (const parent of parentsOf(title)) {
@@ -147,7 +168,8 @@ function checkTitle(name: string): string {
     throw new ArtifactFileError(name, "the name does not name a file");
   }
   if (name.includes("\0")) throw new ArtifactFileError(name, "the name contains a NUL character");
-  return parts.join("/");
+  // A file name cannot contain half of a surrogate pair: two such names would be the same.
+  return parts.join("/").toWellFormed();
 }
 
 function archiveSuffix({ mediaType }: Descriptor): string {
@@ -182,21 +204,10 @@ function makeDirectory(path: string, made: string[]): void {
   Deno.mkdirSync(path, { recursive: true });
 }
 
-/** Makes the missing parents of a file, and returns the innermost one. */
-function makeParents(directory: string, title: string, made: string[]): string {
-  const parent = dirname(`${directory}/${title}`);
-  makeDirectory(parent, made);
-  // Another process may have created a symlink there in the meantime.
-  checkPlace(directory, title);
-  return parent;
-}
-
 async function createFile(directory: string, path: string): Promise<TemporaryFile> {
-  const temporary = await nameFailure(path, () => {
+  return await nameFailure(path, () => {
     return TemporaryFile.create({ directory, prefix: ".oci-artifact-" });
   });
-  await temporary.removeDead();
-  return temporary;
 }
 
 /** Writes the content of a file to its temporary file, which replaces a link when it is renamed. */

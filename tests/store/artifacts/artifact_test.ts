@@ -282,6 +282,54 @@ Deno.test("writeArtifact() rejects a name that is longer than any path", async (
   assert(error.title.length < 100);
 });
 
+Deno.test("writeArtifact() limits the number of directories that names can require", async () => {
+  await using dir = await makeTempDir();
+  const deep = Array.from({ length: 40 }, (_, i) => [`${i}/${"a/".repeat(2000)}b`, "x"] as const);
+  const { store, manifest } = await artifactOf(dir, ...deep);
+
+  await assertRejects(
+    () => writeArtifact(store, manifest, dir.join("out")),
+    ArtifactFileError,
+    "the names of the files have more than 65536 levels in all",
+  );
+  assertEquals(await namesIn(dir.path), ["store"]);
+});
+
+// The time for n files was proportional to n²: a minute for these.
+Deno.test("writeArtifact() looks for leftovers once in each directory", async () => {
+  await using dir = await makeTempDir();
+  const files = Array.from({ length: 2000 }, (_, i) => [`file${i}`, "x"] as const);
+  const { store, manifest } = await artifactOf(dir, ...files);
+
+  assertEquals((await writeArtifact(store, manifest, dir.join("out"))).length, 2000);
+});
+
+Deno.test("writeArtifact() rejects names that are the same file", async () => {
+  await using dir = await makeTempDir();
+  // No file name can contain half of a surrogate pair.
+  const { store, manifest } = await artifactOf(dir, ["\ud800", "1"], ["\ud801", "2"]);
+  const error = await assertRejects(
+    () => writeArtifact(store, manifest, dir.join("out")),
+    ArtifactFileError,
+    "the name occurs twice",
+  );
+  assertEquals(error.title, "\ud801");
+});
+
+Deno.test({
+  name: "writeArtifact() names a file whose name the file system does not support",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    const { store, manifest } = await artifactOf(dir, ["first", "1"], ["x".repeat(256), "2"]);
+    await Deno.mkdir(dir.join("out"));
+
+    const error = await assertRejects(() => writeArtifact(store, manifest, dir.join("out")));
+    assert(isExplained(error), `${error}`);
+    assertEquals(await namesIn(dir.join("out")), []);
+  },
+});
+
 Deno.test({
   name: "writeArtifact() follows no link that is in the directory",
   ignore: Deno.build.os === "windows",
