@@ -143,5 +143,5 @@ function writeNameFiles(directory: string, { hostname, mounts }: ContainerSpec):
  */
 export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> {
   const bytes = new TextEncoder().encode(formatSpec(spec));
-  await Promise.try(() => swapFile(path, [bytes], { mode: 0o666 }));
+  await Promise.try(() => swapFile(path, [bytes]));
 }
