@@ -89,9 +89,9 @@ const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never",
  * A reference with a digest cannot change: once the image is complete, no policy contacts the
  * registry again. `Newer` is podman's term and means a different digest rather than a later date.
  *
- * An incomplete image counts as missing; only its missing parts are fetched. Corrupt parts are
- * fetched again with a warning; `Never` fails with a {@linkcode DigestMismatchError}. Other errors
- * are passed to the caller.
+ * An incomplete image counts as missing; only its missing parts are fetched. Without a platform,
+ * `Never` uses another one that is complete. Corrupt parts are fetched again with a warning;
+ * `Never` fails with a {@linkcode DigestMismatchError}. Other errors are passed to the caller.
  *
  * @example Pull once, then work offline
  * ```ts
@@ -233,7 +233,9 @@ export class CachingPuller implements ImageClient {
     const digest = reference.digest ?? recorded;
     if (digest === undefined) return { state: "absent", digest };
     try {
-      const image = await this.#images.image(digest, platformOf(options));
+      const anyPlatform = options.pullPolicy === "Never" && options.platform === undefined;
+      const image = await this.#images.image(digest, platformOf(options)) ??
+        (anyPlatform ? await this.#images.storedImage?.(digest) : undefined);
       if (image === undefined) return { state: "absent", digest: recorded };
       refuseOther(reference, image, options);
       return { state: "complete", digest, image, isRecorded: recorded !== undefined };

@@ -27,6 +27,14 @@ export interface ImageCache {
    */
   image(digest: Digest, platform?: Platform): Promise<Image | undefined>;
   /**
+   * Finds a complete image for another platform than the one that suits the host best: an earlier
+   * variant that runs on it, or the only one. Absent in a cache that has all platforms or none.
+   *
+   * @param digest The digest of its index or manifest.
+   * @returns The image, or `undefined` if none is complete.
+   */
+  storedImage?(digest: Digest): Promise<Image | undefined>;
+  /**
    * Downloads the missing and corrupt parts of an image into the cache.
    *
    * @param image The image, from any source.

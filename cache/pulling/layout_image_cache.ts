@@ -76,6 +76,12 @@ export class LayoutImageCache implements ImageCache {
     return await readImage(this.#store, digest, platform, { maxLayers: this.#maxLayers });
   }
 
+  /** Finds a complete image for another platform; see {@linkcode ImageCache.storedImage}. */
+  async storedImage(digest: Digest): Promise<Image | undefined> {
+    const { readStoredImage } = await import("../../store/moving/choose_stored.ts");
+    return await readStoredImage(this.#store, digest, { maxLayers: this.#maxLayers });
+  }
+
   /** Loads the code that writes images. */
   expectImage(): void {
     // An error is reported when the code is needed.

@@ -1,9 +1,13 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import { PlatformError } from "../../spec/errors.ts";
+import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Index } from "../../spec/image/manifest.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import type { Image } from "../images/image.ts";
+import { readImage, type ReadImageOptions } from "../images/read_image.ts";
+import { readStoredDocument } from "../images/stored_document.ts";
 import { chooseEntry, followIndexes, type PlatformChoiceOptions } from "./choose_platforms.ts";
 import { LayoutContent } from "./layout_content.ts";
 import { isStored } from "./stored_graph.ts";
@@ -39,6 +43,18 @@ export async function chooseStored(
       throw error;
     }
   });
+}
+
+/** Reads an image for the platform that {@linkcode chooseStored} selects; `undefined` if incomplete. */
+export async function readStoredImage(
+  store: ContentStore,
+  digest: Digest,
+  options: ReadImageOptions,
+): Promise<Image | undefined> {
+  const root = await readStoredDocument(store, { digest });
+  if (root === undefined) return undefined;
+  const { platform } = await chooseStored(store, root.descriptor, { label: digest });
+  return platform && await readImage(store, digest, platform, options);
 }
 
 async function completeEntries(store: ContentStore, index: Index): Promise<Index["manifests"]> {
