@@ -273,6 +273,9 @@ export class RegistryWriter {
         scope: deleteScope(registry.fullName(repository.repository)),
         method: "DELETE",
         path: `manifests/${tagOrDigest}`,
+        content: isTag
+          ? { kind: "tag", name: `the tag "${tagOrDigest}"` }
+          : { kind: "manifest", name: `the manifest ${tagOrDigest}` },
         accept: [202, 204],
       }, () => {});
     } catch (error) {

@@ -140,7 +140,8 @@ export async function registryError(
   if (isTokenServer && isRefusal) {
     return new AuthError(answered, { ...fields, advice: LOGIN_ADVICE });
   }
-  if (context.isWrite && isRefusal && !isOfStorage) {
+  const isDeletion = context.isWrite && context.content !== undefined;
+  if (context.isWrite && isRefusal && !isOfStorage && !(isDeletion && status === 404)) {
     return writeError(answered, authentication, fields);
   }
   if ((status === 401 || status === 403) && !isOfStorage) {

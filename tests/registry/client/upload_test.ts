@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   AuthError,
   formatReference,
+  NotFoundError,
   parseReference,
   RegistryError,
 } from "../../../registry/mod.ts";
@@ -261,7 +262,7 @@ Deno.test("repositories() and delete() work on the registry", async () => {
   assertEquals(await Array.fromAsync(client.repositories(registry.host)), ["a/b"]);
   await assertRejects(
     () => client.delete(reference, "1"),
-    RegistryError,
-    formatReference(reference),
+    NotFoundError,
+    `Cannot delete "${formatReference(reference)}": ${registry.host} does not have the tag "1"`,
   );
 });
