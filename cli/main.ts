@@ -182,7 +182,8 @@ async function fail(run: Run, error: unknown): Promise<number> {
   const { causeLines, errorDocument, errorLine, exitCodeOf, firstError } = failure;
   // An error after the interruption is a consequence of it.
   const thrown = signal.aborted ? signal.reason : firstError(error);
-  const failed = { action: session?.action ?? run.action, command: run.command };
+  const { command } = run;
+  const failed = { action: session?.action ?? run.action, command, operands: session?.operands };
   notices.message(errorLine(thrown, failed));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {

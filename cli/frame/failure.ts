@@ -15,6 +15,8 @@ export interface FailedCommand {
   readonly action: string;
   /** The command, once it is known. */
   readonly command: Command | undefined;
+  /** Operands of the command, once they are known. */
+  readonly operands?: readonly string[] | undefined;
 }
 
 /** An error in terms of the command line. */
@@ -109,11 +111,14 @@ const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EROFS: "Choose a writable place; for the store, use --store",
 };
 
+/** An archive on stdin or stdout. */
+const PIPE = /^(?:(?:oci|docker)-archive:)?-(?::|$)/;
+
 /** Remedy if the file with credentials is on a read-only file system. */
 const READ_ONLY_LOGIN = "Choose a writable file with --authfile";
 
 /** Returns the cause of an error, and the remedy in terms of the command line. */
-function explain(error: unknown, { action, command }: FailedCommand): Explanation {
+function explain(error: unknown, { action, command, operands = [] }: FailedCommand): Explanation {
   if (!(error instanceof Error)) {
     return { code: "unexpected", state: String(error), remedy: UNEXPECTED };
   }
@@ -121,8 +126,9 @@ function explain(error: unknown, { action, command }: FailedCommand): Explanatio
     return { code: error.code, state: error.problem, remedy: error.remedy };
   }
   if (error instanceof InterruptedError) {
-    // Commands that transfer layers have one of these options.
-    const isResumed = command?.has("--jobs") || command?.has("--limit");
+    // Commands that transfer layers have one of these options. Stdin has to be sent again in full.
+    const isResumed = (command?.has("--jobs") || command?.has("--limit")) &&
+      !operands.some((operand) => PIPE.test(operand));
     const remedy = `Run the same command again${isResumed ? " to resume" : ""}`;
     return { code: "interrupted", state: error.problem, remedy };
   }

@@ -121,6 +121,17 @@ Deno.test("errorLine() offers to resume only a command that transfers layers", (
   ]);
 });
 
+Deno.test.each([
+  { name: "load", operand: "-" },
+  { name: "copy", operand: "docker-archive:-:app" },
+])("errorLine() does not offer to resume $name $operand", ({ name, operand }) => {
+  const failed = { action: name, command: DECLARED.get(name), operands: [operand] };
+
+  const line = errorLine(new InterruptedError("SIGINT", 130), failed);
+
+  assertEquals(line, `oci: ${name}: interrupted by SIGINT. Run the same command again`);
+});
+
 Deno.test("errorLine() explains an error before the command is known", () => {
   const line = errorLine(facts("no-command"), { action: "read x", command: undefined });
 
