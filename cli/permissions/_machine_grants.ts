@@ -30,7 +30,13 @@ export function grantDirectories(
     ...use === "unbundle" || bundler === "uncompressed" ? [] : ["fuse-overlayfs"],
     ...bundler === "uncompressed" ? [] : UNMOUNT_PROGRAMS,
   ];
-  grants.add("run", ...programs.map(programName));
+  grants.add(
+    "run",
+    ...programs.flatMap((program) => {
+      const found = installed(program);
+      return found.length === 0 && program === runtime ? [program] : found;
+    }),
+  );
   grants.add("env", "PATH");
   if (use !== "unbundle") grants.add("sys", "gid");
 }
@@ -38,13 +44,17 @@ export function grantDirectories(
 /** Programs that unmount for unprivileged users. */
 const UNMOUNT_PROGRAMS: readonly string[] = ["fusermount3", "fusermount"];
 
-/** Returns the name of a program as Deno resolves it: its path if it is not in `PATH`. */
-function programName(program: string): string {
+/**
+ * Returns the name of a program as Deno resolves it: its path if it is not in `PATH`; none if it is
+ * not installed, because Deno prints a line about such a name. Returns the name if that is unknown.
+ */
+function installed(program: string): readonly string[] {
   const places = pathPlaces();
   const isHidden = places.length === 0 || !isGranted({ name: "read" });
-  if (program.includes("/") || isHidden) return program;
+  if (program.includes("/") || isHidden) return [program];
   const found = findProgram(program);
-  return found === undefined || places.includes(dirname(found)) ? program : found;
+  if (found === undefined) return [];
+  return [places.includes(dirname(found)) ? program : found];
 }
 
 /** Variables that locate the directories with certificates. */
@@ -94,7 +104,8 @@ export function grantMachine(grants: Grants): void {
     ],
   ];
   grants.add("read", ...pathPlaces(), ...PROGRAM_PLACES, ...MACHINE_FILES, ...own);
-  grants.add("run", ...RUNTIMES, "fuse-overlayfs", ...UNMOUNT_PROGRAMS, "unshare");
+  const programs = [...RUNTIMES, "fuse-overlayfs", ...UNMOUNT_PROGRAMS, "unshare"];
+  grants.add("run", ...programs.flatMap(installed));
   grants.add("env", "PATH", "CONTAINERS_REGISTRIES_CONF", "XDG_CONFIG_HOME");
   grants.add("sys", "uid", "gid", "osRelease", "statfs");
   grants.addWhole("ffi");

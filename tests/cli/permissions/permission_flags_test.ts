@@ -2,6 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { PermissionOptions } from "../../../cli/permissions/permission_options.ts";
 import { permissionFlags } from "../../../cli/permissions/permission_flags.ts";
 import { CertificateDirectories } from "../../../registry/mod.ts";
+import { findProgram } from "../../../store/host/find_program.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const STORE_FLAGS = ["--allow-read=/srv/oci", "--allow-write=/srv/oci", "--allow-sys=uid"];
@@ -208,4 +210,14 @@ Deno.test("permissionFlags() rejects an unknown command", async () => {
     RangeError,
     "must be one of artifact, bundle, cat",
   );
+});
+
+linuxTest("permissionFlags() names only programs that are installed", async () => {
+  for (const command of ["run", "bundle", "unbundle", "prune", "doctor"]) {
+    const flags = await flagsOf(command);
+
+    const names = flags.find((flag) => flag.startsWith("--allow-run="))?.split("=")[1]?.split(",");
+    const missing = names?.filter((name) => findProgram(name) === undefined) ?? [];
+    assertEquals({ command, missing }, { command, missing: [] });
+  }
 });
