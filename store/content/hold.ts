@@ -1,5 +1,6 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
+import { StoreError } from "../errors.ts";
 import { namesIn, tryRemove, writeAllSync } from "../host/files.ts";
 import { lockFile, tryLockFile, unlessUnwritable, type WaitOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
@@ -35,6 +36,20 @@ export async function lockPruning(
   return await lockFile(`${store}/locks/prune.lock`, { ...options, shared: purpose === "hold" });
 }
 
+async function lockHold(store: string, path: string, options: WaitOptions): Promise<Deno.FsFile> {
+  try {
+    return await lockFile(path, options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new StoreError("it was removed after it was opened", store, {
+      code: "not-a-store",
+      action: `use the store "${store}"`,
+      advice: "Open the store again",
+      cause: error,
+    });
+  }
+}
+
 /** Begins a hold, which ends when it is disposed of, or with the process. Until then, `active` has it. */
 async function beginHold(
   store: string,
@@ -42,7 +57,7 @@ async function beginHold(
   active: Set<Hold> = new Set(),
 ): Promise<Hold> {
   const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
-  const file = await lockFile(path, options);
+  const file = await lockHold(store, path, options);
   const held = new Set<Digest>();
   let isOver = false;
   const hold: Hold = {

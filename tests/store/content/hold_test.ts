@@ -1,7 +1,7 @@
-import { assert, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { digestOf } from "../../../spec/mod.ts";
 import { heldDigests } from "../../../store/content/hold.ts";
-import { ContentStore } from "../../../store/mod.ts";
+import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -30,3 +30,15 @@ async function fill(path: string): Promise<void> {
     for (;;) await file.write(new Uint8Array(4096));
   });
 }
+
+Deno.test("ContentStore.hold() reports that the store was removed", async () => {
+  await using directory = await makeTempDir();
+  const path = directory.join("store");
+  const store = await ContentStore.open(path);
+  (await store.hold())?.[Symbol.dispose]();
+  await Deno.remove(path, { recursive: true });
+
+  const error = await assertRejects(() => store.hold(), StoreError, "was removed");
+
+  assertEquals(error.code, "not-a-store");
+});
