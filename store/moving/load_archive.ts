@@ -22,7 +22,10 @@ export interface LoadArchiveOptions
   extends
     Omit<OpenImageArchiveOptions, "spoolDirectory">,
     Omit<CopyGraphOptions, "foreignLayers" | "withReferrers"> {
-  /** Called before anything is stored, with the number of bytes verified so far. */
+  /**
+   * Called before anything is stored, with the number of bytes verified so far. The total of a
+   * layout grows while its documents are read.
+   */
   readonly onVerify?: ((bytes: number, total: number) => void) | undefined;
 }
 
@@ -114,7 +117,7 @@ function isLayout(path: string): boolean {
 async function openVerifiedLayout(
   store: ContentStore,
   path: string,
-  { successors, signal }: CopyGraphOptions,
+  { successors, onVerify, signal }: LoadArchiveOptions,
 ): Promise<LoadSource> {
   const layout = await ContentStore.open(path, { foreign: true });
   const images = listedImages(await layout.descriptors());
@@ -129,18 +132,31 @@ async function openVerifiedLayout(
     },
   };
   const options = { signal, foreignLayers: "copy", successors: source.successors } as const;
-  const target = discarding(new LayoutContent(store));
+  const target = discarding(new LayoutContent(store), onVerify);
   for (const root of rootsOf(images)) await copyGraph(content, target, root, options);
   return source;
 }
 
-/** Returns a target that reads, and so verifies, what another target lacks, and stores nothing. */
-function discarding(target: ContentTarget): ContentTarget {
+/**
+ * Returns a target that reads, and so verifies, what another target lacks, and stores nothing.
+ *
+ * @param onVerify Called with the number of bytes verified, and of those known to be missing.
+ */
+function discarding(
+  target: ContentTarget,
+  onVerify: LoadArchiveOptions["onVerify"],
+): ContentTarget {
+  let [verified, total] = [0, 0];
   return {
-    exists: (descriptor, options) => target.exists(descriptor, options),
+    exists: async (descriptor, options) => {
+      const isThere = await target.exists(descriptor, options);
+      if (!isThere) total += descriptor.size;
+      return isThere;
+    },
     push: async (_descriptor, open, { signal } = {}) => {
-      const bytes = await open({ reuseMemory: true, signal });
-      await bytes.pipeTo(new WritableStream());
+      for await (const { length } of await open({ reuseMemory: true, signal })) {
+        onVerify?.(verified += length, total);
+      }
     },
   };
 }

@@ -34,8 +34,13 @@ Deno.test("loadArchive() loads the images of a layout", async () => {
   );
   await writeLayout(dir.join("My layout:1"), { "v1": IMAGE, "v2": IMAGE, "h.io/sparse:1": part });
 
-  const loaded = await loadArchive(store, dir.join("My layout:1"));
+  const verified: (readonly [bytes: number, total: number])[] = [];
+  const onVerify = (bytes: number, total: number) => void verified.push([bytes, total]);
 
+  const loaded = await loadArchive(store, dir.join("My layout:1"), { onVerify });
+
+  const [bytes, total] = verified.at(-1) ?? [];
+  assert(verified.length > 3 && bytes === total, JSON.stringify(verified));
   assertEquals(loaded.map(({ reference }) => reference && formatReference(reference)), [
     "localhost/my-layout-1:v1",
     "localhost/my-layout-1:v2",
