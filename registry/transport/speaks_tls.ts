@@ -5,7 +5,7 @@ import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 
 /**
- * Timeout for connecting, and for the response: a server without TLS may wait for the rest of a
+ * Timeout for connecting and the response together: a server without TLS may wait for the rest of a
  * request.
  */
 const TIMEOUT_MS = 2_000;
@@ -39,11 +39,9 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
   signal?.throwIfAborted();
   if (isMetadataAddress(hostname)) return false;
   try {
-    using connection = await within(limitMs, signal, (signal) => {
-      return openSocket({ hostname, port, signal });
-    });
-    if (isMetadataAddress(connection.remoteAddr.hostname)) return false;
     return await within(limitMs, signal, async (signal) => {
+      using connection = await openSocket({ hostname, port, signal });
+      if (isMetadataAddress(connection.remoteAddr.hostname)) return false;
       signal.throwIfAborted();
       // The signal of the caller outlives the connection, which cannot be closed twice.
       using _abort = onAbort(signal, () => connection.close());
