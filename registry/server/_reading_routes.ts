@@ -115,8 +115,12 @@ export async function getReferrers(
   const found = (await content.referrers(route.name, route.reference as Digest))
     .filter((item) => artifactType === "" || item.artifactType === artifactType);
   const from = url.searchParams.get("last");
-  const start = from === null ? 0 : found.findIndex(({ digest }) => digest === from) + 1;
-  const { manifests, last } = referrersPage(found.slice(start));
+  const whole = referrersPage(found);
+  // In the order of their digests, pages continue after a digest that has been deleted.
+  const { manifests, last } = from === null && whole.last === undefined ? whole : referrersPage(
+    found.filter(({ digest }) => from === null || lexical(digest, from) > 0)
+      .sort((a, b) => lexical(a.digest, b.digest)),
+  );
   return jsonResponse({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, {
     "content-type": OCI_INDEX,
     ...artifactType === "" ? {} : { "oci-filters-applied": "artifactType" },
