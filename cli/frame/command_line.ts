@@ -84,12 +84,15 @@ export function parseCommandLine(
   return { options: values, operands };
 }
 
-/** Splits `--name=value` or `-nvalue` into flag and value, and `-qv` into two flags. */
+/**
+ * Splits `--name=value`, `-nvalue` or `-n=value` into flag and value, and `-qv` into two flags. Like
+ * docker and podman, takes `=` after a short option as a separator.
+ */
 function spellOut(command: Command, word: string): readonly string[] | undefined {
   const [, flag = "", rest = ""] = /^(--[^=]+)=(.*)$/s.exec(word) ?? /^(-[^-])(.+)$/s.exec(word) ??
     [];
   const option = command.find(flag);
-  if (option?.takesValue) return [flag, rest];
+  if (option?.takesValue) return [flag, flag.startsWith("--") ? rest : rest.replace(/^=/, "")];
   // "-hostname" is a mistyped option, not a request for help.
   const isGroup = flag === option?.short && option.key !== "help" && !rest.startsWith("=");
   return isGroup ? [flag, `-${rest}`] : undefined;

@@ -48,7 +48,9 @@ Deno.test.each([
   { args: ["a", "--word="], options: { word: "" }, operands: ["a"] },
   { args: ["a", "--word", ""], options: { word: "" }, operands: ["a"] },
   { args: ["a", "--output=f=g"], options: { output: "f=g" }, operands: ["a"] },
-  { args: ["a", "-o=f"], options: { output: "=f" }, operands: ["a"] },
+  { args: ["a", "-o=f"], options: { output: "f" }, operands: ["a"] },
+  { args: ["a", "-qo=f=g"], options: { quiet: true, output: "f=g" }, operands: ["a"] },
+  { args: ["a", "-o", "=f"], options: { output: "=f" }, operands: ["a"] },
   { args: ["a", "--output=f\ng"], options: { output: "f\ng" }, operands: ["a"] },
   { args: ["a", "-of\ng"], options: { output: "f\ng" }, operands: ["a"] },
   // The word after an option with a value is its value, even if it looks like an option.
@@ -91,6 +93,7 @@ Deno.test.each([
   { args: ["-q"], line: '<from> is missing. Write "oci copy ' },
   { args: ["a", "-o"], line: '-o has no value. Write "-o <file>"' },
   { args: ["a", "-qo"], line: "-o has no value" },
+  { args: ["a", "-o="], line: '-o "" is invalid: it must not be empty' },
   { args: ["a", "--output"], line: "--output has no value" },
   { args: ["a", "--nope"], line: 'unknown option "--nope". See "oci copy --help"' },
   { args: ["a", "-x"], line: 'unknown option "-x". See "oci copy --help"' },
