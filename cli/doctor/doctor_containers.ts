@@ -1,5 +1,6 @@
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
-import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
+import { idsAdvice } from "../frame/ids_advice.ts";
+import { PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
@@ -120,14 +121,4 @@ function idsFinding(ids: number): DoctorFinding {
   if (ids > ENOUGH_IDS) return NAMESPACES.ok(`containers have ${ids} user IDs`);
   const says = `containers have ${ids === 1 ? "only the user ID of root" : `${ids} user IDs`}`;
   return NAMESPACES.note(says, idsAdvice());
-}
-
-function idsAdvice(): string {
-  const uid = Deno.uid();
-  if (uid === 0) return 'create this namespace with more IDs, as "podman unshare" does';
-  if (["newuidmap", "newgidmap"].some((tool) => findProgram(tool) === undefined)) {
-    return "install newuidmap and newgidmap from the package uidmap or shadow-utils";
-  }
-  return "ask an administrator to add a line to /etc/subuid and /etc/subgid, such as " +
-    `"${uid}:100000:65536"`;
 }

@@ -14,6 +14,7 @@ import { ArchiveError, type ArchiveFault } from "../../store/errors.ts";
 import { type DirectoryFault, UntrustedStoreError } from "../../store/host/private_directory.ts";
 import type { Command } from "./command.ts";
 import { NAME_ADVICE } from "./errors.ts";
+import { idsAdvice } from "./ids_advice.ts";
 import { limitRemedy } from "./limits.ts";
 
 /** An error of the library, with its code and fields. */
@@ -91,7 +92,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       return 'Choose another user with --user, or get more IDs as "oci doctor" says';
     }
     const isContainer = command?.find("--user")?.key === "containerUser";
-    return option === "user" && isContainer ? "Choose another user with --user" : advice;
+    if (option !== "user" || !isContainer) return advice;
+    // Of errors about the user, only that of an ID without a mapping has advice.
+    const map = advice === undefined ? "" : `, or ${idsAdvice()}`;
+    return `Choose another user with --user${map}`;
   },
   "response": (error) => {
     const isRetryable = error instanceof RegistryError && error.retryable;
