@@ -86,3 +86,18 @@ Deno.test("the library names no option of the command line", async () => {
 
   assertEquals(found.map(({ path, text }) => `${path}: ${text.trim()}`), []);
 });
+
+/** Files with an error that no caller can cause. */
+const INTERNAL: ReadonlySet<string> = new Set([
+  "registry/client/_blob_stream.ts",
+  "registry/client/_detect_protocol.ts",
+  "registry/client/_sources.ts",
+]);
+
+Deno.test("the library explains arguments out of bounds with a code", async () => {
+  const found = (await linesOf(LIBRARY)).filter(({ path, text }) => {
+    return /new RangeError\(/.test(text) && !INTERNAL.has(path);
+  });
+
+  assertEquals(found.map(({ path, text }) => `${path}: ${text.trim()}`), []);
+});

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
@@ -163,7 +164,12 @@ export async function copyBetween(
 /** Returns the platforms to copy. An empty list means all of them. */
 function platformsOf({ platforms = [], sparse = false }: CopyOptions): readonly Platform[] {
   if (platforms.length > 1 && !sparse) {
-    throw new RangeError('Cannot copy several platforms without the others: "sparse" is not set');
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: "copy several platforms without the others",
+      problem: '"sparse" is not set',
+      option: "sparse",
+    });
   }
   return platforms.map(toPlatform);
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { encodeName } from "../file_name.ts";
 import { BLOCK, paddingSize } from "./tar_fields.ts";
 import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
@@ -152,9 +153,11 @@ function idField(id: number): number {
 
 function setOctal(block: Uint8Array, at: number, length: number, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(
-      `Cannot write a tar header: its numbers must be integers >= 0, but one is ${value}`,
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: "write a tar header",
+      problem: `its numbers must be integers >= 0, but one is ${value}`,
+    });
   }
   setText(block, at, `${value.toString(8).padStart(length - 1, "0")}\0`);
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { DefaultCredentialHelpers } from "../registry_rule.ts";
@@ -375,7 +376,10 @@ function secretOf(auth: ImagePullAuth): { readonly username: string; readonly se
   if (login !== undefined && !login.username.includes(":")) {
     return { username: login.username, secret: login.password };
   }
-  throw new RangeError(
-    "Cannot store a credential: it needs a user name without a colon, or an identity token",
-  );
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: "store a credential",
+    problem: "it needs a user name without a colon, or an identity token",
+    option: "auth",
+  });
 }

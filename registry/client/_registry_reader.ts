@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { UnsupportedDigestError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
@@ -146,9 +147,12 @@ export class RegistryReader implements Disposable {
     const { offset = 0 } = options;
     const { digest, size } = descriptor;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
-      throw new RangeError(
-        `Cannot read ${digest} from ${offset} on: "offset" must be within its ${size} bytes`,
-      );
+      throw explainedError(RangeError, {
+        code: "invalid-argument",
+        action: `read ${digest} from ${offset} on`,
+        problem: `"offset" must be within its ${size} bytes`,
+        option: "offset",
+      });
     }
     if (!isDigest(digest)) throw new UnsupportedDigestError(digest);
     const embedded = embeddedData(descriptor);

@@ -1,3 +1,4 @@
+import { explainedError } from "../error_facts.ts";
 import { present } from "../json.ts";
 import type { ConsoleSize, Rlimit } from "../runtime/runtime_process.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
@@ -165,11 +166,14 @@ export function withRlimits(limits: readonly Rlimit[]): SpecOption {
     const isNew = RLIMITS.has(type) && !types.has(type);
     const counts = [soft, hard].every((value) => Number.isSafeInteger(value) && value >= 0);
     if (!isNew || !counts || soft > hard) {
-      throw new RangeError(
-        `Cannot set limit ${JSON.stringify(type)} to ${soft}:${hard}: the name must be like ` +
-          '"RLIMIT_NOFILE" and occur once, and the soft limit must be a whole number >= 0 that is ' +
-          "not above the hard one",
-      );
+      throw explainedError(RangeError, {
+        code: "invalid-argument",
+        action: `set limit ${JSON.stringify(type)} to ${soft}:${hard}`,
+        problem:
+          'the name must be like "RLIMIT_NOFILE" and occur once, and the soft limit must be a ' +
+          "whole number >= 0 that is not above the hard one",
+        option: "limits",
+      });
     }
     types.add(type);
   }

@@ -106,9 +106,12 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
  */
 export function withPidsLimit(limit: number): SpecOption {
   if (!Number.isSafeInteger(limit) || (limit < 1 && limit !== -1)) {
-    throw new RangeError(
-      `Cannot limit processes: "limit" must be an integer > 0 or -1, but it is ${limit}`,
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: "limit processes",
+      problem: `"limit" must be an integer > 0 or -1, but it is ${limit}`,
+      option: "limit",
+    });
   }
   return withResources(() => ({ pids: { limit } }));
 }

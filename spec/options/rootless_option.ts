@@ -1,3 +1,4 @@
+import { explainedError } from "../error_facts.ts";
 import type { IdMapping } from "../runtime/runtime_linux.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
 
@@ -74,10 +75,12 @@ function checkMap(kind: string, map: readonly IdMapping[]): void {
     Math.max(containerID, hostID) + size <= 2 ** 32
   );
   if (map.length === 0 || !counts || overlaps(map, "containerID") || overlaps(map, "hostID")) {
-    throw new RangeError(
-      `Cannot map ${kind} IDs ${JSON.stringify(map)}: there must be ranges of 32-bit integers ` +
-        "that do not overlap",
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: `map ${kind} IDs ${JSON.stringify(map)}`,
+      problem: "there must be ranges of 32-bit integers that do not overlap",
+      option: kind === "user" ? "uidMap" : "gidMap",
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { errorCode } from "../../spec/error_facts.ts";
+import { errorCode, explainedError } from "../../spec/error_facts.ts";
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { isObject } from "../../spec/json.ts";
 import { StoreError } from "../errors.ts";
@@ -82,7 +82,12 @@ export class LayoutDirectory {
     const { foreign = false } = options;
     // An empty name, such as that of an unset variable, would put the blobs into the root directory.
     if (path === "") {
-      throw new RangeError('Cannot open a store: the name of the directory must not be ""');
+      throw explainedError(RangeError, {
+        code: "invalid-argument",
+        action: "open a store",
+        problem: 'the name of the directory must not be ""',
+        option: "path",
+      });
     }
     if (!foreign && checkStoreRoot(path)) {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { type LayerLimits, limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
@@ -221,7 +222,14 @@ export class ImageFiles {
 
   #remoteLayer(index: number): RemoteLayer {
     const layer = this.#layers[index];
-    if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
+    if (layer === undefined) {
+      throw explainedError(RangeError, {
+        code: "invalid-argument",
+        action: `find layer ${index}`,
+        problem: "there is none",
+        option: "layer",
+      });
+    }
     return layer;
   }
 

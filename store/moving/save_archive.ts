@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
@@ -91,7 +92,14 @@ export async function saveArchive(
     : await ImageArchiveWriter.create(path, format, { output });
   const saved: SavedImage[] = [];
   const chosen = typeof images === "function" ? await images() : images;
-  if (chosen.length === 0) throw new RangeError("Cannot save images: the list has none");
+  if (chosen.length === 0) {
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: "save images",
+      problem: "the list has none",
+      option: "images",
+    });
+  }
   const source = new LayoutContent(store);
   for (const { name, descriptor } of chosen) {
     const how = { label: name ?? descriptor.digest, signal: options.signal };

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
@@ -299,7 +300,12 @@ function notCreated(path: string, cause: unknown): UnpackError {
 /** Rejects an empty name, as from an unset variable, which would mean the current directory. */
 function refuseNoName(directory: string): void {
   if (directory !== "") return;
-  throw new RangeError('Cannot unpack an image: the name of the directory must not be ""');
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: "unpack an image",
+    problem: 'the name of the directory must not be ""',
+    option: "directory",
+  });
 }
 
 function refused(directory: string, path: string, { problem, ...facts }: Refusal): UnpackError {
