@@ -262,10 +262,12 @@ function umaskCommand(setsid: string | undefined): readonly string[] {
 
 const SHELL = "/bin/sh";
 
-/** Returns the umask of this process; `undefined` if it is unknown. */
+/** Returns the umask of this process without prompting for a permission; `undefined` if unknown. */
 function readUmask(): string | undefined {
+  const path = "/proc/self/status";
+  if (!isGranted({ name: "read", path })) return undefined;
   try {
-    return /^Umask:\t(\d+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+    return /^Umask:\t(\d+)$/m.exec(Deno.readTextFileSync(path))?.[1];
   } catch {
     // Deno requires all permissions for this file.
     return undefined;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BundleError, runBundle, RuntimeError } from "../../../store/mod.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
-import { denoEnvironment, run } from "../../_support/process.ts";
+import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /**
@@ -249,3 +249,31 @@ for (const path of [undefined, "/nowhere"]) {
     assertEquals(stdout, "0022\n", stderr);
   });
 }
+
+linuxTest("runBundle() reads no file in /proc that would prompt for a permission", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "exit 3");
+  const library = new URL("../../../store/mod.ts", import.meta.url).href;
+  const bundle = { path: dir.path, stateDirectory: dir.join("state") };
+  const code = `import { runBundle } from ${JSON.stringify(library)};
+  Deno.env.set("PATH", ${JSON.stringify(dir.path)});
+  const { readTextFileSync } = Deno;
+  const reads = [];
+  Deno.readTextFileSync = (path) => (reads.push(path), readTextFileSync(path));
+  const options = { runtime: ${JSON.stringify(runtime)} };
+  const { code } = await runBundle(${JSON.stringify(bundle)}, options);
+  console.log(code, ...reads.filter((path) => path.startsWith("/proc/")));`;
+  const permissions = [
+    // Programs are looked up in these directories.
+    ...[`--allow-read=${dir.path},/usr,/bin,/sbin`, `--allow-write=${dir.path}`],
+    ...["--allow-run", "--allow-env=PATH"],
+  ];
+
+  const { stdout, stderr } = await run(
+    Deno.execPath(),
+    ["run", "--no-prompt", "--quiet", ...permissions, "-"],
+    { cwd: ROOT, stdin: code },
+  );
+
+  assertEquals(stdout, "3\n", stderr);
+});
