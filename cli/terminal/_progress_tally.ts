@@ -68,6 +68,11 @@ export class ProgressTally {
     return this.#blobs.values().every(({ cached }) => cached);
   }
 
+  /** Whether all images that are not done yet are in the store, and are being extracted. */
+  isExtracting(): boolean {
+    return this.#images.values().every(({ phase }) => phase === "done" || phase === "extract");
+  }
+
   totals(): Totals {
     let [bytes, total] = [0, 0];
     for (const image of this.#images.values()) {

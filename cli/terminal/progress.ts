@@ -102,7 +102,7 @@ function jsonReport(notices: Notices): (event: ImageProgress) => void {
 
 /**
  * Writes the final line: how far an incomplete transfer came, since an error follows. Writes none if
- * nothing was received, or if no blob is to be shown.
+ * nothing was received, if no blob is to be shown, or if an extraction failed.
  */
 function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): void {
   if (words.present === undefined && tally.isCached()) return;
@@ -112,7 +112,7 @@ function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): vo
     notices.message(`${reference}: ${words.unchanged}`);
   }
   if (unchanged.length > 0) return;
-  if (totals.bytes === 0) return;
+  if (totals.bytes === 0 || !totals.complete && tally.isExtracting()) return;
   const line = totalLine({ ...totals, leftMs: undefined }, Infinity, words);
   notices.message(totals.complete ? line : `incomplete: ${line}`);
 }

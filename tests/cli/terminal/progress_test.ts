@@ -208,6 +208,20 @@ Deno.test("openProgress() says that a transfer is incomplete", () => {
   assertEquals(recorder.text, "incomplete: 500 B of 1.0 kB (50 %), 0 layers done\n");
 });
 
+Deno.test("openProgress() calls no failed extraction an incomplete transfer", () => {
+  const recorder = new Recorder();
+  {
+    using progress = openProgress("plain", new Notices(recorder), 10_000);
+    progress.report(event({ phase: "done", bytes: 1000, cached: true }));
+    progress.report(sum({ phase: "extract", bytes: 1000, cached: true }));
+  }
+
+  assertEquals(
+    recorder.text,
+    "localhost/a:1: sha256:0123456789ab already in the store, 1.0 kB\n",
+  );
+});
+
 Deno.test.each([
   { others: [], lines: [] },
   {
