@@ -198,6 +198,10 @@ class Fields {
     if (!isObject(value)) throw new TableError('"xattrs" is not an object');
     return new Map(
       Object.entries(value).map(([name, text]) => {
+        // An archive cannot contain such a name.
+        if (name === "" || /[\0=]/.test(name)) {
+          throw new TableError("the name of an extended attribute is invalid");
+        }
         try {
           return [name, Uint8Array.fromBase64(String(text))];
         } catch {

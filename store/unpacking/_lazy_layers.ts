@@ -12,6 +12,10 @@ import type { UnpackImageOptions } from "./unpack_image_options.ts";
 /** Share of a layer above which fetching all of it is faster. */
 const WHOLE_SHARE = 0.5;
 
+/** Maximum compression ratio of a layer of more than 64 MiB, as for one that is read whole. */
+const MAX_RATIO = 1000;
+const RATIO_FROM = 67_108_864;
+
 /** Layers that are fetched only in part, by their index. */
 export type LazyLayers = ReadonlyMap<number, LazyLayer>;
 
@@ -58,20 +62,25 @@ export interface LazyFiles {
 /** Finds the files of a tree whose contents are in lazy layers. */
 export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
   const numbers = new Map([...lazy.keys()].map((index): [number, number[]] => [index, []]));
-  let bytes = 0;
   for (const { layer, offset } of tree.contents()) {
     const own = numbers.get(layer);
     // Hard links to a file are consecutive, and its content is read once.
     if (own === undefined || own.at(-1) === offset) continue;
     own.push(offset);
-    bytes += lazy.get(layer)?.decompressedBytes(offset) ?? 0;
   }
+  const bytes = [...lazy].reduce((sum, [index, known]) => {
+    return sum + decompressedBytes(known, numbers.get(index));
+  }, 0);
   return { numbers, bytes };
 }
 
+function decompressedBytes(layer: LazyLayer, numbers: readonly number[] = []): number {
+  return numbers.reduce((sum, number) => sum + layer.decompressedBytes(number), 0);
+}
+
 /**
- * Leaves out layers whose tables list the same bytes repeatedly: fetching the parts would take more
- * bytes than the whole layer.
+ * Leaves out layers whose tables list the same bytes repeatedly: reading the parts would take more
+ * bytes than the whole layer, or decompress more than a layer of that size may contain.
  */
 export function withoutRepeated(
   { layers }: RemoteImage,
@@ -81,7 +90,9 @@ export function withoutRepeated(
 ): LazyLayers {
   const usable = [...lazy].filter(([index, known]) => {
     const { digest = "", size = 0 } = layers[index]?.descriptor ?? {};
-    if (known.bytesOf(numbers.get(index) ?? []) <= size) return true;
+    const own = numbers.get(index) ?? [];
+    const maxBytes = Math.max(RATIO_FROM, MAX_RATIO * size);
+    if (known.bytesOf(own) <= size && decompressedBytes(known, own) <= maxBytes) return true;
     onWarning?.(
       `Reading the whole layer ${digest} because the files in its table of contents overlap`,
     );

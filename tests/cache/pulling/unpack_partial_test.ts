@@ -296,6 +296,25 @@ Deno.test("unpack() downloads a layer whose table names the same bytes repeatedl
   assertEquals(await Deno.readFile(scene.path("out/d/x/0")), large[0]?.slice(0, 3));
 });
 
+Deno.test("unpack() downloads a layer whose table has many files at the same bytes", async () => {
+  const entries: ChunkedEntry[] = [
+    { dir: "d" },
+    { file: "d/zeros", content: new Uint8Array(4 * MIB) },
+    { file: "filler", content: noise(20 * KIB, 1) },
+  ];
+  const change = (table: TableFields[]) => {
+    const zeros = table.find(({ name }) => name === "d/zeros");
+    const copies = Array.from({ length: 20 }, (_, i) => ({ ...zeros, name: `d/copy${i}` }));
+    return [...table, ...copies];
+  };
+  await using scene = await makeScene([stargzLayer(entries, { change })]);
+
+  await scene.unpack("out", { paths: ["d"] });
+
+  assertEquals(await namesIn(scene.path("out/d")), ["zeros"]);
+  assertEquals([scene.warnings.length, (await scene.stored()).blobs], [1, [true]]);
+});
+
 Deno.test("unpack() opens no other table after one could not be read", async () => {
   const layers = [stargzLayer(ENTRIES), stargzLayer([...ENTRIES, { dir: "more" }])];
   const [first, second] = buildImage({ layers }).layers.map(({ descriptor }) => descriptor.digest);

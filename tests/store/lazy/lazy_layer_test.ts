@@ -292,6 +292,10 @@ Deno.test.each([
     options: changing("etc/config", (entry) => ({ ...entry, name: "etc/c\ufffd" })),
   },
   {
+    what: "has an attribute whose name no archive can contain",
+    options: changing("etc/config", (entry) => ({ ...entry, xattrs: { "user.a=b": "eA==" } })),
+  },
+  {
     what: "has a chunk without a file",
     options: { change: () => [{ name: "x", type: "chunk", offset: 0 }] },
   },
