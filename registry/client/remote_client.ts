@@ -136,8 +136,7 @@ export class RemoteClient implements ImageClient, Disposable {
    *
    * The first read of the stream sends the first request, and errors appear in the stream. A stream
    * occupies one of the `maxConnections` slots while it is open, so read streams concurrently or
-   * one after another, but not alternately. Cancel abandoned ones, which also keep the program alive
-   * until `stallTimeoutMs` has passed.
+   * one after another, but not alternately. Cancel abandoned ones.
    *
    * @param descriptor Descriptor of the blob; its `data` and `urls` are used too.
    * @throws {RangeError} If `offset` is not within the blob.

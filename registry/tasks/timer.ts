@@ -1,5 +1,15 @@
+import { onAbort } from "./abortable.ts";
+
 /** Maximum delay of one timer in milliseconds: Deno fires a longer one at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** A timer. Disposing of it stops it. */
+export interface Timer extends Disposable {
+  /** Keeps the program alive, which is the default. Calls the function if the time has passed. */
+  ref(): void;
+  /** Lets the program end. The function is not called until {@linkcode Timer.ref} is. */
+  unref(): void;
+}
 
 /**
  * Starts a timer of any length that calls a function, unless it is disposed of first. Until then,
@@ -8,16 +18,40 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
  * The first call of `setTimeout()` loads Node's timers, which takes as long as downloading some
  * megabytes.
  */
-export function startTimer(ms: number, onTime: () => void): Disposable {
-  let stop: () => void;
-  const start = (left: number) => {
-    const delay = Math.min(left, MAX_DELAY_MS);
-    const signal = AbortSignal.timeout(delay);
-    const onDelay = () => delay < left ? start(left - delay) : onTime();
-    // A listener also keeps the program alive; without one, the timer does not.
-    signal.addEventListener("abort", onDelay, { once: true });
-    stop = () => signal.removeEventListener("abort", onDelay);
+export function startTimer(ms: number, onTime: () => void): Timer {
+  let timer: AbortSignal;
+  let left = ms;
+  let listening: Disposable | undefined;
+  let isOver = false;
+  const unref = () => {
+    listening?.[Symbol.dispose]();
+    listening = undefined;
   };
-  start(ms);
-  return { [Symbol.dispose]: () => stop() };
+  const ref = () => {
+    if (isOver) return;
+    if (timer.aborted) return onDelay();
+    // A listener also keeps the program alive; without one, the timer does not.
+    listening ??= onAbort(timer, onDelay);
+  };
+  const start = () => {
+    const delay = Math.min(left, MAX_DELAY_MS);
+    left -= delay;
+    timer = AbortSignal.timeout(delay);
+    ref();
+  };
+  const onDelay = () => {
+    unref();
+    if (left > 0) return start();
+    isOver = true;
+    onTime();
+  };
+  start();
+  return {
+    ref,
+    unref,
+    [Symbol.dispose]() {
+      isOver = true;
+      unref();
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { onAbort } from "../tasks/abortable.ts";
-import { startTimer } from "../tasks/timer.ts";
+import { startTimer, type Timer } from "../tasks/timer.ts";
 
 /** Minimum number of bytes that a server must send within the stall timeout. */
 export const TRICKLE_BYTES = 1024;
@@ -25,7 +25,7 @@ export interface WatchdogOptions {
 export class Watchdog implements Disposable {
   readonly #options: WatchdogOptions;
   #aborting: Disposable | undefined;
-  #timer: Disposable | undefined;
+  #timer: Timer | undefined;
   #waitingSince = 0;
   #trickledBytes = 0;
   #trickledMs = 0;
@@ -52,8 +52,9 @@ export class Watchdog implements Disposable {
     this.#waitingSince = performance.now();
     // One timer serves many waits, because a timer per chunk would cost more than the chunk. It
     // must be ref'd: while the program only waits for a read, Deno 2.9 never fires an unref'd one.
-    if (this.#end === undefined) {
-      this.#timer ??= startTimer(this.#options.stallTimeoutMs, this.#check);
+    if (this.#timer !== undefined) this.#timer.ref();
+    else if (this.#end === undefined) {
+      this.#timer = startTimer(this.#options.stallTimeoutMs, this.#check);
     }
     try {
       return await promise;
@@ -63,6 +64,8 @@ export class Watchdog implements Disposable {
     } finally {
       this.#waitingSince = 0;
       this.#reject = undefined;
+      // A body that nothing reads any more does not keep the program alive.
+      this.#timer?.unref();
     }
   }
 

@@ -19,7 +19,7 @@ Deno.test("startTimer() calls the function once, unless it is disposed of", asyn
   assertEquals(calls, ["kept"]);
 });
 
-Deno.test("startTimer() keeps the program alive, and a disposed timer does not", async () => {
+Deno.test("startTimer() keeps the program alive unless it is unref'd or disposed of", async () => {
   await using directory = await makeTempDir();
   const script = directory.join("timer.ts");
   const module = new URL("../../../registry/tasks/timer.ts", import.meta.url).href;
@@ -27,12 +27,28 @@ Deno.test("startTimer() keeps the program alive, and a disposed timer does not",
     script,
     `import { startTimer } from ${JSON.stringify(module)};
     startTimer(1_000_000, () => {})[Symbol.dispose]();
+    startTimer(1_000_000, () => {}).unref();
     startTimer(10, () => console.log("called"));`,
   );
 
   const { stdout } = await run(Deno.execPath(), ["run", script], { env: await denoEnvironment() });
 
   assertEquals(stdout, "called\n");
+});
+
+Deno.test("startTimer() calls the function of an unref'd timer once it is ref'd", async () => {
+  let calls = 0;
+  const timer = startTimer(1, () => calls++);
+  timer.unref();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  startTimer(2, resolve);
+  await promise;
+  assertEquals(calls, 0);
+
+  timer.ref();
+  timer.ref();
+
+  assertEquals(calls, 1);
 });
 
 Deno.test("startTimer() splits a time that is too long for one timer", () => {
