@@ -67,6 +67,9 @@ const extractions = new SingleFlight();
  * receives its owner, mode and times from the parents. If it is a symlink there, or the target of a
  * hard link is missing, the layer is extracted again, into an overlay over its parents.
  *
+ * A base has no parents to hide. If its whiteouts get in the way of its own entries, it is extracted
+ * without them, and its key has the ChainID, because the same layer over others needs its whiteouts.
+ *
  * A directory appears under its name after its content has been verified and written to disk.
  * Concurrent tasks and processes share one extraction.
  *
