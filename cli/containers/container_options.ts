@@ -135,27 +135,16 @@ function addContainerHints(command: Command): Command {
     .hint(["--cpu-period", "--cpu-quota"], 'Use "--cpu QUANTITY"')
     .hint(["-l", "--label", "--label-file", "--annotation"], NO_LIST)
     .hint(["--log-level"], 'Use "--debug"')
-    .hint(
-      [
-        ...["--privileged", "--cap-add", "--cap-drop", "--security-opt", "--group-add", "--gpus"],
-        ...["--device", "--device-cgroup-rule", "--device-read-bps", "--device-read-iops"],
-        ...["--device-write-bps", "--device-write-iops", "--blkio-weight", "--blkio-weight-device"],
-        ...[
-          "--cgroup-parent",
-          "--cgroupns",
-          "--cgroups",
-          "--pid",
-          "--ipc",
-          "--uts",
-          "--domainname",
-        ],
-        ...["-c", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--cpu-rt-period"],
-        ...["--cpu-rt-runtime", "--kernel-memory", "--memory-reservation", "--memory-swap"],
-        ...["--memory-swappiness", "--oom-kill-disable", "--oom-score-adj", "--pids-limit"],
-        ...["--ulimit", "--sysctl", "--umask", "--uidmap", "--gidmap", "--unsetenv", "--no-hosts"],
-      ],
-      EDIT,
-    );
+    .hint(["--privileged", "--cap-add", "--cap-drop", "--security-opt", "--group-add"], EDIT)
+    .hint(["--gpus", "--device", "--device-cgroup-rule", "--device-read-bps"], EDIT)
+    .hint(["--device-read-iops", "--device-write-bps", "--device-write-iops"], EDIT)
+    .hint(["--blkio-weight", "--blkio-weight-device", "--cgroup-parent", "--cgroupns"], EDIT)
+    .hint(["--cgroups", "--pid", "--ipc", "--uts", "--domainname", "-c", "--cpu-shares"], EDIT)
+    .hint(["--cpuset-cpus", "--cpuset-mems", "--cpu-rt-period", "--cpu-rt-runtime"], EDIT)
+    .hint(["--kernel-memory", "--memory-reservation", "--memory-swap"], EDIT)
+    .hint(["--memory-swappiness", "--oom-kill-disable", "--oom-score-adj", "--pids-limit"], EDIT)
+    .hint(["--ulimit", "--sysctl", "--umask", "--uidmap", "--gidmap", "--unsetenv"], EDIT)
+    .hint(["--no-hosts"], EDIT);
 }
 
 /** Converts the options to changes of a configuration. */
