@@ -5,12 +5,13 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { present } from "../../spec/json.ts";
-import { formatPlatform, type Platform } from "../../spec/platform.ts";
+import { formatPlatform, type Platform, toPlatform } from "../../spec/platform.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { parseStoredName } from "../../store/content/layout_index.ts";
 import type { StoredReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
+import { chooseManifest } from "../../store/moving/choose_platforms.ts";
 import { chooseStored } from "../../store/moving/choose_stored.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
@@ -84,10 +85,15 @@ function nameOfTag(name: string, tag: string): string | undefined {
 /** Chooses the part of an incomplete index that can be pushed. */
 async function choosePart(
   store: ContentStore,
-  { descriptor, name }: StoredReference,
+  found: StoredReference,
   { platforms = [], allPlatforms = false, signal }: PushOptions,
 ): Promise<{ readonly descriptor: Descriptor; readonly platform: Platform } | undefined> {
-  if (platforms.length > 0 || !isIndexMediaType(descriptor.mediaType)) return undefined;
+  const { descriptor, name } = found;
+  if (!isIndexMediaType(descriptor.mediaType)) return undefined;
+  for (const platform of platforms) {
+    await requirePlatform(store, found, toPlatform(platform), signal);
+  }
+  if (platforms.length > 0) return undefined;
   if (await isStored(store, descriptor)) return undefined;
   if (allPlatforms) {
     throw new StoreError("the store does not have all of them", store.path, {
@@ -103,4 +109,23 @@ async function choosePart(
     descriptor: { mediaType, digest, size, ...present({ platform }) },
     platform: platform ?? hostPlatform(),
   };
+}
+
+/** Throws an error if the store does not have the image for a platform of an index. */
+async function requirePlatform(
+  store: ContentStore,
+  { descriptor, name }: StoredReference,
+  platform: Platform,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const choice = { label: name, signal };
+  const chosen = await chooseManifest(new LayoutContent(store), descriptor, platform, choice);
+  if (await isStored(store, chosen)) return;
+  throw new StoreError("the store does not have it", store.path, {
+    code: "partly-in-store",
+    action: `push ${formatPlatform(platform)} of "${name}"`,
+    subject: name,
+    advice: "Pull it first",
+    option: "platforms",
+  });
 }

@@ -141,7 +141,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       : "Pull it with --policy if-not-present";
   },
   "not-in-store": 'Pull it first with "oci pull"',
-  "partly-in-store": 'Pull the others first with "oci pull --all-platforms"',
+  "partly-in-store": ({ option }) => {
+    return option === "platforms"
+      ? 'Pull it first with "oci pull --platform"'
+      : 'Pull the others first with "oci pull --all-platforms"';
+  },
   "store-place": (error) => {
     const isRefused = error.cause instanceof Deno.errors.NotCapable;
     return isRefused && error instanceof StoreDirectoryError

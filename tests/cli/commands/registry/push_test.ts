@@ -16,6 +16,19 @@ Deno.test("oci push pushes the only stored platform, and warns", async () => {
   assertMatch(whole.stderr, /the store does not have all of them\. Pull the others first/);
 });
 
+Deno.test("oci push says which platform to pull if the store lacks it", async () => {
+  await using scene = await makeScene();
+  await scene.oci("pull", `${scene.app}:1`);
+
+  const { code, stderr } = await scene.oci("push", "--platform=linux/s390x", `${scene.app}:1`);
+
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /cannot push linux\/s390x of .*: the store does not have it\. Pull it first with /,
+  );
+});
+
 Deno.test("oci pull --all-platforms fetches everything that oci push needs for the index", async () => {
   await using scene = await makeScene();
   const target = `${scene.registry.host}/pushed:1`;
