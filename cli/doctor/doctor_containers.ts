@@ -47,14 +47,22 @@ async function examineRuntimes(): Promise<Diagnosis> {
     return { facts: { runtimes: null }, findings };
   }
   const runtimes = await listRuntimes();
-  if (runtimes.length > 0) return { facts: { runtimes }, findings: runtimes.map(runtimeFinding) };
+  if (runtimes.length > 0) {
+    const isUsable = runtimes.some(({ obstacle }) => obstacle === undefined);
+    const findings = runtimes.map((runtime) => runtimeFinding(runtime, isUsable));
+    return { facts: { runtimes }, findings };
+  }
   const says = `none of ${RUNTIMES.join(", ")} is installed`;
   return { facts: { runtimes }, findings: [RUNTIME.problem(says, "install one for oci run")] };
 }
 
-function runtimeFinding({ name, path, version, obstacle }: InstalledRuntime): DoctorFinding {
+/** @param isUsable Whether at least one runtime has no obstacle, so that the others are not needed. */
+function runtimeFinding(
+  { name, path, version, obstacle }: InstalledRuntime,
+  isUsable: boolean,
+): DoctorFinding {
   const says = `${name} ${version ?? "of an unknown version"} is ${path}`;
-  if (obstacle !== undefined) return RUNTIME.problem(says, obstacle);
+  if (obstacle !== undefined) return RUNTIME[isUsable ? "note" : "problem"](says, obstacle);
   return isGranted({ name: "run", command: path })
     ? RUNTIME.ok(says)
     : RUNTIME.note(says, `grant --allow-run=${path} to run containers`);
