@@ -76,6 +76,12 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     this.#options = options;
   }
 
+  /** Name of the repository, for errors. */
+  get origin(): string {
+    const { registry, repository } = this.#repository;
+    return `${registry}/${repository}`;
+  }
+
   /** Opens the bytes of a document or a blob. Verifies a read of all of them unless it is `raw`. */
   async fetch(
     descriptor: Descriptor,

@@ -23,6 +23,8 @@ export interface PushContentOptions extends ContentOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called with the error of each attempt that is repeated. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
+  /** Origin of the bytes in errors. */
+  readonly source?: string | undefined;
   /**
    * Whether to send the bytes even if the target seems to have them elsewhere.
    *
@@ -39,6 +41,8 @@ export interface PushContentOptions extends ContentOptions {
  * the media type.
  */
 export interface ContentSource {
+  /** Name of the source in errors about its bytes. */
+  readonly origin?: string | undefined;
   /**
    * Opens the bytes of a document or a blob, from `offset` on.
    *

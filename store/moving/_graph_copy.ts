@@ -196,6 +196,7 @@ export class GraphCopy {
       const how = await this.#withParts(node.copied.keys(), () => {
         return push(descriptor, bytes, {
           signal,
+          source: this.#source.origin,
           skipMount,
           onBytes: (sent) => this.#report(node.descriptor, "sending", sent),
           onRetry: () => this.#report(node.descriptor, "retry", 0),

@@ -83,10 +83,11 @@ export class LayoutContent implements NamedSource, NamedTarget {
     open: OpenContent,
     options: PushContentOptions = {},
   ): Promise<void> {
-    const { signal, onBytes, onRetry } = options;
+    const { signal, source, onBytes, onRetry } = options;
     let retries = 0;
     await this.#store.ingest(descriptor, open, {
       signal,
+      source,
       onProgress: (progress) => {
         if (progress.retries > retries) onRetry?.(undefined);
         retries = progress.retries;
