@@ -89,13 +89,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     if (option === "mirrors") return `Log in with "oci login ${subject}"`;
     if (option === "seccomp") return "Choose an image for this machine with --platform";
     if (option === "uidMap" || option === "gidMap") {
-      return 'Choose another user with --user, or get more IDs as "oci doctor" says';
+      return `Choose another user with --user, or ${idsAdvice()}`;
     }
     const isContainer = command?.find("--user")?.key === "containerUser";
-    if (option !== "user" || !isContainer) return advice;
-    // Of errors about the user, only that of an ID without a mapping has advice.
-    const map = advice === undefined ? "" : `, or ${idsAdvice()}`;
-    return `Choose another user with --user${map}`;
+    return option === "user" && isContainer ? "Choose another user with --user" : advice;
   },
   "response": (error) => {
     const isRetryable = error instanceof RegistryError && error.retryable;

@@ -23,7 +23,6 @@ import {
   UnsupportedDigestError,
 } from "../../../spec/mod.ts";
 import { SignatureError, UnpackError } from "../../../store/mod.ts";
-import { linuxTest } from "../../_support/skip.ts";
 import { REGISTRY_REMEDIES } from "./_registry_remedies.ts";
 import { DIGEST, explained, type RemedyRow, REPORT } from "./_remedy_row.ts";
 import { STORE_REMEDIES } from "./_store_remedies.ts";
@@ -203,7 +202,7 @@ const ROWS: readonly RemedyRow[] = [
   {
     error: new OciError("it has only ID 0", { code: "invalid-argument", option: "uidMap" }),
     command: "run",
-    line: 'it has only ID 0. Choose another user with --user, or get more IDs as "oci doctor" says',
+    line: `it has only ID 0. Choose another user with --user, or ${idsAdvice()}`,
   },
   {
     error: new OciError("it contains a password", {
@@ -262,19 +261,4 @@ Deno.test("every code of the library is in the table of this test", async () => 
 
   assert(codes.length > 50);
   assertEquals(codes.filter((code) => !tested.has(code)), []);
-});
-
-linuxTest("errorLine() says how to map the ID of a user", () => {
-  const error = new OciError("the user namespace lacks it", {
-    code: "invalid-argument",
-    option: "user",
-    advice: "Map the ID",
-  });
-
-  const line = errorLine(error, { action: "run a.io/b:1", command: DECLARED.get("run") });
-
-  assertEquals(
-    line,
-    `oci: run a.io/b:1: the user namespace lacks it. Choose another user with --user, or ${idsAdvice()}`,
-  );
 });
