@@ -5,11 +5,11 @@ import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts
 import { ifPermitted } from "../host/files.ts";
 import { findProgram } from "../host/find_program.ts";
 import { runProgram } from "../host/run_program.ts";
-import { runtimeOrder } from "./find_runtime.ts";
+import { RUNTIMES } from "./find_runtime.ts";
 
 /** An OCI runtime that is installed. */
 export interface InstalledRuntime {
-  /** Its name, such as `crun`. */
+  /** Its name, one of {@linkcode RUNTIMES}. */
   readonly name: string;
   /** Its path. */
   readonly path: string;
@@ -40,15 +40,13 @@ export interface InstalledRuntime {
  */
 export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
   const hierarchy = ifPermitted(readCgroupHierarchy);
-  const runtimes = await Promise.all(
-    runtimeOrder().map(async (name) => {
-      const path = findProgram(name);
-      if (path === undefined) return [];
-      const version = await readVersion(path);
-      const obstacle = cgroupObstacle(name, hierarchy);
-      return [{ name, path, ...present({ version, obstacle }) }];
-    }),
-  );
+  const runtimes = await Promise.all(RUNTIMES.map(async (name) => {
+    const path = findProgram(name);
+    if (path === undefined) return [];
+    const version = await readVersion(path);
+    const obstacle = cgroupObstacle(name, hierarchy);
+    return [{ name, path, ...present({ version, obstacle }) }];
+  }));
   return runtimes.flat();
 }
 

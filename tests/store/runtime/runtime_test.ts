@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { BundleError, listRuntimes, runBundle, RuntimeError } from "../../../store/mod.ts";
+import { BundleError, runBundle, RuntimeError } from "../../../store/mod.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
@@ -277,16 +277,3 @@ linuxTest("runBundle() reads no file in /proc that would prompt for a permission
 
   assertEquals(stdout, "3\n", stderr);
 });
-
-linuxTest(
-  "listRuntimes() begins with a runtime that supports this machine, if any does",
-  async () => {
-    const [first, ...others] = await listRuntimes();
-
-    assertEquals(
-      first?.obstacle === undefined || others.every(({ obstacle }) => obstacle),
-      true,
-      first?.obstacle,
-    );
-  },
-);
