@@ -1,8 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { newSpec } from "../../../spec/mod.ts";
-import { writeSpec } from "../../../store/mod.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { runWithoutUmask } from "../../_support/umask.ts";
 
 posixTest(
   "writeSpec() makes a file that others cannot write to, even without a umask",
@@ -10,12 +9,12 @@ posixTest(
     await using directory = await makeTempDir();
     const path = directory.join("config.json");
 
-    const umask = Deno.umask(0);
-    try {
-      await writeSpec(path, newSpec());
-    } finally {
-      Deno.umask(umask);
-    }
+    await runWithoutUmask(
+      `import { newSpec } from "./spec/mod.ts";
+      import { writeSpec } from "./store/mod.ts";
+      await writeSpec(Deno.args[0], newSpec());`,
+      path,
+    );
 
     const { mode } = await Deno.stat(path);
     assertEquals((mode ?? 0) & 0o777, 0o644);

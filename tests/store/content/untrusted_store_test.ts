@@ -10,6 +10,7 @@ import {
 import { ROOT, run } from "../../_support/process.ts";
 import { posixTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { runWithoutUmask } from "../../_support/umask.ts";
 import {
   assertUntouched,
   OTHER_USER,
@@ -232,12 +233,16 @@ posixTest("ContentStore accepts a sticky directory that everybody can write to",
 posixTest("ContentStore creates directories that only the user can write to", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("a/store");
-  const umask = Deno.umask(0);
-  try {
-    await use(path);
-  } finally {
-    Deno.umask(umask);
-  }
+
+  await runWithoutUmask(
+    `import { ContentStore } from "./store/mod.ts";
+    import { randomBlob } from "./tests/store/content/_blob_source.ts";
+    const store = await ContentStore.open(Deno.args[0]);
+    const { descriptor, bytes } = randomBlob(100);
+    await store.putBytes(descriptor, bytes);
+    await store.tag("example.com/b:1", descriptor);`,
+    path,
+  );
 
   for (const name of ["", "/blobs", "/blobs/sha256", "/index.json", "/oci-layout"]) {
     assertEquals(((await Deno.stat(`${path}${name}`)).mode ?? 0) & 0o022, 0, name);

@@ -1,47 +1,43 @@
-import { assertRejects } from "@std/assert";
 import { digestOf } from "../../../spec/mod.ts";
-import {
-  ArchiveError,
-  ContentStore,
-  ImageArchive,
-  StoreRegistryContent,
-  UncompressedBundler,
-} from "../../../store/mod.ts";
-import "../../_support/native_backend.ts";
+import { ContentStore } from "../../../store/mod.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { runWithoutUmask } from "../../_support/umask.ts";
 import { BASE, makeStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
-
-/** Runs a task without a umask, and then opens a store, which other users must not write to. */
-async function assertTrusted(store: string, task: () => Promise<unknown>): Promise<void> {
-  const umask = Deno.umask(0);
-  try {
-    await task();
-  } finally {
-    Deno.umask(umask);
-  }
-  await ContentStore.open(store);
-}
 
 posixTest("ImageArchive.open() makes a directory of a store for the user alone", async () => {
   await using directory = await makeTempDir();
   const store = directory.join("a/store");
 
-  await assertTrusted(store, async () => {
+  await runWithoutUmask(
+    `import { ArchiveError, ImageArchive } from "./store/mod.ts";
     const input = new Blob([new Uint8Array(1024)]).stream();
-    const options = { spoolDirectory: `${store}/ingest`, input };
-    await assertRejects(() => ImageArchive.open("-", options), ArchiveError);
-  });
+    const options = { spoolDirectory: Deno.args[0] + "/ingest", input };
+    const failure = await ImageArchive.open("-", options).catch((error) => error);
+    if (!(failure instanceof ArchiveError)) throw failure;`,
+    store,
+  );
+
+  // It refuses directories that other users can write to.
+  await ContentStore.open(store);
 });
 
 posixTest("UncompressedBundler makes directories of a store for the user alone", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
+  const { digest } = await storeBuilt(test.store, { layers: [BASE] });
 
-  await assertTrusted(test.path, async () => {
-    await using _bundle = await new UncompressedBundler(test.store).bundle(image, "a");
-  });
+  await runWithoutUmask(
+    `import { ContentStore, readImage, UncompressedBundler } from "./store/mod.ts";
+    const [path, digest] = Deno.args;
+    const store = await ContentStore.open(path);
+    const image = await readImage(store, digest);
+    await using _bundle = await new UncompressedBundler(store).bundle(image, "a");`,
+    test.path,
+    digest,
+  );
+
+  await ContentStore.open(test.path);
 });
 
 posixTest("StoreRegistryContent makes directories of a store for the user alone", async () => {
@@ -50,10 +46,15 @@ posixTest("StoreRegistryContent makes directories of a store for the user alone"
   await test.store.tag("localhost/a:1", manifest.descriptor);
   // As in a layout that another tool has written.
   await Deno.remove(`${test.path}/locks`, { recursive: true });
-  const store = await ContentStore.open(test.path);
-  const content = new StoreRegistryContent(store);
 
-  await assertTrusted(test.path, async () => {
-    await content.deleteBlob("a", manifest.value.layers[0]?.digest ?? digestOf(BASE));
-  });
+  await runWithoutUmask(
+    `import { ContentStore, StoreRegistryContent } from "./store/mod.ts";
+    const [path, digest] = Deno.args;
+    const content = new StoreRegistryContent(await ContentStore.open(path));
+    await content.deleteBlob("a", digest);`,
+    test.path,
+    manifest.value.layers[0]?.digest ?? digestOf(BASE),
+  );
+
+  await ContentStore.open(test.path);
 });

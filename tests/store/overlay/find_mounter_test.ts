@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { dirname, fromFileUrl } from "@std/path";
+import { fromFileUrl } from "@std/path";
 import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
-import { refuseNative, tryMounter } from "../../../store/overlay/_overlay_trial.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
 import { peerTest, programPath, runPeer } from "../../_support/peers.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
+import { runWithoutUmask } from "../../_support/umask.ts";
 import { BASE, makeStore, overlayReason, type TestStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
@@ -149,22 +149,22 @@ overlayTest("OverlayBundler uses the result of an earlier process", async () => 
 
 overlayTest("tryMounter() mounts where only the user can write, even without a umask", async () => {
   await using test = await makeStore();
-  assertEquals(await refuseNative(test.path), undefined);
-  const modes: number[] = [];
-  const umask = Deno.umask(0);
-  try {
-    await tryMounter(test.path, {
+
+  const stdout = await runWithoutUmask(
+    `import { refuseNative, tryMounter } from "./store/overlay/_overlay_trial.ts";
+    const [path] = Deno.args;
+    if (await refuseNative(path) !== undefined) throw new Error("refused");
+    await tryMounter(path, {
       kind: "overlay",
       namespace: "user",
       upper: "disk",
       async mount(_lowers, target) {
-        modes.push(((await Deno.stat(dirname(target))).mode ?? 0) & 0o7777);
+        console.log((await Deno.stat(target + "/..")).mode & 0o7777);
         throw new Error("not mounted");
       },
-    }, {});
-  } finally {
-    Deno.umask(umask);
-  }
+    }, {});`,
+    test.path,
+  );
 
-  assertEquals(modes, [0o700]);
+  assertEquals(stdout, `${0o700}\n`);
 });
