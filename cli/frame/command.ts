@@ -34,7 +34,10 @@ export interface OptionSettings extends ValueSettings {
   readonly default?: string;
   /** Whether the text may be empty, which usually means that a shell variable is not set. */
   readonly mayBeEmpty?: boolean;
-  /** Whether the values of all uses form a list; otherwise all uses must have the same value. */
+  /**
+   * Whether the values of all uses form a list. Otherwise the last one counts, so that a command
+   * line can override the options of an alias or a script.
+   */
   readonly repeatable?: boolean;
   /** Returns the name that a value of a list defines; two values may not define the same name. */
   readonly nameOf?: (value: never) => string;

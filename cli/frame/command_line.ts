@@ -158,16 +158,15 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
   }
 }
 
-/** Rejects different values for one option or name: none of them is surely the right one. */
+/** Rejects different values for one name in a list: none of them is surely the right one. */
 function refuseRepeated(command: Command, uses: readonly Use[]): void {
   const texts = new Map<string, string | undefined>();
-  for (const { option: { long, repeatable, nameOf }, text, value } of uses) {
-    if (repeatable && nameOf === undefined) continue;
-    const name = nameOf?.(value as never);
-    const place = name === undefined ? long : `${long} ${name}`;
+  for (const { option: { long, nameOf }, text, value } of uses) {
+    if (nameOf === undefined) continue;
+    const name = nameOf(value as never);
+    const place = `${long} ${name}`;
     if (texts.has(place) && texts.get(place) !== text) {
-      const what = name === undefined ? "" : ` for "${name}"`;
-      const wrong = `${long} has two different values${what}`;
+      const wrong = `${long} has two different values for "${name}"`;
       throw misuse(command, wrong, "Leave out one of them");
     }
     texts.set(place, text);
