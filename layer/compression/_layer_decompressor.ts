@@ -10,12 +10,11 @@ import {
   type Decompressor,
   type DecompressorOptions,
   type DecompressSink,
+  MAX_COMPRESSION_RATIO,
   MAX_DECOMPRESSED_BYTES,
+  RATIO_FROM_BYTES,
 } from "./decompressor.ts";
 import type { SeekPointRecorder } from "./seek_points.ts";
-
-/** Output size above which the ratio is checked. Small layers of zeros are harmless and common. */
-const RATIO_FROM = 67_108_864;
 
 /** Largest window that zstd's decoder supports: 2 GiB. */
 const MAX_WINDOW_LOG = 31;
@@ -46,7 +45,8 @@ export class LayerDecompressor implements Decompressor {
   #bytesOut = 0;
 
   constructor(options: LayerDecompressorOptions) {
-    const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
+    const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = MAX_COMPRESSION_RATIO } = options;
+    const { maxWindow = 134_217_728 } = options;
     checkLimits("decompress", { maxBytes, maxRatio, maxWindow });
     this.#options = options;
     this.#maxBytes = maxBytes === 0 ? Infinity : maxBytes;
@@ -156,7 +156,7 @@ export class LayerDecompressor implements Decompressor {
       const subject = "the decompressed layer";
       throw new LimitError("bytes", this.#maxBytes, this.#bytesOut, subject, "maxBytes");
     }
-    if (this.#bytesOut > RATIO_FROM && this.#bytesOut > this.#maxRatio * this.#bytesIn) {
+    if (this.#bytesOut > RATIO_FROM_BYTES && this.#bytesOut > this.#maxRatio * this.#bytesIn) {
       const ratio = Math.floor(this.#bytesOut / this.#bytesIn) + 1;
       const limit = "decompressed bytes per compressed byte";
       throw new LimitError(limit, this.#maxRatio, ratio, "the layer", "maxRatio");

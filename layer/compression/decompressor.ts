@@ -3,6 +3,12 @@ import type { Compression } from "../../spec/image/media_types.ts";
 /** Default maximum number of decompressed bytes, of a layer or of an image: 20 GiB. */
 export const MAX_DECOMPRESSED_BYTES = 21_474_836_480;
 
+/** Default maximum number of decompressed bytes per compressed byte. */
+export const MAX_COMPRESSION_RATIO = 1000;
+
+/** Output size above which the ratio is checked. Small layers of zeros are harmless and common. */
+export const RATIO_FROM_BYTES = 67_108_864;
+
 /** Options for {@linkcode openDecompressor} and for `DecompressStream`. */
 export interface DecompressOptions {
   /**

@@ -1,5 +1,6 @@
 import { withCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { MAX_DECOMPRESSED_BYTES } from "../compression/decompressor.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { HoleWriter } from "./hole_writer.ts";
 import { SELINUX_XATTR } from "./host_xattrs.ts";
@@ -7,12 +8,9 @@ import { SELINUX_XATTR } from "./host_xattrs.ts";
 const BUFFER_BYTES = 262_144;
 
 /**
- * Maximum size of the files that a copier copies, the same as for the layers of an image. A small
- * archive can have large files with holes, and any number of hard links to them.
+ * Copies entries. A small archive can have large files with holes, and any number of hard links to
+ * them, so the files of all copies together may have as many bytes as an image.
  */
-const MAX_COPIED_BYTES = 21_474_836_480;
-
-/** Copies entries, with a limit for the files of all copies together. */
 export class EntryCopier {
   #bytes = 0;
 
@@ -41,9 +39,9 @@ export class EntryCopier {
 
   #count(size: number, source: string): void {
     this.#bytes += size;
-    if (this.#bytes <= MAX_COPIED_BYTES) return;
+    if (this.#bytes <= MAX_DECOMPRESSED_BYTES) return;
     const subject = `files up to ${JSON.stringify(source)}`;
-    throw new LimitError("bytes in copies", MAX_COPIED_BYTES, this.#bytes, subject);
+    throw new LimitError("bytes in copies", MAX_DECOMPRESSED_BYTES, this.#bytes, subject);
   }
 }
 

@@ -122,7 +122,7 @@ function runsOf(chunks: readonly ContentChunk[], stored: StoredChunks): readonly
     const same = known?.size === chunk.size ? known : undefined;
     const last = runs.at(-1);
     if (last === undefined || last.stored !== undefined || same !== undefined) {
-      // A copy, because parts are told apart by identity, and two files may have the same chunk.
+      // A copy, because parts are compared by identity, and two files may have the same chunk.
       runs.push({ start, end, chunks: [chunk], stored: same && { ...same } });
     } else {
       last.end = Math.max(last.end, end);

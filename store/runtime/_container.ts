@@ -53,8 +53,8 @@ export class Container implements AsyncDisposable {
   readonly #state: string;
   readonly #lock: Deno.FsFile;
   readonly #id: string;
-  /** Whether another program executes the runtime. */
-  readonly #isStarted: boolean;
+  /** Whether another program, such as `setsid`, executes the runtime. */
+  readonly #hasStarter: boolean;
   readonly #begun = performance.now();
   #isRuntimeExecuted = true;
   #killed: Promise<void> | undefined;
@@ -79,7 +79,7 @@ export class Container implements AsyncDisposable {
     ];
     const setsid = findSetsid(runtime);
     const starters = [...setsid === undefined ? [] : [setsid], ...umaskCommand(setsid)];
-    this.#isStarted = starters.length > 0;
+    this.#hasStarter = starters.length > 0;
     const [program = runtime, ...words] = [...starters, runtime, ...args];
     this.process = new Deno.Command(program, {
       args: words,
@@ -117,7 +117,7 @@ export class Container implements AsyncDisposable {
 
   /** Checks that the runtime was executed: another program reports a failure only by an exit code. */
   async checkRuntimeExecuted(code: number): Promise<void> {
-    const isUnclear = this.#isStarted && (code === 126 || code === 127);
+    const isUnclear = this.#hasStarter && (code === 126 || code === 127);
     if (!isUnclear || lstatIfAny(this.logPath) !== undefined) return;
     try {
       await this.#call("--version");

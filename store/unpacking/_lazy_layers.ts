@@ -1,3 +1,4 @@
+import { MAX_COMPRESSION_RATIO, RATIO_FROM_BYTES } from "../../layer/compression/decompressor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
@@ -11,10 +12,6 @@ import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
 /** Share of a layer above which fetching all of it is faster. */
 const WHOLE_SHARE = 0.5;
-
-/** Maximum compression ratio of a layer of more than 64 MiB, as for one that is read whole. */
-const MAX_RATIO = 1000;
-const RATIO_FROM = 67_108_864;
 
 /** Layers that are fetched only in part, by their index. */
 export type LazyLayers = ReadonlyMap<number, LazyLayer>;
@@ -91,7 +88,7 @@ export function withoutRepeated(
   const usable = [...lazy].filter(([index, known]) => {
     const { digest = "", size = 0 } = layers[index]?.descriptor ?? {};
     const own = numbers.get(index) ?? [];
-    const maxBytes = Math.max(RATIO_FROM, MAX_RATIO * size);
+    const maxBytes = Math.max(RATIO_FROM_BYTES, MAX_COMPRESSION_RATIO * size);
     if (known.bytesOf(own) <= size && decompressedBytes(known, own) <= maxBytes) return true;
     onWarning?.(
       `Reading the whole layer ${digest} because the files in its table of contents overlap`,
