@@ -1,4 +1,5 @@
-import { statIfAny } from "./files.ts";
+import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
+import { ifPermitted, statIfAny } from "./files.ts";
 
 /** Directories of system programs, which not every user has on `PATH`. */
 export const PROGRAM_PLACES: readonly string[] = [
@@ -9,17 +10,29 @@ export const PROGRAM_PLACES: readonly string[] = [
 ];
 
 /**
- * Finds a program by name, on `PATH` and in the directories of system programs.
+ * Finds a program by name, on `PATH` and in the directories of system programs. Never prompts for a
+ * permission, and skips directories that need one.
  *
- * @returns Its absolute path; `undefined` if it is not installed.
+ * @returns Its absolute path; `undefined` if it is not found.
  */
 export function findProgram(name: string): string | undefined {
-  const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];
-  for (const place of places) {
+  for (const place of programPlaces(readGrantedEnvironment("PATH"))) {
     const path = `${place}/${name}`;
-    if (isProgram(path)) return path.startsWith("/") ? path : Deno.realPathSync(path);
+    if (!isGranted({ name: "read", path }) || !ifPermitted(() => isProgram(path))) continue;
+    const found = path.startsWith("/") ? path : ifPermitted(() => Deno.realPathSync(path));
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/**
+ * Checks that {@linkcode findProgram} may search everywhere. Call it if a required program is not
+ * found.
+ *
+ * @throws {Deno.errors.NotCapable} If a permission is missing.
+ */
+export function checkProgramSearch(name: string): void {
+  for (const place of programPlaces(Deno.env.get("PATH"))) isProgram(`${place}/${name}`);
 }
 
 /** Whether a path leads to a program. */
@@ -28,8 +41,12 @@ export function isProgram(path: string): boolean {
     const { isFile = false, mode } = statIfAny(path) ?? {};
     return isFile && ((mode ?? 0) & 0o111) !== 0;
   } catch (error) {
-    // A program in a directory without access cannot be run either.
-    if (error instanceof Deno.errors.PermissionDenied) return false;
-    throw error;
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    // No program can be run from a directory that cannot be accessed.
+    return false;
   }
+}
+
+function programPlaces(path = ""): readonly string[] {
+  return [...path.split(":").filter(Boolean), ...PROGRAM_PLACES];
 }

@@ -1,5 +1,5 @@
 import { RuntimeError } from "../errors.ts";
-import { findProgram, isProgram } from "../host/find_program.ts";
+import { checkProgramSearch, findProgram, isProgram } from "../host/find_program.ts";
 
 /** Known runtimes, in order of preference. */
 export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];
@@ -20,9 +20,14 @@ export function* findRuntimes(name?: string): Generator<string, void, void> {
   }
 }
 
-/** Returns the error for a missing runtime; without a name, the error that none is installed. */
+/**
+ * Returns the error for a missing runtime; without a name, the error that none is installed.
+ *
+ * @throws {Deno.errors.NotCapable} If a runtime may be in a directory that may not be read.
+ */
 export function missingRuntime(name?: string): RuntimeError {
   const all = RUNTIMES.join(", ");
+  if (!name?.includes("/")) checkProgramSearch(name ?? RUNTIMES[0] ?? "");
   let problem = `none of ${all} is installed`;
   let action = "run a container";
   let advice = "Install one of them";
