@@ -25,7 +25,7 @@ export interface Descriptor {
   readonly platform?: Platform;
   /** Type of an artifact. */
   readonly artifactType?: string;
-  /** Embedded content in base64. */
+  /** Embedded content in base64, unverified; `embeddedData()` verifies it. */
   readonly data?: string;
 }
 
@@ -70,7 +70,7 @@ export function isOpaqueType(text: string): boolean {
  */
 export function readDescriptor(json: JsonReader, mediaType?: string): Descriptor {
   json.refuseOtherCases(DESCRIPTOR_MEMBERS);
-  const descriptor = {
+  return {
     mediaType: mediaType ?? readOpaqueType(json.at("mediaType")),
     digest: readDigest(json.at("digest")),
     size: json.at("size").count(),
@@ -82,12 +82,6 @@ export function readDescriptor(json: JsonReader, mediaType?: string): Descriptor
       data: json.maybe("data")?.string(),
     }),
   };
-  if (descriptor.data !== undefined && isDigest(descriptor.digest)) {
-    if (embeddedData(descriptor) === undefined) {
-      json.at("data").fail("the content with this size and digest, in base64");
-    }
-  }
-  return descriptor;
 }
 
 /**
@@ -235,7 +229,7 @@ export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | 
   try {
     bytes = Uint8Array.fromBase64(data, { lastChunkHandling: "strict" });
   } catch {
-    // Not base64. The specification allows readers to ignore the field.
+    // Not base64. No reader has to use the field.
     return undefined;
   }
   if (bytes.length !== size || !isDigest(digest)) return undefined;

@@ -189,10 +189,7 @@ Deno.test.each([
   { member: "mediaType", value: 1 },
   { member: "artifactType", value: "a/b\u0000" },
   { member: "urls", value: [1] },
-  { member: "data", value: "bGF5ZXI" },
-  { member: "data", value: "bGF5ZXI=bGF5ZXI=" },
-  { member: "data", value: "bGF5ZXJz" },
-  { member: "data", value: "TEFZRVI=" },
+  { member: "data", value: 1 },
 ])("parseManifest() refuses descriptors that the specification forbids: $member $value", (row) => {
   const { member, value } = row;
 
