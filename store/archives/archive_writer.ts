@@ -13,12 +13,7 @@ import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { digestAlgorithm, digestPath, Verifier } from "../../spec/verifier.ts";
 import { LAYOUT_VERSION } from "../content/layout_directory.ts";
-import {
-  CONTAINERD_NAME,
-  parseStoredName,
-  type RecordedEntry,
-  REF_NAME,
-} from "../content/layout_index.ts";
+import { nameAnnotations, parseStoredName, type RecordedEntry } from "../content/layout_index.ts";
 import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
@@ -293,17 +288,8 @@ function indexEntry({ name, descriptor }: RecordedEntry): Record<string, unknown
     size,
     artifactType,
     platform,
-    annotations: name === undefined
-      ? undefined
-      : { [CONTAINERD_NAME]: fullReference(name), [REF_NAME]: name },
+    annotations: name === undefined ? undefined : nameAnnotations(name),
   };
-}
-
-/** Returns a name if it is a full reference without a digest. */
-function fullReference(name: string): string | undefined {
-  const reference = parseStoredName(name);
-  if (reference === undefined || reference.digest !== undefined) return undefined;
-  return formatReference(reference) === name ? name : undefined;
 }
 
 /** Returns a name in the form of `manifest.json`: with a tag and without a digest. */

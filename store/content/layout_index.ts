@@ -32,6 +32,8 @@ export interface RecordedEntry {
   readonly name?: string | undefined;
   /** The index of a multi-platform image, else the manifest. */
   readonly descriptor: Descriptor;
+  /** Annotations of a new entry, in addition to its name. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The parsed `index.json`, with all members that other tools have written. */
@@ -146,8 +148,8 @@ export class LayoutIndex {
    * @param signal Aborts the wait for the lock.
    */
   async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
-    const named = new Map<string, Descriptor>();
-    for (const { name, descriptor } of entries) if (name !== undefined) named.set(name, descriptor);
+    const named = new Map<string, RecordedEntry>();
+    for (const entry of entries) if (entry.name !== undefined) named.set(entry.name, entry);
     for (const name of DIGEST_ALGORITHMS) await syncDirectory(`${this.#layout}/blobs/${name}`);
     // A process that is already pruning would not see the new entries.
     const { lockPruning } = await import("./hold.ts");
@@ -159,16 +161,17 @@ export class LayoutIndex {
       const missing = new Map(named);
       const after = before.flatMap((entry) => {
         const name = entryName(entry);
-        const descriptor = name === undefined ? undefined : named.get(name);
-        if (name === undefined || descriptor === undefined) return [entry];
-        return missing.delete(name) ? [same.get(name) ?? newEntry(name, descriptor)] : [];
+        const recorded = name === undefined ? undefined : named.get(name);
+        if (name === undefined || recorded === undefined) return [entry];
+        return missing.delete(name) ? [same.get(name) ?? newEntry(recorded)] : [];
       });
-      for (const [name, descriptor] of missing) after.push(newEntry(name, descriptor));
+      for (const recorded of missing.values()) after.push(newEntry(recorded));
       const digests = new Set(after.map(({ digest }) => digest));
-      for (const { name, descriptor } of entries) {
-        if (name !== undefined || digests.has(descriptor.digest)) continue;
-        digests.add(descriptor.digest);
-        after.push(newEntry(undefined, descriptor));
+      for (const recorded of entries) {
+        const { name, descriptor: { digest } } = recorded;
+        if (name !== undefined || digests.has(digest)) continue;
+        digests.add(digest);
+        after.push(newEntry(recorded));
       }
       index.manifests = after;
       return after.length !== before.length || after.some((entry, i) => entry !== before[i]);
@@ -329,19 +332,19 @@ function stampOf(path: string): string | undefined {
 /** Returns the first entry of each name that already stands for the same digest. */
 function sameEntries(
   entries: readonly RawEntry[],
-  named: ReadonlyMap<string, Descriptor>,
+  named: ReadonlyMap<string, RecordedEntry>,
 ): ReadonlyMap<string, RawEntry> {
   const same = new Map<string, RawEntry>();
   for (const entry of entries) {
     const name = entryName(entry);
     if (name === undefined || same.has(name)) continue;
-    if (named.get(name)?.digest === entry.digest) same.set(name, entry);
+    if (named.get(name)?.descriptor.digest === entry.digest) same.set(name, entry);
   }
   return same;
 }
 
 /** Creates an entry with the type, digest and size of the content, and the name. */
-function newEntry(name: string | undefined, descriptor: Descriptor): RawEntry {
+function newEntry({ name, descriptor, annotations }: RecordedEntry): RawEntry {
   const { mediaType, digest, size, artifactType } = descriptor;
   return {
     mediaType,
@@ -349,9 +352,17 @@ function newEntry(name: string | undefined, descriptor: Descriptor): RawEntry {
     size,
     ...present({
       artifactType,
-      annotations: name === undefined ? undefined : { [REF_NAME]: name },
+      annotations: name === undefined ? annotations : { ...annotations, [REF_NAME]: name },
     }),
   };
+}
+
+/** Returns the annotations for a name that other tools read in a layout. */
+export function nameAnnotations(name: string): Readonly<Record<string, string>> {
+  const reference = parseStoredName(name);
+  const isFull = reference !== undefined && reference.digest === undefined &&
+    formatReference(reference) === name;
+  return { ...isFull ? { [CONTAINERD_NAME]: name } : {}, [REF_NAME]: name };
 }
 
 /**

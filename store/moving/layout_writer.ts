@@ -1,5 +1,6 @@
 import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
+import { nameAnnotations } from "../content/layout_index.ts";
 import {
   FILE_MODE,
   ifPermitted,
@@ -12,7 +13,7 @@ import {
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
-import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
+import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
@@ -50,6 +51,8 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   /** Opens the layout in a directory, which may be empty or absent. */
   static async create(path: string, signal?: AbortSignal): Promise<LayoutWriter> {
     const layout = await openTarget(path);
+    // A file that cannot be changed would be an error only once all content is there.
+    await layout.references();
     const isStore = lstatIfAny(`${path}/locks`) !== undefined &&
       lstatIfAny(markerOf(layout)) === undefined;
     const writer = new LayoutWriter(layout, isStore, signal);
@@ -66,6 +69,15 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   ): Promise<void> {
     await this.#begin();
     await super.push(descriptor, open, options);
+  }
+
+  /** Gives a stored document a name, also in the form that containerd reads. */
+  override async tag(
+    name: string,
+    descriptor: Descriptor,
+    { signal }: ContentOptions = {},
+  ): Promise<void> {
+    await this.#layout.record([{ name, descriptor, annotations: nameAnnotations(name) }], signal);
   }
 
   /** Records a document without a name. */

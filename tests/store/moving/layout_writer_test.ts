@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
+import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { LayoutWriter } from "../../../store/moving/layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -149,6 +150,36 @@ Deno.test.each(["blobs", "blobs/sha256", "oci-layout"])(
     );
   },
 );
+
+Deno.test.each([
+  { what: "a symlink", make: (path: string) => Deno.symlink("elsewhere", path) },
+  { what: "not JSON", make: (path: string) => Deno.writeTextFile(path, "{") },
+])("LayoutWriter refuses a layout whose index.json is $what before it writes", async ({ make }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await Deno.mkdir(path);
+  await Deno.writeTextFile(`${path}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+  await make(`${path}/index.json`);
+
+  await assertRejects(() => LayoutWriter.create(path), Error, `"${path}/index.json"`);
+
+  assertEquals(await namesIn(path), ["index.json", "oci-layout"]);
+});
+
+Deno.test("LayoutWriter writes full names as containerd reads them, but no tags", async () => {
+  await using dir = await makeTempDir();
+  await using writer = await LayoutWriter.create(dir.path);
+
+  for (const name of ["h.io/a:1", "v1", `h.io/a@${FIRST.descriptor.digest}`]) {
+    await push(writer, FIRST, name);
+  }
+
+  const { manifests } = JSON.parse(await Deno.readTextFile(dir.join("index.json")));
+  assertEquals(
+    manifests.map(({ annotations }: Descriptor) => annotations?.["io.containerd.image.name"]),
+    ["h.io/a:1", undefined, undefined],
+  );
+});
 
 Deno.test("LayoutWriter keeps images that were stored before a failure", async () => {
   await using dir = await makeTempDir();
