@@ -1,5 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
+import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import {
   type ManifestDocument,
@@ -23,7 +24,7 @@ export function checkLayoutVersion(archive: string, bytes: Uint8Array): void {
 
 /** Reads `index.json`. */
 export function readOciImages(archive: string, bytes: Uint8Array): readonly ArchivedImage[] {
-  const { kind, value } = parseDocument(archive, "its index.json", bytes, OCI_INDEX);
+  const { kind, value } = parseDocument(archive, "index.json", bytes, OCI_INDEX);
   return kind === "index" ? listedImages(value.manifests) : [];
 }
 
@@ -120,6 +121,10 @@ function parseDocument(
   try {
     return parseManifest(bytes, mediaType);
   } catch (cause) {
+    if (cause instanceof LimitError) {
+      const { limit, max, value } = cause;
+      throw new LimitError(limit, max, value, `${subject} in "${archive}"`, cause.option);
+    }
     if (!(cause instanceof SyntaxError)) throw cause;
     const problem = `${subject} is invalid: ${describeError(cause)}`;
     throw new ArchiveError(archive, "damaged", problem, { cause });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists, walk } from "@std/fs";
-import { DigestMismatchError, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { DigestMismatchError, LimitError, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
 import {
   ArchiveError,
   type ArchiveFault,
@@ -37,6 +37,9 @@ const WRONG = new Uint8Array(LAYER?.bytes.length ?? 0);
 const GOOD = ociArchive(IMAGE, "h.io/a:1");
 
 const LEGACY = dockerArchive({ image: DOCKER, tags: ["a:1"] });
+
+/** An index with more entries than allowed. */
+const FULL = jsonBlob(OCI_INDEX, JSON.parse(many(4097)));
 
 /** An OCI archive with other content for one layer. */
 function withLayer(...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -299,6 +302,39 @@ Deno.test("loadArchive() loads thousands of names of one image, and no more than
     "has more than 4096 names",
   );
 });
+
+Deno.test.each([
+  {
+    what: "an index.json with too many entries",
+    archive: tar(VERSION, file("index.json", many(4097))),
+    subject: "index.json",
+  },
+  {
+    what: "an index.json with too many levels",
+    archive: tar(VERSION, file("index.json", "[".repeat(1001) + "]".repeat(1001))),
+    subject: "index.json",
+  },
+  {
+    what: "an index with too many entries",
+    archive: tar(
+      file(blobPath(FULL.descriptor), FULL.bytes),
+      indexEntry([withBlobs(FULL, [])]),
+    ),
+    subject: FULL.descriptor.digest,
+  },
+])("loadArchive() names the document that exceeds a limit: $what", async ({ archive, subject }) => {
+  await using dir = await makeTempDir();
+
+  const error = await assertRejects(() => load(dir, archive), LimitError);
+
+  assert(error.subject?.startsWith(`${subject} in "`), error.subject);
+});
+
+/** Returns an index with a number of entries. */
+function many(length: number) {
+  const manifests = Array.from({ length }, () => IMAGE.descriptor);
+  return JSON.stringify({ schemaVersion: 2, manifests });
+}
 
 Deno.test("loadArchive() rejects an archive that lists no images", async () => {
   await using temp = await makeTempDir();
