@@ -185,10 +185,10 @@ export type {
   TrustedKey,
   TrustedSigner,
 } from "./store/attachments/trusted_signer.ts";
+export type { OpenBlobOptions } from "./store/blobs/blob_stream.ts";
 export { ContentStore } from "./store/content/content_store.ts";
 export type {
   ContentStoreOptions,
-  OpenBlobOptions,
   ReadBlobOptions,
 } from "./store/content/content_store_options.ts";
 export type { Hold } from "./store/content/hold.ts";
@@ -198,7 +198,7 @@ export type {
   Ingestion,
   IngestOptions,
   IngestProgress,
-} from "./store/content/ingest.ts";
+} from "./store/downloads/ingest.ts";
 export type { LayerListener } from "./store/content/ingest_layer.ts";
 export type { StoredReference } from "./store/content/layout_index.ts";
 export {

@@ -37,7 +37,8 @@ export type {
   Ingestion,
   IngestOptions,
   IngestProgress,
-} from "./content/ingest.ts";
+} from "./downloads/ingest.ts";
+export type { OpenBlobOptions } from "./blobs/blob_stream.ts";
 export type * from "./content/content_store_options.ts";
 export type { LayerListener } from "./content/ingest_layer.ts";
 export { copyGraph, copyNamed } from "./moving/copy_graph.ts";

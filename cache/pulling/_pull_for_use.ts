@@ -138,7 +138,7 @@ function findOptionsOf<T>(
   return {
     ...options,
     firstReads: async (layers) => {
-      const { firstReads } = await import("../../store/content/first_reads.ts");
+      const { firstReads } = await import("../../store/downloads/first_reads.ts");
       return firstReads(store, earlyLayers(layers), jobs);
     },
     onProgress: options.onProgress && report,

@@ -87,14 +87,14 @@ export class LayoutImageCache implements ImageCache {
     // An error is reported when the code is needed.
     Promise.all([
       this.#loadWriter(),
-      import("../../store/content/ingest.ts"),
+      import("../../store/downloads/ingest.ts"),
       import("../../store/content/hold.ts"),
     ]).catch(() => {});
   }
 
   /** Returns the first reads of the largest missing layers. */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
-    const { firstReads } = await import("../../store/content/first_reads.ts");
+    const { firstReads } = await import("../../store/downloads/first_reads.ts");
     const order = layers.toSorted((a, b) => b.descriptor.size - a.descriptor.size);
     return firstReads(this.#store, order, this.#jobs);
   }

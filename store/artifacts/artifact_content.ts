@@ -5,7 +5,7 @@ import { type Descriptor, isMediaType } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
-import { openBlobStream } from "../content/blob_stream.ts";
+import { openBlobStream } from "../blobs/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { describeSystemError, inputAdvice } from "../host/system_error.ts";
 

@@ -2,17 +2,14 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
+import { BlobFiles } from "../blobs/blob_files.ts";
+import type { OpenBlobOptions } from "../blobs/blob_stream.ts";
+import type { BlobSource, Ingestion, IngestOptions } from "../downloads/ingest.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { BlobFiles } from "./blob_files.ts";
-import { LayoutDirectory } from "./layout_directory.ts";
-import type {
-  ContentStoreOptions,
-  OpenBlobOptions,
-  ReadBlobOptions,
-} from "./content_store_options.ts";
+import type { ContentStoreOptions, ReadBlobOptions } from "./content_store_options.ts";
 import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
 import type { Hold, Holds } from "./hold.ts";
-import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
+import { LayoutDirectory } from "./layout_directory.ts";
 import type { RecordedEntry, StoredReference } from "./layout_index.ts";
 
 /**
@@ -202,13 +199,14 @@ export class ContentStore {
   ): Promise<Ingestion> {
     const { digest } = descriptor;
     const { signal } = options;
-    const { ingestBlob } = await import("./ingest.ts");
+    const { ingestBlob } = await import("../downloads/ingest.ts");
     // Reading a blob must not modify another tool's layout.
     const isOurs = this.#holds !== undefined || lstatIfAny(`${this.path}/locks`) !== undefined;
     const holds = isOurs ? await this.#openHolds() : undefined;
     using _hold = await holds?.hold(digest, signal);
     const { path: directory, onWait } = this;
-    const target = { directory, layout: this.#layout, blobs: this.#blobs, onWait };
+    const prepare = (signal: AbortSignal | undefined) => this.#layout.prepare(signal);
+    const target = { directory, prepare, blobs: this.#blobs, onWait };
     return await ingestBlob(descriptor, open, target, options);
   }
 

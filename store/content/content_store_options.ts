@@ -1,5 +1,3 @@
-import type { BlobReadOptions } from "../../spec/image/image.ts";
-
 /** Options for {@linkcode ContentStore.open}. */
 export interface ContentStoreOptions {
   /**
@@ -22,9 +20,3 @@ export interface ReadBlobOptions {
    */
   readonly maxBytes?: number | undefined;
 }
-
-/** Options for {@linkcode ContentStore.openBlob}. */
-export type OpenBlobOptions = Pick<
-  BlobReadOptions,
-  "offset" | "length" | "reuseMemory" | "freeMemory" | "signal"
->;

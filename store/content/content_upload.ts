@@ -3,8 +3,8 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { FILE_MODE, writeAllSync } from "../host/files.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
-import type { BlobFiles } from "./blob_files.ts";
-import { rehash } from "./blob_writer.ts";
+import type { BlobFiles } from "../blobs/blob_files.ts";
+import { rehash } from "../blobs/blob_writer.ts";
 
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {

@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import { BlobFiles } from "./blob_files.ts";
+import { BlobFiles } from "../blobs/blob_files.ts";
 import type { ContentStore } from "./content_store.ts";
 
 /** Returns the decompressed archives of the layers in a store, by their DiffIDs. */

@@ -61,7 +61,7 @@ export function storedLayer(store: ContentStore, descriptor: Descriptor, diffId:
     compressed: (options) => store.openBlob(descriptor, options),
     uncompressed: async ({ signal, ...limits } = {}) => {
       const { LayerDecoder } = await import("../../layer/compression/layer_decoder.ts");
-      const { openBlobStream } = await import("../content/blob_stream.ts");
+      const { openBlobStream } = await import("../blobs/blob_stream.ts");
       const path = store.blobPath(digest);
       const source = `"${path}"`;
       const decoder = new LayerDecoder({ ...limits, descriptor, diffId, layer: digest, source });

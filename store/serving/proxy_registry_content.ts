@@ -10,7 +10,7 @@ import { childrenOf } from "../../spec/image/children.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { partPath } from "../content/ingest.ts";
+import { partPath } from "../downloads/ingest.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";

@@ -10,7 +10,7 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
-import { openBlobStream } from "../content/blob_stream.ts";
+import { openBlobStream } from "../blobs/blob_stream.ts";
 import { extractRecorded, type LayerInput } from "../entries/extract_recorded.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import type { SinkListener } from "./layer_sink.ts";

@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/mod.ts";
 import { digestName } from "../../spec/verifier.ts";
-import { writeMark } from "../../store/content/verified_marks.ts";
+import { writeMark } from "../../store/blobs/verified_marks.ts";
 import type { ContentStore } from "../../store/mod.ts";
 
 /** Flips a bit of a blob like a failing disk: the mark of the blob still matches the file. */

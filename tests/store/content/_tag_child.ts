@@ -1,6 +1,6 @@
 /** Records 50 references in a store: `_tag_child.ts STORE PREFIX`. */
 import { ContentStore } from "../../../store/mod.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const [path = "", prefix = ""] = Deno.args;
 const store = await ContentStore.open(path);

@@ -7,7 +7,7 @@ import { run } from "../../_support/process.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(300_000);
 

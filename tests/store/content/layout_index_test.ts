@@ -4,7 +4,7 @@ import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const [ONE, TWO] = [descriptor(1), descriptor(2)];
 const FOREIGN = {

@@ -7,7 +7,7 @@ import { peerTest, runPeer, writeLayout } from "../../_support/peers.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const READ_ONLY =
   'mount --bind "$STORE" "$STORE" && mount -o remount,bind,ro "$STORE" && exec "$@"';

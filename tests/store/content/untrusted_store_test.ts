@@ -18,7 +18,7 @@ import {
   PLANTED_FILES,
   plantedTest,
 } from "../_planted.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor, bytes } = randomBlob(100_000);
 const NAME = digestHex(descriptor.digest);
@@ -236,7 +236,7 @@ posixTest("ContentStore creates directories that only the user can write to", as
 
   await runWithoutUmask(
     `import { ContentStore } from "./store/mod.ts";
-    import { randomBlob } from "./tests/store/content/_blob_source.ts";
+    import { randomBlob } from "./tests/_support/blob_source.ts";
     const store = await ContentStore.open(Deno.args[0]);
     const { descriptor, bytes } = randomBlob(100);
     await store.putBytes(descriptor, bytes);

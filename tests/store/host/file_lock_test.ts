@@ -3,7 +3,7 @@ import { lockFile, tryLockFile } from "../../../store/host/file_lock.ts";
 import { ContentStore, LockUnsupportedError } from "../../../store/mod.ts";
 import { LayerDrafts } from "../../../store/overlay/_layer_drafts.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../content/_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor, bytes } = randomBlob(10);
 const PART = `ingest/${descriptor.digest.replace(":", "-")}.part`;

@@ -11,7 +11,7 @@ import {
   putBlobs,
 } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../content/_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const AMD64 = buildImage({ layers: [noise(1000, 1)], platform: "linux/amd64" });
 const ARM64 = buildImage({ layers: [noise(1000, 2)], platform: "linux/arm64" });

@@ -2,13 +2,13 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
 import { DigestMismatchError } from "../../../spec/mod.ts";
-import { BlobFiles } from "../../../store/content/blob_files.ts";
-import { BlobWriter } from "../../../store/content/blob_writer.ts";
+import { BlobFiles } from "../../../store/blobs/blob_files.ts";
+import { BlobWriter } from "../../../store/blobs/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "./_blob_source.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);
 
@@ -86,7 +86,7 @@ for (const size of [700_000, 5_000_000]) {
 Deno.test("BlobWriter hashes a small blob without Node's crypto", async () => {
   await using directory = await makeTempDir();
   const script = directory.join("write.ts");
-  const module = new URL("../../../store/content/blob_writer.ts", import.meta.url).href;
+  const module = new URL("../../../store/blobs/blob_writer.ts", import.meta.url).href;
   await Deno.writeTextFile(
     script,
     `import { BlobWriter } from ${JSON.stringify(module)};

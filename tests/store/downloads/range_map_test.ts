@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { RangeMap } from "../../../store/content/_range_map.ts";
-import type { Segment } from "../../../store/content/_segment.ts";
+import { RangeMap } from "../../../store/downloads/_range_map.ts";
+import type { Segment } from "../../../store/downloads/_segment.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 
 const MIB = 1024 * 1024;

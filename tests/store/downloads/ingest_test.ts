@@ -4,7 +4,7 @@ import { type BlobReadOptions, DigestMismatchError, OciError } from "../../../sp
 import { ContentStore, type Ingestion, type IngestProgress } from "../../../store/mod.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { countingSource, followerOf, randomBlob } from "./_blob_source.ts";
+import { countingSource, followerOf, randomBlob } from "../../_support/blob_source.ts";
 
 const BLOB = randomBlob(1_000_000);
 const { descriptor: DESCRIPTOR, bytes: BYTES } = BLOB;

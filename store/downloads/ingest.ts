@@ -4,12 +4,11 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions, BlobRetry, RemoteLayer } from "../../spec/image/image.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { digestName } from "../../spec/verifier.ts";
-import type { BlobFiles } from "./blob_files.ts";
+import type { BlobFiles } from "../blobs/blob_files.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
-import type { LayoutDirectory } from "./layout_directory.ts";
 import { readChunks } from "./_read_chunks.ts";
-import { openBlobStream } from "./blob_stream.ts";
-import { BlobWriter } from "./blob_writer.ts";
+import { openBlobStream } from "../blobs/blob_stream.ts";
+import { BlobWriter } from "../blobs/blob_writer.ts";
 
 /** Returns the path of the part of a blob that is being downloaded into a store. */
 export function partPath(store: string, digest: Digest): string {
@@ -84,8 +83,8 @@ export interface Ingestion extends IngestProgress {
 export interface IngestTarget {
   /** Directory of the store. */
   readonly directory: string;
-  /** The directory as a layout, which the first write prepares. */
-  readonly layout: LayoutDirectory;
+  /** Creates what the directory lacks; called before the first write. */
+  readonly prepare: (signal: AbortSignal | undefined) => Promise<void>;
   /** The blobs of the store. */
   readonly blobs: BlobFiles;
   /** Called once if the wait for another process takes longer than a second. */
@@ -117,7 +116,7 @@ export async function ingestBlob(
       return await target.blobs.isIntact(descriptor, signal) ? cached(descriptor) : undefined;
     },
     work: async (onProgress) => {
-      await target.layout.prepare(signal);
+      await target.prepare(signal);
       return await download(
         descriptor,
         { open, part, host, expected, options, onProgress },

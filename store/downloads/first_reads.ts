@@ -1,9 +1,15 @@
+import type { Digest } from "../../spec/digest.ts";
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
-import type { ContentStore } from "./content_store.ts";
 import { partPath } from "./ingest.ts";
+
+/** The paths of a store. */
+export interface StorePaths {
+  readonly path: string;
+  blobPath(digest: Digest): string;
+}
 
 /**
  * Returns the first reads of the download of an image: one for each of the first layers that the
@@ -14,7 +20,7 @@ import { partPath } from "./ingest.ts";
  * @param jobs Number of layers to download at once.
  */
 export function firstReads(
-  store: ContentStore,
+  store: StorePaths,
   layers: readonly UpcomingLayer[],
   jobs: number = DEFAULT_JOBS,
 ): readonly FirstRead[] {

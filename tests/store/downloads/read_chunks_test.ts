@@ -1,5 +1,5 @@
 import { assert, assertRejects } from "@std/assert";
-import { readChunks } from "../../../store/content/_read_chunks.ts";
+import { readChunks } from "../../../store/downloads/_read_chunks.ts";
 
 Deno.test("readChunks() cancels a silent stream if the signal is already aborted", async () => {
   let isCanceled = false;

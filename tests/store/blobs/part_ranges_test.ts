@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { PartRanges } from "../../../store/content/_part_ranges.ts";
+import { PartRanges } from "../../../store/blobs/part_ranges.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { runWithoutUmask } from "../../_support/umask.ts";
@@ -10,7 +10,7 @@ posixTest("PartRanges reads its own record, even without a umask", async () => {
   const ranges = [{ start: 0, end: 10 }, { start: 20, end: 30 }];
 
   await runWithoutUmask(
-    `import { PartRanges } from "./store/content/_part_ranges.ts";
+    `import { PartRanges } from "./store/blobs/part_ranges.ts";
     const [part, ranges] = Deno.args;
     PartRanges.create(part, JSON.parse(ranges))[Symbol.dispose]();`,
     part,

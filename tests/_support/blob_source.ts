@@ -1,8 +1,8 @@
-import type { BlobReadOptions } from "../../../spec/mod.ts";
-import type { BlobFollower } from "../../../store/mod.ts";
-import { noise } from "../../_support/bytes.ts";
-import { blobOf, type BuiltBlob } from "../../_support/image.ts";
-import { chunked } from "../../_support/memory_content.ts";
+import type { BlobReadOptions } from "../../spec/mod.ts";
+import type { BlobFollower } from "../../store/mod.ts";
+import { noise } from "./bytes.ts";
+import { blobOf, type BuiltBlob } from "./image.ts";
+import { chunked } from "./memory_content.ts";
 
 /** A blob of incompressible bytes, the same for the same seed. */
 export function randomBlob(size: number, seed = 1): BuiltBlob {

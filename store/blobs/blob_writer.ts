@@ -4,7 +4,7 @@ import { BufferedVerifier, type Expectation, Verifier } from "../../spec/verifie
 import { DiskFullError } from "../errors.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { moveFile } from "../host/temporary_file.ts";
-import { type ByteRange, PartRanges } from "./_part_ranges.ts";
+import { type ByteRange, PartRanges } from "./part_ranges.ts";
 import type { BlobFiles } from "./blob_files.ts";
 
 /** Size below which chunks are buffered before they are written. */

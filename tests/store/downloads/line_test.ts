@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { Line } from "../../../store/content/_line.ts";
-import { Segment } from "../../../store/content/_segment.ts";
+import { Line } from "../../../store/downloads/_line.ts";
+import { Segment } from "../../../store/downloads/_segment.ts";
 import { type ManualTime, manualTime } from "../../_support/manual_time.ts";
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import {
   type PooledConnection,
   type RangeJob,
   RangePool,
-} from "../../../store/content/_range_pool.ts";
+} from "../../../store/downloads/_range_pool.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 
 /** A download with ranges of ten bytes that end when the test ends them. */

@@ -10,7 +10,7 @@ import {
 } from "../../spec/verifier.ts";
 import { lstatIfAny, tryRemove } from "../host/files.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
-import type { OpenBlobOptions } from "./content_store_options.ts";
+import type { OpenBlobOptions } from "./blob_stream.ts";
 import { matchesMark, settleFile, writeMark } from "./verified_marks.ts";
 
 /** Files by their digests, such as those under `blobs/`. Marks record which have been verified. */

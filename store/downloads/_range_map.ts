@@ -1,4 +1,4 @@
-import { type ByteRange, mergeRanges, missingRanges } from "./_part_ranges.ts";
+import { type ByteRange, mergeRanges, missingRanges } from "../blobs/part_ranges.ts";
 import { Segment } from "./_segment.ts";
 
 /** Minimum length of a range. */

@@ -1,8 +1,14 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
 import type { Verifier } from "../../spec/verifier.ts";
 import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
-import type { OpenBlobOptions } from "./content_store_options.ts";
+
+/** Options for {@linkcode ContentStore.openBlob}. */
+export type OpenBlobOptions = Pick<
+  BlobReadOptions,
+  "offset" | "length" | "reuseMemory" | "freeMemory" | "signal"
+>;
 
 /** Size of a chunk, so large that the cost of a call does not matter. */
 const CHUNK_BYTES = 256 * 1024;

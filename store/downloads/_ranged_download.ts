@@ -3,14 +3,14 @@ import { RegistryError } from "../../registry/errors.ts";
 import { eitherSignal, onAbort } from "../../registry/tasks/abortable.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
-import { mergeRanges, PartRanges } from "./_part_ranges.ts";
+import { mergeRanges, PartRanges } from "../blobs/part_ranges.ts";
 import { readChunks } from "./_read_chunks.ts";
 import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
 import type { RangedDownloadOptions } from "./_ranged_download_options.ts";
 import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
-import type { BlobWriter } from "./blob_writer.ts";
+import type { BlobWriter } from "../blobs/blob_writer.ts";
 
 /** Length of the range that shows whether a near server supports ranges. */
 const SCOUT_BYTES = 2 * 1024 * 1024;
