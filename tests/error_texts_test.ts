@@ -89,9 +89,9 @@ Deno.test("the library names no option of the command line", async () => {
 
 /** Files with an error that no caller can cause. */
 const INTERNAL: ReadonlySet<string> = new Set([
-  "registry/client/_blob_stream.ts",
-  "registry/client/_detect_protocol.ts",
-  "registry/client/_sources.ts",
+  "registry/downloads/blob_stream.ts",
+  "registry/endpoints/_detect_protocol.ts",
+  "registry/endpoints/sources.ts",
 ]);
 
 Deno.test("the library explains arguments out of bounds with a code", async () => {

@@ -11,7 +11,7 @@ import {
   RUN_CONTAINERS,
 } from "../../registry/auth/credential_paths.ts";
 import { followLinks } from "../../registry/auth/follow_links.ts";
-import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
+import { mirrorAddresses } from "../../registry/endpoints/mirror_addresses.ts";
 import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";

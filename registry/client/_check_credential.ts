@@ -3,8 +3,8 @@ import type { ImagePullAuth } from "../image_client.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
-import type { Registries } from "./_registries.ts";
-import type { Registry } from "./_registry.ts";
+import type { Registries } from "../endpoints/registries.ts";
+import type { Registry } from "../endpoints/registry.ts";
 
 /** A login requests no access to any repository. */
 const SCOPE = "";

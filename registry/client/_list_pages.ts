@@ -5,7 +5,7 @@ import { RegistryError } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
 import { redactUrl } from "../transport/redact.ts";
-import type { ApiRequest, Registry } from "./_registry.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;

@@ -18,7 +18,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
 import { contentCodings } from "../transport/content_coding.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
-import type { ApiRequest, Registry } from "./_registry.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 /** Accepted types of manifests and indexes. */
 export const MANIFEST_ACCEPT: string = [

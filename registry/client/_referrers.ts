@@ -9,7 +9,7 @@ import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/next_page.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
-import type { Registry } from "./_registry.ts";
+import type { Registry } from "../endpoints/registry.ts";
 
 /** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
 const NO_REFERRERS = [400, 404, 405, 406, 410, 501];

@@ -25,12 +25,12 @@ import type {
 } from "../remote_client_options.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
-import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
-import { MAX_CONNECTIONS, Registries } from "./_registries.ts";
-import { EarlyRequest } from "./_early_request.ts";
+import { type BlobContext, foreignBlob, registryBlob } from "../downloads/blob_sources.ts";
+import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "../downloads/blob_stream.ts";
+import { MAX_CONNECTIONS, Registries } from "../endpoints/registries.ts";
+import { EarlyRequest } from "../downloads/early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
-import { nameOf, type Registry } from "./_registry.ts";
+import { nameOf, type Registry } from "../endpoints/registry.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
 /** Maximum number of URLs of a blob to try. */

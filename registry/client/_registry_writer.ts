@@ -14,17 +14,17 @@ import type {
 } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
-import type { Registries } from "./_registries.ts";
+import type { Registries } from "../endpoints/registries.ts";
 import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import { nameOf } from "./_registry.ts";
-import { BlobUploader } from "./_blob_uploader.ts";
+import { nameOf } from "../endpoints/registry.ts";
+import { BlobUploader } from "../uploads/blob_uploader.ts";
 import {
   beginUpload,
   readSession,
   type UploadContext,
   UPLOADS,
   type UploadSession,
-} from "./_upload_session.ts";
+} from "../uploads/upload_session.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)

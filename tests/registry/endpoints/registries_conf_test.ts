@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { basesToTry, registryEndpoint } from "../../../registry/client/_endpoint.ts";
+import { basesToTry, registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import {
   BlockedRegistryError,
   type CredentialStore,

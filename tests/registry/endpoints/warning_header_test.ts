@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseWarnings } from "../../../registry/client/_warning_header.ts";
+import { parseWarnings } from "../../../registry/endpoints/_warning_header.ts";
 
 /** The bytes of a text as a header has them: a character for each. */
 function headerOf(text: string): string {

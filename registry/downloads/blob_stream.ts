@@ -9,7 +9,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
-import type { ApiRequest } from "./_registry.ts";
+import type { ApiRequest } from "../endpoints/registry.ts";
 
 /**
  * Maximum size of a chunk. Larger chunks save calls. This size still fits into the cache of a

@@ -12,8 +12,8 @@ import type { RetryPolicy } from "../transport/retry.ts";
 import { abortable } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";
-import { Registry } from "./_registry.ts";
-import { Sources } from "./_sources.ts";
+import { Registry } from "./registry.ts";
+import { Sources } from "./sources.ts";
 import { mirrorAddresses } from "./mirror_addresses.ts";
 
 /** Maximum number of concurrent transfers with a host, unless an option sets it. */

@@ -6,7 +6,7 @@ import { makeServerTls } from "../../_support/certificates.ts";
 import { blobOf } from "../../_support/image.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
-import { on, opener, pushTo, stored } from "./_push.ts";
+import { on, opener, pushTo, stored } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

@@ -20,7 +20,7 @@ import {
   type UploadContext,
   UPLOADS,
   type UploadSession,
-} from "./_upload_session.ts";
+} from "./upload_session.ts";
 
 /** Maximum size of a blob that is sent with the final request of its upload. */
 const SMALL_BYTES = 2 * 1024 * 1024;

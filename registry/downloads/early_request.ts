@@ -1,7 +1,7 @@
 import type { HttpResponse } from "../transport/http_response.ts";
 import { onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
-import type { RemoteBlobSource, SentRequest } from "./_blob_stream.ts";
+import type { RemoteBlobSource, SentRequest } from "./blob_stream.ts";
 
 /** Time after which a response that nothing reads is dropped. */
 const KEPT_MS = 10_000;

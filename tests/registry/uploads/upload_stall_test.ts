@@ -8,7 +8,7 @@ import { type ManualTime, manualTime } from "../../_support/manual_time.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { readAll, testClient } from "../_client.ts";
 import { cuttingRegistry } from "./_cutting_registry.ts";
-import { pushTo } from "./_push.ts";
+import { pushTo } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

@@ -5,7 +5,7 @@ import { noise } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
-import { LARGE, on, opener, SMALL, stored } from "./_push.ts";
+import { LARGE, on, opener, SMALL, stored } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

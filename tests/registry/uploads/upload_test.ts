@@ -12,7 +12,7 @@ import { blobOf } from "../../_support/image.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { FakeClock, testClient } from "../_client.ts";
 import { cuttingRegistry } from "./_cutting_registry.ts";
-import { LARGE, on, opener, pushTo, shapes, SMALL, stored } from "./_push.ts";
+import { LARGE, on, opener, pushTo, shapes, SMALL, stored } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

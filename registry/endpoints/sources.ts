@@ -3,7 +3,7 @@ import { problemOf } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { NetworkError, NotFoundError } from "../errors.ts";
 import type { Clock, RemoteOptions } from "../remote_client_options.ts";
-import type { Registry } from "./_registry.ts";
+import type { Registry } from "./registry.ts";
 
 /** Time for which a faulty mirror is skipped, in milliseconds. */
 const DOWN_MS = 60_000;

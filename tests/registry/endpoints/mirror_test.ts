@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { mirrorEndpoint } from "../../../registry/client/_endpoint.ts";
+import { mirrorEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import {
   type CredentialStore,
   NetworkError,

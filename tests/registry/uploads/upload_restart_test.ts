@@ -11,7 +11,7 @@ import {
   writableRegistry,
 } from "../../_support/writable_registry.ts";
 import { makeScene, testClient } from "../_client.ts";
-import { type PushOptions, pushTo, SMALL } from "./_push.ts";
+import { type PushOptions, pushTo, SMALL } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 const LARGE = blobOf(OCI_LAYER, noise(9 * MIB));

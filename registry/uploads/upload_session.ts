@@ -4,7 +4,7 @@ import { RegistryError } from "../errors.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { redirectTarget } from "../transport/redirect.ts";
-import type { ApiRequest, Registry } from "./_registry.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 /** Path of the uploads of a repository. */
 export const UPLOADS = "blobs/uploads/";
