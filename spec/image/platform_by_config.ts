@@ -124,6 +124,8 @@ export interface FollowPlatformOptions<Missing> extends ChooseByConfigOptions {
   readonly subject: string;
   /** Reads an entry of an index; `undefined` if it is missing. */
   readonly next: (entry: Descriptor) => Promise<ImageDocument<ManifestDocument> | Missing>;
+  /** Replaces the chosen entry of an index, for example if it is missing. */
+  readonly replace?: ((chosen: Descriptor, index: Index) => Promise<Descriptor>) | undefined;
 }
 
 /**
@@ -134,7 +136,7 @@ export interface FollowPlatformOptions<Missing> extends ChooseByConfigOptions {
  */
 export async function followPlatform<Missing extends undefined = never>(
   first: ImageDocument<ManifestDocument> | Missing,
-  { platform, subject, read, next }: FollowPlatformOptions<Missing>,
+  { platform, subject, read, next, replace }: FollowPlatformOptions<Missing>,
 ): Promise<Pick<RemoteImage, "indexes" | "manifest"> | Missing> {
   const indexes: ImageDocument<Index>[] = [];
   let document: ImageDocument<ManifestDocument> | undefined = first;
@@ -145,7 +147,8 @@ export async function followPlatform<Missing extends undefined = never>(
       throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${subject}"`);
     }
     indexes.push({ descriptor, bytes, value });
-    document = await next(await choosePlatformByConfig(value, platform, { subject, read }));
+    const chosen = await choosePlatformByConfig(value, platform, { subject, read });
+    document = await next(await replace?.(chosen, value) ?? chosen);
   }
   return undefined as Missing;
 }

@@ -5,10 +5,15 @@ import { formatReference, isTag, type Reference } from "../../registry/reference
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
+import {
+  type Index,
+  MAX_CONFIG_BYTES,
+  MAX_LAYERS,
+  MAX_MANIFEST_BYTES,
+} from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
-import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
+import { checkPlatform, checkTimes, isRunnable } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
@@ -147,6 +152,10 @@ export class LayoutClient implements ImageClient {
         name,
         signal: options.signal,
         onAbsent: fail,
+        // As in the store, the layout may lack the host's platform, but not one that was requested.
+        replace: options.platform === undefined
+          ? (chosen, index) => this.#entryInstead(chosen, index)
+          : undefined,
       },
       (layer, diffId) => this.collection.layer(layer, diffId),
     );
@@ -190,8 +199,27 @@ export class LayoutClient implements ImageClient {
   async #choose(options: ImageClientOptions): Promise<Descriptor> {
     const [first, ...more] = this.#entries;
     if (first !== undefined && more.length === 0) return first;
-    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: this.#entries } as const;
-    return await choosePlatformByConfig(index, platformOf(options), {
+    return await this.#chooseFrom(this.#entries, platformOf(options));
+  }
+
+  /** Returns an entry of an index; if the layout lacks it, one that the layout has. */
+  async #entryInstead(entry: Descriptor, index: Index): Promise<Descriptor> {
+    const has = async ({ digest }: Descriptor) => {
+      return isDigest(digest) && await this.collection.has(digest);
+    };
+    if (await has(entry)) return entry;
+    const present: Descriptor[] = [];
+    for (const other of index.manifests.filter(isRunnable)) {
+      if (await has(other)) present.push(other);
+    }
+    const [first, ...more] = present;
+    if (more.length === 0) return first ?? entry;
+    return await this.#chooseFrom(present, hostPlatform());
+  }
+
+  async #chooseFrom(manifests: readonly Descriptor[], platform: Platform): Promise<Descriptor> {
+    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests } as const;
+    return await choosePlatformByConfig(index, platform, {
       subject: formatReference(this.reference),
       read: (descriptor) => this.collection.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
     });

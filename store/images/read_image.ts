@@ -4,7 +4,7 @@ import { OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { parseConfigOrArtifact } from "../../spec/image/image_config.ts";
-import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
+import { type Index, MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { followPlatform } from "../../spec/image/platform_by_config.ts";
 import type { Platform } from "../../spec/platform.ts";
@@ -89,6 +89,8 @@ export interface DocumentContext {
   readonly signal?: AbortSignal | undefined;
   /** Called with the digest of a missing document; may throw. */
   readonly onAbsent?: ((digest: Digest) => void) | undefined;
+  /** Replaces the chosen entry of an index. */
+  readonly replace?: ((chosen: Descriptor, index: Index) => Promise<Descriptor>) | undefined;
 }
 
 /** The documents of an image, and the layers that the callback created. */
@@ -139,7 +141,7 @@ export async function readDocuments<Layer>(
 async function readChain(
   store: DocumentSource,
   digest: Digest,
-  { platform, maxLayers, name, signal, onAbsent }: DocumentContext,
+  { platform, maxLayers, name, signal, onAbsent, replace }: DocumentContext,
 ): Promise<Pick<RemoteImage, "indexes" | "manifest"> | undefined> {
   const next = async (expected: ExpectedDocument) => {
     signal?.throwIfAborted();
@@ -152,5 +154,6 @@ async function readChain(
     subject: name,
     read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
     next,
+    replace,
   });
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { pull } from "../../../cache/mod.ts";
+import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatReference } from "../../../registry/mod.ts";
 import { present } from "../../../spec/json.ts";
 import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
@@ -50,6 +51,27 @@ Deno.test("LayoutClient chooses the platform among entries of one name", async (
   assertEquals(digest, ARM64.descriptor.digest);
   await assertRejects(
     async () => await client.image(client.reference, { platform: "linux/s390x" }),
+    PlatformError,
+  );
+});
+
+Deno.test("LayoutClient chooses the platform that a layout has, unless another is requested", async () => {
+  const isArm = hostPlatform().architecture === "arm64";
+  const [host, other] = isArm ? [ARM64, AMD64] : [AMD64, ARM64];
+  await using layout = await layoutOf([entry(INDEX, "v1")]);
+  await Deno.remove(`${layout.path}/blobs/${host.descriptor.digest.replace(":", "/")}`);
+  const client = await LayoutClient.open({ path: layout.path });
+
+  const image = await client.image(client.reference);
+
+  assertEquals([image.digest, image.platform], [INDEX.descriptor.digest, other.platform]);
+  await assertRejects(
+    () => client.image(client.reference, { platform: host.platform }),
+    StoreError,
+    `it does not have ${host.descriptor.digest}`,
+  );
+  await assertRejects(
+    () => client.image(client.reference, { strictPlatform: true }),
     PlatformError,
   );
 });
