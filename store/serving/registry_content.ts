@@ -105,15 +105,17 @@ export class StoreRegistryContent implements WritableRegistryContent {
     return [...new Set(tags)].filter((tag) => tag !== undefined).sort();
   }
 
-  /** Returns the descriptor of a manifest or index, by tag or digest. */
+  /**
+   * Returns the descriptor of a manifest or index, by tag or digest. The manifests of a stored index
+   * may be missing.
+   */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const descriptor = isDigest(tagOrDigest)
       ? (await this.#find(repository, [tagOrDigest])).get(tagOrDigest)
       : (await this.#servedNames()).of(repository).find((named) => tagOf(named) === tagOrDigest)
         ?.descriptor;
-    return descriptor !== undefined && isDocumentMediaType(descriptor.mediaType)
-      ? plain(descriptor)
-      : undefined;
+    if (descriptor === undefined || !isDocumentMediaType(descriptor.mediaType)) return undefined;
+    return await this.#store.has(descriptor) ? plain(descriptor) : undefined;
   }
 
   /** Returns the size of a manifest or blob in the repository. */

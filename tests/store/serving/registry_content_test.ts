@@ -75,6 +75,7 @@ Deno.test("StoreRegistryContent serves the stored manifests of an index", async 
 
   assertEquals((await content.resolve("example.com/a", "1"))?.digest, INDEX.descriptor.digest);
   assertEquals(await content.size("example.com/a", ARM64.descriptor.digest), undefined);
+  assertEquals(await content.resolve("example.com/a", ARM64.descriptor.digest), undefined);
   const [layer] = AMD64.layers;
   assertEquals(
     await content.size("example.com/a", layer?.descriptor.digest ?? AMD64.descriptor.digest),
