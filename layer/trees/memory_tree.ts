@@ -242,15 +242,25 @@ export class MemoryTree implements FileTree {
   #directory(path: string): number {
     const directory = parentPath(path);
     if (directory === this.#lastPath) return this.#last;
-    const isBelow = this.#lastPath !== "" && directory.startsWith(`${this.#lastPath}/`);
-    const rest = isBelow ? directory.slice(this.#lastPath.length + 1) : directory;
-    let number = isBelow ? this.#last : this.#nodes.root.ino;
+    if (isBelow(this.#lastPath, directory)) return this.#ascend(directory);
+    const isLower = isBelow(directory, this.#lastPath);
+    const rest = isLower ? directory.slice(this.#lastPath.length + 1) : directory;
+    let number = isLower ? this.#last : this.#nodes.root.ino;
     for (const name of rest === "" ? [] : rest.split("/")) {
       number = this.#nodes.find(number, name);
       if (number === 0) return 0;
     }
     this.#lastPath = directory;
     return this.#last = number;
+  }
+
+  /** Returns the number of a directory above the last one. Its path may have thousands of levels. */
+  #ascend(directory: string): number {
+    for (let at = directory.length; at >= 0; at = this.#lastPath.indexOf("/", at + 1)) {
+      this.#last = this.#nodes.at(this.#last).parent;
+    }
+    this.#lastPath = directory;
+    return this.#last;
   }
 
   #pathOf(number: number): string {
@@ -274,6 +284,11 @@ export class MemoryTree implements FileTree {
       return this.#pathOf(one) < this.#pathOf(other) ? -1 : 1;
     });
   }
+}
+
+/** Whether a path is below a directory other than the root. */
+function isBelow(path: string, directory: string): boolean {
+  return directory !== "" && path[directory.length] === "/" && path.startsWith(directory);
 }
 
 /** Whether Linux would accept a path. Resolving symlinks can make it longer than any name. */

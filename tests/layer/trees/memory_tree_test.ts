@@ -45,6 +45,24 @@ Deno.test("MemoryTree reuses a path without its former content", () => {
   assertEquals([tree.xattrsOf("d").size, tree.status("d/null")], [0, undefined]);
 });
 
+Deno.test("MemoryTree finds entries above, below and beside the last one", () => {
+  const tree = new MemoryTree();
+  const paths = ["a", "a/b", "a/b/c", "a/b/c/d", "a/bc", "a/bc/d"];
+  for (const [i, path] of paths.entries()) {
+    tree.makeDirectory(path);
+    using entry = tree.open(path);
+    entry.setMode(0o700 + i);
+  }
+
+  for (const one of paths) {
+    for (const [i, other] of paths.entries()) {
+      assertEquals(tree.status(`${one}/x/y`), undefined);
+      assertEquals(tree.status(`${other}/x`), undefined);
+      assertEquals(tree.status(other)?.mode, 0o700 + i, `${other} after ${one}`);
+    }
+  }
+});
+
 Deno.test("MemoryTree lists a layer in the order of its archive", () => {
   const tree = new MemoryTree();
   tree.makeDirectory("d");
