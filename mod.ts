@@ -144,7 +144,7 @@ export type {
   RegistryMirror,
   RegistryRule,
 } from "./registry/registry_rule.ts";
-export { readCertificates } from "./registry/auth/read_certificates.ts";
+export { readCertificates } from "./registry/certificates/read_certificates.ts";
 export type { ContentOptions, OpenContent } from "./spec/image/content.ts";
 export type { Descriptor } from "./spec/image/descriptor.ts";
 export {

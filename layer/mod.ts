@@ -77,5 +77,5 @@ export type {
   TreeName,
   TreeReader,
 } from "./trees/file_tree.ts";
-export { type ContentPlace, MemoryTree } from "./trees/memory_tree.ts";
-export { openFileTree, type OpenFileTreeOptions } from "./trees/open_tree.ts";
+export { type ContentPlace, MemoryTree } from "./memory/memory_tree.ts";
+export { openFileTree, type OpenFileTreeOptions } from "./disk/open_tree.ts";

@@ -24,11 +24,11 @@
  *
  * @module
  */
-export * from "./auth/certificate_directories.ts";
-export * from "./auth/credential_files.ts";
-export * from "./auth/credential_summary.ts";
-export * from "./auth/read_certificates.ts";
-export * from "./auth/stored_credentials.ts";
+export * from "./certificates/certificate_directories.ts";
+export * from "./credentials/credential_files.ts";
+export * from "./credentials/credential_summary.ts";
+export * from "./certificates/read_certificates.ts";
+export * from "./credentials/stored_credentials.ts";
 export * from "./configuration/registries_conf.ts";
 export {
   type ReadRegistriesConf,

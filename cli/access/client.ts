@@ -19,7 +19,7 @@ export type ClientOverrides = Pick<
 const CERTIFICATES: CertificateStore = {
   find: async (host, options) => {
     const { CertificateDirectories } = await import(
-      "../../registry/auth/certificate_directories.ts"
+      "../../registry/certificates/certificate_directories.ts"
     );
     return await new CertificateDirectories().find(host, options);
   },
@@ -68,12 +68,12 @@ export async function openClient(
 async function credentialsIn(path: string): Promise<CredentialStore> {
   const { naming } = await import("./option_file.ts");
   await naming("--authfile", path, () => Deno.stat(path));
-  const { CredentialFiles } = await import("../../registry/auth/credential_files.ts");
+  const { CredentialFiles } = await import("../../registry/credentials/credential_files.ts");
   return new CredentialFiles({ paths: [path] });
 }
 
 async function readAuthority(path: string): Promise<readonly string[]> {
-  const { readCertificates } = await import("../../registry/auth/read_certificates.ts");
+  const { readCertificates } = await import("../../registry/certificates/read_certificates.ts");
   const { naming } = await import("./option_file.ts");
   return await naming("--ca", path, () => readCertificates(path));
 }

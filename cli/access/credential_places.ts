@@ -2,13 +2,13 @@ import {
   credentialPaths,
   CREDENTIALS_VARIABLE,
   variablePosition,
-} from "../../registry/auth/credential_paths.ts";
+} from "../../registry/credentials/credential_paths.ts";
 import {
   type CredentialFileSummary,
   summarizeCredentials,
   summarizeVariable,
-} from "../../registry/auth/credential_summary.ts";
-import { credentialKeys } from "../../registry/auth/credential_key.ts";
+} from "../../registry/credentials/credential_summary.ts";
+import { credentialKeys } from "../../registry/credentials/credential_key.ts";
 import { readGrantedEnvironment } from "../../spec/granted.ts";
 import type { LoginPlace } from "./login_place.ts";
 

@@ -1,4 +1,4 @@
-import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
+import { normalizeCredentialKey } from "../../registry/credentials/credential_key.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
 

@@ -1,4 +1,4 @@
-import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
+import { CertificateDirectories } from "../../registry/certificates/certificate_directories.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { withSmallLetter } from "../terminal/format.ts";

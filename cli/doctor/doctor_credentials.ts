@@ -1,12 +1,12 @@
 import type {
   CredentialFileSummary,
   CredentialHelperName,
-} from "../../registry/auth/credential_summary.ts";
+} from "../../registry/credentials/credential_summary.ts";
 import {
   CREDENTIALS_VARIABLE,
   FILES_HELPER,
   helperOrder,
-} from "../../registry/auth/credential_paths.ts";
+} from "../../registry/credentials/credential_paths.ts";
 import { readRegistriesConf } from "../../registry/configuration/registries_files.ts";
 import { RegistriesConfError } from "../../registry/errors.ts";
 import type { DefaultCredentialHelpers } from "../../registry/registry_rule.ts";

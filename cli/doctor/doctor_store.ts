@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { storeVariables } from "../../cache/directory.ts";
-import { nativeRefusal } from "../../layer/trees/open_tree.ts";
+import { nativeRefusal } from "../../layer/disk/open_tree.ts";
 import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { resolve } from "../../spec/paths.ts";

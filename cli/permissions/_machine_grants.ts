@@ -1,4 +1,4 @@
-import { CertificateDirectories } from "../../registry/auth/certificate_directories.ts";
+import { CertificateDirectories } from "../../registry/certificates/certificate_directories.ts";
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";

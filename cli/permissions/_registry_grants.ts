@@ -1,6 +1,6 @@
-import { CredentialFiles } from "../../registry/auth/credential_files.ts";
-import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
-import { summarizeCredentials } from "../../registry/auth/credential_summary.ts";
+import { CredentialFiles } from "../../registry/credentials/credential_files.ts";
+import { normalizeCredentialKey } from "../../registry/credentials/credential_key.ts";
+import { summarizeCredentials } from "../../registry/credentials/credential_summary.ts";
 import {
   CREDENTIALS_VARIABLE,
   FILES_HELPER,
@@ -9,8 +9,8 @@ import {
   logoutPaths,
   podmanPaths,
   RUN_CONTAINERS,
-} from "../../registry/auth/credential_paths.ts";
-import { followLinks } from "../../registry/auth/follow_links.ts";
+} from "../../registry/credentials/credential_paths.ts";
+import { followLinks } from "../../registry/credentials/follow_links.ts";
 import { mirrorAddresses } from "../../registry/endpoints/mirror_addresses.ts";
 import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";

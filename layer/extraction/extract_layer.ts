@@ -5,7 +5,7 @@ import type { DecompressOptions } from "../compression/decompressor.ts";
 import type { ExtractReport } from "./extract_report.ts";
 import type { LayerExtractorOptions } from "./extractor.ts";
 import type { FileTree } from "../trees/file_tree.ts";
-import type { OpenFileTreeOptions } from "../trees/open_tree.ts";
+import type { OpenFileTreeOptions } from "../disk/open_tree.ts";
 import type { TarLimits } from "../tar/tar_limits.ts";
 
 /** Options for {@linkcode extractLayer}. */

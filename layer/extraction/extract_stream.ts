@@ -8,7 +8,7 @@ import { TarError } from "../tar/tar_error.ts";
 import type { TarLimits } from "../tar/tar_limits.ts";
 import { MAX_EMPTY_BYTES, TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
-import type { OpenFileTreeOptions } from "../trees/open_tree.ts";
+import type { OpenFileTreeOptions } from "../disk/open_tree.ts";
 import type { ExtractReport } from "./extract_report.ts";
 import { extractInto } from "./_extraction_root.ts";
 import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";

@@ -1,5 +1,5 @@
 import { explainedError } from "../../spec/error_facts.ts";
-import { normalizeCredentialKey } from "../auth/credential_key.ts";
+import { normalizeCredentialKey } from "../credentials/credential_key.ts";
 
 /**
  * Returns the addresses of a registry's mirrors, under whichever of its names they are listed.

@@ -40,7 +40,7 @@ async function certificatesOf(
   onWarning: Warner | undefined,
 ): Promise<HostCertificates> {
   if (host.caFiles.length + host.clientFiles.length === 0) return {};
-  const { readHostCertificates } = await import("../auth/host_certificates.ts");
+  const { readHostCertificates } = await import("../certificates/host_certificates.ts");
   return await readHostCertificates(host, onWarning);
 }
 
@@ -233,7 +233,7 @@ export class Registries implements Disposable {
   async #credentialStore(): Promise<CredentialStore | undefined> {
     const { credentials } = this.#options;
     if (credentials !== undefined) return credentials === "none" ? undefined : credentials;
-    const { CredentialFiles } = await import("../auth/credential_files.ts");
+    const { CredentialFiles } = await import("../credentials/credential_files.ts");
     return this.#files ??= new CredentialFiles({ helpers: this.#helpers });
   }
 

@@ -1,4 +1,4 @@
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";

@@ -1,5 +1,5 @@
 import type { FileTree } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
 import { withImageConfig } from "../../spec/options/image_options.ts";
 import { formatSpec, newSpec } from "../../spec/options/new_spec.ts";

@@ -1,6 +1,6 @@
 import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecOption } from "../../spec/runtime/spec_option.ts";

@@ -1,7 +1,7 @@
 import type { StagedLayer } from "../../layer/extraction/staged_layer.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
 import type { FoundEntry } from "./_layer_stack.ts";
 

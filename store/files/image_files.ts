@@ -1,7 +1,7 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import { type LayerLimits, limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -303,7 +303,7 @@ export class ImageFiles {
     this.#listings.clear();
     this.#stack = this.#newStack();
     const { addLayer } = await import("./list_layer.ts");
-    const { MemoryTree } = await import("../../layer/trees/memory_tree.ts");
+    const { MemoryTree } = await import("../../layer/memory/memory_tree.ts");
     const tree = new MemoryTree();
     for (const index of this.#layers.keys()) {
       const lazy = isLazy ? await this.#lazyLayer(index) : undefined;

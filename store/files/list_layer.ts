@@ -7,7 +7,7 @@ import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_laye
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
-import { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { planRecords } from "../entries/layer_entries.ts";

@@ -3,7 +3,7 @@ import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
 import { SparseRuns } from "./_sparse_runs.ts";
 import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";

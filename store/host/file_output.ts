@@ -1,4 +1,4 @@
-import { followLinks } from "../../registry/auth/follow_links.ts";
+import { followLinks } from "../../registry/credentials/follow_links.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
 import { abortable } from "../../registry/tasks/abortable.ts";

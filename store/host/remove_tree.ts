@@ -17,7 +17,7 @@ export async function removeTree(path: string): Promise<void> {
 
 /** Empties a directory through a file tree, which supports names that are not UTF-8. */
 async function removeContent(path: string): Promise<void> {
-  const { openFileTree } = await import("../../layer/trees/open_tree.ts");
+  const { openFileTree } = await import("../../layer/disk/open_tree.ts");
   const { emptyTree } = await import("../../layer/trees/remove_entry.ts");
   using tree = openFileTree(path);
   emptyTree(tree);

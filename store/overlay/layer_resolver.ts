@@ -6,7 +6,7 @@ import {
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/native_mount.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";

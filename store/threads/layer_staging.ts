@@ -6,7 +6,7 @@ import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";

@@ -1,7 +1,7 @@
 import { pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";

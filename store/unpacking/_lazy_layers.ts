@@ -1,6 +1,6 @@
 import { MAX_COMPRESSION_RATIO, RATIO_FROM_BYTES } from "../../layer/compression/decompressor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
-import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";

@@ -2,7 +2,7 @@ import { explainedError } from "../../spec/error_facts.ts";
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";

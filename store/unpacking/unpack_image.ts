@@ -3,7 +3,7 @@ import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extrac
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";

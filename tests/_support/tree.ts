@@ -5,7 +5,7 @@
  * @module
  */
 import type { FileTree, FileType } from "../../layer/mod.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { digestOf } from "../../spec/mod.ts";
 import { MTIME } from "./tar_entry.ts";
 

@@ -2,7 +2,7 @@
  * `deno run -A _remove_as_user.ts UID DIRECTORY`: makes something in the directory that an ordinary
  * user may not look into, and has that user remove it.
  */
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
 import { becomeUser } from "../_support/become_user.ts";
 

@@ -1,5 +1,5 @@
-import { CredentialFiles } from "../../../registry/auth/credential_files.ts";
-import { saveCredential } from "../../../registry/auth/stored_credentials.ts";
+import { CredentialFiles } from "../../../registry/credentials/credential_files.ts";
+import { saveCredential } from "../../../registry/credentials/stored_credentials.ts";
 import { loginOf } from "../../../registry/credentials.ts";
 import { placesWithCredential } from "../../access/credential_places.ts";
 import { defaultHelpers } from "../../access/registries.ts";

@@ -1,4 +1,7 @@
-import { eraseCredential, eraseCredentials } from "../../../registry/auth/stored_credentials.ts";
+import {
+  eraseCredential,
+  eraseCredentials,
+} from "../../../registry/credentials/stored_credentials.ts";
 import { defaultHelpers } from "../../access/registries.ts";
 import { placesWithCredential } from "../../access/credential_places.ts";
 import { readLoginPlace } from "../../access/login_place.ts";

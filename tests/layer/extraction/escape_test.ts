@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ExtractError, extractLayer } from "../../../layer/mod.ts";
-import { openFileTree } from "../../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";

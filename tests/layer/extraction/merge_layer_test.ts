@@ -8,7 +8,7 @@ import {
 } from "../../../layer/mod.ts";
 import { mergeLayer } from "../../../layer/extraction/merge_layer.ts";
 import { stageLayer } from "../../../layer/extraction/staged_layer.ts";
-import { openFileTree } from "../../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { openFileTree } from "../../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import {
   ensureVolumeDirectories,
   mayBeDirectory,

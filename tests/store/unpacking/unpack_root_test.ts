@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
-import { openFileTree } from "../../../layer/trees/open_tree.ts";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { LockedUnpackRecord } from "../../../store/unpacking/_unpack_record.ts";

@@ -2,7 +2,7 @@ import { withCode } from "../../spec/error_facts.ts";
 import { encodeName } from "../file_name.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { leafName, parentPath } from "./clean_path.ts";
+import { leafName, parentPath } from "../trees/clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -11,7 +11,7 @@ import type {
   TreeFile,
   TreeName,
   TreeReader,
-} from "./file_tree.ts";
+} from "../trees/file_tree.ts";
 
 /** Maximum size of a path on Linux, including the terminating NUL. */
 const PATH_MAX = 4096;

@@ -12,7 +12,7 @@ import {
   STATX_BYTES,
   typeBits,
 } from "./_native_status.ts";
-import { childPath } from "./clean_path.ts";
+import { childPath } from "../trees/clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -21,7 +21,7 @@ import type {
   TreeFile,
   TreeName,
   TreeReader,
-} from "./file_tree.ts";
+} from "../trees/file_tree.ts";
 
 const SYS_OPENAT2 = 437n;
 const AT_FDCWD = -100;

@@ -2,7 +2,7 @@ import { describeCause } from "../linux/native_error.ts";
 import { openLibc } from "../linux/native_libc.ts";
 import { NativeTree } from "./_native_tree.ts";
 import { PureTree } from "./_pure_tree.ts";
-import type { FileTree, TreeBackend } from "./file_tree.ts";
+import type { FileTree, TreeBackend } from "../trees/file_tree.ts";
 
 /** Options for {@linkcode openFileTree}. */
 export interface OpenFileTreeOptions {

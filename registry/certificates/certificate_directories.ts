@@ -7,7 +7,7 @@ import type {
   HostCertificates,
 } from "../credentials.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
-import { certificatePaths } from "./credential_paths.ts";
+import { certificatePaths } from "../credentials/credential_paths.ts";
 
 /** Options for {@linkcode CertificateDirectories}. */
 export interface CertificateDirectoriesOptions {

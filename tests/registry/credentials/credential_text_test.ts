@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { parseCredentialFile } from "../../../registry/auth/_credential_file.ts";
+import { parseCredentialFile } from "../../../registry/credentials/_credential_file.ts";
 import {
   removeCredentialEntries,
   setCredentialEntry,
-} from "../../../registry/auth/_credential_text.ts";
+} from "../../../registry/credentials/_credential_text.ts";
 
 const ENTRY = { auth: "dTpw" };
 const HUB = "https://index.docker.io/v1/";

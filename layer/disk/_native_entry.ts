@@ -1,8 +1,8 @@
 import { decodeName, encodeCString } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
-import type { TreeFile } from "./file_tree.ts";
-import { checkOwner } from "./owner_ids.ts";
+import type { TreeFile } from "../trees/file_tree.ts";
+import { checkOwner } from "../trees/owner_ids.ts";
 
 const AT_EMPTY_PATH = 0x1000;
 const EMPTY = new Uint8Array(1);

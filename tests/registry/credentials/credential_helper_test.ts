@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { runCredentialHelper } from "../../../registry/auth/_credential_helper.ts";
+import { runCredentialHelper } from "../../../registry/credentials/_credential_helper.ts";
 import { runOci } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 

@@ -8,8 +8,8 @@ import type {
   TreeFile,
   TreeName,
   TreeReader,
-} from "./file_tree.ts";
-import { checkOwner } from "./owner_ids.ts";
+} from "../trees/file_tree.ts";
+import { checkOwner } from "../trees/owner_ids.ts";
 
 /**
  * A tree that uses Deno's API. It relies on the caller to check each parent, and on other processes

@@ -1,7 +1,7 @@
 import { decodeName } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
-import type { FileStatus, FileType } from "./file_tree.ts";
+import type { FileStatus, FileType } from "../trees/file_tree.ts";
 
 /** Mask of the requested fields. */
 export const STATX_BASIC_STATS = 0x7ff;

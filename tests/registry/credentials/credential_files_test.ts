@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join, toFileUrl } from "@std/path";
-import { credentialPaths } from "../../../registry/auth/credential_paths.ts";
+import { credentialPaths } from "../../../registry/credentials/credential_paths.ts";
 import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { posixTest, rootTest, userTest } from "../../_support/skip.ts";
@@ -231,7 +231,7 @@ Deno.test("credentialPaths() lists the files of docker and podman in their order
 });
 
 rootTest("CredentialFiles reads podman's file of the user without XDG_RUNTIME_DIR", async () => {
-  const module = toFileUrl(join(ROOT, "registry/auth/credential_files.ts")).href;
+  const module = toFileUrl(join(ROOT, "registry/credentials/credential_files.ts")).href;
   const auths = JSON.stringify({ auths: { "h.io": { auth: btoa("u:p") } } });
   const script = `import { CredentialFiles } from ${JSON.stringify(module)};
     const found = await new CredentialFiles().find({ registry: "h.io", repository: "a" });
