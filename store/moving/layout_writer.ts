@@ -15,11 +15,12 @@ import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
-/** Directories that only a store has. `locks` is removed last: it marks a layout as a store. */
-const STORE_FOLDERS = ["ingest", "verified", "locks"];
+/** Directories that only a store has, except `locks`, which marks a store and is removed last. */
+const STORE_FOLDERS = ["ingest", "verified"];
 
 /**
  * Writes images into an OCI layout in a directory. Names are recorded immediately. A new layout is
@@ -149,11 +150,17 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     const { path } = this.#layout;
     if (this.#isStore || lstatIfAny(markerOf(this.#layout)) === undefined) return;
     const { tryLockUnused } = await import("../content/hold.ts");
-    using lock = await tryLockUnused(path);
+    const lock = await tryLockUnused(path);
     if (lock === undefined) return;
-    const isEmpty = this.#isNew && await removeEmptyLayout(this.#layout);
-    for (const folder of STORE_FOLDERS) await removeTree(`${path}/${folder}`);
-    if (isEmpty) removeEmptyDirectories(this.#missing);
+    let isEmpty: boolean;
+    try {
+      isEmpty = this.#isNew && await removeEmptyLayout(this.#layout);
+      for (const folder of STORE_FOLDERS) await removeTree(`${path}/${folder}`);
+      await removeTreeOfOpenFile(`${path}/locks`);
+    } finally {
+      lock[Symbol.dispose]();
+    }
+    removeEmptyDirectories([`${path}/locks`, ...isEmpty ? this.#missing : []]);
   }
 }
 
@@ -172,6 +179,18 @@ async function removeEmptyLayout(layout: ContentStore): Promise<boolean> {
   for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
   for (const folder of [...algorithms, blobs]) removeIfAny(folder);
   return true;
+}
+
+/**
+ * Removes a directory that contains an open file. On NFS, on FUSE and on Windows, the file stays
+ * until it is closed, and so does the directory.
+ */
+async function removeTreeOfOpenFile(path: string): Promise<void> {
+  try {
+    await removeTree(path);
+  } catch (error) {
+    if (errorCode(error) !== "ENOTEMPTY") throw error;
+  }
 }
 
 /** Returns the path of the file that marks `locks` as temporary, unlike that of a store. */

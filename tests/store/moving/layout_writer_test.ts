@@ -214,3 +214,28 @@ Deno.test("LayoutWriter can be used again after a failure", async () => {
 
   assertEquals(await namesIn(path), LAYOUT);
 });
+
+Deno.test("LayoutWriter removes its locks where an open file keeps its directory", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await using writer = await LayoutWriter.create(path);
+  await push(writer, FIRST, "a");
+  {
+    using _ = keepOpenFiles(`${path}/locks`);
+    await writer.commit();
+  }
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
+
+/** Removes a directory like NFS and FUSE, where a file that is open only disappears once closed. */
+function keepOpenFiles(kept: string): Disposable {
+  const { remove } = Deno;
+  Deno.remove = async (path, options) => {
+    await remove(path, options);
+    if (path !== kept) return;
+    await Deno.mkdir(kept);
+    throw Object.assign(new Error("Directory not empty (os error 39)"), { code: "ENOTEMPTY" });
+  };
+  return { [Symbol.dispose]: () => void (Deno.remove = remove) };
+}
