@@ -277,6 +277,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   EBUSY: "it is in use",
   EDQUOT: "the disk quota is used up",
   EEXIST: "it already exists",
+  EILSEQ: "the file system does not allow its characters",
   EIO: "the device reports an input or output error",
   EISDIR: "it is a directory",
   ELOOP: "there are too many levels of symlinks",

@@ -1,4 +1,4 @@
-import { describeCause } from "../linux/native_error.ts";
+import { systemCause } from "../../spec/error_facts.ts";
 import { openLibc } from "../linux/native_libc.ts";
 import { NativeTree } from "./_native_tree.ts";
 import { PureTree } from "./_pure_tree.ts";
@@ -73,7 +73,7 @@ function openNative(path: string): FileTree | string {
     if (
       error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.PermissionDenied
     ) {
-      return `the kernel does not allow it (${describeCause(error)})`;
+      return `the kernel does not allow it (${systemCause(error) ?? error.message})`;
     }
     throw error;
   }

@@ -12,7 +12,7 @@ import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree
 import type { TarHeader } from "../tar/tar_header.ts";
 
 /** Error codes for a hard link that the file system does not support. */
-const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP"]);
+const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP", "ENOSYS"]);
 /** Maximum size of the default ACLs, which are kept in memory until the end. */
 const MAX_ACL_BYTES = 16_777_216;
 

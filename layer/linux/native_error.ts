@@ -31,10 +31,14 @@ const ERRORS: Readonly<Record<number, readonly [string, string, ErrorClass]>> = 
   40: ["ELOOP", "Too many levels of symbolic links", Deno.errors.FilesystemLoop],
   61: ["ENODATA", "No data available", Error],
   75: ["EOVERFLOW", "Value too large for defined data type", Error],
+  84: ["EILSEQ", "Invalid or incomplete multibyte or wide character", Error],
   95: ["EOPNOTSUPP", "Operation not supported", Deno.errors.NotSupported],
   116: ["ESTALE", "Stale file handle", Error],
   122: ["EDQUOT", "Disk quota exceeded", Error],
 };
+
+/** Error codes for an operation that the file system does not support. FUSE returns `ENOSYS`. */
+const UNSUPPORTED: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOSYS"]);
 
 /** The failed system call of an error. */
 export interface FailedCall {
@@ -58,6 +62,7 @@ export function nativeError(errno: number, call: string, path: string): Error & 
  */
 export function describeCause(error: Error): string {
   if (explainsItself(error)) return error.message;
-  const isRefused = errorCode(error) === "EOPNOTSUPP";
-  return isRefused ? "the file system does not support it" : systemCause(error) ?? error.message;
+  const isUnsupported = UNSUPPORTED.has(errorCode(error) ?? "");
+  if (isUnsupported) return "the file system does not support it";
+  return systemCause(error) ?? error.message;
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import fs from "node:fs";
 import { exists } from "@std/fs";
 import { ExtractError, extractLayer } from "../../../layer/mod.ts";
 import { DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
@@ -10,6 +11,7 @@ import {
   dir,
   file,
   gzip,
+  hardlink,
   noise,
   sparse,
   symlink,
@@ -40,6 +42,28 @@ Deno.test("extractLayer() says which name is not UTF-8", async () => {
     "the target of the link is not UTF-8, which requires --allow-ffi",
   ]);
 });
+
+Deno.test.each(["EPERM", "ENOSYS"])(
+  "extractLayer() copies a file if link() fails with %s",
+  async (code) => {
+    await using temp = await makeTempDir();
+    const layer = tar(file("f", "x"), hardlink("g", "f"));
+    const { linkSync } = fs;
+    fs.linkSync = () => {
+      throw Object.assign(new Error(code), { code });
+    };
+    using _ = { [Symbol.dispose]: () => void (fs.linkSync = linkSync) };
+
+    const { skipped } = await extractLayer(stream(layer), temp.path, {
+      ...SQUASH,
+      backend: "pure",
+    });
+
+    assertEquals(await Deno.readTextFile(temp.join("g")), "x");
+    assertEquals(skipped.map(({ path }) => path), ["g"]);
+    assertStringIncludes(skipped[0]?.reason ?? "", "it was copied instead");
+  },
+);
 
 Deno.test.each([
   { name: "gzip", compress: gzip },

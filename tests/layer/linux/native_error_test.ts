@@ -7,6 +7,8 @@ import { makeTempDir } from "../../_support/temp.ts";
 Deno.test.each([
   { errno: 1, says: "the operation is not permitted" },
   { errno: 28, says: "the disk is full" },
+  { errno: 38, says: "the file system does not support it" },
+  { errno: 84, says: "the file system does not allow its characters" },
   { errno: 95, says: "the file system does not support it" },
 ])("describeCause() says: $says", ({ errno, says }) => {
   assertEquals(describeCause(nativeError(errno, "mknodat", "dev/console")), says);
