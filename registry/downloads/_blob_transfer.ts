@@ -51,9 +51,12 @@ export class BlobTransfer implements Disposable {
     // A response without a range is the whole blob if its length matches.
     const isWhole = status === 200 || (status === 206 && range === null && length === size);
     if (!isWhole) {
-      const start = status === 206 && codings.length === 0 ? rangeStart(range, size) : NaN;
+      const isRange = status === 206 && codings.length === 0;
+      const [start, end] = isRange ? rangeOf(range, size) : NO_RANGE;
       // Some servers send more than the requested range.
-      if (start <= offset) return new BlobTransfer(response, response, offset - start, true);
+      if (start <= offset && offset <= end) {
+        return new BlobTransfer(response, response, offset - start, true);
+      }
       const state = range === null ? "no range" : `the range "${range}"`;
       return response.error(`${url.host} answered ${status} with ${state} of ${size} bytes`);
     }
@@ -91,9 +94,11 @@ export class BlobTransfer implements Disposable {
   }
 }
 
-/** Returns the start of a `Content-Range`; `NaN` if the range is not within the blob. */
-function rangeStart(header: string | null, size: number): number {
-  const match = /^bytes ([0-9]+)-[0-9]+\/([0-9]+|\*)$/.exec(header?.trim() ?? "");
-  const isOfBlob = match !== null && (match[2] === "*" || Number(match[2]) === size);
-  return isOfBlob ? Number(match[1]) : NaN;
+const NO_RANGE = [NaN, NaN] as const;
+
+/** Returns the first and the last offset of a `Content-Range`, unless it is that of another size. */
+function rangeOf(header: string | null, size: number): readonly [start: number, end: number] {
+  const match = /^bytes ([0-9]+)-([0-9]+)\/([0-9]+|\*)$/.exec(header?.trim() ?? "");
+  const isOfBlob = match !== null && (match[3] === "*" || Number(match[3]) === size);
+  return isOfBlob ? [Number(match[1]), Number(match[2])] : NO_RANGE;
 }

@@ -4,6 +4,7 @@ import { type BlobRetry, digestOf } from "../../../spec/mod.ts";
 import {
   cut,
   drop,
+  type Fault,
   ignoreRange,
   missingBytes,
   on,
@@ -20,6 +21,7 @@ import { manualTime } from "../../_support/manual_time.ts";
 import { FakeClock, makeScene, readAll, testClient } from "../_client.ts";
 
 const MIB = 1024 * 1024;
+type Next = Parameters<Fault>[1];
 
 Deno.test("RemoteClient.blob() resumes after each of 64 cuts, and reads no byte twice", async () => {
   await using scene = makeScene([on("blob", cut(MIB))], { blobSize: 64 * MIB });
@@ -68,6 +70,14 @@ Deno.test.each([
   { why: "ignores ranges", fault: ignoreRange() },
   { why: "sends another range", fault: wrongRange(-7) },
   { why: "sends a later range", fault: wrongRange(7) },
+  {
+    why: "sends an earlier range",
+    fault: async (request: Request, next: Next) => {
+      const headers = new Headers(request.headers);
+      headers.set("range", "bytes=0-99999");
+      return await next(new Request(request, { headers }));
+    },
+  },
   { why: "names another range", fault: wrongContentRange(1) },
   {
     why: "names another size",
