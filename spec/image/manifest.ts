@@ -177,8 +177,11 @@ function listOf(json: JsonReader, member: string): readonly JsonReader[] {
 
 /** Determines the kind of a document without a media type by its members. */
 function impliedMediaType(json: JsonReader): string {
-  const docker = json.maybe("config")?.maybe("mediaType")?.string().includes(".docker.");
-  if (json.maybe("manifests") !== undefined) {
+  const config = json.maybe("config");
+  const docker = config?.maybe("mediaType")?.string().includes(".docker.");
+  // The list is null if Go has written an index without entries.
+  const isIndex = config === undefined && Object.hasOwn(json.object(), "manifests");
+  if (isIndex || json.maybe("manifests") !== undefined) {
     const entry = json.at("manifests").first?.maybe("mediaType")?.string();
     return entry === DOCKER_MANIFEST ? DOCKER_MANIFEST_LIST : OCI_INDEX;
   }

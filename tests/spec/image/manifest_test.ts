@@ -73,6 +73,7 @@ Deno.test.each([
   { value: { ...MANIFEST, layers: null }, name: "layers" },
   { value: { ...MANIFEST, annotations: null, subject: null, artifactType: null }, name: "members" },
   { value: { ...INDEX, manifests: null }, name: "manifests" },
+  { value: { schemaVersion: 2, manifests: null }, name: "manifests of an index without a type" },
   {
     value: { ...INDEX, manifests: [{ ...ENTRY, platform: null, urls: null }] },
     name: "a platform",
