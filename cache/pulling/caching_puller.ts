@@ -116,15 +116,11 @@ const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never",
  * ```
  */
 export class CachingPuller implements ImageClient {
-  readonly #hashes: HashCache;
-  readonly #images: ImageCache;
-  readonly #client: ImageClient | ResolvingClient;
+  readonly #parts: PullerParts;
 
   /** Creates a puller from two caches and a client for images that they lack. */
   constructor(hashes: HashCache, images: ImageCache, client: ImageClient | ResolvingClient) {
-    this.#hashes = hashes;
-    this.#images = images;
-    this.#client = client;
+    this.#parts = { hashes, images, client };
   }
 
   /**
@@ -140,8 +136,8 @@ export class CachingPuller implements ImageClient {
    */
   async image(reference: Reference, options: CachingPullerOptions = {}): Promise<Image> {
     const { firstReads = (layers) => this.firstReads(layers) } = options;
-    const findOptions = { ...options, firstReads };
-    return await this.#find(reference, findOptions, (found) => found.keep());
+    const lookup = new ImageLookup(this.#parts, reference, { ...options, firstReads });
+    return await lookup.run((found) => found.keep());
   }
 
   /**
@@ -158,65 +154,9 @@ export class CachingPuller implements ImageClient {
    * @throws {RangeError} If the policy is invalid.
    */
   async find(reference: Reference, options: CachingPullerOptions = {}): Promise<FoundImage> {
-    return await this.#find(reference, options, (found) => Promise.resolve(found));
-  }
-
-  /** Finds an image and passes it to `use`, whose failures the policy covers as well. */
-  async #find<T>(
-    reference: Reference,
-    options: CachingPullerOptions,
-    use: (found: FoundImage) => Promise<T>,
-  ): Promise<T> {
-    const finish = async (found: FoundImage) => {
-      await this.#checkTag(reference, found, options);
-      return await use(found);
-    };
-    const { pullPolicy = "IfNotPresent", signal } = options;
-    if (!POLICIES.includes(pullPolicy)) {
-      throw explainedError(RangeError, {
-        code: "invalid-argument",
-        action: "pull",
-        problem: `"pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${pullPolicy}`,
-        option: "pullPolicy",
-      });
-    }
-    signal?.throwIfAborted();
-    const cached = await this.#cached(reference, options);
-    const isOffline = pullPolicy === "Never";
-    if (cached.state === "corrupt") {
-      if (isOffline) throw cached.error;
-      options.onWarning?.(
-        `Pulling "${formatReference(reference)}" again: ${describeError(cached.error)}`,
-      );
-    }
-    if (cached.state === "absent" && isOffline) throw new NotCachedError(reference, cached.digest);
-    if (cached.state !== "complete") {
-      return await finish(await this.#fetch(reference, cached, options));
-    }
-    if (isOffline || pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
-      return await finish(await this.#useCached(reference, cached, options));
-    }
-    try {
-      return await finish(await this.#refresh(reference, cached, options));
-    } catch (error) {
-      signal?.throwIfAborted();
-      const { isTransient } = await import("../../registry/transport/retry.ts");
-      if (pullPolicy !== "Newer" || !isTransient(error)) throw error;
-      options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
-      return await finish(await this.#useCached(reference, cached, options));
-    }
-  }
-
-  /** Warns if the tag of a reference with a digest has moved, if that is to be checked. */
-  async #checkTag(
-    reference: Reference,
-    { image }: FoundImage,
-    options: CachingPullerOptions,
-  ): Promise<void> {
-    if (!options.checkTag || options.pullPolicy === "Never" || !("resolve" in this.#client)) return;
-    const { checkTag } = await import("../check_tag.ts");
-    // Other images of an index need not exist for the requested platform.
-    await checkTag(this.#client, reference, { ...options, platform: image.platform });
+    return await new ImageLookup(this.#parts, reference, options).run((found) => {
+      return Promise.resolve(found);
+    });
   }
 
   /**
@@ -225,71 +165,137 @@ export class CachingPuller implements ImageClient {
    * @param layers The layers of an image.
    */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
-    return await this.#images.firstReads?.(layers) ?? [];
+    return await this.#parts.images.firstReads?.(layers) ?? [];
+  }
+}
+
+/** What a puller consists of. */
+interface PullerParts {
+  readonly hashes: HashCache;
+  readonly images: ImageCache;
+  readonly client: ImageClient | ResolvingClient;
+}
+
+/** The search for one image. */
+class ImageLookup {
+  readonly #parts: PullerParts;
+  readonly #reference: Reference;
+  readonly #name: string;
+  readonly #options: CachingPullerOptions;
+  readonly #policy: ImagePullPolicy;
+
+  constructor(parts: PullerParts, reference: Reference, options: CachingPullerOptions) {
+    this.#parts = parts;
+    this.#reference = reference;
+    this.#name = formatReference(reference);
+    this.#options = options;
+    this.#policy = options.pullPolicy ?? "IfNotPresent";
   }
 
-  async #cached(reference: Reference, options: ImageClientOptions): Promise<Cached> {
-    const recorded = await this.#hashes.hash(reference);
-    const digest = reference.digest ?? recorded;
+  /** Finds the image and passes it to `use`, whose failures the policy covers as well. */
+  async run<T>(use: (found: FoundImage) => Promise<T>): Promise<T> {
+    const finish = async (found: FoundImage) => {
+      await this.#checkTag(found);
+      return await use(found);
+    };
+    const policy = this.#policy;
+    const { signal, onWarning } = this.#options;
+    if (!POLICIES.includes(policy)) {
+      throw explainedError(RangeError, {
+        code: "invalid-argument",
+        action: "pull",
+        problem: `"pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${policy}`,
+        option: "pullPolicy",
+      });
+    }
+    signal?.throwIfAborted();
+    const cached = await this.#cached();
+    const isOffline = policy === "Never";
+    if (cached.state === "corrupt") {
+      if (isOffline) throw cached.error;
+      onWarning?.(`Pulling "${this.#name}" again: ${describeError(cached.error)}`);
+    }
+    if (cached.state === "absent" && isOffline) {
+      throw new NotCachedError(this.#reference, cached.digest);
+    }
+    if (cached.state !== "complete") return await finish(await this.#fetch(cached));
+    if (isOffline || policy === "IfNotPresent" || this.#reference.digest !== undefined) {
+      return await finish(await this.#useCached(cached));
+    }
+    try {
+      return await finish(await this.#refresh(cached));
+    } catch (error) {
+      signal?.throwIfAborted();
+      const { isTransient } = await import("../../registry/transport/retry.ts");
+      if (policy !== "Newer" || !isTransient(error)) throw error;
+      onWarning?.(`Using the image in the store: ${describeError(error)}`);
+      return await finish(await this.#useCached(cached));
+    }
+  }
+
+  /** Warns if the tag of a reference with a digest has moved, if that is to be checked. */
+  async #checkTag({ image }: FoundImage): Promise<void> {
+    const isChecked = this.#options.checkTag && this.#policy !== "Never";
+    const { client } = this.#parts;
+    if (!isChecked || !("resolve" in client)) return;
+    const { checkTag } = await import("../check_tag.ts");
+    // Other images of an index need not exist for the requested platform.
+    const options = { ...this.#options, platform: image.platform };
+    await checkTag(client, this.#reference, options);
+  }
+
+  async #cached(): Promise<Cached> {
+    const isOffline = this.#policy === "Never";
+    const recorded = await this.#parts.hashes.hash(this.#reference);
+    const digest = this.#reference.digest ?? recorded;
     if (digest === undefined) return { state: "absent", digest };
     try {
-      const anyPlatform = options.pullPolicy === "Never" && options.platform === undefined;
-      const image = await this.#images.image(digest, platformOf(options)) ??
-        (anyPlatform ? await this.#images.storedImage?.(digest) : undefined);
+      const anyPlatform = isOffline && this.#platform === undefined;
+      const image = await this.#parts.images.image(digest, this.#platform) ??
+        (anyPlatform ? await this.#parts.images.storedImage?.(digest) : undefined);
       if (image === undefined) return { state: "absent", digest: recorded };
-      refuseOther(reference, image, options);
+      this.#refuseOther(image);
       return { state: "complete", digest, image, isRecorded: recorded !== undefined };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
       // The tag may point to a different index by now.
-      const mayChange = reference.digest === undefined && options.pullPolicy !== "Never";
+      const mayChange = this.#reference.digest === undefined && !isOffline;
       if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
       throw error;
     }
   }
 
-  async #refresh(
-    reference: Reference,
-    cached: Complete,
-    options: CachingPullerOptions,
-  ): Promise<FoundImage> {
-    if ("resolve" in this.#client) {
-      const { digest } = await this.#client.resolve(reference, options);
-      if (digest === cached.digest) return await this.#useCached(reference, cached, options);
+  async #refresh(cached: Complete): Promise<FoundImage> {
+    const { client } = this.#parts;
+    if ("resolve" in client) {
+      const { digest } = await client.resolve(this.#reference, this.#options);
+      if (digest === cached.digest) return await this.#useCached(cached);
     }
-    return await this.#fetch(reference, cached, options);
+    return await this.#fetch(cached);
   }
 
-  async #fetch(
-    reference: Reference,
-    cached: Cached,
-    options: CachingPullerOptions,
-  ): Promise<FoundImage> {
-    const name = formatReference(reference);
-    reportResolve(name, options);
-    if (options.firstReads !== undefined) this.#images.expectImage?.();
-    const remote = await this.#request(reference, options);
-    refuseOther(reference, remote, options);
+  async #fetch(cached: Cached): Promise<FoundImage> {
+    this.#reportResolve();
+    if (this.#options.firstReads !== undefined) this.#parts.images.expectImage?.();
+    const remote = await this.#request();
+    this.#refuseOther(remote);
     if (cached.state === "complete" && cached.digest === remote.digest) {
-      return await this.#useCached(reference, cached, options);
+      return await this.#useCached(cached);
     }
-    await options.check?.(remote);
-    const keep = () => this.#store(reference, remote, options);
-    return { image: remote, isCached: false, keep };
+    await this.#options.check?.(remote);
+    return { image: remote, isCached: false, keep: () => this.#store(remote) };
   }
 
   /**
-   * Requests an image. While others are being requested, requests no layers early, because images
+   * Requests the image. While others are being requested, requests no layers early, because images
    * may share layers.
    */
-  async #request(
-    reference: Reference,
-    { check, ...options }: CachingPullerOptions,
-  ): Promise<RemoteImage> {
+  async #request(): Promise<RemoteImage> {
+    const { check, ...options } = this.#options;
     const firstReads = check === undefined ? options.firstReads : undefined;
     requested++;
     try {
-      return await this.#client.image(reference, {
+      return await this.#parts.client.image(this.#reference, {
         ...options,
         firstReads: firstReads && (async (layers) => requested > 1 ? [] : await firstReads(layers)),
       });
@@ -298,99 +304,90 @@ export class CachingPuller implements ImageClient {
     }
   }
 
-  async #useCached(
-    reference: Reference,
-    cached: Complete,
-    options: CachingPullerOptions,
-  ): Promise<FoundImage> {
-    const { image, digest, isRecorded } = cached;
-    await options.check?.(image);
-    reportCached(reference, image, options);
+  async #useCached({ image, digest, isRecorded }: Complete): Promise<FoundImage> {
+    await this.#options.check?.(image);
+    this.#reportCached(image);
     const keep = async () => {
-      if (isRecorded || options.pullPolicy === "Never") return image;
-      using hold = await this.#images.hold?.(options.signal);
+      if (isRecorded || this.#policy === "Never") return image;
+      using hold = await this.#parts.images.hold?.(this.#options.signal);
       await hold?.add(digest);
       // Before the hold, another process may have pruned the image, which had no name.
-      if (await this.#images.image(digest, platformOf(options)) === undefined) {
-        return await (await this.#fetch(reference, { state: "absent", digest }, options)).keep();
+      if (await this.#parts.images.image(digest, this.#platform) === undefined) {
+        return await (await this.#fetch({ state: "absent", digest })).keep();
       }
-      await this.#record(reference, digest, options);
+      await this.#record(digest);
       return image;
     };
     return { image, isCached: true, keep };
   }
 
   /** Records the reference for content that was stored under another name. */
-  async #record(
-    reference: Reference,
-    digest: Digest,
-    { signal, onWarning }: ImageClientOptions,
-  ): Promise<void> {
+  async #record(digest: Digest): Promise<void> {
+    const { signal, onWarning } = this.#options;
     try {
-      await this.#hashes.writeHash(reference, digest, signal);
+      await this.#parts.hashes.writeHash(this.#reference, digest, signal);
     } catch (error) {
       signal?.throwIfAborted();
       // A read-only cache still has the image.
-      const reason = describeError(error);
-      onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
+      onWarning?.(`Cannot record "${this.#name}" in the cache: ${describeError(error)}`);
     }
   }
 
-  async #store(
-    reference: Reference,
-    remote: RemoteImage,
-    { signal, onProgress }: ImageClientOptions,
-  ): Promise<Image> {
-    using _hold = await this.#images.hold?.(signal);
-    const image = await this.#images.writeImage(remote, {
-      name: formatReference(reference),
+  async #store(remote: RemoteImage): Promise<Image> {
+    const { signal, onProgress } = this.#options;
+    using _hold = await this.#parts.images.hold?.(signal);
+    const image = await this.#parts.images.writeImage(remote, {
+      name: this.#name,
       signal,
       onProgress,
     });
-    await this.#hashes.writeHash(reference, remote.digest, signal);
+    await this.#parts.hashes.writeHash(this.#reference, remote.digest, signal);
     return image;
   }
-}
 
-function platformOf({ platform }: ImageClientOptions): Platform | undefined {
-  return platform === undefined ? undefined : toPlatform(platform);
-}
+  get #platform(): Platform | undefined {
+    const { platform } = this.#options;
+    return platform === undefined ? undefined : toPlatform(platform);
+  }
 
-/** With `strictPlatform`, refuses an image that is only for another platform. */
-function refuseOther(
-  reference: Reference,
-  { platform }: Pick<RemoteImage, "platform">,
-  options: ImageClientOptions,
-): void {
-  const { strictPlatform } = options;
-  const wanted = platformOf(options) ?? hostPlatform();
-  checkPlatform(formatReference(reference), platform, wanted, { strictPlatform });
-}
+  /** With `strictPlatform`, refuses an image that is only for another platform. */
+  #refuseOther({ platform }: Pick<RemoteImage, "platform">): void {
+    const { strictPlatform } = this.#options;
+    checkPlatform(this.#name, platform, this.#platform ?? hostPlatform(), { strictPlatform });
+  }
 
-/** Reports every blob as cached, and the warnings that a registry client would report. */
-function reportCached(reference: Reference, image: Image, options: ImageClientOptions): void {
-  const { onProgress, onWarning } = options;
-  const ref = formatReference(reference);
-  const wanted = platformOf(options) ?? hostPlatform();
-  checkPlatform(ref, image.platform, wanted, { onWarning });
-  checkTimes(ref, image.config.value, onWarning);
-  if (onProgress === undefined) return;
-  const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
-  const done = (bytes: number) => ({
-    time: Date.now(),
-    reference: ref,
-    phase: "done" as const,
-    bytes,
-    total: bytes,
-    resumed: 0,
-    retries: 0,
-    cached: true,
-  });
-  for (const [digest, size] of blobs) onProgress({ kind: "layer", digest, ...done(size) });
-  onProgress({ kind: "total", ...done(blobs.values().reduce((sum, size) => sum + size, 0)) });
-}
+  /** Reports every blob as cached, and the warnings that a registry client would report. */
+  #reportCached({ platform, config, layers }: Image): void {
+    const { onProgress, onWarning } = this.#options;
+    checkPlatform(this.#name, platform, this.#platform ?? hostPlatform(), { onWarning });
+    checkTimes(this.#name, config.value, onWarning);
+    if (onProgress === undefined) return;
+    const blobs = new Map(layers.map(({ digest, size }) => [digest, size]));
+    const done = (bytes: number) => ({
+      time: Date.now(),
+      reference: this.#name,
+      phase: "done" as const,
+      bytes,
+      total: bytes,
+      resumed: 0,
+      retries: 0,
+      cached: true,
+    });
+    for (const [digest, size] of blobs) onProgress({ kind: "layer", digest, ...done(size) });
+    onProgress({ kind: "total", ...done(blobs.values().reduce((sum, size) => sum + size, 0)) });
+  }
 
-function reportResolve(reference: string, { onProgress }: ImageClientOptions): void {
-  const nothing = { bytes: 0, total: 0, resumed: 0, retries: 0, cached: false };
-  onProgress?.({ kind: "total", time: Date.now(), reference, phase: "resolve", ...nothing });
+  #reportResolve(): void {
+    this.#options.onProgress?.({
+      kind: "total",
+      time: Date.now(),
+      reference: this.#name,
+      phase: "resolve",
+      bytes: 0,
+      total: 0,
+      resumed: 0,
+      retries: 0,
+      cached: false,
+    });
+  }
 }
