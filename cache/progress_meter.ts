@@ -6,7 +6,6 @@ import type { Ingestion } from "../store/downloads/ingest.ts";
 /** Minimum interval between two reports of the same layer. */
 const REPORT_EVERY_MS = 100;
 
-/** Progress of one blob. */
 export interface BlobProgress extends Pick<ImageProgress, "bytes" | "resumed" | "retries"> {
   readonly cached?: boolean | undefined;
 }

@@ -15,7 +15,6 @@ const SUFFIXES = ["sig", "att", "sbom"];
 /** Maximum number of signatures of signatures in a chain. */
 const MAX_DEPTH = 8;
 
-/** Target of {@linkcode copySignatures}. */
 export type SignatureTarget = Pick<CopyTarget, "content" | "nameOfTag">;
 
 /**

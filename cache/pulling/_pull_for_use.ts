@@ -14,7 +14,6 @@ import type { ProgressMeter } from "../progress_meter.ts";
 import "./_image_source.ts";
 import type { ImageSource } from "./_image_source.ts";
 
-/** Options for {@linkcode pullForUse}. */
 export interface PullForUseOptions<T> {
   /**
    * Returns the layers to request while the config arrives, in the order in which they are read.

@@ -12,7 +12,6 @@ const MAX_PASSWORD_LENGTH = 65_536;
 
 /** Source of the keys for {@linkcode promptPassword}, such as `Deno.stdin`. */
 export interface PasswordSource {
-  /** Returns whether the source is a terminal. */
   isTerminal(): boolean;
   /** Turns raw mode, without line editing and echo, on or off. */
   setRaw(mode: boolean): void;
@@ -43,7 +42,6 @@ export async function readPassword(
 }
 
 export interface PromptOptions {
-  /** Aborts the prompt. */
   readonly signal: AbortSignal;
   /** Source of the typed password. */
   readonly source?: PasswordSource | undefined;

@@ -27,7 +27,6 @@ export interface StoredPlatform {
   readonly digest: Digest;
   /** Compressed size of config and layers in bytes; 0 if the manifest is missing. */
   readonly size: number;
-  /** Whether the image is complete. */
   readonly complete: boolean;
 }
 

@@ -19,7 +19,6 @@ const RUNTIME = new Subject("Runtimes");
 const CGROUPS = new Subject("Control groups");
 const NAMESPACES = new Subject("User namespaces");
 
-/** Directories with programs. */
 export interface ProgramPlaces {
   /** Permissions for looking up programs. */
   readonly needs: readonly Need[];

@@ -60,7 +60,6 @@ export interface Option extends OptionSettings {
   readonly takesValue: boolean;
   readonly key: string;
   readonly description: string;
-  /** Heading of its group. */
   readonly group: string;
 }
 

@@ -2,7 +2,6 @@ import { problemOf } from "../../spec/error_facts.ts";
 import { type Command, listOf, type Option, suggest, type ValueSettings } from "./command.ts";
 import { UsageError } from "./errors.ts";
 
-/** A parsed command line. */
 export interface CommandLine {
   /** Given or default values of the options, by key. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -22,7 +21,6 @@ export class HelpRequest extends Error {
   }
 }
 
-/** One use of an option. */
 interface Use {
   readonly option: Option;
   /** Text of the value, if it takes one. */

@@ -4,7 +4,6 @@ import type { Argument, Option } from "./command.ts";
 /** The parts of a command that completion needs. */
 export interface CommandOutline {
   readonly name: string;
-  /** One-line summary. */
   readonly summary: string;
   readonly options: readonly Option[];
   readonly arguments: readonly Argument[];
@@ -17,7 +16,6 @@ export interface CommandOutline {
  */
 type ScriptGenerator = (commands: readonly CommandOutline[], program: readonly Option[]) => string;
 
-/** Script generators by shell. */
 export const SCRIPTS: ReadonlyMap<string, ScriptGenerator> = new Map([
   ["bash", bashScript],
   ["zsh", zshScript],

@@ -26,7 +26,6 @@ export interface CommandErrorOptions extends ErrorOptions {
 
 /** Thrown when a command itself finds a problem. The remedy is in terms of its options. */
 export class CommandError extends Error {
-  /** Code for programs. */
   readonly code: CommandErrorCode;
   /** What the error is about, such as a path or an option. */
   readonly subject: string | undefined;

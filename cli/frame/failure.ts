@@ -68,7 +68,6 @@ function ownFields(
   return { name, code, message, problem, errno };
 }
 
-/** Returns the exit code for an error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof InterruptedError || error instanceof RuntimeError) return error.exitCode;
   return error instanceof UsageError ? 2 : 1;

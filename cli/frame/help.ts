@@ -1,7 +1,6 @@
 import { terminalSize, wrapLine } from "../terminal/terminal.ts";
 import type { Argument, Command, Option } from "./command.ts";
 
-/** A term and its description. */
 type Row = readonly [term: string, meaning: string];
 
 /**

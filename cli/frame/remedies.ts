@@ -204,7 +204,6 @@ const ARCHIVE_REMEDIES: Readonly<Record<ArchiveFault, string>> = {
   ambiguous: "Write one of the names after the file and a colon",
 };
 
-/** Remedies for problems of a certificate. */
 const CERTIFICATE_REMEDIES: Readonly<Record<CertificateFault, string>> = {
   "untrusted": "Trust its CA with --ca, or the CAs of the system with DENO_TLS_CA_STORE=system",
   "other-authority": "Give --ca the certificate of its signer, not the one of the server",

@@ -10,7 +10,6 @@ export type GrantKind = typeof KINDS[number];
 /** Paths that Deno lets only processes with all permissions read or write. */
 const GUARDED = /^\/(dev|proc|sys)(\/|$)/;
 
-/** Permissions to grant. */
 export class Grants {
   readonly #values = new Map<GrantKind, Set<string>>(KINDS.map((kind) => [kind, new Set()]));
   readonly #whole = new Set<GrantKind>();

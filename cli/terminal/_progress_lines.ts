@@ -23,7 +23,6 @@ export interface ProgressWords {
   readonly unchanged: string;
 }
 
-/** Words for a pull. */
 export const PULL_WORDS: ProgressWords = {
   unit: "layer",
   transferring: "fetching",

@@ -33,7 +33,6 @@ export function imageText(reference: string, image: RemoteImage): readonly strin
   ];
 }
 
-/** A name and a value, if there is one. */
 export type Fact = readonly [name: string, value: string | undefined];
 
 /** Formats the facts that have a value. */

@@ -5,7 +5,6 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
-/** Default size of a terminal. */
 const USUAL: TerminalSize = { columns: 80, rows: 24 };
 
 /**

@@ -13,7 +13,6 @@ const WINDOW_BYTES = 8 * 1024;
 /** Room for a thousand images of a hundred layers each. */
 const MAX_ENTRIES = 100_000;
 
-/** A link in an archive. */
 export interface ArchiveLink {
   readonly type: "symlink" | "hardlink";
   readonly target: string;

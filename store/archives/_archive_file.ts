@@ -4,7 +4,6 @@ import { byteStream } from "../host/byte_stream.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** A range of bytes in a file. */
 export interface EntryRange {
   readonly offset: number;
   readonly size: number;
@@ -14,7 +13,6 @@ export interface EntryRange {
 export class ArchiveFile implements Disposable {
   /** Name of the archive in errors. */
   readonly name: string;
-  /** Its size in bytes. */
   readonly size: number;
   readonly #file: Deno.FsFile;
   /** Serializes readers: seeking and reading are two calls, which must not interleave. */

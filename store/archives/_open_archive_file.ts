@@ -14,7 +14,6 @@ import { ensureDirectory } from "../host/private_directory.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";
 
-/** Options for {@linkcode openArchiveFile}. */
 export interface OpenArchiveFileOptions extends Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
   /** Directory for a temporary copy of an archive that cannot be read at any offset. */
   readonly spoolDirectory: string;

@@ -25,7 +25,6 @@ export interface ImageArchiveWriterOptions {
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
-/** Destination of an archive. */
 interface ArchiveOutput extends Omit<FileOutput, "write"> {
   /** Writes all of the bytes. */
   write(bytes: Uint8Array): Promise<unknown>;

@@ -20,7 +20,6 @@ export interface Envelope {
   readonly signatures: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** Reads a DSSE envelope. */
 export function readEnvelope(json: JsonReader): Envelope {
   const signatures = json.at("signatures");
   if (signatures.length > MAX_SIGNATURES) signatures.fail(`at most ${MAX_SIGNATURES} signatures`);
@@ -52,14 +51,12 @@ export function signedBytesOf({ payloadType, payload }: Envelope): Uint8Array<Ar
   return bytes;
 }
 
-/** An in-toto statement. */
 export interface Statement {
   readonly predicateType: string;
   /** Whether a digest is among its subjects. */
   isAbout(digest: Digest): boolean;
 }
 
-/** Parses an in-toto statement. */
 export function parseStatement(bytes: Uint8Array): Statement {
   const json = JsonReader.parse(bytes, "statement");
   const type = json.at("_type");

@@ -13,7 +13,6 @@ export type OpenBlobOptions = Pick<
 /** Size of a chunk, so large that the cost of a call does not matter. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Options for {@linkcode openBlobStream}. */
 export interface BlobStreamOptions extends OpenBlobOptions {
   /** Verifier that receives each chunk, and is finished before the last chunk is passed on. */
   readonly verifier?: Verifier | undefined;

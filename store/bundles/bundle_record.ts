@@ -28,7 +28,6 @@ export type BundlePhase = "claimed" | "making" | "complete" | "removal";
 export interface BundleRecord {
   /** Random ID of the bundle, which is also the target of the mark in its directory. */
   readonly id: string;
-  /** Phase of the bundle. */
   readonly phase: BundlePhase;
   /** Its directory, as an absolute path without symlinks. */
   readonly path: string;
@@ -42,7 +41,6 @@ export interface BundleRecord {
   readonly isTemporary: boolean;
   /** Method by which the root file system is made. */
   readonly kind: BundleKind;
-  /** Digest of the image. */
   readonly image: Digest;
   /** Names of the extracted layers that are mounted. */
   readonly layers: readonly string[];
@@ -67,7 +65,6 @@ export function isRecordId(text: string): boolean {
   return ID.test(text);
 }
 
-/** Formats a record. */
 export function formatBundleRecord(record: BundleRecord): string {
   return `${JSON.stringify({ version: VERSION, ...record })}\n`;
 }

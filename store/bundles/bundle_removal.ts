@@ -17,7 +17,6 @@ export interface RemovableBundle {
   readonly place: BundlePlace;
   /** Directory for the state of runtimes that run the bundle. */
   readonly stateDirectory: string;
-  /** Changes the record. */
   update(changes: Pick<BundleRecord, "phase">): Promise<void>;
 }
 

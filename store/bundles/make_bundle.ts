@@ -13,13 +13,11 @@ import { removeDeadBundles } from "./remove_dead_bundles.ts";
 
 /** Everything that {@linkcode makeBundle} needs. */
 export interface BundlePlan extends Pick<BundlerOptions, "isTemporary" | "onWarning"> {
-  /** Directory of the bundle. */
   readonly directory: string;
   /** Method by which the root file system is made. */
   readonly kind: BundleKind;
   /** The directory of the store. */
   readonly store: string;
-  /** The image. */
   readonly image: Image;
   /** Changes to its configuration. */
   readonly options: readonly SpecOption[];

@@ -91,7 +91,6 @@ export async function copyVolumes(
   for (const { from, to } of copies) copyTree(tree, from, bundle, to, copier);
 }
 
-/** Returns the mount of a volume. */
 function volumeMount(path: string, source: string): Mount {
   return { destination: `/${path}`, type: "bind", source, options: ["rbind", "rprivate", "rw"] };
 }

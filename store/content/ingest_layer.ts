@@ -18,7 +18,6 @@ export interface LayerListener {
   readonly onRead?: ((layer: Descriptor, bytes: number) => void) | undefined;
 }
 
-/** Options for {@linkcode ingestLayer}. */
 export interface IngestLayerOptions extends LayerListener {
   /** Follower that receives the bytes of a layer that is not in the store. */
   readonly follower?: BlobFollower | undefined;

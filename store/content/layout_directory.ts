@@ -61,7 +61,6 @@ const MAX_LAYOUT_BYTES = 65_536;
 
 /** The directory of an OCI image layout, which is created with the first write. */
 export class LayoutDirectory {
-  /** Its `index.json`. */
   readonly index: LayoutIndex;
   readonly #path: string;
   readonly #isReadOnly: boolean;

@@ -1,6 +1,5 @@
 import type { BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
 
-/** Options for a download in ranges. */
 export interface RangedDownloadOptions {
   /** Path of the part. */
   readonly part: string;

@@ -71,7 +71,6 @@ export class Segment {
     return chunk.length > this.left ? chunk.subarray(0, this.left) : chunk;
   }
 
-  /** Counts received bytes. */
   count(bytes: number): void {
     this.#lastMs = performance.now();
     this.#firstMs ??= this.#lastMs;
@@ -101,7 +100,6 @@ export class Segment {
     this.#end = end;
   }
 
-  /** Stops reading. */
   stop(): void {
     this.#stop.abort();
   }

@@ -10,7 +10,6 @@ import {
   UNDESCRIBED,
 } from "./_index_format.ts";
 
-/** An entry of a layer. */
 export interface RowEntry {
   /** Number of the entry in the layer. */
   readonly number: number;
@@ -21,7 +20,6 @@ export interface RowEntry {
   readonly header: TarHeader;
 }
 
-/** A row of an index. */
 export interface Row {
   readonly path: string;
   /** `undefined` for a directory without an entry. */

@@ -18,7 +18,6 @@ export interface LayerListing {
   readonly dependencies: readonly string[];
 }
 
-/** An entry of a {@linkcode LayerListing}. */
 export interface ListedEntry {
   readonly type: FileType;
   /** Whether it is a directory without an entry, which keeps the metadata of the one below it. */

@@ -14,7 +14,6 @@ export interface ArchiveAccess {
   readonly seek: (offset: number) => Promise<ArchiveBytes | undefined>;
   /** Opens the whole archive, which is verified as it is read. */
   readonly whole: () => Promise<ArchiveBytes>;
-  /** Limits of the archive. */
   readonly limits: LayerLimits;
   /** Aborts the reading. */
   readonly signal?: AbortSignal | undefined;

@@ -21,7 +21,6 @@ import type { Layer } from "../images/image.ts";
 export interface EntrySource extends LayerLimits {
   /** Known entries of the layer; without them, the layer is read and an index is created. */
   readonly known: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
-  /** Store of the layer. */
   readonly store: ContentStore;
   /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;

@@ -41,7 +41,6 @@ export interface FileContents {
   contents(): AsyncIterable<AsyncIterable<Uint8Array<ArrayBuffer>>>;
 }
 
-/** Options for {@linkcode archiveTree}. */
 export interface TreeArchiveOptions extends UncompressedOptions, TarLimits {
   /**
    * Whether to write an entry for the root even if it equals the root of an empty tree.

@@ -8,7 +8,6 @@ export interface ByteSource {
   cancel?(): void;
 }
 
-/** Options for {@linkcode byteStream}. */
 export interface ByteStreamOptions {
   /** Maximum size of a chunk in bytes. */
   readonly chunkBytes: number;

@@ -7,13 +7,11 @@ import { isRefusedWrite } from "./system_error.ts";
 
 /** Options for waiting for another process. */
 export interface WaitOptions {
-  /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
   /** Called once with the reason if the wait takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
-/** Options for {@linkcode lockFile}. */
 export interface LockFileOptions extends WaitOptions {
   /**
    * Whether other shared holders are allowed.

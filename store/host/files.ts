@@ -5,7 +5,6 @@ import { isAbsent, outputError } from "./system_error.ts";
 /** Mode of the files in a store: even without a umask, only their owner may write to them. */
 export const FILE_MODE = 0o644;
 
-/** Options for {@linkcode replaceFile}. */
 export interface ReplaceFileOptions {
   /**
    * Mode of the file.
@@ -82,7 +81,6 @@ export async function writeAll(
   return bytes.length;
 }
 
-/** Writes all bytes synchronously. */
 export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }

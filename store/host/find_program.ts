@@ -35,7 +35,6 @@ export function checkProgramSearch(name: string): void {
   for (const place of programPlaces(Deno.env.get("PATH"))) isProgram(`${place}/${name}`);
 }
 
-/** Whether a path leads to a program. */
 export function isProgram(path: string): boolean {
   try {
     const { isFile = false, mode } = statIfAny(path) ?? {};

@@ -9,7 +9,6 @@ export interface FollowedPath {
   readonly passed: readonly string[];
 }
 
-/** Options for {@linkcode followPath}. */
 export interface FollowPathOptions {
   /** Whether to follow a symlink at the end. */
   readonly followLast?: boolean | undefined;

@@ -77,7 +77,6 @@ export class StoreFileError extends StoreError {
   }
 }
 
-/** Options for {@linkcode openRegularFile}. */
 export interface OpenRegularFileOptions {
   /**
    * Whether the file belongs to a directory that is only read, such as another user's image layout.
@@ -100,9 +99,7 @@ export interface ReadableFile extends Pick<Deno.FsFile, "read" | "readSync" | "c
   seek(offset: number, whence: Deno.SeekMode.Start): Promise<number>;
 }
 
-/** A regular file that is open for reading. */
 export interface RegularFile<File = ReadableFile> extends Disposable {
-  /** The open file. */
   readonly file: File;
   /** Its status, read after it was opened. */
   readonly info: Deno.FileInfo;
@@ -139,7 +136,6 @@ export function openOwnFile(path: string): RegularFile<Deno.FsFile> | undefined 
   return openChecked(path, {}, openOwn);
 }
 
-/** An open file and its status. */
 type Opened<File> = Omit<RegularFile<File>, keyof Disposable>;
 
 function openChecked<File extends ReadableFile>(

@@ -7,7 +7,6 @@ import {
   StoreFileError,
 } from "./open_regular_file.ts";
 
-/** Options for {@linkcode readSmallFile}. */
 export interface ReadSmallFileOptions extends OpenRegularFileOptions {
   /** Maximum size of the file in bytes. */
   readonly maxBytes: number;

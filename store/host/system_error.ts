@@ -40,7 +40,6 @@ export function describeFailedCall(error: Error): string | undefined {
   return `cannot ${verb} ${path === "" ? "the target directory" : `"${path}"`}: ${cause}`;
 }
 
-/** A missing Deno permission. */
 export interface MissingPermission {
   /** What is not permitted, in words. */
   readonly problem: string;

@@ -44,7 +44,6 @@ export class TemporaryFile implements Disposable {
     this.#options = options;
   }
 
-  /** Creates a file. */
   static async create(options: TemporaryFileOptions): Promise<TemporaryFile> {
     const { directory, prefix, suffix = "", mode = 0o666 } = options;
     for (;;) {

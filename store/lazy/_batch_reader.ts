@@ -31,12 +31,10 @@ export class BatchReader<Part extends Extent> implements AsyncDisposable {
     });
   }
 
-  /** Whether a part is in a batch. */
   has(part: Part): boolean {
     return this.#places.has(part);
   }
 
-  /** Reads a part. */
   async *read(part: Part): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     const number = this.#places.get(part) ?? 0;
     for (; this.#first < number; this.#first++) this.#read[this.#first] = undefined;

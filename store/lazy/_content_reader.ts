@@ -12,7 +12,6 @@ interface Run extends Extent {
   readonly stored?: StoredChunk | undefined;
 }
 
-/** Options for {@linkcode ContentReader}. */
 export interface ContentReaderOptions {
   /** Chunks of layers in the store. */
   readonly stored: StoredChunks;

@@ -16,7 +16,6 @@ export interface Extent {
 export interface ContentChunk extends Extent {
   /** Number of decompressed bytes before the piece. */
   readonly skip: number;
-  /** Number of bytes. */
   readonly size: number;
   /** Digest of the bytes; absent if all of them are zeros. */
   readonly digest?: Digest | undefined;

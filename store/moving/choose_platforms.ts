@@ -14,7 +14,6 @@ import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { readContent, readDocument } from "./read_content.ts";
 
-/** Options for choosing a platform. */
 export interface PlatformChoiceOptions {
   /** Name of the image in errors. */
   readonly label: string;

@@ -12,7 +12,6 @@ import { chooseEntry, followIndexes, type PlatformChoiceOptions } from "./choose
 import { LayoutContent } from "./layout_content.ts";
 import { isStored } from "./stored_graph.ts";
 
-/** Options for {@linkcode chooseStored}. */
 export interface ChooseStoredOptions extends PlatformChoiceOptions {
   /** Whether to select the first manifest if there are several, and none is for the host. */
   readonly takesFirst?: boolean | undefined;

@@ -86,7 +86,6 @@ export async function copyNamed(
   return await new GraphCopy(source, target, options).copy(root, { name, target });
 }
 
-/** Options for {@linkcode copyToTarget}. */
 export interface CopyToTargetOptions extends CopyGraphOptions {
   /** The document that has the name at the target, looked up in parallel with the source. */
   readonly current?: Promise<Descriptor | undefined> | undefined;

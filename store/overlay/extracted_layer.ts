@@ -19,7 +19,6 @@ export interface ExtractedLayer {
   readonly describesRoot: boolean;
 }
 
-/** Record of an extracted layer in a store. */
 export interface LayerRecord extends Omit<ExtractedLayer, "name" | "path"> {
   /** What was extracted and how; distinguishes layers whose short names collide. */
   readonly key: string;

@@ -340,7 +340,6 @@ async function makeDraftRoot(path: string): Promise<void> {
   await Deno.chmod(path, 0o755);
 }
 
-/** A layer to extract. */
 interface LayerWork extends Pick<LayerExtractionOptions, "onPosition"> {
   readonly layer: RemoteLayer;
   readonly signal: AbortSignal;

@@ -15,7 +15,6 @@ import {
   writeContainerNote,
 } from "./container_notes.ts";
 
-/** Options for {@linkcode Container.start}. */
 interface StartOptions {
   /** Directory of the bundle. */
   readonly bundle: string;
@@ -39,7 +38,6 @@ const KILL_PAUSE_MS = 50;
  */
 const START_MS = 10_000;
 
-/** State of a container as its runtime reports it. */
 interface RuntimeState {
   readonly status?: unknown;
   readonly pid?: unknown;

@@ -36,7 +36,6 @@ interface KnownFailure {
   /** Problem of the runtime: the words after its name (default: those of the runtime itself). */
   readonly problem?: string;
   readonly advice: string;
-  /** Option that helps. */
   readonly option?: string;
   /** Exit code that shells use for this failure. */
   readonly exitCode?: number;

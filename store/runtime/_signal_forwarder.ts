@@ -23,7 +23,6 @@ export function exitCodeOfSignal(name: Deno.Signal): number {
   return EXIT_CODES.get(name) ?? 1;
 }
 
-/** Options for {@linkcode forwardSignals}. */
 interface ForwardSignalsOptions {
   /** Called once if a signal asks to end before the program has begun. */
   readonly onStop: (name: Deno.Signal) => void;

@@ -10,7 +10,6 @@ export interface ContainerNote {
   readonly state: string;
   /** Name of the runtime. */
   readonly runtime: string;
-  /** ID of the container. */
   readonly id: string;
   /** Process ID of the runtime; absent before it is started. */
   readonly pid?: number | undefined;

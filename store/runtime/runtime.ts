@@ -230,7 +230,6 @@ async function waitForEnd(
 
 /** Reasons to kill a container before its program ends. */
 interface Ending {
-  /** Its time is up. */
   timedOut: boolean;
   /** Three requests to end came within two seconds. */
   isInsisted: boolean;

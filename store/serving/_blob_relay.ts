@@ -3,10 +3,8 @@ import type { BlobFollower } from "../downloads/ingest.ts";
 import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile, type ReadableFile } from "../host/open_regular_file.ts";
 
-/** Size of a chunk. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Options for {@linkcode BlobRelay}. */
 export interface BlobRelayOptions {
   /** Size of the blob in bytes. */
   readonly size: number;
@@ -99,7 +97,6 @@ export class BlobRelay implements BlobFollower {
     this.#changed();
   }
 
-  /** Fails all readers. */
   fail(error: unknown): void {
     this.#failure = { error };
     this.#ready.reject(error);

@@ -18,7 +18,6 @@ export class ContentRecord {
     return this.#version;
   }
 
-  /** Returns the repositories with content. */
   repositories(): readonly string[] {
     return [...this.#byRepository.keys()];
   }
@@ -33,12 +32,10 @@ export class ContentRecord {
     return [...this.#added.values()].map(({ blob }) => blob);
   }
 
-  /** Returns content of a repository by digest. */
   get(repository: string, digest: Digest): Descriptor | undefined {
     return this.#byRepository.get(repository)?.get(digest);
   }
 
-  /** Adds content: its media type, digest and size. */
   add(repository: string, { mediaType, digest, size }: Descriptor): void {
     const blob = { mediaType, digest, size };
     const key = contentKey(repository, digest);
@@ -52,7 +49,6 @@ export class ContentRecord {
     }
   }
 
-  /** Removes content. */
   delete(repository: string, digest: Digest): void {
     if (!this.#added.delete(contentKey(repository, digest))) return;
     this.#version++;

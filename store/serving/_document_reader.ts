@@ -18,7 +18,6 @@ export class DocumentReader {
   readonly #entries = new Map<Digest, { document: ManifestDocument; size: number }>();
   #bytes = 0;
 
-  /** Creates a reader for a store. */
   constructor(store: ContentStore) {
     this.#store = store;
   }

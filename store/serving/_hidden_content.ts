@@ -88,7 +88,6 @@ export class HiddenContent {
   }
 }
 
-/** Returns a key for content of a repository. */
 export function contentKey(repository: string, digest: Digest): string {
   return `${repository}@${digest}`;
 }

@@ -39,7 +39,6 @@ const BLOB_WINDOW_BYTES = 2_097_152;
  */
 export const RELAY_WINDOW_BYTES = 4_194_304;
 
-/** Options for {@linkcode PortSink}. */
 export interface PortSinkOptions {
   /** Maximum memory of the chunks on their way to the other thread, in bytes. */
   readonly windowBytes?: number | undefined;

@@ -5,7 +5,6 @@ import type { BlobFollower } from "../downloads/ingest.ts";
 import { ingestLayer, type LayerListener } from "../content/ingest_layer.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
-/** Options for {@linkcode feedLayer}. */
 export interface FeedLayerOptions extends LayerListener {
   /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;

@@ -93,9 +93,7 @@ export interface MergePlan extends StagePlan {
   readonly blob: string;
 }
 
-/** Options for {@linkcode mergeStage}. */
 export interface MergeOptions extends Pick<SinkListener, "warn"> {
-  /** Aborts the merge. */
   readonly signal: AbortSignal;
 }
 

@@ -22,7 +22,6 @@ export interface Staging {
   /** Directory for the stages. */
   readonly work: string;
   readonly options: StageOptions;
-  /** Threads that extract. */
   readonly threads: Pick<LayerThreads, "openStage" | "merge">;
 }
 

@@ -58,7 +58,6 @@ export interface UnpackRootOptions {
 
 /** The directory that an image is unpacked into. A failure leaves it as it was. */
 export class UnpackRoot implements AsyncDisposable {
-  /** Its absolute path. */
   readonly path: string;
   /** Whether it has no other content. */
   readonly isEmpty: boolean;

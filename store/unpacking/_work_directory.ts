@@ -69,7 +69,6 @@ export class WorkDirectory implements AsyncDisposable {
     }
   }
 
-  /** Its path. */
   get path(): string {
     return this.#path;
   }
