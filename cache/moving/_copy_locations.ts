@@ -20,7 +20,6 @@ import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 import type { SignatureTarget } from "./copy_signatures.ts";
 import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 
-/** Copies from one location to another. */
 export async function copyLocations(
   source: Reference | ImageLocation | string,
   target: Reference | ImageLocation | string,

@@ -21,9 +21,7 @@ export interface ImageSource extends Disposable {
   readonly reference: Reference;
   /** Policy, platform and similar options. */
   readonly options: CachingPullerOptions;
-  /** Store that receives the image. */
   readonly store: ContentStore;
-  /** Puller that finds the image. */
   readonly puller: CachingPuller;
 }
 

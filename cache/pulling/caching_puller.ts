@@ -169,7 +169,6 @@ export class CachingPuller implements ImageClient {
   }
 }
 
-/** What a puller consists of. */
 interface PullerParts {
   readonly hashes: HashCache;
   readonly images: ImageCache;

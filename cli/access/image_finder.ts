@@ -141,7 +141,6 @@ export class ImageFinder implements Disposable {
     return pullPolicy === "IfNotPresent" || pullPolicy === "Never";
   }
 
-  /** Closes the connections. */
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
   }

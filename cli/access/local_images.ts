@@ -7,7 +7,6 @@ import { storePath } from "./store.ts";
 
 const OPEN = new WeakMap<Session, Map<string, Promise<ImageArchive>>>();
 
-/** Opens an image in a layout or an archive. */
 export async function openLocalImage(
   session: Session,
   source: LayoutLocation | ArchiveLocation,

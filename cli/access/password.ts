@@ -43,7 +43,6 @@ export async function readPassword(
 
 export interface PromptOptions {
   readonly signal: AbortSignal;
-  /** Source of the typed password. */
   readonly source?: PasswordSource | undefined;
 }
 

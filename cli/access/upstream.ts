@@ -11,7 +11,6 @@ import { openClient, readAuth } from "./client.ts";
 export interface Upstream {
   /** Registry in the form of references. */
   readonly registry: string;
-  /** Path prefix of its repositories. */
   readonly prefix: string | undefined;
   /** Whether it uses HTTP without TLS; `undefined` if the address has no scheme. */
   readonly plainHttp: boolean | undefined;

@@ -28,7 +28,6 @@ export interface Bundling extends Disposable {
   readonly bundler: OverlayBundler | UncompressedBundler;
 }
 
-/** The bundle to make. */
 export interface BundleTarget {
   /**
    * Returns its directory, given that of the store (default: one with a unique name in the store).

@@ -248,7 +248,6 @@ function parseVariable(text: string): readonly [name: string, value?: string] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Parses the name of a container, which is its ID. */
 export function parseName(text: string): string {
   try {
     checkBundleId(text);

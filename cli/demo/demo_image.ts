@@ -7,7 +7,6 @@ import { type DemoEntry, demoTar } from "./_demo_tar.ts";
 
 /** The demo's image: an index and all of its blobs. */
 export interface DemoImage {
-  /** Descriptor of the index. */
   readonly descriptor: Descriptor;
   /** Descriptors of the index and the manifests. */
   readonly manifests: readonly Descriptor[];

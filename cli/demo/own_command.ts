@@ -3,9 +3,7 @@ import { quoteForShell } from "../terminal/format.ts";
 
 /** How this program was started. */
 export interface OwnStart {
-  /** URL of the main module. */
   readonly mainModule: string;
-  /** Whether it is a compiled program. */
   readonly isStandalone: boolean;
   /** Path of the running program; `undefined` if it may not be read. */
   readonly execPath: string | undefined;

@@ -1,7 +1,6 @@
 import { isGranted } from "../../spec/granted.ts";
 import { Grants } from "../permissions/grants.ts";
 
-/** A result of `oci doctor`. */
 export interface DoctorFinding {
   /** Subject: the heading in the report. */
   readonly about: string;

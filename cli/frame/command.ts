@@ -49,7 +49,6 @@ export interface OptionSettings extends ValueSettings {
   readonly aliases?: readonly string[];
 }
 
-/** An option, as {@linkcode Command.option} declares it. */
 export interface Option extends OptionSettings {
   /** Form in the help text: `-o, --output <file>`. */
   readonly flags: string;
@@ -152,7 +151,6 @@ export class Command {
     return this.find(flag) !== undefined;
   }
 
-  /** Starts a group of options with a heading. */
   group(heading: string): this {
     this.#group = heading;
     return this;

@@ -11,7 +11,6 @@ export interface CommandLine {
 
 /** Thrown to end parsing at `--help`; not a failure. */
 export class HelpRequest extends Error {
-  /** Command to show the help of. */
   readonly command: Command;
 
   constructor(command: Command) {

@@ -194,7 +194,6 @@ interface RegistryOptionSettings {
    * @default Those of a command that pulls images.
    */
   readonly features?: readonly RegistryFeature[] | undefined;
-  /** As in {@linkcode addOptions}. */
   readonly loginFlag?: string | undefined;
 }
 

@@ -14,7 +14,6 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
 }
 
-/** The exports of a command's module. */
 export interface CommandModule {
   /** Adds the command's arguments, options, description and examples. */
   define(command: Command, commands: CommandTable): Command;
@@ -82,7 +81,6 @@ export function refuseCommand(
 export interface SplitArguments {
   /** The first word that is not an option. */
   readonly name: string | undefined;
-  /** Everything else, in order. */
   readonly rest: readonly string[];
 }
 

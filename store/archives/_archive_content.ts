@@ -29,7 +29,6 @@ export class ArchiveContent {
     this.entries = entries;
   }
 
-  /** Name of the archive in errors. */
   get name(): string {
     return this.file.name;
   }

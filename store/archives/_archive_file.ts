@@ -11,7 +11,6 @@ export interface EntryRange {
 
 /** A file that several readers read from any offset at the same time. */
 export class ArchiveFile implements Disposable {
-  /** Name of the archive in errors. */
   readonly name: string;
   readonly size: number;
   readonly #file: Deno.FsFile;
@@ -51,7 +50,6 @@ export class ArchiveFile implements Disposable {
     return filled;
   }
 
-  /** Reads a whole range. */
   async bytes({ offset, size }: EntryRange): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(size);
     if (await this.fill(bytes, offset) < size) throw this.#cut();
@@ -77,7 +75,6 @@ export class ArchiveFile implements Disposable {
     return byteStream({ read }, { chunkBytes, reuseMemory, freeMemory });
   }
 
-  /** Closes the file. */
   [Symbol.dispose](): void {
     this.#file.close();
   }

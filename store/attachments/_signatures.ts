@@ -31,7 +31,6 @@ export type SignedDocument = Pick<ImageDocument<unknown>, "descriptor" | "bytes"
 
 /** A signature over the digest of an image, not verified yet. */
 export interface Signature {
-  /** The signed bytes. */
   readonly signed: Uint8Array;
   /** Signatures over the bytes; one of them must be valid. */
   readonly signatures: readonly Uint8Array[];

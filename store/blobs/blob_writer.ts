@@ -19,7 +19,6 @@ let begunBytes = 0;
 /** Size of the buffer for rehashing a part from an earlier run. */
 const REHASH_BYTES = 1024 * 1024;
 
-/** Options for {@linkcode BlobWriter.open}. */
 export interface BlobWriterOptions extends Omit<LockFileOptions, "shared"> {
   /** Source of the bytes for error messages, without secrets. */
   readonly source?: string | undefined;

@@ -21,7 +21,6 @@ export type BundleClaim = Pick<BundleRecord, "kind" | "image" | "isTemporary">;
 export class BundleDirectory implements Disposable {
   readonly #records: BundleRecords;
   readonly #lock: Deno.FsFile;
-  /** Location of the bundle. */
   readonly place: BundlePlace;
   #record: BundleRecord;
 
@@ -189,7 +188,6 @@ export class BundleDirectory implements Disposable {
     await this.#records.remove(this.#record.id);
   }
 
-  /** Releases the lock. */
   [Symbol.dispose](): void {
     this.#lock.close();
   }

@@ -24,7 +24,6 @@ export interface BundleMount {
  */
 export type BundlePhase = "claimed" | "making" | "complete" | "removal";
 
-/** The record of a bundle in a store. */
 export interface BundleRecord {
   /** Random ID of the bundle, which is also the target of the mark in its directory. */
   readonly id: string;

@@ -29,7 +29,6 @@ export interface BundlePlan extends Pick<BundlerOptions, "isTemporary" | "onWarn
 export interface UnfinishedBundle {
   /** The bundle's directory. */
   readonly path: string;
-  /** Random ID of the bundle. */
   readonly id: string;
   /**
    * Records the extracted layers that the bundle needs, and the mounts that are about to be made.

@@ -117,7 +117,6 @@ export class Holds {
     return await beginHold(this.#store, { ...this.#options, signal }, this.#active);
   }
 
-  /** Adds a blob to every hold. */
   async add(digest: Digest): Promise<void> {
     for (const hold of this.#active) await hold.add(digest);
   }

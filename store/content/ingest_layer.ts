@@ -21,7 +21,6 @@ export interface LayerListener {
 export interface IngestLayerOptions extends LayerListener {
   /** Follower that receives the bytes of a layer that is not in the store. */
   readonly follower?: BlobFollower | undefined;
-  /** Aborts the download. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -46,7 +46,6 @@ export class RangeMap {
     this.#missing = missingRanges(present, total).map((range) => ({ ...range }));
   }
 
-  /** Number of bytes received in total. */
   get received(): number {
     return this.#received;
   }
@@ -81,18 +80,15 @@ export class RangeMap {
     return [...this.#segments].map(({ start, position }) => ({ start, end: position }));
   }
 
-  /** Adds a range that is being fetched. */
   add(segment: Segment): Segment {
     this.#segments.add(segment);
     return segment;
   }
 
-  /** Whether a range has been added. */
   has(segment: Segment): boolean {
     return this.#segments.has(segment);
   }
 
-  /** Counts bytes that have arrived for a range. */
   count(segment: Segment, bytes: number): void {
     segment.count(bytes);
     this.#received += bytes;

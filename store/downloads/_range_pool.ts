@@ -41,7 +41,6 @@ export class RangePool implements Disposable {
   isUseful: boolean | undefined;
   /** Whether the host limits requests or fails, so that none is repeated. */
   isThrottled = false;
-  /** How ranges arrive. */
   readonly line: Line = new Line();
   readonly #host: string;
   /** All downloads from the host. */

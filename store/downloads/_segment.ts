@@ -4,7 +4,6 @@ const MEASURED_MS = 50;
 /** A range that one connection fetches. */
 export class Segment {
   readonly start: number;
-  /** Number of bytes received. */
   received = 0;
   readonly #requestedEnd: number;
   readonly #stop = new AbortController();

@@ -81,7 +81,6 @@ export interface Ingestion extends IngestProgress {
 
 /** The parts of a store that a download uses. */
 export interface IngestTarget {
-  /** Directory of the store. */
   readonly directory: string;
   /** Creates what the directory lacks; called before the first write. */
   readonly prepare: (signal: AbortSignal | undefined) => Promise<void>;

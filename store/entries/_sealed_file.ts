@@ -50,7 +50,6 @@ export async function hasDigest(bytes: Uint8Array<ArrayBuffer>, digest: string):
   }
 }
 
-/** Reads a text of known length. */
 export function textAt(bytes: Uint8Array, at: number, length: number): string {
   return new TextDecoder().decode(bytes.subarray(at, at + length));
 }

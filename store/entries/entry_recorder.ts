@@ -34,7 +34,6 @@ const BLOCK_BYTES = 262_144;
 export class EntryRecorder {
   /** The full blocks. The first one begins with the head. */
   readonly #full: Uint8Array[] = [];
-  /** The current block. */
   #bytes = new Uint8Array(BLOCK_BYTES);
   #view = new DataView(this.#bytes.buffer);
   /** Number of used bytes in the current block. */
@@ -81,7 +80,6 @@ export class EntryRecorder {
     return [head, ...rest];
   }
 
-  /** Appends a text and returns its number of bytes. */
   #addText(text: string): number {
     if (this.#addAscii(text)) return text.length;
     const length = format.writeText(text, this.#bytes.subarray(this.#length));

@@ -9,7 +9,6 @@ export interface LayerListing {
   removes(path: string): boolean;
   /** Whether the layer removes the entries of the layers below in a directory. */
   isOpaque(directory: string): boolean;
-  /** Whether the layer has whiteouts. */
   readonly hasMarks: boolean;
   /**
    * Directories that the layer uses before it describes them. If one of them is a symlink in the
@@ -28,7 +27,6 @@ export interface ListedEntry {
   readonly offset: number;
   /** Number of names that the file has in the layer. */
   readonly nlink: number;
-  /** Returns the metadata. */
   status(): FileStatus;
   /** Returns the extended attributes by name. */
   xattrs(): ReadonlyMap<string, Uint8Array>;

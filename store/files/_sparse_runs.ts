@@ -21,7 +21,6 @@ export class SparseRuns {
     this.#at = segments[0]?.offset ?? 0;
   }
 
-  /** End of the current run. */
   get #end(): number {
     const { offset, size } = this.segments[this.#index] ?? { offset: Infinity, size: 0 };
     return offset + size;

@@ -15,7 +15,6 @@ export interface ArchiveAccess {
   /** Opens the whole archive, which is verified as it is read. */
   readonly whole: () => Promise<ArchiveBytes>;
   readonly limits: LayerLimits;
-  /** Aborts the reading. */
   readonly signal?: AbortSignal | undefined;
 }
 

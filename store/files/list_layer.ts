@@ -17,14 +17,12 @@ import { extractRecorded } from "../entries/extract_recorded.ts";
 import { StagedListing } from "./_staged_listing.ts";
 import type { Layer } from "../images/image.ts";
 
-/** Source of the entries of a layer. */
 export interface EntrySource extends LayerLimits {
   /** Known entries of the layer; without them, the layer is read and an index is created. */
   readonly known: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
   readonly store: ContentStore;
   /** Whether to reject owners whose IDs are too large for any file. */
   readonly checkOwners?: boolean | undefined;
-  /** Called with the header of each entry. */
   readonly onEntry?: ((header: TarHeader) => void) | undefined;
   /** Called with the number of decompressed bytes of the layer so far. */
   readonly onPosition?: ((bytes: number) => void) | undefined;

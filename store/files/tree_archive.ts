@@ -106,7 +106,6 @@ async function* writeTree(
   yield [new Uint8Array(1024)];
 }
 
-/** Source of the content of a layer. */
 interface LayerContents {
   /** Returns the offset of the next entry to pick; `undefined` if none is left. */
   next(): number | undefined;

@@ -9,7 +9,6 @@ export interface ByteSource {
 }
 
 export interface ByteStreamOptions {
-  /** Maximum size of a chunk in bytes. */
   readonly chunkBytes: number;
   /** Whether the memory of a chunk may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;

@@ -8,7 +8,6 @@ import { TemporaryFile } from "./temporary_file.ts";
 
 /** A destination for bytes in order. */
 export interface FileOutput extends AsyncDisposable {
-  /** Writes all of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
   /** Discards the bytes after a position; absent if that is impossible, as for a pipe. */
   readonly rewind?: ((position: number) => Promise<void>) | undefined;
@@ -16,7 +15,6 @@ export interface FileOutput extends AsyncDisposable {
   commit(): Promise<void>;
 }
 
-/** Options for {@linkcode openFileOutput}. */
 export interface FileOutputOptions {
   /** Start of the name of the temporary file, such as `.oci-save-`. */
   readonly prefix: string;

@@ -1,7 +1,6 @@
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { walkPath } from "../../layer/trees/walk_path.ts";
 
-/** Result of {@linkcode followPath}. */
 export interface FollowedPath {
   /** Real path of the entry; `undefined` if it does not exist. */
   readonly real: string | undefined;

@@ -95,7 +95,6 @@ export interface OpenRegularFileOptions {
 
 /** The part of `Deno.FsFile` that reading needs. */
 export interface ReadableFile extends Pick<Deno.FsFile, "read" | "readSync" | "close"> {
-  /** Moves to an offset from the start. */
   seek(offset: number, whence: Deno.SeekMode.Start): Promise<number>;
 }
 

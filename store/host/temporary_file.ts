@@ -3,7 +3,6 @@ import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
 import { tryFlock } from "./file_lock.ts";
 import { StoreFileError } from "./open_regular_file.ts";
 
-/** Options for {@linkcode TemporaryFile.create}. */
 export interface TemporaryFileOptions {
   /** Directory, which must exist. */
   readonly directory: string;

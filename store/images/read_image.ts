@@ -80,7 +80,6 @@ export async function readImage(
   return there.includes(false) ? undefined : image;
 }
 
-/** Settings for reading the documents of an image. */
 export interface DocumentContext {
   readonly platform: Platform;
   readonly maxLayers: number;

@@ -13,7 +13,6 @@ interface Run extends Extent {
 }
 
 export interface ContentReaderOptions {
-  /** Chunks of layers in the store. */
   readonly stored: StoredChunks;
   /** Called with the size of each chunk that is taken from a layer in the store. */
   readonly onReuse: (bytes: number) => void;

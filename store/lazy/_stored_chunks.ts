@@ -8,7 +8,6 @@ import type { BlobSource } from "./_read_range.ts";
 import type { ContentChunk } from "./_table_entry.ts";
 import { hasTable } from "./has_table.ts";
 
-/** A chunk of a layer in the store. */
 export interface StoredChunk extends ContentChunk {
   readonly layer: BlobSource;
 }

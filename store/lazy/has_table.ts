@@ -13,7 +13,6 @@ const CHUNKED_PREFIXES = [
 
 /** Annotations of a zstd:chunked layer about its table. */
 export interface ChunkedTable {
-  /** Digest of the compressed table. */
   readonly digest: string;
   /** Offset, compressed size, size and type of the table, with colons between them. */
   readonly position: string;

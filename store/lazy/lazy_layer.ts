@@ -11,9 +11,7 @@ import { findStoredChunks } from "./_stored_chunks.ts";
 import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
 import { hasTable } from "./has_table.ts";
 
-/** Options for {@linkcode LazyLayer.open}. */
 export interface LazyLayerOptions {
-  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the reason if the table of contents of a layer cannot be used. */
   readonly onWarning?: ((message: string) => void) | undefined;

@@ -26,7 +26,6 @@ import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
 
-/** The name for the root. */
 interface RootName {
   readonly name: string;
   readonly target: NamedTarget;

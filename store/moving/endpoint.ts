@@ -22,7 +22,6 @@ export interface CopySource {
   readonly nameOfTag?: ((tag: string) => string | undefined) | undefined;
 }
 
-/** A source that was opened for a location. */
 export interface OpenSource extends CopySource, AsyncDisposable {
   /** Returns the reference under which a store records the document. */
   reference(): Promise<Reference>;

@@ -7,7 +7,6 @@ import {
 } from "../../spec/image/manifest.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 
-/** Reads, verifies and parses a document. */
 export async function readDocument(
   source: ContentSource,
   descriptor: Descriptor,

@@ -31,7 +31,6 @@ export interface LayerDraft extends AsyncDisposable {
  * directory that has its final name is complete.
  */
 export class LayerDrafts {
-  /** Directory of the layers. */
   readonly path: string;
   readonly #store: string;
   readonly #locks: string;

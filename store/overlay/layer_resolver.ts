@@ -280,7 +280,6 @@ export class OverlayLayerResolver {
     }
   }
 
-  /** Extracts a layer into an overlay over its parents. */
   async #extractOver(
     work: LayerWork,
     draft: LayerDraft,

@@ -20,7 +20,6 @@ interface StartOptions {
   readonly bundle: string;
   /** Directory for the runtime's state; by default, a new temporary one. */
   readonly stateDirectory?: string | undefined;
-  /** Name of the container. */
   readonly id: string;
   /** Destination of the standard output. */
   readonly stdout: "inherit" | "piped";
@@ -152,7 +151,6 @@ export class Container implements AsyncDisposable {
     if (output === undefined) this.signalRuntime(name);
   }
 
-  /** Sends a signal to the runtime. */
   signalRuntime(name: Deno.Signal): void {
     try {
       this.process.kill(name);

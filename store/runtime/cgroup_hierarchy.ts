@@ -4,7 +4,6 @@ import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { ifAny, ifPermitted } from "../host/files.ts";
 
-/** The cgroup hierarchy of a machine. */
 export interface CgroupHierarchy {
   /**
    * `v1` or `v2` for the version that is mounted, `hybrid` for version 2 in addition to version 1,

@@ -8,7 +8,6 @@ import type { ProgramOutput } from "../host/run_program.ts";
 export interface ContainerNote {
   /** Directory with the note, a lock and the runtime's state. */
   readonly state: string;
-  /** Name of the runtime. */
   readonly runtime: string;
   readonly id: string;
   /** Process ID of the runtime; absent before it is started. */

@@ -6,7 +6,6 @@ import { openRegularFile, type ReadableFile } from "../host/open_regular_file.ts
 const CHUNK_BYTES = 256 * 1024;
 
 export interface BlobRelayOptions {
-  /** Size of the blob in bytes. */
   readonly size: number;
   /** Paths of its bytes: first while it is downloaded, then when it is stored. */
   readonly paths: readonly [part: string, blob: string];
@@ -36,7 +35,6 @@ export class BlobRelay implements BlobFollower {
   /** Resolves with the next change. */
   #change = Promise.withResolvers<void>();
 
-  /** Creates the relay of a blob. */
   constructor(options: BlobRelayOptions) {
     this.#options = options;
     this.ready = this.#ready.promise;

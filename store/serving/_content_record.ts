@@ -22,12 +22,10 @@ export class ContentRecord {
     return [...this.#byRepository.keys()];
   }
 
-  /** Returns the content of a repository. */
   of(name: string): readonly Descriptor[] {
     return [...this.#byRepository.get(name)?.values() ?? []];
   }
 
-  /** Returns the content of all repositories. */
   all(): readonly Descriptor[] {
     return [...this.#added.values()].map(({ blob }) => blob);
   }

@@ -39,7 +39,6 @@ export class HiddenContent {
     return (this.#keys ?? this.#latest()).has(contentKey(repository, digest));
   }
 
-  /** Hides deleted content. */
   async add(repository: string, digest: Digest): Promise<void> {
     await this.#change((keys) => keys.add(contentKey(repository, digest)));
   }

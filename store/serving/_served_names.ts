@@ -2,7 +2,6 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseStoredName, type StoredReference } from "../content/layout_index.ts";
 
-/** Registry in the names of pushed images. */
 export const PUSHED_REGISTRY = "localhost";
 
 /** A reference of the store. */
@@ -14,7 +13,6 @@ export interface NamedImage {
 
 /** The references of a store, by the repositories that serve them. */
 export class ServedNames {
-  /** All references that are served. */
   readonly all: readonly NamedImage[];
   readonly #byRepository: ReadonlyMap<string, readonly NamedImage[]>;
   readonly #sorted = new Map<string, readonly NamedImage[]>();

@@ -10,7 +10,6 @@ export function mayStartThreads(): boolean {
   return mayStartWorker(MODULE);
 }
 
-/** A worker that extracts layers. */
 export class LayerThread implements Disposable {
   /** Total size of the layers that it was assigned, in bytes. */
   load = 0;
@@ -35,7 +34,6 @@ export class LayerThread implements Disposable {
     };
   }
 
-  /** Opens a sink in the thread. */
   open<Result>(
     job: SinkJob,
     listener: SinkListener,

@@ -3,7 +3,6 @@ import { ByteWindow } from "./_byte_window.ts";
 import { packError, type TransferredError, unpackError } from "./error_transfer.ts";
 import type { LayerSink, SinkListener } from "./layer_sink.ts";
 
-/** A request that has one answer. */
 type SinkRequest =
   | { readonly kind: "close"; readonly failure: TransferredError | undefined }
   | { readonly kind: "restart" | "dispose" };

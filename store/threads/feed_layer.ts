@@ -6,7 +6,6 @@ import { ingestLayer, type LayerListener } from "../content/ingest_layer.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
 export interface FeedLayerOptions extends LayerListener {
-  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the position in the archive. An error that it throws stops the work. */
   readonly onPosition?: ((position: number) => void) | undefined;

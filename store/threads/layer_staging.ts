@@ -33,7 +33,6 @@ export function pickStageOptions(options: StageOptions): StageOptions {
 
 /** A layer and its stage, the directory that it is extracted into; plain data. */
 export interface StagePlan extends LayerInput {
-  /** Directory of the stages. */
   readonly work: string;
   /** Index of the layer, counted from the base; also the name of its stage. */
   readonly index: number;
@@ -46,7 +45,6 @@ export const BASE_STAGE = "0";
 /** A staged layer; `undefined` if the layer must be extracted over those below it instead. */
 export type StagingResult = StagedLayer | undefined;
 
-/** Extracts a layer into its stage. */
 export function stagingConsumer(
   plan: StagePlan,
   listener: SinkListener,

@@ -19,7 +19,6 @@ type Layers = Pick<RemoteImage, "layers">;
 
 /** How and where to stage layers. */
 export interface Staging {
-  /** Directory for the stages. */
   readonly work: string;
   readonly options: StageOptions;
   readonly threads: Pick<LayerThreads, "openStage" | "merge">;

@@ -31,7 +31,6 @@ const WITHOUT_WHITEOUTS: WhiteoutHandler = {
   hideAll() {},
 };
 
-/** Result of an extraction of all layers. */
 export interface UnpackResult {
   readonly report: UnpackReport;
   /** Whether a layer has an entry for the root directory. */

@@ -113,7 +113,6 @@ export class LockedUnpackRecord implements Disposable {
     this.#isNeedless = true;
   }
 
-  /** Releases the lock. */
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

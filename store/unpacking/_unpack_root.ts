@@ -48,7 +48,6 @@ type Refusal = Pick<ErrorFacts, "code" | "problem" | "advice" | "option">;
 /** Maximum number of attempts if another process removes the directory in the meantime. */
 const MAX_ATTEMPTS = 10;
 
-/** Options for {@linkcode UnpackRoot.open}. */
 export interface UnpackRootOptions {
   /** Directory of the store, which records leftovers of killed processes. */
   readonly store: string;
@@ -63,7 +62,6 @@ export class UnpackRoot implements AsyncDisposable {
   readonly isEmpty: boolean;
   /** Directories that were created for it, the innermost first. */
   readonly #made: readonly string[];
-  /** The work directory, if there is one. */
   readonly #work: WorkDirectory | undefined;
   /** Names of entries that have been moved out of the work directory. */
   readonly #moved: string[] = [];

@@ -30,13 +30,11 @@ export interface Reachable {
   readonly images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[];
 }
 
-/** Options for {@linkcode findReachable}. */
 export interface ReachableOptions {
   /** Documents, such as signatures, that are reachable if their subject is. */
   readonly candidates?: Iterable<Descriptor> | undefined;
   /** Called with each document whose bytes do not match its digest. */
   readonly onDamaged?: ((digest: Digest, error: unknown) => void) | undefined;
-  /** Aborts the search. */
   readonly signal?: AbortSignal | undefined;
 }
 

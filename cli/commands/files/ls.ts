@@ -51,7 +51,6 @@ export async function run(session: Session): Promise<void> {
   }
 }
 
-/** Prints text of the result. */
 type Print = (text: string) => Promise<void>;
 type Files = AsyncIterable<ImageFile> | Iterable<ImageFile>;
 

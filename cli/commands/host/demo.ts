@@ -32,7 +32,6 @@ Examples:
   oci demo --json`);
 }
 
-/** One of the demo's pulls. */
 interface DemoPull {
   readonly image: Image;
   readonly platform: string;
