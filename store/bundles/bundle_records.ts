@@ -1,12 +1,7 @@
 import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
-import {
-  checkStoreFolder,
-  checkStoreRoot,
-  ensureStoreFolder,
-  ensureStoreRoot,
-} from "../host/private_directory.ts";
+import { checkStoreFolder, checkStoreRoot, ensureStoreFolder } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import {
@@ -94,8 +89,7 @@ export class BundleRecords {
 
   /** Creates a record, and locks it until the returned file is closed. */
   async create(record: BundleRecord): Promise<Deno.FsFile> {
-    await ensureStoreRoot(this.#store);
-    await ensureStoreFolder(this.#path, 0o700);
+    await ensureStoreFolder(this.#store, "bundles", 0o700);
     const lock = await lockFile(this.#lockPath(record.id));
     try {
       await this.write(record);

@@ -1,6 +1,6 @@
 import type { ContentStore } from "../content/content_store.ts";
 import { lockFile } from "../host/file_lock.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 
 /**
  * Locks the extracted and uncompressed layers of a store. Processes that use them share the lock
@@ -12,8 +12,7 @@ export async function lockLayers(
   purpose: "use" | "remove",
   signal?: AbortSignal,
 ): Promise<Disposable> {
-  await ensureStoreRoot(path);
-  await ensureStoreFolder(`${path}/locks`);
+  await ensureStoreFolder(path, "locks");
   const shared = purpose === "use";
   return await lockFile(`${path}/locks/layers.lock`, { shared, signal, onWait });
 }

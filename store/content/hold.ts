@@ -20,9 +20,8 @@ export interface Hold extends Disposable {
   add(...digests: readonly Digest[]): Promise<boolean>;
 }
 
-function directoryOf(store: string): string {
-  return `${store}/locks/holds`;
-}
+/** Path of the hold files in a store. */
+const HOLDS = "locks/holds";
 
 /**
  * Locks the store against pruning or for pruning. Any number of processes may add to their holds at
@@ -56,7 +55,7 @@ async function beginHold(
   options: WaitOptions,
   active: Set<Hold> = new Set(),
 ): Promise<Hold> {
-  const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
+  const path = `${store}/${HOLDS}/${crypto.randomUUID()}`;
   const file = await lockHold(store, path, options);
   const held = new Set<Digest>();
   let isOver = false;
@@ -103,7 +102,7 @@ export class Holds {
   ): Promise<Holds | undefined> {
     try {
       await prepare?.();
-      await ensureStoreFolder(directoryOf(store));
+      await ensureStoreFolder(store, HOLDS);
       return new Holds(store, options);
     } catch (error) {
       // A process that cannot write has stored nothing that it could lose.
@@ -158,8 +157,8 @@ export async function heldDigests(
   { dryRun = false }: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<ReadonlySet<Digest>> {
   const held = new Set<Digest>();
-  for (const name of namesIn(directoryOf(store))) {
-    const path = `${directoryOf(store)}/${name}`;
+  for (const name of namesIn(`${store}/${HOLDS}`)) {
+    const path = `${store}/${HOLDS}/${name}`;
     const lock = () => tryLockFile(path);
     const stale = dryRun ? await unlessUnwritable(lock) : await lock();
     if (stale !== undefined) {
@@ -183,8 +182,8 @@ export async function tryLockUnused(store: string): Promise<Disposable | undefin
   using stack = new DisposableStack();
   const lock = stack.use(await tryLockFile(`${store}/locks/prune.lock`));
   if (lock === undefined) return undefined;
-  for (const name of namesIn(directoryOf(store))) {
-    const stale = await tryLockFile(`${directoryOf(store)}/${name}`);
+  for (const name of namesIn(`${store}/${HOLDS}`)) {
+    const stale = await tryLockFile(`${store}/${HOLDS}/${name}`);
     if (stale === undefined) return undefined;
     stale.close();
   }

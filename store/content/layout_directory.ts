@@ -112,7 +112,7 @@ export class LayoutDirectory {
       });
     }
     await this.#makeRoot();
-    for (const name of DIRECTORIES) await ensureStoreFolder(`${path}/${name}`);
+    for (const name of DIRECTORIES) await ensureStoreFolder(path, name);
     await this.#writeVersion(signal);
     await this.index.create(signal);
     this.#isPrepared = true;

@@ -4,11 +4,7 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
-import {
-  ensureStoreFolder,
-  ensureStoreRoot,
-  UntrustedStoreError,
-} from "../host/private_directory.ts";
+import { ensureStoreFolder, UntrustedStoreError } from "../host/private_directory.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { readSmallFile, unlessFaulty } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
@@ -87,8 +83,7 @@ export async function planRecords(
   if (path === undefined) return undefined;
   if (!replaces && lstatIfAny(path) !== undefined) return undefined;
   try {
-    await ensureStoreRoot(store.path);
-    await ensureStoreFolder(`${store.path}/entries`);
+    await ensureStoreFolder(store.path, "entries");
     return { path, diffId };
   } catch (error) {
     if (error instanceof UntrustedStoreError || isRefusedWrite(error)) return undefined;

@@ -128,12 +128,18 @@ export async function ensureStoreRoot(path: string): Promise<void> {
 }
 
 /**
- * Creates a directory in a store if it does not exist, and checks it.
+ * Creates a directory in a store if it does not exist, after the store itself, and checks both.
  *
- * @param path The directory; its parent must exist.
+ * @param name Path of the directory in the store; its parent must exist.
  * @param mode Its mode if it is new, narrowed by the umask.
  */
-export async function ensureStoreFolder(path: string, mode: number = MODE): Promise<void> {
+export async function ensureStoreFolder(
+  store: string,
+  name: string,
+  mode: number = MODE,
+): Promise<void> {
+  await ensureStoreRoot(store);
+  const path = `${store}/${name}`;
   if (checkStoreFolder(path)) return;
   try {
     await Deno.mkdir(path, { mode });

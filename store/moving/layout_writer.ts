@@ -10,7 +10,7 @@ import {
   removeEmptyDirectories,
   removeIfAny,
 } from "../host/files.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
@@ -126,8 +126,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   async #mark(): Promise<void> {
     const { path } = this.#layout;
     try {
-      await ensureStoreRoot(path);
-      await ensureStoreFolder(`${path}/locks`);
+      await ensureStoreFolder(path, "locks");
       await Deno.writeFile(markerOf(this.#layout), new Uint8Array(), { mode: FILE_MODE });
     } catch (error) {
       // The first write reports a directory that is read-only.

@@ -1,7 +1,7 @@
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { discardTree } from "../host/unmount.ts";
 import {
   type ExtractedLayer,
@@ -68,9 +68,8 @@ export class LayerDrafts {
     lockName: (path: string) => Promise<Deno.FsFile | None>,
   ): Promise<ExtractedLayer | LayerDraft | None> {
     // Other users may not enter, for the same reason as with bundles.
-    await ensureStoreRoot(this.#store);
-    await ensureStoreFolder(this.path, 0o700);
-    await ensureStoreFolder(this.#locks);
+    await ensureStoreFolder(this.#store, "chains", 0o700);
+    await ensureStoreFolder(this.#store, "locks");
     for (const name of namesOf(key)) {
       const lockPath = `${this.#locks}/chain-${name}.lock`;
       const lock = await lockName(lockPath);

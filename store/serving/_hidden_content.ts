@@ -71,7 +71,7 @@ export class HiddenContent {
 
   async #change(change: (keys: Set<string>) => void): Promise<void> {
     const { path, onWait } = this.#store;
-    await ensureStoreFolder(`${path}/locks`);
+    await ensureStoreFolder(path, "locks");
     using _lock = await lockFile(`${path}/locks/hidden.lock`, { onWait });
     // Another process may have changed it.
     const keys = this.#read();

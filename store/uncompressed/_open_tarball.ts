@@ -8,7 +8,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import { tarballsOf } from "../content/tarballs.ts";
 import { removeIfAny, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { outputError } from "../host/system_error.ts";
 import { moveFile } from "../host/temporary_file.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
@@ -49,9 +49,8 @@ async function makeTarball(
 ): Promise<void> {
   const { signal } = options;
   const { diffId } = layer;
-  await ensureStoreRoot(store);
   for (const name of ["", `/${digestAlgorithm(diffId)}`, "/verified"]) {
-    await ensureStoreFolder(`${store}/tarballs${name}`);
+    await ensureStoreFolder(store, `tarballs${name}`);
   }
   const path = tarballs.pathOf(diffId);
   const part = `${path}.part`;

@@ -4,7 +4,7 @@ import { digestHex, digestOf } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { removeIfAny, writeAll } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 
@@ -65,8 +65,7 @@ export class LockedUnpackRecord implements Disposable {
   ): Promise<LockedUnpackRecord | "taken" | undefined> {
     const path = recordPath(store, target);
     try {
-      await ensureStoreRoot(store);
-      await ensureStoreFolder(`${store}/locks`);
+      await ensureStoreFolder(store, "locks");
       let file = await tryLockFile(path);
       if (file === undefined) {
         await new Promise((resolve) => setTimeout(resolve, PRUNING_MS));

@@ -369,8 +369,7 @@ class StoreChecker {
   async #quarantine(path: string, name: string): Promise<void> {
     const { signal } = this.#options;
     using _lock = await lockPruning(this.#store.path, "hold", { signal });
-    const directory = `${this.#store.path}/quarantine`;
-    await ensureStoreFolder(directory, 0o700);
-    await Deno.rename(path, `${directory}/${name}-${Date.now()}`);
+    await ensureStoreFolder(this.#store.path, "quarantine", 0o700);
+    await Deno.rename(path, `${this.#store.path}/quarantine/${name}-${Date.now()}`);
   }
 }

@@ -8,7 +8,7 @@ import { LayoutIndex, parseStoredName, type StoredReference } from "../content/l
 import { listEntryFiles } from "../entries/entry_files.ts";
 import { StoreError } from "../errors.ts";
 import { fileAge, lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
-import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { tryLockFile, unlessUnwritable } from "../host/file_lock.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
@@ -125,8 +125,7 @@ async function pruneContent(
   const { onWait } = store;
   const lock = async () => {
     // A layout that another tool has written has no such directory.
-    await ensureStoreRoot(store.path);
-    await ensureStoreFolder(`${store.path}/locks`);
+    await ensureStoreFolder(store.path, "locks");
     return await lockPruning(store.path, "prune", { signal, onWait });
   };
   using _lock = dryRun ? await unlessUnwritable(lock) : await lock();
