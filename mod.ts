@@ -198,7 +198,7 @@ export type {
   Ingestion,
   IngestOptions,
   IngestProgress,
-} from "./store/downloads/ingest.ts";
+} from "./store/downloads/ingest_options.ts";
 export type { LayerListener } from "./store/content/ingest_layer.ts";
 export type { StoredReference } from "./store/content/layout_index.ts";
 export {

@@ -1,7 +1,7 @@
 import type { ImageProgress } from "../registry/image_client.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { Descriptor } from "../spec/image/descriptor.ts";
-import type { Ingestion } from "../store/downloads/ingest.ts";
+import type { Ingestion } from "../store/downloads/ingest_options.ts";
 
 /** Minimum interval between two reports of the same layer. */
 const REPORT_EVERY_MS = 100;

@@ -37,7 +37,7 @@ export type {
   Ingestion,
   IngestOptions,
   IngestProgress,
-} from "./downloads/ingest.ts";
+} from "./downloads/ingest_options.ts";
 export type { OpenBlobOptions } from "./blobs/blob_stream.ts";
 export type * from "./content/content_store_options.ts";
 export type { LayerListener } from "./content/ingest_layer.ts";

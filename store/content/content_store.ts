@@ -4,7 +4,7 @@ import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { BlobFiles } from "../blobs/blob_files.ts";
 import type { OpenBlobOptions } from "../blobs/blob_stream.ts";
-import type { BlobSource, Ingestion, IngestOptions } from "../downloads/ingest.ts";
+import type { BlobSource, Ingestion, IngestOptions } from "../downloads/ingest_options.ts";
 import { lstatIfAny } from "../host/files.ts";
 import type { ContentStoreOptions, ReadBlobOptions } from "./content_store_options.ts";
 import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";

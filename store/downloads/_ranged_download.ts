@@ -7,10 +7,10 @@ import { mergeRanges, PartRanges } from "../blobs/part_ranges.ts";
 import { readChunks } from "./_read_chunks.ts";
 import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
-import type { RangedDownloadOptions } from "./_ranged_download_options.ts";
 import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
 import type { BlobWriter } from "../blobs/blob_writer.ts";
+import type { DownloadPlan, RangesListener } from "./ingest_options.ts";
 
 /** Length of the range that shows whether a near server supports ranges. */
 const SCOUT_BYTES = 2 * 1024 * 1024;
@@ -48,10 +48,11 @@ const TURN_BYTES = 2 * 1024 * 1024;
  */
 export async function downloadRanges(
   writer: BlobWriter,
-  options: RangedDownloadOptions,
+  plan: DownloadPlan,
+  listener: RangesListener,
 ): Promise<boolean> {
-  using pool = RangePool.join(options.host, options.connections);
-  return await new RangedDownload(writer, pool, options).run();
+  using pool = RangePool.join(plan.host, plan.connections ?? 1);
+  return await new RangedDownload(writer, pool, plan, listener).run();
 }
 
 /** Thrown when the server sent something other than the requested range. */
@@ -59,7 +60,10 @@ class RangeRefused extends Error {}
 
 class RangedDownload implements RangeJob {
   readonly #writer: BlobWriter;
-  readonly #options: RangedDownloadOptions;
+  readonly #plan: DownloadPlan;
+  readonly #listener: RangesListener;
+  /** Whether the bytes are processed as they arrive, which retains the memory of chunks. */
+  readonly #isFollowed: boolean;
   readonly #pool: RangePool;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
@@ -79,13 +83,20 @@ class RangedDownload implements RangeJob {
   #latencyMs: number;
   #changed = Promise.withResolvers<void>();
 
-  constructor(writer: BlobWriter, pool: RangePool, options: RangedDownloadOptions) {
+  constructor(
+    writer: BlobWriter,
+    pool: RangePool,
+    plan: DownloadPlan,
+    listener: RangesListener,
+  ) {
     this.#writer = writer;
     this.#pool = pool;
-    this.#options = options;
-    this.#latencyMs = options.latencyMs;
+    this.#plan = plan;
+    this.#listener = listener;
+    this.#isFollowed = plan.follower !== undefined;
+    this.#latencyMs = plan.latencyMs ?? 0;
     this.#map = new RangeMap(writer.size, writer.laterRanges, writer.total);
-    this.#signal = eitherSignal(options.signal, this.#failure.signal);
+    this.#signal = eitherSignal(plan.signal, this.#failure.signal);
   }
 
   get unassigned(): number {
@@ -115,7 +126,7 @@ class RangedDownload implements RangeJob {
       return this.#writer.complete;
     } catch (error) {
       this.#fail(error);
-      this.#options.signal?.throwIfAborted();
+      this.#plan.signal?.throwIfAborted();
       const { reason } = this.#failure.signal;
       if (!(reason instanceof RangeRefused)) throw reason;
       return false;
@@ -152,10 +163,10 @@ class RangedDownload implements RangeJob {
    */
   async #readHead(): Promise<void> {
     using connection = this.#pool.connect();
-    this.#options.expected?.[Symbol.dispose]();
+    this.#plan.expected?.[Symbol.dispose]();
     const isFar = this.#latencyMs >= FAR_LATENCY_MS;
     const { size: offset, total } = this.#writer;
-    const { isFollowed, take, connections, acceptsRanges } = this.#options;
+    const { follower, connections = 1, acceptsRanges } = this.#plan;
     const length = isFar ? firstRangeBytes(total - offset, connections) : undefined;
     const head = this.#map.takeNext(length ?? total - offset);
     if (head === undefined) return;
@@ -174,7 +185,7 @@ class RangedDownload implements RangeJob {
     const how = {
       offset,
       length: length === undefined ? undefined : head.left,
-      reuseMemory: !isFollowed,
+      reuseMemory: !this.#isFollowed,
       onAnswer: answered,
       // A broken connection must not count as a slow one.
       onRetry: () => clock.reset(),
@@ -185,7 +196,7 @@ class RangedDownload implements RangeJob {
       this.#recordHead();
       this.#releaseEarly(head, connection);
       this.#report();
-      await take(chunk);
+      await follower?.write(chunk);
       if (!isFar && clock.isSlow && this.#pool.isSlow) this.#askForRanges(head);
       clock.start();
     });
@@ -254,7 +265,7 @@ class RangedDownload implements RangeJob {
   /** Lets all connections to the server fetch ranges. */
   #useRanges(): void {
     if (this.#membership !== undefined) return;
-    this.#options.expected?.[Symbol.dispose]();
+    this.#plan.expected?.[Symbol.dispose]();
     this.#createRecord();
     this.#membership = this.#pool.add(this);
   }
@@ -266,7 +277,7 @@ class RangedDownload implements RangeJob {
     // The first line is for the contiguous bytes at the start, even if there are none.
     const [head = { start: 0, end: 0 }, ...rest] = mergeRanges(present);
     const ranges = head.start === 0 ? [head, ...rest] : [{ start: 0, end: 0 }, head, ...rest];
-    return this.#record = PartRanges.create(this.#options.part, ranges);
+    return this.#record = PartRanges.create(this.#plan.part, ranges);
   }
 
   #nextSegment(): Segment | undefined {
@@ -282,7 +293,7 @@ class RangedDownload implements RangeJob {
    * cost more than they gain.
    */
   get #maxRangeBytes(): number {
-    if (!this.#options.isFollowed || this.#latencyMs < FAR_LATENCY_MS) return MAX_RANGE_BYTES;
+    if (!this.#isFollowed || this.#latencyMs < FAR_LATENCY_MS) return MAX_RANGE_BYTES;
     const roundTripBytes = this.#latencyMs * (this.#pool.line.rate ?? 0);
     const steady = Math.max(STEADY_RANGE_BYTES, MIN_ROUND_TRIPS * roundTripBytes);
     const ahead = this.#map.nextMissing - this.#writer.size;
@@ -306,7 +317,7 @@ class RangedDownload implements RangeJob {
     const { start, left: length } = segment;
     const record = this.#createRecord();
     const line = record.add(start);
-    using file = await Deno.open(this.#options.part, { write: true });
+    using file = await Deno.open(this.#plan.part, { write: true });
     await file.seek(start, Deno.SeekMode.Start);
     const how = { offset: start, length, reuseMemory: true };
     const answered = ({ isPartial }: BlobAnswer) => onAnswer(isPartial);
@@ -331,10 +342,11 @@ class RangedDownload implements RangeJob {
     const onRetry = (retry: BlobRetry) => {
       // A server that limits requests, or fails, gets no further ones.
       if (retry.error instanceof RegistryError) this.#pool.isThrottled = true;
+      this.#listener.onRetry();
       options.onRetry?.(retry);
     };
     try {
-      const stream = await this.#options.open({ ...options, onRetry, signal });
+      const stream = await this.#plan.open({ ...options, raw: true, onRetry, signal });
       await readChunks(stream, (chunk) => {
         const own = segment.cut(chunk);
         this.#map.count(segment, own.length);
@@ -355,8 +367,7 @@ class RangedDownload implements RangeJob {
 
   /** Hashes the bytes in order and passes them on. */
   async #pump(): Promise<void> {
-    const { take, isFollowed } = this.#options;
-    const chunkBytes = isFollowed ? FOLLOWED_CHUNK_BYTES : CHUNK_BYTES;
+    const chunkBytes = this.#isFollowed ? FOLLOWED_CHUNK_BYTES : CHUNK_BYTES;
     let memory: Uint8Array<ArrayBuffer> | undefined;
     let turn = 0;
     // Other downloads may use all connections, so that no request of this one notices the abort.
@@ -370,9 +381,9 @@ class RangedDownload implements RangeJob {
         await this.#changed.promise;
         continue;
       }
-      if (memory === undefined || isFollowed) memory = new Uint8Array(wanted);
+      if (memory === undefined || this.#isFollowed) memory = new Uint8Array(wanted);
       const chunk = this.#writer.readNext(memory.subarray(0, wanted));
-      const pending = take(chunk);
+      const pending = this.#plan.follower?.write(chunk);
       if (pending !== undefined) await pending;
       turn += chunk.length;
       if (turn < TURN_BYTES) continue;
@@ -382,6 +393,6 @@ class RangedDownload implements RangeJob {
   }
 
   #report(): void {
-    this.#options.onBytes(this.#map.received);
+    this.#listener.onBytes(this.#map.received);
   }
 }

@@ -1,7 +1,6 @@
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { BlobReadOptions, BlobRetry, RemoteLayer } from "../../spec/image/image.ts";
 import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { BlobFiles } from "../blobs/blob_files.ts";
@@ -9,74 +8,17 @@ import { MIN_RANGED_BYTES } from "./_first_range.ts";
 import { readChunks } from "./_read_chunks.ts";
 import { openBlobStream } from "../blobs/blob_stream.ts";
 import { BlobWriter } from "../blobs/blob_writer.ts";
+import type {
+  BlobSource,
+  DownloadPlan,
+  Ingestion,
+  IngestOptions,
+  IngestProgress,
+} from "./ingest_options.ts";
 
 /** Returns the path of the part of a blob that is being downloaded into a store. */
 export function partPath(store: string, digest: Digest): string {
   return `${store}/ingest/${digestName(digest)}.part`;
-}
-
-/** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
-export type BlobSource = (
-  options: BlobReadOptions,
-) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
-
-/** Progress of the download of a blob. */
-export interface IngestProgress {
-  /** Number of bytes downloaded so far. */
-  readonly bytes: number;
-  /** Size of the blob in bytes. */
-  readonly total: number;
-  /** Number of bytes left by an earlier run. */
-  readonly resumed: number;
-  /** Number of attempts after the first. */
-  readonly retries: number;
-}
-
-/**
- * Receives the bytes of a blob while they are stored, so that they are read only once. It receives
- * every byte from the first one on, including those left by an earlier run.
- */
-export interface BlobFollower {
-  /**
-   * Whether it uses the memory of a chunk only until {@linkcode BlobFollower.write} returns, so
-   * that the memory can be reused.
-   *
-   * @default {false}
-   */
-  readonly reusesMemory?: boolean | undefined;
-  /**
-   * Receives the next bytes, which are not verified yet.
-   *
-   * @param chunk The bytes; the follower may transfer their buffer unless it reuses memory.
-   * @returns Nothing, or a promise to await before the next chunk.
-   */
-  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
-  /**
-   * Called after the last byte, once the blob is verified. The blob is moved into place when this
-   * resolves.
-   */
-  close(): Promise<void>;
-  /** Called when the bytes so far were wrong; they restart at the first byte. */
-  restart(): Promise<void>;
-}
-
-/** Options for {@linkcode ContentStore.ingest}. */
-export interface IngestOptions
-  extends Pick<RemoteLayer, "source" | "connections" | "latencyMs" | "acceptsRanges"> {
-  /** Aborts the download; the next call resumes it. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Called with the progress of the download, even if another task or process downloads the blob.
-   */
-  readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
-  /** Follower that receives the bytes unless the blob is `"cached"`. */
-  readonly follower?: BlobFollower | undefined;
-}
-
-/** Result of storing a blob. */
-export interface Ingestion extends IngestProgress {
-  /** `"cached"` if the blob was there, or another task or process has stored it in the meantime. */
-  readonly status: "fetched" | "cached";
 }
 
 /** The parts of a store that a download uses. */
@@ -116,28 +58,12 @@ export async function ingestBlob(
     },
     work: async (onProgress) => {
       await target.prepare(signal);
-      return await download(
-        descriptor,
-        { open, part, host, expected, options, onProgress },
-        target,
-      );
+      const plan = { ...options, open, part, host, expected, onProgress };
+      return await download(descriptor, plan, target);
     },
     onProgress,
     signal,
   });
-}
-
-/** Source, target and options of a download. */
-interface DownloadPlan {
-  readonly open: BlobSource;
-  /** Path of the part. */
-  readonly part: string;
-  /** Server of the blob, whose connections all downloads share. */
-  readonly host: string;
-  /** Reservation of the first connection. */
-  readonly expected: Disposable | undefined;
-  readonly options: IngestOptions;
-  readonly onProgress: (progress: IngestProgress) => void;
 }
 
 async function download(
@@ -145,7 +71,7 @@ async function download(
   plan: DownloadPlan,
   { blobs, onWait }: IngestTarget,
 ): Promise<Ingestion> {
-  const { part, onProgress, options: { signal, source, follower } } = plan;
+  const { part, onProgress, signal, source, follower } = plan;
   const onBusy = partWatch(part, (bytes) => {
     onProgress({ bytes, total: size, resumed: 0, retries: 0 });
   });
@@ -176,7 +102,6 @@ function cached({ size }: Pick<Descriptor, "size">): Ingestion {
 class BlobDownload {
   readonly #writer: BlobWriter;
   readonly #plan: DownloadPlan;
-  readonly #options: IngestOptions;
   /** Number of bytes received, including those of later ranges. */
   #received = 0;
   #resumed: number;
@@ -186,7 +111,6 @@ class BlobDownload {
   constructor(writer: BlobWriter, plan: DownloadPlan) {
     this.#writer = writer;
     this.#plan = plan;
-    this.#options = plan.options;
     this.#resumed = writer.laterRanges.reduce(
       (sum, { start, end }) => sum + end - start,
       writer.resumed,
@@ -205,7 +129,7 @@ class BlobDownload {
     for (;;) {
       this.#report();
       try {
-        this.#options.signal?.throwIfAborted();
+        this.#plan.signal?.throwIfAborted();
         // Request the empty blob too: the source may not have it.
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetchRanges();
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetch();
@@ -224,32 +148,15 @@ class BlobDownload {
 
   /** Fetches missing ranges in parallel if that may help, or if an earlier run has begun to. */
   async #fetchRanges(): Promise<void> {
-    const writer = this.#writer;
-    const { signal, follower, connections = 1, latencyMs = 0 } = this.#options;
-    const { acceptsRanges = false } = this.#options;
-    const { open, part, host, expected } = this.#plan;
+    const { laterRanges, total, size } = this.#writer;
+    const { connections = 1 } = this.#plan;
     if (this.#hasBegunAgain) return;
-    const isSmall = writer.total - writer.size < MIN_RANGED_BYTES;
+    const isSmall = total - size < MIN_RANGED_BYTES;
     // Reading in order over one connection would fetch the later ranges again.
-    if (writer.laterRanges.length === 0 && (connections < 2 || isSmall)) return;
+    if (laterRanges.length === 0 && (connections < 2 || isSmall)) return;
     const { downloadRanges } = await import("./_ranged_download.ts");
-    await downloadRanges(writer, {
-      part,
-      host,
-      connections,
-      latencyMs,
-      acceptsRanges,
-      expected,
-      open: (options) => {
-        const onRetry = (retry: BlobRetry) => {
-          this.#onRetry();
-          options.onRetry?.(retry);
-        };
-        return open({ ...options, raw: true, onRetry });
-      },
-      signal,
-      isFollowed: follower !== undefined,
-      take: (chunk) => follower?.write(chunk),
+    await downloadRanges(this.#writer, this.#plan, {
+      onRetry: this.#onRetry,
       onBytes: (bytes) => {
         this.#received = bytes;
         this.#report();
@@ -260,10 +167,10 @@ class BlobDownload {
   /** Fetches the rest over one connection. */
   async #fetch(): Promise<void> {
     const writer = this.#writer;
-    const { signal, follower } = this.#options;
+    const { open, signal, follower } = this.#plan;
     writer.dropLaterRanges();
     this.#received = 0;
-    const stream = await this.#plan.open({
+    const stream = await open({
       offset: writer.size,
       reuseMemory: follower === undefined || follower.reusesMemory === true,
       again: this.#hasBegunAgain,
@@ -294,7 +201,7 @@ class BlobDownload {
     }
     this.#hasBegunAgain = true;
     this.#writer.restart();
-    await this.#options.follower?.restart();
+    await this.#plan.follower?.restart();
     this.#resumed = 0;
     this.#received = 0;
     this.#retries++;

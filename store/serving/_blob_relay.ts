@@ -1,5 +1,5 @@
 import type { ContentRange } from "../../registry/server/registry_content.ts";
-import type { BlobFollower } from "../downloads/ingest.ts";
+import type { BlobFollower } from "../downloads/ingest_options.ts";
 import { byteStream } from "../host/byte_stream.ts";
 import { openRegularFile, type ReadableFile } from "../host/open_regular_file.ts";
 

@@ -4,7 +4,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { BlobSource } from "../downloads/ingest.ts";
+import type { BlobSource } from "../downloads/ingest_options.ts";
 import type { DocumentReader } from "./_document_reader.ts";
 import type { ServedContent } from "./_served_content.ts";
 
