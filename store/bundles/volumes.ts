@@ -32,6 +32,10 @@ export function withVolumes(paths: readonly string[]): SpecOption {
  * Creates the directories of volumes, and mounts those that would otherwise be read-only or hidden.
  * Adds the volumes that {@linkcode copyVolumes} must copy to `copies`.
  *
+ * The source of a volume is its directory in the root file system only if no container can replace
+ * that directory or a parent. The runtime follows symlinks in a source, so a container could make
+ * the next one that runs the bundle mount any directory of the host.
+ *
  * @param tree The root file system.
  * @param directory Directory of the bundle.
  * @param ofImage Volumes of the image. They are directories of a writable root file system.
@@ -45,17 +49,20 @@ export function mountVolumes(
   return (spec) => {
     const { volumes = [] } = spec.pending;
     ensureVolumeDirectories(tree, [...volumes, ...ofImage]);
-    const writable = spec.root.readonly
+    const isReadOnly = spec.root.readonly === true;
+    const writable = isReadOnly
       ? ofImage.slice(0, MAX_VOLUMES).filter((path) => !isInKernelFiles(spec, path))
       : [];
-    const paths = new Set([...volumes, ...writable].map(cleanPath));
+    const paths = [...new Set([...volumes, ...writable].map(cleanPath))];
     // Resolving a path once suffices: each volume is compared with all mounts.
     const known = new Map<string, string | undefined>();
     const realOf = (path: string) => {
       return known.getOrInsertComputed(path, () => realDirectory(tree, path));
     };
+    // Those closer to the root first, because a container can write to what is in them.
+    const levels = (path: string) => realOf(path)?.split("/").length ?? 0;
     let mounts = spec.mounts;
-    for (const path of paths) {
+    for (const path of paths.toSorted((a, b) => levels(a) - levels(b))) {
       if (mounts.some(({ destination }) => cleanPath(destination) === path)) continue;
       const real = realOf(path);
       if (!real) continue;
@@ -65,7 +72,7 @@ export function mountVolumes(
           isBelow(real, realOf(destination) ?? destination);
       });
       let source = `${tree.root}/${real}`;
-      if (isHidden) {
+      if (isHidden || !isReadOnly) {
         const to = `${VOLUMES}/${crypto.randomUUID()}`;
         copies.push({ from: real, to });
         source = `${directory}/${to}`;
