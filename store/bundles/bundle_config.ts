@@ -1,3 +1,4 @@
+import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
@@ -6,7 +7,7 @@ import { formatSpec, newSpec } from "../../spec/options/new_spec.ts";
 import { withDefaultSeccomp } from "../../spec/options/seccomp_profile.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
+import type { Mount, RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
 import { swapFile } from "../host/files.ts";
@@ -85,7 +86,10 @@ export async function writeBundleConfig(
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }
 
-/** Mounts the files with the names of the container, except where the options mount others. */
+/**
+ * Mounts the files with the names of the container, except where the options mount others, or a
+ * directory of the host, in which the runtime would create mount points.
+ */
 function withNameFiles(tree: FileTree, directory: string): SpecOption {
   return (spec) => {
     const { hostname, linux: { namespaces = [] }, mounts } = spec;
@@ -93,7 +97,7 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
     const paths = [
       ...isAlone && readRootText(tree, HOSTS) === "" ? [HOSTS] : [],
       ...hostname === undefined ? [] : [HOSTNAME],
-    ].filter((path) => mounts.every(({ destination }) => destination !== path));
+    ].filter((path) => !mounts.some((mount) => providesFile(mount, path, directory)));
     if (!mayBeDirectory(tree, "/etc")) return spec;
     return withMounts(paths.map((destination) => ({
       destination,
@@ -102,6 +106,17 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
       options: ["bind", "rprivate"],
     })))(spec);
   };
+}
+
+/** Whether a mount is at the path of a file, or has a directory of the host at a parent directory. */
+function providesFile(
+  { type, destination, source = "" }: Mount,
+  path: string,
+  bundle: string,
+): boolean {
+  const target = `/${cleanPath(destination)}`;
+  const isOfHost = type === "bind" && !source.startsWith(`${resolve(bundle)}/`);
+  return target === path || isOfHost && path.startsWith(`${target}/`);
 }
 
 /** Returns the path in the bundle of a file that is mounted into the container. */

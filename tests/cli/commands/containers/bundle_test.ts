@@ -192,10 +192,33 @@ linuxTest.each([{ readOnly: [] }, { readOnly: ["--read-only"] }])(
   },
 );
 
+linuxTest("oci bundle --read-only copies a volume that another volume contains", async () => {
+  await using directory = await makeTempDir();
+  const [layout, path] = [directory.join("layout"), directory.join("box")];
+  const layers = [tar(file("bin/app"), dir("v"), symlink("link", "v/x"))];
+  const config = { Cmd: ["/bin/app"], Volumes: { "/link/y/z": {}, "/v": {} } };
+  await writeLayout(layout, { app: buildImage({ layers, config }) });
+
+  const { code, stderr } = await runOci(
+    ["bundle", "--quiet", "--bundler=uncompressed", "--read-only", `oci:${layout}:app`, path],
+    { env: { OCI_STORE: directory.join("store") } },
+  );
+
+  assertEquals(code, 0, stderr);
+  const { mounts } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  // A container could otherwise replace it by a symlink to a directory of the host.
+  assertEquals(
+    mounts.filter(({ type }: Mount) => type === "bind").slice(0, 2)
+      .map(({ destination, source }: Mount) => [destination, dirname(source ?? "")]),
+    [["/v", `${path}/rootfs`], ["/link/y/z", `${path}/volumes`]],
+  );
+});
+
 Deno.test.each([
   { why: "one in the image", entries: [file("etc/hosts", "127.0.0.1 mine\n")], args: [] },
   { why: "a file in place of /etc", entries: [file("etc", "")], args: [] },
-  { why: "a mounted one", entries: [], args: ["--mount", "/etc/hostname:/etc/hosts"] },
+  { why: "a mounted one", entries: [], args: ["--mount", "/etc/hostname:/etc/./hosts"] },
+  { why: "a directory of the host at /etc", entries: [], args: ["-v", "/usr:/etc/"] },
   { why: "the network of the host", entries: [], args: ["--network", "host"] },
 ])("oci bundle generates no hosts file with $why", async ({ entries, args }) => {
   await using directory = await makeTempDir();
@@ -217,6 +240,10 @@ Deno.test.each([
   {
     why: "where another file is mounted",
     args: ["-h", "box", "-v", "/etc/passwd:/etc/hostname"],
+  },
+  {
+    why: "in a directory of the host",
+    args: ["-h", "box", "-v", "/usr:/etc:ro"],
   },
 ])("oci bundle generates no /etc/hostname $why", async ({ args }) => {
   await using place = await makePlace();
