@@ -226,7 +226,7 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
 
 /** Rejects an empty user: an unset shell variable must not run the container as root. */
 function checkUser(text: string): void {
-  if (text === ":") throw new SyntaxError("it must be USER or USER:GROUP");
+  if (/^:$|:.*:/.test(text)) throw new SyntaxError("it must be USER or USER:GROUP");
 }
 
 /** Rejects docker's units: `512m` is half a byte in Kubernetes, but 512 MiB in docker. */

@@ -14,6 +14,7 @@ const MISUSE = [
   { args: ["--memory", "1Xi"], says: '--memory "1Xi" is invalid: it must be a quantity' },
   { args: ["--user", ""], says: "it must not be empty" },
   { args: ["--user", ":"], says: "it must be USER or USER:GROUP" },
+  { args: ["--user", "a:b:c"], says: "it must be USER or USER:GROUP" },
   { args: ["--memory", "512m"], says: "write it as in Kubernetes: 512Mi" },
   { args: ["--mount", "/etc:/"], says: "its target must be below the root" },
   { args: ["--cwd", "here"], says: "it must be an absolute path" },
