@@ -14,7 +14,7 @@ import type { HttpMethod, RequestBody, Tls } from "../transport/http_request.ts"
 import { protocolError } from "../transport/network_failure.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
-import { requestedPause, Retry, type RetryPolicy } from "../transport/retry.ts";
+import { asksToWait, requestedPause, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { basesToTry, type Endpoint } from "./_endpoint.ts";
 import { parseWarnings } from "./_warning_header.ts";
 
@@ -138,7 +138,8 @@ export class Registry {
       const { status } = response;
       // The limit for requests without a body has been reduced already.
       if (isUpload && status === 429) limiter.throttled(0);
-      if (status !== 200 && !accept.includes(status)) {
+      const isAccepted = accept.includes(status) && !asksToWait(response);
+      if (status !== 200 && !isAccepted) {
         throw await this.#error(request, response);
       }
       limiter.succeeded();

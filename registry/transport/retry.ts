@@ -1,5 +1,6 @@
 import type { Clock } from "../remote_client_options.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
+import type { HttpResponse } from "./http_response.ts";
 
 const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);
 /** Failures that suggest a wrong name, port or scheme if the host has never responded. */
@@ -21,6 +22,11 @@ const MAX_ASKED_MS = 365 * 24 * 60 * 60 * 1000;
 /** Returns whether a status is transient. 520 to 524 are Cloudflare's. */
 export function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUSES.has(status) || (status >= 520 && status <= 524);
+}
+
+/** Returns whether a server asks to send the same request again after a pause. */
+export function asksToWait({ status, headers }: Pick<HttpResponse, "status" | "headers">): boolean {
+  return isTransientStatus(status) && requestedPause(headers, Date.now()) !== undefined;
 }
 
 /** Returns whether another attempt may succeed. */

@@ -124,6 +124,31 @@ Deno.test("RemoteClient treats TOOMANYREQUESTS as a rate limit with any status",
   assertEquals([error.registryCode, error.attempts], ["TOOMANYREQUESTS", 2]);
 });
 
+Deno.test.each([429, 503])(
+  "RemoteClient.resolve() repeats HEAD after the pause that %i requests",
+  async (status) => {
+    await using scene = makeScene([on({ kind: "manifest", times: 1 }, busy(status, 10))]);
+    const clock = new FakeClock();
+    using client = testClient({ clock });
+
+    const { digest } = await client.resolve(scene.reference);
+
+    assertEquals(digest, scene.image.descriptor.digest);
+    assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD", "HEAD"]);
+    assertEquals(clock.pauses, [10_000]);
+  },
+);
+
+Deno.test("RemoteClient.resolve() does not send GET if the requested pause is too long", async () => {
+  await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, busy(429, 301))]);
+  using client = testClient({ clock: new FakeClock() });
+
+  const error = await assertRejects(() => client.resolve(scene.reference), RateLimitError);
+
+  assertEquals(error.retryAfterMs, 301_000);
+  assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD"]);
+});
+
 Deno.test("RemoteClient pauses all requests to a host that reports too many", async () => {
   await using scene = makeScene([on({ kind: "manifest", times: 1 }, busy(429, 10))]);
   const clock = new FakeClock();
