@@ -86,6 +86,7 @@ const MACHINE_FILES: readonly string[] = [
   "/etc/subgid",
   "/etc/subuid",
   "/usr/share/containers/registries.conf",
+  "/usr/share/containers/registries.conf.d",
 ];
 
 /** Grants what `doctor` needs to examine programs, the machine, the user and container features. */

@@ -300,7 +300,9 @@ Deno.test.each([{ exists: true }, { exists: false }])(
   "oci permissions serves doctor, where the store's existence is $exists",
   async ({ exists }) => {
     await using dir = await makeTempDir();
-    const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+    // Without the variable, the files of the machine are read.
+    const variables = { CONTAINERS_REGISTRIES_CONF: "", XDG_CONFIG_HOME: "" };
+    const env = { HOME: dir.path, OCI_STORE: dir.join("store"), ...variables };
     if (exists) await Deno.mkdir(env.OCI_STORE);
     const flags = await permissionsFor(runOci, ["doctor"], { env });
     assertEquals(flags.includes("--allow-read") || flags.includes("--allow-all"), false);
