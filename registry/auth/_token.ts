@@ -43,7 +43,15 @@ export function tokenServer(
   const fail = (state: string): never => {
     throw new AuthError(
       `${registry} refers to an unsafe token server: ${state}`,
-      { ...task, status: 401, registry, url: realm === undefined ? "" : redactUrl(realm) },
+      {
+        ...task,
+        // Another credential would not help.
+        code: "response",
+        status: 401,
+        registry,
+        url: realm === undefined ? "" : redactUrl(realm),
+        advice: "Report it to the operator of the registry",
+      },
     );
   };
   // A realm should be absolute, but some registries send a path, which other clients resolve.

@@ -71,7 +71,13 @@ Deno.test.each<{ realm: string; says: string }>([
   // Nothing is sent before the realm is checked.
   using http = new Http({ userAgent: "test", stallTimeoutMs: 1 });
 
-  await assertRejects(() => challenge(http, "https:", row.realm), AuthError, row.says);
+  const asked = () => challenge(http, "https:", row.realm);
+  const error = await assertRejects(asked, AuthError, row.says);
+
+  assertEquals([error.code, error.advice], [
+    "response",
+    "Report it to the operator of the registry",
+  ]);
 });
 
 Deno.test("Authorizer keeps the tokens of a thousand scopes", async () => {
