@@ -85,9 +85,16 @@ export function imageSize(manifest: Manifest): number {
   return manifest.layers.reduce((size, layer) => size + layer.size, manifest.config.size);
 }
 
-/** Replaces passwords in references and URLs, such as `user:password@host/name`, by `***`. */
+/**
+ * A user and a password before a host, as in references and URLs; also a name and a tag before
+ * something that is no digest, because that looks the same.
+ */
+const LOGIN_REGEXP =
+  /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):[^\s/]{0,4096}@(?!(?:sha|blake)[0-9a-z]+:|DIGEST)(?=[\w[])/g;
+
+/** Replaces passwords in references and URLs, such as `user:password@host`, by `***`. */
 export function hidePasswords(text: string): string {
-  return text.replaceAll(/:[^\s/@:]*@(?=[^\s/@]*\/)/g, ":***@");
+  return text.replaceAll(LOGIN_REGEXP, "$1:***@");
 }
 
 /** Quotes a word in single quotes, in a way that bash, zsh and fish parse. */

@@ -3,6 +3,7 @@ import {
   formatBytes,
   formatDuration,
   formatTable,
+  hidePasswords,
   printable,
   printableText,
   shortDigest,
@@ -63,4 +64,24 @@ Deno.test("formatTable() aligns columns and leaves no trailing spaces", () => {
   const lines = formatTable([["NAME", "SIZE", "X"], ["a", "12 B", ""], ["long", "1 B", "y"]], [1]);
 
   assertEquals(lines, ["NAME  SIZE  X", "a     12 B", "long   1 B  y"]);
+});
+
+Deno.test.each([
+  { text: 'pull "me:s3cret@h.io/a:1"', shown: 'pull "me:***@h.io/a:1"' },
+  { text: "login me:s3cret@h.io:5000", shown: "login me:***@h.io:5000" },
+  { text: "login https://me:s3cret@h.io", shown: "login https://me:***@h.io" },
+  { text: "h.io=http://me@h.io:s3:cr@et@[::1]:5000", shown: "h.io=http://me@h.io:***@[::1]:5000" },
+  { text: "a:s3cret@b, c:s3cret@d", shown: "a:***@b, c:***@d" },
+  { text: "oci:dir:me:s3cret@h.io/a", shown: "oci:***@h.io/a" },
+  { text: `a:1@sha256:${"0".repeat(64)}`, shown: `a:1@sha256:${"0".repeat(64)}` },
+  { text: "h:5000/a:1@sha512:0 a:1", shown: "h:5000/a:1@sha512:0 a:1" },
+  { text: "NAME:TAG@DIGEST h:5000/a:1@b", shown: "NAME:TAG@DIGEST h:5000/a:1@b" },
+])("hidePasswords() writes $text as $shown", ({ text, shown }) => {
+  assertEquals(hidePasswords(text), shown);
+});
+
+Deno.test("hidePasswords() ends soon for a long text", () => {
+  const text = ":a".repeat(50_000);
+
+  assertEquals(hidePasswords(text), text);
 });
