@@ -40,7 +40,7 @@ export {
   type ResolvingClient,
 } from "./cache/pulling/caching_puller.ts";
 export type { CopiedImage, CopyOptions } from "./cache/moving/copy_options.ts";
-export { storeDirectory, StoreDirectoryError } from "./cache/directory.ts";
+export { storeDirectory, StoreDirectoryError } from "./cache/store_directory.ts";
 export { NotCachedError } from "./cache/errors.ts";
 export { type HashCache, LayoutHashCache } from "./cache/pulling/hash_cache.ts";
 export type { ImageCache, WriteImageOptions } from "./cache/pulling/image_cache.ts";

@@ -32,7 +32,7 @@
  */
 export * from "./moving/artifacts.ts";
 export * from "./pulling/caching_puller.ts";
-export { storeDirectory, StoreDirectoryError } from "./directory.ts";
+export { storeDirectory, StoreDirectoryError } from "./store_directory.ts";
 export * from "./errors.ts";
 export * from "./pulling/hash_cache.ts";
 export type * from "./pulling/image_cache.ts";

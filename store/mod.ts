@@ -106,7 +106,7 @@ export { readImage, type ReadImageOptions } from "./images/read_image.ts";
 export * from "./upkeep/fsck.ts";
 export * from "./upkeep/prune.ts";
 export * from "./serving/proxy_registry_content.ts";
-export * from "./serving/registry_content.ts";
+export * from "./serving/store_registry_content.ts";
 export * from "./serving/serve_store.ts";
 export * from "./bundles/remove_bundle.ts";
 export * from "./bundles/remove_dead_bundles.ts";

@@ -14,7 +14,7 @@ import { ContentStore } from "../../store/content/content_store.ts";
 import { copyToTarget, type CopyToTargetOptions } from "../../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
-import { storeDirectory } from "../directory.ts";
+import { storeDirectory } from "../store_directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 import type { SignatureTarget } from "./copy_signatures.ts";

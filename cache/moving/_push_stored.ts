@@ -18,7 +18,7 @@ import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopyTarget } from "./open_endpoints.ts";
 import { readContent } from "../../store/moving/read_content.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
-import { storeDirectory } from "../directory.ts";
+import { storeDirectory } from "../store_directory.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import { findStored } from "./_find_stored.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";

@@ -12,7 +12,7 @@ import { readStoredDocument } from "../../store/images/stored_document.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, sourceOfArchive } from "./open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
-import { storeDirectory } from "../directory.ts";
+import { storeDirectory } from "../store_directory.ts";
 import { NotCachedError } from "../errors.ts";
 import { copyBetween, endpointOptions, locationOf, verifiedBy } from "./_copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";

@@ -2,7 +2,7 @@ import type { Reference } from "../../registry/reference.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { type ImageToSave, saveArchive, type SavedImage } from "../../store/moving/save_archive.ts";
-import { storeDirectory } from "../directory.ts";
+import { storeDirectory } from "../store_directory.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import { findStored } from "./_find_stored.ts";
 import type { SaveOptions } from "./archive_options.ts";

@@ -1,4 +1,4 @@
-import { storeDirectory } from "../../cache/directory.ts";
+import { storeDirectory } from "../../cache/store_directory.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { lstatIfAny } from "../../store/host/files.ts";

@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { storeVariables } from "../../cache/directory.ts";
+import { storeVariables } from "../../cache/store_directory.ts";
 import { nativeRefusal } from "../../layer/disk/open_tree.ts";
 import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";

@@ -1,4 +1,4 @@
-import { storeDirectory, storeVariables } from "../../cache/directory.ts";
+import { storeDirectory, storeVariables } from "../../cache/store_directory.ts";
 import { parseImageLocation } from "../../registry/image_location.ts";
 import type { Repository } from "../../registry/reference.ts";
 import { dirname } from "../../spec/paths.ts";

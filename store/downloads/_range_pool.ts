@@ -1,4 +1,4 @@
-import { Line } from "./_line.ts";
+import { LinePace } from "./_line_pace.ts";
 import type { RateClock } from "./_rate_clock.ts";
 
 /** A download that fetches ranges over the connections of a {@linkcode RangePool}. */
@@ -41,7 +41,7 @@ export class RangePool implements Disposable {
   isUseful: boolean | undefined;
   /** Whether the host limits requests or fails, so that none is repeated. */
   isThrottled = false;
-  readonly line: Line = new Line();
+  readonly pace: LinePace = new LinePace();
   readonly #host: string;
   /** All downloads from the host. */
   readonly #announced = new Set<RangeJob>();

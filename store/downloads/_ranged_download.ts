@@ -109,10 +109,10 @@ class RangedDownload implements RangeJob {
 
   giveBackLate(isLast: boolean): void {
     if (this.#isRefused || this.#pool.isThrottled) return;
-    const { line } = this.#pool;
+    const { pace } = this.#pool;
     for (const segment of this.#map.running) {
-      if (!line.isLate(segment, this.#latencyMs, isLast)) continue;
-      if (this.#map.giveBack(segment, this.#latencyMs)) line.count(segment);
+      if (!pace.isLate(segment, this.#latencyMs, isLast)) continue;
+      if (this.#map.giveBack(segment, this.#latencyMs)) pace.count(segment);
     }
   }
 
@@ -294,7 +294,7 @@ class RangedDownload implements RangeJob {
    */
   get #maxRangeBytes(): number {
     if (!this.#isFollowed || this.#latencyMs < FAR_LATENCY_MS) return MAX_RANGE_BYTES;
-    const roundTripBytes = this.#latencyMs * (this.#pool.line.rate ?? 0);
+    const roundTripBytes = this.#latencyMs * (this.#pool.pace.rate ?? 0);
     const steady = Math.max(STEADY_RANGE_BYTES, MIN_ROUND_TRIPS * roundTripBytes);
     const ahead = this.#map.nextMissing - this.#writer.size;
     return Math.min(MAX_RANGE_BYTES, steady, Math.max(ahead / AHEAD_FACTOR, roundTripBytes));
@@ -329,7 +329,7 @@ class RangedDownload implements RangeJob {
       this.#changed.resolve();
     });
     if (segment.left > 0 && !segment.signal.aborted) throw new RangeRefused();
-    if (!segment.signal.aborted) this.#pool.line.count(segment);
+    if (!segment.signal.aborted) this.#pool.pace.count(segment);
   }
 
   /** Reads the bytes of a segment, until it ends or other connections fetch the rest. */
@@ -350,7 +350,7 @@ class RangedDownload implements RangeJob {
       await readChunks(stream, (chunk) => {
         const own = segment.cut(chunk);
         this.#map.count(segment, own.length);
-        this.#pool.line.touch();
+        this.#pool.pace.touch();
         const pending = own.length > 0 ? take(own) : undefined;
         return pending && segment.hold(pending);
       }, signal);

@@ -18,7 +18,7 @@ import { DocumentReader } from "./_document_reader.ts";
 import { ServedContent } from "./_served_content.ts";
 import { ContentRecord } from "./_content_record.ts";
 import { UnfinishedImages } from "./_unfinished_images.ts";
-import { StoreRegistryContent } from "./registry_content.ts";
+import { StoreRegistryContent } from "./store_registry_content.ts";
 
 /** Operations of the client for the upstream registry. */
 export type ProxyClient = Pick<

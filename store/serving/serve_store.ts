@@ -4,7 +4,7 @@ import {
   type ServeRegistryOptions,
 } from "../../registry/server/server.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { StoreRegistryContent } from "./registry_content.ts";
+import { StoreRegistryContent } from "./store_registry_content.ts";
 import { holdWhileServing } from "./serving_hold.ts";
 
 /**

@@ -11,7 +11,7 @@ import type { ContentStore } from "../../../store/content/content_store.ts";
 import { abortable } from "../../../registry/tasks/abortable.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import { ProxyRegistryContent } from "../../../store/serving/proxy_registry_content.ts";
-import { StoreRegistryContent } from "../../../store/serving/registry_content.ts";
+import { StoreRegistryContent } from "../../../store/serving/store_registry_content.ts";
 import { holdWhileServing } from "../../../store/serving/serving_hold.ts";
 import {
   type Address,

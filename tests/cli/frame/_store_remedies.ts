@@ -1,4 +1,4 @@
-import { StoreDirectoryError } from "../../../cache/directory.ts";
+import { StoreDirectoryError } from "../../../cache/store_directory.ts";
 import { NotCachedError } from "../../../cache/errors.ts";
 import { parseReference } from "../../../registry/mod.ts";
 import {

@@ -32,7 +32,7 @@ const FAR_LIMITS: Limits = { settledMs: 400, silentMs: 1000, savedMs: 250 };
 const NEAR_LIMITS: Limits = { settledMs: 1500, silentMs: STALLED_MS, savedMs: 2000 };
 
 /** How the ranges from a host usually arrive. */
-export class Line {
+export class LinePace {
   readonly #rates: number[] = [];
   readonly #waits: number[] = [];
   #lastMs = performance.now();

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Line } from "../../../store/downloads/_line.ts";
+import { LinePace } from "../../../store/downloads/_line_pace.ts";
 import { Segment } from "../../../store/downloads/_segment.ts";
 import { type ManualTime, manualTime } from "../../_support/manual_time.ts";
 
@@ -7,10 +7,10 @@ const MIB = 1024 * 1024;
 const LATENCY_MS = 60;
 
 /** A line whose connections usually send 10 KB per millisecond and respond after 100 ms. */
-function usualLine(time: ManualTime): Line {
-  const line = new Line();
-  for (let i = 0; i < 3; i++) line.count(arriving(time, 10_000, 200));
-  return line;
+function usualPace(time: ManualTime): LinePace {
+  const pace = new LinePace();
+  for (let i = 0; i < 3; i++) pace.count(arriving(time, 10_000, 200));
+  return pace;
 }
 
 /** A range of 8 MiB that has arrived at a rate for a while. */
@@ -52,82 +52,82 @@ for (
     },
   ]
 ) {
-  Deno.test(`Line.isLate() gives back ${what}`, () => {
+  Deno.test(`LinePace.isLate() gives back ${what}`, () => {
     using time = manualTime();
-    const line = usualLine(time);
+    const pace = usualPace(time);
 
-    assertEquals(line.isLate(arriving(time, rate, ms), latencyMs, isLast), expected);
+    assertEquals(pace.isLate(arriving(time, rate, ms), latencyMs, isLast), expected);
   });
 }
 
-Deno.test("Line.isLate() compares only with ranges that have arrived", () => {
+Deno.test("LinePace.isLate() compares only with ranges that have arrived", () => {
   using time = manualTime();
 
-  assertEquals(new Line().isLate(arriving(time, 1, 2000), LATENCY_MS, true), false);
+  assertEquals(new LinePace().isLate(arriving(time, 1, 2000), LATENCY_MS, true), false);
 });
 
-Deno.test("Line.isLate() gives back a silent range if others arrive", () => {
+Deno.test("LinePace.isLate() gives back a silent range if others arrive", () => {
   using time = manualTime();
-  const line = usualLine(time);
+  const pace = usualPace(time);
   const segment = new Segment(0, MIB);
 
   time.pass(600);
-  line.touch();
+  pace.touch();
   time.pass(300);
-  assertEquals(line.isLate(segment, LATENCY_MS, false), false);
+  assertEquals(pace.isLate(segment, LATENCY_MS, false), false);
   time.pass(200);
-  assertEquals(line.isLate(segment, LATENCY_MS, false), true);
+  assertEquals(pace.isLate(segment, LATENCY_MS, false), true);
 });
 
-Deno.test("Line.isLate() gives back no range while the whole line is silent", () => {
+Deno.test("LinePace.isLate() gives back no range while the whole line is silent", () => {
   using time = manualTime();
-  const line = usualLine(time);
+  const pace = usualPace(time);
   const segment = new Segment(0, MIB);
 
-  line.touch();
+  pace.touch();
   time.pass(10_000);
 
-  assertEquals(line.isLate(segment, LATENCY_MS, false), false);
+  assertEquals(pace.isLate(segment, LATENCY_MS, false), false);
 });
 
-Deno.test("Line.isLate() waits for servers that usually respond late", () => {
+Deno.test("LinePace.isLate() waits for servers that usually respond late", () => {
   using time = manualTime();
-  const line = new Line();
+  const pace = new LinePace();
   const segments = [1, 2, 3].map(() => new Segment(0, MIB));
   time.pass(2000);
   for (const segment of segments) {
     segment.count(MIB);
-    line.count(segment);
+    pace.count(segment);
   }
   const segment = new Segment(0, MIB);
 
   time.pass(7900);
-  assertEquals(line.isLate(segment, LATENCY_MS, true), false);
+  assertEquals(pace.isLate(segment, LATENCY_MS, true), false);
   time.pass(200);
-  assertEquals(line.isLate(segment, LATENCY_MS, true), true);
+  assertEquals(pace.isLate(segment, LATENCY_MS, true), true);
 });
 
-Deno.test("Line.isLate() does not count the time in which the reader processes bytes", async () => {
+Deno.test("LinePace.isLate() does not count the time in which the reader processes bytes", async () => {
   using time = manualTime();
-  const line = usualLine(time);
+  const pace = usualPace(time);
   const segment = arriving(time, 10_000, 100);
   const { promise, resolve } = Promise.withResolvers<void>();
 
   const held = segment.hold(promise);
   time.pass(10_000);
-  assertEquals(line.isLate(segment, LATENCY_MS, true), false);
+  assertEquals(pace.isLate(segment, LATENCY_MS, true), false);
   resolve();
   await held;
 
   assertEquals(segment.rate, 10_000 + 0.01);
-  assertEquals(line.isLate(segment, LATENCY_MS, true), false);
+  assertEquals(pace.isLate(segment, LATENCY_MS, true), false);
 });
 
-Deno.test("Line.rate follows a line that becomes slow for all", () => {
+Deno.test("LinePace.rate follows a line that becomes slow for all", () => {
   using time = manualTime();
-  const line = usualLine(time);
+  const pace = usualPace(time);
 
-  for (let i = 0; i < 7; i++) line.count(arriving(time, 1000, 600));
+  for (let i = 0; i < 7; i++) pace.count(arriving(time, 1000, 600));
 
-  assertEquals(line.isLate(arriving(time, 1000, 600), LATENCY_MS, true), false);
+  assertEquals(pace.isLate(arriving(time, 1000, 600), LATENCY_MS, true), false);
 });
