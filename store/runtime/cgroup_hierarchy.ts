@@ -2,7 +2,8 @@ import { isGranted } from "../../spec/granted.ts";
 import { present } from "../../spec/json.ts";
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
-import { ifAny, ifPermitted } from "../host/files.ts";
+import { dirname } from "../../spec/paths.ts";
+import { ifAny, ifPermitted, statIfAny } from "../host/files.ts";
 
 export interface CgroupHierarchy {
   /**
@@ -43,6 +44,31 @@ export function readCgroupHierarchy(): CgroupHierarchy {
   if (types.get(UNIFIED) !== "cgroup2") return { kind: hasV1 ? "v1" : "none" };
   const controllers = readControllers(`${UNIFIED}/cgroup.controllers`);
   return { kind: "hybrid", ...present({ controllers }) };
+}
+
+/**
+ * Finds out whether this process may create control groups where runtimes do: at the root, or with
+ * version 2 beside the group of this process. `undefined` if unknown. Never prompts for a permission.
+ */
+export function mayCreateCgroups(): boolean | undefined {
+  const path = "/proc/self/cgroup";
+  if (!isGranted({ name: "read", path })) return undefined;
+  return ifPermitted(() => {
+    const text = ifAny(() => Deno.readTextFileSync(path)) ?? "";
+    const uid = Deno.uid();
+    return parentCgroups(text).some((directory) => statIfAny(directory)?.uid === uid);
+  });
+}
+
+/**
+ * Returns the directories in which runtimes create a control group.
+ *
+ * @param text Content of `/proc/PID/cgroup`.
+ */
+export function parentCgroups(text: string): readonly string[] {
+  // Only version 2 has a single line, which begins with "0::".
+  const [, own] = /^0::(\/[^\n]+)\n?$/.exec(text) ?? [];
+  return own === undefined ? [MOUNT_POINT] : [MOUNT_POINT, dirname(`${MOUNT_POINT}${own}`)];
 }
 
 /** Returns the types of file systems by mount point; a mount hides earlier ones below it. */

@@ -260,6 +260,23 @@ for (const runtime of ["runc", "crun"]) {
   });
 }
 
+peerTest({
+  name: "oci run warns of limits that crun ignores for an ordinary user",
+  needs: ["crun", ...NEEDS],
+  reason: await hasFirstCgroups()
+    ? await ordinaryUserReason("crun")
+    : "no control groups of version 1",
+}, async () => {
+  const place = await placeOf(owners().at(-1) ?? 0);
+
+  const { code, stderr } = await place.oci(
+    ["run", "--quiet", "--runtime", "crun", "--memory", "64Mi", place.root, "--", "id"],
+  );
+
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stderr, "the limits may have no effect");
+});
+
 /** The findings of `oci doctor` about the bundles of the store. */
 async function bundlesIn(
   session: OciSession,

@@ -4,6 +4,7 @@ import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
 import { abortable } from "../../../registry/tasks/abortable.ts";
 import { findRuntimes, missingRuntime } from "../../../store/runtime/find_runtime.ts";
+import { isRootlessNeeded } from "../../../store/runtime/rootless_maps.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {
@@ -74,6 +75,7 @@ export async function run(session: Session): Promise<number> {
   const id = name ?? `run-${crypto.randomUUID()}`;
   // Report it before the image is pulled and extracted.
   if (findRuntimes(runtime).next().done) throw missingRuntime(runtime);
+  await warnOfLimits(session);
   await using bundle = await makeBundle(session, id, options);
   const stderr = Deno.stderr.isTerminal() ? await terminalStderr(session, bundle) : undefined;
   // The container will write to the same stderr.
@@ -96,6 +98,15 @@ export async function run(session: Session): Promise<number> {
   });
   if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
   return code;
+}
+
+/** Warns of limits that a runtime such as crun ignores if the user may not create control groups. */
+async function warnOfLimits(session: Session): Promise<void> {
+  const { cpu, memory } = session.options<RunOptions>();
+  if ((cpu === undefined && memory === undefined) || !isRootlessNeeded()) return;
+  const { mayCreateCgroups } = await import("../../../store/runtime/cgroup_hierarchy.ts");
+  if (mayCreateCgroups() !== false) return;
+  session.warn("the limits may have no effect: this user may not create control groups");
 }
 
 async function terminalStderr(
