@@ -58,6 +58,7 @@ export class EntryMaker {
     }
     const location = this.#names.directories.make(parentPath(path)).locate(leafName(path), path);
     const { type } = header;
+    if (this.#isTaken(location, header)) return undefined;
     if (type === "file") {
       return this.#replace(location, () => this.#tree.createFile(location.path, header.mode));
     }
@@ -66,6 +67,14 @@ export class EntryMaker {
     else if (type === "hardlink") this.#makeHardLink(header, location);
     else this.#makeNode(header, type, location);
     return undefined;
+  }
+
+  /** Whether another entry has the name in this file system. Two directories become one. */
+  #isTaken(location: EntryLocation, { path, type }: TarHeader): boolean {
+    const other = this.#names.spellings.other(location);
+    if (other === undefined) return false;
+    this.#report.skip(path, `its name is that of "${other}" in this file system`);
+    return type !== "directory" || this.#tree.status(location.path)?.type !== "directory";
   }
 
   #makeRoot(header: TarHeader): void {

@@ -6,6 +6,7 @@ import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
+import { Spellings } from "./_spellings.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Metadata of a directory without an entry. */
@@ -32,6 +33,7 @@ const MAX_FURTHER_LEVELS = 10_000_000;
  */
 export class LayerNames {
   readonly directories: DirectoryCache;
+  readonly spellings: Spellings;
   readonly #tree: FileTree;
   readonly #handler: WhiteoutHandler;
   readonly #metadata: EntryMetadata;
@@ -54,6 +56,7 @@ export class LayerNames {
     this.#handler = handler;
     this.#metadata = metadata;
     this.#report = report;
+    this.spellings = new Spellings(tree);
     this.directories = new DirectoryCache(tree, (location) => this.#imply(location));
   }
 
@@ -72,7 +75,9 @@ export class LayerNames {
   }
 
   /** Records that the layer has an entry. */
-  change({ parent, path }: EntryLocation): void {
+  change(location: EntryLocation): void {
+    const { parent, path } = location;
+    this.spellings.add(location);
     parent.isTimeDue = true;
     parent.touch();
     if (this.#whiteouts.size > 0) this.#whiteouts.delete(path);
