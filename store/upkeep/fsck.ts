@@ -11,8 +11,10 @@ import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
 import { isEntryFileIntact, listEntryFiles } from "../entries/entry_files.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
+import { readLayerRecord } from "../overlay/extracted_layer.ts";
 import { blobsIn } from "./_blobs_in.ts";
 import { findReachable } from "./_reachable.ts";
 import { withoutPlatforms } from "./_without_platforms.ts";
@@ -338,7 +340,7 @@ class StoreChecker {
     return reason;
   }
 
-  /** Finds extracted layers without a record, and records without a layer. */
+  /** Finds extracted layers without an intact record, and records without a layer. */
   async #checkLayers(): Promise<void> {
     const { signal } = this.#options;
     const directory = `${this.#store.path}/chains`;
@@ -348,10 +350,13 @@ class StoreChecker {
     for (const name of names) {
       const isWhole = name.endsWith(".json")
         ? names.has(name.slice(0, -".json".length))
-        : names.has(`${name}.json`) || !/^[a-z2-7]{8}$/.test(name);
+        : isRecorded(directory, name) || !/^[a-z2-7]{8}$/.test(name);
       if (isWhole) continue;
       const path = `${directory}/${name}`;
-      if (this.#repairs) await removeTree(path);
+      if (this.#repairs) {
+        await removeTree(path);
+        await removeTree(`${path}.json`);
+      }
       this.#note("layer", path);
     }
   }
@@ -371,5 +376,15 @@ class StoreChecker {
     using _lock = await lockPruning(this.#store.path, "hold", { signal });
     await ensureStoreFolder(this.#store.path, "quarantine", 0o700);
     await Deno.rename(path, `${this.#store.path}/quarantine/${name}-${Date.now()}`);
+  }
+}
+
+/** Whether an extracted layer has an intact record. */
+function isRecorded(directory: string, name: string): boolean {
+  try {
+    return typeof readLayerRecord(directory, name) === "object";
+  } catch (error) {
+    if (error instanceof StoreFileError) return false;
+    throw error;
   }
 }

@@ -72,6 +72,14 @@ const DAMAGES: readonly {
     damage: ({ path }) => Deno.mkdir(`${path}/chains/abcdefgh`, { recursive: true }),
   },
   {
+    name: "an extracted layer with a damaged record",
+    kind: "layer",
+    damage: async ({ path }) => {
+      await Deno.mkdir(`${path}/chains/abcdefgh`, { recursive: true });
+      await Deno.writeTextFile(`${path}/chains/abcdefgh.json`, "");
+    },
+  },
+  {
     name: "a record without an extracted layer",
     kind: "layer",
     damage: async ({ path }) => {
