@@ -4,6 +4,7 @@ import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
+import { layerMediaType } from "../../spec/image/media_types.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
@@ -291,9 +292,10 @@ class StoreChecker {
       if (!isDigest(digest)) continue;
       const isCorrupt = corrupt.has(digest);
       if ((this.#repairs || !isCorrupt) && await this.#store.has(digest)) continue;
-      // An entry of an index that was never pulled is not damage.
+      // A platform that was never pulled is not damage, nor a layer that copies leave out.
       const isEntry = digest !== root.digest && !parts.has(digest);
-      if (isCorrupt || !isEntry) lost.push(descriptor);
+      const isForeign = layerMediaType(descriptor.mediaType)?.nondistributable === true;
+      if (isCorrupt || !(isEntry || isForeign)) lost.push(descriptor);
     }
     return lost;
   }

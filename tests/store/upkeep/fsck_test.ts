@@ -160,6 +160,21 @@ Deno.test("fsck() does not report a missing entry of an unknown type", async () 
   assertEquals((await fsck(scene.store, { repair: true })).findings, []);
 });
 
+Deno.test("fsck() does not report a layer that is left out because it is non-distributable", async () => {
+  await using directory = await makeTempDir();
+  const mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+  const descriptor = { mediaType, urls: ["https://example.com/layer"] };
+  const image = buildImage({ layers: [{ tar: tar(file("a")), descriptor }, tar(file("b"))] });
+  const [base] = image.layers;
+  const store = await ContentStore.open(directory.path);
+  await putBlobs(store, image);
+  await store.tag(NAME, image.descriptor);
+  await Deno.remove(store.blobPath(base?.descriptor.digest ?? image.descriptor.digest));
+
+  assertEquals((await fsck(store)).findings, []);
+  assertEquals((await fsck(store, { repair: true })).findings, []);
+});
+
 const WITHOUT_PLATFORMS = [
   { name: "an index", index: buildIndex([OTHER]) },
   { name: "an index of indexes", index: buildIndex([buildIndex([OTHER])]) },
