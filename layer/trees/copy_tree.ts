@@ -19,6 +19,7 @@ export function copyTree(
 ): void {
   const status = from.status(source);
   if (status?.type !== "directory") return copier.copy(from, source, to, path);
+  copier.count(source);
   using original = from.open(source);
   const isOpened = openUpDirectory(from, source, status);
   try {

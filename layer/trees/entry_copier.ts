@@ -1,32 +1,37 @@
 import { withCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { MAX_DECOMPRESSED_BYTES } from "../compression/decompressor.ts";
+import { withDefaults } from "../tar/tar_limits.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { HoleWriter } from "./hole_writer.ts";
 import { SELINUX_XATTR } from "./host_xattrs.ts";
 
 const BUFFER_BYTES = 262_144;
+/** Maximum number of entries of all copies together: the default for a layer. */
+const MAX_ENTRIES = withDefaults({}).maxEntries;
 
 /**
  * Copies entries. A small archive can have large files with holes, and any number of hard links to
- * them, so the files of all copies together may have as many bytes as an image.
+ * them, so the files of all copies together may have as many bytes as an image. An image can have any
+ * number of volumes that contain each other, so the copies may have as many entries as a layer.
  */
 export class EntryCopier {
   #bytes = 0;
+  #entries = 0;
 
   /**
    * Copies an entry that is not a directory, with its metadata, to a free path. Long runs of zeros
    * become holes.
    *
-   * @throws {LimitError} If the files that were copied so far and this one exceed the limit.
+   * @throws {LimitError} If the entries that were copied so far and this one exceed a limit.
    */
   copy(from: FileTree, source: string, to: FileTree, path: string): void {
     const status = from.status(source);
     if (status === undefined) {
       throw withCode(new Deno.errors.NotFound(`"${source}" no longer exists`), "ENOENT");
     }
+    this.count(source, status.type === "file" ? status.size : 0);
     if (status.type === "file") {
-      this.#count(status.size, source);
       return copyFile(from, source, status, to, path);
     }
     if (status.type === "symlink") to.makeSymlink(path, from.readLink(source));
@@ -37,11 +42,21 @@ export class EntryCopier {
     copy.setTimes(status.mtime, status.mtimeNs);
   }
 
-  #count(size: number, source: string): void {
+  /**
+   * Counts an entry, such as a directory that the caller makes.
+   *
+   * @throws {LimitError} If the entries so far and this one exceed a limit.
+   */
+  count(source: string, size = 0): void {
+    this.#entries++;
     this.#bytes += size;
-    if (this.#bytes <= MAX_DECOMPRESSED_BYTES) return;
     const subject = `files up to ${JSON.stringify(source)}`;
-    throw new LimitError("bytes in copies", MAX_DECOMPRESSED_BYTES, this.#bytes, subject);
+    if (this.#entries > MAX_ENTRIES) {
+      throw new LimitError("entries in copies", MAX_ENTRIES, this.#entries, subject);
+    }
+    if (this.#bytes > MAX_DECOMPRESSED_BYTES) {
+      throw new LimitError("bytes in copies", MAX_DECOMPRESSED_BYTES, this.#bytes, subject);
+    }
   }
 }
 
