@@ -7,7 +7,6 @@ import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limit
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/native_mount.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
-import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { resolve } from "../../spec/paths.ts";
@@ -116,54 +115,41 @@ export class OverlayLayerResolver {
    */
   async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
     image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
+    const { maxBytes, ownership, mounter: { namespace } } = this.#options;
     const tasks = new TaskGroup(this.#options.signal);
-    const countBytes = limitDecompressed(this.#options.maxBytes);
+    const countBytes = limitDecompressed(maxBytes);
     const resolving: Promise<ExtractedLayer>[] = [];
     const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));
     for (const [i, layer] of image.layers.entries()) {
-      const parents = resolving.slice();
-      const chainId = chainIds[i] ?? layer.diffId;
       const work: LayerWork = {
         layer,
+        alone: keyOf("layer", layer.diffId, { ownership, namespace }),
+        chained: keyOf("chain", chainIds[i] ?? layer.diffId, { ownership, namespace }),
+        parents: resolving.slice(),
         onPosition: (bytes) => countBytes(i, bytes),
         signal: tasks.signal,
       };
-      resolving.push(tasks.run(() => this.#resolve(work, chainId, parents)));
+      resolving.push(tasks.run(() => this.#resolve(work)));
     }
     await tasks.join();
     return await Promise.all(resolving);
   }
 
-  async #resolve(
-    work: LayerWork,
-    chainId: Digest,
-    parents: readonly Promise<ExtractedLayer>[],
-  ): Promise<ExtractedLayer> {
-    const { layer, signal } = work;
-    const { ownership, mounter: { namespace } } = this.#options;
-    const alone = keyOf("layer", layer.diffId, { ownership, namespace });
-    const chained = keyOf("chain", chainId, { ownership, namespace });
+  async #resolve(work: LayerWork): Promise<ExtractedLayer> {
+    const { alone, chained, signal } = work;
     // By ChainID, so that tasks with the same layer over different parents do not wait for each
     // other.
     const { path } = this.#drafts;
     return await extractions.run(`${path} ${chained}`, {
       find: () => findLayer(path, alone) ?? findLayer(path, chained),
-      work: () => this.#extract(work, alone, chained, parents),
+      work: () => this.#extract(work),
       signal,
     });
   }
 
-  async #extract(
-    work: LayerWork,
-    alone: string,
-    chained: string,
-    parents: readonly Promise<ExtractedLayer>[],
-  ): Promise<ExtractedLayer> {
-    const { layer, signal } = work;
-    const isBase = parents.length === 0;
-    const extracted = await this.#limit.run(() => {
-      return this.#extractAlone(work, alone, chained, isBase);
-    }, signal);
+  async #extract(work: LayerWork): Promise<ExtractedLayer> {
+    const { layer, chained, parents, signal } = work;
+    const extracted = await this.#limit.run(() => this.#extractAlone(work), signal);
     if (extracted !== undefined && !("draft" in extracted)) return extracted;
     await using unsettled = extracted;
     // Wait without holding a permit, since the parents may need it.
@@ -192,11 +178,9 @@ export class OverlayLayerResolver {
    */
   async #extractAlone(
     work: LayerWork,
-    alone: string,
-    chained: string,
-    isBase: boolean,
   ): Promise<ExtractedLayer | UnsettledLayer | undefined> {
-    const { layer, signal } = work;
+    const { layer, alone, chained, signal } = work;
+    const isBase = work.parents.length === 0;
     signal.throwIfAborted();
     const begun = await this.#drafts.begin(alone, signal);
     if (!("publish" in begun)) return begun;
@@ -304,13 +288,13 @@ export class OverlayLayerResolver {
   }
 
   async #run(
-    { layer, ...callbacks }: LayerWork,
+    { layer, onPosition, signal }: LayerWork,
     root: string,
     way: Pick<LayerExtractionOptions, "namespace" | "isLowest"> = {},
   ): Promise<ExtractReport> {
     const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
     const common = { ...pickLimits(this.#options), ...way, ownership, onWarning };
-    return await extract(layer, root, { ...common, ...callbacks });
+    return await extract(layer, root, { ...common, onPosition, signal });
   }
 
   async #publish(
@@ -341,6 +325,11 @@ async function makeDraftRoot(path: string): Promise<void> {
 
 interface LayerWork extends Pick<LayerExtractionOptions, "onPosition"> {
   readonly layer: RemoteLayer;
+  /** Key of the layer if it is independent of its parents. */
+  readonly alone: string;
+  /** Key of the layer if it depends on them. */
+  readonly chained: string;
+  readonly parents: readonly Promise<ExtractedLayer>[];
   readonly signal: AbortSignal;
 }
 
