@@ -1,17 +1,21 @@
 import { CertificateDirectories } from "../../registry/certificates/certificate_directories.ts";
+import { CERTIFICATE_VARIABLES } from "../../registry/credentials/credential_paths.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { withSmallLetter } from "../terminal/format.ts";
-import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
+import {
+  type Diagnosis,
+  type DoctorFinding,
+  missingFlags,
+  missingVariables,
+  Subject,
+} from "./findings.ts";
 
 const CERTIFICATES = new Subject("Certificates");
 
-/** Variables that locate the directories. */
-const VARIABLES = ["XDG_CONFIG_HOME", "HOME"];
-
 /** Checks the directories with certificates for registries, and reports the hosts in them. */
 export async function examineCertificates(): Promise<Diagnosis> {
-  const env = missingFlags(VARIABLES.map((variable) => ({ name: "env", variable } as const)));
+  const env = missingVariables(CERTIFICATE_VARIABLES);
   const facts: { readonly path: string; readonly hosts: readonly string[] }[] = [];
   const findings: DoctorFinding[] = [];
   const used = new Map<string, string>();

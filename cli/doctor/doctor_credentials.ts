@@ -3,7 +3,7 @@ import type {
   CredentialHelperName,
 } from "../../registry/credentials/credential_summary.ts";
 import {
-  CREDENTIALS_VARIABLE,
+  CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
 } from "../../registry/credentials/credential_paths.ts";
@@ -15,24 +15,19 @@ import { dirname } from "../../spec/paths.ts";
 import { findProgram } from "../../store/host/find_program.ts";
 import { summarizePlaces } from "../access/credential_places.ts";
 import { programPlaces } from "./doctor_containers.ts";
-import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
+import {
+  type Diagnosis,
+  type DoctorFinding,
+  missingFlags,
+  missingVariables,
+  Subject,
+} from "./findings.ts";
 
 const CREDENTIALS = new Subject("Credentials");
 
-/** Variables with credentials or the place of credential files. */
-const VARIABLES = [
-  "REGISTRY_AUTH_FILE",
-  CREDENTIALS_VARIABLE,
-  "DOCKER_CONFIG",
-  "XDG_RUNTIME_DIR",
-  "XDG_CONFIG_HOME",
-];
-
 /** Checks the credential files and their helpers. */
 export async function examineCredentials(): Promise<Diagnosis> {
-  const env = missingFlags(
-    [...VARIABLES, "HOME"].map((variable) => ({ name: "env", variable } as const)),
-  );
+  const env = missingVariables(CREDENTIAL_VARIABLES);
   const summaries = await summarizePlaces();
   const helpers = await defaultHelpers();
   const listed = helpers === undefined ? [] : [summarizeHelpers(helpers)];

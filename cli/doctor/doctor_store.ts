@@ -13,7 +13,13 @@ import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
 import { examineBundles } from "./doctor_bundles.ts";
 import { programPlaces } from "./doctor_containers.ts";
-import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";
+import {
+  type Diagnosis,
+  type DoctorFinding,
+  missingFlags,
+  missingVariables,
+  Subject,
+} from "./findings.ts";
 
 const STORE = new Subject("Store");
 const NATIVE = new Subject("Native backend");
@@ -45,7 +51,7 @@ const NO_TRIALS = { native: null, overlay: null, fuseOverlayfs: null };
 function findStore(session: Session): string | DoctorFinding {
   const { store } = session.options();
   const variables = store === undefined ? storeVariables() : [];
-  const flags = missingFlags(variables.map((variable) => ({ name: "env", variable })));
+  const flags = missingVariables(variables);
   if (flags.length > 0) return STORE.ungranted("the location of the store", flags);
   try {
     return resolve(storePath(session));

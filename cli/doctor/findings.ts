@@ -63,6 +63,12 @@ export function missingFlags(needs: readonly Need[]): readonly string[] {
   return grants.flags();
 }
 
+/** Returns the flags for variables that cannot be read. `USERPROFILE` only stands in for `HOME`. */
+export function missingVariables(variables: readonly string[]): readonly string[] {
+  const needed = variables.filter((variable) => variable !== "USERPROFILE");
+  return missingFlags(needed.map((variable) => ({ name: "env", variable })));
+}
+
 function valueOf(need: Need): string {
   if (need.name === "env") return need.variable ?? "";
   if (need.name === "sys") return need.kind ?? "";

@@ -1,4 +1,5 @@
 import { CertificateDirectories } from "../../registry/certificates/certificate_directories.ts";
+import { CERTIFICATE_VARIABLES } from "../../registry/credentials/credential_paths.ts";
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
@@ -56,9 +57,6 @@ function installed(program: string): readonly string[] {
   if (found === undefined) return [];
   return [places.includes(dirname(found)) ? program : found];
 }
-
-/** Variables that locate the directories with certificates. */
-const CERTIFICATE_VARIABLES: readonly string[] = ["XDG_CONFIG_HOME", "HOME", "USERPROFILE"];
 
 export function grantCertificates(grants: Grants): void {
   grants.add("read", ...new CertificateDirectories().paths);

@@ -2,7 +2,7 @@ import { CredentialFiles } from "../../registry/credentials/credential_files.ts"
 import { normalizeCredentialKey } from "../../registry/credentials/credential_key.ts";
 import { summarizeCredentials } from "../../registry/credentials/credential_summary.ts";
 import {
-  CREDENTIALS_VARIABLE,
+  CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
   loginPath,
@@ -12,6 +12,7 @@ import {
 } from "../../registry/credentials/credential_paths.ts";
 import { followLinks } from "../../registry/credentials/follow_links.ts";
 import { mirrorAddresses } from "../../registry/endpoints/mirror_addresses.ts";
+import { REGISTRIES_VARIABLES } from "../../registry/configuration/registries_files.ts";
 import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
@@ -19,24 +20,6 @@ import { mirrorsOf } from "../frame/options.ts";
 import type { Grants } from "./grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
-
-/** Variables that locate the files with mirrors; see {@linkcode readRegistriesConf}. */
-const REGISTRIES_VARIABLES: readonly string[] = [
-  "CONTAINERS_REGISTRIES_CONF",
-  "HOME",
-  "XDG_CONFIG_HOME",
-];
-
-/** Variables with credentials, or the place of credential files; see {@linkcode CredentialFiles}. */
-const CREDENTIAL_VARIABLES: readonly string[] = [
-  "REGISTRY_AUTH_FILE",
-  CREDENTIALS_VARIABLE,
-  "DOCKER_CONFIG",
-  "XDG_RUNTIME_DIR",
-  "XDG_CONFIG_HOME",
-  "HOME",
-  "USERPROFILE",
-];
 
 /** Grants reading the credentials for registries, and running their helpers. */
 export async function grantCredentials(

@@ -46,6 +46,12 @@ export interface ReadRegistriesConf extends RegistriesConf {
   readonly unused: readonly { readonly path: string; readonly registry: string }[];
 }
 
+/** Variables that locate the files. */
+export const REGISTRIES_VARIABLES: readonly string[] = [
+  "CONTAINERS_REGISTRIES_CONF",
+  "HOME",
+  "XDG_CONFIG_HOME",
+];
 const FILE = "registries.conf";
 const DIRECTORIES: readonly string[] = ["/etc/containers", "/usr/share/containers"];
 

@@ -12,6 +12,20 @@ export const RUN_CONTAINERS = "/run/containers/";
 /** Variable with the text of a credential file, which docker searches before its file. */
 export const CREDENTIALS_VARIABLE = "DOCKER_AUTH_CONFIG";
 
+/** Variables with credentials, or the place of credential files. */
+export const CREDENTIAL_VARIABLES: readonly string[] = [
+  "REGISTRY_AUTH_FILE",
+  CREDENTIALS_VARIABLE,
+  "DOCKER_CONFIG",
+  "XDG_RUNTIME_DIR",
+  "XDG_CONFIG_HOME",
+  "HOME",
+  "USERPROFILE",
+];
+
+/** Variables that locate the directories with certificates. */
+export const CERTIFICATE_VARIABLES: readonly string[] = ["XDG_CONFIG_HOME", "HOME", "USERPROFILE"];
+
 /** Name that stands for the credential files among the helpers in `registries.conf`. */
 export const FILES_HELPER = "containers-auth.json";
 
