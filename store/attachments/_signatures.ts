@@ -160,7 +160,9 @@ async function readBundleBytes(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { kind, value } = await readDocument(source, entry, signal);
   const json = new JsonReader(value, "manifest");
-  if (value.subject?.digest !== digest) json.at("subject").fail(`the image ${digest}`);
+  if (value.subject?.digest !== digest) {
+    json.at("subject").at("digest").fail(`${digest}, the digest of the image`);
+  }
   const [layer] = kind === "manifest" ? value.layers : [];
   if (!layer?.mediaType.startsWith(BUNDLE)) return json.at("layers").fail("a sigstore bundle");
   return await readContent(source, layer, MAX_BUNDLE_BYTES, signal);

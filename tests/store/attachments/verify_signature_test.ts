@@ -277,7 +277,10 @@ Deno.test("verifySignature() rejects a bundle whose manifest refers to another i
   const bundle = buildReferrer(OTHER.descriptor, envelopeBundle(KEY, DIGEST));
   const source = makeSource(undefined, [bundle]);
 
-  assertStringIncludes(String(await reasonsOf(source)), `it must be the image ${DIGEST}`);
+  assertStringIncludes(
+    String(await reasonsOf(source)),
+    `it must be ${DIGEST}, the digest of the image, but it is "${OTHER.descriptor.digest}"`,
+  );
 });
 
 Deno.test("verifySignature() ignores referrers of other types", async () => {
