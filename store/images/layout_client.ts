@@ -309,8 +309,10 @@ export function referenceOfNames(
     if (own !== undefined) return own;
   }
   for (const text of names) {
-    // A layout does not record the registry of a short name such as "alpine:3.20".
-    const reference = /[:/]/.test(text) ? parseStoredName(`localhost/${text}`) : undefined;
+    // A layout does not record the registry of a short name such as "alpine:3.20". Podman writes
+    // the image ID instead of a name if it is asked to save that.
+    const isShort = /[:/]/.test(text) && !isDigest(text);
+    const reference = isShort ? parseStoredName(`localhost/${text}`) : undefined;
     const own = reference && withOwnDigest(reference, content);
     if (own !== undefined) return own;
   }

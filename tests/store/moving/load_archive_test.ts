@@ -69,6 +69,8 @@ Deno.test.each([
   { name: "docker.io/library/alpine:3.20", reference: "docker.io/library/alpine:3.20" },
   { name: "v1", reference: "localhost/my-app:v1" },
   { name: "alpine:3.20", reference: "localhost/alpine:3.20" },
+  // An image ID, which is no name.
+  { name: `sha256:${"4d".repeat(32)}`, reference: undefined },
   { name: undefined, reference: undefined },
 ])("loadArchive() calls $name of an OCI archive $reference", async ({ name, reference }) => {
   await using dir = await makeTempDir();
