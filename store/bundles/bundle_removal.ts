@@ -1,8 +1,11 @@
 import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
+import { findProgram } from "../host/find_program.ts";
+import { runProgram } from "../host/run_program.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { unmountAll } from "../host/unmount.ts";
 import { endContainers } from "./_bundle_containers.ts";
@@ -61,7 +64,26 @@ async function empty(
   if (tree === undefined) return;
   // Before everything else, because a bundle with this file counts as complete.
   if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
-  await emptyDirectory(tree, MARK);
+  try {
+    await emptyDirectory(tree, MARK);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    if (!await emptyWithSubIds(tree, bundle.record.path)) throw error;
+    await emptyDirectory(tree, MARK);
+  }
+}
+
+/**
+ * Removes what this user may remove only with the subordinate IDs of `/etc/subuid`, to which programs
+ * of a rootless container have changed the owner of files. Returns whether that succeeded.
+ */
+async function emptyWithSubIds(tree: FileTree, path: string): Promise<boolean> {
+  const unshare = findProgram("unshare");
+  if (unshare === undefined || !isGranted({ name: "run", command: unshare })) return false;
+  const names = tree.list("").filter((name) => name !== MARK).map((name) => `./${name}`);
+  const command = ["rm", "-rf", "--one-file-system", ...names];
+  const user = ["--map-root-user", "--map-auto"];
+  return (await runProgram(unshare, [...user, ...command], path)).success;
 }
 
 /** Records that the bundle is no longer complete, so that the removal can be resumed. */

@@ -12,8 +12,10 @@ import {
   removeDeadBundles,
   UncompressedBundler,
 } from "../../../store/mod.ts";
+import { readRootlessMaps } from "../../../store/runtime/rootless_maps.ts";
 import "../../_support/native_backend.ts";
-import { posixTest } from "../../_support/skip.ts";
+import { run } from "../../_support/process.ts";
+import { posixTest, testUnless } from "../../_support/skip.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 import { BASE, changeRecord, makeStore, type TestStore } from "./_bundling.ts";
 
@@ -323,4 +325,26 @@ Deno.test("a bundle that cannot be started leaves nothing behind", async () => {
   await assertRejects(() => bundler.bundleIn(path, image));
 
   assertEquals(await exists(path), false);
+});
+
+testUnless(
+  Deno.uid() === 0
+    ? "needs an ordinary user"
+    : (await readRootlessMaps()).uidMap.length < 2
+    ? "no subordinate user ids"
+    : undefined,
+)("removeBundle() removes files of a rootless container's other users", async () => {
+  await using test = await makeStore();
+  const { make } = await makeBundler(test);
+  const path = await make("web");
+  const script = "mkdir -p d/e && touch d/e/f && chown -R 1:1 d && chmod 700 d";
+  const made = await run(
+    "unshare",
+    ["--map-root-user", "--map-auto", "sh", "-c", `cd ${path}/rootfs && ${script}`],
+  );
+  assertEquals(made.code, 0, made.stderr);
+
+  const removed = await removeBundle(test.path, path);
+
+  assertEquals([removed, await exists(path)], [true, false]);
 });
