@@ -49,6 +49,7 @@ export interface LoadedImage {
  * @param options Format and abort signal.
  * @returns The images, in the order of the archive.
  * @throws {ArchiveError} If the archive is damaged, hostile, or holds no images.
+ * @throws {StoreError} If the `index.json` of the store is invalid.
  *
  * @example Load what docker saved
  * ```ts
@@ -68,6 +69,8 @@ export async function loadArchive(
   options: LoadArchiveOptions = {},
 ): Promise<readonly LoadedImage[]> {
   const { format, input, successors, signal } = options;
+  // An index that cannot be changed would be an error only once all content is there.
+  await store.references();
   const mayBeLayout = input === undefined && format !== "docker-archive" && path !== "-";
   if (mayBeLayout && isLayout(path)) {
     using _hold = await store.hold(signal);

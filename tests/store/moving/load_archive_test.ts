@@ -6,6 +6,7 @@ import {
   ContentStore,
   loadArchive,
   readImage,
+  StoreError,
   validateImage,
 } from "../../../store/mod.ts";
 import {
@@ -267,4 +268,16 @@ Deno.test("loadArchive() reads indexes that list the same content many times", a
   assert((await Promise.all(
     [...nested.blobs.values()].map(({ descriptor }) => store.has(descriptor)),
   )).every((isThere) => isThere));
+});
+
+Deno.test("loadArchive() stores nothing if the index of the store is invalid", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.join("store"));
+  await Deno.writeFile(dir.join("a.tar"), ociArchive(IMAGE, "h.io/a:1"));
+  await store.tag("h.io/b:1", IMAGE.descriptor);
+  await Deno.writeTextFile(dir.join("store/index.json"), "{");
+
+  await assertRejects(() => loadArchive(store, dir.join("a.tar")), StoreError, "index.json");
+
+  assertEquals(await store.has(IMAGE.descriptor), false);
 });
