@@ -13,6 +13,7 @@ import {
   CREDENTIALS_VARIABLE,
   FILES_HELPER,
   helperOrder,
+  skippedVariables,
   variablePosition,
 } from "./credential_paths.ts";
 import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
@@ -89,6 +90,8 @@ export class CredentialFiles implements CredentialStore {
   readonly #helpers: DefaultCredentialHelpers | undefined;
   readonly #helperTimeoutMs: number;
   readonly #env: (name: string) => string | undefined;
+  /** Whether the environment of the process leads to the files. */
+  readonly #usesProcess: boolean;
   readonly #answers = new BoundedMap<string, { auth: ImagePullAuth | undefined; until: number }>(
     MAX_HOSTS,
   );
@@ -107,6 +110,7 @@ export class CredentialFiles implements CredentialStore {
     this.#helpers = helpers;
     this.#helperTimeoutMs = helperTimeoutMs;
     this.#env = env;
+    this.#usesProcess = paths === undefined && options.env === undefined;
   }
 
   /** Paths to search, in order; they may not exist. */
@@ -135,6 +139,8 @@ export class CredentialFiles implements CredentialStore {
     repository: Repository,
     options: CredentialFindOptions,
   ): Promise<Credential | undefined> {
+    const skipped = this.#usesProcess ? skippedVariables() : undefined;
+    if (skipped !== undefined) options.onSkipped?.(skipped);
     for (const open of this.#places()) {
       options.signal?.throwIfAborted();
       const file = usableFile(await open(), options);

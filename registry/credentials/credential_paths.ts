@@ -1,5 +1,6 @@
 import {
   type EnvironmentReader,
+  isGranted,
   processUid,
   readGrantedEnvironment,
   statGranted,
@@ -72,6 +73,19 @@ export function credentialPaths(env: EnvironmentReader): readonly string[] {
     config && `${config}/containers/auth.json`,
   ];
   return [...new Set(paths.filter((path) => path !== undefined && path !== ""))] as string[];
+}
+
+/**
+ * Describes the variables that may lead to credentials but that this process has no permission to
+ * read; `undefined` if there are none.
+ */
+export function skippedVariables(): string | undefined {
+  const names = CREDENTIAL_VARIABLES.filter((variable) => {
+    return !isGranted({ name: "env", variable }) &&
+      (variable !== "USERPROFILE" || !readGrantedEnvironment("HOME"));
+  });
+  if (names.length === 0) return undefined;
+  return `environment variables were skipped because they need --allow-env=${names.join(",")}`;
 }
 
 /** Returns the position of the text in {@linkcode CREDENTIALS_VARIABLE} among the files. */

@@ -17,6 +17,7 @@ import {
   loginPath,
   logoutPaths,
   podmanPaths,
+  skippedVariables,
 } from "./credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
 import { updateCredentialFile } from "./_update_credential_file.ts";
@@ -319,8 +320,11 @@ async function eraseMatching(
 function defaultPath(): string {
   const path = loginPath();
   if (path !== undefined) return path;
+  const skipped = skippedVariables();
   throw new OciError(
-    "neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is set and readable",
+    `neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is ${
+      skipped === undefined ? "set" : `set and readable; ${skipped}`
+    }`,
     {
       code: "credential-place",
       action: "find the credential file",

@@ -1,3 +1,4 @@
+import { skippedVariables } from "../../../registry/credentials/credential_paths.ts";
 import {
   eraseCredential,
   eraseCredentials,
@@ -50,8 +51,10 @@ export async function run(session: Session): Promise<void> {
   const left = authfile === undefined ? await placesWithCredential(place) : [];
   const [first] = left;
   if (key !== undefined && erased.length === 0) {
+    const skipped = authfile === undefined ? skippedVariables() : undefined;
+    const problem = ["not logged in", skipped].filter((part) => part !== undefined).join("; ");
     throw first === undefined
-      ? new CommandError("not logged in", 'See "oci doctor"', { subject: key })
+      ? new CommandError(problem, 'See "oci doctor"', { subject: key })
       : new CommandError(`only ${first} has a credential`, remedyFor(first), { subject: key });
   }
   const what = key === undefined ? "all credentials" : "the credential";

@@ -128,7 +128,8 @@ Deno.test("CredentialFiles.find() reports missing permissions", async () => {
 
   assert(noRun.skipped[0]?.includes("--allow-run=docker-credential-h"), noRun.skipped[0]);
   assert(noRead.skipped[0]?.includes("--allow-read="), noRead.skipped[0]);
-  assertEquals(nothing, { auth: null, warnings: [], skipped: [] });
+  assert(nothing.skipped[0]?.includes("--allow-env=REGISTRY_AUTH_FILE,"), nothing.skipped[0]);
+  assertEquals([nothing.auth, nothing.warnings, nothing.skipped.length], [null, [], 1]);
 });
 
 Deno.test("runCredentialHelper() refuses names that are paths", async () => {

@@ -279,3 +279,43 @@ Deno.test("oci logout reports a credential outside $REGISTRY_AUTH_FILE", async (
     ],
   );
 });
+
+Deno.test("oci names the variables that lead to credentials but need a permission", async () => {
+  await using scene = await makeScene();
+  const { host, oci } = scene;
+  const variables = "REGISTRY_AUTH_FILE,DOCKER_AUTH_CONFIG,DOCKER_CONFIG,XDG_RUNTIME_DIR," +
+    "XDG_CONFIG_HOME,HOME,USERPROFILE";
+  const skipped = `environment variables were skipped because they need --allow-env=${variables}`;
+  await oci(["login", "--user", "ann:pw", host]);
+
+  for (
+    const { args, says } of [
+      { args: ["digest", `${host}/app:1`], says: `(found no credential for it, ${skipped})` },
+      { args: ["login", "--get", host], says: skipped },
+      { args: ["login", "--user", "ann:pw", host], says: `is set and readable; ${skipped}` },
+      { args: ["logout", host], says: `not logged in; ${skipped}` },
+    ]
+  ) {
+    const permissions = (await permissionsFor(oci, args))
+      .filter((flag) => !flag.startsWith("--allow-env"));
+    const { code, stderr } = await oci(args, { permissions });
+
+    assertEquals({ args, code }, { args, code: 1 });
+    assert(stderr.includes(says), stderr);
+  }
+});
+
+Deno.test("oci does not ask for USERPROFILE where it may read HOME", async () => {
+  await using scene = await makeScene();
+  const { host, oci } = scene;
+  const permissions = [
+    `--allow-net=${host}`,
+    "--allow-env=HOME",
+    `--allow-read=${scene.home.path}`,
+  ];
+
+  const { code, stderr } = await oci(["digest", `${host}/app:1`], { permissions });
+
+  assertEquals(code, 1);
+  assert(stderr.includes(",XDG_RUNTIME_DIR,XDG_CONFIG_HOME)"), stderr);
+});
