@@ -48,6 +48,8 @@ export interface HostCertificates {
   readonly caCerts?: readonly string[] | undefined;
   /** Client certificate. */
   readonly clientCertificate?: ClientCertificate | undefined;
+  /** Places that could not be searched, with the reasons, for the error if TLS fails. */
+  readonly skipped?: readonly string[] | undefined;
 }
 
 /** Options for {@linkcode CertificateStore.find}. */

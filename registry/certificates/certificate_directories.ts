@@ -1,4 +1,4 @@
-import { readGrantedEnvironment, statGranted } from "../../spec/granted.ts";
+import { isGranted, readGrantedEnvironment, statGranted } from "../../spec/granted.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type {
   CertificateFindOptions,
@@ -7,7 +7,11 @@ import type {
   HostCertificates,
 } from "../credentials.ts";
 import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
-import { certificatePaths } from "../credentials/credential_paths.ts";
+import {
+  CERTIFICATE_VARIABLES,
+  certificatePaths,
+  skippedVariables,
+} from "../credentials/credential_paths.ts";
 
 /** Options for {@linkcode CertificateDirectories}. */
 export interface CertificateDirectoriesOptions {
@@ -61,11 +65,15 @@ export interface CertificateDirectoriesOptions {
 export class CertificateDirectories implements CertificateStore {
   readonly #paths: readonly string[] | undefined;
   readonly #env: (name: string) => string | undefined;
+  /** Whether the environment of the process leads to the directories. */
+  readonly #usesProcess: boolean;
 
   /** Creates the store without reading any file. */
-  constructor({ paths, env = readGrantedEnvironment }: CertificateDirectoriesOptions = {}) {
+  constructor(options: CertificateDirectoriesOptions = {}) {
+    const { paths, env = readGrantedEnvironment } = options;
     this.#paths = paths;
     this.#env = env;
+    this.#usesProcess = paths === undefined && options.env === undefined;
   }
 
   /** Paths to search, in order; they may not exist. */
@@ -81,7 +89,23 @@ export class CertificateDirectories implements CertificateStore {
     const names = directoryNames(host);
     const directory = this.paths.flatMap((path) => names.map((name) => `${path}/${name}`))
       .find((path) => statGranted(path)?.isDirectory);
-    return directory === undefined ? undefined : await readDirectory(directory, onWarning);
+    if (directory !== undefined) return await readDirectory(directory, onWarning);
+    const skipped = this.#skipped(host);
+    return skipped.length === 0 ? undefined : { skipped };
+  }
+
+  /** Describes the places for a host that this process has no permission to search. */
+  #skipped(host: string): readonly string[] {
+    const variables = this.#usesProcess ? skippedVariables(CERTIFICATE_VARIABLES) : undefined;
+    const paths = this.paths.filter((path) => {
+      return !isGranted({ name: "read", path: `${path}/${host}` });
+    });
+    return [
+      ...paths.length === 0
+        ? []
+        : [`directories were skipped because they need --allow-read=${paths.join(",")}`],
+      ...variables === undefined ? [] : [variables],
+    ];
   }
 }
 

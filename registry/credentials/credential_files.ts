@@ -9,6 +9,7 @@ import {
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer, hostKey } from "./credential_key.ts";
 import {
+  CREDENTIAL_VARIABLES,
   credentialPaths,
   CREDENTIALS_VARIABLE,
   FILES_HELPER,
@@ -139,7 +140,7 @@ export class CredentialFiles implements CredentialStore {
     repository: Repository,
     options: CredentialFindOptions,
   ): Promise<Credential | undefined> {
-    const skipped = this.#usesProcess ? skippedVariables() : undefined;
+    const skipped = this.#usesProcess ? skippedVariables(CREDENTIAL_VARIABLES) : undefined;
     if (skipped !== undefined) options.onSkipped?.(skipped);
     for (const open of this.#places()) {
       options.signal?.throwIfAborted();

@@ -75,12 +75,9 @@ export function credentialPaths(env: EnvironmentReader): readonly string[] {
   return [...new Set(paths.filter((path) => path !== undefined && path !== ""))] as string[];
 }
 
-/**
- * Describes the variables that may lead to credentials but that this process has no permission to
- * read; `undefined` if there are none.
- */
-export function skippedVariables(): string | undefined {
-  const names = CREDENTIAL_VARIABLES.filter((variable) => {
+/** Describes the variables that this process has no permission to read, if there are any. */
+export function skippedVariables(variables: readonly string[]): string | undefined {
+  const names = variables.filter((variable) => {
     return !isGranted({ name: "env", variable }) &&
       (variable !== "USERPROFILE" || !readGrantedEnvironment("HOME"));
   });

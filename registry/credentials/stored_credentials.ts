@@ -12,6 +12,7 @@ import {
   storeWithHelper,
 } from "./_credential_helper.ts";
 import {
+  CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
   loginPath,
@@ -320,7 +321,7 @@ async function eraseMatching(
 function defaultPath(): string {
   const path = loginPath();
   if (path !== undefined) return path;
-  const skipped = skippedVariables();
+  const skipped = skippedVariables(CREDENTIAL_VARIABLES);
   throw new OciError(
     `neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is ${
       skipped === undefined ? "set" : `set and readable; ${skipped}`

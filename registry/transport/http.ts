@@ -125,6 +125,7 @@ export class Http implements Disposable {
       ...tls,
       caCerts: [...tls.caCerts, ...found.flatMap((certificates) => certificates?.caCerts ?? [])],
       clientCertificate: tls.clientCertificate ?? own.find((pair) => pair !== undefined),
+      skipped: found.flatMap((certificates) => certificates?.skipped ?? []),
     };
   }
 

@@ -49,6 +49,8 @@ export interface Tls {
   readonly clientCertificate?: ClientCertificate | undefined;
   /** Reads the certificates that a file names for the server; called for each request. */
   readonly ofFile?: (() => Promise<HostCertificates>) | undefined;
+  /** Places that could not be searched for certificates, with the reasons. */
+  readonly skipped?: readonly string[] | undefined;
   /** Host, with its port, whose certificate is not verified. */
   readonly unverified?: string | undefined;
 }

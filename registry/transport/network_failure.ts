@@ -64,6 +64,13 @@ const CERTIFICATE_PROBLEMS: Readonly<Record<Exclude<CertificateFault, "client">,
 /** Faults about which the message of Deno says more. */
 const DETAILED_FAULTS: readonly CertificateFault[] = ["untrusted", "other-authority", "wrong-name"];
 
+/** Faults for which another trusted certificate is the remedy. */
+const AUTHORITY_FAULTS: readonly CertificateFault[] = [
+  "untrusted",
+  "other-authority",
+  "own-authority",
+];
+
 /** Converts the error of a request or a body to a {@linkcode NetworkError}. */
 export function networkError(error: unknown, request: FailedRequest): NetworkError {
   const { proxy } = request;
@@ -146,7 +153,7 @@ function explain(
     case "protocol":
       return `${server} does not speak ${request.url.protocol === "https:" ? "TLS" : "plain HTTP"}`;
     case "certificate":
-      return explainCertificate(server, certificate, text);
+      return explainCertificate(server, certificate, text, request.tls?.skipped);
     default:
       return `the connection to ${server} failed (${lastPart(text)})`;
   }
@@ -180,10 +187,21 @@ function adviceFor(
     : `Check ${variable}, or add the host to NO_PROXY`;
 }
 
-function explainCertificate(server: string, fault: CertificateFault, text: string): string {
+function explainCertificate(
+  server: string,
+  fault: CertificateFault,
+  text: string,
+  skipped: readonly string[] = [],
+): string {
   const cause = lastPart(text);
-  if (fault === "client") return `${server} rejected the TLS connection (${cause})`;
-  const detail = DETAILED_FAULTS.includes(fault) ? ` (${cause})` : "";
+  if (fault === "client") {
+    return `${server} rejected the TLS connection (${[cause, ...skipped].join(", ")})`;
+  }
+  const details = [
+    ...DETAILED_FAULTS.includes(fault) ? [cause] : [],
+    ...AUTHORITY_FAULTS.includes(fault) ? skipped : [],
+  ];
+  const detail = details.length === 0 ? "" : ` (${details.join(", ")})`;
   return `the certificate of ${server} ${CERTIFICATE_PROBLEMS[fault]}${detail}`;
 }
 

@@ -1,4 +1,7 @@
-import { skippedVariables } from "../../../registry/credentials/credential_paths.ts";
+import {
+  CREDENTIAL_VARIABLES,
+  skippedVariables,
+} from "../../../registry/credentials/credential_paths.ts";
 import {
   eraseCredential,
   eraseCredentials,
@@ -51,7 +54,7 @@ export async function run(session: Session): Promise<void> {
   const left = authfile === undefined ? await placesWithCredential(place) : [];
   const [first] = left;
   if (key !== undefined && erased.length === 0) {
-    const skipped = authfile === undefined ? skippedVariables() : undefined;
+    const skipped = authfile === undefined ? skippedVariables(CREDENTIAL_VARIABLES) : undefined;
     const problem = ["not logged in", skipped].filter((part) => part !== undefined).join("; ");
     throw first === undefined
       ? new CommandError(problem, 'See "oci doctor"', { subject: key })

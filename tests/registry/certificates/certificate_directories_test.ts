@@ -216,8 +216,15 @@ Deno.test({
       },
     });
 
-    assertEquals(found, undefined);
-    assertEquals(store.paths, ["/etc/containers/certs.d", "/etc/docker/certs.d"]);
+    const paths = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
+    assertEquals(found, {
+      skipped: [
+        `directories were skipped because they need --allow-read=${paths.join(",")}`,
+        "environment variables were skipped because they need " +
+        "--allow-env=XDG_CONFIG_HOME,HOME,USERPROFILE",
+      ],
+    });
+    assertEquals(store.paths, paths);
   },
 });
 

@@ -192,3 +192,16 @@ peerTest({
   assertEquals([shown, named, explicit].map(({ status }) => status), [404, 404, 404]);
   assertEquals([hidden, bare].map(({ certificate }) => certificate), ["client", "client"]);
 });
+
+Deno.test("RemoteClient names places that it could not search for certificates if TLS fails", async () => {
+  await using tls = await makeTlsScene();
+  const { scene, host } = tls;
+  const skipped = ["directories were skipped because they need --allow-read=/certs.d"];
+  using client = testClient({ certificates: storeOf({ [host]: { skipped } }) });
+
+  await assertRejects(
+    () => client.resolve(scene.reference),
+    NetworkError,
+    `is not trusted (UnknownIssuer, ${skipped[0]})`,
+  );
+});
