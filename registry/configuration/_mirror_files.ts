@@ -113,14 +113,17 @@ interface HostDirectory {
   readonly path: string;
 }
 
-/** Lists the directories of hosts: `HOST`, `HOST:PORT` or `HOST_PORT_`, and `_default`. */
+/**
+ * Lists the directories of hosts: `HOST`, `HOST:PORT` or `HOST_PORT_`, and `_default`. Unlike in a
+ * `registries.conf` file, `*` is no wildcard in their names.
+ */
 function hostDirectories(
   directory: string,
   onWarning: (message: string) => void,
 ): readonly HostDirectory[] {
   const found = listUserDirectory(directory, onWarning)
     .map(({ name }) => ({ name, registry: registryOf(name), path: `${directory}/${name}` }))
-    .filter(({ path }) => statGranted(path)?.isDirectory);
+    .filter(({ name, path }) => !name.startsWith("*") && statGranted(path)?.isDirectory);
   // The form without a colon takes precedence, and `_default` is last.
   const rank = ({ name, registry }: typeof found[number]) => {
     return registry === "*" ? 2 : name === registry ? 1 : 0;

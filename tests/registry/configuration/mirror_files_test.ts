@@ -172,6 +172,9 @@ Deno.test("readRegistriesConf() finds the directory of a host as containerd does
     "etc/docker/certs.d/c.io/hosts.toml": mirror("hidden.example"),
     "etc/docker/certs.d/d.io/hosts.toml": mirror("hidden.example"),
     "etc/docker/certs.d/f.io/hosts.toml": mirror("f.example"),
+    // These are no patterns.
+    [`${HOSTS}/*/hosts.toml`]: mirror("hidden.example"),
+    [`${HOSTS}/*.io/hosts.toml`]: mirror("hidden.example"),
   });
 
   assertEquals(placesOf("a.io:5000/x"), ["underscore.example", "a.io:5000"]);
