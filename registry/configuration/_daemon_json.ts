@@ -1,4 +1,4 @@
-import { JsonReader } from "../../spec/json_reader.ts";
+import { documentError, JsonReader } from "../../spec/json_reader.ts";
 import { parseIp, parseNetwork } from "../http1/ip_network.ts";
 import { DOCKER_HUB } from "../reference.ts";
 import type { RegistryHost, RegistryRule } from "../registry_rule.ts";
@@ -51,7 +51,7 @@ export function parseDaemonJson(bytes: Uint8Array, path: string): readonly Regis
 
 /** Reads a host, which may have a scheme, or a network. */
 function insecurePrefix(item: JsonReader): string {
-  const text = item.string().replace(/^https?:\/\//i, "").toLowerCase();
+  const text = addressOf(item).replace(/^https?:\/\//i, "").toLowerCase();
   if (parseNetwork(text) !== undefined) return text;
   // Docker takes an IPv6 address without brackets; references have them.
   if (text.includes(":") && parseIp(`[${text}]`) !== undefined) return `[${text}]`;
@@ -61,10 +61,17 @@ function insecurePrefix(item: JsonReader): string {
 
 /** Reads the URL of a mirror, and appends the path of the API. */
 function mirrorUrl(item: JsonReader): URL {
-  const url = URL.parse(item.string());
-  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
-    url.password === "" && url.search === "" && url.hash === "";
+  const url = URL.parse(addressOf(item));
+  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.search === "" &&
+    url.hash === "";
   if (!isUsable) item.fail("a URL such as https://mirror.example");
   url.pathname = `${url.pathname.replace(/(?<!\/)\/+$/, "")}/v2`;
   return url;
+}
+
+/** Reads an address. Rejects a password in it without quoting it. */
+function addressOf(item: JsonReader): string {
+  const text = item.string();
+  if (text.includes("@")) throw documentError(item.path, 'it must not contain "@"');
+  return text;
 }

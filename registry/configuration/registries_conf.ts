@@ -278,8 +278,10 @@ function placeOf(item: TomlItem | undefined, name: string): string | undefined {
   const text = stringOf(item, name).replace(/(?<!\/)\/+$/, "");
   if (text === "") return undefined;
   const problem = placeProblem(text, name === "prefix");
-  if (problem !== undefined) throw new TomlError(item.line, `the ${name} "${text}" ${problem}`);
-  return text;
+  if (problem === undefined) return text;
+  // It may contain a password.
+  const shown = text.replace(/^((?:[a-z]+:\/\/)?)[^/]*@/, "$1***@");
+  throw new TomlError(item.line, `the ${name} "${shown}" ${problem}`);
 }
 
 function placeProblem(text: string, isPrefix: boolean): string | undefined {

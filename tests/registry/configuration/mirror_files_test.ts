@@ -328,7 +328,8 @@ Deno.test.each([
   { text: "{", says: "it must be JSON in UTF-8" },
   { text: '{"registry-mirrors": "https://a"}', says: "it must be an array" },
   { text: '{"registry-mirrors": ["a.example"]}', says: "it must be a URL such as" },
-  { text: '{"registry-mirrors": ["https://u:p@a.example"]}', says: "it must be a URL such as" },
+  { text: '{"registry-mirrors": ["https://u:s3cret@a.io"]}', says: 'it must not contain "@"' },
+  { text: '{"insecure-registries": ["u:s3cret@a.io"]}', says: 'it must not contain "@"' },
   { text: '{"insecure-registries": ["a/b"]}', says: "it must be a host or a network" },
 ])("readRegistriesConf() warns about a daemon.json with $text, and skips it", async (row) => {
   const { files, warnings } = await read({ [DAEMON]: row.text });
@@ -336,6 +337,7 @@ Deno.test.each([
   assertEquals(files, []);
   assertEquals(warnings.length, 1);
   assertEquals(warnings[0]?.includes(row.says), true, warnings[0]);
+  assertEquals(warnings[0]?.includes("s3cret"), false);
   assertEquals(warnings[0]?.endsWith(". The file is not used"), true);
 });
 

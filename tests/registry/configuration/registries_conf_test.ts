@@ -215,6 +215,16 @@ Deno.test.each<{ text: string; line: number; problem: string }>([
   { text: '[registry]\nlocation = "a.io"', line: 1, problem: "[[registry]]" },
   { text: 'registry = ["a.io"]', line: 1, problem: "[[registry]]" },
   { text: '[[registry]]\nlocation = "https://a.io"', line: 2, problem: "must not be a URL" },
+  {
+    text: '[[registry]]\nlocation = "https://u:s3cret@a.io"',
+    line: 2,
+    problem: '"https://***@a.io" must not be a URL',
+  },
+  {
+    text: '[[registry]]\nlocation = "u:s3cret@a.io/b"',
+    line: 2,
+    problem: '"***@a.io/b" must begin with the host',
+  },
   { text: '[[registry]]\nlocation = "a io"', line: 2, problem: "the host of a registry" },
   { text: '[[registry]]\nlocation = "a.io:99999"', line: 2, problem: "the host of a registry" },
   { text: '[[registry]]\nlocation = "a.io/B"', line: 2, problem: "the name of a repository" },
