@@ -28,7 +28,10 @@ const ALERT = /received fatal alert/i;
 
 /** Patterns for the causes of a failed request, because `fetch` reports no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
-  [/proxy authentication|unsuccessful tunnel|while tunneling|through a proxy|\bsocks/i, "proxy"],
+  [
+    /proxy authentication|unsuccessful tunnel|while tunneling|through a proxy|proxy server|\bsocks/i,
+    "proxy",
+  ],
   [ALERT, "certificate"],
   [/dns error|failed to lookup address|ENOTFOUND|EAI_/i, "name"],
   [

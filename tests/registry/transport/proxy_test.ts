@@ -13,15 +13,18 @@ const REQUEST = {
   attempt: 1,
 };
 
-Deno.test("RemoteClient names a proxy that does not respond", async () => {
-  const proxy = `http://${unusedAddress()}`;
+Deno.test.each(["http", "socks5"])(
+  "RemoteClient names a proxy that does not respond: %s",
+  async (scheme) => {
+    const proxy = `${scheme}://${unusedAddress()}`;
 
-  const { stderr } = await runOci(["digest", "registry.invalid/a"], {
-    env: { HTTPS_PROXY: proxy },
-  });
+    const { stderr } = await runOci(["digest", "registry.invalid/a"], {
+      env: { HTTPS_PROXY: proxy },
+    });
 
-  assertStringIncludes(stderr, `the proxy ${proxy} of HTTPS_PROXY does not respond`);
-});
+    assertStringIncludes(stderr, `the proxy ${proxy} of HTTPS_PROXY does not respond`);
+  },
+);
 
 Deno.test.each([
   { text: "proxy authentication required", says: "the proxy requires a login (407)" },
