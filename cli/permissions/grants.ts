@@ -1,5 +1,5 @@
 import { isGranted } from "../../spec/granted.ts";
-import { resolve } from "../../spec/paths.ts";
+import { dirname, join, resolve } from "../../spec/paths.ts";
 
 /** Kinds of permissions, in the order in which the flags are printed. */
 const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
@@ -32,10 +32,14 @@ export class Grants {
 
   /** Returns the flags of `deno run` that grant them, not quoted for a shell. */
   flags(): readonly string[] {
-    const paths = (["read", "write"] as const).flatMap((kind) => [...this.#values.get(kind) ?? []]);
+    const granted = new Map([...this.#values].map(([kind, values]) => {
+      const isPath = kind === "read" || kind === "write";
+      return [kind, isPath ? new Set([...values].flatMap(withTarget)) : values] as const;
+    }));
+    const paths = [...granted.get("read") ?? [], ...granted.get("write") ?? []];
     if (paths.some((path) => GUARDED.test(absolute(path)))) return ["--allow-all"];
     return KINDS.flatMap((kind) => {
-      const values = [...this.#values.get(kind) ?? []];
+      const values = [...granted.get(kind) ?? []];
       // Deno cannot escape a comma in a list, so grant the whole kind.
       if (this.#whole.has(kind) || values.some((value) => value.includes(","))) {
         return [`--allow-${kind}`];
@@ -50,4 +54,25 @@ export class Grants {
  */
 function absolute(path: string): string {
   return isGranted({ name: "read", path: "." }) ? resolve(path) : path;
+}
+
+/** Returns a path and, if symlinks in it lead elsewhere, its target: Deno checks both. */
+function withTarget(path: string): readonly string[] {
+  const start = absolute(path);
+  for (let parent = start;; parent = dirname(parent)) {
+    const real = realPathIfAny(parent);
+    if (real === undefined && parent !== dirname(parent)) continue;
+    const target = real === undefined ? start : join(real, start.slice(parent.length));
+    return target === start ? [path] : [path, target];
+  }
+}
+
+/** Returns the path without symlinks; `undefined` if it does not exist or may not be read. */
+function realPathIfAny(path: string): string | undefined {
+  if (!isGranted({ name: "read", path })) return undefined;
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -221,3 +221,20 @@ linuxTest("permissionFlags() names only programs that are installed", async () =
     assertEquals({ command, missing }, { command, missing: [] });
   }
 });
+
+linuxTest("permissionFlags() also grants what symlinks in a path lead to", async () => {
+  await using dir = await makeTempDir();
+  const root = await Deno.realPath(dir.path);
+  await Deno.mkdir(`${root}/real`);
+  await Deno.symlink("real", `${root}/link`);
+  await Deno.symlink("/dev", `${root}/devices`);
+
+  const flags = await permissionFlags("images", [], { store: `${root}/link/new/store` });
+  const guarded = await permissionFlags("images", [], { store: `${root}/devices/store` });
+
+  assertEquals(flags, [
+    `--allow-read=${root}/link/new/store,${root}/real/new/store`,
+    "--allow-sys=uid",
+  ]);
+  assertEquals(guarded, ["--allow-all"]);
+});
