@@ -9,7 +9,7 @@ import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/imag
 import { quote } from "../../spec/json.ts";
 import { type JsonReader, parseDocument } from "../../spec/json_reader.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
-import { CONTAINERD_NAME, parseStoredName } from "../content/layout_index.ts";
+import { completeName, CONTAINERD_NAME, parseStoredName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchivedImage } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
@@ -91,7 +91,8 @@ export async function addDockerNames(
   images: readonly ArchivedImage[],
   configOf: (image: ArchivedImage) => Promise<Digest | undefined>,
 ): Promise<readonly ArchivedImage[]> {
-  const known = new Set(images.flatMap(({ names }) => names));
+  // containerd writes a name without a registry to both files.
+  const known = new Set(images.flatMap(({ names }) => names).map(completeName));
   const named = parseImages(archive, bytes).flatMap(({ config, names }) => {
     const [, hex] = /^(?:blobs\/sha256\/|)([0-9a-f]{64})(?:\.json|)$/.exec(config) ?? [];
     return names.filter((name) => !known.has(name)).map((name) => ({

@@ -155,6 +155,7 @@ Deno.test.each([
   { indexed: "", tags: ["a:1", "h.io/b:2"], result: ["docker.io/library/a:1", "h.io/b:2"] },
   { indexed: "h.io/b:2", tags: ["a:1", "h.io/b:2"], result: ["h.io/b:2", "docker.io/library/a:1"] },
   { indexed: "h.io/b:2", tags: [], result: ["h.io/b:2"] },
+  { indexed: "a:1", tags: ["a:1"], result: ["localhost/a:1"] },
 ])("loadArchive() finds the names $tags that docker left out of index.json", async (row) => {
   await using dir = await makeTempDir();
   const archive = mixedArchive(IMAGE, "a:1", blobEntries(IMAGE), row.indexed, row.tags);
