@@ -1,6 +1,7 @@
 import { DecompressError } from "../../layer/compression/decompress_error.ts";
 import { TarError } from "../../layer/tar/tar_error.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -60,7 +61,7 @@ export class LazyLayer {
       if (!isUnusable(error)) throw error;
       onWarning?.(
         `Reading the whole layer ${layer.descriptor.digest} because its table of contents cannot ` +
-          `be used: ${error.message}`,
+          `be used: ${describeError(error)}`,
       );
       return undefined;
     }
