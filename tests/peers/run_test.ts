@@ -114,7 +114,7 @@ for (const runtime of ["runc", "crun"]) {
     const place = await placeOf(0);
     await using child = place.start([
       ...["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c"],
-      'trap "" INT; echo ready; while :; do sleep 0.05; done',
+      'trap "" INT; sleep 0.5; echo ready; while :; do sleep 0.05; done',
     ]);
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     const errors = child.stderr.text();
