@@ -16,6 +16,14 @@ const WHOLE_SHARE = 0.5;
 /** Layers that are fetched only in part, by their index. */
 export type LazyLayers = ReadonlyMap<number, LazyLayer>;
 
+/** An image to unpack, with all options and the layers that are fetched only in part. */
+export interface UnpackPlan {
+  readonly store: ContentStore;
+  readonly image: RemoteImage;
+  readonly options: UnpackImageOptions;
+  readonly lazy: LazyLayers;
+}
+
 /**
  * Opens the layers to fetch only in part: those that have a table of contents, are not in the
  * store, and need less than half of their bytes for the selected paths.
@@ -23,12 +31,11 @@ export type LazyLayers = ReadonlyMap<number, LazyLayer>;
 export async function openLazyLayers(
   store: ContentStore,
   { layers }: RemoteImage,
-  paths: readonly string[],
   options: UnpackImageOptions,
 ): Promise<LazyLayers> {
-  const { partial = true, jobs, onPartialLayer } = options;
+  const { paths, partial = true, jobs, onPartialLayer } = options;
   const opened = new Map<number, LazyLayer>();
-  if (!partial || limitsArchives(options)) return opened;
+  if (paths === undefined || !partial || limitsArchives(options)) return opened;
   const candidates = [...layers.entries()].filter(([, layer]) => hasTable(layer));
   if (candidates.length === 0) return opened;
   const { LazyLayer } = await import("../lazy/lazy_layer.ts");
@@ -80,17 +87,15 @@ function decompressedBytes(layer: LazyLayer, numbers: readonly number[] = []): n
  * bytes than the whole layer, or decompress more than a layer of that size may contain.
  */
 export function withoutRepeated(
-  { layers }: RemoteImage,
-  lazy: LazyLayers,
+  { image, options, lazy }: UnpackPlan,
   { numbers }: LazyFiles,
-  { onWarning }: UnpackImageOptions,
 ): LazyLayers {
   const usable = [...lazy].filter(([index, known]) => {
-    const { digest = "", size = 0 } = layers[index]?.descriptor ?? {};
+    const { digest = "", size = 0 } = image.layers[index]?.descriptor ?? {};
     const own = numbers.get(index) ?? [];
     const maxBytes = Math.max(RATIO_FROM_BYTES, MAX_COMPRESSION_RATIO * size);
     if (known.bytesOf(own) <= size && decompressedBytes(known, own) <= maxBytes) return true;
-    onWarning?.(
+    options.onWarning?.(
       `Reading the whole layer ${digest} because the files in its table of contents overlap`,
     );
     return false;

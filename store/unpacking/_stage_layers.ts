@@ -12,6 +12,7 @@ import { feedLayer } from "../threads/feed_layer.ts";
 import type { SinkListener } from "../threads/layer_sink.ts";
 import type { StageOptions } from "../threads/layer_staging.ts";
 import type { LayerThreads } from "../threads/layer_threads.ts";
+import type { UnpackPlan } from "./_lazy_layers.ts";
 import { beginningOrder } from "./beginning_order.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
@@ -74,23 +75,20 @@ export async function stageLayers(
 }
 
 /**
- * Downloads the layers of an image in parallel and passes them to `use` in order.
+ * Downloads the layers of an image in parallel, except for the lazy ones, and passes all of them to
+ * `use` in order.
  *
  * @param use Called with each layer, the base first.
- * @param skips Returns whether not to download a layer, by its index.
  */
 export async function bringLayers(
-  store: ContentStore,
-  { layers }: Layers,
-  options: UnpackImageOptions,
+  { store, image: { layers }, options, lazy }: UnpackPlan,
   use: (layer: RemoteLayer) => Promise<void>,
-  skips: (index: number) => boolean,
 ): Promise<void> {
   const { onLayer, onProgress } = options;
   const tasks = new TaskGroup(options.signal);
   const { signal } = tasks;
   await eachLayer(layers, tasks, options, async (layer, index) => {
-    if (!skips(index)) await ingestLayer(store, layer, { onLayer, onProgress, signal });
+    if (!lazy.has(index)) await ingestLayer(store, layer, { onLayer, onProgress, signal });
     return layer;
   }, use);
 }

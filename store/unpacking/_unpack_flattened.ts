@@ -17,8 +17,8 @@ import { limitDecompressed } from "../threads/decompressed_total.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { isSelected, retainPaths } from "../threads/path_selection.ts";
 import { bringLayers } from "./_stage_layers.ts";
-import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
-import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
+import { lazyFiles, type UnpackPlan, withoutRepeated } from "./_lazy_layers.ts";
+import type { UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
 const GENERATED_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
@@ -53,24 +53,17 @@ interface FlatImage {
  * Reads each layer twice, first to list its entries.
  *
  * @param directory Existing directory. Only entries with the same names are replaced.
- * @param paths Paths to unpack; `undefined` for the whole image.
- * @param lazy Layers that are fetched only in part.
  */
 export async function unpackFlattened(
-  store: ContentStore,
-  image: RemoteImage,
+  plan: UnpackPlan,
   directory: string,
-  paths: readonly string[] | undefined,
-  options: UnpackImageOptions,
-  lazy: LazyLayers,
 ): Promise<UnpackResult> {
-  const { signal, strip = 0, maxBytes } = options;
-  const flat = await flatten(store, image, paths, options, lazy);
+  const { store, options, lazy } = plan;
+  const { paths, signal, strip = 0, maxBytes } = options;
+  const flat = await flatten(plan);
   const files = lazyFiles(flat.tree, lazy);
-  const usable = withoutRepeated(image, lazy, files, options);
-  if (usable.size < lazy.size) {
-    return await unpackFlattened(store, image, directory, paths, options, usable);
-  }
+  const usable = withoutRepeated(plan, files);
+  if (usable.size < lazy.size) return await unpackFlattened({ ...plan, lazy: usable }, directory);
   limitDecompressed(maxBytes)(0, files.bytes);
   const { entries } = flat.report;
   // Report the same number as an extraction of the selected entries of each layer.
@@ -103,19 +96,15 @@ export async function unpackFlattened(
 }
 
 /** Extracts all layers into a tree in memory, and retains the selected paths. */
-async function flatten(
-  store: ContentStore,
-  image: RemoteImage,
-  paths: readonly string[] | undefined,
-  options: UnpackImageOptions,
-  lazy: LazyLayers,
-): Promise<FlatImage> {
+async function flatten(plan: UnpackPlan): Promise<FlatImage> {
+  const { store, options, lazy } = plan;
+  const { paths, strip = 0 } = options;
   const countBytes = limitDecompressed(options.maxBytes);
   const tree = new MemoryTree();
   const layers: Layer[] = [];
   let selectedBytes = 0;
   const total = new ReportBuilder();
-  await bringLayers(store, image, options, async ({ descriptor, diffId }) => {
+  await bringLayers(plan, async ({ descriptor, diffId }) => {
     const layer = storedLayer(store, descriptor, diffId);
     const number = layers.length;
     const index = limitsArchives(options) ? undefined : await readLayerIndex(store, layer);
@@ -132,9 +121,9 @@ async function flatten(
     });
     total.add(report);
     layers.push(layer);
-  }, (index) => lazy.has(index));
+  });
   if (paths !== undefined) retainPaths(tree, paths);
-  removeShallow(tree, options.strip ?? 0);
+  removeShallow(tree, strip);
   return { tree, layers, report: total.build(), selectedBytes };
 }
 

@@ -12,7 +12,7 @@ import { pickStageOptions } from "../threads/layer_staging.ts";
 import { LayerThreads } from "../threads/layer_threads.ts";
 import { hasPaths } from "../threads/path_selection.ts";
 import { stageLayers } from "./_stage_layers.ts";
-import { type LazyLayers, openLazyLayers } from "./_lazy_layers.ts";
+import { openLazyLayers, type UnpackPlan } from "./_lazy_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import { defaultOwnership } from "../host/default_ownership.ts";
@@ -99,13 +99,12 @@ export async function unpackImage(
   const ownership = options.ownership ??
     await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();
-  const chosen = { ...options, ownership, backend: chooseBackend(root.path, options) };
-  const lazy: LazyLayers = paths === undefined
-    ? new Map()
-    : await openLazyLayers(store, image, paths, chosen);
+  const chosen = { ...options, paths, ownership, backend: chooseBackend(root.path, options) };
+  const lazy = await openLazyLayers(store, image, chosen);
+  const plan = { store, image, options: chosen, lazy };
   const flatten = async (place: string) => {
     const { unpackFlattened } = await import("./_unpack_flattened.ts");
-    return await unpackFlattened(store, image, place, paths, chosen, lazy);
+    return await unpackFlattened(plan, place);
   };
   if (!root.isEmpty) {
     const { report } = await flatten(root.path);
@@ -117,7 +116,7 @@ export async function unpackImage(
   // selected paths are, so that the layers need not be read as a whole.
   const isFlattened = strip > 0 || lazy.size > 0 || paths !== undefined &&
       await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
-  const extracted = isFlattened ? undefined : await extractAll(store, image, root, paths, chosen);
+  const extracted = isFlattened ? undefined : await extractAll(plan, root);
   const { report, describesRoot } = extracted ?? await flatten(await root.makeBase());
   await options.beforePublish?.(report);
   await root.publish(describesRoot, chosen.backend);
@@ -136,12 +135,10 @@ function chooseBackend(directory: string, options: UnpackImageOptions): TreeBack
  * @returns The result; `undefined` if it depends on all layers together.
  */
 async function extractAll(
-  store: ContentStore,
-  image: RemoteImage,
+  { store, image, options }: UnpackPlan,
   root: UnpackRoot,
-  paths: readonly string[] | undefined,
-  options: UnpackImageOptions,
 ): Promise<UnpackResult | undefined> {
+  const { paths } = options;
   using threads = LayerThreads.for(image, options.jobs);
   const stageOptions = { ...pickStageOptions(options), paths };
   const staging = { work: root.work, options: stageOptions, threads };
