@@ -38,12 +38,16 @@ export interface ListedEntry {
 
 /** Whether a layer hides the entry of the layers below at a path. */
 export function hides(listing: LayerListing, path: string): boolean {
+  // Parents of a directory are directories: do not look them up, because paths can be very deep.
+  let isInDirectory = false;
   for (let at = path;;) {
     if (listing.removes(at)) return true;
     if (at === "") return false;
     at = parentPath(at);
     if (listing.isOpaque(at)) return true;
-    const type = listing.at(at)?.type;
-    if (type !== undefined && type !== "directory") return true;
+    const parent: ListedEntry | undefined = isInDirectory ? undefined : listing.at(at);
+    if (parent !== undefined && parent.type !== "directory") return true;
+    isInDirectory ||= parent !== undefined;
+    if (isInDirectory && !listing.hasMarks) return false;
   }
 }

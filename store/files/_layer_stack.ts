@@ -124,7 +124,7 @@ export class LayerStack {
       if (path === "" && entry?.isUndescribed && layer > 0) continue;
       if (entry !== undefined) {
         const found = { layer, path, entry };
-        if (!entry.isUndescribed || hides(listing, path)) return found;
+        if (!entry.isUndescribed || layer === 0 || hides(listing, path)) return found;
         const lower = this.#at(layer - 1, path);
         return lower?.entry.type === "directory" ? lower : found;
       }
@@ -200,7 +200,8 @@ export class LayerStack {
     }
     return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, { first, parts }]) => {
       // A directory that its layer does not describe has the metadata of a lower layer.
-      const shown = first.entry.isUndescribed ? this.#at(this.#top, first.path) ?? first : first;
+      const described = parts.find(({ entry }) => !entry.isUndescribed) ?? parts.at(-1) ?? first;
+      const shown = first.entry.isUndescribed ? described : first;
       return { ...shown, parts };
     });
   }

@@ -320,3 +320,22 @@ Deno.test("ImageFiles applies limits to layers that the store has an index of", 
   await assertRejects(() => open(2).tree(), LimitError, "entries");
   assertEquals(await open(3).readText("etc/a"), "a");
 });
+
+Deno.test("ImageFiles lists and reads deep paths that layers do not describe", async () => {
+  await using box = await makeUnpackBox();
+  const path = `${Array(500).fill("d").join("/")}/f`;
+  // Each layer depends on the one below, and neither describes the directories.
+  const layers = fakeLayers([
+    tar(file(path, "base")),
+    tar(file(`${path}2`, "upper")),
+  ]);
+  // The first reading leaves the indexes.
+  await Array.fromAsync(new ImageFiles(box.store, imageOf(layers)).list());
+
+  const files = new ImageFiles(box.store, imageOf(layers));
+  const paths = await Array.fromAsync(files.list(), (entry) => entry.path);
+
+  assertEquals(paths.length, 502);
+  assertEquals(paths.slice(-2), [path, `${path}2`]);
+  assertEquals(await files.readText(path), "base");
+});
