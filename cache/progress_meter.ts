@@ -142,7 +142,7 @@ export class ProgressMeter {
       total: sum(({ total }) => total),
       resumed: sum(({ progress }) => progress.resumed),
       retries: sum(({ progress }) => progress.retries),
-      cached: blobs.every(({ progress }) => progress.cached === true),
+      cached: blobs.length > 0 && blobs.every(({ progress }) => progress.cached === true),
     });
   }
 

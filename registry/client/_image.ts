@@ -1,7 +1,10 @@
-import { OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
+import {
+  checkLayerCount,
+  type ImageConfig,
+  parseConfigOrArtifact,
+} from "../../spec/image/image_config.ts";
 import type { Manifest, ManifestDocument } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { followPlatform } from "../../spec/image/platform_by_config.ts";
@@ -54,8 +57,8 @@ export async function readRemoteImage(
     onConfig: ({ headers }) => acceptsRanges = headers.get("accept-ranges") === "bytes",
   });
   const { diffIds, platform } = config.value;
-  checkLayers(reference, layers.length, diffIds.length);
   const name = formatReference(reference);
+  checkLayerCount(name, manifest.value, config.value);
   checkPlatform(name, platform, context.platform, context);
   checkTimes(name, config.value, context.onWarning);
   requests.keep();
@@ -96,16 +99,6 @@ function linkTo(
   { connections, latencyMs }: ImageContext,
 ): Required<Pick<RemoteLayer, "connections" | "latencyMs">> {
   return { connections, latencyMs: latencyMs(host) };
-}
-
-/** Checks that the manifest and the config of an image have the same number of layers. */
-function checkLayers(reference: Reference, inManifest: number, inConfig: number): void {
-  if (inManifest === inConfig) return;
-  const subject = formatReference(reference);
-  throw new OciError(
-    `its manifest has ${inManifest} layers, but its config names ${inConfig}`,
-    { code: "invalid-document", action: `read "${subject}" as an image`, subject },
-  );
 }
 
 async function readChain(

@@ -223,7 +223,7 @@ function writeAdvice(status: number, registryCode: string | undefined): string |
 }
 
 function retryAdvice(retryAfterMs: number | undefined): string {
-  if (retryAfterMs === undefined) return "Try again later";
+  if (!retryAfterMs) return "Try again later";
   const seconds = Math.ceil(retryAfterMs / 1000);
   return `Try again in ${seconds} s, at ${new Date(Date.now() + retryAfterMs).toISOString()}`;
 }

@@ -1,4 +1,5 @@
 import type { Digest } from "../digest.ts";
+import { OciError } from "../errors.ts";
 import { present } from "../json.ts";
 import { type JsonReader, parseDocument } from "../json_reader.ts";
 import type { Platform } from "../platform.ts";
@@ -149,6 +150,25 @@ export function parseConfigOrArtifact(
     if (type !== undefined) return type;
     throw error;
   }
+}
+
+/**
+ * Checks that the manifest and the config of an image have the same number of layers.
+ *
+ * @param name Name of the image, for the error.
+ * @throws {OciError} If they differ.
+ */
+export function checkLayerCount(
+  name: string,
+  { layers }: { readonly layers: readonly unknown[] },
+  { diffIds }: Pick<ImageConfig, "diffIds">,
+): void {
+  if (layers.length === diffIds.length) return;
+  const counts = `${layers.length} in its manifest, ${diffIds.length} in its config`;
+  throw new OciError(
+    `its documents differ in the number of layers: ${counts}`,
+    { code: "invalid-document", action: `read "${name}" as an image`, subject: name },
+  );
 }
 
 function membersOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {

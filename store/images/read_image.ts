@@ -1,9 +1,8 @@
 import { ArtifactError } from "../../registry/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { OciError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { parseConfigOrArtifact } from "../../spec/image/image_config.ts";
+import { checkLayerCount, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import { type Index, MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { followPlatform } from "../../spec/image/platform_by_config.ts";
@@ -119,12 +118,7 @@ export async function readDocuments<Layer>(
   const value = parseConfigOrArtifact(bytes, chain.manifest.value);
   if (typeof value === "string") throw new ArtifactError(name, descriptor.mediaType, value);
   const { diffIds, platform } = value;
-  if (layers.length !== diffIds.length) {
-    throw new OciError(
-      `its manifest has ${layers.length} layers, but its config names ${diffIds.length}`,
-      { code: "invalid-document", action: `read "${name}" as an image`, subject: name },
-    );
-  }
+  checkLayerCount(name, chain.manifest.value, value);
   return {
     digest,
     ...chain,

@@ -19,3 +19,18 @@ Deno.test("ProgressMeter.read() never goes back if a layer is read twice", () =>
   const totals = events.filter(({ kind }) => kind === "total").map(({ bytes }) => bytes);
   assertEquals(totals, [0, 30, 30 + once.size]);
 });
+
+Deno.test("ProgressMeter calls an image cached only once it knows its content", () => {
+  const { layers: [layer] } = buildImage({ layers: [tar(file("a"))] });
+  if (layer === undefined) throw new Error("the image has a layer");
+  const events: ImageProgress[] = [];
+  const report = (event: ImageProgress) => events.push(event);
+  const meter = new ProgressMeter("image", { layers: [], documents: [] }, report);
+
+  meter.expect(layer.descriptor, true);
+  const { size: bytes } = layer.descriptor;
+  meter.finish(layer.descriptor, { bytes, resumed: 0, retries: 0, cached: true });
+
+  const totals = events.filter(({ kind }) => kind === "total").map(({ cached }) => cached);
+  assertEquals(totals, [false, true]);
+});

@@ -215,7 +215,7 @@ Deno.test("RemoteClient.image() refuses a config with more layers than the manif
   await assertRejects(
     () => client.image(reference, AMD64),
     OciError,
-    "has 1 layers, but its config names 2",
+    "1 in its manifest, 2 in its config",
   );
 });
 

@@ -188,7 +188,7 @@ Deno.test.each([
   });
   await using stored = await store([built]);
 
-  await assertRejects(() => stored.read(built), OciError, "layers, but its config names");
+  await assertRejects(() => stored.read(built), OciError, "differ in the number of layers");
 });
 
 Deno.test.each([
