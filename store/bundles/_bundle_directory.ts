@@ -5,7 +5,7 @@ import { lstatIfAny } from "../host/files.ts";
 import { ensureDirectory } from "../host/private_directory.ts";
 import { makeMark, readMark, removeMark } from "./_bundle_mark.ts";
 import { type BundlePlace, findPlace, openDirectoryIfAny } from "./_bundle_place.ts";
-import type { BundleRecord } from "./bundle_record.ts";
+import { type BundleRecord, isKept } from "./bundle_record.ts";
 import type { BundleRecords } from "./bundle_records.ts";
 
 /** Maximum number of attempts if other processes remove the directory in the meantime. */
@@ -173,8 +173,7 @@ export class BundleDirectory implements Disposable {
   ): Promise<void> {
     const record = { ...this.#record, ...changes };
     // A bundle that is kept must be found after a power failure.
-    const isDurable = record.phase === "complete" && !record.isTemporary;
-    await this.#records.write(record, isDurable);
+    await this.#records.write(record, isKept(record));
     this.#record = record;
   }
 
@@ -243,9 +242,9 @@ async function removeDead(records: BundleRecords, path: string): Promise<void> {
   using opened = await BundleDirectory.tryOpen(records, known.id);
   if (opened === undefined) throw inUse(path);
   if (opened.place !== "here") throw notEmpty(path);
-  const { findBundleState } = await import("./_bundle_containers.ts");
-  const { kind } = await findBundleState(opened.record, opened.stateDirectory);
-  if (kind !== "dead") {
+  const { findCondition } = await import("./bundle_condition.ts");
+  const { condition } = await findCondition(opened.record, opened.stateDirectory);
+  if (condition !== "dead") {
     const advice = "Choose another name, or remove the bundle first";
     throw unsuitable(path, "bundle-exists", "there is one already", { advice });
   }

@@ -47,6 +47,11 @@ export interface BundleRecord {
   readonly mounts: readonly BundleMount[];
 }
 
+/** Whether a bundle stays until its user removes it. */
+export function isKept({ phase, isTemporary }: BundleRecord): boolean {
+  return phase === "complete" && !isTemporary;
+}
+
 /** Returns the source of a bundle's mount, which no other mount has. */
 export function mountSource(id: string): string {
   return `oci-${id}`;

@@ -3,22 +3,11 @@ import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
-import { findBundleState } from "./_bundle_containers.ts";
-import { findPlace } from "./_bundle_place.ts";
+import { type BundleCondition, findCondition, type FoundCondition } from "./bundle_condition.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 
-/**
- * State of a bundle:
- *
- * - `"used"`: a process makes, runs or removes it;
- * - `"kept"`: it is complete and stays until it is removed;
- * - `"dead"`: the process that made, ran or removed it was killed; `removeDeadBundles` removes it;
- * - `"running"`: the process was killed but its container still runs; `removeBundle` ends it;
- * - `"missing"`: its directory was moved, or is on a file system that is not mounted;
- * - `"unknown"`: the state cannot be determined, for the given reason.
- */
-export type BundleCondition = "used" | "kept" | "dead" | "running" | "missing" | "unknown";
+export type { BundleCondition };
 
 /** A bundle with a record in a store. */
 export interface StoredBundle {
@@ -86,21 +75,13 @@ export async function listBundles(
   return bundles;
 }
 
-async function conditionOf(
-  records: BundleRecords,
-  record: BundleRecord,
-): Promise<Pick<StoredBundle, "condition" | "container" | "reason">> {
+async function conditionOf(records: BundleRecords, record: BundleRecord): Promise<FoundCondition> {
   try {
     {
       using lock = await records.tryLock(record.id);
       if (lock === undefined) return { condition: "used" };
     }
-    const state = await findBundleState(record, records.statePath(record.id));
-    if (state.kind === "kept") {
-      return { condition: findPlace(record) === "here" ? "kept" : "missing" };
-    }
-    const { kind, ...rest } = state;
-    return { condition: kind === "owned" ? "used" : kind, ...rest };
+    return await findCondition(record, records.statePath(record.id));
   } catch (error) {
     // A note about a container may be damaged.
     if (!isRefusedWrite(error) && !(error instanceof StoreFileError)) throw error;

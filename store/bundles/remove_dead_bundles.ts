@@ -5,7 +5,7 @@ import { lstatIfAny } from "../host/files.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";
-import type { BundleRecord } from "./bundle_record.ts";
+import { type BundleRecord, isKept } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 
 /** A bundle of a killed process that was not removed. */
@@ -88,26 +88,22 @@ async function cleanUp(
   record: BundleRecord,
   dryRun: boolean,
 ): Promise<"removed" | Omit<LeftBundle, "path"> | undefined> {
-  const isKept = record.phase === "complete" && !record.isTemporary;
-  if (isKept && findPlace(record) !== "gone") {
+  if (isKept(record) && findPlace(record) !== "gone") {
     const state = records.statePath(record.id);
     if (dryRun || lstatIfAny(state) === undefined) return undefined;
     const { removeDeadContainers } = await import("./_bundle_containers.ts");
     await removeDeadContainers(state);
     return undefined;
   }
-  const { findBundleState } = await import("./_bundle_containers.ts");
+  const { findCondition } = await import("./bundle_condition.ts");
   using opened = await BundleDirectory.tryOpen(records, record.id);
   if (opened === undefined) return undefined;
-  const state = await findBundleState(opened.record, opened.stateDirectory);
-  if (state.kind === "owned") return undefined;
-  if (state.kind === "running" || state.kind === "unknown") {
-    const { kind: _, ...rest } = state;
-    return rest;
-  }
-  if (state.kind === "kept" && opened.place !== "gone") return undefined;
-  // It may reappear when its file system is mounted.
-  if (opened.place === "elsewhere") return undefined;
+  const { condition, ...cause } = await findCondition(opened.record, opened.stateDirectory);
+  if (condition === "running" || condition === "unknown") return cause;
+  // A bundle elsewhere may reappear when its file system is mounted.
+  const isDead = condition === "dead" && opened.place !== "elsewhere";
+  const isGone = condition === "missing" && opened.place === "gone";
+  if (!isDead && !isGone) return undefined;
   if (!dryRun) await opened.remove();
   return "removed";
 }

@@ -215,6 +215,7 @@ Deno.test("removeDeadBundles() keeps a record until the directory is certainly g
   assertEquals([unmounted, conditions], [{ removed: [], left: [] }, ["missing"]]);
   assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["kept"]);
   await Deno.remove(`${disk}/box`, { recursive: true });
+  assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["missing"]);
   assertEquals((await removeDeadBundles(test.path)).removed, [`${disk}/box`]);
   assertEquals(await test.list("bundles"), []);
 });
