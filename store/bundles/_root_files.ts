@@ -2,7 +2,7 @@ import type { FileTree, TreeReader } from "../../layer/trees/file_tree.ts";
 import { OpenedDirectories } from "../../layer/trees/opened_directories.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { BundleError } from "../errors.ts";
-import { followPath } from "../host/follow_path.ts";
+import { type FollowedPath, followPath } from "../host/follow_path.ts";
 
 /** Maximum size of `passwd` or `group`: 10 MiB, as in containerd and CRI-O. */
 const MAX_TEXT_BYTES = 10_485_760;
@@ -39,6 +39,12 @@ export function realDirectory(tree: FileTree, path: string): string | undefined 
   using directories = new OpenedDirectories(tree);
   const { real } = followPath(directories, path, { followLast: true });
   return real !== undefined && directories.status(real)?.type === "directory" ? real : undefined;
+}
+
+/** Finds where a runtime mounts at a path: it creates whatever does not exist. */
+export function followMountPath(tree: FileTree, path: string): FollowedPath {
+  using directories = new OpenedDirectories(tree);
+  return followPath(directories, path, { followLast: true, missing: () => true });
 }
 
 /** Opens a file even if its mode denies its owner access. */

@@ -16,6 +16,7 @@ import { CONFIG } from "./_bundle_mark.ts";
 import {
   ensureRootDirectory,
   ensureVolumeDirectories,
+  followMountPath,
   mayBeDirectory,
   readRootText,
 } from "./_root_files.ts";
@@ -97,7 +98,7 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
     const paths = [
       ...isAlone && readRootText(tree, HOSTS) === "" ? [HOSTS] : [],
       ...hostname === undefined ? [] : [HOSTNAME],
-    ].filter((path) => !mounts.some((mount) => providesFile(mount, path, directory)));
+    ].filter((path) => !mounts.some((mount) => providesFile(tree, mount, path, directory)));
     if (!mayBeDirectory(tree, "/etc")) return spec;
     return withMounts(paths.map((destination) => ({
       destination,
@@ -108,15 +109,22 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
   };
 }
 
-/** Whether a mount is at the path of a file, or has a directory of the host at a parent directory. */
+/**
+ * Whether a mount is at the path of a file, or has a directory of the host at a parent directory,
+ * also through symlinks of the image.
+ */
 function providesFile(
+  tree: FileTree,
   { type, destination, source = "" }: Mount,
   path: string,
   bundle: string,
 ): boolean {
-  const target = `/${cleanPath(destination)}`;
+  const { real = cleanPath(path), passed } = followMountPath(tree, path);
+  const { real: target = cleanPath(destination) } = followMountPath(tree, destination);
   const isOfHost = type === "bind" && !source.startsWith(`${resolve(bundle)}/`);
-  return target === path || isOfHost && path.startsWith(`${target}/`);
+  // A symlink below the mount point is hidden by what is mounted.
+  return real === target ||
+    isOfHost && [real, ...passed].some((place) => place.startsWith(`${target}/`));
 }
 
 /** Returns the path in the bundle of a file that is mounted into the container. */

@@ -219,6 +219,26 @@ Deno.test.each([
   { why: "a file in place of /etc", entries: [file("etc", "")], args: [] },
   { why: "a mounted one", entries: [], args: ["--mount", "/etc/hostname:/etc/./hosts"] },
   { why: "a directory of the host at /etc", entries: [], args: ["-v", "/usr:/etc/"] },
+  {
+    why: "a directory of the host that a symlink at /etc leads to",
+    entries: [dir("m"), symlink("etc", "/m")],
+    args: ["-v", "/usr:/m"],
+  },
+  {
+    why: "a directory of the host that a symlink at /etc passes through",
+    entries: [dir("m"), symlink("m/link", "/other"), symlink("etc", "/m/link")],
+    args: ["-v", "/usr:/m"],
+  },
+  {
+    why: "a directory of the host that a symlink at /etc/hosts leads to",
+    entries: [dir("etc"), dir("m"), symlink("etc/hosts", "../m/hosts")],
+    args: ["-v", "/usr:/m"],
+  },
+  {
+    why: "a directory of the host that is mounted at a symlink to /etc",
+    entries: [dir("etc"), symlink("link", "etc")],
+    args: ["-v", "/usr:/link"],
+  },
   { why: "the network of the host", entries: [], args: ["--network", "host"] },
 ])("oci bundle generates no hosts file with $why", async ({ entries, args }) => {
   await using directory = await makeTempDir();
