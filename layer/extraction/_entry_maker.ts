@@ -1,7 +1,7 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { describeCause } from "../linux/native_error.ts";
-import { EntryCopier } from "../trees/entry_copier.ts";
+import { EntryCopier, NO_LINK } from "../trees/entry_copier.ts";
 import type { Directory, EntryLocation } from "./_directory_cache.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerNames } from "./_layer_names.ts";
@@ -11,8 +11,6 @@ import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 
-/** Error codes for a hard link that the file system does not support. */
-const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP", "ENOSYS"]);
 /** Maximum size of the default ACLs, which are kept in memory until the end. */
 const MAX_ACL_BYTES = 16_777_216;
 

@@ -6,6 +6,14 @@ import type { FileStatus, FileTree } from "./file_tree.ts";
 import { HoleWriter } from "./hole_writer.ts";
 import { SELINUX_XATTR } from "./host_xattrs.ts";
 
+/** Error codes for a hard link that the file system does not support. */
+export const NO_LINK: ReadonlySet<string> = new Set([
+  "EPERM",
+  "EXDEV",
+  "EMLINK",
+  "EOPNOTSUPP",
+  "ENOSYS",
+]);
 const BUFFER_BYTES = 262_144;
 /** Maximum number of entries of all copies together: the default for a layer. */
 const MAX_ENTRIES = withDefaults({}).maxEntries;

@@ -1,7 +1,8 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { copyTree } from "../../../layer/trees/copy_tree.ts";
 import { EntryCopier } from "../../../layer/trees/entry_copier.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { withCode } from "../../../spec/error_facts.ts";
 import { LimitError } from "../../../spec/errors.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -19,4 +20,38 @@ Deno.test("copyTree() limits the entries of all copies with a copier, also direc
 
   const copyAgain = () => copyTree(tree, "from", tree, "again", copier);
   assertThrows(copyAgain, LimitError, `more than ${MAX_ENTRIES} entries in copies`);
+});
+
+for (const backend of [undefined, "pure"] as const) {
+  Deno.test(`copyTree() keeps hard links with the ${backend ?? "default"} backend`, async () => {
+    await using directory = await makeTempDir();
+    await Deno.mkdir(directory.join("from/sub"), { recursive: true });
+    await Deno.writeTextFile(directory.join("from/a"), "a");
+    await Deno.link(directory.join("from/a"), directory.join("from/sub/b"));
+    await Deno.link(directory.join("from/a"), directory.join("outside"));
+    using tree = openFileTree(directory.path, { backend });
+
+    copyTree(tree, "from", tree, "to");
+
+    const [a, b] = [tree.status("to/a"), tree.status("to/sub/b")];
+    assertEquals([a?.nlink, a?.ino], [2, b?.ino]);
+    assertEquals(await Deno.readTextFile(directory.join("to/sub/b")), "a");
+  });
+}
+
+Deno.test("copyTree() copies the names of a file where there are no hard links", async () => {
+  await using directory = await makeTempDir();
+  await Deno.mkdir(directory.join("from"));
+  await Deno.writeTextFile(directory.join("from/a"), "a");
+  await Deno.link(directory.join("from/a"), directory.join("from/b"));
+  using tree = openFileTree(directory.path);
+  using target = openFileTree(directory.path);
+  target.makeLink = () => {
+    throw withCode(new Deno.errors.NotSupported("no hard links"), "EOPNOTSUPP");
+  };
+
+  copyTree(tree, "from", target, "to");
+
+  assertEquals(await Deno.readTextFile(directory.join("to/a")), "a");
+  assertEquals(await Deno.readTextFile(directory.join("to/b")), "a");
 });
