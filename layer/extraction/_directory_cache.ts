@@ -43,6 +43,8 @@ export class Directory {
   mtimeNs: number;
   /** Names of the layer's other entries in it; only tracked while `isOwn` is false. */
   names: Set<string> | undefined;
+  /** Number of removed directories when it was last seen. */
+  seenAt = 0;
 
   constructor(
     path: string,
@@ -103,6 +105,7 @@ export class DirectoryCache {
   #lastPath = "";
   #last: Directory;
   #count = 0;
+  #removed = 0;
   /** Complete directories of the layer, by number of the parent and name. */
   readonly #settled = new NameTable();
 
@@ -138,6 +141,7 @@ export class DirectoryCache {
   add({ parent, path }: EntryLocation, metadata: DirectoryMetadata): Directory {
     const directory = new Directory(path, parent, ++this.#count, true, metadata);
     directory.isBare = directory.isModeDue = directory.isTimeDue = true;
+    directory.seenAt = this.#removed;
     remember(parent, path, directory);
     return directory;
   }
@@ -150,8 +154,33 @@ export class DirectoryCache {
 
   /** Returns the cached directory at a location. */
   known(location: EntryLocation): Directory | undefined {
-    const child = location.parent.children?.get(location.path) ?? this.#unsettle(location);
+    const child = this.#cached(location);
     return typeof child === "string" ? undefined : child;
+  }
+
+  /**
+   * Records that a directory has been removed. Where the file system ignores case, it may be in the
+   * cache under other spellings of its path, and a symlink may replace it.
+   */
+  countRemoved(): void {
+    this.#removed++;
+    this.#forgetLast();
+  }
+
+  /** Whether a directory in the cache still exists, as those above it do. */
+  exists(directory: Directory): boolean {
+    if (directory.seenAt === this.#removed) return true;
+    if (this.#tree.status(directory.path)?.type !== "directory") return false;
+    directory.seenAt = this.#removed;
+    return true;
+  }
+
+  #cached(location: EntryLocation): Directory | string | undefined {
+    const { parent, path } = location;
+    const child = parent.children?.get(path) ?? this.#unsettle(location);
+    if (typeof child !== "object" || this.exists(child)) return child;
+    parent.children?.delete(path);
+    return undefined;
   }
 
   /**
@@ -204,7 +233,7 @@ export class DirectoryCache {
 
   #lookUp(location: EntryLocation, make: boolean, byLink: boolean): Directory | string | undefined {
     const { parent, path } = location;
-    const known = parent.children?.get(path) ?? this.#unsettle(location);
+    const known = this.#cached(location);
     if (known !== undefined) return known;
     const status = this.#tree.status(path);
     if (status?.type === "directory") {
@@ -228,6 +257,7 @@ export class DirectoryCache {
   /** Adds an existing directory, which a lower layer has. */
   #open(path: string, parent: Directory | undefined, status: FileStatus): Directory {
     const directory = new Directory(path, parent, ++this.#count, false, status);
+    directory.seenAt = this.#removed;
     // An unprivileged owner may lack access to it. The mode is restored at the end.
     directory.isModeDue = this.#openUp(path, status);
     return directory;

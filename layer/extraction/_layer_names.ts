@@ -62,7 +62,7 @@ export class LayerNames {
 
   /** Removes an existing entry. */
   vacate(location: EntryLocation): void {
-    this.directories.forget(location);
+    this.#forget(location);
     removeEntry(this.#tree, location.path);
     location.parent.isTimeDue = true;
   }
@@ -177,10 +177,16 @@ export class LayerNames {
       this.#hideContent(child);
       if (!child.hasEntry) this.#describeAsImplied(child);
     } else if (!parent.names?.has(name)) {
-      this.directories.forget(location);
+      this.#forget(location);
       this.#handler.hide(this.#tree, location.path);
       parent.isTimeDue = true;
     }
+  }
+
+  /** Removes an entry that will be deleted from the cache. */
+  #forget(location: EntryLocation): void {
+    this.directories.forget(location);
+    if (this.#tree.status(location.path)?.type === "directory") this.directories.countRemoved();
   }
 
   #hideContent(directory: Directory): void {
@@ -262,7 +268,7 @@ export class LayerNames {
 
   #finish(directory: Directory): void {
     for (const child of directory.children?.values() ?? []) {
-      if (typeof child === "object") this.#finish(child);
+      if (typeof child === "object" && this.directories.exists(child)) this.#finish(child);
     }
     if (!directory.isModeDue && !directory.isTimeDue) return;
     using entry = this.#tree.open(directory.path);

@@ -21,7 +21,9 @@ export class Spellings {
   other({ path }: EntryLocation): string | undefined {
     if (!this.#isFolding) return undefined;
     const known = this.#paths.get(fold(path));
-    return known === path ? undefined : known;
+    if (known === undefined || known === path) return undefined;
+    // The file system may ignore case only, or the other entry may have been removed.
+    return this.#tree.status(path) === undefined ? undefined : known;
   }
 
   /** Records an entry that exists. */
@@ -33,15 +35,21 @@ export class Spellings {
     if (!this.#paths.has(key)) this.#paths.set(key, location.path);
   }
 
-  /** Whether the file system ignores the case of a name; `undefined` for one without letters. */
+  /** Whether the file system ignores the case of a name; `undefined` if it has no ASCII letter. */
   #foldsAt({ parent, name }: EntryLocation): boolean | undefined {
-    const upper = name.toUpperCase();
-    const swapped = upper === name ? name.toLowerCase() : upper;
+    const swapped = swapCase(name);
     if (swapped === name) return undefined;
+    if (this.#tree.status(childPath(parent.path, swapped)) === undefined) return false;
     // The inode number says nothing: on FUSE, each spelling can have its own.
-    return this.#tree.status(childPath(parent.path, swapped)) !== undefined &&
-      !this.#tree.list(parent.path).includes(swapped);
+    const names = this.#tree.list(parent.path);
+    return !names.includes(name) || !names.includes(swapped);
   }
+}
+
+/** Changes the case of ASCII letters, about which file systems agree. The length stays the same. */
+function swapCase(name: string): string {
+  const upper = name.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+  return upper === name ? name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : upper;
 }
 
 /** Returns the form that all spellings of a path share. The uppercase of `ß` is `SS`. */

@@ -1,22 +1,29 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
-import { extractLayer } from "../../../layer/mod.ts";
+import { ExtractError, extractLayer } from "../../../layer/mod.ts";
 import { childPath, leafName, parentPath } from "../../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../../layer/trees/file_tree.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";
 
-const CREATES = new Set(["createFile", "makeDirectory", "makeSymlink", "makeLink", "makeNode"]);
+const ACCENTS = (name: string) => name.normalize("NFC").toLowerCase();
+const CASE = (name: string) => name.toLowerCase();
 
-/** Makes a tree ignore case and the form of accented letters, as that of macOS does. */
-function folding(tree: FileTree): FileTree {
-  const spelled = new Map<string, string>();
-  const spell = (path: string, isNew = false): string => {
+/**
+ * Makes a tree ignore the differences between names that a function removes; by default case and
+ * the form of accented letters, as macOS does.
+ */
+function folding(tree: FileTree, fold = ACCENTS): FileTree {
+  const spell = (path: string): string => {
     if (path === "") return path;
-    const own = childPath(spell(parentPath(path)), leafName(path));
-    const key = path.normalize("NFC").toLowerCase();
-    if (isNew && !spelled.has(key)) spelled.set(key, own);
-    return spelled.get(key) ?? own;
+    const parent = spell(parentPath(path));
+    const leaf = leafName(path);
+    const isDirectory = tree.status(parent)?.type === "directory";
+    // Like a kernel, it looks behind symlinks.
+    const names = isDirectory ? tree.list(parent) : namesBehind(`${tree.root}/${parent}`);
+    const name = names.includes(leaf) ? leaf : names.find((name) => fold(name) === fold(leaf));
+    return childPath(parent, name ?? leaf);
   };
   return new Proxy(tree, {
     get(_, name: keyof FileTree) {
@@ -25,16 +32,24 @@ function folding(tree: FileTree): FileTree {
       return (path?: string, ...rest: unknown[]) => {
         if (path === undefined) return member.call(tree);
         const [first, ...others] = name === "makeLink" ? [spell(String(rest[0]))] : rest;
-        return member.call(tree, spell(path, CREATES.has(String(name))), first, ...others);
+        return member.call(tree, spell(path), first, ...others);
       };
     },
   });
 }
 
-async function extractFolded(path: string, layer: Uint8Array<ArrayBuffer>) {
+function namesBehind(path: string): readonly string[] {
+  try {
+    return Array.from(Deno.readDirSync(path), ({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+async function extractFolded(path: string, layer: Uint8Array<ArrayBuffer>, fold = ACCENTS) {
   using tree = openFileTree(path, { backend: "pure" });
   const stream = new Blob([layer]).stream();
-  const { skipped } = await extractLayer(stream, folding(tree), { ownership: "squash" });
+  const { skipped } = await extractLayer(stream, folding(tree, fold), { ownership: "squash" });
   return skipped.map(({ path, reason }) => `${path}: ${reason}`);
 }
 
@@ -86,3 +101,88 @@ Deno.test("extractLayer() creates both of two names that are two in the file sys
   assertEquals(skipped, []);
   assertEquals(await namesIn(temp.path), ["NAME", "Name", "name"]);
 });
+
+Deno.test("extractLayer() creates both of two forms of a name where only case is ignored", async () => {
+  await using temp = await makeTempDir();
+  const layer = tar(file("a", "1"), file("caf\u00e9", "2"), file("cafe\u0301", "3"));
+
+  const skipped = await extractFolded(temp.path, layer, CASE);
+
+  assertEquals(skipped, []);
+  assertEquals(await namesIn(temp.path), ["a", "cafe\u0301", "caf\u00e9"]);
+});
+
+Deno.test("extractLayer() notices that case is ignored from a directory of a lower layer", async () => {
+  await using temp = await makeTempDir();
+  await extractFolded(temp.path, tar(dir("D")));
+
+  const skipped = await extractFolded(temp.path, tar(dir("d"), file("d/x", "1"), file("d/X", "2")));
+
+  assertEquals(skipped, ['d/X: its name is that of "d/x" in this file system']);
+});
+
+Deno.test("extractLayer() creates a name again whose other spelling has been removed", async () => {
+  await using temp = await makeTempDir();
+  const layer = tar(dir("d"), file("d/X", "1"), file("d", "2"), dir("d"), file("d/x", "3"));
+
+  assertEquals(await extractFolded(temp.path, layer), []);
+  assertEquals(await namesIn(temp.join("d")), ["x"]);
+});
+
+for (const backend of ["pure", "native"] as const) {
+  linuxTest(
+    `extractLayer() with the ${backend} backend creates a name too long in uppercase`,
+    async () => {
+      await using temp = await makeTempDir();
+      using tree = openFileTree(temp.path, { backend });
+      // Three bytes in uppercase.
+      const name = "\u0149".repeat(127);
+
+      await extractLayer(new Blob([tar(file(name, ""))]).stream(), tree, { ownership: "squash" });
+
+      assertEquals(await namesIn(temp.path), [name]);
+    },
+  );
+}
+
+const outside = symlink("a", "../out");
+for (
+  const { name, lower = tar(dir("A"), dir("A/sub"), file("A/old", "1")), layer } of [
+    {
+      name: "a file into a directory",
+      lower: tar(),
+      layer: tar(dir("a"), dir("A"), file("A/z", "1"), outside, file("A/evil", "1")),
+    },
+    {
+      name: "a file into a directory without an entry",
+      lower: tar(),
+      layer: tar(file("a/x", "1"), file("A/x2", "1"), outside, file("A/evil", "1")),
+    },
+    {
+      name: "a file into a lower directory",
+      layer: tar(file("A/x", "1"), outside, file("A/evil", "1")),
+    },
+    {
+      name: "a file below a lower directory",
+      layer: tar(file("A/sub/x", "1"), outside, file("A/sub/evil", "1")),
+    },
+    { name: "a whiteout", layer: tar(file("A/x", "1"), outside, file(".wh.A", "")) },
+    { name: "a mode", layer: tar(dir("A/sub", { mode: 0o755 }), file("A/sub/x", "1"), outside) },
+  ]
+) {
+  Deno.test(`extractLayer() applies ${name} to no symlink with another spelling`, async () => {
+    await using temp = await makeTempDir();
+    const [root, out] = ["root", "out"].map((name) => temp.join(name)) as [string, string];
+    await Deno.mkdir(root);
+    await Deno.mkdir(`${out}/sub`, { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(`${out}/old`, "kept");
+    await extractFolded(root, lower);
+
+    await extractFolded(root, layer).catch((error) => assertInstanceOf(error, ExtractError));
+
+    assertEquals(await namesIn(out), ["old", "sub"]);
+    assertEquals(await namesIn(`${out}/sub`), []);
+    const { mode } = await Deno.stat(`${out}/sub`);
+    assertEquals((mode ?? 0) & 0o777, 0o700);
+  });
+}
