@@ -1,4 +1,5 @@
 import type { CopiedImage, CopyOptions } from "../../cache/moving/copy_options.ts";
+import type { PushedImage } from "../../cache/moving/push_options.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
 import { type ImageLocation, isArchiveLocation } from "../../registry/image_location.ts";
@@ -9,6 +10,9 @@ import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
 import type { ProgressWords } from "../terminal/progress.ts";
 import { isRepository, pinned } from "./references.ts";
+
+/** A copied or pushed image. */
+type Transferred = CopiedImage & Partial<PushedImage>;
 
 /** JSON form of a transfer. */
 export interface TransferResult extends Omit<CopiedImage, "descriptor"> {
@@ -65,16 +69,16 @@ export const TRANSFER_WORDS: ProgressWords = {
  *
  * @throws {UsageError} If the image would go to a terminal.
  */
-export async function runTransfer<T extends CopiedImage>(
+export async function runTransfer(
   session: Session,
   source: string,
   to: ImageLocation,
-  transfer: (onProgress: NonNullable<CopyOptions["onProgress"]>) => Promise<T>,
-): Promise<T & { readonly result: TransferResult }> {
+  transfer: (onProgress: NonNullable<CopyOptions["onProgress"]>) => Promise<Transferred>,
+): Promise<Transferred & { readonly result: TransferResult }> {
   const { dryRun, json } = session.options<TransferOptions>();
   const isStdout = isPipe(to);
   if (isStdout) refuseTerminal();
-  let done: T;
+  let done: Transferred;
   {
     await using progress = dryRun ? undefined : session.showProgress(TRANSFER_WORDS);
     done = await transfer((event) => progress?.report(event));

@@ -1,6 +1,4 @@
 import { copy, push } from "../../../cache/moving/moving.ts";
-import type { PushedImage, PushOptions } from "../../../cache/moving/push_options.ts";
-import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { openClient, readAuth } from "../../access/client.ts";
 import {
@@ -75,7 +73,7 @@ export async function run(session: Session): Promise<void> {
     const { result, partialPlatform } = await runTransfer(session, from, goal, (onProgress) => {
       return outside === undefined
         ? push(from, goal, { ...options, onProgress })
-        : pushOutside(outside, goal, { ...options, onProgress });
+        : copy(outside, goal, { ...options, targetAuth: auth, onProgress });
     });
     results.push(result);
     if (partialPlatform !== undefined) {
@@ -97,15 +95,6 @@ export async function run(session: Session): Promise<void> {
     }
   }
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
-}
-
-async function pushOutside(
-  from: ImageLocation,
-  to: ImageLocation,
-  options: PushOptions,
-): Promise<PushedImage> {
-  const copied = await copy(from, to, { ...options, targetAuth: options.auth });
-  return { ...copied, partialPlatform: undefined };
 }
 
 function noTarget(name: string): never {
