@@ -47,6 +47,8 @@ function refuseName(source: string): never {
   );
 }
 
+type Pairs = ReadonlyMap<string, string | undefined>;
+
 function parsePairs(text: string): Mount {
   const pairs = new Map<string, string | undefined>();
   for (const [name, value] of splitPairs(text)) {
@@ -54,33 +56,34 @@ function parsePairs(text: string): Mount {
     if (pairs.has(name)) throw new SyntaxError(`it sets "${name}" twice`);
     pairs.set(name, value);
   }
-  const target = pairs.get("target") ?? "";
   const isReadOnly = parseFlag(pairs, "readonly");
   const type = pairs.get("type") ?? "bind";
-  if (!Object.hasOwn(OWN_NAMES, type)) {
-    throw new SyntaxError('the type must be "bind", "tmpfs" or "volume"');
+  const known = TYPES.get(type);
+  if (known === undefined) throw new SyntaxError('the type must be "bind", "tmpfs" or "volume"');
+  const odd = OWN_NAMES.find((name) => pairs.has(name) && !known.names.includes(name));
+  if (odd !== undefined) throw new SyntaxError(`a mount of type ${type} has no "${odd}"`);
+  return known.make(pairs, isReadOnly);
+}
+
+function pairedBind(pairs: Pairs, isReadOnly: boolean): Mount {
+  const propagation = pairs.get("bind-propagation") ?? "rprivate";
+  if (!PROPAGATION_REGEXP.test(propagation)) {
+    throw new SyntaxError('"bind-propagation" must be private, shared, slave, or one with "r"');
   }
-  for (const [other, names] of Object.entries(OWN_NAMES)) {
-    const odd = other === type ? undefined : names.find((name) => pairs.has(name));
-    if (odd !== undefined) throw new SyntaxError(`a mount of type ${type} has no "${odd}"`);
-  }
-  const source = pairs.get("source") ?? "";
-  if (type === "bind") {
-    const propagation = pairs.get("bind-propagation") ?? "rprivate";
-    if (!PROPAGATION_REGEXP.test(propagation)) {
-      throw new SyntaxError('"bind-propagation" must be private, shared, slave, or one with "r"');
-    }
-    return bindMount(source, target, isReadOnly, propagation);
-  }
-  if (type === VOLUME) {
-    if (source !== "") refuseName(source);
-    if (isReadOnly) throw new SyntaxError("a volume without a name cannot be read-only");
-    return volume(target);
-  }
-  if (pairs.has("source")) throw new SyntaxError('a mount of type tmpfs has no "source"');
+  return bindMount(pairs.get("source"), pairs.get("target"), isReadOnly, propagation);
+}
+
+function pairedVolume(pairs: Pairs, isReadOnly: boolean): Mount {
+  const source = pairs.get("source");
+  if (source) refuseName(source);
+  if (isReadOnly) throw new SyntaxError("a volume without a name cannot be read-only");
+  return volume(pairs.get("target"));
+}
+
+function pairedTmpfs(pairs: Pairs, isReadOnly: boolean): Mount {
   const size = pairs.get("tmpfs-size");
   return {
-    destination: checkTarget(target),
+    destination: checkTarget(pairs.get("target")),
     type: "tmpfs",
     source: "tmpfs",
     options: [
@@ -99,16 +102,17 @@ const ALIASES: Readonly<Record<string, string>> = {
   destination: "target",
   ro: "readonly",
 };
-/** Settings of one type of mount. */
-const OWN_NAMES: Readonly<Record<string, readonly string[]>> = {
-  bind: ["bind-propagation", "consistency", "relabel"],
-  tmpfs: ["tmpfs-size", "tmpfs-mode"],
-  [VOLUME]: [],
-};
-const NAMES = new Set([
-  ...["type", "source", "target", "readonly"],
-  ...Object.values(OWN_NAMES).flat(),
+/** Types of mounts, with the settings that not all types have. */
+const TYPES = new Map([
+  ["bind", {
+    names: ["bind-propagation", "consistency", "relabel", "source"],
+    make: pairedBind,
+  }],
+  ["tmpfs", { names: ["tmpfs-size", "tmpfs-mode"], make: pairedTmpfs }],
+  [VOLUME, { names: ["source"], make: pairedVolume }],
 ]);
+const OWN_NAMES = [...TYPES.values()].flatMap(({ names }) => names);
+const NAMES = new Set(["type", "target", "readonly", ...OWN_NAMES]);
 
 /** Splits pairs at commas outside double quotes; a doubled quote stands for one. */
 function splitPairs(text: string): readonly (readonly [name: string, value?: string])[] {
@@ -124,7 +128,7 @@ function splitPairs(text: string): readonly (readonly [name: string, value?: str
   });
 }
 
-function parseFlag(pairs: ReadonlyMap<string, string | undefined>, name: string): boolean {
+function parseFlag(pairs: Pairs, name: string): boolean {
   const value = pairs.get(name) ?? String(pairs.has(name));
   if (/^(true|1|false|0)$/.test(value)) return value === "true" || value === "1";
   throw new SyntaxError(`"${name}" must be true or false`);
@@ -145,12 +149,12 @@ function parseMode(text: string): string {
 }
 
 function bindMount(
-  source: string,
-  target: string,
+  source: string | undefined,
+  target: string | undefined,
   isReadOnly: boolean,
   propagation = "rprivate",
 ): Mount {
-  if (source === "") throw new SyntaxError("it has no source");
+  if (!source) throw new SyntaxError("it has no source");
   return {
     destination: checkTarget(target),
     type: "bind",
@@ -159,12 +163,12 @@ function bindMount(
   };
 }
 
-function volume(target: string): Mount {
+function volume(target: string | undefined): Mount {
   return { destination: checkTarget(target), type: VOLUME };
 }
 
-function checkTarget(target: string): string {
-  if (!target.startsWith("/")) {
+function checkTarget(target: string | undefined): string {
+  if (!target?.startsWith("/")) {
     throw new SyntaxError("its target must be an absolute path in the container");
   }
   if (/^[/.]*$/.test(target)) throw new SyntaxError("its target must be below the root");
