@@ -96,12 +96,12 @@ function pairedTmpfs(pairs: Pairs, isReadOnly: boolean): Mount {
   };
 }
 
-const ALIASES: Readonly<Record<string, string>> = {
-  src: "source",
-  dst: "target",
-  destination: "target",
-  ro: "readonly",
-};
+const ALIASES = new Map([
+  ["src", "source"],
+  ["dst", "target"],
+  ["destination", "target"],
+  ["ro", "readonly"],
+]);
 /** Types of mounts, with the settings that not all types have. */
 const TYPES = new Map([
   ["bind", {
@@ -123,7 +123,7 @@ function splitPairs(text: string): readonly (readonly [name: string, value?: str
     const pair = quoted?.replaceAll('""', '"') ?? plain ?? "";
     const at = pair.indexOf("=");
     const name = at < 0 ? pair : pair.slice(0, at);
-    const known = ALIASES[name] ?? name;
+    const known = ALIASES.get(name) ?? name;
     return at < 0 ? [known] : [known, pair.slice(at + 1)];
   });
 }

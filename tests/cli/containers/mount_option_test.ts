@@ -62,3 +62,9 @@ Deno.test.each([
 ])("parseMount() refuses $text", ({ text }) => {
   assertThrows(() => parseMount(text), SyntaxError);
 });
+
+Deno.test("parseMount() names an unknown setting", () => {
+  const text = "source=/a,target=/b,constructor=x";
+
+  assertThrows(() => parseMount(text), SyntaxError, 'unknown setting "constructor"');
+});
