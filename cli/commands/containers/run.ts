@@ -5,6 +5,7 @@ import { type Bundle, bundlePath } from "../../../store/bundle.ts";
 import { abortable } from "../../../registry/tasks/abortable.ts";
 import { findRuntimes, missingRuntime } from "../../../store/runtime/find_runtime.ts";
 import { isRootlessNeeded } from "../../../store/runtime/rootless_maps.ts";
+import { describeSystemError } from "../../../store/host/system_error.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {
@@ -76,7 +77,8 @@ export async function run(session: Session): Promise<number> {
   // Report it before the image is pulled and extracted.
   if (findRuntimes(runtime).next().done) throw missingRuntime(runtime);
   await warnOfLimits(session);
-  await using bundle = await makeBundle(session, id, options);
+  const bundle = await makeBundle(session, id, options);
+  await using _removal = { [Symbol.asyncDispose]: () => removeBundle(session, bundle) };
   const stderr = Deno.stderr.isTerminal() ? await terminalStderr(session, bundle) : undefined;
   // The container will write to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
@@ -126,6 +128,19 @@ async function makeBundle(
   const directoryIn = name === undefined ? undefined : (store: string) => bundlePath(store, name);
   using bundling = await prepareBundling(session, { directoryIn, isTemporary: true });
   return await bundling.bundler.bundle(bundling.image, id, ...options);
+}
+
+/** Removes a bundle, or warns that it remains. Neither its exit code nor its error may be lost. */
+async function removeBundle(session: Session, bundle: Bundle): Promise<void> {
+  try {
+    await bundle.cleanup();
+  } catch (error) {
+    const { path } = bundle;
+    session.warn(
+      `cannot remove "${path}": ${describeSystemError(error)}; ` +
+        `remove it with "oci unbundle ${path}"`,
+    );
+  }
 }
 
 /** Returns a terminal with the size of the current one. */
