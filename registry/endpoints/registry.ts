@@ -196,6 +196,7 @@ export class Registry {
   async #sendRedirected(target: URL, request: ApiRequest, attempt: number): Promise<HttpResponse> {
     const response = await this.#send(target, request, attempt);
     response.redirected = target.origin !== this.#base?.origin;
+    response.followed = true;
     return response;
   }
 

@@ -65,15 +65,17 @@ export async function registryError(
   response: HttpResponse,
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
-  const { status, headers, url, redirected, request: { task, attempt } } = response;
+  const { status, headers, url, redirected, followed, request: { task, attempt } } = response;
   const { registry, server = registry, authentication, isAuthenticated, isWrite } = context;
   const { code: registryCode, detail, isOfRegistry } = await readErrorBody(response);
   // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
   const isRejection = status === 500 && isWrite === true && REJECTIONS.has(registryCode ?? "");
   const isRefusal = isRejection || (status >= 400 && status < 500);
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
-  // Some registries redirect to another registry, others to a storage server.
-  const isOfStorage = redirected && isOfRegistry !== true;
+  // Some registries redirect to another registry, others to a storage server. That may have the
+  // address of the registry, whose own refusals are about the name or the login.
+  const isSignedUrl = followed && !isWrite && status !== 401 && status !== 404;
+  const isOfStorage = (redirected || isSignedUrl) && isOfRegistry !== true;
 
   const isRetryable = () => {
     // A signed URL of a storage server expires; the registry then returns a new one.

@@ -217,6 +217,23 @@ Deno.test("RemoteClient.blob() returns to the registry when a signed URL has exp
   assertEquals(scene.registry.seen("blob").length, 3);
 });
 
+Deno.test("RemoteClient.blob() requests a new URL if one of the registry's own host has expired", async () => {
+  const signed = signedUrls();
+  const sign = signed.redirect("{path}");
+  let uses = 0;
+  await using scene = makeScene([on("blob", (request, next) => {
+    if (!request.url.includes("X-Amz-Signature")) return sign(request, next);
+    if (++uses === 1) signed.expire();
+    return signed.check(request, next);
+  })]);
+  using client = testClient();
+
+  const bytes = await readAll(await client.blob(scene.reference, scene.blob.descriptor));
+
+  assertEquals(bytes, scene.blob.bytes);
+  assertEquals(scene.registry.seen("blob").length, 4);
+});
+
 Deno.test("RemoteClient.blob() requests a new URL twice if a storage server rejects it", async () => {
   await using cdn = makeScene([on("blob", respond(403))]);
   const signed = signedUrls();
