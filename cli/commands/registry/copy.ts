@@ -58,12 +58,14 @@ export async function run(session: Session): Promise<void> {
   const verify = await signerOf(session);
   const options = { ...transferOptions(session, client), ...auth, store, keep, verify };
   const results: TransferResult[] = [];
-  if (!allTags) {
-    const { result } = await runTransfer(session, source, to, (onProgress) => {
-      return copy(from, to, { ...options, onProgress });
+  const copyOne = async (name: string, image: typeof from, goal: typeof to) => {
+    const { result } = await runTransfer(session, name, goal, (onProgress) => {
+      return copy(image, goal, { ...options, onProgress });
     });
     results.push(result);
-  } else {
+  };
+  if (!allTags) await copyOne(source, from, to);
+  else {
     const [repository, targetOf] = [repositoryOf(source, from), targetsOf(target, to)];
     const { signal } = session;
     const all = client.tags(repository, { auth: auth.sourceAuth, signal });
@@ -71,10 +73,7 @@ export async function run(session: Session): Promise<void> {
       const reference = { ...repository, tag };
       const name = formatReference(reference);
       session.workOn(name);
-      const { result } = await runTransfer(session, name, to, (onProgress) => {
-        return copy(reference, targetOf(tag), { ...options, onProgress });
-      });
-      results.push(result);
+      await copyOne(name, { transport: "docker", reference }, targetOf(tag));
     }
     // Some registries keep a repository after its last tag has been deleted.
     if (results.length === 0) {
