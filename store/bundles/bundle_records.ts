@@ -72,6 +72,15 @@ export class BundleRecords {
   }
 
   /**
+   * Returns the names of the extracted layers of all bundles, which may be mounted.
+   *
+   * @throws {StoreFileError} If a record cannot be read.
+   */
+  usedLayers(): ReadonlySet<string> {
+    return new Set(this.list().flatMap(({ layers }) => layers));
+  }
+
+  /**
    * Reads a record.
    *
    * @returns The record, or `undefined` if the store has none with this ID.

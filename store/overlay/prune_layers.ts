@@ -109,10 +109,7 @@ export async function pruneLayers(
 
 /** Returns unneeded extracted layers, each before its record, and drafts, all of which are stale. */
 function unusedLayers(root: string, kept: ReadonlySet<Digest>): readonly string[] {
-  const used = new Set<string>();
-  for (const { layers } of BundleRecords.open(root).list()) {
-    for (const name of layers) used.add(name);
-  }
+  const used = BundleRecords.open(root).usedLayers();
   const directory = `${root}/chains`;
   const unused: string[] = [];
   for (const file of namesIn(directory).toSorted()) {

@@ -5,6 +5,7 @@ import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { layerMediaType } from "../../spec/image/media_types.ts";
+import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
@@ -355,11 +356,12 @@ class StoreChecker {
         : isRecorded(directory, name) || !/^[a-z2-7]{8}$/.test(name);
       if (isWhole) continue;
       const path = `${directory}/${name}`;
-      if (this.#repairs) {
+      const isUsed = this.#repairs && BundleRecords.open(this.#store.path).usedLayers().has(name);
+      if (this.#repairs && !isUsed) {
         await removeTree(path);
         await removeTree(`${path}.json`);
       }
-      this.#note("layer", path);
+      this.#note("layer", path, isUsed ? { repaired: false, reason: "a bundle uses it" } : {});
     }
   }
 

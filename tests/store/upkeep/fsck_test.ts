@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { exists } from "@std/fs";
+import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { ContentStore, fsck } from "../../../store/mod.ts";
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -101,6 +102,34 @@ Deno.test.each(DAMAGES)("fsck() finds and repairs $name", async ({ kind, damage 
   assertEquals(repaired.findings.map((finding) => finding.repaired), [true]);
   assertEquals(again.findings, []);
   assertEquals(again.blobs, IMAGE.blobs.size);
+});
+
+Deno.test("fsck() keeps a damaged extracted layer that a bundle may have mounted", async () => {
+  await using scene = await makeStore();
+  const layer = `${scene.path}/chains/abcdefgh`;
+  await Deno.mkdir(layer, { recursive: true });
+  await Deno.writeTextFile(`${layer}.json`, "{");
+  using _lock = await BundleRecords.open(scene.path).create({
+    id: crypto.randomUUID(),
+    phase: "complete",
+    path: `${scene.path}-bundle`,
+    parentInode: null,
+    inode: null,
+    isDirectoryNew: true,
+    isTemporary: false,
+    kind: "overlay",
+    image: IMAGE.descriptor.digest,
+    layers: ["abcdefgh"],
+    mounts: [],
+  });
+
+  const { findings } = await fsck(scene.store, { repair: true });
+
+  assertEquals(
+    findings.map(({ subject, repaired, reason }) => [subject, repaired, reason]),
+    [[layer, false, "a bundle uses it"]],
+  );
+  assertEquals([await exists(layer), await exists(`${layer}.json`)], [true, true]);
 });
 
 for (const state of ["cannot be read", "is missing"]) {
