@@ -164,7 +164,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     const isFile = command?.arguments[0]?.name === "file";
     return isFile && error.fault === "absent" ? "Check the path" : ARCHIVE_REMEDIES[error.fault];
   },
-  "archive-format": "Save it with --format oci-archive",
+  "archive-format": ({ option }) => {
+    return option === "images"
+      ? "Save fewer images, or use --format oci-dir"
+      : "Save it with --format oci-archive";
+  },
   "not-empty": (error, command) => {
     return command?.has("--force")
       ? "Choose another directory, or replace its content with --force"

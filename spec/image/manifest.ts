@@ -25,7 +25,7 @@ export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
 export const MAX_CONFIG_BYTES: number = 8 * 1024 * 1024;
 /** Default maximum number of layers. The overlay bundler can mount 500. */
 export const MAX_LAYERS = 256;
-/** Maximum number of entries of an index. */
+/** Default maximum number of entries of an index. */
 export const MAX_INDEX_ENTRIES = 4096;
 /** Maximum depth of nested indexes, which the image specification does not limit. */
 export const MAX_INDEX_DEPTH = 8;
@@ -87,10 +87,11 @@ export type ManifestDocument =
  * @param mediaType Media type of the response, with or without parameters. If it is absent or
  * generic, such as `application/json`, the document determines the kind.
  * @param maxLayers Maximum number of layers; 256 by default.
+ * @param maxEntries Maximum number of entries of an index; 4096 by default.
  * @returns The document.
  * @throws {SyntaxError} If it is not a valid manifest or index; the message names the path of the value.
  * @throws {LimitError} If it has too many layers or entries.
- * @throws {RangeError} If `maxLayers` is not a number >= 0.
+ * @throws {RangeError} If `maxLayers` or `maxEntries` is not a number >= 0.
  *
  * @example List the platforms of an image
  * ```ts
@@ -112,8 +113,9 @@ export function parseManifest(
   bytes: Uint8Array,
   mediaType?: string,
   maxLayers: number = MAX_LAYERS,
+  maxEntries: number = MAX_INDEX_ENTRIES,
 ): ManifestDocument {
-  checkLimits("read a manifest", { maxLayers });
+  checkLimits("read a manifest", { maxLayers, maxEntries });
   const json = parseDocument(bytes, "manifest");
   json.refuseOtherCases(MEMBERS);
   const version = json.at("schemaVersion");
@@ -138,7 +140,7 @@ export function parseManifest(
   }
   if (isIndexMediaType(type)) {
     refuseMembers(json, "an index", ["config", "layers", "fsLayers", "history"]);
-    return { kind: "index", value: readIndex(json, type) };
+    return { kind: "index", value: readIndex(json, type, maxEntries) };
   }
   refuseMembers(json, "a manifest", ["manifests", "fsLayers", "history"]);
   return { kind: "manifest", value: readManifest(json, type, maxLayers) };
@@ -221,11 +223,9 @@ function readConfig(json: JsonReader, manifestType: string): Descriptor {
   return readDescriptor(json, isMistaken ? DOCKER_CONFIG : readMediaType(type));
 }
 
-function readIndex(json: JsonReader, mediaType: string): Index {
+function readIndex(json: JsonReader, mediaType: string, maxEntries: number): Index {
   const { length } = json.at("manifests");
-  if (length > MAX_INDEX_ENTRIES) {
-    throw new LimitError("entries", MAX_INDEX_ENTRIES, length, "an index");
-  }
+  if (length > maxEntries) throw new LimitError("entries", maxEntries, length, "an index");
   return {
     schemaVersion: 2,
     mediaType,

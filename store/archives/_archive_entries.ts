@@ -5,13 +5,12 @@ import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { quote } from "../../spec/json.ts";
 import { ArchiveError } from "../errors.ts";
+import { MAX_ARCHIVE_ENTRIES } from "./_archive_limits.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 const BLOCK = 512;
 /** Headers are far apart, because contents between them are not read. */
 const WINDOW_BYTES = 8 * 1024;
-/** Room for a thousand images of a hundred layers each. */
-const MAX_ENTRIES = 100_000;
 
 export interface ArchiveLink {
   readonly type: "symlink" | "hardlink";
@@ -43,7 +42,7 @@ export async function readArchiveEntries(
     entry: (header) => names.add(header, position + BLOCK),
     data: () => {},
     end: () => {},
-  }, { maxEntries: MAX_ENTRIES });
+  }, { maxEntries: MAX_ARCHIVE_ENTRIES });
   const readBlock = blockReader(file);
   try {
     while (!parser.ended) {

@@ -5,7 +5,7 @@ import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts"
 import { describeError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
-import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
+import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { quote } from "../../spec/json.ts";
 import { type JsonReader, parseDocument } from "../../spec/json_reader.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
@@ -14,6 +14,7 @@ import { ArchiveError } from "../errors.ts";
 import type { ArchivedImage } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
 import { entryName } from "./_archive_entries.ts";
+import { MAX_LISTED_IMAGES } from "./_archive_limits.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 const MEDIA_TYPES = {
@@ -128,14 +129,14 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
   let images: readonly DockerImage[];
   try {
     const list = parseDocument(bytes, "manifest.json");
-    if (list.length > MAX_INDEX_ENTRIES) fail(`lists more than ${MAX_INDEX_ENTRIES} images`);
+    if (list.length > MAX_LISTED_IMAGES) fail(`lists more than ${MAX_LISTED_IMAGES} images`);
     images = list.array().map(parseImage);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return fail(`is invalid: ${describeError(error)}`, error);
   }
   const count = images.reduce((sum, { names }) => sum + names.length, 0);
-  return count > MAX_INDEX_ENTRIES ? fail(`has more than ${MAX_INDEX_ENTRIES} names`) : images;
+  return count > MAX_LISTED_IMAGES ? fail(`has more than ${MAX_LISTED_IMAGES} names`) : images;
 }
 
 function parseImage(item: JsonReader): DockerImage {

@@ -13,6 +13,7 @@ import { parseIfJson } from "../../spec/json.ts";
 import { layoutVersionProblem } from "../content/layout_directory.ts";
 import { ArchiveError } from "../errors.ts";
 import { type ArchivedImage, listedImages } from "../images/listed_images.ts";
+import { MAX_LISTED_IMAGES } from "./_archive_limits.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
 
 /** Checks the version of the layout in an archive. */
@@ -24,7 +25,7 @@ export function checkLayoutVersion(archive: string, bytes: Uint8Array): void {
 
 /** Reads `index.json`. */
 export function readOciImages(archive: string, bytes: Uint8Array): readonly ArchivedImage[] {
-  const { kind, value } = parseDocument(archive, "index.json", bytes, OCI_INDEX);
+  const { kind, value } = parseDocument(archive, "index.json", bytes, OCI_INDEX, MAX_LISTED_IMAGES);
   return kind === "index" ? listedImages(value.manifests) : [];
 }
 
@@ -117,9 +118,10 @@ function parseDocument(
   subject: string,
   bytes: Uint8Array,
   mediaType: string,
+  maxEntries?: number,
 ): ManifestDocument {
   try {
-    return parseManifest(bytes, mediaType);
+    return parseManifest(bytes, mediaType, undefined, maxEntries);
   } catch (cause) {
     if (cause instanceof LimitError) {
       const { limit, max, value } = cause;

@@ -17,7 +17,11 @@ import { nameAnnotations, parseStoredName, type RecordedEntry } from "../content
 import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
+import { MAX_ARCHIVE_ENTRIES, MAX_LISTED_IMAGES, MAX_TABLE_BYTES } from "./_archive_limits.ts";
 import type { ArchiveFormat } from "./image_archive.ts";
+
+/** Number of entries besides blobs and directories: the lists of images, and the version. */
+const TABLES = 3;
 
 /** Options for {@linkcode ImageArchiveWriter.create}. */
 export interface ImageArchiveWriterOptions {
@@ -160,11 +164,28 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       manifests: [...this.#tagged, ...this.#unlisted()].map(indexEntry),
     };
     const images = this.format === "docker-archive" ? this.#dockerImages() : undefined;
+    this.#checkLimits(index.manifests.length);
     await this.#writeJson("oci-layout", LAYOUT_VERSION);
     await this.#writeJson("index.json", index);
     if (images !== undefined) await this.#writeJson("manifest.json", images);
     await this.#write(new Uint8Array(1024));
     await this.#output.commit();
+  }
+
+  /** Rejects an archive that cannot be read again. */
+  #checkLimits(images: number): void {
+    const entries = this.#written.size + this.#directories.size + TABLES;
+    if (images > MAX_LISTED_IMAGES) throw this.#tooLarge(`${MAX_LISTED_IMAGES} images`);
+    if (entries > MAX_ARCHIVE_ENTRIES) throw this.#tooLarge(`${MAX_ARCHIVE_ENTRIES} entries`);
+  }
+
+  #tooLarge(limit: string): OciError {
+    return new OciError(`it would have more than ${limit}`, {
+      code: "archive-format",
+      action: "write the archive",
+      advice: "Write fewer images, or an image layout",
+      option: "images",
+    });
   }
 
   /** Closes the file; without {@linkcode ImageArchiveWriter.commit}, nothing is left behind. */
@@ -222,6 +243,9 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
 
   async #writeJson(name: string, value: unknown): Promise<void> {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
+    if (bytes.length > MAX_TABLE_BYTES) {
+      throw this.#tooLarge(`${MAX_TABLE_BYTES} bytes in ${name}`);
+    }
     await this.#write(tarHeader({ type: "file", path: name, size: bytes.length }));
     await this.#write(bytes);
     await this.#write(tarPadding(bytes.length));

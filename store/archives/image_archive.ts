@@ -13,6 +13,7 @@ import { type ArchivedImage, imagesNamed, withoutReferrers } from "../images/lis
 import { readStoredDocument } from "../images/stored_document.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
+import { MAX_TABLE_BYTES } from "./_archive_limits.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
 import {
   type ArchivedDocument,
@@ -47,9 +48,6 @@ export interface OpenImageArchiveOptions extends Pick<DecompressOptions, "maxRat
   /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Maximum size of `index.json` and `manifest.json`, which list the images. */
-const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads images out of a tar archive, as `docker save`, `podman save`, skopeo and buildah write it:

@@ -1,6 +1,7 @@
 import { StoreDirectoryError } from "../../../cache/store_directory.ts";
 import { NotCachedError } from "../../../cache/errors.ts";
 import { parseReference } from "../../../registry/mod.ts";
+import { OciError } from "../../../spec/mod.ts";
 import {
   ArchiveError,
   ArtifactFileError,
@@ -79,6 +80,10 @@ export const STORE_REMEDIES: readonly RemedyRow[] = [
       "Write one of the names after the file and a colon",
   },
   explained("archive-format", "Save it with --format oci-archive"),
+  {
+    error: new OciError("it is large", { code: "archive-format", option: "images" }),
+    line: "it is large. Save fewer images, or use --format oci-dir",
+  },
   explained("output", "Choose a file in it", { isAdvice: true }),
   {
     error: new ArtifactFileError("d", "it is a directory", { advice: "Pack it into an archive" }),

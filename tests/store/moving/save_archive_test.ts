@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TarParser } from "../../../layer/mod.ts";
-import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
+import { DigestMismatchError, OciError, PlatformError } from "../../../spec/mod.ts";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
 import {
   ContentStore,
@@ -30,6 +30,33 @@ async function storeOf(dir: TempDir, ...built: readonly Built[]): Promise<Conten
   await putBlobs(store, ...built);
   return store;
 }
+
+Deno.test("saveArchive() writes thousands of names, which loadArchive() reads", async () => {
+  await using dir = await makeTempDir();
+  const store = await storeOf(dir, IMAGE);
+  const names = Array.from({ length: 4097 }, (_, i) => `h.io/a:${i}`);
+  const path = dir.join("a.tar");
+  await saveArchive(
+    store,
+    names.map((name) => ({ name, descriptor: IMAGE.descriptor })),
+    path,
+    { format: "oci-archive" },
+  );
+
+  const loaded = await loadArchive(await ContentStore.open(dir.join("other")), path);
+
+  assertEquals(loaded.length, 4097);
+});
+
+Deno.test("ImageArchiveWriter.commit() rejects more names than can be read", async () => {
+  await using dir = await makeTempDir();
+  await using writer = await ImageArchiveWriter.create(dir.join("a.tar"), "oci-archive");
+  for (let i = 0; i <= 65_536; i++) await writer.keep(IMAGE.descriptor);
+
+  const error = await assertRejects(() => writer.commit(), OciError, "more than 65536 images");
+
+  assertEquals(error.code, "archive-format");
+});
 
 Deno.test.each<{ format: "oci-archive" | "docker-archive" }>([
   { format: "oci-archive" },
