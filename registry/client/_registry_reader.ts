@@ -186,10 +186,11 @@ export class RegistryReader implements Disposable {
   async *tags(repository: Repository, options: RemoteOptions): AsyncGenerator<string> {
     const name = nameOf(repository);
     // A mirror may have only part of the content, so it cannot list the tags.
-    const registry = this.#registries.sources(repository, options).upstream;
+    const place = { registry: repository.registry, repository: repository.repository };
+    const registry = this.#registries.sources(place, options).upstream;
     const { listPages } = await import("./_list_pages.ts");
     yield* listPages(registry, {
-      repository: repository.repository,
+      repository: place.repository,
       path: "tags/list",
       member: "tags",
       task: { action: `list the tags of "${name}"`, subject: name },

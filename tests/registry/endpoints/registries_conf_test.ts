@@ -168,6 +168,9 @@ Deno.test("RemoteClient reads and writes nothing that a file blocks", async () =
     await assertRejects(access, BlockedRegistryError, " blocks ");
   }
   assertEquals(upstream.registry.requests.length, 0);
+  const listing = Array.fromAsync(client.tags(reference));
+  const { registry, repository } = reference;
+  await assertRejects(() => listing, BlockedRegistryError, `"${registry}/${repository}"`);
 });
 
 Deno.test("RemoteClient writes to the registry itself, not to another location", async () => {
