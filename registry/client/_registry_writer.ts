@@ -16,7 +16,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import type { Registries } from "../endpoints/registries.ts";
 import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import { nameOf } from "../endpoints/registry.ts";
+import { type ApiRequest, nameOf } from "../endpoints/registry.ts";
 import { BlobUploader } from "../uploads/blob_uploader.ts";
 import {
   beginUpload,
@@ -266,31 +266,34 @@ export class RegistryWriter {
     const isTag = !tagOrDigest.includes(":");
     const name = `${nameOf(repository)}${isTag ? ":" : "@"}${tagOrDigest}`;
     const action = `delete "${name}"`;
-    const { registry, ...request } = this.#request(repository, action, name, options);
+    const { registry, ...common } = this.#request(repository, action, name, options);
+    const request: ApiRequest = {
+      ...common,
+      scope: deleteScope(registry.fullName(repository.repository)),
+      method: "DELETE",
+      path: `manifests/${tagOrDigest}`,
+      content: isTag
+        ? { kind: "tag", name: `the tag "${tagOrDigest}"` }
+        : { kind: "manifest", name: `the manifest ${tagOrDigest}` },
+      accept: [202, 204, 405],
+    };
+    let isReadOnly = false;
     try {
-      await registry.call({
-        ...request,
-        scope: deleteScope(registry.fullName(repository.repository)),
-        method: "DELETE",
-        path: `manifests/${tagOrDigest}`,
-        content: isTag
-          ? { kind: "tag", name: `the tag "${tagOrDigest}"` }
-          : { kind: "manifest", name: `the manifest ${tagOrDigest}` },
-        accept: [202, 204],
-      }, () => {});
+      await registry.call(request, async (response) => {
+        if (response.status !== 405) return;
+        // Deletes no manifest either.
+        isReadOnly = response.headers.get("allow")?.includes("DELETE") === false;
+        throw await registry.error(request, response);
+      });
     } catch (error) {
-      if (!isTag || !(error instanceof RegistryError) || !NO_TAG_DELETE.has(error.status)) {
-        throw error;
-      }
+      const isRefused = error instanceof RegistryError && NO_TAG_DELETE.has(error.status);
+      if (!isTag || isReadOnly || !isRefused) throw error;
       const { describeResponse } = await import("../transport/registry_error.ts");
+      const advice = "Delete the manifest by its digest, which deletes all of its tags";
       // The manifest may have other tags, so do not delete it instead of the tag.
       throw new RegistryError(
         `${registry.endpoint.registry} cannot delete tags (${describeResponse(error)})`,
-        {
-          ...error,
-          code: "tag-deletion",
-          advice: "Delete the manifest by its digest, which deletes all of its tags",
-        },
+        { ...error, code: "tag-deletion", advice },
         { cause: error },
       );
     }

@@ -140,7 +140,7 @@ export class Registry {
       if (isUpload && status === 429) limiter.throttled(0);
       const isAccepted = accept.includes(status) && !asksToWait(response);
       if (status !== 200 && !isAccepted) {
-        throw await this.#error(request, response);
+        throw await this.error(request, response);
       }
       limiter.succeeded();
       response.hold(place);
@@ -348,7 +348,8 @@ export class Registry {
     return `${root}/${name}${path}${query}`;
   }
 
-  async #error(request: ApiRequest, response: HttpResponse): Promise<RegistryError> {
+  /** Creates the error for a response that is not accepted. */
+  async error(request: ApiRequest, response: HttpResponse): Promise<RegistryError> {
     const server = response.redirected ? response.url : this.#base ?? response.url;
     const scope = request.scope ?? pullScope(this.fullName(request.repository));
     const attempts = this.#authorizer(server).attempts(scope);

@@ -51,6 +51,23 @@ Deno.test("oci delete deletes nothing if the registry cannot delete tags", async
   assertEquals(await scene.digest("app", "1"), INDEX.descriptor.digest);
 });
 
+Deno.test("oci delete does not suggest to delete a manifest of a read-only registry", async () => {
+  await using scene = await makeScene({
+    interfere: (request, next) =>
+      request.method === "DELETE"
+        ? Response.json({ errors: [{ code: "UNSUPPORTED", message: "read-only" }] }, {
+          status: 405,
+          headers: { allow: "GET, HEAD" },
+        })
+        : next(),
+  });
+
+  const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /405 UNSUPPORTED, "read-only"\. Ask its operator whether it accepts this/);
+});
+
 Deno.test("oci delete needs --yes without a terminal, and a tag or a digest", async () => {
   await using scene = await makeScene();
 
