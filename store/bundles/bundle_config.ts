@@ -58,6 +58,7 @@ export async function writeBundleConfig(
   directory: string,
   image: Image,
   options: readonly SpecOption[],
+  signal?: AbortSignal,
 ): Promise<void> {
   using tree = openFileTree(`${directory}/${ROOTFS}`);
   const passwd = readRootText(tree, "/etc/passwd");
@@ -73,7 +74,7 @@ export async function writeBundleConfig(
     mountVolumes(tree, directory, image.config.value.config.Volumes ?? [], copies),
     withNameFiles(tree, directory),
   );
-  await copyVolumes(tree, directory, copies);
+  await copyVolumes(tree, directory, copies, signal);
   // If the user starts the runtime, it creates missing directories with the user's umask, and other
   // users of the container might not reach the mounts in them. It still creates a missing /etc for
   // the files with names, so that a bundle of an image without /etc has the same files as the image.

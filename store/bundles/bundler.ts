@@ -13,7 +13,7 @@ export interface BundlerOptions extends LayerLimits {
    * without the IDs that images use.
    */
   readonly ownership?: Ownership | undefined;
-  /** Aborts the extraction of layers. */
+  /** Aborts the extraction of layers and the copying of volumes. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether bundles are temporary: other processes cannot remove them while this one lives. If it is

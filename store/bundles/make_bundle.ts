@@ -12,7 +12,7 @@ import type { BundlerOptions } from "./bundler.ts";
 import { removeDeadBundles } from "./remove_dead_bundles.ts";
 
 /** Everything that {@linkcode makeBundle} needs. */
-export interface BundlePlan extends Pick<BundlerOptions, "isTemporary" | "onWarning"> {
+export interface BundlePlan extends Pick<BundlerOptions, "isTemporary" | "onWarning" | "signal"> {
   readonly directory: string;
   /** Method by which the root file system is made. */
   readonly kind: BundleKind;
@@ -50,7 +50,7 @@ export async function checkBundleDirectory(store: string, directory: string): Pr
  * Creates a bundle, or leaves nothing behind on failure. Replaces leftovers of killed processes.
  */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
-  const { image, kind, isTemporary = false, onWarning } = plan;
+  const { image, kind, isTemporary = false, onWarning, signal } = plan;
   assertLinux(image, plan.directory);
   const store = resolve(plan.store);
   await removeDeadBundles(store);
@@ -61,7 +61,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   const { path, record: { id } } = claimed;
   try {
     await plan.fill({ path, id, record: (needs) => claimed.update(needs) });
-    await writeBundleConfig(path, image, plan.options);
+    await writeBundleConfig(path, image, plan.options, signal);
     await claimed.update({ phase: "complete" });
   } catch (error) {
     try {

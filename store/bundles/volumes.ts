@@ -88,6 +88,7 @@ export async function copyVolumes(
   tree: FileTree,
   directory: string,
   copies: readonly VolumeCopy[],
+  signal?: AbortSignal,
 ): Promise<void> {
   if (copies.length === 0) return;
   const { copyTree } = await import("../../layer/trees/copy_tree.ts");
@@ -95,7 +96,7 @@ export async function copyVolumes(
   using bundle = openFileTree(directory);
   bundle.makeDirectory(VOLUMES);
   const copier = new EntryCopier();
-  for (const { from, to } of copies) copyTree(tree, from, bundle, to, copier);
+  for (const { from, to } of copies) await copyTree(tree, from, bundle, to, { copier, signal });
 }
 
 function volumeMount(path: string, source: string): Mount {
