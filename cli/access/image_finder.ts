@@ -10,6 +10,7 @@ import type {
   LayoutLocation,
 } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
@@ -73,7 +74,7 @@ export class ImageFinder implements Disposable {
       return { reference, image, source };
     }
     const { reference } = where;
-    if (this.#looksIntoStore) {
+    if (this.#options.pullPolicy !== "Always") {
       const images = new LayoutImageCache(this.store);
       const puller = new CachingPuller(this.#hashes, images, this.#client);
       const { image, isCached } = await puller.find(reference, this.#options);
@@ -85,21 +86,31 @@ export class ImageFinder implements Disposable {
 
   /** Reads the bytes of the index or manifest; with `--platform`, of that platform's manifest. */
   async manifestBytes(where: ImageLocation): Promise<Uint8Array> {
-    const { pullPolicy, platform } = this.#options;
+    const { pullPolicy = "IfNotPresent", platform, onWarning } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
     if (where.transport !== "docker") {
       const client = await this.#openLocal(where);
       return await client.document(client.reference, this.#options);
     }
     const { reference } = where;
-    if (this.#looksIntoStore) {
-      const digest = reference.digest ?? await this.#hashes.hash(reference);
-      const options = { maxBytes: MAX_MANIFEST_BYTES };
-      const bytes = digest && await this.store.readBlob({ digest }, options);
+    const digest = reference.digest ?? await this.#hashes.hash(reference);
+    const readStored = async () => {
+      return digest && await this.store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
+    };
+    if (pullPolicy === "IfNotPresent" || pullPolicy === "Never") {
+      const bytes = await readStored();
       if (bytes !== undefined) return bytes;
       if (pullPolicy === "Never") throw new NotCachedError(reference, digest);
     }
-    return (await this.#client.document(reference, this.#options)).bytes;
+    try {
+      return (await this.#client.document(reference, this.#options)).bytes;
+    } catch (error) {
+      const { isTransient } = await import("../../registry/transport/retry.ts");
+      const bytes = pullPolicy === "Newer" && isTransient(error) ? await readStored() : undefined;
+      if (bytes === undefined) throw error;
+      onWarning?.(`Using the image in the store: ${describeError(error)}`);
+      return bytes;
+    }
   }
 
   /** Returns the platforms of a multi-platform image; empty for other images. */
@@ -134,11 +145,6 @@ export class ImageFinder implements Disposable {
   async #openLocal(where: LayoutLocation | ArchiveLocation): Promise<LayoutClient> {
     const { openLocalImage } = await import("./local_images.ts");
     return await openLocalImage(this.#session, where);
-  }
-
-  get #looksIntoStore(): boolean {
-    const { pullPolicy = "IfNotPresent" } = this.#options;
-    return pullPolicy === "IfNotPresent" || pullPolicy === "Never";
   }
 
   [Symbol.dispose](): void {

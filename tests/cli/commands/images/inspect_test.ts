@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage, putBlobs } from "../../../_support/image.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
@@ -105,4 +105,28 @@ Deno.test("oci inspect prints the history with the sizes of layers", async () =>
     ["2020-01-01T00:00:00Z", `${size} B`, "COPY a /"],
     ["0 B", "more"],
   ]);
+});
+
+Deno.test("oci inspect --policy newer falls back to the store", async () => {
+  await using dir = await makeTempDir();
+  const image = buildImage({ layers: [tar(file("a", "x"))] });
+  const store = await ContentStore.open(dir.path);
+  await putBlobs(store, image);
+  // Nothing listens on this port.
+  const name = "127.0.0.1:1/b:1";
+  await store.tag(name, image.descriptor);
+  const run = (...args: readonly string[]) => {
+    return runOci(["inspect", "--retries", "0", ...args, name], { env: { OCI_STORE: dir.path } });
+  };
+
+  const newer = await run("--policy", "newer");
+  const raw = await run("--policy", "newer", "--raw");
+  const always = await run("--policy", "always");
+
+  assertEquals([newer.code, raw.code, always.code], [0, 0, 1]);
+  assertStringIncludes(newer.stdout, image.descriptor.digest);
+  assertEquals(raw.stdout, new TextDecoder().decode(image.bytes));
+  for (const { stderr } of [newer, raw]) {
+    assertStringIncludes(stderr, "warning: using the image in the store: ");
+  }
 });
