@@ -89,12 +89,14 @@ export function imageSize(manifest: Manifest): number {
  * A user and a password before a host, as in references and URLs; also a name and a tag before
  * something that is no digest, because that looks the same.
  */
-const LOGIN_REGEXP =
-  /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):[^\s/]{0,4096}@(?!(?:sha|blake)[0-9a-z]+:|DIGEST)(?=[\w[])/g;
+const LOGIN_REGEXP = /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):([^\s/]*)/g;
+const PASSWORD_REGEXP = /^.*@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST)(?=[\w[])/;
 
 /** Replaces passwords in references and URLs, such as `user:password@host`, by `***`. */
 export function hidePasswords(text: string): string {
-  return text.replaceAll(LOGIN_REGEXP, "$1:***@");
+  return text.replaceAll(LOGIN_REGEXP, (_, user: string, rest: string) => {
+    return `${user}:${rest.replace(PASSWORD_REGEXP, "***@")}`;
+  });
 }
 
 /** Quotes a word in single quotes, in a way that bash, zsh and fish parse. */

@@ -107,6 +107,10 @@ Deno.test.each([
   assertEquals(error.message.includes("s3cret"), false);
 });
 
+Deno.test("parseReference() ends soon for a long text", () => {
+  assertThrows(() => parseReference(`a:${"@".repeat(1_000_000)}`), SyntaxError, "the digest");
+});
+
 Deno.test("parseReference() accepts a path of 255 characters and a tag of 128", () => {
   const name = `registry-with-a-long-name.example.com:5000/${"a/".repeat(127)}a`;
   const tag = "t".repeat(128);
