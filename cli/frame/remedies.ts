@@ -224,7 +224,7 @@ function networkRemedy(error: LibraryError): string | undefined {
   const { reason, certificate, url, advice } = error;
   if (certificate !== undefined) return CERTIFICATE_REMEDIES[certificate];
   if (reason === "stalled" || reason === "cut") return advice ?? "Try again to resume";
-  if (reason !== "protocol") return advice;
+  if (reason !== "protocol" || advice !== undefined) return advice;
   return URL.parse(url)?.protocol === "https:"
     ? "If it is meant to be plain HTTP, use --plain-http"
     : "Leave out --plain-http";

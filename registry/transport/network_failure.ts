@@ -154,9 +154,9 @@ function explain(
     case "proxy":
       return explainProxy(request, text);
     case "protocol":
-      return `${server} does not speak ${request.url.protocol === "https:" ? "TLS" : "plain HTTP"}`;
+      return `${tlsPeerOf(request)} does not speak ${usesTls(request) ? "TLS" : "plain HTTP"}`;
     case "certificate":
-      return explainCertificate(server, certificate, text, request.tls?.skipped);
+      return explainCertificate(tlsPeerOf(request), certificate, text, request.tls?.skipped);
     default:
       return `the connection to ${server} failed (${lastPart(text)})`;
   }
@@ -165,7 +165,7 @@ function explain(
 function explainProxy(request: FailedRequest, text: string): string {
   const server = serverOf(request);
   const { proxy } = request;
-  const name = proxy === undefined ? "the proxy" : `the proxy ${proxy.url} of ${proxy.variable}`;
+  const name = nameOf(proxy);
   if (/proxy authentication/i.test(text)) {
     return proxy?.login === undefined
       ? `${name} requires a login (407)`
@@ -183,8 +183,11 @@ function adviceFor(
 ): string | undefined {
   if (reason === "name") return "Check the name and your network";
   if (reason === "refused") return "Check the host and the port";
-  if (reason !== "proxy") return undefined;
   const variable = proxy?.variable ?? "HTTPS_PROXY";
+  if (reason === "protocol" && isTlsProxy(proxy)) {
+    return `If the proxy is meant to be plain HTTP, write "http://" in ${variable}`;
+  }
+  if (reason !== "proxy") return undefined;
   return /proxy authentication/i.test(text)
     ? `Write the login in ${variable}, as in "http://USER:PASSWORD@HOST:PORT"`
     : `Check ${variable}, or add the host to NO_PROXY`;
@@ -210,6 +213,28 @@ function explainCertificate(
 
 function serverOf({ url, server = url.host }: FailedRequest): string {
   return server;
+}
+
+/**
+ * Names the server of a failed TLS handshake. Deno's message does not tell a proxy from the server
+ * behind it.
+ */
+function tlsPeerOf(request: FailedRequest): string {
+  const { url, proxy } = request;
+  if (!isTlsProxy(proxy)) return serverOf(request);
+  return url.protocol === "https:" ? `${nameOf(proxy)} or ${serverOf(request)}` : nameOf(proxy);
+}
+
+function usesTls({ url, proxy }: FailedRequest): boolean {
+  return url.protocol === "https:" || isTlsProxy(proxy);
+}
+
+function isTlsProxy(proxy: Proxy | undefined): boolean {
+  return proxy?.url.startsWith("https:") === true;
+}
+
+function nameOf(proxy: Proxy | undefined): string {
+  return proxy === undefined ? "the proxy" : `the proxy ${proxy.url} of ${proxy.variable}`;
 }
 
 /** Removes the two prefixes that Deno adds to a message. */

@@ -27,6 +27,37 @@ Deno.test.each(["http", "socks5"])(
 );
 
 Deno.test.each([
+  { name: "HTTPS_PROXY", args: [], server: " or registry.invalid" },
+  { name: "HTTP_PROXY", args: ["--plain-http"], server: "" },
+])("RemoteClient names a proxy that does not speak TLS: $name", async ({ name, args, server }) => {
+  await using scene = makeScene();
+  const proxy = `https://${scene.registry.host}`;
+
+  const { stderr } = await runOci(["digest", "--retries", "0", ...args, "registry.invalid/a"], {
+    env: { [name]: proxy },
+  });
+
+  assertStringIncludes(
+    stderr,
+    `the proxy ${proxy} of ${name}${server} does not speak TLS. ` +
+      `If the proxy is meant to be plain HTTP, write "http://" in ${name}`,
+  );
+});
+
+Deno.test("networkError() names a proxy whose certificate may be the wrong one", () => {
+  const cause = new Error("client error (Connect): invalid peer certificate: UnknownIssuer");
+  const proxy = { variable: "HTTPS_PROXY", url: "https://10.1.1.1:3128" };
+
+  const { message } = networkError(new TypeError("", { cause }), { ...REQUEST, proxy });
+
+  assertStringIncludes(
+    message,
+    "the certificate of the proxy https://10.1.1.1:3128 of HTTPS_PROXY or registry.example is not " +
+      "trusted",
+  );
+});
+
+Deno.test.each([
   { text: "proxy authentication required", says: "the proxy requires a login (407)" },
   {
     text: "unsuccessful tunnel",
