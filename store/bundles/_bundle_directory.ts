@@ -108,7 +108,7 @@ export class BundleDirectory implements Disposable {
       using tree = openFileTree(path);
       // Only one process can make the mark. It then checks whether the directory is otherwise
       // empty.
-      if (tree.list("").length > 0 || !makeMark(tree, id)) throw notEmpty(path);
+      if (tree.list("").length > 0 || !makeMark(tree, id, path)) throw notEmpty(path);
       if (tree.list("").length > 1) {
         removeMark(tree, id);
         throw notEmpty(path);

@@ -1,4 +1,6 @@
 import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { errorCode } from "../../spec/error_facts.ts";
+import { BundleError } from "../errors.ts";
 import { isRecordId } from "./bundle_record.ts";
 
 /**
@@ -20,9 +22,26 @@ export function readMark(tree: FileTree): string | undefined {
   return isRecordId(id) ? id : undefined;
 }
 
-/** Creates the mark; returns `false` if its name is taken. */
-export function makeMark(tree: FileTree, id: string): boolean {
-  return tree.makeSymlink(MARK, id);
+/** Codes of file systems without symlinks: FAT returns the first, FUSE the second. */
+const NO_SYMLINKS: ReadonlySet<string> = new Set(["EPERM", "ENOSYS", "EOPNOTSUPP"]);
+
+/**
+ * Creates the mark in a directory; returns `false` if its name is taken.
+ *
+ * @throws {BundleError} If the file system has no symlinks.
+ */
+export function makeMark(tree: FileTree, id: string, directory: string): boolean {
+  try {
+    return tree.makeSymlink(MARK, id);
+  } catch (cause) {
+    if (!NO_SYMLINKS.has(errorCode(cause) ?? "")) throw cause;
+    throw new BundleError("the file system does not support symlinks", directory, {
+      code: "output",
+      action: `create a bundle in "${directory}"`,
+      advice: "Choose a directory on another file system",
+      cause,
+    });
+  }
 }
 
 /** Removes the mark if it has the ID. */
