@@ -36,7 +36,7 @@ const PATH_REGEXP =
 const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
 /** A user and password before the host, as in URLs. */
-const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/:]+):[^/]*@(?=[^/@]*\/)/;
+const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/:]+):[^/]*@(?=[^/@]*\/)/i;
 
 /** Returns whether text is a valid tag. */
 export function isTag(text: string): boolean {

@@ -280,7 +280,7 @@ function placeOf(item: TomlItem | undefined, name: string): string | undefined {
   const problem = placeProblem(text, name === "prefix");
   if (problem === undefined) return text;
   // It may contain a password.
-  const shown = text.replace(/^((?:[a-z]+:\/\/)?)[^/]*@/, "$1***@");
+  const shown = text.replace(/^((?:[a-z]+:\/\/)?).*@/i, "$1***@");
   throw new TomlError(item.line, `the ${name} "${shown}" ${problem}`);
 }
 

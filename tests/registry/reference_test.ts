@@ -99,6 +99,7 @@ Deno.test.each([
   { text: "me:s3cret@h.io/a:1" },
   { text: "docker://me:s3cret@h.io/a" },
   { text: "https://me:s3cret@h.io/a" },
+  { text: "HTTPS://me:s3cret@h.io/a" },
   { text: "me:@s3cret@h.io/a" },
   { text: "me@mail.example:s3cret@h.io/a" },
 ])("parseReference() does not quote the password in $text", ({ text }) => {

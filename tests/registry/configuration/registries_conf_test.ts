@@ -225,6 +225,11 @@ Deno.test.each<{ text: string; line: number; problem: string }>([
     line: 2,
     problem: '"***@a.io/b" must begin with the host',
   },
+  {
+    text: '[[registry]]\nlocation = "HTTPS://u:s3/cret@a.io"',
+    line: 2,
+    problem: '"HTTPS://***@a.io" must',
+  },
   { text: '[[registry]]\nlocation = "a io"', line: 2, problem: "the host of a registry" },
   { text: '[[registry]]\nlocation = "a.io:99999"', line: 2, problem: "the host of a registry" },
   { text: '[[registry]]\nlocation = "a.io/B"', line: 2, problem: "the name of a repository" },
