@@ -93,14 +93,18 @@ export class ImageFinder implements Disposable {
       return await client.document(client.reference, this.#options);
     }
     const { reference } = where;
-    const digest = reference.digest ?? await this.#hashes.hash(reference);
     const readStored = async () => {
-      return digest && await this.store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
+      const digest = reference.digest ?? await this.#hashes.hash(reference);
+      const options = { maxBytes: MAX_MANIFEST_BYTES };
+      const bytes = digest && await this.store.readBlob({ digest }, options);
+      if (bytes === undefined && pullPolicy === "Never") {
+        throw new NotCachedError(reference, digest);
+      }
+      return bytes;
     };
     if (pullPolicy === "IfNotPresent" || pullPolicy === "Never") {
       const bytes = await readStored();
       if (bytes !== undefined) return bytes;
-      if (pullPolicy === "Never") throw new NotCachedError(reference, digest);
     }
     try {
       return (await this.#client.document(reference, this.#options)).bytes;

@@ -130,3 +130,18 @@ Deno.test("oci inspect --policy newer falls back to the store", async () => {
     assertStringIncludes(stderr, "warning: using the image in the store: ");
   }
 });
+
+Deno.test("oci inspect --raw --policy always does not read a damaged store", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.path);
+  await putBlobs(store, buildImage({ layers: [tar(file("a", "x"))] }));
+  await Deno.writeTextFile(dir.join("index.json"), "{");
+
+  const { stderr } = await runOci(
+    // Nothing listens on this port.
+    ["inspect", "--retries", "0", "--raw", "--policy", "always", "127.0.0.1:1/b:1"],
+    { env: { OCI_STORE: dir.path } },
+  );
+
+  assertStringIncludes(stderr, "connection refused");
+});
