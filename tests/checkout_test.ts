@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import DENO_CONFIG from "../deno.json" with { type: "json" };
 import { denoEnvironment, ROOT, run } from "./_support/process.ts";
 import { posixTest } from "./_support/skip.ts";
 import { makeTempDir, type TempDir } from "./_support/temp.ts";
@@ -55,6 +56,28 @@ Deno.test("another project imports the checkout through links", async () => {
   );
 
   assertEquals(stdout, "function function\n", stderr);
+});
+
+Deno.test("another project checks the types of the checkout with its own options", async () => {
+  await using home = await makeTempDir();
+  const entries = Object.keys(DENO_CONFIG.exports).map((name) =>
+    JSON.stringify("@x/oci" + name.slice(1))
+  );
+  const config = { links: [ROOT], imports: { "@x/oci": "jsr:@x/oci@^0.1.0" } };
+  await Deno.writeTextFile(home.join("deno.json"), JSON.stringify(config));
+  await Deno.writeTextFile(
+    home.join("main.ts"),
+    entries.map((name) => `import ${name};\n`).join(""),
+  );
+  const env = await userEnvironment(home);
+
+  const { code, stderr } = await run(
+    Deno.execPath(),
+    ["check", home.join("main.ts")],
+    { cwd: home.path, env },
+  );
+
+  assertEquals(code, 0, stderr);
 });
 
 Deno.test("the first start of a checkout downloads nothing", async () => {

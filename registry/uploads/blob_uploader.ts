@@ -153,7 +153,8 @@ export class BlobUploader {
     }
     const length = isChunk ? Math.max(this.#chunkBytes, minChunkBytes) : Infinity;
     const end = Math.min(size, offset + length);
-    const range = isChunk || offset > 0 ? { "content-range": `${offset}-${end - 1}` } : {};
+    const headers: Record<string, string> = { "content-type": "application/octet-stream" };
+    if (isChunk || offset > 0) headers["content-range"] = `${offset}-${end - 1}`;
     this.#state.hasParts ||= offset > 0;
     this.#attemptProgress.begin();
     using response = await this.#context.registry.sendOnce({
@@ -161,7 +162,7 @@ export class BlobUploader {
       method: "PATCH",
       path: UPLOADS,
       url: session.url,
-      headers: { ...range, "content-type": "application/octet-stream" },
+      headers,
       body: () => {
         if (isChunk) return this.#body(offset).chunk(end - offset);
         return this.#first.take(offset) ?? this.#body(offset).source();
