@@ -18,6 +18,8 @@ export interface RegistryErrorFields extends RequestFacts {
    * @default The code of the class.
    */
   readonly code?: ErrorCode | undefined;
+  /** The option of the library that helps or is at fault, such as `"auth"`. */
+  readonly option?: string | undefined;
   /** HTTP status, or 0 if the response could not be read. */
   readonly status: number;
   /** Error code of the registry, such as `MANIFEST_UNKNOWN`. */

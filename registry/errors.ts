@@ -58,8 +58,8 @@ export class RegistryError extends OciError implements RegistryErrorFields {
 
   /** Creates the error; `problem` and `fields` must not contain secrets. */
   constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
-    const { code = "response", action, subject, advice } = fields;
-    super(problem, { ...options, code, action, subject, advice });
+    const { code = "response", action, subject, advice, option } = fields;
+    super(problem, { ...options, code, action, subject, advice, option });
     const { status, registryCode, detail, url, registry, requestId } = fields;
     const { isAuthenticated = false, retryable = false, attempts = 1 } = fields;
     this.status = status;

@@ -100,9 +100,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   },
   "unauthorized": (error, command) => {
     if (command?.traits.has("lists-repositories")) return catalogRemedy(error);
-    return isAuthenticated(error)
-      ? `Ask its owner for access, or log in again with "oci login${registryOf(error)}"`
-      : `Log in with "oci login${registryOf(error)}"`;
+    const login = `"oci login${registryOf(error)}"`;
+    if (isAuthenticated(error)) return `Ask its owner for access, or log in again with ${login}`;
+    return error.option === "auth"
+      ? `Check the password or token, or log in again with ${login}`
+      : `Log in with ${login}`;
   },
   "login-rejected": "Check the user name and the password or token",
   "not-found": (error, command) => {

@@ -25,6 +25,11 @@ export class LoginAttempts {
     return this.isTried && !this.isRejected;
   }
 
+  /** Whether the credential was sent and rejected. */
+  get isRefused(): boolean {
+    return this.isTried && this.isRejected;
+  }
+
   get #rejection(): string {
     return this.refusal === undefined ? "" : `, which its token server rejected: ${this.refusal}`;
   }

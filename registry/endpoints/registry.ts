@@ -359,6 +359,7 @@ export class Registry {
       isWrite: request.method !== "GET" && request.method !== "HEAD",
       authentication: attempts.toString(),
       isAuthenticated: attempts.isAuthenticated,
+      isRefused: attempts.isRefused,
       content: request.content,
     });
   }

@@ -19,6 +19,7 @@ const REQUEST_ID_HEADERS = [
 
 const LOGIN_ADVICE = "Log in, or specify a credential";
 const MISSING_ADVICE = "Check the name and the tag; if the repository is private, log in";
+const REFUSED_ADVICE = "Check the password or token, and whether this user has access";
 const USER_ADVICE = "Ask its owner for access, or log in again";
 const USER_MISSING_ADVICE = "Check the name and the tag, and whether this user has access";
 
@@ -43,6 +44,8 @@ export interface RegistryErrorContext {
   readonly authentication?: string | undefined;
   /** Whether the registry accepted the credential of the request. */
   readonly isAuthenticated?: boolean | undefined;
+  /** Whether a credential was sent and rejected. */
+  readonly isRefused?: boolean | undefined;
   /** Requested content. */
   readonly content?: MissingContent | undefined;
   /** Whether the request was a write. */
@@ -87,6 +90,7 @@ export async function registryError(
   };
   const fields = {
     ...task,
+    option: context.isRefused ? "auth" : undefined,
     status,
     registryCode,
     detail,
@@ -142,8 +146,14 @@ function accessError(
   const why = fields.isAuthenticated ? "this user has no access" : "needs a login";
   return new AuthError(
     `it does not exist or ${why}: ${problem}${inBrackets(authentication)}`,
-    { ...fields, advice: fields.isAuthenticated ? USER_ADVICE : LOGIN_ADVICE },
+    { ...fields, advice: accessAdvice(fields, LOGIN_ADVICE) },
   );
+}
+
+/** Returns what to do about denied access; `login` is for a request without a credential. */
+function accessAdvice({ isAuthenticated, option }: RegistryErrorFields, login: string): string {
+  if (isAuthenticated) return USER_ADVICE;
+  return option === "auth" ? REFUSED_ADVICE : login;
 }
 
 /** Creates the error for a change that the registry refuses. */
@@ -152,9 +162,9 @@ function writeError(
   authentication: string | undefined,
   fields: RegistryErrorFields,
 ): RegistryError {
-  const { status, registryCode, isAuthenticated } = fields;
+  const { status, registryCode } = fields;
   if (status === 401 || status === 403) {
-    const advice = isAuthenticated ? USER_ADVICE : "Log in as a user with access";
+    const advice = accessAdvice(fields, "Log in as a user with access");
     return new AuthError(`${problem}${inBrackets(authentication)}`, { ...fields, advice });
   }
   // A document may refer to a missing blob although the repository exists.

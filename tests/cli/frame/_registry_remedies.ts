@@ -33,6 +33,10 @@ export const REGISTRY_REMEDIES: readonly RemedyRow[] = [
     line: 'a.io answered 403. Ask its owner for access, or log in again with "oci login a.io"',
   },
   {
+    error: new AuthError("a.io answered 401", { ...ANSWER, option: "auth" }),
+    line: 'a.io answered 401. Check the password or token, or log in again with "oci login a.io"',
+  },
+  {
     error: new LoginError("a.io answered 401", ANSWER),
     line: "a.io answered 401. Check the user name and the password or token",
   },

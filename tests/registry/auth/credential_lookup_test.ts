@@ -113,6 +113,11 @@ Deno.test("RemoteClient names the credential that was rejected", async () => {
     second?.includes("tried anonymous access and the credential from /home/me/.docker/config.json"),
     second,
   );
+  assert(
+    second?.endsWith(". Check the password or token, and whether this user has access"),
+    second,
+  );
+  assertEquals(errors.map(({ option }) => option), [undefined, "auth", undefined]);
   assert(third?.includes("--allow-read=/x"), third);
   assert(!errors.some((error) => Deno.inspect(error).includes("s3cret")));
 });
