@@ -1,6 +1,6 @@
 /** Commands of other tools: docker, podman, skopeo, crane, umoci, regctl, oras, helm and tar. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
-  copy: ["cp", "mirror", "sync", "convert", "image copy"],
+  copy: ["mirror", "sync", "convert", "image copy"],
   pull: ["download", "fetch", "get", "image pull"],
   push: ["upload", "image push"],
   tag: ["image tag"],
@@ -32,6 +32,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Advice for commands that do not exist here. */
 const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] = [
+  ['Use "oci copy" for an image, or "oci cat" for a file of one', ["cp"]],
   [
     'There is no daemon; a container lives as long as its "oci run"',
     [

@@ -190,7 +190,9 @@ function refuseMissing(command: Command, operands: readonly string[]): void {
   const missing = command.arguments.find(({ isRequired }, i) => {
     return isRequired && operands[i] === undefined;
   });
-  if (missing !== undefined) throw misuse(command, `<${missing.name}> is missing`, formOf(command));
+  if (missing === undefined) return;
+  const hint = command.hints.get(`<${missing.name}>`);
+  throw misuse(command, `<${missing.name}> is missing`, hint ?? formOf(command));
 }
 
 function checkOperands(command: Command, operands: readonly string[]): void {
@@ -199,7 +201,8 @@ function checkOperands(command: Command, operands: readonly string[]): void {
   if (operands.length > expected.length && !last?.isVariadic) {
     const count = `${expected.length} argument${expected.length === 1 ? "" : "s"}`;
     const wrong = `too many arguments: expected ${count} but got ${operands.length}`;
-    throw misuse(command, wrong, expected.length === 0 ? undefined : formOf(command));
+    const output = command.find("--output") && `Use "--output FILE" for a file`;
+    throw misuse(command, wrong, output ?? (expected.length === 0 ? undefined : formOf(command)));
   }
   for (const [i, text] of operands.entries()) {
     const { name = "", ...settings } = expected[i] ?? last ?? {};

@@ -16,7 +16,7 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
     flags: ["--creds", "--src-creds", "--dest-creds", "--username", "-u"],
     own,
   })),
-  { flags: ["--port", "-p", "--addr", "--address", "--host"], own: "--listen" },
+  { flags: ["--port", "-p", "-l", "--addr", "--address", "--host"], own: "--listen" },
   { flags: ["--password", "-p"], own: "--password-stdin" },
   {
     flags: ["--src-registry-token", "--dest-registry-token", "--token"],
@@ -55,7 +55,9 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   { flags: ["-a"], own: "--all" },
   { flags: ["-f", "--force"], own: "--yes" },
   { flags: ["-f", "--overwrite"], own: "--force" },
-  { flags: ["-f"], own: "--repair" },
+  { flags: ["-f", "--fix"], own: "--repair" },
+  { flags: ["--get-login"], own: "--get" },
+  { flags: ["--filter", "--until"], own: "--older-than" },
   { flags: ["--signature-policy", "--disable-content-trust"], own: "--verify" },
   {
     flags: ["--format", "-f", "--filter", "--digests", "--no-trunc"],

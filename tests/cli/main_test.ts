@@ -127,6 +127,20 @@ const MISUSE = [
     line: 'oci: pull: <ref> is missing. Write "oci pull <ref...>"',
   },
   {
+    args: ["load"],
+    line: 'oci: load: <file> is missing. Give the file as an argument, or "-" for stdin',
+  },
+  {
+    args: ["export", "a", "a.tar"],
+    line: "oci: export: too many arguments: expected 1 argument but got 2. " +
+      'Use "--output FILE" for a file',
+  },
+  {
+    args: ["cp", "app:/etc/passwd", "."],
+    line: 'oci: read the command line: unknown command "cp". ' +
+      'Use "oci copy" for an image, or "oci cat" for a file of one',
+  },
+  {
     args: ["version", "a"],
     line: "oci: version: too many arguments: expected 0 arguments but got 1. " +
       'See "oci version --help"',
