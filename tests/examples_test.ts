@@ -68,6 +68,20 @@ Deno.test("push_new_image.ts pushes an image whose file can be read", async () =
   assertEquals(read.stdout, "Buy bread.\n", read.stderr);
 });
 
+Deno.test("add_layer.ts pushes an image with the files of both", async () => {
+  await using t = await lab();
+  await using registry = await serveRegistry();
+  const name = `${registry.host}/app:motd`;
+
+  const pushed = await t.example("add_layer.ts", [t.reference, name, "etc/motd", "Welcome."]);
+  const reads = await Promise.all(["etc/motd", "etc/os-release"].map(async (path) => {
+    return (await t.example("read_file.ts", [name, path])).stdout;
+  }));
+
+  assertMatch(pushed.stdout, /^sha256:[0-9a-f]{64}\n$/, pushed.stderr);
+  assertEquals(reads, ["Welcome.\n", "NAME=test\n\n"]);
+});
+
 Deno.test("progress.ts shows progress up to the end", async () => {
   await using t = await lab();
 
