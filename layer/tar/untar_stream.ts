@@ -5,7 +5,10 @@ import { TarParser } from "./tar_parser.ts";
 
 /** An entry that {@linkcode UntarStream} yields. */
 export interface UntarEntry {
-  /** Name in the archive. */
+  /**
+   * Name in the archive, as written: `./etc/passwd` and `etc/passwd` are the same file.
+   * {@linkcode cleanPath} returns its path.
+   */
   readonly path: string;
   /** Header of the entry. */
   readonly header: TarHeader;

@@ -57,7 +57,8 @@ export interface HistoryEntry {
 }
 
 /**
- * The configuration of an image.
+ * The configuration of an image, parsed. The bytes of its {@linkcode ImageDocument} also have the
+ * fields that this type lacks, under the names of the specification.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md | config.md}.
  */

@@ -11,6 +11,9 @@ import { holdWhileServing } from "./serving_hold.ts";
  * Serves the images of a store as an OCI registry, and stores pushed images. Content without a name
  * is protected against pruning for an hour.
  *
+ * As with {@linkcode StoreRegistryContent}, an image that is pushed to `a/b:1` gets the name
+ * `localhost/a/b:1` in the store, whatever the host and the port of the server are.
+ *
  * @param store The store.
  * @param options Address, TLS, access, limits and hooks.
  * @returns The listening registry. Dispose of it to stop it.
