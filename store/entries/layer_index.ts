@@ -46,6 +46,8 @@ export class LayerIndex implements LayerListing {
   readonly #ascii: string | undefined;
   readonly #removed = new Set<string>();
   readonly #opaque = new Set<string>();
+  /** Rows of hard links by the row of their file. */
+  #links: ReadonlyMap<number, readonly number[]> | undefined;
 
   private constructor(bytes: Uint8Array, diffId: Digest) {
     this.#bytes = bytes;
@@ -102,6 +104,21 @@ export class LayerIndex implements LayerListing {
 
   isOpaque(directory: string): boolean {
     return this.#opaque.has(directory);
+  }
+
+  /** Returns the rows of the hard links to the file of a row. */
+  linksTo(file: number): readonly number[] {
+    this.#links ??= Map.groupBy(
+      this.#hardLinks(),
+      (number) => this.wordAt(number, format.ROOT) - 1,
+    );
+    return this.#links.get(file) ?? [];
+  }
+
+  *#hardLinks(): Generator<number, void, void> {
+    for (let number = 0; number < this.#rows; number++) {
+      if (this.wordAt(number, format.ROOT) !== 0) yield number;
+    }
   }
 
   /** Size of the archive up to its last entry. */
@@ -256,12 +273,8 @@ class IndexedEntry implements ListedEntry {
   }
 
   names(): readonly string[] {
-    const names = [this.#index.pathOf(this.#file)];
-    for (let number = 0; number < this.#index.rows && names.length < this.nlink; number++) {
-      const isName = this.#index.wordAt(number, format.ROOT) === this.#file + 1;
-      if (isName) names.push(this.#index.pathOf(number));
-    }
-    return names;
+    const rows = [this.#file, ...this.#index.linksTo(this.#file)];
+    return rows.map((number) => this.#index.pathOf(number));
   }
 
   *children(): Generator<readonly [string, ListedEntry], void, void> {

@@ -46,6 +46,8 @@ export class LayerStack {
   readonly #listings = new Map<number, LayerListing | undefined>();
   /** Layers whose entries are at their own paths, not behind links in lower layers. */
   readonly #plain = new Set<number>();
+  /** Number of names of files with several, by layer and inode. */
+  readonly #nameCounts = new Map<string, number>();
 
   /**
    * Creates a view of layers.
@@ -170,10 +172,13 @@ export class LayerStack {
   #countNames({ layer, entry }: FoundEntry): number {
     if (entry.nlink === 1 || this.#top === 0) return entry.nlink;
     const { ino } = entry.status();
-    return entry.names().filter((path) => {
-      const found = this.#at(this.#top, path);
-      return found?.layer === layer && found.entry.status().ino === ino;
-    }).length;
+    // A file can have a million names: count them once rather than for each.
+    return this.#nameCounts.getOrInsertComputed(`${layer}:${ino}`, () => {
+      return entry.names().filter((path) => {
+        const found = this.#at(this.#top, path);
+        return found?.layer === layer && found.entry.status().ino === ino;
+      }).length;
+    });
   }
 
   /** Returns the entries of a directory of the image, sorted by name. */

@@ -9,16 +9,15 @@ import type { FoundEntry } from "./_layer_stack.ts";
 export class StagedListing implements LayerListing {
   readonly dependencies: readonly string[];
   readonly hasMarks: boolean;
-  readonly #tree: MemoryTree;
-  readonly #undescribed: ReadonlySet<string>;
+  readonly #staged: StagedTree;
   readonly #removed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
 
   /** Creates the listing from the result of `stageLayer()`. */
   constructor(tree: MemoryTree, { report, whiteouts, opaque }: StagedLayer) {
     const { describesRoot, impliedDirectories, undescribedDirectories } = report;
-    this.#tree = tree;
-    this.#undescribed = new Set([...describesRoot ? [] : [""], ...undescribedDirectories]);
+    const undescribed = new Set([...describesRoot ? [] : [""], ...undescribedDirectories]);
+    this.#staged = new StagedTree(tree, undescribed);
     // A directory that replaced another entry of the layer hides a lower one.
     this.#removed = new Set([
       ...opaque,
@@ -37,8 +36,8 @@ export class StagedListing implements LayerListing {
   }
 
   at(path: string): ListedEntry | undefined {
-    const status = this.#tree.status(path);
-    return status && new StagedEntry(this.#tree, this.#undescribed, path, status);
+    const status = this.#staged.tree.status(path);
+    return status && new StagedEntry(this.#staged, path, status);
   }
 
   removes(path: string): boolean {
@@ -50,21 +49,42 @@ export class StagedListing implements LayerListing {
   }
 }
 
+/** A tree in memory that does not change any more. */
+class StagedTree {
+  readonly tree: MemoryTree;
+  readonly undescribed: ReadonlySet<string>;
+  /** Paths of the files with several names, by inode. */
+  #names: ReadonlyMap<number, readonly string[]> | undefined;
+
+  constructor(tree: MemoryTree, undescribed: ReadonlySet<string>) {
+    this.tree = tree;
+    this.undescribed = undescribed;
+  }
+
+  /** Returns the paths of a file with several names. */
+  namesOf(ino: number): readonly string[] {
+    return (this.#names ??= this.#groupNames()).get(ino) ?? [];
+  }
+
+  #groupNames(): ReadonlyMap<number, readonly string[]> {
+    const names = new Map<number, string[]>();
+    for (const { path } of this.tree.contents()) {
+      const status = this.tree.status(path);
+      if (status === undefined || status.nlink === 1) continue;
+      names.getOrInsertComputed(status.ino, () => []).push(path);
+    }
+    return names;
+  }
+}
+
 /** An entry of a tree in memory. */
 class StagedEntry implements ListedEntry {
-  readonly #tree: MemoryTree;
-  readonly #undescribed: ReadonlySet<string>;
+  readonly #staged: StagedTree;
   readonly #path: string;
   readonly #status: FileStatus;
 
-  constructor(
-    tree: MemoryTree,
-    undescribed: ReadonlySet<string>,
-    path: string,
-    status: FileStatus,
-  ) {
-    this.#tree = tree;
-    this.#undescribed = undescribed;
+  constructor(staged: StagedTree, path: string, status: FileStatus) {
+    this.#staged = staged;
     this.#path = path;
     this.#status = status;
   }
@@ -74,11 +94,11 @@ class StagedEntry implements ListedEntry {
   }
 
   get isUndescribed(): boolean {
-    return this.#undescribed.has(this.#path);
+    return this.#staged.undescribed.has(this.#path);
   }
 
   get target(): string {
-    return this.type === "symlink" ? this.#tree.readLink(this.#path) : "";
+    return this.type === "symlink" ? this.#staged.tree.readLink(this.#path) : "";
   }
 
   get nlink(): number {
@@ -86,7 +106,7 @@ class StagedEntry implements ListedEntry {
   }
 
   get offset(): number {
-    return this.#tree.placeOf(this.#path).offset;
+    return this.#staged.tree.placeOf(this.#path).offset;
   }
 
   status(): FileStatus {
@@ -94,23 +114,20 @@ class StagedEntry implements ListedEntry {
   }
 
   xattrs(): ReadonlyMap<string, Uint8Array> {
-    return this.#tree.xattrsOf(this.#path);
+    return this.#staged.tree.xattrsOf(this.#path);
   }
 
   names(): readonly string[] {
-    const names: string[] = [];
-    for (const { path } of this.#tree.contents()) {
-      if (this.#tree.status(path)?.ino === this.#status.ino) names.push(path);
-    }
-    return names;
+    const { ino, nlink } = this.#status;
+    return nlink === 1 ? [this.#path] : this.#staged.namesOf(ino);
   }
 
   *children(): Generator<readonly [string, ListedEntry], void, void> {
-    for (const name of this.#tree.names(this.#path)) {
+    const { tree } = this.#staged;
+    for (const name of tree.names(this.#path)) {
       const path = childPath(this.#path, name);
-      const status = this.#tree.status(path);
-      if (status === undefined) continue;
-      yield [name, new StagedEntry(this.#tree, this.#undescribed, path, status)];
+      const status = tree.status(path);
+      if (status !== undefined) yield [name, new StagedEntry(this.#staged, path, status)];
     }
   }
 }
@@ -119,7 +136,7 @@ const NOTHING: ReadonlySet<string> = new Set();
 
 /** Returns an entry of a tree with all files of an image. */
 export function treeEntry(tree: MemoryTree, path: string, status: FileStatus): ListedEntry {
-  return new StagedEntry(tree, NOTHING, path, status);
+  return new StagedEntry(new StagedTree(tree, NOTHING), path, status);
 }
 
 /** Returns the entries below a directory of a tree with all files of an image. */

@@ -339,3 +339,27 @@ Deno.test("ImageFiles lists and reads deep paths that layers do not describe", a
   assertEquals(paths.slice(-2), [path, `${path}2`]);
   assertEquals(await files.readText(path), "base");
 });
+
+Deno.test("ImageFiles counts the names of very many hard links without a hang", async () => {
+  const links = Array.from({ length: 4000 }, (_, i) => hardlink(`many${i}`, "file"));
+  const pairs = Array.from({ length: 4000 }, (_, i) => {
+    return tar(file(`a${i}`), hardlink(`b${i}`, `a${i}`)).subarray(0, 1024);
+  });
+  // The second archive replaces an entry, so that its index does not serve for listing.
+  for (const replaced of [[], [file("again"), file("again")]]) {
+    await using box = await makeUnpackBox();
+    const base = tar(...replaced, file("file"), ...links, ...pairs);
+    const layers = fakeLayers([base, tar(whiteout("many0"), whiteout("b0"))]);
+
+    // The second listing reads the indexes that the first one has left.
+    for (let count = 0; count < 2; count++) {
+      const files = new ImageFiles(box.store, imageOf(layers));
+      const counts = new Map<string, number>();
+      for await (const { path, status } of files.list()) counts.set(path, status.nlink);
+
+      assertEquals(counts.get("many3999"), 4000);
+      assertEquals(counts.get("a0"), 1);
+      assertEquals(counts.get("b3999"), 2);
+    }
+  }
+});
