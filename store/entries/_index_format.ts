@@ -21,6 +21,8 @@ const DIFF_ID_LENGTH = 100;
 const DIFF_ID_AT = 104;
 export const HEAD_BYTES = 256;
 
+const SLASH = 0x2f;
+
 const ENCODER = new TextEncoder();
 
 /** Size of a record, and offsets of its fields: five fields of 64 bits, then shorter ones. */
@@ -76,6 +78,16 @@ export interface ExtraAttributes {
  */
 export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");
+}
+
+/** Compares clean paths like their sort keys, without making keys of long paths. */
+export function comparePaths(one: string, other: string): number {
+  const length = Math.min(one.length, other.length);
+  let at = 0;
+  while (at < length && one.charCodeAt(at) === other.charCodeAt(at)) at++;
+  if (at === length) return one.length - other.length;
+  const [a, b] = [one.charCodeAt(at), other.charCodeAt(at)];
+  return a === SLASH ? -1 : b === SLASH ? 1 : a - b;
 }
 
 /** Writes the DiffID of a layer into the head of a file, and seals the file. */

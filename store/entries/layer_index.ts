@@ -7,6 +7,7 @@ import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts"
 import type { Digest } from "../../spec/digest.ts";
 import * as format from "./_index_format.ts";
 import type { LayerListing, ListedEntry } from "./layer_listing.ts";
+import { LayerMarks } from "./layer_marks.ts";
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 const ROOT_STATUS: FileStatus = {
@@ -28,7 +29,7 @@ const ROOT_STATUS: FileStatus = {
 export class LayerIndex implements LayerListing {
   /** Unit of the offsets of entries. */
   readonly offsetUnit: "byte" | "entry" = "byte";
-  readonly hasMarks: boolean;
+  readonly marks: LayerMarks;
   readonly dependencies: readonly string[];
   /**
    * Whether the index lists the result of extracting the layer alone. Otherwise, use only
@@ -44,8 +45,6 @@ export class LayerIndex implements LayerListing {
   readonly #textAt: number;
   /** All texts, if they are ASCII: one call decodes them faster than one for each of a few names. */
   readonly #ascii: string | undefined;
-  readonly #removed = new Set<string>();
-  readonly #opaque = new Set<string>();
   /** Rows of hard links by the row of their file. */
   #links: ReadonlyMap<number, readonly number[]> | undefined;
 
@@ -59,18 +58,20 @@ export class LayerIndex implements LayerListing {
     this.#ascii = decodeAscii(bytes.subarray(this.#textAt));
     this.isSimple = view.getUint32(format.IS_SIMPLE, true) === 1;
     const dependencies = new Set<string>();
+    const removed = new Set<string>();
+    const opaque = new Set<string>();
     for (let number = this.#rows; number < this.#records; number++) {
       const mark = parseWhiteout(this.pathOf(number));
       if (mark.kind !== "whiteout" && mark.kind !== "opaque") continue;
       const { directory } = mark;
-      if (mark.kind === "opaque") this.#opaque.add(directory);
-      else this.#removed.add(childPath(directory, mark.name));
+      if (mark.kind === "opaque") opaque.add(directory);
+      else removed.add(childPath(directory, mark.name));
       if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(directory);
     }
     for (let number = 0; number < this.#rows; number++) {
       if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(this.pathOf(number));
     }
-    this.hasMarks = this.#removed.size + this.#opaque.size > 0;
+    this.marks = new LayerMarks(removed, opaque);
     this.dependencies = [...dependencies];
   }
 
@@ -85,25 +86,16 @@ export class LayerIndex implements LayerListing {
   }
 
   at(path: string): ListedEntry | undefined {
-    const key = format.sortKey(path);
     let [low, high] = [0, this.#rows];
     // Find the last one of several entries for the path.
     while (low < high) {
       const middle = low + high >> 1;
-      if (format.sortKey(this.pathOf(middle)) <= key) low = middle + 1;
+      if (format.comparePaths(this.pathOf(middle), path) <= 0) low = middle + 1;
       else high = middle;
     }
     const isThere = low > 0 && this.pathOf(low - 1) === path;
     if (isThere) return new IndexedEntry(this, low - 1);
     return path === "" ? new IndexedEntry(this, undefined) : undefined;
-  }
-
-  removes(path: string): boolean {
-    return this.#removed.has(path);
-  }
-
-  isOpaque(directory: string): boolean {
-    return this.#opaque.has(directory);
   }
 
   /** Returns the rows of the hard links to the file of a row. */

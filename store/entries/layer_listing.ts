@@ -1,15 +1,12 @@
-import { parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
+import type { LayerMarks } from "./layer_marks.ts";
 
 /** The entries of a single layer, and their effects on the layers below. All paths are clean. */
 export interface LayerListing {
   /** Returns the entry at a path; the root always exists. */
   at(path: string): ListedEntry | undefined;
-  /** Whether the layer removes the entry of the layers below at a path, with everything in it. */
-  removes(path: string): boolean;
-  /** Whether the layer removes the entries of the layers below in a directory. */
-  isOpaque(directory: string): boolean;
-  readonly hasMarks: boolean;
+  /** What the layer removes from the layers below. */
+  readonly marks: LayerMarks;
   /**
    * Directories that the layer uses before it describes them. If one of them is a symlink in the
    * layers below, entries of the layer end up at other paths.
@@ -34,20 +31,4 @@ export interface ListedEntry {
   names(): readonly string[];
   /** Returns the entries of a directory with their names, in any order. */
   children(): Iterable<readonly [name: string, entry: ListedEntry]>;
-}
-
-/** Whether a layer hides the entry of the layers below at a path. */
-export function hides(listing: LayerListing, path: string): boolean {
-  // Parents of a directory are directories: do not look them up, because paths can be very deep.
-  let isInDirectory = false;
-  for (let at = path;;) {
-    if (listing.removes(at)) return true;
-    if (at === "") return false;
-    at = parentPath(at);
-    if (listing.isOpaque(at)) return true;
-    const parent: ListedEntry | undefined = isInDirectory ? undefined : listing.at(at);
-    if (parent !== undefined && parent.type !== "directory") return true;
-    isInDirectory ||= parent !== undefined;
-    if (isInDirectory && !listing.hasMarks) return false;
-  }
 }

@@ -1,6 +1,7 @@
 import { childPath } from "../../layer/trees/clean_path.ts";
 import { linkFreePaths } from "../../layer/trees/link_free_paths.ts";
-import { hides, type LayerListing, type ListedEntry } from "../entries/layer_listing.ts";
+import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
+import { hides, type LayerMarks } from "../entries/layer_marks.ts";
 import { followPath } from "../host/follow_path.ts";
 
 /** An entry of an image, in the layer that it comes from. */
@@ -97,7 +98,7 @@ export class LayerStack {
         const entry = listing.at(path);
         if (entry !== undefined && entry.type !== "directory") break;
         if (entry !== undefined) parts.push({ layer, path, entry });
-        if (listing.isOpaque(path) || hides(listing, path)) break;
+        if (listing.marks.isOpaque(path) || hides(listing, path)) break;
       }
       return parts;
     });
@@ -192,10 +193,10 @@ export class LayerStack {
         const inner = { layer, path, entry };
         const at = found.get(name);
         if (removed.has(name) || at?.isOpen === false) continue;
-        const isRemoved = marks.some((listing) => listing.removes(path));
+        const isRemoved = marks.some((marks) => marks.removes(path));
         // A directory of a lower layer adds its entries, unless something between hides them.
         const isOpen = entry.type === "directory" && !isRemoved &&
-          !marks.some((listing) => listing.isOpaque(path));
+          !marks.some((marks) => marks.isOpaque(path));
         if (at !== undefined) {
           at.isOpen = isOpen;
           if (isOpen) at.parts.push(inner);
@@ -211,13 +212,13 @@ export class LayerStack {
     });
   }
 
-  /** Returns the listings above a layer that may remove something. */
-  #marksAbove(layer: number): readonly LayerListing[] {
-    const listings: LayerListing[] = [];
+  /** Returns the marks of the layers above a layer. */
+  #marksAbove(layer: number): readonly LayerMarks[] {
+    const marks: LayerMarks[] = [];
     for (let above = layer + 1; above <= this.#top; above++) {
       const listing = this.#listings.get(above);
-      if (listing?.hasMarks) listings.push(listing);
+      if (listing !== undefined && !listing.marks.isEmpty) marks.push(listing.marks);
     }
-    return listings;
+    return marks;
   }
 }

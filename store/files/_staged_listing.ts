@@ -3,15 +3,14 @@ import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
+import { LayerMarks } from "../entries/layer_marks.ts";
 import type { FoundEntry } from "./_layer_stack.ts";
 
 /** A layer that was extracted into a separate tree. */
 export class StagedListing implements LayerListing {
   readonly dependencies: readonly string[];
-  readonly hasMarks: boolean;
+  readonly marks: LayerMarks;
   readonly #staged: StagedTree;
-  readonly #removed: ReadonlySet<string>;
-  readonly #opaque: ReadonlySet<string>;
 
   /** Creates the listing from the result of `stageLayer()`. */
   constructor(tree: MemoryTree, { report, whiteouts, opaque }: StagedLayer) {
@@ -19,16 +18,16 @@ export class StagedListing implements LayerListing {
     const undescribed = new Set([...describesRoot ? [] : [""], ...undescribedDirectories]);
     this.#staged = new StagedTree(tree, undescribed);
     // A directory that replaced another entry of the layer hides a lower one.
-    this.#removed = new Set([
+    const removed = new Set([
       ...opaque,
       ...whiteouts.flatMap(({ directory, name }) => {
         return name === undefined ? [] : [childPath(directory, name)];
       }),
     ]);
-    this.#opaque = new Set(whiteouts.flatMap(({ directory, name }) => {
+    const opaqueDirectories = new Set(whiteouts.flatMap(({ directory, name }) => {
       return name === undefined ? [directory] : [];
     }));
-    this.hasMarks = this.#removed.size + this.#opaque.size > 0;
+    this.marks = new LayerMarks(removed, opaqueDirectories);
     const used = whiteouts.filter(({ isDescribed }) => !isDescribed);
     this.dependencies = [
       ...new Set([...impliedDirectories, ...used.map(({ directory }) => directory)]),
@@ -38,14 +37,6 @@ export class StagedListing implements LayerListing {
   at(path: string): ListedEntry | undefined {
     const status = this.#staged.tree.status(path);
     return status && new StagedEntry(this.#staged, path, status);
-  }
-
-  removes(path: string): boolean {
-    return this.#removed.has(path);
-  }
-
-  isOpaque(directory: string): boolean {
-    return this.#opaque.has(directory);
   }
 }
 
