@@ -13,6 +13,7 @@ const UNITS: Readonly<Record<keyof LayerLimits, "bytes" | "count">> = {
   maxNameBytes: "bytes",
   maxExtendedHeaderBytes: "bytes",
   maxGlobalRecords: "count",
+  maxGlobalBytes: "bytes",
   maxXattrBytes: "bytes",
   maxXattrsBytes: "bytes",
   maxSegments: "count",

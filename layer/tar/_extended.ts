@@ -16,7 +16,7 @@ export function isExtended(flag: string): boolean {
 /** Collects extended headers for the next entry and for all following entries. */
 export class ExtendedHeaders {
   readonly #max: number;
-  readonly #maxGlobal: number;
+  readonly #maxGlobal: Pick<AllTarLimits, "maxGlobalRecords" | "maxGlobalBytes">;
   #offset = 0;
   #flag = "";
   #body: Uint8Array = new Uint8Array();
@@ -30,7 +30,7 @@ export class ExtendedHeaders {
 
   constructor(limits: AllTarLimits) {
     this.#max = limits.maxExtendedHeaderBytes;
-    this.#maxGlobal = limits.maxGlobalRecords;
+    this.#maxGlobal = limits;
   }
 
   /** Offset of the first header whose entry has not come yet; `undefined` if there is none. */
@@ -116,14 +116,18 @@ export class ExtendedHeaders {
   }
 
   #checkGlobal(global: PaxRecords): void {
+    const { maxGlobalRecords, maxGlobalBytes } = this.#maxGlobal;
     const { size } = global;
-    if (size > this.#maxGlobal) {
-      const subject = `the tar header at byte ${this.#offset}`;
-      throw new LimitError("records", this.#maxGlobal, size, subject, "maxGlobalRecords");
+    const subject = `the tar header at byte ${this.#offset}`;
+    if (size > maxGlobalRecords) {
+      throw new LimitError("records", maxGlobalRecords, size, subject, "maxGlobalRecords");
     }
     let bytes = 0;
     for (const [key, value] of global) bytes += key.length + value.length;
-    if (bytes > this.#max) throw this.#tooLarge(bytes, this.#offset);
+    if (bytes > maxGlobalBytes) {
+      const limit = "bytes in global records";
+      throw new LimitError(limit, maxGlobalBytes, bytes, subject, "maxGlobalBytes");
+    }
   }
 
   #tooLarge(size: number, offset: number): LimitError {

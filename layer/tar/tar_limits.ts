@@ -21,7 +21,7 @@ export interface TarLimits {
    */
   readonly maxNameBytes?: number | undefined;
   /**
-   * Maximum size of an extended header, and of all global records together, in bytes.
+   * Maximum size of an extended header, in bytes.
    *
    * @default {1_048_576}
    */
@@ -32,6 +32,12 @@ export interface TarLimits {
    * @default {100}
    */
   readonly maxGlobalRecords?: number | undefined;
+  /**
+   * Maximum size of all global records together, in bytes. Each byte costs time for every entry.
+   *
+   * @default {8192}
+   */
+  readonly maxGlobalBytes?: number | undefined;
   /**
    * Maximum size of an extended attribute, in bytes.
    *
@@ -61,6 +67,7 @@ const DEFAULTS: AllTarLimits = {
   maxNameBytes: 255,
   maxExtendedHeaderBytes: 1_048_576,
   maxGlobalRecords: 100,
+  maxGlobalBytes: 8192,
   maxXattrBytes: 65_536,
   maxXattrsBytes: 1_048_576,
   maxSegments: 262_144,

@@ -35,6 +35,15 @@ const LIMITS: readonly { option: keyof TarLimits; max: number; archive: Uint8Arr
     archive: tar(paxHeader({ a: "1", b: "2" }, "g"), paxHeader({ b: "3", c: "4" }, "g"), file("f")),
   },
   {
+    option: "maxGlobalBytes",
+    max: 204,
+    archive: tar(
+      paxHeader({ a: "1".repeat(100), bb: "2" }, "g"),
+      paxHeader({ bb: "2".repeat(101) }, "g"),
+      file("f"),
+    ),
+  },
+  {
     option: "maxXattrBytes",
     max: 300,
     archive: tar(file("f", "", { xattrs: { "user.a": "v".repeat(300) } })),
@@ -66,8 +75,11 @@ Deno.test("TarParser limits the sum of global headers", () => {
   );
   const archive = tar(...headers, file("f"));
 
-  readTar(archive, { maxExtendedHeaderBytes: 2200 });
-  assertThrows(() => readTar(archive, { maxExtendedHeaderBytes: 2000 }), LimitError);
+  readTar(archive, { maxGlobalBytes: 2200 });
+  assertThrows(() => readTar(archive, { maxGlobalBytes: 2000 }), LimitError);
+  // A mebibyte of digits would be parsed again for each entry.
+  const large = tar(paxHeader({ uid: "0".repeat(1_000_000) }, "g"), file("f"));
+  assertThrows(() => readTar(large), LimitError, '"maxGlobalBytes"');
 });
 
 Deno.test("TarParser allocates nothing for a header that is too large", () => {
