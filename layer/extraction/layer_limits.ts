@@ -6,6 +6,7 @@ export interface LayerLimits extends TarLimits, Pick<DecompressOptions, "maxRati
   /**
    * Maximum number of decompressed bytes of all layers of an image together; 0 means no limit.
    * Layers that were decompressed before, and need not be decompressed again, do not count.
+   * A file whose content is read must not be larger either, including its holes.
    *
    * @default {21_474_836_480}
    */

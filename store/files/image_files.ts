@@ -133,6 +133,7 @@ export class ImageFiles {
    * @returns The content, with holes as zeros; `undefined` if the image has nothing at the path.
    * @throws {Deno.errors.IsADirectory} If the path is a directory.
    * @throws {Deno.errors.NotSupported} If the path is another entry without content.
+   * @throws {LimitError} If the file, including its holes, has more than `maxBytes` bytes.
    */
   async read(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const found = await this.#locate(path, true);
@@ -144,6 +145,9 @@ export class ImageFiles {
     if (type !== "file") {
       throw new Deno.errors.NotSupported(`Cannot read "${path}" of the image: it is a ${type}`);
     }
+    // A small archive can have a file of petabytes, most of which is a hole.
+    const { limitDecompressed } = await import("../threads/decompressed_total.ts");
+    limitDecompressed(this.#options.maxBytes)(found.layer, size);
     const lazy = found.isLazy ? await this.#lazyLayer(found.layer) : undefined;
     if (lazy !== undefined) {
       const { offset } = found.entry;

@@ -363,3 +363,16 @@ Deno.test("ImageFiles counts the names of very many hard links without a hang", 
     }
   }
 });
+
+Deno.test("ImageFiles.read() limits the holes of a file", async () => {
+  await using box = await makeUnpackBox();
+  const size = 2 ** 53 - 1;
+  const layers = fakeLayers([tar(sparse("f", size, [{ offset: 0, data: "a" }], "pax-1.0"))]);
+
+  const read = () => new ImageFiles(box.store, imageOf(layers)).read("f");
+  const error = await assertRejects(read, LimitError, '"maxBytes"');
+  const content = await new ImageFiles(box.store, imageOf(layers), { maxBytes: 0 }).read("f");
+
+  assertEquals(error.value, size);
+  await content?.cancel();
+});
