@@ -125,7 +125,10 @@ export class Command {
     return this;
   }
 
-  /** Adds advice for flags of other tools, and for a missing `<argument>`. Earlier advice for a flag takes precedence. */
+  /**
+   * Adds advice for flags of other tools, and for a missing `<argument>`. Earlier advice for a flag
+   * takes precedence.
+   */
   hint(flags: readonly string[], advice: string): this {
     for (const flag of flags) {
       if (!this.hints.has(flag)) this.hints.set(flag, advice);
