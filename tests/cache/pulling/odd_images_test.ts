@@ -166,7 +166,7 @@ const IMAGES: readonly OddImage[] = [
   {
     name: "fewer DiffIDs than layers",
     built: image({ configBlob: { rootfs: { type: "layers", diff_ids: [] } } }),
-    refused: { from: "pull", message: "its config names 0" },
+    refused: { from: "pull", message: "0 in its config" },
   },
   {
     name: "a helm chart",

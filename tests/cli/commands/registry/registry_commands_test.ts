@@ -265,7 +265,10 @@ Deno.test("oci digest fails with a wrong password, and does not show it", async 
   );
 
   assertEquals([code, JSON.parse(stdout).error.name], [1, "AuthError"]);
-  assertMatch(stderr, /^oci: digest .*401.*\. Log in with "oci login 127.*"/m);
+  assertMatch(
+    stderr,
+    /^oci: digest .*401.*\. Check the password or token, or log in again with "oci login 127.*"/m,
+  );
   for (const secret of ["wr0ng", btoa("me:wr0ng")]) {
     assert(!(stdout + stderr).includes(secret), "no secret is shown");
   }
