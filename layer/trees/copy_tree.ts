@@ -5,7 +5,7 @@ import { EntryCopier, NO_LINK } from "./entry_copier.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { isOverlayXattr } from "./host_xattrs.ts";
 
-/** Number of entries, and of bytes, to copy before other tasks, such as signal handlers, get a turn. */
+/** Number of entries, and of bytes, to copy before other tasks, such as signals, get a turn. */
 const ENTRIES_PER_TURN = 500;
 const BYTES_PER_TURN = 16_777_216;
 

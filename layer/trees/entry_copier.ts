@@ -20,8 +20,8 @@ const MAX_ENTRIES = withDefaults({}).maxEntries;
 
 /**
  * Copies entries. A small archive can have large files with holes, and any number of hard links to
- * them, so the files of all copies together may have as many bytes as an image. An image can have any
- * number of volumes that contain each other, so the copies may have as many entries as a layer.
+ * them, so the files of all copies together may have as many bytes as an image. An image can have
+ * any number of volumes that contain each other, so the copies may have as many entries as a layer.
  */
 export class EntryCopier {
   #bytes = 0;
@@ -56,16 +56,14 @@ export class EntryCopier {
    * @throws {LimitError} If the entries so far and this one exceed a limit.
    */
   count(source: string, size = 0): void {
-    this.#entries++;
-    this.#bytes += size;
-    const subject = `files up to ${JSON.stringify(source)}`;
-    if (this.#entries > MAX_ENTRIES) {
-      throw new LimitError("entries in copies", MAX_ENTRIES, this.#entries, subject);
-    }
-    if (this.#bytes > MAX_DECOMPRESSED_BYTES) {
-      throw new LimitError("bytes in copies", MAX_DECOMPRESSED_BYTES, this.#bytes, subject);
-    }
+    check("entries in copies", MAX_ENTRIES, ++this.#entries, source);
+    check("bytes in copies", MAX_DECOMPRESSED_BYTES, this.#bytes += size, source);
   }
+}
+
+function check(limit: string, max: number, value: number, source: string): void {
+  if (value <= max) return;
+  throw new LimitError(limit, max, value, `files up to ${JSON.stringify(source)}`);
 }
 
 function copyFile(

@@ -96,11 +96,13 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
   return (spec) => {
     const { hostname, linux: { namespaces = [] }, mounts } = spec;
     const isAlone = namespaces.some(({ type, path }) => type === "network" && path === undefined);
-    const paths = [
+    const wanted = [
       ...isAlone && readRootText(tree, HOSTS) === "" ? [HOSTS] : [],
       ...hostname === undefined ? [] : [HOSTNAME],
-    ].filter((path) => !mounts.some((mount) => providesFile(tree, mount, path, directory)));
-    if (!mayBeDirectory(tree, "/etc")) return spec;
+    ];
+    if (wanted.length === 0 || !mayBeDirectory(tree, "/etc")) return spec;
+    const places = mounts.map((mount) => placeOf(tree, mount, directory));
+    const paths = wanted.filter((path) => !providesFile(tree, places, path));
     return withMounts(paths.map((destination) => ({
       destination,
       type: "bind",
@@ -110,22 +112,32 @@ function withNameFiles(tree: FileTree, directory: string): SpecOption {
   };
 }
 
+/** Real path of a mount point, and whether the mount is a directory or a file of the host. */
+interface MountPlace {
+  readonly target: string;
+  readonly isOfHost: boolean;
+}
+
+function placeOf(
+  tree: FileTree,
+  { type, destination, source = "" }: Mount,
+  bundle: string,
+): MountPlace {
+  const { real: target = cleanPath(destination) } = followMountPath(tree, destination);
+  return { target, isOfHost: type === "bind" && !source.startsWith(`${resolve(bundle)}/`) };
+}
+
 /**
  * Whether a mount is at the path of a file, or has a directory of the host at a parent directory,
  * also through symlinks of the image.
  */
-function providesFile(
-  tree: FileTree,
-  { type, destination, source = "" }: Mount,
-  path: string,
-  bundle: string,
-): boolean {
+function providesFile(tree: FileTree, places: readonly MountPlace[], path: string): boolean {
   const { real = cleanPath(path), passed } = followMountPath(tree, path);
-  const { real: target = cleanPath(destination) } = followMountPath(tree, destination);
-  const isOfHost = type === "bind" && !source.startsWith(`${resolve(bundle)}/`);
   // A symlink below the mount point is hidden by what is mounted.
-  return real === target ||
-    isOfHost && [real, ...passed].some((place) => place.startsWith(`${target}/`));
+  return places.some(({ target, isOfHost }) => {
+    return real === target ||
+      isOfHost && [real, ...passed].some((place) => place.startsWith(`${target}/`));
+  });
 }
 
 /** Returns the path in the bundle of a file that is mounted into the container. */
