@@ -41,6 +41,11 @@ export function joinPaths(directory: string, path: string): string {
   return path === "" ? directory : childPath(directory, path);
 }
 
+/** Whether a clean path is below a directory. Every path counts as below the root. */
+export function isBelow(path: string, directory: string): boolean {
+  return directory === "" || path.startsWith(`${directory}/`);
+}
+
 /** Whether no component can be empty, `.` or `..`; a fast path for most names. */
 function isClean(name: string): boolean {
   return name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/") &&

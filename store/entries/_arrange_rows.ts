@@ -1,6 +1,6 @@
 import type { WhiteoutMark } from "../../layer/extraction/whiteout.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { childPath, cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { childPath, cleanPath, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import {
   DEPENDENCY,
   MAX_ENTRY_INDEX_BYTES,
@@ -170,8 +170,4 @@ function newRow(path: string, entry: RowEntry | undefined, flags: number): Row {
 
 function isDirectory({ entry }: Row): boolean {
   return entry === undefined || entry.header.type === "directory";
-}
-
-function isBelow(path: string, directory: string): boolean {
-  return directory === "" || path.startsWith(`${directory}/`);
 }

@@ -86,15 +86,9 @@ export class LayerIndex implements LayerListing {
   }
 
   at(path: string): ListedEntry | undefined {
-    let [low, high] = [0, this.#rows];
-    // Find the last one of several entries for the path.
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (format.comparePaths(this.pathOf(middle), path) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    const isThere = low > 0 && this.pathOf(low - 1) === path;
-    if (isThere) return new IndexedEntry(this, low - 1);
+    // The last one of several entries for the path.
+    const last = format.countUpTo(this.#rows, (number) => this.pathOf(number), path) - 1;
+    if (last >= 0 && this.pathOf(last) === path) return new IndexedEntry(this, last);
     return path === "" ? new IndexedEntry(this, undefined) : undefined;
   }
 

@@ -1,6 +1,6 @@
-import { parentPath } from "../../layer/trees/clean_path.ts";
+import { isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileType } from "../../layer/trees/file_tree.ts";
-import { comparePaths } from "./_index_format.ts";
+import { comparePaths, countUpTo } from "./_index_format.ts";
 
 /** What a layer removes from the layers below. All paths are clean. */
 export class LayerMarks {
@@ -41,13 +41,7 @@ export class LayerMarks {
   hides(path: string): boolean {
     if (this.isEmpty) return false;
     const outermost = this.#outermost ??= this.#findOutermost();
-    let [low, high] = [0, outermost.length];
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (comparePaths(outermost[middle] ?? "", path) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    const mark = outermost[low - 1];
+    const mark = outermost[countUpTo(outermost.length, (i) => outermost[i] ?? "", path) - 1];
     if (mark === undefined) return false;
     return mark === path ? this.removes(path) : isBelow(path, mark);
   }
@@ -60,10 +54,6 @@ export class LayerMarks {
     }
     return outermost;
   }
-}
-
-function isBelow(path: string, directory: string): boolean {
-  return directory === "" || path.startsWith(`${directory}/`);
 }
 
 /** The part of a listing that shows what it hides. */
