@@ -81,6 +81,42 @@ Deno.test("every entry point of the published package is imported without permis
   assertEquals([code, stdout], [0, `${specifiers.map(() => "object").join()}\n`], stderr);
 });
 
+Deno.test("the published package reads archives in runtimes without Deno's API", async () => {
+  await using registry = await published();
+  const script = registry.user.join("project", "main.ts");
+  await Deno.writeTextFile(
+    script,
+    `import { createHash } from "node:crypto";
+    import { gzipSync } from "node:zlib";
+    // The modules of Node need it when they are loaded.
+    createHash("sha256");
+    delete (globalThis as { Deno?: unknown }).Deno;
+    const modules = await Promise.all([
+      ${specifiers.map((specifier) => `import("${specifier}"),`).join("\n")}
+    ]);
+    const { formatReference, parseReference } = await import("jsr:${name}/registry");
+    const { digestOf } = await import("jsr:${name}/spec");
+    const { DecompressStream, tarHeader, UntarStream } = await import("jsr:${name}/layer");
+    const archive = gzipSync(new Uint8Array([...tarHeader({ path: "a", type: "file" })]));
+    const entries = new Blob([archive]).stream().pipeThrough(new DecompressStream())
+      .pipeThrough(new UntarStream());
+    for await (const { path, readable } of entries) {
+      await readable?.cancel();
+      console.log(path);
+    }
+    console.log(modules.length, formatReference(parseReference("a:1")));
+    console.log(digestOf(new Uint8Array()).length, typeof Deno);`,
+  );
+
+  const { stdout, stderr } = await deno(registry, ["run", "--no-prompt", script]);
+
+  assertEquals(
+    stdout.split("\n"),
+    ["a", `${specifiers.length} docker.io/library/a:1`, "71 undefined", ""],
+    stderr,
+  );
+});
+
 Deno.test("no module of the published package is missing, and no other is requested", async () => {
   await using registry = await published();
 

@@ -87,9 +87,6 @@ const ABI: Readonly<Partial<Record<typeof Deno.build.arch, LinuxAbi>>> = {
   },
 };
 
-/** Names of the C library: glibc and musl. */
-const LIBRARIES: readonly string[] = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
-
 type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** The C library, and constants that depend on the architecture. */
@@ -140,8 +137,10 @@ export function keepNativeBackend(): Disposable {
 }
 
 function loadLibrary(): Library | string {
+  // glibc and musl
+  const names = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
   // Without this check, dlopen would prompt on a terminal.
-  const granted = LIBRARIES.filter((path) => isGranted({ name: "ffi", path }));
+  const granted = names.filter((path) => isGranted({ name: "ffi", path }));
   if (granted.length === 0) return "it needs --allow-ffi";
   for (const path of granted) {
     const library = tryOpen(path);
