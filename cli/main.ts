@@ -4,7 +4,7 @@ import type { Command } from "./frame/command.ts";
 import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
-import type { CommonOptions } from "./frame/options.ts";
+import type { CommonOptions, RegistryOptions } from "./frame/options.ts";
 import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
 import { Session } from "./frame/session.ts";
 import { Notices } from "./terminal/notices.ts";
@@ -64,7 +64,7 @@ function noticeCleanup(run: Run): Disposable {
     notices[Symbol.dispose]();
     timer = setTimeout(() => {
       const state = "interrupted, cleaning up; interrupt again to exit at once";
-      notices.message(`oci: ${run.session?.action ?? run.action}: ${state}`);
+      notices.report("note", `${run.session?.action ?? run.action}: ${state}`);
     }, CLEANUP_NOTICE_MS);
   };
   signal.addEventListener("abort", abort, { once: true });
@@ -184,14 +184,17 @@ async function fail(run: Run, error: unknown): Promise<number> {
   const thrown = signal.aborted ? signal.reason : firstError(error);
   const { command } = run;
   const failed = { action: session?.action ?? run.action, command, operands: session?.operands };
-  notices.message(errorLine(thrown, failed));
-  const { verbose, json } = session?.options() ?? unparsedOptions(args);
+  const { verbose, json, progress } = session?.options<RegistryOptions>() ?? unparsedOptions(args);
+  if (progress === "json") notices.useJson();
+  const document = errorDocument(thrown, failed);
+  if (notices.isJson) notices.event("error", document.error);
+  else notices.message(errorLine(thrown, failed));
   if (verbose) {
     for (const line of causeLines(thrown)) notices.message(line);
   }
   // If stdout cannot be written to, the line on stderr is enough.
-  const document = { ...errorDocument(thrown, failed), partial: session?.partial };
-  if (json) await errorOutput(run).json(document).catch(() => {});
+  const { partial } = session ?? {};
+  if (json) await errorOutput(run).json({ ...document, partial }).catch(() => {});
   return exitCodeOf(thrown);
 }
 
@@ -201,10 +204,16 @@ function errorOutput({ output, interruption: { signal } }: Run): Output {
 }
 
 /** Returns the options that decide how to report that the command line is invalid. */
-function unparsedOptions(args: readonly string[]): CommonOptions {
+function unparsedOptions(
+  args: readonly string[],
+): CommonOptions & Pick<RegistryOptions, "progress"> {
   const end = args.indexOf("--");
   const own = end < 0 ? args : args.slice(0, end);
-  return own.includes("--json") ? { json: true } : {};
+  const isNdjson = /(^| )--progress[ =]json( |$)/.test(own.join(" "));
+  return {
+    json: own.includes("--json") ? true : undefined,
+    progress: isNdjson ? "json" : undefined,
+  };
 }
 
 async function help(run: Run, command: Command): Promise<number> {

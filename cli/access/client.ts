@@ -91,12 +91,10 @@ function requestLog(session: Session): NonNullable<RemoteClientOptions["onReques
   return ({ method, url, status, error, durationMs, rateLimit }) => {
     const outcome = status ?? `failed (${error})`;
     if (debug) {
-      session.notices.line(
-        `oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`,
-      );
+      session.notices.report("debug", `${method} ${url} ${outcome}, ${formatDuration(durationMs)}`);
     }
     if (rateLimit !== undefined) {
-      session.notices.line(`oci: rate limit of ${new URL(url).host}: ${rateLimit} left`);
+      session.notices.report("note", `rate limit of ${new URL(url).host}: ${rateLimit} left`);
     }
   };
 }

@@ -42,7 +42,10 @@ export function errorLine(error: unknown, failed: FailedCommand): string {
  * Returns the JSON form of an error: its name, code, message and fields, and the remedy in terms of
  * the command line.
  */
-export function errorDocument(error: unknown, failed: FailedCommand): Record<string, unknown> {
+export function errorDocument(
+  error: unknown,
+  failed: FailedCommand,
+): { readonly error: Readonly<Record<string, unknown>> } {
   const { code, state, remedy } = explain(error, failed);
   const fields = error instanceof OciError
     ? error.toJSON()

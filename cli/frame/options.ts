@@ -134,7 +134,7 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
   [
     "progress",
     "--progress <how>",
-    "progress display on stderr (default: auto)",
+    "progress display on stderr; json writes all messages as one object per line (default: auto)",
     { choices: ["auto", "plain", "json", "none"] },
   ],
   [

@@ -46,6 +46,7 @@ export class Session implements Disposable {
     this.notices = notices;
     this.interruption = interruption;
     this.#subject = operands.join(" ");
+    if (this.options<RegistryOptions>().progress === "json") notices.useJson();
   }
 
   /** Aborts when the user interrupts. */
@@ -87,12 +88,12 @@ export class Session implements Disposable {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     // Warnings of the library begin with a capital letter.
-    this.notices.message(`oci: warning: ${withSmallLetter(message)}`);
+    this.notices.report("warning", withSmallLetter(message));
   };
 
   /** Shows a note on stderr, unless `--quiet` is set. */
   readonly note = (message: string): void => {
-    if (!this.options().quiet) this.notices.message(`oci: ${message}`);
+    if (!this.options().quiet) this.notices.report("note", message);
   };
 
   /**

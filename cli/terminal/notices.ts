@@ -1,4 +1,5 @@
 import { printable } from "./format.ts";
+import { escaped } from "./output.ts";
 import { terminalSize, wrapLine } from "./terminal.ts";
 
 const HIDE_CURSOR = "\x1b[?25l";
@@ -14,6 +15,9 @@ export interface NoticeSink {
   /** Writes some of the bytes without blocking the program, and returns their number. */
   write?(bytes: Uint8Array): Promise<number>;
 }
+
+/** What a message is about. */
+export type NoticeKind = "note" | "warning" | "error" | "debug";
 
 /** Returns stderr. On a terminal, it writes synchronously, because only a pipe can block. */
 function standardError(): NoticeSink {
@@ -37,6 +41,7 @@ export class Notices implements Disposable {
   readonly #columns: () => number | undefined;
   #status: readonly string[] = [];
   #hidden = false;
+  #isJson = false;
   #queued: Uint8Array[] = [];
   #queuedBytes = 0;
   #writing: Promise<void> | undefined;
@@ -59,14 +64,42 @@ export class Notices implements Disposable {
     return this.#writing;
   }
 
+  /** Whether each message is one JSON object on a line of its own. */
+  get isJson(): boolean {
+    return this.#isJson;
+  }
+
+  /** Writes messages as JSON objects from now on. */
+  useJson(): void {
+    this.#isJson = true;
+  }
+
   /** Writes a permanent line above the status block. */
   line(text: string): void {
     this.#lines([printable(text)]);
   }
 
+  /** Writes a JSON object as a permanent line. */
+  json(value: Readonly<Record<string, unknown>>): void {
+    this.line(escaped(JSON.stringify(value)));
+  }
+
   /** Writes a sentence as a permanent line, which is wrapped between words on a terminal. */
   message(text: string): void {
-    this.#lines(this.#wrapped(text));
+    if (this.#isJson) this.event("note", { message: text.trim() });
+    else this.#lines(this.#wrapped(text));
+  }
+
+  /** Writes a message of the program, after the name of the program. */
+  report(kind: NoticeKind, message: string): void {
+    if (this.#isJson) return this.event(kind, { message });
+    if (kind === "debug") return this.line(`oci: debug: ${message}`);
+    this.message(kind === "warning" ? `oci: warning: ${message}` : `oci: ${message}`);
+  }
+
+  /** Writes a message as a JSON object with further members. */
+  event(kind: NoticeKind, members: Readonly<Record<string, unknown>>): void {
+    this.json({ kind, time: Date.now(), ...members });
   }
 
   /** Writes a question, wrapped like a message, and leaves the cursor after it for the answer. */

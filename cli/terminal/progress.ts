@@ -9,7 +9,6 @@ import {
 } from "./_progress_lines.ts";
 import { ProgressTally } from "./_progress_tally.ts";
 import type { Notices } from "./notices.ts";
-import { escaped } from "./output.ts";
 import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };
@@ -96,8 +95,7 @@ function makeTicker(intervalMs: number, tick: () => void): Disposable & { start(
 
 /** Writes one JSON object per line, with the members of {@linkcode ImageProgress}. */
 function jsonReport(notices: Notices): (event: ImageProgress) => void {
-  return ({ digest = null, ...event }) =>
-    notices.line(escaped(JSON.stringify({ ...event, digest })));
+  return ({ digest = null, ...event }) => notices.json({ ...event, digest });
 }
 
 /**

@@ -97,7 +97,7 @@ export async function run(session: Session): Promise<void> {
     onError: (error) => session.warn(describeError(error)),
     onRequest: ({ method, path, status }) => {
       if (!options.debug) return;
-      session.notices.line(`oci: debug: ${method} ${path} ${status}`);
+      session.notices.report("debug", `${method} ${path} ${status}`);
     },
   });
   if (readOnly && !options.readOnly && options.proxy === undefined) {
