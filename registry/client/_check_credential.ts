@@ -4,7 +4,7 @@ import type { RemoteOptions } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
 import type { Registries } from "../endpoints/registries.ts";
-import type { Registry } from "../endpoints/registry.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 /** A login requests no access to any repository. */
 const SCOPE = "";
@@ -26,30 +26,31 @@ export async function checkCredential(
   auth: ImagePullAuth,
   { caCerts, signal, onWarning }: Omit<RemoteOptions, "auth">,
 ): Promise<boolean> {
-  const target = registries.loginTarget(registry, { auth, caCerts });
-  const task = { action: `log in to "${registry}"`, subject: registry };
-  await target.call({
+  const server = registries.loginTarget(registry, { auth, caCerts });
+  const request: ApiRequest = {
     method: "GET",
     repository: "",
     path: "",
     scope: SCOPE,
     accept: ANY_STATUS,
-    task,
+    task: { action: `log in to "${registry}"`, subject: registry },
     signal,
     onWarning,
-  }, async (response) => {
+  };
+  await server.call(request, async (response) => {
     const { status, url } = response;
     if (isSite(response)) {
       const problem = "the host is not a registry (it answered /v2/ with a web page)";
       throw response.error(problem, { advice: CHECK_HOST });
     }
     // A registry that also allows anonymous access need not reject the credential itself.
-    if (status === 200 && target.attempts(SCOPE).refusal === undefined) return;
-    const context = { registry, authentication: "" };
-    const elsewhere = response.redirected ? url.host : undefined;
-    throw failure(await registryError(response, context), target.attempts(SCOPE), elsewhere);
+    if (status === 200 && server.attempts(SCOPE).refusal === undefined) return;
+    const target = server.targetOf(request, response);
+    const error = await registryError(response, { registry, authentication: "", target });
+    const elsewhere = target === "other-server" ? url.host : undefined;
+    throw failure(error, server.attempts(SCOPE), elsewhere);
   });
-  return target.attempts(SCOPE).isAuthenticated;
+  return server.attempts(SCOPE).isAuthenticated;
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Http } from "../transport/http.ts";
 import type { HttpMethod, RequestBody, Tls } from "../transport/http_request.ts";
 import { protocolError } from "../transport/network_failure.ts";
 import { followRedirects } from "../transport/redirect.ts";
-import type { MissingContent } from "../transport/registry_error.ts";
+import type { MissingContent, RequestTarget } from "../transport/registry_error.ts";
 import { asksToWait, requestedPause, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { basesToTry, type Endpoint } from "./_endpoint.ts";
 import { parseWarnings } from "./_warning_header.ts";
@@ -159,12 +159,11 @@ export class Registry {
     const first = request.url === undefined
       ? await this.#sendToBase(request, attempt)
       : await this.#send(request.url, request, attempt);
-    first.redirected = !this.#isHome(first.url);
     // A 301, 302 or 303 may turn a write into a read, so it is not followed.
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, this.endpoint.isPrivate, async (target) => {
-      const response = await this.#sendRedirected(target, request, attempt);
+      const response = await this.#send(target, request, attempt);
       if (redirectCache !== undefined && response.status < 300) redirectCache.location = target;
       return response;
     });
@@ -180,7 +179,7 @@ export class Registry {
     if (redirectCache === undefined || target === undefined) return undefined;
     let response: HttpResponse | undefined;
     try {
-      response = await this.#sendRedirected(target, request, attempt);
+      response = await this.#send(target, request, attempt);
       if (response.status === 200 || accept.includes(response.status)) return response;
       // The rate limit applies to all addresses of the host.
       if (response.status === 429) return response;
@@ -191,13 +190,6 @@ export class Registry {
     response[Symbol.dispose]();
     redirectCache.location = undefined;
     return undefined;
-  }
-
-  async #sendRedirected(target: URL, request: ApiRequest, attempt: number): Promise<HttpResponse> {
-    const response = await this.#send(target, request, attempt);
-    response.redirected = target.origin !== this.#base?.origin;
-    response.followed = true;
-    return response;
   }
 
   /** Finds the responding address with the first request. */
@@ -348,9 +340,17 @@ export class Registry {
     return `${root}/${name}${path}${query}`;
   }
 
+  /** Returns where the registry directed a request to; `undefined` if it answered itself. */
+  targetOf(request: ApiRequest, { url }: HttpResponse): RequestTarget | undefined {
+    if (!this.#isHome(url)) return "other-server";
+    const { pathname, search } = request.url ?? this.url(request);
+    return url.pathname === pathname && url.search === search ? undefined : "same-server";
+  }
+
   /** Creates the error for a response that is not accepted. */
   async error(request: ApiRequest, response: HttpResponse): Promise<RegistryError> {
-    const server = response.redirected ? response.url : this.#base ?? response.url;
+    const target = this.targetOf(request, response);
+    const server = target === "other-server" ? response.url : this.#base ?? response.url;
     const scope = request.scope ?? pullScope(this.fullName(request.repository));
     const attempts = this.#authorizer(server).attempts(scope);
     const { registryError } = await import("../transport/registry_error.ts");
@@ -361,6 +361,7 @@ export class Registry {
       isAuthenticated: attempts.isAuthenticated,
       isRefused: attempts.isRefused,
       content: request.content,
+      target,
     });
   }
 }

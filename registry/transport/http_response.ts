@@ -31,10 +31,6 @@ export class HttpResponse implements Disposable {
   readonly headers: Headers;
   /** Shortest time so far from a request to this host to its response, in milliseconds. */
   readonly latencyMs: number;
-  /** Whether the response comes from the target of a redirect on another server. */
-  redirected = false;
-  /** Whether the response comes from the target of any redirect, such as a signed URL. */
-  followed = false;
   /** Request, for errors. */
   readonly request: FailedRequest;
   readonly #parts: HttpResponseParts;

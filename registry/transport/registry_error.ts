@@ -50,7 +50,12 @@ export interface RegistryErrorContext {
   readonly content?: MissingContent | undefined;
   /** Whether the request was a write. */
   readonly isWrite?: boolean | undefined;
+  /** Where the registry directed the request to, if it did not answer the request itself. */
+  readonly target?: RequestTarget | undefined;
 }
+
+/** Another address to which a registry directs a request, such as a signed URL of its own. */
+export type RequestTarget = "same-server" | "other-server";
 
 /** Describes the response of a registry: its status, code and message. */
 export function describeResponse(
@@ -68,8 +73,9 @@ export async function registryError(
   response: HttpResponse,
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
-  const { status, headers, url, redirected, followed, request: { task, attempt } } = response;
+  const { status, headers, url, request: { task, attempt } } = response;
   const { registry, server = registry, authentication, isAuthenticated, isWrite } = context;
+  const isElsewhere = context.target === "other-server";
   const { code: registryCode, detail, isOfRegistry } = await readErrorBody(response);
   // `registry:2` rejects a manifest with 500 if one of several reasons has no code.
   const isRejection = status === 500 && isWrite === true && REJECTIONS.has(registryCode ?? "");
@@ -77,8 +83,9 @@ export async function registryError(
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   // Some registries redirect to another registry, others to a storage server. That may have the
   // address of the registry, whose own refusals are about the name or the login.
-  const isSignedUrl = followed && !isWrite && status !== 401 && status !== 404;
-  const isOfStorage = (redirected || isSignedUrl) && isOfRegistry !== true;
+  const isSignedUrl = context.target === "same-server" && !isWrite && status !== 401 &&
+    status !== 404;
+  const isOfStorage = (isElsewhere || isSignedUrl) && isOfRegistry !== true;
 
   const isRetryable = () => {
     // A signed URL of a storage server expires; the registry then returns a new one.
@@ -103,7 +110,7 @@ export async function registryError(
     retryAfterMs: requestedPause(headers, Date.now()),
   };
   const words = describeResponse(fields, attempt);
-  const who = redirected ? `${url.host}, to which ${registry} redirects,` : server;
+  const who = isElsewhere ? `${url.host}, to which ${registry} redirects,` : server;
   const problem = `${who} answered ${words}`;
   if (isRateLimit) return rateLimitError(problem, headers, fields);
   const target = URL.parse(headers.get("location") ?? "", url);
