@@ -12,7 +12,6 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "registry/http1/certificate_error.ts": "the version of a certificate",
   "registry/transport/_node_exchange.ts": "a failed request",
   "registry/transport/network_failure.ts": "a failed request",
-  "registry/transport/speaks_tls.ts": "a failed handshake",
 };
 
 /** Use of the text of an error: a method or a regular expression on `message`. */

@@ -16,7 +16,7 @@ import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
-import { EarlyRequests, type LayerBytes } from "../downloads/early_requests.ts";
+import { EarlyRequests, type LayerBytes } from "./_early_requests.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "../endpoints/sources.ts";
 

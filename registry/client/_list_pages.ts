@@ -3,7 +3,7 @@ import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
 import { RegistryError } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
-import { nextPage } from "../transport/next_page.ts";
+import { nextPage } from "./_next_page.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 

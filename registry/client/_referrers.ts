@@ -7,7 +7,7 @@ import type { Reference } from "../reference.ts";
 import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
-import { nextPage } from "../transport/next_page.ts";
+import { nextPage } from "./_next_page.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Registry } from "../endpoints/registry.ts";
 

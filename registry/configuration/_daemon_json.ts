@@ -1,5 +1,5 @@
 import { documentError, JsonReader } from "../../spec/json_reader.ts";
-import { parseIp, parseNetwork } from "../http1/ip_network.ts";
+import { parseIp, parseNetwork } from "../transport/ip_network.ts";
 import { DOCKER_HUB } from "../reference.ts";
 import type { RegistryHost, RegistryRule } from "../registry_rule.ts";
 

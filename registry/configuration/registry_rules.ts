@@ -13,7 +13,7 @@ import type {
   RegistryRule,
 } from "../registry_rule.ts";
 import { BlockedRegistryError, RegistriesConfError } from "../errors.ts";
-import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
+import { isInNetwork, parseIp, parseNetwork } from "../transport/ip_network.ts";
 import { splitVersion } from "./_image_prefix.ts";
 
 const MAX_NETWORK_BITS = 128;

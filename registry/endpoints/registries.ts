@@ -5,7 +5,7 @@ import type { Reference, Repository } from "../reference.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 import type { DefaultCredentialHelpers, RegistryHost } from "../registry_rule.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
-import { HostLimiter } from "../transport/host_limiter.ts";
+import { HostLimiter } from "./_host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
 import type { RetryPolicy } from "../transport/retry.ts";

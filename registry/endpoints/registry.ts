@@ -8,7 +8,7 @@ import type { RegistryHost } from "../registry_rule.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { detectProtocol } from "./_detect_protocol.ts";
-import type { HostLimiter } from "../transport/host_limiter.ts";
+import type { HostLimiter } from "./_host_limiter.ts";
 import type { Http } from "../transport/http.ts";
 import type { HttpMethod, RequestBody, Tls } from "../transport/http_request.ts";
 import { protocolError } from "../transport/network_failure.ts";
@@ -201,7 +201,7 @@ export class Registry {
     const { signal } = request;
     const timeoutMs = this.#options.http.stallTimeoutMs;
     const testTls = async (base: URL) => {
-      const { speaksTls } = await import("../transport/speaks_tls.ts");
+      const { speaksTls } = await import("./_speaks_tls.ts");
       return await speaksTls(base, { timeoutMs, signal });
     };
     return await detectProtocol(await basesToTry(this.endpoint, testTls), {

@@ -1,12 +1,9 @@
 import type { ConnectionTarget } from "./_connect.ts";
 import {
-  type BodyReader,
   type ConnectionRequest,
   type ConnectionResponse,
   HttpConnection,
-} from "./_http_connection.ts";
-
-export type { BodyReader, ConnectionResponse };
+} from "./http_connection.ts";
 
 /** Methods of requests that can be repeated. */
 const SAFE_METHODS = ["GET", "HEAD"];

@@ -1,4 +1,4 @@
-import { parseIp } from "../http1/ip_network.ts";
+import { parseIp } from "../transport/ip_network.ts";
 
 /** Names that public DNS does not delegate, so that no web site can have them. */
 const LOCAL_DOMAIN =

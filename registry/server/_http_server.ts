@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { problemOf } from "../../spec/error_facts.ts";
-import { bodyReader } from "../transport/body_reader.ts";
+import { bodyReader } from "../http1/body_reader.ts";
 import { ClientConnection } from "./_client_connection.ts";
 import { HttpRequestBody } from "./_http_request_body.ts";
 import { invalidHost } from "./_server_response.ts";

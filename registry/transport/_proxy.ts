@@ -1,5 +1,5 @@
 import { type EnvironmentReader, isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
-import { isInNetwork, parseIp, parseNetwork } from "../http1/ip_network.ts";
+import { isInNetwork, parseIp, parseNetwork } from "./ip_network.ts";
 import { isLoopback } from "./private_address.ts";
 import { percentDecoded } from "./redact.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";

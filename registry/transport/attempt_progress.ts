@@ -1,5 +1,5 @@
 import { NetworkError } from "../errors.ts";
-import { TRICKLE_BYTES } from "./watchdog.ts";
+import { TRICKLE_BYTES } from "./_watchdog.ts";
 
 /**
  * Progress that an attempt must make before it stalls, in bytes or in milliseconds from its start to

@@ -1,10 +1,8 @@
 import { explainedError, isExplained } from "../../spec/error_facts.ts";
-import { parseIp } from "../http1/ip_network.ts";
-import {
-  type BodyReader,
-  ConnectionPool,
-  type ConnectionResponse,
-} from "../http1/connection_pool.ts";
+import { parseIp } from "./ip_network.ts";
+import type { BodyReader } from "../http1/body_reader.ts";
+import { ConnectionPool } from "../http1/connection_pool.ts";
+import type { ConnectionResponse } from "../http1/http_connection.ts";
 import { isUploadSource } from "../http1/upload_source.ts";
 import { HttpResponse } from "./http_response.ts";
 import { BoundedMap, MAX_HOSTS } from "./bounded_map.ts";
@@ -14,7 +12,7 @@ import { type FailedRequest, networkError, stallError } from "./network_failure.
 import { isLoopback, isMetadataAddress } from "./private_address.ts";
 import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
-import { Watchdog } from "./watchdog.ts";
+import { Watchdog } from "./_watchdog.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
 import type { RequestLog } from "../remote_client_options.ts";
 import type { HostCertificates } from "../credentials.ts";

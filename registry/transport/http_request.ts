@@ -2,7 +2,7 @@ import type { UploadSource } from "../http1/upload_source.ts";
 import type { RequestTask } from "../errors.ts";
 import type { ClientCertificate, HostCertificates } from "../credentials.ts";
 import type { Proxy } from "./_proxy.ts";
-import type { Watchdog } from "./watchdog.ts";
+import type { Watchdog } from "./_watchdog.ts";
 
 /** HTTP methods of the distribution specification and of token servers. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";

@@ -1,9 +1,9 @@
 import type { RegistryErrorFields } from "../error_fields.ts";
 import { RegistryError } from "../errors.ts";
-import type { BodyReader } from "../http1/connection_pool.ts";
+import type { BodyReader } from "../http1/body_reader.ts";
 import { type FailedRequest, networkError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
-import type { Watchdog } from "./watchdog.ts";
+import type { Watchdog } from "./_watchdog.ts";
 
 /** Maximum size of a chunk if the reader provides no buffer. */
 const CHUNK_BYTES = 65_536;

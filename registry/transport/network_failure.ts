@@ -4,7 +4,7 @@ import type { Tls } from "./http_request.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import type { CertificateFault, NetworkErrorFields, NetworkFailure } from "../error_fields.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
-import { TRICKLE_BYTES } from "./watchdog.ts";
+import { TRICKLE_BYTES } from "./_watchdog.ts";
 
 /** A failed request. */
 export interface FailedRequest {

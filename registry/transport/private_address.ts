@@ -5,7 +5,7 @@ import {
   isInNetwork,
   parseIp,
   parseNetwork,
-} from "../http1/ip_network.ts";
+} from "./ip_network.ts";
 
 /** Loopback, link-local, RFC 1918, RFC 6598, RFC 6890 and unique local addresses. */
 const PRIVATE_NETWORKS = networks(

@@ -6,7 +6,7 @@
  * @module
  */
 import { parseReference, RemoteClient } from "../../../registry/mod.ts";
-import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
+import { speaksTls } from "../../../registry/endpoints/_speaks_tls.ts";
 import { on, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { makeScene } from "../_client.ts";

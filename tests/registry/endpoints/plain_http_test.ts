@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import { NetworkError, parseReference, type RemoteClientOptions } from "../../../registry/mod.ts";
 import { detectProtocol } from "../../../registry/endpoints/_detect_protocol.ts";
-import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
+import { speaksTls } from "../../../registry/endpoints/_speaks_tls.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { drop, on, respond, stall } from "../../_support/faulty_registry.ts";
 import { manualTime } from "../../_support/manual_time.ts";

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { assertEquals } from "@std/assert";
 import { nodeExchange } from "../../../registry/transport/_node_exchange.ts";
-import { Watchdog } from "../../../registry/transport/watchdog.ts";
+import { Watchdog } from "../../../registry/transport/_watchdog.ts";
 
 Deno.test("nodeExchange() keeps no listener for each chunk of a body", async () => {
   const chunk = new Uint8Array(256 * 1024);

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Watchdog } from "../../../registry/transport/watchdog.ts";
+import { Watchdog } from "../../../registry/transport/_watchdog.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -27,7 +27,7 @@ Deno.test("Watchdog.wait() starts no timer once the signal is aborted", async ()
 Deno.test("Watchdog lets the program end between two waits", async () => {
   await using directory = await makeTempDir();
   const script = directory.join("watchdog.ts");
-  const module = new URL("../../../registry/transport/watchdog.ts", import.meta.url).href;
+  const module = new URL("../../../registry/transport/_watchdog.ts", import.meta.url).href;
   await Deno.writeTextFile(
     script,
     `import { Watchdog } from ${JSON.stringify(module)};

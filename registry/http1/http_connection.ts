@@ -1,4 +1,5 @@
 import { onAbort } from "../tasks/abortable.ts";
+import type { BodyReader } from "./body_reader.ts";
 import { connect, type ConnectionTarget, isEnd } from "./_connect.ts";
 import type { ResponseHead } from "./_response_head.ts";
 import { cut, ResponseReader } from "./_response_reader.ts";
@@ -8,14 +9,6 @@ import {
   type UploadSource,
   type UploadWatchdog,
 } from "./upload_source.ts";
-
-/** Reads a body into the provided buffer, if possible. */
-export interface BodyReader {
-  read(
-    memory: Uint8Array<ArrayBuffer>,
-  ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
-  cancel(): Promise<void>;
-}
 
 /** A request over a {@linkcode HttpConnection}. */
 export interface ConnectionRequest {

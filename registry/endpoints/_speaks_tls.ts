@@ -1,6 +1,6 @@
 import { openSocket } from "../http1/open_socket.ts";
-import { parseIp } from "../http1/ip_network.ts";
-import { isMetadataAddress } from "./private_address.ts";
+import { parseIp } from "../transport/ip_network.ts";
+import { isMetadataAddress } from "../transport/private_address.ts";
 import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { HostLimiter } from "../../../registry/transport/host_limiter.ts";
+import { HostLimiter } from "../../../registry/endpoints/_host_limiter.ts";
 import { FakeClock } from "../_client.ts";
 
 /** Returns whether a promise settles without further events. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams";
-import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
+import { speaksTls } from "../../../registry/endpoints/_speaks_tls.ts";
 import { type Connections, serveConnections, unusedAddress } from "../../_support/connections.ts";
 import { manualTime } from "../../_support/manual_time.ts";
 import { dockerRegistry, makeCertificates, peerTest, programPath } from "../../_support/peers.ts";

@@ -1,4 +1,10 @@
-import type { BodyReader } from "../http1/connection_pool.ts";
+/** Reads a body into the provided buffer, if possible. */
+export interface BodyReader {
+  read(
+    memory: Uint8Array<ArrayBuffer>,
+  ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
+  cancel(): Promise<void>;
+}
 
 /** Creates a {@linkcode BodyReader} from a stream. */
 export function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {

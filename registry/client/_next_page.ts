@@ -1,5 +1,5 @@
-import type { HttpResponse } from "./http_response.ts";
-import { percentDecoded } from "./redact.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
+import { percentDecoded } from "../transport/redact.ts";
 
 /**
  * Parses the address of the next page from the `Link` header with `rel="next"` (RFC 8288), which
