@@ -1,5 +1,6 @@
-import type { HttpResponse } from "../transport/http_response.ts";
 import { NetworkError } from "../errors.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
+import type { Endpoint } from "./_endpoint.ts";
 
 /** Callbacks of {@linkcode detectProtocol}. */
 export interface DetectProtocolOptions {
@@ -23,10 +24,10 @@ export interface DetectProtocolOptions {
  * TLS handshake.
  */
 export async function detectProtocol(
-  bases: readonly URL[],
+  endpoint: Pick<Endpoint, "bases" | "isTlsFirst">,
   { send, isKnown, speaksTls, requiresTls }: DetectProtocolOptions,
 ): Promise<HttpResponse> {
-  const [base, other] = bases;
+  const [base, other] = await basesToTry(endpoint, speaksTls);
   if (base === undefined) {
     throw new RangeError("Cannot send a request: the registry has no address");
   }
@@ -47,6 +48,19 @@ export async function detectProtocol(
   doubtful?.[Symbol.dispose]();
   if (other === undefined) throw requiresTls(base);
   return await send(other);
+}
+
+/**
+ * Returns the addresses to try. Even where a file allows plain HTTP, it is used only if the server
+ * does not speak TLS; otherwise, its certificate is verified.
+ */
+async function basesToTry(
+  { bases, isTlsFirst }: Pick<Endpoint, "bases" | "isTlsFirst">,
+  speaksTls: (base: URL) => Promise<boolean>,
+): Promise<readonly URL[]> {
+  const [https, http] = bases;
+  if (!isTlsFirst || https === undefined || http === undefined) return bases;
+  return [await speaksTls(https) ? https : http];
 }
 
 /** Returns the address with the same port, but for HTTPS. */

@@ -120,16 +120,3 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
     isPrivate: allowPrivate || isPrivateAddress(url),
   };
 }
-
-/**
- * Returns the addresses to try. Even where a file allows plain HTTP, it is used only if the server
- * does not speak TLS; otherwise, its certificate is verified.
- */
-export async function basesToTry(
-  { bases, isTlsFirst }: Endpoint,
-  speaksTls: (base: URL) => Promise<boolean>,
-): Promise<readonly URL[]> {
-  const [https, http] = bases;
-  if (!isTlsFirst || https === undefined || http === undefined) return bases;
-  return [await speaksTls(https) ? https : http];
-}

@@ -15,7 +15,7 @@ import { protocolError } from "../transport/network_failure.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent, RequestTarget } from "../transport/registry_error.ts";
 import { asksToWait, requestedPause, Retry, type RetryPolicy } from "../transport/retry.ts";
-import { basesToTry, type Endpoint } from "./_endpoint.ts";
+import type { Endpoint } from "./_endpoint.ts";
 import { parseWarnings } from "./_warning_header.ts";
 
 /** A request to a registry. */
@@ -200,14 +200,13 @@ export class Registry {
     if (this.#base !== undefined) return await send(this.#base);
     const { signal } = request;
     const timeoutMs = this.#options.http.stallTimeoutMs;
-    const testTls = async (base: URL) => {
-      const { speaksTls } = await import("./_speaks_tls.ts");
-      return await speaksTls(base, { timeoutMs, signal });
-    };
-    return await detectProtocol(await basesToTry(this.endpoint, testTls), {
+    return await detectProtocol(this.endpoint, {
       send,
       isKnown: () => this.#base !== undefined,
-      speaksTls: testTls,
+      speaksTls: async (base) => {
+        const { speaksTls } = await import("./_speaks_tls.ts");
+        return await speaksTls(base, { timeoutMs, signal });
+      },
       requiresTls: (url) => protocolError({ url, task: request.task, attempt }),
     });
   }

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import { NetworkError, parseReference, type RemoteClientOptions } from "../../../registry/mod.ts";
 import { detectProtocol } from "../../../registry/endpoints/_detect_protocol.ts";
+import { registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import { speaksTls } from "../../../registry/endpoints/_speaks_tls.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { drop, on, respond, stall } from "../../_support/faulty_registry.ts";
@@ -64,9 +64,10 @@ Deno.test("speaksTls() tries a handshake and accepts every certificate", async (
 
 Deno.test("detectProtocol() repeats the request over TLS if the server speaks it", async () => {
   const url = new URL("https://127.0.0.1:1");
+  const endpoint = { bases: [new URL("http://127.0.0.1:1"), url], isTlsFirst: false };
   const sent: URL[] = [];
 
-  const { status } = await detectProtocol([new URL("http://127.0.0.1:1"), url], {
+  const { status } = await detectProtocol(endpoint, {
     send: (base) => {
       sent.push(base);
       return Promise.resolve(emptyResponse(url, base === url ? 200 : 400));
@@ -77,6 +78,28 @@ Deno.test("detectProtocol() repeats the request over TLS if the server speaks it
   });
 
   assertEquals([status, sent.length], [200, 2]);
+});
+
+Deno.test("detectProtocol() uses plain HTTP that a file allows only without TLS", async () => {
+  const options = { plainHttp: undefined, isInsecure: true, allowPrivate: false };
+  const endpoint = registryEndpoint("a.io", options);
+  const tested: string[] = [];
+  const send = async (speaksTls: boolean) => {
+    const { url } = await detectProtocol(endpoint, {
+      send: (base) => Promise.resolve(emptyResponse(base, 200)),
+      isKnown: () => true,
+      speaksTls: ({ origin }) => {
+        tested.push(origin);
+        return Promise.resolve(speaksTls);
+      },
+      requiresTls: () => new Error("not called"),
+    });
+    return url.origin;
+  };
+
+  assertEquals(await send(true), "https://a.io");
+  assertEquals(await send(false), "http://a.io");
+  assertEquals(tested, ["https://a.io", "https://a.io"]);
 });
 
 Deno.test.each([

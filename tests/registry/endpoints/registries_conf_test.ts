@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { basesToTry, registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
+import { registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import {
   BlockedRegistryError,
   type CredentialStore,
@@ -277,23 +277,6 @@ Deno.test.each<{
   const endpoint = registryEndpoint("a.io", { plainHttp, isInsecure, allowPrivate: false });
 
   assertEquals(endpoint.bases.map(({ origin }) => origin), [...bases]);
-});
-
-Deno.test("basesToTry() returns HTTP only for a server without TLS", async () => {
-  const options = { plainHttp: undefined, isInsecure: true, allowPrivate: false };
-  const endpoint = registryEndpoint("a.io", options);
-  const asked: string[] = [];
-  const bases = async (speaksTls: boolean) => {
-    const found = await basesToTry(endpoint, ({ origin }) => {
-      asked.push(origin);
-      return Promise.resolve(speaksTls);
-    });
-    return found.map(({ origin }) => origin);
-  };
-
-  assertEquals(await bases(true), ["https://a.io"]);
-  assertEquals(await bases(false), ["http://a.io"]);
-  assertEquals(asked, ["https://a.io", "https://a.io"]);
 });
 
 Deno.test("RemoteClient reports where a file says to look for missing content", async () => {
