@@ -3,7 +3,7 @@ import type { RegistryContent } from "./registry_content.ts";
 import { onAbort } from "../tasks/abortable.ts";
 import { startHttpServer } from "./_http_server.ts";
 import { MemoryRegistryContent } from "./memory_registry_content.ts";
-import { createRegistryHandler, type RegistryHandlerOptions } from "./server_handler.ts";
+import { createRegistryHandler, type RegistryHandlerOptions } from "./registry_handler.ts";
 
 const IDLE_TIMEOUT_MS = 30_000;
 const MAX_CONNECTIONS = 256;

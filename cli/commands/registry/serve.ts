@@ -4,8 +4,8 @@ import {
   serveRegistry,
   type ServeRegistryOptions,
 } from "../../../registry/server/server.ts";
-import { basicAuthentication } from "../../../registry/server/server_basic_auth.ts";
-import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
+import { basicAuthentication } from "../../../registry/server/basic_authentication.ts";
+import { parseHtpasswd } from "../../../registry/server/htpasswd.ts";
 import { describeError } from "../../../spec/error_facts.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { abortable } from "../../../registry/tasks/abortable.ts";

@@ -1,7 +1,22 @@
 import { explainedError } from "../../spec/error_facts.ts";
-import { bcryptMatches, isBcryptHash } from "./_bcrypt.ts";
 import { LoginQueue } from "./_login_queue.ts";
-import type { PasswordCheck } from "./server_basic_auth.ts";
+import type { PasswordCheck } from "./basic_authentication.ts";
+
+/** `$2b$COST$SALT HASH`; `2a` and `2y` are the same algorithm under older names. */
+const HASH_REGEXP = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+const MIN_COST = 4;
+/** Maximum cost: a check takes seconds, and more would let guesses overload a server. */
+const MAX_COST = 16;
+
+/**
+ * Not a literal import: before a program starts, Deno downloads packages with a literal name, and
+ * with them all packages in the lock file. Only a registry with passwords needs this package.
+ */
+const LIBRARY: string = "npm:bcryptjs@^3.0.3";
+
+interface Bcrypt {
+  compare(password: string, hash: string): Promise<boolean>;
+}
 
 /**
  * Parses an htpasswd file in the format of `htpasswd -B` for {@linkcode basicAuthentication}.
@@ -58,7 +73,8 @@ export function parseHtpasswd(text: string): PasswordCheck {
       if (isKnown()) return true;
       // An unknown name takes as long as a known one.
       const hash = hashes.get(name) ?? standIn;
-      const right = await bcryptMatches(password, hash) && hashes.has(name);
+      const { compare }: Bcrypt = await import(LIBRARY);
+      const right = await compare(password, hash) && hashes.has(name);
       if (right) known.set(name, seen);
       return right;
     });
@@ -72,4 +88,10 @@ function htpasswdError(place: string, problem: string): SyntaxError {
     problem,
     advice: 'Create the file with "htpasswd -B"',
   });
+}
+
+/** Returns whether text is a bcrypt hash of an acceptable cost. */
+function isBcryptHash(text: string): boolean {
+  const cost = Number(HASH_REGEXP.exec(text)?.[1] ?? NaN);
+  return cost >= MIN_COST && cost <= MAX_COST;
 }
