@@ -6,7 +6,7 @@ import type {
   ClientCertificate,
   HostCertificates,
 } from "../credentials.ts";
-import { certificateProblem, readAuthorities, readPair } from "./_certificate_files.ts";
+import { certificateProblem, readAuthorities, readPair } from "./certificate_files.ts";
 import {
   CERTIFICATE_VARIABLES,
   certificatePaths,

@@ -40,7 +40,7 @@ async function certificatesOf(
   onWarning: Warner | undefined,
 ): Promise<HostCertificates> {
   if (host.caFiles.length + host.clientFiles.length === 0) return {};
-  const { readHostCertificates } = await import("../certificates/host_certificates.ts");
+  const { readHostCertificates } = await import("../certificates/certificate_files.ts");
   return await readHostCertificates(host, onWarning);
 }
 
