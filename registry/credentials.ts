@@ -99,6 +99,9 @@ export function encodeLogin({ username, password }: Login): string {
   return new TextEncoder().encode(`${username}:${password}`).toBase64();
 }
 
+/** User name that stands for an identity token in place of a password, in docker's protocols. */
+export const TOKEN_USER = "<token>";
+
 /** A user and a password. */
 export interface Login {
   /** User name, without a colon. */

@@ -22,6 +22,14 @@ export function parseIfJson(text: string): unknown {
   }
 }
 
+/**
+ * Returns the name of a member in the form that all its spellings share in Go, which ignores the
+ * case of names. It treats `ſ` as `s` and the Kelvin sign as `k`, but does not expand ligatures.
+ */
+export function foldName(name: string): string {
+  return name.toLowerCase().replaceAll("\u017f", "s");
+}
+
 /** A number with a fraction or an exponent, with its text in the document. */
 export class Fraction {
   readonly text: string;

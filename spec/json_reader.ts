@@ -1,6 +1,6 @@
 import { explainedError } from "./error_facts.ts";
 import { LimitError } from "./errors.ts";
-import { Fraction, isObject, quote } from "./json.ts";
+import { foldName, Fraction, isObject, quote } from "./json.ts";
 
 /**
  * Maximum number of values in a document: twice as many as in an `index.json` with 200,000
@@ -54,9 +54,8 @@ export function otherCaseOf(
 ): { readonly key: string; readonly name: string } | undefined {
   for (const key of Object.keys(object)) {
     if (names.includes(key)) continue;
-    // Go treats `ſ` as `s` and the Kelvin sign as `k`, but does not expand ligatures.
-    const folded = key.toLowerCase().replaceAll("\u017f", "s");
-    const name = names.find((name) => name.toLowerCase() === folded);
+    const folded = foldName(key);
+    const name = names.find((name) => foldName(name) === folded);
     if (name !== undefined) return { key, name };
   }
   return undefined;

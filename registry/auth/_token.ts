@@ -1,5 +1,5 @@
 import { isObject, parseIfJson } from "../../spec/json.ts";
-import { authorization, loginOf } from "../credentials.ts";
+import { authorization, loginOf, TOKEN_USER } from "../credentials.ts";
 import { AuthError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
@@ -133,7 +133,7 @@ async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Http
   if (response.status !== 404 && response.status !== 405) return response;
   response[Symbol.dispose]();
   // Servers without OAuth2 accept the identity token as a password.
-  const username = loginOf(auth)?.username ?? "<token>";
+  const username = loginOf(auth)?.username ?? TOKEN_USER;
   const password = loginOf(auth)?.password || auth.identityToken;
   return await send(http, getRequest(request, { username, password }), request);
 }

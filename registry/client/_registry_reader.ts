@@ -25,7 +25,7 @@ import type {
 } from "../remote_client_options.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { type BlobContext, foreignBlob, registryBlob } from "../downloads/blob_sources.ts";
+import { foreignBlob, registryBlob } from "../downloads/blob_sources.ts";
 import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "../downloads/blob_stream.ts";
 import { MAX_CONNECTIONS, Registries } from "../endpoints/registries.ts";
 import { EarlyRequest } from "../downloads/early_request.ts";
@@ -157,8 +157,8 @@ export class RegistryReader implements Disposable {
     if (!isDigest(digest)) throw new UnsupportedDigestError(digest);
     const embedded = embeddedData(descriptor);
     if (embedded !== undefined) return new Blob([embedded.subarray(offset)]).stream();
-    const { context, sources } = this.#blobSources(repository, descriptor, options, states);
-    const { onWarning } = context;
+    const sources = this.#blobSources(repository, descriptor, options, states);
+    const onWarning = this.#registries.warner(options);
     return openRemoteBlob(descriptor, sources, { ...options, offset, onWarning });
   }
 
@@ -170,7 +170,7 @@ export class RegistryReader implements Disposable {
     states: Map<Registry, BlobState>,
   ): Disposable {
     const { length, signal } = options;
-    const { sources: [source] } = this.#blobSources(repository, descriptor, options, states);
+    const [source] = this.#blobSources(repository, descriptor, options, states);
     const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
     if (source === undefined || !isRequested || this.#unread.size >= this.#maxUnread) {
       return { [Symbol.dispose]() {} };
@@ -251,13 +251,13 @@ export class RegistryReader implements Disposable {
     };
   }
 
-  /** Returns the context of requests for a blob, and its sources in the order in which to try them. */
+  /** Returns the sources of a blob in the order in which to try them. */
   #blobSources(
     repository: Repository,
     descriptor: Descriptor,
     options: BlobOptions,
     states: Map<Registry, BlobState>,
-  ): { readonly context: BlobContext; readonly sources: readonly RemoteBlobSource[] } {
+  ): readonly RemoteBlobSource[] {
     const { urls = [], digest } = descriptor;
     const action = `pull the blob ${digest} of "${nameOf(repository)}"`;
     const context = {
@@ -287,7 +287,7 @@ export class RegistryReader implements Disposable {
       );
       return [];
     });
-    return { context, sources: [...fromRegistry, ...elsewhere] };
+    return [...fromRegistry, ...elsewhere];
   }
 }
 

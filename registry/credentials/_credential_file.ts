@@ -1,5 +1,5 @@
 import { isGranted } from "../../spec/granted.ts";
-import { isObject } from "../../spec/json.ts";
+import { foldName, isObject } from "../../spec/json.ts";
 import { readProblem, readUserFile } from "../configuration/user_file.ts";
 import { CredentialFileError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
@@ -115,14 +115,9 @@ export function parseCredentialFile(path: string, bytes: Uint8Array): Credential
 }
 
 /**
- * Returns the name of a field in lower case. Docker and podman ignore the case of fields, as Go's
- * JSON decoder does, which also folds the long s; keys of registries are case-sensitive.
+ * Returns the members of an object by folded name. Merges duplicate objects. Docker and podman
+ * ignore the case of fields; keys of registries are case-sensitive.
  */
-export function foldName(name: string): string {
-  return name.replaceAll("\u017f", "s").toLowerCase();
-}
-
-/** Returns the members of an object by folded name. Merges duplicate objects. */
 export function namedMembers(value: unknown): ReadonlyMap<string, unknown> {
   const members = new Map<string, unknown>();
   for (const [name, member] of Object.entries(object(value))) {

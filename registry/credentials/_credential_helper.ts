@@ -2,6 +2,7 @@ import { describeError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
+import { TOKEN_USER } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
@@ -236,6 +237,5 @@ function parseHelperOutput(text: string): ImagePullAuth | "none" | undefined {
   if (typeof username !== "string" || typeof secret !== "string") return undefined;
   // Some helpers report a missing credential this way, and exit with 0.
   if (username === "" && secret === "") return "none";
-  // The helper protocol marks an identity token by this user name.
-  return username === "<token>" ? { identityToken: secret } : { username, password: secret };
+  return username === TOKEN_USER ? { identityToken: secret } : { username, password: secret };
 }

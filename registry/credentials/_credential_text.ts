@@ -1,4 +1,4 @@
-import { foldName } from "./_credential_file.ts";
+import { foldName } from "../../spec/json.ts";
 import { normalizeCredentialKey } from "./credential_key.ts";
 import {
   formatJsonObject,

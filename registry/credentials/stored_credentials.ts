@@ -2,7 +2,7 @@ import { explainedError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { DefaultCredentialHelpers } from "../registry_rule.ts";
-import { encodeLogin, loginOf } from "../credentials.ts";
+import { encodeLogin, loginOf, TOKEN_USER } from "../credentials.ts";
 import { type CredentialFile, readCredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
@@ -30,8 +30,6 @@ import {
 } from "./credential_key.ts";
 
 const HELPER_TIMEOUT_MS = 60_000;
-/** User name that marks an identity token in the helper protocol. */
-const TOKEN_USER = "<token>";
 
 /** Options for {@linkcode saveCredential}. */
 export interface SaveCredentialOptions {
@@ -223,17 +221,7 @@ export async function eraseCredential(
   registry: string,
   options: EraseCredentialOptions = {},
 ): Promise<readonly string[]> {
-  const key = normalizeCredentialKey(registry);
-  return await eraseMatching(
-    options,
-    (other) => isErasedWith(other, key),
-    async (file, how) => {
-      const name = helperOf(file, key);
-      const isErased = name !== undefined && await eraseIfAny(name, helperServer(key), how);
-      return isErased ? [name] : [];
-    },
-    async (name, how) => !key.includes("/") && await eraseIfAny(name, key, how),
-  );
+  return await erase(normalizeCredentialKey(registry), options);
 }
 
 /**
@@ -262,52 +250,41 @@ export async function eraseCredential(
 export async function eraseCredentials(
   options: EraseCredentialOptions = {},
 ): Promise<readonly string[]> {
-  return await eraseMatching(options, () => true, async ({ helpers, store }, how) => {
-    const erased: string[] = [];
-    for (const [key, name] of helpers) {
-      if (await eraseIfAny(name, helperServer(key), how)) erased.push(name);
-    }
-    if (store !== undefined && await eraseAll(store, how)) erased.push(store);
-    return erased;
-  }, eraseAll);
-}
-
-/** Erases all credentials in a helper; returns whether there were any. */
-async function eraseAll(name: string, how: HelperOptions): Promise<boolean> {
-  const servers = await listWithHelper(name, how);
-  for (const server of servers) await eraseWithHelper(name, server, how);
-  return servers.length > 0;
+  return await erase(undefined, options);
 }
 
 /**
- * Erases entries from credential files, and credentials from the helpers that they name.
+ * Erases credentials from credential files, from the helpers that they name, and from `helpers`.
  *
- * @param isRemoved Whether to remove the entry of a key.
- * @param eraseInHelpers Erases the credentials in the helpers of a file, and returns their names.
- * @param eraseInHelper Erases those in a helper for all registries; returns whether it had any.
+ * @param key The registry; all of them if absent.
  * @returns Files and helpers that had one.
  */
-async function eraseMatching(
+async function erase(
+  key: string | undefined,
   options: EraseCredentialOptions,
-  isRemoved: (key: string) => boolean,
-  eraseInHelpers: (file: CredentialFile, how: HelperOptions) => Promise<readonly string[]>,
-  eraseInHelper: (name: string, how: HelperOptions) => Promise<boolean>,
 ): Promise<readonly string[]> {
   const { paths = logoutPaths(), helpers, signal } = options;
   const how = howOf(options);
+  const isErased = (other: string) => key === undefined || isErasedWith(other, key);
   const erased = new Set<string>();
-  const failures: unknown[] = [];
+  const eraseInHelper = async (name: string, server: string | undefined) => {
+    const isFound =
+      await (server === undefined ? eraseAll(name, how) : eraseIfAny(name, server, how));
+    if (isFound) erased.add(`docker-credential-${name}`);
+  };
   for (const path of paths) {
     const file = await readCredentialFile(path);
     if (file === undefined) continue;
-    const names = await eraseInHelpers(file, how);
-    for (const name of names) erased.add(`docker-credential-${name}`);
-    if (file.auths.keys().some(isRemoved)) erased.add(path);
-    await updateCredentialFile(path, (text) => removeCredentialEntries(text, isRemoved), signal);
+    for (const [name, server] of helpersFor(file, key)) await eraseInHelper(name, server);
+    if (file.auths.keys().some(isErased)) erased.add(path);
+    await updateCredentialFile(path, (text) => removeCredentialEntries(text, isErased), signal);
   }
-  for (const name of helperOrder(helpers).filter((name) => name !== FILES_HELPER)) {
+  const failures: unknown[] = [];
+  // Helpers in `registries.conf` support registries only, without namespaces.
+  const names = key?.includes("/") ? [] : helperOrder(helpers);
+  for (const name of names.filter((name) => name !== FILES_HELPER)) {
     try {
-      if (await eraseInHelper(name, how)) erased.add(`docker-credential-${name}`);
+      await eraseInHelper(name, key);
     } catch (error) {
       // The credential must not stay in the other helpers.
       signal?.throwIfAborted();
@@ -316,6 +293,31 @@ async function eraseMatching(
   }
   if (failures.length > 0) throw failures[0];
   return [...erased];
+}
+
+/**
+ * Returns the helpers that a file names for a registry, or for all, with the name of the server; a
+ * helper for all registries has none.
+ */
+function helpersFor(
+  file: CredentialFile,
+  key: string | undefined,
+): readonly (readonly [name: string, server?: string])[] {
+  if (key === undefined) {
+    const own = [...file.helpers].map(([registry, name]) =>
+      [name, helperServer(registry)] as const
+    );
+    return [...own, ...file.store === undefined ? [] : [[file.store] as const]];
+  }
+  const name = helperOf(file, key);
+  return name === undefined ? [] : [[name, helperServer(key)]];
+}
+
+/** Erases all credentials in a helper; returns whether there were any. */
+async function eraseAll(name: string, how: HelperOptions): Promise<boolean> {
+  const servers = await listWithHelper(name, how);
+  for (const server of servers) await eraseWithHelper(name, server, how);
+  return servers.length > 0;
 }
 
 function defaultPath(): string {

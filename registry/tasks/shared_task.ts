@@ -4,7 +4,7 @@ import { onAbort } from "./abortable.ts";
  * A task shared by several callers. The wait of an aborted caller rejects at once; the task itself
  * is aborted when no caller is waiting any more.
  */
-export class SharedTask<T> {
+class SharedTask<T> {
   readonly #controller = new AbortController();
   readonly #result: Promise<T>;
   #waiting = 0;

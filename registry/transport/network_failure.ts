@@ -1,26 +1,18 @@
 import { OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type { Proxy } from "./_proxy.ts";
-import type { Tls } from "./http_request.ts";
+import type { HttpRequest } from "./http_request.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import type { CertificateFault, NetworkErrorFields, NetworkFailure } from "../error_fields.ts";
-import { NetworkError, type RequestTask } from "../errors.ts";
+import { NetworkError } from "../errors.ts";
 import { TRICKLE_BYTES } from "./_watchdog.ts";
 
 /** A failed request. */
-export interface FailedRequest {
-  readonly url: URL;
-  readonly task: RequestTask;
-  readonly attempt: number;
-  /**
-   * Name of the server, such as `the token server auth.example`.
-   *
-   * @default The host of the URL.
-   */
-  readonly server?: string | undefined;
+export interface FailedRequest
+  extends
+    Pick<HttpRequest, "url" | "task" | "attempt" | "server">,
+    Partial<Pick<HttpRequest, "tls">> {
   /** Proxy of the request. */
   readonly proxy?: Proxy | undefined;
-  /** Trusted certificates of the request. */
-  readonly tls?: Tls | undefined;
 }
 
 /** Start of Deno's message about a TLS alert: the server uses TLS but rejects this client. */

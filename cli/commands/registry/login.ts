@@ -1,6 +1,6 @@
 import { CredentialFiles } from "../../../registry/credentials/credential_files.ts";
 import { saveCredential } from "../../../registry/credentials/stored_credentials.ts";
-import { loginOf } from "../../../registry/credentials.ts";
+import { loginOf, TOKEN_USER } from "../../../registry/credentials.ts";
 import { placesWithCredential } from "../../access/credential_places.ts";
 import { defaultHelpers } from "../../access/registries.ts";
 import { openClient, readAuth } from "../../access/client.ts";
@@ -94,6 +94,6 @@ async function printLogin(session: Session, { key, registry, namespace }: LoginP
       { subject: key },
     );
   }
-  const username = loginOf(found.auth)?.username ?? "<token>";
+  const username = loginOf(found.auth)?.username ?? TOKEN_USER;
   await session.print({ registry: key, username, source: found.source }, [username]);
 }
