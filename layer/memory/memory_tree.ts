@@ -1,8 +1,9 @@
 import { withCode } from "../../spec/error_facts.ts";
 import { encodeName } from "../file_name.ts";
+import { contentOrder, fileOf } from "./_content_order.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { leafName, parentPath } from "../trees/clean_path.ts";
+import { childPath, leafName, parentPath } from "../trees/clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -56,7 +57,7 @@ export class MemoryTree implements FileTree {
   /** Returns the metadata of an entry. */
   status(path: string): FileStatus | undefined {
     const name = this.#find(path);
-    return name && this.#file(name).status();
+    return name && fileOf(this.#nodes, name).status();
   }
 
   /** Returns the position of the content of a file. */
@@ -94,9 +95,13 @@ export class MemoryTree implements FileTree {
    * the iteration.
    */
   *contents(): Generator<ContentPlace & { readonly path: string }, void, void> {
-    for (const number of this.#contentOrder()) {
-      const { layer, offset } = this.#file(this.#nodes.at(number));
-      yield { layer, offset, path: this.#pathOf(number) };
+    let last = { parent: 0, path: "" };
+    for (const number of contentOrder(this.#nodes)) {
+      const node = this.#nodes.at(number);
+      const { parent } = node;
+      if (parent !== last.parent) last = { parent, path: this.#pathOf(parent) };
+      const { layer, offset } = fileOf(this.#nodes, node);
+      yield { layer, offset, path: childPath(last.path, this.#nodes.nameOf(number)) };
     }
   }
 
@@ -181,7 +186,7 @@ export class MemoryTree implements FileTree {
     if (name === undefined) throw notFound(path);
     // A later directory with the same number would inherit the content.
     if (name.first !== 0) throw withCode(new Error(`"${path}" is not empty`), "ENOTEMPTY");
-    const file = this.#file(name);
+    const file = fileOf(this.#nodes, name);
     this.#nodes.detach(name);
     this.#lastPath = "";
     this.#last = this.#nodes.root.ino;
@@ -223,11 +228,7 @@ export class MemoryTree implements FileTree {
   #get(path: string): Node {
     const name = this.#find(path);
     if (name === undefined) throw notFound(path);
-    return this.#file(name);
-  }
-
-  #file(name: Node): Node {
-    return name.file === 0 ? name : this.#nodes.at(name.file);
+    return fileOf(this.#nodes, name);
   }
 
   #find(path: string): Node | undefined {
@@ -264,25 +265,12 @@ export class MemoryTree implements FileTree {
   }
 
   #pathOf(number: number): string {
-    const { parent } = this.#nodes.at(number);
-    const name = this.#nodes.nameOf(number);
-    return parent === this.#nodes.root.ino ? name : `${this.#pathOf(parent)}/${name}`;
-  }
-
-  #contentOrder(): readonly number[] {
-    const numbers: number[] = [];
-    for (let number = this.#nodes.root.ino + 1; number < this.#nodes.size; number++) {
-      const { parent, type } = this.#nodes.at(number);
-      if (parent !== 0 && type !== "directory") numbers.push(number);
+    const names: string[] = [];
+    while (number !== this.#nodes.root.ino) {
+      names.push(this.#nodes.nameOf(number));
+      number = this.#nodes.at(number).parent;
     }
-    // Usually, they are nearly sorted already, which makes sorting fast.
-    return numbers.sort((one, other) => {
-      const a = this.#file(this.#nodes.at(one));
-      const b = this.#file(this.#nodes.at(other));
-      if (a.layer !== b.layer) return a.layer - b.layer;
-      if (a.offset !== b.offset) return a.offset - b.offset;
-      return this.#pathOf(one) < this.#pathOf(other) ? -1 : 1;
-    });
+    return names.reverse().join("/");
   }
 }
 

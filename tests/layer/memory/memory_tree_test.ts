@@ -1,5 +1,6 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { MemoryTree } from "../../../layer/mod.ts";
+import { NameTable } from "../../../layer/trees/name_table.ts";
 import { LimitError } from "../../../spec/mod.ts";
 
 /** Summarizes the entry at a path. */
@@ -82,6 +83,38 @@ Deno.test("MemoryTree lists a layer in the order of its archive", () => {
     { layer: 1, offset: 512, path: "d/y" },
   ]);
   assertEquals([...tree.directories()], [{ path: "d", isEmpty: false }]);
+});
+
+Deno.test("MemoryTree sorts hard links by the code units of their paths", () => {
+  const tree = new MemoryTree();
+  for (const path of ["d", "d/a", "d/a-", "d/a-/a", "d/é"]) tree.makeDirectory(path);
+  tree.createFile("x");
+  const links = ["d/é/z", "d/a/z", "d/a-/a/z", "d/a-b", "d/a0", "d/a.", "w", "d/a-/b", "d/A"];
+  for (const path of links) tree.makeLink(path, "x");
+
+  assertEquals(Array.from(tree.contents(), ({ path }) => path), [...links, "x"].sort());
+});
+
+Deno.test("MemoryTree sorts hard links in deep directories in few steps", () => {
+  const tree = new MemoryTree();
+  let directory = "d";
+  tree.makeDirectory(directory);
+  for (let level = 1; level < 1000; level++) tree.makeDirectory(directory += "/d");
+  tree.createFile("f");
+  for (let link = 0; link < 500; link++) tree.makeLink(`${directory}/${link * 7 % 500}`, "f");
+  const { nameOf } = NameTable.prototype;
+  let count = 0;
+  NameTable.prototype.nameOf = function (number) {
+    count++;
+    return nameOf.call(this, number);
+  };
+
+  try {
+    assertEquals([...tree.contents()].length, 501);
+  } finally {
+    NameTable.prototype.nameOf = nameOf;
+  }
+  assert(count < 10_000, `it took ${count} steps`);
 });
 
 Deno.test("MemoryTree fails as a file system does", () => {
