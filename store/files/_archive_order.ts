@@ -1,14 +1,15 @@
 import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { tarHeader, type TarHeaderInput } from "../../layer/tar/tar_writer.ts";
-import { childPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 
 /**
  * Writes the headers of an archive so that it can be extracted in one pass. A directory comes before
- * its entries, and again whenever the archive returns to it, because GNU tar sets the final metadata
- * of a directory when it leaves it. Such directories are repeated at the end for extractors that set
- * times immediately.
+ * its entries, and again whenever the archive adds an entry to it after leaving it, because GNU tar
+ * sets the final metadata of a directory when it leaves it. Such directories are repeated at the end
+ * for extractors that set times immediately. Their ancestors are not repeated: files that alternate
+ * between deep directories would repeat thousands for each file.
  */
 export class ArchiveOrder {
   readonly #tree: MemoryTree;
@@ -16,7 +17,7 @@ export class ArchiveOrder {
   readonly #written = new Set<number>();
   /** Inode numbers of the directories that the archive has returned to. */
   readonly #late = new Set<number>();
-  /** Paths of the current directory and its ancestors, the outermost first. */
+  /** Directories that have been written and not left since, each below the one before it. */
   readonly #open: string[] = [];
 
   constructor(tree: MemoryTree) {
@@ -43,20 +44,25 @@ export class ArchiveOrder {
     }
   }
 
-  /** Enters a directory and writes the headers of its ancestors. */
+  /** Enters a directory: writes its header, after those of ancestors that have not been written. */
   *#enter(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) {
-      if (isWithin(directory, last)) break;
+      if (isBelow(directory, last) || directory === last) break;
       this.#open.pop();
     }
-    let path = this.#open.at(-1) ?? "";
-    const rest = path === "" ? directory : directory.slice(path.length + 1);
-    for (const name of rest === "" ? [] : rest.split("/")) {
-      path = childPath(path, name);
+    const last = this.#open.at(-1);
+    const paths: string[] = [];
+    for (let path = directory; path !== "" && path !== last; path = parentPath(path)) {
       const { ino } = this.#statusOf(path);
-      this.#open.push(path);
-      if (this.#written.has(ino)) this.#late.add(ino);
+      paths.push(path);
+      if (this.#written.has(ino)) {
+        this.#late.add(ino);
+        break;
+      }
       this.#written.add(ino);
+    }
+    for (const path of paths.reverse()) {
+      this.#open.push(path);
       yield this.#header(path);
     }
   }
@@ -70,10 +76,6 @@ export class ArchiveOrder {
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" no longer exists`);
     return status;
   }
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }
 
 /** Returns the header of an entry in a tree. */

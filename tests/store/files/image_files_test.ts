@@ -265,6 +265,25 @@ Deno.test("exportImage() and list() handle the deepest paths", async () => {
   assertEquals(exported, ["a/", "a/z", ...paths.slice(1)]);
 });
 
+Deno.test("exportImage() repeats only the directories that it adds entries to", async () => {
+  await using box = await makeUnpackBox();
+  const one = "a/".repeat(500);
+  const other = "b/".repeat(500);
+  const files = Array.from({ length: 100 }, (_, i) => file(`${i % 2 === 0 ? one : other}${i}`, ""));
+
+  const exported = await Array.fromAsync(
+    exportImage(box.store, imageOf(fakeLayers([tar(...files)]))).pipeThrough(new UntarStream()),
+    async ({ header, readable }) => {
+      await readable?.cancel();
+      return header.path;
+    },
+  );
+
+  // Each directory once, each file, the directory before each but two files, and both at the end.
+  assertEquals(exported.length, 1000 + 100 + 98 + 2);
+  assertEquals(new Set(exported).size, 1100);
+});
+
 Deno.test.each([
   { root: dir("", { mode: 0o700, mtime: 0 }), names: ["./", "a"] },
   { root: file("b", "y"), names: ["a", "b"] },
