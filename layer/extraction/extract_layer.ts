@@ -1,12 +1,20 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { extractStream } from "./extract_stream.ts";
+import { describeError } from "../../spec/error_facts.ts";
+import { LimitError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { verifiesItself } from "../../spec/verifier.ts";
+import { DecompressError } from "../compression/decompress_error.ts";
 import type { DecompressOptions } from "../compression/decompressor.ts";
-import type { ExtractReport } from "./extract_report.ts";
-import type { LayerExtractorOptions } from "./extractor.ts";
+import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
+import { describePlace, ExtractError, type ExtractPlace } from "../errors.ts";
+import { TarError } from "../tar/tar_error.ts";
+import type { TarLimits } from "../tar/tar_limits.ts";
+import { MAX_EMPTY_BYTES, TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import type { OpenFileTreeOptions } from "../disk/open_tree.ts";
-import type { TarLimits } from "../tar/tar_limits.ts";
+import type { ExtractReport } from "./extract_report.ts";
+import { extractInto } from "./_extraction_root.ts";
+import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 
 /** Options for {@linkcode extractLayer}. */
 export interface ExtractLayerOptions
@@ -69,4 +77,131 @@ export async function extractLayer(
   options: ExtractLayerOptions = {},
 ): Promise<ExtractReport> {
   return (await extractStream(stream, root, options)).report;
+}
+
+/** Options for {@linkcode extractStream}. */
+export interface ExtractStreamOptions extends ExtractLayerOptions, LayerDecoderOptions {
+  /** Size of the layer; by default, that of the descriptor. */
+  readonly layerBytes?: number | undefined;
+}
+
+/** Result of {@linkcode extractStream}. */
+export interface ExtractedStream {
+  readonly report: ExtractReport;
+  /** Size of the decompressed archive. */
+  readonly archiveBytes: number;
+}
+
+/** Implements {@linkcode extractLayer}. If that fails, cancels the stream. */
+export async function extractStream(
+  stream: ReadableStream<Uint8Array>,
+  root: string | FileTree,
+  options: ExtractStreamOptions,
+): Promise<ExtractedStream> {
+  if (typeof root !== "string") return await extractToTree(stream, root, options);
+  try {
+    return await extractInto(root, options, (tree) => extractToTree(stream, tree, options));
+  } catch (error) {
+    await stream.cancel(error).catch(() => {
+      // The stream has failed itself, or was canceled when the extraction failed.
+    });
+    throw error;
+  }
+}
+
+async function extractToTree(
+  stream: ReadableStream<Uint8Array>,
+  tree: FileTree,
+  options: ExtractStreamOptions,
+): Promise<ExtractedStream> {
+  const { signal, handler, descriptor, layer = descriptor?.digest } = options;
+  const { layerBytes = descriptor?.size, onPosition = () => {} } = options;
+  const named = { ...options, layer };
+  /** The current entry, for errors of the parser and the decompressor. */
+  let place: ExtractPlace = { layer, path: "", offset: 0 };
+  const reader = stream.getReader();
+  try {
+    using extractor = new LayerExtractor(tree, {
+      ...named,
+      handler: (header) => {
+        place = { layer, path: header.path, offset: header.offset };
+        return handler === undefined ? header : handler(header);
+      },
+    });
+    // A store verifies each read, and hashing the bytes again would take as long.
+    const isVerifying = descriptor !== undefined && verifiesItself(stream, descriptor);
+    using decoder = new LayerDecoder({ ...named, isVerifying });
+    const parser = new TarParser(extractor, named);
+    const rest = readAll(reader, signal);
+    try {
+      for (let next = await rest.next(); !next.done; next = await rest.next()) {
+        for (const bytes of decoder.outputs(next.value)) {
+          parser.push(bytes);
+          onPosition(decoder.bytesOut);
+        }
+      }
+      decoder.finish();
+      // Checked last, because a wrong digest explains more than a truncated archive.
+      parser.finish();
+    } catch (error) {
+      const isDamaged = error instanceof DecompressError || error instanceof TarError;
+      const mismatch = isDamaged ? await decoder.verifyRest(rest) : undefined;
+      throw mismatch ?? locate(error, place);
+    }
+    const report = extractor.finish();
+    if (report.entries === 0) rejectEmpty(layer, layerBytes);
+    return { report, archiveBytes: decoder.bytesOut };
+  } catch (error) {
+    await reader.cancel(error).catch(() => {
+      // The stream itself has failed. Its error is thrown below.
+    });
+    throw error;
+  } finally {
+    reader.releaseLock();
+  }
+}
+
+/**
+ * Rejects a layer without entries that is larger than an empty archive: its content is elsewhere in
+ * the blob, for example in a frame that decompressors skip.
+ */
+function rejectEmpty(layer: string | undefined, layerBytes: number = 0): void {
+  if (layerBytes <= MAX_EMPTY_BYTES) return;
+  throw new ExtractError(
+    { layer, path: "", offset: 0 },
+    `its archive is empty, although the layer has ${layerBytes} bytes`,
+    { advice: "Report it to the author of the image" },
+  );
+}
+
+/** Adds the current entry to an error of the parser or the decompressor. */
+function locate(error: unknown, place: ExtractPlace): unknown {
+  if (error instanceof TarError) {
+    const { entry: path = "", offset } = error;
+    // The problem does not contain the position, so the place adds it.
+    return new ExtractError({ ...place, path, offset }, error.problem, { cause: error });
+  }
+  if (error instanceof DecompressError) {
+    return new ExtractError(place, describeError(error), { cause: error });
+  }
+  if (error instanceof LimitError) {
+    const { limit, max, value, subject, option } = error;
+    const found = describePlace(place);
+    const within = subject === undefined ? found : `${subject}, found in ${found}`;
+    return new LimitError(limit, max, value, within, option);
+  }
+  return error;
+}
+
+/** Yields the chunks of a stream, which stays open when the caller stops. */
+async function* readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  while (true) {
+    signal?.throwIfAborted();
+    const { value, done } = await reader.read();
+    if (done) return;
+    yield value;
+  }
 }

@@ -1,8 +1,7 @@
 import { MAX_DECOMPRESSED_BYTES } from "../compression/decompressor.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { extractStream } from "./extract_stream.ts";
-import type { ExtractLayerOptions } from "./extract_layer.ts";
+import { type ExtractLayerOptions, extractStream } from "./extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 

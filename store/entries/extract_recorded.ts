@@ -1,7 +1,6 @@
 import { type SeekPoint, SeekPointRecorder } from "../../layer/compression/seek_points.ts";
-import type { ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { extractStream } from "../../layer/extraction/extract_stream.ts";
+import { type ExtractLayerOptions, extractStream } from "../../layer/extraction/extract_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import type { Digest } from "../../spec/digest.ts";

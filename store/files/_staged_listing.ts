@@ -1,4 +1,4 @@
-import type { StagedLayer } from "../../layer/extraction/staged_layer.ts";
+import type { StagedLayer } from "../../layer/merging/staged_layer.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";

@@ -1,9 +1,8 @@
 import { type ExtractPlace, OwnershipError } from "../../layer/errors.ts";
-import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
-import type { LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
-import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
+import { LayerExtractor, type LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
+import { type StagedLayer, stageLayer } from "../../layer/merging/staged_layer.ts";
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
@@ -121,4 +120,18 @@ function assertOwner(place: TarHeader & ExtractPlace): void {
     `its owner ${uid}:${gid} is invalid, because the largest ID is ${MAX_ID}`,
     { advice: "Report it to the author of the image", modes: [] },
   );
+}
+
+/** Extracts the entries of a layer without the content of files, which become holes. */
+function extractEntries(
+  headers: Iterable<TarHeader>,
+  tree: MemoryTree,
+  options: LayerExtractorOptions,
+): ExtractReport {
+  using extractor = new LayerExtractor(tree, options);
+  for (const header of headers) {
+    extractor.entry(header);
+    extractor.end();
+  }
+  return extractor.finish();
 }

@@ -234,7 +234,7 @@ export class OverlayLayerResolver {
    */
   async #adopt(path: string, lowers: readonly string[], report: ExtractReport): Promise<boolean> {
     const { namespace } = this.#options.mounter;
-    const { inheritMetadata } = await import("../../layer/extraction/inherit_metadata.ts");
+    const { inheritMetadata } = await import("../../layer/merging/inherit_metadata.ts");
     const scratch = `${path}.work`;
     const writable = { upper: `${scratch}/upper`, work: `${scratch}/work` };
     makeDirectories(scratch, writable.upper);

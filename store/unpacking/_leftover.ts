@@ -1,4 +1,4 @@
-import { moveEntry } from "../../layer/extraction/merge_layer.ts";
+import { moveEntry } from "../../layer/trees/move_entry.ts";
 import { mountsBelow } from "../../layer/linux/mount_table.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { ifPermitted, lstatIfAny, namesIn } from "../host/files.ts";

@@ -1,5 +1,5 @@
 import { explainedError } from "../../spec/error_facts.ts";
-import { moveEntry } from "../../layer/extraction/merge_layer.ts";
+import { moveEntry } from "../../layer/trees/move_entry.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";

@@ -6,8 +6,8 @@ import {
   type ExtractLayerOptions,
   type TreeBackend,
 } from "../../../layer/mod.ts";
-import { mergeLayer } from "../../../layer/extraction/merge_layer.ts";
-import { stageLayer } from "../../../layer/extraction/staged_layer.ts";
+import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
+import { stageLayer } from "../../../layer/merging/staged_layer.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";

@@ -8,6 +8,7 @@ import {
   settleDirectory,
 } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
+import { moveEntry } from "../trees/move_entry.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
@@ -140,27 +141,6 @@ class LayerMerge {
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" no longer exists`);
     openUpDirectory(this.#tree, path, status);
     return status;
-  }
-}
-
-/**
- * Moves an entry to a free path on the same file system.
- *
- * @param tree A tree that contains both paths.
- * @param from Current path.
- * @param to New path, whose parent exists.
- */
-export function moveEntry(tree: FileTree, from: string, to: string): void {
-  try {
-    return tree.rename(from, to);
-  } catch (error) {
-    // Moving a directory changes its "..", which requires write access for an unprivileged user.
-    const status = error instanceof Deno.errors.PermissionDenied ? tree.status(from) : undefined;
-    if (status?.type !== "directory") throw error;
-    openUpDirectory(tree, from, status);
-    tree.rename(from, to);
-    using entry = tree.open(to);
-    entry.setMode(status.mode);
   }
 }
 
