@@ -34,7 +34,7 @@ export type {
   DecompressorOptions,
   DecompressSink,
 } from "./compression/decompressor.ts";
-export { openDecompressor } from "./compression/open_decompressor.ts";
+export { openDecompressor } from "./compression/layer_decompressor.ts";
 export { decodeName, encodeName } from "./file_name.ts";
 export { ExtractError, type ExtractPlace, OwnershipError, PathEscapeError } from "./errors.ts";
 export { extractLayer, type ExtractLayerOptions } from "./extraction/extract_layer.ts";

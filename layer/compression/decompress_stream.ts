@@ -1,5 +1,5 @@
 import { pullStream } from "../tar/pull_stream.ts";
-import { LayerDecompressor } from "./_layer_decompressor.ts";
+import { LayerDecompressor } from "./layer_decompressor.ts";
 import type { DecompressOptions } from "./decompressor.ts";
 
 /**

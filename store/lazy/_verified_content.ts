@@ -1,5 +1,5 @@
 import { DecompressError } from "../../layer/compression/decompress_error.ts";
-import { openDecompressor } from "../../layer/compression/open_decompressor.ts";
+import { openDecompressor } from "../../layer/compression/layer_decompressor.ts";
 import { digestOf } from "../../spec/digest.ts";
 import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import type { ContentChunk } from "./_table_entry.ts";
