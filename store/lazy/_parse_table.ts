@@ -22,6 +22,9 @@ const TYPES: ReadonlyMap<string, TarEntryType> = new Map([
   ["fifo", "fifo"],
 ]);
 
+/** Ends of contents by their start. */
+type Ends = ReadonlyMap<number, number>;
+
 /** A file whose chunks are being collected. */
 interface OpenFile {
   readonly fields: Fields;
@@ -56,20 +59,21 @@ export function parseTable(json: unknown, dataEnd: number): readonly TableEntry[
     }
     file.chunks.push(fields);
   }
-  const starts = startsOf(files, dataEnd);
-  return files.map((file, number) => toEntry(file, number, starts, dataEnd));
+  const ends = endsOf(files, dataEnd);
+  return files.map((file, number) => toEntry(file, number, ends, dataEnd));
 }
 
-/** Returns the offsets at which contents start, in order. */
-function startsOf(files: readonly OpenFile[], dataEnd: number): Float64Array {
+/** Returns the end of the contents at each offset: the next offset at which contents start. */
+function endsOf(files: readonly OpenFile[], dataEnd: number): Ends {
   const starts = files.flatMap(({ chunks }) => chunks.map((chunk) => chunk.integer("offset")));
-  return Float64Array.from(new Set([...starts, dataEnd])).sort();
+  const sorted = Float64Array.from(new Set([...starts, dataEnd])).sort();
+  return new Map(Array.from(sorted, (start, i) => [start, sorted[i + 1] ?? 0]));
 }
 
 function toEntry(
   file: OpenFile,
   number: number,
-  starts: Float64Array,
+  ends: Ends,
   dataEnd: number,
 ): TableEntry {
   const { fields } = file;
@@ -94,32 +98,20 @@ function toEntry(
     devminor: fields.integer("devMinor"),
     xattrs: fields.xattrs(),
   };
-  return size === 0 ? { header } : { header, chunks: chunksOf(file, size, starts, dataEnd) };
+  return size === 0 ? { header } : { header, chunks: chunksOf(file, size, ends, dataEnd) };
 }
 
-/** Returns the first known offset after another. */
-function endAfter(
-  starts: Float64Array,
-  offset: number,
-  declared: number,
-  dataEnd: number,
-): number {
+/** Returns the end of the contents at an offset; 0 if it is unknown or invalid. */
+function endAfter(ends: Ends, offset: number, declared: number, dataEnd: number): number {
   if (offset >= dataEnd || declared > dataEnd) return 0;
-  if (declared > 0) return declared;
-  let [low, high] = [0, starts.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((starts[middle] ?? 0) > offset) high = middle;
-    else low = middle + 1;
-  }
-  return starts[low] ?? 0;
+  return declared > 0 ? declared : ends.get(offset) ?? 0;
 }
 
 /** Returns the chunks of a file, which cover it without gaps and overlaps. */
 function chunksOf(
   { fields, chunks }: OpenFile,
   size: number,
-  starts: Float64Array,
+  ends: Ends,
   dataEnd: number,
 ): readonly ContentChunk[] {
   const name = fields.text("name");
@@ -135,7 +127,7 @@ function chunksOf(
     position += chunkSize;
     const start = chunk.integer("offset");
     const skip = chunk.integer("innerOffset");
-    const end = endAfter(starts, start, isLast ? fields.integer("endOffset") : 0, dataEnd);
+    const end = endAfter(ends, start, isLast ? fields.integer("endOffset") : 0, dataEnd);
     if (start < last || start >= end || skip > MAX_SKIPPED_BYTES) {
       throw new TableError(`the offsets of "${name}" are invalid`);
     }
