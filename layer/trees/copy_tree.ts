@@ -4,10 +4,7 @@ import { copyDirectoryMetadata, openUpDirectory } from "./directory_metadata.ts"
 import { EntryCopier, NO_LINK } from "./entry_copier.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { isOverlayXattr } from "./host_xattrs.ts";
-
-/** Number of entries, and of bytes, to copy before other tasks, such as signals, get a turn. */
-const ENTRIES_PER_TURN = 500;
-const BYTES_PER_TURN = 16_777_216;
+import { WorkTurn } from "./work_turn.ts";
 
 export interface CopyTreeOptions {
   /** Copier of the entries, which limits the size of all files together. */
@@ -27,29 +24,24 @@ export async function copyTree(
   { copier = new EntryCopier(), signal }: CopyTreeOptions = {},
 ): Promise<void> {
   const links = new Map<string, string>();
-  let [entries, bytes] = [0, 0];
-  const copyFile = (source: string, path: string, status: FileStatus | undefined) => {
+  const turn = new WorkTurn();
+  /** Copies an entry that is not a directory. Returns the number of bytes. */
+  const copyFile = (source: string, path: string, status: FileStatus | undefined): number => {
     const file = status && linkKey(status);
     const linked = file && links.get(file);
-    if (linked !== undefined && tryLink(to, path, linked)) return copier.count(source);
+    if (linked !== undefined && tryLink(to, path, linked)) {
+      copier.count(source);
+      return 0;
+    }
     if (file !== undefined) links.set(file, path);
     copier.copy(from, source, to, path);
-    bytes += status?.size ?? 0;
-  };
-  const endTurn = async () => {
-    if (entries < ENTRIES_PER_TURN && bytes < BYTES_PER_TURN) return;
-    [entries, bytes] = [0, 0];
-    await new Promise((done) => setTimeout(done, 0));
-    signal?.throwIfAborted();
+    return status?.size ?? 0;
   };
   const copy = async (source: string, path: string) => {
-    entries++;
     const status = from.status(source);
-    if (status?.type !== "directory") {
-      copyFile(source, path, status);
-      return await endTurn();
-    }
-    await endTurn();
+    const bytes = status?.type === "directory" ? 0 : copyFile(source, path, status);
+    if (turn.isOver(bytes)) await turn.next(signal);
+    if (status?.type !== "directory") return;
     copier.count(source);
     using original = from.open(source);
     const isOpened = openUpDirectory(from, source, status);

@@ -1,5 +1,6 @@
 import { openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import { withCode } from "../../spec/error_facts.ts";
 
 /**
@@ -7,8 +8,6 @@ import { withCode } from "../../spec/error_facts.ts";
  * more deeply than the kernel's limit for paths, 4096 bytes, allows.
  */
 const MAX_PATH_LENGTH = 1024;
-/** Number of entries to remove before other tasks, such as signal handlers, get a turn. */
-const ENTRIES_PER_TURN = 500;
 
 /**
  * Removes everything in a directory except one name. Follows no symlinks. Stays in the open
@@ -30,7 +29,7 @@ class Remover {
   readonly #device: number | undefined;
   /** Directories that were moved to the top, where their paths are short. */
   readonly #moved: string[] = [];
-  #count = 0;
+  readonly #turn = new WorkTurn();
 
   constructor(tree: FileTree) {
     this.#tree = tree;
@@ -38,7 +37,7 @@ class Remover {
   }
 
   async remove(path: string, isDirectory: boolean): Promise<void> {
-    if (++this.#count % ENTRIES_PER_TURN === 0) await new Promise((done) => setTimeout(done, 0));
+    if (this.#turn.isOver()) await this.#turn.next();
     const tree = this.#tree;
     if (!isDirectory) return tree.unlink(path);
     const status = tree.status(path);
