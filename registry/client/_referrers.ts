@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
-import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import type { Reference } from "../reference.ts";
 import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
@@ -77,15 +77,29 @@ async function readPage(
     const bytes = await readBoundedBody(response, context.maxBytes, { limit: "referrers bytes" });
     // Some servers return a web page for unknown addresses.
     if (response.isWebPage(bytes.length)) return undefined;
-    const document = parseManifest(bytes);
-    if (document.kind !== "index") return undefined;
+    const index = parseIndex(bytes, response.mediaType);
+    if (index === undefined) return undefined;
     const filters = response.headers.get("oci-filters-applied") ?? "";
     return {
-      index: document.value,
+      index,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
       next: nextPage(response, path),
     };
   });
+}
+
+/**
+ * Parses a page. Returns `undefined` for another document without the type of an index, such as
+ * gateways send for unknown addresses.
+ */
+function parseIndex(bytes: Uint8Array, mediaType: string): Index | undefined {
+  try {
+    const document = parseManifest(bytes);
+    return document.kind === "index" ? document.value : undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError) || isIndexMediaType(mediaType)) throw error;
+    return undefined;
+  }
 }
 
 /**

@@ -92,6 +92,10 @@ Deno.test.each([
     fault: respond(status),
   })),
   { answer: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+  {
+    answer: "other JSON",
+    fault: respond(200, { "content-type": "application/json" }, '{"errors":[]}'),
+  },
 ])(
   "RemoteClient.referrers() reads the fallback tag if the API answers $answer",
   async ({ fault }) => {
@@ -127,6 +131,15 @@ Deno.test("RemoteClient.referrers() does not treat the image as its own referrer
 
     assertEquals(await client.referrers({ ...scene.reference, digest }), []);
   }
+});
+
+Deno.test("RemoteClient.referrers() fails if the API answers an invalid index", async () => {
+  await using scene = makeScene([
+    on("referrers", respond(200, { "content-type": OCI_INDEX }, "{}")),
+  ]);
+  using client = testClient();
+
+  await assertRejects(() => client.referrers(scene.reference), SyntaxError, "schemaVersion");
 });
 
 Deno.test("RemoteClient.referrers() fails if the registry fails", async () => {
