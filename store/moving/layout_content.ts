@@ -51,10 +51,12 @@ export class LayoutContent implements NamedSource, NamedTarget {
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     assertVerifiable(descriptor.digest);
-    // A symlink or a pipe in its place is not a blob.
     if (await this.#store.has(descriptor)) return await this.#store.openBlob(descriptor, options);
+    // Throws if the file has another size.
+    await this.#store.verify(descriptor, options.signal);
     const { path } = this.#store;
-    throw new StoreError(`"${path}" does not have it`, path, {
+    // A symlink or a pipe in its place is not a blob.
+    throw new StoreError(`"${path}" does not have it as a file`, path, {
       code: "missing-content",
       action: `read ${descriptor.digest}`,
       advice: "Pull or copy the image again",

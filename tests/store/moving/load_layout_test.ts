@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { formatReference } from "../../../registry/mod.ts";
-import { digestOf } from "../../../spec/mod.ts";
+import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import {
   ArchiveError,
   ContentStore,
@@ -63,8 +63,15 @@ Deno.test("loadArchive() stores nothing from a layout with a missing or damaged 
 
   await Deno.writeFile(blob, new Uint8Array(layer.bytes.length));
   await assertRejects(() => loadArchive(store, path), Error, layer.descriptor.digest);
+  await Deno.writeFile(blob, layer.bytes.subarray(1));
+  const short = await assertRejects(() => loadArchive(store, path), DigestMismatchError);
+  await Deno.rename(blob, `${path}/moved`);
+  await Deno.symlink(`${path}/moved`, blob);
+  await assertRejects(() => loadArchive(store, path), StoreError, "as a file");
   await Deno.remove(blob);
   await assertRejects(() => loadArchive(store, path), StoreError, layer.descriptor.digest);
+
+  assertEquals([short.expected, short.size], [layer.descriptor.digest, layer.bytes.length - 1]);
 
   const files = await Array.fromAsync(Deno.readDir(`${store.path}/blobs/sha256`));
   assertEquals([files, await store.references()], [[], []]);
