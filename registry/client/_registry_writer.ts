@@ -30,9 +30,6 @@ import {
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)
   .filter((status) => status !== 429 && status !== 503);
 
-/** Statuses of registries that delete manifests by digest only. */
-const NO_TAG_DELETE = new Set([400, 405, 501]);
-
 /** Statuses of servers that do not have the content. */
 const MISSING = [404, 410];
 
@@ -275,27 +272,14 @@ export class RegistryWriter {
       content: isTag
         ? { kind: "tag", name: `the tag "${tagOrDigest}"` }
         : { kind: "manifest", name: `the manifest ${tagOrDigest}` },
-      accept: [202, 204, 405],
+      accept: [202, 204],
     };
-    let isReadOnly = false;
     try {
-      await registry.call(request, async (response) => {
-        if (response.status !== 405) return;
-        // Deletes no manifest either.
-        isReadOnly = response.headers.get("allow")?.includes("DELETE") === false;
-        throw await registry.error(request, response);
-      });
+      await registry.call(request, () => {});
     } catch (error) {
-      const isRefused = error instanceof RegistryError && NO_TAG_DELETE.has(error.status);
-      if (!isTag || isReadOnly || !isRefused) throw error;
-      const { describeResponse } = await import("../transport/registry_error.ts");
-      const advice = "Delete the manifest by its digest, which deletes all of its tags";
-      // The manifest may have other tags, so do not delete it instead of the tag.
-      throw new RegistryError(
-        `${registry.endpoint.registry} cannot delete tags (${describeResponse(error)})`,
-        { ...error, code: "tag-deletion", advice },
-        { cause: error },
-      );
+      if (!isTag) throw error;
+      const { tagDeletionError } = await import("./_tag_deletion_error.ts");
+      throw await tagDeletionError(registry, request, error);
     }
   }
 

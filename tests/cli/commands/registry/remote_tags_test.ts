@@ -68,6 +68,20 @@ Deno.test("oci delete does not suggest to delete a manifest of a read-only regis
   assertMatch(stderr, /405 UNSUPPORTED, "read-only"\. Ask its operator whether it accepts this/);
 });
 
+Deno.test("oci delete does not suggest to delete a manifest where deletion is disabled", async () => {
+  await using scene = await makeScene({
+    interfere: (request, next) =>
+      request.method === "DELETE"
+        ? Response.json({ errors: [{ code: "UNSUPPORTED", message: "no" }] }, { status: 405 })
+        : next(),
+  });
+
+  const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /405 UNSUPPORTED, "no"\)?\. Ask its operator whether it accepts this/);
+});
+
 Deno.test("oci delete needs --yes without a terminal, and a tag or a digest", async () => {
   await using scene = await makeScene();
 
