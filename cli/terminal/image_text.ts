@@ -82,7 +82,7 @@ function dockerFacts(bytes: Uint8Array): readonly Fact[] {
 }
 
 /** Formats a health check: its command, and its settings in nanoseconds. */
-function healthText(check: Readonly<Record<string, unknown>>): string {
+function healthText(check: Readonly<Record<string, unknown>>): string | undefined {
   const settings = [
     ["every", check["Interval"]],
     ["timeout", check["Timeout"]],
@@ -93,7 +93,10 @@ function healthText(check: Readonly<Record<string, unknown>>): string {
   });
   const { Retries } = check;
   if (typeof Retries === "number" && Retries > 0) settings.push(`retries ${Retries}`);
-  return [listText(check["Test"]) ?? "[]", ...settings].join(", ");
+  // Without a test, the check of the base image stays.
+  const { Test } = check;
+  const parts = [...Array.isArray(Test) && Test.length > 0 ? [listText(Test)] : [], ...settings];
+  return parts.length > 0 ? parts.join(", ") : undefined;
 }
 
 function stepText(step: unknown): string {

@@ -1,6 +1,8 @@
+import { formatReference } from "../../../registry/reference.ts";
 import { describeError } from "../../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../../spec/errors.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
+import { isReference, isRepository, readReference } from "../../access/references.ts";
 import { openExistingStore } from "../../access/store.ts";
 import {
   describeStored,
@@ -18,6 +20,7 @@ const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE", "UNIQUE"]
 
 export function define(command: Command): Command {
   return command
+    .argument("[ref]", "list only the images of this repository, or with this name")
     .description(
       "Lists the images in the store: the digest of each reference, and how many of its " +
         "platforms are complete. SIZE counts the complete platforms, and UNIQUE the part of SIZE " +
@@ -27,6 +30,7 @@ export function define(command: Command): Command {
     .notes(`
 Examples:
   oci images
+  oci images ghcr.io/owner/app
   oci images --json | jq -r '.[].reference'`);
 }
 
@@ -39,8 +43,21 @@ export async function run(session: Session): Promise<void> {
     contents.push(await describeOne(session, store, entry));
   }
   session.workOn("");
-  const images = withShares(contents);
+  const [name] = session.operands;
+  // Other images count in the shared sizes.
+  const images = withShares(contents).filter(({ reference }) => {
+    return name === undefined || isNamed(reference, name);
+  });
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4, 5]));
+}
+
+/** Whether an image has a name in full or short, or any name of a repository. */
+function isNamed(reference: string | null, name: string): boolean {
+  if (reference === null || reference === name) return reference !== null;
+  if (!isReference(reference) || !isReference(name)) return false;
+  const [own, asked] = [readReference(reference), readReference(name)];
+  return own.registry === asked.registry && own.repository === asked.repository &&
+    (isRepository(name) || formatReference(own) === formatReference(asked));
 }
 
 /** Describes an entry. If its documents are damaged, warns and leaves out the details. */

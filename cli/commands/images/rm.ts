@@ -7,29 +7,39 @@ import { digestStart, readReference, withoutAlias } from "../../access/reference
 import { openExistingStore } from "../../access/store.ts";
 import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
 import type { Command } from "../../frame/command.ts";
-import { CommandError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 
 export function define(command: Command): Command {
   return command
-    .argument("<ref...>", "names to remove, in full or short, or digests of images without a name")
+    .argument("[ref...]", "names to remove, in full or short, or digests of images without a name")
     .description(
       "Removes names from the store, all or none of them. The content stays on disk until it is " +
         "pruned.",
     )
+    .option("-a, --all", "remove all names, and images without a name")
     .option("--prune", "also remove content that no other name refers to")
     .hint(["-f", "--force"], "Leave it out; names are removed without asking")
     .notes(`
 Examples:
   oci rm alpine:3.20
   oci rm sha256:0123456789ab
+  oci rm --all --prune
   oci rm --prune ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
 }
 
 export async function run(session: Session): Promise<void> {
+  const { all, prune } = session.options<{ all?: true; prune?: true }>();
+  const { operands } = session;
+  if (all && operands.length > 0) {
+    throw new UsageError('names and "--all" cannot be combined', "Leave out one of them");
+  }
+  if (!all && operands.length === 0) {
+    throw new UsageError("<ref> is missing", 'Write "oci rm <ref...>"');
+  }
   const store = await openExistingStore(session);
   const entries = await storedEntries(store);
-  const found = session.operands.map((text) => {
+  const found = all ? entries : operands.map((text) => {
     session.workOn(text);
     return find(entries, text);
   });
@@ -42,7 +52,7 @@ export async function run(session: Session): Promise<void> {
   }
   const document = found.filter(({ name }) => name === null || names.includes(name))
     .map(({ name, descriptor }) => ({ reference: name, digest: descriptor.digest }));
-  if (session.options<{ prune?: true }>().prune) {
+  if (prune) {
     const { freedLine, pruneStore } = await import("./prune.ts");
     const pruning = await pruneStore(session);
     session.note(freedLine(pruning.removed, pruning.bytes));

@@ -7,6 +7,7 @@ import type { Image } from "../../../store/images/image.ts";
 import { type FoundSource, isArtifactError, openPuller } from "../../access/puller.ts";
 import { pinned, readSource } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
 import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, type RegistryOptions, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
@@ -50,6 +51,7 @@ interface PullOptions extends RegistryOptions {
 
 export async function run(session: Session): Promise<void> {
   const { json, allPlatforms } = session.options<PullOptions>();
+  session.operands.forEach(refuseFile);
   const sources = session.operands.map(readSource);
   using puller = await openPuller(session);
   const results: PullResult[] = [];
@@ -75,6 +77,18 @@ export async function run(session: Session): Promise<void> {
     if (!json) await session.output.lines([...lines]);
   }
   if (json) await session.output.json(results);
+}
+
+/** Refuses a file to pull into, which other tools take after the image. */
+function refuseFile(text: string, i: number, [source]: readonly string[]): void {
+  const isArchive = /\.(tar|tgz)$/i.test(text);
+  if (i === 0 || !(isArchive || /^\.{0,2}\//.test(text))) return;
+  const target = `${isArchive ? "docker-archive" : "oci"}:${text}`;
+  throw new UsageError(
+    `"${text}" is a file, and images are pulled into the store`,
+    `Write "oci copy ${source} ${target}"`,
+    { subject: text },
+  );
 }
 
 /** JSON form of a pulled image. */

@@ -52,6 +52,36 @@ Deno.test("oci images prints a table", async () => {
   for (const row of rows) assertMatch(row[4] ?? "", /^\d+ B$/);
 });
 
+Deno.test("oci images NAME lists one name, or the names of a repository", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+  const env = { OCI_STORE: dir.path };
+  const names = async (name: string) => {
+    const { stdout } = await runOci(["images", "--json", name], { env });
+    return JSON.parse(stdout).map((image: { reference: string }) => image.reference);
+  };
+
+  assertEquals(await names(`${host}/multi`), [`${host}/multi:1`]);
+  assertEquals(await names(`${host}/single:2`), [`${host}/single:2`]);
+  assertEquals(await names(`${host}/single:1`), []);
+  assertEquals(await names("single"), []);
+});
+
+Deno.test("oci rm --all removes all names", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+  const env = { OCI_STORE: dir.path };
+
+  const both = await runOci(["rm", "--all", "single"], { env });
+  const neither = await runOci(["rm"], { env });
+  const removed = await runOci(["rm", "--all"], { env });
+  const left = await runOci(["images", "--json"], { env });
+
+  assertEquals([both.code, neither.code, removed.code], [2, 2, 0]);
+  assertEquals(removed.stdout, `${host}/multi:1\n${host}/single:2\n`);
+  assertEquals(left.stdout, "[]\n");
+});
+
 Deno.test("oci images --json prints an array that includes missing platforms", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);

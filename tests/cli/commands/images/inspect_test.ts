@@ -78,6 +78,16 @@ Deno.test("oci inspect accepts settings of docker that have other types", async 
   assertEquals(rows.at(-1), ["Command", '["y"]']);
 });
 
+Deno.test.each([
+  { check: {} },
+  { check: { Test: [] } },
+  { check: { Test: null, Retries: 0 } },
+])("oci inspect shows no empty health check: $check", async ({ check }) => {
+  const { rows } = await inspect({ config: { Healthcheck: check, Cmd: ["y"] } });
+
+  assertEquals(rows.at(-1), ["Command", '["y"]']);
+});
+
 Deno.test("oci inspect accepts steps that are no text", async () => {
   const { rows } = await inspect({ config: { OnBuild: [{ toString: 1 }, null, "RUN make"] } });
 
