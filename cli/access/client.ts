@@ -31,8 +31,9 @@ export async function openClient(
   overrides: ClientOverrides = {},
 ): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
-  const { plainHttp, retries, jobs = 6, connections = 12, platform, authfile, debug, verbose } =
+  const { plainHttp, retries, maxWait, allowPrivateAddresses, jobs = 6, connections = 12 } =
     options;
+  const { platform, authfile, debug, verbose } = options;
   // The file may be a named pipe without a writer.
   const [clientCertificate, authorities] = await abortable(
     Promise.all([
@@ -55,6 +56,8 @@ export async function openClient(
       (authfile === undefined ? undefined : await credentialsIn(authfile)),
     plainHttp: overrides.plainHttp ?? plainHttp,
     retries: overrides.retries ?? retries,
+    maxWaitMs: maxWait === undefined ? undefined : Math.round(maxWait * 1000),
+    allowPrivateAddresses,
     // A range starts before the previous one ends.
     maxConnections: Math.max(jobs, connections + 4),
     connections,

@@ -40,13 +40,16 @@ export function transferOptions(
   session: Session,
   client: RemoteClient,
 ): Omit<CopyOptions, "sourceAuth" | "targetAuth"> {
-  const { platforms, sparse, withReferrers, dryRun, jobs } = session.options<TransferOptions>();
+  const { platforms, sparse, withReferrers, copyForeign, dryRun, jobs } = session.options<
+    TransferOptions
+  >();
   const { signal, warn: onWarning } = session;
   return {
     client,
     platforms,
     sparse,
     withReferrers,
+    foreignLayers: copyForeign ? "copy" : "skip",
     dryRun,
     jobs,
     signal,

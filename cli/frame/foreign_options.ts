@@ -50,6 +50,7 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   { flags: ["--retry-times", "--retry", "--max-retries"], own: "--retries" },
   { flags: ["--image-parallel-copies", "--concurrency"], own: "--jobs" },
   { flags: ["--recursive", "-r", "--referrers", "--digest-tags"], own: "--with-referrers" },
+  { flags: ["--allow-nondistributable-artifacts"], own: "--copy-foreign" },
   { flags: ["--artifact-type"], own: "--type" },
   { flags: ["--root", "--data-root", "--storage", "--disk"], own: "--store" },
   { flags: ["-a"], own: "--all" },

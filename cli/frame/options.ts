@@ -40,6 +40,8 @@ export interface RegistryOptions {
   readonly jobs?: number | undefined;
   readonly connections?: number | undefined;
   readonly retries?: number | undefined;
+  readonly maxWait?: number | undefined;
+  readonly allowPrivateAddresses?: true | undefined;
   readonly progress?: "auto" | "plain" | "json" | "none" | undefined;
   readonly progressInterval?: number | undefined;
 }
@@ -132,6 +134,17 @@ const REGISTRY_OPTIONS: readonly (readonly [RegistryFeature, ...OptionArguments]
     { parse: (text) => parseCount(text, 0) },
   ],
   [
+    "retries",
+    "--max-wait <seconds>",
+    "longest pause that a registry may request before a retry (default: 300)",
+    { parse: (text) => text === "0" ? 0 : parseSeconds(text) },
+  ],
+  [
+    "private",
+    "--allow-private-addresses",
+    "let a public registry redirect, and send logins, into private networks",
+  ],
+  [
     "progress",
     "--progress <how>",
     "progress display on stderr; json writes all messages as one object per line (default: auto)",
@@ -162,10 +175,11 @@ type RegistryFeature =
   | "jobs"
   | "connections"
   | "retries"
+  | "private"
   | "progress";
 
 /** Features of every command that connects to a registry. */
-const CONNECTING = ["tls", "plain-http", "retries"] as const;
+const CONNECTING = ["tls", "plain-http", "retries", "private"] as const;
 /** Further features of a command that pulls images. */
 const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progress"] as const;
 /** Features of a command that pulls an image in order to keep or use it. */
@@ -221,6 +235,7 @@ export interface TransferOptions extends Omit<RegistryOptions, "platform" | "pol
   readonly allPlatforms?: true | undefined;
   readonly sparse?: true | undefined;
   readonly withReferrers?: true | undefined;
+  readonly copyForeign?: true | undefined;
   readonly allTags?: true | undefined;
   readonly dryRun?: true | undefined;
 }
@@ -240,6 +255,10 @@ export function addTransferOptions(
     .option("--sparse", "keep the index, with the manifests of the given platforms only")
     .option("--all-platforms", "copy every platform (default)", { conflicts: ["--platform"] })
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
+    .option("--copy-foreign", "copy nondistributable layers as well", {
+      conflicts: ["--skip-foreign"],
+    })
+    .option("--skip-foreign", "leave nondistributable layers at their URLs (default)")
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied")
     .hint(

@@ -95,6 +95,9 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     return option === "user" && isContainer ? "Choose another user with --user" : advice;
   },
   "response": (error) => {
+    if (error.option === "allowPrivateAddresses") {
+      return "If you trust the registry, add --allow-private-addresses";
+    }
     const isRetryable = error instanceof RegistryError && error.retryable;
     return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
   },

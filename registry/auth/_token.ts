@@ -40,7 +40,7 @@ export function tokenServer(
   { registry, url: base, isPlain, allowPrivate }: TokenServerOwner,
   task: RequestTask,
 ): URL {
-  const fail = (state: string): never => {
+  const fail = (state: string, option?: "allowPrivateAddresses"): never => {
     throw new AuthError(
       `${registry} refers to an unsafe token server: ${state}`,
       {
@@ -50,6 +50,7 @@ export function tokenServer(
         status: 401,
         registry,
         url: realm === undefined ? "" : redactUrl(realm),
+        option,
         advice: "Report it to the operator of the registry",
       },
     );
@@ -61,7 +62,9 @@ export function tokenServer(
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isPlain)) {
     fail("it does not use https");
   }
-  if (isPrivateAddress(url) && !allowPrivate) fail(`${url.hostname} is in a private network`);
+  if (isPrivateAddress(url) && !allowPrivate) {
+    fail(`${url.hostname} is in a private network`, "allowPrivateAddresses");
+  }
   return url;
 }
 

@@ -35,8 +35,8 @@ export async function followRedirects(
  */
 export function redirectTarget(response: HttpResponse, allowPrivate: boolean): URL {
   const location = response.headers.get("location");
-  const fail = (state: string): never => {
-    throw response.error(`${response.url.host} redirects ${state}`);
+  const fail = (state: string, option?: "allowPrivateAddresses"): never => {
+    throw response.error(`${response.url.host} redirects ${state}`, { option });
   };
   const url = URL.parse(location ?? "", response.url);
   if (location === null || url === null) return fail("without a valid target");
@@ -46,7 +46,7 @@ export function redirectTarget(response: HttpResponse, allowPrivate: boolean): U
   }
   if (url.username !== "" || url.password !== "") fail("to an address that contains a password");
   if (isPrivateAddress(url) && !allowPrivate) {
-    fail(`to ${url.hostname} in a private network`);
+    fail(`to ${url.hostname} in a private network`, "allowPrivateAddresses");
   }
   return url;
 }

@@ -138,7 +138,8 @@ Deno.test("addForeignHints() names options of the command for unknown flags", as
 });
 
 const LOGIN = ["password-stdin", "identity-token", "registry-token", "authfile"];
-const ACCESS = ["user", ...LOGIN, "ca", "client-cert", "client-key", "plain-http", "retries"];
+const CONNECTING = ["plain-http", "retries", "max-wait", "allow-private-addresses"];
+const ACCESS = ["user", ...LOGIN, "ca", "client-cert", "client-key", ...CONNECTING];
 const READING = ["platform", "policy", ...ACCESS, "mirror"];
 const PULLING = [...READING, "jobs", "connections", "progress", "progress-interval"];
 const USING = [...PULLING, "verify", "strict-platform", "check-tag"];

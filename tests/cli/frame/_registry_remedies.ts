@@ -25,6 +25,10 @@ export const REGISTRY_REMEDIES: readonly RemedyRow[] = [
     line: "a.io answered 503. Try again later",
   },
   {
+    error: new RegistryError("it redirects", { ...ANSWER, option: "allowPrivateAddresses" }),
+    line: "it redirects. If you trust the registry, add --allow-private-addresses",
+  },
+  {
     error: new AuthError("a.io answered 401", ANSWER),
     line: 'a.io answered 401. Log in with "oci login a.io"',
   },

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { buildArtifact } from "../../../_support/image.ts";
+import { buildArtifact, buildImage } from "../../../_support/image.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { writeLayout } from "../../../_support/peers.ts";
 import { ROOT } from "../../../_support/process.ts";
 import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 import { HERE, HOST, INDEX, makeScene, OTHER } from "./_scene.ts";
@@ -35,6 +37,32 @@ Deno.test("oci copy --json prints a document, --quiet nothing else", async () =>
   // The manifest was sent; config and layers were mounted.
   assertEquals([copied, bytes], [HERE.blobs.size, HERE.descriptor.size]);
   assertEquals(stderr, "");
+});
+
+Deno.test("oci copy leaves out nondistributable layers unless told to copy them", async () => {
+  await using scene = await makeScene();
+  const foreign = buildImage({
+    layers: [{
+      tar: tar(file("windows", "x")),
+      mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+      descriptor: { urls: ["https://127.0.0.1/layer"] },
+    }],
+  });
+  const source = scene.directory.join("source");
+  await writeLayout(source, { v1: foreign });
+  const [digest] = foreign.layers.map(({ descriptor }) => descriptor.digest.slice(7));
+  const copied = async (name: string, ...options: readonly string[]) => {
+    const layout = scene.directory.join(name);
+    const { code } = await scene.oci(
+      ...["copy", ...options, `oci:${source}:v1`, `oci:${layout}`],
+    );
+    return code === 0 ? (await namesIn(join(layout, "blobs/sha256"))).includes(`${digest}`) : code;
+  };
+
+  assertEquals(await copied("a"), false);
+  assertEquals(await copied("b", "--skip-foreign"), false);
+  assertEquals(await copied("c", "--copy-foreign"), true);
+  assertEquals(await copied("d", "--copy-foreign", "--skip-foreign"), 2);
 });
 
 Deno.test("oci copy --platform copies one platform, and with --sparse the index with some", async () => {
