@@ -7,6 +7,12 @@ export interface ContentStoreOptions {
    * @default {false}
    */
   readonly foreign?: boolean | undefined;
+  /**
+   * Whether the file `oci-layout` may be damaged, for `fsck()` to repair it.
+   *
+   * @default {false}
+   */
+  readonly damaged?: boolean | undefined;
   /** Called once if the wait for another process takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }

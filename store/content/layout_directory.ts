@@ -10,6 +10,7 @@ import {
   UntrustedStoreError,
 } from "../host/private_directory.ts";
 import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
@@ -78,7 +79,7 @@ export class LayoutDirectory {
    * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
    */
   static async open(path: string, options: ContentStoreOptions): Promise<LayoutDirectory> {
-    const { foreign = false } = options;
+    const { foreign = false, damaged = false } = options;
     // An empty name, such as that of an unset variable, would put the blobs into the root directory.
     if (path === "") {
       throw explainedError(RangeError, {
@@ -92,6 +93,7 @@ export class LayoutDirectory {
       for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
     }
     if (foreign) checkForeign(path);
+    else if (isVersionDamaged(path)) await checkDamaged(path, damaged);
     // Another process may create the version file after the first check.
     else if (!hasVersion(path, foreign) && !await isVacant(path)) hasVersion(path, foreign);
     return new LayoutDirectory(path, options);
@@ -166,22 +168,56 @@ function checkForeign(path: string): void {
 
 /** Whether a directory has a version file. Throws if the version is not supported. */
 function hasVersion(path: string, foreign: boolean): boolean {
-  const layout = readJsonFile(`${path}/oci-layout`, {
-    maxBytes: MAX_LAYOUT_BYTES,
-    foreign,
-    advice: "Restore it, or choose another directory",
-  });
+  const layout = readVersion(path, foreign);
   if (layout === undefined) return false;
   const problem = layoutVersionProblem(layout);
   if (problem === undefined) return true;
   throw notALayout(path, foreign, problem, "Choose another directory");
 }
 
+function readVersion(
+  path: string,
+  foreign: boolean,
+): Readonly<Record<string, unknown>> | undefined {
+  return readJsonFile(`${path}/oci-layout`, {
+    maxBytes: MAX_LAYOUT_BYTES,
+    foreign,
+    advice: "Restore it, or choose another directory",
+  });
+}
+
+/** Whether a store has a version file that cannot be read or has no version. */
+export function isVersionDamaged(path: string): boolean {
+  try {
+    const layout = readVersion(path, false);
+    return layout !== undefined && typeof layout.imageLayoutVersion !== "string";
+  } catch (error) {
+    if (error instanceof StoreFileError && /^(syntax|shape)$/.test(error.fault)) return true;
+    throw error;
+  }
+}
+
+/** Refuses a directory with a damaged version file, unless it is a store that may be damaged. */
+async function checkDamaged(path: string, damaged: boolean): Promise<void> {
+  const problem = "its oci-layout file is damaged";
+  const hasContent = ["index.json", "blobs"].some((name) => {
+    return lstatIfAny(`${path}/${name}`) !== undefined;
+  });
+  if (!hasContent) throw notALayout(path, false, problem, "Choose another directory");
+  await isVacant(path, { isDamaged: true });
+  if (damaged) return;
+  throw new StoreError(problem, path, {
+    code: "store-damaged",
+    action: `use "${path}" as a store`,
+  });
+}
+
 /** Whether a directory can become a store; `false` if it has become a layout in the meantime. */
-async function isVacant(path: string): Promise<boolean> {
+async function isVacant(path: string, { isDamaged = false } = {}): Promise<boolean> {
   try {
     for await (const { name } of Deno.readDir(path)) {
-      if (name === "oci-layout") return false;
+      if (name === "oci-layout" && !isDamaged) return false;
+      if (name === "oci-layout") continue;
       if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
       const problem = `it is not an OCI image layout and contains "${name}"`;
       throw notALayout(path, false, problem, "Choose an empty or new directory");

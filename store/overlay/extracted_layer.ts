@@ -133,6 +133,16 @@ export function readLayerRecord(
   }
 }
 
+/** Whether an extracted layer has an intact record. */
+export function hasIntactRecord(directory: string, name: string): boolean {
+  try {
+    return typeof readLayerRecord(directory, name) === "object";
+  } catch (error) {
+    if (error instanceof StoreFileError) return false;
+    throw error;
+  }
+}
+
 function parseRecord(value: Readonly<Record<string, unknown>>): LayerRecord | undefined {
   const { key, opaqueRoot, describesRoot } = value;
   const isValid = typeof key === "string" && typeof opaqueRoot === "boolean" &&

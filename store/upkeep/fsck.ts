@@ -9,20 +9,22 @@ import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
+import { isVersionDamaged } from "../content/layout_directory.ts";
 import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
 import { isEntryFileIntact, listEntryFiles } from "../entries/entry_files.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
-import { StoreFileError } from "../host/open_regular_file.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
-import { readLayerRecord } from "../overlay/extracted_layer.ts";
+import { hasIntactRecord } from "../overlay/extracted_layer.ts";
 import { blobsIn } from "./_blobs_in.ts";
 import { findReachable } from "./_reachable.ts";
 import { withoutPlatforms } from "./_without_platforms.ts";
 
 /** Kind of a {@linkcode Finding}. */
 export type FindingKind =
+  /** `oci-layout` is missing, cannot be read or has no version. */
+  | "version"
   /** `index.json` is missing or cannot be read. */
   | "index"
   /** An entry of `index.json` has the wrong size or media type for its blob. */
@@ -130,11 +132,12 @@ class StoreChecker {
     const { path } = this.#store;
     const result = () => ({ blobs: this.#blobs, bytes: this.#bytes, findings: this.#findings });
     if (lstatIfAny(path) === undefined) return result();
-    // Check before holding the store, which writes an empty index if it is missing.
-    const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined ||
-      blobsIn(this.#store.path).length === 0;
+    // Check before holding the store, which writes a version file and an empty index if missing.
+    const hasBlobs = blobsIn(path).length > 0;
+    const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined;
+    await this.#checkVersion(hasIndex || hasBlobs);
     using _hold = this.#repairs ? await this.#store.hold(this.#options.signal) : undefined;
-    await this.#checkIndex(hasIndex);
+    await this.#checkIndex(hasIndex || !hasBlobs);
     const corrupt = await this.#checkBlobs();
     const names = await this.#checkNames(corrupt);
     // Unreferenced content is not fetched again.
@@ -154,6 +157,16 @@ class StoreChecker {
   ): void {
     const unset = { names: [], repaired: this.#repairs, reason: undefined };
     this.#findings.push({ kind, subject, ...unset, ...details });
+  }
+
+  /** Checks the version file. Holding the store writes a new one. */
+  async #checkVersion(hasContent: boolean): Promise<void> {
+    const { path: root } = this.#store;
+    const path = `${root}/oci-layout`;
+    const isThere = lstatIfAny(path) !== undefined;
+    if (isThere ? !isVersionDamaged(root) : !hasContent) return;
+    if (this.#repairs && isThere) await this.#quarantine(path, "oci-layout");
+    this.#note("version", path);
   }
 
   /**
@@ -353,7 +366,7 @@ class StoreChecker {
     for (const name of names) {
       const isWhole = name.endsWith(".json")
         ? names.has(name.slice(0, -".json".length))
-        : isRecorded(directory, name) || !/^[a-z2-7]{8}$/.test(name);
+        : hasIntactRecord(directory, name) || !/^[a-z2-7]{8}$/.test(name);
       if (isWhole) continue;
       const path = `${directory}/${name}`;
       const isUsed = this.#repairs && BundleRecords.open(this.#store.path).usedLayers().has(name);
@@ -377,18 +390,9 @@ class StoreChecker {
 
   async #quarantine(path: string, name: string): Promise<void> {
     const { signal } = this.#options;
+    await ensureStoreFolder(this.#store.path, "locks");
     using _lock = await lockPruning(this.#store.path, "hold", { signal });
     await ensureStoreFolder(this.#store.path, "quarantine", 0o700);
     await Deno.rename(path, `${this.#store.path}/quarantine/${name}-${Date.now()}`);
-  }
-}
-
-/** Whether an extracted layer has an intact record. */
-function isRecorded(directory: string, name: string): boolean {
-  try {
-    return typeof readLayerRecord(directory, name) === "object";
-  } catch (error) {
-    if (error instanceof StoreFileError) return false;
-    throw error;
   }
 }

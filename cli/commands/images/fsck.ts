@@ -26,6 +26,7 @@ Examples:
 }
 
 const MEANINGS: Readonly<Record<FindingKind, string>> = {
+  version: "is missing or damaged, so other tools do not accept the store",
   index: "is missing or cannot be read, so the names of the images are unknown",
   entry: "has another size or media type than its entry",
   corrupt: "does not match its digest",
@@ -38,7 +39,7 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
 export async function run(session: Session): Promise<number> {
   const { repair = false } = session.options<{ repair?: true }>();
   const { fsck } = await import("../../../store/upkeep/fsck.ts");
-  const store = await openExistingStore(session);
+  const store = await openExistingStore(session, { damaged: true });
   await using resources = new AsyncDisposableStack();
   const sourceOf = repair ? await openSources(session, resources) : undefined;
   const check = await fsck(store, { repair, sourceOf, signal: session.signal });

@@ -1,7 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
-import { ContentStore, fsck } from "../../../store/mod.ts";
+import { ContentStore, fsck, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -150,6 +150,43 @@ for (const state of ["cannot be read", "is missing"]) {
     assertEquals((await fsck(store)).findings, []);
   });
 }
+
+Deno.test.each([
+  { state: "is missing", text: undefined },
+  { state: "is empty", text: "" },
+  { state: "has no version", text: "{}" },
+])("fsck() writes a version file that $state", async ({ text }) => {
+  await using scene = await makeStore();
+  const path = `${scene.path}/oci-layout`;
+  if (text === undefined) await Deno.remove(path);
+  else await Deno.writeTextFile(path, text);
+  if (text !== undefined) {
+    await assertRejects(() => ContentStore.open(scene.path), StoreError, "oci-layout");
+  }
+  const store = await ContentStore.open(scene.path, { damaged: true });
+
+  const found = await fsck(store);
+  const { findings } = await fsck(store, { repair: true });
+
+  assertEquals(found.findings.map(({ kind, repaired }) => [kind, repaired]), [["version", false]]);
+  assertEquals(findings.map(({ subject, repaired }) => [subject, repaired]), [[path, true]]);
+  assertEquals((await fsck(await ContentStore.open(scene.path))).findings, []);
+});
+
+Deno.test.each([
+  { what: "another version", names: ["blobs"], text: '{"imageLayoutVersion":"2.0.0"}' },
+  { what: "other files", names: ["blobs", "src"], text: "{}" },
+  { what: "no content", names: [], text: "{}" },
+])("ContentStore.open() refuses a damaged store with $what", async ({ names, text }) => {
+  await using temp = await makeTempDir();
+  for (const name of names) await Deno.mkdir(temp.join(name));
+  await Deno.writeTextFile(temp.join("oci-layout"), text);
+
+  const opening = () => ContentStore.open(temp.path, { damaged: true });
+
+  const { code } = await assertRejects(opening, StoreError);
+  assertEquals(code, "not-a-store");
+});
 
 Deno.test("fsck() finds nothing in a directory that is not a store yet", async () => {
   await using temp = await makeTempDir();
