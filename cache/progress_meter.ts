@@ -107,6 +107,14 @@ export class ProgressMeter {
     else this.finish(layer, progress);
   }
 
+  /** Reports that the image is still being extracted, once all of its layers are in the store. */
+  extracting(): void {
+    const isStored = this.#blobs.values().every(({ isLayer, isFinished }) =>
+      !isLayer || isFinished
+    );
+    if (isStored) this.#reportSum("extract");
+  }
+
   /** Reports that the image is in the store, or extracted. */
   end(): void {
     for (const [digest, blob] of this.#blobs) {

@@ -33,9 +33,9 @@ export interface ImageProgress {
   readonly digest?: Digest | undefined;
   /**
    * Current step: finding the image (`resolve`), transferring its content (`fetch`), extracting an
-   * image that the store already has (`extract`), or verifying an archive before it is loaded
-   * (`verify`); `done` is the end. Layers that are fetched are extracted meanwhile, which no event
-   * reports.
+   * image whose layers are all in the store (`extract`), or verifying an archive before it is loaded
+   * (`verify`); `done` is the end. A layer that is fetched is done once it is stored; its extraction
+   * may take longer than that.
    */
   readonly phase: "resolve" | "fetch" | "verify" | "extract" | "done";
   /** Bytes that have arrived or, with `extract` and `verify`, that have been read. */

@@ -113,7 +113,9 @@ export async function pullForUse<T>(
   const listener: UseListener = {
     onProgress: (layer, progress) => meter?.update(layer, progress),
     onLayer: (layer, ingestion) => {
-      if (!isCached) meter?.stored(layer, ingestion);
+      if (isCached) return;
+      meter?.stored(layer, ingestion);
+      meter?.extracting();
     },
     onRead: (layer, bytes) => {
       if (isCached) meter?.read(layer, bytes);

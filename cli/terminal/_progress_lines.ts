@@ -48,13 +48,14 @@ export function totalLine(
   width: number = Infinity,
   { unit }: ProgressWords = PULL_WORDS,
 ): string {
-  const { bytes, total, done, rate, leftMs, resolving } = totals;
+  const { bytes, total, done, rate, leftMs, extracting, resolving } = totals;
   if (total === 0) return fitting(["resolving", resolving ?? ""], " ", width).trim();
   const parts = [
     `${formatBytes(bytes)} of ${formatBytes(total)}`,
     `${done} ${unit}${done === 1 ? "" : "s"} done`,
   ];
-  if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
+  if (extracting) parts.push("extracting");
+  else if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
   if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);
   if (resolving !== undefined) parts.push(`resolving ${resolving}`);
   parts[0] += ` (${percent(bytes, total)})`;

@@ -19,6 +19,8 @@ export interface Totals {
   readonly rate: number;
   /** Remaining milliseconds at that rate, once it has been measured for a second. */
   readonly leftMs: number | undefined;
+  /** Whether all blobs are stored, and their images are still being extracted. */
+  readonly extracting?: boolean | undefined;
   /** First reference whose blobs are not known yet. */
   readonly resolving?: string | undefined;
 }
@@ -87,7 +89,8 @@ export class ProgressTally {
     const resolving = this.#images.values().find(({ phase, total }) => {
       return phase === "resolve" && total === 0;
     })?.reference;
-    return { bytes, total, done, complete, rate, leftMs, resolving };
+    const extracting = !complete && done === this.#blobs.size && this.isExtracting();
+    return { bytes, total, done, complete, rate, leftMs, extracting, resolving };
   }
 
   /** Takes a sample. Skips it if the last one is recent, unless a blob has just been completed. */

@@ -81,7 +81,8 @@ export async function unpackFlattened(
   const archive = archiveTree(flat.tree, layers, { ...limits, describesRoot, seek });
   const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
   using tree = openFileTree(directory, stageOptions);
-  const { skipped, skippedCount } = await extractLayer(ReadableStream.from(archive), tree, {
+  const reported = reportShares(archive, bytes, plan);
+  const { skipped, skippedCount } = await extractLayer(ReadableStream.from(reported), tree, {
     ...stageOptions,
     ...GENERATED_ARCHIVE,
     whiteouts: WITHOUT_WHITEOUTS,
@@ -93,6 +94,30 @@ export async function unpackFlattened(
     reusedBytes: lazy.values().reduce((sum, { reusedBytes }) => sum + reusedBytes, 0),
   };
   return { report: { entries, bytes, skipped, skippedCount, ...partial }, describesRoot };
+}
+
+/**
+ * Reports how much of the archive has been extracted, as the same share of each layer: the archive
+ * has the order of the tree, and not that of the layers.
+ */
+async function* reportShares<Chunk extends Uint8Array>(
+  archive: AsyncIterable<Chunk>,
+  bytes: number,
+  { image: { layers }, options: { onRead } }: UnpackPlan,
+): AsyncGenerator<Chunk> {
+  let extracted = 0;
+  let percent = 0;
+  for await (const chunk of archive) {
+    extracted += chunk.length;
+    yield chunk;
+    // The archive is larger than its files.
+    const now = Math.min(99, Math.floor(extracted / bytes * 100));
+    if (!(now > percent)) continue;
+    percent = now;
+    for (const { descriptor } of layers) {
+      onRead?.(descriptor, Math.floor(descriptor.size * percent / 100));
+    }
+  }
 }
 
 /** Extracts all layers into a tree in memory, and retains the selected paths. */

@@ -94,6 +94,46 @@ Deno.test("unpack() reports how a stored image is extracted, and then the end", 
   assertEquals(events.every(({ cached }) => cached), true);
 });
 
+Deno.test("unpack() reports that layers which have been fetched are still extracted", async () => {
+  await using directory = await makeTempDir();
+  const store = directory.join("store");
+  const phases: string[] = [];
+
+  await unpack(REFERENCE, directory.join("out"), {
+    store,
+    client: new FakeClient(BUILT),
+    platform: "linux/amd64",
+    onProgress: ({ kind, phase }) => phases.push(`${kind} ${phase}`),
+  });
+
+  const fetched = phases.lastIndexOf("layer done");
+  assertEquals(phases.slice(fetched), [
+    ...["layer done", "total fetch", "total extract", "total done"],
+  ]);
+});
+
+Deno.test("unpack() reports how a stored image is flattened", async () => {
+  await using directory = await makeTempDir();
+  const built = buildImage({ layers: [tar(file("d/a", noise(500_000)))] });
+  const store = directory.join("store");
+  const options = { store, client: new FakeClient(built), platform: "linux/amd64" };
+  await pull(REFERENCE, options);
+  const events: ImageProgress[] = [];
+
+  await unpack(REFERENCE, directory.join("out"), {
+    ...options,
+    strip: 1,
+    onProgress: (event) => events.push(event),
+  });
+
+  const size = built.layers[0]?.descriptor.size ?? 0;
+  const [first] = events.filter(({ kind, phase }) => kind === "layer" && phase === "extract");
+  assertEquals([first?.total, (first?.bytes ?? 0) > 0, (first?.bytes ?? size) < size], [
+    ...[size, true, true],
+  ]);
+  assertEquals(events.at(-1)?.phase, "done");
+});
+
 Deno.test("unpack() does not report a stored layer as done whose DiffID is wrong", async () => {
   await using directory = await makeTempDir();
   const diffId = digestOf(new Uint8Array(1));

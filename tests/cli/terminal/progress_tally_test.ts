@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { totalLine } from "../../../cli/terminal/_progress_lines.ts";
 import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
 import { DIGEST, event, OTHER, sum } from "./_progress_events.ts";
 
@@ -77,6 +78,19 @@ Deno.test("ProgressTally computes the rate of blobs that arrive with their first
   tally.add(sum({ time: 3000, bytes: 2100, total: 2100 }));
 
   assertEquals(tally.totals().rate, 2100);
+});
+
+Deno.test("ProgressTally tells when blobs are stored and still extracted", () => {
+  const tally = new ProgressTally();
+  tally.add(sum({ bytes: 0 }));
+  tally.add(event({ phase: "done", bytes: 1000 }));
+  const fetched = tally.totals().extracting;
+  tally.add(sum({ phase: "extract", bytes: 1000 }));
+  const { extracting } = tally.totals();
+  tally.add(sum({ phase: "done", bytes: 1000 }));
+
+  assertEquals([fetched, extracting, tally.totals().extracting], [false, true, false]);
+  assertStringIncludes(totalLine({ ...tally.totals(), extracting }), "1 layer done, extracting");
 });
 
 Deno.test("ProgressTally estimates no time left from less than a second", () => {
