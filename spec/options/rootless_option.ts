@@ -1,13 +1,17 @@
 import { explainedError } from "../error_facts.ts";
-import type { IdMapping } from "../runtime/runtime_linux.ts";
+import type { IdMapping, LinuxSpec } from "../runtime/runtime_linux.ts";
 import type { SpecOption } from "../runtime/spec_option.ts";
 
-/** Options for {@linkcode withRootless}. */
-export interface RootlessOptions {
+/** ID mappings of a user namespace. */
+export interface UserNamespaceOptions {
   /** User ID mappings. */
   readonly uidMap: readonly IdMapping[];
   /** Group ID mappings. */
   readonly gidMap: readonly IdMapping[];
+}
+
+/** Options for {@linkcode withRootless}. */
+export interface RootlessOptions extends UserNamespaceOptions {
   /**
    * Whether the user may manage control groups, for example by systemd's delegation. If not, they
    * are not mounted.
@@ -48,24 +52,33 @@ export interface RootlessOptions {
  * ```
  */
 export function withRootless(options: RootlessOptions): SpecOption {
-  const { uidMap, gidMap, cgroups = false, additionalGids = false } = options;
-  checkMap("user", uidMap);
-  checkMap("group", gidMap);
+  const { cgroups = false, additionalGids = false } = options;
+  const inNamespace = inUserNamespace(options);
   return (spec) => {
-    const others = (spec.linux.namespaces ?? []).filter(({ type }) => type !== "user");
     const { devices: _, ...resources } = spec.linux.resources ?? {};
     return {
       ...spec,
       mounts: spec.mounts.filter(({ type }) => cgroups || type !== "cgroup"),
-      linux: {
-        ...spec.linux,
-        namespaces: [{ type: "user" }, ...others],
-        uidMappings: uidMap,
-        gidMappings: gidMap,
-        resources,
-      },
+      linux: inNamespace({ ...spec.linux, resources }),
       pending: { ...spec.pending, dropsGroups: !additionalGids },
     };
+  };
+}
+
+/**
+ * Returns a function that adds a user namespace to a configuration.
+ *
+ * @throws {RangeError} If the ranges are empty or overlap.
+ */
+export function inUserNamespace(
+  { uidMap, gidMap }: UserNamespaceOptions,
+): (linux: LinuxSpec) => LinuxSpec {
+  checkMap("user", uidMap);
+  checkMap("group", gidMap);
+  return (linux) => {
+    const others = (linux.namespaces ?? []).filter(({ type }) => type !== "user");
+    const namespaces = [{ type: "user" } as const, ...others];
+    return { ...linux, namespaces, uidMappings: uidMap, gidMappings: gidMap };
   };
 }
 
