@@ -4,6 +4,7 @@ import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
 import type { TreeEntry } from "../trees/file_tree.ts";
 import { isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
+import { mapXattr } from "./mapped_xattr.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 
@@ -83,13 +84,22 @@ export class EntryMetadata {
   }
 
   #setXattr(entry: TreeEntry, name: string, value: Uint8Array, place: ExtractPlace): void {
+    const ownership = this.#ownership;
+    const mapped = typeof ownership === "string" ? value : mapXattr(name, value, ownership);
+    if (mapped === undefined) {
+      return this.#refuseXattr(name, "it has an ID that no range contains", place);
+    }
     try {
-      entry.setXattr(name, value);
+      entry.setXattr(name, mapped);
     } catch (cause) {
       if (errorCode(cause) === undefined) throw cause;
-      const reason = `extended attribute "${name}": ${describeCause(cause as Error)}`;
-      if (this.#xattrs === "strict") throw new ExtractError(place, reason, { cause });
-      this.#report.skip(place.path, reason);
+      this.#refuseXattr(name, describeCause(cause as Error), place, cause);
     }
+  }
+
+  #refuseXattr(name: string, problem: string, place: ExtractPlace, cause?: unknown): void {
+    const reason = `extended attribute "${name}": ${problem}`;
+    if (this.#xattrs === "strict") throw new ExtractError(place, reason, { cause });
+    this.#report.skip(place.path, reason);
   }
 }

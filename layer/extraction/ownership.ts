@@ -111,7 +111,8 @@ function ownershipError(place: ExtractPlace, owner: Owner, cause?: unknown): Own
   return new OwnershipError(place, owner, problem, { advice, option, cause });
 }
 
-function mapId(id: number, ranges: readonly IdRange[]): number | undefined {
+/** Returns the ID on the host; `undefined` if no range contains the ID. */
+export function mapId(id: number, ranges: readonly IdRange[]): number | undefined {
   for (const { containerId, hostId, size } of ranges) {
     if (id >= containerId && id - containerId < size) return hostId + (id - containerId);
   }

@@ -11,7 +11,7 @@ import { SELINUX_XATTR } from "./host_xattrs.ts";
  * @param isLocal Whether to neither copy nor remove an attribute; by default, `false` for all.
  */
 export function copyDirectoryMetadata(
-  from: TreeEntry,
+  from: Pick<TreeEntry, "listXattrs" | "getXattr">,
   to: TreeEntry,
   status: FileStatus,
   isLocal: (name: string) => boolean = () => false,
