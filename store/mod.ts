@@ -94,11 +94,12 @@ export type {
 export type { ExtractedLayer } from "./overlay/extracted_layer.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
-export type * from "./overlay/overlay_mounter.ts";
+export type { OverlayMounter, WritableOverlay } from "./overlay/overlay_mounter.ts";
 export { prepareLayers, type PrepareLayersOptions } from "./overlay/prepare_layers.ts";
 export * from "./overlay/prune_layers.ts";
 export {
   fuseOverlaySupported,
+  idMapSupported,
   type OverlaySupport,
   overlaySupported,
 } from "./overlay/supported.ts";

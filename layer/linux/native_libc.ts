@@ -4,6 +4,7 @@ const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -55,6 +56,12 @@ const SYMBOLS = {
   moveMount: {
     name: "syscall",
     parameters: ["i64", "i32", "buffer", "i32", "buffer", "u32"],
+    result: "i32",
+  },
+  openTree: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32"], result: "i32" },
+  mountSetattr: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "u32", "buffer", "usize"],
     result: "i32",
   },
   __errno_location: { parameters: [], result: "pointer" },

@@ -1,3 +1,4 @@
+import type { Owner } from "../../layer/extraction/ownership.ts";
 import type { FileTree, TreeReader } from "../../layer/trees/file_tree.ts";
 import { OpenedDirectories } from "../../layer/trees/opened_directories.ts";
 import { LimitError } from "../../spec/errors.ts";
@@ -83,27 +84,36 @@ const MAX_VOLUME_LEVELS = 1024;
  * Creates the directories of volumes. Programs expect them, but the layers need not have them. A file
  * in the place of a directory stays.
  */
-export function ensureVolumeDirectories(tree: FileTree, volumes: readonly string[]): void {
+export function ensureVolumeDirectories(
+  tree: FileTree,
+  volumes: readonly string[],
+  owner?: Owner,
+): void {
   let levels = 0;
   for (const path of volumes.slice(0, MAX_VOLUMES)) {
     levels += path.split("/").length;
     if (levels > MAX_VOLUME_LEVELS) return;
     try {
-      ensureRootDirectory(tree, path);
+      ensureRootDirectory(tree, path, owner);
     } catch (error) {
       if (!(error instanceof BundleError)) throw error;
     }
   }
 }
 
-/** Creates a directory of a root file system, with its parents, if it does not exist. */
-export function ensureRootDirectory(tree: FileTree, path: string): void {
+/**
+ * Creates a directory of a root file system, with its parents, if it does not exist.
+ *
+ * @param owner Owner of the directories that are created; by default, the user of this process.
+ */
+export function ensureRootDirectory(tree: FileTree, path: string, owner?: Owner): void {
   // The root user of a container may write where the modes deny it to the user of this process.
   using directories = new OpenedDirectories(tree);
   const made: string[] = [];
   const missing = (path: string) => {
     directories.makeDirectory(path);
     using directory = tree.open(path);
+    if (owner !== undefined) directory.setOwner(owner.uid, owner.gid);
     directory.setMode(0o755);
     made.push(path);
     return true;

@@ -1,3 +1,4 @@
+import type { Owner } from "../../layer/extraction/ownership.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
@@ -49,6 +50,14 @@ export function assertLinux({ digest, platform }: Image, path: string): void {
   });
 }
 
+/** Options for {@linkcode writeBundleConfig}. */
+export interface BundleConfigOptions {
+  /** Aborts the copying of volumes. */
+  readonly signal?: AbortSignal | undefined;
+  /** Owner of the directories that are created; by default, the user of this process. */
+  readonly owner?: Owner | undefined;
+}
+
 /**
  * Writes the `config.json` of a bundle whose root file system exists, and creates its working
  * directory and the directories of its volumes. A container without a network gets a hosts file
@@ -58,7 +67,7 @@ export async function writeBundleConfig(
   directory: string,
   image: Image,
   options: readonly SpecOption[],
-  signal?: AbortSignal,
+  { signal, owner }: BundleConfigOptions = {},
 ): Promise<void> {
   using tree = openFileTree(`${directory}/${ROOTFS}`);
   const passwd = readRootText(tree, "/etc/passwd");
@@ -71,7 +80,7 @@ export async function writeBundleConfig(
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
-    mountVolumes(tree, directory, image.config.value.config.Volumes ?? [], copies),
+    mountVolumes(tree, directory, image.config.value.config.Volumes ?? [], copies, owner),
     withNameFiles(tree, directory),
   );
   await copyVolumes(tree, directory, copies, signal);
@@ -82,9 +91,9 @@ export async function writeBundleConfig(
   const binds = spec.mounts.filter(({ type, source = "" }) => {
     return type === "bind" && !own.includes(source);
   });
-  ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)));
-  ensureRootDirectory(tree, spec.process?.cwd ?? "/");
-  writeNameFiles(directory, spec);
+  ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)), owner);
+  ensureRootDirectory(tree, spec.process?.cwd ?? "/", owner);
+  writeNameFiles(directory, spec, owner);
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }
 
@@ -145,13 +154,18 @@ function nameFile(directory: string, path: string): string {
   return resolve(`${directory}${path.slice("/etc".length)}`);
 }
 
-function writeNameFiles(directory: string, { hostname, mounts }: ContainerSpec): void {
+function writeNameFiles(
+  directory: string,
+  { hostname, mounts }: ContainerSpec,
+  owner: Owner | undefined,
+): void {
   const write = (path: string, text: string) => {
     const file = nameFile(directory, path);
     if (mounts.every(({ source }) => source !== file)) return;
     swapFile(file, [new TextEncoder().encode(text)]);
     // Every user of the container must be able to read it, whatever the umask of this process.
     Deno.chmodSync(file, 0o644);
+    if (owner !== undefined) Deno.chownSync(file, owner.uid, owner.gid);
   };
   const own = hostname === undefined ? "" : `127.0.0.1 ${hostname}\n`;
   write(HOSTS, `127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n${own}`);

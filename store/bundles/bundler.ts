@@ -1,5 +1,5 @@
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
-import type { Ownership } from "../../layer/extraction/ownership.ts";
+import type { IdRange, Ownership } from "../../layer/extraction/ownership.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
@@ -13,6 +13,20 @@ export interface BundlerOptions extends LayerLimits {
    * without the IDs that images use.
    */
   readonly ownership?: Ownership | undefined;
+  /**
+   * User IDs of the container's own user namespace, and those of the host that they are mapped to:
+   * its files have these owners on the host. Requires root. The host's directories that are mounted
+   * into the container keep their owners.
+   *
+   * @default `gidMap`; without both, the container shares the IDs of the host.
+   */
+  readonly uidMap?: readonly IdRange[] | undefined;
+  /**
+   * Group IDs of the user namespace, and those of the host.
+   *
+   * @default `uidMap`.
+   */
+  readonly gidMap?: readonly IdRange[] | undefined;
   /** Aborts the extraction of layers and the copying of volumes. */
   readonly signal?: AbortSignal | undefined;
   /**

@@ -1,5 +1,5 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
-import { resolve } from "../../spec/paths.ts";
+import { dirname, resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import type { Bundle, BundleKind } from "../bundle.ts";
 import { describeSystemError } from "../host/system_error.ts";
@@ -9,6 +9,7 @@ import { assertLinux, writeBundleConfig } from "./bundle_config.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 import type { BundlerOptions } from "./bundler.ts";
+import type { IdMaps } from "./id_maps.ts";
 import { removeDeadBundles } from "./remove_dead_bundles.ts";
 
 /** Everything that {@linkcode makeBundle} needs. */
@@ -21,6 +22,8 @@ export interface BundlePlan extends Pick<BundlerOptions, "isTemporary" | "onWarn
   readonly image: Image;
   /** Changes to its configuration. */
   readonly options: readonly SpecOption[];
+  /** ID mappings of the container. */
+  readonly maps?: IdMaps | undefined;
   /** Called to make the root file system. */
   readonly fill: (bundle: UnfinishedBundle) => Promise<void>;
 }
@@ -47,21 +50,36 @@ export async function checkBundleDirectory(store: string, directory: string): Pr
 }
 
 /**
+ * Returns the ID mappings of a bundler, if it has any. Loads the code on demand, since few bundles
+ * need it.
+ */
+export async function openIdMaps(options: BundlerOptions): Promise<IdMaps | undefined> {
+  if (options.uidMap === undefined && options.gidMap === undefined) return undefined;
+  const { IdMaps } = await import("./id_maps.ts");
+  return new IdMaps(options);
+}
+
+/**
  * Creates a bundle, or leaves nothing behind on failure. Replaces leftovers of killed processes.
  */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
-  const { image, kind, isTemporary = false, onWarning, signal } = plan;
+  const { image, kind, maps, isTemporary = false, onWarning, signal } = plan;
   assertLinux(image, plan.directory);
+  maps?.checkReachable(plan.directory);
   const store = resolve(plan.store);
   await removeDeadBundles(store);
   const records = BundleRecords.open(store);
   const claim = { kind, image: image.digest, isTemporary };
   using stack = new DisposableStack();
   const claimed = stack.use(await BundleDirectory.claim(records, plan.directory, claim));
-  const { path, record: { id } } = claimed;
+  const { path, record: { id, isDirectoryNew } } = claimed;
   try {
+    // The directories above it may be new.
+    maps?.checkReachable(isDirectoryNew ? dirname(path) : path);
     await plan.fill({ path, id, record: (needs) => claimed.update(needs) });
-    await writeBundleConfig(path, image, plan.options, signal);
+    const options = maps === undefined ? plan.options : [...plan.options, maps.option];
+    await writeBundleConfig(path, image, options, { signal, owner: maps?.root });
+    if (isDirectoryNew) maps?.admitRoot(path);
     await claimed.update({ phase: "complete" });
   } catch (error) {
     try {

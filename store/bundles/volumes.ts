@@ -1,4 +1,5 @@
 import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import type { Owner } from "../../layer/extraction/ownership.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { resolve } from "../../spec/paths.ts";
@@ -39,16 +40,18 @@ export function withVolumes(paths: readonly string[]): SpecOption {
  * @param tree The root file system.
  * @param directory Directory of the bundle.
  * @param ofImage Volumes of the image. They are directories of a writable root file system.
+ * @param owner Owner of the directories that are created; by default, the user of this process.
  */
 export function mountVolumes(
   tree: FileTree,
   directory: string,
   ofImage: readonly string[],
   copies: VolumeCopy[],
+  owner?: Owner,
 ): SpecOption {
   return (spec) => {
     const { volumes = [] } = spec.pending;
-    ensureVolumeDirectories(tree, [...volumes, ...ofImage]);
+    ensureVolumeDirectories(tree, [...volumes, ...ofImage], owner);
     const isReadOnly = spec.root.readonly === true;
     const writable = isReadOnly
       ? ofImage.slice(0, MAX_VOLUMES).filter((path) => !isInKernelFiles(spec, path))

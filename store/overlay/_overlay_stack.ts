@@ -1,6 +1,7 @@
 import { copyDirectoryMetadata } from "../../layer/trees/directory_metadata.ts";
 import { isOverlayXattr } from "../../layer/trees/host_xattrs.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
+import type { LayerMapping } from "./_layer_mapping.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 
 /**
@@ -25,11 +26,16 @@ export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
  * Copies the metadata of the root directory from the topmost layer that describes it to the upper
  * directory, which provides the root of the overlay.
  */
-export function copyRootMetadata(upper: string, layers: readonly ExtractedLayer[]): void {
+export function copyRootMetadata(
+  upper: string,
+  layers: readonly ExtractedLayer[],
+  mapping: LayerMapping | undefined,
+): void {
   using tree = openFileTree(upper);
   using root = tree.open("");
   const model = layers.findLast(({ describesRoot }) => describesRoot);
   if (model === undefined) {
+    if (mapping !== undefined) root.setOwner(mapping.root.uid, mapping.root.gid);
     root.setMode(0o755);
     return;
   }
@@ -37,5 +43,6 @@ export function copyRootMetadata(upper: string, layers: readonly ExtractedLayer[
   using modelRoot = modelTree.open("");
   const status = modelTree.status("");
   if (status === undefined) throw new Deno.errors.NotFound(`"${model.path}" no longer exists`);
-  copyDirectoryMetadata(modelRoot, root, status, isOverlayXattr);
+  const [from, described] = mapping?.mapDirectory(modelRoot, status) ?? [modelRoot, status];
+  copyDirectoryMetadata(from, root, described, isOverlayXattr);
 }

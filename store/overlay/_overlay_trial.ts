@@ -9,7 +9,7 @@ import { ensureStoreRoot } from "../host/private_directory.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
-import type { OverlayMounter } from "./overlay_mounter.ts";
+import { MAPPED_LOWERS, type OverlayMounter } from "./overlay_mounter.ts";
 
 /** Returns the reason if the native backend, which creates whiteouts, is not available. */
 export async function refuseNative(root: string): Promise<string | undefined> {
@@ -41,7 +41,7 @@ export async function tryMounter(
   const trial = `${await Deno.realPath(root)}/.overlay-trial`;
   const discard = async () => {
     if (lstatIfAny(trial) === undefined) return;
-    await discardTree(trial, [`${trial}/scratch`, `${trial}/view`]);
+    await discardTree(trial, ["scratch", MAPPED_LOWERS, "view"].map((name) => `${trial}/${name}`));
   };
   try {
     await discard();

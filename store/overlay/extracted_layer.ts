@@ -78,7 +78,9 @@ export function keyOf(
   id: Digest,
   { namespace, ownership }: LayerKind,
 ): string {
-  const owner = typeof ownership === "string" ? ownership : JSON.stringify(ownership);
+  const owner = typeof ownership === "string"
+    ? ownership
+    : digestOf(new TextEncoder().encode(JSON.stringify(ownership)));
   return `${by} ${id} ${VERSION} ${namespace} ${owner}`;
 }
 

@@ -41,7 +41,7 @@ export async function openBundler(
   options: OpenBundlerOptions = {},
 ): Promise<OverlayBundler | UncompressedBundler> {
   const { kind = "auto", ...rest } = options;
-  const { upper: _, jobs: __, ...common } = rest;
+  const { upper: _, jobs: __, slowChown: ___, ...common } = rest;
   if (kind === "uncompressed") return await openUncompressed(store, common);
   const waiting = { onWait: store.onWait, signal: options.signal };
   const kernel = await findKernelMounter(store.path, waiting);
@@ -60,7 +60,7 @@ export async function openBundler(
 /** Loads the bundler on demand, since most programs do not need it. */
 async function openUncompressed(
   store: ContentStore,
-  options: Omit<OpenBundlerOptions, "kind" | "upper" | "jobs">,
+  options: Omit<OpenBundlerOptions, "kind" | "upper" | "jobs" | "slowChown">,
 ): Promise<UncompressedBundler> {
   const { UncompressedBundler } = await import("../uncompressed/uncompressed_bundler.ts");
   return new UncompressedBundler(store, options);

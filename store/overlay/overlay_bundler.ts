@@ -1,4 +1,5 @@
 import { readMounts } from "../../layer/linux/mount_table.ts";
+import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { mountTmpfs, unmountTargets } from "../../layer/linux/native_mount.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
@@ -8,13 +9,15 @@ import { type Bundle, bundlePath } from "../bundle.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
 import { type BundleMount, mountSource } from "../bundles/bundle_record.ts";
 import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
+import type { IdMaps } from "../bundles/id_maps.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";
+import { makeBundle, openIdMaps, type UnfinishedBundle } from "../bundles/make_bundle.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { BundleError } from "../errors.ts";
 import { makeDirectories, removeIfAny } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
 import { defaultOwnership } from "../host/default_ownership.ts";
+import type { LayerMapping } from "./_layer_mapping.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import { findKernelMounter } from "./find_mounter.ts";
@@ -51,6 +54,14 @@ export interface OverlayBundlerOptions extends BundlerOptions {
    * @default Number of processors.
    */
   readonly jobs?: number | undefined;
+  /**
+   * Whether to extract the layers once more, with the mapped owners, if `uidMap` or `gidMap` is set
+   * but the kernel cannot map the owners in a mount: it needs Linux 5.19, a file system that
+   * supports it, and root of the host. This takes time and space once for each map.
+   *
+   * @default {false}
+   */
+  readonly slowChown?: boolean | undefined;
 }
 
 /**
@@ -76,6 +87,7 @@ export class OverlayBundler implements Bundler {
   readonly #store: ContentStore;
   readonly #options: OverlayBundlerOptions;
   #mounter: OverlayMounter | Promise<OverlayMounter | string> | undefined;
+  #mapping: LayerMapping | undefined;
 
   /** Creates a bundler for the images of a store. */
   constructor(store: ContentStore, options: OverlayBundlerOptions = {}) {
@@ -86,6 +98,19 @@ export class OverlayBundler implements Bundler {
   /** Mounter from the options. */
   get mounter(): OverlayMounter | undefined {
     return this.#options.mounter;
+  }
+
+  /**
+   * Returns the owners of the extracted layers that this bundler uses, for `prepare()`.
+   *
+   * @throws {BundleError} If this process cannot mount overlays, or cannot map owners as the options
+   * demand.
+   */
+  async layerOwnership(): Promise<Ownership> {
+    using _native = keepNativeBackend();
+    const mounter = await this.#findMounter(this.#store.path);
+    const mapping = await this.#findMapping(mounter, await openIdMaps(this.#options));
+    return await this.#ownership(mapping);
   }
 
   /** Creates a bundle in `containers/<id>` of the store. */
@@ -108,15 +133,18 @@ export class OverlayBundler implements Bundler {
     ...options: readonly SpecOption[]
   ): Promise<Bundle> {
     using _native = keepNativeBackend();
+    const maps = await openIdMaps(this.#options);
     const mounter = await this.#findMounter(directory);
+    const mapping = await this.#findMapping(mounter, maps);
     return await makeBundle({
       ...this.#options,
       directory,
+      maps,
       kind: mounter.kind,
       store: this.#store.path,
       image,
       options,
-      fill: (bundle) => this.#fill(bundle, image, mounter),
+      fill: (bundle) => this.#fill(bundle, image, mounter, mapping),
     });
   }
 
@@ -139,21 +167,45 @@ export class OverlayBundler implements Bundler {
     });
   }
 
-  async #fill(bundle: UnfinishedBundle, image: Image, mounter: OverlayMounter): Promise<void> {
+  /** Finds out once how owners are mapped. */
+  async #findMapping(
+    mounter: OverlayMounter,
+    maps: IdMaps | undefined,
+  ): Promise<LayerMapping | undefined> {
+    if (maps === undefined) return undefined;
+    const { slowChown = false, signal } = this.#options;
+    const { findMapping } = await import("./_layer_mapping.ts");
+    const { path, onWait } = this.#store;
+    return this.#mapping ??= await findMapping(path, mounter, maps, { slowChown, onWait, signal });
+  }
+
+  async #ownership(mapping: LayerMapping | undefined): Promise<Ownership> {
+    return mapping?.ownership ?? this.#options.ownership ??
+      await defaultOwnership(this.#store.path);
+  }
+
+  async #fill(
+    bundle: UnfinishedBundle,
+    image: Image,
+    mounter: OverlayMounter,
+    mapping: LayerMapping | undefined,
+  ): Promise<void> {
     // Checked before anything is extracted. A repeated layer is mounted once.
     const count = new Set(image.layers.map(({ diffId }) => diffId)).size;
     if (count > MAX_OVERLAY_LOWERS) {
       throw new LimitError("layers", MAX_OVERLAY_LOWERS, count, `${image.digest} for an overlay`);
     }
     const { upper, isTemporary: _, ...options } = this.#options;
-    const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
+    const ownership = await this.#ownership(mapping);
     const place: OverlayUpperPlace = upper ?? { kind: mounter.upper };
+    const mounts = [...plannedMounts(bundle.id, place, mounter), ...mapping?.mounts ?? []];
     const layers = await this.#resolve(
       image,
       { ...options, mounter, ownership },
-      (names) => bundle.record({ layers: names, mounts: plannedMounts(bundle.id, place, mounter) }),
+      (layers) => bundle.record({ layers, mounts }),
     );
-    await mountLayers(bundle, layers, mounter, place);
+    await mapping?.check(layers, bundle.path);
+    await mountLayers(bundle, layers, { place, mounter, mapping });
   }
 
   /** Resolves the layers. A lock protects them from pruning until the bundle's record lists them. */
@@ -176,11 +228,17 @@ export class OverlayBundler implements Bundler {
   }
 }
 
+/** How the layers of a bundle are mounted. */
+interface MountPlan {
+  readonly place: OverlayUpperPlace;
+  readonly mounter: OverlayMounter;
+  readonly mapping: LayerMapping | undefined;
+}
+
 async function mountLayers(
   bundle: UnfinishedBundle,
   layers: readonly ExtractedLayer[],
-  mounter: OverlayMounter,
-  place: OverlayUpperPlace,
+  { place, mounter, mapping }: MountPlan,
 ): Promise<void> {
   const source = mountSource(bundle.id);
   const target = `${bundle.path}/${ROOTFS}`;
@@ -189,14 +247,15 @@ async function mountLayers(
   if (place.kind === "tmpfs") mountTmpfs(scratch, { ...place, source });
   const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
   makeDirectories(upper, work);
-  copyRootMetadata(upper, layers);
+  copyRootMetadata(upper, layers, mapping);
   const lowers = lowersOf(layers);
+  const layerMounter = lowers.length === 0 ? mounter : mapping?.mounter ?? mounter;
   if (lowers.length === 0) {
     // An overlay needs a lower directory even if the image has no layers.
     makeDirectories(`${scratch}/lower`);
     lowers.push(`${scratch}/lower`);
   }
-  await mounter.mount(lowers, target, { upper, work, source });
+  await layerMounter.mount(lowers, target, { upper, work, source });
   const mount = readMounts().findLast((mount) => mount.target === target);
   if (mount !== undefined && mount.source !== source) {
     // Its source does not identify it, so record its type and device instead.

@@ -1,6 +1,9 @@
 import type { BundleKind } from "../bundle.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 
+/** Name of the mount, beside that of an overlay, of its lower directories with mapped owners. */
+export const MAPPED_LOWERS = "lowers";
+
 /** Directories that an overlay writes to, and the source that identifies its mount. */
 export interface WritableOverlay {
   /** Upper directory, which receives changes. */

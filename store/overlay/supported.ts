@@ -51,6 +51,33 @@ export async function fuseOverlaySupported(root: string): Promise<OverlaySupport
   return supportOf(await findFuseMounter(root));
 }
 
+/**
+ * Tests whether this process can mount overlays of directories in `root` with mapped owners, which
+ * bundles with `uidMap` use; see {@linkcode overlaySupported}.
+ *
+ * @param root Directory for the test, usually that of a store. Created if it is missing.
+ * @returns Whether such mounts are supported, or the reason why not.
+ *
+ * @example Check for ID-mapped mounts
+ * ```ts
+ * import { idMapSupported } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const support = await idMapSupported("./");
+ *
+ * assert(support.supported || support.reason.length > 0);
+ * ```
+ */
+export async function idMapSupported(root: string): Promise<OverlaySupport> {
+  const mounter = await tryKernel(root);
+  if (typeof mounter === "string") return supportOf(mounter);
+  const { mappedMounter } = await import("./_mapped_mounter.ts");
+  const { tryMounter } = await import("./_overlay_trial.ts");
+  const ids = [{ containerId: 0, hostId: 1, size: 1 }];
+  const mapped = mappedMounter(mounter, { kind: "map", uids: ids, gids: ids });
+  return supportOf(await tryMounter(root, mapped, {}) ?? mapped);
+}
+
 function supportOf(mounter: OverlayMounter | string): OverlaySupport {
   return typeof mounter === "string"
     ? { supported: false, reason: mounter }

@@ -8,7 +8,8 @@ import { type Bundle, bundlePath } from "../bundle.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
 import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { makeBundle } from "../bundles/make_bundle.ts";
+import type { IdMaps } from "../bundles/id_maps.ts";
+import { makeBundle, openIdMaps } from "../bundles/make_bundle.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { defaultOwnership } from "../host/default_ownership.ts";
@@ -66,23 +67,27 @@ export class UncompressedBundler implements Bundler {
   ): Promise<Bundle> {
     image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
     using _native = keepNativeBackend();
+    const maps = await openIdMaps(this.#options);
     return await makeBundle({
       ...this.#options,
       directory,
+      maps,
       kind: "uncompressed",
       store: this.#store.path,
       image,
       options,
-      fill: ({ path }) => this.#fill(`${path}/${ROOTFS}`, image),
+      fill: ({ path }) => this.#fill(`${path}/${ROOTFS}`, image, maps),
     });
   }
 
-  async #fill(root: string, image: Image): Promise<void> {
+  async #fill(root: string, image: Image, maps: IdMaps | undefined): Promise<void> {
     const { signal, onWarning } = this.#options;
     const limits = pickLimits(this.#options);
-    const ownership = this.#options.ownership ?? await defaultOwnership(this.#store.path);
+    const ownership = maps?.ownership ?? this.#options.ownership ??
+      await defaultOwnership(this.#store.path);
     await Deno.mkdir(root, { mode: 0o755 });
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
+    if (maps !== undefined) await Deno.chown(root, maps.root.uid, maps.root.gid);
     using tree = openFileTree(root, { onWarning });
     const extractor = new StackingExtractor(tree, { ...limits, ownership, signal, onWarning });
     using _lock = await lockLayers(this.#store, "use", signal);

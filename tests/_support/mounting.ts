@@ -1,4 +1,5 @@
 import { mountTmpfs } from "../../layer/linux/native_mount.ts";
+import { idMapSupported } from "../../store/overlay/supported.ts";
 import { type TestFunction, testUnless } from "./skip.ts";
 import { makeTempDir } from "./temp.ts";
 import { unmountTree } from "./unmount_tree.ts";
@@ -7,6 +8,13 @@ import { unmountTree } from "./unmount_tree.ts";
 export const mountTest: TestFunction = testUnless(
   await canMount() ? undefined : "cannot mount file systems",
 );
+
+/** Reason why overlays cannot be mounted with mapped owners here, if any. */
+export async function idMapReason(): Promise<string | undefined> {
+  await using root = await makeTempDir({ large: true });
+  const support = await idMapSupported(root.path);
+  return support.supported ? undefined : support.reason;
+}
 
 /** Mounts a file system of a limited size on a directory, until the result is disposed of. */
 export function mountSmallDisk(path: string, sizeBytes: number): Disposable {
