@@ -35,7 +35,7 @@ export interface FoundSource {
   /** Pulls the image and extracts its layers for the overlay bundler in the same pass. */
   prepare(
     onProgress: (event: ImageProgress) => void,
-    options?: Pick<PrepareOptions, "mounter" | "platform">,
+    options?: Pick<PrepareOptions, "mounter" | "ownership" | "platform">,
   ): Promise<Image>;
   /** Pulls an artifact with all of its blobs. */
   artifact(onProgress: (event: ImageProgress) => void): Promise<PulledArtifact>;
@@ -72,9 +72,9 @@ export async function openPuller(session: Session): Promise<Puller> {
     pull: (onProgress, platform = options.platform) => {
       return pull(reference, { ...options, platform, onProgress });
     },
-    prepare: (onProgress, { mounter, platform = options.platform } = {}) => {
+    prepare: (onProgress, { platform = options.platform, ...layers } = {}) => {
       const limits = limitsOf(session.options<LimitOption>());
-      return prepare(reference, { ...options, ...limits, mounter, platform, onProgress });
+      return prepare(reference, { ...options, ...limits, ...layers, platform, onProgress });
     },
     complete: async ({ indexes: [index] }) => {
       // An archive on stdin can be read only once, and never changes.

@@ -1,6 +1,7 @@
+import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import { checkBundleDirectory } from "../../store/bundles/make_bundle.ts";
+import { checkBundleDirectory, openIdMaps } from "../../store/bundles/make_bundle.ts";
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { blobsOfImage, findHeld, type Held } from "../../store/content/find_held.ts";
@@ -46,8 +47,9 @@ export async function prepareBundling(
   { directoryIn, isTemporary }: BundleTarget,
 ): Promise<Bundling> {
   const options = session.options<ContainerOptions & RegistryOptions & LimitOption>();
-  const { bundler: kind, containerUser, jobs } = options;
+  const { bundler: kind, containerUser, jobs, uidMap, gidMap, slowChown } = options;
   const { signal, warn: onWarning } = session;
+  const maps = await openIdMaps({ uidMap, gidMap });
   const source = await locateImage(session, session.operands[0] ?? "");
   using puller = await openPuller(session);
   const found = await puller.find(source);
@@ -56,6 +58,7 @@ export async function prepareBundling(
   const store = await openStore(session);
   await reportLeftBundles(session, store.path);
   if (directoryIn !== undefined) await checkBundleDirectory(store.path, directoryIn(store.path));
+  maps?.checkReachable(directoryIn?.(store.path) ?? store.path);
   const bundler = await openBundler(store, {
     ...limitsOf(options),
     kind,
@@ -63,6 +66,9 @@ export async function prepareBundling(
     signal,
     onWarning,
     jobs,
+    uidMap,
+    gidMap,
+    slowChown,
   });
   // Stay silent about what the store has, so that only the container's output shows.
   await using progress = session.showProgress({ present: undefined });
@@ -73,20 +79,29 @@ export async function prepareBundling(
     if (isBusy) progress.report(event);
   };
   const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
+  const ownership = maps !== undefined && bundler instanceof OverlayBundler
+    ? await bundler.layerOwnership()
+    : undefined;
   // A numeric user needs no lookup, so the layers can be extracted as they arrive.
   const isChecked = mounter === undefined || /[^0-9:]/.test(containerUser ?? "");
   using stack = new DisposableStack();
   let held: Held<Image> | undefined;
   if (isChecked) {
     held = stack.use(await findHeld(store, () => found.pull(report), blobsOfImage, signal));
-    await checkContainerUser(session, store, held.found, mounter);
+    await checkContainerUser(session, store, held.found, { mounter, ownership });
   }
   if (held === undefined || mounter !== undefined) {
-    const prepare = () => found.prepare(report, { mounter });
+    const prepare = () => found.prepare(report, { mounter, ownership });
     held = stack.use(await findHeld(store, prepare, blobsOfImage, signal));
   }
   const kept = stack.move();
   return { reference, image: held.found, bundler, [Symbol.dispose]: () => kept.dispose() };
+}
+
+/** How the layers are extracted. */
+interface PreparedLayers {
+  readonly mounter: OverlayMounter | undefined;
+  readonly ownership: Ownership | undefined;
 }
 
 /** Rejects an unknown user before the image is extracted; afterwards, the bundler does. */
@@ -94,13 +109,13 @@ async function checkContainerUser(
   session: Session,
   store: ContentStore,
   image: Image,
-  mounter: OverlayMounter | undefined,
+  { mounter, ownership: chosen }: PreparedLayers,
 ): Promise<void> {
   const options = session.options<ContainerOptions & LimitOption>();
   const { containerUser } = options;
   if (containerUser === undefined) return;
   if (mounter !== undefined) {
-    const ownership = await defaultOwnership(store.path);
+    const ownership = chosen ?? await defaultOwnership(store.path);
     const kind = { namespace: mounter.namespace, ownership };
     if (findExtracted(store.path, image, kind) !== undefined) return;
   }

@@ -1,3 +1,4 @@
+import type { IdRange } from "../../layer/extraction/ownership.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { parseIfJson } from "../../spec/json.ts";
 import { withEnv } from "../../spec/options/environment.ts";
@@ -16,6 +17,7 @@ import { statIfAny } from "../../store/host/files.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import type { Command } from "../frame/command.ts";
 import { UsageError } from "../frame/errors.ts";
+import { parseIdRange } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { parseMount, VOLUME } from "./_mount_option.ts";
 
@@ -31,6 +33,9 @@ export interface ContainerOptions {
   readonly env?: readonly (readonly [name: string, value?: string])[] | undefined;
   readonly cwd?: string | undefined;
   readonly rootless?: true | undefined;
+  readonly uidMap?: readonly IdRange[] | undefined;
+  readonly gidMap?: readonly IdRange[] | undefined;
+  readonly slowChown?: true | undefined;
   readonly hostname?: string | undefined;
   readonly mount?: readonly Mount[] | undefined;
   readonly entrypoint?: readonly string[] | undefined;
@@ -101,7 +106,22 @@ export function addContainerOptions(command: Command): Command {
     )
     .option("-i, --interactive", "keep stdin open (always on)")
     .option("-t, --tty", "allocate a terminal")
-    .option("--rootless", "run in a user namespace (default: on unless root)");
+    .option("--rootless", "run in a user namespace (default: on unless root)")
+    .option(
+      "--uid-map <c:h:n>",
+      "as root, run in a user namespace that maps N user IDs from C to host IDs from H " +
+        "(repeatable; default: as --gid-map)",
+      { repeatable: true, parse: parseIdRange },
+    )
+    .option(
+      "--gid-map <c:h:n>",
+      "map N group IDs from C to host IDs from H (repeatable; default: as --uid-map)",
+      { repeatable: true, parse: parseIdRange },
+    )
+    .option(
+      "--slow-chown",
+      "extract the layers once more with mapped owners where the kernel cannot map those of mounts",
+    );
   return addContainerHints(command);
 }
 
@@ -131,7 +151,9 @@ function addContainerHints(command: Command): Command {
     .hint(["--env-host"], 'Use "--env NAME" for each variable')
     .hint(["--http-proxy"], "Leave it out; no variable is inherited without --env")
     .hint(["--tz"], 'Use "--env TZ=ZONE"')
-    .hint(["--userns"], 'Use "--rootless"')
+    .hint(["--userns"], 'Use "--rootless", or "--uid-map C:H:N" as root')
+    .hint(["--uidmap", "--subuidname"], 'Use "--uid-map C:H:N"')
+    .hint(["--gidmap", "--subgidname"], 'Use "--gid-map C:H:N"')
     .hint(["--cpu-period", "--cpu-quota"], 'Use "--cpu QUANTITY"')
     .hint(["-l", "--label", "--label-file", "--annotation"], NO_LIST)
     .hint(["--log-level"], 'Use "--debug"')
@@ -143,7 +165,7 @@ function addContainerHints(command: Command): Command {
     .hint(["--cpuset-cpus", "--cpuset-mems", "--cpu-rt-period", "--cpu-rt-runtime"], EDIT)
     .hint(["--kernel-memory", "--memory-reservation", "--memory-swap"], EDIT)
     .hint(["--memory-swappiness", "--oom-kill-disable", "--oom-score-adj", "--pids-limit"], EDIT)
-    .hint(["--ulimit", "--sysctl", "--umask", "--uidmap", "--gidmap", "--unsetenv"], EDIT)
+    .hint(["--ulimit", "--sysctl", "--umask", "--unsetenv"], EDIT)
     .hint(["--no-hosts"], EDIT);
 }
 

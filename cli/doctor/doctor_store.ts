@@ -7,7 +7,11 @@ import { resolve } from "../../spec/paths.ts";
 import { removeEmptyDirectories } from "../../store/host/files.ts";
 import { findProgram } from "../../store/host/find_program.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
-import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
+import {
+  fuseOverlaySupported,
+  idMapSupported,
+  overlaySupported,
+} from "../../store/overlay/supported.ts";
 import { storePath } from "../access/store.ts";
 import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
@@ -46,7 +50,7 @@ const TRIED = [
   [NATIVE, "whether it can be used in the store"],
   [OVERLAYS, "whether they can be mounted in the store"],
 ] as const;
-const NO_TRIALS = { native: null, overlay: null, fuseOverlayfs: null };
+const NO_TRIALS = { native: null, overlay: null, idMappedMounts: null, fuseOverlayfs: null };
 
 function findStore(session: Session): string | DoctorFinding {
   const { store } = session.options();
@@ -149,6 +153,7 @@ function storeFinding(path: string, exists: boolean, freeBytes: number | null): 
 async function tryMounts(path: string): Promise<Diagnosis> {
   const native = nativeRefusal(path);
   const overlay = await overlaySupported(path);
+  const mapped = overlay.supported ? await tryIdMap(path) : undefined;
   const fuse = await tryFuse(path);
   const hasOverlay = overlay.supported || fuse.facts?.supported === true;
   const findings: DoctorFinding[] = [
@@ -158,6 +163,7 @@ async function tryMounts(path: string): Promise<Diagnosis> {
     overlay.supported
       ? OVERLAYS.ok(`the kernel mounts them with ${overlay.namespace} attributes`)
       : OVERLAYS.note(`the kernel cannot mount them here: ${overlay.reason}`),
+    ...mapped === undefined ? [] : [mapped.finding],
     fuse.finding,
     ...hasOverlay ? [] : [OVERLAYS.note("bundles are extracted")],
   ];
@@ -165,6 +171,7 @@ async function tryMounts(path: string): Promise<Diagnosis> {
     facts: {
       native: native === undefined ? { supported: true } : { supported: false, reason: native },
       overlay,
+      idMappedMounts: mapped === undefined ? overlay : mapped.facts,
       fuseOverlayfs: fuse.facts,
     },
     findings,
@@ -175,11 +182,32 @@ const NATIVE_LACK =
   "without it, overlays are not mounted, and device nodes and extended attributes are " +
   "not unpacked";
 
-/** Tests fuse-overlayfs, if permissions allow. */
-async function tryFuse(path: string): Promise<{
+interface TrialResult {
   readonly facts: { readonly supported: boolean; readonly reason?: string } | null;
   readonly finding: DoctorFinding;
-}> {
+}
+
+/** Tests mounts with mapped owners, if permissions allow. */
+async function tryIdMap(path: string): Promise<TrialResult> {
+  const flags = missingFlags([...programPlaces().needs, { name: "run", command: "unshare" }]);
+  if (flags.length > 0) {
+    const finding = OVERLAYS.ungranted("whether the kernel maps the owners of layers", flags);
+    return { facts: null, finding };
+  }
+  const support = await idMapSupported(path);
+  if (support.supported) {
+    return {
+      facts: { supported: true },
+      finding: OVERLAYS.ok("the kernel maps owners (--uid-map)"),
+    };
+  }
+  const says = `the kernel cannot map owners here: ${support.reason}`;
+  const finding = OVERLAYS.note(says, "use --slow-chown with --uid-map");
+  return { facts: support, finding };
+}
+
+/** Tests fuse-overlayfs, if permissions allow. */
+async function tryFuse(path: string): Promise<TrialResult> {
   const program = "fuse-overlayfs";
   const flags = missingFlags(programPlaces().needs);
   if (flags.length > 0) {

@@ -1,3 +1,4 @@
+import type { IdRange } from "../../layer/extraction/ownership.ts";
 import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import type { Command } from "./command.ts";
@@ -347,6 +348,15 @@ export function parseAge(text: string): number {
   const unitMs = UNITS_MS[unit];
   if (number !== undefined && unitMs !== undefined) return Number(number) * unitMs;
   throw new SyntaxError("it must be a number with s, m, h, d or w, such as 12h or 7d");
+}
+
+/** Parses a range of IDs in a container, and those of the host that they are mapped to. */
+export function parseIdRange(text: string): IdRange {
+  const [containerId = 0, hostId = 0, size = 0] = text.split(":").map(Number);
+  const isRange = /^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$/.test(text) && size > 0 &&
+    Math.max(hostId, containerId) + size <= 4_294_967_296;
+  if (isRange) return { hostId, containerId, size };
+  throw new SyntaxError("it must be CONTAINER:HOST:COUNT, such as 0:100000:65536");
 }
 
 /** Parses a number of seconds above 0. */

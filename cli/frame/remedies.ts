@@ -86,10 +86,16 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
   "missing-path": 'List the files of the image with "oci ls"',
   "invalid-reference": (error) => error.advice ?? NAME_ADVICE,
   "invalid-argument": ({ option, subject, advice }, command) => {
+    if (option === "directory" && !command?.arguments.some(({ name }) => name === "dir")) {
+      return `Choose another --store, such as /var/lib/oci, or run 'chmod o+x "${subject}"'`;
+    }
     if (option === "mirrors") return `Log in with "oci login ${subject}"`;
     if (option === "seccomp") return "Choose an image for this machine with --platform";
     if (option === "uidMap" || option === "gidMap") {
-      return `Choose another user with --user, or ${idsAdvice()}`;
+      const flag = option === "uidMap" ? "--uid-map" : "--gid-map";
+      if (subject === undefined) return `Check the ranges of ${flag}`;
+      const ids = Deno.uid() === 0 && command?.has(flag) ? `map it with ${flag}` : idsAdvice();
+      return `Choose another user with --user, or ${ids}`;
     }
     const isContainer = command?.find("--user")?.key === "containerUser";
     return option === "user" && isContainer ? "Choose another user with --user" : advice;
@@ -180,7 +186,8 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       : error.advice;
   },
   "bundle-unknown": "Check the path, or specify its store with --store",
-  "overlay": (_, command) => {
+  "overlay": ({ option }, command) => {
+    if (option === "slowChown") return "Choose --slow-chown or --bundler uncompressed";
     return command?.has("--unpack") ? "Leave out --unpack" : "Choose --bundler uncompressed";
   },
   "working-directory": "Choose another directory with --cwd",

@@ -18,7 +18,7 @@ export type DirectoryUse = "unpack" | "bundle" | "run" | "unbundle";
 export function grantDirectories(
   grants: Grants,
   use: DirectoryUse,
-  { output, bundler, runtime }: PermissionOptions,
+  { output, bundler, runtime, uidMap, gidMap }: PermissionOptions,
 ): void {
   // Name the path as well: for some paths, Deno requires all permissions.
   if (output !== undefined) grants.add("write", output);
@@ -30,6 +30,7 @@ export function grantDirectories(
     ...use === "bundle" ? [] : runtimes,
     ...use === "unbundle" || bundler === "uncompressed" ? [] : ["fuse-overlayfs"],
     ...bundler === "uncompressed" ? [] : UNMOUNT_PROGRAMS,
+    ...bundler === "uncompressed" || (uidMap ?? gidMap) === undefined ? [] : ["unshare"],
   ];
   grants.add(
     "run",

@@ -5,7 +5,10 @@ import type { RegistryOptions } from "../frame/options.ts";
 
 /** Options and arguments of a command that affect its permissions. */
 export interface PermissionOptions
-  extends RegistryOptions, ServeAccess, Partial<Pick<ContainerOptions, "bundler" | "env">> {
+  extends
+    RegistryOptions,
+    ServeAccess,
+    Partial<Pick<ContainerOptions, "bundler" | "env" | "uidMap" | "gidMap">> {
   readonly store?: string | undefined;
   readonly format?: string | undefined;
   readonly get?: true | undefined;

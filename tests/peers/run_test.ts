@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
 import type { StoredBundle } from "../../store/mod.ts";
+import { idMapReason } from "../_support/mounting.ts";
 import type { OciSession } from "../_support/oci_session.ts";
 import { peerTest } from "../_support/peers.ts";
 import { kill, type ProcessResult } from "../_support/process.ts";
@@ -74,6 +75,24 @@ for (const runtime of ["runc", "crun"]) {
       const run: RunLine = (args, stdin) => place.oci(args, { namespace: true, stdin });
       for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 2)) {
         const options = ["--runtime", runtime, "--bundler", "overlay"];
+        await t.step(step.name, () => runStep(place, step, options, run));
+      }
+    });
+  }
+
+  for (const bundler of ["overlay", "uncompressed"]) {
+    peerTest({
+      name: `oci run runs ${bundler} bundles with mapped IDs, with ${runtime}`,
+      needs: [runtime, ...NEEDS],
+      root: true,
+      reason: bundler === "overlay" ? await idMapReason() : undefined,
+    }, async (t) => {
+      const place = await placeOf(0);
+      await using session = await place.session();
+      const run: RunLine = (args, stdin) =>
+        stdin === undefined ? session.run(args) : place.oci(args, { stdin });
+      const options = ["--runtime", runtime, "--bundler", bundler, "--uid-map", "0:100000:65536"];
+      for (const step of STEPS.filter(({ ofRuntime }) => !ofRuntime)) {
         await t.step(step.name, () => runStep(place, step, options, run));
       }
     });

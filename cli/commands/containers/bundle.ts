@@ -34,13 +34,16 @@ export function define(command: Command): Command {
     .hint(["--runtime", "--timeout", "--stop-timeout"], "Choose it when you run the bundle");
   const settings = { loginFlag: "--registry-user", features: VERIFYING };
   return addRegistryOptions(addLimitOption(container), settings).notes(`
-Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
+Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then. With
+--uid-map, the root of the container must be able to enter the directories above DIR; what --mount
+mounts from the host keeps its owners.
 
 Examples:
   oci bundle alpine:3.20 ./box && crun run --bundle ./box box; oci unbundle ./box
   oci bundle --cpu 500m --memory 512Mi --read-only ghcr.io/owner/app:1 /run/app
   oci bundle --user 1000 --env DEBUG=1 --arg sh --arg -c --arg 'id; env' alpine:3.20 ./box
-  oci bundle --bundler uncompressed --rootless alpine:3.20 ./box`);
+  oci bundle --bundler uncompressed --rootless alpine:3.20 ./box
+  oci bundle --uid-map 0:100000:65536 alpine:3.20 /run/box`);
 }
 
 export async function run(session: Session): Promise<void> {

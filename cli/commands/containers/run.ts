@@ -55,12 +55,14 @@ and --volume, --workdir, --cpus and --net are accepted too.
 Exits with the container's exit code, or 128 plus the number of the signal that ended it; 127 if the
 command is not found, 126 if it cannot be executed. The third Ctrl-C within two seconds kills a
 program that ignores the others. Needs neither root nor a daemon: for an ordinary user, the container
-runs in a user namespace.
+runs in a user namespace. As root, it does so with --uid-map; what --mount mounts from the host keeps
+its owners, so the container can write only where the mapped users may.
 
 Examples:
   oci run alpine:3.20 cat /etc/os-release
   oci run -it alpine:3.20 sh
   oci run --cpu 1 --memory 256Mi --timeout 60 ghcr.io/owner/app:1
+  oci run --uid-map 0:100000:65536 --store /var/lib/oci alpine:3.20 id
   tar -c . | oci run --network host alpine:3.20 tar -t
   oci run --runtime runc -v "$PWD:/src:ro" -w /src alpine:3.20 ls -l`);
 }

@@ -13,6 +13,7 @@ import { addLimitOption, type LimitOption, limitsOf } from "../../frame/limits.t
 import {
   addRegistryOptions,
   parseCount,
+  parseIdRange,
   type RegistryOptions,
   VERIFYING,
 } from "../../frame/options.ts";
@@ -66,7 +67,7 @@ export function define(command: Command): Command {
       "map N container user IDs from C to host IDs from H (repeatable)",
       {
         repeatable: true,
-        parse: parseRange,
+        parse: parseIdRange,
       },
     )
     .option(
@@ -74,7 +75,7 @@ export function define(command: Command): Command {
       "map N container group IDs from C to host IDs from H (repeatable)",
       {
         repeatable: true,
-        parse: parseRange,
+        parse: parseIdRange,
       },
     )
     .option(
@@ -170,12 +171,4 @@ function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
     throw new UsageError('ID maps and "--ownership" cannot be combined', "Leave out one of them");
   }
   return { kind: "map", uids: uidMap ?? IDENTITY, gids: gidMap ?? IDENTITY };
-}
-
-function parseRange(text: string): IdRange {
-  const [containerId = 0, hostId = 0, size = 0] = text.split(":").map(Number);
-  const isRange = /^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$/.test(text) && size > 0 &&
-    Math.max(hostId, containerId) + size <= 4_294_967_296;
-  if (isRange) return { hostId, containerId, size };
-  throw new SyntaxError("it must be CONTAINER:HOST:COUNT, such as 0:100000:65536");
 }

@@ -200,9 +200,33 @@ const ROWS: readonly RemedyRow[] = [
     line: "no such ID. Choose another user with --user",
   },
   {
-    error: new OciError("it has only ID 0", { code: "invalid-argument", option: "uidMap" }),
+    error: new OciError("it has only ID 0", {
+      code: "invalid-argument",
+      option: "uidMap",
+      subject: "7",
+    }),
     command: "run",
-    line: `it has only ID 0. Choose another user with --user, or ${idsAdvice()}`,
+    line: "it has only ID 0. Choose another user with --user, or " +
+      (Deno.uid() === 0 ? "map it with --uid-map" : idsAdvice()),
+  },
+  {
+    error: new OciError("they overlap", { code: "invalid-argument", option: "gidMap" }),
+    command: "run",
+    line: "they overlap. Check the ranges of --gid-map",
+  },
+  {
+    error: new OciError("it is closed", {
+      code: "invalid-argument",
+      option: "directory",
+      subject: "/root",
+    }),
+    command: "run",
+    line: `it is closed. Choose another --store, such as /var/lib/oci, or run 'chmod o+x "/root"'`,
+  },
+  {
+    error: new OciError("it is old", { code: "overlay", option: "slowChown" }),
+    command: "run",
+    line: "it is old. Choose --slow-chown or --bundler uncompressed",
   },
   {
     error: new OciError("it contains a password", {

@@ -89,6 +89,15 @@ Deno.test.each(
       options: { runtime: "/opt/crun", bundler: "uncompressed", env: [["A"], ["B", "b"]] },
       flags: ["--allow-env=A,PATH", "--allow-run=/opt/crun", "--allow-sys=uid,gid"],
     },
+    {
+      command: "run",
+      options: {
+        runtime: "/opt/crun",
+        bundler: "uncompressed",
+        uidMap: [{ containerId: 0, hostId: 1000, size: 1 }],
+      },
+      flags: ["--allow-env=PATH", "--allow-run=/opt/crun", "--allow-sys=uid,gid"],
+    },
   ] as const,
 )("permissionFlags() of $command with $options calls the C library", async (row) => {
   const flags = await flagsOf(row.command, ["oci:/srv/layout"], row.options);

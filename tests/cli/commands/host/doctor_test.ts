@@ -132,6 +132,9 @@ Deno.test("oci doctor leaves nothing in a store", async () => {
   assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
   assertEquals(readMounts().filter(({ target }) => target.startsWith(dir.path)), []);
   assertEquals(typeof document.overlay.supported, "boolean");
+  // The kernel maps owners only where it mounts overlays.
+  assertEquals(typeof document.idMappedMounts.supported, "boolean");
+  assert(document.overlay.supported || !document.idMappedMounts.supported);
   assertEquals(document.native.supported, IS_LINUX);
 });
 
