@@ -126,6 +126,15 @@ export function isReference(text: string): boolean {
   }
 }
 
+/** Splits `HOST[:PORT]/PATH[:TAG][@DIGEST]` into the name and the rest, which may be empty. */
+export function splitVersion(text: string): { readonly name: string; readonly version: string } {
+  const slash = text.indexOf("/");
+  const at = slash < 0 ? -1 : text.slice(slash).search(/[:@]/);
+  return at < 0
+    ? { name: text, version: "" }
+    : { name: text.slice(0, slash + at), version: text.slice(slash + at) };
+}
+
 /** Splits host and path like Docker: `a/b` is a path, and `a.b/c` starts with a host. */
 function splitName(name: string): Repository {
   const slash = name.indexOf("/");
@@ -173,7 +182,12 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
  * ```
  */
 export function formatReference(reference: Reference): string {
-  return `${reference.registry}/${reference.repository}${formatVersion(reference)}`;
+  return formatRepository(reference) + formatVersion(reference);
+}
+
+/** Formats the name of a repository, without tag and digest. */
+export function formatRepository({ registry, repository }: Repository): string {
+  return `${registry}/${repository}`;
 }
 
 /**
@@ -199,7 +213,7 @@ export function familiarReference(reference: Reference): string {
   const same = splitName(short);
   const name = same.registry === registry && same.repository === repository
     ? short
-    : `${registry}/${repository}`;
+    : formatRepository(reference);
   return `${name}${formatVersion(reference)}`;
 }
 

@@ -70,13 +70,11 @@ export async function readNestedManifest(
   entry: Descriptor,
   context: ManifestContext,
 ): Promise<ImageDocument<ManifestDocument>> {
-  const { registry: host, repository: name } = repository;
   const { digest } = entry;
   assertVerifiable(digest);
   let bytes = embeddedData(entry);
   if (bytes === undefined) {
-    const reference = { registry: host, repository: name, digest };
-    ({ bytes } = await readManifest(registry, reference, context, entry));
+    ({ bytes } = await readManifest(registry, { ...repository, digest }, context, entry));
   }
   // The store uses the media type in the index, not the served one.
   return toDocument(bytes, entry, context.maxLayers);

@@ -111,11 +111,9 @@ async function readFallback(
   reference: Reference & { readonly digest: Digest },
   context: ManifestContext,
 ): Promise<readonly Descriptor[]> {
-  const { registry: host, repository, digest } = reference;
+  const { digest, ...repository } = reference;
   const tag = referrersTag(digest);
-  const document = await ifFound(
-    readManifest(registry, { registry: host, repository, tag }, context),
-  );
+  const document = await ifFound(readManifest(registry, { ...repository, tag }, context));
   if (document === undefined || document.value.kind !== "index") return [];
   if (document.descriptor.digest === digest) return [];
   const checks = new TaskGroup(context.signal);

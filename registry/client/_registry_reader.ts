@@ -14,7 +14,12 @@ import type { RegistriesConf } from "../registry_rule.ts";
 import type { RegistryRules } from "../configuration/registry_rules.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
-import { formatReference, type Reference, type Repository } from "../reference.ts";
+import {
+  formatReference,
+  formatRepository,
+  type Reference,
+  type Repository,
+} from "../reference.ts";
 import type {
   BlobOptions,
   DocumentOptions,
@@ -30,7 +35,7 @@ import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "../downlo
 import { MAX_CONNECTIONS, Registries } from "../endpoints/registries.ts";
 import { EarlyRequest } from "../downloads/early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
-import { nameOf, type Registry } from "../endpoints/registry.ts";
+import type { Registry } from "../endpoints/registry.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
 /** Maximum number of URLs of a blob to try. */
@@ -184,7 +189,7 @@ export class RegistryReader implements Disposable {
   }
 
   async *tags(repository: Repository, options: RemoteOptions): AsyncGenerator<string> {
-    const name = nameOf(repository);
+    const name = formatRepository(repository);
     // A mirror may have only part of the content, so it cannot list the tags.
     const place = { registry: repository.registry, repository: repository.repository };
     const registry = this.#registries.sources(place, options).upstream;
@@ -259,7 +264,7 @@ export class RegistryReader implements Disposable {
     states: Map<Registry, BlobState>,
   ): readonly RemoteBlobSource[] {
     const { urls = [], digest } = descriptor;
-    const action = `pull the blob ${digest} of "${nameOf(repository)}"`;
+    const action = `pull the blob ${digest} of "${formatRepository(repository)}"`;
     const context = {
       repository: repository.repository,
       task: { action, subject: digest },

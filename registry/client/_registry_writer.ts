@@ -5,7 +5,12 @@ import type { ImageDocument } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
-import { formatReference, type Reference, type Repository } from "../reference.ts";
+import {
+  formatReference,
+  formatRepository,
+  type Reference,
+  type Repository,
+} from "../reference.ts";
 import type {
   FindTagOptions,
   PushBlobOptions,
@@ -16,7 +21,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import type { Registries } from "../endpoints/registries.ts";
 import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import { type ApiRequest, nameOf } from "../endpoints/registry.ts";
+import type { ApiRequest } from "../endpoints/registry.ts";
 import { BlobUploader } from "../uploads/blob_uploader.ts";
 import {
   beginUpload,
@@ -87,7 +92,7 @@ export class RegistryWriter {
     { digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">,
     options: RemoteOptions,
   ): Promise<boolean> {
-    const action = `look for ${digest} in "${nameOf(repository)}"`;
+    const action = `look for ${digest} in "${formatRepository(repository)}"`;
     const { registry, ...request } = this.#request(repository, action, digest, options);
     return await registry.call({
       ...request,
@@ -121,7 +126,7 @@ export class RegistryWriter {
     options: RemoteOptions,
     isPushTarget: boolean,
   ): Promise<DescribedBlob | undefined> {
-    const name = nameOf(repository);
+    const name = formatRepository(repository);
     const action = `look for ${digest} in "${name}"`;
     const { registry, scope, ...reading } = this.#request(repository, action, digest, options);
     const path = `blobs/${digest}`;
@@ -152,7 +157,7 @@ export class RegistryWriter {
     options: FindTagOptions,
     read: () => Promise<Pick<ImageDocument<unknown>, "descriptor">>,
   ): Promise<Descriptor | undefined> {
-    const subject = `${nameOf(repository)}:${tag}`;
+    const subject = `${formatRepository(repository)}:${tag}`;
     const action = `look for the tag "${subject}"`;
     const { registry, scope, ...request } = this.#request(repository, action, subject, options);
     const found = await registry.call<Descriptor | undefined | null>({
@@ -177,7 +182,7 @@ export class RegistryWriter {
   ): Promise<"mounted" | void> {
     const { onBytes, onRetry, mountFrom } = options;
     const { digest } = descriptor;
-    const action = `push ${digest} to "${nameOf(repository)}"`;
+    const action = `push ${digest} to "${formatRepository(repository)}"`;
     const context: UploadContext = {
       ...this.#request(repository, action, digest, options),
       onBytes,
@@ -261,7 +266,7 @@ export class RegistryWriter {
     options: RemoteOptions,
   ): Promise<void> {
     const isTag = !tagOrDigest.includes(":");
-    const name = `${nameOf(repository)}${isTag ? ":" : "@"}${tagOrDigest}`;
+    const name = `${formatRepository(repository)}${isTag ? ":" : "@"}${tagOrDigest}`;
     const action = `delete "${name}"`;
     const { registry, ...common } = this.#request(repository, action, name, options);
     const request: ApiRequest = {

@@ -13,7 +13,7 @@ import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts"
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { RegistryError } from "../errors.ts";
-import type { Repository } from "../reference.ts";
+import { formatRepository, type Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import { Semaphore } from "../tasks/semaphore.ts";
 import type { RemoteClient } from "./remote_client.ts";
@@ -78,8 +78,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
 
   /** Name of the repository, for errors. */
   get origin(): string {
-    const { registry, repository } = this.#repository;
-    return `${registry}/${repository}`;
+    return formatRepository(this.#repository);
   }
 
   /** Opens the bytes of a document or a blob. Verifies a read of all of them unless it is `raw`. */

@@ -1,4 +1,4 @@
-import { isReference, isRepositoryName } from "../reference.ts";
+import { isReference, isRepositoryName, splitVersion } from "../reference.ts";
 import type {
   DefaultCredentialHelpers,
   RegistriesConf,
@@ -16,7 +16,6 @@ import {
   type TomlItem,
   TomlTable,
 } from "./_toml.ts";
-import { splitVersion } from "./_image_prefix.ts";
 
 /** Options for {@linkcode parseRegistriesConf}. */
 export interface ParseRegistriesConfOptions {

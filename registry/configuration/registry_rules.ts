@@ -2,8 +2,10 @@ import {
   DOCKER_HUB,
   DOCKER_HUB_HOST,
   formatReference,
+  formatRepository,
   type Reference,
   type Repository,
+  splitVersion,
 } from "../reference.ts";
 import type {
   HostCapability,
@@ -14,7 +16,6 @@ import type {
 } from "../registry_rule.ts";
 import { BlockedRegistryError, RegistriesConfError } from "../errors.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../transport/ip_network.ts";
-import { splitVersion } from "./_image_prefix.ts";
 
 const MAX_NETWORK_BITS = 128;
 
@@ -194,7 +195,7 @@ function specificity(prefix: string): number {
 }
 
 function matches(prefix: string, reference: Reference | Repository): boolean {
-  const { registry, repository } = reference;
+  const { registry } = reference;
   if (prefix === "*") return true;
   const network = parseNetwork(prefix);
   if (network !== undefined) {
@@ -204,7 +205,7 @@ function matches(prefix: string, reference: Reference | Repository): boolean {
   // A wildcard matches any port.
   if (prefix.startsWith("*.")) return hostname(registry).endsWith(prefix.slice(1));
   const { name, version } = splitVersion(prefix);
-  const full = `${registry}/${repository}`;
+  const full = formatRepository(reference);
   if (version === "") return full === name || full.startsWith(`${name}/`);
   const { tag, digest } = versionOf(reference);
   const versions = [`:${tag}`, `@${digest}`, `:${tag}@${digest}`];

@@ -3,7 +3,6 @@ import { type AuthorizedRequest, Authorizer } from "../auth/authorizer.ts";
 import { pullScope } from "../auth/scope.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
-import type { Repository } from "../reference.ts";
 import type { RegistryHost } from "../registry_rule.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
@@ -363,9 +362,4 @@ export class Registry {
       target,
     });
   }
-}
-
-/** Returns the name of a repository for errors, without a tag. */
-export function nameOf({ registry, repository }: Repository): string {
-  return `${registry}/${repository}`;
 }

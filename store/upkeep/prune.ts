@@ -1,6 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { formatRepository } from "../../registry/reference.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { heldDigests, lockPruning } from "../content/hold.ts";
@@ -230,7 +231,7 @@ function surplusNames(
  */
 function repositoryOf(name: string): string {
   const reference = parseStoredName(name);
-  return reference === undefined ? name : `${reference.registry}/${reference.repository}`;
+  return reference === undefined ? name : formatRepository(reference);
 }
 
 /** Returns the documents that running commands hold. Their references are needed as well. */
