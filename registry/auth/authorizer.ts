@@ -23,7 +23,7 @@ import {
   requiresLogin,
   scopesToRequest,
 } from "./_login_rules.ts";
-import { LoginAttempts } from "./_login_attempts.ts";
+import { LoginAttempts } from "./login_attempts.ts";
 import type { Token, TokenRefusal, TokenServerOwner } from "./_token.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { LoginAttempts } from "../auth/login_attempts.ts";
 import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
@@ -71,7 +72,7 @@ function isSite(response: HttpResponse): boolean {
  */
 function failure(
   error: RegistryError,
-  { isTried, unsent, refusal }: ReturnType<Registry["attempts"]>,
+  { isTried, unsent, refusal }: LoginAttempts,
   elsewhere: string | undefined,
 ): RegistryError {
   const answered = describeResponse(error);

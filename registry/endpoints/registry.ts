@@ -1,5 +1,6 @@
 import { present } from "../../spec/json.ts";
 import { type AuthorizedRequest, Authorizer } from "../auth/authorizer.ts";
+import type { LoginAttempts } from "../auth/login_attempts.ts";
 import { pullScope } from "../auth/scope.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
@@ -102,7 +103,7 @@ export class Registry {
   }
 
   /** Returns the attempts to authenticate for a scope. */
-  attempts(scope: string): ReturnType<Authorizer["attempts"]> {
+  attempts(scope: string): LoginAttempts {
     return this.#authorizer(this.url({ repository: "", path: "" })).attempts(scope);
   }
 
