@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../spec/errors.ts";
+import type { ErrorCode } from "../spec/error_facts.ts";
 
 /** Action, subject and advice for the errors of a registry. */
 export interface RequestFacts {

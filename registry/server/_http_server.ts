@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { problemOf } from "../../spec/error_facts.ts";
 import { bodyReader } from "../http1/body_reader.ts";
 import { ClientConnection } from "./_client_connection.ts";
-import { HttpRequestBody } from "./_http_request_body.ts";
+import { IncomingBody } from "./_incoming_body.ts";
 import { invalidHost } from "./_server_response.ts";
 
 export interface HttpServerOptions {
@@ -128,7 +128,7 @@ class Exchange {
   readonly #outgoing: ServerResponse;
   readonly #connection: ClientConnection;
   readonly #scheme: string;
-  #body: HttpRequestBody | undefined;
+  #body: IncomingBody | undefined;
 
   constructor(
     incoming: IncomingMessage,
@@ -178,7 +178,7 @@ class Exchange {
         headers.append(rawHeaders[i - 1] ?? "", rawHeaders[i] ?? "");
       }
       if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) {
-        this.#body = new HttpRequestBody(incoming, this.#connection, () => {
+        this.#body = new IncomingBody(incoming, this.#connection, () => {
           if (headers.has("expect")) this.#outgoing.writeContinue();
         });
       }

@@ -8,7 +8,7 @@ const BUFFER_BYTES = 256 * 1024;
  * The body of a request, as a stream that reads on demand. If the connection breaks, the stream
  * yields all bytes that have arrived before it fails: an upload continues after them.
  */
-export class HttpRequestBody {
+export class IncomingBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #incoming: IncomingMessage;
   readonly #connection: ClientConnection;
