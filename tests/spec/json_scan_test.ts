@@ -98,5 +98,8 @@ Deno.test("parseDocument() accepts 1000 levels, and no more", () => {
 Deno.test("parseDocument() reads fractions at any level", () => {
   const nested = "[".repeat(1000) + "1.5" + "]".repeat(1000);
 
-  parseDocument(nested, "a test");
+  let reader = parseDocument(nested, "a test");
+  for (let level = 0; level < 1000; level++) reader = reader.array()[0]!;
+
+  assertThrows(() => reader.count(), SyntaxError, "1.5");
 });

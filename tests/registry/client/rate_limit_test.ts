@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RateLimitError, RegistryError, RemoteClient } from "../../../registry/mod.ts";
+import {
+  NotFoundError,
+  RateLimitError,
+  RegistryError,
+  RemoteClient,
+} from "../../../registry/mod.ts";
 import { busy, on, registryError, respond, withHeaders } from "../../_support/faulty_registry.ts";
 import { FakeClock, makeScene, testClient } from "../_client.ts";
 
@@ -157,7 +162,7 @@ Deno.test("RemoteClient pauses all requests to a host that reports too many", as
 
   const started = clock.time;
   await client.document(scene.reference);
-  await assertRejects(() => client.document(other));
+  await assertRejects(() => client.document(other), NotFoundError);
 
   assertEquals(clock.time - started, 10_000);
 });
