@@ -61,7 +61,7 @@ const VERSION = 1;
 const PHASES: readonly string[] = ["claimed", "making", "complete", "removal"];
 const KINDS: readonly string[] = ["overlay", "fuse-overlayfs", "uncompressed"];
 /** The names of mount points in a bundle. */
-const TARGET = /^[a-z]+$/;
+const TARGET = /^[a-z]+(\/[a-z]+)?$/;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Whether a text is the random ID of a record, and thus also a safe file name. */

@@ -23,6 +23,8 @@ export function mappedMounter(mounter: OverlayMounter, map: OwnershipMap): Overl
         if (dirname(lower) === parent) return `${mapped}${lower.slice(parent.length)}`;
         throw new TypeError(`Cannot map the owners in "${lower}": it is not in "${parent}"`);
       });
+      const closed = dirname(mapped);
+      Deno.mkdirSync(closed, { mode: 0o700 });
       makeDirectories(mapped);
       {
         await using namespace = await openUserNamespace(map);
@@ -33,6 +35,7 @@ export function mappedMounter(mounter: OverlayMounter, map: OwnershipMap): Overl
       } finally {
         unmountTargets([mapped], `Cannot unmount "${mapped}"`);
         removeIfAny(mapped);
+        removeIfAny(closed);
       }
     },
   };

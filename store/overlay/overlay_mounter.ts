@@ -1,8 +1,11 @@
 import type { BundleKind } from "../bundle.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 
-/** Name of the mount, beside that of an overlay, of its lower directories with mapped owners. */
-export const MAPPED_LOWERS = "lowers";
+/**
+ * Path of the mount, beside that of an overlay, of its lower directories with mapped owners. Only
+ * this user may enter the first directory, since another one owns the mounted one.
+ */
+export const MAPPED_LOWERS = "lowers/mapped";
 
 /** Directories that an overlay writes to, and the source that identifies its mount. */
 export interface WritableOverlay {

@@ -194,8 +194,9 @@ mappedTest("a mount with mapped owners is read-only, and is left out of the bund
     ...kernel,
     async mount(lowers, target, writable) {
       const table = await Deno.readTextFile("/proc/self/mountinfo");
-      const lower = `${test.path}/containers/web/lowers `;
-      during = table.split("\n").find((line) => line.includes(lower)) ?? during;
+      const lower = `${test.path}/containers/web/lowers`;
+      const line = table.split("\n").find((line) => line.includes(`${lower}/mapped `));
+      during = line === undefined ? during : `${modeOf(lower).toString(8)} ${line}`;
       await kernel.mount(lowers, target, writable);
     },
   };
@@ -203,7 +204,8 @@ mappedTest("a mount with mapped owners is read-only, and is left out of the bund
   await using bundle = await new OverlayBundler(test.store, { ...MAPS, mounter: spy })
     .bundle(image, "web");
 
-  assertStringIncludes(during, "/lowers ro,");
+  assertEquals(during.slice(0, 4), "700 ");
+  assertStringIncludes(during, "/lowers/mapped ro,");
   assertStringIncludes(during, "idmapped");
   assertEquals(test.mounts(), [`${bundle.path}/rootfs`]);
   const names = await Array.fromAsync(Deno.readDir(bundle.path), ({ name }) => name);
@@ -240,7 +242,10 @@ mappedTest("a mount that a killed process left behind is removed", async () => {
 
   assertEquals(code, 137);
   const left = `${test.path}/containers/web`;
-  assertEquals(test.mounts().map((target) => target.slice(left.length)), ["/scratch", "/lowers"]);
+  assertEquals(test.mounts().map((target) => target.slice(left.length)), [
+    "/scratch",
+    "/lowers/mapped",
+  ]);
   // Until the bundle is complete, only root may enter it.
   assertEquals(modeOf(left), 0o700);
   const { removed } = await removeDeadBundles(test.path);
