@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { existsSync } from "@std/fs";
+import { rootTest } from "../../../_support/skip.ts";
 import { idsTest, makePlace, mountsIn, runOci } from "./_place.ts";
 
 idsTest.each([
@@ -26,11 +27,41 @@ const MISUSE = [
   { args: ["--mount", "data:/a"], says: 'write "./data" for a directory here' },
   { args: ["--mount", "/not/here:/a"], says: 'cannot mount "/not/here"' },
   { args: ["--read-only", "--read-write"], says: "cannot be combined" },
+  { args: ["--uid-map", "0:100000"], says: "it must be CONTAINER:HOST:COUNT" },
+  { args: ["--gid-map", "0:0:0"], says: "it must be CONTAINER:HOST:COUNT" },
+  { args: ["--uidmap", "0:100000:65536"], says: 'Use "--uid-map C:H:N"' },
+  { args: ["--userns", "auto"], says: '"--uid-map C:H:N" as root' },
   { args: ["--bundler", "magic"], says: "it must be auto, overlay or uncompressed" },
 ];
 
 Deno.test.each(MISUSE)("oci bundle reports $args as misuse", async ({ args, says }) => {
   await assertRefused(args, says, 2);
+});
+
+rootTest.each([
+  {
+    maps: ["--uid-map", "0:100000:10", "--uid-map", "5:1:1"],
+    says: "do not overlap. Check the ranges of --uid-map",
+  },
+  {
+    maps: ["--uid-map", "0:1:1", "--gid-map", "1:1:1"],
+    says: "no range contains group 0, which a container needs. Add one with --gid-map",
+  },
+  {
+    maps: ["--gid-map", "0:100000:65536"],
+    says: "user 100000 of the host, may not enter",
+  },
+])("oci bundle $maps fails before it fetches the image", async ({ maps, says }) => {
+  await using place = await makePlace();
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", ...maps, place.image],
+    place.directory.join("box"),
+  );
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, says);
+  assertEquals(existsSync(place.directory.join("store", "blobs", "sha256")), false);
 });
 
 /** Checks that a bundle is refused with one line, and leaves nothing behind. */

@@ -11,7 +11,7 @@ import type { Mount } from "../../../../spec/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
-import { linuxTest } from "../../../_support/skip.ts";
+import { linuxTest, rootTest } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { idsTest, makePlace, mountsIn, runOci } from "./_place.ts";
@@ -307,6 +307,37 @@ linuxTest("oci bundle --rootless makes a container in a user namespace", async (
   const { linux } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
   assertEquals(linux.namespaces[0], { type: "user" });
   assertEquals(linux.uidMappings[0], { containerID: 0, hostID: Deno.uid(), size: 1 });
+});
+
+rootTest("oci bundle --uid-map gives the files of the container to other users", async () => {
+  await using place = await makePlace();
+  await Deno.chmod(place.directory.path, 0o755);
+  const path = place.directory.join("box");
+  const maps = ["--uid-map", "0:100000:10", "--uid-map", "10:500000:1000", "--gid-map", "0:7:9"];
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", ...maps, "--user=app", place.image, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  const { linux, process } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  assertEquals(linux.uidMappings, [
+    { containerID: 0, hostID: 100_000, size: 10 },
+    { containerID: 10, hostID: 500_000, size: 1000 },
+  ]);
+  assertEquals(linux.gidMappings, [{ containerID: 0, hostID: 7, size: 9 }]);
+  assertEquals([process.user.uid, process.user.gid], [7, 8]);
+  const { uid, gid } = await Deno.lstat(`${path}/rootfs/bin/app`);
+  assertEquals([uid, gid], [100_000, 7]);
+  const outside = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", "--uid-map=0:1:5", "--user=app", place.image],
+    place.directory.join("other"),
+  );
+  assertStringIncludes(
+    outside.stderr,
+    "as user 7: the user namespace has only these user IDs: 0-4",
+  );
+  assertStringIncludes(outside.stderr, "or map it with --uid-map");
 });
 
 Deno.test("oci bundle --user accepts a name whose file is behind a link of a lower layer", async () => {
