@@ -150,6 +150,38 @@ mappedTest("bundles with different maps share layers, whose owners stay", async 
   assertEquals(await Deno.readTextFile(`${second.path}/rootfs/home/app/file`), "x");
 });
 
+mappedTest("the kernel and the extraction map capabilities and ACLs alike", async () => {
+  await using test = await makeOpenStore();
+  const words = (...values: readonly number[]) => new Uint8Array(new Uint32Array(values).buffer);
+  const [user, mask, other] = [[0x0007_0002, 12], [0x0007_0010, ~0], [0x0005_0020, ~0]] as const;
+  const acl = words(2, 0x0007_0001, ~0, ...user, 0x0005_0004, ~0, ...mask, ...other);
+  const capability = words(0x02000001, 0x2000, 0, 0, 0);
+  const image = await storeBuilt(test.store, {
+    layers: [tar(
+      dir("", { xattrs: { "system.posix_acl_access": acl }, mode: 0o775 }),
+      dir("data", { xattrs: { "system.posix_acl_default": acl } }),
+      file("ping", "x", { xattrs: { "security.capability": capability }, mode: 0o755 }),
+    )],
+    config: { Cmd: ["/ping"] },
+  });
+  const attributesOf = async (bundler: OverlayBundler | UncompressedBundler) => {
+    await using bundle = await bundler.bundle(image, crypto.randomUUID());
+    using tree = openFileTree(`${bundle.path}/rootfs`);
+    return ["", "data", "ping"].map((path) => {
+      using entry = tree.open(path);
+      return ["system.posix_acl_access", "system.posix_acl_default", "security.capability"]
+        .map((name) => entry.getXattr(name));
+    });
+  };
+
+  const mounted = await attributesOf(new OverlayBundler(test.store, MAPS));
+  const extracted = await attributesOf(new UncompressedBundler(test.store, MAPS));
+
+  assertEquals(mounted, extracted);
+  assertEquals(mounted[2]?.[2], words(0x03000001, 0x2000, 0, 0, 0, 100_000));
+  assertEquals(mounted[0]?.[0]?.length, acl.length);
+});
+
 mappedTest("prune and fsck keep the layers of a bundle with mapped owners", async () => {
   await using test = await makeOpenStore();
   const image = await storeImage(test);
