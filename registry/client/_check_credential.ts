@@ -5,7 +5,7 @@ import type { RemoteOptions } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
 import type { Registries } from "../endpoints/registries.ts";
-import type { ApiRequest, Registry } from "../endpoints/registry.ts";
+import type { ApiRequest } from "../endpoints/registry.ts";
 
 /** A login requests no access to any repository. */
 const SCOPE = "";

@@ -99,7 +99,7 @@ Deno.test("parseDocument() reads fractions at any level", () => {
   const nested = "[".repeat(1000) + "1.5" + "]".repeat(1000);
 
   let reader = parseDocument(nested, "a test");
-  for (let level = 0; level < 1000; level++) reader = reader.array()[0]!;
+  for (let level = 0; level < 1000; level++) [reader = reader] = reader.array();
 
   assertThrows(() => reader.count(), SyntaxError, "1.5");
 });
