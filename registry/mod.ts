@@ -24,7 +24,10 @@
  *
  * @module
  */
-export * from "./certificates/certificate_directories.ts";
+export {
+  CertificateDirectories,
+  type CertificateDirectoriesOptions,
+} from "./certificates/certificate_directories.ts";
 export * from "./credentials/credential_files.ts";
 export * from "./credentials/credential_summary.ts";
 export * from "./certificates/read_certificates.ts";

@@ -1,5 +1,7 @@
-import { CertificateDirectories } from "../../registry/certificates/certificate_directories.ts";
-import { CERTIFICATE_VARIABLES } from "../../registry/credentials/credential_paths.ts";
+import {
+  CERTIFICATE_VARIABLES,
+  CertificateDirectories,
+} from "../../registry/certificates/certificate_directories.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { withSmallLetter } from "../terminal/format.ts";

@@ -1,5 +1,7 @@
-import { CertificateDirectories } from "../../registry/certificates/certificate_directories.ts";
-import { CERTIFICATE_VARIABLES } from "../../registry/credentials/credential_paths.ts";
+import {
+  CERTIFICATE_VARIABLES,
+  CertificateDirectories,
+} from "../../registry/certificates/certificate_directories.ts";
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";

@@ -1,4 +1,9 @@
-import { isGranted, readGrantedEnvironment, statGranted } from "../../spec/granted.ts";
+import {
+  type EnvironmentReader,
+  isGranted,
+  readGrantedEnvironment,
+  statGranted,
+} from "../../spec/granted.ts";
 import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type {
   CertificateFindOptions,
@@ -6,12 +11,11 @@ import type {
   ClientCertificate,
   HostCertificates,
 } from "../credentials.ts";
+import { homePath, skippedVariables } from "../credentials/credential_paths.ts";
 import { certificateProblem, readAuthorities, readPair } from "./certificate_files.ts";
-import {
-  CERTIFICATE_VARIABLES,
-  certificatePaths,
-  skippedVariables,
-} from "../credentials/credential_paths.ts";
+
+/** Variables that locate the directories with certificates. */
+export const CERTIFICATE_VARIABLES: readonly string[] = ["XDG_CONFIG_HOME", "HOME", "USERPROFILE"];
 
 /** Options for {@linkcode CertificateDirectories}. */
 export interface CertificateDirectoriesOptions {
@@ -161,4 +165,18 @@ async function readPairIn(path: string, names: readonly string[]): Promise<Clien
 function requireCertificate(name: string, names: readonly string[]): void {
   const wanted = name.replace(/key$/, "cert");
   if (!names.includes(wanted)) throw new Error(`there is no "${wanted}"`);
+}
+
+/** Returns the directories with certificates of podman and docker, in order of precedence. */
+export function certificatePaths(env: EnvironmentReader): readonly string[] {
+  const home = homePath(env);
+  const config = env("XDG_CONFIG_HOME");
+  const paths = [
+    ...config ? [`${config}/containers`] : [],
+    // Podman searches it regardless of the variable.
+    ...home ? [`${home}/.config/containers`, `${home}/.docker`] : [],
+    "/etc/containers",
+    "/etc/docker",
+  ];
+  return [...new Set(paths.map((path) => `${path}/certs.d`))];
 }

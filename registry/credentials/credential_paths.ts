@@ -24,9 +24,6 @@ export const CREDENTIAL_VARIABLES: readonly string[] = [
   "USERPROFILE",
 ];
 
-/** Variables that locate the directories with certificates. */
-export const CERTIFICATE_VARIABLES: readonly string[] = ["XDG_CONFIG_HOME", "HOME", "USERPROFILE"];
-
 /** Name that stands for the credential files among the helpers in `registries.conf`. */
 export const FILES_HELPER = "containers-auth.json";
 
@@ -90,20 +87,6 @@ export function variablePosition(env: EnvironmentReader): number {
   return env("REGISTRY_AUTH_FILE") ? 1 : 0;
 }
 
-/** Returns the directories with certificates of podman and docker, in order of precedence. */
-export function certificatePaths(env: EnvironmentReader): readonly string[] {
-  const home = homePath(env);
-  const config = env("XDG_CONFIG_HOME");
-  const paths = [
-    ...config ? [`${config}/containers`] : [],
-    // Podman searches it regardless of the variable.
-    ...home ? [`${home}/.config/containers`, `${home}/.docker`] : [],
-    "/etc/containers",
-    "/etc/docker",
-  ];
-  return [...new Set(paths.map((path) => `${path}/certs.d`))];
-}
-
 /**
  * Returns the existing file where podman keeps logins without `XDG_RUNTIME_DIR`, as far as
  * permissions allow: a prompt in the middle of a lookup would not help.
@@ -122,6 +105,7 @@ function dockerPath(env: EnvironmentReader): string | undefined {
   return directory ? `${directory}/config.json` : undefined;
 }
 
-function homePath(env: EnvironmentReader): string | undefined {
+/** Returns the home directory. */
+export function homePath(env: EnvironmentReader): string | undefined {
   return env("HOME") || env("USERPROFILE");
 }

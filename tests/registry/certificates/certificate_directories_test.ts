@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { certificatePaths } from "../../../registry/credentials/credential_paths.ts";
+import { certificatePaths } from "../../../registry/certificates/certificate_directories.ts";
 import { CertificateDirectories } from "../../../registry/mod.ts";
 import {
   type Certificates,
