@@ -48,21 +48,25 @@ export interface RunBundleOptions {
   /** Signal that kills the container; {@linkcode runBundle} then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Destination of the container's standard output: that of this process, or
-   * {@linkcode RunResult.stdout}, which is held in memory.
+   * Destination of the container's standard output: that of this process,
+   * {@linkcode RunResult.stdout}, which is held in memory, or a stream, which stays open. If the
+   * stream fails, a container that does not end within a second is killed, and
+   * {@linkcode runBundle} rejects with the failure.
    *
    * @default {"inherit"}
    */
-  readonly stdout?: "inherit" | "piped" | undefined;
+  readonly stdout?: "inherit" | "piped" | WritableStream<Uint8Array> | undefined;
   /**
    * Destination of the standard error of the container and the runtime: that of this process,
-   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, which stays open.
+   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, as for `stdout`.
    *
    * @default {"inherit"}
    */
   readonly stderr?: "inherit" | "piped" | WritableStream<Uint8Array> | undefined;
   /** Called when the container has been started and signals are forwarded. */
   readonly onStart?: (() => void) | undefined;
+  /** Called when the container has ended, although streams may still receive its output. */
+  readonly onEnd?: (() => void) | undefined;
   /** Called when a runtime does not work on this machine and the next one is tried. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -170,18 +174,19 @@ async function runOnce(
       bundle: bundle.path,
       stateDirectory: bundle.stateDirectory,
       id,
-      stdout,
+      stdout: stdout === "inherit" ? "inherit" : "piped",
       stderr: stderr === "inherit" ? "inherit" : "piped",
     });
     const { process } = container;
     output = Promise.all([
-      stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
-      readStderr(process, stderr),
+      stdout === "inherit" ? new Uint8Array() : readOutput(process.stdout, stdout),
+      stderr === "inherit" ? new Uint8Array() : readOutput(process.stderr, stderr),
     ]);
     // The failure of a stream is thrown below, once the container has ended.
-    output.catch(() => {});
+    using _kill = killAfterFailure(output, container);
     end = await waitForEnd(container, options);
   } finally {
+    options.onEnd?.();
     // The container has been deleted, so the streams end.
     await output;
   }
@@ -191,14 +196,35 @@ async function runOnce(
 
 type Output = Uint8Array<ArrayBuffer>;
 
-/** Reads standard error into memory or a stream, unless it is inherited. */
-async function readStderr(
-  process: Deno.ChildProcess,
-  target: "inherit" | "piped" | WritableStream<Uint8Array>,
+/** Reads the output of a container into memory or a stream. */
+async function readOutput(
+  output: ReadableStream<Uint8Array<ArrayBuffer>>,
+  target: "piped" | WritableStream<Uint8Array>,
 ): Promise<Output> {
-  if (target === "piped") return await new Response(process.stderr).bytes();
-  if (target !== "inherit") await process.stderr.pipeTo(target, { preventClose: true });
+  if (target === "piped") return await new Response(output).bytes();
+  await output.pipeTo(target, { preventClose: true });
   return new Uint8Array();
+}
+
+/** Time in which a container may end by itself once its output has no reader. */
+const CLOSED_GRACE_MS = 1000;
+
+/**
+ * Kills a container if a stream of its output fails and it does not end: SIGPIPE does not end the
+ * first process of a container, which may ignore that it cannot write.
+ */
+function killAfterFailure(output: Promise<unknown>, container: Container): Disposable {
+  let timer: Disposable | undefined;
+  let isOver = false;
+  output.catch(() => {
+    if (!isOver) timer = startTimer(CLOSED_GRACE_MS, () => void container.kill());
+  });
+  return {
+    [Symbol.dispose]: () => {
+      isOver = true;
+      timer?.[Symbol.dispose]();
+    },
+  };
 }
 
 /** Exit code of a container, and the errors in the log of its runtime. */

@@ -21,6 +21,9 @@ async function fakeRuntime(dir: TempDir, script: string, kill = KILL): Promise<s
 /** Sends the last of the arguments to the process. */
 const KILL = 'kill -s "$5" "$(cat "${0%/*}/pid")"';
 
+/** Script that ignores that it cannot write, as the first process of a container may. */
+const ENDLESS = `trap "" PIPE; echo $$ > "\${0%/*}/pid"; while :; do echo y; done 2> /dev/null`;
+
 /** Makes the second rename fail as on a full disk. */
 function failSecondRename(): Disposable & { count(): number } {
   const { renameSync } = Deno;
@@ -80,6 +83,18 @@ posixTest(
     assertEquals(await Deno.readTextFile(dir.join("end")), "end\n");
   },
 );
+
+posixTest("runBundle() kills a container that writes on after its stdout has failed", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, ENDLESS);
+  const stdout = new WritableStream({ write: () => Promise.reject(new RangeError("closed")) });
+  let ended = 0;
+
+  const running = runBundle(dir.path, { runtime, stdout, onEnd: () => ended++ });
+
+  await assertRejects(() => running, RangeError, "closed");
+  assertEquals(ended, 1);
+});
 
 posixTest("runBundle() returns more output than fits into a pipe", async () => {
   await using dir = await makeTempDir();
