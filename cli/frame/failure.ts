@@ -99,6 +99,9 @@ function causesOf(error: unknown): readonly unknown[] {
 const UNKNOWN = "Show the cause with --verbose";
 const UNEXPECTED = "Report it if this should work";
 
+/** Remedy on a file system without symlinks, hard links or device nodes, such as FAT. */
+const OTHER_FILE_SYSTEM = "Choose a directory on another file system";
+
 /** Remedies for errors of the operating system, by code. */
 const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: "Check its owner and mode, and those of its directory",
@@ -107,6 +110,8 @@ const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   ENFILE: "Close other programs; the system allows no more open files",
   EISDIR: "Specify a file, not a directory",
   ENOENT: "Check that the path exists",
+  ENOSYS: OTHER_FILE_SYSTEM,
+  EOPNOTSUPP: OTHER_FILE_SYSTEM,
   ENOSPC: 'Free some space; if enough is free, free inodes, which "df -i" shows',
   ENOTDIR: "Check the path: one of its ancestors is a file",
   EPERM: "Check its owner and mode",

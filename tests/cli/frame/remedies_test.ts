@@ -155,6 +155,13 @@ const ROWS: readonly RemedyRow[] = [
       'Free some space; if enough is free, free inodes, which "df -i" shows',
   },
   {
+    error: new ExtractError(PLACE, "the file system does not support it", {
+      cause: Object.assign(new Error("x"), { code: "ENOSYS" }),
+    }),
+    line: 'cannot extract "etc/hosts" at byte 512 of the layer: the file system does not support ' +
+      "it. Choose a directory on another file system",
+  },
+  {
     error: new ExtractError({ path: "", offset: 1024 }, "it is not a tar archive", {
       cause: new TarError("it is not a tar archive", { offset: 1024 }),
     }),
