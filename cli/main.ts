@@ -5,7 +5,13 @@ import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import type { CommonOptions, RegistryOptions } from "./frame/options.ts";
-import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
+import {
+  declareCommand,
+  declareProgram,
+  refuseCommand,
+  type SplitArguments,
+  splitArguments,
+} from "./frame/program.ts";
 import { Session } from "./frame/session.ts";
 import { Notices } from "./terminal/notices.ts";
 import { Output, OutputClosedError } from "./terminal/output.ts";
@@ -94,9 +100,10 @@ async function dispatch(run: Run): Promise<number> {
   const args = run.args.some(isLossy)
     ? await (await import("./frame/raw_arguments.ts")).rawArguments(run.args)
     : run.args;
-  const { name, rest } = await splitArguments(await expandShorthand(args), COMMANDS);
+  const split = await splitArguments(await expandShorthand(args), COMMANDS);
+  const { name, rest } = split;
   const entry = name === undefined ? undefined : COMMANDS.get(name);
-  if (name === undefined || entry === undefined) return await runWithoutCommand(run, name, rest);
+  if (name === undefined || entry === undefined) return await runWithoutCommand(run, split);
   run.action = name;
   const module = await entry.load();
   const command = run.command = declareCommand(name, module, COMMANDS);
@@ -141,6 +148,12 @@ async function parse(command: Command, words: readonly string[]): Promise<Comman
   }
 }
 
+/** Loads advice on the commands of other tools. */
+async function loadSynonyms(): Promise<typeof import("./command_synonyms.ts")> {
+  const { href } = new URL("./command_synonyms.ts", import.meta.url);
+  return await import(href);
+}
+
 /** Whether Deno may have replaced bytes of an argument that are not UTF-8. */
 function isLossy(arg: string): boolean {
   return arg.includes("\ufffd");
@@ -156,14 +169,16 @@ async function expandShorthand(args: readonly string[]): Promise<readonly string
 
 async function runWithoutCommand(
   { notices }: Run,
-  name: string | undefined,
-  rest: readonly string[],
+  { name, rest, unknown }: SplitArguments,
 ): Promise<number> {
   // "help help" was expanded to "help --help", which shows the help of the program.
   if (name !== undefined && name !== "help") {
-    const { href } = new URL("./command_synonyms.ts", import.meta.url);
-    const { COMMAND_SYNONYMS }: typeof import("./command_synonyms.ts") = await import(href);
-    refuseCommand(name, COMMANDS, COMMAND_SYNONYMS, rest);
+    // The word may be the value of the option.
+    if (unknown !== undefined) {
+      throw new UsageError(`unknown option "${unknown}"`, 'See "oci --help"');
+    }
+    const { adviceFor } = await loadSynonyms();
+    refuseCommand(name, COMMANDS, adviceFor, rest);
   }
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;

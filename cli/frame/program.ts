@@ -57,21 +57,28 @@ Examples:
 Results go to standard output, everything else to standard error.
 Exit codes: 0 success, 1 failure, 2 misuse, 130 interrupted (Ctrl-C), 143 terminated.`;
 
+/** Returns advice for the command of another tool, by its first two words. */
+export type AdviceFor = (
+  name: string,
+  second: string | undefined,
+  isCommand: (name: string) => boolean,
+) => string | undefined;
+
 /**
  * Rejects an unknown command with advice: the equivalent of another tool's command, or a similar
  * name.
  *
- * @param synonyms Advice for the commands of other tools.
+ * @param adviceFor Returns advice for a command of another tool.
  * @param rest Words after the name, of which the first may belong to the command.
  * @throws {UsageError} Always.
  */
 export function refuseCommand(
   name: string,
   commands: CommandTable,
-  synonyms: ReadonlyMap<string, string>,
+  adviceFor: AdviceFor,
   rest: readonly string[] = [],
 ): never {
-  const advice = synonyms.get(`${name} ${rest[0]}`) ?? synonyms.get(name) ??
+  const advice = adviceFor(name, rest[0], (word) => commands.has(word)) ??
     suggest(name, [...commands.keys(), "help"]) ??
     'See "oci --help"';
   throw new UsageError(`unknown command "${name}"`, advice);
@@ -82,6 +89,8 @@ export interface SplitArguments {
   /** The first word that is not an option. */
   readonly name: string | undefined;
   readonly rest: readonly string[];
+  /** First option before the name that neither the program nor a command has. */
+  readonly unknown?: string | undefined;
 }
 
 /** Finds the name of the command; options may precede it. */
@@ -91,14 +100,18 @@ export async function splitArguments(
 ): Promise<SplitArguments> {
   // A command may give another meaning to a short option of the program.
   const program = declareProgram(commands);
+  let unknown: string | undefined;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
     if (arg === "--") break;
     if (!arg.startsWith("-")) {
       const before = args.slice(0, i).flatMap((word) => inFull(word, program));
-      return { name: arg, rest: [...before, ...args.slice(i + 1)] };
+      const rest = [...before, ...args.slice(i + 1)];
+      return unknown === undefined ? { name: arg, rest } : { name: arg, rest, unknown };
     }
-    if (await takesValue(arg, program, commands)) i++;
+    const takes = await takesValue(arg, program, commands);
+    if (takes) i++;
+    if (takes === undefined) unknown ??= arg;
   }
   return { name: undefined, rest: args };
 }
@@ -110,17 +123,21 @@ function inFull(word: string, program: Command): readonly string[] {
   return options.every((long) => long !== undefined) ? options : [word];
 }
 
-/** Whether an option takes a value. It belongs to the program, or to a command that follows. */
+/**
+ * Whether an option takes a value; `undefined` if it belongs neither to the program nor to a command,
+ * which would follow.
+ */
 async function takesValue(
   flag: string,
   program: Command,
   commands: CommandTable,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   const own = program.find(flag);
   if (own !== undefined || !/^--?[a-z-]+$/.test(flag)) return own?.takesValue ?? false;
+  if (/^-[a-z]{2,}$/.test(flag)) return false;
   for (const [name, { load }] of commands) {
     const option = declareCommand(name, await load(), commands).find(flag);
     if (option !== undefined) return option.takesValue;
   }
-  return false;
+  return undefined;
 }

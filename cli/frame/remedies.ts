@@ -148,7 +148,11 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       ? "Pull the rest with --policy if-not-present"
       : "Pull it with --policy if-not-present";
   },
-  "not-in-store": 'Pull it first with "oci pull"',
+  "not-in-store": ({ subject = "" }) => {
+    return /\.(tar|tgz)$/.test(subject)
+      ? `For an archive, write "oci-archive:${subject}" or "docker-archive:${subject}"`
+      : 'Pull it first with "oci pull"';
+  },
   "partly-in-store": ({ option }) => {
     return option === "platforms"
       ? 'Pull it first with "oci pull --platform"'

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { COMMAND_SYNONYMS } from "../../cli/command_synonyms.ts";
+import { adviceFor, COMMAND_SYNONYMS } from "../../cli/command_synonyms.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { parseCommandLine } from "../../cli/frame/command_line.ts";
 import { UsageError } from "../../cli/frame/errors.ts";
@@ -17,13 +17,13 @@ Deno.test.each([
   { args: ["-o", "f", "export", "a"], name: "export", rest: ["-o", "f", "a"] },
   { args: ["--platform", "p", "ls"], name: "ls", rest: ["--platform", "p"] },
   { args: ["--long", "ls", "a"], name: "ls", rest: ["--long", "a"] },
-  { args: ["--nothing", "ls", "a"], name: "ls", rest: ["--nothing", "a"] },
+  { args: ["--nothing", "ls", "a"], name: "ls", rest: ["--nothing", "a"], unknown: "--nothing" },
   { args: ["pull", "images"], name: "pull", rest: ["images"] },
   { args: ["--version"], name: undefined, rest: ["--version"] },
   { args: ["--", "pull"], name: undefined, rest: ["--", "pull"] },
   { args: [], name: undefined, rest: [] },
-])("splitArguments(, COMMANDS) finds $name in $args", async ({ args, name, rest }) => {
-  assertEquals(await splitArguments(args, COMMANDS), { name, rest });
+])("splitArguments(, COMMANDS) finds $name in $args", async ({ args, ...split }) => {
+  assertEquals(await splitArguments(args, COMMANDS), split);
 });
 
 /** The command lines of `oci` among lines for a shell, as far as its operators. */
@@ -82,6 +82,11 @@ Deno.test("COMMAND_SYNONYMS names commands that exist, for words that do not", (
 
 Deno.test.each([
   { words: ["image", "inspect"], advice: 'Use "oci inspect"' },
+  { words: ["image", "export"], advice: 'Use "oci export"' },
+  { words: ["image", "mount"], advice: 'Use "oci bundle"' },
+  { words: ["image", "ls"], advice: 'Use "oci images"' },
+  { words: ["manifest", "rm"], advice: 'Use "oci delete"' },
+  { words: ["auth", "get"], advice: 'Use "oci login --get"' },
   { words: ["image", "nope"], advice: 'Use "oci images"' },
   { words: ["image"], advice: 'Use "oci images"' },
   { words: ["system", "df"], advice: 'Use "oci images"' },
@@ -89,7 +94,7 @@ Deno.test.each([
   { words: ["registry", "login"], advice: 'Use "oci login"' },
 ])("refuseCommand() advises on $words", ({ words: [name = "", ...rest], advice }) => {
   assertThrows(
-    () => refuseCommand(name, COMMANDS, COMMAND_SYNONYMS, rest),
+    () => refuseCommand(name, COMMANDS, adviceFor, rest),
     UsageError,
     `unknown command "${name}". ${advice}`,
   );

@@ -119,6 +119,18 @@ const MISUSE = [
     line: 'oci: read the command line: unknown option "--nope". See "oci --help"',
   },
   {
+    args: ["-n", "k8s.io", "images"],
+    line: 'oci: read the command line: unknown option "-n". See "oci --help"',
+  },
+  {
+    args: ["tag", "ls", "localhost/app"],
+    line: 'oci: tag ls localhost/app: "localhost/app" is not a tag. Use "oci tags localhost/app"',
+  },
+  {
+    args: ["pull", "-o", "dir", "localhost/app"],
+    line: 'oci: pull: unknown option "-o". Write an archive or a layout with "oci copy"',
+  },
+  {
     args: ["pull", "--plattform", "linux/arm64", "a"],
     line: 'oci: pull: unknown option "--plattform". Did you mean --platform?',
   },

@@ -16,7 +16,7 @@ import {
 import type { Session } from "../../frame/session.ts";
 import { permissionFlags } from "../../permissions/permission_flags.ts";
 import type { PermissionOptions } from "../../permissions/permission_options.ts";
-import { COMMAND_SYNONYMS } from "../../command_synonyms.ts";
+import { adviceFor } from "../../command_synonyms.ts";
 import { quoteForShell } from "../../terminal/format.ts";
 
 export function define(command: Command, commands: CommandTable): Command {
@@ -135,7 +135,7 @@ function moduleDirectory(): string | undefined {
 }
 
 function findCommand(name: string, commands: CommandTable): CommandEntry {
-  return commands.get(name) ?? refuseCommand(name, commands, COMMAND_SYNONYMS);
+  return commands.get(name) ?? refuseCommand(name, commands, adviceFor);
 }
 
 /**

@@ -31,7 +31,12 @@ export async function run(session: Session): Promise<void> {
   if (!isReference(formatReference(target))) {
     throw new UsageError(
       `"${tag}" is not a tag`,
-      /[/:@]/.test(tag)
+      // The name may be a command of regctl.
+      /^(?:ls|list)$/.test(text)
+        ? `Use "oci tags ${tag}"`
+        : /^(?:rm|delete)$/.test(text)
+        ? `Use "oci delete ${tag}"`
+        : /[/:@]/.test(tag)
         ? `To give the image another name, use "oci copy ${text} ${tag}"`
         : 'A tag has up to 128 letters, digits, "_", "." and "-"',
     );
