@@ -36,6 +36,11 @@ export class HostLimiter extends Semaphore {
   throttled(pauseMs: number): void {
     this.#successes = 0;
     this.limit = Math.max(1, Math.floor(this.limit / 2));
+    this.pause(pauseMs);
+  }
+
+  /** Records that the host requests a pause. */
+  pause(pauseMs: number): void {
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.now() + pauseMs);
   }
 }

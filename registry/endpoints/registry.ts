@@ -138,10 +138,12 @@ export class Registry {
       const { status } = response;
       // The limit for requests without a body has been reduced already.
       if (isUpload && status === 429) limiter.throttled(0);
-      const isAccepted = accept.includes(status) && !asksToWait(response);
+      // The same request is repeated once. After that, the caller may send another one.
+      const isAccepted = accept.includes(status) && (attempt > 1 || !asksToWait(response));
       if (status !== 200 && !isAccepted) {
         throw await this.error(request, response);
       }
+      if (isAccepted) limiter.pause(this.#pauseOf(response));
       limiter.succeeded();
       response.hold(place);
       return response;
@@ -261,9 +263,14 @@ export class Registry {
     this.#base = this.endpoint.bases.find((base) => base.origin === origin);
   }
 
+  /** Returns the pause that a response requests, in milliseconds; 0 if that is too long. */
+  #pauseOf({ headers }: HttpResponse): number {
+    const asked = requestedPause(headers, Date.now()) ?? 0;
+    return asked > this.policy.maxWaitMs ? 0 : asked;
+  }
+
   #throttle(response: HttpResponse, url: URL): void {
-    const asked = requestedPause(response.headers, Date.now()) ?? 0;
-    const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
+    const pauseMs = this.#pauseOf(response);
     const { limiter } = this.#options;
     limiter(url.host).throttled(pauseMs);
     // The limit also covers redirect targets, but the pause of a target is not for the registry.

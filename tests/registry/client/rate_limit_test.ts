@@ -144,6 +144,22 @@ Deno.test.each([429, 503])(
   },
 );
 
+Deno.test.each([429, 503])(
+  "RemoteClient.resolve() sends GET after the second pause that %i requests for HEAD",
+  async (status) => {
+    await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, busy(status, 10))]);
+    const clock = new FakeClock();
+    using client = testClient({ clock });
+
+    const { digest } = await client.resolve(scene.reference);
+
+    assertEquals(digest, scene.image.descriptor.digest);
+    const { requests } = scene.registry;
+    assertEquals(requests.map(({ method }) => method), ["HEAD", "HEAD", "GET"]);
+    assertEquals(clock.pauses, [10_000, 10_000]);
+  },
+);
+
 Deno.test("RemoteClient.resolve() does not send GET if the requested pause is too long", async () => {
   await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, busy(429, 301))]);
   using client = testClient({ clock: new FakeClock() });
