@@ -23,6 +23,9 @@ const REFUSED_ADVICE = "Check the password or token, and whether this user has a
 const USER_ADVICE = "Ask its owner for access, or log in again";
 const USER_MISSING_ADVICE = "Check the name and the tag, and whether this user has access";
 
+/** Kinds of content that registries keep on storage servers. */
+const BLOB_KINDS: ReadonlySet<MissingKind | undefined> = new Set(["blob", "config"]);
+
 /** Content that may be missing in a registry. */
 export interface MissingContent {
   readonly kind: MissingKind;
@@ -82,9 +85,10 @@ export async function registryError(
   const isRefusal = isRejection || (status >= 400 && status < 500);
   const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   // Some registries redirect to another registry, others to a storage server. That may have the
-  // address of the registry, whose own refusals are about the name or the login.
-  const isSignedUrl = context.target === "same-server" && !isWrite && status !== 401 &&
-    status !== 404;
+  // address of the registry, whose own refusals are about the name or the login. Documents are
+  // redirected there because a repository has another name.
+  const isSignedUrl = context.target === "same-server" && BLOB_KINDS.has(context.content?.kind) &&
+    status !== 401 && status !== 404;
   const isOfStorage = (isElsewhere || isSignedUrl) && isOfRegistry !== true;
 
   const isRetryable = () => {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RegistryError } from "../../../registry/mod.ts";
+import { AuthError, RegistryError } from "../../../registry/mod.ts";
 import { redirectTarget } from "../../../registry/transport/redirect.ts";
 import { on, redirect, redirectLoop, respond } from "../../_support/faulty_registry.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
@@ -105,4 +105,20 @@ Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: 
   const answer = emptyResponse(new URL(from), 307, { location });
 
   assertEquals(redirectTarget(answer, allowPrivate).href, target);
+});
+
+Deno.test("RemoteClient advises to log in if a repository has moved to one without access", async () => {
+  await using scene = makeScene([on("manifest", (request, next) => {
+    const isMoved = new URL(request.url).pathname.includes("/c/d/");
+    return isMoved ? respond(403)(request, next) : redirect("/v2/c/d/manifests/v1")(request, next);
+  })]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.document(scene.reference), AuthError, "login");
+
+  assertEquals([error.status, error.attempts, error.advice], [
+    403,
+    1,
+    "Log in, or specify a credential",
+  ]);
 });
