@@ -40,10 +40,16 @@ export function parseHead([first = "", ...lines]: readonly string[]): ResponseHe
   return { version, status: Number(digits), headers: parseHeaders(lines) };
 }
 
-/** Parses the lines of headers or trailers. */
+/** Parses the lines of headers or trailers. Joins the lines of a folded header. */
 export function parseHeaders(lines: readonly string[]): Headers {
   const headers = new Headers();
+  const whole: string[] = [];
   for (const line of lines) {
+    // Obsolete, but clients must accept it (RFC 9112 section 5.2).
+    if (isBlank(line[0]) && whole.length > 0) whole.push(`${whole.pop()} ${trimmed(line)}`);
+    else whole.push(line);
+  }
+  for (const line of whole) {
     const colon = line.indexOf(":");
     const [name, value] = [line.slice(0, Math.max(colon, 0)), trimmed(line.slice(colon + 1))];
     if (!NAME.test(name) || CONTROL.test(value)) {
