@@ -4,7 +4,13 @@
  * @module
  */
 import { DecompressStream, extractLayer, UntarStream } from "../../layer/mod.ts";
-import { formatReference, parseImageLocation, parseReference } from "../../registry/mod.ts";
+import { parseChallenges } from "../../registry/auth/_challenge.ts";
+import {
+  formatReference,
+  parseImageLocation,
+  parseReference,
+  parseRegistriesConf,
+} from "../../registry/mod.ts";
 import {
   formatPlatform,
   parseDigest,
@@ -53,6 +59,8 @@ export const PARSER_ACTS: readonly Act[] = [
   { name: "fuzz gzip and zstd", weight: 2, play: (scene) => repeat(scene, fuzzCompression) },
   { name: "fuzz documents", weight: 2, play: (scene) => repeat(scene, fuzzDocument) },
   { name: "fuzz references", play: (scene) => repeat(scene, fuzzText) },
+  { name: "fuzz challenges", play: (scene) => repeat(scene, fuzzChallenge) },
+  { name: "fuzz registries.conf", play: (scene) => repeat(scene, fuzzToml) },
 ];
 
 type Trial = (scene: Scene, index: number) => Promise<void> | void;
@@ -144,7 +152,7 @@ const PIECES: readonly string[] = [
 ];
 
 function fuzzText({ random }: Scene): void {
-  const text = randomText(random);
+  const text = randomText(random, PIECES, 8);
   for (const parse of [parseReference, parseImageLocation, parsePlatform, parseDigest]) {
     try {
       const value: unknown = parse(text);
@@ -159,6 +167,45 @@ function fuzzText({ random }: Scene): void {
   }
 }
 
-function randomText(random: Random): string {
-  return Array.from({ length: random.between(1, 8) }, () => random.pick(PIECES)).join("");
+const CHALLENGE_PIECES: readonly string[] = [
+  ...["Bearer", "basic", "Negotiate abc==", "realm", "scope", "x", "é", ";", "\0", "\t", " ", ","],
+  ...["=", '"', "\\", '\\"', '""', 'realm="https://a/t?x=1,2"', 'scope="a b"', "charset=UTF-8"],
+];
+
+/** Challenges come from the server, and invalid parts are skipped. */
+function fuzzChallenge({ random }: Scene): void {
+  const text = randomText(random, CHALLENGE_PIECES, 200);
+  for (const { scheme, parameters } of parseChallenges(text)) {
+    if ([scheme, ...parameters.keys()].some((name) => !/^[^\sA-Z=",]+$/.test(name))) {
+      throw new Broken(JSON.stringify(text));
+    }
+  }
+}
+
+const TOML_PIECES: readonly string[] = [
+  ..."a|b.c|\"q k\"|'l'|=|[|]|[[|]]|{|}|,|#c|\\|\"|'|-|_|é|\0|\x7f|\ufeff| |\t|\r|\n|\r\n".split(
+    "|",
+  ),
+  ...[
+    '"\\u00e9"',
+    '"\\U00110000"',
+    '"""m\nn"""',
+    "'''m'''",
+    '"""\\\n  x"""',
+    "true",
+    "1_000",
+    "0x1F",
+  ],
+  ...["1.5e3", "nan", "1979-05-27", "1979-05-27T07:32:00Z", "07:32:00", "01", "[1, 'a', [true]]"],
+  ...["{a = 1, b.c = 2}", "[a.b]\n", "[[registry]]\n", "prefix = 'a.io'\n", "location = 'b.io'\n"],
+  ...["insecure = true\n", "[[registry.mirror]]\n", "[aliases]\n", "'x' = 'y.io/x'\n"],
+];
+
+function fuzzToml({ random }: Scene): void {
+  parseRegistriesConf(randomText(random, TOML_PIECES, 12));
+}
+
+/** Joins up to `max` random pieces. */
+function randomText(random: Random, pieces: readonly string[], max: number): string {
+  return Array.from({ length: random.between(1, max) }, () => random.pick(pieces)).join("");
 }
