@@ -5,6 +5,7 @@ import { EntryCopier, NO_LINK } from "../trees/entry_copier.ts";
 import type { Directory, EntryLocation } from "./_directory_cache.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerNames } from "./_layer_names.ts";
+import { reasonOfTaken } from "./spellings.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
 import { cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
@@ -71,7 +72,7 @@ export class EntryMaker {
   #isTaken(location: EntryLocation, { path, type }: TarHeader): boolean {
     const other = this.#names.spellings.other(location);
     if (other === undefined) return false;
-    this.#report.skip(path, `its name is that of "${other}" in this file system`);
+    this.#report.skip(path, reasonOfTaken(other));
     return type !== "directory" || this.#tree.status(location.path)?.type !== "directory";
   }
 

@@ -6,7 +6,7 @@ import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
-import { Spellings } from "./_spellings.ts";
+import { Spellings } from "./spellings.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Metadata of a directory without an entry. */
@@ -176,7 +176,7 @@ export class LayerNames {
     if (child?.isTouched) {
       this.#hideContent(child);
       if (!child.hasEntry) this.#describeAsImplied(child);
-    } else if (!parent.names?.has(name)) {
+    } else if (!parent.names?.has(name) && this.spellings.other(location) === undefined) {
       this.#forget(location);
       this.#handler.hide(this.#tree, location.path);
       parent.isTimeDue = true;

@@ -10,6 +10,8 @@ import {
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 import { moveEntry } from "../trees/move_entry.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
+import { ignoresCase, LowerNames, reasonOfTaken } from "../extraction/spellings.ts";
+import { type ExtractReport, ReportBuilder } from "../extraction/extract_report.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
 /** Whiteouts of a layer in a directory and below it. */
@@ -27,18 +29,20 @@ interface Marks {
  * @param from Directory of the staged layer, which is left mostly empty.
  * @param to Directory of the layers below.
  * @param layer Result of {@linkcode stageLayer}.
- * @returns Whether it was done. If a directory without an entry in the layer is not a directory
- * below, nothing has changed and the layer must be extracted over the others.
+ * @returns The report of the layer, with the names that are taken because the file system ignores
+ * case. If a directory without an entry in the layer is not a directory below, `undefined`: nothing
+ * has changed and the layer must be extracted over the others.
  */
 export function mergeLayer(
   tree: FileTree,
   from: string,
   to: string,
   layer: StagedLayer,
-): boolean {
-  if (!isPlain(tree, from, to, layer)) return false;
-  new LayerMerge(tree, from, to, layer).mergeDirectory("", true, marksOf(layer));
-  return true;
+): ExtractReport | undefined {
+  if (!isPlain(tree, from, to, layer)) return undefined;
+  const merge = new LayerMerge(tree, from, to, layer);
+  merge.mergeDirectory("", true, marksOf(layer));
+  return merge.report;
 }
 
 /** Whether the directories that the layer has no entries for are directories below, or missing. */
@@ -59,6 +63,9 @@ class LayerMerge {
   readonly #undescribed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
   readonly #describesRoot: boolean;
+  /** Names of the layers below, if the file system ignores case. */
+  readonly #lower: LowerNames | undefined;
+  readonly #report = new ReportBuilder();
 
   constructor(tree: FileTree, from: string, to: string, layer: StagedLayer) {
     this.#tree = tree;
@@ -67,6 +74,13 @@ class LayerMerge {
     this.#undescribed = new Set(layer.report.undescribedDirectories);
     this.#opaque = new Set(layer.opaque);
     this.#describesRoot = layer.report.describesRoot;
+    this.#report.add(layer.report);
+    const isFolding = tree.list(to).some((name) => ignoresCase(tree, to, name));
+    this.#lower = isFolding ? new LowerNames(tree) : undefined;
+  }
+
+  get report(): ExtractReport {
+    return this.#report.build();
   }
 
   /** Merges a directory of the layers below. `isStaged` says whether the layer has it as well. */
@@ -97,7 +111,9 @@ class LayerMerge {
   #hide(path: string, marks: Marks): void {
     const lower = joinPaths(this.#to, path);
     for (const name of marks.isOpaque ? this.#tree.list(lower) : marks.names) {
-      removeEntry(this.#tree, `${lower}/${name}`);
+      if (this.#lower?.other(lower, name) === undefined) {
+        removeEntry(this.#tree, `${lower}/${name}`);
+      }
     }
   }
 
@@ -106,11 +122,23 @@ class LayerMerge {
     const names = new Set<string>();
     for (const { name, isDirectory } of this.#tree.entries(joinPaths(this.#from, path))) {
       const child = childPath(path, name);
+      names.add(name);
+      if (this.#isTaken(path, name, isDirectory)) continue;
       if (isDirectory) this.#placeDirectory(child, marks?.children.get(name));
       else this.#placeOther(child);
-      names.add(name);
     }
     return names;
+  }
+
+  /** Whether an entry below has the name in this file system. Two directories become one. */
+  #isTaken(directory: string, name: string, isDirectory: boolean): boolean {
+    if (this.#lower === undefined) return false;
+    const path = childPath(directory, name);
+    const status = this.#tree.status(joinPaths(this.#to, path));
+    const other = status && this.#lower.other(joinPaths(this.#to, directory), name);
+    if (other === undefined) return false;
+    this.#report.skip(path, reasonOfTaken(childPath(directory, other)));
+    return !isDirectory || status?.type !== "directory";
   }
 
   #placeDirectory(path: string, marks: Marks | undefined): void {

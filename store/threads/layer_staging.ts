@@ -107,7 +107,8 @@ export async function mergeStage(
   if (staged !== undefined) {
     if (index === 0) return staged.report;
     using tree = openFileTree(work, { backend: options.backend });
-    if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return staged.report;
+    const report = mergeLayer(tree, String(index), BASE_STAGE, staged);
+    if (report !== undefined) return report;
   }
   const stream = await openBlobStream(blob, { reuseMemory: true, signal: merging.signal });
   return await extractLayer(stream, `${work}/${BASE_STAGE}`, {

@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
-import { ExtractError, extractLayer } from "../../../layer/mod.ts";
+import { ExtractError, extractLayer, type SkippedEntry } from "../../../layer/mod.ts";
+import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
 import { childPath, leafName, parentPath } from "../../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../../layer/trees/file_tree.ts";
 import { linuxTest } from "../../_support/skip.ts";
@@ -31,7 +32,8 @@ function folding(tree: FileTree, fold = ACCENTS): FileTree {
       if (typeof member !== "function") return member;
       return (path?: string, ...rest: unknown[]) => {
         if (path === undefined) return member.call(tree);
-        const [first, ...others] = name === "makeLink" ? [spell(String(rest[0]))] : rest;
+        const isTwo = name === "makeLink" || name === "rename";
+        const [first, ...others] = isTwo ? [spell(String(rest[0]))] : rest;
         return member.call(tree, spell(path), first, ...others);
       };
     },
@@ -118,7 +120,69 @@ Deno.test("extractLayer() notices that case is ignored from a directory of a low
 
   const skipped = await extractFolded(temp.path, tar(dir("d"), file("d/x", "1"), file("d/X", "2")));
 
-  assertEquals(skipped, ['d/X: its name is that of "d/x" in this file system']);
+  assertEquals(skipped, [
+    'd/: its name is that of "D" in this file system',
+    'd/X: its name is that of "d/x" in this file system',
+  ]);
+});
+
+Deno.test("extractLayer() reports names that are those of a lower layer in the file system", async () => {
+  await using temp = await makeTempDir();
+  await extractFolded(temp.path, tar(dir("d"), file("d/Name", "1"), file("caf\u00e9", "2")));
+
+  const skipped = await extractFolded(
+    temp.path,
+    tar(
+      file("CAF\u00c9", "3"),
+      file("cafe\u0301", "4"),
+      file(".wh.Cafe\u0301", ""),
+      file("d/name", "5"),
+      file("d/Name", "6"),
+      dir("D"),
+      file("D/.wh.NAME", ""),
+      file("d/new", "7"),
+    ),
+  );
+
+  assertEquals(skipped, [
+    'CAF\u00c9: its name is that of "caf\u00e9" in this file system',
+    'd/name: its name is that of "d/Name" in this file system',
+    'D/: its name is that of "d" in this file system',
+  ]);
+  assertEquals(await namesIn(temp.path), ["cafe\u0301", "d"]);
+  assertEquals(await Deno.readTextFile(temp.join("cafe\u0301")), "4");
+  assertEquals(await Deno.readTextFile(temp.join("d/Name")), "6");
+});
+
+function byPath(one: SkippedEntry, other: SkippedEntry): number {
+  return one.path < other.path ? -1 : 1;
+}
+
+Deno.test("mergeLayer() reports names that are those of a lower layer in the file system", async () => {
+  await using temp = await makeTempDir();
+  const [lower = "", staged = ""] = ["0", "1"].map((name) => temp.join(name));
+  await Promise.all([Deno.mkdir(lower), Deno.mkdir(staged)]);
+  const names = ["d/Name", "d/README", "d/x", "e/old"];
+  await extractFolded(lower, tar(dir("d"), ...names.map((name) => file(name, "1"))));
+  const layer = tar(...["d/name", "d/readme", "d/y", "E/new"].map((name) => file(name, "2")));
+  const report = await extractLayer(new Blob([layer]).stream(), staged, { ownership: "squash" });
+  const whiteouts = [["d", "README"], ["d", "X"], ["e", "old"]]
+    .map(([directory = "", name]) => ({ directory, name, isDescribed: false }));
+  using tree = openFileTree(temp.path, { backend: "pure" });
+
+  const merged = mergeLayer(folding(tree), "1", "0", { report, whiteouts, opaque: [] });
+
+  assertEquals({ ...merged, skipped: merged?.skipped.toSorted(byPath) }, {
+    ...report,
+    skippedCount: 2,
+    skipped: [
+      { path: "E", reason: 'its name is that of "e" in this file system' },
+      { path: "d/name", reason: 'its name is that of "d/Name" in this file system' },
+    ],
+  });
+  assertEquals(await namesIn(temp.join("0/d")), ["Name", "readme", "x", "y"]);
+  assertEquals(await namesIn(temp.join("0/e")), ["new"]);
+  assertEquals(await Deno.readTextFile(temp.join("0/d/Name")), "1");
 });
 
 Deno.test("extractLayer() creates a name again whose other spelling has been removed", async () => {
