@@ -64,7 +64,7 @@ export async function findMapping(
   const mapped = mappedMounter(mounter, map);
   const reason = mounter.kind === "overlay"
     ? await tryMounter(root, mapped, waiting)
-    : `${mounter.kind} cannot mount layers with mapped owners`;
+    : `${mounter.kind} does not support it`;
   if (reason === undefined) {
     const { type, device } = mountOf(await Deno.realPath(root)) ?? {};
     return {

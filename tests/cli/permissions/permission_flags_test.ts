@@ -231,6 +231,16 @@ linuxTest("permissionFlags() names only programs that are installed", async () =
   }
 });
 
+linuxTest("permissionFlags() lets only a run with mapped IDs start unshare", async () => {
+  const uidMap = [{ containerId: 0, hostId: 1000, size: 1 }];
+  const starts = (flags: readonly string[]) => flags.some((flag) => flag.includes("unshare"));
+  const isInstalled = findProgram("unshare") !== undefined;
+
+  assertEquals(starts(await flagsOf("run")), false);
+  assertEquals(starts(await flagsOf("run", [], { uidMap })), isInstalled);
+  assertEquals(starts(await flagsOf("bundle", [], { gidMap: uidMap })), isInstalled);
+});
+
 linuxTest("permissionFlags() also grants what symlinks in a path lead to", async () => {
   await using dir = await makeTempDir();
   const root = await Deno.realPath(dir.path);
