@@ -105,6 +105,7 @@ export {
 } from "./overlay/supported.ts";
 export { readImage, type ReadImageOptions } from "./images/read_image.ts";
 export * from "./upkeep/fsck.ts";
+export type * from "./upkeep/fsck_options.ts";
 export * from "./upkeep/prune.ts";
 export * from "./serving/proxy_registry_content.ts";
 export * from "./serving/store_registry_content.ts";

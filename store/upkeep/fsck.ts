@@ -1,7 +1,6 @@
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
-import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { layerMediaType } from "../../spec/image/media_types.ts";
@@ -20,70 +19,8 @@ import { hasIntactRecord } from "../overlay/extracted_layer.ts";
 import { blobsIn } from "./_blobs_in.ts";
 import { findReachable } from "./_reachable.ts";
 import { withoutPlatforms } from "./_without_platforms.ts";
-
-/** Kind of a {@linkcode Finding}. */
-export type FindingKind =
-  /** `oci-layout` is missing, cannot be read or has no version. */
-  | "version"
-  /** `index.json` is missing or cannot be read. */
-  | "index"
-  /** An entry of `index.json` has the wrong size or media type for its blob. */
-  | "entry"
-  /** A blob does not match its digest. */
-  | "corrupt"
-  /** A name leads to a blob that the store lacks. */
-  | "missing"
-  /** A name leads to an index, and the store has none of its platforms. */
-  | "incomplete"
-  /** A file among the blobs is not a blob. */
-  | "stray"
-  /** An extracted layer, or an index of the entries of a layer, is incomplete or damaged. */
-  | "layer";
-
-/** Damage that {@linkcode fsck} found. */
-export interface Finding {
-  /** Kind of the damage. */
-  readonly kind: FindingKind;
-  /** Digest or path of the damaged content. */
-  readonly subject: string;
-  /** Names that lead to it. */
-  readonly names: readonly string[];
-  /** Whether it was repaired. */
-  readonly repaired: boolean;
-  /** Why an attempt to repair it failed. */
-  readonly reason?: string | undefined;
-}
-
-/** Options for {@linkcode fsck}. */
-export interface FsckOptions {
-  /**
-   * Whether to repair damage: move damaged files to `quarantine/` in the store, and fetch
-   * referenced content again.
-   *
-   * @default {false}
-   */
-  readonly repair?: boolean | undefined;
-  /**
-   * Returns the source from which to fetch the content of a name again.
-   *
-   * @default Nothing is fetched.
-   */
-  readonly sourceOf?: ((name: string) => ContentSource | undefined) | undefined;
-  /** Aborts the check. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called after each blob, with the number of bytes that have been hashed so far. */
-  readonly onProgress?: ((bytes: number, total: number) => void) | undefined;
-}
-
-/** Result of {@linkcode fsck}. */
-export interface StoreCheck {
-  /** Number of blobs that were hashed. */
-  readonly blobs: number;
-  /** Number of bytes that were hashed. */
-  readonly bytes: number;
-  /** All damage, repaired or not. */
-  readonly findings: readonly Finding[];
-}
+import { withWrongDescriptors } from "./_wrong_descriptors.ts";
+import type { Finding, FindingKind, FsckOptions, StoreCheck } from "./fsck_options.ts";
 
 /**
  * Verifies a store: that every blob matches its digest, that every name leads to complete content,
@@ -288,6 +225,11 @@ class StoreChecker {
       }
     }
     const { signal } = this.#options;
+    for (const [digest, names] of await withWrongDescriptors(this.#store, references, signal)) {
+      if (corrupt.has(digest)) continue;
+      const reason = this.#repairs ? "its manifest or index is wrong" : undefined;
+      this.#note("entry", digest, { names, repaired: false, reason });
+    }
     // A repair cannot know which platforms were pulled.
     for (const [digest, names] of await withoutPlatforms(this.#store, references, signal)) {
       const reason = this.#repairs ? "pull it again" : undefined;

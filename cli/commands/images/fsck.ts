@@ -1,6 +1,6 @@
 import { parseReference } from "../../../registry/reference.ts";
 import type { ContentSource } from "../../../spec/image/content.ts";
-import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck.ts";
+import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck_options.ts";
 import { openClient, readAuth } from "../../access/client.ts";
 import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";

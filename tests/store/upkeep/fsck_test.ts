@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
+import { DOCKER_MANIFEST } from "../../../spec/image/media_types.ts";
 import { ContentStore, fsck, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -262,6 +263,39 @@ Deno.test.each(WITHOUT_PLATFORMS)(
       repaired: false,
       reason: "pull it again",
     }]);
+  },
+);
+
+const SMALLER = { ...IMAGE.config.descriptor, size: IMAGE.config.descriptor.size - 1 };
+
+const WRONG_DESCRIPTORS = [
+  {
+    name: "a config of another size",
+    built: buildImage({ manifest: { config: SMALLER, layers: [] } }),
+    subject: SMALLER.digest,
+  },
+  {
+    name: "a manifest of another media type",
+    built: buildIndex([{ built: IMAGE, descriptor: { mediaType: DOCKER_MANIFEST } }]),
+    subject: IMAGE.descriptor.digest,
+  },
+];
+
+Deno.test.each(WRONG_DESCRIPTORS)(
+  "fsck() finds a document that refers to $name, which it cannot repair",
+  async ({ built, subject }) => {
+    await using scene = await makeStore();
+    await putBlobs(scene.store, built);
+    await scene.store.tag("example.com/wrong:1", built.descriptor);
+    const names = ["example.com/wrong:1"];
+
+    const found = await fsck(scene.store);
+    const repaired = await fsck(scene.store, { repair: true, sourceOf: () => SOURCE });
+
+    const finding = { kind: "entry" as const, subject, names, repaired: false, reason: undefined };
+    assertEquals(found.findings, [finding]);
+    const reason = "its manifest or index is wrong";
+    assertEquals(repaired.findings, [{ ...finding, reason }]);
   },
 );
 
