@@ -116,6 +116,7 @@ function takeValue(command: Command, option: Option, flag: string, words: string
     throw misuse(command, `${flag} has no value`, `Write "${flag} ${value}"`);
   }
   const wrong = `${flag} "${text}" is invalid`;
+  refuseLossy(command, flags, text, wrong);
   if (text === "" && !mayBeEmpty) throw misuse(command, `${wrong}: it must not be empty`);
   return { option, text, value: readValue(command, option, text, wrong) };
 }
@@ -207,8 +208,21 @@ function checkOperands(command: Command, operands: readonly string[]): void {
   for (const [i, text] of operands.entries()) {
     const { name = "", ...settings } = expected[i] ?? last ?? {};
     const wrong = `"${text}" is not a valid <${name}>`;
+    refuseLossy(command, `<${name}>`, text, wrong);
     readValue(command, settings, text, wrong);
   }
+}
+
+/** A value that is, or contains, a path on this machine. */
+const HOST_PATH = /<(?:dir|file|ref|src|dest)>/;
+
+/**
+ * Refuses a path on this machine that is not UTF-8. Deno would replace the bytes of lone surrogates
+ * and use another path.
+ */
+function refuseLossy(command: Command, form: string, text: string, wrong: string): void {
+  if (text.isWellFormed() || !HOST_PATH.test(form)) return;
+  throw misuse(command, `${wrong}: Deno supports only paths in UTF-8`, "Choose another name");
 }
 
 /** Says how to write a command with its arguments. */

@@ -35,6 +35,9 @@ Examples:
 }
 
 export async function run(session: Session): Promise<void> {
+  const [name] = session.operands;
+  // Throws if the text is not a name at all.
+  if (name === "") readReference(name);
   const store = await openExistingStore(session);
   const contents: StoredContent[] = [];
   for (const entry of await storedEntries(store)) {
@@ -43,7 +46,6 @@ export async function run(session: Session): Promise<void> {
     contents.push(await describeOne(session, store, entry));
   }
   session.workOn("");
-  const [name] = session.operands;
   // Other images count in the shared sizes.
   const images = withShares(contents).filter(({ reference }) => {
     return name === undefined || isNamed(reference, name);

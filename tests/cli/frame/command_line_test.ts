@@ -303,3 +303,13 @@ Deno.test('parseCommandLine() keeps all that follows "--"', () => {
     });
   }));
 });
+
+Deno.test("parseCommandLine() refuses paths of this machine that are not UTF-8", () => {
+  const command = new Command("oci unpack").argument("<dir>", "").argument("[path]", "")
+    .option("--output <file>", "").option("--env <k=v>", "");
+  const parse = (...args: readonly string[]) => parseCommandLine(command, args);
+
+  assertThrows(() => parse("a\udcff"), UsageError, "Deno supports only paths in UTF-8");
+  assertThrows(() => parse("a", "--output", "\udcff"), UsageError, "in UTF-8");
+  assertEquals(parse("a", "\udcff", "--env", "\udcff").operands, ["a", "\udcff"]);
+});

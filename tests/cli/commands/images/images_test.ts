@@ -65,6 +65,7 @@ Deno.test("oci images NAME lists one name, or the names of a repository", async 
   assertEquals(await names(`${host}/single:2`), [`${host}/single:2`]);
   assertEquals(await names(`${host}/single:1`), []);
   assertEquals(await names("single"), []);
+  assertEquals((await runOci(["images", ""], { env })).code, 2);
 });
 
 Deno.test("oci rm --all removes all names", async () => {
