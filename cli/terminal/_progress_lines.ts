@@ -51,14 +51,14 @@ export function totalLine(
   const { bytes, total, done, rate, leftMs, extracting, resolving } = totals;
   if (total === 0) return fitting(["resolving", resolving ?? ""], " ", width).trim();
   const parts = [
-    `${formatBytes(bytes)} of ${formatBytes(total)}`,
+    `${formatBytes(bytes)} of ${formatBytes(total)} (${percent(bytes, total)})`,
     `${done} ${unit}${done === 1 ? "" : "s"} done`,
   ];
-  if (extracting) parts.push("extracting");
-  else if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
+  // In a narrow terminal, the first parts stay.
+  if (extracting) return fitting(parts.toSpliced(1, 0, "extracting"), ", ", width);
+  if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
   if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);
   if (resolving !== undefined) parts.push(`resolving ${resolving}`);
-  parts[0] += ` (${percent(bytes, total)})`;
   return fitting(parts, ", ", width);
 }
 

@@ -90,7 +90,10 @@ Deno.test("ProgressTally tells when blobs are stored and still extracted", () =>
   tally.add(sum({ phase: "done", bytes: 1000 }));
 
   assertEquals([fetched, extracting, tally.totals().extracting], [false, true, false]);
-  assertStringIncludes(totalLine({ ...tally.totals(), extracting }), "1 layer done, extracting");
+  assertStringIncludes(
+    totalLine({ ...tally.totals(), extracting }),
+    "(100 %), extracting, 1 layer done",
+  );
 });
 
 Deno.test("ProgressTally estimates no time left from less than a second", () => {
