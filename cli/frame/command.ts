@@ -63,7 +63,11 @@ export interface Option extends OptionSettings {
 }
 
 /** What a command does, where the remedies for its errors depend on that. */
-export type CommandTrait = "lists-repositories" | "writes-credentials" | "writes-repository";
+export type CommandTrait =
+  | "lists-files"
+  | "lists-repositories"
+  | "writes-credentials"
+  | "writes-repository";
 
 /** Help texts, apart from those of arguments and options. */
 export interface HelpTexts {

@@ -125,6 +125,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     const isPart = missing === "child" || missing === "config" || missing === "blob";
     if (command?.traits.has("lists-repositories")) return catalogRemedy(error);
     if (isPart) return "Ask the owner of the image to push it again";
+    // "crane ls" lists tags.
+    if (missing === "tag" && command?.traits.has("lists-files")) {
+      return 'Check the name, or list the tags with "oci tags"';
+    }
     return isAuthenticated(error)
       ? "Check the name and the tag, and whether this user has access"
       : "Check the name and the tag; if the repository is private, log in with " +

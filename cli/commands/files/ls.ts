@@ -14,6 +14,7 @@ export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to list")
     .argument("[path]", "path in the image (default: everything)")
+    .trait("lists-files")
     .description(
       "Lists the files of an image at and below a path, as a container would see them, without " +
         "unpacking the image. Fetches only the table of contents of eStargz and zstd:chunked layers.",

@@ -75,6 +75,11 @@ export const REGISTRY_REMEDIES: readonly RemedyRow[] = [
       "ask its owner for access",
   },
   {
+    error: new NotFoundError("a.io does not have it", { ...ANSWER, missing: "tag" }),
+    command: "ls",
+    line: 'a.io does not have it. Check the name, or list the tags with "oci tags"',
+  },
+  {
     error: new NotFoundError("a.io does not have it", { ...ANSWER, missing: "blob" }),
     line: "a.io does not have it. Ask the owner of the image to push it again",
   },
