@@ -22,8 +22,8 @@ export class Directory {
   /** Number that identifies the object. */
   readonly number: number;
   /**
-   * Known directories in it, and targets of known symlinks, by path. Uses paths rather than names
-   * because these strings exist already.
+   * Known directories in it, and targets of known symlinks, by name. Hashing paths instead would take
+   * quadratic time for deep ones.
    */
   children: Map<string, Directory | string> | undefined;
   /** Whether it contains nothing from a lower layer. */
@@ -138,11 +138,12 @@ export class DirectoryCache {
   }
 
   /** Adds a directory that has just been created. */
-  add({ parent, path }: EntryLocation, metadata: DirectoryMetadata): Directory {
+  add(location: EntryLocation, metadata: DirectoryMetadata): Directory {
+    const { parent, path } = location;
     const directory = new Directory(path, parent, ++this.#count, true, metadata);
     directory.isBare = directory.isModeDue = directory.isTimeDue = true;
     directory.seenAt = this.#removed;
-    remember(parent, path, directory);
+    remember(location, directory);
     return directory;
   }
 
@@ -176,10 +177,10 @@ export class DirectoryCache {
   }
 
   #cached(location: EntryLocation): Directory | string | undefined {
-    const { parent, path } = location;
-    const child = parent.children?.get(path) ?? this.#unsettle(location);
+    const { parent, name } = location;
+    const child = parent.children?.get(name) ?? this.#unsettle(location);
     if (typeof child !== "object" || this.exists(child)) return child;
-    parent.children?.delete(path);
+    parent.children?.delete(name);
     return undefined;
   }
 
@@ -189,7 +190,7 @@ export class DirectoryCache {
    */
   settle({ parent, path, name }: EntryLocation): void {
     // The map stays, even if empty: it shows that the parent has directories.
-    if (parent.children?.delete(path)) this.#settled.add(parent.number, name);
+    if (parent.children?.delete(name)) this.#settled.add(parent.number, name);
     if (this.#last.path === path) this.#forgetLast();
   }
 
@@ -201,7 +202,7 @@ export class DirectoryCache {
     if (status?.type !== "directory") return undefined;
     const directory = this.#open(path, parent, status);
     directory.isOwn = directory.hasEntry = directory.isTouched = true;
-    remember(parent, path, directory);
+    remember(location, directory);
     return directory;
   }
 
@@ -215,7 +216,7 @@ export class DirectoryCache {
 
   /** Removes a deleted entry from the cache. */
   forget(location: EntryLocation): void {
-    if (this.#forgetSettled(location) || !location.parent.children?.delete(location.path)) return;
+    if (this.#forgetSettled(location) || !location.parent.children?.delete(location.name)) return;
     this.#forgetLast();
   }
 
@@ -238,12 +239,12 @@ export class DirectoryCache {
     const status = this.#tree.status(path);
     if (status?.type === "directory") {
       const directory = this.#open(path, parent, status);
-      remember(parent, path, directory);
+      remember(location, directory);
       return directory;
     }
     if (status?.type === "symlink") {
       const target = this.#tree.readLink(path);
-      remember(parent, path, target);
+      remember(location, target);
       return target;
     }
     if (!make) return undefined;
@@ -274,6 +275,6 @@ export class DirectoryCache {
   }
 }
 
-function remember(parent: Directory, path: string, child: Directory | string): void {
-  (parent.children ??= new Map()).set(path, child);
+function remember({ parent, name }: EntryLocation, child: Directory | string): void {
+  (parent.children ??= new Map()).set(name, child);
 }
