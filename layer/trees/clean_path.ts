@@ -1,5 +1,7 @@
 import { normalSegments } from "../../spec/paths.ts";
 
+const SLASH = 0x2f;
+
 /**
  * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it,
  * if any.
@@ -44,6 +46,19 @@ export function joinPaths(directory: string, path: string): string {
 /** Whether a clean path is below a directory. Every path counts as below the root. */
 export function isBelow(path: string, directory: string): boolean {
   return directory === "" || path.startsWith(`${directory}/`);
+}
+
+/**
+ * Compares clean paths in the order of a tree walk: a directory before its entries, and names by
+ * their code units.
+ */
+export function comparePaths(one: string, other: string): number {
+  const length = Math.min(one.length, other.length);
+  let at = 0;
+  while (at < length && one.charCodeAt(at) === other.charCodeAt(at)) at++;
+  if (at === length) return one.length - other.length;
+  const [a, b] = [one.charCodeAt(at), other.charCodeAt(at)];
+  return a === SLASH ? -1 : b === SLASH ? 1 : a - b;
 }
 
 /** Whether no component can be empty, `.` or `..`; a fast path for most names. */

@@ -1,6 +1,7 @@
 import { TarError } from "../../layer/tar/tar_error.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { comparePaths, isBelow } from "../../layer/trees/clean_path.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { quote } from "../../spec/json.ts";
@@ -103,12 +104,12 @@ class EntryNames implements ArchiveEntries {
   finish(): void {
     const names = [...this.files.keys(), ...this.links.keys(), ...this.#directories];
     // In sorted order, names below another one directly follow it.
-    const keys = names.map((name) => name.replaceAll("/", "\0")).sort();
-    for (const [i, key] of keys.entries()) {
-      const isInside = i > 0 && key.startsWith(`${keys[i - 1]}\0`);
-      const parent = isInside ? keys[i - 1]?.replaceAll("\0", "/") : undefined;
-      if (parent === undefined || this.#directories.has(parent)) continue;
-      this.#refuse(key.replaceAll("\0", "/"), "lies under an entry that is not a directory");
+    names.sort(comparePaths);
+    for (const [i, name] of names.entries()) {
+      const previous = names[i - 1];
+      const isInside = previous !== undefined && isBelow(name, previous);
+      if (!isInside || this.#directories.has(previous)) continue;
+      this.#refuse(name, "lies under an entry that is not a directory");
     }
   }
 

@@ -1,11 +1,16 @@
 import type { WhiteoutMark } from "../../layer/extraction/whiteout.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { childPath, cleanPath, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
+import {
+  childPath,
+  cleanPath,
+  comparePaths,
+  isBelow,
+  parentPath,
+} from "../../layer/trees/clean_path.ts";
 import {
   DEPENDENCY,
   MAX_ENTRY_INDEX_BYTES,
   RECORD_BYTES,
-  sortKey,
   SUPERSEDED,
   UNDESCRIBED,
 } from "./_index_format.ts";
@@ -55,11 +60,7 @@ export interface ArrangedRows {
  */
 export function arrangeRows(entries: readonly RowEntry[]): ArrangedRows | undefined {
   const arranger = new RowArranger();
-  const keys = entries.map(({ path }) => sortKey(path));
-  const compare = (a: RowEntry, b: RowEntry) => {
-    const [one = "", other = ""] = [keys[a.number], keys[b.number]];
-    return one < other ? -1 : one > other ? 1 : a.number - b.number;
-  };
+  const compare = (a: RowEntry, b: RowEntry) => comparePaths(a.path, b.path) || a.number - b.number;
   for (const entry of entries.filter(({ kind }) => kind === "none").sort(compare)) {
     arranger.add(entry);
     if (arranger.addedBytes > MAX_ENTRY_INDEX_BYTES) return undefined;

@@ -1,5 +1,6 @@
 import { encodeName } from "../../layer/file_name.ts";
 import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
+import { comparePaths } from "../../layer/trees/clean_path.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
@@ -20,8 +21,6 @@ export const IS_SIMPLE = 96;
 const DIFF_ID_LENGTH = 100;
 const DIFF_ID_AT = 104;
 export const HEAD_BYTES = 256;
-
-const SLASH = 0x2f;
 
 const ENCODER = new TextEncoder();
 
@@ -70,24 +69,6 @@ export interface ExtraAttributes {
   readonly xattrs?: readonly (readonly [string, string])[];
   readonly devmajor?: number;
   readonly devminor?: number;
-}
-
-/**
- * Returns a sort key that puts paths in the order of a tree walk: a directory before its entries,
- * and names by their code units.
- */
-export function sortKey(path: string): string {
-  return path.replaceAll("/", "\0");
-}
-
-/** Compares clean paths like their sort keys, without making keys of long paths. */
-export function comparePaths(one: string, other: string): number {
-  const length = Math.min(one.length, other.length);
-  let at = 0;
-  while (at < length && one.charCodeAt(at) === other.charCodeAt(at)) at++;
-  if (at === length) return one.length - other.length;
-  const [a, b] = [one.charCodeAt(at), other.charCodeAt(at)];
-  return a === SLASH ? -1 : b === SLASH ? 1 : a - b;
 }
 
 /**

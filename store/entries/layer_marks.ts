@@ -1,6 +1,6 @@
-import { isBelow, parentPath } from "../../layer/trees/clean_path.ts";
+import { comparePaths, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileType } from "../../layer/trees/file_tree.ts";
-import { comparePaths, countUpTo } from "./_index_format.ts";
+import { countUpTo } from "./_index_format.ts";
 
 /** What a layer removes from the layers below. All paths are clean. */
 export class LayerMarks {
