@@ -35,7 +35,8 @@ export function wrapLine(text: string, columns: number, indent = ""): readonly s
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];
   const lines: string[] = [];
   let line = "";
-  for (const [word] of text.matchAll(WORD_REGEXP)) {
+  // The expression would try each of many spaces at the end as the first one.
+  for (const [word] of text.trimEnd().matchAll(WORD_REGEXP)) {
     if (line.trim() === "" || line.length + word.length <= columns) {
       line += word;
     } else {

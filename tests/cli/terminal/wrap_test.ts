@@ -87,3 +87,12 @@ Deno.test("fitLine() keeps all words, on lines that fit unless a word does not",
     assert(lines.every((line) => line.length <= columns || !line.trim().includes(" ")));
   }));
 });
+
+Deno.test("wrapLine() drops many spaces at the end in little time", () => {
+  const start = performance.now();
+
+  assertEquals(wrapLine(`a b${" ".repeat(200_000)}`, 20), ["a b"]);
+
+  const time = performance.now() - start;
+  assert(time < 5000, `it took ${time} ms`);
+});
