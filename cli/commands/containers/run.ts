@@ -1,12 +1,11 @@
 import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
-import { isGranted } from "../../../spec/granted.ts";
+import { statGranted } from "../../../spec/granted.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
 import { abortable } from "../../../registry/tasks/abortable.ts";
 import { findRuntimes, missingRuntime } from "../../../store/runtime/find_runtime.ts";
 import { isRootlessNeeded } from "../../../store/runtime/rootless_maps.ts";
-import { statIfAny } from "../../../store/host/files.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
@@ -122,10 +121,8 @@ const BROKEN_PIPE = 141;
  * process of a container does not receive SIGPIPE, and might write in vain forever.
  */
 function watchedStdout({ output }: Session): WritableStream<Uint8Array> | undefined {
-  const paths = ["/dev/stdout", "/dev/stderr"];
-  // With other permissions, Deno does not tell.
-  if (!paths.every((path) => isGranted({ name: "read", path }))) return undefined;
-  const [out, error] = paths.map((path) => statIfAny(path));
+  // Deno requires all permissions for these files.
+  const [out, error] = ["/dev/stdout", "/dev/stderr"].map(statGranted);
   // Two streams to one pipe would change the order of what the container writes.
   if (!out?.isFifo || out.ino === error?.ino) return undefined;
   return new WritableStream({ write: (chunk) => output.bytes(chunk) });

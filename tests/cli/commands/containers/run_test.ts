@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { existsSync } from "@std/fs";
 import { join } from "@std/path";
 import { mountTest } from "../../../_support/mounting.ts";
+import { assertGranted } from "../../../_support/oci_permissions.ts";
 import { denoEnvironment, ROOT, runOci } from "../../../_support/process.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { unmountTree } from "../../../_support/unmount_tree.ts";
@@ -45,6 +46,20 @@ esac
   assertEquals([new TextDecoder().decode(value).slice(0, 2), code], ["y\n", 141]);
   const left = await Array.fromAsync(Deno.readDir(place.directory.join("store", "containers")));
   assertEquals(left, []);
+});
+
+posixTest("oci run needs no more than the permissions printed for it", async () => {
+  await using place = await makePlace();
+  const { env } = place;
+  const runtime = place.directory.join("runtime");
+  await Deno.writeTextFile(runtime, '#!/bin/sh\ncase "$*" in *" run "*) echo ran ;; esac\n', {
+    mode: 0o755,
+  });
+  const args = ["run", "-q", "--bundler=uncompressed", "--runtime", runtime, place.image];
+
+  const [ran] = await assertGranted(runOci, [args], { env });
+
+  assertEquals(ran?.stdout, "ran\n");
 });
 
 mountTest("oci run exits with the container's code if its bundle cannot be removed", async () => {
