@@ -229,7 +229,13 @@ export class DirectoryCache {
     return walkPath(path, this.root, {
       parent: (directory) => directory.parent ?? directory,
       enter: (directory, name, byLink) => this.#lookUp(directory.locate(name), make, byLink),
+      // As in containerd and umoci. The kernel would find nothing.
+      exists: (directory, name) => this.#exists(directory.locate(name)),
     });
+  }
+
+  #exists(location: EntryLocation): boolean {
+    return this.#cached(location) !== undefined || this.#tree.status(location.path) !== undefined;
   }
 
   #lookUp(location: EntryLocation, make: boolean, byLink: boolean): Directory | string | undefined {

@@ -77,8 +77,14 @@ export class EntryMaker {
   }
 
   #makeRoot(header: TarHeader): void {
-    if (header.type !== "directory") {
-      throw new PathEscapeError(this.#place, `a ${header.type} cannot replace the root directory`);
+    const { path, type } = header;
+    if (type !== "directory") {
+      const problem = `a ${type} cannot replace the root directory`;
+      const isSpelledOut = path !== "" && !path.includes("..");
+      if (isSpelledOut) throw new PathEscapeError(this.#place, problem);
+      // The entry has no name, or one that leaves the root. containerd ignores it as well.
+      this.#report.skip(path, problem);
+      return;
     }
     using entry = this.#tree.open("");
     this.#describe(this.#names.directories.root, entry, header);

@@ -22,6 +22,12 @@ export interface PathSteps<Place extends object> {
     byLink: boolean,
     rest: readonly string[],
   ) => Place | string | undefined;
+  /**
+   * Whether a name exists. If given, the walk passes over missing names that `..` leaves again.
+   *
+   * @default Every name is entered.
+   */
+  readonly exists?: ((place: Place, name: string) => boolean) | undefined;
 }
 
 /**
@@ -33,16 +39,24 @@ export interface PathSteps<Place extends object> {
 export function walkPath<Place extends object>(
   path: string,
   root: Place,
-  { parent, enter }: PathSteps<Place>,
+  { parent, enter, exists }: PathSteps<Place>,
 ): Place | undefined {
   let place = root;
   let links = 0;
   const parts = path.split("/").reverse();
+  let hasParents = exists !== undefined && parts.includes("..");
   for (let name = parts.pop(); name !== undefined; name = parts.pop()) {
     if (name === "" || name === ".") continue;
     if (name === "..") {
       place = parent(place);
       continue;
+    }
+    if (hasParents && !exists?.(place, name)) {
+      const end = endOfDetour(parts);
+      if (end !== undefined) {
+        parts.length = end;
+        continue;
+      }
     }
     const next = enter(place, name, links > 0, parts);
     if (next === undefined) return undefined;
@@ -55,7 +69,26 @@ export function walkPath<Place extends object>(
       throw withCode(error, "ELOOP");
     }
     if (next.startsWith("/")) place = root;
-    parts.push(...next.split("/").reverse());
+    const target = next.split("/").reverse();
+    hasParents ||= exists !== undefined && target.includes("..");
+    parts.push(...target);
   }
   return place;
+}
+
+/**
+ * Returns how many of the components after a name remain once `..` has left it; `undefined` if none
+ * leaves it.
+ *
+ * @param parts The components, the last one first.
+ */
+function endOfDetour(parts: readonly string[]): number | undefined {
+  let depth = 1;
+  for (let end = parts.length - 1; end >= 0; end--) {
+    const name = parts[end];
+    if (name === "" || name === ".") continue;
+    depth += name === ".." ? -1 : 1;
+    if (depth === 0) return end;
+  }
+  return undefined;
 }
