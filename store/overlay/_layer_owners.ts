@@ -1,5 +1,6 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
-import { type IdRange, mapId, type OwnershipMap } from "../../layer/extraction/ownership.ts";
+import { idsInXattr, type XattrId } from "../../layer/extraction/mapped_xattr.ts";
+import { mapId, type OwnershipMap } from "../../layer/extraction/ownership.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileTree } from "../../layer/trees/file_tree.ts";
 import { WorkTurn } from "../../layer/trees/work_turn.ts";
@@ -9,97 +10,139 @@ import { swapFile } from "../host/files.ts";
 import { readJsonFile, unlessFaulty } from "../host/read_small_file.ts";
 import { type ExtractedLayer, MAX_RECORD_BYTES } from "./extracted_layer.ts";
 
-/** IDs of the owners of files, in ascending order. */
-interface LayerOwners {
+/** IDs of users and groups, in ascending order. */
+interface Ids {
   readonly uids: readonly number[];
   readonly gids: readonly number[];
+}
+
+/** IDs in a layer. */
+interface LayerIds {
+  /** Owners of the files. */
+  readonly owners: Ids;
+  /** IDs in access control lists and file capabilities. */
+  readonly attributes: Ids;
 }
 
 /** Maximum number of IDs of one kind to record. Most layers have fewer than ten. */
 const MAX_RECORDED_IDS = 100;
 
 /**
- * Checks that ranges contain the owners of all files in extracted layers: the kernel would show the
- * others as files of an unknown user, and could not copy them. The owners are recorded with each
- * layer, so that its files are visited only once.
+ * Checks that ranges contain the owners of all files in extracted layers, and the IDs in their
+ * attributes: the kernel would show the others as files of an unknown user, and could not copy
+ * them. The IDs are recorded with each layer, so that its files are visited only once.
  *
  * @param path Path of the bundle, for errors.
- * @throws {BundleError} If the owner of a file is in no range.
+ * @throws {BundleError} If an ID is in no range.
  */
 export async function checkLayerOwners(
   layers: readonly ExtractedLayer[],
-  { uids, gids }: OwnershipMap,
+  map: OwnershipMap,
   path: string,
   signal?: AbortSignal,
 ): Promise<void> {
   for (const layer of layers) {
-    const owners = readOwners(layer) ?? await findOwners(layer, signal);
-    for (
-      const { kind, option, ids, ranges } of [
-        { kind: "user", option: "uids", ids: owners.uids, ranges: uids },
-        { kind: "group", option: "gids", ids: owners.gids, ranges: gids },
-      ] as const
-    ) {
-      const id = ids.find((id) => mapId(id, ranges as readonly IdRange[]) === undefined);
-      if (id === undefined) continue;
-      throw new BundleError(await describeOwner(layer, kind, id), path, {
-        code: "ownership",
-        action: `map the owners of the image for "${path}"`,
-        advice: `Add one to "${option}"`,
-        option,
-      });
-    }
+    const { owners, attributes } = readIds(layer) ?? await findIds(layer, signal);
+    const unmapped = findUnmapped(owners, map) ?? findUnmapped(attributes, map);
+    if (unmapped === undefined) continue;
+    const { option } = unmapped;
+    throw new BundleError(await describeUse(layer, unmapped), path, {
+      code: "ownership",
+      action: `map the owners of the image for "${path}"`,
+      advice: `Add one to "${option}"`,
+      option,
+    });
   }
 }
 
-async function describeOwner(
+/** An ID that no range contains. */
+interface UnmappedId extends XattrId {
+  readonly option: "uids" | "gids";
+}
+
+function findUnmapped(ids: Ids, map: OwnershipMap): UnmappedId | undefined {
+  for (const [kind, option] of [["user", "uids"], ["group", "gids"]] as const) {
+    const id = ids[option].find((id) => mapId(id, map[option]) === undefined);
+    if (id !== undefined) return { kind, id, option };
+  }
+  return undefined;
+}
+
+/** Describes the first use of an ID in a layer. */
+async function describeUse(
   { path: root }: ExtractedLayer,
-  kind: "user" | "group",
-  id: number,
+  { kind, id }: UnmappedId,
 ): Promise<string> {
   let found = "";
   using tree = openFileTree(root);
-  await visit(tree, (path, { uid, gid }) => {
-    if ((kind === "user" ? uid : gid) !== id) return true;
-    found = `the owner of ${JSON.stringify(`/${path}`)} is ${uid}:${gid}, and `;
-    return false;
+  await visit(tree, (path, status) => {
+    const { uid, gid } = status;
+    const name = JSON.stringify(`/${path}`);
+    if ((kind === "user" ? uid : gid) === id) {
+      found = `the owner of ${name} is ${uid}:${gid}, and `;
+    } else if (
+      idsInAttributes(tree, path, status).some((other) => other.kind === kind && other.id === id)
+    ) {
+      found = `the access control list or the capabilities of ${name} name ${kind} ${id}, and `;
+    }
+    return found === "";
   });
   return `${found}no range contains ${kind} ${id}`;
 }
 
-/** Finds the owners of the files in a layer, and records them. */
-async function findOwners(
-  { path }: ExtractedLayer,
+/** Finds the IDs in a layer, and records them. */
+async function findIds(
+  { path: root }: ExtractedLayer,
   signal: AbortSignal | undefined,
-): Promise<LayerOwners> {
-  const [uids, gids] = [new Set<number>(), new Set<number>()];
-  using tree = openFileTree(path);
-  await visit(tree, (_path, { uid, gid }) => {
-    uids.add(uid);
-    gids.add(gid);
+): Promise<LayerIds> {
+  const owners = { uids: new Set<number>(), gids: new Set<number>() };
+  const attributes = { uids: new Set<number>(), gids: new Set<number>() };
+  using tree = openFileTree(root);
+  await visit(tree, (path, status) => {
+    owners.uids.add(status.uid);
+    owners.gids.add(status.gid);
+    for (const { kind, id } of idsInAttributes(tree, path, status)) {
+      attributes[kind === "user" ? "uids" : "gids"].add(id);
+    }
     return true;
   }, signal);
-  const owners = { uids: ascending(uids), gids: ascending(gids) };
-  if (Math.max(uids.size, gids.size) <= MAX_RECORDED_IDS) writeOwners(path, owners);
-  return owners;
+  const ids = { owners: ascending(owners), attributes: ascending(attributes) };
+  const counts = [owners, attributes].flatMap(({ uids, gids }) => [uids.size, gids.size]);
+  if (Math.max(...counts) <= MAX_RECORDED_IDS) writeIds(root, ids);
+  return ids;
 }
 
-function ascending(ids: ReadonlySet<number>): readonly number[] {
-  return [...ids].sort((a, b) => a - b);
+function idsInAttributes(
+  tree: FileTree,
+  path: string,
+  { type }: FileStatus,
+): readonly XattrId[] {
+  // Symlinks have neither of these attributes.
+  if (type === "symlink") return [];
+  using entry = tree.open(path);
+  return entry.listXattrs().flatMap((name) => {
+    const value = entry.getXattr(name);
+    return value === undefined ? [] : idsInXattr(name, value);
+  });
 }
 
-function readOwners({ path }: ExtractedLayer): LayerOwners | undefined {
-  const { owners } = readRecord(path) ?? {};
-  if (!isObject(owners)) return undefined;
-  const { uids, gids } = owners;
-  return areIds(uids) && areIds(gids) ? { uids, gids } : undefined;
+function ascending(
+  { uids, gids }: { readonly uids: ReadonlySet<number>; readonly gids: ReadonlySet<number> },
+): Ids {
+  const sorted = (ids: ReadonlySet<number>) => [...ids].sort((a, b) => a - b);
+  return { uids: sorted(uids), gids: sorted(gids) };
 }
 
-function writeOwners(path: string, owners: LayerOwners): void {
+function readIds({ path }: ExtractedLayer): LayerIds | undefined {
+  const { owners, attributes } = readRecord(path) ?? {};
+  return areIds(owners) && areIds(attributes) ? { owners, attributes } : undefined;
+}
+
+function writeIds(path: string, ids: LayerIds): void {
   const record = readRecord(path);
   if (record === undefined) return;
   try {
-    const text = `${JSON.stringify({ ...record, owners })}\n`;
+    const text = `${JSON.stringify({ ...record, ...ids })}\n`;
     if (text.length > MAX_RECORD_BYTES) return;
     swapFile(`${path}.json`, [new TextEncoder().encode(text)]);
   } catch {
@@ -111,8 +154,9 @@ function readRecord(path: string): Readonly<Record<string, unknown>> | undefined
   return unlessFaulty(() => readJsonFile(`${path}.json`, { maxBytes: MAX_RECORD_BYTES }));
 }
 
-function areIds(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.every((id) => Number.isInteger(id));
+function areIds(value: unknown): value is Ids {
+  if (!isObject(value)) return false;
+  return [value.uids, value.gids].every((ids) => Array.isArray(ids) && ids.every(Number.isInteger));
 }
 
 /** Visits the entries of a layer until a visitor returns `false`. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { mapXattr } from "../../../layer/extraction/mapped_xattr.ts";
+import { idsInXattr, mapXattr } from "../../../layer/extraction/mapped_xattr.ts";
 import type { OwnershipMap } from "../../../layer/extraction/ownership.ts";
 import { extractLayer } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
@@ -51,6 +51,19 @@ Deno.test("mapXattr() maps the IDs in access control lists", () => {
     assertEquals(mapXattr(name, acl(12, 34), MAP), acl(100_012, 200_034));
     assertEquals(mapXattr(name, acl(1000, 34), MAP), undefined);
   }
+});
+
+Deno.test("idsInXattr() returns the IDs that mapXattr() maps", () => {
+  const acl = bytesOf(2, ...[0x0007_0001, 0xffffffff], ...[0x0007_0002, 12], ...[0x0005_0008, 34]);
+
+  assertEquals(idsInXattr("system.posix_acl_default", acl), [
+    { kind: "user", id: 12 },
+    { kind: "group", id: 34 },
+  ]);
+  assertEquals(idsInXattr("security.capability", OF_HOST), [{ kind: "user", id: 0 }]);
+  assertEquals(idsInXattr("security.capability", OF_NAMESPACE), [{ kind: "user", id: 100_000 }]);
+  assertEquals(idsInXattr("security.capability", new Uint8Array(24)), []);
+  assertEquals(idsInXattr("user.x", acl), []);
 });
 
 Deno.test("mapXattr() leaves other attributes and damaged ones alone", () => {

@@ -217,6 +217,38 @@ mappedTest("OverlayBundler rejects an owner that no range contains, with its pat
   await assertRejects(() => other.bundle(image, "web"), BundleError, "no range contains user 1000");
 });
 
+mappedTest("OverlayBundler rejects an ID in an attribute that no range contains", async () => {
+  await using test = await makeOpenStore();
+  const words = (...values: readonly number[]) => new Uint8Array(new Uint32Array(values).buffer);
+  const acl = (group: number) =>
+    words(
+      ...[2, 0x0007_0001, ~0, 0x0005_0004, ~0, 0x0007_0008, group],
+      ...[0x0007_0010, ~0, 0x0005_0020, ~0],
+    );
+  const image = await storeBuilt(test.store, {
+    layers: [tar(
+      dir("kept", { xattrs: { "system.posix_acl_default": acl(44) } }),
+      dir("data", { xattrs: { "system.posix_acl_default": acl(2000) } }),
+    )],
+    config: { Cmd: ["/app"] },
+  });
+  const bundler = new OverlayBundler(test.store, MAPS);
+
+  // The second time, the IDs are known.
+  for (const _ of [1, 2]) {
+    const error = await assertRejects(() => bundler.bundle(image, "web"), BundleError);
+    assertStringIncludes(
+      error.message,
+      '"/data" name group 2000, and no range contains group 2000',
+    );
+    assertEquals([error.code, error.option], ["ownership", "gids"]);
+  }
+  const more = [...GIDS, { containerId: 2000, hostId: 300_000, size: 1 }];
+  await using bundle = await new OverlayBundler(test.store, { uidMap: UIDS, gidMap: more })
+    .bundle(image, "web");
+  await Deno.writeTextFile(`${bundle.path}/rootfs/data/new`, "");
+});
+
 mappedTest("a mount with mapped owners is read-only, and is left out of the bundle", async () => {
   await using test = await makeOpenStore();
   const image = await storeImage(test);
