@@ -1,95 +1,11 @@
 import { withCode } from "../../spec/error_facts.ts";
+import { Directory, type DirectoryMetadata, type EntryLocation } from "./_directory.ts";
+import { leafName } from "../trees/clean_path.ts";
 import { NameTable } from "../trees/name_table.ts";
 import { openUpDirectory } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 import { walkPath } from "../trees/walk_path.ts";
-
-/** Metadata to set on a directory once its content is complete. */
-export type DirectoryMetadata = Pick<FileStatus, "mode" | "mtime" | "mtimeNs">;
-
-/** A name in a directory without symlinks in its path. */
-export interface EntryLocation {
-  readonly parent: Directory;
-  readonly name: string;
-  /** Path of the entry. */
-  readonly path: string;
-}
-
-/** A directory of the tree, and its state in the current layer. */
-export class Directory {
-  readonly path: string;
-  readonly parent: Directory | undefined;
-  /** Number that identifies the object. */
-  readonly number: number;
-  /**
-   * Known directories in it, and targets of known symlinks, by name. Hashing paths instead would take
-   * quadratic time for deep ones.
-   */
-  children: Map<string, Directory | string> | undefined;
-  /** Whether it contains nothing from a lower layer. */
-  isOwn: boolean;
-  /** Whether it is new, and therefore has no attributes to remove. */
-  isBare = false;
-  /** Whether the layer has an entry for it. */
-  hasEntry = false;
-  /** Whether the layer contains it or anything below it. */
-  isTouched = false;
-  /** Whether its mode must be set at the end. */
-  isModeDue = false;
-  /** Whether its times must be set at the end. */
-  isTimeDue = false;
-  mode: number;
-  mtime: number;
-  mtimeNs: number;
-  /** Names of the layer's other entries in it; only tracked while `isOwn` is false. */
-  names: Set<string> | undefined;
-  /** Number of removed directories when it was last seen. */
-  seenAt = 0;
-
-  constructor(
-    path: string,
-    parent: Directory | undefined,
-    number: number,
-    isOwn: boolean,
-    { mode, mtime, mtimeNs }: DirectoryMetadata,
-  ) {
-    this.path = path;
-    this.parent = parent;
-    this.number = number;
-    this.isOwn = isOwn;
-    this.mode = mode;
-    this.mtime = mtime;
-    this.mtimeNs = mtimeNs;
-  }
-
-  /**
-   * Returns the location of a name in the directory.
-   *
-   * @param path A path that may be the path of the location, or lead to it through symlinks.
-   */
-  locate(name: string, path = ""): EntryLocation {
-    const begin = this.path;
-    if (begin === "") return { parent: this, name, path: name };
-    // Reuse the string if possible, because a layer can have very many paths.
-    const isPath = path.length === begin.length + 1 + name.length && path.startsWith(begin);
-    return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
-  }
-
-  /** Records metadata, to be set once the content of the directory is complete. */
-  describe({ mode, mtime, mtimeNs }: DirectoryMetadata): void {
-    this.mode = mode;
-    this.mtime = mtime;
-    this.mtimeNs = mtimeNs;
-    this.isModeDue = this.isTimeDue = true;
-  }
-
-  /** Records that the layer contains the directory or something in it. */
-  touch(): void {
-    if (this.isTouched) return;
-    this.isTouched = true;
-    this.parent?.touch();
-  }
-}
+import { ignoresCase } from "./spellings.ts";
 
 /** Creates a directory that the layer has no entry for. */
 export type ImplyDirectory = (location: EntryLocation) => Directory;
@@ -106,6 +22,8 @@ export class DirectoryCache {
   #last: Directory;
   #count = 0;
   #removed = 0;
+  /** Whether the cache has had names with several forms. */
+  #hasForms = false;
   /** Complete directories of the layer, by number of the parent and name. */
   readonly #settled = new NameTable();
 
@@ -141,9 +59,10 @@ export class DirectoryCache {
   add(location: EntryLocation, metadata: DirectoryMetadata): Directory {
     const { parent, path } = location;
     const directory = new Directory(path, parent, ++this.#count, true, metadata);
-    directory.isBare = directory.isModeDue = directory.isTimeDue = true;
+    directory.isMade = directory.isBare = true;
+    directory.isModeDue = directory.isTimeDue = true;
     directory.seenAt = this.#removed;
-    remember(location, directory);
+    this.#remember(location, directory);
     return directory;
   }
 
@@ -160,12 +79,29 @@ export class DirectoryCache {
   }
 
   /**
-   * Records that a directory has been removed. Where the file system ignores case, it may be in the
+   * Records that a directory will be removed. Where the file system ignores case, it may be in the
    * cache under other spellings of its path, and a symlink may replace it.
    */
-  countRemoved(): void {
-    this.#removed++;
+  countRemoved({ parent, name }: EntryLocation): void {
     this.#forgetLast();
+    const isExact = !this.#hasForms && !hasForms(name) && this.#hasExactNames(parent, name);
+    if (!isExact) this.#removed++;
+  }
+
+  /**
+   * @param name A name that exists in the directory.
+   */
+  #hasExactNames(directory: Directory, name: string): boolean {
+    const { parent, path } = directory;
+    return directory.hasExactNames ??= parent === undefined
+      ? ignoresCase(this.#tree, path, name) === false
+      : this.#hasExactNames(parent, leafName(path)) &&
+        (directory.isMade || ignoresCase(this.#tree, path, name) === false);
+  }
+
+  #remember({ parent, name }: EntryLocation, child: Directory | string): void {
+    this.#hasForms ||= hasForms(name);
+    (parent.children ??= new Map()).set(name, child);
   }
 
   /** Whether a directory in the cache still exists, as those above it do. */
@@ -202,7 +138,7 @@ export class DirectoryCache {
     if (status?.type !== "directory") return undefined;
     const directory = this.#open(path, parent, status);
     directory.isOwn = directory.hasEntry = directory.isTouched = true;
-    remember(location, directory);
+    this.#remember(location, directory);
     return directory;
   }
 
@@ -245,12 +181,12 @@ export class DirectoryCache {
     const status = this.#tree.status(path);
     if (status?.type === "directory") {
       const directory = this.#open(path, parent, status);
-      remember(location, directory);
+      this.#remember(location, directory);
       return directory;
     }
     if (status?.type === "symlink") {
       const target = this.#tree.readLink(path);
-      remember(location, target);
+      this.#remember(location, target);
       return target;
     }
     if (!make) return undefined;
@@ -281,6 +217,7 @@ export class DirectoryCache {
   }
 }
 
-function remember({ parent, name }: EntryLocation, child: Directory | string): void {
-  (parent.children ??= new Map()).set(name, child);
+/** Whether a file system may find an entry by another form of its name, even if it respects case. */
+function hasForms(name: string): boolean {
+  return name.normalize("NFC") !== name || name.normalize("NFD") !== name;
 }

@@ -2,7 +2,7 @@ import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { describeCause } from "../linux/native_error.ts";
 import { EntryCopier, NO_LINK } from "../trees/entry_copier.ts";
-import type { Directory, EntryLocation } from "./_directory_cache.ts";
+import type { Directory, EntryLocation } from "./_directory.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerNames } from "./_layer_names.ts";
 import { reasonOfTaken } from "./spellings.ts";

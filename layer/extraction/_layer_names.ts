@@ -1,4 +1,5 @@
-import { type Directory, DirectoryCache, type EntryLocation } from "./_directory_cache.ts";
+import type { Directory, EntryLocation } from "./_directory.ts";
+import { DirectoryCache } from "./_directory_cache.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
@@ -186,7 +187,8 @@ export class LayerNames {
   /** Removes an entry that will be deleted from the cache. */
   #forget(location: EntryLocation): void {
     this.directories.forget(location);
-    if (this.#tree.status(location.path)?.type === "directory") this.directories.countRemoved();
+    if (this.#tree.status(location.path)?.type !== "directory") return;
+    this.directories.countRemoved(location);
   }
 
   #hideContent(directory: Directory): void {

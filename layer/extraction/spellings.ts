@@ -1,6 +1,6 @@
 import { childPath } from "../trees/clean_path.ts";
 import type { FileTree } from "../trees/file_tree.ts";
-import type { EntryLocation } from "./_directory_cache.ts";
+import type { EntryLocation } from "./_directory.ts";
 
 /**
  * Spellings of the names of a layer in a file system that ignores case or the form of accented

@@ -1,6 +1,6 @@
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
-import { ExtractError, extractLayer, type SkippedEntry } from "../../../layer/mod.ts";
+import { ExtractError, extractLayer, MemoryTree, type SkippedEntry } from "../../../layer/mod.ts";
 import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
 import { childPath, leafName, parentPath } from "../../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../../layer/trees/file_tree.ts";
@@ -191,6 +191,41 @@ Deno.test("extractLayer() creates a name again whose other spelling has been rem
 
   assertEquals(await extractFolded(temp.path, layer), []);
   assertEquals(await namesIn(temp.join("d")), ["x"]);
+});
+
+Deno.test("extractLayer() replaces deep directories without looking up their ancestors", async () => {
+  const tree = new MemoryTree();
+  let count = 0;
+  const status = tree.status.bind(tree);
+  tree.status = (path) => {
+    count++;
+    return status(path);
+  };
+  const path = Array(500).fill("d").join("/");
+  const entries = Array.from({ length: 50 }, () => [dir(`${path}/k`), file(`${path}/k`, "")]);
+
+  await extractLayer(new Blob([tar(...entries.flat())]).stream(), tree);
+
+  assert(count < 3000, `${count} lookups`);
+});
+
+Deno.test("extractLayer() applies no file to a symlink where a lower directory ignores case", async () => {
+  await using temp = await makeTempDir();
+  const [root, out] = ["root", "out"].map((name) => temp.join(name)) as [string, string];
+  await Promise.all([Deno.mkdir(`${root}/lower/x`, { recursive: true }), Deno.mkdir(out)]);
+  using tree = openFileTree(root, { backend: "pure" });
+  const fold = (name: string) => name.length === 1 ? name.toLowerCase() : name;
+  const layer = tar(
+    dir("lower/a"),
+    file("lower/A/z", "1"),
+    symlink("lower/a", "../../out"),
+    file("lower/A/evil", "1"),
+  );
+
+  await extractLayer(new Blob([layer]).stream(), folding(tree, fold), { ownership: "squash" })
+    .catch((error) => assertInstanceOf(error, ExtractError));
+
+  assertEquals(await namesIn(out), []);
 });
 
 for (const backend of ["pure", "native"] as const) {
