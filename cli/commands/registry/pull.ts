@@ -82,8 +82,10 @@ export async function run(session: Session): Promise<void> {
 
 /** Refuses a file to pull into, which other tools take after the image. */
 function refuseFile(text: string, i: number, [source]: readonly string[]): void {
-  const isArchive = /\.(tar|tgz)$/i.test(text);
-  if (i === 0 || !(isArchive || /^\.{0,2}\//.test(text))) return;
+  // With a slash or a colon, it may be the name of an image or of an archive to read.
+  const isFile = /^(?:[^:/]+\.(?:tar|tgz)$|\.{0,2}\/)/i.test(text);
+  if (i === 0 || !isFile) return;
+  const isArchive = /\.(?:tar|tgz)$/i.test(text);
   const target = `${isArchive ? "docker-archive" : "oci"}:${text}`;
   throw new UsageError(
     `"${text}" is a file, and images are pulled into the store`,

@@ -76,6 +76,28 @@ Deno.test("oci pull --json prints one document, and whether the image was cached
   assertEquals(JSON.parse(second.stdout), described(arm64, "cached", "fetched"));
 });
 
+Deno.test("oci pull refuses a file to pull into, but no image with such a name", async () => {
+  await using dir = await makeTempDir();
+  const built = image("linux/amd64", "x");
+  await using server = await serveRegistry(new MemoryContent().add("app.tar", "1.tgz", built));
+  const name = `${server.host}/app.tar:1.tgz`;
+  const archives = ["one", "two"].map((name) => `oci-archive:${dir.join(`${name}.tar`)}`);
+  const pull = (...args: readonly string[]) => runOci(["pull", "-q", ...args]);
+
+  for (const archive of archives) assertEquals((await runOci(["copy", name, archive])).code, 0);
+  const images = await pull(name, name, ...archives);
+  const files = await Promise.all(["app.tar", "./app", "/app.TGZ"].map((file) => pull(name, file)));
+
+  assertEquals([images.code, images.stdout.trim().split("\n").length], [0, 4]);
+  for (const { code, stderr } of files) {
+    assertEquals(code, 2);
+    assertMatch(
+      stderr,
+      /is a file.* Write "oci copy .*(docker-archive:(app\.tar|\/app\.TGZ)|oci:\.\/app)"\n$/,
+    );
+  }
+});
+
 Deno.test("oci pull sends no request for an image in the store", async () => {
   await using dir = await makeTempDir();
   let requests = 0;
