@@ -7,7 +7,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import type { Http } from "../transport/http.ts";
 import type { HttpRequest, Tls } from "../transport/http_request.ts";
-import { isPrivateAddress } from "../transport/private_address.ts";
+import { isPrivateAddress, privateAddressOption } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
@@ -63,7 +63,7 @@ export function tokenServer(
     fail("it does not use https");
   }
   if (isPrivateAddress(url) && !allowPrivate) {
-    fail(`${url.hostname} is in a private network`, "allowPrivateAddresses");
+    fail(`${url.hostname} is in a private network`, privateAddressOption(url));
   }
   return url;
 }

@@ -67,7 +67,7 @@ export function foreignBlob(
       const send = (url: URL) => {
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
       };
-      const response = await followRedirects(await send(url), false, send);
+      const response = await followRedirects(await send(url), "never", send);
       if (response.status === 200 || ACCEPTED.includes(response.status)) return response;
       using refusal = response;
       const authentication = "sent no credential to it";

@@ -49,6 +49,16 @@ export function isMetadataAddress(host: string): boolean {
   return isIn(host, METADATA_NETWORKS);
 }
 
+/**
+ * Returns the option of a client that allows a registry to refer to a private address; `undefined`
+ * if none does.
+ */
+export function privateAddressOption(
+  { hostname }: Pick<URL, "hostname">,
+): "allowPrivateAddresses" | undefined {
+  return isMetadataAddress(hostname) ? undefined : "allowPrivateAddresses";
+}
+
 function isIn(host: string, known: Networks): boolean {
   const ip = parseIp(host);
   if (ip === undefined) return false;

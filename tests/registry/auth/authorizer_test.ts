@@ -61,12 +61,14 @@ Deno.test.each([
   assertEquals(unsent?.endsWith("auth.example without TLS"), row.isAsked ? undefined : true);
 });
 
-Deno.test.each<{ realm: string; says: string }>([
+const OPTION = "allowPrivateAddresses";
+
+Deno.test.each<{ realm: string; says: string; option?: string }>([
   { realm: "http://auth.example/token", says: "does not use https" },
-  { realm: "https://127.0.0.1/token", says: "private network" },
+  { realm: "https://127.0.0.1/token", says: "private network", option: OPTION },
   { realm: "https://169.254.169.254/latest/meta-data", says: "private network" },
-  { realm: "https://10.0.0.1:8443/token", says: "private network" },
-  { realm: "https://[::ffff:192.168.1.1]/token", says: "private network" },
+  { realm: "https://10.0.0.1:8443/token", says: "private network", option: OPTION },
+  { realm: "https://[::ffff:192.168.1.1]/token", says: "private network", option: OPTION },
 ])("Authorizer sends nothing to the token server $realm of a public registry", async (row) => {
   // Nothing is sent before the realm is checked.
   using http = new Http({ userAgent: "test", stallTimeoutMs: 1 });
@@ -74,9 +76,10 @@ Deno.test.each<{ realm: string; says: string }>([
   const asked = () => challenge(http, "https:", row.realm);
   const error = await assertRejects(asked, AuthError, row.says);
 
-  assertEquals([error.code, error.advice], [
+  assertEquals([error.code, error.advice, error.option], [
     "response",
     "Report it to the operator of the registry",
+    row.option,
   ]);
 });
 

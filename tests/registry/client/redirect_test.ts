@@ -91,6 +91,24 @@ Deno.test.each<{ from: string; location: string; says: string }>([
   assert(!error.message.includes("u:p"));
 });
 
+Deno.test.each<{ location: string; allowPrivate: false | "never"; option: string | undefined }>([
+  { location: "https://10.0.0.1/", allowPrivate: false, option: "allowPrivateAddresses" },
+  { location: "https://10.0.0.1/", allowPrivate: "never", option: undefined },
+  // No option permits requests to addresses that serve credentials.
+  { location: "https://169.254.169.254/", allowPrivate: false, option: undefined },
+  { location: "https://[fd00:ec2::254]/", allowPrivate: false, option: undefined },
+])("redirectTarget() names an option that permits $location: $option", async (row) => {
+  const answer = emptyResponse(new URL(PUBLIC), 307, { location: row.location });
+
+  const error = await assertRejects(
+    // deno-lint-ignore require-await
+    async () => redirectTarget(answer, row.allowPrivate),
+    RegistryError,
+  );
+
+  assertEquals(error.option, row.option);
+});
+
 Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: string }>([
   { from: PUBLIC, location: "/y", allowPrivate: false, target: "https://registry.example/y" },
   { from: PUBLIC, location: "https://8.8.8.8/", allowPrivate: false, target: "https://8.8.8.8/" },
