@@ -11,11 +11,13 @@ Deno.test("oci pull --max-wait sets the pause that a registry may request", asyn
 
   const hasty = await runOci(["digest", "--max-wait", "0.5", "--retries=1", "--debug", ref]);
   const patient = await runOci(["digest", "--max-wait=1", "--retries=1", "--debug", ref]);
+  const endless = await runOci(["digest", `--max-wait=${"9".repeat(30)}`, "--retries=0", ref]);
   const wrong = await runOci(["digest", "--max-wait", "long", ref]);
 
   const requests = ({ stderr }: typeof hasty) => stderr.match(/ 429, /g)?.length;
   assertEquals([requests(hasty), requests(patient)], [1, 2]);
   assertMatch(hasty.stderr, /Try again in 1 s/);
+  assertMatch(endless.stderr, /Try again in 1 s/);
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.stderr, "it must be a number of seconds above 0");
 });
