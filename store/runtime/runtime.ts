@@ -168,7 +168,14 @@ async function runOnce(
 ): Promise<RunResult & ContainerEnd> {
   const { stdout = "inherit", stderr = "inherit" } = options;
   let output: Promise<[stdout: Output, stderr: Output]> | undefined;
+  let written: [stdout: Output, stderr: Output] | undefined;
   let end: ContainerEnd;
+  const ending: Ending = {
+    askedAt: -Infinity,
+    timedOut: false,
+    isInsisted: false,
+    stopped: undefined,
+  };
   try {
     await using container = await Container.start(runtime, {
       bundle: bundle.path,
@@ -184,13 +191,13 @@ async function runOnce(
     ]);
     // The failure of a stream is thrown below, once the container has ended.
     using _kill = killAfterFailure(output, container);
-    end = await waitForEnd(container, options);
+    end = await waitForEnd(container, ending, options);
   } finally {
     options.onEnd?.();
     // The container has been deleted, so the streams end.
-    await output;
+    written = await lastOutput(output, ending);
   }
-  const [stdoutBytes, stderrBytes] = await output;
+  const [stdoutBytes = new Uint8Array(), stderrBytes = new Uint8Array()] = written ?? [];
   return { ...end, stdout: stdoutBytes, stderr: stderrBytes };
 }
 
@@ -204,6 +211,25 @@ async function readOutput(
   if (target === "piped") return await new Response(output).bytes();
   await output.pipeTo(target, { preventClose: true });
   return new Uint8Array();
+}
+
+/** Time in which the last output of a container that was asked to end must be written. */
+const LAST_OUTPUT_MS = 2000;
+/** Time after such a request in which the end of the container counts as its effect. */
+const EFFECT_MS = 10_000;
+
+/**
+ * Waits until the output of an ended container is written. If the container was asked to end, a
+ * stream that stalls must not delay that: returns `undefined`.
+ */
+async function lastOutput<T>(
+  output: Promise<T> | undefined,
+  { askedAt }: Ending,
+): Promise<T | undefined> {
+  if (performance.now() - askedAt > EFFECT_MS) return await output;
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  using _timer = startTimer(LAST_OUTPUT_MS, () => resolve(undefined));
+  return await Promise.race([output, late]);
 }
 
 /** Time in which a container may end by itself once its output has no reader. */
@@ -237,10 +263,13 @@ interface ContainerEnd {
 /** Waits until a container ends, or kills it after the timeout or an abort. */
 async function waitForEnd(
   container: Container,
+  ending: Ending,
   { timeoutMs, signal, forwardSignals = false, onStart, onWarning }: RunBundleOptions,
 ): Promise<ContainerEnd> {
-  const kill = () => void container.kill();
-  const ending: Ending = { timedOut: false, isInsisted: false, stopped: undefined };
+  const kill = () => {
+    ending.askedAt = performance.now();
+    void container.kill();
+  };
   await using _signals = forwardSignals ? forwardTo(container, ending, onWarning) : undefined;
   onStart?.();
   using _timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => {
@@ -256,6 +285,8 @@ async function waitForEnd(
 
 /** Reasons to kill a container before its program ends. */
 interface Ending {
+  /** Time of the last signal that asked it to end, or of its killing. */
+  askedAt: number;
   timedOut: boolean;
   /** Three requests to end came within two seconds. */
   isInsisted: boolean;
@@ -270,6 +301,7 @@ function forwardTo(
   onWarning: RunBundleOptions["onWarning"],
 ): AsyncDisposable {
   return forwardSignals(container, {
+    onAsk: () => ending.askedAt = performance.now(),
     onStop: (name) => {
       ending.stopped = name;
       void container.kill();

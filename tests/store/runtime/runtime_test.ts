@@ -96,6 +96,36 @@ posixTest("runBundle() kills a container that writes on after its stdout has fai
   assertEquals(ended, 1);
 });
 
+posixTest.each([{ by: "its timeout" }, { by: "a signal" }])(
+  "runBundle() ends by $by although a stream of the output stalls",
+  async ({ by }) => {
+    await using dir = await makeTempDir();
+    const runtime = await fakeRuntime(dir, ENDLESS);
+    const { promise: isRead, resolve: read } = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const stdout = new WritableStream({
+      write: () => {
+        begun.resolve();
+        return isRead;
+      },
+    });
+
+    const running = runBundle(dir.path, {
+      runtime,
+      stdout,
+      forwardSignals: true,
+      timeoutMs: by === "a signal" ? undefined : 200,
+    });
+    await begun.promise;
+    if (by === "a signal") Deno.kill(Deno.pid, "SIGTERM");
+    const { code, timedOut } = await running;
+    read();
+    while (stdout.locked) await new Promise((resolve) => setTimeout(resolve, 1));
+
+    assertEquals([code > 128, timedOut], [true, by !== "a signal"]);
+  },
+);
+
 posixTest("runBundle() returns more output than fits into a pipe", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "head -c 1000000 /dev/zero");
