@@ -7,12 +7,12 @@ const runOci = ociSession();
 Deno.test("oci pull --max-wait sets the pause that a registry may request", async () => {
   const limited = () => new Response(null, { status: 429, headers: { "retry-after": "1" } });
   await using server = await serveRegistry(undefined, { authenticate: limited });
-  const ref = `${server.host}/app:1`;
+  const ref = `${server.host}/app`;
 
-  const hasty = await runOci(["digest", "--max-wait", "0.5", "--retries=1", "--debug", ref]);
-  const patient = await runOci(["digest", "--max-wait=1", "--retries=1", "--debug", ref]);
-  const endless = await runOci(["digest", `--max-wait=${"9".repeat(30)}`, "--retries=0", ref]);
-  const wrong = await runOci(["digest", "--max-wait", "long", ref]);
+  const hasty = await runOci(["tags", "--max-wait", "0.5", "--retries=1", "--debug", ref]);
+  const patient = await runOci(["tags", "--max-wait=1", "--retries=1", "--debug", ref]);
+  const endless = await runOci(["tags", `--max-wait=${"9".repeat(30)}`, "--retries=0", ref]);
+  const wrong = await runOci(["tags", "--max-wait", "long", ref]);
 
   const requests = ({ stderr }: typeof hasty) => stderr.match(/ 429, /g)?.length;
   assertEquals([requests(hasty), requests(patient)], [1, 2]);
