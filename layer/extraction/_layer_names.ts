@@ -8,6 +8,7 @@ import { describeCause } from "../linux/native_error.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import { Spellings } from "./spellings.ts";
+import { LINK_DIRECTORY } from "./whiteout.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Metadata of a directory without an entry. */
@@ -44,6 +45,8 @@ export class LayerNames {
   readonly #opaque = new Set<Directory>();
   /** Set at the end, because new entries would inherit them. */
   readonly #defaultAcls = new Map<Directory, Uint8Array>();
+  /** The directory of the files that aufs stores for hard links, if the layer has any. */
+  #linkDirectory: EntryLocation | undefined;
   #impliedBytes = 0;
   #furtherLevels = 0;
 
@@ -166,8 +169,21 @@ export class LayerNames {
     this.directories.settle(location);
   }
 
-  /** Sets the modes and times of directories, the deepest first. */
+  /**
+   * Creates the directory of the files that aufs stores for hard links. It exists until the end,
+   * because the links name these files.
+   */
+  makeLinkDirectory(): void {
+    if (this.#linkDirectory !== undefined) return;
+    this.#linkDirectory = this.directories.root.locate(LINK_DIRECTORY);
+    // A killed process may have left one.
+    this.vacate(this.#linkDirectory);
+    this.makeDirectory(this.#linkDirectory, false);
+  }
+
+  /** Removes the files of aufs, and sets the modes and times of directories, the deepest first. */
   finish(): void {
+    if (this.#linkDirectory !== undefined) this.vacate(this.#linkDirectory);
     this.#finish(this.directories.root);
   }
 

@@ -11,7 +11,7 @@ import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import type { FileTree, TreeFile } from "../trees/file_tree.ts";
 import { inferOwnership, type Ownership } from "./ownership.ts";
 import type { TarHeader, TarSink } from "../tar/tar_header.ts";
-import { parseWhiteout } from "./whiteout.ts";
+import { isLinkFile, parseWhiteout } from "./whiteout.ts";
 import { removingWhiteouts, type WhiteoutHandler } from "./whiteout_handler.ts";
 
 export type { XattrMode } from "./_entry_metadata.ts";
@@ -231,7 +231,7 @@ export class LayerExtractor implements TarSink, Disposable {
       this.#report.skip(header.path, `${what} is not UTF-8, which requires --allow-ffi`);
       return;
     }
-    if (!this.#isLiteral && this.#takeWhiteout(path)) return;
+    if (!this.#isLiteral && this.#takeWhiteout(path, header.type)) return;
     const file = this.#maker.make(header, path, this.#place);
     if (file === undefined) return;
     this.#file = file;
@@ -240,9 +240,14 @@ export class LayerExtractor implements TarSink, Disposable {
     this.#report.addBytes(header.size);
   }
 
-  #takeWhiteout(path: string): boolean {
+  /** Applies a whiteout. Returns `false` for an entry to create. */
+  #takeWhiteout(path: string, type: TarHeader["type"]): boolean {
     const mark = parseWhiteout(path);
     if (mark.kind === "none") return false;
+    if (mark.kind === "ignored" && type === "file" && isLinkFile(path)) {
+      this.#names.makeLinkDirectory();
+      return false;
+    }
     if (mark.kind === "malformed") {
       throw new (mark.escapes ? PathEscapeError : ExtractError)(this.#place, mark.reason);
     }

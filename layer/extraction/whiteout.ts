@@ -4,6 +4,8 @@ import { leafName, parentPath } from "../trees/clean_path.ts";
 /** Prefix of the metadata that aufs stores in the root directory. */
 const META_PREFIX = `${WHITEOUT_PREFIX}${WHITEOUT_PREFIX}`;
 const OPAQUE = `${META_PREFIX}.opq`;
+/** Directory of the files that aufs stores for hard links. It is not part of the layer. */
+export const LINK_DIRECTORY: string = `${META_PREFIX}plnk`;
 
 /** Meaning of a name as a whiteout. */
 export type WhiteoutMark =
@@ -49,9 +51,9 @@ export function parseWhiteout(path: string): WhiteoutMark {
   if (!path.includes(WHITEOUT_PREFIX)) return NONE;
   const directory = parentPath(path);
   const leaf = leafName(path);
-  if (leaf === OPAQUE) return { kind: "opaque", directory };
   // Other tools ignore it at the root only. Elsewhere, ".wh..wh.a" hides a directory called ".wh.a".
-  if (path.startsWith(META_PREFIX)) return IGNORED;
+  if (path.startsWith(META_PREFIX) && path !== OPAQUE) return IGNORED;
+  if (leaf === OPAQUE) return { kind: "opaque", directory };
   if (!leaf.startsWith(WHITEOUT_PREFIX)) return NONE;
   const name = leaf.slice(WHITEOUT_PREFIX.length);
   if (name === "") return malformed("the whiteout has no name", false);
@@ -59,6 +61,11 @@ export function parseWhiteout(path: string): WhiteoutMark {
     return malformed(`the whiteout names "${name}", which cannot be removed`, true);
   }
   return { kind: "whiteout", directory, name };
+}
+
+/** Whether a clean path is that of a file that aufs stores for hard links. */
+export function isLinkFile(path: string): boolean {
+  return path.startsWith(`${LINK_DIRECTORY}/`);
 }
 
 function malformed(reason: string, escapes: boolean): WhiteoutMark {

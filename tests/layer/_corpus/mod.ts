@@ -1,4 +1,5 @@
 import { ATTACKS } from "./attacks.ts";
+import { AUFS } from "./aufs.ts";
 import type { LayerCase } from "./case.ts";
 import { DIALECTS } from "./dialects.ts";
 import { LINKS } from "./links.ts";
@@ -16,6 +17,7 @@ export const CORPUS: Readonly<Record<string, readonly LayerCase[]>> = {
   replacement: REPLACEMENT,
   links: LINKS,
   whiteouts: WHITEOUTS,
+  aufs: AUFS,
   metadata: METADATA,
   dialects: DIALECTS,
   attacks: ATTACKS,

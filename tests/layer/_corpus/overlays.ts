@@ -126,7 +126,12 @@ export const OVERLAYS: readonly LayerCase[] = [
   ),
   overlay(
     "metadata of aufs is ignored",
-    tar(dir(".wh..wh.plnk"), file(".wh..wh.aufs"), file("f", "x")),
+    tar(dir(".wh..wh.plnk"), file(".wh..wh.aufs"), file("f", "x"), opaque(".wh..wh.plnk")),
     { "f": 'file "x"' },
+  ),
+  overlay(
+    "the files that aufs stores for hard links are targets of these",
+    tar(file(".wh..wh.plnk/1.2", "x"), hardlink("a", ".wh..wh.plnk/1.2")),
+    { "a": 'file "x"' },
   ),
 ];

@@ -204,17 +204,6 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "d": "dir", "d/a": 'file "new"', "top": 'file "top"' },
   },
   {
-    name: "metadata of aufs is ignored",
-    layers: [tar(
-      file(".wh..wh.aufs", ""),
-      dir(".wh..wh.plnk"),
-      file(".wh..wh.plnk/123.456", "x"),
-      dir(".wh..wh.orph"),
-      file("f", "x"),
-    )],
-    tree: { "f": 'file "x"' },
-  },
-  {
     name: "a whiteout without a name is malformed",
     layers: [BASE, tar(file("d/.wh.", ""))],
     error: "ExtractError",

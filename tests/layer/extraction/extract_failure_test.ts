@@ -12,7 +12,7 @@ import "../../_support/native_backend.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { run } from "../../_support/process.ts";
-import { dir, file, gzip, noise, tar } from "../../_support/tar.ts";
+import { dir, file, gzip, hardlink, noise, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { unmountTree } from "../../_support/unmount_tree.ts";
 
@@ -22,6 +22,10 @@ const SQUASH = { ownership: "squash" } as const;
 
 function stream(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new Blob([bytes]).stream();
+}
+
+async function namesIn(path: string): Promise<readonly string[]> {
+  return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
 }
 
 for (const backend of BACKENDS) {
@@ -51,6 +55,23 @@ for (const backend of BACKENDS) {
     );
 
     assertEquals(((await Deno.stat(temp.join("d"))).mode ?? 0) & 0o7777, 0o111);
+  });
+
+  Deno.test(`extractLayer() removes files of aufs when it fails, and earlier ones, ${backend} backend`, async () => {
+    await using temp = await makeTempDir();
+    const files = [file(".wh..wh.plnk/1", "x"), hardlink("a", ".wh..wh.plnk/1")];
+    const failing = tar(...files, hardlink("b", "missing"));
+    const options = { backend, ...SQUASH };
+
+    await assertRejects(() => extractLayer(stream(failing), temp.path, options), ExtractError);
+    const failed = await namesIn(temp.path);
+    await Deno.mkdir(temp.join(".wh..wh.plnk"));
+    await Deno.symlink("/etc", temp.join(".wh..wh.plnk", "1"));
+    await extractLayer(stream(tar(...files)), temp.path, options);
+
+    assertEquals(failed, ["a"]);
+    assertEquals(await namesIn(temp.path), ["a"]);
+    assertEquals(await Deno.readTextFile(temp.join("a")), "x");
   });
 }
 

@@ -14,6 +14,7 @@ const TABLE = [
   { path: ".wh..wh.", kind: "ignored" },
   { path: ".wh..wh.plnk/1.2", kind: "ignored" },
   { path: ".wh..wh..opq/x", kind: "ignored" },
+  { path: ".wh..wh.plnk/.wh..wh..opq", kind: "ignored" },
   { path: "d/.wh..wh.orph/x/y", kind: "none" },
   { path: "d/.wh..wh.orph", kind: "whiteout" },
   { path: ".wh.", kind: "malformed" },

@@ -17,6 +17,22 @@ const LIB = [dir("lib"), file("lib/a", "a of lib"), file("lib/b", "b of lib")];
 /** The stacks. */
 export const LINKED_STACKS: readonly LinkedStack[] = [
   {
+    name: "hard links to files that aufs stores",
+    layers: [
+      tar(...LIB),
+      tar(
+        dir(".wh..wh.plnk"),
+        file(".wh..wh.plnk/1.2", "first"),
+        file(".wh..wh.plnk/3.4", "second"),
+        hardlink("lib/a", ".wh..wh.plnk/3.4"),
+        hardlink("c", ".wh..wh.plnk/3.4"),
+        hardlink("d", ".wh..wh.plnk/1.2"),
+      ),
+      tar(file(".wh..wh.plnk/3.4", "third"), hardlink("d", ".wh..wh.plnk/3.4"), whiteout("c")),
+    ],
+    paths: [".wh..wh.plnk/3.4", ".wh..wh.plnk"],
+  },
+  {
     name: "an upper layer writes through a link that a lower file overrides",
     layers: [
       tar(...LIB, symlink("l", "lib")),
