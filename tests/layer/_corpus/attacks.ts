@@ -65,35 +65,6 @@ export const ATTACKS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a hard link and a file through a link with a missing directory before ..",
-    layers: [
-      tar(
-        dir("etc"),
-        file("etc/passwd", "x"),
-        symlink("l", "missing/./deep/../../../etc"),
-        hardlink("p", "l/passwd"),
-        file("l/new", "y"),
-      ),
-    ],
-    tree: {
-      "etc": "dir",
-      "etc/new": 'file "y"',
-      "etc/passwd": 'file "x"',
-      "l": "link -> missing/./deep/../../../etc",
-      "p": 'file = etc/passwd "x"',
-    },
-  },
-  {
-    name: "a directory that .. leaves only in part",
-    layers: [tar(symlink("l", "new/missing/../sub"), file("l/f", "x"))],
-    tree: {
-      "l": "link -> new/missing/../sub",
-      "new": "dir @0",
-      "new/sub": "dir @0",
-      "new/sub/f": 'file "x"',
-    },
-  },
-  {
     name: "a file over a link that leads out",
     layers: (outside) => [tar(symlink("l", `${outside}/secret`), file("l", "mine"))],
     tree: { "l": 'file "mine"' },
@@ -146,20 +117,6 @@ export const ATTACKS: readonly LayerCase[] = [
     layers: (outside) => [tar(symlink("a/..", outside), file("secret", "pwned"))],
     tree: { "secret": 'file "pwned"' },
     skipped: ["a/.."],
-  },
-  {
-    name: "links and files without a name, or called ..",
-    layers: (outside) => [
-      tar(
-        symlink("", outside),
-        symlink("..", outside),
-        file("..", "pwned"),
-        hardlink("", "secret"),
-        file("secret", "x"),
-      ),
-    ],
-    tree: { "secret": 'file "x"' },
-    skipped: ["", "..", "..", ""],
   },
   {
     name: "a file in place of the root",
@@ -411,20 +368,6 @@ export const ATTACKS: readonly LayerCase[] = [
     name: "a link target with a NUL byte, by pax",
     layers: [tar(symlink("l", "x", { pax: [["linkpath", "/etc\0/passwd"]] }))],
     error: "ExtractError",
-  },
-  {
-    name: "a newline in a name is part of it",
-    layers: [tar(file("a\n../outside/secret", "x"))],
-    tree: {
-      "a\n..": "dir @0",
-      "a\n../outside": "dir @0",
-      "a\n../outside/secret": 'file "x"',
-    },
-  },
-  {
-    name: "backslashes do not separate names",
-    layers: [tar(file("..\\outside\\secret", "x"), file("C:\\x", "y"))],
-    tree: { "..\\outside\\secret": 'file "x"', "C:\\x": 'file "y"' },
   },
   {
     name: "a link to a magic link in /proc is an ordinary link",

@@ -250,4 +250,33 @@ export const LINKS: readonly LayerCase[] = [
     tree: { "f": 'file "x"', "l": "link -> /\udce9" },
     pure: { tree: { "f": 'file "x"' }, skipped: ["l"] },
   },
+  {
+    name: "a hard link and a file through a link with a missing directory before ..",
+    layers: [
+      tar(
+        dir("etc"),
+        file("etc/passwd", "x"),
+        symlink("l", "missing/./deep/../../../etc"),
+        hardlink("p", "l/passwd"),
+        file("l/new", "y"),
+      ),
+    ],
+    tree: {
+      "etc": "dir",
+      "etc/new": 'file "y"',
+      "etc/passwd": 'file "x"',
+      "l": "link -> missing/./deep/../../../etc",
+      "p": 'file = etc/passwd "x"',
+    },
+  },
+  {
+    name: "a directory that .. leaves only in part",
+    layers: [tar(symlink("l", "new/missing/../sub"), file("l/f", "x"))],
+    tree: {
+      "l": "link -> new/missing/../sub",
+      "new": "dir @0",
+      "new/sub": "dir @0",
+      "new/sub/f": 'file "x"',
+    },
+  },
 ];

@@ -1,4 +1,4 @@
-import { dir, file, tar } from "../../_support/tar.ts";
+import { dir, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
 const LONG = "n".repeat(255);
@@ -214,5 +214,33 @@ export const NAMES: readonly LayerCase[] = [
     name: "an entry of an unknown type",
     layers: [tar(file("f", "x", { header: { typeflag: "Z" } }))],
     error: "ExtractError",
+  },
+  {
+    name: "links and files without a name, or called ..",
+    layers: (outside) => [
+      tar(
+        symlink("", outside),
+        symlink("..", outside),
+        file("..", "pwned"),
+        hardlink("", "secret"),
+        file("secret", "x"),
+      ),
+    ],
+    tree: { "secret": 'file "x"' },
+    skipped: ["", "..", "..", ""],
+  },
+  {
+    name: "a newline in a name is part of it",
+    layers: [tar(file("a\n../outside/secret", "x"))],
+    tree: {
+      "a\n..": "dir @0",
+      "a\n../outside": "dir @0",
+      "a\n../outside/secret": 'file "x"',
+    },
+  },
+  {
+    name: "backslashes do not separate names",
+    layers: [tar(file("..\\outside\\secret", "x"), file("C:\\x", "y"))],
+    tree: { "..\\outside\\secret": 'file "x"', "C:\\x": 'file "y"' },
   },
 ];
