@@ -66,7 +66,8 @@ export async function findMapping(
     ? await tryMounter(root, mapped, waiting)
     : `${mounter.kind} does not support it`;
   if (reason === undefined) {
-    const { type, device } = mountOf(await Deno.realPath(root)) ?? {};
+    // The layers may have a file system of their own.
+    const { type, device } = mountOf(`${await Deno.realPath(root)}/chains`) ?? {};
     return {
       mounter: mapped,
       mounts: [{ target: MAPPED_LOWERS, type, device }],

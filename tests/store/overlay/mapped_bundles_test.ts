@@ -1,51 +1,22 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { fromFileUrl } from "@std/path";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { OwnershipError } from "../../../layer/mod.ts";
 import {
   BundleError,
   fsck,
-  idMapSupported,
   OverlayBundler,
   type OverlayMounter,
   prune,
   pruneLayers,
-  removeDeadBundles,
   UncompressedBundler,
 } from "../../../store/mod.ts";
 import { withVolumes } from "../../../store/bundles/volumes.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
-import { idMapReason } from "../../_support/mounting.ts";
-import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
-import { testUnless } from "../../_support/skip.ts";
-import { dir, file, symlink, tar } from "../../_support/tar.ts";
-import { makeStore, type TestStore } from "../bundles/_bundling.ts";
+import { dir, file, tar } from "../../_support/tar.ts";
+import type { TestStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
-
-const KILLED_CHILD = fromFileUrl(new URL("./_killed_child.ts", import.meta.url));
-const mappedTest = testUnless(await idMapReason());
-
-const UIDS = [{ containerId: 0, hostId: 100_000, size: 2000 }];
-const GIDS = [{ containerId: 0, hostId: 200_000, size: 2000 }];
-const MAPS = { uidMap: UIDS, gidMap: GIDS };
-
-const LAYERS = [
-  tar(
-    dir("", { uid: 3, gid: 4, mode: 0o711 }),
-    file("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
-    file("bin/su", "x", { mode: 0o4755 }),
-    symlink("bin/link", "/etc/passwd"),
-  ),
-  tar(file("home/app/file", "x", { uid: 1000, gid: 44 })),
-];
-
-/** Makes an empty store in a directory that every user may enter. */
-async function makeOpenStore(): Promise<TestStore> {
-  const test = await makeStore();
-  await Deno.chmod(test.directory.path, 0o755);
-  return test;
-}
+import { GIDS, makeOpenStore, mappedTest, MAPS, storeImage, UIDS } from "./_mapped_store.ts";
 
 /** Returns the owners of entries, as `UID:GID`. */
 function ownersOf(root: string, paths: readonly string[]): Record<string, string> {
@@ -72,11 +43,6 @@ const OWNERS: Readonly<Record<string, string>> = {
   "work/here": "100000:200000",
   "data": "100000:200000",
 };
-
-async function storeImage(test: TestStore) {
-  const config = { WorkingDir: "/work/here", Volumes: { "/data": {}, "/home/app": {} } };
-  return await storeBuilt(test.store, { layers: LAYERS, config: { Cmd: ["/bin/su"], ...config } });
-}
 
 for (
   const [kind, Bundler, options] of [
@@ -291,29 +257,6 @@ mappedTest("a failure to mount leaves no mount behind", async () => {
 
   await assertRejects(() => bundler.bundle(image, "web"), Error, "broken");
 
-  assertEquals([test.mounts(), await test.list("containers")], [[], []]);
-});
-
-mappedTest("a mount that a killed process left behind is removed", async () => {
-  await using test = await makeOpenStore();
-  const image = await storeImage(test);
-  await idMapSupported(test.path);
-
-  const { code } = await run(Deno.execPath(), [
-    ...["run", "-A", "--quiet", `--config=${ROOT}/deno.json`, KILLED_CHILD],
-    ...[test.path, image.digest],
-  ], { env: await denoEnvironment() });
-
-  assertEquals(code, 137);
-  const left = `${test.path}/containers/web`;
-  assertEquals(test.mounts().map((target) => target.slice(left.length)), [
-    "/scratch",
-    "/lowers/mapped",
-  ]);
-  // Until the bundle is complete, only root may enter it.
-  assertEquals(modeOf(left), 0o700);
-  const { removed } = await removeDeadBundles(test.path);
-  assertEquals(removed, [left]);
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
