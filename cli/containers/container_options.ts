@@ -120,7 +120,7 @@ export function addContainerOptions(command: Command): Command {
     )
     .option(
       "--slow-chown",
-      "extract the layers once more with mapped owners where the kernel cannot map those of mounts",
+      "if the kernel cannot map the owners of layers, extract the layers again with mapped owners",
     );
   return addContainerHints(command);
 }
