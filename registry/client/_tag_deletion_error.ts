@@ -25,6 +25,7 @@ export async function tagDeletionError(
   const probe = { ...request, path: `manifests/${NO_DIGEST}`, accept: [404, 405] };
   const deletesNothing = await registry.call(probe, ({ status }) => status === 405)
     .catch(() => false);
+  request.signal?.throwIfAborted();
   if (deletesNothing) return error;
   return new RegistryError(
     `${registry.endpoint.registry} cannot delete tags (${describeResponse(error)})`,

@@ -6,6 +6,7 @@ import {
   RepositoryContent,
 } from "../../../registry/mod.ts";
 import {
+  type Fault,
   type FaultRule,
   on,
   redirect,
@@ -27,6 +28,22 @@ Deno.test("RemoteClient reports the error code of a storage service", async () =
   }, RegistryError);
 
   assertEquals([error.registryCode, error.detail], ["AccessDenied", "expired"]);
+});
+
+Deno.test("RemoteClient.delete() rejects with the reason of an abort while it probes", async () => {
+  const controller = new AbortController();
+  const abort: Fault = async (_, next) => {
+    controller.abort(new RangeError("stop"));
+    return await next();
+  };
+  await using scene = makeScene([
+    on({ path: /manifests\/sha256:0/ }, abort),
+    on({ method: "DELETE" }, respond(405)),
+  ]);
+  using client = testClient();
+  const { signal } = controller;
+
+  await assertRejects(() => client.delete(scene.reference, "x", { signal }), RangeError, "stop");
 });
 
 Deno.test.each<{ role: string; rules: (address: string) => readonly FaultRule[] }>([
