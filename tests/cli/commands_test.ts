@@ -82,11 +82,13 @@ Deno.test("COMMAND_SYNONYMS names commands that exist, for words that do not", (
 
 Deno.test.each([
   { words: ["image", "inspect"], advice: 'Use "oci inspect"' },
-  { words: ["image", "export"], advice: 'Use "oci export"' },
   { words: ["image", "mount"], advice: 'Use "oci bundle"' },
   { words: ["image", "ls"], advice: 'Use "oci images"' },
   { words: ["manifest", "rm"], advice: 'Use "oci delete"' },
   { words: ["auth", "get"], advice: 'Use "oci login --get"' },
+  // In other tools, these list images and write archives.
+  { words: ["i", "ls"], advice: 'Use "oci images"' },
+  { words: ["image", "export"], advice: 'Use "oci save"' },
   { words: ["image", "nope"], advice: 'Use "oci images"' },
   { words: ["image"], advice: 'Use "oci images"' },
   { words: ["system", "df"], advice: 'Use "oci images"' },
