@@ -8,6 +8,8 @@ import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 /** Path of the uploads of a repository. */
 export const UPLOADS = "blobs/uploads/";
+/** Statuses of a new upload; some registries do not return 202. */
+const BEGUN = [201, 202, 204];
 /** Maximum number of progress requests before the last response is used. */
 const MAX_PROGRESS_REQUESTS = 5;
 /** Pause between the first two progress requests, in milliseconds. */
@@ -72,7 +74,7 @@ function uploadUrl(response: HttpResponse, allowPrivate: boolean): URL {
 function isOwnUpload(url: URL, own: URL, allowPrivate: boolean): boolean {
   const [path = ""] = own.pathname.split(`/${UPLOADS}`, 1);
   const isDowngrade = url.protocol === "http:" && own.protocol === "https:";
-  const isThere = url.hostname === own.hostname && url.protocol === own.protocol;
+  const isThere = url.hostname === own.hostname;
   const isUnsafe = isDowngrade || (isPrivateAddress(url) && !allowPrivate);
   return /^https?:$/.test(url.protocol) && url.pathname.startsWith(`${path}/${UPLOADS}`) &&
     (isThere || isUnsafe);
@@ -107,7 +109,7 @@ export interface UploadContext
 
 /** Begins an upload with one request. */
 export async function beginUpload(context: UploadContext, attempt: number): Promise<UploadSession> {
-  const request = { ...context, method: "POST", path: UPLOADS, accept: [202] } as const;
+  const request = { ...context, method: "POST", path: UPLOADS, accept: BEGUN } as const;
   using response = await context.registry.sendOnce(request, attempt);
   return readSession(response, undefined, context.registry);
 }

@@ -338,6 +338,7 @@ Deno.test("pushBlob() reports an upload without an address", async () => {
 
 Deno.test.each<{ what: string; change: (location: URL) => void }>([
   { what: "without the port", change: (location) => location.port = "" },
+  { what: "with the scheme of a proxy", change: (location) => location.protocol = "https:" },
   { what: "with the port of a server behind a proxy", change: (location) => location.port = "1" },
 ])("pushBlob() sends an upload to the registry if its Location is $what", async ({ change }) => {
   await using registry = writableRegistry({

@@ -92,6 +92,22 @@ Deno.test("pushBlob() accepts 202 and 204 where 201 is expected", async () => {
   }
 });
 
+Deno.test("pushBlob() accepts 200, 201 and 204 where 202 is expected", async () => {
+  for (const status of [200, 201, 204]) {
+    await using registry = writableRegistry({
+      interfere: on("POST", 1, async (_, next) => {
+        const answer = await next();
+        return new Response(null, { status, headers: answer.headers });
+      }),
+    });
+
+    await pushTo(registry, SMALL);
+
+    assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
+    assertEquals(registry.requests.map(({ method }) => method), ["POST", "PUT"]);
+  }
+});
+
 Deno.test("pushBlob() mounts a blob of another repository", async () => {
   await using registry = writableRegistry();
   await pushTo(registry, SMALL);
