@@ -51,7 +51,9 @@ export function parseHeaders(lines: readonly string[]): Headers {
   }
   for (const line of whole) {
     const colon = line.indexOf(":");
-    const [name, value] = [line.slice(0, Math.max(colon, 0)), trimmed(line.slice(colon + 1))];
+    // Proxies must remove blanks before the colon, so clients may too (RFC 9112 section 5.1).
+    const name = isBlank(line[0]) ? "" : trimmed(line.slice(0, Math.max(colon, 0)));
+    const value = trimmed(line.slice(colon + 1));
     if (!NAME.test(name) || CONTROL.test(value)) {
       throw new Error("invalid line in the headers of the HTTP response");
     }

@@ -198,6 +198,15 @@ Deno.test("ResponseReader joins the lines of a folded header", async () => {
   assertEquals([...headers], [["a", "b, c: d e"], ["f", "g"]]);
 });
 
+Deno.test("ResponseReader ignores blanks before the colon of a header", async () => {
+  const text = "HTTP/1.1 200 OK\r\ncontent-length \t: 2\r\nX : a : b\r\n\r\nok";
+  const reader = new ResponseReader(connection(text));
+
+  const { headers } = await reader.head();
+
+  assertEquals([...headers], [["content-length", "2"], ["x", "a : b"]]);
+});
+
 Deno.test("ResponseReader reads a value with many spaces in linear time", async () => {
   const value = `a${" ".repeat(60_000)}b`;
   const read = async () => {
@@ -265,7 +274,7 @@ const BROKEN = [
   { name: "a status of -20", text: "HTTP/1.1 -20 x\r\n\r\n", says: "invalid status" },
   { name: "HTTP/2", text: "HTTP/2 200\r\n\r\n", says: "invalid HTTP version" },
   { name: "HTTP/1.10", text: "HTTP/1.10 200 x\r\n\r\n", says: "invalid HTTP version" },
-  ...["a", ": b", "a : b", "a(b): c", "a: b\0c", "a: b\rc", "a: \x7f", "\ta: b", "\xe9: a"].map(
+  ...["a", ": b", "a b: c", "a(b): c", "a: b\0c", "a: b\rc", "a: \x7f", "\ta: b", "\xe9: a"].map(
     (line) => ({
       name: `the header line ${JSON.stringify(line)}`,
       text: `HTTP/1.1 200 x\r\n${line}\r\n\r\n`,
