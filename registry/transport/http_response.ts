@@ -5,6 +5,8 @@ import { type FailedRequest, networkError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
 import type { Watchdog } from "./_watchdog.ts";
 
+/** Matches the paths of pages that registries redirect to instead of answering with 401. */
+const LOGIN_PAGE = /(?:^|[/_.-])(?:log[_-]?in|sign[_-]?in|oauth2?|sso|saml2?)(?:$|[/_.-])/i;
 /** Maximum size of a chunk if the reader provides no buffer. */
 const CHUNK_BYTES = 65_536;
 
@@ -41,7 +43,8 @@ export class HttpResponse implements Disposable {
   /** Takes ownership of `watchdog`, and calls `close` unless the body is read to its end. */
   constructor(parts: HttpResponseParts, request: FailedRequest, watchdog: Watchdog) {
     this.url = request.url;
-    this.status = parts.status;
+    // A proxy that changes responses returns 203 instead. What it returns is verified as well.
+    this.status = parts.status === 203 ? 200 : parts.status;
     this.headers = parts.headers;
     this.latencyMs = parts.latencyMs;
     this.request = request;
@@ -75,8 +78,12 @@ export class HttpResponse implements Disposable {
     return new RegistryError(problem, { ...task, status, url, ...fields }, options);
   }
 
-  /** Creates the error for a web page instead of the expected content; retryable. */
+  /** Creates the error for a web page instead of the expected content; only a login page is final. */
   webPageError(): RegistryError {
+    if (this.mediaType === "text/html" && LOGIN_PAGE.test(this.url.pathname)) {
+      const advice = "Log in to the registry, or check its name";
+      return this.error(`${this.url.host} answered with a login page`, { advice });
+    }
     const problem = `${this.url.host} answered with a web page or an empty body`;
     return this.error(problem, { retryable: true });
   }

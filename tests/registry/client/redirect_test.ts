@@ -23,6 +23,46 @@ Deno.test.each<{ status: 301 | 302 | 303 | 307 | 308 }>([
   assertEquals(bytes, cdn.blob.bytes);
 });
 
+Deno.test("RemoteClient advises to log in after a redirect to a login page", async () => {
+  const page = respond(200, { "content-type": "text/html" }, "<html>");
+  for (const path of ["/login?next=x", "/users/sign_in", "/oauth2/authorize"]) {
+    await using scene = makeScene([
+      on({ kind: ["manifest", "blob"] }, redirect(path, { status: 302 })),
+      on("other", page),
+    ]);
+    using client = testClient();
+    const reads = [
+      () => client.document(scene.reference),
+      async () => await readAll(await client.blob(scene.reference, scene.blob.descriptor)),
+    ];
+
+    for (const read of reads) {
+      const error = await assertRejects(read, RegistryError, "answered with a login page");
+      assertEquals(error.advice, "Log in to the registry, or check its name");
+    }
+
+    assertEquals(scene.registry.requests.length, 4);
+  }
+});
+
+Deno.test("RemoteClient reads from a proxy that changes 200 to 203", async () => {
+  await using scene = makeScene([
+    on({}, async (_, next) => {
+      const answer = await next();
+      return answer instanceof Response && answer.status === 200
+        ? new Response(answer.body, { status: 203, headers: answer.headers })
+        : answer;
+    }),
+  ]);
+  using client = testClient();
+
+  const { descriptor } = await client.document(scene.reference);
+  const bytes = await readAll(await client.blob(scene.reference, scene.blob.descriptor));
+
+  assertEquals(descriptor, scene.image.descriptor);
+  assertEquals(bytes, scene.blob.bytes);
+});
+
 Deno.test("RemoteClient follows 10 redirects, and no more", async () => {
   let hops = 0;
   let limit = 10;
