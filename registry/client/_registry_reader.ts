@@ -134,13 +134,25 @@ export class RegistryReader implements Disposable {
     reference: Reference,
     options: DocumentOptions,
   ): Promise<ImageDocument<ManifestDocument>> {
-    const context = this.#context(reference, options);
-    const read = (registry: Registry) => {
-      return readManifest(registry, reference, context, options.entry);
-    };
+    const read = (registry: Registry) => this.documentFrom(registry, reference, options);
     if (options.skipMirrors) return await read(this.#registries.target(reference, options));
+    const context = this.#context(reference, options);
     const sources = this.#registries.sources(reference, options);
     return await sources.first(read, { ...context, digest: reference.digest });
+  }
+
+  /** Reads a document from one of the sources. */
+  async documentFrom(
+    registry: Registry,
+    reference: Reference,
+    options: DocumentOptions,
+  ): Promise<ImageDocument<ManifestDocument>> {
+    return await readManifest(
+      registry,
+      reference,
+      this.#context(reference, options),
+      options.entry,
+    );
   }
 
   blob(
@@ -191,11 +203,10 @@ export class RegistryReader implements Disposable {
   async *tags(repository: Repository, options: RemoteOptions): AsyncGenerator<string> {
     const name = formatRepository(repository);
     // A mirror may have only part of the content, so it cannot list the tags.
-    const place = { registry: repository.registry, repository: repository.repository };
-    const registry = this.#registries.sources(place, options).upstream;
+    const registry = this.#registries.origin(repository, options);
     const { listPages } = await import("./_list_pages.ts");
     yield* listPages(registry, {
-      repository: place.repository,
+      repository: repository.repository,
       path: "tags/list",
       member: "tags",
       task: { action: `list the tags of "${name}"`, subject: name },

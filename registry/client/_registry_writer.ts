@@ -21,7 +21,7 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
 import type { Registries } from "../endpoints/registries.ts";
 import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import type { ApiRequest } from "../endpoints/registry.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 import { BlobUploader } from "../uploads/blob_uploader.ts";
 import {
   beginUpload,
@@ -128,7 +128,8 @@ export class RegistryWriter {
   ): Promise<DescribedBlob | undefined> {
     const name = formatRepository(repository);
     const action = `look for ${digest} in "${name}"`;
-    const { registry, scope, ...reading } = this.#request(repository, action, digest, options);
+    const use = { ...options, isPushTarget };
+    const { registry, scope, ...reading } = this.#request(repository, action, digest, use);
     const path = `blobs/${digest}`;
     const request = { ...reading, path, scope: isPushTarget ? scope : undefined };
     if (!this.#headless.has(name)) {
@@ -155,14 +156,16 @@ export class RegistryWriter {
     repository: Repository,
     tag: string,
     options: FindTagOptions,
-    read: () => Promise<Pick<ImageDocument<unknown>, "descriptor">>,
+    read: (registry: Registry) => Promise<Pick<ImageDocument<unknown>, "descriptor">>,
   ): Promise<Descriptor | undefined> {
     const subject = `${formatRepository(repository)}:${tag}`;
     const action = `look for the tag "${subject}"`;
-    const { registry, scope, ...request } = this.#request(repository, action, subject, options);
+    const { isPushTarget = false } = options;
+    const use = { ...options, isPushTarget };
+    const { registry, scope, ...request } = this.#request(repository, action, subject, use);
     const found = await registry.call<Descriptor | undefined | null>({
       ...request,
-      scope: options.isPushTarget ? scope : undefined,
+      scope: isPushTarget ? scope : undefined,
       method: "HEAD",
       path: `manifests/${tag}`,
       headers: { accept: MANIFEST_ACCEPT },
@@ -171,7 +174,7 @@ export class RegistryWriter {
       const found = describeHead(response, { ...repository, tag });
       return response.status === 404 ? undefined : found ?? null;
     });
-    return found === null ? (await ifFound(read()))?.descriptor : found;
+    return found === null ? (await ifFound(read(registry)))?.descriptor : found;
   }
 
   async pushBlob(
@@ -334,9 +337,13 @@ export class RegistryWriter {
     repository: Repository,
     action: string,
     subject: string,
-    options: RemoteOptions,
+    options: FindTagOptions,
   ): Omit<UploadContext, "exists" | "onBytes" | "onRetry"> & { readonly scope: string } {
-    const registry = this.#registries.target(repository, options);
+    const { isPushTarget = true } = options;
+    // A file can have another host for uploads.
+    const registry = isPushTarget
+      ? this.#registries.target(repository, options)
+      : this.#registries.origin(repository, options);
     return {
       registry,
       repository: repository.repository,

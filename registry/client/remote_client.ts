@@ -209,10 +209,10 @@ export class RemoteClient implements ImageClient, Disposable {
     tag: string,
     options: FindTagOptions = {},
   ): Promise<Descriptor | undefined> {
-    const writer = await this.#openWriter();
-    const reading = { ...options, skipMirrors: true };
-    const read = () => this.document({ ...repository, tag }, reading);
-    return await writer.findTag(repository, tag, options, read);
+    const [reader, writer] = [await this.#open(), await this.#openWriter()];
+    return await writer.findTag(repository, tag, options, (registry) => {
+      return reader.documentFrom(registry, { ...repository, tag }, options);
+    });
   }
 
   /**

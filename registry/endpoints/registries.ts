@@ -130,6 +130,11 @@ export class Registries implements Disposable {
     return this.#sourcesOf(place.registry, this.#rules?.contentSources(place), caller);
   }
 
+  /** Returns the registry itself for reading what a mirror may lack. */
+  origin({ registry, repository }: Repository, caller: Caller): Registry {
+    return this.sources({ registry, repository }, caller).upstream;
+  }
+
   /** Returns the registry to write to: mirrors are for reading. */
   target(place: Repository, caller: Caller): Registry {
     return this.#sourcesOf(place.registry, this.#rules?.target(place), caller).upstream;

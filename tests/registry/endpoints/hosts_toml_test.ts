@@ -146,6 +146,19 @@ Deno.test("RemoteClient pushes to the registry, or to a host that is for pushes"
   assertEquals(seen, [0, 1, 1]);
 });
 
+Deno.test("RemoteClient looks for a tag of a source where no host is for pushes", async () => {
+  await using mirror = makeScene();
+  await using upstream = makeScene();
+  const text = `capabilities = ["pull", "resolve"]\n` +
+    host(mirror, 'capabilities = ["pull"]');
+  await using hosts = await hostsOf(upstream.registry.host, text);
+  using client = testClient({ registries: hosts.registries });
+
+  const found = await client.findTag(upstream.reference, "v1");
+
+  assertEquals(found, upstream.image.descriptor);
+});
+
 Deno.test("RemoteClient prefers explicit mirrors to the hosts of a file", async () => {
   await using mirror = makeScene();
   await using explicit = makeScene();

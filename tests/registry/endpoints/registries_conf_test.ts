@@ -130,6 +130,20 @@ Deno.test("RemoteClient reads images, tags and blobs from another location", asy
   assert(other.registry.seen().every((line) => line.includes("/v2/a/b/")));
 });
 
+Deno.test("RemoteClient looks for tags and blobs of a source in another location", async () => {
+  await using other = makeScene([on({ method: "HEAD", path: /manifests/ }, respond(405))]);
+  await using upstream = makeScene();
+  using client = testClient({ registries: ruleOf(upstream, locationOf(other)) });
+  const { reference, image, blob } = upstream;
+
+  const found = await client.findTag(reference, "v1");
+  const layer = await client.findBlob(reference, blob.descriptor.digest);
+
+  assertEquals(found, image.descriptor);
+  assertEquals(layer?.size, blob.descriptor.size);
+  assertEquals(upstream.registry.requests.length, 0);
+});
+
 Deno.test("RemoteClient refuses a location that leaves no name", async () => {
   await using upstream = makeScene();
   const { host } = upstream.registry;
