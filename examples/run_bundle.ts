@@ -6,13 +6,14 @@
  *     deno run -A examples/run_bundle.ts alpine:3.20 cat /etc/os-release
  */
 import { ContentStore, pull, storeDirectory } from "@x/oci";
-import { withCommand } from "@x/oci/spec";
-import { openBundler, runBundle } from "@x/oci/store";
+import { withCommand, withRootless } from "@x/oci/spec";
+import { isRootlessNeeded, openBundler, readRootlessMaps, runBundle } from "@x/oci/store";
 
 const [reference = "alpine:3.20", ...command] = Deno.args;
 const image = await pull(reference);
 const bundler = await openBundler(await ContentStore.open(storeDirectory()));
 const id = `example-${crypto.randomUUID()}`;
-await using bundle = await bundler.bundle(image, id, withCommand(command));
+const rootless = isRootlessNeeded() ? [withRootless(await readRootlessMaps())] : [];
+await using bundle = await bundler.bundle(image, id, withCommand(command), ...rootless);
 const { code, stdout } = await runBundle(bundle, { id, stdout: "piped" });
 console.log(`exit code ${code}: ${new TextDecoder().decode(stdout)}`);
