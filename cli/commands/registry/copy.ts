@@ -37,7 +37,7 @@ DEST is not in a registry. Other credentials are those of docker and podman.
 Examples:
   oci copy alpine:3.20 localhost:5000/alpine:3.20
   oci copy --platform linux/arm64 alpine:3.20 oci:./layout:alpine
-  oci copy --sparse --platform linux/amd64 alpine:3.20 localhost:5000/alpine:3.20
+  oci copy --sparse --platform linux/amd64 alpine:3.20 oci:./layout:sparse
   oci copy --with-referrers ghcr.io/owner/app:1 registry.example/app:1
   oci copy --store ./images ghcr.io/owner/app:1 registry.example/app:1
   oci copy --all-tags ghcr.io/owner/app localhost:5000/app
