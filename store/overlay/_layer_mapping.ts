@@ -28,7 +28,7 @@ export interface LayerMapping {
   /** Mounts that it makes in addition. */
   readonly mounts: readonly BundleMount[];
   /**
-   * Checks that the owners of all files are mapped.
+   * Checks that the owners of all files, and the IDs in their attributes, are mapped.
    *
    * @throws {BundleError} If one is not.
    */
