@@ -24,3 +24,9 @@ export function parseIdMap(text: string): readonly IdRange[] {
     return { containerId, hostId, size };
   });
 }
+
+/** Formats ranges as the content of such a file. */
+export function formatIdMap(ranges: readonly IdRange[]): string {
+  return ranges.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`)
+    .join("");
+}

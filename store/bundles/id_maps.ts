@@ -1,5 +1,5 @@
 import { openFileTree } from "../../layer/disk/open_tree.ts";
-import { readIdMaps } from "../../layer/extraction/id_map.ts";
+import { formatIdMap, readIdMaps } from "../../layer/extraction/id_map.ts";
 import {
   type IdRange,
   mapId,
@@ -16,6 +16,11 @@ import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/files.ts";
 import { CONFIG } from "./_bundle_mark.ts";
 import type { BundlerOptions } from "./bundler.ts";
+
+/** Maximum number of ranges that the kernel accepts. */
+const MAX_RANGES = 340;
+/** Maximum size of their text: less than a page. */
+const MAX_MAP_BYTES = 4095;
 
 const ACL_XATTR = "system.posix_acl_access";
 
@@ -53,6 +58,8 @@ export class IdMaps {
       });
     }
     checkHostIds(uids, gids);
+    checkCount("user", "uidMap", uids);
+    checkCount("group", "gidMap", gids);
   }
 
   /**
@@ -124,6 +131,19 @@ function refusal(
 ): Error & ErrorFacts {
   const action = "map the IDs of a container";
   return explainedError(ErrorClass, { code: "invalid-argument", action, problem, ...facts });
+}
+
+/** Checks that the kernel accepts as many ranges, before layers are extracted for them. */
+function checkCount(
+  kind: string,
+  option: "uidMap" | "gidMap",
+  ranges: readonly IdRange[],
+): void {
+  const bytes = formatIdMap(ranges).length;
+  if (ranges.length <= MAX_RANGES && bytes <= MAX_MAP_BYTES) return;
+  const problem = `the kernel accepts at most ${MAX_RANGES} ranges of ${kind} IDs, and ` +
+    `${MAX_MAP_BYTES} bytes of them, but there are ${ranges.length} with ${bytes} bytes`;
+  throw refusal(RangeError, problem, { advice: "Combine ranges", option });
 }
 
 /** Checks that this process has the IDs of the host: the root of a user namespace has only some. */

@@ -1,4 +1,5 @@
-import type { IdRange, OwnershipMap } from "../../layer/extraction/ownership.ts";
+import { formatIdMap } from "../../layer/extraction/id_map.ts";
+import type { OwnershipMap } from "../../layer/extraction/ownership.ts";
 import { mountIdMapped, writeProcFile } from "../../layer/linux/id_mapped_mount.ts";
 import { unmountTargets } from "../../layer/linux/native_mount.ts";
 import { errorCode } from "../../spec/error_facts.ts";
@@ -74,8 +75,8 @@ async function openUserNamespace(
   if ((await output.read()).done) throw refusal("unshare cannot create a user namespace");
   const process = `/proc/${child.pid}`;
   explained(MAP_CAUSES, () => {
-    writeProcFile(`${process}/uid_map`, formatMap(uids));
-    writeProcFile(`${process}/gid_map`, formatMap(gids));
+    writeProcFile(`${process}/uid_map`, formatIdMap(uids));
+    writeProcFile(`${process}/gid_map`, formatIdMap(gids));
   });
   stack.move();
   return { path: `${process}/ns/user`, [Symbol.asyncDispose]: end };
@@ -102,11 +103,6 @@ function explained(causes: Readonly<Record<string, string>>, call: () => void): 
     const cause = causes[errorCode(error) ?? ""];
     throw cause === undefined ? error : refusal(cause, error);
   }
-}
-
-function formatMap(ranges: readonly IdRange[]): string {
-  return ranges.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`)
-    .join("");
 }
 
 function refusal(reason: string, cause?: unknown): OciError {

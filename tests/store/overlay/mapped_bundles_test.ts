@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
-import { OwnershipError } from "../../../layer/mod.ts";
+import { type IdRange, OwnershipError } from "../../../layer/mod.ts";
 import {
   BundleError,
   fsck,
@@ -321,12 +321,18 @@ mappedTest("bundles with maps need directories that their root may enter", async
   assertEquals(bundle.path, place);
 });
 
+function manyRanges(count: number, hostId: number): readonly IdRange[] {
+  return Array.from({ length: count }, (_, i) => ({ containerId: i, hostId: hostId + i, size: 1 }));
+}
+
 mappedTest.each([
   { name: "overlapping ranges", uidMap: [...UIDS, { containerId: 5, hostId: 1, size: 1 }] },
   { name: "no root", uidMap: [{ containerId: 1, hostId: 100_000, size: 5 }] },
   { name: "no root among the groups", gidMap: [{ containerId: 1, hostId: 1, size: 5 }] },
   { name: "too many IDs", uidMap: [{ containerId: 0, hostId: 1, size: 4_294_967_296 }] },
   { name: "no range", uidMap: [] },
+  { name: "more ranges than the kernel", gidMap: manyRanges(341, 1) },
+  { name: "more text than the kernel", uidMap: manyRanges(330, 1_000_000) },
   { name: "the ownership as well", uidMap: UIDS, ownership: "squash" as const },
 ])("bundlers reject $name before any work", async ({ name: _, ...options }) => {
   await using test = await makeOpenStore();
