@@ -47,19 +47,21 @@ export async function run(session: Session): Promise<void> {
   }
   session.workOn("");
   // Other images count in the shared sizes.
-  const images = withShares(contents).filter(({ reference }) => {
-    return name === undefined || isNamed(reference, name);
+  const images = withShares(contents).filter((image) => {
+    return name === undefined || isNamed(image, name);
   });
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4, 5]));
 }
 
-/** Whether an image has a name in full or short, or any name of a repository. */
-function isNamed(reference: string | null, name: string): boolean {
+/** Whether an image has a name in full or short, also with its digest, or any name of a repository. */
+function isNamed({ reference, digest }: StoredImage, name: string): boolean {
   if (reference === null || reference === name) return reference !== null;
   if (!isReference(reference) || !isReference(name)) return false;
   const [own, asked] = [readReference(reference), readReference(name)];
-  return own.registry === asked.registry && own.repository === asked.repository &&
-    (isRepository(name) || formatReference(own) === formatReference(asked));
+  if (own.registry !== asked.registry || own.repository !== asked.repository) return false;
+  const { tag = own.tag } = asked;
+  return isRepository(name) || formatReference(own) === formatReference(asked) ||
+    (asked.digest === digest && tag === own.tag);
 }
 
 /** Describes an entry. If its documents are damaged, warns and leaves out the details. */

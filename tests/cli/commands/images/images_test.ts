@@ -56,14 +56,20 @@ Deno.test("oci images NAME lists one name, or the names of a repository", async 
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);
   const env = { OCI_STORE: dir.path };
-  const names = async (name: string) => {
-    const { stdout } = await runOci(["images", "--json", name], { env });
-    return JSON.parse(stdout).map((image: { reference: string }) => image.reference);
+  const list = async (name: string): Promise<{ reference: string; digest: string }[]> => {
+    return JSON.parse((await runOci(["images", "--json", name], { env })).stdout);
   };
+  const names = async (name: string) => (await list(name)).map(({ reference }) => reference);
+  const [multi] = await list(`${host}/multi`);
 
   assertEquals(await names(`${host}/multi`), [`${host}/multi:1`]);
   assertEquals(await names(`${host}/single:2`), [`${host}/single:2`]);
   assertEquals(await names(`${host}/single:1`), []);
+  for (const version of ["", ":1"]) {
+    assertEquals(await names(`${host}/multi${version}@${multi?.digest}`), [`${host}/multi:1`]);
+  }
+  assertEquals(await names(`${host}/multi:2@${multi?.digest}`), []);
+  assertEquals(await names(`${host}/single:2@${multi?.digest}`), []);
   assertEquals(await names("single"), []);
   assertEquals((await runOci(["images", ""], { env })).code, 2);
 });
