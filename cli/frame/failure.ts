@@ -146,7 +146,11 @@ function explain(error: unknown, { action, command, operands = [] }: FailedComma
   }
   if (error instanceof Deno.errors.NotCapable) {
     const { problem, flag } = missingPermission(error);
-    const all = `"oci permissions ${action}"`;
+    // The action may name one of several operands only, such as the source of a push.
+    const words = command === undefined || operands.length === 0
+      ? action
+      : [command.name.replace("oci ", ""), ...operands].join(" ");
+    const all = `"oci permissions ${words}"`;
     const remedy = flag === undefined
       ? `Print the permissions that it needs with ${all}`
       : `Grant ${flag}, or all that it needs: ${all} prints it`;

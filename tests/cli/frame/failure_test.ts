@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../../cli/commands.ts";
 import { CommandError, UsageError } from "../../../cli/frame/errors.ts";
 import { causeLines, errorDocument, errorLine, exitCodeOf } from "../../../cli/frame/failure.ts";
@@ -130,6 +130,19 @@ Deno.test.each([
   const line = errorLine(new InterruptedError("SIGINT", 130), failed);
 
   assertEquals(line, `oci: ${name}: interrupted by SIGINT. Run the same command again`);
+});
+
+Deno.test("errorLine() names all operands to print the permissions for", () => {
+  const operands = ["a.io/b:1", "c.io/b:1"];
+  const failed = { action: "push a.io/b:1", command: DECLARED.get("push"), operands };
+  const error = new Deno.errors.NotCapable(
+    'Requires net access to "c.io", run again with the --allow-net flag',
+  );
+
+  assertStringIncludes(
+    errorLine(error, failed),
+    '"oci permissions push a.io/b:1 c.io/b:1" prints it',
+  );
 });
 
 Deno.test("errorLine() explains an error before the command is known", () => {
