@@ -78,13 +78,14 @@ function registryTarget(
 
 async function archiveSource(
   location: ArchiveLocation,
-  { spoolDirectory, signal }: EndpointOptions,
+  { spoolDirectory, signal, onWarning }: EndpointOptions,
 ): Promise<OpenSource> {
   const { ImageArchive } = await import("../../store/archives/image_archive.ts");
   const archive = await ImageArchive.open(location.path, {
     format: location.transport,
     spoolDirectory: spoolDirectory(),
     signal,
+    onWarning,
   });
   return {
     ...sourceOfArchive(archive, location),

@@ -38,7 +38,7 @@ export async function openImageSource(
   using stack = new DisposableStack();
   const { images, reference: name } = location.transport === "docker"
     ? { images: client ?? stack.use(new RemoteClient()), reference: location.reference }
-    : await openLocalImages(location, store, stack, imageOptions.signal);
+    : await openLocalImages(location, store, stack, imageOptions);
   // Reading a local source costs no request.
   const usual = location.transport === "docker" ? undefined : "Always";
   const source = {
@@ -68,13 +68,13 @@ async function openLocalImages(
   location: Exclude<ImageLocation, RegistryLocation>,
   store: ContentStore,
   stack: DisposableStack,
-  signal: AbortSignal | undefined,
+  { signal, onWarning }: Pick<PullOptions, "signal" | "onWarning">,
 ): Promise<{ readonly images: ImageClient; readonly reference: Reference }> {
   const { LayoutClient } = await import("../../store/images/layout_client.ts");
   const open = async ({ path, transport: format }: ArchiveLocation) => {
     const { ImageArchive } = await import("../../store/archives/image_archive.ts");
     const spoolDirectory = `${store.path}/ingest`;
-    return stack.use(await ImageArchive.open(path, { format, spoolDirectory, signal }));
+    return stack.use(await ImageArchive.open(path, { format, spoolDirectory, signal, onWarning }));
   };
   const images = location.transport === "oci"
     ? await LayoutClient.open(location)

@@ -40,6 +40,7 @@ async function open(
       format,
       spoolDirectory: `${storePath(session)}/ingest`,
       signal: session.signal,
+      onWarning: session.warn,
     }),
   );
 }

@@ -23,6 +23,11 @@ const MEDIA_TYPES = {
   zstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
 } as const;
 
+interface ReadDockerOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
 /** Entry of an image in `manifest.json`. */
 interface DockerImage {
   readonly config: string;
@@ -41,7 +46,7 @@ interface DockerImage {
 export async function readDockerImages(
   content: ArchiveContent,
   bytes: Uint8Array,
-  signal: AbortSignal | undefined,
+  { signal, onWarning }: ReadDockerOptions,
 ): Promise<readonly ArchivedImage[]> {
   // Old versions of docker write a link for a layer that several images share.
   content.refuseLinks(/^[^/]+\/layer\.tar$/);
@@ -50,7 +55,7 @@ export async function readDockerImages(
   const configs = new Map<string, DockerConfig>();
   for (const image of parseImages(content.name, bytes)) {
     signal?.throwIfAborted();
-    const config = configs.get(image.config) ?? await readConfig(content, image);
+    const config = configs.get(image.config) ?? await readConfig(content, image, onWarning);
     configs.set(image.config, config);
     const { diffIds } = config;
     if (diffIds.length !== image.layers.length || diffIds.length > MAX_LAYERS) {
@@ -158,16 +163,24 @@ interface DockerConfig {
   readonly diffIds: readonly Digest[];
 }
 
-async function readConfig(content: ArchiveContent, image: DockerImage): Promise<DockerConfig> {
+async function readConfig(
+  content: ArchiveContent,
+  image: DockerImage,
+  onWarning: ReadDockerOptions["onWarning"],
+): Promise<DockerConfig> {
   const range = locate(content, image.config);
   if (range.size > MAX_CONFIG_BYTES) {
     throw damaged(content, `its config ${quote(image.config)} has ${range.size} bytes`);
   }
   const bytes = await content.file.bytes(range);
   const digest = digestOf(bytes);
-  const named = /^(?:blobs\/sha256\/([0-9a-f]{64})|([0-9a-f]{64})\.json)$/.exec(image.config);
-  if (named !== null && digest !== `sha256:${named[1] ?? named[2]}`) {
-    throw damaged(content, `its config ${quote(image.config)} has the digest ${digest}`);
+  const [, blob, id] = /^(?:blobs\/sha256\/([0-9a-f]{64})|([0-9a-f]{64})\.json)$/
+    .exec(image.config) ?? [];
+  const problem = `its config ${quote(image.config)} has the digest ${digest}`;
+  if (blob !== undefined && digest !== `sha256:${blob}`) throw damaged(content, problem);
+  // Docker ignores the name as well, so the config may have been edited in the archive.
+  if (id !== undefined && digest !== `sha256:${id}`) {
+    onWarning?.(`In the archive "${content.name}", ${problem}, so it was changed`);
   }
   content.add(digest, range);
   try {

@@ -47,6 +47,8 @@ export interface OpenImageArchiveOptions extends Pick<DecompressOptions, "maxRat
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
+  /** Called with each non-fatal problem. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -251,8 +253,9 @@ interface ListedImages {
 async function listImages(
   content: ArchiveContent,
   read: ReadArchived,
-  { format, signal }: OpenImageArchiveOptions,
+  options: OpenImageArchiveOptions,
 ): Promise<ListedImages> {
+  const { format, signal } = options;
   const { name, entries: { files } } = content;
   const needsBoth = format === "docker-archive" && !files.has("manifest.json");
   const mayBeDocker = format !== "oci-archive" && files.has("manifest.json");
@@ -274,7 +277,7 @@ async function listImages(
   }
   if (mayBeDocker) {
     const bytes = await readTable(content, "manifest.json");
-    return { format: "docker-archive", images: await readDockerImages(content, bytes, signal) };
+    return { format: "docker-archive", images: await readDockerImages(content, bytes, options) };
   }
   throw new ArchiveError(name, "format", missingPart(content.entries, format));
 }

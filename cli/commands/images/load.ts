@@ -62,6 +62,7 @@ async function loadFile(session: Session, file: string): Promise<readonly Loaded
     store: storePath(session),
     onWait: session.note,
     onProgress: progress.report,
+    onWarning: session.warn,
     signal: session.signal,
   });
 }

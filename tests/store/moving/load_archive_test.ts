@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { formatReference } from "../../../registry/mod.ts";
 import { digestOf, OciError } from "../../../spec/mod.ts";
 import {
@@ -207,6 +207,30 @@ Deno.test("loadArchive() reads the names in manifest.json in any case, as docker
   );
 
   assertEquals(await names(store), ["docker.io/library/a:1"]);
+});
+
+Deno.test("loadArchive() warns of a config with another digest than its name", async () => {
+  await using dir = await makeTempDir();
+  const warnings: string[] = [];
+  const config = `${"0".repeat(64)}.json`;
+  const manifest = [{ Config: config, RepoTags: ["a:1"], Layers: ["0.tar", "1.tar"] }];
+  const archive = tar(
+    file("manifest.json", JSON.stringify(manifest)),
+    file(config, DOCKER.config.bytes),
+    ...DOCKER.layers.map(({ tar }, i) => file(`${i}.tar`, tar)),
+  );
+
+  const store = await ContentStore.open(dir.join("store"));
+  await Deno.writeFile(dir.join("a.tar"), archive);
+
+  await loadArchive(store, dir.join("a.tar"), { onWarning: (text) => warnings.push(text) });
+
+  assertEquals(await names(store), ["docker.io/library/a:1"]);
+  assertEquals(warnings.length, 1);
+  assertStringIncludes(
+    warnings[0] ?? "",
+    `its config "${config}" has the digest ${DOCKER.config.descriptor.digest}`,
+  );
 });
 
 Deno.test("loadArchive() reports a missing file, and a directory", async () => {

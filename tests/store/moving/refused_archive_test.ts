@@ -164,10 +164,10 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
   { what: "a missing config", archive: legacy(NAMED, ...LAYERS), code: "incomplete" },
   { what: "a missing layer of docker", archive: legacy(NAMED, CONFIG), code: "incomplete" },
   {
-    what: "a config with another digest than its name",
+    what: "a config with another digest than its path",
     archive: legacy(
-      [{ Config: `${"0".repeat(64)}.json`, Layers: [] }],
-      file(`${"0".repeat(64)}.json`, DOCKER.config.bytes),
+      [{ Config: `blobs/sha256/${"0".repeat(64)}`, Layers: [] }],
+      file(`blobs/sha256/${"0".repeat(64)}`, DOCKER.config.bytes),
     ),
     code: "damaged",
   },
