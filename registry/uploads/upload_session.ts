@@ -69,12 +69,16 @@ function uploadUrl(response: HttpResponse, allowPrivate: boolean): URL {
 /**
  * Returns whether an address means the registry itself although its scheme, port or host differs: a
  * registry behind a proxy may not know its public address. That is assumed if the path is one of an
- * upload to the same repository, and the address is on the same host or would be unsafe to follow.
+ * upload to the same repository, and the address is on the same host or would be unsafe to follow;
+ * with any path if only the scheme differs.
  */
 function isOwnUpload(url: URL, own: URL, allowPrivate: boolean): boolean {
   const [path = ""] = own.pathname.split(`/${UPLOADS}`, 1);
   const isDowngrade = url.protocol === "http:" && own.protocol === "https:";
   const isThere = url.hostname === own.hostname;
+  // The port does not speak TLS. Without a port, https means another one.
+  const isUpgrade = url.protocol === "https:" && own.protocol === "http:";
+  if (isThere && isUpgrade && url.port === own.port && url.port !== "") return true;
   const isUnsafe = isDowngrade || (isPrivateAddress(url) && !allowPrivate);
   return /^https?:$/.test(url.protocol) && url.pathname.startsWith(`${path}/${UPLOADS}`) &&
     (isThere || isUnsafe);

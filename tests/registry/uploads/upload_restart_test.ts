@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { NetworkError, RateLimitError, RegistryError } from "../../../registry/mod.ts";
 import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -354,6 +354,21 @@ Deno.test.each<{ what: string; change: (location: URL) => void }>([
   });
 
   assertEquals(await push(registry, LARGE), LARGE.bytes.length);
+});
+
+Deno.test("pushBlob() sends no upload to https on the port of a server without TLS", async () => {
+  await using registry = writableRegistry({
+    interfere: async (request) => {
+      await request.body?.cancel();
+      const headers = { location: `https://${registry.host}/elsewhere?sig=1` };
+      return new Response(null, { status: request.method === "POST" ? 202 : 201, headers });
+    },
+  });
+
+  await push(registry, SMALL);
+
+  const path = registry.requests.at(-1)?.path ?? "";
+  assertStringIncludes(path, "/elsewhere?sig=1&digest=sha256");
 });
 
 Deno.test("pushBlob() resumes an upload that is empty according to the registry", async () => {
