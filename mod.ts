@@ -263,6 +263,7 @@ async function loadCommandLine(): Promise<CommandLine | undefined> {
     const line = `oci: cannot load the command line: reading "${dirname}" is not permitted. ` +
       `Run again with --allow-read=${dirname}\n`;
     Deno.stderr.writeSync(new TextEncoder().encode(line));
+    return undefined;
   }
 }
 

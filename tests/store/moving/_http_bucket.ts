@@ -50,6 +50,7 @@ export class HttpBucket implements NamedSource, NamedTarget {
     const response = await fetch(`${this.#base}/names/${name}`, { signal: signal ?? null });
     if (response.ok) return await response.json();
     await response.body?.cancel();
+    return undefined;
   }
 
   async tag(
