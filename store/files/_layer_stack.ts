@@ -20,6 +20,15 @@ interface WalkedEntry extends FoundEntry {
   readonly parts: readonly FoundEntry[];
 }
 
+/** What the layers up to one of them have at a path. */
+interface KnownEntry {
+  readonly top: number;
+  readonly found: FoundEntry | undefined;
+}
+
+/** Maximum number of {@linkcode KnownEntry known entries}. */
+const MAX_KNOWN = 100_000;
+
 /** Thrown when a layer must be listed before a lookup can continue. */
 class UnlistedLayer {
   readonly index: number;
@@ -47,6 +56,8 @@ export class LayerStack {
   readonly #listings = new Map<number, LayerListing | undefined>();
   /** Layers whose entries are at their own paths, not behind links in lower layers. */
   readonly #plain = new Set<number>();
+  /** Entries that layers depend on, so that not every layer searches all layers below it. */
+  readonly #known = new Map<string, KnownEntry>();
   /** Number of names of files with several, by layer and inode. */
   readonly #nameCounts = new Map<string, number>();
 
@@ -118,9 +129,14 @@ export class LayerStack {
     }
   }
 
-  /** Returns the entry of the layers up to `top` at a path whose parents are not links. */
-  #at(top: number, path: string): FoundEntry | undefined {
+  /**
+   * Returns the entry of the layers up to `top` at a path whose parents are not links.
+   *
+   * @param known The result for another layer.
+   */
+  #at(top: number, path: string, known?: KnownEntry): FoundEntry | undefined {
     for (let layer = top; layer >= 0; layer--) {
+      if (layer === known?.top) return known.found;
       const listing = this.#plainListing(layer);
       const entry = listing.at(path);
       // A layer that does not describe the root inherits that of a lower layer.
@@ -128,7 +144,7 @@ export class LayerStack {
       if (entry !== undefined) {
         const found = { layer, path, entry };
         if (!entry.isUndescribed || layer === 0 || hides(listing, path)) return found;
-        const lower = this.#at(layer - 1, path);
+        const lower = this.#at(layer - 1, path, known);
         return lower?.entry.type === "directory" ? lower : found;
       }
       if (hides(listing, path)) return undefined;
@@ -151,9 +167,19 @@ export class LayerStack {
 
   /** Whether each parent of an entry is a directory, or missing, in this layer and those below it. */
   #leadsThroughDirectories(layer: number, listing: LayerListing): boolean {
-    const lower = linkFreePaths((path) => this.#at(layer - 1, path)?.entry.type);
+    const lower = linkFreePaths((path) => this.#below(layer, path)?.entry.type);
     const own = linkFreePaths((path) => listing.at(path)?.type);
-    return listing.dependencies.every((path) => own(path) && lower(path));
+    // First, because a layer below may not be listed yet: the lookup then starts again.
+    return listing.dependencies.every((path) => lower(path) && own(path));
+  }
+
+  /** Returns the entry of the layers below a layer at a path. */
+  #below(layer: number, path: string): FoundEntry | undefined {
+    const top = layer - 1;
+    const found = this.#at(top, path, this.#known.get(path));
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(path, { top, found });
+    return found;
   }
 
   *#walk(parts: readonly FoundEntry[]): Generator<FoundEntry, void, void> {
