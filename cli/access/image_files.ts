@@ -78,9 +78,18 @@ async function whyMissing(files: ImageFiles, path: string): Promise<string> {
 /** Returns the entry of the longest prefix of a path that the image has. */
 async function lastOf(files: ImageFiles, path: string): Promise<ImageFile | undefined> {
   const parts = path.split("/");
-  for (let length = parts.length; length > 0; length--) {
-    const found = await files.find(parts.slice(0, length).join("/"), false);
-    if (found !== undefined) return found;
+  let last: ImageFile | undefined;
+  // Search in halves, because paths can be very deep, and each lookup resolves all of one.
+  let [low, high] = [0, parts.length];
+  while (low < high) {
+    const middle = low + high + 1 >> 1;
+    const found = await files.find(parts.slice(0, middle).join("/"), false);
+    if (found === undefined) {
+      high = middle - 1;
+    } else {
+      last = found;
+      low = middle;
+    }
   }
-  return undefined;
+  return last;
 }
