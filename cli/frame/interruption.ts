@@ -52,11 +52,6 @@ export class Interruption implements Disposable {
     this.#isLeft = true;
   }
 
-  /** Takes the signals back. */
-  resume(): void {
-    this.#isLeft = false;
-  }
-
   /** Stops listening and restores the default effect of signals. */
   [Symbol.dispose](): void {
     for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);

@@ -24,8 +24,6 @@ export function exitCodeOfSignal(name: Deno.Signal): number {
 }
 
 interface ForwardSignalsOptions {
-  /** Called for each signal that asks to end. */
-  readonly onAsk: () => void;
   /** Called once if a signal asks to end before the program has begun. */
   readonly onStop: (name: Deno.Signal) => void;
   /**
@@ -42,7 +40,7 @@ interface ForwardSignalsOptions {
  */
 export function forwardSignals(
   container: Container,
-  { onAsk, onStop, onInsist }: ForwardSignalsOptions,
+  { onStop, onInsist }: ForwardSignalsOptions,
 ): AsyncDisposable {
   /** Signals to send; as in the kernel, each of them at most once. */
   const pending = new Set<Deno.Signal>();
@@ -75,7 +73,6 @@ export function forwardSignals(
   const forward = (name: Deno.Signal) => {
     // The runtime copies the new size of its terminal to that of the container.
     if (name === "SIGWINCH") return container.signalRuntime(name);
-    if (EXIT_CODES.has(name)) onAsk();
     if (REPEATED.has(name) && isInsisting()) onInsist();
     pending.add(name);
     delivery ??= deliver().finally(() => delivery = undefined);

@@ -48,25 +48,21 @@ export interface RunBundleOptions {
   /** Signal that kills the container; {@linkcode runBundle} then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Destination of the container's standard output: that of this process,
-   * {@linkcode RunResult.stdout}, which is held in memory, or a stream, which stays open. If the
-   * stream fails, a container that does not end within a second is killed, and
-   * {@linkcode runBundle} rejects with the failure.
+   * Destination of the container's standard output: that of this process, or
+   * {@linkcode RunResult.stdout}, which is held in memory.
    *
    * @default {"inherit"}
    */
-  readonly stdout?: "inherit" | "piped" | WritableStream<Uint8Array> | undefined;
+  readonly stdout?: "inherit" | "piped" | undefined;
   /**
    * Destination of the standard error of the container and the runtime: that of this process,
-   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, as for `stdout`.
+   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, which stays open.
    *
    * @default {"inherit"}
    */
   readonly stderr?: "inherit" | "piped" | WritableStream<Uint8Array> | undefined;
   /** Called when the container has been started and signals are forwarded. */
   readonly onStart?: (() => void) | undefined;
-  /** Called when the container has ended, although streams may still receive its output. */
-  readonly onEnd?: (() => void) | undefined;
   /** Called when a runtime does not work on this machine and the next one is tried. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -168,89 +164,41 @@ async function runOnce(
 ): Promise<RunResult & ContainerEnd> {
   const { stdout = "inherit", stderr = "inherit" } = options;
   let output: Promise<[stdout: Output, stderr: Output]> | undefined;
-  let written: [stdout: Output, stderr: Output] | undefined;
   let end: ContainerEnd;
-  const ending: Ending = {
-    askedAt: -Infinity,
-    timedOut: false,
-    isInsisted: false,
-    stopped: undefined,
-  };
   try {
     await using container = await Container.start(runtime, {
       bundle: bundle.path,
       stateDirectory: bundle.stateDirectory,
       id,
-      stdout: stdout === "inherit" ? "inherit" : "piped",
+      stdout,
       stderr: stderr === "inherit" ? "inherit" : "piped",
     });
     const { process } = container;
     output = Promise.all([
-      stdout === "inherit" ? new Uint8Array() : readOutput(process.stdout, stdout),
-      stderr === "inherit" ? new Uint8Array() : readOutput(process.stderr, stderr),
+      stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
+      readStderr(process, stderr),
     ]);
     // The failure of a stream is thrown below, once the container has ended.
-    using _kill = killAfterFailure(output, container);
-    end = await waitForEnd(container, ending, options);
+    output.catch(() => {});
+    end = await waitForEnd(container, options);
   } finally {
-    options.onEnd?.();
     // The container has been deleted, so the streams end.
-    written = await lastOutput(output, ending);
+    await output;
   }
-  const [stdoutBytes = new Uint8Array(), stderrBytes = new Uint8Array()] = written ?? [];
+  const [stdoutBytes, stderrBytes] = await output;
   return { ...end, stdout: stdoutBytes, stderr: stderrBytes };
 }
 
 type Output = Uint8Array<ArrayBuffer>;
 
-/** Reads the output of a container into memory or a stream. */
-async function readOutput(
-  output: ReadableStream<Uint8Array<ArrayBuffer>>,
-  target: "piped" | WritableStream<Uint8Array>,
+/** Reads standard error into memory or a stream, unless it is inherited. */
+async function readStderr(
+  process: Deno.ChildProcess,
+  target: "inherit" | "piped" | WritableStream<Uint8Array>,
 ): Promise<Output> {
-  if (target === "piped") return await new Response(output).bytes();
-  await output.pipeTo(target, { preventClose: true });
+  if (target === "piped") return await new Response(process.stderr).bytes();
+  if (target !== "inherit") await process.stderr.pipeTo(target, { preventClose: true });
   return new Uint8Array();
-}
-
-/** Time in which the last output of a container that was asked to end must be written. */
-const LAST_OUTPUT_MS = 2000;
-/** Time after such a request in which the end of the container counts as its effect. */
-const EFFECT_MS = 10_000;
-
-/**
- * Waits until the output of an ended container is written. If the container was asked to end, a
- * stream that stalls must not delay that: returns `undefined`.
- */
-async function lastOutput<T>(
-  output: Promise<T> | undefined,
-  { askedAt }: Ending,
-): Promise<T | undefined> {
-  if (performance.now() - askedAt > EFFECT_MS) return await output;
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  using _timer = startTimer(LAST_OUTPUT_MS, () => resolve(undefined));
-  return await Promise.race([output, late]);
-}
-
-/** Time in which a container may end by itself once its output has no reader. */
-const CLOSED_GRACE_MS = 1000;
-
-/**
- * Kills a container if a stream of its output fails and it does not end: SIGPIPE does not end the
- * first process of a container, which may ignore that it cannot write.
- */
-function killAfterFailure(output: Promise<unknown>, container: Container): Disposable {
-  let timer: Disposable | undefined;
-  let isOver = false;
-  output.catch(() => {
-    if (!isOver) timer = startTimer(CLOSED_GRACE_MS, () => void container.kill());
-  });
-  return {
-    [Symbol.dispose]: () => {
-      isOver = true;
-      timer?.[Symbol.dispose]();
-    },
-  };
 }
 
 /** Exit code of a container, and the errors in the log of its runtime. */
@@ -263,13 +211,10 @@ interface ContainerEnd {
 /** Waits until a container ends, or kills it after the timeout or an abort. */
 async function waitForEnd(
   container: Container,
-  ending: Ending,
   { timeoutMs, signal, forwardSignals = false, onStart, onWarning }: RunBundleOptions,
 ): Promise<ContainerEnd> {
-  const kill = () => {
-    ending.askedAt = performance.now();
-    void container.kill();
-  };
+  const kill = () => void container.kill();
+  const ending: Ending = { timedOut: false, isInsisted: false, stopped: undefined };
   await using _signals = forwardSignals ? forwardTo(container, ending, onWarning) : undefined;
   onStart?.();
   using _timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => {
@@ -285,8 +230,6 @@ async function waitForEnd(
 
 /** Reasons to kill a container before its program ends. */
 interface Ending {
-  /** Time of the last signal that asked it to end, or of its killing. */
-  askedAt: number;
   timedOut: boolean;
   /** Three requests to end came within two seconds. */
   isInsisted: boolean;
@@ -301,7 +244,6 @@ function forwardTo(
   onWarning: RunBundleOptions["onWarning"],
 ): AsyncDisposable {
   return forwardSignals(container, {
-    onAsk: () => ending.askedAt = performance.now(),
     onStop: (name) => {
       ending.stopped = name;
       void container.kill();

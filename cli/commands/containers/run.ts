@@ -1,5 +1,4 @@
 import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
-import { statGranted } from "../../../spec/granted.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
@@ -19,7 +18,6 @@ import type { Command } from "../../frame/command.ts";
 import { addLimitOption } from "../../frame/limits.ts";
 import { addRegistryOptions, parseSeconds, VERIFYING } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { OutputClosedError } from "../../terminal/output.ts";
 
 interface RunOptions extends ContainerOptions {
   readonly name?: string | undefined;
@@ -55,11 +53,13 @@ before a command that begins with one of them. The options have the short forms 
 and --volume, --workdir, --cpus and --net are accepted too.
 
 Exits with the container's exit code, or 128 plus the number of the signal that ended it; 127 if the
-command is not found, 126 if it cannot be executed. A container whose output is a pipe that its
-reader closes ends with 141. The third Ctrl-C within two seconds kills a
-program that ignores the others. Needs neither root nor a daemon: for an ordinary user, the container
-runs in a user namespace. As root, it does so with --uid-map; what --mount mounts from the host keeps
-its owners, so the container can write only where the mapped users may.
+command is not found, 126 if it cannot be executed. The third Ctrl-C within two seconds kills a
+program that ignores the others. A closed pipe does not end the first program of a container, as the
+kernel spares it SIGPIPE: let a shell in the container end endless output, as in sh -c 'yes | head'.
+
+Needs neither root nor a daemon: for an ordinary user, the container runs in a user namespace. As
+root, it does so with --uid-map; what --mount mounts from the host keeps its owners, so the container
+can write only where the mapped users may.
 
 Examples:
   oci run alpine:3.20 cat /etc/os-release
@@ -88,7 +88,6 @@ export async function run(session: Session): Promise<number> {
   // The container will write to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
   const { code, timedOut } = await runBundle(bundle, {
-    stdout: watchedStdout(session),
     id,
     forwardSignals: true,
     signal: session.signal,
@@ -100,32 +99,12 @@ export async function run(session: Session): Promise<number> {
         // The removal reports the error.
       });
     },
-    // A stalled reader must not keep the command alive.
-    onEnd: () => session.interruption.resume(),
     runtime,
     stderr,
     timeoutMs: timeout === undefined ? undefined : timeout * 1000,
-  }).catch((error) => {
-    if (error instanceof OutputClosedError) return { code: BROKEN_PIPE, timedOut: false };
-    throw error;
   });
   if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
   return code;
-}
-
-/** Exit code of a program that SIGPIPE ends. */
-const BROKEN_PIPE = 141;
-
-/**
- * Returns a stream to stdout if that is a pipe, to notice that its reader has closed it. The first
- * process of a container does not receive SIGPIPE, and might write in vain forever.
- */
-function watchedStdout({ output }: Session): WritableStream<Uint8Array> | undefined {
-  // Deno requires all permissions for these files.
-  const [out, error] = ["/dev/stdout", "/dev/stderr"].map(statGranted);
-  // Two streams to one pipe would change the order of what the container writes.
-  if (!out?.isFifo || out.ino === error?.ino) return undefined;
-  return new WritableStream({ write: (chunk) => output.bytes(chunk) });
 }
 
 /** Warns of limits that a runtime such as crun ignores if the user may not create control groups. */

@@ -1,9 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { existsSync } from "@std/fs";
-import { join } from "@std/path";
 import { mountTest } from "../../../_support/mounting.ts";
 import { assertGranted } from "../../../_support/oci_permissions.ts";
-import { denoEnvironment, ROOT, runOci } from "../../../_support/process.ts";
+import { runOci } from "../../../_support/process.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { unmountTree } from "../../../_support/unmount_tree.ts";
 import { makePlace } from "./_place.ts";
@@ -19,34 +18,6 @@ esac
 `;
   await Deno.writeTextFile(path, script, { mode: 0o755 });
 }
-
-posixTest("oci run ends with 141 if the reader of its output has closed it", async () => {
-  await using place = await makePlace();
-  const runtime = place.directory.join("runtime");
-  const script = `#!/bin/sh
-case "$*" in
-*" run "*) trap "" PIPE; echo $$ > "$0.pid"; while :; do echo y; done 2> /dev/null ;;
-*" kill "*) kill -9 "$(cat "$0.pid")" ;;
-esac
-`;
-  await Deno.writeTextFile(runtime, script, { mode: 0o755 });
-  const flags = ["run", "-q", "--bundler=uncompressed", "--runtime", runtime, place.image];
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", join(ROOT, "mod.ts"), ...flags],
-    env: { ...await denoEnvironment(), ...place.env },
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-
-  const reader = process.stdout.getReader();
-  const { value } = await reader.read();
-  await reader.cancel();
-  const { code } = await process.status;
-
-  assertEquals([new TextDecoder().decode(value).slice(0, 2), code], ["y\n", 141]);
-  const left = await Array.fromAsync(Deno.readDir(place.directory.join("store", "containers")));
-  assertEquals(left, []);
-});
 
 posixTest("oci run needs no more than the permissions printed for it", async () => {
   await using place = await makePlace();
