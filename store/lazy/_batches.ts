@@ -37,7 +37,9 @@ export function planBatches<Part extends Extent>(
     if (!isNear) batches.push({ start, end, parts: [part] });
     else {
       last.end = Math.max(last.end, end);
-      last.parts.push(...spare.filter((one) => one.start >= last.start && one.end <= last.end));
+      for (const one of spare) {
+        if (one.start >= last.start && one.end <= last.end) last.parts.push(one);
+      }
       last.parts.push(part);
     }
     spare = [];

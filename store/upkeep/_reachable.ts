@@ -69,7 +69,9 @@ export async function findReachable(
     if (descriptors.has(next.digest)) continue;
     descriptors.set(next.digest, next);
     const { entries, parts, diffIds } = await nodeOf(next);
-    pending.push(...entries, ...parts, ...referrers.get(next.digest) ?? []);
+    for (const found of [entries, parts, referrers.get(next.digest) ?? []]) {
+      for (const descriptor of found) pending.push(descriptor);
+    }
     for (const { digest } of parts) allParts.add(digest);
     if (diffIds.length > 0) images.push({ layers: diffIds.map((diffId) => ({ diffId })) });
   }
