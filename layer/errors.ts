@@ -62,7 +62,7 @@ export class ExtractError extends OciError implements ExtractPlace {
 }
 
 /**
- * Thrown when an entry would replace or hide the root: an entry for the root that is not a
+ * Thrown when an entry would replace or hide the root: an entry called `.` or `/` that is not a
  * directory, or a whiteout of `.` or `..`.
  *
  * Absolute names, names with `..` and links to such targets are not errors: they are resolved as if
