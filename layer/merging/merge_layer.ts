@@ -64,7 +64,7 @@ class LayerMerge {
   readonly #opaque: ReadonlySet<string>;
   readonly #describesRoot: boolean;
   /** Names of the layers below, if the file system ignores case. */
-  readonly #lower: LowerNames | undefined;
+  #lower: LowerNames | undefined;
   readonly #report = new ReportBuilder();
 
   constructor(tree: FileTree, from: string, to: string, layer: StagedLayer) {
@@ -75,8 +75,6 @@ class LayerMerge {
     this.#opaque = new Set(layer.opaque);
     this.#describesRoot = layer.report.describesRoot;
     this.#report.add(layer.report);
-    const isFolding = tree.list(to).some((name) => ignoresCase(tree, to, name));
-    this.#lower = isFolding ? new LowerNames(tree) : undefined;
   }
 
   get report(): ExtractReport {
@@ -87,6 +85,7 @@ class LayerMerge {
   mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
     const lower = joinPaths(this.#to, path);
     const status = this.#openUp(lower);
+    if (path === "") this.#lower = this.#findLowerNames();
     if (marks !== undefined) this.#hide(path, marks);
     const staged = joinPaths(this.#from, path);
     const upper = isStaged ? this.#openUp(staged) : undefined;
@@ -101,6 +100,14 @@ class LayerMerge {
     if (upper === undefined || !this.#describes(path)) return settleDirectory(directory, status);
     using described = this.#tree.open(staged);
     copyDirectoryMetadata(described, directory, upper);
+  }
+
+  /** Finds out whether the file system ignores case, by the names in the root, which is open. */
+  #findLowerNames(): LowerNames | undefined {
+    const isFolding = this.#tree.list(this.#to).some((name) => {
+      return ignoresCase(this.#tree, this.#to, name);
+    });
+    return isFolding ? new LowerNames(this.#tree) : undefined;
   }
 
   #describes(path: string): boolean {
