@@ -4,13 +4,17 @@ import { nativeError } from "./native_error.ts";
 import { type NativeLibc, openLibc } from "./native_libc.ts";
 
 /** Numbers of system calls, which are the same on all architectures. */
+const SYS_OPEN_TREE = 428n;
 const SYS_MOVE_MOUNT = 429n;
 const SYS_FSOPEN = 430n;
 const SYS_FSCONFIG = 431n;
 const SYS_FSMOUNT = 432n;
+const SYS_MOUNT_SETATTR = 442n;
 
 const EIO = 5;
 const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const O_WRONLY = 1;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 const FSOPEN_CLOEXEC = 1;
@@ -18,6 +22,10 @@ const FSMOUNT_CLOEXEC = 1;
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
+const OPEN_TREE_CLONE = 1;
+const MOUNT_ATTR_RDONLY = 1n;
+const MOUNT_ATTR_IDMAP = 0x100000n;
+const MS_PRIVATE = 0x40000n;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
@@ -74,10 +82,28 @@ export class NativeMount implements Disposable {
     this.#configure(context.fd, FSCONFIG_CMD_CREATE, `create ${type}`, target);
     const made = this.#calls.fsmount(SYS_FSMOUNT, context.fd, FSMOUNT_CLOEXEC, 0);
     using mount = this.#own(made, "fsmount", target);
-    const path = encodeCString(target);
-    const flags = MOVE_MOUNT_F_EMPTY_PATH;
-    const moved = this.#calls.moveMount(SYS_MOVE_MOUNT, mount.fd, EMPTY, AT_FDCWD, path, flags);
-    this.#check(moved, "move_mount", target);
+    this.#move(mount.fd, target);
+  }
+
+  /** Mounts a directory once more, read-only, with owners mapped as in a user namespace. */
+  mountMapped(source: string, target: string, namespace: string): void {
+    using user = this.#open(namespace, 0);
+    const flags = OPEN_TREE_CLONE | O_CLOEXEC;
+    const opened = this.#calls.openTree(SYS_OPEN_TREE, AT_FDCWD, encodeCString(source), flags);
+    using tree = this.#own(opened, "open_tree", source);
+    // Attributes to set and to clear, propagation, and the user namespace.
+    const set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY;
+    const attributes = new BigUint64Array([set, 0n, MS_PRIVATE, BigInt(user.fd)]);
+    const changed = this.#calls.mountSetattr(
+      SYS_MOUNT_SETATTR,
+      tree.fd,
+      EMPTY,
+      AT_EMPTY_PATH,
+      new Uint8Array(attributes.buffer),
+      BigInt(attributes.byteLength),
+    );
+    this.#check(changed, "mount_setattr", source);
+    this.#move(tree.fd, target);
   }
 
   /** Whether the kernel lets this process mount a type of file system. */
@@ -141,6 +167,13 @@ export class NativeMount implements Disposable {
     }
   }
 
+  /** Writes all of a file at once. */
+  writeFile(path: string, text: string): void {
+    using file = this.#open(path, O_WRONLY);
+    const bytes = new TextEncoder().encode(text);
+    this.#check(this.#calls.write(file.fd, bytes, BigInt(bytes.length)), "write", path);
+  }
+
   /** Reads the target of a short symlink, such as one in `/proc`. */
   readLink(path: string): string {
     const target = new Uint8Array(LINK_BYTES);
@@ -183,6 +216,13 @@ export class NativeMount implements Disposable {
     throw error;
   }
 
+  #move(mount: number, target: string): void {
+    const path = encodeCString(target);
+    const flags = MOVE_MOUNT_F_EMPTY_PATH;
+    const moved = this.#calls.moveMount(SYS_MOVE_MOUNT, mount, EMPTY, AT_FDCWD, path, flags);
+    this.#check(moved, "move_mount", target);
+  }
+
   #open(path: string, flags: number): Disposable & { readonly fd: number } {
     const fd = this.#calls.openat(AT_FDCWD, encodeCString(path), flags | O_CLOEXEC, 0);
     return this.#own(fd, "open", path);
@@ -218,6 +258,17 @@ export class NativeMount implements Disposable {
 export function readProcFile(path: string): Uint8Array<ArrayBuffer> {
   using calls = NativeMount.tryOpen();
   return calls === undefined ? Deno.readFileSync(path) : calls.readFile(path);
+}
+
+/**
+ * Writes all of a file in `/proc` at once, as the kernel requires for ID mappings. Deno requires all
+ * permissions for that; the native backend only needs `--allow-ffi`.
+ *
+ * @throws {Deno.errors.NotSupported} If the native backend is not available.
+ */
+export function writeProcFile(path: string, text: string): void {
+  using calls = NativeMount.open(`Cannot write "${path}"`);
+  calls.writeFile(path, text);
 }
 
 /**
@@ -259,6 +310,23 @@ export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): voi
   using calls = NativeMount.open(`Cannot mount a tmpfs at "${target}"`);
   const size = sizeBytes === undefined ? "" : `,size=${sizeBytes}`;
   calls.mountByPage("tmpfs", `mode=0700${size}`, target, source);
+}
+
+/**
+ * Mounts a directory once more, read-only, with the owners of its files mapped by a user namespace.
+ * Requires Linux 5.12, a file system that supports it, and root of the user namespace in which that
+ * file system was mounted.
+ *
+ * See {@link https://man7.org/linux/man-pages/man2/mount_setattr.2.html | mount_setattr(2)}.
+ *
+ * @param source The directory.
+ * @param target Mount point.
+ * @param namespace Path of the user namespace, such as `/proc/PID/ns/user`.
+ * @throws {Deno.errors.NotSupported} If the native backend or the system call is not available.
+ */
+export function mountIdMapped(source: string, target: string, namespace: string): void {
+  using calls = NativeMount.open(`Cannot map the owners in "${source}"`);
+  calls.mountMapped(source, target, namespace);
 }
 
 /**

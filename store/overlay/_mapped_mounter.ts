@@ -1,7 +1,6 @@
 import { formatIdMap } from "../../layer/extraction/id_map.ts";
 import type { OwnershipMap } from "../../layer/extraction/ownership.ts";
-import { mountIdMapped, writeProcFile } from "../../layer/linux/id_mapped_mount.ts";
-import { unmountTargets } from "../../layer/linux/native_mount.ts";
+import { mountIdMapped, unmountTargets, writeProcFile } from "../../layer/linux/native_mount.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
