@@ -3,7 +3,7 @@ import { encodeName } from "../file_name.ts";
 import { contentOrder, fileOf } from "./_content_order.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { childPath, leafName, parentPath } from "../trees/clean_path.ts";
+import { childPath, isBelow, leafName, parentPath } from "../trees/clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -243,9 +243,10 @@ export class MemoryTree implements FileTree {
   #directory(path: string): number {
     const directory = parentPath(path);
     if (directory === this.#lastPath) return this.#last;
-    if (isBelow(this.#lastPath, directory)) return this.#ascend(directory);
-    const isLower = isBelow(directory, this.#lastPath);
-    const rest = isLower ? directory.slice(this.#lastPath.length + 1) : directory;
+    const last = this.#lastPath;
+    if (directory !== "" && isBelow(last, directory)) return this.#ascend(directory);
+    const isLower = last !== "" && isBelow(directory, last);
+    const rest = isLower ? directory.slice(last.length + 1) : directory;
     let number = isLower ? this.#last : this.#nodes.root.ino;
     for (const name of rest === "" ? [] : rest.split("/")) {
       number = this.#nodes.find(number, name);
@@ -272,13 +273,6 @@ export class MemoryTree implements FileTree {
     }
     return names.reverse().join("/");
   }
-}
-
-/** Whether a path is below a directory other than the root. */
-function isBelow(path: string, directory: string): boolean {
-  // For deep paths, this is ten times as fast as `startsWith()`.
-  return directory !== "" && path[directory.length] === "/" &&
-    path.slice(0, directory.length) === directory;
 }
 
 /** Whether Linux would accept a path. Resolving symlinks can make it longer than any name. */
