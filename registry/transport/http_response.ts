@@ -80,7 +80,10 @@ export class HttpResponse implements Disposable {
 
   /** Creates the error for a web page instead of the expected content; only a login page is final. */
   webPageError(): RegistryError {
-    if (this.mediaType === "text/html" && LOGIN_PAGE.test(this.url.pathname)) {
+    const { pathname } = this.url;
+    // In an address of the API, such words are part of the name of a repository.
+    const isLogin = LOGIN_PAGE.test(pathname) && !pathname.includes("/v2/");
+    if (this.mediaType === "text/html" && isLogin) {
       const advice = "Log in to the registry, or check its name";
       return this.error(`${this.url.host} answered with a login page`, { advice });
     }

@@ -45,6 +45,19 @@ Deno.test("RemoteClient advises to log in after a redirect to a login page", asy
   }
 });
 
+Deno.test("HttpResponse.webPageError() recognizes a login page by its address only", () => {
+  const page = (path: string) => {
+    const headers = { "content-type": "text/html" };
+    return emptyResponse(new URL(`https://registry.example${path}`), 200, headers).webPageError();
+  };
+
+  assertEquals(page("/c/oidc/login").message.includes("answered with a login page"), true);
+  // A gateway that fails sends a page for the image "oauth2-proxy" as well.
+  for (const path of ["/v2/oauth2-proxy/manifests/1", "/mirror/v2/team/sso/blobs/sha256:1"]) {
+    assertEquals(page(path).message.includes("answered with a web page"), true, path);
+  }
+});
+
 Deno.test("RemoteClient reads from a proxy that changes 200 to 203", async () => {
   await using scene = makeScene([
     on({}, async (_, next) => {
