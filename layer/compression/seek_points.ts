@@ -1,7 +1,7 @@
 /** Size of the deflate window: how far back compressed data may refer. */
 export const WINDOW_BYTES = 32_768;
 /** Minimum distance between two points, in decompressed bytes. The windows take 1/32 of that. */
-const SPAN_BYTES = 1_048_576;
+export const SPAN_BYTES = 1_048_576;
 /** Maximum number of points: 8 MiB of windows. In a larger layer, points are further apart. */
 const MAX_POINTS = 256;
 
@@ -135,16 +135,37 @@ export async function* inflateFrom(
   point: SeekPoint,
   chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  const { readable, writable } = new DecompressionStream("deflate-raw");
-  // Web streams do not support dictionaries; a stored block with the window replaces one.
-  const written = writeTo(writable, split(resume(point, chunks)));
   let skipped = 0;
+  // Web streams do not support dictionaries; a stored block with the window replaces one.
+  for await (const chunk of inflate("deflate-raw", resume(point, chunks))) {
+    const from = Math.min(WINDOW_BYTES - skipped, chunk.length);
+    skipped += from;
+    if (from < chunk.length) yield chunk.subarray(from);
+  }
+}
+
+/**
+ * Decompresses from the start of a blob, for bytes before the first point. Starts much faster than
+ * `node:zlib`.
+ *
+ * @param chunks All bytes of the blob.
+ * @returns The decompressed bytes of the first gzip member. Reading past it fails, and so does
+ * reading a blob that is not compressed with gzip.
+ */
+export function inflateStart(
+  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  return inflate("gzip", chunks);
+}
+
+async function* inflate(
+  format: "gzip" | "deflate-raw",
+  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const { readable, writable } = new DecompressionStream(format);
+  const written = writeTo(writable, split(chunks));
   try {
-    for await (const chunk of readable) {
-      const from = Math.min(WINDOW_BYTES - skipped, chunk.length);
-      skipped += from;
-      if (from < chunk.length) yield chunk.subarray(from);
-    }
+    yield* readable;
   } finally {
     // Leave no open file behind.
     await written;

@@ -1,4 +1,10 @@
-import { inflateFrom, seekStart } from "../../layer/compression/seek_points.ts";
+import {
+  inflateFrom,
+  inflateStart,
+  seekStart,
+  SPAN_BYTES,
+} from "../../layer/compression/seek_points.ts";
+import { layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { verifiedTarball } from "../content/tarballs.ts";
 import { seekPointBefore } from "../entries/layer_entries.ts";
@@ -16,7 +22,8 @@ const MAX_CHUNK_BYTES = 262_144;
 
 /**
  * Opens the archive of a layer at an offset without decompressing the bytes before it: in a
- * decompressed copy, or at the last seek point. The blob must have been verified.
+ * decompressed copy, or at the last seek point. The first bytes of a blob come before any such point,
+ * and are decompressed from its start. The blob must have been verified.
  *
  * An extracted layer is not used, because its files may have changed since they were verified.
  *
@@ -33,10 +40,13 @@ export async function openArchive(
   const { digest, diffId } = layer;
   const copy = digest === diffId ? store.blobPath(digest) : verifiedTarball(store, diffId);
   if (copy !== undefined) return readFrom(copy, offset, signal);
+  const blob = (start: number) => readFrom(store.blobPath(digest), start, signal);
   const point = await seekPointBefore(store, digest, offset);
-  if (point === undefined) return undefined;
-  const blob = readFrom(store.blobPath(digest), seekStart(point), signal);
-  return skipBytes(inflateFrom(point, blob), offset - point.offset);
+  if (point !== undefined) {
+    return skipBytes(inflateFrom(point, blob(seekStart(point))), offset - point.offset);
+  }
+  const isNear = offset < SPAN_BYTES && layerMediaType(layer.mediaType)?.compression === "gzip";
+  return isNear ? skipBytes(inflateStart(blob(0)), offset) : undefined;
 }
 
 /** Reads a file from an offset on. A Web stream would take longer to set up than a small file. */

@@ -1,8 +1,9 @@
 import { constants, crc32, deflateRawSync } from "node:zlib";
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { LayerDecoder } from "../../../layer/compression/layer_decoder.ts";
 import {
   inflateFrom,
+  inflateStart,
   SeekPointRecorder,
   seekStart,
 } from "../../../layer/compression/seek_points.ts";
@@ -76,6 +77,19 @@ Deno.test.each([0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({ bits })))(
     }
   },
 );
+
+Deno.test("inflateStart() reads the first member, and fails behind it", async () => {
+  const content = mixture(500_000);
+  const blob = concat(gzip(content), gzip(content));
+  let length = 0;
+
+  await assertRejects(async () => {
+    for await (const bytes of inflateStart(new Blob([blob]).stream())) {
+      assertEquals(bytes, content.subarray(length, length + bytes.length));
+      length += bytes.length;
+    }
+  }, TypeError);
+});
 
 Deno.test("SeekPointRecorder does not change the decompressed bytes", () => {
   const content = mixture(9_000_000);

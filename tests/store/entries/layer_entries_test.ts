@@ -18,6 +18,7 @@ import {
   symlink,
   tar,
   whiteout,
+  zstd,
 } from "../../_support/tar.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
@@ -90,10 +91,16 @@ function largeEntries(): readonly Uint8Array<ArrayBuffer>[] {
 const ENTRIES = largeEntries();
 
 const LARGE = tar(...ENTRIES);
+const END = LARGE.subarray(concat(...ENTRIES).length);
 
 Deno.test.each([
   { name: "gzip", blob: gzip(LARGE) },
   { name: "two members", blob: gzip(LARGE.subarray(0, 9_000_000), LARGE.subarray(9_000_000)) },
+  {
+    name: "a member for each entry",
+    blob: concat(...ENTRIES.map((entry) => gzip(entry)), gzip(END)),
+  },
+  { name: "zstd", blob: zstd(LARGE) },
   { name: "padded gzip", blob: concat(gzip(LARGE), new Uint8Array(1000)) },
   { name: "no compression", blob: LARGE },
 ])("ImageFiles reads the same files through an index: $name", async ({ blob }) => {
