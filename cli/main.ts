@@ -1,14 +1,14 @@
 import { abortable } from "../registry/tasks/abortable.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
-import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
+import { HelpRequest, parseCommandLine } from "./frame/command_line.ts";
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import type { CommonOptions, RegistryOptions } from "./frame/options.ts";
 import {
   declareCommand,
   declareProgram,
-  refuseCommand,
+  parseArguments,
   type SplitArguments,
   splitArguments,
 } from "./frame/program.ts";
@@ -107,7 +107,7 @@ async function dispatch(run: Run): Promise<number> {
   run.action = name;
   const module = await entry.load();
   const command = run.command = declareCommand(name, module, COMMANDS);
-  const commandLine = await parse(command, rest);
+  const commandLine = await parseArguments(command, rest);
   using session = new Session({ name, command, commandLine, output, notices, interruption });
   run.session = session;
   if (imageOperands(command, session.operands).some(isShort)) await findAliases(session);
@@ -129,29 +129,15 @@ function isShort(operand: string): boolean {
 
 /** Resolves short names in the command line that are aliases. */
 async function findAliases(session: Session): Promise<void> {
-  const { href } = new URL("./access/registries.ts", import.meta.url);
-  const { useAliases }: typeof import("./access/registries.ts") = await import(href);
+  const { useAliases } = await load<typeof import("./access/registries.ts")>(
+    "./access/registries.ts",
+  );
   await useAliases(session);
 }
 
-async function parse(command: Command, words: readonly string[]): Promise<CommandLine> {
-  try {
-    return parseCommandLine(command, words);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    // The flag may be another tool's. The specifier is computed for the same reason as those of
-    // commands.
-    const { href } = new URL("./frame/foreign_options.ts", import.meta.url);
-    const { addForeignHints }: typeof import("./frame/foreign_options.ts") = await import(href);
-    addForeignHints(command);
-    return parseCommandLine(command, words);
-  }
-}
-
-/** Loads advice on the commands of other tools. */
-async function loadSynonyms(): Promise<typeof import("./command_synonyms.ts")> {
-  const { href } = new URL("./command_synonyms.ts", import.meta.url);
-  return await import(href);
+/** Loads a module that few runs need. Its specifier is computed, like those of the commands. */
+async function load<T>(path: string): Promise<T> {
+  return await import(new URL(path, import.meta.url).href);
 }
 
 /** Whether Deno may have replaced bytes of an argument that are not UTF-8. */
@@ -177,8 +163,10 @@ async function runWithoutCommand(
     if (unknown !== undefined) {
       throw new UsageError(`unknown option "${unknown}"`, 'See "oci --help"');
     }
-    const { adviceFor } = await loadSynonyms();
-    refuseCommand(name, COMMANDS, adviceFor, rest);
+    const { refuseCommand } = await load<typeof import("./frame/unknown_command.ts")>(
+      "./frame/unknown_command.ts",
+    );
+    refuseCommand(name, COMMANDS, rest);
   }
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;

@@ -42,14 +42,9 @@ export interface ContainerOptions {
   readonly tty?: true | undefined;
 }
 
-const EDIT = 'Use "oci bundle", and edit its config.json';
-const NO_BRIDGE = 'There is no daemon that maps ports; use "--network host"';
-const NO_HEALTH = "There is no daemon that checks its health";
-const NO_LIST = "Leave it out; there is no list of containers";
-const ENDS = "Leave it out; streams and signals are forwarded";
-
+/** Adds the container options of `oci bundle` and `oci run`. */
 export function addContainerOptions(command: Command): Command {
-  command
+  return command
     .option("--bundler <how>", "how to create the root file system", {
       choices: ["auto", "overlay", "uncompressed"],
       default: "auto",
@@ -122,51 +117,6 @@ export function addContainerOptions(command: Command): Command {
       "--slow-chown",
       "if the kernel cannot map the owners of layers, extract the layers again with mapped owners",
     );
-  return addContainerHints(command);
-}
-
-/** Adds advice for docker's options that do not exist here. */
-function addContainerHints(command: Command): Command {
-  return command
-    .hint(["-d", "--detach"], 'There is no daemon; use "&" of the shell, or a service manager')
-    .hint(["--restart"], "There is no daemon; use a service manager, such as systemd")
-    .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip", "--ip6"], NO_BRIDGE)
-    .hint(["--link", "--network-alias", "--mac-address", "--pod"], NO_BRIDGE)
-    .hint(["--add-host", "--hosts-file"], 'Use "--mount FILE:/etc/hosts:ro"')
-    .hint(
-      ["--dns", "--dns-opt", "--dns-option", "--dns-search"],
-      'Use "--mount FILE:/etc/resolv.conf:ro"',
-    )
-    .hint(["--tmpfs"], 'Use "--mount type=tmpfs,target=DIR"')
-    .hint(["--shm-size"], 'Use "--mount type=tmpfs,target=/dev/shm,tmpfs-size=SIZE"')
-    .hint(["--init"], "Leave it out; the command gets signals directly")
-    .hint(["-a", "--attach", "--sig-proxy", "--detach-keys", "--stop-signal"], ENDS)
-    .hint(["--log-driver", "--log-opt"], "Redirect stdout and stderr")
-    .hint(["--cidfile", "--replace"], 'Choose the name with "--name"')
-    .hint(["--health-cmd", "--health-interval", "--health-retries", "--no-healthcheck"], NO_HEALTH)
-    .hint(["--health-start-interval", "--health-start-period", "--health-timeout"], NO_HEALTH)
-    .hint(["--volumes-from", "--volume-driver"], 'Use "--mount SOURCE:TARGET"')
-    .hint(["--secret"], 'Use "--mount FILE:/run/secrets/NAME:ro"')
-    .hint(["--env-file"], 'Use "--env NAME=VALUE" for each variable')
-    .hint(["--env-host"], 'Use "--env NAME" for each variable')
-    .hint(["--http-proxy"], "Leave it out; no variable is inherited without --env")
-    .hint(["--tz"], 'Use "--env TZ=ZONE"')
-    .hint(["--userns"], 'Use "--rootless", or "--uid-map C:H:N" as root')
-    .hint(["--uidmap", "--subuidname"], 'Use "--uid-map C:H:N"')
-    .hint(["--gidmap", "--subgidname"], 'Use "--gid-map C:H:N"')
-    .hint(["--cpu-period", "--cpu-quota"], 'Use "--cpu QUANTITY"')
-    .hint(["-l", "--label", "--label-file", "--annotation"], NO_LIST)
-    .hint(["--log-level"], 'Use "--debug"')
-    .hint(["--privileged", "--cap-add", "--cap-drop", "--security-opt", "--group-add"], EDIT)
-    .hint(["--gpus", "--device", "--device-cgroup-rule", "--device-read-bps"], EDIT)
-    .hint(["--device-read-iops", "--device-write-bps", "--device-write-iops"], EDIT)
-    .hint(["--blkio-weight", "--blkio-weight-device", "--cgroup-parent", "--cgroupns"], EDIT)
-    .hint(["--cgroups", "--pid", "--ipc", "--uts", "--domainname", "-c", "--cpu-shares"], EDIT)
-    .hint(["--cpuset-cpus", "--cpuset-mems", "--cpu-rt-period", "--cpu-rt-runtime"], EDIT)
-    .hint(["--kernel-memory", "--memory-reservation", "--memory-swap"], EDIT)
-    .hint(["--memory-swappiness", "--oom-kill-disable", "--oom-score-adj", "--pids-limit"], EDIT)
-    .hint(["--ulimit", "--sysctl", "--umask", "--unsetenv"], EDIT)
-    .hint(["--no-hosts"], EDIT);
 }
 
 /** Converts the options to changes of a configuration. */

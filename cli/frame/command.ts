@@ -132,9 +132,11 @@ export class Command {
   /**
    * Adds advice for flags of other tools, and for a missing `<argument>`. Earlier advice for a flag
    * takes precedence.
+   *
+   * @param flags Flags, separated by spaces.
    */
-  hint(flags: readonly string[], advice: string): this {
-    for (const flag of flags) {
+  hint(flags: string, advice: string): this {
+    for (const flag of flags.split(" ")) {
       if (!this.hints.has(flag)) this.hints.set(flag, advice);
     }
     return this;

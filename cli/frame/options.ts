@@ -263,15 +263,13 @@ export function addTransferOptions(
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied")
     .hint(
-      [
-        ...["--format", "-f", "--preserve-digests", "--remove-signatures"],
-        ...["--compression-format", "--dest-compress", "--dest-compress-format"],
-      ],
+      "--format -f --preserve-digests --remove-signatures --compression-format --dest-compress " +
+        "--dest-compress-format",
       "Leave it out; manifests and layers are copied unchanged",
     )
-    .hint(["--digestfile"], 'Use "--json"')
-    .hint(["--sign-by", "--sign-by-sigstore"], "Sign the copy with cosign")
-    .hint(["--additional-tag"], 'Add it with "oci tag"')
+    .hint("--digestfile", 'Use "--json"')
+    .hint("--sign-by --sign-by-sigstore", "Sign the copy with cosign")
+    .hint("--additional-tag", 'Add it with "oci tag"')
     .trait("writes-repository");
   return addRegistryOptions(command, { features: ["mirror", "jobs", "progress", ...more] });
 }

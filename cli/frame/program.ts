@@ -1,4 +1,5 @@
-import { Command, suggest } from "./command.ts";
+import { Command } from "./command.ts";
+import { type CommandLine, parseCommandLine, type ParseOptions } from "./command_line.ts";
 import { UsageError } from "./errors.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -38,7 +39,7 @@ export function declareProgram(commands: CommandTable): Command {
     .notes(NOTES);
   return addCommonOptions(program)
     .option("--version", "print the versions of oci and Deno")
-    .hint(["-V"], 'Use "--version"');
+    .hint("-V", 'Use "--version"');
 }
 
 const DESCRIPTION = "Pulls, verifies and stores OCI container images without a daemon.";
@@ -57,31 +58,22 @@ Examples:
 Results go to standard output, everything else to standard error.
 Exit codes: 0 success, 1 failure, 2 misuse, 130 interrupted (Ctrl-C), 143 terminated.`;
 
-/** Returns advice for the command of another tool, by its first two words. */
-export type AdviceFor = (
-  name: string,
-  second: string | undefined,
-  isCommand: (name: string) => boolean,
-) => string | undefined;
-
-/**
- * Rejects an unknown command with advice: the equivalent of another tool's command, or a similar
- * name.
- *
- * @param adviceFor Returns advice for a command of another tool.
- * @param rest Words after the name, of which the first may belong to the command.
- * @throws {UsageError} Always.
- */
-export function refuseCommand(
-  name: string,
-  commands: CommandTable,
-  adviceFor: AdviceFor,
-  rest: readonly string[] = [],
-): never {
-  const advice = adviceFor(name, rest[0], (word) => commands.has(word)) ??
-    suggest(name, [...commands.keys(), "help"]) ??
-    'See "oci --help"';
-  throw new UsageError(`unknown command "${name}"`, advice);
+/** Parses the words after the name of a command. If that fails, flags of other tools get advice. */
+export async function parseArguments(
+  command: Command,
+  words: readonly string[],
+  options?: ParseOptions,
+): Promise<CommandLine> {
+  try {
+    return parseCommandLine(command, words, options);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    // The specifier is computed for the same reason as those of commands.
+    const { href } = new URL("./foreign_options.ts", import.meta.url);
+    const { addForeignHints }: typeof import("./foreign_options.ts") = await import(href);
+    addForeignHints(command);
+    return parseCommandLine(command, words, options);
+  }
 }
 
 /** A command line, split at the name of the command. */

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { adviceFor, COMMAND_SYNONYMS } from "../../cli/command_synonyms.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { parseCommandLine } from "../../cli/frame/command_line.ts";
 import { UsageError } from "../../cli/frame/errors.ts";
 import { addForeignHints } from "../../cli/frame/foreign_options.ts";
 import { formatHelp } from "../../cli/frame/help.ts";
-import { declareCommand, refuseCommand, splitArguments } from "../../cli/frame/program.ts";
+import { declareCommand, splitArguments } from "../../cli/frame/program.ts";
+import { ADVICE, refuseCommand } from "../../cli/frame/unknown_command.ts";
 
 Deno.test.each([
   { args: ["pull", "a"], name: "pull", rest: ["a"] },
@@ -72,8 +72,8 @@ for (const [name, { summary, load }] of COMMANDS) {
   });
 }
 
-Deno.test("COMMAND_SYNONYMS names commands that exist, for words that do not", () => {
-  for (const [word, advice] of COMMAND_SYNONYMS) {
+Deno.test("ADVICE names commands that exist, for words that do not", () => {
+  for (const [word, advice] of ADVICE) {
     assert(!COMMANDS.has(word), word);
     const [, meant = ""] = /"oci ([a-z]+)[^"]*"/.exec(advice) ?? [];
     assert(COMMANDS.has(meant), advice);
@@ -96,7 +96,7 @@ Deno.test.each([
   { words: ["registry", "login"], advice: 'Use "oci login"' },
 ])("refuseCommand() advises on $words", ({ words: [name = "", ...rest], advice }) => {
   assertThrows(
-    () => refuseCommand(name, COMMANDS, adviceFor, rest),
+    () => refuseCommand(name, COMMANDS, rest),
     UsageError,
     `unknown command "${name}". ${advice}`,
   );

@@ -31,7 +31,7 @@ export function define(command: Command): Command {
       parse: parseName,
     })
     .option("--rm", 'no effect: "oci unbundle" removes the bundle')
-    .hint(["--runtime", "--timeout", "--stop-timeout"], "Choose it when you run the bundle");
+    .hint("--runtime --timeout --stop-timeout", "Choose it when you run the bundle");
   const settings = { loginFlag: "--registry-user", features: VERIFYING };
   return addRegistryOptions(addLimitOption(container), settings).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then. With

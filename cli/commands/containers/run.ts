@@ -44,8 +44,8 @@ export function define(command: Command): Command {
     .option("--timeout <seconds>", "kill the container after this time", { parse: parseSeconds })
     .option("--name <name>", "name of the container (default: a random one)", { parse: parseName })
     .option("--rm", "remove the container at the end (always on)")
-    .hint(["--arg"], "Write the command after the image")
-    .hint(["--stop-timeout"], 'Use "--timeout SECONDS" to limit the whole run');
+    .hint("--arg", "Write the command after the image")
+    .hint("--stop-timeout", 'Use "--timeout SECONDS" to limit the whole run');
   const settings = { loginFlag: "--registry-user", features: VERIFYING };
   return addRegistryOptions(addLimitOption(container), settings).notes(`
 The command begins with the first word after the image that is not one of these options. Write "--"

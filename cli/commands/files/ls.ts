@@ -20,10 +20,7 @@ export function define(command: Command): Command {
         "unpacking the image. Fetches only the table of contents of eStargz and zstd:chunked layers.",
     )
     .option("-l, --long", "show type, permissions, links, owner, size, time and link target")
-    .hint(
-      ["-R", "--recursive", "-a", "--all"],
-      "Leave it out; all files below the path are listed",
-    );
+    .hint("-R --recursive -a --all", "Leave it out; all files below the path are listed");
   return addRegistryOptions(addLimitOption(described), {
     features: ["platform", "policy", "mirror", "connections"],
   }).notes(`

@@ -83,10 +83,10 @@ export function define(command: Command): Command {
       "extended attributes: on reports those that cannot be set, strict fails, off sets none (default: on)",
       { choices: ["on", "off", "strict"] },
     );
-  described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')
-    .hint(["-C", "-o", "--output"], "Write the directory after the image")
-    .hint(["--rootless"], 'Use "--ownership squash"')
-    .hint(["--strip-components"], 'Use "--strip"');
+  described.hint("--image", 'Write "oci:DIR:NAME" as the reference')
+    .hint("-C -o --output", "Write the directory after the image")
+    .hint("--rootless", 'Use "--ownership squash"')
+    .hint("--strip-components", 'Use "--strip"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
 layers, and which entries differ from the image and why. With --layer, files that the layer deletes

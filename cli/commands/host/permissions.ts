@@ -5,18 +5,17 @@ import { digestStart, locateOutside, readSource, withoutAlias } from "../../acce
 import { readRegistries } from "../../access/registries.ts";
 import { storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
-import { parseCommandLine } from "../../frame/command_line.ts";
 import type { CommonOptions } from "../../frame/options.ts";
 import {
   type CommandEntry,
   type CommandTable,
   declareCommand,
-  refuseCommand,
+  parseArguments,
 } from "../../frame/program.ts";
 import type { Session } from "../../frame/session.ts";
+import { refuseCommand } from "../../frame/unknown_command.ts";
 import { permissionFlags } from "../../permissions/permission_flags.ts";
 import type { PermissionOptions } from "../../permissions/permission_options.ts";
-import { adviceFor } from "../../command_synonyms.ts";
 import { quoteForShell } from "../../terminal/format.ts";
 
 export function define(command: Command, commands: CommandTable): Command {
@@ -50,7 +49,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const [name = "", ...words] = session.operands;
   session.workOn(name);
   const command = declareCommand(name, await findCommand(name, commands).load(), commands);
-  const { operands, ...parsed } = parseCommandLine(command, words, { isPartial: true });
+  const { operands, ...parsed } = await parseArguments(command, words, { isPartial: true });
   const options: PermissionOptions & CommonOptions & { readonly subject?: string } = {
     ...session.options(),
     ...parsed.options,
@@ -135,7 +134,7 @@ function moduleDirectory(): string | undefined {
 }
 
 function findCommand(name: string, commands: CommandTable): CommandEntry {
-  return commands.get(name) ?? refuseCommand(name, commands, adviceFor);
+  return commands.get(name) ?? refuseCommand(name, commands);
 }
 
 /**

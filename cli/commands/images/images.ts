@@ -26,7 +26,7 @@ export function define(command: Command): Command {
         "platforms are complete. SIZE counts the complete platforms, and UNIQUE the part of SIZE " +
         "that no other image in the store shares. Images without a name come last.",
     )
-    .hint(["-a", "--all"], "Leave it out; all images are listed")
+    .hint("-a --all", "Leave it out; all images are listed")
     .notes(`
 Examples:
   oci images

@@ -25,7 +25,7 @@ export function define(command: Command): Command {
       { conflicts: ["--config", "--json"] },
     )
     .option("--config", "print the original bytes of the config", { conflicts: ["--json"] })
-    .hint(["--no-tags", "-n"], 'Leave it out; "oci tags" lists the tags');
+    .hint("--no-tags -n", 'Leave it out; "oci tags" lists the tags');
   return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] }).notes(`
 Examples:
   oci inspect alpine:3.20

@@ -23,7 +23,7 @@ export function define(command: Command): Command {
         "store. The archive may be compressed with gzip or zstd. All of it is verified before " +
         "anything is stored.",
     )
-    .hint(["-i", "--input", "<file>"], 'Give the file as an argument, or "-" for stdin');
+    .hint("-i --input <file>", 'Give the file as an argument, or "-" for stdin');
   return addOptions(addLimitOption(described, ARCHIVE_LIMITS), ["progress"]).notes(`
 Prints REFERENCE@DIGEST for each image. Keeps full names from the archive. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file. An image without a name stays without one;

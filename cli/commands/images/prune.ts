@@ -18,10 +18,7 @@ export function define(command: Command): Command {
     .option("--keep-last <n>", "keep only the n newest names of each repository (default: all)", {
       parse: (text) => parseCount(text, 0),
     })
-    .hint(
-      ["-f", "--force", "-a", "--all"],
-      "Leave it out; content that no name refers to is always removed",
-    )
+    .hint("-f --force -a --all", "Leave it out; content that no name refers to is always removed")
     .notes(`
 Prints the freed space. With --verbose, also lists each item.
 

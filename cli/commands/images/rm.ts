@@ -19,7 +19,7 @@ export function define(command: Command): Command {
     )
     .option("-a, --all", "remove all names, and images without a name")
     .option("--prune", "also remove content that no other name refers to")
-    .hint(["-f", "--force"], "Leave it out; names are removed without asking")
+    .hint("-f --force", "Leave it out; names are removed without asking")
     .notes(`
 Examples:
   oci rm alpine:3.20

@@ -23,8 +23,8 @@ export function define(command: Command): Command {
         "digest before it becomes visible. Resumes interrupted downloads, and skips blobs that are " +
         "already in the store.",
     )
-    .hint(["-o", "--output", "--format"], 'Write an archive or a layout with "oci copy"')
-    .hint(["-a", "--all-tags"], 'Copy a repository with "oci copy --all-tags NAME oci:DIR"');
+    .hint("-o --output --format", 'Write an archive or a layout with "oci copy"')
+    .hint("-a --all-tags", 'Copy a repository with "oci copy --all-tags NAME oci:DIR"');
   return addRegistryOptions(addLimitOption(described), { features: VERIFYING }).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
 

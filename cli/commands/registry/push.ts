@@ -33,7 +33,7 @@ export function define(command: Command): Command {
         "are there already, and mounts blobs from other repositories of the registry. Pushes all " +
         "platforms if the store has them; otherwise pushes the one that it has.",
     )
-    .hint(["-a"], 'Use "--all-tags"');
+    .hint("-a", 'Use "--all-tags"');
   return addTransferOptions(described).notes(`
 Prints DEST@DIGEST.
 

@@ -14,7 +14,7 @@ export function define(command: Command): Command {
       "Adds a tag to an image in its repository. Reads and writes only the manifest, " +
         "no layers.",
     )
-    .hint(["-f", "--force"], "Leave it out; an existing tag is replaced");
+    .hint("-f --force", "Leave it out; an existing tag is replaced");
   return addRegistryOptions(described, { features: [] }).notes(`
 Prints the digest.
 

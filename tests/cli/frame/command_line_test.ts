@@ -254,7 +254,7 @@ function runCommand(): Command {
     .option("-v, --mount <mount>", "", { repeatable: true, aliases: ["--volume"] })
     .option("-i, --interactive", "").option("-t, --tty", "")
     .option("-h, --hostname <name>", "").option("--help", "")
-    .hint(["-d", "--detach"], "There is no daemon").hint(["-d"], "never");
+    .hint("-d --detach", "There is no daemon").hint("-d", "never");
 }
 
 Deno.test.each([

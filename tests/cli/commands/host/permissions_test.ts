@@ -281,6 +281,7 @@ Deno.test("oci permissions grants no network to a command that sends no request"
 const MISUSE = [
   { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*See "oci serve --help"' },
   { args: ["pull", "--nope", "a"], says: 'unknown option "--nope". See "oci pull --help"' },
+  { args: ["pull", "--creds", "a:b", "a"], says: 'Use "--user NAME' },
   { args: ["pull", "Alpine"], says: 'Did you mean "alpine"\\?' },
   { args: [], says: "<command> is missing" },
 ].map(({ args, says }) => ({ args: ["permissions", ...args], says }));
