@@ -4,7 +4,7 @@ import { PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
-import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
+import { ID_FILES, isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
 import { ENOUGH_IDS } from "../../store/host/default_ownership.ts";
 import {
@@ -89,15 +89,12 @@ const HIERARCHIES = {
   hybrid: "version 1, and version 2 at /sys/fs/cgroup/unified",
 } as const;
 
-/** Files with the IDs that a user may map. */
-const FILES = ["/etc/passwd", "/etc/subuid", "/etc/subgid"];
-
 async function examineNamespaces(): Promise<Diagnosis> {
   const needs: readonly Need[] = [
     { name: "run", command: "unshare" },
     { name: "sys", kind: "uid" },
     { name: "sys", kind: "gid" },
-    ...FILES.map((path) => ({ name: "read", path } as const)),
+    ...ID_FILES.map((path) => ({ name: "read", path } as const)),
     ...programPlaces().needs,
   ];
   const flags = missingFlags(needs);

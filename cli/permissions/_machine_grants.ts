@@ -2,10 +2,15 @@ import {
   CERTIFICATE_VARIABLES,
   CertificateDirectories,
 } from "../../registry/certificates/certificate_directories.ts";
+import {
+  REGISTRIES_VARIABLES,
+  registriesPlaces,
+} from "../../registry/configuration/registries_files.ts";
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
+import { ID_FILES } from "../../store/runtime/rootless_maps.ts";
 import type { Grants } from "./grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
@@ -76,39 +81,12 @@ export function grantDemo(grants: Grants): void {
   grants.addFiles(directory);
 }
 
-/** Files that configure mirrors and the IDs of a user. */
-const MACHINE_FILES: readonly string[] = [
-  "/etc/containers/registries.conf",
-  "/etc/containers/registries.conf.d",
-  "/etc/containerd/certs.d",
-  "/etc/docker/certs.d",
-  "/etc/docker/daemon.json",
-  "/etc/passwd",
-  "/etc/subgid",
-  "/etc/subuid",
-  "/usr/share/containers/registries.conf",
-  "/usr/share/containers/registries.conf.d",
-];
-
 /** Grants what `doctor` needs to examine programs, the machine, the user and container features. */
 export function grantMachine(grants: Grants): void {
-  const home = readGrantedEnvironment("HOME");
-  const config = readGrantedEnvironment("XDG_CONFIG_HOME") || (home && `${home}/.config`);
-  const own = [
-    ...!home ? [] : [
-      `${home}/.config/containers/registries.conf`,
-      `${home}/.config/containers/registries.conf.d`,
-    ],
-    ...!config ? [] : [
-      `${config}/containerd/certs.d`,
-      `${config}/docker/certs.d`,
-      `${config}/docker/daemon.json`,
-    ],
-  ];
-  grants.add("read", ...pathPlaces(), ...PROGRAM_PLACES, ...MACHINE_FILES, ...own);
+  grants.add("read", ...pathPlaces(), ...PROGRAM_PLACES, ...registriesPlaces(), ...ID_FILES);
   const programs = [...RUNTIMES, "fuse-overlayfs", ...UNMOUNT_PROGRAMS, "unshare"];
   grants.add("run", ...programs.flatMap(installed));
-  grants.add("env", "PATH", "CONTAINERS_REGISTRIES_CONF", "XDG_CONFIG_HOME");
+  grants.add("env", "PATH", ...REGISTRIES_VARIABLES);
   grants.add("sys", "uid", "gid", "osRelease", "statfs");
   grants.addWhole("ffi");
 }

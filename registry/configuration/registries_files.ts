@@ -1,4 +1,4 @@
-import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
+import { type EnvironmentReader, isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
 import type { RegistriesConf } from "../registry_rule.ts";
 import type { MirrorFiles } from "./_mirror_files.ts";
 import { listUserDirectory, readUserFileOrWarn } from "./user_file.ts";
@@ -152,6 +152,32 @@ async function readConf(
   return { ...mergeRegistriesConf(contents), files };
 }
 
+/** Returns the paths that {@linkcode readRegistriesConf} looks for by default. */
+export function registriesPlaces(env: EnvironmentReader = readGrantedEnvironment): string[] {
+  const own = ownDirectory(env);
+  const directories = own === undefined ? DIRECTORIES : [...DIRECTORIES, own];
+  const { hosts, daemons } = mirrorPlaces(env);
+  const files = directories.map((directory) => `${directory}/${FILE}`);
+  return [...files, ...files.map((file) => `${file}.d`), ...hosts, ...daemons];
+}
+
+/** Returns the directory with the user's `registries.conf`. */
+function ownDirectory(env: EnvironmentReader): string | undefined {
+  const home = env("HOME");
+  return home ? `${home}/.config/containers` : undefined;
+}
+
+/** Returns the paths of the directories and files of containerd and docker. */
+function mirrorPlaces(env: EnvironmentReader): Readonly<Record<"hosts" | "daemons", string[]>> {
+  const home = env("HOME");
+  const own = env("XDG_CONFIG_HOME") || (home ? `${home}/.config` : undefined);
+  const places = own === undefined ? ["/etc"] : [own, "/etc"];
+  return {
+    hosts: places.flatMap((place) => [`${place}/containerd/certs.d`, `${place}/docker/certs.d`]),
+    daemons: places.map((place) => `${place}/docker/daemon.json`),
+  };
+}
+
 /** Returns whether there may be a file to read. Costs a few system calls. */
 export function hasRegistriesConf(options: ReadRegistriesConfOptions = {}): boolean {
   const { env = readGrantedEnvironment, directories = DIRECTORIES } = options;
@@ -172,14 +198,13 @@ interface Found extends Pick<ReadRegistriesConf, "directories" | "notGranted"> {
 }
 
 function findFiles(
-  env: (name: string) => string | undefined,
+  env: EnvironmentReader,
   directories: readonly string[],
   onWarning?: (message: string) => void,
 ): Found {
   const notGranted: string[] = [];
   const isUsable = (path: string) => isUsableFile(path, notGranted);
-  const home = env("HOME");
-  const own = home ? `${home}/.config/containers` : undefined;
+  const own = ownDirectory(env);
   const explicit = env("CONTAINERS_REGISTRIES_CONF");
   // This is the usual way to use no file. Deno restricts access to the device, so do not open it.
   if (explicit === "/dev/null") return { files: [], directories: [], notGranted, isOnly: true };
@@ -219,17 +244,11 @@ const NO_OTHERS = { hostsDirectories: [], daemonFile: undefined, notGranted: [] 
 
 /** Finds the directories and the file of containerd and docker. */
 function findMirrorFiles(
-  env: (name: string) => string | undefined,
+  env: EnvironmentReader,
   { hostsDirectories, daemonFiles }: ReadRegistriesConfOptions,
 ): MirrorFiles & Pick<ReadRegistriesConf, "notGranted"> {
   const notGranted: string[] = [];
-  const home = env("HOME");
-  const own = env("XDG_CONFIG_HOME") || (home ? `${home}/.config` : undefined);
-  const places = own === undefined ? ["/etc"] : [own, "/etc"];
-  const hosts = places.flatMap((
-    place,
-  ) => [`${place}/containerd/certs.d`, `${place}/docker/certs.d`]);
-  const daemons = places.map((place) => `${place}/docker/daemon.json`);
+  const { hosts, daemons } = mirrorPlaces(env);
   const isUsable = (path: string) => isUsableFile(path, notGranted);
   return {
     hostsDirectories: (hostsDirectories ?? hosts).filter(isUsable),

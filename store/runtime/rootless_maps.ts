@@ -56,6 +56,9 @@ export function readRootlessMaps(): Promise<RootlessOptions> {
   return Promise.try(findRootlessMaps);
 }
 
+/** Files that say which IDs a user may map. */
+export const ID_FILES = ["/etc/passwd", "/etc/subuid", "/etc/subgid"] as const;
+
 function findRootlessMaps(): RootlessOptions {
   const [uid, gid] = [Deno.uid() ?? 0, Deno.gid() ?? 0];
   const maps = uid === 0 && isRootlessNeeded() ? readIdMaps() : undefined;
@@ -64,11 +67,11 @@ function findRootlessMaps(): RootlessOptions {
   }
   const own = { uidMap: rootlessMap(uid, []), gidMap: rootlessMap(gid, []) };
   if (["newuidmap", "newgidmap"].some((tool) => findProgram(tool) === undefined)) return own;
-  const users = parsePasswd(readText("/etc/passwd"));
-  const name = users.find((user) => user.uid === uid)?.name ?? String(uid);
-  const uids = parseSubIds(readText("/etc/subuid"), name, uid);
+  const [passwd, subuid, subgid] = ID_FILES;
+  const name = parsePasswd(readText(passwd)).find((user) => user.uid === uid)?.name ?? String(uid);
+  const uids = parseSubIds(readText(subuid), name, uid);
   // Lines of /etc/subgid begin with the name of a user as well.
-  const gids = parseSubIds(readText("/etc/subgid"), name, uid);
+  const gids = parseSubIds(readText(subgid), name, uid);
   if (uids.length === 0 || gids.length === 0) return own;
   return { uidMap: rootlessMap(uid, uids), gidMap: rootlessMap(gid, gids) };
 }
