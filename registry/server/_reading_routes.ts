@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isTag } from "../reference.ts";
-import type { ContentRange, RegistryContent } from "./registry_content.ts";
+import type { ContentRange, ReferrersQuery, RegistryContent } from "./registry_content.ts";
 import { errorResponse, jsonResponse } from "./_server_response.ts";
 
 /** Answers `GET /v2/_catalog`. */
@@ -111,36 +111,54 @@ export async function getReferrers(
   route: ContentRoute,
   url: URL,
 ): Promise<Response> {
-  const artifactType = url.searchParams.get("artifactType") ?? "";
-  const found = (await content.referrers(route.name, route.reference as Digest))
-    .filter((item) => artifactType === "" || item.artifactType === artifactType);
-  const from = url.searchParams.get("last");
-  const whole = referrersPage(found);
+  const artifactType = url.searchParams.get("artifactType") || undefined;
+  const last = url.searchParams.get("last");
+  const page = async (after: string | undefined) =>
+    await referrersPage(eachReferrer(content, route, { artifactType, after }));
+  let { manifests, next } = await page(last ?? undefined);
   // In the order of their digests, pages continue after a digest that has been deleted.
-  const { manifests, last } = from === null && whole.last === undefined ? whole : referrersPage(
-    found.filter(({ digest }) => from === null || lexical(digest, from) > 0)
-      .sort((a, b) => lexical(a.digest, b.digest)),
-  );
+  if (last === null && next !== undefined) ({ manifests, next } = await page(""));
   return jsonResponse({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, {
     "content-type": OCI_INDEX,
-    ...artifactType === "" ? {} : { "oci-filters-applied": "artifactType" },
-    ...last === undefined ? {} : nextLink(url, { last }),
+    ...artifactType === undefined ? {} : { "oci-filters-applied": "artifactType" },
+    ...next === undefined ? {} : nextLink(url, { last: next }),
   });
 }
 
-/** Returns the descriptors that fit into an index of the size that clients accept, at least one. */
-function referrersPage(
-  found: readonly Descriptor[],
-): { manifests: readonly Descriptor[]; last?: string } {
+async function* eachReferrer(
+  content: RegistryContent,
+  { name, reference }: ContentRoute,
+  query: ReferrersQuery,
+): AsyncGenerator<Descriptor> {
+  const digest = reference as Digest;
+  if (content.eachReferrer !== undefined) {
+    return yield* content.eachReferrer(name, digest, query);
+  }
+  const { artifactType, after } = query;
+  const found = (await content.referrers(name, digest))
+    .filter((item) => artifactType === undefined || item.artifactType === artifactType);
+  yield* after === undefined ? found : found.filter((item) => compare(item.digest, after) > 0)
+    .sort((a, b) => compare(a.digest, b.digest));
+}
+
+/**
+ * Returns the first descriptors, as many as fit into an index of the size that clients accept, at
+ * least one. If there are more, `next` is the digest after which they continue.
+ */
+async function referrersPage(
+  found: AsyncIterable<Descriptor>,
+): Promise<{ manifests: readonly Descriptor[]; next?: string }> {
   // Room for the members around the list.
   let left = MAX_MANIFEST_BYTES - 1024;
   const encoder = new TextEncoder();
-  for (const [i, descriptor] of found.entries()) {
+  const manifests: Descriptor[] = [];
+  for await (const descriptor of found) {
     left -= encoder.encode(JSON.stringify(descriptor)).length + 1;
-    const before = found[i - 1];
-    if (left < 0 && before) return { manifests: found.slice(0, i), last: before.digest };
+    const before = manifests.at(-1);
+    if (left < 0 && before !== undefined) return { manifests, next: before.digest };
+    manifests.push(descriptor);
   }
-  return { manifests: found };
+  return { manifests };
 }
 
 async function body(

@@ -9,6 +9,22 @@ export interface ContentRange {
   readonly length: number;
 }
 
+/** Which referrers to list, and in which order. */
+export interface ReferrersQuery {
+  /**
+   * The only artifact type to list.
+   *
+   * @default {undefined} All types.
+   */
+  readonly artifactType?: string | undefined;
+  /**
+   * Text after which the digests of the listed referrers come, in the order of their digests.
+   *
+   * @default {undefined} All referrers, in the order of {@linkcode RegistryContent.referrers}.
+   */
+  readonly after?: string | undefined;
+}
+
 /**
  * Content that the embedded registry serves. The store implements it; so can a database.
  *
@@ -36,6 +52,15 @@ export interface RegistryContent {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /** Lists the descriptors of the manifests whose `subject` is a digest. */
   referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]>;
+  /**
+   * Yields the descriptors of the same manifests one at a time. Optional: together, their
+   * annotations may be larger than the memory.
+   */
+  eachReferrer?(
+    repository: string,
+    digest: Digest,
+    query: ReferrersQuery,
+  ): AsyncIterable<Descriptor>;
   /** Returns whether a repository exists. Optional: replaces listing repositories and tags. */
   exists?(repository: string): Promise<boolean>;
   /**

@@ -1,11 +1,10 @@
 import { BoundedMap } from "../../registry/transport/bounded_map.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { childrenOf } from "../../spec/image/children.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { DocumentReader } from "./_document_reader.ts";
+import type { DocumentLinks } from "./_document_links.ts";
 
 /** Maximum number of repositories whose content is remembered. */
 const MAX_REMEMBERED = 64;
@@ -26,16 +25,14 @@ export interface RepositoryRoots {
 /** Finds the content of repositories, and caches it until something changes. */
 export class RepositoryGraph {
   readonly #store: ContentStore;
-  readonly #documents: DocumentReader;
-  /** Subject of each listed document that has been read; `undefined` if it has none. */
-  #subjects: ReadonlyMap<Digest, Digest | undefined> = new Map();
+  readonly #links: DocumentLinks;
   /** Entries of `index.json`, all of which have been read, by their subjects. */
   #listed: { readonly of: readonly Descriptor[]; readonly bySubject: BySubject } | undefined;
   readonly #walks = new BoundedMap<string, Walk>(MAX_REMEMBERED);
 
-  constructor(store: ContentStore, documents: DocumentReader) {
+  constructor(store: ContentStore, links: DocumentLinks) {
     this.#store = store;
-    this.#documents = documents;
+    this.#links = links;
   }
 
   /** Returns the descriptors of those digests that a repository has. */
@@ -86,7 +83,7 @@ export class RepositoryGraph {
     const { name, version } = repository;
     const entries = await this.#store.descriptors();
     const subjects = this.#bySubject(entries);
-    const walk = startWalk(this.#documents, repository, [...version, entries], subjects);
+    const walk = startWalk(this.#links, repository, [...version, entries], subjects);
     this.#walks.set(name, walk);
     return await this.#finish(name, walk);
   }
@@ -94,26 +91,15 @@ export class RepositoryGraph {
   /** Groups the entries of `index.json`, such as signatures, by their subjects. */
   async #bySubject(entries: readonly Descriptor[]): Promise<BySubject> {
     if (entries === this.#listed?.of) return this.#listed.bySubject;
-    const known = new Map<Digest, Digest | undefined>();
     const bySubject = new Map<Digest, Descriptor[]>();
     let isComplete = true;
     for (const entry of entries) {
-      const { digest } = entry;
       if (!isDocumentMediaType(entry.mediaType)) continue;
-      let subject = this.#subjects.get(digest);
-      if (subject === undefined && !this.#subjects.has(digest)) {
-        const document = await this.#documents.read(entry);
-        // It may be stored later.
-        if (document === undefined) {
-          isComplete = false;
-          continue;
-        }
-        subject = document.value.subject?.digest;
-      }
-      known.set(digest, subject);
-      if (subject !== undefined) bySubject.getOrInsert(subject, []).push(entry);
+      const links = this.#links.known(entry) ?? await this.#links.read(entry);
+      // A missing one may be stored later.
+      if (links === undefined) isComplete = false;
+      else if (links.subject !== undefined) bySubject.getOrInsert(links.subject, []).push(entry);
     }
-    this.#subjects = known;
     this.#listed = isComplete ? { of: entries, bySubject } : undefined;
     return bySubject;
   }
@@ -147,7 +133,7 @@ interface Walk {
 }
 
 function startWalk(
-  documents: DocumentReader,
+  links: DocumentLinks,
   { roots, isHidden }: RepositoryRoots,
   version: readonly unknown[],
   subjects: Promise<BySubject>,
@@ -165,11 +151,11 @@ function startWalk(
     if (depth > MAX_INDEX_DEPTH) return;
     found.set(digest, descriptor);
     if (!isDocument) return;
-    const document = await documents.read(descriptor);
+    const document = links.known(descriptor) ?? await links.read(descriptor);
     if (document === undefined) return void missing.push(descriptor);
-    const subject = document.value.subject?.digest;
+    const { subject, children } = document;
     if (subject !== undefined) referrers.getOrInsert(subject, []).push(descriptor);
-    await followVisible(childrenOf(document), depth + 1);
+    await followVisible(children, depth + 1);
   };
   const followVisible = async (descriptors: readonly Descriptor[], depth: number) => {
     for (const descriptor of descriptors) {

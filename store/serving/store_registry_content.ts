@@ -1,8 +1,8 @@
-import { referrerDescriptor } from "../../spec/image/referrers.ts";
 import type {
   BeginUploadOptions,
   BlobUpload,
   ContentRange,
+  ReferrersQuery,
   WritableRegistryContent,
 } from "../../registry/server/registry_content.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -10,6 +10,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { StoredReference } from "../content/layout_index.ts";
+import { DocumentLinks } from "./_document_links.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
 import { ContentRecord } from "./_content_record.ts";
@@ -74,6 +75,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
   /** Pushed content that may lack a reference: blobs without a manifest, manifests without a tag. */
   readonly #pushed = new ContentRecord();
   readonly #hidden: HiddenContent;
+  readonly #links: DocumentLinks;
   readonly #graph: RepositoryGraph;
   readonly #registry: string | undefined;
   #names: { readonly of: readonly StoredReference[]; readonly names: ServedNames } | undefined;
@@ -84,7 +86,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
     this.#registry = registry;
     this.#documents = new DocumentReader(store);
     this.#hidden = new HiddenContent(store);
-    this.#graph = new RepositoryGraph(store, this.#documents);
+    this.#links = new DocumentLinks(this.#documents);
+    this.#graph = new RepositoryGraph(store, this.#links);
   }
 
   /** Lists the repositories in order, under their full names unless there is only one registry. */
@@ -159,12 +162,22 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** Lists the descriptors of manifests with a digest as their `subject`. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
-    const found = await this.#graph.referrers(await this.#repository(repository), digest);
-    const referrers = await Promise.all(found.map(async (descriptor) => {
-      const document = await this.#documents.read(descriptor);
-      return document === undefined ? [] : [referrerDescriptor(descriptor, document)];
-    }));
-    return referrers.flat();
+    return await Array.fromAsync(this.eachReferrer(repository, digest));
+  }
+
+  /** Yields the descriptors of manifests with a digest as their `subject`, one at a time. */
+  async *eachReferrer(
+    repository: string,
+    digest: Digest,
+    { artifactType, after }: ReferrersQuery = {},
+  ): AsyncGenerator<Descriptor> {
+    const all = await this.#graph.referrers(await this.#repository(repository), digest);
+    const found = after === undefined ? all : all.filter((item) => item.digest > after)
+      .sort((a, b) => a.digest < b.digest ? -1 : 1);
+    for (const descriptor of found) {
+      const referrer = await this.#links.referrer(descriptor, artifactType);
+      if (referrer !== undefined) yield referrer;
+    }
   }
 
   /** Begins the upload of a blob. */

@@ -18,13 +18,15 @@ const IMAGES = Array.from({ length: COUNT }, (_, i) => {
 });
 
 /** A store of many images that counts what is read. */
-interface CountedStore extends AsyncDisposable {
+interface CountedStore {
   readonly store: ContentStore;
   readonly content: StoreRegistryContent;
   readonly reads: { references: number; blobs: number };
 }
 
-async function openCounted(nameOf: (image: Built, i: number) => string): Promise<CountedStore> {
+async function storeImages(
+  nameOf: (image: Built, i: number) => string,
+): Promise<CountedStore & AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await makeTempDir({ large: true }));
   const writer = await ContentStore.open(directory.path);
@@ -32,7 +34,13 @@ async function openCounted(nameOf: (image: Built, i: number) => string): Promise
   await writer.record(
     IMAGES.map((image, i) => ({ name: nameOf(image, i), descriptor: image.descriptor })),
   );
-  const store = await ContentStore.open(directory.path);
+  const counted = await openCounted(directory.path);
+  const owned = stack.move();
+  return { ...counted, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function openCounted(path: string): Promise<CountedStore> {
+  const store = await ContentStore.open(path);
   const reads = { references: 0, blobs: 0 };
   const { references, readBlob } = ContentStore.prototype;
   store.references = () => {
@@ -43,17 +51,11 @@ async function openCounted(nameOf: (image: Built, i: number) => string): Promise
     reads.blobs++;
     return readBlob.apply(store, args);
   };
-  const owned = stack.move();
-  return {
-    store,
-    content: new StoreRegistryContent(store),
-    reads,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return { store, content: new StoreRegistryContent(store), reads };
 }
 
 Deno.test("StoreRegistryContent checks an index of many manifests in one pass", async () => {
-  await using counted = await openCounted(({ descriptor }) => `localhost/a@${descriptor.digest}`);
+  await using counted = await storeImages(({ descriptor }) => `localhost/a@${descriptor.digest}`);
   const { content, reads, store } = counted;
   await using handler = createRegistryHandler(content);
   const index = buildIndex(IMAGES);
@@ -74,7 +76,7 @@ Deno.test("StoreRegistryContent checks an index of many manifests in one pass", 
 });
 
 Deno.test("StoreRegistryContent reads the documents of many tags once", async () => {
-  await using counted = await openCounted((_, i) => `example.com/a:v${i}`);
+  await using counted = await storeImages((_, i) => `example.com/a:v${i}`);
   const { content, reads, store } = counted;
   const sizes = async () => {
     for (const { config } of IMAGES) {
@@ -104,7 +106,7 @@ Deno.test("StoreRegistryContent reads the documents of many tags once", async ()
 });
 
 Deno.test("StoreRegistryContent serves content that another process stores", async () => {
-  await using counted = await openCounted((_, i) => `example.com/a:v${i}`);
+  await using counted = await storeImages((_, i) => `example.com/a:v${i}`);
   const { content, store } = counted;
   const other = await ContentStore.open(store.path);
   const child = buildImage({ layers: [noise(40, 2_000)], compression: "none" });
@@ -142,4 +144,46 @@ Deno.test("StoreRegistryContent serves content that another process stores", asy
     await find(IMAGES[1]?.config.descriptor.digest ?? config.descriptor.digest),
     undefined,
   );
+});
+
+Deno.test("StoreRegistryContent reads no large documents again, except those of a page", async () => {
+  await using directory = await makeTempDir({ large: true });
+  const writer = await ContentStore.open(directory.path);
+  const subject = buildImage({ layers: [noise(20, 0)], compression: "none" });
+  // More bytes than are cached.
+  const referrers = Array.from({ length: 10 }, (_, i) =>
+    buildArtifact({
+      artifactType: `application/x-test-${i % 2}`,
+      subject: subject.descriptor,
+      annotations: { i: String(i), padding: "x".repeat(4_000_000) },
+    }));
+  for (const image of [subject, ...referrers]) await putBlobs(writer, image);
+  await writer.record([
+    { name: "localhost/a:v1", descriptor: subject.descriptor },
+    ...referrers.map(({ descriptor }) => {
+      return { name: `localhost/a@${descriptor.digest}`, descriptor };
+    }),
+  ]);
+  const { content, reads } = await openCounted(directory.path);
+  await using handler = createRegistryHandler(content);
+  const { digest } = subject.descriptor;
+  const list = async (query: string) => {
+    reads.blobs = 0;
+    const url = `http://localhost/v2/a/referrers/${digest}${query}`;
+    return (await (await handler(new Request(url))).json()).manifests;
+  };
+  await content.size("a", digest);
+  await writer.tag("localhost/a:v2", subject.descriptor);
+
+  reads.blobs = 0;
+  assertEquals(await content.size("a", digest), subject.descriptor.size);
+  assertEquals(reads.blobs, 0);
+
+  assertEquals((await list("")).length, 1);
+  assert(reads.blobs <= 4, `${reads.blobs} documents were read for a page`);
+  const [found] = await list("?artifactType=application/x-test-1");
+  assertEquals(found.artifactType, "application/x-test-1");
+  assert(reads.blobs <= 4, `${reads.blobs} documents were read for a page of one type`);
+  assertEquals(await list("?artifactType=application/x-other"), []);
+  assertEquals(reads.blobs, 0);
 });
