@@ -13,6 +13,7 @@ import {
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
+import { isDigestAlgorithm } from "../../spec/digest.ts";
 import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { errorCode } from "../../spec/error_facts.ts";
@@ -24,7 +25,8 @@ const STORE_FOLDERS = ["ingest", "verified"];
 
 /**
  * Writes images into an OCI layout in a directory. Names are recorded immediately. A new layout is
- * created with the first content, and removed at the end if nothing was stored.
+ * created with the first content. If it has no image at the end, it is removed; only content that
+ * was downloaded stays for the next writer, without the files that make the directory a layout.
  *
  * Writing creates the directories of a store. Unless the layout is a store, the last of several
  * writers removes them when it ends. After a failure they stay, so that the next writer can resume
@@ -38,6 +40,8 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #isNew: boolean;
   /** Directories that did not exist before, the innermost first. */
   readonly #missing: readonly string[];
+  /** Whether there may be content that a later writer should not have to download again. */
+  #hasDownloads: boolean;
   #hold: Promise<Hold | undefined> | undefined;
 
   private constructor(layout: ContentStore, isStore: boolean, signal: AbortSignal | undefined) {
@@ -47,6 +51,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     this.#signal = signal;
     this.#isNew = lstatIfAny(`${layout.path}/oci-layout`) === undefined;
     this.#missing = ifPermitted(() => missingDirectories(layout.path)) ?? [];
+    this.#hasDownloads = hasBlobs(layout.path) || hasParts(layout.path);
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
@@ -69,6 +74,8 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     options?: PushContentOptions,
   ): Promise<void> {
     await this.#begin();
+    // Only a registry names itself as the source.
+    if (options?.source !== undefined) this.#hasDownloads = true;
     await super.push(descriptor, open, options);
   }
 
@@ -89,21 +96,16 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   /** Removes the directories that only a store needs from the complete layout. */
   async commit(): Promise<void> {
     await this.#end();
-    await this.#removeFolders();
+    await this.#tidy({ isComplete: true });
   }
 
   /**
    * Ends the protection against pruning. Removes the directories of a store if they are unused, and
-   * a new layout in which nothing was stored.
+   * a new layout without images.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
-    const ingest = `${this.#layout.path}/ingest`;
-    // A source that fails at once leaves an empty file.
-    const hasBytes = namesIn(ingest).some((name) => {
-      return (lstatIfAny(`${ingest}/${name}`)?.size ?? 0) > 0;
-    });
-    if (!hasBytes) await this.#removeFolders();
+    await this.#tidy({ isComplete: false });
   }
 
   /** Protects content without a name against pruning. */
@@ -144,16 +146,22 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     }
   }
 
-  /** Removes the directories of a store unless the layout is one or another writer uses them. */
-  async #removeFolders(): Promise<void> {
+  /** Removes unused files and directories unless the layout is a store or has another writer. */
+  async #tidy({ isComplete }: { readonly isComplete: boolean }): Promise<void> {
     const { path } = this.#layout;
     if (this.#isStore || lstatIfAny(markerOf(this.#layout)) === undefined) return;
     const { tryLockUnused } = await import("../content/hold.ts");
     const lock = await tryLockUnused(path);
     if (lock === undefined) return;
-    let isEmpty: boolean;
+    let isEmpty = false;
     try {
-      isEmpty = this.#isNew && await removeEmptyLayout(this.#layout);
+      if (this.#isNew && (await this.#layout.descriptors()).length === 0) {
+        // Without them, nobody takes the directory for a complete layout.
+        for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
+        if (this.#hasDownloads && (hasBlobs(path) || hasParts(path))) return;
+        await removeTree(`${path}/blobs`);
+        isEmpty = true;
+      } else if (!isComplete && hasParts(path)) return;
       for (const folder of STORE_FOLDERS) await removeTree(`${path}/${folder}`);
       await removeTreeOfOpenFile(`${path}/locks`);
     } finally {
@@ -163,21 +171,18 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   }
 }
 
-/**
- * Removes the files of a layout that no other process uses, unless it has content.
- *
- * @returns Whether it had no content.
- */
-async function removeEmptyLayout(layout: ContentStore): Promise<boolean> {
-  const { path } = layout;
-  const blobs = `${path}/blobs`;
-  const algorithms = namesIn(blobs).map((name) => `${blobs}/${name}`);
-  if (!algorithms.every((folder) => lstatIfAny(folder)?.isDirectory)) return false;
-  if ((await layout.descriptors()).length > 0) return false;
-  if (algorithms.some((folder) => namesIn(folder).length > 0)) return false;
-  for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
-  for (const folder of [...algorithms, blobs]) removeIfAny(folder);
-  return true;
+/** Whether a layout has blobs or files beside them. */
+function hasBlobs(path: string): boolean {
+  return namesIn(`${path}/blobs`).some((name) => {
+    return !isDigestAlgorithm(name) || namesIn(`${path}/blobs/${name}`).length > 0;
+  });
+}
+
+/** Whether a layout has partial downloads. A source that fails at once leaves an empty file. */
+function hasParts(path: string): boolean {
+  return namesIn(`${path}/ingest`).some((name) => {
+    return (lstatIfAny(`${path}/ingest/${name}`)?.size ?? 0) > 0;
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
+import type { PushContentOptions } from "../../../spec/image/content.ts";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { LayoutWriter } from "../../../store/moving/layout_writer.ts";
@@ -181,23 +182,60 @@ Deno.test("LayoutWriter writes full names as containerd reads them, but no tags"
   );
 });
 
-Deno.test("LayoutWriter keeps images that were stored before a failure", async () => {
-  await using dir = await makeTempDir();
-  const path = dir.join("layout");
+/** Writes a layer into a layout and fails. */
+async function pushPartly(path: string, options: PushContentOptions = {}): Promise<void> {
   const layer = FIRST.layers[0] ?? FIRST.config;
+  const fail = async () => {
+    await using writer = await LayoutWriter.create(path);
+    await writer.push(layer.descriptor, openBytes(layer.bytes), options);
+    const isCut = () => Promise.resolve(ReadableStream.from(cut()));
+    await writer.push(FIRST.descriptor, isCut, options);
+  };
+  await assertRejects(fail, Error, "the source broke");
+}
 
-  await assertRejects(
-    async () => {
-      await using writer = await LayoutWriter.create(path);
-      await writer.push(layer.descriptor, openBytes(layer.bytes));
-      await pushFailing(path);
-    },
-    Error,
-    "the source broke",
-  );
+function* cut() {
+  yield new Uint8Array(10);
+  throw new Error("the source broke");
+}
 
-  const store = await ContentStore.open(path, { foreign: true });
-  assertEquals(await store.has(layer.descriptor.digest), true);
+Deno.test("LayoutWriter removes a new layout if a local source fails", async () => {
+  await using dir = await makeTempDir();
+
+  await pushPartly(dir.join("a/layout"));
+
+  assertEquals(await namesIn(dir.path), []);
+});
+
+Deno.test("LayoutWriter keeps incomplete downloads, but not as a layout", async () => {
+  await using dir = await makeTempDir();
+
+  await pushPartly(dir.path, { source: "h.io/a:1" });
+  const downloaded = ["blobs", "ingest", "locks", "verified"];
+  assertEquals(await namesIn(dir.path), downloaded);
+  // They also survive a failure that downloads nothing.
+  await pushPartly(dir.path);
+  assertEquals(await namesIn(dir.path), downloaded);
+  await assertRejects(() => ContentStore.open(dir.path, { foreign: true }), Error, "no oci-layout");
+
+  await using writer = await LayoutWriter.create(dir.path);
+  await push(writer, FIRST, "a");
+  await writer.commit();
+  assertEquals(await namesIn(dir.path), LAYOUT);
+});
+
+Deno.test("LayoutWriter keeps the images of a layout after a failure", async () => {
+  await using dir = await makeTempDir();
+  {
+    await using writer = await LayoutWriter.create(dir.path);
+    await push(writer, SECOND, "b");
+    await writer.commit();
+  }
+
+  await pushPartly(dir.path);
+
+  const [{ name } = {}] = await (await ContentStore.open(dir.path, { foreign: true })).references();
+  assertEquals(name, "b");
 });
 
 Deno.test("LayoutWriter can be used again after a failure", async () => {
