@@ -51,18 +51,32 @@ export class LowerNames {
   readonly #tree: FileTree;
   /** Names by their folded form, for each directory. */
   readonly #names = new Map<string, ReadonlyMap<string, readonly string[]>>();
+  /** Whether a listed name shows that the file system does not decompose accented letters. */
+  #keepsForms = false;
 
   constructor(tree: FileTree) {
     this.#tree = tree;
   }
 
-  /** Returns another spelling of a name in a directory, unless the name is there as well. */
-  other(directory: string, name: string): string | undefined {
-    const names = this.#names.getOrInsertComputed(directory, () => {
-      return Map.groupBy(this.#tree.list(directory), fold);
-    }).get(fold(name)) ?? [];
-    // Some file systems change the form of accented letters.
-    return names.some((other) => nfc(other) === nfc(name)) ? undefined : names[0];
+  /**
+   * Returns another spelling of a name in a directory, unless the name is there as well.
+   *
+   * @param isListed Whether the file system has listed the name, in any directory.
+   */
+  other(directory: string, name: string, isListed = false): string | undefined {
+    const names = this.#names.getOrInsertComputed(directory, () => this.#list(directory))
+      .get(fold(name)) ?? [];
+    if (names.includes(name)) return undefined;
+    const form = names.find((other) => nfc(other) === nfc(name));
+    // HFS+ decomposes accented letters, and then lists the name of the archive in another form.
+    if (form !== undefined && !isListed && !this.#keepsForms) return undefined;
+    return form ?? names[0];
+  }
+
+  #list(directory: string): ReadonlyMap<string, readonly string[]> {
+    const names = this.#tree.list(directory);
+    this.#keepsForms ||= names.some((name) => name.normalize("NFD") !== name);
+    return Map.groupBy(names, fold);
   }
 }
 

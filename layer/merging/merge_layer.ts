@@ -142,7 +142,7 @@ class LayerMerge {
     if (this.#lower === undefined) return false;
     const path = childPath(directory, name);
     const status = this.#tree.status(joinPaths(this.#to, path));
-    const other = status && this.#lower.other(joinPaths(this.#to, directory), name);
+    const other = status && this.#lower.other(joinPaths(this.#to, directory), name, true);
     if (other === undefined) return false;
     this.#report.skip(path, reasonOfTaken(childPath(directory, other)));
     return !isDirectory || status?.type !== "directory";

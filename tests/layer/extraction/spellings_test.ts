@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { ExtractError, extractLayer, MemoryTree, type SkippedEntry } from "../../../layer/mod.ts";
+import { stageLayer } from "../../../layer/merging/staged_layer.ts";
 import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
 import { childPath, leafName, parentPath } from "../../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../../layer/trees/file_tree.ts";
@@ -146,12 +147,75 @@ Deno.test("extractLayer() reports names that are those of a lower layer in the f
 
   assertEquals(skipped, [
     'CAF\u00c9: its name is that of "caf\u00e9" in this file system',
+    'cafe\u0301: its name is that of "caf\u00e9" in this file system',
     'd/name: its name is that of "d/Name" in this file system',
     'D/: its name is that of "d" in this file system',
   ]);
-  assertEquals(await namesIn(temp.path), ["cafe\u0301", "d"]);
-  assertEquals(await Deno.readTextFile(temp.join("cafe\u0301")), "4");
+  assertEquals(await namesIn(temp.path), ["caf\u00e9", "d"]);
+  assertEquals(await Deno.readTextFile(temp.join("caf\u00e9")), "2");
   assertEquals(await Deno.readTextFile(temp.join("d/Name")), "6");
+});
+
+/** Makes a tree list names with decomposed letters, as HFS+ does. */
+function decomposing(tree: FileTree): FileTree {
+  const decompose = (name: string) => name.normalize("NFD");
+  return new Proxy(folding(tree), {
+    get(folded, name: keyof FileTree) {
+      if (name === "list") return (path: string) => tree.list(path).map(decompose);
+      return Reflect.get(folded, name);
+    },
+  });
+}
+
+Deno.test("extractLayer() replaces a name that the file system has decomposed", async () => {
+  await using temp = await makeTempDir();
+  await extractFolded(temp.path, tar(file("caf\u00e9", "1"), file("caf\u00e8", "2")));
+  using tree = openFileTree(temp.path, { backend: "pure" });
+  const layer = tar(file("caf\u00e9", "3"), file(".wh.caf\u00e8", ""));
+
+  const { skipped } = await extractLayer(new Blob([layer]).stream(), decomposing(tree), {
+    ownership: "squash",
+  });
+
+  assertEquals(skipped, []);
+  assertEquals(await namesIn(temp.path), ["caf\u00e9"]);
+  assertEquals(await Deno.readTextFile(temp.join("caf\u00e9")), "3");
+});
+
+Deno.test("mergeLayer() reports another form of a name of a lower layer", async () => {
+  await using temp = await makeTempDir();
+  const [lower = "", staged = ""] = ["0", "1"].map((name) => temp.join(name));
+  await Promise.all([Deno.mkdir(lower), Deno.mkdir(staged)]);
+  await extractFolded(lower, tar(file("name", "1"), file("cafe\u0301", "1")));
+  const layer = tar(file("caf\u00e9", "2"));
+  const report = await extractLayer(new Blob([layer]).stream(), staged, { ownership: "squash" });
+  using tree = openFileTree(temp.path, { backend: "pure" });
+
+  const merged = mergeLayer(folding(tree), "1", "0", { report, whiteouts: [], opaque: [] });
+
+  assertEquals(merged?.skipped, [
+    { path: "caf\u00e9", reason: 'its name is that of "cafe\u0301" in this file system' },
+  ]);
+  assertEquals(await Deno.readTextFile(`${lower}/cafe\u0301`), "1");
+});
+
+Deno.test("stageLayer() keeps whiteouts of names in another case", async () => {
+  await using temp = await makeTempDir();
+  const [lower = "", staged = ""] = ["0", "1"].map((name) => temp.join(name));
+  await Promise.all([Deno.mkdir(lower), Deno.mkdir(staged)]);
+  await extractFolded(lower, tar(file("README", "1")));
+  const layer = tar(file("readme", "2"), file(".wh.README", ""));
+  using stage = openFileTree(staged, { backend: "pure" });
+  const result = await stageLayer(
+    (options) => extractLayer(new Blob([layer]).stream(), folding(stage), options),
+    { ownership: "squash" },
+  );
+  using tree = openFileTree(temp.path, { backend: "pure" });
+
+  const merged = result && mergeLayer(folding(tree), "1", "0", result);
+
+  assertEquals(merged?.skipped, []);
+  assertEquals(await namesIn(lower), ["readme"]);
 });
 
 function byPath(one: SkippedEntry, other: SkippedEntry): number {
