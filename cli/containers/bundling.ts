@@ -17,6 +17,7 @@ import { defaultOwnership } from "../../store/host/default_ownership.ts";
 import { openPuller } from "../access/puller.ts";
 import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";
+import { UsageError } from "../frame/errors.ts";
 import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
@@ -50,6 +51,10 @@ export async function prepareBundling(
   const { bundler: kind, containerUser, jobs, uidMap, gidMap, slowChown } = options;
   const { signal, warn: onWarning } = session;
   const maps = await openIdMaps({ uidMap, gidMap });
+  if (slowChown && maps === undefined) {
+    const problem = '"--slow-chown" requires "--uid-map" or "--gid-map"';
+    throw new UsageError(problem, "Add one of them, or leave it out");
+  }
   const source = await locateImage(session, session.operands[0] ?? "");
   using puller = await openPuller(session);
   const found = await puller.find(source);

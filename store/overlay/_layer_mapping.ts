@@ -12,9 +12,8 @@ import type { IdMaps } from "../bundles/id_maps.ts";
 import { BundleError } from "../errors.ts";
 import type { WaitOptions } from "../host/file_lock.ts";
 import { checkLayerOwners } from "./_layer_owners.ts";
-import { mappedMounter } from "./_mapped_mounter.ts";
-import { tryMounter } from "./_overlay_trial.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
+import { findMappedMounter } from "./find_mounter.ts";
 import { MAPPED_LOWERS, type OverlayMounter } from "./overlay_mounter.ts";
 
 type DirectoryXattrs = Pick<TreeEntry, "listXattrs" | "getXattr">;
@@ -61,11 +60,10 @@ export async function findMapping(
   { slowChown, ...waiting }: FindMappingOptions,
 ): Promise<LayerMapping> {
   const { ownership: map } = maps;
-  const mapped = mappedMounter(mounter, map);
-  const reason = mounter.kind === "overlay"
-    ? await tryMounter(root, mapped, waiting)
+  const mapped = mounter.kind === "overlay"
+    ? await findMappedMounter(root, mounter, map, waiting)
     : `${mounter.kind} does not support it`;
-  if (reason === undefined) {
+  if (typeof mapped !== "string") {
     // The layers may have a file system of their own.
     const { type, device } = mountOf(`${await Deno.realPath(root)}/chains`) ?? {};
     return {
@@ -86,7 +84,7 @@ export async function findMapping(
       mapDirectory: (directory, status) => [directory, status],
     };
   }
-  throw new BundleError(reason, root, {
+  throw new BundleError(mapped, root, {
     code: "overlay",
     action: `mount layers in "${root}" with mapped owners`,
     advice: 'Set the option "slowChown" to extract the layers with these owners once more',

@@ -1,4 +1,5 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
+import type { OwnershipMap } from "../../layer/extraction/ownership.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { NativeMount } from "../../layer/linux/native_mount.ts";
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
@@ -7,7 +8,7 @@ import type { WaitOptions } from "../host/file_lock.ts";
 import { findProgram } from "../host/find_program.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
-import type { OverlayMounter } from "./overlay_mounter.ts";
+import { MAPPED_LOWERS, type OverlayMounter } from "./overlay_mounter.ts";
 
 /**
  * Ways to mount with the kernel, in order of preference. `trusted` comes first, because a program
@@ -17,6 +18,8 @@ const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as cons
 
 /** Name of the file in a store with the result of the last test. */
 const RESULT = "overlay.json";
+/** Part of the paths of layers with mapped owners. */
+const MAPPED = `/${MAPPED_LOWERS}/`;
 const MAX_RESULT_BYTES = 65_536;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 /** The initial user namespace, whose inode number is the same on all machines. */
@@ -76,45 +79,100 @@ export async function findFuseMounter(
 }
 
 /**
+ * Returns a mounter that maps the owners of the lower directories, or the reason why the kernel
+ * does not support it. A positive result is kept for these maps, like that of
+ * {@linkcode findKernelMounter}.
+ *
+ * @param mounter Result of {@linkcode findKernelMounter}.
+ */
+export async function findMappedMounter(
+  root: string,
+  mounter: OverlayMounter,
+  map: OwnershipMap,
+  options: WaitOptions = {},
+): Promise<OverlayMounter | string> {
+  const { mappedMounter } = await import("./_mapped_mounter.ts");
+  const mapped = mappedMounter(mounter, map);
+  const maps = JSON.stringify([map.uids, map.gids]);
+  if (recallResult(root)?.maps === maps) return forgetting(`${root}/${RESULT}`, mapped);
+  using _native = keepNativeBackend();
+  const { tryMounter } = await import("./_overlay_trial.ts");
+  const reason = await tryMounter(root, mapped, options);
+  if (reason !== undefined) return reason;
+  await rememberMounter(root, mapped, maps);
+  return mapped;
+}
+
+/** Result of an earlier test. */
+interface TestResult {
+  readonly namespace: OverlayNamespace;
+  readonly upper: OverlayMounter["upper"];
+  /** Maps of owners that worked as well. */
+  readonly maps: unknown;
+}
+
+/**
  * Returns the mounter of an earlier test if this process has the same privileges as the one that
  * ran it.
  */
 function recallMounter(root: string): OverlayMounter | undefined {
+  const known = recallResult(root);
+  if (known === undefined) return undefined;
+  const mounter = kernelMounter(known.namespace, known.upper);
+  // A failure with mapped owners says nothing about other mounts.
+  const isMapped = (lowers: readonly string[]) => lowers.some((path) => path.includes(MAPPED));
+  return forgetting(`${root}/${RESULT}`, mounter, { except: isMapped });
+}
+
+function recallResult(root: string): TestResult | undefined {
   const path = `${root}/${RESULT}`;
   if (lstatIfAny(path) === undefined) return undefined;
   try {
-    const { place: conditions, namespace, upper } =
+    const { place: conditions, namespace, upper, maps } =
       readJsonFile(path, { maxBytes: MAX_RESULT_BYTES }) ?? {};
     if (typeof conditions !== "string" || conditions !== describeConditions(root)) return undefined;
     const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
     // The store may have become read-only since the test, so that no layer could be stored.
     Deno.openSync(path, { write: true }).close();
-    const mounter = kernelMounter(way[0], way[1]);
-    return {
-      ...mounter,
-      mount: async (...mount) => {
-        try {
-          await mounter.mount(...mount);
-        } catch (error) {
-          // Let the next process test again.
-          tryRemove(path);
-          throw error;
-        }
-      },
-    };
+    return { namespace: way[0], upper: way[1], maps };
   } catch {
     // The file is damaged or another user's. A new test replaces it.
     return undefined;
   }
 }
 
+/** Returns a mounter that removes the result of a test when it fails, except for some layers. */
+function forgetting(
+  result: string,
+  mounter: OverlayMounter,
+  { except }: { readonly except?: (lowers: readonly string[]) => boolean } = {},
+): OverlayMounter {
+  return {
+    ...mounter,
+    mount: async (lowers, ...rest) => {
+      try {
+        await mounter.mount(lowers, ...rest);
+      } catch (error) {
+        // Let the next process test again.
+        if (!except?.(lowers)) tryRemove(result);
+        throw error;
+      }
+    },
+  };
+}
+
 /** Stores the result of a test. */
-async function rememberMounter(root: string, { namespace, upper }: OverlayMounter): Promise<void> {
+async function rememberMounter(
+  root: string,
+  { namespace, upper }: OverlayMounter,
+  maps?: string,
+): Promise<void> {
   try {
     const place = describeConditions(root);
     if (place === undefined) return;
-    await replaceSmallFile(`${root}/${RESULT}`, `${JSON.stringify({ place, namespace, upper })}\n`);
+    const text = JSON.stringify({ place, namespace, upper, maps });
+    await replaceSmallFile(`${root}/${RESULT}`, `${text}\n`);
   } catch {
     // The next process tests again.
   }

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
-import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
+import { idMapSupported, OverlayBundler, StoreFileError } from "../../../store/mod.ts";
+import type { OwnershipMap } from "../../../layer/mod.ts";
+import { findKernelMounter, findMappedMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
 import { peerTest, programPath, runPeer } from "../../_support/peers.ts";
 import { ROOT, run } from "../../_support/process.ts";
@@ -26,6 +27,53 @@ overlayTest("findKernelMounter() keeps its result in the store", async () => {
 
   assert(typeof tested !== "string" && typeof recalled !== "string");
   assertEquals([recalled.namespace, recalled.upper], [tested.namespace, tested.upper]);
+});
+
+/** Maps IDs from 0 on, as many as given. */
+function mapOf(size: number): OwnershipMap {
+  const ranges = [{ containerId: 0, hostId: 100_000, size }];
+  return { kind: "map", uids: ranges, gids: ranges };
+}
+
+const mappingTest = testUnless(await mappingReason());
+
+async function mappingReason(): Promise<string | undefined> {
+  await using test = await makeStore();
+  const support = await idMapSupported(test.path);
+  return support.supported ? undefined : "no mounts with mapped owners";
+}
+
+mappingTest("findMappedMounter() keeps its result for the same maps", async () => {
+  await using test = await makeStore();
+  const kernel = await findKernelMounter(test.path);
+  assert(typeof kernel !== "string");
+
+  await findMappedMounter(test.path, kernel, mapOf(2));
+  await refuseTests(test);
+
+  const recalled = await findMappedMounter(test.path, kernel, mapOf(2));
+  assert(typeof recalled !== "string");
+  await assertRejects(() => findMappedMounter(test.path, kernel, mapOf(3)));
+  // The result also holds without maps.
+  assert(typeof await findKernelMounter(test.path) !== "string");
+});
+
+overlayTest("findMappedMounter() leaves the result without maps if it fails", async () => {
+  await using test = await makeStore();
+  await findKernelMounter(test.path);
+  const before = await Deno.readTextFile(`${test.path}/overlay.json`);
+  const recalled = await findKernelMounter(test.path);
+  assert(typeof recalled !== "string");
+
+  const ranges = [{ containerId: 0, hostId: 2 ** 32 - 2, size: 2 ** 31 }];
+  const reason = await findMappedMounter(test.path, recalled, {
+    kind: "map",
+    uids: ranges,
+    gids: ranges,
+  });
+
+  assertEquals(typeof reason, "string");
+  assertEquals(await Deno.readTextFile(`${test.path}/overlay.json`), before);
 });
 
 for (

@@ -31,6 +31,7 @@ const MISUSE = [
   { args: ["--gid-map", "0:0:0"], says: "it must be CONTAINER:HOST:COUNT" },
   { args: ["--uidmap", "0:100000:65536"], says: 'Use "--uid-map C:H:N"' },
   { args: ["--userns", "auto"], says: '"--uid-map C:H:N" as root' },
+  { args: ["--slow-chown"], says: '"--slow-chown" requires "--uid-map" or "--gid-map"' },
   { args: ["--bundler", "magic"], says: "it must be auto, overlay or uncompressed" },
 ];
 
