@@ -78,6 +78,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       ? "Specify the command with --arg"
       : "Write the command after the image";
   },
+  "artifact-file": ({ advice }) => advice ?? "Report it to the author of the artifact",
   "tar": toAuthor,
   "compression": toAuthor,
   "extract": toAuthor,

@@ -169,7 +169,11 @@ function titleOf(path: string): string {
   const isLocal = !/^([/\\]|[A-Za-z]:)/.test(path) && !parts.includes("..");
   const title = isLocal ? parts.join("/") : parts.at(-1) ?? "";
   if (title !== "" && title !== "..") return title;
-  throw new ArtifactFileError(path, "it is a directory");
+  throw isADirectory(path);
+}
+
+function isADirectory(path: string): ArtifactFileError {
+  return new ArtifactFileError(path, "it is a directory", { advice: "Pack it into an archive" });
 }
 
 async function statFile(path: string): Promise<Deno.FileInfo> {
@@ -191,7 +195,7 @@ async function hashFile(
   const { isFile, isDirectory } = await statFile(path);
   if (!isFile) {
     throw isDirectory
-      ? new ArtifactFileError(path, "it is a directory", { advice: "Pack it into an archive" })
+      ? isADirectory(path)
       : new ArtifactFileError(path, "it is not a regular file", { advice: "Copy it to a file" });
   }
   const digester = new Digester();

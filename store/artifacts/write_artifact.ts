@@ -23,6 +23,9 @@ const MAX_TITLE_LENGTH = 4095;
 /** Maximum total number of components of all names, each of which may be a directory to create. */
 const MAX_TITLE_LEVELS = 65_536;
 
+/** Advice if existing files are in the way. */
+const OTHER_DIRECTORY = "Choose an empty or new directory";
+
 /** Options for {@linkcode writeArtifact}. */
 export interface WriteArtifactOptions {
   /** Aborts the work. */
@@ -188,11 +191,14 @@ function checkPlace(directory: string, title: string): void {
   for (const parent of parentsOf(title)) {
     const info = lstatIfAny(`${directory}/${parent}`);
     if (info === undefined) return;
-    if (info.isSymlink) throw new ArtifactFileError(title, `"${parent}" is a symlink`);
-    if (!info.isDirectory) throw new ArtifactFileError(title, `"${parent}" is not a directory`);
+    const fail = (state: string): never => {
+      throw new ArtifactFileError(title, `"${parent}" is ${state}`, { advice: OTHER_DIRECTORY });
+    };
+    if (info.isSymlink) fail("a symlink");
+    if (!info.isDirectory) fail("not a directory");
   }
   if (lstatIfAny(`${directory}/${title}`)?.isDirectory) {
-    throw new ArtifactFileError(title, "a directory has this name");
+    throw new ArtifactFileError(title, "a directory has this name", { advice: OTHER_DIRECTORY });
   }
 }
 

@@ -4,6 +4,8 @@ import {
   buildArtifact,
   buildImage,
   buildIndex,
+  type Built,
+  manifestOf,
   withBlobs,
 } from "../../../_support/image.ts";
 import { assertGranted } from "../../../_support/oci_permissions.ts";
@@ -19,13 +21,24 @@ const runOci = ociSession();
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 const CHART = buildArtifact({ artifactType: "application/x-chart", content: "chart" });
 
-/** A directory with files, and a registry with an image and an artifact without file names. */
+const ODD = oddArtifact();
+
+/** An artifact whose file would be outside of any directory. */
+function oddArtifact(): Built {
+  const { descriptor, ...layer } = blobOf("text/plain", new Uint8Array(1));
+  const annotations = { "org.opencontainers.image.title": "../odd" };
+  const config = blobOf("application/vnd.oci.empty.v1+json", new TextEncoder().encode("{}"));
+  return manifestOf(config, [{ ...layer, descriptor: { ...descriptor, annotations } }]);
+}
+
+/** A directory with files, and a registry with an image and two odd artifacts. */
 async function makeScene() {
   await using stack = new AsyncDisposableStack();
   const registry = stack.use(writableRegistry());
   const dir = stack.use(await makeTempDir());
   await pushBuilt(registry, "app:1", IMAGE);
   await pushBuilt(registry, "chart:1", CHART);
+  await pushBuilt(registry, "odd:1", ODD);
   await Deno.writeTextFile(dir.join("sbom.json"), "{}");
   await Deno.mkdir(dir.join("d"));
   await Deno.writeTextFile(dir.join("d/model"), "weights");
@@ -195,6 +208,11 @@ const FAILURES = [
   { args: ["artifact", "pull", "H/chart:1", "out"], says: "no layer has a file name" },
   { args: ["artifact", "pull", "H/app:1", "out"], says: 'container image. Unpack it with "oci u' },
   { args: ["artifact", "push", "H/x:1", "d"], says: "it is a directory. Pack it into an archive" },
+  { args: ["artifact", "push", "H/x:1", "."], says: "it is a directory. Pack it into an archive" },
+  {
+    args: ["artifact", "pull", "H/odd:1", "out"],
+    says: "the name leads out of the directory. Report it to the author of the artifact",
+  },
   {
     args: ["artifact", "push", "H/x:1", "none"],
     says: 'cannot use the file "none" of an artifact: it does not exist. Check the path',
@@ -228,6 +246,7 @@ const MISUSE = [
   { args: ["artifact", "take", "a", "b"], says: "it must be push or pull" },
   { args: ["artifact", "pull", "a", "b", "c"], says: "pull needs exactly one target directory" },
   { args: ["artifact", "pull", "--type", "x", "a", "b"], says: 'are for "oci artifact push"' },
+  { args: ["artifact", "push", "a", ""], says: "the file name is empty. Specify a file" },
   { args: ["artifact", "push", "--annotation", "x", "a", "b"], says: "it must be KEY=VALUE" },
 ];
 
