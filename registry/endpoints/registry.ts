@@ -138,8 +138,10 @@ export class Registry {
       const { status } = response;
       // The limit for requests without a body has been reduced already.
       if (isUpload && status === 429) limiter.throttled(0);
-      // The same request is repeated once. After that, the caller may send another one.
-      const isAccepted = accept.includes(status) && (attempt > 1 || !asksToWait(response));
+      // The same request is repeated once. After that, the caller may send another one, unless the
+      // pause before it is too long.
+      const mustWait = asksToWait(response) && (attempt === 1 || this.#isTooLong(response));
+      const isAccepted = accept.includes(status) && !mustWait;
       if (status !== 200 && !isAccepted) {
         throw await this.error(request, response);
       }
@@ -264,9 +266,13 @@ export class Registry {
   }
 
   /** Returns the pause that a response requests, in milliseconds; 0 if that is too long. */
-  #pauseOf({ headers }: HttpResponse): number {
-    const asked = requestedPause(headers, Date.now()) ?? 0;
-    return asked > this.policy.maxWaitMs ? 0 : asked;
+  #pauseOf(response: HttpResponse): number {
+    return this.#isTooLong(response) ? 0 : requestedPause(response.headers, Date.now()) ?? 0;
+  }
+
+  /** Whether a response requests a pause that is too long. */
+  #isTooLong({ headers }: HttpResponse): boolean {
+    return (requestedPause(headers, Date.now()) ?? 0) > this.policy.maxWaitMs;
   }
 
   #throttle(response: HttpResponse, url: URL): void {

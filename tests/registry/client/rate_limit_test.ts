@@ -170,6 +170,21 @@ Deno.test("RemoteClient.resolve() does not send GET if the requested pause is to
   assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD"]);
 });
 
+Deno.test("RemoteClient.resolve() does not send GET if the second pause is too long", async () => {
+  await using scene = makeScene([
+    on({ kind: "manifest", method: "HEAD", times: 1 }, busy(429, 10)),
+    on({ kind: "manifest", method: "HEAD" }, busy(429, 301)),
+  ]);
+  const clock = new FakeClock();
+  using client = testClient({ clock });
+
+  const error = await assertRejects(() => client.resolve(scene.reference), RateLimitError);
+
+  assertEquals(error.retryAfterMs, 301_000);
+  assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD", "HEAD"]);
+  assertEquals(clock.pauses, [10_000]);
+});
+
 Deno.test("RemoteClient pauses all requests to a host that reports too many", async () => {
   await using scene = makeScene([on({ kind: "manifest", times: 1 }, busy(429, 10))]);
   const clock = new FakeClock();
