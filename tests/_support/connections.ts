@@ -85,8 +85,12 @@ function isDisconnect(error: unknown): boolean {
   ].some((kind) => error instanceof kind);
 }
 
-/** Returns an address of the loopback without a listener. */
+/**
+ * Returns an address of the loopback without a listener. On Linux, a server that starts later cannot
+ * get it, since all use 127.0.0.1.
+ */
 export function unusedAddress(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
+  const hostname = Deno.build.os === "linux" ? "127.0.0.2" : "127.0.0.1";
+  using listener = Deno.listen({ hostname, port: 0 });
+  return `${hostname}:${listener.addr.port}`;
 }
