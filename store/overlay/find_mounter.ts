@@ -8,7 +8,7 @@ import type { WaitOptions } from "../host/file_lock.ts";
 import { findProgram } from "../host/find_program.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
-import { MAPPED_LOWERS, type OverlayMounter } from "./overlay_mounter.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /**
  * Ways to mount with the kernel, in order of preference. `trusted` comes first, because a program
@@ -18,8 +18,6 @@ const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as cons
 
 /** Name of the file in a store with the result of the last test. */
 const RESULT = "overlay.json";
-/** Part of the paths of layers with mapped owners. */
-const MAPPED = `/${MAPPED_LOWERS}/`;
 const MAX_RESULT_BYTES = 65_536;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 /** The initial user namespace, whose inode number is the same on all machines. */
@@ -92,7 +90,8 @@ export async function findMappedMounter(
   options: WaitOptions = {},
 ): Promise<OverlayMounter | string> {
   const { mappedMounter } = await import("./_mapped_mounter.ts");
-  const mapped = mappedMounter(mounter, map);
+  // A failure with mapped owners says nothing about other mounts.
+  const mapped = mappedMounter(PLAIN.get(mounter) ?? mounter, map);
   const maps = JSON.stringify([map.uids, map.gids]);
   if (recallResult(root)?.maps === maps) return forgetting(`${root}/${RESULT}`, mapped);
   using _native = keepNativeBackend();
@@ -117,11 +116,7 @@ interface TestResult {
  */
 function recallMounter(root: string): OverlayMounter | undefined {
   const known = recallResult(root);
-  if (known === undefined) return undefined;
-  const mounter = kernelMounter(known.namespace, known.upper);
-  // A failure with mapped owners says nothing about other mounts.
-  const isMapped = (lowers: readonly string[]) => lowers.some((path) => path.includes(MAPPED));
-  return forgetting(`${root}/${RESULT}`, mounter, { except: isMapped });
+  return known && forgetting(`${root}/${RESULT}`, kernelMounter(known.namespace, known.upper));
 }
 
 function recallResult(root: string): TestResult | undefined {
@@ -142,24 +137,25 @@ function recallResult(root: string): TestResult | undefined {
   }
 }
 
-/** Returns a mounter that removes the result of a test when it fails, except for some layers. */
-function forgetting(
-  result: string,
-  mounter: OverlayMounter,
-  { except }: { readonly except?: (lowers: readonly string[]) => boolean } = {},
-): OverlayMounter {
-  return {
+/** Mounters that remove no result, by those that do. */
+const PLAIN = new WeakMap<OverlayMounter, OverlayMounter>();
+
+/** Returns a mounter that removes the result of a test when it fails. */
+function forgetting(result: string, mounter: OverlayMounter): OverlayMounter {
+  const forgetful: OverlayMounter = {
     ...mounter,
-    mount: async (lowers, ...rest) => {
+    mount: async (...mount) => {
       try {
-        await mounter.mount(lowers, ...rest);
+        await mounter.mount(...mount);
       } catch (error) {
         // Let the next process test again.
-        if (!except?.(lowers)) tryRemove(result);
+        tryRemove(result);
         throw error;
       }
     },
   };
+  PLAIN.set(forgetful, mounter);
+  return forgetful;
 }
 
 /** Stores the result of a test. */
