@@ -1,7 +1,7 @@
 import { abortable } from "../registry/tasks/abortable.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
-import { HelpRequest, parseCommandLine } from "./frame/command_line.ts";
+import { HelpRequest, nameOf, parseCommandLine } from "./frame/command_line.ts";
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import type { CommonOptions, RegistryOptions } from "./frame/options.ts";
@@ -161,7 +161,7 @@ async function runWithoutCommand(
   if (name !== undefined && name !== "help") {
     // The word may be the value of the option.
     if (unknown !== undefined) {
-      throw new UsageError(`unknown option "${unknown}"`, 'See "oci --help"');
+      throw new UsageError(`unknown option "${nameOf(unknown)}"`, 'See "oci --help"');
     }
     const { refuseCommand } = await load<typeof import("./frame/unknown_command.ts")>(
       "./frame/unknown_command.ts",

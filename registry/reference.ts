@@ -35,8 +35,8 @@ const PATH_REGEXP =
   /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
 const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
-/** A user and password before the host, as in URLs. */
-const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/:]+):[^/]*@(?=[^/@]*\/)/i;
+/** A user and password before the host, as in URLs. The password may contain slashes. */
+const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/:]+):(?!\/|[0-9]{1,5}\/).*@(?=[^/@]*\/)/is;
 
 /** Returns whether text is a valid tag. */
 export function isTag(text: string): boolean {

@@ -173,18 +173,24 @@ function refuseRepeated(command: Command, uses: readonly Use[]): void {
 
 function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   if (flag === undefined) return;
-  const wrong = `unknown option "${flag}"`;
   // "--flag" of "--flag=value", or the first of several short options.
-  const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
+  const name = flag.startsWith("--") ? nameOf(flag) : flag.slice(0, 2);
+  const hint = command.hints.get(name);
+  // The value of another tool's option may be a password.
+  const wrong = `unknown option "${hint === undefined ? nameOf(flag) : name}"`;
   const isOn = flag.slice(name.length).startsWith("=") && command.has(name);
   if (isOn) throw misuse(command, `${name} takes no value`, `Write "${name}", or leave it out`);
   // Programs written in Go accept long options with one dash.
-  const long = `-${flag.replace(/=.*/s, "")}`;
+  const long = `-${nameOf(flag)}`;
   if (command.find(long) !== undefined) throw misuse(command, wrong, `Did you mean ${long}?`);
-  const hint = command.hints.get(name);
   if (hint !== undefined) throw misuse(command, wrong, hint);
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
   throw misuse(command, wrong, suggest(name, known));
+}
+
+/** Returns a flag without its value. */
+export function nameOf(flag: string): string {
+  return flag.replace(/(?<=-[^-].*)=.*/s, "");
 }
 
 function refuseMissing(command: Command, operands: readonly string[]): void {

@@ -90,13 +90,20 @@ export function imageSize(manifest: Manifest): number {
  * something that is no digest, because that looks the same.
  */
 const LOGIN_REGEXP = /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):([^\s/]*)/g;
-const PASSWORD_REGEXP = /^.*@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST)(?=[\w[])/;
+/**
+ * The same with a slash in the password, as in many tokens; but not a path after `oci:`, a port, or
+ * the scheme of a URL.
+ */
+const SLASHED_LOGIN_REGEXP =
+  /(?<=^|[\s"'=(]|\/\/)(?!oci:|(?:oci|docker)-archive:)([^\s/@:"'=(]+):(?!\/|[0-9]{1,5}\/)([^\s"']+)/g;
+const PASSWORD_REGEXP = /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST)(?=[\w[])/;
 
 /** Replaces passwords in references and URLs, such as `user:password@host`, by `***`. */
 export function hidePasswords(text: string): string {
-  return text.replaceAll(LOGIN_REGEXP, (_, user: string, rest: string) => {
+  const hide = (_: string, user: string, rest: string) => {
     return `${user}:${rest.replace(PASSWORD_REGEXP, "***@")}`;
-  });
+  };
+  return text.replaceAll(LOGIN_REGEXP, hide).replaceAll(SLASHED_LOGIN_REGEXP, hide);
 }
 
 /** Quotes a word in single quotes, in a way that bash, zsh and fish parse. */

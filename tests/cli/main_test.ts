@@ -238,7 +238,7 @@ const MISUSE = [
   },
   {
     args: ["tags", "--policy=never", "a"],
-    line: 'oci: tags: unknown option "--policy=never". See "oci tags --help"',
+    line: 'oci: tags: unknown option "--policy". See "oci tags --help"',
   },
   {
     args: ["ps"],
@@ -248,11 +248,11 @@ const MISUSE = [
   },
   {
     args: ["copy", "--src-creds=a:b", "x", "y"],
-    line: 'oci: copy: unknown option "--src-creds=a:b". Use "--user NAME[:PASSWORD]"',
+    line: 'oci: copy: unknown option "--src-creds". Use "--user NAME[:PASSWORD]"',
   },
   {
     args: ["run", "--creds=a:b", "x"],
-    line: 'oci: run: unknown option "--creds=a:b". Use "--registry-user NAME[:PASSWORD]"',
+    line: 'oci: run: unknown option "--creds". Use "--registry-user NAME[:PASSWORD]"',
   },
   {
     args: ["run", "-itp", "80:80", "a"],

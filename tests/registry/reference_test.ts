@@ -102,6 +102,8 @@ Deno.test.each([
   { text: "HTTPS://me:s3cret@h.io/a" },
   { text: "me:@s3cret@h.io/a" },
   { text: "me@mail.example:s3cret@h.io/a" },
+  { text: "me:s3cret/and/more==@h.io:5000/a" },
+  { text: "https://me:12345678/s3cret@h.io/a" },
 ])("parseReference() does not quote the password in $text", ({ text }) => {
   const error = assertThrows(() => parseReference(text), SyntaxError, ":***@h.io");
 

@@ -74,6 +74,12 @@ Deno.test.each([
   { text: "a:s3cret@b, c:s3cret@d", shown: "a:***@b, c:***@d" },
   { text: "me:s3cret@shared:5000/a", shown: "me:***@shared:5000/a" },
   { text: "oci:dir:me:s3cret@h.io/a", shown: "oci:***@h.io/a" },
+  { text: 'pull "me:s3/cr/et==@h.io/a:1"', shown: 'pull "me:***@h.io/a:1"' },
+  { text: "login me:s3/cret@shared", shown: "login me:***@shared" },
+  { text: "h.io=https://me:s3//cr@et@h.io/", shown: "h.io=https://me:***@h.io/" },
+  { text: "h:5000/a@b npm:@a/b https://h.io/@a/b", shown: "h:5000/a@b npm:@a/b https://h.io/@a/b" },
+  { text: "oci:a/me@h.io/b oci:/a@b", shown: "oci:a/me@h.io/b oci:/a@b" },
+  { text: "oci-archive:a/me@h.io/b", shown: "oci-archive:a/me@h.io/b" },
   { text: `a:1@sha256:${"0".repeat(64)}`, shown: `a:1@sha256:${"0".repeat(64)}` },
   { text: "h:5000/a:1@sha512:0 a:1", shown: "h:5000/a:1@sha512:0 a:1" },
   { text: "NAME:TAG@DIGEST h:5000/a:1@b", shown: "NAME:TAG@DIGEST h:5000/a:1@b" },
@@ -82,7 +88,7 @@ Deno.test.each([
 });
 
 Deno.test("hidePasswords() ends soon for a long text", () => {
-  for (const part of [":a", ":", ":@", "a", "=", "(a:"]) {
+  for (const part of [":a", ":", ":@", "a", "=", "(a:", "a:b/", "=a:b/"]) {
     const text = part.repeat(1_000_000);
 
     assertEquals(hidePasswords(text), text);
