@@ -33,6 +33,8 @@ export interface Reachable {
 export interface ReachableOptions {
   /** Documents, such as signatures, that are reachable if their subject is. */
   readonly candidates?: Iterable<Descriptor> | undefined;
+  /** Called with each descriptor on the way, also if another one has the same digest. */
+  readonly onDescriptor?: ((descriptor: Descriptor) => Promise<void>) | undefined;
   /** Called with each document whose bytes do not match its digest. */
   readonly onDamaged?: ((digest: Digest, error: unknown) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -49,7 +51,7 @@ export interface ReachableOptions {
 export async function findReachable(
   store: ContentStore,
   roots: Iterable<Descriptor>,
-  { candidates = [], onDamaged = () => {}, signal }: ReachableOptions = {},
+  { candidates = [], onDescriptor, onDamaged = () => {}, signal }: ReachableOptions = {},
 ): Promise<Reachable> {
   const descriptors = new Map<Digest, Descriptor>();
   const allParts = new Set<Digest>();
@@ -66,6 +68,7 @@ export async function findReachable(
   const pending = [...roots];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     signal?.throwIfAborted();
+    if (onDescriptor !== undefined) await onDescriptor(next);
     if (descriptors.has(next.digest)) continue;
     descriptors.set(next.digest, next);
     const { entries, parts, diffIds } = await nodeOf(next);

@@ -17,9 +17,8 @@ import { removeTree } from "../host/remove_tree.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import { hasIntactRecord } from "../overlay/extracted_layer.ts";
 import { blobsIn } from "./_blobs_in.ts";
+import { findGraphFaults } from "./_graph_faults.ts";
 import { findReachable } from "./_reachable.ts";
-import { withoutPlatforms } from "./_without_platforms.ts";
-import { withWrongDescriptors } from "./_wrong_descriptors.ts";
 import type { Finding, FindingKind, FsckOptions, StoreCheck } from "./fsck_options.ts";
 
 /**
@@ -195,19 +194,25 @@ class StoreChecker {
   }
 
   /** Follows every name. Returns the damaged or missing content, for which it adds findings. */
-  async #checkNames(
+  async #checkNames(corrupt: ReadonlySet<Digest>): Promise<ReadonlyMap<Digest, unknown>> {
+    const roots = new Map<Digest, NamedContent>();
+    // An unreadable index is a separate finding.
+    for (const { name, descriptor } of await this.#listReferences() ?? []) {
+      addNames(roots, await this.#checkEntry(name, descriptor), [name]);
+    }
+    const lost = await this.#checkPresence(roots, corrupt);
+    await this.#checkReferences(roots, corrupt);
+    return lost;
+  }
+
+  /** Checks that all content of documents is there, and fetches lost content again. */
+  async #checkPresence(
+    roots: ReadonlyMap<Digest, NamedContent>,
     corrupt: ReadonlySet<Digest>,
   ): Promise<ReadonlyMap<Digest, unknown>> {
-    const wanted = new Map<Digest, { descriptor: Descriptor; names: string[] }>();
-    // An unreadable index is a separate finding.
-    const references = await this.#listReferences() ?? [];
-    for (const { name, descriptor } of references) {
-      await this.#checkEntry(name, descriptor);
-      for (const lost of await this.#lost(descriptor, corrupt)) {
-        const entry = wanted.get(lost.digest) ?? { descriptor: lost, names: [] };
-        entry.names.push(name);
-        wanted.set(lost.digest, entry);
-      }
+    const wanted = new Map<Digest, NamedContent>();
+    for (const { descriptor, names } of roots.values()) {
+      for (const lost of await this.#lost(descriptor, corrupt)) addNames(wanted, lost, names);
     }
     for (const [digest, { descriptor, names }] of wanted) {
       const kind = corrupt.has(digest) ? "corrupt" : "missing";
@@ -217,25 +222,38 @@ class StoreChecker {
       }
       const reason = await this.#fetch(descriptor, names);
       this.#note(kind, digest, { names, repaired: reason === undefined, reason });
+      if (reason !== undefined) continue;
       // Content referenced by a restored document may be missing too.
-      if (reason === undefined) {
-        for (const lost of await this.#lost(descriptor, corrupt)) {
-          if (!wanted.has(lost.digest)) wanted.set(lost.digest, { descriptor: lost, names });
-        }
+      for (const lost of await this.#lost(descriptor, corrupt)) {
+        if (!wanted.has(lost.digest)) addNames(wanted, lost, names);
       }
     }
-    const { signal } = this.#options;
-    for (const [digest, names] of await withWrongDescriptors(this.#store, references, signal)) {
+    return wanted;
+  }
+
+  /** Checks that the descriptors in documents are right, and that indexes have a manifest. */
+  async #checkReferences(
+    roots: ReadonlyMap<Digest, NamedContent>,
+    corrupt: ReadonlySet<Digest>,
+  ): Promise<void> {
+    const mismatched = new Map<Digest, NamedContent>();
+    const incomplete: NamedContent[] = [];
+    for (const root of roots.values()) {
+      const { descriptor, names } = root;
+      const faults = await findGraphFaults(this.#store, descriptor, this.#options.signal);
+      for (const found of faults.mismatched) addNames(mismatched, found, names);
+      if (faults.lacksPlatforms) incomplete.push(root);
+    }
+    for (const [digest, { names }] of mismatched) {
       if (corrupt.has(digest)) continue;
       const reason = this.#repairs ? "its manifest or index is wrong" : undefined;
       this.#note("entry", digest, { names, repaired: false, reason });
     }
     // A repair cannot know which platforms were pulled.
-    for (const [digest, names] of await withoutPlatforms(this.#store, references, signal)) {
+    for (const { descriptor: { digest }, names } of incomplete) {
       const reason = this.#repairs ? "pull it again" : undefined;
       this.#note("incomplete", digest, { names, repaired: false, reason });
     }
-    return wanted;
   }
 
   /** Returns the missing and corrupt content that is reachable from a document. */
@@ -256,24 +274,28 @@ class StoreChecker {
     return lost;
   }
 
-  /** Compares the size and media type in an entry of the index with those of its blob. */
-  async #checkEntry(name: string, descriptor: Descriptor): Promise<void> {
+  /**
+   * Compares the size and media type in an entry of the index with those of its blob. Returns the
+   * right descriptor.
+   */
+  async #checkEntry(name: string, descriptor: Descriptor): Promise<Descriptor> {
     const { digest, size, mediaType } = descriptor;
     const bytes = await this.#store.readBlob({ digest }).catch(() => undefined);
-    if (bytes === undefined) return;
+    if (bytes === undefined) return descriptor;
     let actual = mediaType;
     try {
       actual = parseManifest(bytes).value.mediaType;
     } catch {
       // The blob is not a document with a media type.
     }
-    if (bytes.length === size && actual === mediaType) return;
+    if (bytes.length === size && actual === mediaType) return descriptor;
+    const right = { mediaType: actual, digest, size: bytes.length };
     if (this.#repairs) {
       await this.#store.untag([name], this.#options.signal);
-      const right = { mediaType: actual, digest, size: bytes.length };
       await this.#store.tag(name, right, this.#options.signal);
     }
     this.#note("entry", digest, { names: [name] });
+    return right;
   }
 
   /** Fetches content again. Returns the reason if that fails. */
@@ -337,4 +359,22 @@ class StoreChecker {
     await ensureStoreFolder(this.#store.path, "quarantine", 0o700);
     await Deno.rename(path, `${this.#store.path}/quarantine/${name}-${Date.now()}`);
   }
+}
+
+/** Content, and the names that lead to it. */
+interface NamedContent {
+  readonly descriptor: Descriptor;
+  readonly names: string[];
+}
+
+function addNames(
+  contents: Map<Digest, NamedContent>,
+  descriptor: Descriptor,
+  names: readonly string[],
+): void {
+  const content = contents.getOrInsertComputed(
+    descriptor.digest,
+    (): NamedContent => ({ descriptor, names: [] }),
+  );
+  for (const name of names) content.names.push(name);
 }

@@ -103,7 +103,7 @@ export async function prune(store: ContentStore, options: PruneOptions = {}): Pr
   if (lstatIfAny(`${store.path}/index.json`) === undefined) return { removed: [], bytes: 0 };
   const removed: PrunedItem[] = [];
   const bundles = await removeDeadBundles(store.path, { dryRun, signal });
-  removed.push(...bundles.removed.map((name) => ({ kind: "bundle" as const, name, bytes: 0 })));
+  for (const name of bundles.removed) removed.push({ kind: "bundle", name, bytes: 0 });
   for (const { path, container, reason } of bundles.left) {
     const why = reason ?? `its container ${container ?? ""} may be running`;
     onWarning?.(`Cannot remove the bundle "${path}": ${why}`);
@@ -111,9 +111,7 @@ export async function prune(store: ContentStore, options: PruneOptions = {}): Pr
   const images = await pruneContent(store, options, removed);
   if (!dryRun) await pruneUnpackRecords(store.path);
   const layers = await pruneLayers(store, images, { dryRun, olderThanMs, signal });
-  removed.push(...layers.items.map(({ path: name, bytes }) => {
-    return { kind: "layer" as const, name, bytes };
-  }));
+  for (const { path, bytes } of layers.items) removed.push({ kind: "layer", name: path, bytes });
   return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
@@ -159,7 +157,7 @@ async function pruneContent(
     ],
     { candidates: entries, onDamaged: refuseDamaged, signal },
   );
-  removed.push(...surplus.map(({ name }) => ({ kind: "name" as const, name, bytes: 0 })));
+  for (const { name } of surplus) removed.push({ kind: "name", name, bytes: 0 });
   if (!dryRun) {
     await store.untag([...unwanted], signal);
     await index.dropEntries((digest) => !reachable.descriptors.has(digest), signal);

@@ -197,6 +197,19 @@ Deno.test("fsck() finds nothing in a directory that is not a store yet", async (
   assertEquals((await fsck(store, { repair: true })).findings, []);
 });
 
+Deno.test("fsck() finds missing content of a document with a wrong type in the index", async () => {
+  await using scene = await makeStore();
+  const path = `${scene.path}/index.json`;
+  const index = JSON.parse(await Deno.readTextFile(path));
+  index.manifests[0].mediaType = "application/octet-stream";
+  await Deno.writeTextFile(path, JSON.stringify(index));
+  await Deno.remove(scene.layer);
+
+  const { findings } = await fsck(scene.store);
+
+  assertEquals(findings.map(({ kind }) => kind), ["entry", "missing"]);
+});
+
 Deno.test("fsck() finds no damage in a sound store", async () => {
   await using scene = await makeStore();
 
