@@ -7,8 +7,7 @@ import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import { isObject } from "../../spec/json.ts";
 import { BundleError } from "../errors.ts";
 import { swapFile } from "../host/files.ts";
-import { readJsonFile, unlessFaulty } from "../host/read_small_file.ts";
-import { type ExtractedLayer, MAX_RECORD_BYTES } from "./extracted_layer.ts";
+import { type ExtractedLayer, MAX_RECORD_BYTES, recordMembers } from "./extracted_layer.ts";
 
 /** IDs of users and groups, in ascending order. */
 interface Ids {
@@ -134,13 +133,13 @@ function ascending(
 }
 
 function readIds({ path }: ExtractedLayer): LayerIds | undefined {
-  const { owners, attributes } = readRecord(path) ?? {};
+  const { owners, attributes } = recordMembers(path);
   return areIds(owners) && areIds(attributes) ? { owners, attributes } : undefined;
 }
 
 function writeIds(path: string, ids: LayerIds): void {
-  const record = readRecord(path);
-  if (record === undefined) return;
+  const record = recordMembers(path);
+  if (record.key === undefined) return;
   try {
     const text = `${JSON.stringify({ ...record, ...ids })}\n`;
     if (text.length > MAX_RECORD_BYTES) return;
@@ -148,10 +147,6 @@ function writeIds(path: string, ids: LayerIds): void {
   } catch {
     // The next bundle visits the files again.
   }
-}
-
-function readRecord(path: string): Readonly<Record<string, unknown>> | undefined {
-  return unlessFaulty(() => readJsonFile(`${path}.json`, { maxBytes: MAX_RECORD_BYTES }));
 }
 
 function areIds(value: unknown): value is Ids {

@@ -1,10 +1,10 @@
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
+import { type Digest, digestHex, digestOf, isDigest } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny } from "../host/files.ts";
-import { readJsonFile } from "../host/read_small_file.ts";
+import { readJsonFile, unlessFaulty } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 
 /** An extracted layer, which serves as a lower directory of overlays. */
@@ -32,7 +32,7 @@ export interface LayerKind {
   readonly ownership: Ownership;
 }
 
-/** Maximum size of a record, which has a digest and some words. */
+/** Maximum size of a record, which has a digest and some words, and perhaps IDs. */
 export const MAX_RECORD_BYTES = 4096;
 const NAME_LENGTH = 8;
 const NAMES_PER_KEY = 4;
@@ -143,6 +143,24 @@ export function hasIntactRecord(directory: string, name: string): boolean {
     if (error instanceof StoreFileError) return false;
     throw error;
   }
+}
+
+/**
+ * Returns all members of the record of an extracted layer; none if it is missing, damaged or another
+ * user's.
+ *
+ * @param path Path of the layer.
+ */
+export function recordMembers(path: string): Readonly<Record<string, unknown>> {
+  const read = () => readJsonFile(`${path}.json`, { maxBytes: MAX_RECORD_BYTES });
+  return unlessFaulty(read) ?? {};
+}
+
+/** Returns the DiffID or ChainID in the record of a layer; `undefined` if the record is invalid. */
+export function recordedDigest(path: string): Digest | undefined {
+  const { key } = recordMembers(path);
+  const digest = typeof key === "string" ? key.split(" ")[1] : undefined;
+  return isDigest(digest) ? digest : undefined;
 }
 
 function parseRecord(value: Readonly<Record<string, unknown>>): LayerRecord | undefined {

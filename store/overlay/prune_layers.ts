@@ -2,7 +2,7 @@ import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree, TreeName } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
-import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
+import { type Digest, DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { checkLimits } from "../../spec/error_facts.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
@@ -12,9 +12,8 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { unlessUnwritable } from "../host/file_lock.ts";
 import { fileAge, namesIn } from "../host/files.ts";
-import { readJsonFile, unlessFaulty } from "../host/read_small_file.ts";
 import { discardTree } from "../host/unmount.ts";
-import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
+import { chainIdsOf, recordedDigest } from "./extracted_layer.ts";
 
 /** Options for {@linkcode pruneLayers}. */
 export interface PruneLayersOptions {
@@ -115,17 +114,10 @@ function unusedLayers(root: string, kept: ReadonlySet<Digest>): readonly string[
   for (const file of namesIn(directory).toSorted()) {
     const name = NAME.exec(file)?.[1];
     if (name !== undefined && used.has(name)) continue;
-    const digest = name === undefined ? undefined : digestOfRecord(`${directory}/${name}.json`);
+    const digest = name === undefined ? undefined : recordedDigest(`${directory}/${name}`);
     if (digest === undefined || !kept.has(digest)) unused.push(`${directory}/${file}`);
   }
   return unused;
-}
-
-/** Returns the DiffID or ChainID in a record; `undefined` if the record is invalid. */
-function digestOfRecord(record: string): Digest | undefined {
-  const key = unlessFaulty(() => readJsonFile(record, { maxBytes: MAX_RECORD_BYTES }))?.key;
-  const digest = typeof key === "string" ? key.split(" ")[1] : undefined;
-  return isDigest(digest) ? digest : undefined;
 }
 
 function unusedTarballs(root: string, kept: ReadonlySet<Digest>): readonly string[] {
