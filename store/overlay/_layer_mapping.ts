@@ -20,20 +20,26 @@ type DirectoryXattrs = Pick<TreeEntry, "listXattrs" | "getXattr">;
 
 /** How the files of a bundle get mapped owners. */
 export interface LayerMapping {
-  /** Owners of the extracted layers; by default, the bundler's. */
+  /** Owner of a root directory that no layer describes. */
+  readonly root: Owner;
+  /** Owners of the extracted layers, if they are mapped; otherwise, those of the bundler. */
   readonly ownership?: Ownership | undefined;
+  /** Mapping of layers with the owners of the bundler. */
+  readonly mount?: MountMapping | undefined;
+}
+
+/** How layers get mapped owners when they are mounted. */
+export interface MountMapping {
   /** Mounter of the root file system. */
   readonly mounter: OverlayMounter;
-  /** Mounts that it makes in addition. */
-  readonly mounts: readonly BundleMount[];
+  /** Mount that it makes in addition. */
+  readonly lowers: BundleMount;
   /**
    * Checks that the owners of all files, and the IDs in their attributes, are mapped.
    *
    * @throws {BundleError} If one is not.
    */
   readonly check: (layers: readonly ExtractedLayer[], path: string) => Promise<void>;
-  /** Owner of a root directory that no layer describes. */
-  readonly root: Owner;
   /** Returns the metadata of a directory in a layer as the bundle has it. */
   readonly mapDirectory: (
     directory: DirectoryXattrs,
@@ -59,31 +65,22 @@ export async function findMapping(
   maps: IdMaps,
   { slowChown, ...waiting }: FindMappingOptions,
 ): Promise<LayerMapping> {
-  const { ownership: map } = maps;
+  const { ownership: map, root: owner } = maps;
   const mapped = mounter.kind === "overlay"
     ? await findMappedMounter(root, mounter, map, waiting)
     : `${mounter.kind} does not support it`;
   if (typeof mapped !== "string") {
     // The layers may have a file system of their own.
     const { type, device } = mountOf(`${await Deno.realPath(root)}/chains`) ?? {};
-    return {
+    const mount: MountMapping = {
       mounter: mapped,
-      mounts: [{ target: MAPPED_LOWERS, type, device }],
+      lowers: { target: MAPPED_LOWERS, type, device },
       check: (layers, path) => checkLayerOwners(layers, map, path, waiting.signal),
-      root: maps.root,
       mapDirectory: (directory, status) => mapDirectory(directory, status, map),
     };
+    return { root: owner, mount };
   }
-  if (slowChown) {
-    return {
-      ownership: map,
-      mounter,
-      mounts: [],
-      check: () => Promise.resolve(),
-      root: maps.root,
-      mapDirectory: (directory, status) => [directory, status],
-    };
-  }
+  if (slowChown) return { root: owner, ownership: map };
   throw new BundleError(mapped, root, {
     code: "overlay",
     action: `mount layers in "${root}" with mapped owners`,

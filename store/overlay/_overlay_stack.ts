@@ -43,6 +43,6 @@ export function copyRootMetadata(
   using modelRoot = modelTree.open("");
   const status = modelTree.status("");
   if (status === undefined) throw new Deno.errors.NotFound(`"${model.path}" no longer exists`);
-  const [from, described] = mapping?.mapDirectory(modelRoot, status) ?? [modelRoot, status];
+  const [from, described] = mapping?.mount?.mapDirectory(modelRoot, status) ?? [modelRoot, status];
   copyDirectoryMetadata(from, root, described, isOverlayXattr);
 }

@@ -1,3 +1,4 @@
+import type { BundlerOptions } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
 import { findFuseMounter, findKernelMounter } from "./find_mounter.ts";
@@ -41,8 +42,7 @@ export async function openBundler(
   options: OpenBundlerOptions = {},
 ): Promise<OverlayBundler | UncompressedBundler> {
   const { kind = "auto", ...rest } = options;
-  const { upper: _, jobs: __, slowChown: ___, ...common } = rest;
-  if (kind === "uncompressed") return await openUncompressed(store, common);
+  if (kind === "uncompressed") return await openUncompressed(store, rest);
   const waiting = { onWait: store.onWait, signal: options.signal };
   const kernel = await findKernelMounter(store.path, waiting);
   if (typeof kernel !== "string") return new OverlayBundler(store, { ...rest, mounter: kernel });
@@ -54,13 +54,13 @@ export async function openBundler(
   if (kind === "overlay") return new OverlayBundler(store, rest);
   const reasons = [...new Set([kernel, fuse])].join("; ");
   options.onWarning?.(`extracting the layers because overlays cannot be mounted: ${reasons}`);
-  return await openUncompressed(store, common);
+  return await openUncompressed(store, rest);
 }
 
 /** Loads the bundler on demand, since most programs do not need it. */
 async function openUncompressed(
   store: ContentStore,
-  options: Omit<OpenBundlerOptions, "kind" | "upper" | "jobs" | "slowChown">,
+  options: BundlerOptions,
 ): Promise<UncompressedBundler> {
   const { UncompressedBundler } = await import("../uncompressed/uncompressed_bundler.ts");
   return new UncompressedBundler(store, options);

@@ -198,13 +198,14 @@ export class OverlayBundler implements Bundler {
     const { upper, isTemporary: _, ...options } = this.#options;
     const ownership = await this.#ownership(mapping);
     const place: OverlayUpperPlace = upper ?? { kind: mounter.upper };
-    const mounts = [...plannedMounts(bundle.id, place, mounter), ...mapping?.mounts ?? []];
+    const mounts = [...plannedMounts(bundle.id, place, mounter)];
+    if (mapping?.mount !== undefined) mounts.push(mapping.mount.lowers);
     const layers = await this.#resolve(
       image,
       { ...options, mounter, ownership },
       (layers) => bundle.record({ layers, mounts }),
     );
-    await mapping?.check(layers, bundle.path);
+    await mapping?.mount?.check(layers, bundle.path);
     await mountLayers(bundle, layers, { place, mounter, mapping });
   }
 
@@ -249,7 +250,7 @@ async function mountLayers(
   makeDirectories(upper, work);
   copyRootMetadata(upper, layers, mapping);
   const lowers = lowersOf(layers);
-  const layerMounter = lowers.length === 0 ? mounter : mapping?.mounter ?? mounter;
+  const layerMounter = lowers.length === 0 ? mounter : mapping?.mount?.mounter ?? mounter;
   if (lowers.length === 0) {
     // An overlay needs a lower directory even if the image has no layers.
     makeDirectories(`${scratch}/lower`);
