@@ -3,16 +3,13 @@ import { ExtractError, type ExtractPlace } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
 import type { TreeEntry } from "../trees/file_tree.ts";
-import { isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
+import { DEFAULT_ACL, isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
 import { mapXattr } from "./mapped_xattr.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 
 /** Handling of extended attributes: set where possible, ignore, or fail if one cannot be set. */
 export type XattrMode = "on" | "off" | "strict";
-
-/** Default ACL. New entries of a directory inherit it, so it is set at the end. */
-export const DEFAULT_ACL = "system.posix_acl_default";
 
 /** Sets the metadata of entries. */
 export class EntryMetadata {

@@ -1,8 +1,8 @@
+import { ACCESS_ACL, DEFAULT_ACL } from "../trees/host_xattrs.ts";
 import { mapId, type OwnershipMap } from "./ownership.ts";
 
 /** File capabilities. */
 const CAPABILITY = "security.capability";
-const ACL = /^system\.posix_acl_(?:access|default)$/;
 
 /** Revisions of file capabilities, in the first four bytes of the attribute. */
 const REVISION_MASK = 0xff000000;
@@ -69,7 +69,8 @@ function findIds(name: string, value: Uint8Array): IdFields {
   const bytes = rooted ?? value.slice();
   const view = new DataView(bytes.buffer);
   if (rooted !== undefined) return { bytes, view, fields: [{ kind: "user", at: REVISION_2_SIZE }] };
-  return { bytes, view, fields: ACL.test(name) ? aclFields(view) : [] };
+  const isAcl = name === ACCESS_ACL || name === DEFAULT_ACL;
+  return { bytes, view, fields: isAcl ? aclFields(view) : [] };
 }
 
 function aclFields(view: DataView): IdFields["fields"] {

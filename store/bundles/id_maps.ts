@@ -6,6 +6,7 @@ import {
   type Owner,
   type OwnershipMap,
 } from "../../layer/extraction/ownership.ts";
+import { ACCESS_ACL } from "../../layer/trees/host_xattrs.ts";
 import { type ErrorFacts, explainedError } from "../../spec/error_facts.ts";
 import { processUid } from "../../spec/granted.ts";
 import { withUserNamespace } from "../../spec/options/user_namespace_option.ts";
@@ -21,8 +22,6 @@ import type { BundlerOptions } from "./bundler.ts";
 const MAX_RANGES = 340;
 /** Maximum size of their text: less than a page. */
 const MAX_MAP_BYTES = 4095;
-
-const ACL_XATTR = "system.posix_acl_access";
 
 /** ID mappings of a container, for its bundle. */
 export class IdMaps {
@@ -176,5 +175,5 @@ function isOnHost(hostId: number, ranges: readonly IdRange[]): boolean {
 function hasAcl(directory: string): boolean {
   using tree = openFileTree(directory);
   using entry = tree.open("");
-  return entry.listXattrs().includes(ACL_XATTR);
+  return entry.listXattrs().includes(ACCESS_ACL);
 }
