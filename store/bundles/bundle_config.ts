@@ -1,5 +1,5 @@
 import type { Owner } from "../../layer/extraction/ownership.ts";
-import { cleanPath } from "../../layer/trees/clean_path.ts";
+import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
@@ -144,8 +144,7 @@ function providesFile(tree: FileTree, places: readonly MountPlace[], path: strin
   const { real = cleanPath(path), passed } = followMountPath(tree, path);
   // A symlink below the mount point is hidden by what is mounted.
   return places.some(({ target, isOfHost }) => {
-    return real === target ||
-      isOfHost && [real, ...passed].some((place) => place.startsWith(`${target}/`));
+    return real === target || isOfHost && [real, ...passed].some((at) => isBelow(at, target));
   });
 }
 

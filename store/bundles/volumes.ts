@@ -1,4 +1,4 @@
-import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
 import type { Owner } from "../../layer/extraction/ownership.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
@@ -71,8 +71,8 @@ export function mountVolumes(
       if (!real) continue;
       // A mount at a parent directory would also hide the source.
       const isHidden = mounts.some(({ destination }) => {
-        return isBelow(path, destination) ||
-          isBelow(real, realOf(destination) ?? destination);
+        const target = cleanPath(destination);
+        return isBelow(path, target) || isBelow(real, realOf(destination) ?? target);
       });
       let source = `${tree.root}/${real}`;
       if (isHidden || !isReadOnly) {
@@ -108,15 +108,15 @@ function volumeMount(path: string, source: string): Mount {
 
 /** Whether a path is in a file system of the kernel, such as `/proc`. */
 function isInKernelFiles({ mounts }: ContainerSpec, path: string): boolean {
-  return mounts.some(({ type, destination }) => type !== "bind" && isBelow(path, destination));
+  const clean = cleanPath(path);
+  return mounts.some(({ type, destination }) => {
+    return type !== "bind" && isBelow(clean, cleanPath(destination));
+  });
 }
 
 /** Inserts a mount before those below it, which it would hide. */
 function insertMount(mounts: readonly Mount[], added: Mount): readonly Mount[] {
-  const at = mounts.findIndex(({ destination }) => isBelow(destination, added.destination));
+  const target = cleanPath(added.destination);
+  const at = mounts.findIndex(({ destination }) => isBelow(cleanPath(destination), target));
   return at < 0 ? [...mounts, added] : mounts.toSpliced(at, 0, added);
-}
-
-function isBelow(path: string, directory: string): boolean {
-  return `/${parentPath(cleanPath(path))}/`.startsWith(`/${cleanPath(directory)}/`);
 }
