@@ -1,6 +1,9 @@
 import { RemoteClient } from "../registry/client/remote_client.ts";
 import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
 import { formatReference, type Reference } from "../registry/reference.ts";
+import type { ContentSource } from "../spec/image/content.ts";
+import type { Descriptor } from "../spec/image/descriptor.ts";
+import { MAX_MANIFEST_BYTES } from "../spec/image/manifest.ts";
 import {
   type AttachmentSource,
   collectionAttachments,
@@ -10,6 +13,7 @@ import type { TrustedSigner } from "../store/attachments/trusted_signer.ts";
 import { type SignedDocument, verifySignature } from "../store/attachments/verify_signature.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
 import { LayoutClient } from "../store/images/layout_client.ts";
+import { readContent } from "../store/moving/read_content.ts";
 
 /** Sources of the signatures of an image. */
 export interface SignaturePlaces {
@@ -39,6 +43,29 @@ export async function checkSignature(
   const sources = [collectionAttachments(store), ...origin];
   const isStoredOnly = origin.length === 0;
   await verifySignature(sources, document, signer, { name, isStoredOnly, signal });
+}
+
+/** A place that has a document and its signatures. */
+interface SignedContent {
+  /** Location of the document, for errors. */
+  readonly label: string;
+  readonly content: ContentSource;
+  readonly attachments: AttachmentSource;
+}
+
+/**
+ * Verifies that a signer has signed a document of any kind at a place.
+ *
+ * @throws {SignatureError} If no signature there is valid.
+ */
+export async function checkContent(
+  { label, content, attachments }: SignedContent,
+  descriptor: Descriptor,
+  signer: TrustedSigner,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const bytes = await readContent(content, descriptor, MAX_MANIFEST_BYTES, signal);
+  await verifySignature([attachments], { descriptor, bytes }, signer, { name: label, signal });
 }
 
 /** Returns the source of the image, or nothing if the policy forbids contacting it. */

@@ -5,7 +5,6 @@ import { type ImageLocation, parseImageLocation } from "../../registry/image_loc
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
@@ -66,8 +65,7 @@ export async function verifiedBy(
   source: CopySource,
 ): Promise<CopySource> {
   if (signer === undefined) return source;
-  const { verifySignature } = await import("../../store/attachments/verify_signature.ts");
-  const { readContent } = await import("../../store/moving/read_content.ts");
+  const { checkContent } = await import("../check_signature.ts");
   const { label, content, nameOfTag } = source;
   const attachments: AttachmentSource = {
     fetch: (descriptor, reading) => content.fetch(descriptor, reading),
@@ -80,11 +78,8 @@ export async function verifiedBy(
   return {
     ...source,
     root: async (reading = {}) => {
-      const { signal } = reading;
       const descriptor = await source.root(reading);
-      const bytes = await readContent(content, descriptor, MAX_MANIFEST_BYTES, signal);
-      const document = { descriptor, bytes };
-      await verifySignature([attachments], document, signer, { name: label, signal });
+      await checkContent({ label, content, attachments }, descriptor, signer, reading.signal);
       return descriptor;
     },
   };

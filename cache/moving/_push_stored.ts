@@ -2,7 +2,6 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
 import { present } from "../../spec/json.ts";
 import { formatPlatform, type Platform, toPlatform } from "../../spec/platform.ts";
@@ -16,7 +15,6 @@ import { chooseStored } from "../../store/moving/choose_stored.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopyTarget } from "./open_endpoints.ts";
-import { readContent } from "../../store/moving/read_content.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
@@ -67,11 +65,10 @@ async function verifyStored(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { collectionAttachments } = await import("../../store/attachments/attachment_source.ts");
-  const { verifySignature } = await import("../../store/attachments/verify_signature.ts");
-  const source = new LayoutContent(store);
-  const bytes = await readContent(source, descriptor, MAX_MANIFEST_BYTES, signal);
-  const document = { descriptor, bytes };
-  await verifySignature([collectionAttachments(store)], document, signer, { name, signal });
+  const { checkContent } = await import("../check_signature.ts");
+  const attachments = collectionAttachments(store);
+  const content = new LayoutContent(store);
+  await checkContent({ label: name, content, attachments }, descriptor, signer, signal);
 }
 
 /** Returns the name of another tag; `undefined` for a name that another tool wrote. */

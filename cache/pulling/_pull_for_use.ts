@@ -13,6 +13,7 @@ import type { ProgressMeter } from "../progress_meter.ts";
 // Always needed with this module. Loading them together saves an import.
 import "./_image_source.ts";
 import type { ImageSource } from "./_image_source.ts";
+import type { FoundImage } from "./caching_puller.ts";
 
 export interface PullForUseOptions<T> {
   /**
@@ -68,7 +69,7 @@ export async function pullForUse<T>(
   useOptions: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
   const { reference, options } = source;
-  let meter: ProgressMeter | undefined;
+  let meter: ProgressMeter | undefined = undefined;
   const cachedEvents: ImageProgress[] = [];
   const findOptions = findOptionsOf(source, useOptions, (event) => {
     // Storing the rest of the image reports all layers again. The meter counts only those that
@@ -78,39 +79,43 @@ export async function pullForUse<T>(
     else if (event.cached) cachedEvents.push(event);
     else options.onProgress?.(event);
   });
-  const first = await source.puller.find(reference, findOptions);
+  const find = () => source.puller.find(reference, findOptions);
+  const first = await find();
   const known = first.isCached ? await useOptions.findResult?.(first.image) : undefined;
   if (known !== undefined) {
     for (const event of cachedEvents) options.onProgress?.(event);
     return { image: await first.keep(), result: known };
   }
   // Layers are stored before anything refers to them.
-  let isFirst = true;
-  using held = await findHeld(
-    source.store,
-    async () => {
-      if (!isFirst) return await source.puller.find(reference, findOptions);
-      isFirst = false;
-      return first;
-    },
-    ({ isCached, image }) => isCached ? blobsOfImage(image) : [],
-    options.signal,
-  );
+  const blobsOf = ({ isCached, image }: FoundImage) => isCached ? blobsOfImage(image) : [];
+  using held = await findHeld(source.store, find, blobsOf, options.signal, first);
   const { found } = held;
-  const { isCached } = found;
-  if (!isCached || options.onProgress !== undefined) {
-    const { layers, config, manifest, indexes } = found.image;
-    const documents = isCached ? [] : [config, manifest, ...indexes];
-    const { ProgressMeter } = await import("../progress_meter.ts");
-    meter = new ProgressMeter(
-      formatReference(reference),
-      { layers, documents },
-      options.onProgress,
-      isCached ? "extract" : "fetch",
-    );
-  }
+  meter = await openMeter(found, source);
   let image: Image | undefined;
-  const listener: UseListener = {
+  const listener = listenerOf(meter, found.isCached);
+  const result = await use(found.image, listener, async () => {
+    image = await found.keep();
+  });
+  image ??= storedImage(source.store, found.image);
+  meter?.end();
+  return { image, result };
+}
+
+/** Opens the meter of the use of an image; `undefined` if there is nothing to report. */
+async function openMeter(
+  { image, isCached }: FoundImage,
+  { reference, options: { onProgress } }: ImageSource,
+): Promise<ProgressMeter | undefined> {
+  if (isCached && onProgress === undefined) return undefined;
+  const { layers, config, manifest, indexes } = image;
+  const documents = isCached ? [] : [config, manifest, ...indexes];
+  const { ProgressMeter } = await import("../progress_meter.ts");
+  const phase = isCached ? "extract" : "fetch";
+  return new ProgressMeter(formatReference(reference), { layers, documents }, onProgress, phase);
+}
+
+function listenerOf(meter: ProgressMeter | undefined, isCached: boolean): UseListener {
+  return {
     onProgress: (layer, progress) => meter?.update(layer, progress),
     onLayer: (layer, ingestion) => {
       if (isCached) return;
@@ -122,12 +127,6 @@ export async function pullForUse<T>(
     },
     onPartialLayer: (layer) => meter?.leaveOut(layer),
   };
-  const result = await use(found.image, listener, async () => {
-    image = await found.keep();
-  });
-  image ??= storedImage(source.store, found.image);
-  meter?.end();
-  return { image, result };
 }
 
 /** Returns the options for finding an image, whose progress is passed to `report`. */

@@ -3,6 +3,7 @@ import type {
   FirstRead,
   ImageClient,
   ImageClientOptions,
+  ImageProgress,
   ImagePullPolicy,
   UpcomingLayer,
 } from "../../registry/image_client.ts";
@@ -274,7 +275,7 @@ class ImageLookup {
   }
 
   async #fetch(cached: Cached): Promise<FoundImage> {
-    this.#reportResolve();
+    this.#report({ kind: "total", phase: "resolve", bytes: 0, total: 0, cached: false });
     if (this.#options.firstReads !== undefined) this.#parts.images.expectImage?.();
     const remote = await this.#request();
     this.#refuseOther(remote);
@@ -362,31 +363,13 @@ class ImageLookup {
     checkTimes(this.#name, config.value, onWarning);
     if (onProgress === undefined) return;
     const blobs = new Map(layers.map(({ digest, size }) => [digest, size]));
-    const done = (bytes: number) => ({
-      time: Date.now(),
-      reference: this.#name,
-      phase: "done" as const,
-      bytes,
-      total: bytes,
-      resumed: 0,
-      retries: 0,
-      cached: true,
-    });
-    for (const [digest, size] of blobs) onProgress({ kind: "layer", digest, ...done(size) });
-    onProgress({ kind: "total", ...done(blobs.values().reduce((sum, size) => sum + size, 0)) });
+    const done = (bytes: number) => ({ phase: "done", bytes, total: bytes, cached: true }) as const;
+    for (const [digest, size] of blobs) this.#report({ kind: "layer", digest, ...done(size) });
+    this.#report({ kind: "total", ...done(blobs.values().reduce((sum, size) => sum + size, 0)) });
   }
 
-  #reportResolve(): void {
-    this.#options.onProgress?.({
-      kind: "total",
-      time: Date.now(),
-      reference: this.#name,
-      phase: "resolve",
-      bytes: 0,
-      total: 0,
-      resumed: 0,
-      retries: 0,
-      cached: false,
-    });
+  #report({ kind, ...event }: Omit<ImageProgress, "time" | "reference" | "resumed" | "retries">) {
+    const common = { time: Date.now(), reference: this.#name, resumed: 0, retries: 0 };
+    this.#options.onProgress?.({ kind, ...common, ...event });
   }
 }

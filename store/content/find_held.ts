@@ -20,6 +20,7 @@ export interface Held<T> extends Disposable {
  * @param find Looks up the content.
  * @param blobsOf Returns the blobs that the store must have; none for content that is not stored
  * yet.
+ * @param first Result of an earlier lookup, to begin with.
  * @returns The result, and the protection, which also covers blobs that are stored later.
  */
 export async function findHeld<T>(
@@ -27,8 +28,9 @@ export async function findHeld<T>(
   find: () => Promise<T>,
   blobsOf: (found: T) => readonly Expectation[],
   signal: AbortSignal | undefined,
+  first?: T,
 ): Promise<Held<T>> {
-  let found = await find();
+  let found = first ?? await find();
   using stack = new DisposableStack();
   const hold = await unlessUnwritable(() => store.hold(signal));
   if (hold !== undefined) {
