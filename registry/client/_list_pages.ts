@@ -10,7 +10,7 @@ import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
 /** Maximum size of all pages: callers may keep all names in memory. */
-const MAX_LIST_BYTES = 64 * 1024 * 1024;
+export const MAX_LIST_BYTES: number = 64 * 1024 * 1024;
 /** Statuses of registries that reject a page size (Quay, ECR); retry without one. */
 const NO_PAGE_SIZE = [400, 405, 406, 413, 414, 416, 422, 501];
 

@@ -7,6 +7,7 @@ import type { Reference } from "../reference.ts";
 import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
+import { MAX_LIST_BYTES } from "./_list_pages.ts";
 import { nextPage } from "./_next_page.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Registry } from "../endpoints/registry.ts";
@@ -20,6 +21,7 @@ const MAX_PAGES = 1_000;
 /** A page, with the address of the next one. */
 interface ReferrersPage {
   readonly index: Index;
+  readonly size: number;
   readonly isFiltered: boolean;
   readonly next: string | undefined;
 }
@@ -40,6 +42,7 @@ export async function readReferrers(
     : `?artifactType=${encodeURIComponent(artifactType)}`;
   const found: Descriptor[] = [];
   const seen = new Set<string>();
+  let size = 0;
   const wanted = (entry: Descriptor) => {
     return artifactType === undefined || entry.artifactType === artifactType;
   };
@@ -49,6 +52,10 @@ export async function readReferrers(
     const page: ReferrersPage | undefined = await readPage(registry, path, reference, context);
     if (page === undefined) {
       return (await readFallback(registry, reference, context)).filter(wanted);
+    }
+    size += page.size;
+    if (size > MAX_LIST_BYTES) {
+      throw new LimitError("referrers bytes", MAX_LIST_BYTES, size, digest);
     }
     const { manifests } = page.index;
     found.push(...(page.isFiltered ? manifests : manifests.filter(wanted)));
@@ -82,6 +89,7 @@ async function readPage(
     const filters = response.headers.get("oci-filters-applied") ?? "";
     return {
       index,
+      size: bytes.length,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
       next: nextPage(response, path),
     };

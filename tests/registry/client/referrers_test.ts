@@ -76,6 +76,22 @@ Deno.test("RemoteClient.referrers() refuses an endless list of empty pages", asy
   assertEquals([error.limit, error.max, count], ["pages", 1_000, 1_000]);
 });
 
+Deno.test("RemoteClient.referrers() refuses endless annotations", async () => {
+  let count = 0;
+  const annotations = { padding: "x".repeat(4_000_000) };
+  await using scene = makeScene([
+    on("referrers", () => {
+      const headers = { "content-type": OCI_INDEX, link: `<?page=${++count}>; rel="next"` };
+      return plain(200, headers, JSON.stringify(index({ ...entry(count, SBOM), annotations })));
+    }),
+  ]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.referrers(scene.reference), LimitError);
+
+  assertEquals([error.limit, error.max, count], ["referrers bytes", 64 * 1024 * 1024, 17]);
+});
+
 Deno.test("RemoteClient.referrers() reads every page", async () => {
   const bodies = [index(entry(1, SBOM)), index(entry(2, SBOM)), index(entry(3, SBOM))];
   await using scene = makeScene([
