@@ -1,7 +1,7 @@
 import { abortable } from "../registry/tasks/abortable.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
-import { HelpRequest, nameOf, parseCommandLine } from "./frame/command_line.ts";
+import { HelpRequest, nameOf, ownOperands, parseCommandLine } from "./frame/command_line.ts";
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import type { CommonOptions, RegistryOptions } from "./frame/options.ts";
@@ -116,9 +116,9 @@ async function dispatch(run: Run): Promise<number> {
 
 /** Returns the operands that may name images, and not paths or the command line of a container. */
 function imageOperands(command: Command, operands: readonly string[]): readonly string[] {
-  return operands.filter((_, index) => {
-    const { name = "", endsOptions } = command.arguments[index] ?? command.arguments.at(-1) ?? {};
-    return !endsOptions && !/^(dir|file|path)$/.test(name);
+  return ownOperands(command, operands).filter((_, index) => {
+    const { name = "" } = command.arguments[index] ?? command.arguments.at(-1) ?? {};
+    return !/^(dir|file|path)$/.test(name);
   });
 }
 

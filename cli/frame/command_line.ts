@@ -188,6 +188,12 @@ function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   throw misuse(command, wrong, suggest(name, known));
 }
 
+/** Returns the operands before the command line of a program in a container. */
+export function ownOperands(command: Command, operands: readonly string[]): readonly string[] {
+  const end = command.arguments.findIndex(({ endsOptions }) => endsOptions);
+  return operands.slice(0, end < 0 ? undefined : end);
+}
+
 /** Returns a flag without its value. */
 export function nameOf(flag: string): string {
   return flag.replace(/(?<=-[^-].*)=.*/s, "");

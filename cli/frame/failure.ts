@@ -6,6 +6,7 @@ import { RuntimeError } from "../../store/errors.ts";
 import { describeFailedCall, missingPermission } from "../../store/host/system_error.ts";
 import { hidePasswords, printable } from "../terminal/format.ts";
 import type { Command } from "./command.ts";
+import { ownOperands } from "./command_line.ts";
 import { CommandError, type CommandErrorCode, UsageError } from "./errors.ts";
 import { InterruptedError } from "./interruption.ts";
 import { type LibraryError, remedyFor } from "./remedies.ts";
@@ -149,7 +150,7 @@ function explain(error: unknown, { action, command, operands = [] }: FailedComma
     // The action may name one of several operands only, such as the source of a push.
     const words = command === undefined || operands.length === 0
       ? action
-      : [command.name.replace("oci ", ""), ...operands].join(" ");
+      : [command.name.replace("oci ", ""), ...ownOperands(command, operands)].join(" ");
     const all = `"oci permissions ${words}"`;
     const remedy = flag === undefined
       ? `Print the permissions that it needs with ${all}`

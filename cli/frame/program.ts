@@ -47,7 +47,7 @@ const DESCRIPTION = "Pulls, verifies and stores OCI container images without a d
 const NOTES = `
 A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owner/app@sha256:…,
 oci:DIR[:NAME] for an image in an OCI layout on disk, or oci-archive:FILE[:NAME] or
-docker-archive:FILE[:NAME] for one in an archive; the file "-" is stdin.
+docker-archive:FILE[:NAME] for one in an archive; the file "-" is stdin, or stdout as a target.
 
 Examples:
   oci pull alpine:3.20              pull an image into the store

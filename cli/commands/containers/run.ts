@@ -71,7 +71,9 @@ Examples:
 }
 
 export async function run(session: Session): Promise<number> {
-  const [, ...command] = session.operands;
+  const [reference = "", ...command] = session.operands;
+  // Errors must not repeat the command, which may contain secrets.
+  session.workOn(reference);
   const { runtime, timeout, tty, name } = session.options<RunOptions>();
   // Keep it loaded until the bundle is removed.
   using _native = keepNativeBackend();

@@ -54,26 +54,26 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     ...session.options(),
     ...parsed.options,
   };
-  const named: Operands = (argument) => {
-    const at = command.arguments.findIndex(({ name }) => argument.test(name));
+  const named: Operands = (...names) => {
+    const at = command.arguments.findIndex(({ name }) => names.includes(name));
     return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
   };
-  const [target] = named(/^dest$/);
+  const [target] = named("dest");
   const { like, sources } = sourcesOf(name, named);
   const references = sources.map((text) => {
     return digestStart(text) === undefined ? withoutAlias(text) : `oci:${storePath(session)}`;
   });
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
   // Only the registry of a reference matters, so any repository will do.
-  const registries = named(/^registry$/).map((text) => {
+  const registries = named("registry").map((text) => {
     const { registry } = readLoginPlace(text);
     return { registry, repository: "app" };
   });
-  const paths = named(/^path$/);
+  const paths = named("path");
   const isPush = operands[0] === "push";
-  const directory = [...named(/^dir$/), ...isPush ? [] : paths][0];
+  const directory = [...named("dir"), ...isPush ? [] : paths][0];
   const files = [
-    ...named(/^file$/),
+    ...named("file"),
     ...isPush ? paths.map((text) => readArtifactFile(text).path) : [],
   ];
   const { subject, output = directory } = options;
@@ -102,8 +102,8 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   await session.output.text(flags.map(quote).join(" "));
 }
 
-/** Returns the operands of the argument with a matching name. */
-type Operands = (argument: RegExp) => readonly string[];
+/** Returns the operands of the argument that has one of some names. */
+type Operands = (...names: readonly string[]) => readonly string[];
 
 /**
  * Returns the images that a command reads from registries, layouts and archives, and the command
@@ -113,7 +113,7 @@ function sourcesOf(
   name: string,
   named: Operands,
 ): { readonly like: string; readonly sources: readonly string[] } {
-  const sources = named(/^(ref|repo|src)$/);
+  const sources = named("ref", "repo", "src");
   // Names in the store may have any form, so those for "rm" are not parsed.
   if (name === "rm") return { like: name, sources: [] };
   // A digest names an image in the store.
@@ -124,7 +124,7 @@ function sourcesOf(
     return { like: "copy", sources };
   }
   // The name of a pushed image is only the default destination.
-  return { like: name, sources: name === "push" && named(/^dest$/).length > 0 ? [] : sources };
+  return { like: name, sources: name === "push" && named("dest").length > 0 ? [] : sources };
 }
 
 /** Returns the directory of the checkout that runs, or `undefined` outside of a checkout. */

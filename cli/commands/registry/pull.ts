@@ -52,7 +52,7 @@ interface PullOptions extends RegistryOptions {
 
 export async function run(session: Session): Promise<void> {
   const { json, allPlatforms } = session.options<PullOptions>();
-  session.operands.forEach(refuseFile);
+  session.operands.forEach(refusePath);
   const sources = session.operands.map(readSource);
   using puller = await openPuller(session);
   const results: PullResult[] = [];
@@ -80,15 +80,15 @@ export async function run(session: Session): Promise<void> {
   if (json) await session.output.json(results);
 }
 
-/** Refuses a file to pull into, which other tools take after the image. */
-function refuseFile(text: string, i: number, [source]: readonly string[]): void {
+/** Refuses a path to pull into, which other tools take after the image. */
+function refusePath(text: string, i: number, [source]: readonly string[]): void {
   // With a slash or a colon, it may be the name of an image or of an archive to read.
-  const isFile = /^(?:[^:/]+\.(?:tar|tgz)$|\.{0,2}\/)/i.test(text);
-  if (i === 0 || !isFile) return;
+  const isPath = /^(?:[^:/]+\.(?:tar|tgz)$|\.{0,2}\/)/i.test(text);
+  if (i === 0 || !isPath) return;
   const isArchive = /\.(?:tar|tgz)$/i.test(text);
   const target = `${isArchive ? "docker-archive" : "oci"}:${text}`;
   throw new UsageError(
-    `"${text}" is a file, and images are pulled into the store`,
+    `"${text}" is a path, and images are pulled into the store`,
     `Write "oci copy ${source} ${target}"`,
     { subject: text },
   );

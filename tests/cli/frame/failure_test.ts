@@ -143,6 +143,12 @@ Deno.test("errorLine() names all operands to print the permissions for", () => {
     errorLine(error, failed),
     '"oci permissions push a.io/b:1 c.io/b:1" prints it',
   );
+  const run = {
+    action: "run a.io/b",
+    command: DECLARED.get("run"),
+    operands: ["a.io/b", "secret"],
+  };
+  assertStringIncludes(errorLine(error, run), '"oci permissions run a.io/b" prints it');
 });
 
 Deno.test("errorLine() explains an error before the command is known", () => {

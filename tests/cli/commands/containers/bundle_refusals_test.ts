@@ -159,9 +159,11 @@ Deno.test("oci unbundle fails if the directory does not exist", async () => {
 Deno.test("oci run fails before it fetches an image if the runtime is not installed", async () => {
   await using place = await makePlace();
 
-  const { code, stderr } = await place.oci("run", "--quiet", "--runtime", "norunc", place.image);
+  const args = ["run", "--quiet", "--runtime", "norunc", place.image, "login", "--token=secret"];
+  const { code, stderr } = await place.oci(...args);
 
   assertEquals(code, 1);
+  assertEquals(stderr.includes("secret"), false, stderr);
   assertStringIncludes(stderr, "norunc is not installed. Install it, or choose another of crun");
   assertEquals(existsSync(place.directory.join("store/containers")), false);
 });
