@@ -107,7 +107,7 @@ async function checkView(view: string): Promise<string | undefined> {
 
 function describeRefusal(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
-    return 'only root can mount, also root of a user namespace, which "unshare -Urm" creates';
+    return 'only root can mount, or root of a user namespace, as in "unshare -Urm"';
   }
   return problemOf(error);
 }
