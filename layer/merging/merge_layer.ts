@@ -40,9 +40,7 @@ export function mergeLayer(
   layer: StagedLayer,
 ): ExtractReport | undefined {
   if (!isPlain(tree, from, to, layer)) return undefined;
-  const merge = new LayerMerge(tree, from, to, layer);
-  merge.mergeDirectory("", true, marksOf(layer));
-  return merge.report;
+  return new LayerMerge(tree, from, to, layer).merge(marksOf(layer));
 }
 
 /** Whether the directories that the layer has no entries for are directories below, or missing. */
@@ -55,6 +53,9 @@ function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): 
   return layer.report.impliedDirectories.every(isBelow) &&
     layer.whiteouts.every(({ directory }) => isBelow(directory) && isStaged(directory));
 }
+
+/** Merges a directory step by step, and yields directories that have to be merged in between. */
+interface DirectoryMerge extends Generator<DirectoryMerge, void, void> {}
 
 class LayerMerge {
   readonly #tree: FileTree;
@@ -77,24 +78,35 @@ class LayerMerge {
     this.#report.add(layer.report);
   }
 
-  get report(): ExtractReport {
+  /** Merges the layer. Directories can be two thousand levels deep, too many for recursive calls. */
+  merge(marks: Marks): ExtractReport {
+    const open = [this.#mergeDirectory("", true, marks)];
+    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+      const { done, value } = last.next();
+      if (done) open.pop();
+      else open.push(value);
+    }
     return this.#report.build();
   }
 
-  /** Merges a directory of the layers below. `isStaged` says whether the layer has it as well. */
-  mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
+  /**
+   * Merges a directory of the layers below, and yields the merging of those in it, to be done next.
+   *
+   * @param isStaged Whether the layer has the directory as well.
+   */
+  *#mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): DirectoryMerge {
     const lower = joinPaths(this.#to, path);
     const status = this.#openUp(lower);
     if (path === "") this.#lower = this.#findLowerNames();
     if (marks !== undefined) this.#hide(path, marks);
     const staged = joinPaths(this.#from, path);
     const upper = isStaged ? this.#openUp(staged) : undefined;
-    const merged = upper === undefined ? undefined : this.#place(path, marks);
+    const merged = upper === undefined ? undefined : yield* this.#place(path, marks);
     for (const [name, inner] of marks?.children ?? []) {
       const child = childPath(path, name);
       if (merged?.has(name)) continue;
       if (this.#tree.status(joinPaths(this.#to, child))?.type !== "directory") continue;
-      this.mergeDirectory(child, false, inner);
+      yield this.#mergeDirectory(child, false, inner);
     }
     using directory = this.#tree.open(lower);
     if (upper === undefined || !this.#describes(path)) return settleDirectory(directory, status);
@@ -125,13 +137,16 @@ class LayerMerge {
   }
 
   /** Moves the layer's entries of a directory, and returns their names. */
-  #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
+  *#place(
+    path: string,
+    marks: Marks | undefined,
+  ): Generator<DirectoryMerge, ReadonlySet<string>, void> {
     const names = new Set<string>();
     for (const { name, isDirectory } of this.#tree.entries(joinPaths(this.#from, path))) {
       const child = childPath(path, name);
       names.add(name);
       if (this.#isTaken(path, name, isDirectory)) continue;
-      if (isDirectory) this.#placeDirectory(child, marks?.children.get(name));
+      if (isDirectory) yield* this.#placeDirectory(child, marks?.children.get(name));
       else this.#placeOther(child);
     }
     return names;
@@ -148,11 +163,11 @@ class LayerMerge {
     return !isDirectory || status?.type !== "directory";
   }
 
-  #placeDirectory(path: string, marks: Marks | undefined): void {
+  *#placeDirectory(path: string, marks: Marks | undefined): DirectoryMerge {
     const lower = joinPaths(this.#to, path);
     const status = this.#tree.status(lower);
     if (status?.type === "directory" && !this.#opaque.has(path)) {
-      return this.mergeDirectory(path, true, marks);
+      return yield this.#mergeDirectory(path, true, marks);
     }
     if (status !== undefined) removeEntry(this.#tree, lower);
     moveEntry(this.#tree, joinPaths(this.#from, path), lower);

@@ -172,3 +172,15 @@ rootTest({
     assertEquals(tree, (await stacked(archives, {})).tree);
   },
 });
+
+rootTest({
+  name: "mergeLayer() merges directories of two thousand levels",
+  fn: async () => {
+    const path = "a/".repeat(2046);
+    const archives = [tar(file(`${path}f`, "")), tar(file(`${path}g`, ""))];
+
+    const { error, merged: count } = await merged(archives, { backend: "native" });
+
+    assertEquals([error, count], [undefined, 1]);
+  },
+});
