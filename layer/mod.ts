@@ -58,6 +58,7 @@ export {
   overlayWhiteouts,
   removingWhiteouts,
   type WhiteoutHandler,
+  type WhiteoutMode,
 } from "./extraction/whiteout_handler.ts";
 export { TarError, type TarErrorPlace } from "./tar/tar_error.ts";
 export type { TarEntryType, TarHeader, TarSegment, TarSink } from "./tar/tar_header.ts";

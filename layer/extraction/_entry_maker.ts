@@ -22,8 +22,6 @@ export interface EntryMakerParts {
   readonly names: LayerNames;
   readonly metadata: EntryMetadata;
   readonly report: ReportBuilder;
-  /** Whether the tree also contains the lower layers. */
-  readonly stacked: boolean;
   readonly keepDirlinks: boolean;
 }
 
@@ -33,19 +31,17 @@ export class EntryMaker {
   readonly #names: LayerNames;
   readonly #metadata: EntryMetadata;
   readonly #report: ReportBuilder;
-  readonly #stacked: boolean;
   readonly #keepDirlinks: boolean;
   readonly #copier = new EntryCopier();
   /** Position of the current entry. */
   #place: ExtractPlace = { path: "", offset: 0 };
   #aclBytes = 0;
 
-  constructor({ tree, names, metadata, report, stacked, keepDirlinks }: EntryMakerParts) {
+  constructor({ tree, names, metadata, report, keepDirlinks }: EntryMakerParts) {
     this.#tree = tree;
     this.#names = names;
     this.#metadata = metadata;
     this.#report = report;
-    this.#stacked = stacked;
     this.#keepDirlinks = keepDirlinks;
   }
 
@@ -107,7 +103,7 @@ export class EntryMaker {
     const acl = header.xattrs.get(DEFAULT_ACL);
     if (acl !== undefined) this.#countAcl(acl);
     this.#names.keepDefaultAcl(directory, acl);
-    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#stacked);
+    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#names.isStacked);
     directory.isBare = false;
     this.#metadata.setDirectory(entry, header, this.#place);
   }
@@ -181,7 +177,7 @@ export class EntryMaker {
     }
     let reason = "the overlay file system would interpret it as a whiteout";
     const isWhiteout = type === "character-device" && devmajor === 0 && devminor === 0;
-    if (this.#stacked || !isWhiteout) {
+    if (this.#names.isStacked || !isWhiteout) {
       try {
         this.#replace(
           location,

@@ -9,7 +9,7 @@ import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import { Spellings } from "./spellings.ts";
 import { LINK_DIRECTORY } from "./whiteout.ts";
-import type { WhiteoutHandler } from "./whiteout_handler.ts";
+import { removingWhiteouts, type WhiteoutHandler, type WhiteoutMode } from "./whiteout_handler.ts";
 
 /** Metadata of a directory without an entry. */
 const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
@@ -36,8 +36,11 @@ const MAX_FURTHER_LEVELS = 10_000_000;
 export class LayerNames {
   readonly directories: DirectoryCache;
   readonly spellings: Spellings;
+  /** Whether the tree also contains the lower layers. */
+  readonly isStacked: boolean;
   readonly #tree: FileTree;
-  readonly #handler: WhiteoutHandler;
+  /** Handler of whiteouts; `undefined` if they hide nothing. */
+  readonly #handler: WhiteoutHandler | undefined;
   readonly #metadata: EntryMetadata;
   readonly #report: ReportBuilder;
   /** Paths of whiteouts that exist as files in the tree. */
@@ -52,12 +55,15 @@ export class LayerNames {
 
   constructor(
     tree: FileTree,
-    handler: WhiteoutHandler,
+    whiteouts: WhiteoutMode,
     metadata: EntryMetadata,
     report: ReportBuilder,
   ) {
     this.#tree = tree;
-    this.#handler = handler;
+    // Without whiteouts, an archive is extracted over what the tree has.
+    const handler = whiteouts === "literal" ? removingWhiteouts() : whiteouts;
+    this.#handler = handler === "omit" ? undefined : handler;
+    this.isStacked = this.#handler !== undefined && this.#handler.hideAll === undefined;
     this.#metadata = metadata;
     this.#report = report;
     this.spellings = new Spellings(tree);
@@ -114,7 +120,7 @@ export class LayerNames {
     const directory = this.directories.add(location, IMPLIED);
     this.change(location);
     // It replaces an entry of the layer, which must continue to hide a lower directory.
-    if (!isMade && !this.#handler.stacked) this.#markOpaque(directory);
+    if (!isMade && !this.isStacked) this.#markOpaque(directory);
     return directory;
   }
 
@@ -133,8 +139,8 @@ export class LayerNames {
    * @throws {Deno.errors.FilesystemLoop} If there are too many symlinks in the path.
    */
   hide(path: string, name: string): void {
-    if (this.#handler.isLowest) return void this.directories.find(path);
-    if (!this.#handler.stacked) return this.#hideAlone(path, name);
+    if (this.#handler === undefined) return void this.directories.find(path);
+    if (!this.isStacked) return this.#hideAlone(path, name);
     const parent = this.directories.find(path);
     if (parent === undefined || parent.isOwn) return;
     this.#hideName(parent, name);
@@ -142,8 +148,8 @@ export class LayerNames {
 
   /** Applies an opaque whiteout to the directory at a path. */
   hideAll(path: string): void {
-    if (this.#handler.isLowest) return void this.directories.find(path);
-    if (this.#handler.stacked) {
+    if (this.#handler === undefined) return void this.directories.find(path);
+    if (this.isStacked) {
       const directory = this.directories.find(path);
       if (directory !== undefined) this.#hideContent(directory);
     } else {
@@ -195,7 +201,7 @@ export class LayerNames {
       if (!child.hasEntry) this.#describeAsImplied(child);
     } else if (!parent.names?.has(name) && this.spellings.other(location) === undefined) {
       this.#forget(location);
-      this.#handler.hide(this.#tree, location.path);
+      this.#handler?.hide(this.#tree, location.path);
       parent.isTimeDue = true;
     }
   }
@@ -222,7 +228,7 @@ export class LayerNames {
     if (this.#opaque.has(parent) || this.#whiteouts.has(location.path)) return;
     const status = this.#tree.status(location.path);
     if (status === undefined) {
-      this.#handler.hide(this.#tree, location.path);
+      this.#handler?.hide(this.#tree, location.path);
       this.change(location);
       this.#whiteouts.add(location.path);
     } else if (status.type === "directory") {
@@ -243,7 +249,7 @@ export class LayerNames {
   #markOpaque(directory: Directory): void {
     if (this.#opaque.has(directory)) return;
     this.#opaque.add(directory);
-    this.#handler.hideAll(this.#tree, directory.path);
+    this.#handler?.hideAll?.(this.#tree, directory.path);
   }
 
   #imply(location: EntryLocation): Directory {
@@ -274,7 +280,7 @@ export class LayerNames {
     directory.describe(IMPLIED);
     this.keepDefaultAcl(directory, undefined);
     using entry = this.#tree.open(directory.path);
-    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#handler.stacked);
+    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.isStacked);
     directory.isBare = false;
     try {
       this.#metadata.setOwner(entry, ROOT_OWNER, { path: directory.path, offset: 0 });

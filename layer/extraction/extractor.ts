@@ -12,7 +12,7 @@ import type { FileTree, TreeFile } from "../trees/file_tree.ts";
 import { inferOwnership, type Ownership } from "./ownership.ts";
 import type { TarHeader, TarSink } from "../tar/tar_header.ts";
 import { isLinkFile, parseWhiteout } from "./whiteout.ts";
-import { removingWhiteouts, type WhiteoutHandler } from "./whiteout_handler.ts";
+import { removingWhiteouts, type WhiteoutMode } from "./whiteout_handler.ts";
 
 export type { XattrMode } from "./_entry_metadata.ts";
 
@@ -39,7 +39,7 @@ export interface LayerExtractorOptions {
    *
    * @default {removingWhiteouts()}
    */
-  readonly whiteouts?: WhiteoutHandler | undefined;
+  readonly whiteouts?: WhiteoutMode | undefined;
   /**
    * Owners of the extracted files.
    *
@@ -124,7 +124,7 @@ export class LayerExtractor implements TarSink, Disposable {
     this.#layer = layer;
     this.#offsetUnit = offsetUnit;
     this.#handler = handler;
-    this.#isLiteral = whiteouts.isLiteral ?? false;
+    this.#isLiteral = whiteouts === "literal";
     this.#place = { layer, path: "", offset: 0 };
     this.#metadata = new EntryMetadata(ownership, xattrs, this.#report);
     this.#names = new LayerNames(tree, whiteouts, this.#metadata, this.#report);
@@ -133,7 +133,6 @@ export class LayerExtractor implements TarSink, Disposable {
       names: this.#names,
       metadata: this.#metadata,
       report: this.#report,
-      stacked: whiteouts.stacked,
       keepDirlinks,
     });
   }

@@ -8,24 +8,6 @@ import { removeEntry } from "../trees/remove_entry.ts";
  */
 export interface WhiteoutHandler {
   /**
-   * Whether the tree also contains the lower layers. If so, `hide` is called for each of their
-   * paths, and `hideAll` is never called.
-   */
-  readonly stacked: boolean;
-  /**
-   * Whether the archive has no whiteouts, because it is not a layer. Names such as `.wh.a` are then
-   * ordinary ones.
-   *
-   * @default {false}
-   */
-  readonly isLiteral?: boolean | undefined;
-  /**
-   * Whether there are no layers below, so that whiteouts hide nothing. Neither function is called.
-   *
-   * @default {false}
-   */
-  readonly isLowest?: boolean | undefined;
-  /**
    * Called to hide a path of the layers below.
    *
    * @param tree The tree.
@@ -33,13 +15,20 @@ export interface WhiteoutHandler {
    */
   hide(tree: FileTree, path: string): void;
   /**
-   * Called to hide everything that the layers below have in a directory.
+   * Called to hide everything that the layers below have in a directory. Absent if the tree also
+   * contains these layers: `hide` is then called for each of their paths.
    *
    * @param tree The tree.
    * @param directory A directory of the layer.
    */
-  hideAll(tree: FileTree, directory: string): void;
+  hideAll?(tree: FileTree, directory: string): void;
 }
+
+/**
+ * Handling of whiteouts: by a handler; as names of ordinary entries (`"literal"`), in an archive
+ * that is not a layer; or not at all (`"omit"`), if there are no layers below that they could hide.
+ */
+export type WhiteoutMode = WhiteoutHandler | "literal" | "omit";
 
 /**
  * Creates a handler that removes hidden paths, for a tree that contains all layers.
@@ -62,13 +51,7 @@ export interface WhiteoutHandler {
  * ```
  */
 export function removingWhiteouts(): WhiteoutHandler {
-  return {
-    stacked: true,
-    hide: removeEntry,
-    hideAll() {
-      throw new TypeError("Cannot hide a whole directory: the tree contains all layers");
-    },
-  };
+  return { hide: removeEntry };
 }
 
 /** Options for {@linkcode overlayWhiteouts}. */
@@ -119,10 +102,11 @@ export interface OverlayWhiteoutOptions {
  * assert(tree.xattrsOf("srv").has("user.overlay.opaque"));
  * ```
  */
-export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): WhiteoutHandler {
+export function overlayWhiteouts(
+  options: OverlayWhiteoutOptions = {},
+): Required<WhiteoutHandler> {
   const { whiteout = "device", namespace = "trusted" } = options;
   return {
-    stacked: false,
     hide(tree, path) {
       if (whiteout === "device") {
         tree.makeNode(path, "character-device", 0, 0);

@@ -52,7 +52,6 @@ export async function stageLayer<Options extends LayerExtractorOptions>(
       ...options,
       handler: (header) => notes.record(header),
       whiteouts: {
-        stacked: false,
         // Never called, because the notes filter whiteouts.
         hide() {},
         hideAll: (_tree, path) => void opaque.push(path),

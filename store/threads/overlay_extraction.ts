@@ -1,9 +1,9 @@
 import { ExtractError } from "../../layer/errors.ts";
-import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
+import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
+import { overlayWhiteouts, type WhiteoutMode } from "../../layer/extraction/whiteout_handler.ts";
 import { parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
@@ -67,7 +67,7 @@ export async function extractOverlayLayer(
     ...options,
     descriptor,
     diffId,
-    ...whiteoutsFor(namespace, isLowest),
+    whiteouts: whiteoutsFor(namespace, isLowest),
   });
 }
 
@@ -97,7 +97,7 @@ export function overlayConsumer(
       try {
         const report = await extractRecorded(stream, root, plan, {
           ...options,
-          ...whiteoutsFor(namespace, isLowest),
+          whiteouts: whiteoutsFor(namespace, isLowest),
           signal,
           onPosition: (bytes) => position = bytes,
           onWarning: (message) => warn(message),
@@ -120,8 +120,6 @@ export function overlayConsumer(
   };
 }
 
-const NOTHING_BELOW: WhiteoutHandler = { stacked: false, isLowest: true, hide() {}, hideAll() {} };
-
 /**
  * Returns the handling of whiteouts in a layer that is extracted alone.
  *
@@ -132,11 +130,11 @@ const NOTHING_BELOW: WhiteoutHandler = { stacked: false, isLowest: true, hide() 
 function whiteoutsFor(
   namespace: OverlayNamespace | undefined,
   isLowest: boolean = false,
-): Pick<ExtractLayerOptions, "whiteouts"> {
-  if (isLowest) return { whiteouts: NOTHING_BELOW };
-  if (namespace === undefined) return {};
+): WhiteoutMode | undefined {
+  if (isLowest) return "omit";
+  if (namespace === undefined) return undefined;
   const handler = overlayWhiteouts({ namespace });
-  const whiteouts: WhiteoutHandler = {
+  return {
     ...handler,
     hide(tree, path) {
       handler.hide(tree, path);
@@ -144,5 +142,4 @@ function whiteoutsFor(
       directory.setXattr(`${namespace}.overlay.origin`, new Uint8Array());
     },
   };
-  return { whiteouts };
 }

@@ -2,7 +2,6 @@ import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
-import type { WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
 import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
@@ -22,14 +21,6 @@ import type { UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
 const GENERATED_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
-
-/** The archive is not a layer: only a directory can have a name such as `.wh.a` in it. */
-const WITHOUT_WHITEOUTS: WhiteoutHandler = {
-  stacked: true,
-  isLiteral: true,
-  hide() {},
-  hideAll() {},
-};
 
 export interface UnpackResult {
   readonly report: UnpackReport;
@@ -85,7 +76,8 @@ export async function unpackFlattened(
   const { skipped, skippedCount } = await extractLayer(ReadableStream.from(reported), tree, {
     ...stageOptions,
     ...GENERATED_ARCHIVE,
-    whiteouts: WITHOUT_WHITEOUTS,
+    // Only a directory can have a name such as `.wh.a` in it.
+    whiteouts: "literal",
     handler: stripComponents(strip),
     signal,
   });

@@ -1,5 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { parseWhiteout, removingWhiteouts } from "../../../layer/mod.ts";
+import { assertEquals } from "@std/assert";
+import { parseWhiteout } from "../../../layer/mod.ts";
 
 const TABLE = [
   { path: "etc/motd", kind: "none" },
@@ -37,10 +37,4 @@ Deno.test("parseWhiteout() splits the directory from the name", () => {
   assertEquals(parseWhiteout(".wh.c"), { kind: "whiteout", directory: "", name: "c" });
   assertEquals(parseWhiteout("a/.wh..wh.c"), { kind: "whiteout", directory: "a", name: ".wh.c" });
   assertEquals(parseWhiteout("a/.wh..wh..opq"), { kind: "opaque", directory: "a" });
-});
-
-Deno.test("removingWhiteouts() rejects hiding a whole directory", () => {
-  const handler = removingWhiteouts();
-
-  assertThrows(() => handler.hideAll(undefined as never, "d"), TypeError);
 });
