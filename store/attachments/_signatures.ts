@@ -38,22 +38,19 @@ export interface Signature {
   bundle(): Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A signature that has not been read yet. */
-export interface SignatureCandidate {
-  /**
-   * Reads the signature.
-   *
-   * @throws {SyntaxError} If it is damaged, or is not about the image.
-   */
-  read(): Promise<Signature>;
-}
+/**
+ * Reads a signature that was found.
+ *
+ * @throws {SyntaxError} If it is damaged, or is not about the image.
+ */
+export type ReadSignature = () => Promise<Signature>;
 
 /** Lists the signatures under the tag of cosign, `sha256-HEX.sig`. */
 export async function taggedSignatures(
   source: AttachmentSource,
   document: SignedDocument,
   signal: AbortSignal | undefined,
-): Promise<readonly SignatureCandidate[]> {
+): Promise<readonly ReadSignature[]> {
   const { digest } = document.descriptor;
   const found = await source.resolve(`${digestName(digest)}.sig`, { signal });
   if (found === undefined) return [];
@@ -66,9 +63,9 @@ export async function taggedSignatures(
       return readContent(source, layer, MAX_PAYLOAD_BYTES, signal);
     });
   };
-  return value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING).map((layer) => ({
-    read: async () => readSimpleSigning(layer, await payloadOf(layer), digest),
-  }));
+  return value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING).map((layer) => {
+    return async () => readSimpleSigning(layer, await payloadOf(layer), digest);
+  });
 }
 
 function readSimpleSigning(
@@ -142,13 +139,13 @@ export async function referringSignatures(
   source: AttachmentSource,
   document: SignedDocument,
   signal: AbortSignal | undefined,
-): Promise<readonly SignatureCandidate[]> {
+): Promise<readonly ReadSignature[]> {
   const referrers = await source.referrers?.(document.descriptor, { signal }) ?? [];
-  return referrers.filter(({ artifactType }) => artifactType?.startsWith(BUNDLE)).map((entry) => ({
-    read: async () => {
+  return referrers.filter(({ artifactType }) => artifactType?.startsWith(BUNDLE)).map((entry) => {
+    return async () => {
       return readBundle(await readBundleBytes(source, entry, document, signal), document);
-    },
-  }));
+    };
+  });
 }
 
 /** Reads the bundle of a manifest that refers to the image. */

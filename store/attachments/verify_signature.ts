@@ -84,8 +84,8 @@ export async function verifySignature(
     for (const list of [taggedSignatures, referringSignatures]) {
       const all = await attempt(() => list(source, document, signal)) ?? [];
       count += all.length;
-      for (const candidate of all.slice(0, MAX_SIGNATURES)) {
-        const verdict = await attempt(async () => ({ fault: faultOf(await candidate.read()) }));
+      for (const read of all.slice(0, MAX_SIGNATURES)) {
+        const verdict = await attempt(async () => ({ fault: faultOf(await read()) }));
         if (verdict === undefined) continue;
         if (verdict.fault === undefined) return;
         reasons.push(verdict.fault);
