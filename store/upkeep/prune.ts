@@ -120,7 +120,7 @@ async function pruneContent(
   options: PruneOptions,
   removed: PrunedItem[],
 ): Promise<Reachable["images"]> {
-  const { olderThanMs = 0, dryRun = false, signal, onWarning } = options;
+  const { olderThanMs = 0, dryRun = false, signal } = options;
   const { onWait } = store;
   const lock = async () => {
     // A layout that another tool has written has no such directory.
@@ -139,24 +139,7 @@ async function pruneContent(
     return isOldBlob(descriptor);
   });
   const unwanted = new Set(surplus.map(({ name }) => name));
-  const named = references.filter(({ name }) => !unwanted.has(name));
-  const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
-  const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
-  const unreadable = await index.unreadableDigests();
-  for (const digest of unreadable) {
-    onWarning?.(`Keeping ${digest}: "${store.path}/index.json" has an invalid entry for it`);
-  }
-  const reachable = await findReachable(
-    store,
-    [
-      // Visited last, because they have no size. Damage is an error if a name leads to the document.
-      ...heldDocuments(held),
-      ...unreadableDocuments(store, unreadable),
-      ...named.map(({ descriptor }) => descriptor),
-      ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
-    ],
-    { candidates: entries, onDamaged: refuseDamaged, signal },
-  );
+  const reachable = await findNeeded(store, index, { unwanted, held, isOldBlob }, options);
   for (const { name } of surplus) removed.push({ kind: "name", name, bytes: 0 });
   if (!dryRun) {
     await store.untag([...unwanted], signal);
@@ -167,6 +150,44 @@ async function pruneContent(
   await pruneEntries(store, options, removed);
   await pruneDownloads(store, options, isOld, removed);
   return reachable.images;
+}
+
+/** What else decides which content is needed. */
+interface NeedRules {
+  /** Names that are removed. */
+  readonly unwanted: ReadonlySet<string>;
+  /** Blobs that running commands hold. */
+  readonly held: ReadonlySet<Digest>;
+  /** Whether a blob is old enough to be removed. */
+  readonly isOldBlob: (blob: Descriptor) => boolean;
+}
+
+/** Finds the content that names, recent entries of the index, and running commands need. */
+async function findNeeded(
+  store: ContentStore,
+  index: LayoutIndex,
+  { unwanted, held, isOldBlob }: NeedRules,
+  { signal, onWarning }: PruneOptions,
+): Promise<Reachable> {
+  const references = await index.references();
+  const named = references.filter(({ name }) => !unwanted.has(name));
+  const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
+  const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
+  const unreadable = await index.unreadableDigests();
+  for (const digest of unreadable) {
+    onWarning?.(`Keeping ${digest}: "${store.path}/index.json" has an invalid entry for it`);
+  }
+  return await findReachable(
+    store,
+    [
+      // Visited last, because they have no size. Damage is an error if a name leads to the document.
+      ...heldDocuments(held),
+      ...unreadableDocuments(store, unreadable),
+      ...named.map(({ descriptor }) => descriptor),
+      ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
+    ],
+    { candidates: entries, onDamaged: refuseDamaged, signal },
+  );
 }
 
 async function pruneBlobs(
