@@ -190,6 +190,7 @@ class ImageLookup {
     this.#name = formatReference(reference);
     this.#options = options;
     this.#policy = options.pullPolicy ?? "IfNotPresent";
+    checkPolicy(this.#policy);
   }
 
   /** Finds the image and passes it to `use`, whose failures the policy covers as well. */
@@ -200,14 +201,6 @@ class ImageLookup {
     };
     const policy = this.#policy;
     const { signal, onWarning } = this.#options;
-    if (!POLICIES.includes(policy)) {
-      throw explainedError(RangeError, {
-        code: "invalid-argument",
-        action: "pull",
-        problem: `"pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${policy}`,
-        option: "pullPolicy",
-      });
-    }
     signal?.throwIfAborted();
     const cached = await this.#cached();
     const isOffline = policy === "Never";
@@ -372,4 +365,14 @@ class ImageLookup {
     const common = { time: Date.now(), reference: this.#name, resumed: 0, retries: 0 };
     this.#options.onProgress?.({ kind, ...common, ...event });
   }
+}
+
+function checkPolicy(policy: ImagePullPolicy): void {
+  if (POLICIES.includes(policy)) return;
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: "pull",
+    problem: `"pullPolicy" must be one of ${POLICIES.join(", ")}, but it is ${policy}`,
+    option: "pullPolicy",
+  });
 }
