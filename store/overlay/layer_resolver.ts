@@ -179,8 +179,7 @@ export class OverlayLayerResolver {
   async #extractAlone(
     work: LayerWork,
   ): Promise<ExtractedLayer | UnsettledLayer | undefined> {
-    const { layer, alone, chained, signal } = work;
-    const isBase = work.parents.length === 0;
+    const { layer, alone, signal } = work;
     signal.throwIfAborted();
     const begun = await this.#drafts.begin(alone, signal);
     if (!("publish" in begun)) return begun;
@@ -194,7 +193,7 @@ export class OverlayLayerResolver {
     } catch (error) {
       if (!(error instanceof ExtractError)) throw error;
       // A parent may have an entry that this layer needs.
-      if (!isBase) return undefined;
+      if (work.parents.length > 0) return undefined;
       // A whiteout may have replaced one. It hides nothing without parents.
       report = await this.#runLowest(work, draft.path);
       hasWhiteouts = false;
@@ -202,16 +201,31 @@ export class OverlayLayerResolver {
     if (hasWhiteouts && report.impliedDirectories.length === 0) {
       return await this.#publish(draft, layer, report);
     }
-    // Release the name for the DiffID and take the one for the ChainID, because tasks that wait for
-    // the former could deadlock with this one. Do not wait for the latter: its holder may be
-    // waiting for this task.
+    return await this.#chain(work, draft, report);
+  }
+
+  /**
+   * Gives a layer that depends on its parents the name for its ChainID.
+   *
+   * @param extracted Draft under the name for the DiffID, which is released afterwards.
+   */
+  async #chain(
+    work: LayerWork,
+    extracted: LayerDraft,
+    report: ExtractReport,
+  ): Promise<ExtractedLayer | UnsettledLayer | undefined> {
+    const { layer, chained, signal } = work;
+    const isBase = work.parents.length === 0;
+    // Do not keep the name for the DiffID: tasks that wait for it could deadlock with this one. Do
+    // not wait for the name for the ChainID either: its holder may be waiting for this task.
     const begunAgain = isBase
       ? await this.#drafts.begin(chained, signal)
       : await this.#drafts.tryBegin(chained);
     if (begunAgain === undefined || !("publish" in begunAgain)) return begunAgain;
     await using drafts = new AsyncDisposableStack();
     const renamed = drafts.use(begunAgain);
-    await Deno.rename(draft.path, renamed.path);
+    await Deno.rename(extracted.path, renamed.path);
+    let settled = report;
     // The base has no parents, and an opaque root hides them. Nevertheless, entries may lead through
     // their links.
     if (isBase || report.opaqueRoot) {
@@ -219,13 +233,13 @@ export class OverlayLayerResolver {
       const isListed = impliedDirectories.length < MAX_IMPLIED_DIRECTORIES;
       if (hidingDirectories.length > 0 || !isListed) {
         // Without whiteouts, there are no directories for them either.
-        report = { ...await this.#runLowest(work, renamed.path), opaqueRoot };
+        settled = { ...await this.#runLowest(work, renamed.path), opaqueRoot };
       }
       // Without parents, nothing is left to check.
-      if (isBase) return await this.#publish(renamed, layer, report);
+      if (isBase) return await this.#publish(renamed, layer, settled);
     }
     const kept = drafts.move();
-    return { draft: renamed, report, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    return { draft: renamed, report: settled, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }
 
   /**

@@ -1,7 +1,7 @@
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
-import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { childPath, cleanPath, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
@@ -37,7 +37,7 @@ export function selectPaths(paths: readonly string[]): ExtractHandler {
 /** Whether an entry is at one of some clean paths, or below it. */
 export function isSelected(name: string, paths: readonly string[]): boolean {
   const path = cleanPath(name);
-  return paths.some((other) => other === "" || path === other || path.startsWith(`${other}/`));
+  return paths.some((other) => path === other || isBelow(path, other));
 }
 
 /** Returns the parents of a path, including the root. */
@@ -97,7 +97,7 @@ function prune(
   kept: ReadonlySet<string>,
 ): void {
   for (const name of tree.list(directory)) {
-    const path = directory === "" ? name : `${directory}/${name}`;
+    const path = childPath(directory, name);
     if (whole.has(path)) continue;
     if (!kept.has(path)) removeEntry(tree, path);
     else if (tree.status(path)?.type === "directory") prune(tree, path, whole, kept);
