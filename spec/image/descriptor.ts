@@ -125,12 +125,17 @@ export function readLooseDescriptors(list: unknown): readonly Descriptor[] {
     const { digest, mediaType, size, annotations } = entry;
     return [{
       digest,
-      // Without a type, it may be a document.
-      mediaType: typeof mediaType === "string" && mediaType !== "" ? mediaType : "application/json",
+      // Without a valid type, it may be a document.
+      mediaType: isShortType(mediaType) ? mediaType : "application/json",
       size: typeof size === "number" ? size : 0,
       annotations: textsOf(annotations) ?? {},
     }];
   });
+}
+
+/** Returns whether a value may be a media type, which RFC 6838 limits to 255 characters. */
+function isShortType(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= 255;
 }
 
 /** Returns the annotations with a valid value; `undefined` if there are none. */

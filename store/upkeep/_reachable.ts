@@ -99,8 +99,8 @@ async function readNode(
     if (!isObject(value)) return NOTHING;
     const { manifests, config, layers, blobs, subject } = value;
     return {
-      entries: readLooseDescriptors(manifests),
-      parts: [[config], layers, blobs].flatMap(readLooseDescriptors),
+      entries: readPlain(manifests),
+      parts: [[config], layers, blobs].flatMap(readPlain),
       subject: readLooseDescriptors([subject])[0]?.digest,
       diffIds: diffIdsIn(bytes),
     };
@@ -111,6 +111,13 @@ async function readNode(
     onDamaged(digest, error);
     return NOTHING;
   }
+}
+
+/** Reads descriptors without their annotations, which may have megabytes. */
+function readPlain(list: unknown): readonly Descriptor[] {
+  return readLooseDescriptors(list).map(({ mediaType, digest, size }) => {
+    return { mediaType, digest, size };
+  });
 }
 
 /** Returns the DiffIDs of a config; none for any other document. */
