@@ -386,3 +386,15 @@ Deno.test("prune() removes content from a layout that another tool has written",
   assertEquals(dry.removed, removed);
   assert(await scene.has(NEW));
 });
+
+Deno.test("prune() removes more names than a call can have arguments", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  const manifests = Array.from({ length: 130_000 }, (_, i) => {
+    return { ...OLD.descriptor, annotations: { "org.opencontainers.image.ref.name": `a:${i}` } };
+  });
+  const index = JSON.stringify({ schemaVersion: 2, manifests });
+  await Deno.writeTextFile(`${scene.store.path}/index.json`, index);
+  const { removed } = await prune(scene.store, { keepLast: 1, dryRun: true });
+  assertEquals(removed.length, manifests.length - 1);
+});
