@@ -215,7 +215,8 @@ class ContentPicker implements TarSink {
   /** Data segments of the current file, if it is sparse. */
   #runs: SparseRuns | undefined;
   #stored = 0;
-  #output: Uint8Array<ArrayBuffer>[] = [];
+  /** Generators write the headers, because a million hard links of one file would need a gigabyte. */
+  #output: Iterable<Uint8Array<ArrayBuffer>>[] = [];
   /** Offset in the layer's archive at which the parser started. */
   base = 0;
 
@@ -239,7 +240,7 @@ class ContentPicker implements TarSink {
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
     const entry = { ...entryOf(this.#tree, path, status), segments: this.#runs?.segments };
-    this.#output.push(...this.#order.write(entry));
+    this.#output.push(this.#order.write(entry));
   }
 
   data(chunk: Uint8Array, offset: number): void {
@@ -247,7 +248,7 @@ class ContentPicker implements TarSink {
     const content = chunk as Uint8Array<ArrayBuffer>;
     for (const piece of this.#runs?.fill(content, offset) ?? [content]) {
       this.#stored += piece.length;
-      this.#output.push(piece);
+      this.#output.push([piece]);
     }
   }
 
@@ -255,17 +256,17 @@ class ContentPicker implements TarSink {
     const [path, ...links] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
-    this.#output.push(tarPadding(this.#stored));
     const { mode, uid, gid, mtime, mtimeNs } = status;
     const link = { type: "hardlink", linkname: path, mode, uid, gid, mtime, mtimeNs } as const;
-    for (const path of links) this.#output.push(...this.#order.write({ ...link, path }));
+    const headers = links.values().flatMap((path) => this.#order.write({ ...link, path }));
+    this.#output.push([tarPadding(this.#stored)], headers);
     this.#paths = [];
   }
 
-  /** Returns the bytes since the last call. */
-  take(): readonly Uint8Array<ArrayBuffer>[] {
+  /** Returns the bytes since the last call, which must be read before the next one. */
+  take(): Iterable<Uint8Array<ArrayBuffer>> {
     const output = this.#output;
     this.#output = [];
-    return output;
+    return output.values().flatMap((pieces) => pieces);
   }
 }
