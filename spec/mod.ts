@@ -20,7 +20,7 @@
  *
  * @module
  */
-export * from "./options/accounts.ts";
+export { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./options/accounts.ts";
 export {
   type CapabilityChanges,
   DEFAULT_CAPABILITIES,

@@ -42,11 +42,15 @@ export interface GroupEntry {
  * ```
  */
 export function parsePasswd(text: string): readonly PasswdEntry[] {
-  return parseLines(text).flatMap((fields) => {
-    const [name = "", , uidText, gidText, , home = "", shell = ""] = fields;
+  return [...passwdEntries(text)];
+}
+
+/** Yields the entries of {@linkcode parsePasswd}, all of which take far more memory than the text. */
+export function* passwdEntries(text: string): Generator<PasswdEntry, void, void> {
+  for (const [name = "", , uidText, gidText, , home = "", shell = ""] of parseLines(text)) {
     const [uid, gid] = [parseId(uidText), parseId(gidText)];
-    return uid === undefined || gid === undefined ? [] : [{ name, uid, gid, home, shell }];
-  });
+    if (uid !== undefined && gid !== undefined) yield { name, uid, gid, home, shell };
+  }
 }
 
 /**
@@ -66,20 +70,25 @@ export function parsePasswd(text: string): readonly PasswdEntry[] {
  * ```
  */
 export function parseGroup(text: string): readonly GroupEntry[] {
-  return parseLines(text).flatMap((fields) => {
-    const [name = "", , gidText, membersText = ""] = fields;
+  return [...groupEntries(text)];
+}
+
+/** Yields the entries of {@linkcode parseGroup}, as {@linkcode passwdEntries} does. */
+export function* groupEntries(text: string): Generator<GroupEntry, void, void> {
+  for (const [name = "", , gidText, membersText = ""] of parseLines(text)) {
     const gid = parseId(gidText);
+    if (gid === undefined) continue;
     const members = membersText.split(",").map((member) => member.trim()).filter(Boolean);
-    return gid === undefined ? [] : [{ name, gid, members }];
-  });
+    yield { name, gid, members };
+  }
 }
 
 /** Splits the lines that have a name into fields. */
-function parseLines(text: string): string[][] {
-  return text.split("\n")
-    .map((line) => line.trim())
-    .filter((line) => !/^[#+:-]/.test(line) && !line.includes("\0"))
-    .map((line) => line.split(":"));
+function* parseLines(text: string): Generator<readonly string[], void, void> {
+  for (const [found] of text.matchAll(/[^\n]+/g)) {
+    const line = found.trim();
+    if (!/^[#+:-]/.test(line) && !line.includes("\0")) yield line.split(":");
+  }
 }
 
 /** Parses an ID. -1 is invalid, also as an unsigned 32-bit number. */

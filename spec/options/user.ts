@@ -1,6 +1,6 @@
 import { explainedError } from "../error_facts.ts";
 import { OciError } from "../errors.ts";
-import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./accounts.ts";
+import { groupEntries, passwdEntries, type PasswdEntry } from "./accounts.ts";
 
 /** Largest user or group ID that runtimes accept. */
 const MAX_USER_ID = 2_147_483_647;
@@ -119,14 +119,13 @@ export function resolveUser(
       option: "user",
     });
   }
-  const groups = parseGroup(group);
-  const found = findUser(userText || "0", parsePasswd(passwd), image);
-  const gid = groupText === "" ? found.gid : findGroup(groupText, groups, image);
+  const found = findUser(userText || "0", passwd, image);
+  const gid = groupText === "" ? found.gid : findGroup(groupText, group, image);
   const wantsGroups = groupText === "" || additionalGids;
   return {
     uid: checkId(found.uid, "user", image),
     gid: checkId(gid, "group", image),
-    additionalGids: wantsGroups ? supplementaryGroups(found.name, gid, groups, image) : [],
+    additionalGids: wantsGroups ? supplementaryGroups(found.name, gid, group, image) : [],
     home: found.home.startsWith("/") ? found.home : "/",
   };
 }
@@ -134,8 +133,9 @@ export function resolveUser(
 /** A user, which has no name if the ID is not in `/etc/passwd`. */
 type FoundUser = Pick<PasswdEntry, "uid" | "gid" | "home"> & { readonly name?: string };
 
-function findUser(text: string, users: readonly PasswdEntry[], image: string): FoundUser {
+function findUser(text: string, passwd: string, image: string): FoundUser {
   const uid = numericId(text, "user", image);
+  const users = passwdEntries(passwd);
   if (uid !== undefined) {
     return users.find((user) => user.uid === uid) ?? { uid, gid: 0, home: "/" };
   }
@@ -144,8 +144,9 @@ function findUser(text: string, users: readonly PasswdEntry[], image: string): F
   return named;
 }
 
-function findGroup(text: string, groups: readonly GroupEntry[], image: string): number {
-  const gid = numericId(text, "group", image) ?? groups.find((group) => group.name === text)?.gid;
+function findGroup(text: string, group: string, image: string): number {
+  const gid = numericId(text, "group", image) ??
+    groupEntries(group).find(({ name }) => name === text)?.gid;
   if (gid === undefined) throw new UnknownUserError("group", text, image);
   return gid;
 }
@@ -153,11 +154,15 @@ function findGroup(text: string, groups: readonly GroupEntry[], image: string): 
 function supplementaryGroups(
   name: string | undefined,
   gid: number,
-  groups: readonly GroupEntry[],
+  group: string,
   image: string,
 ): readonly number[] {
-  const belongsTo = groups.filter((group) => name !== undefined && group.members.includes(name));
-  const gids = new Set([gid, ...belongsTo.map((group) => checkId(group.gid, "group", image))]);
+  const gids = new Set([gid]);
+  if (name !== undefined) {
+    for (const { gid, members } of groupEntries(group)) {
+      if (members.includes(name)) gids.add(checkId(gid, "group", image));
+    }
+  }
   return [...gids].sort((a, b) => a - b);
 }
 

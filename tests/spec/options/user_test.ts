@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { resolveUser, UnknownUserError } from "../../../spec/mod.ts";
+import { ROOT, run } from "../../_support/process.ts";
 
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
 app:x:1000:100::/home/app:/bin/sh
@@ -127,4 +128,19 @@ Deno.test("resolveUser() returns sorted distinct groups, including the primary o
 
     assertEquals(additionalGids, [...new Set([...gids, primary])].sort());
   }));
+});
+
+Deno.test("resolveUser() reads the largest files in little memory", async () => {
+  const code = `
+    import { resolveUser } from "./spec/options/user.ts";
+    const passwd = "a:x:1:1:::\\n".repeat(950_000) + "web:x:7:8::/:";
+    console.log(resolveUser("web", passwd, "a:x:9:web\\n".repeat(950_000)).uid);`;
+
+  const { stdout, stderr } = await run(
+    Deno.execPath(),
+    ["eval", "--no-config", "--v8-flags=--max-old-space-size=128", code],
+    { cwd: ROOT },
+  );
+
+  assertEquals(stdout, "7\n", stderr);
 });
