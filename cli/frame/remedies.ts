@@ -106,7 +106,7 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
       return "If you trust the registry, add --allow-private-addresses";
     }
     const isRetryable = error instanceof RegistryError && error.retryable;
-    return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
+    return error.advice ?? (isRetryable ? "Try again later" : "Show each request with --debug");
   },
   "unauthorized": (error, command) => {
     if (command?.traits.has("lists-repositories")) return catalogRemedy(error);

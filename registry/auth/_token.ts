@@ -123,6 +123,7 @@ export async function requestToken(
   const bytes = await readBoundedBody(response, MAX_TOKEN_BYTES, { limit: "token bytes" });
   const token = parseToken(bytes, clock.now());
   if (token !== undefined) return token;
+  if (response.isWebPage(bytes.length)) throw response.webPageError();
   const { url } = response;
   throw response.error(`the response of the token server at ${redactUrl(url)} contains no token`);
 }

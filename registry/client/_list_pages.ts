@@ -82,6 +82,7 @@ async function readPage(
       // An invalid link fails when it is followed, after the names of this page.
       return { items, size: bytes.length, next: () => nextPage(response, path) };
     }
+    if (response.isWebPage(bytes.length)) throw response.webPageError();
     throw response.error(`the response from ${redactUrl(response.url)} is not a valid list`);
   });
 }

@@ -88,7 +88,8 @@ export class HttpResponse implements Disposable {
       return this.error(`${this.url.host} answered with a login page`, { advice });
     }
     const problem = `${this.url.host} answered with a web page or an empty body`;
-    return this.error(problem, { retryable: true });
+    const advice = "Check the name, and whether a proxy or a portal answers in its place";
+    return this.error(problem, { retryable: true, advice });
   }
 
   /** Disposes of `resource` together with this response. */

@@ -170,6 +170,7 @@ Deno.test.each([200, 201, 203])("RemoteClient accepts a token with status %i", a
 Deno.test.each([
   { fault: truncated(5), error: RegistryError, says: "contains no token" },
   { fault: respond(200, {}, "{}"), error: RegistryError, says: "contains no token" },
+  { fault: respond(200), error: RegistryError, says: "answered with a web page" },
   { fault: respond(200, {}, "[]"), error: RegistryError, says: "contains no token" },
   { fault: respond(200, {}, "null"), error: RegistryError, says: "contains no token" },
   { fault: respond(200, {}, '{"token":"a\\r\\nx: y"}'), error: RegistryError, says: "no token" },

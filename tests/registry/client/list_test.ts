@@ -7,9 +7,10 @@ import { makeScene, testClient } from "../_client.ts";
 import { pages } from "./_pages.ts";
 
 const TAGS = [{ tags: ["a", "b"] }, { tags: null }, { tags: ["c"] }];
+const LINK = (page: number) => `</v2/a/b/tags/list?page=${page}>; rel="next"`;
 
 Deno.test.each<{ what: string; link: (page: number, request: Request) => string }>([
-  { what: "absolute paths", link: (n) => `</v2/a/b/tags/list?page=${n}>; rel="next"` },
+  { what: "absolute paths", link: LINK },
   { what: "relative links", link: (n) => `<list?page=${n}>; rel="next"` },
   { what: "queries", link: (n) => `<?page=${n}>; rel=next` },
   {
@@ -63,9 +64,28 @@ Deno.test.each([
   await assertRejects(() => Array.fromAsync(client.tags(scene.reference)), RegistryError, says);
 });
 
+Deno.test.each([
+  { what: "a web page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+  { what: "nothing", fault: respond(200) },
+])("RemoteClient.tags() retries after $what in place of a list", async ({ fault }) => {
+  await using scene = makeScene([
+    on({ kind: "tags", times: 1 }, fault),
+    on("tags", pages(TAGS, LINK)),
+  ]);
+  using client = testClient();
+
+  assertEquals(await Array.fromAsync(client.tags(scene.reference)), ["a", "b", "c"]);
+  await using broken = makeScene([on("tags", fault)]);
+  await assertRejects(
+    () => Array.fromAsync(client.tags(broken.reference)),
+    RegistryError,
+    "answered with a web page",
+  );
+});
+
 /** Rejects the page size that the client requests. */
 function refusePageSize(status: number, bodies: readonly unknown[]): Fault {
-  const list = pages(bodies, (n) => `</v2/a/b/tags/list?page=${n}>; rel="next"`);
+  const list = pages(bodies, LINK);
   return (request, next) => {
     const isSized = new URL(request.url).searchParams.has("n");
     return isSized ? plain(status, {}, '{"errors":[{"code":"UNSUPPORTED"}]}') : list(request, next);
