@@ -28,10 +28,12 @@ export function define(command: Command): Command {
     )
     .hint("-a --all", "Leave it out; all images are listed")
     .notes(`
+Unlike docker and podman, -q does not list only IDs. Print them from the JSON document.
+
 Examples:
   oci images
   oci images ghcr.io/owner/app
-  oci images --json | jq -r '.[].reference'`);
+  oci images --json | jq -r '.[].digest'`);
 }
 
 export async function run(session: Session): Promise<void> {
