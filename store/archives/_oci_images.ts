@@ -3,6 +3,8 @@ import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import {
+  type Index,
+  type Manifest,
   type ManifestDocument,
   MAX_INDEX_DEPTH,
   MAX_MANIFEST_BYTES,
@@ -80,36 +82,48 @@ export function archivedReader(content: ArchiveContent): ReadArchived {
     if (bytes === undefined) throw content.missing(digest);
     content.countDocument(digest, bytes.length);
     const { kind, value } = parseDocument(content.name, digest, bytes, mediaType);
-    const documents: ArchivedDocument[] = [];
-    const blobs: Descriptor[] = [];
-    let levels = 0;
-    if (kind === "manifest") {
-      for (const blob of [value.config, ...value.layers]) {
-        if (isElsewhere(content, blob)) continue;
-        if (!content.has(blob)) throw sizeError(content, blob);
-        blobs.push(blob);
-      }
-    } else {
-      for (const child of value.manifests) {
-        if (content.sizeOf(child.digest) === undefined) continue;
-        if (!isDocumentMediaType(child.mediaType)) {
-          blobs.push(child);
-          continue;
-        }
-        const below = await read(child, signal, depth + 1);
-        documents.push(below.document);
-        levels = Math.max(levels, below.levels + 1);
-      }
-      const [first] = value.manifests;
-      if (first !== undefined && documents.length === 0 && blobs.length === 0) {
-        throw content.missing(first.digest);
-      }
-    }
-    const result = { document: { descriptor, bytes, documents, blobs }, levels };
+    const { levels, ...parts } = kind === "manifest"
+      ? { blobs: blobsOf(content, value), documents: [], levels: 0 }
+      : await readIndex(content, value, (child) => read(child, signal, depth + 1));
+    const result = { document: { descriptor, bytes, ...parts }, levels };
     known.set(digest, result);
     return result;
   };
   return async (descriptor, signal) => (await read(descriptor, signal, 0)).document;
+}
+
+/** Returns the blobs of a manifest that the archive must have. */
+function blobsOf(content: ArchiveContent, { config, layers }: Manifest): readonly Descriptor[] {
+  const blobs = [config, ...layers].filter((blob) => !isElsewhere(content, blob));
+  const wrong = blobs.find((blob) => !content.has(blob));
+  if (wrong !== undefined) throw sizeError(content, wrong);
+  return blobs;
+}
+
+/** Reads the entries of an index that the archive has. */
+async function readIndex(
+  content: ArchiveContent,
+  { manifests }: Index,
+  read: (child: Descriptor) => Promise<KnownDocument>,
+): Promise<Pick<ArchivedDocument, "documents" | "blobs"> & Pick<KnownDocument, "levels">> {
+  const documents: ArchivedDocument[] = [];
+  const blobs: Descriptor[] = [];
+  let levels = 0;
+  for (const child of manifests) {
+    if (content.sizeOf(child.digest) === undefined) continue;
+    if (!isDocumentMediaType(child.mediaType)) {
+      blobs.push(child);
+      continue;
+    }
+    const below = await read(child);
+    documents.push(below.document);
+    levels = Math.max(levels, below.levels + 1);
+  }
+  const [first] = manifests;
+  if (first !== undefined && documents.length + blobs.length === 0) {
+    throw content.missing(first.digest);
+  }
+  return { documents, blobs, levels };
 }
 
 /** Parses a document of an archive; `subject` names the document in errors. */
