@@ -132,11 +132,9 @@ export function treeEntry(tree: MemoryTree, path: string, status: FileStatus): L
 
 /** Returns the entries below a directory of a tree with all files of an image. */
 export function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, void, void> {
-  const entriesOf = (path: string) => {
-    const status = tree.status(path);
-    return status === undefined ? [] : treeEntry(tree, path, status).children();
-  };
-  const open = [{ directory, entries: entriesOf(directory)[Symbol.iterator]() }];
+  const status = tree.status(directory);
+  if (status === undefined) return;
+  const open = [{ directory, entries: entriesIn(treeEntry(tree, directory, status)) }];
   for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
     const { done, value } = top.entries.next();
     if (done) {
@@ -146,8 +144,10 @@ export function* walkTree(tree: MemoryTree, directory: string): Generator<FoundE
     const [name, entry] = value;
     const path = childPath(top.directory, name);
     yield { layer: 0, path, entry };
-    if (entry.type === "directory") {
-      open.push({ directory: path, entries: entriesOf(path)[Symbol.iterator]() });
-    }
+    if (entry.type === "directory") open.push({ directory: path, entries: entriesIn(entry) });
   }
+}
+
+function entriesIn(directory: ListedEntry): Iterator<readonly [string, ListedEntry]> {
+  return directory.children()[Symbol.iterator]();
 }
