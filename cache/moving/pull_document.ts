@@ -48,21 +48,29 @@ async function pullFrom(
   archive: ImageArchive | undefined,
 ): Promise<PulledArtifact> {
   const { onWait, onWarning, signal } = options;
-  const named = location.transport === "docker" ? location.reference : undefined;
-  const { pullPolicy = named === undefined ? "Always" : "IfNotPresent" } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
-  const known = named && await findComplete(store, named);
-  const useKnown = known && (() => useStored(store, named, known, { ...options, pullPolicy }));
+  const fetch = async () => {
+    try {
+      return await fetchDocument(location, store, options, archive);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    }
+  };
+  if (location.transport !== "docker") return await fetch();
+  const { reference } = location;
+  const { pullPolicy = "IfNotPresent" } = options;
+  const known = await findComplete(store, reference);
+  if (known === undefined && pullPolicy === "Never") throw new NotCachedError(reference);
+  if (known === undefined) return await fetch();
+  const useKnown = () => useStored(store, reference, known, { ...options, pullPolicy });
   const asksRegistry = pullPolicy === "Always" || pullPolicy === "Newer";
-  if (useKnown !== undefined && (!asksRegistry || named?.digest !== undefined)) {
-    return await useKnown();
-  }
-  if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
+  if (!asksRegistry || reference.digest !== undefined) return await useKnown();
   try {
-    return await fetchDocument(location, store, options, archive);
+    return await fetch();
   } catch (error) {
     signal?.throwIfAborted();
-    if (pullPolicy !== "Newer" || useKnown === undefined || !isTransient(error)) throw error;
+    if (pullPolicy !== "Newer" || !isTransient(error)) throw error;
     onWarning?.(`Using the artifact in the store: ${describeError(error)}`);
     return await useKnown();
   }
