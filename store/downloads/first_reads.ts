@@ -13,8 +13,8 @@ export interface StorePaths {
 
 /**
  * Returns the first reads of the download of an image: one for each of the first layers that the
- * store lacks. Omits layers that an earlier run has begun to download, and layers of
- * a near server, where a round trip does not matter.
+ * store lacks. Omits layers that an earlier run has begun to download, and layers of a near server,
+ * where a round trip does not matter.
  *
  * @param layers The layers of an image, in the order in which their downloads begin.
  * @param jobs Number of layers to download at once.

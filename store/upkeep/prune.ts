@@ -70,8 +70,8 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  *
  * A blob stays if a name leads to it, through indexes and manifests or through the `subject` of a
  * document that is itself in `index.json`, or if a running command holds it. So does the content of
- * an entry of `index.json` that is not a valid descriptor, because other tools may read it. Other commands can run
- * at the same time. They wait only while blobs are removed.
+ * an entry of `index.json` that is not a valid descriptor, because other tools may read it. Other
+ * commands can run at the same time. They wait only while blobs are removed.
  *
  * @param store The store.
  * @param options Age, number of names to keep, and whether to remove anything.
