@@ -1,7 +1,7 @@
 import { abortable } from "../registry/tasks/abortable.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command } from "./frame/command.ts";
-import { HelpRequest, nameOf, ownOperands, parseCommandLine } from "./frame/command_line.ts";
+import { HelpRequest, ownOperands, parseCommandLine, withoutValue } from "./frame/command_line.ts";
 import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import type { CommonOptions, RegistryOptions } from "./frame/options.ts";
@@ -100,7 +100,7 @@ async function dispatch(run: Run): Promise<number> {
   const args = run.args.some(isLossy)
     ? await (await import("./frame/raw_arguments.ts")).rawArguments(run.args)
     : run.args;
-  const split = await splitArguments(await expandShorthand(args), COMMANDS);
+  const split = await expandShorthand(await splitArguments(args, COMMANDS));
   const { name, rest } = split;
   const entry = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || entry === undefined) return await runWithoutCommand(run, split);
@@ -145,12 +145,13 @@ function isLossy(arg: string): boolean {
   return arg.includes("\ufffd");
 }
 
-/** Expands `help pull` to `pull --help`, and `--version` without a command to `version`. */
-async function expandShorthand(args: readonly string[]): Promise<readonly string[]> {
-  const { name, rest } = await splitArguments(args, COMMANDS);
-  if (name === "help") return [...rest, "--help"];
+/** Treats `help pull` as `pull --help`, and `--version` without a command as `version`. */
+async function expandShorthand(split: SplitArguments): Promise<SplitArguments> {
+  const { name, rest } = split;
+  if (name === "help") return await splitArguments([...rest, "--help"], COMMANDS);
   const version = rest.indexOf("--version");
-  return name === undefined && version >= 0 ? ["version", ...rest.toSpliced(version, 1)] : args;
+  if (name !== undefined || version < 0) return split;
+  return { name: "version", rest: rest.toSpliced(version, 1) };
 }
 
 async function runWithoutCommand(
@@ -161,7 +162,7 @@ async function runWithoutCommand(
   if (name !== undefined && name !== "help") {
     // The word may be the value of the option.
     if (unknown !== undefined) {
-      throw new UsageError(`unknown option "${nameOf(unknown)}"`, 'See "oci --help"');
+      throw new UsageError(`unknown option "${withoutValue(unknown)}"`, 'See "oci --help"');
     }
     const { refuseCommand } = await load<typeof import("./frame/unknown_command.ts")>(
       "./frame/unknown_command.ts",

@@ -174,14 +174,14 @@ function refuseRepeated(command: Command, uses: readonly Use[]): void {
 function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   if (flag === undefined) return;
   // "--flag" of "--flag=value", or the first of several short options.
-  const name = flag.startsWith("--") ? nameOf(flag) : flag.slice(0, 2);
+  const name = flag.startsWith("--") ? withoutValue(flag) : flag.slice(0, 2);
   const hint = command.hints.get(name);
   // The value of another tool's option may be a password.
-  const wrong = `unknown option "${hint === undefined ? nameOf(flag) : name}"`;
+  const wrong = `unknown option "${hint === undefined ? withoutValue(flag) : name}"`;
   const isOn = flag.slice(name.length).startsWith("=") && command.has(name);
   if (isOn) throw misuse(command, `${name} takes no value`, `Write "${name}", or leave it out`);
   // Programs written in Go accept long options with one dash.
-  const long = `-${nameOf(flag)}`;
+  const long = `-${withoutValue(flag)}`;
   if (command.find(long) !== undefined) throw misuse(command, wrong, `Did you mean ${long}?`);
   if (hint !== undefined) throw misuse(command, wrong, hint);
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
@@ -195,7 +195,7 @@ export function ownOperands(command: Command, operands: readonly string[]): read
 }
 
 /** Returns a flag without its value. */
-export function nameOf(flag: string): string {
+export function withoutValue(flag: string): string {
   return flag.replace(/(?<=-[^-].*)=.*/s, "");
 }
 

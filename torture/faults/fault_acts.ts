@@ -25,8 +25,10 @@ async function playInProcess(scene: Scene, isLarge: boolean): Promise<void> {
   const pair = choosePair(random);
   // From far away, the client downloads in ranges.
   const far = FAULTS.filter(({ name }) => isLarge && name === "far");
-  const rules = [...far.map(({ make }) => ({ match: {}, fault: make(random) }))]
-    .concat(pair.map(({ rule }) => rule));
+  const rules = [
+    ...far.map(({ make }) => ({ match: {}, fault: make(random) })),
+    ...pair.map(({ rule }) => rule),
+  ];
   await using registry = faultyRegistry(imageContent(), rules);
   const number = random.below(IMAGES.length);
   const name = `${registry.host}/${isLarge ? "large" : repository(number)}:1`;
