@@ -4,7 +4,7 @@ import { problemOf } from "../../spec/error_facts.ts";
 import { bodyReader } from "../http1/body_reader.ts";
 import { ClientConnection } from "./_client_connection.ts";
 import { IncomingBody } from "./_incoming_body.ts";
-import { invalidHost } from "./_server_response.ts";
+import { invalidRequest } from "./_server_response.ts";
 
 export interface HttpServerOptions {
   readonly hostname: string;
@@ -146,7 +146,7 @@ class Exchange {
     // The client has disconnected while the request waited.
     if (this.#incoming.socket.destroyed) return;
     const request = this.#request();
-    const response = request === undefined ? invalidHost() : await handler(request);
+    const response = request === undefined ? invalidRequest() : await handler(request);
     const outgoing = this.#outgoing;
     const isUnread = this.#body !== undefined && !this.#body.isComplete;
     for (const [name, value] of response.headers) outgoing.setHeader(name, value);
@@ -161,22 +161,23 @@ class Exchange {
     }
   }
 
-  /** Returns the request; `undefined` if its host or its target is invalid. */
+  /** Returns the request; `undefined` if its method, host or target is invalid. */
   #request(): Request | undefined {
     const incoming = this.#incoming;
     const { method = "GET", url: target = "/", rawHeaders } = incoming;
     const { localAddress = "", localPort } = incoming.socket;
     const local = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
-    const host = incoming.headers.host || local;
-    const isAbsolute = /^https?:\/\//i.test(target);
-    // Otherwise, the header could contain the start of the path.
-    const isValid = isAbsolute || target.startsWith("/") && HOST_REGEXP.test(host);
-    if (!isValid) return undefined;
     const headers = new Headers();
     try {
       for (let i = 1; i < rawHeaders.length; i += 2) {
         headers.append(rawHeaders[i - 1] ?? "", rawHeaders[i] ?? "");
       }
+      // Several hosts are joined with a comma, and refused: programs disagree on which one counts.
+      const host = headers.get("host") || local;
+      const isAbsolute = /^https?:\/\//i.test(target);
+      // Otherwise, the header could contain the start of the path.
+      const isValid = (isAbsolute || target.startsWith("/")) && HOST_REGEXP.test(host);
+      if (!isValid) return undefined;
       if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) {
         this.#body = new IncomingBody(incoming, this.#connection, () => {
           if (headers.has("expect")) this.#outgoing.writeContinue();

@@ -29,9 +29,10 @@ export function errorResponse(
   return jsonResponse({ errors: [{ code, message }] }, headers, status);
 }
 
-/** Returns the response for a request without a valid URL. */
-export function invalidHost(): Response {
-  return errorResponse(400, "UNSUPPORTED", "the Host header has no host");
+/** Returns the response for a request whose method or URL cannot be used. */
+export function invalidRequest(): Response {
+  const message = "the method, the address or the Host header of the request is invalid";
+  return errorResponse(400, "UNSUPPORTED", message);
 }
 
 /** Returns a response without a body. */

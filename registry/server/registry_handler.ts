@@ -3,7 +3,7 @@ import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import type { RegistryContent, WritableRegistryContent } from "./registry_content.ts";
 import { responseToError } from "./_response_to_error.ts";
 import { routeRequest } from "./_router.ts";
-import { errorResponse, invalidHost, withCommonHeaders } from "./_server_response.ts";
+import { errorResponse, invalidRequest, withCommonHeaders } from "./_server_response.ts";
 import { UploadSessions } from "./_upload_sessions.ts";
 import { isForeignPage } from "./_foreign_page.ts";
 
@@ -163,7 +163,7 @@ export function createRegistryHandler(
   const handler = async (request: Request) => {
     const url = URL.parse(request.url);
     const response = withCommonHeaders(
-      url === null ? invalidHost() : await answer(request, url),
+      url === null ? invalidRequest() : await answer(request, url),
       request,
     );
     const path = url === null ? request.url : `${url.pathname}${url.search}`;

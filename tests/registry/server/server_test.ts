@@ -4,6 +4,7 @@ import { byteStream } from "../../../store/host/byte_stream.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { file, noise, tar } from "../../_support/tar.ts";
 import { contentWith } from "./_content.ts";
+import { talk } from "./_talk.ts";
 
 const layer = tar(file("data", noise(3_000_000)));
 const image = buildImage({ layers: [layer], compression: "none" });
@@ -40,15 +41,17 @@ Deno.test("serveRegistry() sends the length in the response to HEAD", async () =
   assertEquals((await response.bytes()).length, 0);
 });
 
-Deno.test("serveRegistry() rejects a request with an invalid Host", async () => {
+Deno.test.each([
+  { name: "an invalid Host", head: "GET /v2/ HTTP/1.1\r\nHost: a b" },
+  { name: "two hosts", head: "GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b" },
+  { name: "two hosts and an absolute address", head: "GET http://a/v2/ HTTP/1.1\r\nHost: a, b" },
+  { name: "a method that a Request cannot have", head: "TRACE /v2/ HTTP/1.1\r\nHost: a" },
+])("serveRegistry() rejects a request with $name", async ({ head }) => {
   await using server = await serveRegistry(content);
-  using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
 
-  await connection.write(new TextEncoder().encode("GET /v2/ HTTP/1.1\r\nHost: a b\r\n\r\n"));
-  const answer = new Uint8Array(100);
-  await connection.read(answer);
+  const answer = await talk(server, `${head}\r\nConnection: close\r\n\r\n`);
 
-  assertMatch(new TextDecoder().decode(answer), /^HTTP\/1.1 400 /);
+  assertMatch(answer, /^HTTP\/1.1 400 .*Host header of the request is invalid/s);
 });
 
 Deno.test("serveRegistry() survives a client that disconnects in the middle", async () => {
