@@ -9,6 +9,9 @@ import * as format from "./_index_format.ts";
 import type { LayerListing, ListedEntry } from "./layer_listing.ts";
 import { LayerMarks } from "./layer_marks.ts";
 
+/** A filter of paths takes as long as this number of lookups for each row. */
+const LOOKUPS_PER_ROW = 1 / 8;
+
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 const ROOT_STATUS: FileStatus = {
   type: "directory",
@@ -45,6 +48,9 @@ export class LayerIndex implements LayerListing {
   readonly #textAt: number;
   /** All texts, if they are ASCII: one call decodes them faster than one for each of a few names. */
   readonly #ascii: string | undefined;
+  /** Number of lookups before there is a filter. */
+  #lookups = 0;
+  #filter: PathFilter | undefined;
   /** Rows of hard links by the row of their file. */
   #links: ReadonlyMap<number, readonly number[]> | undefined;
 
@@ -86,10 +92,25 @@ export class LayerIndex implements LayerListing {
   }
 
   at(path: string): ListedEntry | undefined {
+    if (path !== "" && !this.#mayHave(path)) return undefined;
     // The last one of several entries for the path.
     const last = format.countUpTo(this.#rows, (number) => this.pathOf(number), path) - 1;
     if (last >= 0 && this.pathOf(last) === path) return new IndexedEntry(this, last);
     return path === "" ? new IndexedEntry(this, undefined) : undefined;
+  }
+
+  /**
+   * Returns `false` only if there is no entry at a path. The layers above may depend on millions of
+   * directories, most of which this layer lacks.
+   */
+  #mayHave(path: string): boolean {
+    if (++this.#lookups < this.#rows * LOOKUPS_PER_ROW) return true;
+    this.#filter ??= new PathFilter(this.#rows, this.#paths());
+    return this.#filter.mayHave(path);
+  }
+
+  *#paths(): Generator<string, void, void> {
+    for (let number = 0; number < this.#rows; number++) yield this.pathOf(number);
   }
 
   /** Returns the rows of the hard links to the file of a row. */
@@ -274,5 +295,38 @@ class IndexedEntry implements ListedEntry {
       if (isLast) yield [leafName(path), new IndexedEntry(index, number)];
       number = Math.max(number + 1, index.wordAt(number, format.END));
     }
+  }
+}
+
+/** Number of bits for each path: one path of sixteen that are not in the filter seems to be. */
+const BITS_PER_PATH = 16;
+
+/** A set of paths that may contain further ones, and takes two bytes for each path. */
+class PathFilter {
+  readonly #bits: Uint32Array;
+
+  /** Creates the filter of some paths. */
+  constructor(count: number, paths: Iterable<string>) {
+    this.#bits = new Uint32Array(Math.ceil(count * BITS_PER_PATH / 32) + 1);
+    for (const path of paths) {
+      const bit = this.#bitOf(path);
+      this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] ?? 0) | 1 << (bit & 31);
+    }
+  }
+
+  /** Returns `false` only if the path is not in the set. */
+  mayHave(path: string): boolean {
+    const bit = this.#bitOf(path);
+    return ((this.#bits[bit >>> 5] ?? 0) >>> (bit & 31) & 1) === 1;
+  }
+
+  #bitOf(path: string): number {
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < path.length; i++) {
+      hash = Math.imul(hash ^ path.charCodeAt(i), 0x01000193);
+    }
+    // The last characters alone would only affect the low bits.
+    hash ^= hash >>> 15;
+    return (Math.imul(hash, 0x85ebca6b) >>> 0) % (this.#bits.length * 32);
   }
 }

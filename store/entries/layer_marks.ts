@@ -6,6 +6,8 @@ import { countUpTo } from "./_index_format.ts";
 export class LayerMarks {
   readonly #removed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
+  /** The parents of all marked paths. */
+  #parents: ReadonlySet<string> | undefined;
   /** Marks that are not below others, in the order of a tree walk. */
   #outermost: readonly string[] | undefined;
 
@@ -32,6 +34,13 @@ export class LayerMarks {
   /** Whether there is a mark that removes the lower entries in a directory. */
   isOpaque(directory: string): boolean {
     return this.#opaque.has(directory);
+  }
+
+  /** Whether there are marks at entries of a directory. */
+  areIn(directory: string): boolean {
+    if (this.isEmpty) return false;
+    this.#parents ??= new Set(this.#removed.union(this.#opaque).values().map(parentPath));
+    return this.#parents.has(directory);
   }
 
   /**
@@ -64,12 +73,15 @@ interface MarkedEntries {
 
 /** Whether a layer hides the entry of the layers below at a path. */
 export function hides(listing: MarkedEntries, path: string): boolean {
-  return listing.marks.hides(path) || path !== "" && leadsThroughOther(listing, path);
+  return listing.marks.hides(path) || leadsThroughOther(listing, path);
 }
 
 /** Whether the last existing parent of a path is not a directory. */
 function leadsThroughOther(listing: MarkedEntries, path: string): boolean {
-  const parent = listing.at(parentPath(path));
+  const directory = parentPath(path);
+  // The root is always a directory.
+  if (directory === "") return false;
+  const parent = listing.at(directory);
   if (parent !== undefined) return parent.type !== "directory";
   // Nothing is below a missing parent. Search in halves, because paths can be very deep.
   const ends = Array.from(path.matchAll(/\//g), ({ index }) => index);
