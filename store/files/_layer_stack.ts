@@ -1,5 +1,6 @@
 import { childPath } from "../../layer/trees/clean_path.ts";
 import { linkFreePaths } from "../../layer/trees/link_free_paths.ts";
+import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
 import { hides, type LayerMarks } from "../entries/layer_marks.ts";
 import { followPath } from "../host/follow_path.ts";
@@ -26,6 +27,16 @@ interface KnownEntry {
   readonly found: FoundEntry | undefined;
 }
 
+/** The remaining work of a check whether the dependencies of a layer are free of links. */
+interface PendingDependencies {
+  /** Index of the next dependency. */
+  next: number;
+  /** Whether a path is free of links in the layers below. */
+  readonly lower: (path: string) => boolean;
+  /** Whether a path is free of links in the layer. */
+  readonly own: (path: string) => boolean;
+}
+
 /** Maximum number of {@linkcode KnownEntry known entries}. */
 const MAX_KNOWN = 100_000;
 
@@ -37,6 +48,9 @@ class UnlistedLayer {
     this.index = index;
   }
 }
+
+/** Thrown when other tasks must get a turn before a lookup can continue. */
+class TurnOver {}
 
 /** Thrown when only an extraction of all layers over each other shows the files of the image. */
 class EntangledLayer {}
@@ -52,10 +66,14 @@ class EntangledLayer {}
 export class LayerStack {
   readonly #list: (index: number) => Promise<LayerListing | undefined>;
   readonly #top: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #turn = new WorkTurn();
   /** `undefined` stands for a layer that cannot be listed by itself. */
   readonly #listings = new Map<number, LayerListing | undefined>();
   /** Layers whose entries are at their own paths, not behind links in lower layers. */
   readonly #plain = new Set<number>();
+  /** Dependencies of layers that still have to be looked up, and how. */
+  readonly #pending = new Map<number, PendingDependencies>();
   /** Entries that layers depend on, so that not every layer searches all layers below it. */
   readonly #known = new Map<string, KnownEntry>();
   /** Number of names of files with several, by layer and inode. */
@@ -65,10 +83,16 @@ export class LayerStack {
    * Creates a view of layers.
    *
    * @param list Called to list a layer; `undefined` if that requires the layers below it.
+   * @param signal Aborts lookups.
    */
-  constructor(count: number, list: (index: number) => Promise<LayerListing | undefined>) {
+  constructor(
+    count: number,
+    list: (index: number) => Promise<LayerListing | undefined>,
+    signal?: AbortSignal,
+  ) {
     this.#top = count - 1;
     this.#list = list;
+    this.#signal = signal;
   }
 
   /**
@@ -123,6 +147,10 @@ export class LayerStack {
         return lookUp();
       } catch (thrown) {
         if (thrown instanceof EntangledLayer) return "unknown";
+        if (thrown instanceof TurnOver) {
+          await this.#turn.next(this.#signal);
+          continue;
+        }
         if (!(thrown instanceof UnlistedLayer)) throw thrown;
         this.#listings.set(thrown.index, await this.#list(thrown.index));
       }
@@ -167,10 +195,20 @@ export class LayerStack {
 
   /** Whether each parent of an entry is a directory, or missing, in this layer and those below it. */
   #leadsThroughDirectories(layer: number, listing: LayerListing): boolean {
-    const lower = linkFreePaths((path) => this.#below(layer, path)?.entry.type);
-    const own = linkFreePaths((path) => listing.at(path)?.type);
-    // First, because a layer below may not be listed yet: the lookup then starts again.
-    return listing.dependencies.every((path) => lower(path) && own(path));
+    const pending = this.#pending.getOrInsertComputed(layer, () => ({
+      next: 0,
+      lower: linkFreePaths((path) => this.#below(layer, path)?.entry.type),
+      own: linkFreePaths((path) => listing.at(path)?.type),
+    }));
+    const { dependencies } = listing;
+    for (; pending.next < dependencies.length; pending.next++) {
+      // The lookup then continues here.
+      if (this.#turn.isOver()) throw new TurnOver();
+      const path = dependencies[pending.next] ?? "";
+      if (!pending.lower(path) || !pending.own(path)) return false;
+    }
+    this.#pending.delete(layer);
+    return true;
   }
 
   /** Returns the entry of the layers below a layer at a path. */
@@ -213,7 +251,7 @@ export class LayerStack {
     const found = new Map<string, { first: FoundEntry; parts: FoundEntry[]; isOpen: boolean }>();
     const removed = new Set<string>();
     for (const { layer, path: directory, entry: part } of parts) {
-      const marks = this.#marksAbove(layer);
+      const marks = this.#marksAbove(layer, directory);
       for (const [name, entry] of part.children()) {
         const path = childPath(directory, name);
         const inner = { layer, path, entry };
@@ -238,12 +276,12 @@ export class LayerStack {
     });
   }
 
-  /** Returns the marks of the layers above a layer. */
-  #marksAbove(layer: number): readonly LayerMarks[] {
+  /** Returns the marks of the layers above a layer that are at entries of a directory. */
+  #marksAbove(layer: number, directory: string): readonly LayerMarks[] {
     const marks: LayerMarks[] = [];
     for (let above = layer + 1; above <= this.#top; above++) {
       const listing = this.#listings.get(above);
-      if (listing !== undefined && !listing.marks.isEmpty) marks.push(listing.marks);
+      if (listing?.marks.areIn(directory)) marks.push(listing.marks);
     }
     return marks;
   }

@@ -2,6 +2,7 @@ import { explainedError } from "../../spec/error_facts.ts";
 import { type LayerLimits, limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
+import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -198,7 +199,11 @@ export class ImageFiles {
     if (found === undefined) return;
     if (found.path !== "") yield describe(found);
     if (found.entry.type !== "directory") return;
-    for (const entry of await this.#walk(found.path)) yield describe(entry);
+    const turn = new WorkTurn();
+    for (const entry of await this.#walk(found.path)) {
+      if (turn.isOver()) await turn.next(this.#options.signal);
+      yield describe(entry);
+    }
   }
 
   /**
@@ -288,7 +293,8 @@ export class ImageFiles {
   }
 
   #newStack(): LayerStack {
-    return new LayerStack(this.#layers.length, (index) => this.#listing(index));
+    const list = (index: number) => this.#listing(index);
+    return new LayerStack(this.#layers.length, list, this.#options.signal);
   }
 
   #listing(index: number): Promise<LayerListing | undefined> {

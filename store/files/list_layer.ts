@@ -8,6 +8,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
+import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { planRecords } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
@@ -92,7 +93,7 @@ async function extractIntoMemory<Result>(
   };
   const options = { ownership: "strict", handler, layer: layer.digest, offsetUnit } as const;
   if (known !== undefined) {
-    return await run((options) => extractEntries(known.headers(), tree, options), options);
+    return await run((options) => extractEntries(known.headers(), tree, options, signal), options);
   }
   const { descriptor, diffId } = layer;
   const records = await planRecords(store, layer, { replaces: true });
@@ -123,13 +124,16 @@ function assertOwner(place: TarHeader & ExtractPlace): void {
 }
 
 /** Extracts the entries of a layer without the content of files, which become holes. */
-function extractEntries(
+async function extractEntries(
   headers: Iterable<TarHeader>,
   tree: MemoryTree,
   options: LayerExtractorOptions,
-): ExtractReport {
+  signal: AbortSignal | undefined,
+): Promise<ExtractReport> {
   using extractor = new LayerExtractor(tree, options);
+  const turn = new WorkTurn();
   for (const header of headers) {
+    if (turn.isOver()) await turn.next(signal);
     extractor.entry(header);
     extractor.end();
   }
