@@ -8,7 +8,7 @@ import { DEFAULT_ACL } from "../trees/host_xattrs.ts";
 import type { LayerNames } from "./_layer_names.ts";
 import { reasonOfTaken } from "./spellings.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
-import { cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
+import { checkPathSize, cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
@@ -204,6 +204,7 @@ export class EntryMaker {
 
   /** Creates an entry at a location, and replaces an existing one. */
   #replace<T>(location: EntryLocation, make: () => T | undefined): T {
+    checkPathSize(location.path);
     let made = make();
     if (made === undefined) {
       this.#names.vacate(location);

@@ -5,6 +5,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
+import { checkPathSize } from "../trees/clean_path.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import { Spellings } from "./spellings.ts";
@@ -110,6 +111,7 @@ export class LayerNames {
    * @param keepLink Whether to keep an existing symlink to a directory.
    */
   makeDirectory(location: EntryLocation, keepLink: boolean): Directory {
+    checkPathSize(location.path);
     const isMade = this.#tree.makeDirectory(location.path);
     const existing = isMade ? undefined : this.#existing(location, keepLink);
     if (existing !== undefined) return existing;

@@ -1,9 +1,8 @@
 import { withCode } from "../../spec/error_facts.ts";
-import { encodeName } from "../file_name.ts";
 import { contentOrder, fileOf } from "./_content_order.ts";
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { childPath, isBelow, leafName, parentPath } from "../trees/clean_path.ts";
+import { checkPathSize, childPath, isBelow, leafName, parentPath } from "../trees/clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -13,9 +12,6 @@ import type {
   TreeName,
   TreeReader,
 } from "../trees/file_tree.ts";
-
-/** Maximum size of a path on Linux, including the terminating NUL. */
-const PATH_MAX = 4096;
 
 /** Position of the content of a file of a {@linkcode MemoryTree}. */
 export interface ContentPlace {
@@ -207,7 +203,7 @@ export class MemoryTree implements FileTree {
   [Symbol.dispose](): void {}
 
   #make(path: string, type: FileType, mode: number): Node | undefined {
-    if (!isPath(path)) throw withCode(new Error("its path is too long"), "ENAMETOOLONG");
+    checkPathSize(path);
     const number = this.#directory(path);
     if (number === 0) throw notFound(path);
     const name = leafName(path);
@@ -273,11 +269,6 @@ export class MemoryTree implements FileTree {
     }
     return names.reverse().join("/");
   }
-}
-
-/** Whether Linux would accept a path. Resolving symlinks can make it longer than any name. */
-function isPath(path: string): boolean {
-  return path.length * 3 < PATH_MAX || encodeName(path).length < PATH_MAX;
 }
 
 function notFound(path: string): Error {

@@ -218,16 +218,18 @@ function checkNames(
   offset: number,
   { maxPathBytes, maxNameBytes }: AllTarLimits,
 ): void {
-  for (const name of [path, linkname]) {
+  // The prefix of a whiteout is not part of the name that a file system has stored.
+  const leaf = path.lastIndexOf("/") + 1;
+  const isWhiteout = path.startsWith(WHITEOUT_PREFIX, leaf);
+  const stored = isWhiteout
+    ? path.slice(0, leaf) + path.slice(leaf + WHITEOUT_PREFIX.length)
+    : path;
+  for (const name of [stored, linkname]) {
     checkLength(name, "bytes in a path", maxPathBytes, "maxPathBytes", offset);
   }
-  if (byteLength(path, maxNameBytes) <= maxNameBytes) return;
-  const names = path.split("/");
-  for (const [i, name] of names.entries()) {
-    // The prefix of a whiteout is not part of the name that a file system has stored.
-    const isWhiteout = i === names.length - 1 && name.startsWith(WHITEOUT_PREFIX);
-    const stored = isWhiteout ? name.slice(WHITEOUT_PREFIX.length) : name;
-    checkLength(stored, "bytes in a name", maxNameBytes, "maxNameBytes", offset);
+  if (byteLength(stored, maxNameBytes) <= maxNameBytes) return;
+  for (const name of stored.split("/")) {
+    checkLength(name, "bytes in a name", maxNameBytes, "maxNameBytes", offset);
   }
 }
 

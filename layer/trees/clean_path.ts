@@ -1,8 +1,12 @@
+import { withCode } from "../../spec/error_facts.ts";
 import { normalSegments } from "../../spec/paths.ts";
+import { encodeName } from "../file_name.ts";
 
 const SLASH = 0x2f;
 /** Number of characters to compare at once. */
 const STRIDE = 256;
+/** Maximum size of the path of an entry in bytes, as of its name in an archive. */
+const MAX_PATH_BYTES = 4096;
 
 /**
  * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it,
@@ -43,6 +47,17 @@ export function childPath(directory: string, name: string): string {
 /** Joins clean paths, either of which may be `""`. */
 export function joinPaths(directory: string, path: string): string {
   return path === "" ? directory : childPath(directory, path);
+}
+
+/**
+ * Checks the size of the path of a new entry. Symlinks in its name can lead to a longer path, which
+ * other programs could neither open nor remove.
+ *
+ * @throws {Error} With the code `ENAMETOOLONG` if it is too long.
+ */
+export function checkPathSize(path: string): void {
+  if (path.length * 3 <= MAX_PATH_BYTES || encodeName(path).length <= MAX_PATH_BYTES) return;
+  throw withCode(new Error("its path is too long"), "ENAMETOOLONG");
 }
 
 /** Whether a clean path is below a directory. Every path counts as below the root. */

@@ -1,11 +1,21 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
-import { extractLayer, MemoryTree } from "../../../layer/mod.ts";
+import { ExtractError, extractLayer, MemoryTree } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { withCode } from "../../../spec/error_facts.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import "../../_support/native_backend.ts";
-import { file, gzip, hardlink, header, sparse, tar } from "../../_support/tar.ts";
+import {
+  dir,
+  file,
+  gzip,
+  hardlink,
+  header,
+  sparse,
+  symlink,
+  tar,
+  whiteout,
+} from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const SQUASH = { ownership: "squash" } as const;
@@ -47,6 +57,32 @@ Deno.test("extractLayer() limits the directories without entries", async () => {
   // The entries before the one that exceeds the limit are accepted.
   assertEquals(levels.value - levels.max < 2000, true, `${levels.value}`);
   assertEquals(bytes.value - bytes.max < 4096, true, `${bytes.value}`);
+});
+
+Deno.test("extractLayer() limits the paths that links in a name lead to", async () => {
+  const long = "n".repeat(250);
+  const steps = Array.from({ length: 16 }, (_, i) => `${"s/".repeat(i)}`);
+  const links = steps.flatMap((step) => [dir(`${step}${long}`), symlink(`${step}s`, long)]);
+  const extract = async (root: string | MemoryTree, name: string) => {
+    await extractLayer(stream(tar(...links, file("s/".repeat(16) + name))), root, SQUASH);
+  };
+  await using temp = await makeTempDir();
+
+  for (const root of [temp.join("root"), new MemoryTree()]) {
+    await extract(root, "f".repeat(80));
+    const error = await assertRejects(() => extract(root, "f".repeat(81)), ExtractError);
+    assertStringIncludes(error.message, "its path is too long");
+  }
+});
+
+Deno.test("extractLayer() accepts a whiteout of a file with a path of 4096 bytes", async () => {
+  const path = `${"d/".repeat(2047)}ff`;
+  const tree = new MemoryTree();
+  await extractLayer(stream(tar(file(path))), tree, SQUASH);
+
+  await extractLayer(stream(tar(whiteout(path))), tree, SQUASH);
+
+  assertEquals([...tree.directories()].at(-1)?.isEmpty, true);
 });
 
 Deno.test("extractLayer() limits the copies in place of hard links, which keep holes", async () => {
