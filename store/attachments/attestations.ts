@@ -132,12 +132,7 @@ async function manifestsOf(
   };
   for (const document of documents) {
     const referrers = await reach(() => source.referrers?.(document, { signal })) ?? [];
-    found.push(...referrers.filter(({ mediaType, artifactType = "", annotations = {} }) => {
-      const predicateType = annotations[PREDICATE_TYPE];
-      const type = predicateType ?? artifactType;
-      const mayHave = predicateType === undefined && WRAPPED.test(artifactType);
-      return isDocumentMediaType(mediaType) && (mayHave || KINDS[kind].test(type));
-    }));
+    for (const referrer of referrers) if (mayHaveAttestation(referrer, kind)) found.push(referrer);
     for (const suffix of kind === "sbom" ? ["sbom", "att"] : ["att"]) {
       const tag = `${digestName(document.digest)}.${suffix}`;
       const tagged = await reach(() => source.resolve(tag, { signal }));
@@ -145,6 +140,16 @@ async function manifestsOf(
     }
   }
   return [...new Map(found.map((entry) => [entry.digest, entry])).values()];
+}
+
+function mayHaveAttestation(
+  { mediaType, artifactType = "", annotations = {} }: Descriptor,
+  kind: AttestationKind,
+): boolean {
+  const predicateType = annotations[PREDICATE_TYPE];
+  const mayHave = predicateType === undefined && WRAPPED.test(artifactType);
+  return isDocumentMediaType(mediaType) &&
+    (mayHave || KINDS[kind].test(predicateType ?? artifactType));
 }
 
 /** Returns the declared type of a layer; `undefined` if it must be read from the blob. */

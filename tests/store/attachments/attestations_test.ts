@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, parseReference } from "../../../registry/mod.ts";
-import { type Digest, LimitError, type RemoteImage } from "../../../spec/mod.ts";
+import { type Digest, LimitError, OciError, type RemoteImage } from "../../../spec/mod.ts";
 import {
   type AttachmentSource,
   type AttestationKind,
@@ -231,6 +231,25 @@ Deno.test("listAttestations() finds attachments of the index, and each blob once
   assertEquals((await readAll(scene, "sbom")).types, ["application/spdx+json"]);
   assertEquals((await readAll(scene, "sbom", "linux/arm64")).types, ["application/spdx+json"]);
   assertEquals((await readAll(scene, "provenance")).types, []);
+});
+
+Deno.test("listAttestations() finds nothing in 150,000 referrers without content", async () => {
+  const { mediaType, size } = AMD64.descriptor;
+  const referrers = Array.from({ length: 150_000 }, (_, number) => {
+    const digest: Digest = `sha256:${String(number).padStart(64, "0")}`;
+    return { mediaType, digest, size, artifactType: "application/vnd.in-toto+json" };
+  });
+  const missing = new OciError("it is missing", { code: "missing-content", action: "read it" });
+  const source: AttachmentSource = {
+    fetch: () => Promise.reject(missing),
+    resolve: () => Promise.resolve(undefined),
+    referrers: () => Promise.resolve(referrers),
+  };
+  const image = { indexes: [], manifest: { descriptor: AMD64.descriptor } };
+
+  const found = await listAttestations(source, image as unknown as RemoteImage, "sbom");
+
+  assertEquals(found, []);
 });
 
 Deno.test("listAttestations() skips damaged bundles, and statements about other images", async () => {
