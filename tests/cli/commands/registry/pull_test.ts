@@ -76,7 +76,7 @@ Deno.test("oci pull --json prints one document, and whether the image was cached
   assertEquals(JSON.parse(second.stdout), described(arm64, "cached", "fetched"));
 });
 
-Deno.test("oci pull refuses a file to pull into, but no image with such a name", async () => {
+Deno.test("oci pull refuses a path to pull into, but no image with such a name", async () => {
   await using dir = await makeTempDir();
   const built = image("linux/amd64", "x");
   await using server = await serveRegistry(new MemoryContent().add("app.tar", "1.tgz", built));
@@ -93,7 +93,7 @@ Deno.test("oci pull refuses a file to pull into, but no image with such a name",
     assertEquals(code, 2);
     assertMatch(
       stderr,
-      /is a file.* Write "oci copy .*(docker-archive:(app\.tar|\/app\.TGZ)|oci:\.\/app)"\n$/,
+      /is a path.* Write "oci copy .*(docker-archive:(app\.tar|\/app\.TGZ)|oci:\.\/app)"\n$/,
     );
   }
 });
