@@ -52,10 +52,11 @@ export function otherCaseOf(
   object: Readonly<Record<string, unknown>>,
   names: readonly string[],
 ): { readonly key: string; readonly name: string } | undefined {
+  let folded: ReadonlyMap<string, string> | undefined;
   for (const key of Object.keys(object)) {
     if (names.includes(key)) continue;
-    const folded = foldName(key);
-    const name = names.find((name) => foldName(name) === folded);
+    folded ??= new Map(names.map((name) => [foldName(name), name]));
+    const name = folded.get(foldName(key));
     if (name !== undefined) return { key, name };
   }
   return undefined;
