@@ -23,7 +23,7 @@ export interface LayoutLocation {
   readonly transport: "oci";
   /** Path of the directory. */
   readonly path: string;
-  /** Name of the image in the layout, if given. */
+  /** Name of the image in the layout, if given; `@N` is the entry at that index of its list. */
   readonly name?: string;
   /** Digest of the image, if given; takes precedence over the name. */
   readonly digest?: Digest;
@@ -35,7 +35,7 @@ export interface OciArchiveLocation {
   readonly transport: "oci-archive";
   /** Path of the archive. */
   readonly path: string;
-  /** Name of the image in the archive, if given. */
+  /** Name of the image in the archive, if given; `@N` is the entry at that index of its list. */
   readonly name?: string;
 }
 
@@ -45,7 +45,7 @@ export interface DockerArchiveLocation {
   readonly transport: "docker-archive";
   /** Path of the archive. */
   readonly path: string;
-  /** Name of the image in the archive, if given. */
+  /** Name of the image in the archive, if given; `@N` is the entry at that index of its list. */
   readonly name?: string;
 }
 
@@ -67,6 +67,7 @@ const FORMS = {
  * Parses the location of an image: `[docker://]REFERENCE`, `oci:DIR[:NAME]`, `oci:DIR@DIGEST`,
  * `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]`.
  *
+ * As in skopeo, the name `@N` stands for the entry at an index of `index.json` or `manifest.json`.
  * An image on Docker Hub whose name is one of these words, such as `oci:1`, needs `docker://`.
  *
  * @throws {SyntaxError} If `text` has none of these forms; the message lists them.
@@ -146,8 +147,16 @@ function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLo
   const [, path, name] = PATH_REGEXP.exec(rest) ?? [];
   if (path === undefined || path === "") return fail("the path is missing");
   if (name === "") return fail("the name after the last colon is missing");
-  if (name !== undefined && !isImageName(name)) return fail(`"${name}" is not a valid image name`);
+  if (name !== undefined && !isImageName(name) && entryIndex(name) === undefined) {
+    return fail(`"${name}" is not a valid image name`);
+  }
   return { transport, path, ...present({ name, digest }) };
+}
+
+/** Returns the index in the name `@N` of a location, as in skopeo; `undefined` for another name. */
+export function entryIndex(name: string): number | undefined {
+  const [, digits] = /^@(0|[1-9][0-9]{0,8})$/.exec(name) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /**

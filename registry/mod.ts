@@ -55,7 +55,16 @@ export type * from "./error_fields.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";
 export type * from "./image_client.ts";
-export * from "./image_location.ts";
+export {
+  type ArchiveLocation,
+  type DockerArchiveLocation,
+  type ImageLocation,
+  isArchiveLocation,
+  type LayoutLocation,
+  type OciArchiveLocation,
+  parseImageLocation,
+  type RegistryLocation,
+} from "./image_location.ts";
 export {
   familiarReference,
   formatReference,

@@ -1,5 +1,6 @@
 import {
   type ArchiveLocation,
+  entryIndex,
   type ImageLocation,
   isArchiveLocation,
 } from "../../registry/image_location.ts";
@@ -9,6 +10,7 @@ import {
   RepositoryContent,
   type RepositoryContentOptions,
 } from "../../registry/client/repository_content.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";
 import { type CopyTarget, labelOf, type OpenSource } from "../../store/moving/endpoint.ts";
@@ -40,6 +42,15 @@ export async function openCopyTarget(
   options: EndpointOptions,
 ): Promise<CopyTarget & AsyncDisposable> {
   if (location.transport === "docker") return registryTarget(location.reference, options);
+  if (location.name !== undefined && entryIndex(location.name) !== undefined) {
+    throw explainedError(SyntaxError, {
+      code: "invalid-reference",
+      action: `write to "${labelOf(location)}"`,
+      subject: location.name,
+      problem: `"${location.name}" is the index of an existing image`,
+      advice: "Specify a name, or none",
+    });
+  }
   if (isArchiveLocation(location)) return await archiveTarget(location, options);
   const { openLayoutTarget } = await import("./_layout_endpoints.ts");
   return await openLayoutTarget(location, options);

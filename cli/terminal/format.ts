@@ -96,7 +96,9 @@ const LOGIN_REGEXP = /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):([^\s/]*)/g;
  */
 const SLASHED_LOGIN_REGEXP =
   /(?<=^|[\s"'=(]|\/\/)(?!oci:|(?:oci|docker)-archive:)([^\s/@:"'=(]+):(?!\/|[0-9]{1,5}\/)([^\s"']+)/g;
-const PASSWORD_REGEXP = /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST)(?=[\w[])/;
+/** An index such as `:@0` after a path is no host. */
+const PASSWORD_REGEXP =
+  /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST|(?<=:@)[0-9]{1,9}(?![\w.:-]))(?=[\w[])/;
 
 /** Replaces passwords in references and URLs, such as `user:password@host`, by `***`. */
 export function hidePasswords(text: string): string {

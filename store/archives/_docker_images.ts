@@ -53,7 +53,7 @@ export async function readDockerImages(
   const images: ArchivedImage[] = [];
   const known = new Map<number, Descriptor>();
   const configs = new Map<string, DockerConfig>();
-  for (const image of parseImages(content.name, bytes)) {
+  for (const [position, image] of parseImages(content.name, bytes).entries()) {
     signal?.throwIfAborted();
     const config = configs.get(image.config) ?? await readConfig(content, image, onWarning);
     configs.set(image.config, config);
@@ -77,8 +77,8 @@ export async function readDockerImages(
       layers.push(layer);
     }
     const descriptor = addManifest(content, config, layers);
-    if (image.names.length === 0) images.push({ descriptor, names: [] });
-    images.push(...image.names.map((name) => namedImage(descriptor, name)));
+    if (image.names.length === 0) images.push({ descriptor, names: [], position });
+    images.push(...image.names.map((name) => namedImage({ descriptor, position }, name)));
   }
   return images;
 }
@@ -113,16 +113,20 @@ export async function addDockerNames(
     const added = named.filter(({ digest, name }) => digest === config && !known.has(name));
     for (const { name } of added) known.add(name);
     if (image.names.length > 0 || added.length === 0) completed.push(image);
-    completed.push(...added.map(({ name }) => namedImage(image.descriptor, name)));
+    completed.push(...added.map(({ name }) => namedImage(image, name)));
   }
   return completed;
 }
 
 /** Returns an image with a name, like an entry of an `index.json`. */
-function namedImage(descriptor: Descriptor, name: string): ArchivedImage {
+function namedImage(
+  { descriptor, position }: Omit<ArchivedImage, "names">,
+  name: string,
+): ArchivedImage {
   return {
     descriptor: { ...descriptor, annotations: { [CONTAINERD_NAME]: name } },
     names: [name],
+    position,
   };
 }
 

@@ -1,3 +1,4 @@
+import { entryIndex } from "../../registry/image_location.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { completeName, CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
@@ -10,6 +11,8 @@ export interface ArchivedImage {
   readonly descriptor: Descriptor;
   /** The forms of its name in the list, the most complete first; none if it has no name. */
   readonly names: readonly string[];
+  /** Index of its entry in the list; several names of an image may share one. */
+  readonly position?: number | undefined;
 }
 
 /**
@@ -17,10 +20,10 @@ export interface ArchivedImage {
  * media types, such as the AppStream metadata in the example of the image specification.
  */
 export function listedImages(entries: readonly Descriptor[]): readonly ArchivedImage[] {
-  return entries.map((descriptor) => {
+  return entries.map((descriptor, position) => {
     const { [CONTAINERD_NAME]: full, [REF_NAME]: name } = descriptor.annotations ?? {};
     const names = new Set([full, name].filter((name) => name !== undefined));
-    return { descriptor, names: [...names] };
+    return { descriptor, names: [...names], position };
   }).filter(({ descriptor, names }) => {
     return names.length > 0 || isDocumentMediaType(descriptor.mediaType);
   });
@@ -31,11 +34,16 @@ export function rootsOf(images: readonly ArchivedImage[]): readonly Descriptor[]
   return [...new Map(images.map(({ descriptor }) => [descriptor.digest, descriptor])).values()];
 }
 
-/** Finds the images with a name, or else those with the same full reference. */
+/**
+ * Finds the images with a name, or else those with the same full reference. The name `@N` stands for
+ * the entry at that index.
+ */
 export function imagesNamed(
   images: readonly ArchivedImage[],
   name: string,
 ): readonly ArchivedImage[] {
+  const index = entryIndex(name);
+  if (index !== undefined) return images.filter(({ position }) => position === index);
   const exact = images.filter(({ names }) => names.includes(name));
   if (exact.length > 0) return exact;
   const full = completeName(name);

@@ -21,6 +21,7 @@ Deno.test.each<{ text: string; location: ImageLocation }>([
   { text: "oci:out:a--b+c", location: { transport: "oci", path: "out", name: "a--b+c" } },
   { text: "oci:out:a__b:1-", location: { transport: "oci", path: "out", name: "a__b:1-" } },
   { text: "oci:out:_a", location: { transport: "oci", path: "out", name: "_a" } },
+  { text: "oci:out:@0", location: { transport: "oci", path: "out", name: "@0" } },
   { text: "oci:a@b/c", location: { transport: "oci", path: "a@b/c" } },
   { text: "oci-archive:a.tar", location: { transport: "oci-archive", path: "a.tar" } },
   {
@@ -41,7 +42,8 @@ Deno.test.each([
   { text: "oci:out:a b", says: "not a valid image name" },
   { text: "oci:out:../a", says: "not a valid image name" },
   { text: "oci:out:a\n", says: "not a valid image name" },
-  { text: "oci:out:@0", says: "not a valid image name" },
+  { text: "oci:out:@01", says: "not a valid image name" },
+  { text: "oci:out:@-1", says: "not a valid image name" },
   { text: "oci-archive:a.tar:a?", says: "not a valid image name" },
   { text: "docker-archive:a.tar:a/", says: "not a valid image name" },
   { text: "oci-archive:", says: 'Write "oci-archive:FILE"' },

@@ -65,6 +65,28 @@ Deno.test("copy() copies from a registry through archives of each kind and back"
   assertEquals(await scene.names(), ["a.tar", "a.tar.gz", "d.tar", "layout", "store"]);
 });
 
+Deno.test("copy() finds an image by its index, and writes to none", async () => {
+  await using scene = await makeScene();
+  const { dir, options, registry } = scene;
+  const [layout, docker] = [`oci:${dir.join("l")}`, `docker-archive:${dir.join("d.tar")}`];
+  for (const [tag, image] of [["host", HOST], ["other", OTHER]] as const) {
+    await pushBuilt(registry, `a/b:${tag}`, image);
+    await copy(`${registry.host}/a/b:${tag}`, `${layout}:${tag}`, options);
+  }
+  await copy(`${layout}:host`, `${docker}:app:1`, options);
+
+  const target = `oci:${dir.join("out")}`;
+  const second = await copy(`${layout}:@1`, target, options);
+  const first = await copy(`${docker}:@0`, target, options);
+
+  assertEquals(second.descriptor.digest, OTHER.descriptor.digest);
+  assertEquals(first.descriptor.digest, HOST.descriptor.digest);
+  await assertRejects(() => copy(`${layout}:@2`, target, options), Error, 'not have "@2"');
+  await assertRejects(() => copy(`${docker}:@1`, target, options), Error, 'not have "@1"');
+  const write = () => copy(`${layout}:host`, `${target}:@0`, options);
+  await assertRejects(write, SyntaxError, '"@0" is the index of an existing image');
+});
+
 Deno.test("copy() copies an artifact to an archive, and push() pushes an image of the store to one", async () => {
   await using scene = await makeScene();
   const { dir, options, registry } = scene;

@@ -83,6 +83,8 @@ Deno.test.each([
   { text: `a:1@sha256:${"0".repeat(64)}`, shown: `a:1@sha256:${"0".repeat(64)}` },
   { text: "h:5000/a:1@sha512:0 a:1", shown: "h:5000/a:1@sha512:0 a:1" },
   { text: "NAME:TAG@DIGEST h:5000/a:1@b", shown: "NAME:TAG@DIGEST h:5000/a:1@b" },
+  { text: 'read "oci:two:@3", or', shown: 'read "oci:two:@3", or' },
+  { text: "user:pass:@3.io/a", shown: "user:***@3.io/a" },
 ])("hidePasswords() writes $text as $shown", ({ text, shown }) => {
   assertEquals(hidePasswords(text), shown);
 });
