@@ -12,7 +12,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { describeError, explainedError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
+import { checkPlatform, checkTimes, platformFit } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
 import { NotCachedError } from "../errors.ts";
@@ -89,6 +89,10 @@ const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never",
  *
  * A reference with a digest cannot change: once the image is complete, no policy contacts the
  * registry again. `Newer` is podman's term and means a different digest rather than a later date.
+ *
+ * If a platform is requested and the cached image is for another one, `IfNotPresent` asks the registry
+ * like `Newer`, and also uses the cached image, with a warning, if the registry does not have the
+ * reference.
  *
  * An incomplete image counts as missing; only its missing parts are fetched. Without a platform,
  * `Never` uses another one that is complete. Corrupt parts are fetched again with a warning;
@@ -212,18 +216,30 @@ class ImageLookup {
       throw new NotCachedError(this.#reference, cached.digest);
     }
     if (cached.state !== "complete") return await finish(await this.#fetch(cached));
-    if (isOffline || policy === "IfNotPresent" || this.#reference.digest !== undefined) {
+    const isFixed = isOffline || this.#reference.digest !== undefined;
+    if (isFixed || (policy === "IfNotPresent" && this.#isWanted(cached.image))) {
       return await finish(await this.#useCached(cached));
     }
     try {
       return await finish(await this.#refresh(cached));
     } catch (error) {
       signal?.throwIfAborted();
-      const { isTransient } = await import("../../registry/transport/retry.ts");
-      if (policy !== "Newer" || !isTransient(error)) throw error;
+      if (!await this.#mayUseCached(error)) throw error;
       onWarning?.(`Using the image in the store: ${describeError(error)}`);
       return await finish(await this.#useCached(cached));
     }
+  }
+
+  /** Whether an image is for the requested platform, if one is requested. */
+  #isWanted({ platform }: Pick<RemoteImage, "platform">): boolean {
+    return this.#platform === undefined || platformFit(platform, this.#platform) >= 0;
+  }
+
+  /** Whether to use the image in the store after the registry could not be asked for another. */
+  async #mayUseCached(error: unknown): Promise<boolean> {
+    if (this.#policy === "IfNotPresent") return !(error instanceof PlatformError);
+    const { isTransient } = await import("../../registry/transport/retry.ts");
+    return this.#policy === "Newer" && isTransient(error);
   }
 
   /** Warns if the tag of a reference with a digest has moved, if that is to be checked. */

@@ -47,3 +47,54 @@ Deno.test.each([
   assertEquals(messages.length, warnings, messages.join("\n"));
   await assertRejects(() => pull(name, wanted), PlatformError);
 });
+
+Deno.test("pull() asks the registry for a platform that the stored image is not for", async () => {
+  await using registry = writableRegistry();
+  await using directory = await makeTempDir();
+  using client = testClient();
+  const name = `${registry.host}/a/b:v1`;
+  const messages: string[] = [];
+  const pullFor = async (platform: string) => {
+    messages.length = 0;
+    const onWarning = (message: string) => messages.push(message);
+    const image = await pull(name, { store: directory.path, client, platform, onWarning });
+    return image.manifest.descriptor.digest;
+  };
+  await pushBuilt(registry, "a/b:v1", OTHER);
+  const other = OTHER.descriptor.digest;
+
+  assertEquals(await pullFor("linux/s390x"), other);
+  assertEquals(await pullFor(BASE), other);
+  assertEquals(messages, [`"${name}" is for linux/s390x, not for ${BASE}`]);
+
+  await pushBuilt(registry, "a/b:v1", buildIndex([OTHER, PLAIN]));
+  assertEquals(await pullFor(BASE), PLAIN.descriptor.digest);
+  assertEquals(messages, []);
+
+  await assertRejects(() => pullFor("linux/mips64le"), PlatformError);
+});
+
+Deno.test.each([{ status: 404 }, { status: 403 }])(
+  "pull() uses a stored image for another platform if the registry responds with $status",
+  async ({ status }) => {
+    let isGone = false;
+    await using registry = writableRegistry({
+      interfere: async (_, next) => isGone ? new Response(null, { status }) : await next(),
+    });
+    await using directory = await makeTempDir();
+    using client = testClient();
+    const name = `${registry.host}/a/b:v1`;
+    const messages: string[] = [];
+    const onWarning = (message: string) => messages.push(message);
+    const options = { store: directory.path, client, onWarning };
+    await pushBuilt(registry, "a/b:v1", OTHER);
+    await pull(name, { ...options, platform: "linux/s390x" });
+    isGone = true;
+
+    const { digest } = await pull(name, { ...options, platform: BASE });
+
+    assertEquals(digest, OTHER.descriptor.digest);
+    assertEquals(messages.length, 2, messages.join("\n"));
+    assertEquals(messages[0]?.startsWith("Using the image in the store: "), true);
+  },
+);
