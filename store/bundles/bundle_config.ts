@@ -1,6 +1,5 @@
 import type { Owner } from "../../layer/extraction/ownership.ts";
 import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
-import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
 import { withImageConfig } from "../../spec/options/image_options.ts";
@@ -14,13 +13,7 @@ import { BundleError } from "../errors.ts";
 import { swapFile } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
 import { CONFIG } from "./_bundle_mark.ts";
-import {
-  ensureRootDirectory,
-  ensureVolumeDirectories,
-  followMountPath,
-  mayBeDirectory,
-  readRootText,
-} from "./_root_files.ts";
+import { RootFiles } from "./_root_files.ts";
 import { copyVolumes, mountVolumes, type VolumeCopy } from "./volumes.ts";
 
 /** Name of the directory of a bundle that contains the files of the image. */
@@ -70,8 +63,9 @@ export async function writeBundleConfig(
   { signal, owner }: BundleConfigOptions = {},
 ): Promise<void> {
   using tree = openFileTree(`${directory}/${ROOTFS}`);
-  const passwd = readRootText(tree, "/etc/passwd");
-  const group = readRootText(tree, "/etc/group");
+  const files = new RootFiles(tree);
+  const passwd = files.readText("/etc/passwd");
+  const group = files.readText("/etc/group");
   // Not the architecture of the image: an emulator makes the system calls of this machine.
   const architecture = HOST_ARCHITECTURES[Deno.build.arch];
   const copies: VolumeCopy[] = [];
@@ -80,8 +74,8 @@ export async function writeBundleConfig(
     withImageConfig(image.config.value, passwd, group, { image: image.digest }),
     ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
     ...options,
-    mountVolumes(tree, directory, image.config.value.config.Volumes ?? [], copies, owner),
-    withNameFiles(tree, directory),
+    mountVolumes(files, directory, image.config.value.config.Volumes ?? [], copies, owner),
+    withNameFiles(files, directory),
   );
   await copyVolumes(tree, directory, copies, signal);
   // If the user starts the runtime, it creates missing directories with the user's umask, and other
@@ -91,8 +85,8 @@ export async function writeBundleConfig(
   const binds = spec.mounts.filter(({ type, source = "" }) => {
     return type === "bind" && !own.includes(source);
   });
-  ensureVolumeDirectories(tree, binds.map(({ destination }) => dirname(destination)), owner);
-  ensureRootDirectory(tree, spec.process?.cwd ?? "/", owner);
+  files.ensureVolumeDirectories(binds.map(({ destination }) => dirname(destination)), owner);
+  files.ensureDirectory(spec.process?.cwd ?? "/", owner);
   writeNameFiles(directory, spec, owner);
   await writeSpec(`${directory}/${CONFIG}`, spec);
 }
@@ -101,17 +95,17 @@ export async function writeBundleConfig(
  * Mounts the files with the names of the container, except where the options mount others, or a
  * directory of the host, in which the runtime would create mount points.
  */
-function withNameFiles(tree: FileTree, directory: string): SpecOption {
+function withNameFiles(files: RootFiles, directory: string): SpecOption {
   return (spec) => {
     const { hostname, linux: { namespaces = [] }, mounts } = spec;
     const isAlone = namespaces.some(({ type, path }) => type === "network" && path === undefined);
     const wanted = [
-      ...isAlone && readRootText(tree, HOSTS) === "" ? [HOSTS] : [],
+      ...isAlone && files.readText(HOSTS) === "" ? [HOSTS] : [],
       ...hostname === undefined ? [] : [HOSTNAME],
     ];
-    if (wanted.length === 0 || !mayBeDirectory(tree, "/etc")) return spec;
-    const places = mounts.map((mount) => placeOf(tree, mount, directory));
-    const paths = wanted.filter((path) => !providesFile(tree, places, path));
+    if (wanted.length === 0 || !files.mayBeDirectory("/etc")) return spec;
+    const places = mounts.map((mount) => placeOf(files, mount, directory));
+    const paths = wanted.filter((path) => !providesFile(files, places, path));
     return withMounts(paths.map((destination) => ({
       destination,
       type: "bind",
@@ -128,11 +122,11 @@ interface MountPlace {
 }
 
 function placeOf(
-  tree: FileTree,
+  files: RootFiles,
   { type, destination, source = "" }: Mount,
   bundle: string,
 ): MountPlace {
-  const { real: target = cleanPath(destination) } = followMountPath(tree, destination);
+  const { real: target = cleanPath(destination) } = files.followMountPath(destination);
   return { target, isOfHost: type === "bind" && !source.startsWith(`${resolve(bundle)}/`) };
 }
 
@@ -140,8 +134,8 @@ function placeOf(
  * Whether a mount is at the path of a file, or has a directory of the host at a parent directory,
  * also through symlinks of the image.
  */
-function providesFile(tree: FileTree, places: readonly MountPlace[], path: string): boolean {
-  const { real = cleanPath(path), passed } = followMountPath(tree, path);
+function providesFile(files: RootFiles, places: readonly MountPlace[], path: string): boolean {
+  const { real = cleanPath(path), passed } = files.followMountPath(path);
   // A symlink below the mount point is hidden by what is mounted.
   return places.some(({ target, isOfHost }) => {
     return real === target || isOfHost && [real, ...passed].some((at) => isBelow(at, target));

@@ -5,7 +5,7 @@ import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecOption } from "../../spec/runtime/spec_option.ts";
-import { ensureVolumeDirectories, MAX_VOLUMES, realDirectory } from "./_root_files.ts";
+import { MAX_VOLUMES, type RootFiles } from "./_root_files.ts";
 
 /** Name of the directory of a bundle that contains the copies of volumes. */
 const VOLUMES = "volumes";
@@ -37,13 +37,13 @@ export function withVolumes(paths: readonly string[]): SpecOption {
  * that directory or a parent. The runtime follows symlinks in a source, so a container could make
  * the next one that runs the bundle mount any directory of the host.
  *
- * @param tree The root file system.
+ * @param files The root file system.
  * @param directory Directory of the bundle.
  * @param ofImage Volumes of the image. They are directories of a writable root file system.
  * @param owner Owner of the directories that are created; by default, the user of this process.
  */
 export function mountVolumes(
-  tree: FileTree,
+  files: RootFiles,
   directory: string,
   ofImage: readonly string[],
   copies: VolumeCopy[],
@@ -51,7 +51,7 @@ export function mountVolumes(
 ): SpecOption {
   return (spec) => {
     const { volumes = [] } = spec.pending;
-    ensureVolumeDirectories(tree, [...volumes, ...ofImage], owner);
+    files.ensureVolumeDirectories([...volumes, ...ofImage], owner);
     const isReadOnly = spec.root.readonly === true;
     const writable = isReadOnly
       ? ofImage.slice(0, MAX_VOLUMES).filter((path) => !isInKernelFiles(spec, path))
@@ -60,7 +60,7 @@ export function mountVolumes(
     // Resolving a path once suffices: each volume is compared with all mounts.
     const known = new Map<string, string | undefined>();
     const realOf = (path: string) => {
-      return known.getOrInsertComputed(path, () => realDirectory(tree, path));
+      return known.getOrInsertComputed(path, () => files.realDirectory(path));
     };
     // Those closer to the root first, because a container can write to what is in them.
     const levels = (path: string) => realOf(path)?.split("/").length ?? 0;
@@ -74,7 +74,7 @@ export function mountVolumes(
         const target = cleanPath(destination);
         return isBelow(path, target) || isBelow(real, realOf(destination) ?? target);
       });
-      let source = `${tree.root}/${real}`;
+      let source = `${files.tree.root}/${real}`;
       if (isHidden || !isReadOnly) {
         const to = `${VOLUMES}/${crypto.randomUUID()}`;
         copies.push({ from: real, to });

@@ -5,11 +5,7 @@
  * @module
  */
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
-import {
-  ensureVolumeDirectories,
-  mayBeDirectory,
-  readRootText,
-} from "../../../store/bundles/_root_files.ts";
+import { RootFiles } from "../../../store/bundles/_root_files.ts";
 import { becomeUser } from "../../_support/become_user.ts";
 
 const [root = ""] = Deno.args;
@@ -24,9 +20,10 @@ for (const name of ["private/etc/passwd", "private/etc", "private"]) {
 let text: string;
 {
   using tree = openFileTree(root);
-  text = readRootText(tree, "/etc/passwd");
-  if (mayBeDirectory(tree, "/etc/passwd")) throw new Error("Cannot tell a file from a directory");
-  ensureVolumeDirectories(tree, ["/etc/data/deep"]);
+  const files = new RootFiles(tree);
+  text = files.readText("/etc/passwd");
+  if (files.mayBeDirectory("/etc/passwd")) throw new Error("Cannot tell a file from a directory");
+  files.ensureVolumeDirectories(["/etc/data/deep"]);
 }
 const names = ["private", "private/etc", "private/etc/passwd", "private/etc/data/deep"];
 const modes = names.map((name) => {

@@ -1,13 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { openFileTree } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
-import { ensureVolumeDirectories, readRootText } from "../../../store/bundles/_root_files.ts";
+import { RootFiles } from "../../../store/bundles/_root_files.ts";
 import "../../_support/native_backend.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
-Deno.test("readRootText() reads up to 10 MiB", async () => {
+Deno.test("RootFiles reads text files of up to 10 MiB", async () => {
   await using dir = await makeTempDir();
   await Deno.mkdir(dir.join("etc"));
   const line = "last:x:7:7::/:\n";
@@ -16,11 +16,11 @@ Deno.test("readRootText() reads up to 10 MiB", async () => {
   await Deno.writeTextFile(dir.join("etc/group"), line.padStart(size + 1, "#\n"));
   using tree = openFileTree(dir.path);
 
-  assertEquals(readRootText(tree, "/etc/passwd").length, size);
-  assertThrows(() => readRootText(tree, "/etc/group"), LimitError, "10485760 bytes");
+  assertEquals(new RootFiles(tree).readText("/etc/passwd").length, size);
+  assertThrows(() => new RootFiles(tree).readText("/etc/group"), LimitError, "10485760 bytes");
 });
 
-linuxTest("ensureVolumeDirectories() creates missing directories in the root only", async () => {
+linuxTest("RootFiles creates missing directories of volumes in the root only", async () => {
   await using dir = await makeTempDir();
   const root = dir.join("root");
   await Deno.mkdir(`${root}/there`, { recursive: true });
@@ -30,7 +30,7 @@ linuxTest("ensureVolumeDirectories() creates missing directories in the root onl
   await Deno.symlink("../../..", `${root}/out`);
   using tree = openFileTree(root);
 
-  ensureVolumeDirectories(tree, [
+  new RootFiles(tree).ensureVolumeDirectories([
     ...["/data/deep", "relative", "/there", "/file", "/file/below", "/link", "/out/escaped"],
     ...["../above", "", "/"],
   ]);
@@ -50,14 +50,36 @@ linuxTest("ensureVolumeDirectories() creates missing directories in the root onl
   assertEquals(await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name), ["root"]);
 });
 
-linuxTest("ensureVolumeDirectories() creates a limited number of levels", async () => {
+linuxTest("RootFiles creates a limited number of levels of volumes", async () => {
   await using dir = await makeTempDir();
   using tree = openFileTree(dir.path);
 
-  ensureVolumeDirectories(tree, Array.from({ length: 30 }, (_, i) => `${i}${"/a".repeat(63)}`));
+  new RootFiles(tree).ensureVolumeDirectories(
+    Array.from({ length: 30 }, (_, i) => `${i}${"/a".repeat(63)}`),
+  );
 
   const names = await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name);
   assertEquals(names.length, 16);
+});
+
+linuxTest("RootFiles limits the symlinks of all lookups", async () => {
+  await using dir = await makeTempDir();
+  await Deno.mkdir(dir.join("a"));
+  for (let i = 0; i < 40; i++) {
+    await Deno.symlink(`${"a/../".repeat(800)}${i < 39 ? `l${i + 1}` : "a"}`, dir.join(`l${i}`));
+  }
+  using tree = openFileTree(dir.path);
+  const files = new RootFiles(tree);
+
+  assertEquals(files.realDirectory("/l0"), "a");
+  for (
+    const follow of [
+      () => files.ensureVolumeDirectories(["/l0/v"]),
+      () => files.followMountPath("/l1"),
+      () => files.mayBeDirectory("/l1"),
+      () => files.readText("/l1"),
+    ]
+  ) assertThrows(follow, LimitError, "65536 components in the targets of symlinks");
 });
 
 linuxTest(

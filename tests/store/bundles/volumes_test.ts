@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { MemoryTree } from "../../../layer/memory/memory_tree.ts";
 import { withMounts, withReadOnlyRoot } from "../../../spec/options/filesystem_options.ts";
 import { newSpec } from "../../../spec/options/new_spec.ts";
+import { RootFiles } from "../../../store/bundles/_root_files.ts";
 import { mountVolumes, type VolumeCopy, withVolumes } from "../../../store/bundles/volumes.ts";
 
 Deno.test.each([
@@ -18,7 +19,7 @@ Deno.test.each([
     withReadOnlyRoot(),
     withMounts([{ destination: mount, type: "bind", source: "/srv", options: ["rbind"] }]),
     withVolumes(["/data/a/b"]),
-    mountVolumes(tree, "/bundle", [], copies),
+    mountVolumes(new RootFiles(tree), "/bundle", [], copies),
   );
 
   assertEquals(copies.map(({ from }) => from), hides ? ["data/a/b"] : []);
