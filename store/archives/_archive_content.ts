@@ -18,6 +18,8 @@ type Place = EntryRange | Uint8Array<ArrayBuffer>;
 export class ArchiveContent {
   readonly file: ArchiveFile;
   readonly entries: ArchiveEntries;
+  /** Documents of indexes that lack some of their blobs, with the errors that reading them throws. */
+  readonly incomplete: Map<Digest, ArchiveError> = new Map();
   /** Blobs that are not in `blobs/`. */
   readonly #places = new Map<Digest, Place>();
   /** Documents that are held in memory. */

@@ -51,9 +51,9 @@ interface KnownDocument {
 }
 
 /**
- * Reads a document and the documents that it references. An index may lack some of its manifests,
- * but not all, because archives often have one of many platforms. Every blob of a manifest must
- * exist.
+ * Reads a document and the documents that it references. An index may lack some of its manifests or
+ * their blobs, but not all, because archives often have one of many platforms, and docker then saves
+ * the manifests of the others too. Every blob of another manifest must exist.
  *
  * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
  */
@@ -72,6 +72,8 @@ export function archivedReader(content: ArchiveContent): ReadArchived {
   ): Promise<KnownDocument> => {
     signal?.throwIfAborted();
     const { digest, mediaType } = descriptor;
+    const lacking = content.incomplete.get(digest);
+    if (lacking !== undefined) throw lacking;
     const found = known.get(digest);
     if (depth + (found?.levels ?? 0) > MAX_INDEX_DEPTH) {
       const problem = `its indexes nest deeper than ${MAX_INDEX_DEPTH}`;
@@ -109,19 +111,28 @@ async function readIndex(
   const documents: ArchivedDocument[] = [];
   const blobs: Descriptor[] = [];
   let levels = 0;
+  let lacking: ArchiveError | undefined;
   for (const child of manifests) {
     if (content.sizeOf(child.digest) === undefined) continue;
     if (!isDocumentMediaType(child.mediaType)) {
       blobs.push(child);
       continue;
     }
-    const below = await read(child);
+    let below: KnownDocument;
+    try {
+      below = await read(child);
+    } catch (error) {
+      if (!(error instanceof ArchiveError) || error.fault !== "incomplete") throw error;
+      content.incomplete.set(child.digest, error);
+      lacking ??= error;
+      continue;
+    }
     documents.push(below.document);
     levels = Math.max(levels, below.levels + 1);
   }
   const [first] = manifests;
   if (first !== undefined && documents.length + blobs.length === 0) {
-    throw content.missing(first.digest);
+    throw lacking ?? content.missing(first.digest);
   }
   return { documents, blobs, levels };
 }

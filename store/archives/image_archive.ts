@@ -216,9 +216,12 @@ export class ImageArchive implements NamedSource, Disposable {
     return Promise.resolve(this.#content.sizeOf(digest) !== undefined);
   }
 
-  /** Returns whether the archive has a blob of that size, or its descriptor has the bytes. */
+  /**
+   * Returns whether the archive has a blob of that size, or its descriptor has the bytes. A document
+   * of an index that has been read without its blobs does not count.
+   */
   includes(descriptor: Descriptor): boolean {
-    return this.#content.has(descriptor);
+    return this.#content.has(descriptor) && !this.#content.incomplete.has(descriptor.digest);
   }
 
   /** Reads a small blob whole, and verifies it; `undefined` if the archive does not have it. */

@@ -2,7 +2,11 @@ import { parseStoredName } from "../content/layout_index.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Repository } from "../../registry/reference.ts";
 import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
-import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
+import {
+  isDocumentMediaType,
+  isIndexMediaType,
+  isManifestMediaType,
+} from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import type { CopyNode } from "./copy_options.ts";
@@ -21,15 +25,19 @@ export async function isStored(store: ContentStore, descriptor: Descriptor): Pro
 
 /**
  * Returns the successors of a document that a layout has, and those that it must have. An index may
- * lack some of its manifests, but not all, and a blob with URLs may be missing.
+ * lack some of its manifests or their blobs, but not all, and a blob with URLs may be missing.
  */
 export async function presentIn(
   layout: ContentStore,
   { descriptor }: CopyNode,
   successors: readonly Descriptor[],
 ): Promise<readonly Descriptor[]> {
-  const there = await Promise.all(successors.map((successor) => layout.has(successor)));
-  const isSparse = isIndexMediaType(descriptor.mediaType) && there.includes(true);
+  const isIndex = isIndexMediaType(descriptor.mediaType);
+  const there = await Promise.all(successors.map((successor) => {
+    const isPart = isIndex && isManifestMediaType(successor.mediaType);
+    return isPart ? isStored(layout, successor) : layout.has(successor);
+  }));
+  const isSparse = isIndex && there.includes(true);
   return successors.filter(({ urls = [] }, i) => there[i] || !isSparse && urls.length === 0);
 }
 

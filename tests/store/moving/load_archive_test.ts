@@ -21,6 +21,7 @@ import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import {
   blobEntries,
+  blobPath,
   dockerArchive,
   IMAGE,
   indexEntry,
@@ -191,6 +192,44 @@ Deno.test("loadArchive() loads indexes, with the platforms in the archive, and a
   );
   assertEquals((await readImage(store, index.descriptor.digest, PLATFORM))?.indexes.length, 1);
   for (const { descriptor } of artifact.blobs.values()) assert(await store.verify(descriptor));
+});
+
+Deno.test("loadArchive() skips manifests of an index whose blobs docker left out", async () => {
+  await using dir = await makeTempDir();
+  const arm = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
+  const index = buildIndex([arm, IMAGE]);
+  const [layer] = arm.layers;
+  const left = withBlobs(
+    index,
+    [...index.blobs.values()].filter(({ bytes }) => bytes !== layer?.bytes),
+  );
+  const docker = JSON.stringify([{
+    Config: blobPath(IMAGE.config.descriptor),
+    RepoTags: ["a:1"],
+    Layers: IMAGE.layers.map(({ descriptor }) => blobPath(descriptor)),
+  }]);
+
+  const { store, loaded } = await load(
+    dir,
+    tar(
+      ...blobEntries(left),
+      indexEntry([left, "docker.io/library/a:1"]),
+      file("manifest.json", docker),
+    ),
+  );
+
+  assertEquals(loaded.map(({ descriptor }) => descriptor.digest), [index.descriptor.digest]);
+  assert(await readImage(store, index.descriptor.digest, PLATFORM) !== undefined);
+  assertEquals(await store.has(arm.descriptor), false);
+  const lost = withBlobs(
+    left,
+    [...arm.blobs.values()].filter(({ bytes }) => bytes !== layer?.bytes),
+  );
+  await assertRejects(
+    () => load(dir, tar(...blobEntries(lost), indexEntry([lost, "h.io/a:1"])), "lost.tar"),
+    ArchiveError,
+    layer?.descriptor.digest,
+  );
 });
 
 Deno.test("loadArchive() reads the names in manifest.json in any case, as docker does", async () => {

@@ -52,6 +52,23 @@ Deno.test("loadArchive() loads the images of a layout", async () => {
   for (const { descriptor } of IMAGE.blobs.values()) assert(await store.verify(descriptor));
 });
 
+Deno.test("loadArchive() skips manifests of a layout's index whose blobs are missing", async () => {
+  await using dir = await makeTempDir();
+  const store = await openStore(dir);
+  const arm = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
+  const index = buildIndex([arm, IMAGE]);
+  await writeLayout(dir.join("layout"), { "h.io/a:1": index });
+  const [layer] = arm.layers;
+  assert(layer !== undefined);
+  await Deno.remove(dir.join("layout", "blobs", layer.descriptor.digest.replace(":", "/")));
+
+  const [loaded] = await loadArchive(store, dir.join("layout"));
+
+  assertEquals(loaded?.descriptor.digest, index.descriptor.digest);
+  assert(await readImage(store, index.descriptor.digest, PLATFORM) !== undefined);
+  assertEquals(await store.has(arm.descriptor), false);
+});
+
 Deno.test("loadArchive() stores nothing from a layout with a missing or damaged blob", async () => {
   await using dir = await makeTempDir();
   const store = await openStore(dir);
