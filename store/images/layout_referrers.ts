@@ -3,6 +3,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { present } from "../../spec/json.ts";
 import { REF_NAME } from "../content/layout_index.ts";
 import { type DocumentSource, readStoredDocument } from "./stored_document.ts";
 
@@ -12,10 +13,18 @@ export interface DocumentCollection extends DocumentSource {
   descriptors(): Promise<readonly Descriptor[]>;
 }
 
+/** Maximum size of annotations to remember, as JSON: those of a manifest may have megabytes. */
+const MAX_REMEMBERED = 4096;
+/** Maximum total size of larger annotations in one list, as in a list of a registry: 64 MiB. */
+const MAX_LISTED = 64 * 1024 * 1024;
+
 /** A document, as it is listed among the referrers of its subject. */
 interface Referrer {
   readonly subject: Digest | undefined;
+  /** Its descriptor, without large annotations. */
   readonly descriptor: Descriptor;
+  /** Size of the annotations that the descriptor lacks; 0 if it has all. */
+  readonly missing: number;
 }
 
 /** Documents that have been read, by the entries of their collection. */
@@ -24,6 +33,8 @@ const READ = new WeakMap<readonly Descriptor[], Map<Digest, Promise<Referrer | u
 /**
  * Lists the documents of a layout or an archive that refer to a digest through `subject`: entries of
  * its `index.json`, and of an index under the referrers tag, where some tools list them instead.
+ *
+ * Descriptors lack annotations of more than 4096 characters once those before them have 64 MiB.
  */
 export async function layoutReferrers(
   layout: DocumentCollection,
@@ -37,9 +48,13 @@ export async function layoutReferrers(
     const name = entry.annotations?.[REF_NAME];
     if (name !== tag && !name?.endsWith(`:${tag}`)) continue;
     const document = await readDocument(layout, entry);
-    if (document?.kind === "index") entries.push(...document.value.manifests);
+    if (document?.kind !== "index") continue;
+    for (const { mediaType, digest, size } of document.value.manifests) {
+      entries.push({ mediaType, digest, size });
+    }
   }
   const found = new Map<Digest, Descriptor>();
+  let large = 0;
   for (const entry of entries) {
     if (found.has(entry.digest)) continue;
     const reading = known.getOrInsertComputed(entry.digest, () => readReferrer(layout, entry));
@@ -49,7 +64,13 @@ export async function layoutReferrers(
     });
     // The document may be stored later.
     if (referrer === undefined) known.delete(entry.digest);
-    else if (referrer.subject === digest) found.set(entry.digest, referrer.descriptor);
+    if (referrer?.subject !== digest) continue;
+    large += referrer.missing;
+    const whole = referrer.missing > 0 && large <= MAX_LISTED
+      ? await readDocument(layout, entry)
+      : undefined;
+    const descriptor = whole ? referrerDescriptor(entry, whole) : referrer.descriptor;
+    found.set(entry.digest, descriptor);
   }
   return [...found.values()];
 }
@@ -59,10 +80,13 @@ async function readReferrer(
   entry: Descriptor,
 ): Promise<Referrer | undefined> {
   const document = await readDocument(layout, entry);
-  return document && {
-    subject: document.value.subject?.digest,
-    descriptor: referrerDescriptor(entry, document),
-  };
+  if (document === undefined) return undefined;
+  const subject = document.value.subject?.digest;
+  const { annotations, ...plain } = referrerDescriptor(entry, document);
+  const size = annotations === undefined ? 0 : JSON.stringify(annotations).length;
+  return size > MAX_REMEMBERED
+    ? { subject, descriptor: plain, missing: size }
+    : { subject, descriptor: { ...plain, ...present({ annotations }) }, missing: 0 };
 }
 
 /** Returns whether an entry is about another document, such as a signature of it. */

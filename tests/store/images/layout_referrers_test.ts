@@ -9,10 +9,10 @@ const REFERRERS = SUBJECTS.map(({ descriptor }) => {
 });
 const ALL = [...SUBJECTS, ...REFERRERS];
 
-/** A layout that lists all documents, and counts how often each is read. */
-function countingLayout() {
-  const listed = ALL.map(({ descriptor }) => descriptor);
-  const stored = new Map<Digest, Built>(ALL.map((built) => [built.descriptor.digest, built]));
+/** A layout that lists documents, and counts how often each is read. */
+function countingLayout(all: readonly Built[] = ALL) {
+  const listed = all.map(({ descriptor }) => descriptor);
+  const stored = new Map<Digest, Built>(all.map((built) => [built.descriptor.digest, built]));
   const reads: Digest[] = [];
   return {
     stored,
@@ -63,4 +63,30 @@ Deno.test("layoutReferrers() tries again after a failure", async () => {
   await assertRejects(() => layoutReferrers(failing, digest), Error, "no disk");
 
   assertEquals((await layoutReferrers(layout, digest)).length, 1);
+});
+
+Deno.test("layoutReferrers() limits the annotations in memory, but not small ones", async () => {
+  const { descriptor: subject } = buildImage();
+  const annotated = (note: string, order: number) => {
+    const annotations = { note, order: `${order}` };
+    return buildArtifact({ artifactType: "application/x.note", subject, annotations });
+  };
+  const large = "n".repeat(4_000_000);
+  const layout = countingLayout([
+    ...Array.from({ length: 20 }, (_, order) => annotated(large, order)),
+    annotated("small", 20),
+  ]);
+
+  const found = await layoutReferrers(layout, subject.digest);
+  const other = await layoutReferrers(layout, "sha256:other");
+
+  assertEquals(
+    found.map(({ annotations: { note, order } = {} }) => note && [note.length, order]),
+    [
+      ...Array.from({ length: 16 }, (_, order) => [large.length, `${order}`]),
+      ...new Array(4).fill(undefined),
+      [5, "20"],
+    ],
+  );
+  assertEquals([other, layout.reads.length], [[], 21 + 16]);
 });
