@@ -137,12 +137,9 @@ export class Session implements Disposable {
 
   /** Prints names as they arrive, one per line; with `--json`, an array of all of them. */
   async printEach(names: AsyncIterable<string>): Promise<void> {
-    const { json } = this.options();
     const found: string[] = this.#partial = [];
-    for await (const name of names) {
-      if (json) found.push(name);
-      else await this.output.lines([name]);
-    }
-    if (json) await this.output.json(found);
+    if (!this.options().json) return await this.output.eachLine(names);
+    for await (const name of names) found.push(name);
+    await this.output.json(found);
   }
 }

@@ -2,6 +2,9 @@ import { OciError } from "../../spec/errors.ts";
 import { abortable } from "../../registry/tasks/abortable.ts";
 import { printable, printableText } from "./format.ts";
 
+/** Maximum number of lines that wait for a write. */
+const MAX_WAITING = 1000;
+
 /**
  * Thrown when the reader of the output has closed it, as `head` does. This is not a failure.
  */
@@ -96,6 +99,33 @@ export class Output {
   /** Writes lines, with escapes for control characters. */
   async lines(lines: readonly string[]): Promise<void> {
     if (lines.length > 0) await this.text(lines.map(printable).join("\n"));
+  }
+
+  /** Writes lines as they arrive: together, those that arrive during a write. */
+  async eachLine(lines: AsyncIterable<string>): Promise<void> {
+    const iterator = lines[Symbol.asyncIterator]();
+    const waiting: string[] = [];
+    let writing: Promise<void> | undefined;
+    const write = async () => {
+      while (waiting.length > 0) await this.lines(waiting.splice(0));
+      writing = undefined;
+    };
+    try {
+      for (;;) {
+        const next = iterator.next();
+        // A failed write ends the wait for the next line.
+        const { done, value } = await Promise.race([
+          next,
+          ...writing ? [writing.then(() => next)] : [],
+        ]);
+        if (done) return;
+        waiting.push(value);
+        writing ??= write();
+        if (waiting.length >= MAX_WAITING) await writing;
+      }
+    } finally {
+      await writing;
+    }
   }
 
   /** Writes text of the program as it is, and a line end. */

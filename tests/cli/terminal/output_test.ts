@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Output, OutputClosedError, type Sink } from "../../../cli/terminal/output.ts";
 import { OciError } from "../../../spec/mod.ts";
 
@@ -90,3 +90,59 @@ Deno.test("Output.json() reports a document that is nested too deeply", async ()
     "it is nested too deeply. Print the original document: without --json, or with --raw or --config",
   );
 });
+
+Deno.test("Output.eachLine() writes available lines together, and does not delay others", async () => {
+  const writes: string[] = [];
+  const seen: string[] = [];
+  const sink = {
+    write: async (bytes: Uint8Array) => {
+      await delayed();
+      writes.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
+  };
+  const names = Array.from({ length: 5000 }, (_, i) => `n${i}`);
+
+  await new Output({ sink }).eachLine((async function* () {
+    yield* names;
+    while (writes.join("").length < names.join("\n").length) await delayed();
+    seen.push(writes.at(-1)?.slice(-6) ?? "");
+    yield "last";
+  })());
+
+  assertEquals([seen, writes.at(-1)], [["n4999\n"], "last\n"]);
+  assertEquals(writes.join(""), `${[...names, "last"].join("\n")}\n`);
+  assert(writes.length < 15, `${writes.length} writes`);
+});
+
+Deno.test("Output.eachLine() writes the lines before a failure", async () => {
+  const sink = collector();
+  const lines = async function* () {
+    yield* ["a", "b", "c"];
+    throw new Error("no more");
+  };
+
+  await assertRejects(() => new Output({ sink }).eachLine(lines()), Error, "no more");
+
+  assertEquals(sink.text(), "a\nb\nc\n");
+});
+
+Deno.test("Output.eachLine() waits for no more lines once the pipe is closed", async () => {
+  const output = new Output({
+    sink: { write: () => Promise.reject(new Deno.errors.BrokenPipe()) },
+  });
+
+  await assertRejects(
+    () =>
+      output.eachLine((async function* () {
+        yield "a";
+        await Promise.withResolvers<void>().promise;
+      })()),
+    OutputClosedError,
+  );
+});
+
+/** Waits until other tasks of the event loop have run. */
+function delayed(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
