@@ -244,10 +244,10 @@ export class ContentStore {
 
   /** Opens the holds of this store; `undefined` if the store is not writable. */
   async #openHolds(prepare?: () => Promise<void>): Promise<Holds | undefined> {
-    if (this.#holds !== undefined || this.foreign) return this.#holds;
-    const { Holds } = await import("./hold.ts");
-    const holds = await Holds.open(this.path, { onWait: this.onWait }, prepare);
-    return this.#holds ??= holds;
+    if (this.foreign || (this.#holds !== undefined && prepare === undefined)) return this.#holds;
+    const { Holds, prepareHolds } = await import("./hold.ts");
+    if (!await prepareHolds(this.path, prepare)) return undefined;
+    return this.#holds ??= new Holds(this.path, { onWait: this.onWait });
   }
 
   /**

@@ -35,8 +35,13 @@ export async function lockPruning(
   return await lockFile(`${store}/locks/prune.lock`, { ...options, shared: purpose === "hold" });
 }
 
+/**
+ * Creates the file of a hold. Meanwhile, no other command can begin to prune, or to remove the
+ * directories of a store from a layout.
+ */
 async function lockHold(store: string, path: string, options: WaitOptions): Promise<Deno.FsFile> {
   try {
+    using _lock = await lockPruning(store, "hold", options);
     return await lockFile(path, options);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -83,32 +88,29 @@ async function beginHold(
   return hold;
 }
 
+/** Prepares a store for holds. Returns whether this process can write to the store. */
+export async function prepareHolds(store: string, prepare?: () => Promise<void>): Promise<boolean> {
+  try {
+    await prepare?.();
+    await ensureStoreFolder(store, HOLDS);
+    return true;
+  } catch (error) {
+    // A process that cannot write has stored nothing that it could lose.
+    if (isRefusedWrite(error)) return false;
+    throw error;
+  }
+}
+
 /** The holds of one store object. */
 export class Holds {
   readonly #store: string;
   readonly #options: WaitOptions;
   readonly #active = new Set<Hold>();
 
-  private constructor(store: string, options: WaitOptions) {
+  /** Creates the object for a store whose directory of holds exists. */
+  constructor(store: string, options: WaitOptions) {
     this.#store = store;
     this.#options = options;
-  }
-
-  /** Prepares a store for holds. Returns `undefined` if this process cannot write to the store. */
-  static async open(
-    store: string,
-    options: WaitOptions,
-    prepare?: () => Promise<void>,
-  ): Promise<Holds | undefined> {
-    try {
-      await prepare?.();
-      await ensureStoreFolder(store, HOLDS);
-      return new Holds(store, options);
-    } catch (error) {
-      // A process that cannot write has stored nothing that it could lose.
-      if (isRefusedWrite(error)) return undefined;
-      throw error;
-    }
   }
 
   /** Begins a hold of all blobs that are added from now on. */

@@ -65,7 +65,6 @@ export class LayoutDirectory {
   readonly index: LayoutIndex;
   readonly #path: string;
   readonly #isReadOnly: boolean;
-  #isPrepared = false;
 
   private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
     this.index = new LayoutIndex(path, { onWait, foreign });
@@ -100,12 +99,12 @@ export class LayoutDirectory {
   }
 
   /**
-   * Creates the missing directories, version file and index.
+   * Creates the missing directories, version file and index. The last of several writers of a layout
+   * may have removed them since the last call.
    *
    * @throws {StoreError} If the layout was opened for reading.
    */
   async prepare(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#isPrepared) return;
     const path = this.#path;
     if (this.#isReadOnly) {
       throw new StoreError("it was opened for reading", path, {
@@ -117,7 +116,6 @@ export class LayoutDirectory {
     for (const name of DIRECTORIES) await ensureStoreFolder(path, name);
     await this.#writeVersion(signal);
     await this.index.create(signal);
-    this.#isPrepared = true;
   }
 
   async #makeRoot(): Promise<void> {

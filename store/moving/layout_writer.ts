@@ -23,6 +23,9 @@ import { LayoutContent } from "./layout_content.ts";
 /** Directories that only a store has, except `locks`, which marks a store and is removed last. */
 const STORE_FOLDERS = ["ingest", "verified"];
 
+/** Maximum number of attempts to begin while other writers of the layout end. */
+const MAX_ATTEMPTS = 20;
+
 /**
  * Writes images into an OCI layout in a directory. Names are recorded immediately. A new layout is
  * created with the first content. If it has no image at the end, it is removed; only content that
@@ -121,8 +124,17 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   }
 
   async #prepare(): Promise<Hold | undefined> {
-    if (!this.#isStore) await this.#mark();
-    return await this.#layout.hold(this.#signal);
+    for (let attempt = 1;; attempt++) {
+      try {
+        if (!this.#isStore) await this.#mark();
+        return await this.#layout.hold(this.#signal);
+      } catch (error) {
+        const cause = error instanceof StoreError ? error.cause : error;
+        const isRemoved = cause instanceof Deno.errors.NotFound;
+        // Until the hold begins, another writer that ends may remove the directories of the store.
+        if (!isRemoved || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
   }
 
   async #mark(): Promise<void> {

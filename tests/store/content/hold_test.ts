@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { digestOf } from "../../../spec/mod.ts";
-import { heldDigests } from "../../../store/content/hold.ts";
+import { heldDigests, lockPruning } from "../../../store/content/hold.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -31,14 +31,32 @@ async function fill(path: string): Promise<void> {
   });
 }
 
-Deno.test("ContentStore.hold() reports that the store was removed", async () => {
+Deno.test("ContentStore.hold() creates a store again that was removed", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("store");
   const store = await ContentStore.open(path);
   (await store.hold())?.[Symbol.dispose]();
   await Deno.remove(path, { recursive: true });
 
-  const error = await assertRejects(() => store.hold(), StoreError, "was removed");
+  using hold = await store.hold();
 
-  assertEquals(error.code, "not-a-store");
+  assert(hold);
+  assertEquals(await store.references(), []);
+});
+
+Deno.test("ContentStore.hold() reports that the store is removed while it waits", async () => {
+  await using directory = await makeTempDir();
+  const path = directory.join("store");
+  const store = await ContentStore.open(path);
+  (await store.hold())?.[Symbol.dispose]();
+  const lock = await lockPruning(path, "prune");
+  const { promise: waiting, resolve } = Promise.withResolvers<void>();
+  const waiter = await ContentStore.open(path, { onWait: () => resolve() });
+  const held = assertRejects(() => waiter.hold(), StoreError, "was removed");
+  await waiting;
+
+  await Deno.remove(path, { recursive: true });
+  lock[Symbol.dispose]();
+
+  assertEquals((await held).code, "not-a-store");
 });

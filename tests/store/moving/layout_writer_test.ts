@@ -3,6 +3,7 @@ import { openBytes } from "../../../spec/image/read_bytes.ts";
 import type { PushContentOptions } from "../../../spec/image/content.ts";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
+import { lockPruning } from "../../../store/content/hold.ts";
 import { LayoutWriter } from "../../../store/moving/layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, type Built, putBlobs } from "../../_support/image.ts";
@@ -14,6 +15,10 @@ const [FIRST, SECOND] = [
 ];
 const LAYOUT = ["blobs", "index.json", "oci-layout"];
 const STORE = ["blobs", "index.json", "ingest", "locks", "oci-layout", "verified"];
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 async function push(writer: LayoutWriter, { blobs, descriptor: root }: Built, name: string) {
   for (const { descriptor, bytes } of blobs.values()) {
@@ -84,6 +89,48 @@ Deno.test("LayoutWriter keeps the directories that another writer needs", async 
   await second.commit();
 
   assertEquals(await namesIn(path), LAYOUT);
+});
+
+Deno.test("LayoutWriter begins again if the layout is tidied up while it begins", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await Deno.mkdir(`${path}/locks`, { recursive: true });
+  await Deno.writeTextFile(`${path}/locks/temporary`, "");
+  await using writer = await LayoutWriter.create(path);
+  // As another writer does that ends.
+  const lock = await lockPruning(path, "prune");
+  const pushed = push(writer, FIRST, "a");
+  while (!(await namesIn(path)).includes("index.json")) await delay(1);
+  await delay(20);
+  for (const name of ["oci-layout", "index.json", "blobs", "ingest", "verified", "locks"]) {
+    await Deno.remove(`${path}/${name}`, { recursive: true });
+  }
+  lock[Symbol.dispose]();
+
+  await pushed;
+  await writer.commit();
+
+  assertEquals(await namesIn(path), LAYOUT);
+  const { length } = await (await ContentStore.open(path, { foreign: true })).references();
+  assertEquals(length, 1);
+});
+
+Deno.test("LayoutWriter loses no image if many write at the same time", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  const write = async (name: string) => {
+    await using writer = await LayoutWriter.create(path);
+    await push(writer, FIRST, name);
+    await writer.commit();
+  };
+
+  for (let round = 0; round < 10; round++) {
+    await Promise.all([0, 1, 2, 3].map((number) => write(`${round}-${number}`)));
+  }
+
+  assertEquals(await namesIn(path), LAYOUT);
+  const { length } = await (await ContentStore.open(path, { foreign: true })).references();
+  assertEquals(length, 40);
 });
 
 Deno.test("LayoutWriter keeps the directories of a store", async () => {
