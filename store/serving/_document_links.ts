@@ -1,17 +1,21 @@
-import { BoundedMap } from "../../registry/transport/bounded_map.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { childrenOf } from "../../spec/image/children.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { referrerDescriptor } from "../../spec/image/referrers.ts";
+import { artifactTypeOf, referrerDescriptor } from "../../spec/image/referrers.ts";
+import { present } from "../../spec/json.ts";
 import type { DocumentReader } from "./_document_reader.ts";
+import { SizedCache } from "./_sized_cache.ts";
 
-/** Maximum number of documents whose links are remembered. */
-const MAX_DOCUMENTS = 131_072;
+/** Approximate maximum size of the remembered links: those of about 150,000 images. */
+const MAX_BYTES = 256 * 1024 * 1024;
+/** Approximate size of an object with a digest. */
+const LINK_BYTES = 160;
 /** Maximum size of a remembered referrer as JSON: annotations may have megabytes. */
 const MAX_REFERRER_LENGTH = 4096;
-/** Number of remembered characters of an artifact type: more than media types have. */
-const TYPE_LENGTH = 256;
+/** Maximum length of a remembered artifact type: more than media types have. */
+const MAX_TYPE_LENGTH = 256;
 const BLOB = "application/octet-stream";
 
 /** What a document refers to. */
@@ -20,22 +24,20 @@ export interface Links {
   readonly children: readonly Descriptor[];
   /** Digest of its subject. */
   readonly subject?: Digest | undefined;
-  /** First characters of its artifact type, if it has a subject. */
+  /** Its artifact type, if it is short. */
   readonly artifactType?: string | undefined;
-  /** Its descriptor in a list of referrers, if it has a subject and the descriptor is small. */
-  readonly referrer?: Descriptor | undefined;
+  /** Its annotations and artifact type, if they are small. */
+  readonly referrer?: Pick<Descriptor, "artifactType" | "annotations"> | undefined;
 }
 
-/**
- * Reads the links of documents, and remembers them. They are far smaller than the documents, so
- * that even those of a large repository fit into memory.
- */
+/** Reads the links of documents, and remembers them. They are usually far smaller than these. */
 export class DocumentLinks {
   readonly #documents: DocumentReader;
-  readonly #known = new BoundedMap<Digest, Links>(MAX_DOCUMENTS);
+  readonly #known: SizedCache<Digest, Links>;
 
-  constructor(documents: DocumentReader) {
+  constructor(documents: DocumentReader, maxBytes: number = MAX_BYTES) {
     this.#documents = documents;
+    this.#known = new SizedCache(maxBytes);
   }
 
   /** Returns the links of a document that has been read; `undefined` if they are unknown. */
@@ -51,14 +53,10 @@ export class DocumentLinks {
     if (document === undefined) return undefined;
     const children = childrenOf(document).map(plainChild);
     const subject = document.value.subject?.digest;
-    const referrer = subject && referrerDescriptor(descriptor, document);
-    const links = {
-      children,
-      subject,
-      artifactType: referrer?.artifactType && firstCharacters(referrer.artifactType),
-      referrer: referrer && isSmall(referrer) ? referrer : undefined,
-    };
-    this.#known.set(descriptor.digest, links);
+    const links: Links = { children, ...subject && { subject, ...referrerLinks(document) } };
+    // The characters of annotations may have two bytes.
+    const size = LINK_BYTES * (children.length + 2) + 2 * sizeOf(links.referrer);
+    this.#known.add(descriptor.digest, links, size);
     return links;
   }
 
@@ -68,12 +66,16 @@ export class DocumentLinks {
    */
   async referrer(descriptor: Descriptor, artifactType?: string): Promise<Descriptor | undefined> {
     const links = await this.read(descriptor);
-    if (links === undefined) return undefined;
-    const isOther = artifactType !== undefined &&
-      firstCharacters(artifactType) !== links.artifactType;
-    if (isOther) return undefined;
-    const found = links.referrer ?? await this.#readReferrer(descriptor);
-    return artifactType === undefined || found?.artifactType === artifactType ? found : undefined;
+    const isWanted = (type: string | undefined) => {
+      return artifactType === undefined || type === artifactType;
+    };
+    const type = links?.artifactType;
+    if (links === undefined || (type !== undefined && !isWanted(type))) return undefined;
+    const { mediaType, digest, size } = descriptor;
+    const found = links.referrer === undefined
+      ? await this.#readReferrer(descriptor)
+      : { mediaType, digest, size, ...links.referrer };
+    return isWanted(found?.artifactType) ? found : undefined;
   }
 
   async #readReferrer(descriptor: Descriptor): Promise<Descriptor | undefined> {
@@ -86,10 +88,16 @@ function plainChild({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType: isDocumentMediaType(mediaType) ? mediaType : BLOB, digest, size };
 }
 
-function firstCharacters(artifactType: string): string {
-  return artifactType.slice(0, TYPE_LENGTH);
+function referrerLinks(document: ManifestDocument): Pick<Links, "artifactType" | "referrer"> {
+  const { annotations } = document.value;
+  const artifactType = artifactTypeOf(document);
+  const referrer = present({ artifactType, annotations });
+  return {
+    artifactType: artifactType && artifactType.length <= MAX_TYPE_LENGTH ? artifactType : undefined,
+    referrer: sizeOf(referrer) <= MAX_REFERRER_LENGTH ? referrer : undefined,
+  };
 }
 
-function isSmall(descriptor: Descriptor): boolean {
-  return JSON.stringify(descriptor).length <= MAX_REFERRER_LENGTH;
+function sizeOf(referrer: Links["referrer"]): number {
+  return referrer === undefined ? 0 : JSON.stringify(referrer).length;
 }

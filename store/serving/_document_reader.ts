@@ -8,6 +8,7 @@ import {
 } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { SizedCache } from "./_sized_cache.ts";
 
 /** Maximum total size of the cached documents. */
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -15,8 +16,7 @@ const MAX_BYTES = 32 * 1024 * 1024;
 /** Reads manifests and indexes of a store, and caches the most recently used ones. */
 export class DocumentReader {
   readonly #store: ContentStore;
-  readonly #entries = new Map<Digest, { document: ManifestDocument; size: number }>();
-  #bytes = 0;
+  readonly #known = new SizedCache<Digest, ManifestDocument>(MAX_BYTES);
 
   constructor(store: ContentStore) {
     this.#store = store;
@@ -31,18 +31,14 @@ export class DocumentReader {
   async read(descriptor: Descriptor): Promise<ManifestDocument | undefined> {
     if (!isDocumentMediaType(descriptor.mediaType)) return undefined;
     const { digest, mediaType } = descriptor;
-    const entry = this.#entries.get(digest);
-    if (entry !== undefined) {
-      this.#entries.delete(digest);
-      this.#entries.set(digest, entry);
-      return entry.document;
-    }
+    const known = this.#known.get(digest);
+    if (known !== undefined) return known;
     try {
       const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
       // The manifests of other platforms may be missing.
       if (bytes === undefined) return undefined;
       const document = parseManifest(bytes, mediaType, Infinity);
-      this.#keep(digest, document, bytes.length);
+      this.#known.add(digest, document, bytes.length);
       return document;
     } catch (error) {
       // Ignore a damaged manifest here; a request for its bytes reports the damage.
@@ -50,17 +46,6 @@ export class DocumentReader {
         error instanceof LimitError;
       if (isDamaged) return undefined;
       throw error;
-    }
-  }
-
-  #keep(digest: Digest, document: ManifestDocument, size: number): void {
-    if (this.#entries.has(digest)) return;
-    this.#entries.set(digest, { document, size });
-    this.#bytes += size;
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#bytes <= MAX_BYTES) return;
-      this.#entries.delete(oldest);
-      this.#bytes -= entry.size;
     }
   }
 }
