@@ -2,7 +2,6 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { type Descriptor, readLooseDescriptors } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
-import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
@@ -57,8 +56,13 @@ export async function findReachable(
   const allParts = new Set<Digest>();
   const images: { layers: { diffId: Digest }[] }[] = [];
   const nodes = new Map<Digest, Promise<Node>>();
-  const nodeOf = (descriptor: Descriptor) =>
-    nodes.getOrInsertComputed(descriptor.digest, () => readNode(store, descriptor, onDamaged));
+  const nodeOf = (descriptor: Descriptor) => {
+    if (!mayReference(descriptor)) return NOTHING;
+    return nodes.getOrInsertComputed(
+      descriptor.digest,
+      () => readNode(store, descriptor, onDamaged),
+    );
+  };
   const referrers = new Map<Digest, Descriptor[]>();
   for (const candidate of candidates) {
     signal?.throwIfAborted();
@@ -69,7 +73,9 @@ export async function findReachable(
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     signal?.throwIfAborted();
     if (onDescriptor !== undefined) await onDescriptor(next);
-    if (descriptors.has(next.digest)) continue;
+    const known = descriptors.get(next.digest);
+    // Another document may list a document as a blob.
+    if (known !== undefined && (mayReference(known) || !mayReference(next))) continue;
     descriptors.set(next.digest, next);
     const { entries, parts, diffIds } = await nodeOf(next);
     for (const found of [entries, parts, referrers.get(next.digest) ?? []]) {
@@ -83,16 +89,19 @@ export async function findReachable(
 
 const NOTHING: Node = { entries: [], parts: [], subject: undefined, diffIds: [] };
 
+/** Whether content may have descriptors or DiffIDs. Layers are not JSON. */
+function mayReference({ mediaType }: Descriptor): boolean {
+  return isDocumentMediaType(mediaType) || mediaType.endsWith("json");
+}
+
 async function readNode(
   store: ContentStore,
-  descriptor: Descriptor,
+  { digest, size }: Descriptor,
   onDamaged: (digest: Digest, error: unknown) => void,
 ): Promise<Node> {
-  const { digest, size, mediaType } = descriptor;
-  // Layers are not JSON. Configs of images are small, and those of artifacts reference nothing.
-  const isDocument = isDocumentMediaType(mediaType) || mediaType.endsWith("json");
-  if (!isDocument || size > MAX_CONFIG_BYTES) return NOTHING;
   try {
+    // Configs of images are small, and those of artifacts reference nothing. The size is not
+    // compared, because it may be wrong.
     const bytes = await store.readBlob({ digest });
     if (bytes === undefined) return NOTHING;
     const value = parseJson(bytes, digest);

@@ -1,6 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { formatRepository } from "../../registry/reference.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -172,7 +173,8 @@ async function findNeeded(
   const references = await index.references();
   const named = references.filter(({ name }) => !unwanted.has(name));
   const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
-  const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
+  const entries = (await index.descriptors()).filter(({ digest }) => !namedDigests.has(digest))
+    .map(asDocument);
   const unreadable = await index.unreadableDigests();
   for (const digest of unreadable) {
     onWarning?.(`Keeping ${digest}: "${store.path}/index.json" has an invalid entry for it`);
@@ -183,7 +185,7 @@ async function findNeeded(
       // Visited last, because they have no size. Damage is an error if a name leads to the document.
       ...heldDocuments(held),
       ...unreadableDocuments(store, unreadable),
-      ...named.map(({ descriptor }) => descriptor),
+      ...named.map(({ descriptor }) => asDocument(descriptor)),
       ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
     ],
     { candidates: entries, onDamaged: refuseDamaged, signal },
@@ -256,6 +258,11 @@ function repositoryOf(name: string): string {
 /** Returns the documents that running commands hold. Their references are needed as well. */
 function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
   return [...held].map((digest) => ({ digest, size: 0, mediaType: "application/json" }));
+}
+
+/** Returns an entry of the index as a document, although its media type may be a wrong one. */
+function asDocument(entry: Descriptor): Descriptor {
+  return isDocumentMediaType(entry.mediaType) ? entry : { ...entry, mediaType: "application/json" };
 }
 
 /** Returns the content of entries that only other tools can read, with its actual size. */

@@ -1,7 +1,7 @@
-import { assertEquals } from "@std/assert";
-import { ContentStore } from "../../../store/mod.ts";
+import { assert, assertEquals } from "@std/assert";
+import { ContentStore, prune } from "../../../store/mod.ts";
 import { findReachable } from "../../../store/upkeep/_reachable.ts";
-import { jsonBlob } from "../../_support/image.ts";
+import { blobOf, buildImage, jsonBlob, manifestOf, putBlobs } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 Deno.test("findReachable() keeps no texts of documents, which may have megabytes", async () => {
@@ -23,4 +23,35 @@ Deno.test("findReachable() keeps no texts of documents, which may have megabytes
     "application/x-config",
   ]);
   assertEquals(JSON.stringify([...descriptors]).includes(text), false);
+});
+
+Deno.test("findReachable() follows a document that another one lists as a blob", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const image = buildImage();
+  const { bytes, descriptor } = image;
+  const file = { bytes, descriptor: { ...descriptor, mediaType: "application/octet-stream" } };
+  const artifact = manifestOf(blobOf("application/x-config", new Uint8Array()), [file]);
+  for (const document of [image, artifact]) await putBlobs(store, document);
+
+  const roots = [descriptor, artifact.descriptor];
+  for (const order of [roots, roots.toReversed()]) {
+    const { descriptors } = await findReachable(store, order);
+
+    for (const digest of image.blobs.keys()) assert(descriptors.has(digest));
+    assertEquals(descriptors.get(descriptor.digest), descriptor);
+  }
+});
+
+Deno.test.each([
+  { change: { size: 9_000_000 } },
+  { change: { mediaType: "application/octet-stream" } },
+])("prune() keeps what a name with another descriptor refers to", async ({ change }) => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const image = buildImage();
+  await putBlobs(store, image);
+  await store.tag("example.com/a:1", { ...image.descriptor, ...change });
+
+  assertEquals((await prune(store)).removed, []);
 });
