@@ -47,10 +47,10 @@ export interface RegistryErrorFields extends RequestFacts {
 }
 
 /**
- * Kind of missing content: a tag, a manifest by its digest, a manifest of an index (`"child"`), the
- * config of a manifest, or a blob.
+ * Kind of missing content: a whole repository, a tag, a manifest by its digest, a manifest of an
+ * index (`"child"`), the config of a manifest, or a blob.
  */
-export type MissingKind = "tag" | "manifest" | "child" | "config" | "blob";
+export type MissingKind = "repository" | "tag" | "manifest" | "child" | "config" | "blob";
 
 /** Fields of a {@linkcode NotFoundError}. */
 export interface NotFoundErrorFields extends RegistryErrorFields {

@@ -130,10 +130,10 @@ const REMEDIES: Readonly<Partial<Record<ErrorCode, string | Remedy>>> = {
     if (missing === "tag" && command?.traits.has("lists-files")) {
       return 'Check the name, or list the tags with "oci tags"';
     }
+    const check = missing === "repository" ? "Check the name" : "Check the name and the tag";
     return isAuthenticated(error)
-      ? "Check the name and the tag, and whether this user has access"
-      : "Check the name and the tag; if the repository is private, log in with " +
-        `"oci login${registryOf(error)}"`;
+      ? `${check}, and whether this user has access`
+      : `${check}; if the repository is private, log in with "oci login${registryOf(error)}"`;
   },
   "rate-limit": (error) => {
     const ms = error instanceof RateLimitError ? error.retryAfterMs : undefined;

@@ -18,10 +18,10 @@ const REQUEST_ID_HEADERS = [
 ];
 
 const LOGIN_ADVICE = "Log in, or specify a credential";
-const MISSING_ADVICE = "Check the name and the tag; if the repository is private, log in";
+const LOGIN_IF_PRIVATE = "if the repository is private, log in";
 const REFUSED_ADVICE = "Check the password or token, and whether this user has access";
 const USER_ADVICE = "Ask its owner for access, or log in again";
-const USER_MISSING_ADVICE = "Check the name and the tag, and whether this user has access";
+const USER_ACCESS = "and whether this user has access";
 
 /** Kinds of content that registries keep on storage servers. */
 const BLOB_KINDS: ReadonlySet<MissingKind | undefined> = new Set(["blob", "config"]);
@@ -203,6 +203,7 @@ function notFoundError(
   fields: RegistryErrorFields,
 ): NotFoundError {
   const { kind, name = "it" } = content ?? {};
+  const isRepository = fields.registryCode === "NAME_UNKNOWN";
   // The parent document is accessible, so the content is missing rather than hidden.
   if (kind !== undefined && kind !== "tag" && kind !== "manifest") {
     return new NotFoundError(
@@ -211,10 +212,15 @@ function notFoundError(
     );
   }
   const strangers = isAuthenticated ? "this user" : "unauthenticated clients";
+  const check = isRepository ? "Check the name" : "Check the name and the tag";
   return new NotFoundError(
-    `${registry} does not have ${name}, or hides it from ${strangers}` +
-      inBrackets(words, authentication),
-    { ...fields, missing: kind, advice: isAuthenticated ? USER_MISSING_ADVICE : MISSING_ADVICE },
+    `${registry} does not have ${isRepository ? "the repository" : name}, or hides it from ` +
+      strangers + inBrackets(words, authentication),
+    {
+      ...fields,
+      missing: isRepository ? "repository" : kind,
+      advice: isAuthenticated ? `${check}, ${USER_ACCESS}` : `${check}; ${LOGIN_IF_PRIVATE}`,
+    },
   );
 }
 

@@ -58,6 +58,21 @@ export const REGISTRY_REMEDIES: readonly RemedyRow[] = [
     line: "a.io does not have it. Check the name and the tag, and whether this user has access",
   },
   {
+    error: new NotFoundError("a.io does not have it", { ...ANSWER, missing: "repository" }),
+    command: "ls",
+    line: "a.io does not have it. Check the name; if the repository is private, log in with " +
+      '"oci login a.io"',
+  },
+  {
+    error: new NotFoundError("a.io does not have it", {
+      ...ANSWER,
+      missing: "repository",
+      isAuthenticated: true,
+    }),
+    command: "copy",
+    line: "a.io does not have it. Check the name, and whether this user has access",
+  },
+  {
     error: new NotFoundError("a.io does not have it", { ...ANSWER, registryCode: "NAME_UNKNOWN" }),
     command: "push",
     line: "a.io does not have it. Create the repository first, or check its name",

@@ -10,6 +10,7 @@ import {
   type FaultRule,
   on,
   redirect,
+  registryError,
   respond,
   tokenAuth,
 } from "../../_support/faulty_registry.ts";
@@ -83,6 +84,8 @@ Deno.test("RemoteClient names an unreachable mirror", async () => {
 
 Deno.test.each(
   [
+    { missing: "repository", says: "does not have the repository, or hides it" },
+    { missing: "repository", says: "does not have the repository, or hides it", isListed: true },
     { missing: "tag", says: 'does not have the tag "v1"' },
     { missing: "manifest", says: "does not have the manifest sha256:" },
     { missing: "child", says: "for linux/amd64, named by its index, so the image is incomplete" },
@@ -94,6 +97,7 @@ Deno.test.each(
   const index = buildIndex([buildImage({ layers: [], platform: "linux/amd64" })]);
   const child = /manifests\/sha256/;
   const rules: Record<typeof missing, readonly FaultRule[]> = {
+    repository: [on({}, registryError(404, "NAME_UNKNOWN"))],
     tag: [on("manifest", respond(404))],
     manifest: [on({ path: child }, respond(404))],
     child: [on({ path: child }, respond(404))],
@@ -110,12 +114,14 @@ Deno.test.each(
       const content = new RepositoryContent(client, reference);
       await content.fetch(scene.image.descriptor).catch(() => {});
       await content.fetch(index.descriptor);
+    } else if ("isListed" in row) {
+      await Array.fromAsync(client.tags(reference));
     } else if (missing === "blob") {
       await readAll(await client.blob(reference, scene.blob.descriptor));
     } else if (missing === "manifest") {
       await client.document({ ...reference, digest: scene.image.descriptor.digest });
     } else {
-      const tag = missing === "tag" ? "v1" : "index";
+      const tag = missing === "tag" || missing === "repository" ? "v1" : "index";
       await client.image({ ...reference, tag }, { platform: "linux/amd64" });
     }
   }, NotFoundError);
