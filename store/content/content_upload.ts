@@ -98,7 +98,7 @@ export class ContentUpload implements AsyncDisposable {
    */
   write(chunk: Uint8Array): void {
     this.#digester.update(chunk);
-    writeAllSync(this.#file, chunk);
+    writeAllSync(this.#file, chunk, this.#part.path);
     this.#size += chunk.length;
   }
 

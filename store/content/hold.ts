@@ -72,7 +72,7 @@ async function beginHold(
       if (isOver) return false;
       // If the disk was full before, the file may end in the middle of a digest.
       const text = added.map((digest) => `\n${digest}`).join("");
-      writeAllSync(file, new TextEncoder().encode(text));
+      writeAllSync(file, new TextEncoder().encode(text), path);
       for (const digest of added) held.add(digest);
       return true;
     },

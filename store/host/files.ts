@@ -60,7 +60,7 @@ function rename(from: string, to: string): void {
 }
 
 /** Names the file if the disk is full: the system's error for a write has no path. */
-function withPath(path: string, error: unknown): unknown {
+export function withPath(path: string, error: unknown): unknown {
   return error instanceof Error && isDiskFull(error) ? outputError(path, error) : error;
 }
 
@@ -81,8 +81,17 @@ export async function writeAll(
   return bytes.length;
 }
 
-export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+/**
+ * Writes all bytes.
+ *
+ * @param path Path of the file, for the error if the disk is full.
+ */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array, path?: string): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  } catch (error) {
+    throw path === undefined ? error : withPath(path, error);
+  }
 }
 
 /**
@@ -96,7 +105,9 @@ export async function replaceSmallFile(path: string, text: string): Promise<void
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw withPath(path, error);
     removeIfAny(path);
-    await Deno.writeTextFile(path, text, options);
+    await Deno.writeTextFile(path, text, options).catch((again) => {
+      throw withPath(path, again);
+    });
   }
 }
 

@@ -1,15 +1,13 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
-import { isDiskFull } from "../../spec/error_facts.ts";
 import { OCI_LAYER } from "../../spec/image/media_types.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import type { BlobFiles } from "../blobs/blob_files.ts";
 import { openBlobStream } from "../blobs/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { tarballsOf } from "../content/tarballs.ts";
-import { removeIfAny, writeAll } from "../host/files.ts";
+import { removeIfAny, withPath, writeAll } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
-import { outputError } from "../host/system_error.ts";
 import { moveFile } from "../host/temporary_file.ts";
 import type { Layer, UncompressedOptions } from "../images/image.ts";
 
@@ -69,7 +67,7 @@ async function makeTarball(
       isRenamed = true;
     });
   } catch (error) {
-    throw error instanceof Error && isDiskFull(error) ? outputError(path, error) : error;
+    throw withPath(path, error);
   } finally {
     // After the rename, a file with this name belongs to another process.
     if (!isRenamed) removeIfAny(part);
