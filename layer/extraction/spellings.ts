@@ -29,8 +29,9 @@ export class Spellings {
     if (known !== undefined) return known;
     const lower = parent.isOwn ? undefined : this.#lower.other(parent.path, name);
     if (lower === undefined) return undefined;
-    this.#isFolding = true;
-    return childPath(parent.path, lower);
+    // The layer may have both names, after the directory was listed.
+    this.#isFolding ??= !this.#tree.list(parent.path).includes(name);
+    return this.#isFolding ? childPath(parent.path, lower) : undefined;
   }
 
   /** Records an entry that exists. */

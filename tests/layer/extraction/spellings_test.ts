@@ -105,6 +105,32 @@ Deno.test("extractLayer() creates both of two names that are two in the file sys
   assertEquals(await namesIn(temp.path), ["NAME", "Name", "name"]);
 });
 
+Deno.test.each([["\u0416", "\u0436"], ["\u03ac", "\u03b1\u0301"]])(
+  "extractLayer() replaces its own entry although a lower layer has %s",
+  async (lower, name) => {
+    await using temp = await makeTempDir();
+    const extract = async (...entries: Uint8Array[]) => {
+      const stream = new Blob([tar(...entries)]).stream();
+      return (await extractLayer(stream, temp.path, { ownership: "squash" })).skipped;
+    };
+    await extract(dir("1"), file(`1/${lower}`, "1"));
+
+    const skipped = await extract(
+      file(`1/${lower}`, "2"),
+      file(`1/${name}`, "3"),
+      file(`1/${name}`, "4"),
+      file("x"),
+      file("X", "5"),
+      file("X", "6"),
+    );
+
+    assertEquals(skipped, []);
+    assertEquals(await Deno.readTextFile(temp.join(`1/${lower}`)), "2");
+    assertEquals(await Deno.readTextFile(temp.join(`1/${name}`)), "4");
+    assertEquals(await Deno.readTextFile(temp.join("X")), "6");
+  },
+);
+
 Deno.test("extractLayer() creates both of two forms of a name where only case is ignored", async () => {
   await using temp = await makeTempDir();
   const layer = tar(file("a", "1"), file("caf\u00e9", "2"), file("cafe\u0301", "3"));
