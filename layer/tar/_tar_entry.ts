@@ -218,12 +218,13 @@ function checkNames(
   offset: number,
   { maxPathBytes, maxNameBytes }: AllTarLimits,
 ): void {
-  // The prefix of a whiteout is not part of the name that a file system has stored.
-  const leaf = path.lastIndexOf("/") + 1;
-  const isWhiteout = path.startsWith(WHITEOUT_PREFIX, leaf);
+  // A file system stores neither the slash after a directory nor the prefix of a whiteout.
+  const name = path.endsWith("/") ? path.slice(0, -1) : path;
+  const leaf = name.lastIndexOf("/") + 1;
+  const isWhiteout = name.startsWith(WHITEOUT_PREFIX, leaf);
   const stored = isWhiteout
-    ? path.slice(0, leaf) + path.slice(leaf + WHITEOUT_PREFIX.length)
-    : path;
+    ? name.slice(0, leaf) + name.slice(leaf + WHITEOUT_PREFIX.length)
+    : name;
   for (const name of [stored, linkname]) {
     checkLength(name, "bytes in a path", maxPathBytes, "maxPathBytes", offset);
   }

@@ -9,8 +9,8 @@ export interface TarLimits {
    */
   readonly maxEntries?: number | undefined;
   /**
-   * Maximum size of a path, not including the prefix of a whiteout, or of the target of a link, in
-   * bytes.
+   * Maximum size of a path, not including the slash after a directory and the prefix of a whiteout,
+   * or of the target of a link, in bytes.
    *
    * @default {4096}
    */

@@ -20,7 +20,12 @@ import { lazyFiles, type UnpackPlan, withoutRepeated } from "./_lazy_layers.ts";
 import type { UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */
-const GENERATED_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
+const GENERATED_ARCHIVE = {
+  maxBytes: 0,
+  maxEntries: Infinity,
+  maxPathBytes: Infinity,
+  maxExtendedHeaderBytes: Infinity,
+};
 
 export interface UnpackResult {
   readonly report: UnpackReport;

@@ -16,6 +16,7 @@ import { readTar } from "./_read_tar.ts";
 const LIMITS: readonly { option: keyof TarLimits; max: number; archive: Uint8Array }[] = [
   { option: "maxEntries", max: 2, archive: tar(file("a"), dir("b")) },
   { option: "maxPathBytes", max: 200, archive: tar(file("ab/é".repeat(40))) },
+  { option: "maxPathBytes", max: 150, archive: tar(dir("n".repeat(150))) },
   { option: "maxPathBytes", max: 150, archive: tar(symlink("s", "t".repeat(150))) },
   { option: "maxPathBytes", max: 150, archive: tar(file("n".repeat(150), "", { dialect: "gnu" })) },
   { option: "maxNameBytes", max: 120, archive: tar(file(`d/${"n".repeat(120)}/f`)) },

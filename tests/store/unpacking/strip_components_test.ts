@@ -124,6 +124,21 @@ Deno.test("unpackImage() with strip follows links inside the directory only", as
   assertEquals(await exists(`${outside}/planted`), false);
 });
 
+Deno.test("unpackImage() with strip accepts long paths that links lead to", async () => {
+  await using box = await makeUnpackBox();
+  const layer = tar(
+    dir("top"),
+    dir("top/directory"),
+    symlink("l", "top/directory"),
+    dir("l/inner"),
+  );
+  const image = imageOf(fakeLayers([layer]));
+
+  await unpackImage(box.store, image, box.root, { strip: 1, maxPathBytes: 14 });
+
+  assertEquals(await exists(`${box.root}/directory/inner`), true);
+});
+
 Deno.test.each([-1, 1.5, NaN, Infinity])("unpackImage() rejects strip=%s", async (strip) => {
   await using box = await makeUnpackBox();
 
