@@ -91,13 +91,17 @@ export class LayoutClient implements ImageClient {
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
     const store = await ContentStore.open(source.path, { foreign: true });
-    return await LayoutClient.find({
-      path: store.path,
-      descriptors: () => store.descriptors(),
-      readBlob: (blob, options) => store.readBlob(blob, options),
-      has: (digest) => store.has(digest),
-      layer: (descriptor, diffId) => storedLayer(store, descriptor, diffId),
-    }, source);
+    return await LayoutClient.find(
+      {
+        path: store.path,
+        descriptors: () => store.descriptors(),
+        readBlob: (blob, options) => store.readBlob(blob, options),
+        has: (digest) => store.has(digest),
+        layer: (descriptor, diffId) => storedLayer(store, descriptor, diffId),
+      },
+      source,
+      "Append a colon and one of the names, or an @ and a digest, to the path",
+    );
   }
 
   /**
@@ -105,15 +109,17 @@ export class LayoutClient implements ImageClient {
    *
    * @param collection The collection; it stays open as long as the client is used.
    * @param source The name or the digest of the image, if the collection has several.
+   * @param advice How to select one of several images, for errors.
    * @returns A client for this image.
    * @throws {StoreError} If the collection does not have the image.
    */
   static async find(
     collection: ImageCollection,
     source: Omit<LayoutSource, "path"> = {},
+    advice = "Append a colon and one of the names to the path",
   ): Promise<LayoutClient> {
     const where = { ...source, path: collection.path };
-    const images = await findImages(collection, where);
+    const images = await findImages(collection, where, advice);
     const entries = images.map(({ descriptor }) => descriptor);
     return new LayoutClient(collection, entries, referenceOf(where, images));
   }
@@ -233,6 +239,7 @@ function platformOf({ platform = hostPlatform() }: ImageClientOptions): Platform
 async function findImages(
   layout: ImageCollection,
   { path, name, digest }: LayoutSource,
+  advice: string,
 ): Promise<readonly ArchivedImage[]> {
   if (digest !== undefined) {
     const document = await readStoredDocument(layout, { digest });
@@ -255,8 +262,7 @@ async function findImages(
     return names[0] === first.names[0] && descriptor.platform !== undefined;
   });
   if (isOneImage) return distinct;
-  const advice = "Append a colon and one of the names, or an @ and a digest, to the path";
-  throw noImage(path, `it has several images: ${choicesOf(distinct).join(", ")}`, advice);
+  throw noImage(path, `it has several images: ${choicesOf(found).join(", ")}`, advice);
 }
 
 function noImage(
@@ -268,11 +274,14 @@ function noImage(
   return new StoreError(problem, path, { code: "no-image", action, advice });
 }
 
-/** Returns a unique name or the digest of each image. */
+/** Returns for each image a name that no other image has, or its digest. */
 function choicesOf(images: readonly ArchivedImage[]): readonly string[] {
-  const counts = Map.groupBy(images, ({ names }) => names[0]);
-  return images.map(({ names: [name], descriptor: { digest } }) => {
-    return name !== undefined && counts.get(name)?.length === 1 ? name : `@${digest}`;
+  const named = Map.groupBy(images, ({ names }) => names[0]);
+  const isUnique = (name: string) =>
+    new Set(named.get(name)?.map(({ descriptor }) => descriptor.digest)).size === 1;
+  const entries = Map.groupBy(images, ({ descriptor }) => descriptor.digest);
+  return [...entries].map(([digest, same]) => {
+    return same.flatMap(({ names }) => names.slice(0, 1)).find(isUnique) ?? `@${digest}`;
   });
 }
 

@@ -119,6 +119,12 @@ Deno.test.each([
     message: "it has several images: a, b",
   },
   {
+    what: "there are several, one without and one with two names",
+    entries: [entry(AMD64, "a"), entry(AMD64), entry(AMD64, "b"), entry(ARM64)],
+    source: {},
+    message: `it has several images: a, @${ARM64.descriptor.digest}`,
+  },
+  {
     what: "no image has the name",
     entries: [entry(AMD64, "a")],
     source: { name: "c" },

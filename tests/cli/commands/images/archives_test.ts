@@ -136,6 +136,10 @@ const FAILURES = [
     says: "it has several images: docker.io/library/b",
   },
   {
+    args: ["ls", "docker-archive:docker.tar.gz"],
+    says: "Append a colon and one of the names to the path\n",
+  },
+  {
     args: ["copy", "docker-archive:docker.tar.gz", "oci:layout"],
     says: "Write one of the names after the file and a colon",
   },
