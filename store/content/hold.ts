@@ -176,19 +176,27 @@ export async function heldDigests(
 }
 
 /**
- * Locks a store as for pruning, unless another command uses it.
+ * Locks a store as for pruning, unless another command uses it. Of commands that end at the same
+ * time, the last one gets the lock.
  *
- * @returns The lock, or `undefined` if the store is in use.
+ * @returns The lock, or `undefined` if the store is in use or has no locks any more.
  */
-export async function tryLockUnused(store: string): Promise<Disposable | undefined> {
+export async function lockUnused(
+  store: string,
+  options: WaitOptions,
+): Promise<Disposable | undefined> {
   using stack = new DisposableStack();
-  const lock = stack.use(await tryLockFile(`${store}/locks/prune.lock`));
-  if (lock === undefined) return undefined;
-  for (const name of namesIn(`${store}/${HOLDS}`)) {
-    const stale = await tryLockFile(`${store}/${HOLDS}/${name}`);
-    if (stale === undefined) return undefined;
-    stale.close();
+  try {
+    const lock = stack.use(await lockPruning(store, "prune", options));
+    for (const name of namesIn(`${store}/${HOLDS}`)) {
+      const stale = await tryLockFile(`${store}/${HOLDS}/${name}`);
+      if (stale === undefined) return undefined;
+      stale.close();
+    }
+    stack.move();
+    return lock;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
-  stack.move();
-  return lock;
 }

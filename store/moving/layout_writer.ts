@@ -16,10 +16,11 @@ import { isRefusedWrite } from "../host/system_error.ts";
 import { isDigestAlgorithm } from "../../spec/digest.ts";
 import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { errorCode } from "../../spec/error_facts.ts";
 import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
+/** The lock that prevents other writers from beginning, and the marker of a temporary directory. */
+const LAST_LOCKS = ["prune.lock", "temporary"];
 /** Directories that only a store has, except `locks`, which marks a store and is removed last. */
 const STORE_FOLDERS = ["ingest", "verified"];
 
@@ -127,7 +128,10 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     for (let attempt = 1;; attempt++) {
       try {
         if (!this.#isStore) await this.#mark();
-        return await this.#layout.hold(this.#signal);
+        const hold = await this.#layout.hold(this.#signal);
+        // Another writer may have removed the marker before the hold began.
+        if (!this.#isStore) await this.#mark();
+        return hold;
       } catch (error) {
         const cause = error instanceof StoreError ? error.cause : error;
         const isRemoved = cause instanceof Deno.errors.NotFound;
@@ -161,9 +165,10 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   /** Removes unused files and directories unless the layout is a store or has another writer. */
   async #tidy({ isComplete }: { readonly isComplete: boolean }): Promise<void> {
     const { path } = this.#layout;
-    if (this.#isStore || lstatIfAny(markerOf(this.#layout)) === undefined) return;
-    const { tryLockUnused } = await import("../content/hold.ts");
-    const lock = await tryLockUnused(path);
+    // Not that of a store, or another writer has removed it.
+    if (lstatIfAny(markerOf(this.#layout)) === undefined) return;
+    const { lockUnused } = await import("../content/hold.ts");
+    const lock = await lockUnused(path, { onWait: this.#layout.onWait });
     if (lock === undefined) return;
     let isEmpty = false;
     try {
@@ -175,7 +180,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
         isEmpty = true;
       } else if (!isComplete && hasParts(path)) return;
       for (const folder of STORE_FOLDERS) await removeTree(`${path}/${folder}`);
-      await removeTreeOfOpenFile(`${path}/locks`);
+      await removeLocks(`${path}/locks`);
     } finally {
       lock[Symbol.dispose]();
     }
@@ -198,15 +203,15 @@ function hasParts(path: string): boolean {
 }
 
 /**
- * Removes a directory that contains an open file. On NFS, on FUSE and on Windows, the file stays
- * until it is closed, and so does the directory.
+ * Removes the directory with the locks, one of which is still held. On NFS, on FUSE and on Windows,
+ * that file stays until it is closed, and so does the directory.
  */
-async function removeTreeOfOpenFile(path: string): Promise<void> {
-  try {
-    await removeTree(path);
-  } catch (error) {
-    if (errorCode(error) !== "ENOTEMPTY") throw error;
+async function removeLocks(path: string): Promise<void> {
+  for (const name of namesIn(path)) {
+    if (!LAST_LOCKS.includes(name)) await removeTree(`${path}/${name}`);
   }
+  // Without a pause between them: a directory without the marker looks like that of a store.
+  removeEmptyDirectories([...LAST_LOCKS.map((name) => `${path}/${name}`), path]);
 }
 
 /** Returns the path of the file that marks `locks` as temporary, unlike that of a store. */
