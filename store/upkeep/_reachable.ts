@@ -57,11 +57,10 @@ export async function findReachable(
   const images: { layers: { diffId: Digest }[] }[] = [];
   const nodes = new Map<Digest, Promise<Node>>();
   const nodeOf = (descriptor: Descriptor) => {
-    if (!mayReference(descriptor)) return NOTHING;
-    return nodes.getOrInsertComputed(
-      descriptor.digest,
-      () => readNode(store, descriptor, onDamaged),
-    );
+    const { digest } = descriptor;
+    // A candidate stays a document where another one lists it as a blob.
+    if (!mayReference(descriptor)) return nodes.get(digest) ?? NOTHING;
+    return nodes.getOrInsertComputed(digest, () => readNode(store, descriptor, onDamaged));
   };
   const referrers = new Map<Digest, Descriptor[]>();
   for (const candidate of candidates) {

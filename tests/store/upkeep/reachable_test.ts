@@ -41,6 +41,11 @@ Deno.test("findReachable() follows a document that another one lists as a blob",
     for (const digest of image.blobs.keys()) assert(descriptors.has(digest));
     assertEquals(descriptors.get(descriptor.digest), descriptor);
   }
+  // An entry of the index without a name.
+  const { descriptors } = await findReachable(store, [artifact.descriptor], {
+    candidates: [descriptor],
+  });
+  for (const digest of image.blobs.keys()) assert(descriptors.has(digest));
 });
 
 Deno.test.each([
