@@ -23,6 +23,8 @@ import { LayoutContent } from "./layout_content.ts";
 const LAST_LOCKS = ["prune.lock", "temporary"];
 /** Directories that only a store has, except `locks`, which marks a store and is removed last. */
 const STORE_FOLDERS = ["ingest", "verified"];
+/** Files that make a directory a layout. */
+const LAYOUT_FILES = ["oci-layout", "index.json"];
 
 /** Maximum number of attempts to begin while other writers of the layout end. */
 const MAX_ATTEMPTS = 20;
@@ -53,7 +55,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     this.#layout = layout;
     this.#isStore = isStore;
     this.#signal = signal;
-    this.#isNew = lstatIfAny(`${layout.path}/oci-layout`) === undefined;
+    this.#isNew = LAYOUT_FILES.every((name) => lstatIfAny(`${layout.path}/${name}`) === undefined);
     this.#missing = ifPermitted(() => missingDirectories(layout.path)) ?? [];
     this.#hasDownloads = hasBlobs(layout.path) || hasParts(layout.path);
   }
@@ -174,7 +176,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     try {
       if (this.#isNew && (await this.#layout.descriptors()).length === 0) {
         // Without them, nobody takes the directory for a complete layout.
-        for (const name of ["oci-layout", "index.json"]) removeIfAny(`${path}/${name}`);
+        for (const name of LAYOUT_FILES) removeIfAny(`${path}/${name}`);
         if (this.#hasDownloads && (hasBlobs(path) || hasParts(path))) return;
         await removeTree(`${path}/blobs`);
         isEmpty = true;

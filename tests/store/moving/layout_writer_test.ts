@@ -254,6 +254,16 @@ Deno.test("LayoutWriter removes a new layout if a local source fails", async () 
   assertEquals(await namesIn(dir.path), []);
 });
 
+Deno.test("LayoutWriter keeps an index that existed before a failure", async () => {
+  await using dir = await makeTempDir();
+  const index = JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { a: "b" } });
+  await Deno.writeTextFile(dir.join("index.json"), index);
+
+  await pushPartly(dir.path);
+
+  assertEquals(await Deno.readTextFile(dir.join("index.json")), index);
+});
+
 Deno.test("LayoutWriter keeps incomplete downloads, but not as a layout", async () => {
   await using dir = await makeTempDir();
 
