@@ -91,21 +91,24 @@ export function imageSize(manifest: Manifest): number {
  */
 const LOGIN_REGEXP = /(?<=^|[\s"'=:@(]|\/\/)([^\s/@:"'=(]*):([^\s/]*)/g;
 /**
- * The same with a slash in the password, as in many tokens; but not a path after `oci:`, a port, or
- * the scheme of a URL.
+ * The same with a slash in the password, as in many tokens; but not a path after `oci:`, a port, an
+ * IPv6 address, or the scheme of a URL.
  */
 const SLASHED_LOGIN_REGEXP =
-  /(?<=^|[\s"'=(]|\/\/)(?!oci:|(?:oci|docker)-archive:)([^\s/@:"'=(]+):(?!\/|[0-9]{1,5}\/)([^\s"']+)/g;
+  /(?<=^|[\s"'=(]|\/\/)(?!oci:|(?:oci|docker)-archive:)([^\s/@:"'=([]+):(?!\/|[0-9]{1,5}\/)([^\s"']+)/g;
+/** A token without a user in a URL. */
+const TOKEN_REGEXP = /(?<=https?:\/\/)[^\s/@:"']+@(?=[\w[])(?![^\s/]*@)/g;
 /** An index such as `:@0` after a path is no host. */
 const PASSWORD_REGEXP =
   /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST|(?<=:@)[0-9]{1,9}(?![\w.:-]))(?=[\w[])/;
 
-/** Replaces passwords in references and URLs, such as `user:password@host`, by `***`. */
+/** Replaces secrets in references and URLs, such as `user:password@host`, by `***`. */
 export function hidePasswords(text: string): string {
   const hide = (_: string, user: string, rest: string) => {
     return `${user}:${rest.replace(PASSWORD_REGEXP, "***@")}`;
   };
-  return text.replaceAll(LOGIN_REGEXP, hide).replaceAll(SLASHED_LOGIN_REGEXP, hide);
+  return text.replaceAll(TOKEN_REGEXP, "***@").replaceAll(LOGIN_REGEXP, hide)
+    .replaceAll(SLASHED_LOGIN_REGEXP, hide);
 }
 
 /** Quotes a word in single quotes, in a way that bash, zsh and fish parse. */

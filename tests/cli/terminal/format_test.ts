@@ -84,6 +84,9 @@ Deno.test.each([
   { text: "h:5000/a:1@sha512:0 a:1", shown: "h:5000/a:1@sha512:0 a:1" },
   { text: "NAME:TAG@DIGEST h:5000/a:1@b", shown: "NAME:TAG@DIGEST h:5000/a:1@b" },
   { text: 'read "oci:two:@3", or', shown: 'read "oci:two:@3", or' },
+  { text: "http://[::1]:5000/a@b", shown: "http://[::1]:5000/a@b" },
+  { text: "pull https://s3cret@h.io/a:1", shown: "pull https://***@h.io/a:1" },
+  { text: "docker://a@sha256:0", shown: "docker://a@sha256:0" },
   { text: "user:pass:@3.io/a", shown: "user:***@3.io/a" },
 ])("hidePasswords() writes $text as $shown", ({ text, shown }) => {
   assertEquals(hidePasswords(text), shown);
