@@ -1,3 +1,4 @@
+import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
@@ -50,11 +51,16 @@ export async function fsck(store: ContentStore, options: FsckOptions = {}): Prom
   return await new StoreChecker(store, options).run();
 }
 
+/** Size of a blob, and its media type if it is a document. */
+type ActualDescriptor = Pick<Descriptor, "size"> & Partial<Pick<Descriptor, "mediaType">>;
+
 class StoreChecker {
   readonly #store: ContentStore;
   readonly #options: FsckOptions;
   readonly #repairs: boolean;
   readonly #findings: Finding[] = [];
+  /** What the bytes of named blobs say: very many names may have the same blob. */
+  readonly #actual = new Map<Digest, Promise<ActualDescriptor | undefined>>();
   #blobs = 0;
   #bytes = 0;
 
@@ -197,7 +203,9 @@ class StoreChecker {
   async #checkNames(corrupt: ReadonlySet<Digest>): Promise<ReadonlyMap<Digest, unknown>> {
     const roots = new Map<Digest, NamedContent>();
     // An unreadable index is a separate finding.
+    const turn = new WorkTurn();
     for (const { name, descriptor } of await this.#listReferences() ?? []) {
+      if (turn.isOver()) await turn.next(this.#options.signal);
       addNames(roots, await this.#checkEntry(name, descriptor), [name]);
     }
     const lost = await this.#checkPresence(roots, corrupt);
@@ -279,23 +287,30 @@ class StoreChecker {
    * right descriptor.
    */
   async #checkEntry(name: string, descriptor: Descriptor): Promise<Descriptor> {
-    const { digest, size, mediaType } = descriptor;
-    const bytes = await this.#store.readBlob({ digest }).catch(() => undefined);
-    if (bytes === undefined) return descriptor;
-    let actual = mediaType;
-    try {
-      actual = parseManifest(bytes).value.mediaType;
-    } catch {
-      // The blob is not a document with a media type.
-    }
-    if (bytes.length === size && actual === mediaType) return descriptor;
-    const right = { mediaType: actual, digest, size: bytes.length };
+    const { digest } = descriptor;
+    const actual = await this.#actual.getOrInsertComputed(digest, () => this.#describe(digest));
+    if (actual === undefined) return descriptor;
+    const { size, mediaType = descriptor.mediaType } = actual;
+    if (size === descriptor.size && mediaType === descriptor.mediaType) return descriptor;
+    const right = { mediaType, digest, size };
     if (this.#repairs) {
       await this.#store.untag([name], this.#options.signal);
       await this.#store.tag(name, right, this.#options.signal);
     }
     this.#note("entry", digest, { names: [name] });
     return right;
+  }
+
+  async #describe(digest: Digest): Promise<ActualDescriptor | undefined> {
+    const bytes = await this.#store.readBlob({ digest }).catch(() => undefined);
+    if (bytes === undefined) return undefined;
+    const size = bytes.length;
+    try {
+      return { size, mediaType: parseManifest(bytes).value.mediaType };
+    } catch {
+      // The blob is not a document with a media type.
+      return { size };
+    }
   }
 
   /** Fetches content again. Returns the reason if that fails. */

@@ -1,3 +1,4 @@
+import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { checkIntegers, checkLimits } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -132,11 +133,15 @@ async function pruneContent(
   const held = await heldDigests(store.path, { dryRun });
   const isOld = (path: string, age = olderThanMs) => fileAge(lstatIfAny(path)?.mtime) >= age;
   // Blobs with an unsupported digest algorithm are not stored, so they have no age.
-  const isOldBlob = ({ digest }: Descriptor) => !isDigest(digest) || isOld(store.blobPath(digest));
+  const oldBlobs = new Map<Digest, boolean>();
+  const isOldBlob = ({ digest }: Descriptor) => {
+    return !isDigest(digest) ||
+      oldBlobs.getOrInsertComputed(digest, () => isOld(store.blobPath(digest)));
+  };
   // A new object, which has not cached anything from before the lock was held.
   const index = new LayoutIndex(store.path, { onWait });
   const references = await index.references();
-  const surplus = surplusNames(store, references, options).filter(({ descriptor }) => {
+  const surplus = (await surplusNames(store, references, options)).filter(({ descriptor }) => {
     return isOldBlob(descriptor);
   });
   const unwanted = new Set(surplus.map(({ name }) => name));
@@ -227,21 +232,29 @@ async function pruneEntries(
 }
 
 /** Returns the names beyond the most recent ones of their repository. */
-function surplusNames(
+async function surplusNames(
   store: ContentStore,
   references: readonly StoredReference[],
-  { keepLast }: PruneOptions,
-): readonly StoredReference[] {
+  { keepLast, signal }: PruneOptions,
+): Promise<readonly StoredReference[]> {
   if (keepLast === undefined) return [];
-  const times = new Map(references.map((reference) => {
-    const { digest } = reference.descriptor;
-    const info = isDigest(digest) ? lstatIfAny(store.blobPath(digest)) : undefined;
-    return [reference, info?.mtime?.getTime() ?? 0];
-  }));
-  const groups = Map.groupBy(references, ({ name }) => repositoryOf(name));
+  // Very many names may have the same blob.
+  const times = new Map<Digest, number>();
+  const timeOf = ({ descriptor: { digest } }: StoredReference) => {
+    return times.getOrInsertComputed(digest, () => {
+      const info = isDigest(digest) ? lstatIfAny(store.blobPath(digest)) : undefined;
+      return info?.mtime?.getTime() ?? 0;
+    });
+  };
+  const groups = new Map<string, StoredReference[]>();
+  const turn = new WorkTurn();
+  for (const reference of references) {
+    if (turn.isOver()) await turn.next(signal);
+    groups.getOrInsertComputed(repositoryOf(reference.name), () => []).push(reference);
+  }
   return [...groups.values()].flatMap((group) => {
     // The index lists names in the order in which they were stored, so later ones are newer.
-    const newest = group.toReversed().sort((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0));
+    const newest = group.toReversed().sort((a, b) => timeOf(b) - timeOf(a));
     return newest.slice(keepLast);
   });
 }

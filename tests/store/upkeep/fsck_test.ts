@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { DOCKER_MANIFEST } from "../../../spec/image/media_types.ts";
-import { ContentStore, fsck, StoreError } from "../../../store/mod.ts";
+import { ContentStore, fsck, prune, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -324,4 +324,32 @@ Deno.test("fsck() explains why it cannot repair, and keeps the damaged content",
   ]);
   assertEquals(await exists(scene.layer), false);
   assertEquals((await Array.fromAsync(Deno.readDir(`${scene.path}/quarantine`))).length, 1);
+});
+
+Deno.test("fsck() and prune() look up a blob with many names once", async () => {
+  await using scene = await makeStore();
+  const { store, path, manifest } = scene;
+  const index = JSON.parse(await Deno.readTextFile(`${path}/index.json`));
+  const [entry] = index.manifests;
+  index.manifests = Array.from({ length: 100 }, (_, i) => {
+    const annotations = { "org.opencontainers.image.ref.name": `example.com/a:${i}` };
+    return { ...entry, annotations };
+  });
+  await Deno.writeTextFile(`${path}/index.json`, JSON.stringify(index));
+  const { lstatSync } = Deno;
+  const looked: string[] = [];
+  const counting = (at: string) => {
+    looked.push(at);
+    return lstatSync(at);
+  };
+  Object.assign(Deno, { lstatSync: counting });
+  try {
+    assertEquals((await fsck(store)).findings, []);
+    assertEquals((await prune(store, { keepLast: 1 })).removed.length, 99);
+  } finally {
+    Object.assign(Deno, { lstatSync });
+  }
+
+  const count = looked.filter((at) => at === manifest).length;
+  assertEquals(count < 20, true, `${count} lookups`);
 });
