@@ -20,6 +20,11 @@ export class Semaphore {
     this.#admit();
   }
 
+  /** Number of tasks that run. */
+  protected get active(): number {
+    return this.#active;
+  }
+
   /** Waits for a permit. Disposing of the permit returns it. */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();

@@ -40,6 +40,22 @@ Deno.test("HostLimiter halves its limit with each refusal, and raises it after t
   assertEquals(limits, [3, 1, 1, 1, 2, 3, 4, 5, 6, 6]);
 });
 
+Deno.test("HostLimiter halves the number of transfers if that is below its limit", async () => {
+  const limiter = new HostLimiter(16, new FakeClock());
+  const limits: number[] = [];
+
+  limiter.throttled(0);
+  limits.push(limiter.limit);
+  const places = await Promise.all([1, 2, 3, 4, 5, 6].map(() => limiter.acquire()));
+  for (const place of places.slice(1)) place[Symbol.dispose]();
+  for (let i = 0; i < 2; i++) {
+    limiter.throttled(0);
+    limits.push(limiter.limit);
+  }
+
+  assertEquals(limits, [8, 3, 1]);
+});
+
 Deno.test("HostLimiter.acquire() waits until transfers are below the limit after a refusal", async () => {
   const limiter = new HostLimiter(4, new FakeClock());
   const places = await Promise.all([1, 2, 3, 4].map(() => limiter.acquire()));
