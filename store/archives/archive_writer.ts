@@ -11,6 +11,7 @@ import type {
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType, isDocumentMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
+import { readBytes } from "../../spec/image/read_bytes.ts";
 import { digestAlgorithm, digestPath, Verifier } from "../../spec/verifier.ts";
 import { LAYOUT_VERSION } from "../content/layout_directory.ts";
 import { nameAnnotations, parseStoredName, type RecordedEntry } from "../content/layout_index.ts";
@@ -66,6 +67,8 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   readonly format: ArchiveFormat;
   readonly #output: ArchiveOutput;
   readonly #written = new Set<Digest>();
+  /** Content that was written as a document, and not only as a blob that another one lists. */
+  readonly #documents = new Set<Digest>();
   readonly #directories = new Set<string>();
   readonly #manifests = new Map<Digest, Manifest>();
   readonly #tagged: RecordedEntry[] = [];
@@ -104,9 +107,10 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     return new ImageArchiveWriter(target, format);
   }
 
-  /** Returns whether the content has been written. */
-  exists({ digest }: Descriptor): Promise<boolean> {
-    return Promise.resolve(this.#written.has(digest));
+  /** Returns whether the content has been written; for a document, with what it references. */
+  exists({ digest, mediaType }: Descriptor): Promise<boolean> {
+    const known = isDocumentMediaType(mediaType) ? this.#documents : this.#written;
+    return Promise.resolve(known.has(digest));
   }
 
   /** Writes a document or a blob, and verifies it as it is written. */
@@ -116,8 +120,13 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     options: PushContentOptions = {},
   ): Promise<void> {
     await this.#turn.run(async () => {
-      if (this.#written.has(descriptor.digest)) return;
+      if (await this.exists(descriptor)) return;
       if (this.#failure !== undefined) throw this.#failure;
+      if (this.#written.has(descriptor.digest)) {
+        const bytes = await readBytes(descriptor, open, { ...options, maxBytes: Infinity });
+        this.#addDocument(descriptor, bytes);
+        return;
+      }
       let start = this.#position;
       try {
         await this.#makeDirectories(descriptor.digest);
@@ -223,11 +232,16 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     }
     verifier.finish();
     await this.#write(tarPadding(size));
-    if (!isDocument) return;
-    const { kind, value } = parseManifest(await new Blob(kept).bytes(), mediaType);
+    if (isDocument) this.#addDocument(descriptor, await new Blob(kept).bytes());
+  }
+
+  #addDocument(descriptor: Descriptor, bytes: Uint8Array): void {
+    const { digest, mediaType } = descriptor;
+    const { kind, value } = parseManifest(bytes, mediaType);
     if (value.subject !== undefined) this.#referrers.push(descriptor);
     if (kind === "manifest") this.#manifests.set(digest, value);
     else for (const part of value.manifests) this.#parts.add(part.digest);
+    this.#documents.add(digest);
   }
 
   async #rewind(position: number, error: unknown): Promise<void> {

@@ -41,8 +41,10 @@ export class GraphCopy {
   readonly #jobs: number;
   readonly #permits: Semaphore;
   readonly #tasks: TaskGroup;
-  /** All nodes so far, so that each is copied once. */
-  readonly #nodes = new Map<Digest, Promise<Descriptor>>();
+  /** All documents so far, so that each is copied once. */
+  readonly #documents = new Map<Digest, Promise<Descriptor>>();
+  /** All blobs so far. They may be documents that another document lists as a blob. */
+  readonly #blobs = new Map<Digest, Promise<Descriptor>>();
   /** Functions that send content although the target claims to have it, each at most once. */
   readonly #claims = new Map<Digest, () => Promise<unknown>>();
   /** The root, once it has been read. */
@@ -104,13 +106,15 @@ export class GraphCopy {
 
   /** Copies a node once, even if it occurs several times. */
   #node(descriptor: Descriptor, depth: number, root?: RootHandling): Promise<Descriptor> {
-    const known = this.#nodes.get(descriptor.digest);
+    const isDocument = isDocumentMediaType(descriptor.mediaType);
+    const nodes = isDocument ? this.#documents : this.#blobs;
+    const known = nodes.get(descriptor.digest);
     if (known !== undefined) return known;
     this.#report(descriptor, "found", 0);
-    const copied = isDocumentMediaType(descriptor.mediaType)
+    const copied = isDocument
       ? this.#document(descriptor, depth, root)
       : this.#permits.run(() => this.#blob(descriptor), this.#tasks.signal);
-    this.#nodes.set(descriptor.digest, copied);
+    nodes.set(descriptor.digest, copied);
     // Callers handle the failure, but there may be none.
     copied.catch(() => {});
     return copied;

@@ -34,6 +34,8 @@ import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
  */
 export class MemoryContent implements NamedSource, NamedTarget {
   readonly #blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
+  /** Content that was stored as a document, and not only as a blob that another one lists. */
+  readonly #documents = new Set<Digest>();
   readonly #names = new Map<string, Descriptor>();
   readonly #referrers = new Map<Digest, Descriptor[]>();
 
@@ -47,9 +49,10 @@ export class MemoryContent implements NamedSource, NamedTarget {
     return Promise.reject(new Deno.errors.NotFound(`Cannot read ${digest}: it is not in memory`));
   }
 
-  /** Returns whether it is stored. */
-  exists({ digest }: Descriptor): Promise<boolean> {
-    return Promise.resolve(this.#blobs.has(digest));
+  /** Returns whether it is stored; for a document, with what it references. */
+  exists({ digest, mediaType }: Descriptor): Promise<boolean> {
+    const known = isDocumentMediaType(mediaType) ? this.#documents : this.#blobs;
+    return Promise.resolve(known.has(digest));
   }
 
   /** Stores a document or a blob once it is complete and verified. */
@@ -64,10 +67,11 @@ export class MemoryContent implements NamedSource, NamedTarget {
     if (isDocumentMediaType(mediaType)) {
       const document = parseManifest(bytes, mediaType);
       const { subject } = document.value;
-      if (subject !== undefined && !this.#blobs.has(digest)) {
+      if (subject !== undefined && !this.#documents.has(digest)) {
         const others = this.#referrers.get(subject.digest) ?? [];
         this.#referrers.set(subject.digest, [...others, referrerDescriptor(descriptor, document)]);
       }
+      this.#documents.add(digest);
     }
     this.#blobs.set(digest, bytes);
   }

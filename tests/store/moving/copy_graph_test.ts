@@ -7,10 +7,18 @@ import {
   copyGraph,
   copyNamed,
   type CopyProgress,
+  ImageArchiveWriter,
   LayoutContent,
   MemoryContent,
 } from "../../../store/mod.ts";
-import { buildArtifact, buildImage, nestedIndex } from "../../_support/image.ts";
+import {
+  blobOf,
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  manifestOf,
+  nestedIndex,
+} from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -52,6 +60,26 @@ for (
     }
   });
 }
+
+Deno.test.each([
+  { to: "memory", format: undefined },
+  { to: "an archive", format: "oci-archive" as const },
+])("copyGraph() copies a document that another one lists as a blob to $to", async ({ format }) => {
+  const { bytes, descriptor } = AMD64;
+  const file = { bytes, descriptor: { ...descriptor, mediaType: "application/octet-stream" } };
+  const artifact = manifestOf(blobOf("application/x-config", new Uint8Array()), [file]);
+  const index = buildIndex([artifact, buildIndex([AMD64])]);
+  await using directory = await makeTempDir();
+  const path = directory.join("a.tar");
+  await using writer = format && await ImageArchiveWriter.create(path, format);
+  const target = writer ?? new MemoryContent();
+
+  await copyGraph(await memoryOf(index), target, index.descriptor, { jobs: 1 });
+
+  for (const { descriptor } of index.blobs.values()) assert(await target.exists(descriptor));
+  for (const { descriptor } of AMD64.blobs.values()) assert(await target.exists(descriptor));
+  await writer?.commit();
+});
 
 Deno.test("copyGraph() looks only for manifests if the target has everything", async () => {
   const target = new RecordingContent();
