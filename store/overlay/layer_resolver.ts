@@ -184,12 +184,11 @@ export class OverlayLayerResolver {
     const begun = await this.#drafts.begin(alone, signal);
     if (!("publish" in begun)) return begun;
     await using draft = begun;
-    const { namespace } = this.#options.mounter;
     await makeDraftRoot(draft.path);
     let report: ExtractReport;
     let hasWhiteouts = true;
     try {
-      report = await this.#run(work, draft.path, { namespace });
+      report = await this.#run(work, draft.path, this.#options.mounter.namespace);
     } catch (error) {
       if (!(error instanceof ExtractError)) throw error;
       // A parent may have an entry that this layer needs.
@@ -298,16 +297,16 @@ export class OverlayLayerResolver {
   async #runLowest(work: LayerWork, path: string): Promise<ExtractReport> {
     await removeTree(path);
     await makeDraftRoot(path);
-    return await this.#run(work, path, { isLowest: true });
+    return await this.#run(work, path, "omit");
   }
 
   async #run(
     { layer, onPosition, signal }: LayerWork,
     root: string,
-    way: Pick<LayerExtractionOptions, "namespace" | "isLowest"> = {},
+    whiteouts?: LayerExtractionOptions["whiteouts"],
   ): Promise<ExtractReport> {
     const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
-    const common = { ...pickLimits(this.#options), ...way, ownership, onWarning };
+    const common = { ...pickLimits(this.#options), whiteouts, ownership, onWarning };
     return await extract(layer, root, { ...common, onPosition, signal });
   }
 

@@ -24,16 +24,11 @@ export interface LayerExtractionOptions extends LayerLimits {
   /** Owners of the extracted files. */
   readonly ownership: Ownership;
   /**
-   * Namespace of the marks in a layer that is extracted alone; absent if the directory is an overlay
-   * over the layers below.
+   * Handling of whiteouts in a layer that is extracted alone: namespace of the marks that replace
+   * them, or `"omit"` if the layer hides nothing. Absent if the directory is an overlay over the
+   * layers below.
    */
-  readonly namespace?: OverlayNamespace | undefined;
-  /**
-   * Whether the layer is extracted alone and hides nothing, so that its whiteouts are left out.
-   *
-   * @default {false}
-   */
-  readonly isLowest?: boolean | undefined;
+  readonly whiteouts?: OverlayNamespace | "omit" | undefined;
   /** Called with the number of decompressed bytes so far. An error that it throws stops the work. */
   readonly onPosition?: ((bytes: number) => void) | undefined;
   /** Aborts the extraction. */
@@ -59,7 +54,7 @@ export type LayerExtraction = (
 export async function extractOverlayLayer(
   layer: RemoteLayer,
   root: string,
-  { namespace, isLowest, ...options }: LayerExtractionOptions,
+  { whiteouts, ...options }: LayerExtractionOptions,
 ): Promise<ExtractReport> {
   const { descriptor, diffId } = layer;
   const { signal } = options;
@@ -67,7 +62,7 @@ export async function extractOverlayLayer(
     ...options,
     descriptor,
     diffId,
-    whiteouts: whiteoutsFor(namespace, isLowest),
+    whiteouts: whiteoutsFor(whiteouts),
   });
 }
 
@@ -87,7 +82,7 @@ export function overlayConsumer(
   plan: OverlayPlan,
   { warn }: SinkListener,
 ): StreamConsumer<OverlayResult> {
-  const { root, options: { namespace, isLowest, ...options } } = plan;
+  const { root, options: { whiteouts, ...options } } = plan;
   let position = 0;
   return {
     get position() {
@@ -97,7 +92,7 @@ export function overlayConsumer(
       try {
         const report = await extractRecorded(stream, root, plan, {
           ...options,
-          whiteouts: whiteoutsFor(namespace, isLowest),
+          whiteouts: whiteoutsFor(whiteouts),
           signal,
           onPosition: (bytes) => position = bytes,
           onWarning: (message) => warn(message),
@@ -127,12 +122,8 @@ export function overlayConsumer(
  * opened. It filters them only out of a directory that was copied up. Therefore each directory with
  * a whiteout is marked as a copy whose origin is unknown, by an empty value.
  */
-function whiteoutsFor(
-  namespace: OverlayNamespace | undefined,
-  isLowest: boolean = false,
-): WhiteoutMode | undefined {
-  if (isLowest) return "omit";
-  if (namespace === undefined) return undefined;
+function whiteoutsFor(namespace: LayerExtractionOptions["whiteouts"]): WhiteoutMode | undefined {
+  if (namespace === undefined || namespace === "omit") return namespace;
   const handler = overlayWhiteouts({ namespace });
   return {
     ...handler,

@@ -51,7 +51,7 @@ for (const [name, start] of Object.entries(THREADS)) {
         : await threads.openOverlay({
           ...PLAN,
           root: dir.join("0"),
-          options: { maxEntries, ownership: "squash", namespace: "user" },
+          options: { maxEntries, ownership: "squash", whiteouts: "user" },
         }, SILENT);
       const extract = async () => {
         await sink.write(LAYER.slice());
