@@ -100,7 +100,7 @@ const SLASHED_LOGIN_REGEXP =
 const TOKEN_REGEXP = /(?<=https?:\/\/)[^\s/@:"']+@(?=[\w[])(?![^\s/]*@)/g;
 /** An index such as `:@0` after a path is no host. */
 const PASSWORD_REGEXP =
-  /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST|(?<=:@)[0-9]{1,9}(?![\w.:-]))(?=[\w[])/;
+  /^.+@(?!(?:sha|blake)[0-9]+[a-z]?:|DIGEST|(?<=:@)[0-9]{1,9}(?![\w.-]|:.))(?=[\w[])/;
 
 /** Replaces secrets in references and URLs, such as `user:password@host`, by `***`. */
 export function hidePasswords(text: string): string {

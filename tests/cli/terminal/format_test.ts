@@ -87,6 +87,8 @@ Deno.test.each([
   { text: "http://[::1]:5000/a@b", shown: "http://[::1]:5000/a@b" },
   { text: "pull https://s3cret@h.io/a:1", shown: "pull https://***@h.io/a:1" },
   { text: "docker://a@sha256:0", shown: "docker://a@sha256:0" },
+  { text: "push oci:dir:@3: not", shown: "push oci:dir:@3: not" },
+  { text: "user:pass:@3:80/a", shown: "user:***@3:80/a" },
   { text: "user:pass:@3.io/a", shown: "user:***@3.io/a" },
 ])("hidePasswords() writes $text as $shown", ({ text, shown }) => {
   assertEquals(hidePasswords(text), shown);
