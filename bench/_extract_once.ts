@@ -1,7 +1,7 @@
 /** `deno run -A bench/_extract_once.ts ARCHIVE ROOT native|pure`: one extraction, to be timed. */
+import { openFileTree } from "../layer/disk/open_tree.ts";
 import { LayerExtractor } from "../layer/extraction/extractor.ts";
 import { TarParser } from "../layer/tar/tar_parser.ts";
-import { openFileTree } from "../layer/disk/open_tree.ts";
 
 const [archive = "", root = "", backend = "native"] = Deno.args;
 

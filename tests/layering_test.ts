@@ -121,6 +121,19 @@ Deno.test("circles() finds each circle once", () => {
   ]);
 });
 
+Deno.test("imports stand in one order: packages, outer folders, own folder, then by path", () => {
+  const depth = (specifier: string) =>
+    isRelative(specifier) ? -specifier.split("../").length : -Infinity;
+  const unordered = modules.filter(({ source }) => {
+    const statements = /^import\s+(?:[^;"]*?\bfrom\s+)?"([^"]+)"/gm;
+    const found = [...source.matchAll(statements)].map(([, specifier = ""]) => specifier);
+    const ordered = found.toSorted((a, b) => depth(a) - depth(b) || (a < b ? -1 : +(a > b)));
+    return found.some((specifier, index) => specifier !== ordered[index]);
+  });
+
+  assertEquals(unordered.map(({ path }) => path), []);
+});
+
 Deno.test("rooms are small, and few files are in none", () => {
   const inHouses = modules.filter(({ folder }) => HOUSES.includes(folder));
   const rooms = Map.groupBy(inHouses, ({ path }) => dirname(path));

@@ -6,8 +6,8 @@
 import { pull, unpack } from "../cache/mod.ts";
 import { hostPlatform, RemoteClient } from "../registry/mod.ts";
 import { ContentStore, type Image, readImage } from "../store/mod.ts";
-import type { Scene } from "./scene.ts";
 import { Broken } from "./scene.ts";
+import type { Scene } from "./scene.ts";
 import { checkTree } from "./store_checks.ts";
 
 /** Pulls an image anonymously. */

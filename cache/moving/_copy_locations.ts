@@ -1,8 +1,8 @@
-import { explainedError } from "../../spec/error_facts.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";

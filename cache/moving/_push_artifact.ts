@@ -1,10 +1,10 @@
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { ArtifactContent, type ArtifactFile } from "../../store/artifacts/artifact_content.ts";
-import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import type { PushArtifactOptions } from "./artifact_options.ts";
 import type { CopiedImage } from "./copy_options.ts";
+import { type EndpointOptions, openCopySource, openCopyTarget } from "./open_endpoints.ts";
 
 /** Packs files and copies the artifact to its target. */
 export async function packAndPush(

@@ -14,11 +14,11 @@ import { chooseManifest } from "../../store/moving/choose_platforms.ts";
 import { chooseStored } from "../../store/moving/choose_stored.ts";
 import type { CopySource } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
-import { openCopyTarget } from "./open_endpoints.ts";
 import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
 import { storeDirectory } from "../store_directory.ts";
 import { copyBetween, endpointOptions, locationOf } from "./_copy_locations.ts";
 import { findStored } from "./_find_stored.ts";
+import { openCopyTarget } from "./open_endpoints.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";
 
 /** Pushes the stored document of a name. */

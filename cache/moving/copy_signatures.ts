@@ -1,13 +1,13 @@
-import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { digestName } from "../../spec/verifier.ts";
+import { DEFAULT_JOBS } from "../../store/host/file_limit.ts";
 import { copyNamed } from "../../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
-import { DEFAULT_JOBS } from "../../store/host/file_limit.ts";
-import { TaskGroup } from "../../registry/tasks/task_group.ts";
 
 /** Suffixes of the tags under which cosign keeps signatures, attestations and SBOMs. */
 const SUFFIXES = ["sig", "att", "sbom"];

@@ -1,3 +1,8 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import {
+  RepositoryContent,
+  type RepositoryContentOptions,
+} from "../../registry/client/repository_content.ts";
 import {
   type ArchiveLocation,
   entryIndex,
@@ -5,11 +10,6 @@ import {
   isArchiveLocation,
 } from "../../registry/image_location.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import type { RemoteClient } from "../../registry/client/remote_client.ts";
-import {
-  RepositoryContent,
-  type RepositoryContentOptions,
-} from "../../registry/client/repository_content.ts";
 import { explainedError } from "../../spec/error_facts.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
 import type { ImageArchive } from "../../store/archives/image_archive.ts";

@@ -10,12 +10,12 @@ import { ContentStore } from "../../store/content/content_store.ts";
 import { findReference } from "../../store/content/layout_index.ts";
 import { readStoredDocument } from "../../store/images/stored_document.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
-import { openCopySource, sourceOfArchive } from "./open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
-import { storeDirectory } from "../store_directory.ts";
 import { NotCachedError } from "../errors.ts";
+import { storeDirectory } from "../store_directory.ts";
 import { copyBetween, endpointOptions, locationOf, verifiedBy } from "./_copy_locations.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
+import { openCopySource, sourceOfArchive } from "./open_endpoints.ts";
 
 /**
  * Pulls a document and everything that it refers to into the store, following the policy.

@@ -9,8 +9,8 @@ import {
 import type { Reference } from "../../registry/reference.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import { storeDirectory } from "../store_directory.ts";
 import type { PullOptions } from "../pull_options.ts";
+import { storeDirectory } from "../store_directory.ts";
 import { CachingPuller, type CachingPullerOptions } from "./caching_puller.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
 import { LayoutImageCache } from "./layout_image_cache.ts";

@@ -1,9 +1,9 @@
-import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { ingestLayer } from "../../store/content/ingest_layer.ts";
-import type { ContentStore } from "../../store/content/content_store.ts";
-import { boundByFiles } from "../../store/host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
+import { ingestLayer } from "../../store/content/ingest_layer.ts";
+import { boundByFiles } from "../../store/host/file_limit.ts";
 import { type Image, storedImage } from "../../store/images/image.ts";
 import { ProgressMeter } from "../progress_meter.ts";
 import type { WriteImageOptions } from "./image_cache.ts";

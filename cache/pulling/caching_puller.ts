@@ -15,8 +15,8 @@ import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkPlatform, checkTimes, platformFit } from "../../spec/image/platform_choice.ts";
 import { type Platform, toPlatform } from "../../spec/platform.ts";
 import type { Image } from "../../store/images/image.ts";
-import { NotCachedError } from "../errors.ts";
 import type { ResolvingClient } from "../check_tag.ts";
+import { NotCachedError } from "../errors.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";
 

@@ -1,8 +1,8 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { toPlatform } from "../../spec/platform.ts";
-import type { Image } from "../../store/images/image.ts";
 import type { ImageFiles, ImageFilesOptions } from "../../store/files/image_files.ts";
+import type { Image } from "../../store/images/image.ts";
 import type { PullOptions } from "../pull_options.ts";
 
 export type { PullOptions };

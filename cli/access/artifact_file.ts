@@ -1,5 +1,5 @@
-import { UsageError } from "../frame/errors.ts";
 import type { ArtifactFile } from "../../store/artifacts/artifact_content.ts";
+import { UsageError } from "../frame/errors.ts";
 
 const FILE_REGEXP =
   /^(.+):([a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*(?: *; *[a-z0-9=_.+-]+)*)$/i;

@@ -1,10 +1,10 @@
+import { openCopySource } from "../../cache/moving/open_endpoints.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { copyGraph } from "../../store/moving/copy_graph.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
-import { openCopySource } from "../../cache/moving/open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
 import type { Session } from "../frame/session.ts";
 import { openStore, storePath } from "./store.ts";

@@ -1,3 +1,4 @@
+import { credentialKeys } from "../../registry/credentials/credential_key.ts";
 import {
   credentialPaths,
   CREDENTIALS_VARIABLE,
@@ -8,7 +9,6 @@ import {
   summarizeCredentials,
   summarizeVariable,
 } from "../../registry/credentials/credential_summary.ts";
-import { credentialKeys } from "../../registry/credentials/credential_key.ts";
 import { readGrantedEnvironment } from "../../spec/granted.ts";
 import type { LoginPlace } from "./login_place.ts";
 

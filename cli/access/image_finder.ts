@@ -16,10 +16,10 @@ import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts"
 import { isRunnable } from "../../spec/image/platform_choice.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import type { AttachmentSource } from "../../store/attachments/attachment_source.ts";
-// Loaded with the command, because each later import takes more than a millisecond.
-import "../../store/images/read_image.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import type { LayoutClient } from "../../store/images/layout_client.ts";
+// Loaded with the command, because each later import takes more than a millisecond.
+import "../../store/images/read_image.ts";
 import type { Session } from "../frame/session.ts";
 import { imageOptions, openClient } from "./client.ts";
 import { isInStore, openStore } from "./store.ts";

@@ -8,9 +8,9 @@ import { type ImageLocation, isArchiveLocation } from "../../registry/image_loca
 import type { Reference } from "../../registry/reference.ts";
 import { PlatformError } from "../../spec/errors.ts";
 import type { TrustedSigner } from "../../store/attachments/trusted_signer.ts";
+import type { Image } from "../../store/images/image.ts";
 // Loaded with the command, because each later import takes more than a millisecond.
 import "../../store/images/read_image.ts";
-import type { Image } from "../../store/images/image.ts";
 import { type LimitOption, limitsOf } from "../frame/limits.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";

@@ -1,8 +1,8 @@
-import type { ReadRegistriesConf } from "../../registry/configuration/registries_files.ts";
 import {
   hasRegistriesConf,
   readRegistriesConf,
 } from "../../registry/configuration/registries_files.ts";
+import type { ReadRegistriesConf } from "../../registry/configuration/registries_files.ts";
 import type { DefaultCredentialHelpers } from "../../registry/registry_rule.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";

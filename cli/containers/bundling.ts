@@ -5,6 +5,7 @@ import { checkBundleDirectory, openIdMaps } from "../../store/bundles/make_bundl
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { blobsOfImage, findHeld, type Held } from "../../store/content/find_held.ts";
+import { defaultOwnership } from "../../store/host/default_ownership.ts";
 import type { Image } from "../../store/images/image.ts";
 import { findExtracted } from "../../store/overlay/extracted_layer.ts";
 import { openBundler } from "../../store/overlay/open_bundler.ts";
@@ -13,7 +14,6 @@ import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
 // Loaded with the command, because each later import takes more than a millisecond.
 import "../../store/overlay/prepare_layers.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
-import { defaultOwnership } from "../../store/host/default_ownership.ts";
 import { openPuller } from "../access/puller.ts";
 import { locateImage } from "../access/references.ts";
 import { openStore } from "../access/store.ts";

@@ -1,12 +1,12 @@
 import { isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
-import { idsAdvice } from "../frame/ids_advice.ts";
+import { ENOUGH_IDS } from "../../store/host/default_ownership.ts";
 import { PROGRAM_PLACES } from "../../store/host/find_program.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { RUNTIMES } from "../../store/runtime/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
 import { ID_FILES, isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
-import { ENOUGH_IDS } from "../../store/host/default_ownership.ts";
+import { idsAdvice } from "../frame/ids_advice.ts";
 import {
   type Diagnosis,
   type DoctorFinding,

@@ -1,13 +1,13 @@
-import type {
-  CredentialFileSummary,
-  CredentialHelperName,
-} from "../../registry/credentials/credential_summary.ts";
+import { readRegistriesConf } from "../../registry/configuration/registries_files.ts";
 import {
   CREDENTIAL_VARIABLES,
   FILES_HELPER,
   helperOrder,
 } from "../../registry/credentials/credential_paths.ts";
-import { readRegistriesConf } from "../../registry/configuration/registries_files.ts";
+import type {
+  CredentialFileSummary,
+  CredentialHelperName,
+} from "../../registry/credentials/credential_summary.ts";
 import { RegistriesConfError } from "../../registry/errors.ts";
 import type { DefaultCredentialHelpers } from "../../registry/registry_rule.ts";
 import { isGranted } from "../../spec/granted.ts";

@@ -1,9 +1,9 @@
-import type { RegistryHost, RegistryRule } from "../../registry/registry_rule.ts";
-import { RegistriesConfError } from "../../registry/errors.ts";
 import {
   type ReadRegistriesConf,
   readRegistriesConf,
 } from "../../registry/configuration/registries_files.ts";
+import { RegistriesConfError } from "../../registry/errors.ts";
+import type { RegistryHost, RegistryRule } from "../../registry/registry_rule.ts";
 import { problemOf } from "../../spec/error_facts.ts";
 import { withSmallLetter } from "../terminal/format.ts";
 import { type Diagnosis, type DoctorFinding, missingFlags, Subject } from "./findings.ts";

@@ -1,13 +1,13 @@
-import { StoreDirectoryError } from "../../cache/store_directory.ts";
 import { NotCachedError } from "../../cache/errors.ts";
+import { StoreDirectoryError } from "../../cache/store_directory.ts";
 import { OwnershipError } from "../../layer/errors.ts";
+import type { CertificateFault } from "../../registry/error_fields.ts";
 import {
   NetworkError,
   NotFoundError,
   RateLimitError,
   RegistryError,
 } from "../../registry/errors.ts";
-import type { CertificateFault } from "../../registry/error_fields.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError, OciError, PlatformError } from "../../spec/errors.ts";
 import { ArchiveError, type ArchiveFault } from "../../store/errors.ts";

@@ -1,6 +1,7 @@
+import { REGISTRIES_VARIABLES } from "../../registry/configuration/registries_files.ts";
+import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { CredentialFiles } from "../../registry/credentials/credential_files.ts";
 import { normalizeCredentialKey } from "../../registry/credentials/credential_key.ts";
-import { summarizeCredentials } from "../../registry/credentials/credential_summary.ts";
 import {
   CREDENTIAL_VARIABLES,
   FILES_HELPER,
@@ -10,15 +11,14 @@ import {
   podmanPaths,
   RUN_CONTAINERS,
 } from "../../registry/credentials/credential_paths.ts";
+import { summarizeCredentials } from "../../registry/credentials/credential_summary.ts";
 import { followLinks } from "../../registry/credentials/follow_links.ts";
 import { mirrorAddresses } from "../../registry/endpoints/mirror_addresses.ts";
-import { REGISTRIES_VARIABLES } from "../../registry/configuration/registries_files.ts";
-import { hostFiles, replacingHosts } from "../../registry/configuration/registry_rules.ts";
 import { isGranted, statGranted } from "../../spec/granted.ts";
 import { dirname } from "../../spec/paths.ts";
 import { mirrorsOf } from "../frame/options.ts";
-import type { Grants } from "./grants.ts";
 import { grantCertificates } from "./_machine_grants.ts";
+import type { Grants } from "./grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
 /** Grants reading the credentials for registries, and running their helpers. */

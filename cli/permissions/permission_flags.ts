@@ -3,7 +3,6 @@ import { parseImageLocation } from "../../registry/image_location.ts";
 import type { Repository } from "../../registry/reference.ts";
 import { dirname } from "../../spec/paths.ts";
 import { formatAddress, servesReadOnly } from "../access/address.ts";
-import { Grants } from "./grants.ts";
 import {
   type DirectoryUse,
   grantCertificates,
@@ -17,6 +16,7 @@ import {
   grantRegistries,
   grantRegistriesConf,
 } from "./_registry_grants.ts";
+import { Grants } from "./grants.ts";
 import type { PermissionOptions } from "./permission_options.ts";
 
 type StoreAccess = "read" | "write";

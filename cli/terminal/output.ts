@@ -1,5 +1,5 @@
-import { OciError } from "../../spec/errors.ts";
 import { abortable } from "../../registry/tasks/abortable.ts";
+import { OciError } from "../../spec/errors.ts";
 import { printable, printableText } from "./format.ts";
 
 /** Maximum number of lines that wait for a write. */

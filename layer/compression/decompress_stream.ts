@@ -1,6 +1,6 @@
 import { pullStream } from "../tar/pull_stream.ts";
-import { LayerDecompressor } from "./layer_decompressor.ts";
 import type { DecompressOptions } from "./decompressor.ts";
+import { LayerDecompressor } from "./layer_decompressor.ts";
 
 /**
  * Decompresses a layer: gzip, zstd or plain tar, detected from the first bytes.

@@ -3,9 +3,9 @@ import { DiffIdMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { digestAlgorithm, Verifier } from "../../spec/verifier.ts";
-import { LayerDecompressor, type LayerDecompressorOptions } from "./layer_decompressor.ts";
 import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor } from "./decompressor.ts";
+import { LayerDecompressor, type LayerDecompressorOptions } from "./layer_decompressor.ts";
 
 /** Options for {@linkcode LayerDecoder}. */
 export interface LayerDecoderOptions extends LayerDecompressorOptions {

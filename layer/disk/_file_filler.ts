@@ -1,9 +1,9 @@
 import type { NativeLibc } from "../linux/native_libc.ts";
 import { spareFiles } from "../linux/spare_files.ts";
 import { startWorker } from "../start_worker.ts";
+import type { TreeFile } from "../trees/file_tree.ts";
 import { type FileSlot, FileSlots } from "./_file_slots.ts";
 import { NativeFile, type NewFileStatus } from "./_native_entry.ts";
-import type { TreeFile } from "../trees/file_tree.ts";
 
 /** Number of files after which a thread is started. It is ready some thousand files later. */
 const FILES_BEFORE_THREAD = 3000;

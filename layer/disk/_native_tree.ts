@@ -1,6 +1,16 @@
 import { decodeName, encodeName } from "../file_name.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
+import { childPath } from "../trees/clean_path.ts";
+import type {
+  FileStatus,
+  FileTree,
+  FileType,
+  TreeEntry,
+  TreeFile,
+  TreeName,
+  TreeReader,
+} from "../trees/file_tree.ts";
 import { FileFiller } from "./_file_filler.ts";
 import { NativeEntry, type NewFileStatus } from "./_native_entry.ts";
 import {
@@ -12,16 +22,6 @@ import {
   STATX_BYTES,
   typeBits,
 } from "./_native_status.ts";
-import { childPath } from "../trees/clean_path.ts";
-import type {
-  FileStatus,
-  FileTree,
-  FileType,
-  TreeEntry,
-  TreeFile,
-  TreeName,
-  TreeReader,
-} from "../trees/file_tree.ts";
 
 const SYS_OPENAT2 = 437n;
 const AT_FDCWD = -100;

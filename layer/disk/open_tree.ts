@@ -1,8 +1,8 @@
 import { systemCause } from "../../spec/error_facts.ts";
 import { openLibc } from "../linux/native_libc.ts";
+import type { FileTree, TreeBackend } from "../trees/file_tree.ts";
 import { NativeTree } from "./_native_tree.ts";
 import { PureTree } from "./_pure_tree.ts";
-import type { FileTree, TreeBackend } from "../trees/file_tree.ts";
 
 /** Options for {@linkcode openFileTree}. */
 export interface OpenFileTreeOptions {

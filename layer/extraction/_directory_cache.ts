@@ -1,10 +1,10 @@
 import { withCode } from "../../spec/error_facts.ts";
-import { Directory, type DirectoryMetadata, type EntryLocation } from "./_directory.ts";
 import { leafName } from "../trees/clean_path.ts";
-import { NameTable } from "../trees/name_table.ts";
 import { openUpDirectory } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
+import { NameTable } from "../trees/name_table.ts";
 import { walkPath } from "../trees/walk_path.ts";
+import { Directory, type DirectoryMetadata, type EntryLocation } from "./_directory.ts";
 import { ignoresCase } from "./spellings.ts";
 
 /** Creates a directory that the layer has no entry for. */

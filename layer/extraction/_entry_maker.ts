@@ -1,17 +1,17 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
+import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
 import { describeCause } from "../linux/native_error.ts";
+import type { TarHeader } from "../tar/tar_header.ts";
+import { checkPathSize, cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
 import { EntryCopier, NO_LINK } from "../trees/entry_copier.ts";
+import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
+import { DEFAULT_ACL } from "../trees/host_xattrs.ts";
 import type { Directory, EntryLocation } from "./_directory.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
-import { DEFAULT_ACL } from "../trees/host_xattrs.ts";
 import type { LayerNames } from "./_layer_names.ts";
-import { reasonOfTaken } from "./spellings.ts";
-import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
-import { checkPathSize, cleanPath, leafName, parentPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
-import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
-import type { TarHeader } from "../tar/tar_header.ts";
+import { reasonOfTaken } from "./spellings.ts";
 
 /** Maximum size of the default ACLs, which are kept in memory until the end. */
 const MAX_ACL_BYTES = 16_777_216;

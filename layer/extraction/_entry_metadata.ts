@@ -1,12 +1,12 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { ExtractError, type ExtractPlace } from "../errors.ts";
-import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
+import type { TarHeader } from "../tar/tar_header.ts";
 import type { TreeEntry } from "../trees/file_tree.ts";
 import { DEFAULT_ACL, isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
+import type { ReportBuilder } from "./extract_report.ts";
 import { mapXattr } from "./mapped_xattr.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
-import type { TarHeader } from "../tar/tar_header.ts";
 
 /** Handling of extended attributes: set where possible, ignore, or fail if one cannot be set. */
 export type XattrMode = "on" | "off" | "strict";

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "../../spec/paths.ts";
+import { openFileTree, type OpenFileTreeOptions } from "../disk/open_tree.ts";
 import { ExtractError } from "../errors.ts";
 import type { FileTree } from "../trees/file_tree.ts";
-import { openFileTree, type OpenFileTreeOptions } from "../disk/open_tree.ts";
 import { emptyTree } from "../trees/remove_entry.ts";
 
 /**

@@ -1,13 +1,13 @@
-import type { Directory, EntryLocation } from "./_directory.ts";
-import { DirectoryCache } from "./_directory_cache.ts";
-import type { EntryMetadata } from "./_entry_metadata.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { OwnershipError } from "../errors.ts";
-import type { ReportBuilder } from "./extract_report.ts";
 import { describeCause } from "../linux/native_error.ts";
 import { checkPathSize } from "../trees/clean_path.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
+import type { Directory, EntryLocation } from "./_directory.ts";
+import { DirectoryCache } from "./_directory_cache.ts";
+import type { EntryMetadata } from "./_entry_metadata.ts";
+import type { ReportBuilder } from "./extract_report.ts";
 import { Spellings } from "./spellings.ts";
 import { LINK_DIRECTORY } from "./whiteout.ts";
 import { removingWhiteouts, type WhiteoutHandler, type WhiteoutMode } from "./whiteout_handler.ts";

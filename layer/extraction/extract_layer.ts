@@ -6,14 +6,14 @@ import { verifiesItself } from "../../spec/verifier.ts";
 import { DecompressError } from "../compression/decompress_error.ts";
 import type { DecompressOptions } from "../compression/decompressor.ts";
 import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
+import type { OpenFileTreeOptions } from "../disk/open_tree.ts";
 import { describePlace, ExtractError, type ExtractPlace } from "../errors.ts";
 import { TarError } from "../tar/tar_error.ts";
 import type { TarLimits } from "../tar/tar_limits.ts";
 import { MAX_EMPTY_BYTES, TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
-import type { OpenFileTreeOptions } from "../disk/open_tree.ts";
-import type { ExtractReport } from "./extract_report.ts";
 import { extractInto } from "./_extraction_root.ts";
+import type { ExtractReport } from "./extract_report.ts";
 import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 
 /** Options for {@linkcode extractLayer}. */

@@ -1,16 +1,16 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
+import { ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
+import { describeCause } from "../linux/native_error.ts";
+import type { TarHeader, TarSink } from "../tar/tar_header.ts";
+import { cleanPath } from "../trees/clean_path.ts";
+import type { FileTree, TreeFile } from "../trees/file_tree.ts";
+import { HoleWriter } from "../trees/hole_writer.ts";
 import { EntryMaker } from "./_entry_maker.ts";
 import { EntryMetadata, type XattrMode } from "./_entry_metadata.ts";
-import { describeCause } from "../linux/native_error.ts";
-import { HoleWriter } from "../trees/hole_writer.ts";
 import { LayerNames } from "./_layer_names.ts";
-import { ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
-import { cleanPath } from "../trees/clean_path.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
-import type { FileTree, TreeFile } from "../trees/file_tree.ts";
 import { inferOwnership, type Ownership } from "./ownership.ts";
-import type { TarHeader, TarSink } from "../tar/tar_header.ts";
 import { isLinkFile, parseWhiteout } from "./whiteout.ts";
 import { removingWhiteouts, type WhiteoutMode } from "./whiteout_handler.ts";
 

@@ -1,8 +1,8 @@
 import { errorCode } from "../../spec/error_facts.ts";
 import { processUid } from "../../spec/granted.ts";
-import { areIds, MAX_ID } from "../trees/owner_ids.ts";
 import { type ExtractPlace, OwnershipError } from "../errors.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
+import { areIds, MAX_ID } from "../trees/owner_ids.ts";
 
 /** A range of IDs in a container, and the corresponding range on the host. */
 export interface IdRange {

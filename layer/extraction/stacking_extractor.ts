@@ -1,9 +1,9 @@
-import { MAX_DECOMPRESSED_BYTES } from "../compression/decompressor.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_DECOMPRESSED_BYTES } from "../compression/decompressor.ts";
+import type { FileTree } from "../trees/file_tree.ts";
 import { type ExtractLayerOptions, extractStream } from "./extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
-import type { FileTree } from "../trees/file_tree.ts";
 
 /** Options for {@linkcode LayerSource.compressed}. */
 export interface LayerReadOptions {

@@ -1,5 +1,5 @@
-import type { XattrTable } from "./_xattr_table.ts";
 import type { FileStatus, FileType, TreeFile } from "../trees/file_tree.ts";
+import type { XattrTable } from "./_xattr_table.ts";
 
 const TYPES: readonly FileType[] = [
   "file",

@@ -1,7 +1,7 @@
-import { Node, NODE_BYTES, type NodeAttributes } from "./_node.ts";
-import { XattrTable } from "./_xattr_table.ts";
 import type { FileType } from "../trees/file_tree.ts";
 import { NameTable } from "../trees/name_table.ts";
+import { Node, NODE_BYTES, type NodeAttributes } from "./_node.ts";
+import { XattrTable } from "./_xattr_table.ts";
 
 /** Number of records to allocate at once. */
 const CHUNK = 1024;

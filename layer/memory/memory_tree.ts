@@ -1,7 +1,4 @@
 import { withCode } from "../../spec/error_facts.ts";
-import { contentOrder, fileOf } from "./_content_order.ts";
-import type { Node } from "./_node.ts";
-import { NodeTable } from "./_node_table.ts";
 import { checkPathSize, childPath, isBelow, leafName, parentPath } from "../trees/clean_path.ts";
 import type {
   FileStatus,
@@ -12,6 +9,9 @@ import type {
   TreeName,
   TreeReader,
 } from "../trees/file_tree.ts";
+import { contentOrder, fileOf } from "./_content_order.ts";
+import type { Node } from "./_node.ts";
+import { NodeTable } from "./_node_table.ts";
 
 /** Position of the content of a file of a {@linkcode MemoryTree}. */
 export interface ContentPlace {

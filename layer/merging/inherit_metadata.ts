@@ -1,11 +1,11 @@
-import { linkFreePaths } from "../trees/link_free_paths.ts";
-import { OpenedDirectories } from "../trees/opened_directories.ts";
-import { copyDirectoryMetadata } from "../trees/directory_metadata.ts";
-import { parentPath } from "../trees/clean_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "../extraction/extract_report.ts";
+import { isOpaque, type OverlayWhiteoutOptions } from "../extraction/whiteout_handler.ts";
+import { parentPath } from "../trees/clean_path.ts";
+import { copyDirectoryMetadata } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 import { isOverlayXattr } from "../trees/host_xattrs.ts";
-import { isOpaque, type OverlayWhiteoutOptions } from "../extraction/whiteout_handler.ts";
+import { linkFreePaths } from "../trees/link_free_paths.ts";
+import { OpenedDirectories } from "../trees/opened_directories.ts";
 
 /**
  * Copies metadata from the layers below to directories for which a layer has no entries. The layer

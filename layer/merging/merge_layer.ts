@@ -1,17 +1,17 @@
 import { errorCode } from "../../spec/error_facts.ts";
+import { type ExtractReport, ReportBuilder } from "../extraction/extract_report.ts";
+import { ignoresCase, LowerNames, reasonOfTaken } from "../extraction/spellings.ts";
 import { childPath, joinPaths } from "../trees/clean_path.ts";
-import { linkFreePaths } from "../trees/link_free_paths.ts";
-import { OpenedDirectories } from "../trees/opened_directories.ts";
 import {
   copyDirectoryMetadata,
   openUpDirectory,
   settleDirectory,
 } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
+import { linkFreePaths } from "../trees/link_free_paths.ts";
 import { moveEntry } from "../trees/move_entry.ts";
+import { OpenedDirectories } from "../trees/opened_directories.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
-import { ignoresCase, LowerNames, reasonOfTaken } from "../extraction/spellings.ts";
-import { type ExtractReport, ReportBuilder } from "../extraction/extract_report.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
 /** Whiteouts of a layer in a directory and below it. */

@@ -1,9 +1,9 @@
 import { ExtractError } from "../errors.ts";
-import { cleanPath, parentPath } from "../trees/clean_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "../extraction/extract_report.ts";
 import type { ExtractHandler, LayerExtractorOptions } from "../extraction/extractor.ts";
-import type { TarHeader } from "../tar/tar_header.ts";
 import { parseWhiteout } from "../extraction/whiteout.ts";
+import type { TarHeader } from "../tar/tar_header.ts";
+import { cleanPath, parentPath } from "../trees/clean_path.ts";
 
 /** A whiteout of a layer. */
 export interface LayerWhiteout {

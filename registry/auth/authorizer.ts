@@ -2,11 +2,11 @@ import { authorization, type Credential } from "../credentials.ts";
 import { AuthError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Clock } from "../remote_client_options.ts";
+import { SharedTasks } from "../tasks/shared_task.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
 import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
-import { SharedTasks } from "../tasks/shared_task.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import {
   type Challenge,
   chooseChallenge,
@@ -23,8 +23,8 @@ import {
   requiresLogin,
   scopesToRequest,
 } from "./_login_rules.ts";
-import { LoginAttempts } from "./login_attempts.ts";
 import type { Token, TokenRefusal, TokenServerOwner } from "./_token.ts";
+import { LoginAttempts } from "./login_attempts.ts";
 
 /**
  * Time after which a credential is looked up again if none was found, or if the server has

@@ -4,7 +4,6 @@ import {
   readGrantedEnvironment,
   statGranted,
 } from "../../spec/granted.ts";
-import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import type {
   CertificateFindOptions,
   CertificateStore,
@@ -12,6 +11,7 @@ import type {
   HostCertificates,
 } from "../credentials.ts";
 import { homePath, skippedVariables } from "../credentials/credential_paths.ts";
+import { DOCKER_HUB, DOCKER_HUB_HOST } from "../reference.ts";
 import { certificateProblem, readAuthorities, readPair } from "./certificate_files.ts";
 
 /** Variables that locate the directories with certificates. */

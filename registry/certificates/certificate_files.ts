@@ -1,8 +1,8 @@
 import { describeError } from "../../spec/error_facts.ts";
 import { isGranted } from "../../spec/granted.ts";
 import { readUserFile } from "../configuration/user_file.ts";
-import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type { ClientCertificate, HostCertificates } from "../credentials.ts";
+import { CERTIFICATE_MARK, OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
 import type { RegistryHost } from "../registry_rule.ts";
 
 /** Reads the certificates of authorities. */

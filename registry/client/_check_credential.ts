@@ -1,11 +1,11 @@
 import type { LoginAttempts } from "../auth/login_attempts.ts";
+import type { Registries } from "../endpoints/registries.ts";
+import type { ApiRequest } from "../endpoints/registry.ts";
 import { LoginError, RegistryError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { describeResponse, registryError } from "../transport/registry_error.ts";
-import type { Registries } from "../endpoints/registries.ts";
-import type { ApiRequest } from "../endpoints/registry.ts";
 
 /** A login requests no access to any repository. */
 const SCOPE = "";

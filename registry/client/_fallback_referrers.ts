@@ -4,8 +4,8 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
-import type { Reference, Repository } from "../reference.ts";
 import { referrersTag } from "../../spec/image/referrers.ts";
+import type { Reference, Repository } from "../reference.ts";
 import type {
   DocumentOptions,
   PushManifestOptions,

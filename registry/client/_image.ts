@@ -11,14 +11,14 @@ import { followPlatform } from "../../spec/image/platform_by_config.ts";
 import { checkPlatform, checkTimes } from "../../spec/image/platform_choice.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";
+import type { Sources } from "../endpoints/sources.ts";
 import { ArtifactError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference } from "../reference.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { EarlyRequests, type LayerBytes } from "./_early_requests.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
-import type { Sources } from "../endpoints/sources.ts";
 
 /** Context for reading an image. */
 export interface ImageContext extends ManifestContext {

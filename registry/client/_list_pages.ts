@@ -1,11 +1,11 @@
 import { LimitError } from "../../spec/errors.ts";
 import { isObject } from "../../spec/json.ts";
 import { parseJson } from "../../spec/json_reader.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 import { RegistryError } from "../errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
-import { nextPage } from "./_next_page.ts";
 import { redactUrl } from "../transport/redact.ts";
-import type { ApiRequest, Registry } from "../endpoints/registry.ts";
+import { nextPage } from "./_next_page.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;

@@ -12,13 +12,13 @@ import {
 } from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
 import { readDocumentBody } from "../transport/bounded_body.ts";
 import { contentCodings } from "../transport/content_coding.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
-import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 /** Accepted types of manifests and indexes. */
 export const MANIFEST_ACCEPT: string = [

@@ -3,14 +3,14 @@ import { LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
-import type { Reference } from "../reference.ts";
 import { artifactTypeOf, referrersTag } from "../../spec/image/referrers.ts";
+import type { Registry } from "../endpoints/registry.ts";
+import type { Reference } from "../reference.ts";
 import { TaskGroup } from "../tasks/task_group.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { MAX_LIST_BYTES } from "./_list_pages.ts";
-import { nextPage } from "./_next_page.ts";
 import { ifFound, type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
-import type { Registry } from "../endpoints/registry.ts";
+import { nextPage } from "./_next_page.ts";
 
 /** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
 const NO_REFERRERS = [400, 404, 405, 406, 410, 501];

@@ -1,5 +1,5 @@
-import { explainedError } from "../../spec/error_facts.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import { UnsupportedDigestError } from "../../spec/errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
@@ -10,8 +10,12 @@ import {
   MAX_MANIFEST_BYTES,
 } from "../../spec/image/manifest.ts";
 import { toPlatform } from "../../spec/platform.ts";
-import type { RegistriesConf } from "../registry_rule.ts";
 import type { RegistryRules } from "../configuration/registry_rules.ts";
+import { foreignBlob, registryBlob } from "../downloads/blob_sources.ts";
+import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "../downloads/blob_stream.ts";
+import { EarlyRequest } from "../downloads/early_request.ts";
+import { MAX_CONNECTIONS, Registries } from "../endpoints/registries.ts";
+import type { Registry } from "../endpoints/registry.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import {
@@ -20,6 +24,7 @@ import {
   type Reference,
   type Repository,
 } from "../reference.ts";
+import type { RegistriesConf } from "../registry_rule.ts";
 import type {
   BlobOptions,
   DocumentOptions,
@@ -30,12 +35,7 @@ import type {
 } from "../remote_client_options.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { foreignBlob, registryBlob } from "../downloads/blob_sources.ts";
-import { type BlobState, openRemoteBlob, type RemoteBlobSource } from "../downloads/blob_stream.ts";
-import { MAX_CONNECTIONS, Registries } from "../endpoints/registries.ts";
-import { EarlyRequest } from "../downloads/early_request.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
-import type { Registry } from "../endpoints/registry.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 
 /** Maximum number of URLs of a blob to try. */

@@ -4,6 +4,8 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
+import type { Registries } from "../endpoints/registries.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
 import {
   formatReference,
@@ -17,11 +19,8 @@ import type {
   PushManifestOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
 import { BoundedMap } from "../transport/bounded_map.ts";
-import type { Registries } from "../endpoints/registries.ts";
-import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
-import type { ApiRequest, Registry } from "../endpoints/registry.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { BlobUploader } from "../uploads/blob_uploader.ts";
 import {
   beginUpload,
@@ -30,6 +29,7 @@ import {
   UPLOADS,
   type UploadSession,
 } from "../uploads/upload_session.ts";
+import { describeHead, ifFound, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 
 /** Statuses after which the blob is uploaded; 429 and 503 are temporary. */
 const NO_MOUNT = Array.from({ length: 300 }, (_, i) => 300 + i)

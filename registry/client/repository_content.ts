@@ -1,4 +1,3 @@
-import { BoundedMap } from "../transport/bounded_map.ts";
 import type {
   ContentOptions,
   NamedSource,
@@ -16,6 +15,7 @@ import { RegistryError } from "../errors.ts";
 import { formatRepository, type Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import { Semaphore } from "../tasks/semaphore.ts";
+import { BoundedMap } from "../transport/bounded_map.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
 /** Maximum number of documents to keep for tagging; the oldest is dropped first. */

@@ -1,7 +1,7 @@
 import { documentError, JsonReader } from "../../spec/json_reader.ts";
-import { parseIp, parseNetwork } from "../transport/ip_network.ts";
 import { DOCKER_HUB } from "../reference.ts";
 import type { RegistryHost, RegistryRule } from "../registry_rule.ts";
+import { parseIp, parseNetwork } from "../transport/ip_network.ts";
 
 /** A host without any settings. */
 const HOST: RegistryHost = {

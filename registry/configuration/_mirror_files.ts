@@ -2,8 +2,8 @@ import { statGranted } from "../../spec/granted.ts";
 import type { RegistryRule } from "../registry_rule.ts";
 import { parseDaemonJson } from "./_daemon_json.ts";
 import { parseHostsToml } from "./_hosts_toml.ts";
-import { rulesFor } from "./registry_rules.ts";
 import { TomlError } from "./_toml.ts";
+import { rulesFor } from "./registry_rules.ts";
 import { listUserDirectory, readUserFileOrWarn } from "./user_file.ts";
 
 /** Settings of a rule that changes nothing. */

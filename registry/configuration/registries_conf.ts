@@ -1,3 +1,4 @@
+import { RegistriesConfError } from "../errors.ts";
 import { isReference, isRepositoryName, splitVersion } from "../reference.ts";
 import type {
   DefaultCredentialHelpers,
@@ -5,7 +6,6 @@ import type {
   RegistryMirror,
   RegistryRule,
 } from "../registry_rule.ts";
-import { RegistriesConfError } from "../errors.ts";
 import {
   flagOf,
   parseToml,

@@ -1,3 +1,4 @@
+import { BlockedRegistryError, RegistriesConfError } from "../errors.ts";
 import {
   DOCKER_HUB,
   DOCKER_HUB_HOST,
@@ -14,7 +15,6 @@ import type {
   RegistryHost,
   RegistryRule,
 } from "../registry_rule.ts";
-import { BlockedRegistryError, RegistriesConfError } from "../errors.ts";
 import { isInNetwork, parseIp, parseNetwork } from "../transport/ip_network.ts";
 
 const MAX_NETWORK_BITS = 128;

@@ -1,9 +1,9 @@
 import { isGranted } from "../../spec/granted.ts";
 import { foldName, isObject } from "../../spec/json.ts";
 import { readProblem, readUserFile } from "../configuration/user_file.ts";
+import { loginOf } from "../credentials.ts";
 import { CredentialFileError } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
-import { loginOf } from "../credentials.ts";
 import { compareCredentialKeys, normalizeCredentialKey } from "./credential_key.ts";
 
 /** The content of a credential file of docker or podman. */

@@ -1,5 +1,4 @@
 import { foldName } from "../../spec/json.ts";
-import { normalizeCredentialKey } from "./credential_key.ts";
 import {
   formatJsonObject,
   type JsonMember,
@@ -9,6 +8,7 @@ import {
   valueText,
   withValue,
 } from "./_json_members.ts";
+import { normalizeCredentialKey } from "./credential_key.ts";
 
 /** Indentation of docker's files. */
 const TAB = "\t";

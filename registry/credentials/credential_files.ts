@@ -1,5 +1,11 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { readGrantedEnvironment } from "../../spec/granted.ts";
+import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import type { Repository } from "../reference.ts";
+import type { DefaultCredentialHelpers } from "../registry_rule.ts";
+import { SharedTasks } from "../tasks/shared_task.ts";
+import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
 import {
   type CredentialFile,
   type CredentialFileResult,
@@ -17,12 +23,6 @@ import {
   skippedVariables,
   variablePosition,
 } from "./credential_paths.ts";
-import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
-import type { ImagePullAuth } from "../image_client.ts";
-import type { Repository } from "../reference.ts";
-import type { DefaultCredentialHelpers } from "../registry_rule.ts";
-import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
-import { SharedTasks } from "../tasks/shared_task.ts";
 
 const HELPER_TIMEOUT_MS = 10_000;
 /** Time for which the answer of a helper is cached, in milliseconds: its credential may expire. */

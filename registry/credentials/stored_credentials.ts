@@ -1,8 +1,8 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
+import { encodeLogin, loginOf, TOKEN_USER } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { DefaultCredentialHelpers } from "../registry_rule.ts";
-import { encodeLogin, loginOf, TOKEN_USER } from "../credentials.ts";
 import { type CredentialFile, readCredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
@@ -11,6 +11,14 @@ import {
   runCredentialHelper,
   storeWithHelper,
 } from "./_credential_helper.ts";
+import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
+import { updateCredentialFile } from "./_update_credential_file.ts";
+import {
+  credentialFileKey,
+  helperServer,
+  isErasedWith,
+  normalizeCredentialKey,
+} from "./credential_key.ts";
 import {
   CREDENTIAL_VARIABLES,
   FILES_HELPER,
@@ -20,14 +28,6 @@ import {
   podmanPaths,
   skippedVariables,
 } from "./credential_paths.ts";
-import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
-import { updateCredentialFile } from "./_update_credential_file.ts";
-import {
-  credentialFileKey,
-  helperServer,
-  isErasedWith,
-  normalizeCredentialKey,
-} from "./credential_key.ts";
 
 const HELPER_TIMEOUT_MS = 60_000;
 

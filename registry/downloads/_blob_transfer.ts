@@ -1,13 +1,13 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { NetworkError, RegistryError } from "../errors.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
 import {
   type BodySource,
   canDecode,
   contentCodings,
   decodeContent,
 } from "../transport/content_coding.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 

@@ -1,10 +1,10 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
+import type { Sources } from "../endpoints/sources.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import type { BlobState, RemoteBlobSource } from "./blob_stream.ts";
-import type { ApiRequest, Registry } from "../endpoints/registry.ts";
-import type { Sources } from "../endpoints/sources.ts";
 
 const ACCEPTED = [206, 416];
 

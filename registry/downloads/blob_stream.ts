@@ -2,6 +2,7 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
+import type { ApiRequest } from "../endpoints/registry.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
 import { eitherSignal } from "../tasks/abortable.ts";
 import { AttemptProgress } from "../transport/attempt_progress.ts";
@@ -9,7 +10,6 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
-import type { ApiRequest } from "../endpoints/registry.ts";
 
 /**
  * Maximum size of a chunk. Larger chunks save calls. This size still fits into the cache of a

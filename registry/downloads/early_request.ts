@@ -1,6 +1,6 @@
-import type { HttpResponse } from "../transport/http_response.ts";
 import { onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import type { RemoteBlobSource, SentRequest } from "./blob_stream.ts";
 
 /** Time after which a response that nothing reads is dropped. */

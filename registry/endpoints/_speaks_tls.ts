@@ -1,8 +1,8 @@
 import { openSocket } from "../http1/open_socket.ts";
-import { parseIp } from "../transport/ip_network.ts";
-import { isMetadataAddress } from "../transport/private_address.ts";
 import { eitherSignal, onAbort } from "../tasks/abortable.ts";
 import { startTimer } from "../tasks/timer.ts";
+import { parseIp } from "../transport/ip_network.ts";
+import { isMetadataAddress } from "../transport/private_address.ts";
 
 /**
  * Timeout for connecting and the response together: a server without TLS may wait for the rest of a

@@ -2,19 +2,19 @@ import manifest from "../../deno.json" with { type: "json" };
 import type { RegistryRules, RuleSource, SourceList } from "../configuration/registry_rules.ts";
 import type { CredentialStore, HostCertificates } from "../credentials.ts";
 import type { Reference, Repository } from "../reference.ts";
-import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 import type { DefaultCredentialHelpers, RegistryHost } from "../registry_rule.ts";
+import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
+import { abortable } from "../tasks/abortable.ts";
+import { startTimer } from "../tasks/timer.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
-import { HostLimiter } from "./_host_limiter.ts";
 import { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_request.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
-import { abortable } from "../tasks/abortable.ts";
-import { startTimer } from "../tasks/timer.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint, sourceEndpoint } from "./_endpoint.ts";
+import { HostLimiter } from "./_host_limiter.ts";
+import { mirrorAddresses } from "./mirror_addresses.ts";
 import { Registry } from "./registry.ts";
 import { Sources } from "./sources.ts";
-import { mirrorAddresses } from "./mirror_addresses.ts";
 
 /** Maximum number of concurrent transfers with a host, unless an option sets it. */
 export const MAX_CONNECTIONS = 16;

@@ -6,16 +6,16 @@ import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 import type { RegistryHost } from "../registry_rule.ts";
 import { BoundedMap, MAX_HOSTS } from "../transport/bounded_map.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
-import { detectProtocol } from "./_detect_protocol.ts";
-import type { HostLimiter } from "./_host_limiter.ts";
 import type { Http } from "../transport/http.ts";
 import type { HttpMethod, RequestBody, Tls } from "../transport/http_request.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { protocolError } from "../transport/network_failure.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent, RequestTarget } from "../transport/registry_error.ts";
 import { asksToWait, requestedPause, Retry, type RetryPolicy } from "../transport/retry.ts";
+import { detectProtocol } from "./_detect_protocol.ts";
 import type { Endpoint } from "./_endpoint.ts";
+import type { HostLimiter } from "./_host_limiter.ts";
 import { parseWarnings } from "./_warning_header.ts";
 
 /** A request to a registry. */

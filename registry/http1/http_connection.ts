@@ -1,8 +1,8 @@
 import { onAbort } from "../tasks/abortable.ts";
-import type { BodyReader } from "./body_reader.ts";
 import { connect, type ConnectionTarget, isEnd } from "./_connect.ts";
 import type { ResponseHead } from "./_response_head.ts";
 import { cut, ResponseReader } from "./_response_reader.ts";
+import type { BodyReader } from "./body_reader.ts";
 import {
   isUploadSource,
   readWatched,

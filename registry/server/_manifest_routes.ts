@@ -5,10 +5,10 @@ import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.
 import { layerMediaType } from "../../spec/image/media_types.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
 import { isTag } from "../reference.ts";
-import type { WritableRegistryContent } from "./registry_content.ts";
 import type { ContentRoute } from "./_reading_routes.ts";
 import { readBody } from "./_request_body.ts";
 import { emptyResponse, errorResponse, jsonResponse } from "./_server_response.ts";
+import type { WritableRegistryContent } from "./registry_content.ts";
 
 /** Context of the manifest routes. */
 export interface ManifestRouteContext {

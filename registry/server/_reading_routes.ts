@@ -3,8 +3,8 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isTag } from "../reference.ts";
-import type { ContentRange, ReferrersQuery, RegistryContent } from "./registry_content.ts";
 import { errorResponse, jsonResponse } from "./_server_response.ts";
+import type { ContentRange, ReferrersQuery, RegistryContent } from "./registry_content.ts";
 
 /** Answers `GET /v2/_catalog`. */
 export async function getCatalog(content: RegistryContent, url: URL): Promise<Response> {

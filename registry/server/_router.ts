@@ -1,6 +1,5 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isRepositoryName } from "../reference.ts";
-import type { RegistryContent } from "./registry_content.ts";
 import { deleteManifest, type ManifestRouteContext, putManifest } from "./_manifest_routes.ts";
 import {
   type ContentRoute,
@@ -19,6 +18,7 @@ import {
   putUpload,
   type UploadRouteContext,
 } from "./_upload_routes.ts";
+import type { RegistryContent } from "./registry_content.ts";
 
 /** Context of the routes that write. */
 export type WritingContext = UploadRouteContext & ManifestRouteContext;

@@ -1,8 +1,8 @@
 import { type Digest, isDigest, isDigestAlgorithm } from "../../spec/digest.ts";
-import type { WritableRegistryContent } from "./registry_content.ts";
 import { bodyChunks } from "./_request_body.ts";
 import { emptyResponse, errorResponse } from "./_server_response.ts";
 import type { UploadSession, UploadSessions } from "./_upload_sessions.ts";
+import type { WritableRegistryContent } from "./registry_content.ts";
 
 /** Context of the upload routes. */
 export interface UploadRouteContext {

@@ -3,8 +3,8 @@ import { checkIntegers } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
-import { digestAlgorithm } from "../../spec/verifier.ts";
 import { referrerDescriptor } from "../../spec/image/referrers.ts";
+import { digestAlgorithm } from "../../spec/verifier.ts";
 import type {
   BeginUploadOptions,
   BlobUpload,

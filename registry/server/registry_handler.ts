@@ -1,11 +1,11 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
-import type { RegistryContent, WritableRegistryContent } from "./registry_content.ts";
+import { isForeignPage } from "./_foreign_page.ts";
 import { responseToError } from "./_response_to_error.ts";
 import { routeRequest } from "./_router.ts";
 import { errorResponse, invalidRequest, withCommonHeaders } from "./_server_response.ts";
 import { UploadSessions } from "./_upload_sessions.ts";
-import { isForeignPage } from "./_foreign_page.ts";
+import type { RegistryContent, WritableRegistryContent } from "./registry_content.ts";
 
 /** A request that the embedded registry has answered. */
 export interface RegistryRequest {

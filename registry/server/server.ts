@@ -1,8 +1,8 @@
 import { checkIntegers } from "../../spec/error_facts.ts";
-import type { RegistryContent } from "./registry_content.ts";
 import { onAbort } from "../tasks/abortable.ts";
 import { startHttpServer } from "./_http_server.ts";
 import { MemoryRegistryContent } from "./memory_registry_content.ts";
+import type { RegistryContent } from "./registry_content.ts";
 import { createRegistryHandler, type RegistryHandlerOptions } from "./registry_handler.ts";
 
 const IDLE_TIMEOUT_MS = 30_000;

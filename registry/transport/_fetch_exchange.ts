@@ -1,12 +1,12 @@
 import { present } from "../../spec/json.ts";
+import { bodyReader } from "../http1/body_reader.ts";
 import { certificateError, checkCertificates } from "../http1/certificate_error.ts";
 import type { ConnectionResponse } from "../http1/http_connection.ts";
 import { isUploadSource, readWatched, type UploadSource } from "../http1/upload_source.ts";
 import { withoutProxyVariables } from "./_proxy.ts";
-import { bodyReader } from "../http1/body_reader.ts";
+import type { Watchdog } from "./_watchdog.ts";
 import type { RequestParts, Route, Tls } from "./http_request.ts";
 import { isLoopback } from "./private_address.ts";
-import type { Watchdog } from "./_watchdog.ts";
 
 /** Sends a request by `fetch`. */
 export async function fetchExchange(

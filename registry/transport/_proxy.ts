@@ -1,8 +1,8 @@
 import { type EnvironmentReader, isGranted, readGrantedEnvironment } from "../../spec/granted.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 import { isInNetwork, parseIp, parseNetwork } from "./ip_network.ts";
 import { isLoopback } from "./private_address.ts";
 import { percentDecoded } from "./redact.ts";
-import { NetworkError, type RequestTask } from "../errors.ts";
 
 /** A proxy from an environment variable. */
 export interface Proxy {

@@ -2,8 +2,8 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { RegistryError } from "../errors.ts";
-import type { HttpResponse } from "./http_response.ts";
 import { type BodySource, canDecode, contentCodings, decodeContent } from "./content_coding.ts";
+import type { HttpResponse } from "./http_response.ts";
 import { cutError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
 

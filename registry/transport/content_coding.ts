@@ -1,7 +1,7 @@
 import type { Transform } from "node:stream";
+import type { RegistryError } from "../errors.ts";
 import type { HttpResponse } from "./http_response.ts";
 import { redactUrl } from "./redact.ts";
-import type { RegistryError } from "../errors.ts";
 
 /** A source of bytes in chunks. */
 export interface BodySource {

@@ -1,21 +1,21 @@
 import { explainedError, isExplained } from "../../spec/error_facts.ts";
-import { parseIp } from "./ip_network.ts";
+import type { HostCertificates } from "../credentials.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 import type { BodyReader } from "../http1/body_reader.ts";
 import { ConnectionPool } from "../http1/connection_pool.ts";
 import type { ConnectionResponse } from "../http1/http_connection.ts";
 import { isUploadSource } from "../http1/upload_source.ts";
-import { HttpResponse } from "./http_response.ts";
-import { BoundedMap, MAX_HOSTS } from "./bounded_map.ts";
+import type { RequestLog } from "../remote_client_options.ts";
 import { HostAddresses } from "./_host_addresses.ts";
+import { canSetProxyVariables, findProxy } from "./_proxy.ts";
+import { Watchdog } from "./_watchdog.ts";
+import { BoundedMap, MAX_HOSTS } from "./bounded_map.ts";
 import type { HttpRequest, RequestParts, Route, Tls } from "./http_request.ts";
+import { HttpResponse } from "./http_response.ts";
+import { parseIp } from "./ip_network.ts";
 import { type FailedRequest, networkError, stallError } from "./network_failure.ts";
 import { isLoopback, isMetadataAddress } from "./private_address.ts";
-import { canSetProxyVariables, findProxy } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
-import { Watchdog } from "./_watchdog.ts";
-import { NetworkError, type RequestTask } from "../errors.ts";
-import type { RequestLog } from "../remote_client_options.ts";
-import type { HostCertificates } from "../credentials.ts";
 
 /** Maximum number of clients to keep; each has its own connections and certificates. */
 const MAX_FETCH_CLIENTS = 256;

@@ -1,6 +1,6 @@
-import type { UploadSource } from "../http1/upload_source.ts";
-import type { RequestTask } from "../errors.ts";
 import type { ClientCertificate, HostCertificates } from "../credentials.ts";
+import type { RequestTask } from "../errors.ts";
+import type { UploadSource } from "../http1/upload_source.ts";
 import type { Proxy } from "./_proxy.ts";
 import type { Watchdog } from "./_watchdog.ts";
 

@@ -1,9 +1,9 @@
 import type { RegistryErrorFields } from "../error_fields.ts";
 import { RegistryError } from "../errors.ts";
 import type { BodyReader } from "../http1/body_reader.ts";
+import type { Watchdog } from "./_watchdog.ts";
 import { type FailedRequest, networkError } from "./network_failure.ts";
 import { redactUrl } from "./redact.ts";
-import type { Watchdog } from "./_watchdog.ts";
 
 /** Matches the paths of pages that registries redirect to instead of answering with 401. */
 const LOGIN_PAGE = /(?:^|[/_.-])(?:log[_-]?in|sign[_-]?in|oauth2?|sso|saml2?)(?:$|[/_.-])/i;

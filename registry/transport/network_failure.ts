@@ -1,10 +1,10 @@
-import { OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
-import type { Proxy } from "./_proxy.ts";
-import type { HttpRequest } from "./http_request.ts";
-import { redactText, redactUrl } from "./redact.ts";
 import type { CertificateFault, NetworkErrorFields, NetworkFailure } from "../error_fields.ts";
 import { NetworkError } from "../errors.ts";
+import { OLD_VERSION, OLD_VERSION_PROBLEM } from "../http1/certificate_error.ts";
+import type { Proxy } from "./_proxy.ts";
 import { TRICKLE_BYTES } from "./_watchdog.ts";
+import type { HttpRequest } from "./http_request.ts";
+import { redactText, redactUrl } from "./redact.ts";
 
 /** A failed request. */
 export interface FailedRequest

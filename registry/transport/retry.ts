@@ -1,5 +1,5 @@
-import type { Clock } from "../remote_client_options.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
+import type { Clock } from "../remote_client_options.ts";
 import type { HttpResponse } from "./http_response.ts";
 
 const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);

@@ -1,8 +1,8 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { onAbort } from "../tasks/abortable.ts";
 import { isUploadSource, type UploadSource } from "../http1/upload_source.ts";
+import { onAbort } from "../tasks/abortable.ts";
 import type { RequestBody } from "../transport/http_request.ts";
 
 export interface UploadBodyOptions {

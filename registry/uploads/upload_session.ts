@@ -1,10 +1,10 @@
 import type { Digest } from "../../spec/digest.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
+import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 import { RegistryError } from "../errors.ts";
+import type { HttpResponse } from "../transport/http_response.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { redirectTarget } from "../transport/redirect.ts";
-import type { ApiRequest, Registry } from "../endpoints/registry.ts";
 
 /** Path of the uploads of a repository. */
 export const UPLOADS = "blobs/uploads/";

@@ -1,7 +1,7 @@
 import type { Digest } from "../digest.ts";
+import { present } from "../json.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { ManifestDocument } from "./manifest.ts";
-import { present } from "../json.ts";
 
 /**
  * Returns the descriptor of a manifest or index in a list of referrers. It repeats the document's

@@ -6,8 +6,8 @@ import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { quote } from "../../spec/json.ts";
 import { ArchiveError } from "../errors.ts";
-import { MAX_ARCHIVE_ENTRIES } from "./_archive_limits.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
+import { MAX_ARCHIVE_ENTRIES } from "./_archive_limits.ts";
 
 const BLOCK = 512;
 /** Headers are far apart, because contents between them are not read. */

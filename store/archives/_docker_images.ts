@@ -6,16 +6,16 @@ import { describeError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
 import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
+import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { quote } from "../../spec/json.ts";
 import { type JsonReader, parseDocument } from "../../spec/json_reader.ts";
-import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { completeName, CONTAINERD_NAME, parseStoredName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchivedImage } from "../images/listed_images.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
 import { entryName } from "./_archive_entries.ts";
-import { MAX_LISTED_IMAGES } from "./_archive_limits.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
+import { MAX_LISTED_IMAGES } from "./_archive_limits.ts";
 
 const MEDIA_TYPES = {
   none: "application/vnd.docker.image.rootfs.diff.tar",

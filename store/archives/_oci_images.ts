@@ -15,8 +15,8 @@ import { parseIfJson } from "../../spec/json.ts";
 import { layoutVersionProblem } from "../content/layout_directory.ts";
 import { ArchiveError } from "../errors.ts";
 import { type ArchivedImage, listedImages } from "../images/listed_images.ts";
-import { MAX_LISTED_IMAGES } from "./_archive_limits.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
+import { MAX_LISTED_IMAGES } from "./_archive_limits.ts";
 
 /** Checks the version of the layout in an archive. */
 export function checkLayoutVersion(archive: string, bytes: Uint8Array): void {

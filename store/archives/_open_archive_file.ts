@@ -3,13 +3,13 @@ import {
   DETECTION_SIZE,
   unsupportedFormat,
 } from "../../layer/compression/compression.ts";
-import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
+import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
-import { lstatIfAny, writeAll } from "../host/files.ts";
 import { nameFailure } from "../host/file_output.ts";
+import { lstatIfAny, writeAll } from "../host/files.ts";
 import { ensureDirectory } from "../host/private_directory.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";

@@ -1,5 +1,6 @@
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import { formatReference } from "../../registry/reference.ts";
+import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { OciError } from "../../spec/errors.ts";
 import type {
@@ -15,9 +16,8 @@ import { readBytes } from "../../spec/image/read_bytes.ts";
 import { digestAlgorithm, digestPath, Verifier } from "../../spec/verifier.ts";
 import { LAYOUT_VERSION } from "../content/layout_directory.ts";
 import { nameAnnotations, parseStoredName, type RecordedEntry } from "../content/layout_index.ts";
-import { writeAll } from "../host/files.ts";
 import { type FileOutput, openFileOutput } from "../host/file_output.ts";
-import { Semaphore } from "../../registry/tasks/semaphore.ts";
+import { writeAll } from "../host/files.ts";
 import { MAX_ARCHIVE_ENTRIES, MAX_LISTED_IMAGES, MAX_TABLE_BYTES } from "./_archive_limits.ts";
 import type { ArchiveFormat } from "./image_archive.ts";
 

@@ -4,6 +4,7 @@ import { layerMediaType, OCI_EMPTY } from "../../spec/image/media_types.ts";
 import { dirname } from "../../spec/paths.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
+import { nameFailure } from "../host/file_output.ts";
 import {
   ifPermitted,
   lstatIfAny,
@@ -11,7 +12,6 @@ import {
   removeEmptyDirectories,
   writeAll,
 } from "../host/files.ts";
-import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE_ANNOTATION } from "./artifact_content.ts";
 

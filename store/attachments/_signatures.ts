@@ -4,7 +4,6 @@ import type { ImageDocument } from "../../spec/image/image.ts";
 import { documentError, JsonReader } from "../../spec/json_reader.ts";
 import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
-import type { AttachmentSource } from "./attachment_source.ts";
 import {
   BUNDLE,
   IN_TOTO,
@@ -13,6 +12,7 @@ import {
   readEnvelope,
   signedBytesOf,
 } from "./_statement.ts";
+import type { AttachmentSource } from "./attachment_source.ts";
 
 /** Media type of the payloads that cosign signs. */
 const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";

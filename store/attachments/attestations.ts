@@ -8,10 +8,10 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { documentError, JsonReader } from "../../spec/json_reader.ts";
 import { digestName } from "../../spec/verifier.ts";
 import { readContent, readDocument } from "../moving/read_content.ts";
-import type { AttachmentSource } from "./attachment_source.ts";
 import { memberBytes } from "./_member_bytes.ts";
 import { NetworkFailures } from "./_network_failures.ts";
 import { BUNDLE, IN_TOTO, parseStatement, readEnvelope, type Statement } from "./_statement.ts";
+import type { AttachmentSource } from "./attachment_source.ts";
 
 /** Kind of an attestation: the contents of an image, or how it was built. */
 export type AttestationKind = "sbom" | "provenance";

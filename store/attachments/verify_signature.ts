@@ -1,8 +1,6 @@
 import { problemOf } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { SignatureError } from "../errors.ts";
-import type { AttachmentSource } from "./attachment_source.ts";
-import { keyVerifier } from "./key_verifier.ts";
 import { NetworkFailures } from "./_network_failures.ts";
 import {
   MAX_SIGNATURES,
@@ -11,6 +9,8 @@ import {
   type SignedDocument,
   taggedSignatures,
 } from "./_signatures.ts";
+import type { AttachmentSource } from "./attachment_source.ts";
+import { keyVerifier } from "./key_verifier.ts";
 import type { TrustedSigner } from "./trusted_signer.ts";
 
 export type { SignedDocument };

@@ -4,8 +4,8 @@ import { BufferedVerifier, type Expectation, Verifier } from "../../spec/verifie
 import { DiskFullError } from "../errors.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { moveFile } from "../host/temporary_file.ts";
-import { type ByteRange, PartRanges } from "./part_ranges.ts";
 import type { BlobFiles } from "./blob_files.ts";
+import { type ByteRange, PartRanges } from "./part_ranges.ts";
 
 /** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;

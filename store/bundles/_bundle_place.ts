@@ -1,6 +1,6 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { dirname } from "../../spec/paths.ts";
 import { ifAny, ifPermitted, lstatIfAny } from "../host/files.ts";
 import { readMark } from "./_bundle_mark.ts";

@@ -1,6 +1,6 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import type { Owner } from "../../layer/extraction/ownership.ts";
 import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { withMounts, withRootFS } from "../../spec/options/filesystem_options.ts";
 import { withImageConfig } from "../../spec/options/image_options.ts";
 import { formatSpec, newSpec } from "../../spec/options/new_spec.ts";

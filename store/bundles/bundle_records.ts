@@ -1,6 +1,6 @@
-import { StoreFileError } from "../host/open_regular_file.ts";
-import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/files.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { checkStoreFolder, checkStoreRoot, ensureStoreFolder } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { removeTree } from "../host/remove_tree.ts";

@@ -1,8 +1,8 @@
 import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import { resolveUser, UnknownUserError } from "../../spec/options/user.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { Image } from "../images/image.ts";
 import { ImageFiles, type ImageFilesOptions } from "../files/image_files.ts";
+import type { Image } from "../images/image.ts";
 import { checkTextSize } from "./_root_files.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleError } from "../errors.ts";
-import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny } from "../host/files.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";

@@ -1,7 +1,7 @@
-import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
-import type { Owner } from "../../layer/extraction/ownership.ts";
-import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
+import type { Owner } from "../../layer/extraction/ownership.ts";
+import { cleanPath, isBelow } from "../../layer/trees/clean_path.ts";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 import type { ContainerSpec, SpecOption } from "../../spec/runtime/spec_option.ts";

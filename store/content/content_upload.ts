@@ -1,10 +1,10 @@
 import { type Digest, type DigestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { digestAlgorithm } from "../../spec/verifier.ts";
-import { FILE_MODE, writeAllSync } from "../host/files.ts";
-import { TemporaryFile } from "../host/temporary_file.ts";
 import type { BlobFiles } from "../blobs/blob_files.ts";
 import { rehash } from "../blobs/blob_writer.ts";
+import { FILE_MODE, writeAllSync } from "../host/files.ts";
+import { TemporaryFile } from "../host/temporary_file.ts";
 
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {

@@ -1,8 +1,8 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { StoreError } from "../errors.ts";
-import { namesIn, tryRemove, writeAllSync } from "../host/files.ts";
 import { lockFile, tryLockFile, unlessUnwritable, type WaitOptions } from "../host/file_lock.ts";
+import { namesIn, tryRemove, writeAllSync } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";

@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import type { ContentStore } from "./content_store.ts";
 import type { BlobFollower, Ingestion, IngestProgress } from "../downloads/ingest_options.ts";
+import type { ContentStore } from "./content_store.ts";
 
 /** Progress callbacks for fetching and reading layers. */
 export interface LayerListener {

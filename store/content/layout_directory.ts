@@ -1,7 +1,9 @@
-import { errorCode, explainedError } from "../../spec/error_facts.ts";
 import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
+import { errorCode, explainedError } from "../../spec/error_facts.ts";
 import { isObject } from "../../spec/json.ts";
 import { StoreError } from "../errors.ts";
+import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import {
   checkStoreFolder,
   checkStoreRoot,
@@ -9,8 +11,6 @@ import {
   ensureStoreRoot,
   UntrustedStoreError,
 } from "../host/private_directory.ts";
-import { lstatIfAny, replaceFile, statIfAny, syncDirectory } from "../host/files.ts";
-import { StoreFileError } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { describeSystemError, isImpossiblePlace } from "../host/system_error.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";

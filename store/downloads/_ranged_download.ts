@@ -1,15 +1,15 @@
-import type { BlobAnswer, BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
 import { RegistryError } from "../../registry/errors.ts";
 import { eitherSignal, onAbort } from "../../registry/tasks/abortable.ts";
+import type { BlobAnswer, BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
+import type { BlobWriter } from "../blobs/blob_writer.ts";
+import { mergeRanges, PartRanges } from "../blobs/part_ranges.ts";
 import { writeAllSync } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
-import { mergeRanges, PartRanges } from "../blobs/part_ranges.ts";
-import { readChunks } from "./_read_chunks.ts";
 import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
 import { RateClock } from "./_rate_clock.ts";
+import { readChunks } from "./_read_chunks.ts";
 import { Segment } from "./_segment.ts";
-import type { BlobWriter } from "../blobs/blob_writer.ts";
 import type { DownloadPlan, RangesListener } from "./ingest_options.ts";
 
 /** Length of the range that shows whether a near server supports ranges. */

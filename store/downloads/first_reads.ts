@@ -1,7 +1,7 @@
-import type { Digest } from "../../spec/digest.ts";
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
-import { lstatIfAny } from "../host/files.ts";
+import type { Digest } from "../../spec/digest.ts";
 import { DEFAULT_JOBS } from "../host/file_limit.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { partPath } from "./ingest.ts";
 

@@ -1,13 +1,13 @@
+import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { SingleFlight } from "../../registry/tasks/single_flight.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { BlobFiles } from "../blobs/blob_files.ts";
-import { MIN_RANGED_BYTES } from "./_first_range.ts";
-import { readChunks } from "./_read_chunks.ts";
 import { openBlobStream } from "../blobs/blob_stream.ts";
 import { BlobWriter } from "../blobs/blob_writer.ts";
+import { MIN_RANGED_BYTES } from "./_first_range.ts";
+import { readChunks } from "./_read_chunks.ts";
 import type {
   BlobSource,
   DownloadPlan,

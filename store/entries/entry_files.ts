@@ -1,13 +1,13 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { openRegularFile, StoreFileError } from "../host/open_regular_file.ts";
 import { fileAge, lstatIfAny, namesIn } from "../host/files.ts";
+import { openRegularFile, StoreFileError } from "../host/open_regular_file.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { INDEX_MAGIC, MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
-import { checkSeekFile, POINTS_MAGIC } from "./seek_file.ts";
 import { readRecords, RECORDS_MAGIC } from "./entry_recorder.ts";
 import { LayerIndex } from "./layer_index.ts";
+import { checkSeekFile, POINTS_MAGIC } from "./seek_file.ts";
 
 /** A file in `entries/` of a store. */
 export interface EntryFile {

@@ -1,13 +1,13 @@
 import { type SeekPoint, SeekPointRecorder } from "../../layer/compression/seek_points.ts";
-import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { type ExtractLayerOptions, extractStream } from "../../layer/extraction/extract_layer.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { replaceSealed } from "./_sealed_file.ts";
-import { encodeSeekPoints } from "./seek_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
+import { encodeSeekPoints } from "./seek_file.ts";
 
 /** Destination of the records of a layer; plain data, which can be sent to a thread. */
 export interface RecordPlan {

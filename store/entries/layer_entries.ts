@@ -3,15 +3,15 @@ import type { Digest } from "../../spec/digest.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { digestName } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { lstatIfAny } from "../host/files.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
 import { ensureStoreFolder, UntrustedStoreError } from "../host/private_directory.ts";
-import { lstatIfAny } from "../host/files.ts";
 import { readSmallFile, unlessFaulty } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import { MAX_ENTRY_INDEX_BYTES } from "./_index_format.ts";
 import { replaceSealed } from "./_sealed_file.ts";
-import { LayerIndex } from "./layer_index.ts";
 import type { RecordPlan } from "./extract_recorded.ts";
+import { LayerIndex } from "./layer_index.ts";
 
 /** The part of a layer that identifies its index. */
 type IndexedLayer = Pick<RemoteLayer, "descriptor" | "diffId">;

@@ -1,8 +1,8 @@
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { tarHeader, type TarHeaderInput } from "../../layer/tar/tar_writer.ts";
 import { isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 
 /**
  * Writes the headers of an archive so that it can be extracted in one pass. A directory comes before

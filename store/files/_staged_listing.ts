@@ -1,7 +1,7 @@
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { StagedLayer } from "../../layer/merging/staged_layer.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
 import { LayerMarks } from "../entries/layer_marks.ts";
 import type { FoundEntry } from "./_layer_stack.ts";

@@ -1,8 +1,8 @@
-import { explainedError } from "../../spec/error_facts.ts";
 import { type LayerLimits, limitsArchives } from "../../layer/extraction/layer_limits.ts";
-import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
+import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import { WorkTurn } from "../../layer/trees/work_turn.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -11,12 +11,12 @@ import type { LayerListener } from "../content/ingest_layer.ts";
 import { readLayerIndex } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
-import type { CountDecompressed } from "../threads/decompressed_total.ts";
 import { followPath } from "../host/follow_path.ts";
+import { type Layer, storedLayer } from "../images/image.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
+import type { CountDecompressed } from "../threads/decompressed_total.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./list_layer.ts";
-import { type Layer, storedLayer } from "../images/image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions extends LayerListener, LayerLimits {

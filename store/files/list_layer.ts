@@ -1,21 +1,21 @@
 import { type ExtractPlace, OwnershipError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { LayerExtractor, type LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
-import { type StagedLayer, stageLayer } from "../../layer/merging/staged_layer.ts";
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
+import { MemoryTree } from "../../layer/memory/memory_tree.ts";
+import { type StagedLayer, stageLayer } from "../../layer/merging/staged_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
-import { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
 import { WorkTurn } from "../../layer/trees/work_turn.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { extractRecorded } from "../entries/extract_recorded.ts";
 import { planRecords } from "../entries/layer_entries.ts";
 import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
-import { extractRecorded } from "../entries/extract_recorded.ts";
-import { StagedListing } from "./_staged_listing.ts";
 import type { Layer } from "../images/image.ts";
+import { StagedListing } from "./_staged_listing.ts";
 
 export interface EntrySource extends LayerLimits {
   /** Known entries of the layer; without them, the layer is read and an index is created. */

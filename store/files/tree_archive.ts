@@ -1,13 +1,13 @@
+import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
+import type { Layer, UncompressedOptions } from "../images/image.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
 import { SparseRuns } from "./_sparse_runs.ts";
 import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
-import type { Layer, UncompressedOptions } from "../images/image.ts";
 
 const CHUNK_BYTES = 65_536;
 

@@ -1,8 +1,8 @@
+import { abortable } from "../../registry/tasks/abortable.ts";
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { LockUnsupportedError } from "../errors.ts";
-import { fileFault, StoreFileError } from "./open_regular_file.ts";
-import { abortable } from "../../registry/tasks/abortable.ts";
 import { FILE_MODE, lstatIfAny, removeIfAny } from "./files.ts";
+import { fileFault, StoreFileError } from "./open_regular_file.ts";
 import { isRefusedWrite } from "./system_error.ts";
 
 /** Options for waiting for another process. */

@@ -1,7 +1,7 @@
 import { followLinks } from "../../registry/credentials/follow_links.ts";
+import { abortable } from "../../registry/tasks/abortable.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
-import { abortable } from "../../registry/tasks/abortable.ts";
 import { statIfAny, syncDirectory, writeAll } from "./files.ts";
 import { outputError } from "./system_error.ts";
 import { TemporaryFile } from "./temporary_file.ts";

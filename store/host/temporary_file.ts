@@ -1,6 +1,6 @@
 import { LockUnsupportedError } from "../errors.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
 import { tryFlock } from "./file_lock.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "./files.ts";
 import { StoreFileError } from "./open_regular_file.ts";
 
 export interface TemporaryFileOptions {

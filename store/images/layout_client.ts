@@ -19,13 +19,13 @@ import { ContentStore } from "../content/content_store.ts";
 import { parseStoredName } from "../content/layout_index.ts";
 import { StoreError } from "../errors.ts";
 import { storedLayer } from "./image.ts";
+import type { DocumentCollection } from "./layout_referrers.ts";
 import {
   type ArchivedImage,
   imagesNamed,
   listedImages,
   withoutReferrers,
 } from "./listed_images.ts";
-import type { DocumentCollection } from "./layout_referrers.ts";
 import { readDocuments } from "./read_image.ts";
 import { readStoredDocument } from "./stored_document.ts";
 

@@ -1,8 +1,8 @@
-import { referrerDescriptor, referrersTag } from "../../spec/image/referrers.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import { referrerDescriptor, referrersTag } from "../../spec/image/referrers.ts";
 import { present } from "../../spec/json.ts";
 import { REF_NAME } from "../content/layout_index.ts";
 import { type DocumentSource, readStoredDocument } from "./stored_document.ts";

@@ -1,5 +1,5 @@
-import type { RemoteLayer } from "../../spec/image/image.ts";
 import { eitherSignal } from "../../registry/tasks/abortable.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { TableError } from "./_table_entry.ts";
 
 /** A blob of which parts are read. */

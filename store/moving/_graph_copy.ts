@@ -1,3 +1,6 @@
+import { RegistryError } from "../../registry/errors.ts";
+import { Semaphore } from "../../registry/tasks/semaphore.ts";
+import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { checkIntegers } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
@@ -19,10 +22,7 @@ import {
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
 import { quote } from "../../spec/json.ts";
-import { RegistryError } from "../../registry/errors.ts";
 import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
-import { Semaphore } from "../../registry/tasks/semaphore.ts";
-import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
 

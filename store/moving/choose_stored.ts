@@ -1,6 +1,6 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
-import { PlatformError } from "../../spec/errors.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { PlatformError } from "../../spec/errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Index } from "../../spec/image/manifest.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";

@@ -1,6 +1,6 @@
+import type { Digest } from "../../spec/digest.ts";
 import type { ContentOptions, OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 

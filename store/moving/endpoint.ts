@@ -1,8 +1,8 @@
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
+import type { Digest } from "../../spec/digest.ts";
 import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 
 /** The source of a copy of an image, or another document. */
 export interface CopySource {

@@ -1,3 +1,4 @@
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type {
   ContentOptions,
   NamedSource,
@@ -6,7 +7,6 @@ import type {
   PushContentOptions,
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { assertVerifiable } from "../../spec/verifier.ts";

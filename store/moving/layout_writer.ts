@@ -1,6 +1,10 @@
+import { isDigestAlgorithm } from "../../spec/digest.ts";
+import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
 import { nameAnnotations } from "../content/layout_index.ts";
+import { StoreError } from "../errors.ts";
 import {
   FILE_MODE,
   ifPermitted,
@@ -13,10 +17,6 @@ import {
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
-import { isDigestAlgorithm } from "../../spec/digest.ts";
-import type { ContentOptions, OpenContent, PushContentOptions } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
 /** The lock that prevents other writers from beginning, and the marker of a temporary directory. */

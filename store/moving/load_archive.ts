@@ -2,16 +2,16 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { ContentSource, ContentTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { ContentStore } from "../content/content_store.ts";
-import { ArchiveError } from "../errors.ts";
-import { lstatIfAny } from "../host/files.ts";
-import { referenceOfNames } from "../images/layout_client.ts";
-import { type ArchivedImage, listedImages, rootsOf } from "../images/listed_images.ts";
 import {
   type ArchivedDocument,
   ImageArchive,
   type OpenImageArchiveOptions,
 } from "../archives/image_archive.ts";
+import { ContentStore } from "../content/content_store.ts";
+import { ArchiveError } from "../errors.ts";
+import { lstatIfAny } from "../host/files.ts";
+import { referenceOfNames } from "../images/layout_client.ts";
+import { type ArchivedImage, listedImages, rootsOf } from "../images/listed_images.ts";
 import { copyGraph } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";

@@ -1,4 +1,4 @@
-import { referrerDescriptor } from "../../spec/image/referrers.ts";
+import type { Digest } from "../../spec/digest.ts";
 import type {
   NamedSource,
   NamedTarget,
@@ -6,11 +6,11 @@ import type {
   PushContentOptions,
 } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { openBytes, readBytes } from "../../spec/image/read_bytes.ts";
+import { referrerDescriptor } from "../../spec/image/referrers.ts";
 
 /**
  * Content in memory, for tests and for images that a program creates.

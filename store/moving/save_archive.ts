@@ -4,12 +4,12 @@ import type { Platform } from "../../spec/platform.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
 import type { ArchiveFormat } from "../archives/image_archive.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { LayoutWriter } from "./layout_writer.ts";
 import { chooseManifest } from "./choose_platforms.ts";
 import { chooseStored } from "./choose_stored.ts";
 import { copyToTarget } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import { LayoutContent } from "./layout_content.ts";
+import { LayoutWriter } from "./layout_writer.ts";
 import { isStored, presentIn } from "./stored_graph.ts";
 
 /** An image in a store to save. */

@@ -1,6 +1,5 @@
-import { parseStoredName } from "../content/layout_index.ts";
-import { childrenOf } from "../../spec/image/children.ts";
 import type { Repository } from "../../registry/reference.ts";
+import { childrenOf } from "../../spec/image/children.ts";
 import { type Descriptor, isForeignLayer } from "../../spec/image/descriptor.ts";
 import {
   isDocumentMediaType,
@@ -8,6 +7,7 @@ import {
   isManifestMediaType,
 } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { parseStoredName } from "../content/layout_index.ts";
 import { readStoredDocument } from "../images/stored_document.ts";
 import type { CopyNode } from "./copy_options.ts";
 

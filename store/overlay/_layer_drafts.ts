@@ -1,6 +1,6 @@
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { discardTree } from "../host/unmount.ts";
 import {

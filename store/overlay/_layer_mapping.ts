@@ -5,8 +5,8 @@ import {
   type Ownership,
   type OwnershipMap,
 } from "../../layer/extraction/ownership.ts";
-import type { FileStatus, TreeEntry } from "../../layer/trees/file_tree.ts";
 import { mountOf } from "../../layer/linux/mount_table.ts";
+import type { FileStatus, TreeEntry } from "../../layer/trees/file_tree.ts";
 import type { BundleMount } from "../bundles/bundle_record.ts";
 import type { IdMaps } from "../bundles/id_maps.ts";
 import { BundleError } from "../errors.ts";

@@ -1,6 +1,6 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { copyDirectoryMetadata } from "../../layer/trees/directory_metadata.ts";
 import { isOverlayXattr } from "../../layer/trees/host_xattrs.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import type { LayerMapping } from "./_layer_mapping.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 

@@ -1,10 +1,10 @@
+import { nativeRefusal, openFileTree } from "../../layer/disk/open_tree.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { mountOf } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/native_mount.ts";
-import { nativeRefusal, openFileTree } from "../../layer/disk/open_tree.ts";
 import { problemOf } from "../../spec/error_facts.ts";
-import { lstatIfAny, removeIfAny } from "../host/files.ts";
 import { lockFile, type WaitOptions } from "../host/file_lock.ts";
+import { lstatIfAny, removeIfAny } from "../host/files.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
 import { describeSystemError, isRefusedWrite } from "../host/system_error.ts";
 import { discardTree } from "../host/unmount.ts";

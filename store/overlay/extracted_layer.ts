@@ -2,8 +2,8 @@ import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { type Digest, digestHex, digestOf, isDigest } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
-import { StoreFileError } from "../host/open_regular_file.ts";
 import { lstatIfAny } from "../host/files.ts";
+import { StoreFileError } from "../host/open_regular_file.ts";
 import { readJsonFile, unlessFaulty } from "../host/read_small_file.ts";
 import type { OverlayNamespace } from "../threads/overlay_extraction.ts";
 

@@ -1,3 +1,4 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import {
   type ExtractReport,
@@ -6,21 +7,20 @@ import {
 import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/native_mount.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { Semaphore } from "../../registry/tasks/semaphore.ts";
+import { SingleFlight } from "../../registry/tasks/single_flight.ts";
+import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { resolve } from "../../spec/paths.ts";
+import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { makeDirectories } from "../host/files.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import { Semaphore } from "../../registry/tasks/semaphore.ts";
-import { SingleFlight } from "../../registry/tasks/single_flight.ts";
-import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { discardTree } from "../host/unmount.ts";
 import { limitDecompressed } from "../threads/decompressed_total.ts";
 import type { LayerExtraction, LayerExtractionOptions } from "../threads/overlay_extraction.ts";
-import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
 import { type LayerDraft, LayerDrafts } from "./_layer_drafts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { chainIdsOf, type ExtractedLayer, findLayer, keyOf } from "./extracted_layer.ts";

@@ -1,5 +1,5 @@
-import { readMounts } from "../../layer/linux/mount_table.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { mountTmpfs, unmountTargets } from "../../layer/linux/native_mount.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
@@ -14,9 +14,9 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, openIdMaps, type UnfinishedBundle } from "../bundles/make_bundle.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { BundleError } from "../errors.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
 import { makeDirectories, removeIfAny } from "../host/files.ts";
 import type { Image } from "../images/image.ts";
-import { defaultOwnership } from "../host/default_ownership.ts";
 import type { LayerMapping } from "./_layer_mapping.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";

@@ -1,7 +1,7 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { childPath } from "../../layer/trees/clean_path.ts";
 import type { FileTree, TreeName } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { type Digest, DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { checkLimits } from "../../spec/error_facts.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";

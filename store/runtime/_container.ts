@@ -1,5 +1,5 @@
-import { isGranted } from "../../spec/granted.ts";
 import { startTimer } from "../../registry/tasks/timer.ts";
+import { isGranted } from "../../spec/granted.ts";
 import { isObject, parseIfJson } from "../../spec/json.ts";
 import { resolve } from "../../spec/paths.ts";
 import { RuntimeError } from "../errors.ts";

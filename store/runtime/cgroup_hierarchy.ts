@@ -1,7 +1,7 @@
-import { isGranted } from "../../spec/granted.ts";
-import { present } from "../../spec/json.ts";
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
+import { isGranted } from "../../spec/granted.ts";
+import { present } from "../../spec/json.ts";
 import { dirname } from "../../spec/paths.ts";
 import { ifAny, ifPermitted, statIfAny } from "../host/files.ts";
 

@@ -1,7 +1,7 @@
-import { openOwnFile } from "../host/open_regular_file.ts";
-import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile, tryFlock } from "../host/file_lock.ts";
 import { namesIn, swapFile } from "../host/files.ts";
+import { openOwnFile } from "../host/open_regular_file.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
 import type { ProgramOutput } from "../host/run_program.ts";
 
 /** Note about a container that a process runs. */

@@ -1,10 +1,10 @@
 import { isGranted } from "../../spec/granted.ts";
 import { present } from "../../spec/json.ts";
-import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
-import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
 import { ifPermitted } from "../host/files.ts";
 import { findProgram } from "../host/find_program.ts";
 import { runProgram } from "../host/run_program.ts";
+import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
+import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
 import { RUNTIMES } from "./find_runtime.ts";
 
 /** An OCI runtime that is installed. */

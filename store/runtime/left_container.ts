@@ -1,8 +1,8 @@
 import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
 import { isGranted, processUid } from "../../spec/granted.ts";
+import { isObject, parseIfJson } from "../../spec/json.ts";
 import { fileAge, lstatIfAny } from "../host/files.ts";
 import { findProgram } from "../host/find_program.ts";
-import { isObject, parseIfJson } from "../../spec/json.ts";
 import {
   callRuntime,
   type ContainerNote,

@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { lstatIfAny, replaceFile } from "../host/files.ts";
 import { lockFile } from "../host/file_lock.ts";
+import { lstatIfAny, replaceFile } from "../host/files.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 

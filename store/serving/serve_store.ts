@@ -4,8 +4,8 @@ import {
   type ServeRegistryOptions,
 } from "../../registry/server/server.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { StoreRegistryContent } from "./store_registry_content.ts";
 import { holdWhileServing } from "./serving_hold.ts";
+import { StoreRegistryContent } from "./store_registry_content.ts";
 
 /**
  * Serves the images of a store as an OCI registry, and stores pushed images. Content without a name

@@ -10,10 +10,10 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { StoredReference } from "../content/layout_index.ts";
+import { ContentRecord } from "./_content_record.ts";
 import { DocumentLinks } from "./_document_links.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
-import { ContentRecord } from "./_content_record.ts";
 import { RepositoryGraph, type RepositoryRoots } from "./_repository_graph.ts";
 import { fullName, type NamedImage, PUSHED_REGISTRY, ServedNames } from "./_served_names.ts";
 

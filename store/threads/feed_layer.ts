@@ -1,8 +1,8 @@
 import { onAbort } from "../../registry/tasks/abortable.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { BlobFollower } from "../downloads/ingest_options.ts";
 import { ingestLayer, type LayerListener } from "../content/ingest_layer.ts";
+import type { BlobFollower } from "../downloads/ingest_options.ts";
 import type { LayerSink } from "./layer_sink.ts";
 
 export interface FeedLayerOptions extends LayerListener {

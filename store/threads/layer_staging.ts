@@ -1,12 +1,12 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
-import { mergeLayer } from "../../layer/merging/merge_layer.ts";
+import { type LayerLimits, pickLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { mergeLayer } from "../../layer/merging/merge_layer.ts";
 import { type StagedLayer, stageLayer } from "../../layer/merging/staged_layer.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";

@@ -1,7 +1,7 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { spareFiles } from "../../layer/linux/spare_files.ts";
-import type { RemoteImage } from "../../spec/image/image.ts";
 import { onAbort } from "../../registry/tasks/abortable.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
 import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
 import { Relay } from "./_relay.ts";

@@ -1,3 +1,4 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
@@ -5,7 +6,6 @@ import type { LayerLimits } from "../../layer/extraction/layer_limits.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { overlayWhiteouts, type WhiteoutMode } from "../../layer/extraction/whiteout_handler.ts";
 import { parentPath } from "../../layer/trees/clean_path.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { extractRecorded, type LayerInput } from "../entries/extract_recorded.ts";

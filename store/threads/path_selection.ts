@@ -1,9 +1,9 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
-import { childPath, cleanPath, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { childPath, cleanPath, isBelow, parentPath } from "../../layer/trees/clean_path.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { UnpackError } from "../errors.ts";
 import { followPath } from "../host/follow_path.ts";

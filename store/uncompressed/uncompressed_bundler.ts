@@ -1,19 +1,19 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { pickLimits } from "../../layer/extraction/layer_limits.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
 import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
-import { lockLayers } from "../bundles/layer_lock.ts";
 import type { IdMaps } from "../bundles/id_maps.ts";
+import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, openIdMaps } from "../bundles/make_bundle.ts";
-import type { ContentStore } from "../content/content_store.ts";
-import type { Image } from "../images/image.ts";
-import { defaultOwnership } from "../host/default_ownership.ts";
 import { warnOfSkipped } from "../bundles/warn_of_skipped.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
+import type { Image } from "../images/image.ts";
 import { openTarball } from "./_open_tarball.ts";
 
 /**

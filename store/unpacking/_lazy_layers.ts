@@ -1,10 +1,10 @@
 import { MAX_COMPRESSION_RATIO, RATIO_FROM_BYTES } from "../../layer/compression/decompressor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
 import type { MemoryTree } from "../../layer/memory/memory_tree.ts";
+import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";
-import { TaskGroup } from "../../registry/tasks/task_group.ts";
 import { hasTable } from "../lazy/has_table.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { isSelected } from "../threads/path_selection.ts";

@@ -1,6 +1,6 @@
-import { moveEntry } from "../../layer/trees/move_entry.ts";
-import { mountsBelow } from "../../layer/linux/mount_table.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { mountsBelow } from "../../layer/linux/mount_table.ts";
+import { moveEntry } from "../../layer/trees/move_entry.ts";
 import { ifPermitted, lstatIfAny, namesIn } from "../host/files.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";

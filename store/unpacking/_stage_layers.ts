@@ -1,12 +1,12 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { ingestLayer } from "../content/ingest_layer.ts";
-import type { ContentStore } from "../content/content_store.ts";
-import { planRecords } from "../entries/layer_entries.ts";
-import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../../registry/tasks/semaphore.ts";
 import { TaskGroup } from "../../registry/tasks/task_group.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { ingestLayer } from "../content/ingest_layer.ts";
+import { planRecords } from "../entries/layer_entries.ts";
+import { boundByFiles } from "../host/file_limit.ts";
 import { limitDecompressed } from "../threads/decompressed_total.ts";
 import { feedLayer } from "../threads/feed_layer.ts";
 import type { SinkListener } from "../threads/layer_sink.ts";

@@ -1,22 +1,22 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import { limitsArchives } from "../../layer/extraction/layer_limits.ts";
-import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import { MemoryTree } from "../../layer/memory/memory_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { childPath, cleanPath } from "../../layer/trees/clean_path.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { hasLayerIndex, readLayerIndex } from "../entries/layer_entries.ts";
 import { openArchive } from "../files/archive_reader.ts";
-import { type Layer, storedLayer } from "../images/image.ts";
 import { addLayer } from "../files/list_layer.ts";
 import { archiveTree } from "../files/tree_archive.ts";
+import { type Layer, storedLayer } from "../images/image.ts";
 import { limitDecompressed } from "../threads/decompressed_total.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { isSelected, retainPaths } from "../threads/path_selection.ts";
-import { bringLayers } from "./_stage_layers.ts";
 import { lazyFiles, type UnpackPlan, withoutRepeated } from "./_lazy_layers.ts";
+import { bringLayers } from "./_stage_layers.ts";
 import type { UnpackReport } from "./unpack_image_options.ts";
 
 /** The archive of the flattened image is generated here, so the limits for layers do not apply. */

@@ -1,9 +1,9 @@
-import { explainedError } from "../../spec/error_facts.ts";
-import { moveEntry } from "../../layer/trees/move_entry.ts";
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
+import { moveEntry } from "../../layer/trees/move_entry.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
+import { explainedError } from "../../spec/error_facts.ts";
 import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { resolve } from "../../spec/paths.ts";

@@ -1,6 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
-import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { tryLockFile } from "../host/file_lock.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "../host/files.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";

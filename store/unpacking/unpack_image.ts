@@ -1,21 +1,21 @@
+import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import { type ExtractReport, ReportBuilder } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
-import { openFileTree } from "../../layer/disk/open_tree.ts";
 import { checkIntegers } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { defaultOwnership } from "../host/default_ownership.ts";
 import { pickStageOptions } from "../threads/layer_staging.ts";
 import { LayerThreads } from "../threads/layer_threads.ts";
 import { hasPaths } from "../threads/path_selection.ts";
-import { stageLayers } from "./_stage_layers.ts";
 import { openLazyLayers, type UnpackPlan } from "./_lazy_layers.ts";
+import { stageLayers } from "./_stage_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
-import { defaultOwnership } from "../host/default_ownership.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /**

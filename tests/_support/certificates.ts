@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { join } from "@std/path";
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { bit, der, distinguishedName, explicit, octets, oid, time, toPem } from "./der.ts";
 import { makeTempDir } from "./temp.ts";
 

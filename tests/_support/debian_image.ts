@@ -1,6 +1,6 @@
-import { tmpdir } from "node:os";
 import { exists } from "@std/fs";
 import { join } from "@std/path";
+import { tmpdir } from "node:os";
 import { digestHex, digestOf, OCI_INDEX } from "../../spec/mod.ts";
 import { removeTree } from "../../store/host/remove_tree.ts";
 import { buildImage, buildIndex, type Built } from "./image.ts";

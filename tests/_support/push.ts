@@ -1,9 +1,9 @@
 import { parseReference, type RemoteClientOptions } from "../../registry/mod.ts";
 import { type Digest, digestOf, OCI_LAYER, type OpenContent } from "../../spec/mod.ts";
+import { readAll, testClient } from "../registry/_client.ts";
 import { noise } from "./bytes.ts";
 import { blobOf, type BuiltBlob } from "./image.ts";
 import type { Interference, WritableRegistry } from "./writable_registry.ts";
-import { readAll, testClient } from "../registry/_client.ts";
 
 /** A blob that is uploaded by one request. */
 export const SMALL: BuiltBlob = blobOf(OCI_LAYER, noise(300_000));

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { FileTree, FileType } from "../../layer/mod.ts";
 import { openFileTree } from "../../layer/disk/open_tree.ts";
+import type { FileTree, FileType } from "../../layer/mod.ts";
 import { digestOf } from "../../spec/mod.ts";
 import { MTIME } from "./tar_entry.ts";
 

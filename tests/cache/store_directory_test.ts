@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { storeVariables } from "../../cache/store_directory.ts";
 import { storeDirectory, StoreDirectoryError } from "../../cache/mod.ts";
+import { storeVariables } from "../../cache/store_directory.ts";
 import { ROOT, run } from "../_support/process.ts";
 import { linuxTest } from "../_support/skip.ts";
 

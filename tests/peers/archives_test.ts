@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { peerTest, runPeer } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { peerTest, runPeer } from "../_support/peers.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
 const runOci = ociSession();

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 const runOci = ociSession();

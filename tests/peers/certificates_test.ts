@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
-import { type DockerRegistry, dockerRegistry, peerTest } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { type DockerRegistry, dockerRegistry, peerTest } from "../_support/peers.ts";
 import { run } from "../_support/process.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";

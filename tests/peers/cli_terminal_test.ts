@@ -1,6 +1,6 @@
-import { stripVTControlCharacters } from "node:util";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { stripVTControlCharacters } from "node:util";
 import { basicAuthentication, serveRegistry } from "../../registry/mod.ts";
 import { faultyRegistry, on, stall } from "../_support/faulty_registry.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../_support/image.ts";

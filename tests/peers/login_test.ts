@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { installForUser } from "../_support/user_install.ts";

@@ -10,8 +10,8 @@ import {
   type Built,
   nestedIndex,
 } from "../_support/image.ts";
-import { type DockerRegistry, dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { type DockerRegistry, dockerRegistry, peerTest, runPeer } from "../_support/peers.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { pushBuilt } from "../cache/moving/_pushed.ts";

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ociSession } from "../_support/oci_session.ts";
 import {
   DEBIAN_IMAGE_NEEDS,
   debianImage,
@@ -10,7 +11,6 @@ import {
   runPeer,
   VARIANTS,
 } from "../_support/peers.ts";
-import { ociSession } from "../_support/oci_session.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
 const runOci = ociSession();

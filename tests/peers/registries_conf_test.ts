@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { dirname } from "@std/path";
 import { faultyRegistry, on, respond } from "../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
-import { peerTest, runPeer } from "../_support/peers.ts";
 import { ociSession } from "../_support/oci_session.ts";
+import { peerTest, runPeer } from "../_support/peers.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 

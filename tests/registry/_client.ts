@@ -7,12 +7,12 @@ import {
 } from "../../registry/mod.ts";
 import { type Digest, OCI_LAYER } from "../../spec/mod.ts";
 import { noise } from "../_support/bytes.ts";
+import { makeServerTls } from "../_support/certificates.ts";
 import {
   type FaultRule,
   type FaultyRegistry,
   faultyRegistry,
 } from "../_support/faulty_registry.ts";
-import { makeServerTls } from "../_support/certificates.ts";
 import {
   blobOf,
   buildImage,

@@ -1,5 +1,5 @@
-import { HttpResponse } from "../../registry/transport/http_response.ts";
 import { Watchdog } from "../../registry/transport/_watchdog.ts";
+import { HttpResponse } from "../../registry/transport/http_response.ts";
 
 /** Creates a response without a body. */
 export function emptyResponse(url: URL, status: number, headers: HeadersInit = {}): HttpResponse {

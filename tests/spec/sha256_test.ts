@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
 import { sha256 } from "../../spec/digest.ts";
 import { digestOf } from "../../spec/mod.ts";
 import { noise } from "../_support/bytes.ts";

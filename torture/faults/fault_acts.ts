@@ -5,8 +5,8 @@ import { ContentStore } from "../../store/mod.ts";
 import { type FaultyRegistry, faultyRegistry } from "../../tests/_support/faulty_registry.ts";
 import type { Act } from "../act.ts";
 import { imageContent, IMAGES, LARGE, repository } from "../images.ts";
-import type { Scene } from "../scene.ts";
 import { Broken } from "../scene.ts";
+import type { Scene } from "../scene.ts";
 import { checkHealth, checkImage, checkStore } from "../store_checks.ts";
 import { choosePair, FAULTS } from "./fault_menu.ts";
 

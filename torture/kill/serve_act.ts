@@ -3,8 +3,8 @@ import { RemoteClient, serveRegistry } from "../../registry/mod.ts";
 import { serve, type Served } from "../../tests/_support/oci_serve.ts";
 import type { Act } from "../act.ts";
 import { imageContent, IMAGES, repository } from "../images.ts";
-import type { Scene } from "../scene.ts";
 import { Broken } from "../scene.ts";
+import type { Scene } from "../scene.ts";
 import { checkHealth, checkImage, leftIn } from "../store_checks.ts";
 import { checkSource } from "../stored.ts";
 

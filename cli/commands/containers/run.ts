@@ -1,11 +1,11 @@
 import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
+import { abortable } from "../../../registry/tasks/abortable.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, bundlePath } from "../../../store/bundle.ts";
-import { abortable } from "../../../registry/tasks/abortable.ts";
+import { describeSystemError } from "../../../store/host/system_error.ts";
 import { findRuntimes, missingRuntime } from "../../../store/runtime/find_runtime.ts";
 import { isRootlessNeeded } from "../../../store/runtime/rootless_maps.ts";
-import { describeSystemError } from "../../../store/host/system_error.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import {

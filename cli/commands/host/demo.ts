@@ -1,20 +1,20 @@
 import type { PullOptions } from "../../../cache/pull_options.ts";
 import { pull } from "../../../cache/pulling/pull.ts";
 import { RemoteClient } from "../../../registry/client/remote_client.ts";
-import type { RegistryContent } from "../../../registry/server/registry_content.ts";
 import { MemoryRegistryContent } from "../../../registry/server/memory_registry_content.ts";
+import type { RegistryContent } from "../../../registry/server/registry_content.ts";
 import { serveRegistry } from "../../../registry/server/server.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import type { Image } from "../../../store/images/image.ts";
 import { buildDemoImage, type DemoImage } from "../../demo/demo_image.ts";
 import { DemoScript } from "../../demo/demo_script.ts";
+import { layerListing } from "../../demo/layer_listing.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError } from "../../frame/errors.ts";
 import type { Session } from "../../frame/session.ts";
 import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
-import { layerListing } from "../../demo/layer_listing.ts";
 
 const REPOSITORY = "demo/hello";
 const TAG = "1";

@@ -8,12 +8,12 @@ import {
   listAttestations,
   readAttestation,
 } from "../../../store/attachments/attestations.ts";
+import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
+import { locateImage } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
-import { locateImage } from "../../access/references.ts";
 
 /** Kinds of attestations in messages. */
 const NAMES: Readonly<Record<AttestationKind, string>> = {

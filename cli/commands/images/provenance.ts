@@ -1,6 +1,6 @@
-import { addAttestationOptions, printAttestation } from "./_attestation.ts";
 import type { Command } from "../../frame/command.ts";
 import type { Session } from "../../frame/session.ts";
+import { addAttestationOptions, printAttestation } from "./_attestation.ts";
 
 export function define(command: Command): Command {
   return addAttestationOptions(command, ["slsa.dev/provenance/v1", "slsa.dev/provenance/v0.2"])

@@ -1,10 +1,10 @@
+import { loginOf, TOKEN_USER } from "../../../registry/credentials.ts";
 import { CredentialFiles } from "../../../registry/credentials/credential_files.ts";
 import { saveCredential } from "../../../registry/credentials/stored_credentials.ts";
-import { loginOf, TOKEN_USER } from "../../../registry/credentials.ts";
-import { placesWithCredential } from "../../access/credential_places.ts";
-import { defaultHelpers } from "../../access/registries.ts";
 import { openClient, readAuth } from "../../access/client.ts";
+import { placesWithCredential } from "../../access/credential_places.ts";
 import { type LoginPlace, readLoginPlace } from "../../access/login_place.ts";
+import { defaultHelpers } from "../../access/registries.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addLoginOptions, type RegistryOptions } from "../../frame/options.ts";

@@ -6,9 +6,9 @@ import {
   eraseCredential,
   eraseCredentials,
 } from "../../../registry/credentials/stored_credentials.ts";
-import { defaultHelpers } from "../../access/registries.ts";
 import { placesWithCredential } from "../../access/credential_places.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
+import { defaultHelpers } from "../../access/registries.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addOptions } from "../../frame/options.ts";

@@ -1,18 +1,18 @@
+import { basicAuthentication } from "../../../registry/server/basic_authentication.ts";
+import { parseHtpasswd } from "../../../registry/server/htpasswd.ts";
 import type { RegistryContent } from "../../../registry/server/registry_content.ts";
 import {
   type RegistryServer,
   serveRegistry,
   type ServeRegistryOptions,
 } from "../../../registry/server/server.ts";
-import { basicAuthentication } from "../../../registry/server/basic_authentication.ts";
-import { parseHtpasswd } from "../../../registry/server/htpasswd.ts";
+import { abortable } from "../../../registry/tasks/abortable.ts";
 import { describeError } from "../../../spec/error_facts.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import { abortable } from "../../../registry/tasks/abortable.ts";
 import { describeSystemError } from "../../../store/host/system_error.ts";
 import { ProxyRegistryContent } from "../../../store/serving/proxy_registry_content.ts";
-import { StoreRegistryContent } from "../../../store/serving/store_registry_content.ts";
 import { holdWhileServing } from "../../../store/serving/serving_hold.ts";
+import { StoreRegistryContent } from "../../../store/serving/store_registry_content.ts";
 import {
   type Address,
   formatAddress,

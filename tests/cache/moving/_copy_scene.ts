@@ -1,10 +1,10 @@
 import type { RemoteClient } from "../../../registry/mod.ts";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { buildArtifact, type Built } from "../../_support/image.ts";
+import { INDEX } from "../../_support/two_platforms.ts";
 import { type WritableRegistry, writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
 import { pushBuilt } from "./_pushed.ts";
-import { INDEX } from "../../_support/two_platforms.ts";
 
 /** A document that refers to the index. */
 export const SIGNATURE: Built = buildArtifact({

@@ -2,11 +2,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { copy, NotFoundError } from "../../../mod.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
-import { pushBuilt } from "./_pushed.ts";
 import { makeScene, SIGNATURE } from "./_copy_scene.ts";
-import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
+import { pushBuilt } from "./_pushed.ts";
 
 Deno.test("copy() keeps an image in the store, and downloads nothing twice", async () => {
   await using scene = await makeScene();

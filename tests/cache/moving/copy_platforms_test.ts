@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { copy, PlatformError } from "../../../mod.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
-import { pushBuilt } from "./_pushed.ts";
-import { makeScene } from "./_copy_scene.ts";
 import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
+import { makeScene } from "./_copy_scene.ts";
+import { pushBuilt } from "./_pushed.ts";
 
 Deno.test("copy() copies the manifest for one platform", async () => {
   await using scene = await makeScene();

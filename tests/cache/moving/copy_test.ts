@@ -5,11 +5,11 @@ import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
-import { pushBuilt } from "./_pushed.ts";
 import { makeScene, SIGNATURE } from "./_copy_scene.ts";
-import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
+import { pushBuilt } from "./_pushed.ts";
 
 Deno.test("copy() copies an index between registries, each blob once", async () => {
   await using scene = await makeScene();

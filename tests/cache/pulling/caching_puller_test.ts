@@ -19,8 +19,8 @@ import { type Digest, DigestMismatchError, PlatformError } from "../../../spec/m
 import { ContentStore, prune } from "../../../store/mod.ts";
 import { buildIndex } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { FakeClient } from "./_fake_client.ts";
 import { cacheIn, IMAGE, image, layersOf, OTHER, REFERENCE, type State } from "./_cached_image.ts";
+import { FakeClient } from "./_fake_client.ts";
 
 const PINNED = { ...REFERENCE, digest: IMAGE.descriptor.digest };
 

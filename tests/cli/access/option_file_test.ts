@@ -2,9 +2,9 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readKeyPair, readOptionFile } from "../../../cli/access/option_file.ts";
 import { UsageError } from "../../../cli/frame/errors.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 
 posixTest(
   "readOptionFile() refuses devices, pipes and large files, and names the option",

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname } from "@std/path";
-import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { faultyRegistry, on, respond } from "../../_support/faulty_registry.ts";
+import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { permissionsFor } from "../../_support/oci_permissions.ts";
 import { ociSession } from "../../_support/oci_session.ts";
 import type { ProcessResult, RunOciOptions } from "../../_support/process.ts";

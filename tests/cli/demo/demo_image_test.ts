@@ -1,5 +1,5 @@
-import { gunzipSync } from "node:zlib";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { gunzipSync } from "node:zlib";
 import { demoProgram } from "../../../cli/demo/_demo_elf.ts";
 import { buildDemoImage, demoGreeting } from "../../../cli/demo/demo_image.ts";
 import { TarParser } from "../../../layer/mod.ts";

@@ -1,5 +1,5 @@
-import { StoreDirectoryError } from "../../../cache/store_directory.ts";
 import { NotCachedError } from "../../../cache/errors.ts";
+import { StoreDirectoryError } from "../../../cache/store_directory.ts";
 import { parseReference } from "../../../registry/mod.ts";
 import { OciError } from "../../../spec/mod.ts";
 import {

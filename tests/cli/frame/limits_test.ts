@@ -6,13 +6,13 @@ import {
   limitRemedy,
   limitsOf,
 } from "../../../cli/frame/limits.ts";
+import { serveRegistry } from "../../../registry/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
-import { serveRegistry } from "../../../registry/mod.ts";
 import { ociSession } from "../../_support/oci_session.ts";
+import { rootTest } from "../../_support/skip.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { rootTest } from "../../_support/skip.ts";
 
 const runOci = ociSession();
 

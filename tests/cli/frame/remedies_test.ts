@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../../../cli/commands.ts";
-import { idsAdvice } from "../../../cli/frame/ids_advice.ts";
 import { errorDocument, errorLine, exitCodeOf } from "../../../cli/frame/failure.ts";
+import { idsAdvice } from "../../../cli/frame/ids_advice.ts";
 import { declareCommand } from "../../../cli/frame/program.ts";
 import {
   DecompressError,

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { PermissionOptions } from "../../../cli/permissions/permission_options.ts";
 import { permissionFlags } from "../../../cli/permissions/permission_flags.ts";
+import type { PermissionOptions } from "../../../cli/permissions/permission_options.ts";
 import { CertificateDirectories } from "../../../registry/mod.ts";
 import { findProgram } from "../../../store/host/find_program.ts";
 import { linuxTest } from "../../_support/skip.ts";

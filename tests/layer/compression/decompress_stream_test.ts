@@ -1,5 +1,5 @@
-import { constants, createZstdDecompress, gzipSync, zstdCompressSync } from "node:zlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { constants, createZstdDecompress, gzipSync, zstdCompressSync } from "node:zlib";
 import { DecompressError, DecompressStream } from "../../../layer/mod.ts";
 
 const CONTENT = new Uint8Array(200_000).map((_, index) => index % 251);

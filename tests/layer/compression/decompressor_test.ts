@@ -1,5 +1,5 @@
-import { crc32 } from "node:zlib";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { crc32 } from "node:zlib";
 import {
   DecompressError,
   type DecompressOptions,

@@ -1,5 +1,5 @@
-import { constants, crc32, deflateRawSync } from "node:zlib";
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { constants, crc32, deflateRawSync } from "node:zlib";
 import { LayerDecoder } from "../../../layer/compression/layer_decoder.ts";
 import {
   inflateFrom,

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
-import { extractLayer } from "../../../layer/mod.ts";
-import { type NativeLibc, openLibc } from "../../../layer/linux/native_libc.ts";
 import { type FileSlot, FileSlots } from "../../../layer/disk/_file_slots.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { type NativeLibc, openLibc } from "../../../layer/linux/native_libc.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
+import { extractLayer } from "../../../layer/mod.ts";
 import { errorCode } from "../../../spec/error_facts.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { linuxTest } from "../../_support/skip.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { TreeBackend, TreeName } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import type { TreeBackend, TreeName } from "../../../layer/mod.ts";
 import { errorCode } from "../../../spec/error_facts.ts";
 import { linuxTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";

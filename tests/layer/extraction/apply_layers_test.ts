@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
-import { applyLayers, StackingExtractor } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { applyLayers, StackingExtractor } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";

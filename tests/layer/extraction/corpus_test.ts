@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import type { TreeBackend } from "../../../layer/mod.ts";
 import { ExtractError } from "../../../layer/mod.ts";
+import type { TreeBackend } from "../../../layer/mod.ts";
+import { LimitError } from "../../../spec/mod.ts";
 import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";
-import { LimitError } from "../../../spec/mod.ts";
 import { CORPUS, type LayerCase } from "../_corpus/mod.ts";
 import { runCase } from "../_corpus/run.ts";
 

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { ExtractError, extractLayer } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { ExtractError, extractLayer } from "../../../layer/mod.ts";
 import "../../_support/native_backend.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { readTree } from "../../_support/tree.ts";
-import { linuxTest } from "../../_support/skip.ts";
 
 /** Waits for the next message of a worker. */
 function nextMessage(worker: Worker): Promise<unknown> {

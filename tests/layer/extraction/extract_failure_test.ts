@@ -8,8 +8,8 @@ import {
   digestOf,
   OCI_LAYER,
 } from "../../../spec/mod.ts";
-import "../../_support/native_backend.ts";
 import { mountTest } from "../../_support/mounting.ts";
+import "../../_support/native_backend.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { run } from "../../_support/process.ts";
 import { dir, file, gzip, hardlink, noise, tar } from "../../_support/tar.ts";

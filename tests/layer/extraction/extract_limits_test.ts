@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
-import { ExtractError, extractLayer, MemoryTree } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { ExtractError, extractLayer, MemoryTree } from "../../../layer/mod.ts";
 import { withCode } from "../../../spec/error_facts.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import "../../_support/native_backend.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import fs from "node:fs";
 import { exists } from "@std/fs";
+import fs from "node:fs";
 import { ExtractError, extractLayer } from "../../../layer/mod.ts";
 import { DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import "../../_support/native_backend.ts";

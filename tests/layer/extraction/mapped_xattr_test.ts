@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { idsInXattr, mapXattr } from "../../../layer/extraction/mapped_xattr.ts";
 import type { OwnershipMap } from "../../../layer/extraction/ownership.ts";
 import { extractLayer } from "../../../layer/mod.ts";
-import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";
 import { file, tar } from "../../_support/tar.ts";

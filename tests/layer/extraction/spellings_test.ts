@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
-import { ExtractError, extractLayer, MemoryTree, type SkippedEntry } from "../../../layer/mod.ts";
-import { stageLayer } from "../../../layer/merging/staged_layer.ts";
 import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
+import { stageLayer } from "../../../layer/merging/staged_layer.ts";
+import { ExtractError, extractLayer, MemoryTree, type SkippedEntry } from "../../../layer/mod.ts";
 import { childPath, leafName, parentPath } from "../../../layer/trees/clean_path.ts";
 import type { FileTree } from "../../../layer/trees/file_tree.ts";
 import { linuxTest } from "../../_support/skip.ts";

@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
+import { stageLayer } from "../../../layer/merging/staged_layer.ts";
 import {
   applyLayers,
   extractLayer,
   type ExtractLayerOptions,
   type TreeBackend,
 } from "../../../layer/mod.ts";
-import { mergeLayer } from "../../../layer/merging/merge_layer.ts";
-import { stageLayer } from "../../../layer/merging/staged_layer.ts";
-import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";

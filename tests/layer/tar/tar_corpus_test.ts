@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { createHash } from "node:crypto";
 import { encodeName, openDecompressor, TarError, type TarLimits } from "../../../layer/mod.ts";
 import { LimitError, OciError } from "../../../spec/mod.ts";
 import { concat } from "../../_support/bytes.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { copyTree } from "../../../layer/trees/copy_tree.ts";
 import { EntryCopier } from "../../../layer/trees/entry_copier.ts";
-import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { withCode } from "../../../spec/error_facts.ts";
 import { LimitError } from "../../../spec/errors.ts";
 import { makeTempDir } from "../../_support/temp.ts";

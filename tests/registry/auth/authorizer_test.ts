@@ -2,8 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Authorizer } from "../../../registry/auth/authorizer.ts";
 import { AuthError } from "../../../registry/mod.ts";
 import { Http } from "../../../registry/transport/http.ts";
-import { emptyResponse } from "../_response.ts";
 import { FakeClock } from "../_client.ts";
+import { emptyResponse } from "../_response.ts";
 
 /** Creates the authorizer of a public registry, with a credential. */
 function authorizerOf(http: Http, url: URL, allowAnonymous = true): Authorizer {

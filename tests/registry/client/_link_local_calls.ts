@@ -5,10 +5,10 @@
  *
  * @module
  */
-import { parseReference, RemoteClient } from "../../../registry/mod.ts";
 import { speaksTls } from "../../../registry/endpoints/_speaks_tls.ts";
-import { on, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
+import { parseReference, RemoteClient } from "../../../registry/mod.ts";
 import { serveConnections } from "../../_support/connections.ts";
+import { on, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
 import { makeScene } from "../_client.ts";
 
 const LINK_LOCAL = "169.254.169.254";

@@ -4,9 +4,9 @@ import { noise } from "../../_support/bytes.ts";
 import { throwEverywhere } from "../../_support/callbacks.ts";
 import { cut, type Fault, on, registryError, respond } from "../../_support/faulty_registry.ts";
 import { blobOf, buildArtifact, buildImage, buildIndex } from "../../_support/image.ts";
+import { opener } from "../../_support/push.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
 import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
-import { opener } from "../../_support/push.ts";
 
 const SMALL = blobOf(OCI_LAYER, noise(1000));
 const LARGE = blobOf(OCI_LAYER, noise(6 * 1024 * 1024));

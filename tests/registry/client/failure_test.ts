@@ -5,6 +5,7 @@ import {
   RegistryError,
   RepositoryContent,
 } from "../../../registry/mod.ts";
+import { unusedAddress } from "../../_support/connections.ts";
 import {
   type Fault,
   type FaultRule,
@@ -14,7 +15,6 @@ import {
   respond,
   tokenAuth,
 } from "../../_support/faulty_registry.ts";
-import { unusedAddress } from "../../_support/connections.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { mergeScopes } from "../../../registry/auth/scope.ts";
-import { RegistryError } from "../../../registry/errors.ts";
 import { nextPage } from "../../../registry/client/_next_page.ts";
+import { RegistryError } from "../../../registry/errors.ts";
 import { parseRetryAfter, requestedPause } from "../../../registry/transport/retry.ts";
 import { emptyResponse } from "../_response.ts";
 

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { readUserFile } from "../../../registry/configuration/user_file.ts";
 import { readCertificates } from "../../../registry/mod.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { run } from "../../_support/process.ts";
 import { linuxTest, posixTest } from "../../_support/skip.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 
 Deno.test("readUserFile() reads at most 1 MiB", async () => {
   await using dir = await makeTempDir();

@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { NetworkError, parseReference, type RemoteClientOptions } from "../../../registry/mod.ts";
 import { detectProtocol } from "../../../registry/endpoints/_detect_protocol.ts";
 import { registryEndpoint } from "../../../registry/endpoints/_endpoint.ts";
 import { speaksTls } from "../../../registry/endpoints/_speaks_tls.ts";
+import { NetworkError, parseReference, type RemoteClientOptions } from "../../../registry/mod.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { drop, on, respond, stall } from "../../_support/faulty_registry.ts";
 import { manualTime } from "../../_support/manual_time.ts";
-import { emptyResponse } from "../_response.ts";
 import { makeScene, makeTlsScene, type Scene, testClient } from "../_client.ts";
+import { emptyResponse } from "../_response.ts";
 
 Deno.test.each<{ why: string; options: RemoteClientOptions }>([
   { why: "by itself", options: {} },

@@ -1,5 +1,5 @@
-import { Socket } from "node:net";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { Socket } from "node:net";
 import { serveRegistry } from "../../../registry/mod.ts";
 import { ClientConnection } from "../../../registry/server/_client_connection.ts";
 import { manualTime } from "../../_support/manual_time.ts";

@@ -1,5 +1,5 @@
-import process from "node:process";
 import { assertEquals } from "@std/assert";
+import process from "node:process";
 import { nodeExchange } from "../../../registry/transport/_node_exchange.ts";
 import { Watchdog } from "../../../registry/transport/_watchdog.ts";
 

@@ -4,9 +4,9 @@ import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { makeServerTls } from "../../_support/certificates.ts";
 import { blobOf } from "../../_support/image.ts";
+import { on, opener, pushTo, stored } from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
-import { on, opener, pushTo, stored } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

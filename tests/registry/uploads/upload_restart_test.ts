@@ -5,13 +5,13 @@ import { noise } from "../../_support/bytes.ts";
 import { makeServerTls } from "../../_support/certificates.ts";
 import { drop, on } from "../../_support/faulty_registry.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
+import { type PushOptions, pushTo, SMALL } from "../../_support/push.ts";
 import {
   type Interference,
   type WritableRegistry,
   writableRegistry,
 } from "../../_support/writable_registry.ts";
 import { makeScene, testClient } from "../_client.ts";
-import { type PushOptions, pushTo, SMALL } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 const LARGE = blobOf(OCI_LAYER, noise(9 * MIB));

@@ -3,9 +3,9 @@ import { AuthError, parseReference, RegistryError } from "../../../registry/mod.
 import { OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
+import { LARGE, on, opener, SMALL, stored } from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
-import { LARGE, on, opener, SMALL, stored } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

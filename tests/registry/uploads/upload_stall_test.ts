@@ -5,10 +5,10 @@ import { noise } from "../../_support/bytes.ts";
 import { serveConnections } from "../../_support/connections.ts";
 import { blobOf } from "../../_support/image.ts";
 import { type ManualTime, manualTime } from "../../_support/manual_time.ts";
+import { pushTo } from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { readAll, testClient } from "../_client.ts";
 import { cuttingRegistry } from "./_cutting_registry.ts";
-import { pushTo } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

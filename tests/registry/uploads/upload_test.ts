@@ -9,10 +9,10 @@ import {
 import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
+import { LARGE, on, opener, pushTo, shapes, SMALL, stored } from "../../_support/push.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { FakeClock, testClient } from "../_client.ts";
 import { cuttingRegistry } from "./_cutting_registry.ts";
-import { LARGE, on, opener, pushTo, shapes, SMALL, stored } from "../../_support/push.ts";
 
 const MIB = 1024 * 1024;
 

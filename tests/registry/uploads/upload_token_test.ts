@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AuthError, parseReference } from "../../../registry/mod.ts";
+import { LARGE, opener, SMALL } from "../../_support/push.ts";
 import { type WritableRegistry, writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../_client.ts";
-import { LARGE, opener, SMALL } from "../../_support/push.ts";
 
 /** A registry with a token server, which counts its tokens. */
 interface TokenRegistry extends AsyncDisposable {

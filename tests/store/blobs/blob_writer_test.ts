@@ -5,10 +5,10 @@ import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobFiles } from "../../../store/blobs/blob_files.ts";
 import { BlobWriter } from "../../../store/blobs/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);
 

@@ -3,11 +3,11 @@ import { exists } from "@std/fs";
 import { digestHex, DigestMismatchError, LimitError } from "../../../spec/mod.ts";
 import { removeIfAny } from "../../../store/host/files.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { run } from "../../_support/process.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(300_000);
 

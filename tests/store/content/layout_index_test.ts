@@ -2,9 +2,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const [ONE, TWO] = [descriptor(1), descriptor(2)];
 const FOREIGN = {

@@ -2,9 +2,9 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { ContentStore } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { findDenoDir, ROOT, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(8_000_000);
 

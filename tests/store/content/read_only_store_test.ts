@@ -2,12 +2,12 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { pull } from "../../../mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { buildImage } from "../../_support/image.ts";
 import { peerTest, runPeer, writeLayout } from "../../_support/peers.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const READ_ONLY =
   'mount --bind "$STORE" "$STORE" && mount -o remount,bind,ro "$STORE" && exec "$@"';

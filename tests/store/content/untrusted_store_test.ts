@@ -7,6 +7,7 @@ import {
   StoreFileError,
   UntrustedStoreError,
 } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { posixTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -18,7 +19,6 @@ import {
   PLANTED_FILES,
   plantedTest,
 } from "../_planted.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const { descriptor, bytes } = randomBlob(100_000);
 const NAME = digestHex(descriptor.digest);

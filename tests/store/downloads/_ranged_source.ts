@@ -1,8 +1,8 @@
 import type { BlobReadOptions, Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, type Ingestion, type IngestOptions } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { chunked } from "../../_support/memory_content.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 export const MIB: number = 1024 * 1024;
 const BLOB = randomBlob(24 * MIB + 12_345);

@@ -2,9 +2,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { type BlobReadOptions, DigestMismatchError, OciError } from "../../../spec/mod.ts";
 import { ContentStore, type Ingestion, type IngestProgress } from "../../../store/mod.ts";
+import { countingSource, followerOf, randomBlob } from "../../_support/blob_source.ts";
 import { makeTempDir, namesIn } from "../../_support/temp.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";
-import { countingSource, followerOf, randomBlob } from "../../_support/blob_source.ts";
 
 const BLOB = randomBlob(1_000_000);
 const { descriptor: DESCRIPTOR, bytes: BYTES } = BLOB;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, fail } from "@std/assert";
-import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { randomBlob } from "../../_support/blob_source.ts";
+import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, pausing, rangedSource } from "./_ranged_source.ts";
 
 Deno.test("ingest() adds connections to a near server once the first is slow", async () => {

@@ -2,9 +2,9 @@ import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "
 import { exists } from "@std/fs";
 import { RangePool } from "../../../store/downloads/_range_pool.ts";
 import { type BlobFollower, DiskFullError } from "../../../store/mod.ts";
+import { followerOf, randomBlob } from "../../_support/blob_source.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
-import { followerOf, randomBlob } from "../../_support/blob_source.ts";
 import { BYTES, DESCRIPTOR, MIB, openStore, pausing, rangedSource } from "./_ranged_source.ts";
 
 Deno.test("ingest() downloads a large blob over several connections", async () => {

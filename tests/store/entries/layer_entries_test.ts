@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import type { TarHeader } from "../../../layer/tar/tar_header.ts";
+import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import { arrangeRows } from "../../../store/entries/_arrange_rows.ts";
 import { type ContentStore, exportImage, ImageFiles, unpackImage } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { lockFile, tryLockFile } from "../../../store/host/file_lock.ts";
 import { ContentStore, LockUnsupportedError } from "../../../store/mod.ts";
 import { LayerDrafts } from "../../../store/overlay/_layer_drafts.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "../../_support/blob_source.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 
 const { descriptor, bytes } = randomBlob(10);
 const PART = `ingest/${descriptor.digest.replace(":", "-")}.part`;

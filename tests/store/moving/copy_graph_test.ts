@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
-import { type Descriptor, digestOf, OCI_LAYER, parseManifest } from "../../../spec/mod.ts";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
+import { type Descriptor, digestOf, OCI_LAYER, parseManifest } from "../../../spec/mod.ts";
 import {
   ContentStore,
   copyGraph,
@@ -20,11 +20,11 @@ import {
   nestedIndex,
 } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
-import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { writableRegistry } from "../../_support/writable_registry.ts";
-import { testClient } from "../../registry/_client.ts";
 import { AMD64, ARM64, BASE, INDEX } from "../../_support/two_platforms.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { memoryOf } from "../../cache/moving/_pushed.ts";
+import { testClient } from "../../registry/_client.ts";
 import { RecordingContent } from "./_recording_content.ts";
 
 async function textOf(content: MemoryContent, descriptor: Descriptor): Promise<string> {

@@ -2,10 +2,10 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { parseReference, RegistryError, RepositoryContent } from "../../../registry/mod.ts";
 import { DigestMismatchError, OCI_LAYER, OciError } from "../../../spec/mod.ts";
 import { copyNamed } from "../../../store/mod.ts";
-import { memoryOf } from "../../cache/moving/_pushed.ts";
-import { writableRegistry } from "../../_support/writable_registry.ts";
-import { testClient } from "../../registry/_client.ts";
 import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { memoryOf } from "../../cache/moving/_pushed.ts";
+import { testClient } from "../../registry/_client.ts";
 import { RecordingContent } from "./_recording_content.ts";
 
 Deno.test.each(["", "invalid", OCI_LAYER])(

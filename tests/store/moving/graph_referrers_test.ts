@@ -3,10 +3,10 @@ import { parseReference, RepositoryContent } from "../../../registry/mod.ts";
 import { OCI_INDEX } from "../../../spec/mod.ts";
 import { copyGraph, copyNamed, MemoryContent } from "../../../store/mod.ts";
 import { buildArtifact, jsonBlob, withBlobs } from "../../_support/image.ts";
-import { memoryOf } from "../../cache/moving/_pushed.ts";
-import { writableRegistry } from "../../_support/writable_registry.ts";
-import { testClient } from "../../registry/_client.ts";
 import { AMD64, ARM64, INDEX } from "../../_support/two_platforms.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { memoryOf } from "../../cache/moving/_pushed.ts";
+import { testClient } from "../../registry/_client.ts";
 
 const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
 

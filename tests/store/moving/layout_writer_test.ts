@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { openBytes } from "../../../spec/image/read_bytes.ts";
 import type { PushContentOptions } from "../../../spec/image/content.ts";
+import { openBytes } from "../../../spec/image/read_bytes.ts";
 import type { Descriptor } from "../../../spec/mod.ts";
-import { ContentStore } from "../../../store/mod.ts";
 import { lockPruning } from "../../../store/content/hold.ts";
+import { ContentStore } from "../../../store/mod.ts";
 import { LayoutWriter } from "../../../store/moving/layout_writer.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, type Built, putBlobs } from "../../_support/image.ts";

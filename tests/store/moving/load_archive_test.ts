@@ -16,8 +16,8 @@ import {
   nestedIndex,
   withBlobs,
 } from "../../_support/image.ts";
-import { concat, dir, file, gzip, noise, tar, zstd } from "../../_support/tar.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";
+import { concat, dir, file, gzip, noise, tar, zstd } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import {
   blobEntries,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TarParser } from "../../../layer/mod.ts";
-import { DigestMismatchError, OciError, PlatformError } from "../../../spec/mod.ts";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
+import { DigestMismatchError, OciError, PlatformError } from "../../../spec/mod.ts";
 import {
   ContentStore,
   ImageArchive,

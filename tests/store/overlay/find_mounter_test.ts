@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { idMapSupported, OverlayBundler, StoreFileError } from "../../../store/mod.ts";
 import type { OwnershipMap } from "../../../layer/mod.ts";
+import { idMapSupported, OverlayBundler, StoreFileError } from "../../../store/mod.ts";
 import { findKernelMounter, findMappedMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
 import { peerTest, programPath, runPeer } from "../../_support/peers.ts";

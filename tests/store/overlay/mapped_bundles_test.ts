@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
 import { type IdRange, OwnershipError } from "../../../layer/mod.ts";
+import { withVolumes } from "../../../store/bundles/volumes.ts";
 import {
   BundleError,
   fsck,
@@ -10,7 +11,6 @@ import {
   pruneLayers,
   UncompressedBundler,
 } from "../../../store/mod.ts";
-import { withVolumes } from "../../../store/bundles/volumes.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
 import { dir, file, tar } from "../../_support/tar.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BundleError, runBundle, RuntimeError } from "../../../store/mod.ts";
-import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
+import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /**

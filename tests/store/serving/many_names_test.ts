@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createRegistryHandler } from "../../../registry/mod.ts";
 import type { Digest } from "../../../spec/mod.ts";
 import { ContentStore, StoreRegistryContent } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
 import {
   buildArtifact,
   buildImage,
@@ -9,7 +10,6 @@ import {
   type Built,
   putBlobs,
 } from "../../_support/image.ts";
-import { noise } from "../../_support/bytes.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const COUNT = 150;

@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, NotFoundError } from "../../../registry/mod.ts";
 import { type Descriptor, type Digest, parseManifest } from "../../../spec/mod.ts";
-import type { ProxyClient } from "../../../store/serving/proxy_registry_content.ts";
 import { ProxyRegistryContent } from "../../../store/mod.ts";
+import type { ProxyClient } from "../../../store/serving/proxy_registry_content.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildArtifact, buildImage, buildIndex, type BuiltBlob } from "../../_support/image.ts";
 import { makeTempStore } from "../../_support/temp_store.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseReference, RemoteClient } from "../../../registry/mod.ts";
-import { type Digest, DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { openBytes } from "../../../spec/image/read_bytes.ts";
+import { type Digest, DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { ContentStore, prune, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { cuttingProxy } from "../../_support/cutting_proxy.ts";

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { createRegistryHandler } from "../../../registry/mod.ts";
 import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore, StoreRegistryContent } from "../../../store/mod.ts";
+import { randomBlob } from "../../_support/blob_source.ts";
 import { noise } from "../../_support/bytes.ts";
 import {
   buildArtifact,
@@ -11,7 +12,6 @@ import {
   putBlobs,
 } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { randomBlob } from "../../_support/blob_source.ts";
 
 const AMD64 = buildImage({ layers: [noise(1000, 1)], platform: "linux/amd64" });
 const ARM64 = buildImage({ layers: [noise(1000, 2)], platform: "linux/arm64" });

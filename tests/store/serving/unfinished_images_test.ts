@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { parseReference } from "../../../registry/mod.ts";
 import type { Descriptor, Digest } from "../../../spec/mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
 import { DocumentReader } from "../../../store/serving/_document_reader.ts";
 import { UnfinishedImages } from "../../../store/serving/_unfinished_images.ts";
-import { ContentStore } from "../../../store/mod.ts";
-import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { noise } from "../../_support/bytes.ts";
+import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 /** Unfinished images of a store that counts lookups. */

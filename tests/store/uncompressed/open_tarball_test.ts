@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { tarballsOf } from "../../../store/content/tarballs.ts";
 import { OciError } from "../../../spec/mod.ts";
+import { tarballsOf } from "../../../store/content/tarballs.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
 import { openTarball } from "../../../store/uncompressed/_open_tarball.ts";
 import { mountSmallDisk, mountTest } from "../../_support/mounting.ts";

@@ -1,11 +1,11 @@
+import { applyLayers } from "../../../layer/mod.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../../../spec/image/image.ts";
 import { ContentStore } from "../../../store/content/content_store.ts";
 import { buildImage, type BuiltLayer, type LayerInput } from "../../_support/image.ts";
+import { fromLayers } from "../../_support/layer_source.ts";
 import { chunked } from "../../_support/memory_content.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { applyLayers } from "../../../layer/mod.ts";
-import { fromLayers } from "../../_support/layer_source.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 
 /** A layer whose bytes come from memory, with the requests for it. */

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
-import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { openFileTree } from "../../../layer/disk/open_tree.ts";
+import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { LockedUnpackRecord } from "../../../store/unpacking/_unpack_record.ts";

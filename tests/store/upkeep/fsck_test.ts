@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
-import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { DOCKER_MANIFEST } from "../../../spec/image/media_types.ts";
+import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { ContentStore, fsck, prune, StoreError } from "../../../store/mod.ts";
 import { buildImage, buildIndex, putBlobs } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";

@@ -1,8 +1,8 @@
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
-import { writeLayout } from "../../../_support/peers.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
+import { writeLayout } from "../../../_support/peers.ts";
 import type { ProcessResult } from "../../../_support/process.ts";
 import { type TestFunction, testUnless } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";

@@ -4,8 +4,8 @@ import { COMMANDS } from "../../../../cli/commands.ts";
 import { SCRIPTS } from "../../../../cli/frame/completion_scripts.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
-import { peerTest, programPath } from "../../../_support/peers.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
+import { peerTest, programPath } from "../../../_support/peers.ts";
 import { denoEnvironment, ROOT, run } from "../../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
 

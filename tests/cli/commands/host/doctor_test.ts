@@ -3,9 +3,9 @@ import { join } from "@std/path";
 import { quoteForShell } from "../../../../cli/terminal/format.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import { makeCertificates } from "../../../_support/certificates.ts";
-import { peerTest, runPeer } from "../../../_support/peers.ts";
 import { permissionsFor } from "../../../_support/oci_permissions.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
+import { peerTest, runPeer } from "../../../_support/peers.ts";
 import {
   denoEnvironment,
   type ProcessResult,

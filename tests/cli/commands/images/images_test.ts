@@ -12,8 +12,8 @@ import {
   putBlobs,
   withBlobs,
 } from "../../../_support/image.ts";
-import { writeLayout } from "../../../_support/peers.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
+import { writeLayout } from "../../../_support/peers.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { ociArchive } from "../../../store/archives/_archives.ts";

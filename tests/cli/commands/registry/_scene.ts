@@ -7,8 +7,8 @@ import {
   type Built,
   type BuiltImage,
 } from "../../../_support/image.ts";
-import type { ProcessResult } from "../../../_support/process.ts";
 import { ociSession } from "../../../_support/oci_session.ts";
+import type { ProcessResult } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
 import {

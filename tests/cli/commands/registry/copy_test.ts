@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { buildArtifact, buildImage } from "../../../_support/image.ts";
-import { file, tar } from "../../../_support/tar.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { ROOT } from "../../../_support/process.ts";
+import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir, namesIn } from "../../../_support/temp.ts";
 import { HERE, HOST, INDEX, makeScene, OTHER } from "./_scene.ts";
 
