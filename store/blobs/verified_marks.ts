@@ -1,4 +1,4 @@
-import { fileAge, replaceSmallFile } from "../host/files.ts";
+import { fileAge, lstatIfAny, namesIn, replaceSmallFile, tryRemove } from "../host/files.ts";
 import { readSmallText, unlessFaulty } from "../host/read_small_file.ts";
 
 /** Maximum size of a mark, which has four numbers. */
@@ -26,6 +26,19 @@ export async function writeMark(path: string, info: Deno.FileInfo): Promise<void
     await replaceSmallFile(path, stamp(info));
   } catch {
     // The store is not writable or the disk is full; the blob is hashed each time.
+  }
+}
+
+/**
+ * Removes marks until they have freed some bytes, for a write that the full disk prevents. Their
+ * blobs are hashed again.
+ */
+export function releaseMarks(directory: string, bytes: number): void {
+  for (const name of namesIn(directory)) {
+    if (bytes <= 0) return;
+    const path = `${directory}/${name}`;
+    bytes -= (lstatIfAny(path)?.blocks ?? 0) * 512;
+    tryRemove(path);
   }
 }
 

@@ -1,12 +1,13 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
-import { problemOf } from "../../spec/error_facts.ts";
+import { isDiskFull, problemOf } from "../../spec/error_facts.ts";
 import { type Descriptor, readLayoutEntry } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { isObject, present } from "../../spec/json.ts";
 import { otherCaseOf, parseDocument } from "../../spec/json_reader.ts";
+import { releaseMarks } from "../blobs/verified_marks.ts";
 import { StoreError } from "../errors.ts";
-import { fileAge, lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
+import { fileStamp, lstatIfAny, replaceFile, syncDirectory } from "../host/files.ts";
 import { StoreFileError } from "../host/open_regular_file.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import type { ContentStoreOptions } from "./content_store_options.ts";
@@ -54,12 +55,6 @@ interface ParsedIndex {
   references?: readonly StoredReference[];
   descriptors?: readonly Descriptor[];
 }
-
-/**
- * Age of a file in milliseconds from which every change alters its times. Some file systems round
- * times to seconds.
- */
-const SETTLED_MS = 2_500;
 
 /** Advice for a file that is not an index. */
 const ADVICE = "Restore it, or move the directory away to start over";
@@ -226,14 +221,21 @@ export class LayoutIndex {
     using _lock = await this.lock(signal);
     // Compare the bytes of the file: a network file system may report outdated times.
     if (this.#parsed !== undefined) this.#parsed.stamp = undefined;
-    const { index } = this.#read();
+    const { text: before, index } = this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
       ? { schemaVersion: 2, mediaType: OCI_INDEX, manifests: index.manifests }
       : { ...index };
     if (!change(base) && !isNew) return;
     const text = JSON.stringify(base);
-    await replaceFile(this.#layout, "index.json", new TextEncoder().encode(text));
+    const bytes = new TextEncoder().encode(text);
+    const replace = () => replaceFile(this.#layout, "index.json", bytes);
+    await replace().catch((error) => {
+      // A user who removes names frees space, and therefore must not need any.
+      if (!isDiskFull(error) || text.length >= (before?.length ?? 0)) throw error;
+      releaseMarks(`${this.#layout}/verified`, bytes.length);
+      return replace();
+    });
     this.#parsed = { text, index: base };
   }
 
@@ -241,7 +243,7 @@ export class LayoutIndex {
   #read(): ParsedIndex {
     const path = `${this.#layout}/index.json`;
     const { foreign } = this.#options;
-    const stamp = stampOf(path);
+    const stamp = fileStamp(path);
     if (stamp !== undefined && this.#parsed?.stamp === stamp) return this.#parsed;
     const bytes = readSmallFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, advice: ADVICE });
     if (bytes === undefined) return { text: undefined, index: { manifests: [] } };
@@ -317,16 +319,6 @@ function readEntry(entry: RawEntry): ReadEntry {
     if (descriptor === undefined) return {};
     return name === undefined ? { descriptor } : { descriptor, reference: { name, descriptor } };
   });
-}
-
-/** Returns text that changes with a file; `undefined` if the file may change while the text stays. */
-function stampOf(path: string): string | undefined {
-  const info = lstatIfAny(path);
-  const { dev, ino, size, mtime, ctime } = info ?? {};
-  if (!mtime || !ctime || !ino) return undefined;
-  const isSettled = [mtime, ctime].every((time) => fileAge(time) >= SETTLED_MS);
-  if (!isSettled) return undefined;
-  return JSON.stringify([dev, ino, size, mtime.getTime(), ctime.getTime()]);
 }
 
 /** Returns the first entry of each name that already stands for the same digest. */

@@ -72,6 +72,22 @@ export function fileAge(time: Date | null | undefined): number {
   return Math.abs(Date.now() - (time?.getTime() ?? 0));
 }
 
+/**
+ * Age of a file in milliseconds from which every change alters its times. Some file systems round
+ * times to seconds.
+ */
+const SETTLED_MS = 2_500;
+
+/** Returns text that changes with a file; `undefined` if the file may change while the text stays. */
+export function fileStamp(path: string): string | undefined {
+  const info = lstatIfAny(path);
+  const { dev, ino, size, mtime, ctime } = info ?? {};
+  if (!mtime || !ctime || !ino) return undefined;
+  const isSettled = [mtime, ctime].every((time) => fileAge(time) >= SETTLED_MS);
+  if (!isSettled) return undefined;
+  return JSON.stringify([dev, ino, size, mtime.getTime(), ctime.getTime()]);
+}
+
 /** Writes all bytes, and returns their number. */
 export async function writeAll(
   file: { write(bytes: Uint8Array): Promise<number> },

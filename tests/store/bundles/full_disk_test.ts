@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { mountTmpfs } from "../../../layer/linux/native_mount.ts";
 import { newSpec, OciError, withArgs } from "../../../spec/mod.ts";
-import { ContentStore, UncompressedBundler, writeSpec } from "../../../store/mod.ts";
+import { ContentStore, prune, UncompressedBundler, writeSpec } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
+import { buildImage, putBlobs } from "../../_support/image.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -70,4 +71,20 @@ mountTest("Bundle.cleanup() removes a bundle although the disk is full", async (
 
   assertEquals(await Array.fromAsync(Deno.readDir(`${disk.path}/store/bundles`)), []);
   await assertRejects(() => Deno.stat(`${disk.path}/box`), Deno.errors.NotFound);
+});
+
+mountTest("ContentStore.untag() and prune() free space although the disk is full", async () => {
+  await using disk = await smallStore(3_000_000);
+  const { store } = disk;
+  const built = buildImage({ layers: LAYERS });
+  await putBlobs(store, built);
+  const names = Array.from({ length: 30 }, (_, i) => `example.com/app:${i}`);
+  await store.record(names.map((name) => ({ name, descriptor: built.descriptor })));
+  await fillDisk(`${disk.path}/filler`);
+
+  await store.untag(names.slice(1));
+  assertEquals((await store.references()).map(({ name }) => name), names.slice(0, 1));
+  await store.untag(names);
+
+  assertEquals((await prune(store)).removed.length, 3);
 });
