@@ -220,11 +220,13 @@ class ImageLookup {
     if (isFixed || (policy === "IfNotPresent" && this.#isWanted(cached.image))) {
       return await finish(await this.#useCached(cached));
     }
+    let refreshed: FoundImage | undefined;
     try {
-      return await finish(await this.#refresh(cached));
+      refreshed = await this.#refresh(cached);
+      return await finish(refreshed);
     } catch (error) {
       signal?.throwIfAborted();
-      if (!await this.#mayUseCached(error)) throw error;
+      if (!await this.#mayUseCached(error, refreshed)) throw error;
       onWarning?.(`Using the image in the store: ${describeError(error)}`);
       return await finish(await this.#useCached(cached));
     }
@@ -235,9 +237,12 @@ class ImageLookup {
     return this.#platform === undefined || platformFit(platform, this.#platform) >= 0;
   }
 
-  /** Whether to use the image in the store after the registry could not be asked for another. */
-  async #mayUseCached(error: unknown): Promise<boolean> {
-    if (this.#policy === "IfNotPresent") return !(error instanceof PlatformError);
+  /** Whether to use the image in the store after an error, before or after another one was found. */
+  async #mayUseCached(error: unknown, refreshed: FoundImage | undefined): Promise<boolean> {
+    if (this.#policy === "IfNotPresent") {
+      // Once the image for the platform is found, one for another platform cannot replace it.
+      return refreshed === undefined && !(error instanceof PlatformError);
+    }
     const { isTransient } = await import("../../registry/transport/retry.ts");
     return this.#policy === "Newer" && isTransient(error);
   }

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { pull } from "../../../mod.ts";
-import { hostPlatform } from "../../../registry/mod.ts";
+import { hostPlatform, NotFoundError } from "../../../registry/mod.ts";
 import { formatPlatform, PlatformError } from "../../../spec/mod.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
@@ -98,3 +98,21 @@ Deno.test.each([{ status: 404 }, { status: 403 }])(
     assertEquals(messages[0]?.startsWith("Using the image in the store: "), true);
   },
 );
+
+Deno.test("pull() uses no stored image for another platform if the right one has no layers", async () => {
+  await using registry = writableRegistry({
+    interfere: async ({ url }, next) => {
+      const isLayer = PLAIN.layers.some(({ descriptor }) => url.endsWith(descriptor.digest));
+      return isLayer ? new Response(null, { status: 404 }) : await next();
+    },
+  });
+  await using directory = await makeTempDir();
+  using client = testClient();
+  const name = `${registry.host}/a/b:v1`;
+  const options = { store: directory.path, client };
+  await pushBuilt(registry, "a/b:v1", OTHER);
+  await pull(name, { ...options, platform: "linux/s390x" });
+  await pushBuilt(registry, "a/b:v1", buildIndex([OTHER, PLAIN]));
+
+  await assertRejects(() => pull(name, { ...options, platform: BASE }), NotFoundError);
+});
