@@ -54,7 +54,8 @@ export class BlobTransfer implements Disposable {
       const isRange = status === 206 && codings.length === 0;
       const [start, end] = isRange ? rangeOf(range, size) : NO_RANGE;
       // Some servers send more than the requested range.
-      if (start <= offset && offset <= end) {
+      const isExact = length === undefined || length === end - start + 1;
+      if (start <= offset && offset <= end && isExact) {
         return new BlobTransfer(response, response, offset - start, true);
       }
       const state = range === null ? "no range" : `the range "${range}"`;

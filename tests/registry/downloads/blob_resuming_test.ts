@@ -79,6 +79,7 @@ Deno.test.each([
     },
   },
   { why: "names another range", fault: wrongContentRange(1) },
+  { why: "names an earlier range of another length", fault: wrongContentRange(-5) },
   {
     why: "names another size",
     fault: withHeaders({ "content-range": "bytes 100000-299999/300001" }),
