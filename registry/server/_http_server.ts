@@ -4,7 +4,7 @@ import { problemOf } from "../../spec/error_facts.ts";
 import { bodyReader } from "../http1/body_reader.ts";
 import { ClientConnection } from "./_client_connection.ts";
 import { IncomingBody } from "./_incoming_body.ts";
-import { invalidRequest } from "./_server_response.ts";
+import { invalidRequest, unknownCoding } from "./_server_response.ts";
 
 export interface HttpServerOptions {
   readonly hostname: string;
@@ -146,7 +146,12 @@ class Exchange {
     // The client has disconnected while the request waited.
     if (this.#incoming.socket.destroyed) return;
     const request = this.#request();
-    const response = request === undefined ? invalidRequest() : await handler(request);
+    const { "transfer-encoding": coding = "chunked" } = this.#incoming.headers;
+    const response = coding.toLowerCase() !== "chunked"
+      ? unknownCoding(coding)
+      : request === undefined
+      ? invalidRequest()
+      : await handler(request);
     const outgoing = this.#outgoing;
     const isUnread = this.#body !== undefined && !this.#body.isComplete;
     for (const [name, value] of response.headers) outgoing.setHeader(name, value);

@@ -35,6 +35,11 @@ export function invalidRequest(): Response {
   return errorResponse(400, "UNSUPPORTED", message);
 }
 
+/** Returns the response for a transfer coding that Node does not decode (RFC 9112, section 6.1). */
+export function unknownCoding(coding: string): Response {
+  return errorResponse(501, "UNSUPPORTED", `the transfer coding "${coding}" is not implemented`);
+}
+
 /** Returns a response without a body. */
 export function emptyResponse(status: number, init?: HeadersInit): Response {
   const headers = new Headers(init);

@@ -147,6 +147,18 @@ Deno.test.each([
   assertMatch(answer, /^HTTP\/1.1 400 .*the Host header of the request is invalid/s);
 });
 
+Deno.test.each([{ coding: "gzip, chunked", status: 501 }, { coding: "Chunked", status: 202 }])(
+  'serveRegistry() answers $status to the transfer coding "$coding"',
+  async ({ coding, status }) => {
+    await using server = await serveRegistry(undefined, { idleTimeoutMs: 200 });
+    const head = `POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ${coding}`;
+
+    const answer = await talk(server, `${head}\r\n\r\n3\r\nfoo\r\n0\r\n\r\n`);
+
+    assertMatch(answer, new RegExp(`^HTTP/1.1 ${status} `));
+  },
+);
+
 Deno.test("serveRegistry() closes connections beyond maxConnections, and recovers", async () => {
   using time = manualTime();
   const answered = Promise.withResolvers<void>();
