@@ -100,7 +100,7 @@ export function paxInteger(value: Uint8Array): number {
   return Number.isSafeInteger(number) ? number : NaN;
 }
 
-/** A point in time: whole seconds, rounded down, and nanoseconds. */
+/** A point in time: whole seconds, rounded down and possibly not exact, and nanoseconds. */
 export interface PaxTime {
   readonly seconds: number;
   readonly nanoseconds: number;
@@ -109,8 +109,8 @@ export interface PaxTime {
 /** Parses a decimal number of seconds with up to nine decimal places; `undefined` if invalid. */
 export function paxTime(value: Uint8Array): PaxTime | undefined {
   const match = /^(-?)([0-9]+)(?:\.([0-9]*))?$/.exec(decodeName(value));
-  const whole = Number(match?.[2] ?? NaN);
-  if (match === null || !Number.isSafeInteger(whole)) return undefined;
+  if (match === null) return undefined;
+  const whole = Number(match[2]);
   const fraction = Number((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
   if (match[1] === "") return { seconds: whole, nanoseconds: fraction };
   return fraction === 0

@@ -141,11 +141,17 @@ class Fields {
     return this.#assertNumber(key, record?.length ? paxInteger(record) : this.#parse(start, end));
   }
 
-  /** Reads the modification time. */
+  /** Reads the modification time. One that no file system can store becomes the nearest exact one. */
   time(): PaxTime {
     const record = this.#pax?.get("mtime");
-    if (!record?.length) return { seconds: this.field("mtime", 136, 148), nanoseconds: 0 };
-    return paxTime(record) ?? this.fail("its mtime is not a number");
+    const { seconds = NaN, nanoseconds = 0 } = record?.length
+      ? paxTime(record) ?? {}
+      : { seconds: this.#parse(136, 148) };
+    if (Number.isNaN(seconds)) this.fail("its mtime is not a number");
+    return {
+      seconds: Math.max(Number.MIN_SAFE_INTEGER, Math.min(seconds, Number.MAX_SAFE_INTEGER)),
+      nanoseconds,
+    };
   }
 
   /** Reads the full size of a sparse file; `undefined` if its map has it. */
@@ -153,7 +159,8 @@ class Fields {
     if (sparse === undefined) return undefined;
     const record = this.#pax?.get("GNU.sparse.size") ?? this.#pax?.get("GNU.sparse.realsize");
     const size = sparse === "blocks" ? this.#parse(483, 495) : record && paxInteger(record);
-    return size === undefined || size >= 0 ? size : this.fail("its sparse size is not a number");
+    if (size === undefined || Number.isSafeInteger(size) && size >= 0) return size;
+    return this.fail("its sparse size is not a number");
   }
 
   #parse(start: number, end: number): number {
@@ -161,7 +168,7 @@ class Fields {
   }
 
   #assertNumber(name: string, value: number): number {
-    return Number.isNaN(value) ? this.fail(`its ${name} is not a number`) : value;
+    return Number.isSafeInteger(value) ? value : this.fail(`its ${name} is not a number`);
   }
 }
 

@@ -63,7 +63,7 @@ export function checkBlock(block: Uint8Array, at: number): BlockCheck {
 /**
  * Parses a number field: octal digits, or signed base-256 if its first bit is set.
  *
- * @returns The number, or `NaN` if it is invalid or not a safe integer.
+ * @returns The number; `NaN` if it is invalid, and infinity if it is too large to be exact.
  */
 export function parseNumber(block: Uint8Array, start: number, end: number): number {
   const first = block[start] as number;
@@ -73,7 +73,7 @@ export function parseNumber(block: Uint8Array, start: number, end: number): numb
   let value = (first ^ invert) & 0x7f;
   for (let index = start + 1; index < end; index++) {
     value = value * 256 + ((block[index] as number) ^ invert);
-    if (value > Number.MAX_SAFE_INTEGER) return NaN;
+    if (value > Number.MAX_SAFE_INTEGER) return invert === 0 ? Infinity : -Infinity;
   }
   return invert === 0 ? value : -value - 1;
 }

@@ -256,7 +256,9 @@ export class TarParser {
     const flag = String.fromCharCode(block[at + 156] as number);
     if (isExtended(flag) || flag === "V") {
       const size = parseNumber(block, at + 124, at + 136);
-      if (!(size >= 0)) throw new TarError("the size in the header is invalid", { offset });
+      if (!Number.isSafeInteger(size) || size < 0) {
+        throw new TarError("the size in the header is invalid", { offset });
+      }
       if (flag === "V") this.#extended.take(offset);
       else this.#extended.begin(offset, flag, size);
       this.#remaining = size;
